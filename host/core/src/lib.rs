@@ -1,1 +1,52 @@
+//! Tenet's vocabulary and ports.
+//!
+//! Everything the host says about a transaction it says in these words: a [`Request`]
+//! names an operation and carries a payload; a rule answers it with a [`Verdict`]; an
+//! [`Attempt`] is one try at the transaction around them, opened by a [`Ledger`]; what
+//! the request cost is a [`Receipt`]. The traits are the ports through which the
+//! pipeline reaches the engine ([`Rules`]), the database ([`Ledger`]), the event bus
+//! ([`Publisher`]) and time ([`Clock`]), and through which the engine reaches back
+//! ([`HostCalls`]).
+//!
+//! What this crate must never know: wasmtime, AWS, a SQL driver, an async runtime. The
+//! ports return boxed futures and nothing here polls one. It does no I/O either, which
+//! is also why the format of a bundle's index ([`bundle`]) lives here: whoever writes
+//! it and whoever reads it share the type without sharing anything heavy.
 
+pub mod bundle;
+mod clock;
+mod decimal;
+mod digest;
+mod event;
+mod fault;
+mod hex;
+mod key;
+mod ledger;
+mod limits;
+mod publisher;
+mod receipt;
+mod request;
+mod rules;
+mod sql;
+mod value;
+mod verdict;
+
+pub use clock::{Clock, Timestamp};
+pub use decimal::{Decimal, DecimalError};
+pub use digest::{Digest, DigestError};
+pub use event::{Event, EventError, EventId, StagedEvent};
+pub use fault::{Blame, Fault};
+pub use hex::hex;
+pub use key::{IdempotencyKey, KeyError};
+pub use ledger::{Attempt, Claim, Ledger, Mode, Ran, ReadCap, StoredAnswer};
+pub use limits::{Limit, LimitExceeded, Limits};
+pub use publisher::{Delivery, Publisher};
+pub use receipt::{Receipt, RuleReceipt};
+pub use request::Request;
+pub use rules::{Ended, HostCalls, LogLevel, RuleCall, Rules, Stop};
+pub use sql::{Outcome, SqlError, SqlState, Statement};
+pub use value::{Column, ColumnValues, Interval, RowSet, Value};
+pub use verdict::{Rejection, Verdict};
+
+/// A future that can be held behind a trait object and moved between threads.
+pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

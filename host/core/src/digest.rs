@@ -1,0 +1,268 @@
+use std::fmt;
+
+use serde::de::IgnoredAny;
+use sha2::{Digest as _, Sha256};
+
+/// SHA-256 over a payload in canonical form: two payloads that mean the same have one.
+///
+/// Canonical means: members sorted by name, no white space, strings in one escaping,
+/// numbers as decimal digits and an exponent with nothing superfluous, so that `100.5`
+/// is `100.50` is `1.005e2`. The form is stored in databases and never changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Digest([u8; 32]);
+
+/// A payload that has no [`Digest`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DigestError(String);
+
+/// How deep a payload may nest: serde_json's own limit, which the SDK's parser has too.
+const MAX_DEPTH: usize = 128;
+
+impl Digest {
+    /// Digests the JSON text `payload`. Members of the outermost object that are named
+    /// in `leave_out` do not count.
+    pub fn of(payload: &str, leave_out: &[&str]) -> Result<Self, DigestError> {
+        serde_json::from_str::<IgnoredAny>(payload).map_err(|error| DigestError(format!("not JSON: {error}")))?;
+        let mut canonical = Canonical { rest: payload, out: String::with_capacity(payload.len()) };
+        canonical.value(0, leave_out)?;
+        Ok(Self(Sha256::digest(canonical.out).into()))
+    }
+
+    /// The digest with these bytes.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// Rewrites JSON text that is known to be valid.
+struct Canonical<'a> {
+    rest: &'a str,
+    out: String,
+}
+
+impl<'a> Canonical<'a> {
+    fn value(&mut self, depth: usize, leave_out: &[&str]) -> Result<(), DigestError> {
+        if depth > MAX_DEPTH {
+            return Err(DigestError(format!("nested deeper than {MAX_DEPTH} levels")));
+        }
+        match self.peek() {
+            Some('{') => self.object(depth, leave_out),
+            Some('[') => self.array(depth),
+            Some('"') => {
+                let text = self.string()?;
+                self.push_string(&text);
+                Ok(())
+            }
+            Some('-' | '0'..='9') => {
+                let number = self.take(|c| matches!(c, '-' | '+' | '.' | 'e' | 'E' | '0'..='9'));
+                self.number(number)
+            }
+            _ => {
+                let word = self.take(|c| c.is_ascii_alphabetic());
+                self.out.push_str(word);
+                Ok(())
+            }
+        }
+    }
+
+    fn object(&mut self, depth: usize, leave_out: &[&str]) -> Result<(), DigestError> {
+        self.skip(1);
+        let mut members: Vec<(String, String)> = Vec::new();
+        while self.peek() != Some('}') {
+            if self.peek() == Some(',') {
+                self.skip(1);
+                self.peek();
+            }
+            let name = self.string()?;
+            self.peek();
+            self.skip(1);
+            let outer = std::mem::take(&mut self.out);
+            self.value(depth + 1, &[])?;
+            let member = std::mem::replace(&mut self.out, outer);
+            if !leave_out.contains(&name.as_str()) {
+                members.push((name, member));
+            }
+        }
+        self.skip(1);
+        members.sort();
+        self.out.push('{');
+        let mut previous: Option<&str> = None;
+        for (name, member) in &members {
+            if previous == Some(name) {
+                return Err(DigestError(format!("the member {name:?} is there twice")));
+            }
+            if previous.is_some() {
+                self.out.push(',');
+            }
+            previous = Some(name);
+            self.push_string(name);
+            self.out.push(':');
+            self.out.push_str(member);
+        }
+        self.out.push('}');
+        Ok(())
+    }
+
+    fn array(&mut self, depth: usize) -> Result<(), DigestError> {
+        self.skip(1);
+        self.out.push('[');
+        while self.peek() != Some(']') {
+            if self.peek() == Some(',') {
+                self.skip(1);
+                self.out.push(',');
+            }
+            self.value(depth + 1, &[])?;
+        }
+        self.skip(1);
+        self.out.push(']');
+        Ok(())
+    }
+
+    /// Reads a string with its quotes and gives its meaning.
+    fn string(&mut self) -> Result<String, DigestError> {
+        let mut escaped = false;
+        let mut end = self.rest.len();
+        for (at, c) in self.rest.char_indices().skip(1) {
+            match c {
+                _ if escaped => escaped = false,
+                '\\' => escaped = true,
+                '"' => {
+                    end = at + 1;
+                    break;
+                }
+                _ => {}
+            }
+        }
+        let (text, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        serde_json::from_str(text).map_err(|error| DigestError(format!("not a string of Unicode: {error}")))
+    }
+
+    fn push_string(&mut self, text: &str) {
+        self.out.push_str(&serde_json::Value::from(text).to_string());
+    }
+
+    fn number(&mut self, text: &str) -> Result<(), DigestError> {
+        let (negative, unsigned) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+        let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
+        let (before, after) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let digits = format!("{before}{after}");
+        let significant = digits.trim_start_matches('0').trim_end_matches('0');
+        if significant.is_empty() {
+            self.out.push('0');
+            return Ok(());
+        }
+        let trailing = digits.len() - digits.trim_end_matches('0').len();
+        let exponent = exponent
+            .parse::<i64>()
+            .ok()
+            .and_then(|e| e.checked_add(trailing as i64)?.checked_sub(after.len() as i64))
+            .ok_or_else(|| DigestError("a number's exponent has too many digits".to_owned()))?;
+        if negative {
+            self.out.push('-');
+        }
+        self.out.push_str(significant);
+        self.out.push('e');
+        self.out.push_str(&exponent.to_string());
+        Ok(())
+    }
+
+    fn peek(&mut self) -> Option<char> {
+        self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
+        self.rest.chars().next()
+    }
+
+    fn skip(&mut self, bytes: usize) {
+        self.rest = self.rest.get(bytes..).unwrap_or_default();
+    }
+
+    fn take(&mut self, belongs: impl Fn(char) -> bool) -> &'a str {
+        let end = self.rest.find(|c| !belongs(c)).unwrap_or(self.rest.len());
+        let (taken, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        taken
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&crate::hex(&self.0))
+    }
+}
+
+impl fmt::Display for DigestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for DigestError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn same(a: &str, b: &str) -> bool {
+        Digest::of(a, &[]).unwrap() == Digest::of(b, &[]).unwrap()
+    }
+
+    #[test]
+    fn the_order_of_members_white_space_and_escapes_do_not_count() {
+        assert!(same(r#"{"a":1,"b":[true,null]}"#, "{ \"b\" : [ true , null ],\n \"a\" : 1 }"));
+        assert!(same(r#"{"a":"\u0041\/"}"#, r#"{"\u0061":"A/"}"#));
+        assert!(same(r#"{"x":{"b":1,"a":2}}"#, r#"{"x":{"a":2,"b":1}}"#));
+    }
+
+    #[test]
+    fn numbers_count_by_value() {
+        for (a, b) in [("100.5", "100.50"), ("100.5", "1.005e2"), ("0", "-0.00e7"), ("10", "1E+1"), ("1e400", "10e399")]
+        {
+            assert!(same(a, b), "{a} {b}");
+        }
+        for (a, b) in
+            [("100.5", "100.51"), ("1", "-1"), ("1", "10"), ("1", "\"1\""), ("9007199254740993", "9007199254740992")]
+        {
+            assert!(!same(a, b), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_is_left_out_on_the_outermost_level_only() {
+        let of = |text| Digest::of(text, &["operation"]).unwrap();
+        assert_eq!(of(r#"{"operation":"write","a":1}"#), of(r#"{"a":1}"#));
+        assert_ne!(of(r#"{"a":{"operation":1}}"#), of(r#"{"a":{}}"#));
+    }
+
+    #[test]
+    fn order_in_lists_and_structure_count() {
+        assert!(!same("[1,2]", "[2,1]"));
+        assert!(!same("[[1],2]", "[[1,2]]"));
+        assert!(!same(r#"{"a":"b"}"#, r#"{"a":["b"]}"#));
+        assert!(same("[]", " [ ] "));
+    }
+
+    #[test]
+    fn refuses_what_two_parsers_could_read_differently() {
+        for text in
+            ["", "{", r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":2}"#, r#""\ud800""#, "1e99999999999999999999", "NaN"]
+        {
+            assert!(Digest::of(text, &[]).is_err(), "{text}");
+        }
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        assert!(Digest::of(&deep, &[]).is_err());
+    }
+
+    #[test]
+    fn the_form_never_changes_between_releases() {
+        let digest = Digest::of(r#"{"amount":100.50,"transaction_id":"test-001"}"#, &[]).unwrap();
+        assert_eq!(
+            digest.to_string(),
+            crate::hex(&Sha256::digest(r#"{"amount":1005e-1,"transaction_id":"test-001"}"#))
+        );
+    }
+}

@@ -1,0 +1,217 @@
+use std::fmt;
+
+use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
+
+use crate::{IdempotencyKey, Timestamp};
+
+/// An event as a rule publishes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Who speaks: `dsql.application`.
+    pub source: String,
+    /// What happened: `Transaction Created`.
+    pub detail_type: String,
+    /// A JSON object, as text with its numbers untouched.
+    pub detail: String,
+}
+
+/// What is wrong with an [`Event`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventError(String);
+
+/// Identifies an event on every attempt, retry, relay and region.
+///
+/// A UUID (version 8) made of SHA-256 over the operation, the key, the moment stored in
+/// the key row, and the event's ordinal over all rules of the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId([u8; 16]);
+
+/// An event bound to a transaction: a row of the outbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StagedEvent {
+    /// Which event it is.
+    pub id: EventId,
+    /// The operation whose transaction staged it.
+    pub operation: String,
+    /// The key of that transaction.
+    pub key: IdempotencyKey,
+    /// Its place among the events of the request, from 0.
+    pub ordinal: u32,
+    /// The event as the rule published it.
+    pub event: Event,
+    /// The region that committed it.
+    pub region: String,
+    /// The moment of its request.
+    pub at: Timestamp,
+}
+
+impl Event {
+    /// The longest `detail-type` that EventBridge takes, in characters
+    /// (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html>).
+    pub const MAX_DETAIL_TYPE: usize = 128;
+
+    /// The member of a detail that the host adds.
+    pub const MEMBER: &'static str = "tenet";
+
+    /// Checks what EventBridge would refuse and what the host's own member needs: a
+    /// source and a detail-type without U+0000, a detail that is a JSON object without
+    /// a member `tenet`.
+    pub fn check(&self) -> Result<(), EventError> {
+        let error = |text: String| Err(EventError(text));
+        for (name, text, most) in
+            [("source", &self.source, 256), ("detail-type", &self.detail_type, Self::MAX_DETAIL_TYPE)]
+        {
+            let length = text.chars().count();
+            if length == 0 || length > most || text.contains('\0') {
+                return error(format!(
+                    "an event's {name} has 1 to {most} characters and no U+0000; this one has {length}"
+                ));
+            }
+        }
+        match serde_json::from_str::<std::collections::HashMap<String, &RawValue>>(&self.detail) {
+            Err(problem) => error(format!("an event's detail is a JSON object: {problem}")),
+            Ok(members) if members.contains_key(Self::MEMBER) => {
+                error("an event's detail may not have a member `tenet`: the host adds it".to_owned())
+            }
+            Ok(_) => Ok(()),
+        }
+    }
+}
+
+impl EventId {
+    /// The id of the event with this ordinal in the transaction that stored `key` of
+    /// `operation` with the moment `now`.
+    pub fn derive(operation: &str, key: &IdempotencyKey, now: Timestamp, ordinal: u32) -> Self {
+        let mut hash = Sha256::new();
+        for part in [operation, key.as_str()] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        hash.update(now.micros().to_be_bytes());
+        hash.update(ordinal.to_be_bytes());
+        let digest: [u8; 32] = hash.finalize().into();
+        let mut id = [0; 16];
+        id.copy_from_slice(&digest[..16]);
+        id[6] = (id[6] & 0x0f) | 0x80;
+        id[8] = (id[8] & 0x3f) | 0x80;
+        Self(id)
+    }
+
+    /// The id whose UUID has these bytes.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes of the UUID.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl StagedEvent {
+    /// The detail as it is published: the rule's object with the member `tenet`, which
+    /// holds the event's `id`, the `region` that committed it, and `bus`, the region
+    /// whose bus takes the entry. Forwarding between the two buses filters on `bus`.
+    pub fn detail_for(&self, bus: &str) -> String {
+        let whole = self.event.detail.trim_end();
+        let open = whole.strip_suffix('}').unwrap_or(whole);
+        let comma = if open.trim_end().ends_with('{') { "" } else { "," };
+        let text = |value: &str| serde_json::Value::from(value).to_string();
+        format!(
+            "{open}{comma}\"{}\":{{\"id\":\"{}\",\"region\":{},\"bus\":{}}}}}",
+            Event::MEMBER,
+            self.id,
+            text(&self.region),
+            text(bus),
+        )
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hex = crate::hex(&self.0);
+        let part = |from, to| hex.get(from..to).unwrap_or_default();
+        write!(f, "{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
+    }
+}
+
+impl fmt::Display for EventError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for EventError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(text: &str) -> IdempotencyKey {
+        IdempotencyKey::new(text).unwrap()
+    }
+
+    fn staged(detail: &str) -> StagedEvent {
+        StagedEvent {
+            id: EventId::derive("write", &key("k"), Timestamp(1), 0),
+            operation: "write".into(),
+            key: key("k"),
+            ordinal: 0,
+            event: Event { source: "s".into(), detail_type: "t".into(), detail: detail.into() },
+            region: "us-east-1".into(),
+            at: Timestamp(1),
+        }
+    }
+
+    #[test]
+    fn an_id_depends_on_each_of_its_parts() {
+        let id = EventId::derive("write", &key("a"), Timestamp(1), 0);
+        assert_eq!(id, EventId::derive("write", &key("a"), Timestamp(1), 0));
+        for other in [
+            EventId::derive("writ", &key("ea"), Timestamp(1), 0),
+            EventId::derive("write", &key("b"), Timestamp(1), 0),
+            EventId::derive("write", &key("a"), Timestamp(2), 0),
+            EventId::derive("write", &key("a"), Timestamp(1), 1),
+        ] {
+            assert_ne!(id, other);
+        }
+    }
+
+    #[test]
+    fn an_id_is_a_version_8_uuid_and_never_changes_between_releases() {
+        let id = EventId::derive("write", &key("test-001"), Timestamp(1_700_000_000_000_000), 0).to_string();
+        assert_eq!(id.len(), 36);
+        assert_eq!((id.as_bytes()[14], id.matches('-').count()), (b'8', 4));
+        assert_eq!(id, "38c98d45-d830-81dc-93bf-6c716ff912cb");
+    }
+
+    #[test]
+    fn the_published_detail_keeps_numbers_and_gains_one_member() {
+        for (detail, start) in [
+            ("{\"amount\":100.50} ", "{\"amount\":100.50,\"tenet\":{\"id\":\""),
+            ("{}", "{\"tenet\":{\"id\":\""),
+            ("{\"a\":{}}", "{\"a\":{},\"tenet\":{\"id\":\""),
+            ("{ }", "{ \"tenet\":{\"id\":\""),
+        ] {
+            let published = staged(detail).detail_for("us-west-2");
+            assert!(published.starts_with(start), "{published}");
+            assert!(published.ends_with(",\"region\":\"us-east-1\",\"bus\":\"us-west-2\"}}"), "{published}");
+            serde_json::from_str::<serde_json::Value>(&published).unwrap();
+        }
+    }
+
+    #[test]
+    fn refuses_what_could_not_be_published() {
+        let check = |source: &str, kind: &str, detail: &str| {
+            Event { source: source.into(), detail_type: kind.into(), detail: detail.into() }.check().is_ok()
+        };
+        assert!(check("s", "t", "{\"x\":1}"));
+        assert!(!check("", "t", "{}"));
+        assert!(!check("s", &"t".repeat(129), "{}"));
+        assert!(!check("s", "t", "[]"));
+        assert!(!check("s", "t", "{\"x\":"));
+        assert!(!check("s", "t", "{\"tenet\":1}"));
+        assert!(!check("s", "t", "{\"\\u0074enet\":1}"));
+    }
+}

@@ -1,0 +1,179 @@
+use std::fmt;
+
+use crate::{Limit, LimitExceeded, SqlError, SqlState};
+
+/// Whose fault a failure is, which decides who is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// The caller sent something that cannot be served.
+    Caller,
+    /// The rule is broken or does what it may not.
+    Rule,
+    /// The host, or what it stands on, is broken or out of reach.
+    Host,
+}
+
+/// Why the database did not do what it was asked.
+///
+/// Ask it questions instead of matching on what the driver said: what may be tried
+/// again, what is settled, and what a rule may see is decided in one place.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    kind: Kind,
+    message: String,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Conflict(Option<SqlState>),
+    CommitUnknown,
+    Sql(SqlError),
+    Limit(LimitExceeded),
+    Unavailable,
+    Deadline,
+    Other(Option<SqlState>),
+}
+
+impl Fault {
+    /// The transaction is certainly not committed and may succeed the next time.
+    pub fn conflict(sqlstate: Option<SqlState>, message: impl Into<String>) -> Self {
+        Self { kind: Kind::Conflict(sqlstate), message: message.into() }
+    }
+
+    /// COMMIT was handed over and its answer never read.
+    pub fn unknown_commit(message: impl Into<String>) -> Self {
+        Self { kind: Kind::CommitUnknown, message: message.into() }
+    }
+
+    /// An error that the rule may see.
+    pub fn sql(error: SqlError) -> Self {
+        Self { message: error.to_string(), kind: Kind::Sql(error) }
+    }
+
+    /// A limit was passed.
+    pub fn limit(exceeded: LimitExceeded) -> Self {
+        Self { message: exceeded.to_string(), kind: Kind::Limit(exceeded) }
+    }
+
+    /// No connection could be had; nothing was sent.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Unavailable, message: message.into() }
+    }
+
+    /// The caller's time ran out before COMMIT was handed over.
+    pub fn deadline(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Deadline, message: message.into() }
+    }
+
+    /// Anything else. It is not tried again.
+    pub fn other(sqlstate: Option<SqlState>, message: impl Into<String>) -> Self {
+        Self { kind: Kind::Other(sqlstate), message: message.into() }
+    }
+
+    /// Sorts an error that the database reported about a statement other than COMMIT.
+    pub fn from_sql(error: SqlError) -> Self {
+        let sqlstate = error.sqlstate;
+        if sqlstate.is_transient() {
+            Self::conflict(Some(sqlstate), error.message)
+        } else if sqlstate.is_for_rules() {
+            Self::sql(error)
+        } else if let Some(limit) = Limit::of_sqlstate(sqlstate) {
+            Self { kind: Kind::Limit(LimitExceeded { limit, allowed: None, used: None }), message: error.to_string() }
+        } else {
+            Self { kind: Kind::Other(Some(sqlstate)), message: error.to_string() }
+        }
+    }
+
+    /// Whether the whole transaction, certainly not committed, may be run again.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self.kind, Kind::Conflict(_))
+    }
+
+    /// Whether the transaction may or may not be committed.
+    pub fn commit_unknown(&self) -> bool {
+        matches!(self.kind, Kind::CommitUnknown)
+    }
+
+    /// Whether no connection could be had.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self.kind, Kind::Unavailable)
+    }
+
+    /// Whether the caller's time ran out, with nothing committed.
+    pub fn is_deadline(&self) -> bool {
+        matches!(self.kind, Kind::Deadline)
+    }
+
+    /// The error as a rule may see it.
+    pub fn sql_error(&self) -> Option<&SqlError> {
+        match &self.kind {
+            Kind::Sql(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The limit that was passed.
+    pub fn limit_exceeded(&self) -> Option<&LimitExceeded> {
+        match &self.kind {
+            Kind::Limit(exceeded) => Some(exceeded),
+            _ => None,
+        }
+    }
+
+    /// The database's code, where it gave one.
+    pub fn sqlstate(&self) -> Option<SqlState> {
+        match &self.kind {
+            Kind::Conflict(sqlstate) | Kind::Other(sqlstate) => *sqlstate,
+            Kind::Sql(error) => Some(error.sqlstate),
+            Kind::CommitUnknown | Kind::Limit(_) | Kind::Unavailable | Kind::Deadline => None,
+        }
+    }
+
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self.kind {
+            Kind::Sql(_) | Kind::Limit(_) => Blame::Rule,
+            Kind::Conflict(_) | Kind::CommitUnknown | Kind::Unavailable | Kind::Deadline | Kind::Other(_) => {
+                Blame::Host
+            }
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Conflict(Some(sqlstate)) => write!(f, "{} (SQLSTATE {sqlstate})", self.message),
+            _ => f.write_str(&self.message),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reported(code: &str) -> Fault {
+        Fault::from_sql(SqlError::new(SqlState::new(code).unwrap(), "said the database"))
+    }
+
+    #[test]
+    fn answers_what_an_error_of_a_statement_means() {
+        assert!(reported("40001").is_conflict());
+        assert!(reported("23505").sql_error().is_some());
+        assert_eq!(reported("54000").limit_exceeded().map(|e| e.limit), Some(Limit::Transaction));
+        assert_eq!(reported("53200").limit_exceeded().map(|e| e.limit), Some(Limit::QueryMemory));
+        let odd = reported("28000");
+        assert!(!odd.is_conflict() && odd.sql_error().is_none() && odd.limit_exceeded().is_none());
+        assert_eq!(odd.blame(), Blame::Host);
+    }
+
+    #[test]
+    fn says_its_code_once() {
+        for code in ["40001", "23505", "28000"] {
+            assert_eq!(reported(code).to_string().matches(code).count(), 1, "{code}");
+        }
+    }
+}

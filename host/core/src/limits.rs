@@ -1,0 +1,172 @@
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::SqlState;
+
+/// What one call of one rule may use. A manifest sets what differs from the default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Milliseconds from the call to its end, waiting for the database included.
+    pub wall_ms: u64,
+    /// Milliseconds of the guest's own computing.
+    pub cpu_ms: u64,
+    /// Bytes of linear memory, over all memories.
+    pub memory_bytes: u64,
+    /// Entries of tables, over all tables.
+    pub table_elements: u64,
+    /// SQL statements.
+    pub statements: u64,
+    /// Rows read.
+    pub rows_read: u64,
+    /// Bytes of values read.
+    pub bytes_read: u64,
+    /// Bytes of statements and their parameters sent.
+    pub bytes_sent: u64,
+    /// Events published.
+    pub events: u64,
+    /// Bytes of one event: source, detail-type and detail.
+    pub event_bytes: u64,
+    /// Lines logged.
+    pub log_lines: u64,
+    /// Bytes logged.
+    pub log_bytes: u64,
+    /// Bytes of the output, or of a rejection.
+    pub output_bytes: u64,
+    /// Calls of imported functions, of any kind.
+    pub host_calls: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            wall_ms: 10_000,
+            cpu_ms: 250,
+            memory_bytes: 64 << 20,
+            table_elements: 20_000,
+            statements: 100,
+            rows_read: 10_000,
+            bytes_read: 4 << 20,
+            bytes_sent: 4 << 20,
+            events: 100,
+            // EventBridge takes less than 1 MB in one call of PutEvents
+            // (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html);
+            // the envelope and the host's own member need room.
+            event_bytes: 200 << 10,
+            log_lines: 200,
+            log_bytes: 64 << 10,
+            // A stored answer is one column, and DSQL's columns end at 1 MiB
+            // (https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html).
+            output_bytes: 512 << 10,
+            host_calls: 10_000,
+        }
+    }
+}
+
+impl Limits {
+    /// The wall time as a duration.
+    pub fn wall(&self) -> Duration {
+        Duration::from_millis(self.wall_ms)
+    }
+
+    /// The computing time as a duration.
+    pub fn cpu(&self) -> Duration {
+        Duration::from_millis(self.cpu_ms)
+    }
+}
+
+/// The name of a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each variant is the field of `Limits` with the same name, or says itself")]
+pub enum Limit {
+    Wall,
+    Cpu,
+    Memory,
+    TableElements,
+    Statements,
+    RowsRead,
+    BytesRead,
+    BytesSent,
+    Events,
+    EventBytes,
+    LogLines,
+    LogBytes,
+    OutputBytes,
+    HostCalls,
+    /// The guest's call stack.
+    Stack,
+    /// The database's own limits on a transaction: rows, bytes, age.
+    Transaction,
+    /// The database's own limit on the memory of a query.
+    QueryMemory,
+}
+
+/// A limit that was passed, what it was and what was used, in the limit's unit. The
+/// database's own limits come without figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields say themselves")]
+pub struct LimitExceeded {
+    pub limit: Limit,
+    pub allowed: Option<u64>,
+    pub used: Option<u64>,
+}
+
+impl Limit {
+    /// The name as it is written in a manifest and in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Wall => "wall_ms",
+            Self::Cpu => "cpu_ms",
+            Self::Memory => "memory_bytes",
+            Self::TableElements => "table_elements",
+            Self::Statements => "statements",
+            Self::RowsRead => "rows_read",
+            Self::BytesRead => "bytes_read",
+            Self::BytesSent => "bytes_sent",
+            Self::Events => "events",
+            Self::EventBytes => "event_bytes",
+            Self::LogLines => "log_lines",
+            Self::LogBytes => "log_bytes",
+            Self::OutputBytes => "output_bytes",
+            Self::HostCalls => "host_calls",
+            Self::Stack => "stack",
+            Self::Transaction => "transaction",
+            Self::QueryMemory => "query_memory",
+        }
+    }
+
+    /// The database's own limit behind an error: 54000 for rows, bytes and age of a
+    /// transaction, 53200 for a query's memory
+    /// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html>).
+    pub fn of_sqlstate(sqlstate: SqlState) -> Option<Self> {
+        match sqlstate.as_str() {
+            "54000" => Some(Self::Transaction),
+            "53200" => Some(Self::QueryMemory),
+            _ => None,
+        }
+    }
+
+    /// An error if `used` is more than `allowed`.
+    pub fn check(self, allowed: u64, used: u64) -> Result<(), LimitExceeded> {
+        if used > allowed {
+            Err(LimitExceeded { limit: self, allowed: Some(allowed), used: Some(used) })
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl fmt::Display for LimitExceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the limit {} was passed", self.limit.name())?;
+        match (self.allowed, self.used) {
+            (Some(allowed), Some(used)) => write!(f, ": {allowed} allowed, {used} used"),
+            (Some(allowed), None) => write!(f, ": {allowed} allowed"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for LimitExceeded {}

@@ -1,0 +1,35 @@
+use std::time::Duration;
+
+/// What one request cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// Attempts, the one that ended it included.
+    pub attempts: u32,
+    /// Waits for the database with nothing of ours in flight, over all attempts.
+    pub round_trips: u32,
+    /// The rules of the last attempt, in order.
+    pub rules: Vec<RuleReceipt>,
+    /// From the request's arrival to its answer.
+    pub elapsed: Duration,
+}
+
+/// What one call of one rule cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuleReceipt {
+    /// Which rule.
+    pub rule: String,
+    /// Statements it ran.
+    pub statements: u64,
+    /// Rows it read.
+    pub rows_read: u64,
+    /// Bytes of values it read.
+    pub bytes_read: u64,
+    /// Rows its statements inserted, updated or deleted, by their command tags.
+    pub rows_affected: u64,
+    /// Events it staged.
+    pub events: u64,
+    /// Its own computing.
+    pub cpu: Duration,
+    /// The most linear memory it had, in bytes.
+    pub memory_bytes: u64,
+}

@@ -1,0 +1,27 @@
+use std::time::Instant;
+
+use crate::{IdempotencyKey, Timestamp};
+
+/// What a caller asked for, after whatever shape it came in has been read.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The operation's name.
+    pub operation: String,
+    /// The idempotency key, where the caller brought one.
+    pub key: Option<IdempotencyKey>,
+    /// A key to use if neither the caller nor the payload brings one: the id that the
+    /// source of the request gives to all its deliveries of it.
+    pub source_key: Option<IdempotencyKey>,
+    /// JSON text, never parsed by the host beyond what a digest needs.
+    pub payload: String,
+    /// Who asks, as an authoriser vouches for it.
+    pub caller: Option<String>,
+    /// The region that serves the request.
+    pub region: String,
+    /// When the host received it; the only time that rules see.
+    pub now: Timestamp,
+    /// Where the randomness of all its attempts comes from.
+    pub seed: [u8; 32],
+    /// When the caller stops waiting.
+    pub deadline: Instant,
+}

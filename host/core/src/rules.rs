@@ -1,0 +1,82 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::{
+    BoxFuture, Event, EventError, EventId, LimitExceeded, Limits, Outcome, Request, SqlError, Statement, Verdict,
+};
+
+/// The port to the engine.
+pub trait Rules: Send + Sync {
+    /// Calls a rule in an instance of its own. How the call ended is never an `Err`: a
+    /// trap is an ending like any other.
+    ///
+    /// Dropping the future stops the guest and frees everything it had.
+    fn call<'a>(
+        &'a self,
+        rule: &'a str,
+        request: &'a Request,
+        limits: &'a Limits,
+        calls: Arc<dyn HostCalls>,
+    ) -> BoxFuture<'a, RuleCall>;
+}
+
+/// How a rule's call went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleCall {
+    /// How it ended.
+    pub ended: Ended,
+    /// The guest's own computing: elapsed time less the time spent in the host.
+    pub cpu: Duration,
+    /// The most linear memory it had, in bytes.
+    pub memory_bytes: u64,
+}
+
+/// Every way in which a rule's call can end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The rule decided.
+    Verdict(Verdict),
+    /// The rule said that it is broken.
+    Bug(String),
+    /// The guest trapped: a panic, an access out of bounds, a division by zero.
+    Trap(String),
+    /// It used more than it may.
+    Limit(LimitExceeded),
+    /// A host call stopped it, and whoever implements [`HostCalls`] knows why.
+    Stopped,
+    /// The host could not run it: no such rule, no room for an instance.
+    Host(String),
+}
+
+/// A host call's order to stop the guest at once. The reason stays with the one who gave
+/// the order; the guest never learns it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop;
+
+/// How urgent a log line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the variants say themselves")]
+pub enum LogLevel {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// What a guest may ask of the host while it runs. One object serves one call of one rule.
+pub trait HostCalls: Send + Sync {
+    /// Runs statements in order in one round trip.
+    fn run(&self, statements: Vec<Statement>) -> BoxFuture<'_, Result<Result<Vec<Outcome>, SqlError>, Stop>>;
+
+    /// Stages an event.
+    fn publish(&self, event: Event) -> Result<Result<EventId, EventError>, Stop>;
+
+    /// Takes a line for the log.
+    fn log(&self, level: LogLevel, message: String) -> Result<(), Stop>;
+
+    /// The next bytes of the call's random sequence.
+    fn random(&self, length: u32) -> Result<Vec<u8>, Stop>;
+
+    /// The idempotency key under which the request runs; none for a read-only operation.
+    fn key(&self) -> Option<&str>;
+}

@@ -1,0 +1,133 @@
+use std::fmt;
+
+use crate::{RowSet, Value};
+
+/// One SQL statement with its parameters, `$1` first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    /// The text, with `$1`, `$2` ... in the places of the parameters.
+    pub sql: String,
+    /// The parameters' values.
+    pub parameters: Vec<Value>,
+}
+
+/// What one statement did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// Rows that it gave.
+    pub rows: RowSet,
+    /// Rows that its command tag counts.
+    pub affected: u64,
+}
+
+/// Five characters that say what kind of error the database met.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SqlState([u8; 5]);
+
+impl SqlState {
+    /// `40001`, serialization failure: on DSQL every OCC conflict, OC000 and OC001
+    /// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/working-with-concurrency-control.html>).
+    pub const SERIALIZATION_FAILURE: Self = Self(*b"40001");
+    /// `23505`, unique violation.
+    pub const UNIQUE_VIOLATION: Self = Self(*b"23505");
+    /// `25P02`, in failed SQL transaction.
+    pub const IN_FAILED_TRANSACTION: Self = Self(*b"25P02");
+    /// `0A000`, feature not supported.
+    pub const FEATURE_NOT_SUPPORTED: Self = Self(*b"0A000");
+
+    /// Takes the code of an error if it has five upper-case letters or digits.
+    pub fn new(code: &str) -> Option<Self> {
+        let bytes: [u8; 5] = code.as_bytes().try_into().ok()?;
+        bytes.iter().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase()).then_some(Self(bytes))
+    }
+
+    /// The five characters.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or("XX000")
+    }
+
+    /// The first two characters, which name the class.
+    pub fn class(&self) -> &str {
+        self.as_str().get(..2).unwrap_or("XX")
+    }
+
+    /// Whether a rule may see an error with this code: classes 22, 23, 42 and 0A.
+    pub fn is_for_rules(&self) -> bool {
+        matches!(self.class(), "22" | "23" | "42" | "0A")
+    }
+
+    /// Whether the transaction failed for a reason that may be gone the next time:
+    /// conflicts, deadlocks, locks not to be had, lost connections, shut-downs, and
+    /// DSQL's `XX000 server unavailable`
+    /// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/troubleshooting.html>).
+    pub fn is_transient(&self) -> bool {
+        matches!(self.as_str(), "40001" | "40P01" | "55P03" | "XX000")
+            || matches!(self.class(), "08")
+            || self.as_str().starts_with("57P")
+    }
+}
+
+impl fmt::Display for SqlState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for SqlState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An error that the database reported about a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SqlError {
+    /// What kind.
+    pub sqlstate: SqlState,
+    /// The database's primary message.
+    pub message: String,
+    /// The violated constraint.
+    pub constraint: Option<String>,
+    /// The table.
+    pub table: Option<String>,
+    /// The column.
+    pub column: Option<String>,
+    /// More, by name: `detail`, `hint`, `position`, and `statement`, its number in a batch.
+    pub details: Vec<(String, String)>,
+}
+
+impl SqlError {
+    /// An error with nothing but a code and a message.
+    pub fn new(sqlstate: SqlState, message: impl Into<String>) -> Self {
+        Self { sqlstate, message: message.into(), constraint: None, table: None, column: None, details: Vec::new() }
+    }
+}
+
+impl fmt::Display for SqlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (SQLSTATE {})", self.message, self.sqlstate)
+    }
+}
+
+impl std::error::Error for SqlError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sorts_codes_as_the_design_lists_them() {
+        let state = |code| SqlState::new(code).unwrap();
+        for code in ["40001", "40P01", "55P03", "XX000", "08006", "57P01"] {
+            assert!(state(code).is_transient() && !state(code).is_for_rules(), "{code}");
+        }
+        for code in ["22003", "23505", "42P01", "0A000"] {
+            assert!(!state(code).is_transient() && state(code).is_for_rules(), "{code}");
+        }
+        for code in ["25P02", "54000", "53200", "28000", "57014"] {
+            assert!(!state(code).is_transient() && !state(code).is_for_rules(), "{code}");
+        }
+        assert_eq!(SqlState::new("4000"), None);
+        assert_eq!(SqlState::new("4000é"), None);
+    }
+}

@@ -1,0 +1,97 @@
+use crate::Decimal;
+
+/// A span of time as SQL keeps it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Interval {
+    /// Months; a year is twelve.
+    pub months: i32,
+    /// Days, of no fixed length.
+    pub days: i32,
+    /// Microseconds.
+    pub microseconds: i64,
+}
+
+/// One parameter of a statement. The variant decides its SQL type on the wire.
+///
+/// The largest and smallest number of a date or timestamp stand for SQL's `infinity` and
+/// `-infinity`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// NULL of the type that the statement expects.
+    Null,
+    /// `boolean`
+    Bool(bool),
+    /// `smallint`
+    Int2(i16),
+    /// `integer`
+    Int4(i32),
+    /// `bigint`
+    Int8(i64),
+    /// `double precision`
+    Float8(f64),
+    /// `numeric`
+    Numeric(Decimal),
+    /// `text` and its kin
+    Text(String),
+    /// `bytea`
+    Bytea(Vec<u8>),
+    /// `uuid`, its 16 bytes in order
+    Uuid([u8; 16]),
+    /// `date`, days since 1970-01-01
+    Date(i32),
+    /// `time`, microseconds since midnight
+    Time(i64),
+    /// `timestamp`, microseconds since 1970-01-01 00:00:00
+    Timestamp(i64),
+    /// `timestamptz`, microseconds since 1970-01-01 00:00:00 UTC
+    Timestamptz(i64),
+    /// `interval`
+    Interval(Interval),
+    /// `jsonb` as a parameter, as JSON text
+    Json(String),
+}
+
+/// The values of one column, of one type, one entry a row. See [`Value`] for the units.
+///
+/// Where [`Column::nulls`] names a row, its entry is a zero or an empty value.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "each variant is the variant of `Value` with the same name")]
+pub enum ColumnValues {
+    Bool(Vec<bool>),
+    Int2(Vec<i16>),
+    Int4(Vec<i32>),
+    Int8(Vec<i64>),
+    Float8(Vec<f64>),
+    Numeric(Vec<Decimal>),
+    Text(Vec<String>),
+    Bytea(Vec<Vec<u8>>),
+    Uuid(Vec<[u8; 16]>),
+    Date(Vec<i32>),
+    Time(Vec<i64>),
+    Timestamp(Vec<i64>),
+    Timestamptz(Vec<i64>),
+    Interval(Vec<Interval>),
+    Json(Vec<String>),
+}
+
+/// One column of a result.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// Its name or alias in the statement.
+    pub name: String,
+    /// One entry a row.
+    pub values: ColumnValues,
+    /// The rows, counted from 0 and ascending, in which the column is NULL.
+    pub nulls: Vec<u32>,
+}
+
+/// The rows of one result, column by column.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RowSet {
+    /// The columns in the statement's order, also when there is no row.
+    pub columns: Vec<Column>,
+    /// How many entries every column has.
+    pub rows: u32,
+    /// What the values take on the wire, in bytes, lengths and NULLs not counted.
+    pub bytes: u64,
+}
