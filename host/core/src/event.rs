@@ -79,6 +79,13 @@ impl Event {
     }
 }
 
+impl EventError {
+    /// A read-only operation has no commit that an event could be bound to.
+    pub fn read_only() -> Self {
+        Self("a read-only operation may not publish".to_owned())
+    }
+}
+
 impl EventId {
     /// The id of the event with this ordinal in the transaction that stored `key` of
     /// `operation` with the moment `now`.

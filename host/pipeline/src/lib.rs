@@ -1,1 +1,30 @@
+//! The heart of the host: from a [`Request`](tenet_core::Request) to a committed answer.
+//!
+//! [`Pipeline::handle`] selects the operation's rules, opens an attempt, runs the rules
+//! inside it, and commits their verdict together with the key and the staged events. A
+//! conflict throws the attempt away and starts another from nothing; a commit whose
+//! outcome is unknown is settled by asking its key again. [`Pipeline::publish`] then
+//! hands the events of a committed transaction to the bus, after the answer where the
+//! platform allows.
+//!
+//! What decides here is pure: it works on the ports of `tenet-core` and can be run with
+//! a scripted database, engine, bus and clock, which is how its tests do it. It must
+//! never know wasmtime, a SQL driver, AWS, or what shape a request came in. The two
+//! exceptions live here because every binary needs the same one and this is the lowest
+//! room they share: [`direct`], the shape of a direct invocation, and [`SystemClock`].
 
+mod answer;
+mod backoff;
+mod calls;
+pub mod direct;
+mod pipeline;
+mod random;
+mod selection;
+mod system_clock;
+mod trial;
+
+pub use answer::{Answer, Status};
+pub use backoff::Backoff;
+pub use pipeline::{Handled, Pending, Pipeline};
+pub use selection::{Operations, UnknownRule};
+pub use system_clock::SystemClock;

@@ -1,0 +1,56 @@
+use std::time::Duration;
+
+use crate::random::Random;
+
+/// How long to wait between attempts, and how many there are.
+///
+/// Full jitter: a uniform draw between nothing and a bound that doubles, so that the
+/// losers of one conflict do not meet again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    /// The bound before the second attempt.
+    pub base: Duration,
+    /// Where the bound stops doubling.
+    pub cap: Duration,
+    /// Attempts, the first included.
+    pub attempts: u32,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { base: Duration::from_millis(4), cap: Duration::from_millis(250), attempts: 12 }
+    }
+}
+
+impl Backoff {
+    /// The wait after attempt number `attempt`, counted from 1.
+    pub(crate) fn after(&self, attempt: u32, random: &mut Random) -> Duration {
+        let doublings = attempt.saturating_sub(1).min(20);
+        let bound = self.base.saturating_mul(1 << doublings).min(self.cap);
+        let micros = u64::try_from(bound.as_micros()).unwrap_or(u64::MAX);
+        Duration::from_micros(random.number() % micros.saturating_add(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_stay_under_a_doubling_bound_and_the_cap() {
+        let backoff = Backoff::default();
+        let mut random = Random::new(&[1; 32], "retry", 0);
+        for attempt in 1..200 {
+            let bound = (backoff.base * 2_u32.pow((attempt - 1).min(10))).min(backoff.cap);
+            assert!(backoff.after(attempt, &mut random) <= bound, "attempt {attempt}");
+        }
+    }
+
+    #[test]
+    fn waits_spread_over_the_whole_range() {
+        let backoff = Backoff { base: Duration::from_millis(100), cap: Duration::from_millis(100), attempts: 1 };
+        let mut random = Random::new(&[1; 32], "retry", 0);
+        let waits: Vec<_> = (0..200).map(|_| backoff.after(1, &mut random).as_millis()).collect();
+        assert!(waits.iter().any(|wait| *wait < 25) && waits.iter().any(|wait| *wait > 75));
+    }
+}

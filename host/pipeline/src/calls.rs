@@ -1,0 +1,303 @@
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tenet_core::{
+    Attempt, BoxFuture, Event, EventError, EventId, Fault, HostCalls, IdempotencyKey, Limit, LimitExceeded, Limits,
+    LogLevel, Outcome, Ran, ReadCap, Request, RuleReceipt, SqlError, SqlState, StagedEvent, Statement, Stop,
+    StoredAnswer,
+};
+use tracing::Instrument;
+
+use crate::random::Random;
+
+/// What the rules of one attempt share.
+pub(crate) struct Shared {
+    state: Mutex<State>,
+}
+
+pub(crate) struct State {
+    /// Absent while a statement is on its way, and after one was cancelled on its way.
+    pub(crate) attempt: Option<Box<dyn Attempt>>,
+    /// Whether the key's look-up has been answered.
+    pub(crate) looked_up: bool,
+    /// The statement whose error a rule was shown; nothing may follow it but a rejection.
+    pub(crate) spent: Option<Spent>,
+    /// Why the host stopped the guest.
+    pub(crate) stopped: Option<Stopped>,
+    pub(crate) events: Vec<StagedEvent>,
+    pub(crate) log: Vec<LogLine>,
+}
+
+pub(crate) struct Spent {
+    /// Counted from 1 over the rule's statements.
+    pub(crate) statement: u64,
+    pub(crate) error: SqlError,
+}
+
+pub(crate) enum Stopped {
+    Answered(StoredAnswer),
+    Fault(Fault),
+    Limit(LimitExceeded),
+}
+
+pub(crate) struct LogLine {
+    pub(crate) rule: String,
+    pub(crate) level: LogLevel,
+    pub(crate) message: String,
+}
+
+impl Shared {
+    pub(crate) fn new(attempt: Box<dyn Attempt>) -> Arc<Self> {
+        let state = State {
+            attempt: Some(attempt),
+            looked_up: false,
+            spent: None,
+            stopped: None,
+            events: Vec::new(),
+            log: Vec::new(),
+        };
+        Arc::new(Self { state: Mutex::new(state) })
+    }
+
+    /// Never held over an await. What a panicking holder left behind is still whole.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The host's side of one call of one rule: counts, limits, stages, and passes statements
+/// on to the attempt.
+pub(crate) struct Calls {
+    shared: Arc<Shared>,
+    limits: Limits,
+    operation: String,
+    region: String,
+    key: Option<IdempotencyKey>,
+    now: tenet_core::Timestamp,
+    random: Mutex<Random>,
+    used: Mutex<Used>,
+}
+
+#[derive(Default)]
+struct Used {
+    receipt: RuleReceipt,
+    bytes_sent: u64,
+    log_lines: u64,
+    log_bytes: u64,
+}
+
+impl Calls {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        request: &Request,
+        key: Option<&IdempotencyKey>,
+        rule: &str,
+        place: usize,
+        limits: &Limits,
+    ) -> Self {
+        Self {
+            shared,
+            limits: limits.clone(),
+            operation: request.operation.clone(),
+            region: request.region.clone(),
+            key: key.cloned(),
+            now: request.now,
+            random: Mutex::new(Random::new(&request.seed, "rule", place as u64)),
+            used: Mutex::new(Used {
+                receipt: RuleReceipt { rule: rule.to_owned(), ..RuleReceipt::default() },
+                ..Used::default()
+            }),
+        }
+    }
+
+    /// What the call has used so far.
+    pub(crate) fn receipt(&self) -> RuleReceipt {
+        self.used().receipt.clone()
+    }
+
+    fn used(&self) -> MutexGuard<'_, Used> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stop(&self, why: Stopped) -> Stop {
+        self.shared.lock().stopped.get_or_insert(why);
+        Stop
+    }
+
+    fn within(&self, limit: Limit, allowed: u64, used: u64) -> Result<(), Stop> {
+        limit.check(allowed, used).map_err(|exceeded| self.stop(Stopped::Limit(exceeded)))
+    }
+
+    /// Counts statements that are about to be sent, and says how much they may give.
+    fn count(&self, statements: &[Statement]) -> Result<ReadCap, Stop> {
+        let (sent, bytes, rows_read, bytes_read) = {
+            let mut used = self.used();
+            used.receipt.statements += statements.len() as u64;
+            used.bytes_sent += statements.iter().map(bytes_of).sum::<u64>();
+            (used.receipt.statements, used.bytes_sent, used.receipt.rows_read, used.receipt.bytes_read)
+        };
+        self.within(Limit::Statements, self.limits.statements, sent)?;
+        self.within(Limit::BytesSent, self.limits.bytes_sent, bytes)?;
+        Ok(ReadCap {
+            rows: self.limits.rows_read.saturating_sub(rows_read),
+            bytes: self.limits.bytes_read.saturating_sub(bytes_read),
+        })
+    }
+
+    fn record(&self, outcomes: &[Outcome]) {
+        let receipt = &mut self.used().receipt;
+        for outcome in outcomes {
+            receipt.rows_read += u64::from(outcome.rows.rows);
+            receipt.bytes_read += outcome.rows.bytes;
+            receipt.rows_affected += outcome.affected;
+        }
+    }
+
+    /// A limit on reading is counted from what was left of it; says it in whole.
+    fn whole_limit(&self, fault: Fault) -> Stopped {
+        let Some(exceeded) = fault.limit_exceeded().copied() else { return Stopped::Fault(fault) };
+        let receipt = self.receipt();
+        let (allowed, before) = match exceeded.limit {
+            Limit::RowsRead => (self.limits.rows_read, receipt.rows_read),
+            Limit::BytesRead => (self.limits.bytes_read, receipt.bytes_read),
+            _ => return Stopped::Limit(exceeded),
+        };
+        let used = exceeded.used.map(|used| used + before);
+        Stopped::Limit(LimitExceeded { allowed: Some(allowed), used, ..exceeded })
+    }
+
+    async fn send(&self, statements: Vec<Statement>) -> Result<Result<Vec<Outcome>, SqlError>, Stop> {
+        let first = self.receipt().statements + 1;
+        let cap = self.count(&statements)?;
+        let mut attempt = {
+            let mut state = self.shared.lock();
+            if let Some(spent) = &state.spent {
+                return Ok(Err(refused_after(spent)));
+            }
+            // Absent only if an earlier statement was cancelled, and then the guest is gone too.
+            state.attempt.take().ok_or(Stop)?
+        };
+        let span = tracing::Span::current();
+        let ran = attempt.run(statements, cap).await;
+        let mut state = self.shared.lock();
+        state.attempt = Some(attempt);
+        match ran {
+            Ok(Ran::On(outcomes)) => {
+                state.looked_up = true;
+                drop(state);
+                span.record("rows", outcomes.iter().map(|outcome| outcome.affected).sum::<u64>());
+                self.record(&outcomes);
+                Ok(Ok(outcomes))
+            }
+            Ok(Ran::Answered(stored)) => {
+                drop(state);
+                Err(self.stop(Stopped::Answered(stored)))
+            }
+            Err(fault) => {
+                if let Some(sqlstate) = fault.sqlstate() {
+                    span.record("sqlstate", sqlstate.as_str());
+                }
+                let Some(error) = fault.sql_error().cloned() else {
+                    drop(state);
+                    return Err(self.stop(self.whole_limit(fault)));
+                };
+                state.looked_up = true;
+                let within = error.details.iter().find(|(name, _)| name == "statement");
+                let offset = within.and_then(|(_, number)| number.parse::<u64>().ok()).unwrap_or(0);
+                state.spent = Some(Spent { statement: first + offset, error: error.clone() });
+                Ok(Err(error))
+            }
+        }
+    }
+}
+
+impl HostCalls for Calls {
+    fn run(&self, statements: Vec<Statement>) -> BoxFuture<'_, Result<Result<Vec<Outcome>, SqlError>, Stop>> {
+        if statements.is_empty() {
+            return Box::pin(std::future::ready(Ok(Ok(Vec::new()))));
+        }
+        let span = tracing::debug_span!(
+            "statement",
+            number = self.receipt().statements + 1,
+            statements = statements.len(),
+            rows = tracing::field::Empty,
+            sqlstate = tracing::field::Empty,
+        );
+        Box::pin(self.send(statements).instrument(span))
+    }
+
+    fn publish(&self, event: Event) -> Result<Result<EventId, EventError>, Stop> {
+        let Some(key) = &self.key else { return Ok(Err(EventError::read_only())) };
+        let bytes = (event.source.len() + event.detail_type.len() + event.detail.len()) as u64;
+        self.within(Limit::EventBytes, self.limits.event_bytes, bytes)?;
+        if let Err(error) = event.check() {
+            return Ok(Err(error));
+        }
+        let staged = {
+            let mut used = self.used();
+            used.receipt.events += 1;
+            used.receipt.events
+        };
+        self.within(Limit::Events, self.limits.events, staged)?;
+        let mut state = self.shared.lock();
+        let ordinal = u32::try_from(state.events.len()).unwrap_or(u32::MAX);
+        let id = EventId::derive(&self.operation, key, self.now, ordinal);
+        state.events.push(StagedEvent {
+            id,
+            operation: self.operation.clone(),
+            key: key.clone(),
+            ordinal,
+            event,
+            region: self.region.clone(),
+            at: self.now,
+        });
+        Ok(Ok(id))
+    }
+
+    fn log(&self, level: LogLevel, message: String) -> Result<(), Stop> {
+        let (lines, bytes) = {
+            let mut used = self.used();
+            used.log_lines += 1;
+            used.log_bytes += message.len() as u64;
+            (used.log_lines, used.log_bytes)
+        };
+        self.within(Limit::LogLines, self.limits.log_lines, lines)?;
+        self.within(Limit::LogBytes, self.limits.log_bytes, bytes)?;
+        let rule = self.receipt().rule;
+        self.shared.lock().log.push(LogLine { rule, level, message });
+        Ok(())
+    }
+
+    fn random(&self, length: u32) -> Result<Vec<u8>, Stop> {
+        Ok(self.random.lock().unwrap_or_else(PoisonError::into_inner).bytes(length as usize))
+    }
+
+    fn key(&self) -> Option<&str> {
+        self.key.as_ref().map(IdempotencyKey::as_str)
+    }
+}
+
+fn refused_after(spent: &Spent) -> SqlError {
+    SqlError::new(
+        SqlState::IN_FAILED_TRANSACTION,
+        format!(
+            "statement {} failed with SQLSTATE {}, so the transaction is spent: only a rejection may follow",
+            spent.statement, spent.error.sqlstate
+        ),
+    )
+}
+
+fn bytes_of(statement: &Statement) -> u64 {
+    use tenet_core::Value;
+    let parameter = |value: &Value| match value {
+        Value::Null => 0,
+        Value::Bool(_) => 1,
+        Value::Int2(_) => 2,
+        Value::Int4(_) | Value::Date(_) => 4,
+        Value::Int8(_) | Value::Float8(_) | Value::Time(_) | Value::Timestamp(_) | Value::Timestamptz(_) => 8,
+        Value::Uuid(_) | Value::Interval(_) => 16,
+        Value::Numeric(decimal) => decimal.as_str().len(),
+        Value::Text(text) | Value::Json(text) => text.len(),
+        Value::Bytea(bytes) => bytes.len(),
+    };
+    (statement.sql.len() + statement.parameters.iter().map(parameter).sum::<usize>()) as u64
+}

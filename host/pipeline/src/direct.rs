@@ -1,0 +1,174 @@
+//! The shape of a direct invocation.
+//!
+//! In: a JSON object with the member `operation`, an optional `idempotency_key`, and the
+//! payload's members beside them. Out: `{"statusCode": 200, "body": "..."}`, with the
+//! body as a string of JSON, and a header that tells the key where the host made it up.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use tenet_core::IdempotencyKey;
+
+use crate::{Answer, Status, answer::Problem};
+
+/// The member that names the operation.
+pub const OPERATION: &str = "operation";
+
+/// The member that holds the caller's own key.
+pub const KEY: &str = "idempotency_key";
+
+/// What a direct invocation says.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Invocation {
+    /// The operation.
+    pub operation: String,
+    /// The caller's own key.
+    pub key: Option<IdempotencyKey>,
+    /// The other members, in their order and with their numbers untouched: the payload
+    /// is the same as if it had come alone in the body of an HTTP request.
+    pub payload: String,
+}
+
+/// Reads a direct invocation. The error is the answer to it.
+pub fn read(event: &str) -> Result<Invocation, Box<Answer>> {
+    read_members(event).map_err(|message| Box::new(invalid(&message)))
+}
+
+/// Writes an answer as a direct invocation gets it.
+pub fn write(answer: &Answer) -> String {
+    #[derive(Serialize)]
+    struct Reply<'a> {
+        #[serde(rename = "statusCode")]
+        status: u16,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        headers: Option<Headers<'a>>,
+        body: &'a str,
+    }
+    #[derive(Serialize)]
+    struct Headers<'a> {
+        #[serde(rename = "idempotency-key")]
+        key: &'a str,
+    }
+    let told = answer.key.as_ref().filter(|_| answer.key_is_new);
+    let reply = Reply {
+        status: answer.status.code(),
+        headers: told.map(|key| Headers { key: key.as_str() }),
+        body: &answer.body,
+    };
+    // Strings and a number: serde_json has nothing to refuse in them.
+    serde_json::to_string(&reply).unwrap_or_default()
+}
+
+/// The answer to a request that cannot be served as it is.
+pub fn invalid(message: &str) -> Answer {
+    Answer {
+        status: Status::Invalid,
+        body: Problem::new("invalid-request", message).body(),
+        key: None,
+        key_is_new: false,
+        repeated: false,
+    }
+}
+
+fn read_members(event: &str) -> Result<Invocation, String> {
+    let Members(members) =
+        serde_json::from_str(event).map_err(|error| format!("A direct invocation is a JSON object: {error}."))?;
+    let (mut operation, mut key, mut payload) = (None, None, String::with_capacity(event.len()));
+    payload.push('{');
+    for (name, value) in members {
+        let text = || {
+            serde_json::from_str::<String>(value.get()).map_err(|_| format!("The member {name:?} has to be a string."))
+        };
+        match name.as_str() {
+            OPERATION if operation.is_some() => return Err(format!("The member {name:?} is there twice.")),
+            KEY if key.is_some() => return Err(format!("The member {name:?} is there twice.")),
+            OPERATION => operation = Some(text()?),
+            KEY => key = Some(IdempotencyKey::new(text()?).map_err(|error| format!("The member {name:?}: {error}."))?),
+            _ => {
+                if payload.len() > 1 {
+                    payload.push(',');
+                }
+                payload.push_str(&serde_json::Value::from(name).to_string());
+                payload.push(':');
+                payload.push_str(value.get());
+            }
+        }
+    }
+    payload.push('}');
+    let operation = operation.ok_or_else(|| format!("The member {OPERATION:?} is missing: it names what to do."))?;
+    Ok(Invocation { operation, key, payload })
+}
+
+/// The members of an object in their order, repeated ones included.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> serde::Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_payload_is_what_is_left_with_its_numbers_untouched() {
+        let invocation =
+            read(r#"{"operation":"write","amount": 100.50 ,"idempotency_key":"k","x":[1e400,"\u0041"]}"#).unwrap();
+        assert_eq!(invocation.operation, "write");
+        assert_eq!(invocation.key.unwrap().as_str(), "k");
+        assert_eq!(invocation.payload, r#"{"amount":100.50,"x":[1e400,"\u0041"]}"#);
+        assert_eq!(read(r#"{"operation":"read"}"#).unwrap().payload, "{}");
+    }
+
+    #[test]
+    fn what_is_not_an_invocation_gets_a_400_that_says_what_was_expected() {
+        for (event, says) in [
+            ("", "JSON object"),
+            ("[]", "JSON object"),
+            ("{\"operation\":\"write\"", "JSON object"),
+            ("{}", "missing"),
+            (r#"{"operation":7}"#, "string"),
+            (r#"{"operation":"a","operation":"b"}"#, "twice"),
+            (r#"{"operation":"a","idempotency_key":""}"#, "at least one"),
+        ] {
+            let answer = read(event).unwrap_err();
+            assert_eq!(answer.status.code(), 400);
+            assert!(answer.body.contains(says), "{event}: {}", answer.body);
+        }
+    }
+
+    #[test]
+    fn an_answer_leaves_as_the_recipe_has_it() {
+        let mut answer = Answer {
+            status: Status::Accepted,
+            body: r#"{"transaction_count":3,"region":"us-east-1"}"#.into(),
+            key: IdempotencyKey::new("k").ok(),
+            key_is_new: false,
+            repeated: false,
+        };
+        let body = r#""body":"{\"transaction_count\":3,\"region\":\"us-east-1\"}"}"#;
+        assert_eq!(write(&answer), format!("{{\"statusCode\":200,{body}"));
+        answer.key_is_new = true;
+        assert_eq!(write(&answer), format!("{{\"statusCode\":200,\"headers\":{{\"idempotency-key\":\"k\"}},{body}"));
+    }
+}

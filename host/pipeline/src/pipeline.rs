@@ -1,0 +1,301 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use sha2::{Digest as _, Sha256};
+use tenet_core::{
+    Claim, Clock, Delivery, Fault, IdempotencyKey, Ledger, Mode, Publisher, Receipt, Request, Rules, StagedEvent,
+    StoredAnswer, hex,
+};
+use tracing::Instrument;
+use tracing::field::Empty;
+
+use crate::answer::Problem;
+use crate::random::Random;
+use crate::selection::{Keyed, Selected};
+use crate::trial::{Failure, Over, Trial};
+use crate::{Answer, Backoff, Operations, Status, direct};
+
+/// A host: a bundle's operations over a database, an engine, a bus and a clock.
+pub struct Pipeline {
+    operations: Operations,
+    ledger: Arc<dyn Ledger>,
+    rules: Arc<dyn Rules>,
+    publisher: Arc<dyn Publisher>,
+    clock: Arc<dyn Clock>,
+    backoff: Backoff,
+}
+
+/// A request that has been dealt with.
+#[derive(Debug)]
+pub struct Handled {
+    /// What the caller is told.
+    pub answer: Answer,
+    /// What it cost.
+    pub receipt: Receipt,
+    /// What is left to be published; hand it to [`Pipeline::publish`].
+    pub pending: Option<Pending>,
+}
+
+/// Events of a transaction that is certainly committed.
+#[derive(Debug)]
+pub struct Pending {
+    operation: String,
+    key: IdempotencyKey,
+    /// Absent after a commit whose answer was lost: then only the outbox knows them.
+    events: Option<Vec<StagedEvent>>,
+}
+
+/// A request on its way: what all its attempts share.
+struct Course<'a> {
+    request: &'a Request,
+    operation: &'a Selected,
+    mode: Mode,
+    key_is_new: bool,
+    round_trips: Arc<AtomicU32>,
+    started: Instant,
+}
+
+impl Pipeline {
+    /// Puts a host together.
+    pub fn new(
+        operations: Operations,
+        ledger: Arc<dyn Ledger>,
+        rules: Arc<dyn Rules>,
+        publisher: Arc<dyn Publisher>,
+        clock: Arc<dyn Clock>,
+        backoff: Backoff,
+    ) -> Self {
+        Self { operations, ledger, rules, publisher, clock, backoff }
+    }
+
+    /// Decides a request. Every ending is an answer; the reasons of a failure go to the
+    /// log under the reference that the caller is given.
+    pub async fn handle(&self, request: Request) -> Handled {
+        let span = tracing::info_span!(
+            "request",
+            operation = request.operation,
+            region = request.region,
+            key = Empty,
+            status = Empty,
+            repeated = Empty,
+            attempts = Empty,
+            round_trips = Empty,
+            elapsed_us = Empty,
+        );
+        async {
+            let handled = self.decide(&request).await;
+            let span = tracing::Span::current();
+            if let Some(key) = &handled.answer.key {
+                span.record("key", digest_of(key));
+            }
+            span.record("status", handled.answer.status.code());
+            span.record("repeated", handled.answer.repeated);
+            span.record("attempts", handled.receipt.attempts);
+            span.record("round_trips", handled.receipt.round_trips);
+            span.record("elapsed_us", u64::try_from(handled.receipt.elapsed.as_micros()).unwrap_or(u64::MAX));
+            tracing::info!("answered");
+            handled
+        }
+        .instrument(span)
+        .await
+    }
+
+    /// Hands the events of a committed transaction to the bus and takes those it has
+    /// taken out of the outbox. Gives the number that is still there: a relay's work.
+    pub async fn publish(&self, pending: Pending, deadline: Instant) -> usize {
+        let span = tracing::info_span!("publish", operation = pending.operation, key = digest_of(&pending.key));
+        self.publish_now(pending, deadline).instrument(span).await
+    }
+
+    async fn publish_now(&self, pending: Pending, deadline: Instant) -> usize {
+        let events = match pending.events {
+            Some(events) => events,
+            None => match self.ledger.staged(&pending.operation, &pending.key, deadline).await {
+                Ok(events) => events,
+                Err(fault) => {
+                    tracing::warn!(%fault, "the outbox could not be read after a commit whose answer was lost");
+                    return 0;
+                }
+            },
+        };
+        if events.is_empty() {
+            return 0;
+        }
+        let deliveries = self.publisher.publish(&events, deadline).await;
+        let mut taken = Vec::with_capacity(events.len());
+        for (event, delivery) in events.iter().zip(deliveries) {
+            match delivery {
+                Delivery::Taken => taken.push(event.id),
+                Delivery::Later(reason) => tracing::warn!(event = %event.id, reason, "event stays in the outbox"),
+                Delivery::Refused(reason) => tracing::error!(event = %event.id, reason, "event refused for good"),
+            }
+        }
+        let left = events.len() - taken.len();
+        if let Err(fault) = self.ledger.forget(&taken, deadline).await {
+            tracing::warn!(%fault, "published events stay in the outbox and will be published again");
+        }
+        left
+    }
+
+    async fn decide(&self, request: &Request) -> Handled {
+        let started = self.clock.instant();
+        let refuse = |answer| Handled {
+            answer,
+            receipt: Receipt { elapsed: self.clock.instant() - started, ..Receipt::default() },
+            pending: None,
+        };
+        let operation = match self.operations.select(&request.operation) {
+            Ok(operation) => operation,
+            Err(message) => return refuse(direct::invalid(&message)),
+        };
+        let Keyed { mode, is_new } = match operation.keyed(request) {
+            Ok(keyed) => keyed,
+            Err(message) => return refuse(direct::invalid(&message)),
+        };
+        let round_trips = Arc::new(AtomicU32::new(0));
+        let course = Course { request, operation, mode, key_is_new: is_new, round_trips, started };
+        self.attempts(&course).await
+    }
+
+    async fn attempts(&self, course: &Course<'_>) -> Handled {
+        let request = course.request;
+        let trial = Trial {
+            rules: self.rules.as_ref(),
+            clock: self.clock.as_ref(),
+            request,
+            key: course.key(),
+            chain: &course.operation.rules,
+        };
+        let mut jitter = Random::new(&request.seed, "retry", 0);
+        let mut receipt = Receipt::default();
+        // Whether an earlier attempt may have committed without our knowing.
+        let mut unknown = false;
+        loop {
+            receipt.attempts += 1;
+            let span = tracing::info_span!("attempt", number = receipt.attempts);
+            let (over, rules) = trial.run(self.ledger.open(course.claim())).instrument(span).await;
+            receipt.rules = rules;
+            let (answer, pending) = match over {
+                Over::Committed { accepted, body, events } => {
+                    let status = if accepted { Status::Accepted } else { Status::Rejected };
+                    (course.answer(status, body), course.pending(Some(events)))
+                }
+                Over::Answered(stored) => course.stored(stored, unknown),
+                Over::Failed(failure) => (course.failed(&failure, unknown), None),
+                Over::Again(fault) => {
+                    unknown |= fault.commit_unknown();
+                    let wait = self.backoff.after(receipt.attempts, &mut jitter);
+                    let again = receipt.attempts < self.backoff.attempts && self.has_time(request, wait);
+                    tracing::info!(%fault, unknown, again, wait_us = wait.as_micros() as u64, "attempt lost");
+                    if again {
+                        self.clock.sleep(wait).await;
+                        continue;
+                    }
+                    (course.given_up(&fault, unknown), None)
+                }
+            };
+            receipt.round_trips = course.round_trips.load(Ordering::Relaxed);
+            receipt.elapsed = self.clock.instant() - course.started;
+            return Handled { answer, receipt, pending };
+        }
+    }
+
+    fn has_time(&self, request: &Request, wait: Duration) -> bool {
+        self.clock.instant() + wait < request.deadline
+    }
+}
+
+impl Course<'_> {
+    fn key(&self) -> Option<&IdempotencyKey> {
+        match &self.mode {
+            Mode::Write { key, .. } => Some(key),
+            Mode::Read => None,
+        }
+    }
+
+    fn claim(&self) -> Claim {
+        Claim {
+            operation: self.operation.name.clone(),
+            mode: self.mode.clone(),
+            now: self.request.now,
+            region: self.request.region.clone(),
+            deadline: self.request.deadline,
+            round_trips: Arc::clone(&self.round_trips),
+        }
+    }
+
+    fn answer(&self, status: Status, body: String) -> Answer {
+        Answer { status, body, key: self.key().cloned(), key_is_new: self.key_is_new, repeated: false }
+    }
+
+    fn pending(&self, events: Option<Vec<StagedEvent>>) -> Option<Pending> {
+        if events.as_ref().is_some_and(Vec::is_empty) {
+            return None;
+        }
+        Some(Pending { operation: self.operation.name.clone(), key: self.key()?.clone(), events })
+    }
+
+    /// The answer that the key has already: of an earlier request, or of an attempt of
+    /// this one whose commit stood although its answer was lost.
+    fn stored(&self, stored: StoredAnswer, unknown: bool) -> (Answer, Option<Pending>) {
+        if !matches!(&self.mode, Mode::Write { digest, .. } if *digest == stored.digest) {
+            let message = "This idempotency key has an answer to another payload.";
+            return (self.answer(Status::KeyReused, Problem::new("key-reused", message).body()), None);
+        }
+        let status = if stored.accepted { Status::Accepted } else { Status::Rejected };
+        let pending = if unknown && stored.accepted { self.pending(None) } else { None };
+        (Answer { repeated: !unknown, ..self.answer(status, stored.body) }, pending)
+    }
+
+    fn failed(&self, failure: &Failure, unknown: bool) -> Answer {
+        let reference = self.reference();
+        tracing::error!(reference, blame = ?failure.blame, rule = failure.rule, reason = %failure, "request failed");
+        if unknown {
+            return self.in_doubt(&reference);
+        }
+        if failure.out_of_time {
+            return self.unavailable("out-of-time", "There was not enough time. Nothing was changed.", &reference);
+        }
+        let message =
+            format!("The request failed and nothing was changed. The operator's log has more under {reference}.");
+        let mut problem = Problem::new("failed", &message);
+        problem.reference = Some(&reference);
+        self.answer(Status::Failed, problem.body())
+    }
+
+    fn given_up(&self, fault: &Fault, unknown: bool) -> Answer {
+        let reference = self.reference();
+        tracing::error!(reference, reason = %fault, "request given up");
+        if unknown {
+            self.in_doubt(&reference)
+        } else if fault.is_unavailable() {
+            self.unavailable("unavailable", "The database cannot be reached. Nothing was changed.", &reference)
+        } else {
+            let message = "Other requests changed the same rows each time. Nothing was changed by this one.";
+            self.unavailable("busy", message, &reference)
+        }
+    }
+
+    fn in_doubt(&self, reference: &str) -> Answer {
+        let message = "The outcome is not known. Ask again with the same key to learn it.";
+        self.unavailable("outcome-unknown", message, reference)
+    }
+
+    fn unavailable(&self, code: &str, message: &str, reference: &str) -> Answer {
+        let mut problem = Problem::new(code, message);
+        problem.key = self.key().map(IdempotencyKey::as_str);
+        problem.reference = Some(reference);
+        self.answer(Status::Unavailable, problem.body())
+    }
+
+    fn reference(&self) -> String {
+        hex(&Random::new(&self.request.seed, "reference", 0).bytes(8))
+    }
+}
+
+/// A key as it may stand in a log.
+fn digest_of(key: &IdempotencyKey) -> String {
+    let digest = Sha256::digest(key.as_str());
+    hex(digest.get(..8).unwrap_or_default())
+}

@@ -1,0 +1,184 @@
+use std::collections::HashMap;
+use std::fmt;
+
+use serde_json::value::RawValue;
+use tenet_core::bundle::{self, Index};
+use tenet_core::{Digest, IdempotencyKey, Limits, Mode, Request, hex};
+
+use crate::random::Random;
+
+/// The operations of a bundle, as the pipeline needs them.
+#[derive(Clone, Debug)]
+pub struct Operations(Vec<Selected>);
+
+/// An operation names a rule that the index lacks.
+#[derive(Debug)]
+pub struct UnknownRule {
+    operation: String,
+    rule: String,
+}
+
+/// One operation and what its rules may use.
+#[derive(Clone, Debug)]
+pub(crate) struct Selected {
+    pub(crate) name: String,
+    pub(crate) rules: Vec<(String, Limits)>,
+    key: Option<String>,
+    read_only: bool,
+}
+
+/// Under which key a request runs, if it writes.
+pub(crate) struct Keyed {
+    pub(crate) mode: Mode,
+    /// Whether the host made the key up.
+    pub(crate) is_new: bool,
+}
+
+impl Operations {
+    /// The operations of an index.
+    pub fn new(index: &Index) -> Result<Self, UnknownRule> {
+        let select = |operation: &bundle::Operation| {
+            let with_limits = |name: &String| match index.rule(name) {
+                Some(rule) => Ok((name.clone(), rule.limits.clone())),
+                None => Err(UnknownRule { operation: operation.name.clone(), rule: name.clone() }),
+            };
+            Ok(Selected {
+                name: operation.name.clone(),
+                rules: operation.rules.iter().map(with_limits).collect::<Result<_, _>>()?,
+                key: operation.key.clone(),
+                read_only: operation.read_only,
+            })
+        };
+        index.operations.iter().map(select).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The operation that a caller named, or a sentence that says which there are.
+    pub(crate) fn select(&self, name: &str) -> Result<&Selected, String> {
+        self.0.iter().find(|operation| operation.name == name).ok_or_else(|| {
+            let names: Vec<_> = self.0.iter().map(|operation| operation.name.as_str()).collect();
+            format!("There is no operation {name:?}. There are: {}.", names.join(", "))
+        })
+    }
+}
+
+impl Selected {
+    /// Decides the key: the caller's own, else the member of the payload that the
+    /// manifest names, else the source's id of this request, else a new one. The error
+    /// is for the caller.
+    pub(crate) fn keyed(&self, request: &Request) -> Result<Keyed, String> {
+        // Also checks that the payload is JSON that every parser reads alike.
+        let digest = Digest::of(&request.payload, &[]).map_err(|error| format!("The payload is {error}."))?;
+        if self.read_only {
+            return Ok(Keyed { mode: Mode::Read, is_new: false });
+        }
+        let named = match (&request.key, &self.key) {
+            (Some(key), _) => Some(key.clone()),
+            (None, Some(member)) => key_in_payload(&request.payload, member)?,
+            (None, None) => None,
+        };
+        let (key, is_new) = match named.or_else(|| request.source_key.clone()) {
+            Some(key) => (key, false),
+            None => (new_key(&request.seed)?, true),
+        };
+        Ok(Keyed { mode: Mode::Write { key, digest }, is_new })
+    }
+}
+
+fn key_in_payload(payload: &str, member: &str) -> Result<Option<IdempotencyKey>, String> {
+    let members: HashMap<String, &RawValue> =
+        serde_json::from_str(payload).map_err(|_| "The payload is not a JSON object.".to_owned())?;
+    let Some(value) = members.get(member) else { return Ok(None) };
+    let text: Option<String> = serde_json::from_str(value.get())
+        .map_err(|_| format!("The member {member:?} is the idempotency key and has to be a string."))?;
+    text.map(IdempotencyKey::new).transpose().map_err(|error| format!("The member {member:?}: {error}."))
+}
+
+fn new_key(seed: &[u8; 32]) -> Result<IdempotencyKey, String> {
+    IdempotencyKey::new(hex(&Random::new(seed, "key", 0).bytes(16))).map_err(|error| error.to_string())
+}
+
+impl fmt::Display for UnknownRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the operation {} names the rule {}, which the index lacks", self.operation, self.rule)
+    }
+}
+
+impl std::error::Error for UnknownRule {}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use tenet_core::Timestamp;
+
+    use super::*;
+
+    fn selected() -> Selected {
+        Selected {
+            name: "write".into(),
+            rules: vec![("record".into(), Limits::default())],
+            key: Some("transaction_id".into()),
+            read_only: false,
+        }
+    }
+
+    fn request(payload: &str) -> Request {
+        Request {
+            operation: "write".into(),
+            key: None,
+            source_key: None,
+            payload: payload.into(),
+            caller: None,
+            region: "us-east-1".into(),
+            now: Timestamp(0),
+            seed: [3; 32],
+            deadline: Instant::now(),
+        }
+    }
+
+    fn key_of(request: &Request) -> Result<(String, bool), String> {
+        match selected().keyed(request)? {
+            Keyed { mode: Mode::Write { key, .. }, is_new } => Ok((key.as_str().to_owned(), is_new)),
+            Keyed { mode: Mode::Read, .. } => Err("a reader".into()),
+        }
+    }
+
+    #[test]
+    fn the_callers_key_comes_first_then_the_payloads_then_the_sources() {
+        let key = |text| IdempotencyKey::new(text).ok();
+        let mut full = request(r#"{"transaction_id":"from-payload"}"#);
+        full.key = key("from-caller");
+        full.source_key = key("from-source");
+        assert_eq!(key_of(&full).unwrap().0, "from-caller");
+        full.key = None;
+        assert_eq!(key_of(&full).unwrap().0, "from-payload");
+        full.payload = r#"{"transaction_id":null}"#.into();
+        assert_eq!(key_of(&full).unwrap(), ("from-source".into(), false));
+        full.source_key = None;
+        let (made, is_new) = key_of(&full).unwrap();
+        assert!(is_new && made.len() == 32, "{made}");
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_one_is_refused_before_anything_is_tried() {
+        let long = format!(r#"{{"transaction_id":"{}"}}"#, "x".repeat(300));
+        for (payload, says) in [
+            (long.as_str(), "300"),
+            (r#"{"transaction_id":""}"#, "at least one"),
+            (r#"{"transaction_id":17}"#, "string"),
+            (r#"{"transaction_id":"\u0000"}"#, "U+0000"),
+            ("[1]", "object"),
+            ("{", "not JSON"),
+            (r#"{"a":1,"a":2}"#, "twice"),
+        ] {
+            let error = key_of(&request(payload)).unwrap_err();
+            assert!(error.contains(says), "{payload}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_operation_is_told_which_there_are() {
+        let error = Operations(vec![selected()]).select("wriet").unwrap_err();
+        assert_eq!(error, "There is no operation \"wriet\". There are: write.");
+    }
+}

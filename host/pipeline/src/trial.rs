@@ -1,0 +1,246 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use tenet_core::{
+    Attempt, Blame, Clock, Ended, Fault, IdempotencyKey, Limit, LimitExceeded, Limits, LogLevel, Ran, Request,
+    RuleReceipt, Rules, StagedEvent, StoredAnswer, Verdict,
+};
+use tracing::Instrument;
+
+use crate::answer::rejection_body;
+use crate::calls::{Calls, LogLine, Shared, Stopped};
+
+/// One attempt of one request: the rules in order, then the commit of their verdict.
+pub(crate) struct Trial<'a> {
+    pub(crate) rules: &'a dyn Rules,
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) request: &'a Request,
+    pub(crate) key: Option<&'a IdempotencyKey>,
+    /// The operation's rules with their limits, at least one.
+    pub(crate) chain: &'a [(String, Limits)],
+}
+
+/// How an attempt ended.
+pub(crate) enum Over {
+    /// Certainly committed; the events are in the outbox.
+    Committed { accepted: bool, body: String, events: Vec<StagedEvent> },
+    /// The key had an answer already.
+    Answered(StoredAnswer),
+    /// Nothing came of it, or nothing is known to have come of it; another attempt may do better.
+    Again(Fault),
+    /// Nothing came of it and another attempt would end the same.
+    Failed(Failure),
+}
+
+/// Why an attempt failed: for the log, never for the caller.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) blame: Blame,
+    pub(crate) rule: Option<String>,
+    /// Whether the caller's time ran out, which another request may have more of.
+    pub(crate) out_of_time: bool,
+    text: String,
+}
+
+/// What the rules decided, before anything is committed.
+enum Decision {
+    Accept(String),
+    Reject(String),
+}
+
+impl Trial<'_> {
+    /// Runs the attempt to its end and says what the last rules that ran have used.
+    pub(crate) async fn run(&self, attempt: Box<dyn Attempt>) -> (Over, Vec<RuleReceipt>) {
+        let shared = Shared::new(attempt);
+        let mut receipts = Vec::with_capacity(self.chain.len());
+        let decision = self.decide(&shared, &mut receipts).await;
+        let over = match decision {
+            Ok(decision) => self.settle(&shared, decision).await,
+            Err(over) => self.undo(&shared, over).await,
+        };
+        if matches!(over, Over::Committed { .. } | Over::Failed(_)) {
+            write_log(std::mem::take(&mut shared.lock().log));
+        }
+        (over, receipts)
+    }
+
+    async fn decide(&self, shared: &Arc<Shared>, receipts: &mut Vec<RuleReceipt>) -> Result<Decision, Over> {
+        let mut output = String::new();
+        for (place, (rule, limits)) in self.chain.iter().enumerate() {
+            let span = tracing::info_span!("rule", rule, cpu_us = tracing::field::Empty, ended = tracing::field::Empty);
+            let calls = Arc::new(Calls::new(Arc::clone(shared), self.request, self.key, rule, place, limits));
+            let verdict = self.call(shared, rule, limits, &calls, receipts).instrument(span).await?;
+            match verdict {
+                Verdict::Accept(text) => output = text,
+                Verdict::Reject(rejection) => return Ok(Decision::Reject(rejection_body(&rejection))),
+            }
+        }
+        Ok(Decision::Accept(output))
+    }
+
+    async fn call(
+        &self,
+        shared: &Arc<Shared>,
+        rule: &str,
+        limits: &Limits,
+        calls: &Arc<Calls>,
+        receipts: &mut Vec<RuleReceipt>,
+    ) -> Result<Verdict, Over> {
+        let fail = |blame, text: String| {
+            Over::Failed(Failure { blame, rule: Some(rule.to_owned()), out_of_time: false, text })
+        };
+        let left = self.request.deadline.saturating_duration_since(self.clock.instant());
+        let time = limits.wall().min(left);
+        let host = Arc::clone(calls) as Arc<dyn tenet_core::HostCalls>;
+        let call = match select(self.rules.call(rule, self.request, limits, host), self.clock.sleep(time)).await {
+            Either::Left((call, _)) => call,
+            Either::Right(((), call)) => {
+                drop(call);
+                receipts.push(calls.receipt());
+                return Err(self.timed_out(shared, rule, limits, left));
+            }
+        };
+        let mut receipt = calls.receipt();
+        receipt.cpu = call.cpu;
+        receipt.memory_bytes = call.memory_bytes;
+        receipts.push(receipt);
+        let span = tracing::Span::current();
+        span.record("cpu_us", u64::try_from(call.cpu.as_micros()).unwrap_or(u64::MAX));
+        span.record("ended", name_of(&call.ended));
+
+        let mut state = shared.lock();
+        // Whatever the guest made of it, the host's own reason for stopping it counts.
+        if let Some(stopped) = state.stopped.take() {
+            return Err(match stopped {
+                Stopped::Answered(stored) => Over::Answered(stored),
+                Stopped::Limit(exceeded) => fail(Blame::Rule, exceeded.to_string()),
+                Stopped::Fault(fault) => over(fault, Some(rule)),
+            });
+        }
+        match call.ended {
+            Ended::Verdict(Verdict::Accept(output)) => match &state.spent {
+                None => Ok(Verdict::Accept(output)),
+                Some(spent) => Err(fail(
+                    Blame::Rule,
+                    format!("it accepted although its statement {} had failed: {}", spent.statement, spent.error),
+                )),
+            },
+            Ended::Verdict(reject) => Ok(reject),
+            Ended::Bug(text) => Err(fail(Blame::Rule, format!("it says that it is broken: {text}"))),
+            Ended::Trap(text) => Err(fail(Blame::Rule, format!("it trapped: {text}"))),
+            Ended::Limit(exceeded) => Err(fail(Blame::Rule, exceeded.to_string())),
+            Ended::Host(text) => Err(fail(Blame::Host, text)),
+            Ended::Stopped => Err(fail(Blame::Host, "it was stopped while a statement was on its way".to_owned())),
+        }
+    }
+
+    fn timed_out(&self, shared: &Shared, rule: &str, limits: &Limits, left: Duration) -> Over {
+        let state = shared.lock();
+        let in_first_flight = state.attempt.is_none() && !state.looked_up;
+        let out_of_time = left <= limits.wall() || in_first_flight;
+        let text = if out_of_time {
+            "the caller's time ran out while it ran".to_owned()
+        } else {
+            LimitExceeded { limit: Limit::Wall, allowed: Some(limits.wall_ms), used: None }.to_string()
+        };
+        let blame = if out_of_time { Blame::Host } else { Blame::Rule };
+        Over::Failed(Failure { blame, rule: Some(rule.to_owned()), out_of_time, text })
+    }
+
+    async fn settle(&self, shared: &Shared, decision: Decision) -> Over {
+        let (attempt, events) = {
+            let mut state = shared.lock();
+            (state.attempt.take(), std::mem::take(&mut state.events))
+        };
+        let Some(attempt) = attempt else {
+            return Over::Failed(Failure {
+                blame: Blame::Host,
+                rule: None,
+                out_of_time: false,
+                text: "the attempt was lost before its verdict".to_owned(),
+            });
+        };
+        let (accepted, body, events, ended) = match decision {
+            Decision::Accept(output) => {
+                let ended = attempt.accept(output.clone(), events.clone()).await;
+                (true, output, events, ended)
+            }
+            Decision::Reject(body) => {
+                let ended = attempt.reject(body.clone()).await;
+                (false, body, Vec::new(), ended)
+            }
+        };
+        match ended {
+            Ok(Ran::On(())) => Over::Committed { accepted, body, events },
+            Ok(Ran::Answered(stored)) => Over::Answered(stored),
+            Err(fault) => over(fault, None),
+        }
+    }
+
+    /// Rolls back. What the look-up finds wins over whatever ended the attempt.
+    async fn undo(&self, shared: &Shared, ended: Over) -> Over {
+        let attempt = shared.lock().attempt.take();
+        let Some(attempt) = attempt else { return ended };
+        match (attempt.roll_back().await, ended) {
+            (_, Over::Answered(stored)) | (Ok(Ran::Answered(stored)), _) => Over::Answered(stored),
+            (Ok(Ran::On(())), ended) => ended,
+            (Err(fault), Over::Failed(failure)) if !shared.lock().looked_up && self.key.is_some() => {
+                // Without the look-up nobody knows whether the key has an answer.
+                tracing::warn!(%fault, %failure, "the key could not be looked up after a failure");
+                over(fault, None)
+            }
+            (Err(fault), ended) => {
+                tracing::debug!(%fault, "the connection was dropped instead of rolled back");
+                ended
+            }
+        }
+    }
+}
+
+/// What a fault of the database means for the attempt.
+fn over(fault: Fault, rule: Option<&str>) -> Over {
+    if fault.is_conflict() || fault.commit_unknown() || fault.is_unavailable() {
+        Over::Again(fault)
+    } else {
+        Over::Failed(Failure {
+            blame: fault.blame(),
+            rule: rule.map(str::to_owned),
+            out_of_time: fault.is_deadline(),
+            text: fault.to_string(),
+        })
+    }
+}
+
+fn name_of(ended: &Ended) -> &'static str {
+    match ended {
+        Ended::Verdict(Verdict::Accept(_)) => "accept",
+        Ended::Verdict(Verdict::Reject(_)) => "reject",
+        Ended::Bug(_) => "bug",
+        Ended::Trap(_) => "trap",
+        Ended::Limit(_) => "limit",
+        Ended::Stopped => "stopped",
+        Ended::Host(_) => "host",
+    }
+}
+
+fn write_log(lines: Vec<LogLine>) {
+    for LogLine { rule, level, message } in lines {
+        match level {
+            LogLevel::Debug => tracing::debug!(target: "tenet::rule", rule, "{message}"),
+            LogLevel::Info => tracing::info!(target: "tenet::rule", rule, "{message}"),
+            LogLevel::Warn => tracing::warn!(target: "tenet::rule", rule, "{message}"),
+            LogLevel::Error => tracing::error!(target: "tenet::rule", rule, "{message}"),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.rule {
+            Some(rule) => write!(f, "rule {rule}: {}", self.text),
+            None => f.write_str(&self.text),
+        }
+    }
+}
