@@ -27,7 +27,7 @@ pub struct Fault {
 enum Kind {
     Conflict(Option<SqlState>),
     CommitUnknown,
-    Sql(SqlError),
+    Sql(Box<SqlError>),
     Limit(LimitExceeded),
     Unavailable,
     Deadline,
@@ -47,7 +47,7 @@ impl Fault {
 
     /// An error that the rule may see.
     pub fn sql(error: SqlError) -> Self {
-        Self { message: error.to_string(), kind: Kind::Sql(error) }
+        Self { message: error.to_string(), kind: Kind::Sql(Box::new(error)) }
     }
 
     /// A limit was passed.

@@ -1,0 +1,547 @@
+//! The pipeline over scripted ports: what becomes of a request when the database, a rule
+//! or the bus does not play along.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where it panics")]
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tenet_core::bundle::{CONTRACT, File, Index, Operation, Rule, VERSION};
+use tenet_core::*;
+use tenet_pipeline::{Backoff, Operations, Pipeline, Status};
+
+/// Answers kept in memory, and faults to give instead, first come first served.
+#[derive(Default)]
+struct Memory {
+    answers: Mutex<HashMap<String, StoredAnswer>>,
+    outbox: Mutex<Vec<StagedEvent>>,
+    on_run: Mutex<VecDeque<Fault>>,
+    on_end: Mutex<VecDeque<(Fault, bool)>>,
+    opened: AtomicUsize,
+    rolled_back: AtomicUsize,
+}
+
+struct MemoryLedger(Arc<Memory>);
+
+struct MemoryAttempt {
+    memory: Arc<Memory>,
+    claim: Claim,
+    looked_up: bool,
+}
+
+impl MemoryAttempt {
+    fn key(&self) -> Option<(String, Digest)> {
+        match &self.claim.mode {
+            Mode::Write { key, digest } => Some((key.as_str().to_owned(), *digest)),
+            Mode::Read => None,
+        }
+    }
+
+    fn look_up(&mut self) -> Option<StoredAnswer> {
+        if std::mem::replace(&mut self.looked_up, true) {
+            return None;
+        }
+        self.memory.answers.lock().unwrap().get(&self.key()?.0).cloned()
+    }
+
+    fn end(mut self, accepted: bool, body: String, events: Vec<StagedEvent>) -> Result<Ran<()>, Fault> {
+        if let Some(stored) = self.look_up() {
+            return Ok(Ran::Answered(stored));
+        }
+        let fault = self.memory.on_end.lock().unwrap().pop_front();
+        let commits = fault.as_ref().is_none_or(|(_, commits)| *commits);
+        if let (true, Some((key, digest))) = (commits, self.key()) {
+            let stored = StoredAnswer { accepted, body, digest, now: self.claim.now };
+            self.memory.answers.lock().unwrap().insert(key, stored);
+            self.memory.outbox.lock().unwrap().extend(events);
+        }
+        fault.map_or(Ok(Ran::On(())), |(fault, _)| Err(fault))
+    }
+}
+
+impl Ledger for MemoryLedger {
+    fn open(&self, claim: Claim) -> Box<dyn Attempt> {
+        self.0.opened.fetch_add(1, Ordering::SeqCst);
+        Box::new(MemoryAttempt { memory: Arc::clone(&self.0), claim, looked_up: false })
+    }
+
+    fn staged<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a IdempotencyKey,
+        _: Instant,
+    ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>> {
+        Box::pin(async { Ok(self.0.outbox.lock().unwrap().clone()) })
+    }
+
+    fn forget<'a>(&'a self, events: &'a [EventId], _: Instant) -> BoxFuture<'a, Result<(), Fault>> {
+        self.0.outbox.lock().unwrap().retain(|event| !events.contains(&event.id));
+        Box::pin(async { Ok(()) })
+    }
+}
+
+impl Attempt for MemoryAttempt {
+    fn run<'a>(
+        &'a mut self,
+        statements: Vec<Statement>,
+        _: ReadCap,
+    ) -> BoxFuture<'a, Result<Ran<Vec<Outcome>>, Fault>> {
+        Box::pin(async move {
+            if let Some(stored) = self.look_up() {
+                return Ok(Ran::Answered(stored));
+            }
+            if statements.iter().any(|statement| statement.sql == "hang") {
+                std::future::pending::<()>().await;
+            }
+            match self.memory.on_run.lock().unwrap().pop_front() {
+                Some(fault) => Err(fault),
+                None => Ok(Ran::On(vec![Outcome::default(); statements.len()])),
+            }
+        })
+    }
+
+    fn accept(self: Box<Self>, output: String, events: Vec<StagedEvent>) -> BoxFuture<'static, Result<Ran<()>, Fault>> {
+        Box::pin(async { self.end(true, output, events) })
+    }
+
+    fn reject(self: Box<Self>, body: String) -> BoxFuture<'static, Result<Ran<()>, Fault>> {
+        Box::pin(async { self.end(false, body, Vec::new()) })
+    }
+
+    fn roll_back(mut self: Box<Self>) -> BoxFuture<'static, Result<Ran<()>, Fault>> {
+        self.memory.rolled_back.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async move { Ok(self.look_up().map_or(Ran::On(()), Ran::Answered)) })
+    }
+}
+
+/// Rules written as async functions.
+struct Scripted<F>(F);
+
+impl<F> Rules for Scripted<F>
+where
+    F: Fn(String, Arc<dyn HostCalls>) -> BoxFuture<'static, Ended> + Send + Sync,
+{
+    fn call<'a>(
+        &'a self,
+        rule: &'a str,
+        _: &'a Request,
+        _: &'a Limits,
+        calls: Arc<dyn HostCalls>,
+    ) -> BoxFuture<'a, RuleCall> {
+        let ended = (self.0)(rule.to_owned(), calls);
+        Box::pin(async { RuleCall { ended: ended.await, cpu: Duration::ZERO, memory_bytes: 0 } })
+    }
+}
+
+/// A bus that takes everything but what it is told to leave.
+#[derive(Default)]
+struct Bus {
+    seen: Mutex<Vec<StagedEvent>>,
+    deliveries: Mutex<VecDeque<Delivery>>,
+}
+
+struct BusPublisher(Arc<Bus>);
+
+impl Publisher for BusPublisher {
+    fn publish<'a>(&'a self, events: &'a [StagedEvent], _: Instant) -> BoxFuture<'a, Vec<Delivery>> {
+        self.0.seen.lock().unwrap().extend(events.iter().cloned());
+        let mut script = self.0.deliveries.lock().unwrap();
+        let deliveries = events.iter().map(|_| script.pop_front().unwrap_or(Delivery::Taken)).collect();
+        Box::pin(async { deliveries })
+    }
+}
+
+/// A clock that never makes anybody wait, unless it is told that time has run out.
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Timestamp {
+        Timestamp(0)
+    }
+
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        // Back-offs end at once; the hour that a rule is given never does.
+        if duration < Duration::from_secs(60) {
+            Box::pin(std::future::ready(()))
+        } else {
+            Box::pin(std::future::pending())
+        }
+    }
+}
+
+struct Host {
+    memory: Arc<Memory>,
+    bus: Arc<Bus>,
+    pipeline: Pipeline,
+}
+
+fn host<F>(rules: F) -> Host
+where
+    F: Fn(String, Arc<dyn HostCalls>) -> BoxFuture<'static, Ended> + Send + Sync + 'static,
+{
+    host_with(rules, Limits { wall_ms: 3_600_000, ..Limits::default() })
+}
+
+fn host_with<F>(rules: F, limits: Limits) -> Host
+where
+    F: Fn(String, Arc<dyn HostCalls>) -> BoxFuture<'static, Ended> + Send + Sync + 'static,
+{
+    let rule = |name: &str| Rule {
+        name: name.into(),
+        component: File { path: format!("{name}.wasm"), sha256: String::new() },
+        compiled: None,
+        limits: limits.clone(),
+    };
+    let operation = |name: &str, rules: &[&str], read_only| Operation {
+        name: name.into(),
+        rules: rules.iter().map(|rule| (*rule).into()).collect(),
+        key: None,
+        read_only,
+    };
+    let index = Index {
+        version: VERSION,
+        contract: CONTRACT.into(),
+        sources: String::new(),
+        compiled_for: None,
+        operations: vec![
+            operation("one", &["first"], false),
+            operation("two", &["first", "second"], false),
+            operation("read", &["first"], true),
+        ],
+        rules: vec![rule("first"), rule("second")],
+        schema: vec![],
+    };
+    let (memory, bus) = (Arc::new(Memory::default()), Arc::new(Bus::default()));
+    let pipeline = Pipeline::new(
+        Operations::new(&index).unwrap(),
+        Arc::new(MemoryLedger(Arc::clone(&memory))),
+        Arc::new(Scripted(rules)),
+        Arc::new(BusPublisher(Arc::clone(&bus))),
+        Arc::new(Still),
+        Backoff { attempts: 4, ..Backoff::default() },
+    );
+    Host { memory, bus, pipeline }
+}
+
+fn request(operation: &str, key: &str) -> Request {
+    Request {
+        operation: operation.into(),
+        key: IdempotencyKey::new(key).ok(),
+        source_key: None,
+        payload: r#"{"amount":100.50}"#.into(),
+        caller: None,
+        region: "us-east-1".into(),
+        now: Timestamp(7),
+        seed: [9; 32],
+        deadline: Instant::now() + Duration::from_secs(7200),
+    }
+}
+
+fn accept(output: &str) -> Ended {
+    Ended::Verdict(Verdict::Accept(output.into()))
+}
+
+fn reject(code: &str) -> Ended {
+    Ended::Verdict(Verdict::Reject(Rejection { code: code.into(), message: "no".into(), details: vec![] }))
+}
+
+fn statement(sql: &str) -> Vec<Statement> {
+    vec![Statement { sql: sql.into(), parameters: vec![] }]
+}
+
+fn event() -> Event {
+    Event { source: "s".into(), detail_type: "t".into(), detail: "{}".into() }
+}
+
+fn conflict() -> Fault {
+    Fault::conflict(Some(SqlState::SERIALIZATION_FAILURE), "change conflicts with another transaction (OC000)")
+}
+
+fn shown() -> Fault {
+    Fault::sql(SqlError::new(SqlState::UNIQUE_VIOLATION, "duplicate key"))
+}
+
+/// Publishes one event, runs one statement, accepts.
+fn writer(_: String, calls: Arc<dyn HostCalls>) -> BoxFuture<'static, Ended> {
+    Box::pin(async move {
+        if calls.publish(event()).is_err() || calls.run(statement("w")).await.is_err() {
+            return Ended::Stopped;
+        }
+        accept("{\"ok\":true}")
+    })
+}
+
+#[tokio::test]
+async fn a_conflict_is_run_again_and_leaves_one_answer_and_one_event() {
+    let host = host(writer);
+    host.memory.on_run.lock().unwrap().push_back(conflict());
+    host.memory.on_end.lock().unwrap().push_back((conflict(), false));
+    let handled = host.pipeline.handle(request("one", "k")).await;
+    assert_eq!((handled.answer.status, handled.receipt.attempts), (Status::Accepted, 3));
+    assert_eq!(host.pipeline.publish(handled.pending.unwrap(), Instant::now()).await, 0);
+    let seen = host.bus.seen.lock().unwrap();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].id, EventId::derive("one", &IdempotencyKey::new("k").unwrap(), Timestamp(7), 0));
+    assert!(host.memory.outbox.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn conflicts_without_end_become_a_503_that_has_the_key_and_changed_nothing() {
+    let host = host(writer);
+    host.memory.on_end.lock().unwrap().extend((0..4).map(|_| (conflict(), false)));
+    let handled = host.pipeline.handle(request("one", "k")).await;
+    assert_eq!((handled.answer.status, handled.receipt.attempts), (Status::Unavailable, 4));
+    assert!(handled.answer.body.contains("\"key\":\"k\"") && handled.answer.body.contains("busy"));
+    assert!(host.memory.answers.lock().unwrap().is_empty() && handled.pending.is_none());
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_commit_is_settled_by_the_key_and_published_from_the_outbox() {
+    let host = host(writer);
+    host.memory.on_end.lock().unwrap().push_back((Fault::unknown_commit("connection lost"), true));
+    let handled = host.pipeline.handle(request("one", "k")).await;
+    assert_eq!((handled.answer.status, handled.answer.repeated), (Status::Accepted, false));
+    assert_eq!(host.pipeline.publish(handled.pending.unwrap(), Instant::now()).await, 0);
+    assert_eq!(host.bus.seen.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_commit_that_did_not_happen_is_made_by_the_next_attempt() {
+    let host = host(writer);
+    host.memory.on_end.lock().unwrap().push_back((Fault::unknown_commit("connection lost"), false));
+    let handled = host.pipeline.handle(request("one", "k")).await;
+    assert_eq!((handled.answer.status, handled.receipt.attempts), (Status::Accepted, 2));
+}
+
+#[tokio::test]
+async fn an_outcome_that_stays_unknown_claims_nothing() {
+    // The first commit's answer is lost, then the rule breaks: the first may still commit.
+    let calls = AtomicUsize::new(0);
+    let host = host(move |rule, host| match calls.fetch_add(1, Ordering::SeqCst) {
+        0 => writer(rule, host),
+        _ => Box::pin(std::future::ready(Ended::Bug("broken now".into()))),
+    });
+    host.memory.on_end.lock().unwrap().push_back((Fault::unknown_commit("connection lost"), false));
+    let handled = host.pipeline.handle(request("one", "k")).await;
+    assert_eq!(handled.answer.status, Status::Unavailable);
+    assert!(handled.answer.body.contains("outcome-unknown") && !handled.answer.body.contains("Nothing was changed"));
+}
+
+#[tokio::test]
+async fn a_rejection_is_stored_and_given_again_although_the_rule_would_now_accept() {
+    let calls = AtomicUsize::new(0);
+    let host = host(move |rule, host| match calls.fetch_add(1, Ordering::SeqCst) {
+        0 => Box::pin(std::future::ready(reject("not-today"))),
+        _ => writer(rule, host),
+    });
+    let first = host.pipeline.handle(request("one", "k")).await.answer;
+    let second = host.pipeline.handle(request("one", "k")).await.answer;
+    assert_eq!((first.status, first.repeated), (Status::Rejected, false));
+    assert_eq!((second.status, second.repeated), (Status::Rejected, true));
+    assert_eq!(first.body, second.body);
+    assert!(host.bus.seen.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_stored_answer_wins_over_a_rule_that_breaks_before_its_first_statement() {
+    let calls = AtomicUsize::new(0);
+    let host = host(move |rule, host| match calls.fetch_add(1, Ordering::SeqCst) {
+        0 => writer(rule, host),
+        _ => Box::pin(std::future::ready(Ended::Trap("unreachable".into()))),
+    });
+    let first = host.pipeline.handle(request("one", "k")).await.answer;
+    let second = host.pipeline.handle(request("one", "k")).await.answer;
+    assert_eq!((second.status, second.body, second.repeated), (Status::Accepted, first.body, true));
+}
+
+#[tokio::test]
+async fn the_same_key_with_another_payload_is_refused_and_another_spelling_is_not() {
+    let host = host(writer);
+    host.pipeline.handle(request("one", "k")).await;
+    let same = Request { payload: "{ \"amount\": 1.005e2 }".into(), ..request("one", "k") };
+    assert_eq!(host.pipeline.handle(same).await.answer.status, Status::Accepted);
+    let other = Request { payload: r#"{"amount":100.51}"#.into(), ..request("one", "k") };
+    let answer = host.pipeline.handle(other).await.answer;
+    assert_eq!((answer.status.code(), answer.repeated), (409, false));
+}
+
+#[tokio::test]
+async fn accepting_after_a_swallowed_error_is_a_failure_that_names_the_statement() {
+    let host = host(|_, calls| {
+        Box::pin(async move {
+            assert!(calls.run(statement("fails")).await.unwrap().is_err());
+            let refused = calls.run(statement("more")).await.unwrap().unwrap_err();
+            assert_eq!(refused.sqlstate, SqlState::IN_FAILED_TRANSACTION);
+            accept("{}")
+        })
+    });
+    host.memory.on_run.lock().unwrap().push_back(shown());
+    let handled = host.pipeline.handle(request("one", "k")).await;
+    assert_eq!(handled.answer.status, Status::Failed);
+    assert_eq!(host.memory.rolled_back.load(Ordering::SeqCst), 1);
+    assert!(host.memory.answers.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_rejection_after_an_error_is_stored() {
+    let host = host(|_, calls| {
+        Box::pin(async move {
+            let error = calls.run(statement("fails")).await.unwrap().unwrap_err();
+            reject(error.sqlstate.as_str())
+        })
+    });
+    host.memory.on_run.lock().unwrap().push_back(shown());
+    let answer = host.pipeline.handle(request("one", "k")).await.answer;
+    assert_eq!(answer.body, r#"{"code":"23505","message":"no"}"#);
+    assert_eq!(host.memory.answers.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_failure_tells_the_caller_a_reference_and_nothing_else() {
+    for ended in [
+        Ended::Bug("secret 4711".into()),
+        Ended::Trap("secret 4711".into()),
+        Ended::Host("secret 4711".into()),
+        Ended::Limit(LimitExceeded { limit: Limit::Cpu, allowed: Some(4711), used: Some(4712) }),
+    ] {
+        let host = host(move |_, _| Box::pin(std::future::ready(ended.clone())));
+        let answer = host.pipeline.handle(request("one", "k")).await.answer;
+        assert_eq!(answer.status, Status::Failed);
+        assert!(!answer.body.contains("4711"), "{}", answer.body);
+        let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!(body["reference"].as_str().map(str::len), Some(16));
+    }
+}
+
+#[tokio::test]
+async fn the_first_rejection_ends_the_chain_and_the_last_output_is_the_answer() {
+    let host = host(|rule, _| Box::pin(std::future::ready(if rule == "first" { accept("1") } else { accept("2") })));
+    assert_eq!(host.pipeline.handle(request("two", "k")).await.answer.body, "2");
+    let ran = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&ran);
+    let host = host_of(move |rule| {
+        seen.lock().unwrap().push(rule);
+        reject("no")
+    });
+    assert_eq!(host.pipeline.handle(request("two", "k")).await.answer.status, Status::Rejected);
+    assert_eq!(*ran.lock().unwrap(), ["first"]);
+}
+
+fn host_of(rule: impl Fn(String) -> Ended + Send + Sync + 'static) -> Host {
+    host(move |name, _| Box::pin(std::future::ready(rule(name))))
+}
+
+#[tokio::test]
+async fn a_read_only_operation_has_no_key_and_may_not_publish() {
+    let host = host(|_, calls| {
+        Box::pin(async move {
+            assert_eq!(calls.key(), None);
+            assert!(calls.publish(event()).unwrap().is_err());
+            accept("0")
+        })
+    });
+    let handled = host.pipeline.handle(request("read", "ignored")).await;
+    assert_eq!((handled.answer.status, handled.answer.key), (Status::Accepted, None));
+    assert!(handled.pending.is_none() && host.memory.answers.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn every_limit_that_the_host_counts_ends_the_attempt() {
+    let tight = Limits {
+        wall_ms: 3_600_000,
+        statements: 1,
+        events: 1,
+        event_bytes: 10,
+        log_lines: 1,
+        log_bytes: 10,
+        bytes_sent: 20,
+        ..Limits::default()
+    };
+    type Script = fn(Arc<dyn HostCalls>) -> BoxFuture<'static, Result<(), Stop>>;
+    let scripts: [Script; 5] = [
+        |calls| Box::pin(async move { calls.run([statement("a"), statement("b")].concat()).await.map(drop) }),
+        |calls| Box::pin(async move { calls.run(statement(&"x".repeat(21))).await.map(drop) }),
+        |calls| Box::pin(async move { calls.publish(event()).and_then(|_| calls.publish(event())).map(drop) }),
+        |calls| Box::pin(async move { calls.publish(Event { detail: "{\"a\":123456}".into(), ..event() }).map(drop) }),
+        |calls| Box::pin(async move { calls.log(LogLevel::Info, "eleven bytes".into()) }),
+    ];
+    for script in scripts {
+        let host = host_with(
+            move |_, calls| {
+                Box::pin(async move {
+                    assert_eq!(script(calls).await, Err(Stop));
+                    // A guest cannot talk its way out: the host's reason counts.
+                    accept("{}")
+                })
+            },
+            tight.clone(),
+        );
+        assert_eq!(host.pipeline.handle(request("one", "k")).await.answer.status, Status::Failed);
+        assert!(host.memory.answers.lock().unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_rule_that_waits_past_its_wall_time_is_stopped() {
+    let limits = Limits { wall_ms: 1000, ..Limits::default() };
+    let host = host_with(|_, _| Box::pin(std::future::pending()), limits.clone());
+    assert_eq!(host.pipeline.handle(request("one", "k")).await.answer.status, Status::Failed);
+    // Without the look-up's answer nothing is known of the key, so nothing is claimed of it.
+    let hangs = |_: String, calls: Arc<dyn HostCalls>| -> BoxFuture<'static, Ended> {
+        Box::pin(async move {
+            let _ = calls.run(statement("hang")).await;
+            accept("{}")
+        })
+    };
+    let host = host_with(hangs, limits);
+    assert_eq!(host.pipeline.handle(request("one", "k")).await.answer.status, Status::Unavailable);
+}
+
+#[tokio::test]
+async fn an_event_that_the_bus_leaves_stays_in_the_outbox() {
+    let host = host(|_, calls| {
+        Box::pin(async move {
+            for _ in 0..3 {
+                calls.publish(event()).unwrap().unwrap();
+            }
+            accept("{}")
+        })
+    });
+    let script = [Delivery::Taken, Delivery::Later("throttled".into()), Delivery::Refused("malformed".into())];
+    host.bus.deliveries.lock().unwrap().extend(script);
+    let handled = host.pipeline.handle(request("one", "k")).await;
+    assert_eq!(host.pipeline.publish(handled.pending.unwrap(), Instant::now()).await, 2);
+    let left: Vec<_> = host.memory.outbox.lock().unwrap().iter().map(|event| event.ordinal).collect();
+    assert_eq!(left, [1, 2]);
+}
+
+#[tokio::test]
+async fn unknown_operations_and_bad_payloads_never_open_an_attempt() {
+    let host = host(writer);
+    let unknown = host.pipeline.handle(request("nothing", "k")).await.answer;
+    assert_eq!(unknown.status.code(), 400);
+    assert!(unknown.body.contains("one, two, read"));
+    let broken = Request { payload: "{".into(), ..request("one", "k") };
+    assert_eq!(host.pipeline.handle(broken).await.answer.status.code(), 400);
+    assert_eq!(host.memory.opened.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_rule_sees_the_same_randomness_on_every_attempt_and_its_own_in_a_chain() {
+    let drawn = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&drawn);
+    let host = host(move |_, calls| {
+        seen.lock().unwrap().push(calls.random(16).unwrap());
+        Box::pin(std::future::ready(accept("{}")))
+    });
+    host.memory.on_end.lock().unwrap().push_back((conflict(), false));
+    host.pipeline.handle(request("two", "k")).await;
+    let drawn = drawn.lock().unwrap();
+    assert_eq!(drawn.len(), 4);
+    assert!(drawn[0] == drawn[2] && drawn[1] == drawn[3] && drawn[0] != drawn[1]);
+}
