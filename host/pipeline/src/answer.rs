@@ -10,8 +10,9 @@ pub struct Answer {
     pub body: String,
     /// The key under which the answer is, or will be, stored; none where nothing is.
     pub key: Option<IdempotencyKey>,
-    /// Whether the host made the key up, so that the caller has to be told.
-    pub key_is_new: bool,
+    /// Whether the key was given to a request that came without one, so that the caller
+    /// has to be told.
+    pub key_is_given: bool,
     /// Whether the answer had been stored by an earlier request.
     pub repeated: bool,
 }

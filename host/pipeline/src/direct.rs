@@ -2,7 +2,7 @@
 //!
 //! In: a JSON object with the member `operation`, an optional `idempotency_key`, and the
 //! payload's members beside them. Out: `{"statusCode": 200, "body": "..."}`, with the
-//! body as a string of JSON, and a header that tells the key where the host made it up.
+//! body as a string of JSON, and a header that tells the key where the caller brought none.
 
 use std::fmt;
 
@@ -51,7 +51,7 @@ pub fn write(answer: &Answer) -> String {
         #[serde(rename = "idempotency-key")]
         key: &'a str,
     }
-    let told = answer.key.as_ref().filter(|_| answer.key_is_new);
+    let told = answer.key.as_ref().filter(|_| answer.key_is_given);
     let reply = Reply {
         status: answer.status.code(),
         headers: told.map(|key| Headers { key: key.as_str() }),
@@ -67,7 +67,7 @@ pub fn invalid(message: &str) -> Answer {
         status: Status::Invalid,
         body: Problem::new("invalid-request", message).body(),
         key: None,
-        key_is_new: false,
+        key_is_given: false,
         repeated: false,
     }
 }
@@ -163,12 +163,12 @@ mod tests {
             status: Status::Accepted,
             body: r#"{"transaction_count":3,"region":"us-east-1"}"#.into(),
             key: IdempotencyKey::new("k").ok(),
-            key_is_new: false,
+            key_is_given: false,
             repeated: false,
         };
         let body = r#""body":"{\"transaction_count\":3,\"region\":\"us-east-1\"}"}"#;
         assert_eq!(write(&answer), format!("{{\"statusCode\":200,{body}"));
-        answer.key_is_new = true;
+        answer.key_is_given = true;
         assert_eq!(write(&answer), format!("{{\"statusCode\":200,\"headers\":{{\"idempotency-key\":\"k\"}},{body}"));
     }
 }

@@ -51,7 +51,7 @@ struct Course<'a> {
     request: &'a Request,
     operation: &'a Selected,
     mode: Mode,
-    key_is_new: bool,
+    key_is_given: bool,
     round_trips: Arc<AtomicU32>,
     started: Instant,
 }
@@ -149,12 +149,12 @@ impl Pipeline {
             Ok(operation) => operation,
             Err(message) => return refuse(direct::invalid(&message)),
         };
-        let Keyed { mode, is_new } = match operation.keyed(request) {
+        let Keyed { mode, is_given } = match operation.keyed(request) {
             Ok(keyed) => keyed,
             Err(message) => return refuse(direct::invalid(&message)),
         };
         let round_trips = Arc::new(AtomicU32::new(0));
-        let course = Course { request, operation, mode, key_is_new: is_new, round_trips, started };
+        let course = Course { request, operation, mode, key_is_given: is_given, round_trips, started };
         self.attempts(&course).await
     }
 
@@ -226,7 +226,7 @@ impl Course<'_> {
     }
 
     fn answer(&self, status: Status, body: String) -> Answer {
-        Answer { status, body, key: self.key().cloned(), key_is_new: self.key_is_new, repeated: false }
+        Answer { status, body, key: self.key().cloned(), key_is_given: self.key_is_given, repeated: false }
     }
 
     fn pending(&self, events: Option<Vec<StagedEvent>>) -> Option<Pending> {

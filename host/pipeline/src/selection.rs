@@ -30,8 +30,8 @@ pub(crate) struct Selected {
 /// Under which key a request runs, if it writes.
 pub(crate) struct Keyed {
     pub(crate) mode: Mode,
-    /// Whether the host made the key up.
-    pub(crate) is_new: bool,
+    /// Whether the caller did not bring the key and has to be told.
+    pub(crate) is_given: bool,
 }
 
 impl Operations {
@@ -69,18 +69,19 @@ impl Selected {
         // Also checks that the payload is JSON that every parser reads alike.
         let digest = Digest::of(&request.payload, &[]).map_err(|error| format!("The payload is {error}."))?;
         if self.read_only {
-            return Ok(Keyed { mode: Mode::Read, is_new: false });
+            return Ok(Keyed { mode: Mode::Read, is_given: false });
         }
         let named = match (&request.key, &self.key) {
             (Some(key), _) => Some(key.clone()),
             (None, Some(member)) => key_in_payload(&request.payload, member)?,
             (None, None) => None,
         };
-        let (key, is_new) = match named.or_else(|| request.source_key.clone()) {
-            Some(key) => (key, false),
-            None => (new_key(&request.seed)?, true),
+        let is_given = named.is_none();
+        let key = match named.or_else(|| request.source_key.clone()) {
+            Some(key) => key,
+            None => new_key(&request.seed)?,
         };
-        Ok(Keyed { mode: Mode::Write { key, digest }, is_new })
+        Ok(Keyed { mode: Mode::Write { key, digest }, is_given })
     }
 }
 
@@ -138,7 +139,7 @@ mod tests {
 
     fn key_of(request: &Request) -> Result<(String, bool), String> {
         match selected().keyed(request)? {
-            Keyed { mode: Mode::Write { key, .. }, is_new } => Ok((key.as_str().to_owned(), is_new)),
+            Keyed { mode: Mode::Write { key, .. }, is_given } => Ok((key.as_str().to_owned(), is_given)),
             Keyed { mode: Mode::Read, .. } => Err("a reader".into()),
         }
     }
@@ -151,12 +152,12 @@ mod tests {
         full.source_key = key("from-source");
         assert_eq!(key_of(&full).unwrap().0, "from-caller");
         full.key = None;
-        assert_eq!(key_of(&full).unwrap().0, "from-payload");
+        assert_eq!(key_of(&full).unwrap(), ("from-payload".into(), false));
         full.payload = r#"{"transaction_id":null}"#.into();
-        assert_eq!(key_of(&full).unwrap(), ("from-source".into(), false));
+        assert_eq!(key_of(&full).unwrap(), ("from-source".into(), true));
         full.source_key = None;
-        let (made, is_new) = key_of(&full).unwrap();
-        assert!(is_new && made.len() == 32, "{made}");
+        let (made, is_given) = key_of(&full).unwrap();
+        assert!(is_given && made.len() == 32, "{made}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The pipeline over scripted ports: what becomes of a request when the database, a rule
 //! or the bus does not play along.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where it panics")]
+#![expect(clippy::unwrap_used, reason = "a test ends where it panics")]
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
