@@ -1,1 +1,41 @@
+//! The ledger on PostgreSQL.
+//!
+//! [`Database`] implements the port `tenet_core::Ledger`: transactions that leave exactly
+//! one answer under a key. It keeps a bounded number of connections, each for one attempt
+//! at a time, and sends what belongs together in one flight, so that an attempt of k
+//! sequential statements waits k + 1 times for the database until its verdict is
+//! committed (k + 2 where the first statement may write: had BEGIN failed, such a
+//! statement behind it would commit by itself).
+//!
+//! Where to connect and how is an [`Endpoint`]; everything after that is the same for
+//! every server that speaks PostgreSQL's protocol. No statement of the host relies on
+//! what Aurora DSQL lacks: no savepoints, no SET, no serial columns, no foreign keys.
+//! [`Schema`] brings the tables of the host and those of a bundle up to date, step by
+//! step.
+//!
+//! What this crate must never know: rules and how they run, events beyond the rows that
+//! hold them, why a transaction is wanted or whether it is tried again. The driver's
+//! types never leave it: an error is a `tenet_core::Fault`, a result a
+//! `tenet_core::RowSet`. A URL may hold a password and values may hold anything, so
+//! neither is ever logged or put into an error.
 
+mod closing;
+mod columns;
+mod connection;
+mod database;
+mod endpoint;
+mod failure;
+mod flight;
+mod keys;
+mod numeric;
+mod outbox;
+mod parameter;
+mod pool;
+mod query;
+mod schema;
+mod statement_kind;
+mod transaction;
+
+pub use database::Database;
+pub use endpoint::{Endpoint, EndpointError};
+pub use schema::{Schema, SchemaError};

@@ -1,0 +1,183 @@
+use std::time::Instant;
+
+use tenet_core::{Claim, Digest, Fault, IdempotencyKey, StagedEvent, StoredAnswer};
+use tokio::time::timeout_at;
+use tokio_postgres::Error;
+
+use crate::columns::Tally;
+use crate::connection::Connection;
+use crate::failure::{self, Failure, Trouble};
+use crate::flight::{Launch, Message, launch};
+use crate::query::Query;
+use crate::transaction::{BEGIN, ROLLBACK};
+use crate::{keys, outbox};
+
+/// The last flight of a transaction: everything that makes its answer stand, COMMIT
+/// included.
+pub(crate) struct Closing<'t> {
+    pub(crate) claim: &'t Claim,
+    pub(crate) key: &'t IdempotencyKey,
+    pub(crate) digest: Digest,
+    /// What it starts from.
+    pub(crate) from: From,
+    pub(crate) accepted: bool,
+    pub(crate) answer: String,
+    pub(crate) events: Vec<StagedEvent>,
+}
+
+/// What a [`Closing`] starts from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum From {
+    /// A transaction whose writes are to stay.
+    Begun,
+    /// A transaction whose writes are to go: ROLLBACK and BEGIN come first.
+    ToUndo,
+    /// No transaction, with the key looked up.
+    Ended,
+    /// Nothing at all: BEGIN and the look-up of the key come first.
+    Nothing,
+}
+
+/// What came of it, and whether the connection has no transaction now.
+pub(crate) enum Closed {
+    /// The answer stands.
+    Committed,
+    /// Another answer stood already.
+    Answered(StoredAnswer, bool),
+    /// Certainly nothing was changed.
+    NotCommitted(Fault, bool),
+    /// Nobody can say.
+    Unknown(Fault),
+}
+
+impl Closing<'_> {
+    /// Sends the flight and sorts what comes back.
+    pub(crate) async fn fly(self, connection: &Connection) -> Closed {
+        let Self { claim, key, digest, from, accepted, answer, events } = self;
+        let answer = StoredAnswer { accepted, body: answer, digest, now: claim.now };
+        let prepared = outbox::store(events).and_then(|events| {
+            let look_up = if from == From::Nothing { Some(keys::look_up(&claim.operation, key)?) } else { None };
+            Ok((events, look_up, keys::store(&claim.operation, key, answer, &claim.region)?))
+        });
+        let (events, look_up, key_row) = match prepared {
+            Ok(prepared) => prepared,
+            Err(fault) => return Closed::NotCommitted(fault, false),
+        };
+        if Instant::now() >= claim.deadline {
+            return Closed::NotCommitted(Fault::deadline("the time ran out before COMMIT"), false);
+        }
+
+        let command = |text| Message::command(connection, text);
+        let mut flight = Flight {
+            roll_back: (from == From::ToUndo).then(|| command(ROLLBACK)),
+            begin: (from != From::Begun).then(|| command(BEGIN)),
+            look_up: look_up.map(|statement| Query::plain(connection, statement)),
+            events: events.into_iter().map(|statement| Query::plain(connection, statement)).collect(),
+            key_row: Query::plain(connection, key_row),
+            commit: command("COMMIT"),
+        };
+        launch(flight.messages(), &claim.round_trips).await;
+        // COMMIT is handed over: from here on silence proves nothing.
+        match timeout_at(claim.deadline.into(), flight.land()).await {
+            Ok(closed) => closed,
+            Err(_) => Closed::Unknown(Fault::unknown_commit("the time ran out before COMMIT was answered")),
+        }
+    }
+}
+
+struct Flight<'c> {
+    roll_back: Option<Message<'c, Result<(), Error>>>,
+    begin: Option<Message<'c, Result<(), Error>>>,
+    look_up: Option<Query<'c>>,
+    events: Vec<Query<'c>>,
+    key_row: Query<'c>,
+    commit: Message<'c, Result<(), Error>>,
+}
+
+impl Flight<'_> {
+    fn messages(&mut self) -> Vec<&mut dyn Launch> {
+        let mut messages: Vec<&mut dyn Launch> = Vec::new();
+        messages.extend(self.roll_back.as_mut().map(|message| message as &mut dyn Launch));
+        messages.extend(self.begin.as_mut().map(|message| message as &mut dyn Launch));
+        messages.extend(self.look_up.iter_mut().flat_map(Query::messages));
+        messages.extend(self.events.iter_mut().flat_map(Query::messages));
+        messages.extend(self.key_row.messages());
+        messages.push(&mut self.commit);
+        messages
+    }
+
+    async fn land(self) -> Closed {
+        // Without these two, what follows them belonged to another transaction than it
+        // should, or to none, and COMMIT may have made it stand.
+        let mut astray = None;
+        if let Some(message) = self.roll_back
+            && let Err(error) = message.answer().await
+        {
+            astray = Some(("ROLLBACK", failure::describe(&error)));
+        }
+        if let Some(message) = self.begin
+            && let Err(error) = message.answer().await
+        {
+            astray = astray.or(Some(("BEGIN", failure::describe(&error))));
+        }
+
+        let mut failed: Option<Failure> = None;
+        if let Some(query) = self.look_up {
+            let looked_up = query.outcome(&mut Tally::unlimited()).await;
+            match looked_up.map_err(|trouble| Failure::of_host(trouble, LOOK_UP)) {
+                Ok(outcome) => match keys::found(&outcome.rows) {
+                    // The key row could not be stored beside it, so nothing was changed.
+                    Ok(Some(answer)) => {
+                        let ended = astray.is_none() && self.commit.answer().await.is_ok();
+                        return Closed::Answered(answer, ended);
+                    }
+                    Ok(None) => {}
+                    Err(fault) => failed = Some(Failure { fault, left: failure::Left::Open }),
+                },
+                Err(failure) => failed = Some(failure),
+            }
+        }
+        for query in self.events {
+            if let Err(trouble) = query.outcome(&mut Tally::unlimited()).await {
+                failed = failed.or(Some(Failure::of_host(trouble, "the events could not be stored")));
+            }
+        }
+        let stored = match self.key_row.outcome(&mut Tally::unlimited()).await {
+            Ok(outcome) => outcome.rows.rows == 1,
+            Err(trouble) => {
+                failed = failed.or(Some(stored_by_another(trouble)));
+                false
+            }
+        };
+        let commit = self.commit.answer().await;
+
+        if let Some((command, why)) = astray {
+            return unknown(&format!("{command} failed: {why}"));
+        }
+        match (failed, commit) {
+            // An error that the server reported has failed the transaction, and COMMIT's
+            // answer, whatever it is, says that the server went past it.
+            (Some(Failure { fault, left: failure::Left::Aborted }), Ok(())) => Closed::NotCommitted(fault, true),
+            (Some(Failure { fault, left: failure::Left::Aborted }), Err(error)) if error.as_db_error().is_some() => {
+                Closed::NotCommitted(fault, false)
+            }
+            (Some(Failure { fault, .. }), _) => unknown(&fault.to_string()),
+            (None, Err(error)) => match failure::of_commit(&error) {
+                Ok(fault) => Closed::NotCommitted(fault, false),
+                Err(fault) => Closed::Unknown(fault),
+            },
+            (None, Ok(())) if !stored => unknown("the server did not store the answer"),
+            (None, Ok(())) => Closed::Committed,
+        }
+    }
+}
+
+pub(crate) const LOOK_UP: &str = "the key could not be looked up";
+
+fn stored_by_another(trouble: Trouble) -> Failure {
+    Failure::of_host(trouble, "the answer could not be stored")
+}
+
+fn unknown(why: &str) -> Closed {
+    Closed::Unknown(Fault::unknown_commit(format!("whether the transaction is committed is not known: {why}")))
+}

@@ -1,0 +1,118 @@
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::time::Instant;
+
+use tenet_core::{Attempt, BoxFuture, Claim, EventId, Fault, IdempotencyKey, Ledger, Outcome, SqlState, StagedEvent};
+use tokio::time::timeout_at;
+
+use crate::columns::Tally;
+use crate::endpoint::Endpoint;
+use crate::failure::{self, Failure, Trouble};
+use crate::flight::launch;
+use crate::outbox;
+use crate::parameter::Encoded;
+use crate::pool::{Lease, Pool};
+use crate::query::Query;
+use crate::transaction::Transaction;
+
+/// Events forgotten in one flight.
+const EVENTS_A_FLIGHT: usize = 100;
+
+/// The ledger on one database.
+///
+/// It is used inside a tokio runtime and keeps its connections for as long as it lives.
+pub struct Database {
+    pool: Arc<Pool>,
+}
+
+impl Database {
+    /// A ledger that opens at most `max_connections` connections, and at least one. None
+    /// is opened yet.
+    pub fn new(endpoint: Endpoint, max_connections: u32) -> Self {
+        Self { pool: Arc::new(Pool::new(endpoint, max_connections)) }
+    }
+
+    /// Opens a connection unless one is there, so that the first request need not wait
+    /// for it. The error says why there can be none.
+    pub async fn warm(&self, deadline: Instant) -> Result<(), Fault> {
+        self.check_out(deadline).await?.give_back();
+        Ok(())
+    }
+
+    async fn check_out(&self, deadline: Instant) -> Result<Lease, Fault> {
+        let check_out = Arc::clone(&self.pool).check_out();
+        timeout_at(deadline.into(), check_out).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    /// Runs statements in one flight, each a transaction of its own.
+    async fn each(&self, statements: Vec<Encoded>, deadline: Instant) -> Result<Vec<Result<Outcome, Trouble>>, Fault> {
+        let lease = self.check_out(deadline).await?;
+        let flight = async {
+            let mut queries: Vec<_> =
+                statements.into_iter().map(|statement| Query::plain(lease.connection(), statement)).collect();
+            // Not an attempt's, so nobody counts it.
+            launch(queries.iter_mut().flat_map(Query::messages), &AtomicU32::new(0)).await;
+            let mut outcomes = Vec::with_capacity(queries.len());
+            for query in queries {
+                outcomes.push(query.outcome(&mut Tally::unlimited()).await);
+            }
+            outcomes
+        };
+        let Ok(outcomes) = timeout_at(deadline.into(), flight).await else {
+            lease.discard("the time ran out");
+            return Err(late());
+        };
+        let broken = |outcome: &Result<_, Trouble>| matches!(outcome, Err(Trouble::Driver(error)) if error.as_db_error().is_none());
+        if outcomes.iter().any(broken) {
+            lease.lost()
+        } else {
+            lease.give_back()
+        }
+        Ok(outcomes)
+    }
+}
+
+impl Ledger for Database {
+    fn open(&self, claim: Claim) -> Box<dyn Attempt> {
+        Box::new(Transaction::new(Arc::clone(&self.pool), claim))
+    }
+
+    fn staged<'a>(
+        &'a self,
+        operation: &'a str,
+        key: &'a IdempotencyKey,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>> {
+        Box::pin(async move {
+            let mut events = Vec::new();
+            for outcome in self.each(vec![outbox::read(operation, key)?], deadline).await? {
+                let read =
+                    outcome.map_err(|trouble| Failure::of_host(trouble, "the outbox could not be read").fault)?;
+                events.extend(outbox::found(read.rows, operation, key)?);
+            }
+            Ok(events)
+        })
+    }
+
+    fn forget<'a>(&'a self, events: &'a [EventId], deadline: Instant) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async move {
+            for events in events.chunks(EVENTS_A_FLIGHT) {
+                let statements = events.iter().map(outbox::remove).collect::<Result<_, _>>()?;
+                for outcome in self.each(statements, deadline).await? {
+                    match outcome {
+                        Ok(_) => {}
+                        // Somebody else removed the row at the same time.
+                        Err(Trouble::Driver(error))
+                            if failure::code(&error) == Some(SqlState::SERIALIZATION_FAILURE.as_str()) => {}
+                        Err(trouble) => return Err(Failure::of_host(trouble, "an event could not be forgotten").fault),
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+fn late() -> Fault {
+    Fault::deadline("the time ran out while waiting for the database")
+}

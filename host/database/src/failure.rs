@@ -1,0 +1,166 @@
+use std::error::Error as _;
+use std::io;
+
+use tenet_core::{Fault, LimitExceeded, SqlError, SqlState};
+use tokio_postgres::Error;
+use tokio_postgres::error::{DbError, ErrorPosition, Severity};
+
+use crate::columns::Stopped;
+
+/// Why a statement did not do what it was sent for.
+pub(crate) enum Trouble {
+    /// The server or the way to it.
+    Driver(Error),
+    /// It did, and gave what cannot be read.
+    Unreadable(Box<SqlError>),
+    /// It gave more than it may.
+    Limit(LimitExceeded),
+}
+
+/// A fault, and what it leaves behind.
+pub(crate) struct Failure {
+    pub(crate) fault: Fault,
+    pub(crate) left: Left,
+}
+
+/// What a fault leaves behind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// The server has failed the transaction: nothing can commit it any more.
+    Aborted,
+    /// A transaction that the server would still commit.
+    Open,
+    /// A connection that must not be used again.
+    Stuck,
+    /// A broken connection.
+    Lost,
+}
+
+impl Failure {
+    /// Of a statement that a rule asked for.
+    pub(crate) fn of_statement(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Unreadable(error) => Self { fault: Fault::sql(*error), left: Left::Open },
+            Trouble::Limit(exceeded) => Self { fault: Fault::limit(exceeded), left: Left::Stuck },
+            Trouble::Driver(error) => match error.as_db_error() {
+                None => lost(&error),
+                Some(db) => {
+                    let (mut error, left) = (sql_error(db), left_by(db));
+                    if error.sqlstate.as_str() == "08P01" {
+                        if left == Left::Lost {
+                            // The server did not understand us, and would not the next time.
+                            return Self { fault: Fault::other(Some(error.sqlstate), error.to_string()), left };
+                        }
+                        // A count of parameters that does not fit the statement: the rule's own
+                        // mistake under the code of a broken protocol.
+                        error.sqlstate = SqlState::new("42601").unwrap_or(error.sqlstate);
+                    }
+                    Self { fault: Fault::from_sql(error), left }
+                }
+            },
+        }
+    }
+
+    /// Of a statement of the host's own, which no rule ever hears of.
+    pub(crate) fn of_host(trouble: Trouble, doing: &str) -> Self {
+        match trouble {
+            Trouble::Unreadable(error) => {
+                Self { fault: Fault::other(Some(error.sqlstate), format!("{doing}: {error}")), left: Left::Open }
+            }
+            Trouble::Limit(exceeded) => {
+                Self { fault: Fault::other(None, format!("{doing}: {exceeded}")), left: Left::Stuck }
+            }
+            Trouble::Driver(error) => match error.as_db_error() {
+                None => lost(&error),
+                Some(db) => Self { fault: host_fault(sql_error(db), doing), left: left_by(db) },
+            },
+        }
+    }
+}
+
+/// What an error says in place of COMMIT's answer.
+pub(crate) fn of_commit(error: &Error) -> Result<Fault, Fault> {
+    let unknown =
+        |why: &str| Err(Fault::unknown_commit(format!("whether the transaction is committed is not known: {why}")));
+    let Some(db) = error.as_db_error() else {
+        return unknown(&describe(error));
+    };
+    let reported = sql_error(db);
+    match (reported.sqlstate.class(), reported.sqlstate.as_str()) {
+        // A key row or an event that another attempt has stored meanwhile.
+        ("23", _) if db.schema() == Some("tenet") => Ok(Fault::conflict(Some(reported.sqlstate), reported.message)),
+        ("23", _) | (_, "40001" | "54000" | "25P02") => Ok(Fault::from_sql(reported)),
+        _ => unknown(&reported.to_string()),
+    }
+}
+
+/// The error in words, causes included.
+pub(crate) fn describe(error: &Error) -> String {
+    match error.as_db_error() {
+        Some(db) => sql_error(db).to_string(),
+        None => match error.source() {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        },
+    }
+}
+
+/// The code of an error that the server reported.
+pub(crate) fn code(error: &Error) -> Option<&str> {
+    error.code().map(|code| code.code())
+}
+
+fn host_fault(error: SqlError, doing: &str) -> Fault {
+    let sqlstate = error.sqlstate;
+    // Another attempt under the same key got there first, and the look-up will say so.
+    if sqlstate == SqlState::UNIQUE_VIOLATION {
+        return Fault::conflict(Some(sqlstate), format!("{doing}: {}", error.message));
+    }
+    if sqlstate.is_for_rules() {
+        return Fault::other(Some(sqlstate), format!("{doing}: {error}"));
+    }
+    Fault::from_sql(error)
+}
+
+fn left_by(db: &DbError) -> Left {
+    // The first is the same in every language, and not sent by every server.
+    let fatal = matches!(db.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
+    if fatal || matches!(db.severity(), "FATAL" | "PANIC") { Left::Lost } else { Left::Aborted }
+}
+
+fn lost(error: &Error) -> Failure {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    let broken =
+        matches!(cause, Some(kind) if !matches!(kind, io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData));
+    let fault = if error.is_closed() || broken {
+        Fault::conflict(None, "the connection to the database was lost")
+    } else {
+        Fault::other(None, format!("the database's driver failed: {}", describe(error)))
+    };
+    Failure { fault, left: Left::Lost }
+}
+
+fn sql_error(db: &DbError) -> SqlError {
+    let internal = || SqlState::new("XX000").unwrap_or(SqlState::FEATURE_NOT_SUPPORTED);
+    let mut error = SqlError::new(SqlState::new(db.code().code()).unwrap_or_else(internal), db.message());
+    error.constraint = db.constraint().map(str::to_owned);
+    error.table = db.table().map(str::to_owned);
+    error.column = db.column().map(str::to_owned);
+    let position = match db.position() {
+        Some(ErrorPosition::Original(position)) => Some(position.to_string()),
+        _ => None,
+    };
+    let details = [("detail", db.detail()), ("hint", db.hint()), ("position", position.as_deref())];
+    error.details =
+        details.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect();
+    error
+}
+
+impl From<Stopped> for Trouble {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Unreadable(error) => Self::Unreadable(error),
+            Stopped::Limit(exceeded) => Self::Limit(exceeded),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The outbox: events committed with their transaction, until a bus has taken them.
+
+use std::fmt::Write as _;
+
+use tenet_core::{ColumnValues, Event, EventId, Fault, IdempotencyKey, RowSet, StagedEvent, Timestamp, Value};
+
+use crate::parameter::Encoded;
+
+/// Events in one statement. Far below what one message can hold; a request has seldom
+/// more than a few.
+const EVENTS_A_STATEMENT: usize = 50;
+const COLUMNS: usize = 9;
+
+/// Puts events into the outbox.
+pub(crate) fn store(events: Vec<StagedEvent>) -> Result<Vec<Encoded>, Fault> {
+    let mut statements = Vec::new();
+    let mut events = events.into_iter().peekable();
+    while events.peek().is_some() {
+        let mut sql = "INSERT INTO tenet.outbox \
+                       (id, operation, key, ordinal, source, detail_type, detail, region, at) VALUES "
+            .to_owned();
+        let mut parameters = Vec::new();
+        for (row, event) in events.by_ref().take(EVENTS_A_STATEMENT).enumerate() {
+            let places = (1..=COLUMNS).map(|place| format!("${}", row * COLUMNS + place)).collect::<Vec<_>>();
+            // Writing to a String cannot fail.
+            let _ = write!(sql, "{}({})", if row == 0 { "" } else { ", " }, places.join(", "));
+            parameters.extend(values(event)?);
+        }
+        statements.push(host(&sql, parameters)?);
+    }
+    Ok(statements)
+}
+
+fn values(event: StagedEvent) -> Result<[Value; COLUMNS], Fault> {
+    let StagedEvent { id, operation, key, ordinal, event: Event { source, detail_type, detail }, region, at } = event;
+    let ordinal = i32::try_from(ordinal).map_err(|_| Fault::other(None, "a request has too many events"))?;
+    Ok([
+        Value::Uuid(*id.as_bytes()),
+        Value::Text(operation),
+        Value::Text(key.as_str().to_owned()),
+        Value::Int4(ordinal),
+        Value::Text(source),
+        Value::Text(detail_type),
+        Value::Text(detail),
+        Value::Text(region),
+        Value::Timestamptz(at.micros()),
+    ])
+}
+
+/// Reads what a transaction has left in the outbox.
+pub(crate) fn read(operation: &str, key: &IdempotencyKey) -> Result<Encoded, Fault> {
+    host(
+        "SELECT id, ordinal, source, detail_type, detail, region, at FROM tenet.outbox \
+         WHERE operation = $1 AND key = $2 ORDER BY ordinal",
+        vec![Value::Text(operation.to_owned()), Value::Text(key.as_str().to_owned())],
+    )
+}
+
+/// The events of (operation, key) in what was read.
+pub(crate) fn found(rows: RowSet, operation: &str, key: &IdempotencyKey) -> Result<Vec<StagedEvent>, Fault> {
+    if rows.rows == 0 {
+        return Ok(Vec::new());
+    }
+    let columns: Vec<_> = rows.columns.into_iter().map(|column| column.values).collect();
+    let Ok(
+        [
+            ColumnValues::Uuid(ids),
+            ColumnValues::Int4(ordinals),
+            ColumnValues::Text(sources),
+            ColumnValues::Text(detail_types),
+            ColumnValues::Text(details),
+            ColumnValues::Text(regions),
+            ColumnValues::Timestamptz(moments),
+        ],
+    ) = <[ColumnValues; 7]>::try_from(columns)
+    else {
+        return Err(Fault::other(None, "a row of the table tenet.outbox cannot be read"));
+    };
+    let texts = sources.into_iter().zip(detail_types).zip(details).zip(regions);
+    let events = ids.into_iter().zip(ordinals).zip(moments).zip(texts);
+    let events = events.map(|(((id, ordinal), at), (((source, detail_type), detail), region))| StagedEvent {
+        id: EventId::from_bytes(id),
+        operation: operation.to_owned(),
+        key: key.clone(),
+        ordinal: ordinal.unsigned_abs(),
+        event: Event { source, detail_type, detail },
+        region,
+        at: Timestamp(at),
+    });
+    Ok(events.collect())
+}
+
+/// Takes one event out of the outbox.
+pub(crate) fn remove(id: &EventId) -> Result<Encoded, Fault> {
+    host("DELETE FROM tenet.outbox WHERE id = $1", vec![Value::Uuid(*id.as_bytes())])
+}
+
+fn host(sql: &str, parameters: Vec<Value>) -> Result<Encoded, Fault> {
+    Encoded::of_host(sql, parameters).map_err(|error| Fault::other(Some(error.sqlstate), error.to_string()))
+}

@@ -1,0 +1,205 @@
+use std::fmt;
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use tenet_core::Fault;
+use tokio_postgres::Error;
+use tokio_postgres::types::Type;
+use tracing::debug;
+
+use crate::connection::Connection;
+use crate::endpoint::Endpoint;
+use crate::failure;
+
+/// The host's own steps. The table that remembers steps comes first.
+const OWN: &[(&str, &str)] = &[
+    ("0001_schema", include_str!("../schema/0001_schema.sql")),
+    ("0002_steps", include_str!("../schema/0002_steps.sql")),
+    ("0003_keys", include_str!("../schema/0003_keys.sql")),
+    ("0004_outbox", include_str!("../schema/0004_outbox.sql")),
+];
+
+/// How many of them it takes until steps can be remembered.
+const UNTIL_REMEMBERED: usize = 2;
+
+/// How often a step is tried that meets another host applying it, and the pause after the
+/// first time; it grows with every further one.
+const TRIES: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The tables of the host and of a bundle, as numbered steps.
+///
+/// Each step is one statement, runs by itself and is remembered with a digest of its
+/// text. A host that stops between the two runs the step again, so a step is written to
+/// be applied twice: `IF NOT EXISTS`.
+pub struct Schema;
+
+/// Why the schema is not up to date. What came before the step that it names is applied.
+#[derive(Debug)]
+pub struct SchemaError {
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Unreachable(Fault),
+    Changed { step: String },
+    Failed { step: String, why: String },
+    Memory { why: String },
+}
+
+struct Step {
+    name: String,
+    sql: String,
+    digest: Vec<u8>,
+}
+
+impl Schema {
+    /// Applies the host's own steps, then `steps`, pairs of a name and a statement, in
+    /// their order. A step that is remembered is left out; one that is remembered with
+    /// another text is refused before anything is applied.
+    ///
+    /// Gives the number of steps that are in place then, those applied before included.
+    /// Errors name the host's steps `tenet/NAME` and the others `bundle/NAME`. Several
+    /// callers at once do no harm.
+    pub async fn apply(endpoint: &Endpoint, steps: &[(String, String)]) -> Result<usize, SchemaError> {
+        let own = OWN.iter().map(|(name, sql)| Step::new("tenet", name, sql));
+        let steps: Vec<_> = own.chain(steps.iter().map(|(name, sql)| Step::new("bundle", name, sql))).collect();
+        let unreachable = |fault| SchemaError { kind: Kind::Unreachable(fault) };
+        let connection = endpoint.connect().await.map_err(unreachable)?;
+
+        if !memory(&connection).await? {
+            for step in steps.iter().take(UNTIL_REMEMBERED) {
+                step.run(&connection).await?;
+            }
+        }
+        let mut to_do = Vec::new();
+        for step in &steps {
+            if !step.is_remembered(&connection).await? {
+                to_do.push(step);
+            }
+        }
+        for step in to_do {
+            step.run(&connection).await?;
+        }
+        Ok(steps.len())
+    }
+}
+
+impl Step {
+    fn new(of: &str, name: &str, sql: &str) -> Self {
+        Self { name: format!("{of}/{name}"), sql: sql.to_owned(), digest: Sha256::digest(sql).to_vec() }
+    }
+
+    /// Runs the step and remembers it, unless another host does meanwhile.
+    async fn run(&self, connection: &Connection) -> Result<(), SchemaError> {
+        let mut tries = 1;
+        loop {
+            match connection.client.batch_execute(&self.sql).await {
+                Ok(()) => {
+                    debug!(step = self.name, "schema step applied");
+                    return self.remember(connection).await;
+                }
+                Err(error) if may_be_a_race(&error) => {
+                    if memory(connection).await? && self.is_remembered(connection).await? {
+                        return Ok(());
+                    }
+                    if tries == TRIES {
+                        return Err(self.failed(&error));
+                    }
+                }
+                Err(error) => return Err(self.failed(&error)),
+            }
+            tokio::time::sleep(PAUSE * tries).await;
+            tries += 1;
+        }
+    }
+
+    async fn remember(&self, connection: &Connection) -> Result<(), SchemaError> {
+        let mut tries = 1;
+        while memory(connection).await? && !self.is_remembered(connection).await? {
+            let remembered = connection
+                .client
+                .execute_typed(
+                    "INSERT INTO tenet.steps (name, sha256, applied_at) VALUES ($1, $2, now()) \
+                     ON CONFLICT (name) DO NOTHING",
+                    &[(&self.name, Type::TEXT), (&self.digest, Type::BYTEA)],
+                )
+                .await;
+            match remembered {
+                Ok(_) => {}
+                Err(error) if tries < TRIES && may_be_a_race(&error) => tokio::time::sleep(PAUSE * tries).await,
+                Err(error) => return Err(self.failed(&error)),
+            }
+            tries += 1;
+        }
+        Ok(())
+    }
+
+    /// Whether the step is remembered. An error if it was another text.
+    async fn is_remembered(&self, connection: &Connection) -> Result<bool, SchemaError> {
+        let rows = connection
+            .client
+            .query_typed("SELECT sha256 FROM tenet.steps WHERE name = $1", &[(&self.name, Type::TEXT)])
+            .await
+            .map_err(|error| self.failed(&error))?;
+        match rows.first() {
+            None => Ok(false),
+            Some(row) if row.try_get::<_, &[u8]>(0).is_ok_and(|digest| digest == self.digest) => Ok(true),
+            Some(_) => Err(SchemaError { kind: Kind::Changed { step: self.name.clone() } }),
+        }
+    }
+
+    fn failed(&self, error: &Error) -> SchemaError {
+        SchemaError { kind: Kind::Failed { step: self.name.clone(), why: failure::describe(error) } }
+    }
+}
+
+/// Whether the table that remembers steps is there.
+async fn memory(connection: &Connection) -> Result<bool, SchemaError> {
+    match connection.client.query_typed("SELECT 1 FROM tenet.steps WHERE false", &[]).await {
+        Ok(_) => Ok(true),
+        // No such schema, no such table.
+        Err(error) if matches!(failure::code(&error), Some("3F000" | "42P01")) => Ok(false),
+        Err(error) => Err(SchemaError { kind: Kind::Memory { why: failure::describe(&error) } }),
+    }
+}
+
+/// Whether an error can come from another host that applies the same step: a conflict, or
+/// an object that is there already. PostgreSQL's catalogue reports races as duplicate rows
+/// and as XX000 (tuple concurrently updated), even with `IF NOT EXISTS`.
+fn may_be_a_race(error: &Error) -> bool {
+    let conflict = ["40001", "40P01", "55P03", "XX000", "23505"];
+    let duplicate = ["42P06", "42P07", "42701", "42710"];
+    failure::code(error).is_some_and(|code| conflict.contains(&code) || duplicate.contains(&code))
+}
+
+impl SchemaError {
+    /// Whether no connection could be had. Nothing was applied.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self.kind, Kind::Unreachable(_))
+    }
+
+    /// The step that was applied before with another text, by its full name.
+    pub fn changed_step(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Changed { step } => Some(step),
+            Kind::Unreachable(_) | Kind::Failed { .. } | Kind::Memory { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for SchemaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Unreachable(fault) => fault.fmt(f),
+            Kind::Changed { step } => {
+                write!(f, "the schema step {step} was applied with another text; a step is never edited, add a new one")
+            }
+            Kind::Failed { step, why } => write!(f, "the schema step {step} failed: {why}"),
+            Kind::Memory { why } => write!(f, "the schema steps applied so far could not be read: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for SchemaError {}

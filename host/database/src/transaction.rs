@@ -1,0 +1,418 @@
+use std::sync::Arc;
+use std::time::Instant;
+
+use tenet_core::{
+    Attempt, BoxFuture, Claim, Fault, Mode, Outcome, Ran, ReadCap, SqlError, SqlState, StagedEvent, Statement,
+    StoredAnswer,
+};
+use tokio::time::timeout_at;
+
+use crate::closing::{Closed, Closing, From, LOOK_UP};
+use crate::columns::Tally;
+use crate::connection::Connection;
+use crate::failure::{Failure, Left, Trouble};
+use crate::flight::{Launch, Message, launch};
+use crate::keys;
+use crate::parameter::Encoded;
+use crate::pool::{Lease, Pool};
+use crate::query::Query;
+
+pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
+pub(crate) const ROLLBACK: &str = "ROLLBACK";
+const BEGIN_READ_ONLY: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// One attempt, on a connection of its own from its first statement to its end.
+pub(crate) struct Transaction {
+    pool: Arc<Pool>,
+    claim: Claim,
+    stage: Stage,
+    /// An error was shown to the rule, after which it may only reject.
+    spent: bool,
+}
+
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one of it an attempt, and most of the time it is the large one"
+)]
+enum Stage {
+    /// Nothing was sent.
+    Fresh,
+    /// BEGIN was answered, and the key has no answer yet.
+    Begun {
+        lease: Lease,
+        /// Whether COMMIT would make something stand that the rules wrote.
+        writes: bool,
+    },
+    /// There is nothing left to end.
+    Over,
+}
+
+/// How far a flight got.
+type Flown<T> = Result<Ran<T>, Failure>;
+
+impl Transaction {
+    pub(crate) fn new(pool: Arc<Pool>, claim: Claim) -> Self {
+        Self { pool, claim, stage: Stage::Fresh, spent: false }
+    }
+
+    async fn run_all(&mut self, statements: Vec<Statement>, cap: ReadCap) -> Result<Ran<Vec<Outcome>>, Fault> {
+        if self.spent {
+            return Err(refused());
+        }
+        let batch = statements.len() > 1;
+        let mut encoded = Vec::with_capacity(statements.len());
+        for (number, statement) in statements.into_iter().enumerate() {
+            match Encoded::new(statement) {
+                Ok(statement) => encoded.push(statement),
+                Err(error) => {
+                    self.spent = true;
+                    return Err(Fault::sql(if batch { numbered(*error, number) } else { *error }));
+                }
+            }
+        }
+        if encoded.is_empty() {
+            return Ok(Ran::On(Vec::new()));
+        }
+
+        // Should this future be dropped while it waits, the connection goes with it.
+        let stage = std::mem::replace(&mut self.stage, Stage::Over);
+        let (lease, wrote, begun) = match stage {
+            Stage::Fresh => (self.check_out().await?, false, false),
+            Stage::Begun { lease, writes } => (lease, writes, true),
+            Stage::Over => return Err(over()),
+        };
+        let writes = wrote || encoded.iter().any(|statement| !statement.only_reads);
+        let flown = timeout_at(self.claim.deadline.into(), self.fly(lease.connection(), begun, encoded, cap)).await;
+        match flown {
+            Err(_) => {
+                lease.discard("the time ran out");
+                Err(late())
+            }
+            Ok(Ok(Ran::On(outcomes))) => {
+                self.stage = Stage::Begun { lease, writes };
+                Ok(Ran::On(outcomes))
+            }
+            Ok(Ok(Ran::Answered(answer))) => {
+                self.end(lease).await;
+                Ok(Ran::Answered(answer))
+            }
+            Ok(Err(Failure { fault, left })) => {
+                match left {
+                    Left::Lost => lease.lost(),
+                    Left::Stuck => lease.discard("what it still has to say is not wanted"),
+                    Left::Aborted | Left::Open if fault.sql_error().is_some() => {
+                        self.spent = true;
+                        self.stage = Stage::Begun { lease, writes: writes && left == Left::Open };
+                    }
+                    Left::Aborted | Left::Open => self.end(lease).await,
+                }
+                Err(fault)
+            }
+        }
+    }
+
+    /// Runs statements, which may be none, with whatever has to come before them.
+    async fn fly(
+        &self,
+        connection: &Connection,
+        begun: bool,
+        statements: Vec<Encoded>,
+        cap: ReadCap,
+    ) -> Flown<Vec<Outcome>> {
+        // Had BEGIN failed, a write behind it would commit by itself.
+        let together = begun || statements.iter().all(|statement| statement.only_reads);
+        let mut queries: Vec<_> =
+            statements.into_iter().map(|statement| Query::described(connection, statement)).collect();
+        if !begun {
+            let with = if together { queries.as_mut_slice() } else { &mut [] };
+            if let Ran::Answered(answer) = self.begin(connection, with).await? {
+                return Ok(Ran::Answered(answer));
+            }
+        }
+        if begun || !together {
+            launch(queries.iter_mut().flat_map(Query::messages), &self.claim.round_trips).await;
+        }
+        let batch = queries.len() > 1;
+        let mut tally = Tally::new(cap);
+        let mut outcomes = Vec::with_capacity(queries.len());
+        for (number, query) in queries.into_iter().enumerate() {
+            let outcome = query.outcome(&mut tally).await;
+            outcomes.push(outcome.map_err(|trouble| {
+                let failure = Failure::of_statement(trouble);
+                match failure.fault.sql_error() {
+                    Some(error) if batch => {
+                        Failure { fault: Fault::sql(numbered(error.clone(), number)), left: failure.left }
+                    }
+                    _ => failure,
+                }
+            })?);
+        }
+        Ok(Ran::On(outcomes))
+    }
+
+    /// Begins and looks the key up, with `queries` in the same flight, whose answers are
+    /// left to be read. What the look-up finds wins over everything else.
+    async fn begin(&self, connection: &Connection, queries: &mut [Query<'_>]) -> Flown<()> {
+        let (text, mut look_up) = match &self.claim.mode {
+            Mode::Read => (BEGIN_READ_ONLY, None),
+            Mode::Write { key, .. } => {
+                let statement = keys::look_up(&self.claim.operation, key);
+                let statement = statement.map_err(|fault| Failure { fault, left: Left::Open })?;
+                (BEGIN, Some(Query::plain(connection, statement)))
+            }
+        };
+        let mut begin = Message::command(connection, text);
+        let mut messages: Vec<&mut dyn Launch> = vec![&mut begin];
+        messages.extend(look_up.iter_mut().flat_map(Query::messages));
+        messages.extend(queries.iter_mut().flat_map(Query::messages));
+        launch(messages, &self.claim.round_trips).await;
+
+        let begun = begin.answer().await;
+        let found = match look_up {
+            Some(look_up) => stored(look_up).await,
+            None => Ok(None),
+        };
+        if let Ok(Some(answer)) = found {
+            return Ok(Ran::Answered(answer));
+        }
+        begun.map_err(|error| Failure::of_host(Trouble::Driver(error), "the transaction could not begin"))?;
+        found?;
+        Ok(Ran::On(()))
+    }
+
+    async fn accept_with(mut self, output: String, events: Vec<StagedEvent>) -> Result<Ran<()>, Fault> {
+        let stage = std::mem::replace(&mut self.stage, Stage::Over);
+        if self.spent {
+            self.undo(stage).await;
+            return Err(refused());
+        }
+        match (stage, self.claim.mode.clone()) {
+            (Stage::Over, _) => Err(over()),
+            (_, Mode::Read) if !events.is_empty() => {
+                Err(Fault::other(None, "a read-only transaction cannot leave events"))
+            }
+            (Stage::Fresh, Mode::Read) => Ok(Ran::On(())),
+            (Stage::Begun { lease, .. }, Mode::Read) => {
+                // Nothing depends on the answer: there is nothing that could be lost.
+                if let Some(lease) = self.command(lease, "COMMIT").await {
+                    lease.give_back();
+                }
+                Ok(Ran::On(()))
+            }
+            (stage, Mode::Write { key, digest }) => {
+                let lease = match self.begun(stage).await? {
+                    Ran::On(lease) => lease,
+                    Ran::Answered(answer) => return Ok(Ran::Answered(answer)),
+                };
+                let closing = Closing {
+                    claim: &self.claim,
+                    key: &key,
+                    digest,
+                    from: From::Begun,
+                    accepted: true,
+                    answer: output,
+                    events,
+                };
+                self.close(lease, closing).await
+            }
+        }
+    }
+
+    async fn reject_with(mut self, body: String) -> Result<Ran<()>, Fault> {
+        let stage = std::mem::replace(&mut self.stage, Stage::Over);
+        let Mode::Write { key, digest } = self.claim.mode.clone() else {
+            self.undo(stage).await;
+            return Ok(Ran::On(()));
+        };
+        let (lease, from) = match stage {
+            Stage::Over => return Err(over()),
+            Stage::Fresh => (self.check_out().await?, From::Nothing),
+            Stage::Begun { lease, writes: false } => (lease, From::ToUndo),
+            // Had ROLLBACK failed, a COMMIT behind it would make the writes stand.
+            Stage::Begun { lease, writes: true } => match self.command(lease, ROLLBACK).await {
+                Some(lease) => (lease, From::Ended),
+                None if Instant::now() >= self.claim.deadline => return Err(late()),
+                None => return Err(Fault::conflict(None, "the transaction could not be rolled back in order")),
+            },
+        };
+        let closing =
+            Closing { claim: &self.claim, key: &key, digest, from, accepted: false, answer: body, events: Vec::new() };
+        self.close(lease, closing).await
+    }
+
+    async fn roll_back_all(mut self) -> Result<Ran<()>, Fault> {
+        let stage = std::mem::replace(&mut self.stage, Stage::Over);
+        let (Stage::Fresh, Mode::Write { key, .. }) = (&stage, &self.claim.mode) else {
+            self.undo(stage).await;
+            return Ok(Ran::On(()));
+        };
+        let statement = keys::look_up(&self.claim.operation, key)?;
+        let lease = self.check_out().await?;
+        let look_up = async {
+            let mut query = Query::plain(lease.connection(), statement);
+            launch(query.messages(), &self.claim.round_trips).await;
+            stored(query).await
+        };
+        match timeout_at(self.claim.deadline.into(), look_up).await {
+            Err(_) => {
+                lease.discard("the time ran out");
+                Err(late())
+            }
+            Ok(Ok(found)) => {
+                lease.give_back();
+                Ok(found.map_or(Ran::On(()), Ran::Answered))
+            }
+            Ok(Err(Failure { fault, left })) => {
+                if left == Left::Lost {
+                    lease.lost()
+                } else {
+                    lease.discard("the look-up failed")
+                }
+                Err(fault)
+            }
+        }
+    }
+
+    /// A connection with the transaction begun and the key looked up.
+    async fn begun(&self, stage: Stage) -> Result<Ran<Lease>, Fault> {
+        let lease = match stage {
+            Stage::Begun { lease, .. } => return Ok(Ran::On(lease)),
+            Stage::Fresh => self.check_out().await?,
+            Stage::Over => return Err(over()),
+        };
+        match timeout_at(self.claim.deadline.into(), self.begin(lease.connection(), &mut [])).await {
+            Err(_) => {
+                lease.discard("the time ran out");
+                Err(late())
+            }
+            Ok(Ok(Ran::On(()))) => Ok(Ran::On(lease)),
+            Ok(Ok(Ran::Answered(answer))) => {
+                self.end(lease).await;
+                Ok(Ran::Answered(answer))
+            }
+            Ok(Err(Failure { fault, left })) => {
+                match left {
+                    Left::Lost => lease.lost(),
+                    Left::Stuck => lease.discard("its state is not known"),
+                    Left::Aborted | Left::Open => self.end(lease).await,
+                }
+                Err(fault)
+            }
+        }
+    }
+
+    async fn close(&self, lease: Lease, closing: Closing<'_>) -> Result<Ran<()>, Fault> {
+        match closing.fly(lease.connection()).await {
+            Closed::Committed => {
+                lease.give_back();
+                Ok(Ran::On(()))
+            }
+            Closed::Answered(answer, ended) => {
+                if ended {
+                    lease.give_back()
+                } else {
+                    lease.discard("its state is not known")
+                }
+                Ok(Ran::Answered(answer))
+            }
+            Closed::NotCommitted(fault, ended) => {
+                if ended {
+                    lease.give_back()
+                } else {
+                    self.end(lease).await
+                }
+                Err(fault)
+            }
+            Closed::Unknown(fault) => {
+                lease.lost();
+                Err(fault)
+            }
+        }
+    }
+
+    async fn check_out(&self) -> Result<Lease, Fault> {
+        let check_out = Arc::clone(&self.pool).check_out();
+        timeout_at(self.claim.deadline.into(), check_out).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    async fn undo(&self, stage: Stage) {
+        if let Stage::Begun { lease, .. } = stage {
+            self.end(lease).await;
+        }
+    }
+
+    /// Rolls back and gives the connection back. Should that fail, the connection is
+    /// closed, which rolls back too.
+    async fn end(&self, lease: Lease) {
+        if let Some(lease) = self.command(lease, ROLLBACK).await {
+            lease.give_back();
+        }
+    }
+
+    /// Ends the transaction. The connection is there no more if the server did not say so.
+    async fn command(&self, lease: Lease, text: &'static str) -> Option<Lease> {
+        if Instant::now() >= self.claim.deadline {
+            lease.discard("the time ran out");
+            return None;
+        }
+        let mut command = Message::command(lease.connection(), text);
+        launch([&mut command as &mut dyn Launch], &self.claim.round_trips).await;
+        match timeout_at(self.claim.deadline.into(), command.answer()).await {
+            Ok(Ok(())) => Some(lease),
+            Ok(Err(_)) => {
+                lease.discard("its transaction could not be ended");
+                None
+            }
+            Err(_) => {
+                lease.discard("the time ran out");
+                None
+            }
+        }
+    }
+}
+
+impl Attempt for Transaction {
+    fn run<'a>(
+        &'a mut self,
+        statements: Vec<Statement>,
+        cap: ReadCap,
+    ) -> BoxFuture<'a, Result<Ran<Vec<Outcome>>, Fault>> {
+        Box::pin(self.run_all(statements, cap))
+    }
+
+    fn accept(self: Box<Self>, output: String, events: Vec<StagedEvent>) -> BoxFuture<'static, Result<Ran<()>, Fault>> {
+        Box::pin(self.accept_with(output, events))
+    }
+
+    fn reject(self: Box<Self>, body: String) -> BoxFuture<'static, Result<Ran<()>, Fault>> {
+        Box::pin(self.reject_with(body))
+    }
+
+    fn roll_back(self: Box<Self>) -> BoxFuture<'static, Result<Ran<()>, Fault>> {
+        Box::pin(self.roll_back_all())
+    }
+}
+
+async fn stored(look_up: Query<'_>) -> Result<Option<StoredAnswer>, Failure> {
+    let outcome = look_up.outcome(&mut Tally::unlimited()).await;
+    let outcome = outcome.map_err(|trouble| Failure::of_host(trouble, LOOK_UP))?;
+    keys::found(&outcome.rows).map_err(|fault| Failure { fault, left: Left::Open })
+}
+
+fn numbered(mut error: SqlError, number: usize) -> SqlError {
+    error.details.push(("statement".to_owned(), number.to_string()));
+    error
+}
+
+fn refused() -> Fault {
+    let text = "an earlier statement failed, so the transaction can only be rejected";
+    Fault::from_sql(SqlError::new(SqlState::IN_FAILED_TRANSACTION, text))
+}
+
+fn over() -> Fault {
+    Fault::other(None, "the attempt is over")
+}
+
+fn late() -> Fault {
+    Fault::deadline("the time ran out while waiting for the database")
+}
