@@ -1,1 +1,39 @@
+//! The engine: runs rules, which are WebAssembly components, and nothing else.
+//!
+//! Its job is to reduce wasmtime to what Tenet needs. An [`Engine`] is one set of
+//! settings, a pool of instances and a clock that ticks. A [`Library`] is the rules of
+//! one bundle, checked against the bundle's index before anything in them is believed,
+//! and linked once; it is the port `Rules` of tenet-core. Each call gets a store and an
+//! instance of its own that nobody has used before and nobody will use again, runs under
+//! limits, and ends in one of the ways that `Ended` lists. With the feature `compile`, a
+//! [`Compiler`] makes the files that a library loads; hosts are built without it.
+//!
+//! What a rule may ask of the host is written in `wit/`, one folder a major version, and
+//! each has one module here that turns its types into the host's vocabulary. Types of
+//! WIT and of wasmtime never leave this crate.
+//!
+//! What it must never know: databases, events and their buses, attempts, retries, grants.
+//! A host call goes to whoever implements `HostCalls`, which may answer or stop the
+//! guest; why it was stopped is not told here.
 
+mod call;
+mod checked;
+#[cfg(feature = "compile")]
+mod compiler;
+mod ended;
+mod engine;
+mod halt;
+mod library;
+mod limiter;
+mod load_error;
+mod settings;
+mod stopwatch;
+mod ticker;
+mod v1;
+
+#[cfg(feature = "compile")]
+pub use compiler::{CompileError, Compiler};
+pub use engine::{Engine, EngineError};
+pub use library::Library;
+pub use load_error::LoadError;
+pub use settings::OWN_TARGET;

@@ -1,0 +1,153 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use tenet_core::{
+    BoxFuture, Ended, HostCalls, Limit, LimitExceeded, Limits, Outcome, Request, RuleCall, Rules, SqlError, Statement,
+    Timestamp,
+};
+use wasmtime::{Store, UpdateDeadline};
+
+use crate::Library;
+use crate::ended;
+use crate::halt::Halt;
+use crate::limiter::Limiter;
+use crate::stopwatch::Stopwatch;
+use crate::v1;
+
+/// Host memory that one call's arguments may take however small the limits are.
+const LEAST_ARGUMENTS: u64 = 64 << 10;
+
+/// Everything that belongs to one call of one rule.
+pub(crate) struct CallState {
+    calls: Arc<dyn HostCalls>,
+    context: Context,
+    limits: Limits,
+    limiter: Limiter,
+    watch: Arc<Stopwatch>,
+    host_calls: u64,
+}
+
+/// What a guest can ask about its request.
+pub(crate) struct Context {
+    pub(crate) operation: String,
+    pub(crate) region: String,
+    pub(crate) caller: Option<String>,
+    pub(crate) now: Timestamp,
+}
+
+impl CallState {
+    /// Whom the guest's questions go to.
+    pub(crate) fn calls(&self) -> &dyn HostCalls {
+        &*self.calls
+    }
+
+    pub(crate) fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Counts a call of an imported function.
+    pub(crate) fn count(&mut self) -> Result<(), Halt> {
+        self.host_calls += 1;
+        Ok(Limit::HostCalls.check(self.limits.host_calls, self.host_calls)?)
+    }
+
+    /// Runs statements with the guest's clock stopped.
+    pub(crate) async fn run(&mut self, statements: Vec<Statement>) -> Result<Result<Vec<Outcome>, SqlError>, Halt> {
+        Ok(self.watch.host(self.calls.run(statements)).await?)
+    }
+
+    /// Whether the guest may go on computing.
+    fn check_cpu(&self) -> Result<(), Halt> {
+        let used = self.watch.elapsed();
+        if used <= self.limits.cpu() {
+            return Ok(());
+        }
+        let allowed = Some(self.limits.cpu_ms);
+        // Rounded up: what is used is then always more than what is allowed.
+        let used = Some(millis(used).max(self.limits.cpu_ms.saturating_add(1)));
+        Err(LimitExceeded { limit: Limit::Cpu, allowed, used }.into())
+    }
+}
+
+impl Rules for Library {
+    fn call<'a>(
+        &'a self,
+        rule: &'a str,
+        request: &'a Request,
+        limits: &'a Limits,
+        calls: Arc<dyn HostCalls>,
+    ) -> BoxFuture<'a, RuleCall> {
+        Box::pin(async move {
+            let call = self.run(rule, request, limits, calls).await;
+            if let Ended::Limit(LimitExceeded { limit, allowed, used }) = call.ended {
+                tracing::warn!(rule, limit = limit.name(), allowed, used, "a rule passed a limit");
+            }
+            call
+        })
+    }
+}
+
+impl Library {
+    async fn run(&self, rule: &str, request: &Request, limits: &Limits, calls: Arc<dyn HostCalls>) -> RuleCall {
+        let not_run = |why: String| RuleCall { ended: Ended::Host(why), cpu: Duration::ZERO, memory_bytes: 0 };
+        let Some(pre) = self.rule(rule) else {
+            return not_run(format!("no rule is named {rule}"));
+        };
+        // Taken before the store is made and given back after it is gone, so that the pool
+        // always has room for whoever holds it.
+        let Ok(_slot) = self.engine().slots().acquire().await else {
+            return not_run("the engine is closed".to_owned());
+        };
+        let watch = Arc::new(Stopwatch::default());
+        let mut store = Store::new(
+            self.engine().wasmtime(),
+            CallState {
+                calls,
+                context: Context {
+                    operation: request.operation.clone(),
+                    region: request.region.clone(),
+                    caller: request.caller.clone(),
+                    now: request.now,
+                },
+                limits: limits.clone(),
+                limiter: Limiter::new(limits),
+                watch: Arc::clone(&watch),
+                host_calls: 0,
+            },
+        );
+        store.limiter(|state| &mut state.limiter);
+        store.set_hostcall_fuel(argument_bytes(limits));
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|store| {
+            store.data().check_cpu()?;
+            // A guest that computes for long shares its thread with other calls.
+            Ok(UpdateDeadline::Yield(1))
+        });
+        let payload = v1::Request { payload: request.payload.clone() };
+        let result = watch
+            .guest(async {
+                let instance = pre.instantiate_async(&mut store).await?;
+                instance.call_evaluate(&mut store, &payload).await
+            })
+            .await;
+        let limiter = &store.data().limiter;
+        RuleCall {
+            ended: ended::sort(result, limits, limiter.refused()),
+            cpu: watch.elapsed(),
+            memory_bytes: limiter.memory_bytes(),
+        }
+    }
+}
+
+/// How much host memory the arguments or the result of one call may take: a guest can
+/// claim a list to be as long as it likes. A value in a list takes several times the bytes
+/// that the limits count.
+fn argument_bytes(limits: &Limits) -> usize {
+    let largest = [limits.bytes_sent, limits.event_bytes, limits.log_bytes, limits.output_bytes].into_iter().max();
+    let bytes = largest.unwrap_or(0).saturating_mul(8).max(LEAST_ARGUMENTS);
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

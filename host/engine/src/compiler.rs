@@ -1,0 +1,120 @@
+use std::error::Error;
+use std::fmt;
+
+use wasmtime::component::{Component, Linker};
+
+use crate::call::CallState;
+use crate::settings::{self, OWN_TARGET};
+use crate::v1;
+
+/// Compiles rules ahead of time, for this host's target or another one.
+pub struct Compiler {
+    target: String,
+    /// Where a component's types are looked at, which only the own target can.
+    own: wasmtime::Engine,
+    linker: Linker<CallState>,
+    /// Compiles for the target, where that is another one.
+    foreign: Option<wasmtime::Engine>,
+}
+
+/// Why something does not compile to a rule.
+#[derive(Debug)]
+pub struct CompileError {
+    what: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Compiler {
+    /// A compiler for a target triple: `x86_64-unknown-linux-gnu` or
+    /// `aarch64-unknown-linux-gnu`.
+    pub fn new(target: &str) -> Result<Self, CompileError> {
+        let fail = |error: wasmtime::Error| CompileError::new(format!("cannot compile for {target}")).because(error);
+        let own = settings::pooled(OWN_TARGET, 1)
+            .and_then(|config| wasmtime::Engine::new(&config))
+            .or_else(|_| settings::on_demand(OWN_TARGET).and_then(|config| wasmtime::Engine::new(&config)))
+            .map_err(fail)?;
+        let linker = v1::linker(&own).map_err(fail)?;
+        let foreign = if target == OWN_TARGET {
+            None
+        } else {
+            let config = settings::on_demand(target).map_err(fail)?;
+            Some(wasmtime::Engine::new(&config).map_err(fail)?)
+        };
+        Ok(Self { target: target.to_owned(), own, linker, foreign })
+    }
+
+    /// The target triple.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// The word of the engines that can load the result; see
+    /// [`Engine::fingerprint`](crate::Engine::fingerprint).
+    pub fn fingerprint(&self) -> String {
+        settings::fingerprint()
+    }
+
+    /// Compiles a component that is a rule: what it imports the host offers, and what it
+    /// exports is `evaluate`, with their types.
+    ///
+    /// The result is what [`Library::open`](crate::Library::open) loads.
+    pub fn compile(&self, component: &[u8]) -> Result<Vec<u8>, CompileError> {
+        look_at_header(component)?;
+        let damaged =
+            |error: wasmtime::Error| CompileError::new("the component is truncated, damaged or not valid").because(error);
+        let compiled = Component::new(&self.own, component).map_err(damaged)?;
+        v1::link(&self.linker, &compiled)
+            .map_err(|error| CompileError::new(format!("the component is not a rule: {error}")))?;
+        let code = match &self.foreign {
+            None => compiled.serialize(),
+            Some(engine) => engine.precompile_component(component),
+        };
+        code.map_err(|error| CompileError::new(format!("cannot compile for {}", self.target)).because(error))
+    }
+}
+
+/// Tells what it is that has been given, where the first eight bytes show that it is not a
+/// component (<https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md>).
+fn look_at_header(bytes: &[u8]) -> Result<(), CompileError> {
+    const MAGIC: &[u8] = b"\0asm";
+    const MODULE: &[u8] = &[1, 0, 0, 0];
+    const COMPONENT: &[u8] = &[0x0d, 0, 1, 0];
+    let what = match (bytes.get(..4), bytes.get(4..8)) {
+        (None, _) => format!("not WebAssembly: it has {} bytes", bytes.len()),
+        (Some(magic), _) if magic != MAGIC => "not WebAssembly: it does not begin with `\\0asm`".to_owned(),
+        (_, None) => "truncated WebAssembly: its header is not complete".to_owned(),
+        (_, Some(MODULE)) => "a core module, and a rule is a component: `tenet build` makes one".to_owned(),
+        (_, Some(version)) if version != COMPONENT => "WebAssembly of a version that is not known".to_owned(),
+        _ => return Ok(()),
+    };
+    Err(CompileError::new(format!("this is {what}")))
+}
+
+impl CompileError {
+    fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), source: None }
+    }
+
+    fn because(mut self, error: wasmtime::Error) -> Self {
+        self.source = Some(error.into_boxed_dyn_error());
+        self
+    }
+}
+
+impl fmt::Debug for Compiler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compiler").field("target", &self.target).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for CompileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl Error for CompileError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,166 @@
+//! Every way a call can end, sorted.
+
+use serde_json::value::RawValue;
+use tenet_core::{Ended, Limit, LimitExceeded, Limits, Rejection, Verdict};
+use wasmtime::{Trap, WasmBacktrace};
+
+use crate::halt::Halt;
+use crate::v1;
+
+/// The longest text from a guest's failure that is passed on, in bytes.
+const MAX_TEXT: usize = 4096;
+
+/// What wasmtime says when arguments or a result take more than they may. It has no type
+/// that could be asked instead; a test in the system's suite holds the words.
+const TOO_MUCH_DATA: &str = "fuel allocated for hostcalls has been exhausted";
+
+/// Says how a call ended that came back with `result`. `refused` is the growth of memory
+/// or table that was not allowed, if there was one.
+pub(crate) fn sort(
+    result: wasmtime::Result<Result<v1::Verdict, String>>,
+    limits: &Limits,
+    refused: Option<LimitExceeded>,
+) -> Ended {
+    if let Some(exceeded) = refused {
+        return Ended::Limit(exceeded);
+    }
+    match result {
+        Ok(Ok(v1::Verdict::Accept(output))) => accepted(output, limits),
+        Ok(Ok(v1::Verdict::Reject(rejection))) => rejected(rejection, limits),
+        Ok(Err(bug)) => Ended::Bug(shortened(bug)),
+        Err(error) => failed(&error, limits),
+    }
+}
+
+fn accepted(output: String, limits: &Limits) -> Ended {
+    if let Err(exceeded) = Limit::OutputBytes.check(limits.output_bytes, bytes([&output])) {
+        return Ended::Limit(exceeded);
+    }
+    match serde_json::from_str::<&RawValue>(&output) {
+        Ok(_) => Ended::Verdict(Verdict::Accept(output)),
+        Err(error) => Ended::Bug(format!("the output is not JSON: {error}")),
+    }
+}
+
+fn rejected(rejection: v1::Rejection, limits: &Limits) -> Ended {
+    let v1::Rejection { code, message, details } = rejection;
+    let used = bytes([&code, &message]) + bytes(details.iter().flat_map(|(name, text)| [name, text]));
+    if let Err(exceeded) = Limit::OutputBytes.check(limits.output_bytes, used) {
+        return Ended::Limit(exceeded);
+    }
+    let length = code.chars().count();
+    if !(1..=128).contains(&length) || code.contains('\0') {
+        return Ended::Bug(format!("a rejection's code has 1 to 128 characters and no U+0000; this one has {length}"));
+    }
+    Ended::Verdict(Verdict::Reject(Rejection { code, message, details }))
+}
+
+fn failed(error: &wasmtime::Error, limits: &Limits) -> Ended {
+    match error.downcast_ref::<Halt>() {
+        Some(Halt::Limit(exceeded)) => return Ended::Limit(*exceeded),
+        Some(Halt::Stopped) => return Ended::Stopped,
+        Some(Halt::Misuse(what)) => return Ended::Trap(what.clone()),
+        Some(Halt::Host(what)) => return Ended::Host((*what).to_owned()),
+        None => {}
+    }
+    let exceeded = |limit, allowed| Ended::Limit(LimitExceeded { limit, allowed, used: None });
+    let backtrace = error.downcast_ref::<WasmBacktrace>();
+    let cause = error.root_cause().to_string();
+    if cause.ends_with(TOO_MUCH_DATA) {
+        // The guest's frames are on the stack while it calls, and gone when it returns.
+        return match backtrace {
+            Some(_) => exceeded(Limit::BytesSent, Some(limits.bytes_sent)),
+            None => exceeded(Limit::OutputBytes, Some(limits.output_bytes)),
+        };
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::StackOverflow) => exceeded(Limit::Stack, None),
+        Some(_) => Ended::Trap(shortened(trap_text(&cause, backtrace))),
+        // What the guest passed broke the rules of the component model, or the host has no
+        // room; where the guest was running, it is the guest's doing.
+        None if backtrace.is_some() => Ended::Trap(shortened(trap_text(&cause, backtrace))),
+        None => Ended::Host(shortened(cause)),
+    }
+}
+
+/// The cause on one line with the guest's functions, innermost first.
+fn trap_text(cause: &str, backtrace: Option<&WasmBacktrace>) -> String {
+    let names: Vec<&str> =
+        backtrace.map(|trace| trace.frames().iter().filter_map(|frame| frame.func_name()).collect()).unwrap_or_default();
+    if names.is_empty() { cause.to_owned() } else { format!("{cause} (in {})", names.join(" < ")) }
+}
+
+fn shortened(mut text: String) -> String {
+    if text.len() > MAX_TEXT {
+        text.truncate(text.floor_char_boundary(MAX_TEXT));
+        text.push('…');
+    }
+    text
+}
+
+fn bytes<'a>(texts: impl IntoIterator<Item = &'a String>) -> u64 {
+    texts.into_iter().map(|text| text.len() as u64).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(result: wasmtime::Result<Result<v1::Verdict, String>>) -> Ended {
+        sort(result, &Limits { output_bytes: 20, ..Limits::default() }, None)
+    }
+
+    fn accept(output: &str) -> Ended {
+        ended(Ok(Ok(v1::Verdict::Accept(output.into()))))
+    }
+
+    fn reject(code: &str, message: &str, details: &[(&str, &str)]) -> Ended {
+        let details = details.iter().map(|(name, text)| ((*name).into(), (*text).into())).collect();
+        ended(Ok(Ok(v1::Verdict::Reject(v1::Rejection { code: code.into(), message: message.into(), details }))))
+    }
+
+    #[test]
+    fn an_output_is_json_within_its_limit_and_is_left_as_it_is() {
+        for output in ["{\"amount\": 100.50}", "1e400", "null"] {
+            assert_eq!(accept(output), Ended::Verdict(Verdict::Accept(output.into())));
+        }
+        for output in ["", "{", "1 2", "NaN"] {
+            assert!(matches!(accept(output), Ended::Bug(text) if text.starts_with("the output is not JSON: ")));
+        }
+        let exceeded = LimitExceeded { limit: Limit::OutputBytes, allowed: Some(20), used: Some(21) };
+        assert_eq!(accept(&"1".repeat(21)), Ended::Limit(exceeded));
+    }
+
+    #[test]
+    fn a_rejection_has_a_code_and_counts_as_output() {
+        assert!(matches!(reject("no", "", &[]), Ended::Verdict(Verdict::Reject(_))));
+        assert!(matches!(reject("", "why", &[]), Ended::Bug(_)));
+        assert!(matches!(reject("a\0b", "why", &[]), Ended::Bug(_)));
+        let exceeded = LimitExceeded { limit: Limit::OutputBytes, allowed: Some(20), used: Some(22) };
+        assert_eq!(reject("no", "1234567890", &[("12345", "12345")]), Ended::Limit(exceeded));
+    }
+
+    #[test]
+    fn a_host_calls_order_is_found_again_under_context() {
+        let error = |halt: Halt| ended(Err(wasmtime::Error::from(halt).context("error while executing")));
+        assert_eq!(error(Halt::Stopped), Ended::Stopped);
+        let exceeded = LimitExceeded { limit: Limit::Cpu, allowed: Some(1), used: Some(2) };
+        assert_eq!(error(exceeded.into()), Ended::Limit(exceeded));
+        assert_eq!(error(Halt::Misuse("no".into())), Ended::Trap("no".into()));
+    }
+
+    #[test]
+    fn traps_are_sorted_and_their_text_comes_once() {
+        let stack = LimitExceeded { limit: Limit::Stack, allowed: None, used: None };
+        assert_eq!(ended(Err(Trap::StackOverflow.into())), Ended::Limit(stack));
+        let text = Trap::IntegerDivisionByZero.to_string();
+        assert_eq!(ended(Err(Trap::IntegerDivisionByZero.into())), Ended::Trap(text));
+        assert_eq!(ended(Err(wasmtime::Error::msg("no room"))), Ended::Host("no room".into()));
+    }
+
+    #[test]
+    fn a_guests_text_is_bounded() {
+        let Ended::Bug(text) = ended(Ok(Err("ü".repeat(1 << 20)))) else { panic!() };
+        assert!(text.len() <= MAX_TEXT + 3 && text.ends_with("ü…"));
+    }
+}

@@ -1,0 +1,96 @@
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::settings::{self, OWN_TARGET};
+use crate::ticker::Ticker;
+
+/// What rules run on: wasmtime with one set of settings, a pool of instances, and the
+/// ticking that interrupts guests. Cheap to clone; a clone is the same engine.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    wasmtime: wasmtime::Engine,
+    slots: Semaphore,
+    _ticker: Ticker,
+}
+
+/// Why there is no engine.
+#[derive(Debug)]
+pub struct EngineError {
+    what: &'static str,
+    source: Box<dyn Error + Send + Sync>,
+}
+
+impl Engine {
+    /// An engine that runs at most `slots` calls side by side (at least one); further ones
+    /// wait. A slot takes some 8 GB of address space and no memory until it is used.
+    ///
+    /// Where so much address space is not to be had, instances are allocated one by one,
+    /// which is slower and otherwise the same.
+    pub fn new(slots: u32) -> Result<Self, EngineError> {
+        let slots = slots.max(1);
+        let wasmtime = match settings::pooled(OWN_TARGET, slots).and_then(|config| wasmtime::Engine::new(&config)) {
+            Ok(engine) => engine,
+            Err(error) => {
+                tracing::warn!(slots, error = %error.root_cause(), "no pool of instances; allocating on demand");
+                settings::on_demand(OWN_TARGET).and_then(|config| wasmtime::Engine::new(&config)).map_err(|error| {
+                    EngineError { what: "the engine refuses its settings", source: error.into_boxed_dyn_error() }
+                })?
+            }
+        };
+        let ticking = wasmtime.clone();
+        let ticker = Ticker::start(move || ticking.increment_epoch())
+            .map_err(|error| EngineError { what: "there is no thread for the ticker", source: error.into() })?;
+        let slots = Semaphore::new(usize::try_from(slots).unwrap_or(Semaphore::MAX_PERMITS));
+        Ok(Self(Arc::new(Inner { wasmtime, slots, _ticker: ticker })))
+    }
+
+    /// The engine's word for its version and its settings. Compiled rules carry the word
+    /// of the engine that they were compiled for, and another engine refuses them.
+    pub fn fingerprint(&self) -> String {
+        settings::fingerprint()
+    }
+
+    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.0.wasmtime
+    }
+
+    /// Permits to run; one a call, held until everything the call had is freed.
+    pub(crate) fn slots(&self) -> &Semaphore {
+        &self.0.slots
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("fingerprint", &self.fingerprint()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what)
+    }
+}
+
+impl Error for EngineError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self.source.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_that_cannot_be_reserved_is_done_without() {
+        // More address space than a process has.
+        Engine::new(1_000_000).unwrap();
+        Engine::new(0).unwrap();
+    }
+}

@@ -1,0 +1,186 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use tenet_core::bundle::{self, Index};
+use wasmtime::component::Linker;
+
+use crate::Engine;
+use crate::call::CallState;
+use crate::checked::Checked;
+use crate::load_error::LoadError;
+use crate::settings::OWN_TARGET;
+use crate::v1;
+
+/// Rules, loaded and linked: the port `Rules` on wasmtime.
+pub struct Library {
+    engine: Engine,
+    rules: BTreeMap<String, v1::RulePre<CallState>>,
+}
+
+impl Library {
+    /// Loads the compiled rules that `index` names from the bundle in `folder`.
+    ///
+    /// Whom they were compiled for and the digest of every file are checked before any of
+    /// it is loaded.
+    pub fn open(engine: Engine, folder: &Path, index: &Index) -> Result<Self, LoadError> {
+        let Some(compiled_for) = &index.compiled_for else {
+            return Err(LoadError::bundle("the bundle's rules are not compiled".to_owned()));
+        };
+        if compiled_for.target != OWN_TARGET {
+            let target = &compiled_for.target;
+            return Err(LoadError::bundle(format!(
+                "the bundle is compiled for {target}, and this host runs on {OWN_TARGET}"
+            )));
+        }
+        if compiled_for.engine != engine.fingerprint() {
+            let (theirs, ours) = (&compiled_for.engine, engine.fingerprint());
+            return Err(LoadError::bundle(format!(
+                "the bundle is compiled for the engine {theirs}, and this host has {ours}"
+            )));
+        }
+        let mut library = Self::empty(engine);
+        let linker = library.linker()?;
+        for rule in &index.rules {
+            library.add(&linker, &rule.name, rule.compiled.as_ref().map(|file| (folder, file)))?;
+        }
+        Ok(library)
+    }
+
+    /// The rules' names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.rules.keys().map(String::as_str)
+    }
+
+    fn empty(engine: Engine) -> Self {
+        Self { engine, rules: BTreeMap::new() }
+    }
+
+    fn linker(&self) -> Result<Linker<CallState>, LoadError> {
+        v1::linker(self.engine.wasmtime()).map_err(|error| {
+            LoadError::bundle("the host cannot offer the contract".to_owned()).because(error.into_boxed_dyn_error())
+        })
+    }
+
+    fn add(
+        &mut self,
+        linker: &Linker<CallState>,
+        name: &str,
+        compiled: Option<(&Path, &bundle::File)>,
+    ) -> Result<(), LoadError> {
+        let Some((folder, file)) = compiled else {
+            return Err(LoadError::rule(name, None, "the index names no compiled file"));
+        };
+        let fail = |what: &str| LoadError::rule(name, Some(&file.path), what);
+        let bytes = std::fs::read(folder.join(&file.path)).map_err(|error| fail("cannot be read").because(error))?;
+        let Some(code) = Checked::new(bytes, &file.sha256) else {
+            return Err(fail("is not the file that the index describes: its SHA-256 is another one"));
+        };
+        self.link(linker, name, &code, fail)
+    }
+
+    fn link(
+        &mut self,
+        linker: &Linker<CallState>,
+        name: &str,
+        code: &Checked,
+        fail: impl Fn(&str) -> LoadError,
+    ) -> Result<(), LoadError> {
+        let component = code
+            .load(self.engine.wasmtime())
+            .map_err(|error| fail("is not code for this engine").because(error.into_boxed_dyn_error()))?;
+        let rule = v1::link(linker, &component).map_err(|error| fail("is not a rule").because(error))?;
+        self.rules.insert(name.to_owned(), rule);
+        Ok(())
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(crate) fn rule(&self, name: &str) -> Option<&v1::RulePre<CallState>> {
+        self.rules.get(name)
+    }
+}
+
+#[cfg(feature = "compile")]
+impl Library {
+    /// Compiles components and loads the result as [`Library::open`] does, each under its
+    /// name: for a harness that has no bundle on disk.
+    pub fn compile<'a>(
+        engine: Engine,
+        components: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    ) -> Result<Self, LoadError> {
+        let compiler = crate::Compiler::new(OWN_TARGET)
+            .map_err(|error| LoadError::bundle("there is no compiler".to_owned()).because(error))?;
+        let mut library = Self::empty(engine);
+        let linker = library.linker()?;
+        for (name, component) in components {
+            let fail = |what: &str| LoadError::rule(name, None, what);
+            let bytes = compiler.compile(component).map_err(|error| fail("it does not compile").because(error))?;
+            let sha256 = crate::checked::digest(&bytes);
+            let Some(code) = Checked::new(bytes, &sha256) else {
+                return Err(fail("its code changed under the host's hands"));
+            };
+            library.link(&linker, name, &code, fail)?;
+        }
+        Ok(library)
+    }
+}
+
+impl fmt::Debug for Library {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Library").field("rules", &self.rules.keys()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tenet_core::Limits;
+    use tenet_core::bundle::{CONTRACT, CompiledFor, File, Rule, VERSION};
+
+    fn index(target: &str, engine: &str) -> Index {
+        let file = |path: &str| File { path: path.into(), sha256: crate::checked::digest(b"junk") };
+        Index {
+            version: VERSION,
+            contract: CONTRACT.into(),
+            sources: String::new(),
+            compiled_for: Some(CompiledFor { target: target.into(), engine: engine.into() }),
+            operations: Vec::new(),
+            rules: vec![Rule {
+                name: "record".into(),
+                component: file("record.wasm"),
+                compiled: Some(file("record.cwasm")),
+                limits: Limits::default(),
+            }],
+            schema: Vec::new(),
+        }
+    }
+
+    fn refused(change: impl FnOnce(&mut Index)) -> LoadError {
+        let engine = Engine::new(1).unwrap();
+        let mut index = index(OWN_TARGET, &engine.fingerprint());
+        change(&mut index);
+        Library::open(engine, Path::new("/nowhere"), &index).unwrap_err()
+    }
+
+    #[test]
+    fn refuses_what_is_not_for_this_host_before_reading_it() {
+        assert!(refused(|index| index.compiled_for = None).to_string().contains("not compiled"));
+        let target = refused(|index| index.compiled_for.as_mut().unwrap().target = "riscv64".into());
+        assert!(target.to_string().contains("riscv64"), "{target}");
+        let engine = refused(|index| index.compiled_for.as_mut().unwrap().engine = "wasmtime-47".into());
+        assert!(engine.to_string().contains("wasmtime-47") && engine.to_string().contains("wasmtime-48"), "{engine}");
+        assert!(engine.to_string().contains("`tenet build`"), "{engine}");
+    }
+
+    #[test]
+    fn names_the_rule_and_the_file_that_is_not_there() {
+        let error = refused(|_| {});
+        assert_eq!((error.rule_name(), error.file()), (Some("record"), Some("record.cwasm")));
+        assert!(std::error::Error::source(&error).is_some());
+        let error = refused(|index| index.rules[0].compiled = None);
+        assert_eq!((error.rule_name(), error.file()), (Some("record"), None));
+    }
+}

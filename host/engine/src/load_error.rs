@@ -1,0 +1,60 @@
+use std::error::Error;
+use std::fmt;
+
+/// Why a bundle's rules cannot be loaded. The text names the rule and the file, says what
+/// is wrong with it, and what to do.
+#[derive(Debug)]
+pub struct LoadError {
+    rule: Option<String>,
+    file: Option<String>,
+    what: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// What helps against every damage and every mismatch.
+const REMEDY: &str = "build the bundle again with `tenet build`";
+
+impl LoadError {
+    pub(crate) fn bundle(what: String) -> Self {
+        Self { rule: None, file: None, what: format!("{what}; {REMEDY}"), source: None }
+    }
+
+    pub(crate) fn rule(rule: &str, file: Option<&str>, what: impl fmt::Display) -> Self {
+        Self {
+            rule: Some(rule.to_owned()),
+            file: file.map(str::to_owned),
+            what: match file {
+                Some(file) => format!("the rule {rule} cannot be loaded: {file} {what}; {REMEDY}"),
+                None => format!("the rule {rule} cannot be loaded: {what}; {REMEDY}"),
+            },
+            source: None,
+        }
+    }
+
+    pub(crate) fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The rule, where it is about one.
+    pub fn rule_name(&self) -> Option<&str> {
+        self.rule.as_deref()
+    }
+
+    /// The file's path below the index, where it is about one.
+    pub fn file(&self) -> Option<&str> {
+        self.file.as_deref()
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl Error for LoadError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,174 @@
+//! Values of the contract's version 1 to and from the host's own.
+
+use tenet_core::{Column, ColumnValues, Decimal, Interval, Outcome, RowSet, SqlError, Statement, Value};
+use uuid::Uuid;
+
+use super::bindings::tenet::rule::types as wit;
+
+/// SQLSTATE `invalid_text_representation`, which PostgreSQL would answer.
+const INVALID_TEXT: &str = "22P02";
+
+/// The error of a parameter that is not of its type, found before anything was sent.
+fn invalid(message: String) -> wit::DatabaseError {
+    wit::DatabaseError {
+        sqlstate: INVALID_TEXT.to_owned(),
+        message,
+        constraint: None,
+        table: None,
+        column: None,
+        details: Vec::new(),
+    }
+}
+
+/// An error as a batch gives it, with its statement's number.
+pub(super) fn in_batch(statement: usize, mut error: wit::DatabaseError) -> wit::DatabaseError {
+    error.details.push(("statement".to_owned(), statement.to_string()));
+    error
+}
+
+impl TryFrom<wit::Statement> for Statement {
+    type Error = wit::DatabaseError;
+
+    fn try_from(statement: wit::Statement) -> Result<Self, wit::DatabaseError> {
+        let mut parameters = Vec::with_capacity(statement.parameters.len());
+        for (number, value) in (1..).zip(statement.parameters) {
+            let refuse = |what: String| invalid(format!("parameter ${number}: {what}"));
+            parameters.push(Value::try_from(value).map_err(refuse)?);
+        }
+        Ok(Self { sql: statement.sql, parameters })
+    }
+}
+
+impl TryFrom<wit::Value> for Value {
+    /// What is wrong, without the value: it may be a secret.
+    type Error = String;
+
+    fn try_from(value: wit::Value) -> Result<Self, String> {
+        Ok(match value {
+            wit::Value::Null => Self::Null,
+            wit::Value::Boolean(value) => Self::Bool(value),
+            wit::Value::Int2(value) => Self::Int2(value),
+            wit::Value::Int4(value) => Self::Int4(value),
+            wit::Value::Int8(value) => Self::Int8(value),
+            wit::Value::Float8(value) => Self::Float8(value),
+            wit::Value::Numeric(text) => Self::Numeric(Decimal::parse(&text).map_err(|error| error.to_string())?),
+            wit::Value::Text(value) => Self::Text(value),
+            wit::Value::Bytea(value) => Self::Bytea(value),
+            wit::Value::Uuid(text) => Self::Uuid(uuid(&text)?),
+            wit::Value::Date(value) => Self::Date(value),
+            wit::Value::Time(value) => Self::Time(value),
+            wit::Value::Timestamp(value) => Self::Timestamp(value),
+            wit::Value::Timestamptz(value) => Self::Timestamptz(value),
+            wit::Value::Interval(value) => Self::Interval(value.into()),
+            wit::Value::Json(value) => Self::Json(value),
+        })
+    }
+}
+
+/// Reads the one form that the contract has; the crate reads several.
+fn uuid(text: &str) -> Result<[u8; 16], String> {
+    match Uuid::try_parse(text) {
+        Ok(uuid) if text.len() == 36 => Ok(uuid.into_bytes()),
+        _ => Err("a uuid is written as 32 hexadecimal digits and 4 hyphens".to_owned()),
+    }
+}
+
+impl From<wit::Interval> for Interval {
+    fn from(wit::Interval { months, days, microseconds }: wit::Interval) -> Self {
+        Self { months, days, microseconds }
+    }
+}
+
+impl From<Interval> for wit::Interval {
+    fn from(Interval { months, days, microseconds }: Interval) -> Self {
+        Self { months, days, microseconds }
+    }
+}
+
+impl From<ColumnValues> for wit::ColumnValues {
+    fn from(values: ColumnValues) -> Self {
+        match values {
+            ColumnValues::Bool(values) => Self::Boolean(values),
+            ColumnValues::Int2(values) => Self::Int2(values),
+            ColumnValues::Int4(values) => Self::Int4(values),
+            ColumnValues::Int8(values) => Self::Int8(values),
+            ColumnValues::Float8(values) => Self::Float8(values),
+            ColumnValues::Numeric(values) => Self::Numeric(values.iter().map(Decimal::to_string).collect()),
+            ColumnValues::Text(values) => Self::Text(values),
+            ColumnValues::Bytea(values) => Self::Bytea(values),
+            ColumnValues::Uuid(values) => {
+                Self::Uuid(values.into_iter().map(|bytes| Uuid::from_bytes(bytes).to_string()).collect())
+            }
+            ColumnValues::Date(values) => Self::Date(values),
+            ColumnValues::Time(values) => Self::Time(values),
+            ColumnValues::Timestamp(values) => Self::Timestamp(values),
+            ColumnValues::Timestamptz(values) => Self::Timestamptz(values),
+            ColumnValues::Interval(values) => Self::Interval(values.into_iter().map(Into::into).collect()),
+            ColumnValues::Json(values) => Self::Json(values),
+        }
+    }
+}
+
+impl From<Column> for wit::Column {
+    fn from(Column { name, values, nulls }: Column) -> Self {
+        Self { name, values: values.into(), nulls }
+    }
+}
+
+impl From<RowSet> for wit::RowSet {
+    fn from(RowSet { columns, rows, bytes: _ }: RowSet) -> Self {
+        Self { columns: columns.into_iter().map(Into::into).collect(), rows }
+    }
+}
+
+impl From<Outcome> for wit::Outcome {
+    fn from(Outcome { rows, affected }: Outcome) -> Self {
+        Self { rows: rows.into(), affected }
+    }
+}
+
+impl From<SqlError> for wit::DatabaseError {
+    fn from(SqlError { sqlstate, message, constraint, table, column, details }: SqlError) -> Self {
+        Self { sqlstate: sqlstate.to_string(), message, constraint, table, column, details }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UUID: &str = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+
+    #[test]
+    fn exact_values_arrive_exactly() {
+        let numeric = Value::try_from(wit::Value::Numeric("-100.50".into())).unwrap();
+        assert_eq!(numeric, Value::Numeric(Decimal::parse("-100.50").unwrap()));
+        let upper = Value::try_from(wit::Value::Uuid(UUID.to_uppercase())).unwrap();
+        let Value::Uuid(bytes) = upper else { panic!("{upper:?}") };
+        let wit::ColumnValues::Uuid(given) = ColumnValues::Uuid(vec![bytes]).into() else { panic!() };
+        assert_eq!(given, [UUID]);
+        let wit::ColumnValues::Numeric(given) = ColumnValues::Numeric(vec![Decimal::parse("1.00").unwrap()]).into()
+        else {
+            panic!()
+        };
+        assert_eq!(given, ["1.00"]);
+    }
+
+    #[test]
+    fn a_parameter_that_is_not_of_its_type_is_an_error_that_the_rule_sees() {
+        for value in [
+            wit::Value::Numeric("1e3".into()),
+            wit::Value::Numeric("NaN".into()),
+            wit::Value::Uuid(UUID.replace('-', "")),
+            wit::Value::Uuid(format!("{{{UUID}}}")),
+            wit::Value::Uuid("secret".into()),
+        ] {
+            let statement = wit::Statement { sql: "select $1, $2".into(), parameters: vec![wit::Value::Null, value] };
+            let error = in_batch(3, Statement::try_from(statement).unwrap_err());
+            assert_eq!(error.sqlstate, "22P02");
+            assert!(error.message.starts_with("parameter $2: "), "{}", error.message);
+            assert!(!error.message.contains("secret"));
+            assert_eq!(error.details, [("statement".to_owned(), "3".to_owned())]);
+        }
+    }
+}
