@@ -1,0 +1,181 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tenet_core::Delivery;
+
+use crate::entry::Entry;
+use crate::envelope::envelope;
+use crate::pattern::Pattern;
+use crate::subscription::Inbox;
+use crate::{EmbeddedBus, PatternError, Subscription};
+
+/// The event buses of several regions in this process, each forwarding to all others, as
+/// a deployment's own rules do between two.
+///
+/// A clone is the same buses.
+#[derive(Clone, Debug)]
+pub struct Buses {
+    by_region: Arc<Mutex<BTreeMap<String, Bus>>>,
+}
+
+#[derive(Debug)]
+struct Bus {
+    up: bool,
+    rules: Vec<Rule>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    pattern: Pattern,
+    target: Target,
+}
+
+enum Target {
+    /// The bus of another region.
+    Bus(String),
+    /// A subscription, for as long as somebody holds it.
+    Inbox(Weak<Inbox>),
+}
+
+/// Why the buses cannot do what was asked.
+#[derive(Debug)]
+pub struct BusesError {
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Region { asked: String, known: Vec<String> },
+    Pattern(PatternError),
+}
+
+impl Buses {
+    /// One bus for each of `regions`, all of them up.
+    pub fn new<R: Into<String>>(regions: impl IntoIterator<Item = R>) -> Result<Self, BusesError> {
+        let regions: BTreeSet<String> = regions.into_iter().map(Into::into).collect();
+        let mut by_region = BTreeMap::new();
+        for region in &regions {
+            let mut rules = Vec::new();
+            for other in regions.iter().filter(|other| *other != region) {
+                // On the bus that took the entry and not on the region that committed it:
+                // no event goes in circles, and one that is delivered later, by whichever
+                // host, still reaches every bus.
+                let pattern = serde_json::json!({ "detail": { "tenet": { "bus": [region] } } }).to_string();
+                rules.push(Rule { pattern: Pattern::parse(&pattern)?, target: Target::Bus(other.clone()) });
+            }
+            by_region.insert(region.clone(), Bus { up: true, rules });
+        }
+        Ok(Self { by_region: Arc::new(Mutex::new(by_region)) })
+    }
+
+    /// The way for a host in `region` to its bus.
+    pub fn publisher(&self, region: &str) -> Result<EmbeddedBus, BusesError> {
+        find(&mut self.lock(), region)?;
+        Ok(EmbeddedBus::new(self.clone(), region.to_owned()))
+    }
+
+    /// Adds a rule to the bus of `region`: events that match `pattern`, an EventBridge
+    /// pattern, arrive at the subscription from now on.
+    ///
+    /// `{"source": [{"prefix": ""}]}` matches every event.
+    pub fn subscribe(&self, region: &str, pattern: &str) -> Result<Subscription, BusesError> {
+        let pattern = Pattern::parse(pattern)?;
+        let inbox = Arc::new(Inbox::default());
+        let rule = Rule { pattern, target: Target::Inbox(Arc::downgrade(&inbox)) };
+        find(&mut self.lock(), region)?.rules.push(rule);
+        Ok(Subscription::new(inbox))
+    }
+
+    /// Switches the bus of `region` off or on. A bus that is off takes nothing, neither
+    /// from a host nor from another bus.
+    pub fn set_up(&self, region: &str, up: bool) -> Result<(), BusesError> {
+        find(&mut self.lock(), region)?.up = up;
+        Ok(())
+    }
+
+    /// Puts an entry on the bus of `region`. It is taken when every bus has it.
+    ///
+    /// EventBridge would take it at once and go on trying to forward it. There is nobody
+    /// here to go on, so that an entry which some bus lacks is to come again, and the
+    /// buses that have it get it twice: at least once is all that is promised.
+    pub(crate) fn put(&self, region: &str, entry: &Entry) -> Delivery {
+        let mut buses = self.lock();
+        let mut reached = BTreeSet::new();
+        let mut on = vec![region.to_owned()];
+        while let Some(at) = on.pop() {
+            let Some(bus) = buses.get_mut(&at).filter(|bus| bus.up) else { continue };
+            if !reached.insert(at) {
+                continue;
+            }
+            let event = envelope(entry, region);
+            bus.rules.retain(|rule| match &rule.target {
+                Target::Bus(other) => {
+                    if rule.pattern.matches(&event) {
+                        on.push(other.clone());
+                    }
+                    true
+                }
+                Target::Inbox(inbox) => match inbox.upgrade() {
+                    Some(inbox) => {
+                        if rule.pattern.matches(&event) {
+                            inbox.put(event.clone());
+                        }
+                        true
+                    }
+                    None => false,
+                },
+            });
+        }
+        let missed: Vec<&str> = buses.keys().filter(|bus| !reached.contains(*bus)).map(String::as_str).collect();
+        if missed.is_empty() {
+            Delivery::Taken
+        } else {
+            Delivery::Later(format!("the event did not reach the bus of {}", missed.join(", ")))
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Bus>> {
+        self.by_region.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn find<'a>(buses: &'a mut BTreeMap<String, Bus>, region: &str) -> Result<&'a mut Bus, BusesError> {
+    let known = buses.keys().cloned().collect();
+    buses.get_mut(region).ok_or_else(|| BusesError { kind: Kind::Region { asked: region.to_owned(), known } })
+}
+
+impl From<PatternError> for BusesError {
+    fn from(error: PatternError) -> Self {
+        Self { kind: Kind::Pattern(error) }
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bus(region) => f.debug_tuple("Bus").field(region).finish(),
+            Self::Inbox(_) => f.write_str("Inbox"),
+        }
+    }
+}
+
+impl fmt::Display for BusesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Region { asked, known } => {
+                write!(f, "there is no bus of the region {asked}, only of {}", known.join(", "))
+            }
+            Kind::Pattern(_) => f.write_str("the bus cannot use this pattern"),
+        }
+    }
+}
+
+impl std::error::Error for BusesError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.kind {
+            Kind::Region { .. } => None,
+            Kind::Pattern(error) => Some(error),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+use std::time::{Duration, Instant};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_eventbridge::Client;
+use aws_sdk_eventbridge::config::retry::RetryConfig;
+use aws_sdk_eventbridge::config::timeout::TimeoutConfig;
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use tenet_core::{BoxFuture, Delivery, Publisher, StagedEvent};
+use tokio::time::{sleep_until, timeout_at};
+
+use crate::answer::{Fate, fates};
+use crate::batches::batches;
+use crate::entry::Entry;
+use crate::failure::Failure;
+
+/// How often an entry is sent whose failure the service calls retryable.
+const TRIES: u32 = 4;
+
+/// Between the first two tries at most; the double after each one.
+const BACKOFF: Duration = Duration::from_millis(50);
+
+/// One region's bus of Amazon EventBridge, reached by classic `PutEvents`.
+///
+/// "Taken" means that this region's bus has the entry. From then on EventBridge's rule
+/// that forwards to the other region answers for it: it tries for a day and then uses the
+/// dead-letter queue that the deployment gives it.
+#[derive(Clone, Debug)]
+pub struct EventBridge {
+    client: Client,
+    bus: String,
+    region: String,
+}
+
+/// An entry on its way, and the place of its event in the answer.
+struct Pending {
+    place: usize,
+    entry: Entry,
+}
+
+impl EventBridge {
+    /// The bus named `bus` (or with that ARN) in `region`, reached as `config` says.
+    ///
+    /// The region is this one, whatever the configuration names; retries of whole calls
+    /// and the time one try may take are set here too, so that they fit into deadlines of
+    /// a few seconds.
+    pub fn new(config: &SdkConfig, region: impl Into<String>, bus: impl Into<String>) -> Self {
+        let region = region.into();
+        let config = aws_sdk_eventbridge::config::Builder::from(config)
+            .region(Region::new(region.clone()))
+            .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(BACKOFF))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(Duration::from_secs(2))
+                    .operation_attempt_timeout(Duration::from_secs(5))
+                    .build(),
+            )
+            .build();
+        Self { client: Client::from_conf(config), bus: bus.into(), region }
+    }
+
+    /// The bus named `bus` in `region`, with credentials and endpoint from where AWS's
+    /// own tools take them: `AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL` and the like.
+    pub async fn from_env(region: impl Into<String>, bus: impl Into<String>) -> Self {
+        let region = region.into();
+        let config = aws_config::defaults(BehaviorVersion::latest()).region(Region::new(region.clone())).load().await;
+        Self::new(&config, region, bus)
+    }
+
+    async fn publish_all(&self, events: &[StagedEvent], deadline: Instant) -> Vec<Delivery> {
+        let mut deliveries = Vec::with_capacity(events.len());
+        let mut waiting = Vec::with_capacity(events.len());
+        for (place, event) in events.iter().enumerate() {
+            deliveries.push(match Entry::new(event, &self.region) {
+                Ok(entry) => {
+                    waiting.push(Pending { place, entry });
+                    Delivery::Later("not sent".to_owned())
+                }
+                Err(text) => Delivery::Refused(text),
+            });
+        }
+        let mut settle = |place: usize, delivery: Delivery| {
+            if let Some(slot) = deliveries.get_mut(place) {
+                *slot = delivery;
+            }
+        };
+        for round in 1..=TRIES {
+            let mut again = Vec::new();
+            let batches = batches(waiting.iter().map(|pending| pending.entry.size()));
+            let mut unsent = waiting.into_iter();
+            for batch in batches {
+                let batch: Vec<Pending> = unsent.by_ref().take(batch.len()).collect();
+                match self.call(&batch, deadline).await {
+                    Ok(fates) => {
+                        for (pending, fate) in batch.into_iter().zip(fates) {
+                            match fate {
+                                Fate::Settled(delivery) => settle(pending.place, delivery),
+                                Fate::Again(text) => {
+                                    settle(pending.place, Delivery::Later(text));
+                                    again.push(pending);
+                                }
+                            }
+                        }
+                    }
+                    Err(failure) => {
+                        tracing::warn!(bus = self.bus, entries = batch.len(), error = failure.text, "PutEvents failed");
+                        for pending in batch {
+                            settle(pending.place, Delivery::Later(failure.text.clone()));
+                        }
+                        if failure.ends_all {
+                            for pending in unsent {
+                                settle(pending.place, Delivery::Later(failure.text.clone()));
+                            }
+                            return deliveries;
+                        }
+                    }
+                }
+            }
+            waiting = again;
+            if waiting.is_empty() || round == TRIES {
+                break;
+            }
+            let wake = Instant::now() + backoff(round);
+            if wake >= deadline {
+                break;
+            }
+            sleep_until(wake.into()).await;
+        }
+        deliveries
+    }
+
+    /// One call of PutEvents, as the SDK makes it: up to three tries of its own.
+    async fn call(&self, batch: &[Pending], deadline: Instant) -> Result<Vec<Fate>, Failure> {
+        // A timeout polls what it guards before it looks at the time: without this, a call
+        // that is too late would still set out.
+        if Instant::now() >= deadline {
+            return Err(Failure::deadline());
+        }
+        let entries = batch.iter().map(|Pending { entry, .. }| {
+            PutEventsRequestEntry::builder()
+                .event_bus_name(&self.bus)
+                .source(&entry.source)
+                .detail_type(&entry.detail_type)
+                .detail(&entry.detail)
+                .time(entry.time)
+                .build()
+        });
+        let call = self.client.put_events().set_entries(Some(entries.collect())).send();
+        let answer = timeout_at(deadline.into(), call).await.map_err(|_| Failure::deadline())?;
+        let fates = answer.map(|answer| fates(&answer, batch.len())).map_err(|error| Failure::of(&error))?;
+        let taken = fates.iter().filter(|fate| **fate == Fate::Settled(Delivery::Taken)).count();
+        tracing::debug!(bus = self.bus, entries = batch.len(), taken, "PutEvents answered");
+        Ok(fates)
+    }
+}
+
+impl Publisher for EventBridge {
+    fn publish<'a>(&'a self, events: &'a [StagedEvent], deadline: Instant) -> BoxFuture<'a, Vec<Delivery>> {
+        Box::pin(self.publish_all(events, deadline))
+    }
+}
+
+/// Full jitter: anything from nothing to the most that this round allows.
+fn backoff(round: u32) -> Duration {
+    (BACKOFF * (1 << (round - 1).min(4))).mul_f64(fastrand::f64())
+}

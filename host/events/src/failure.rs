@@ -1,0 +1,86 @@
+use std::error::Error;
+
+use aws_sdk_eventbridge::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_eventbridge::operation::put_events::PutEventsError;
+
+/// A call that failed as a whole. Its events go later: what failed is the way to the bus,
+/// its state or the host's configuration, all of which may be mended, and a lost answer
+/// says nothing about the entries.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// Why, for the log: codes and messages, never headers, credentials or payloads.
+    pub(crate) text: String,
+    /// Whether another call now would likely meet the same: the service was not reached,
+    /// or it is in trouble. An answer about this very call says nothing about the next.
+    pub(crate) ends_all: bool,
+}
+
+impl Failure {
+    /// The deadline passed, in the middle of a call or before it.
+    pub(crate) fn deadline() -> Self {
+        Self { text: "the deadline passed before EventBridge answered".to_owned(), ends_all: true }
+    }
+
+    /// The SDK gave up, after its own tries.
+    pub(crate) fn of<R: std::fmt::Debug>(error: &SdkError<PutEventsError, R>) -> Self {
+        let Some(refusal) = error.as_service_error() else {
+            return Self { text: format!("EventBridge was not reached: {}", chain(error)), ends_all: true };
+        };
+        let code = refusal.code().unwrap_or("an error without a code");
+        let text = match refusal.message() {
+            Some(message) => format!("EventBridge refused the call: {code}: {message}"),
+            None => format!("EventBridge refused the call: {code}"),
+        };
+        let ends_all = !matches!(code, "ValidationException" | "SerializationException");
+        Self { text, ends_all }
+    }
+}
+
+/// The texts of an error and of what caused it, each of them once.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_eventbridge::error::{ConnectorError, ErrorMetadata};
+
+    use super::*;
+
+    fn refused(code: &str) -> Failure {
+        let meta = ErrorMetadata::builder().code(code).message("why").build();
+        Failure::of(&SdkError::service_error(PutEventsError::generic(meta), "authorization: secret"))
+    }
+
+    #[test]
+    fn a_refusal_gives_code_and_message_and_nothing_of_the_wire() {
+        assert_eq!(refused("AccessDeniedException").text, "EventBridge refused the call: AccessDeniedException: why");
+    }
+
+    #[test]
+    fn only_a_complaint_about_the_call_itself_leaves_the_next_one_a_chance() {
+        assert!(!refused("ValidationException").ends_all);
+        for code in ["AccessDeniedException", "ThrottlingException", "InternalException", "ResourceNotFoundException"] {
+            assert!(refused(code).ends_all, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_lost_connection_names_its_cause_once() {
+        let inner = std::io::Error::other("connection reset");
+        let error = SdkError::<PutEventsError, ()>::dispatch_failure(ConnectorError::io(Box::new(inner)));
+        let failure = Failure::of(&error);
+        assert!(failure.ends_all);
+        assert_eq!(failure.text.matches("connection reset").count(), 1, "{}", failure.text);
+    }
+}
