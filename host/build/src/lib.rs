@@ -1,1 +1,36 @@
+//! What has to be on a machine before a rule can run: components, and a database.
+//!
+//! A [`Bundle`] is a team's source: `tenet.toml`, `rules/NAME`, `schema/NNNN_*.sql`. It
+//! builds itself with a [`Toolchain`], which comes from rustup where it can and from
+//! Debian's packages where it cannot, into a folder of files and the index that names
+//! them. The index carries a digest of everything the components were made of, so that
+//! [`check_fresh`] can tell a stale build without building. A [`PrivatePostgres`] is a
+//! database for one process, and a [`Leash`] ends a server with whoever started it.
+//!
+//! What this crate must never know: wasmtime, an async runtime, AWS, a SQL driver. The
+//! tasks of this repository start through it, and they start at once. Of its own
+//! workspace it names the core alone, for the format of the index. Compiling a component
+//! ahead of time is the harness's work, which then writes what it did into the same index
+//! ([`write_index`]).
 
+mod bundle;
+mod compile;
+mod error;
+mod fresh;
+mod leash;
+mod machine;
+mod manifest;
+mod packages;
+mod postgres;
+mod programs;
+mod sources;
+mod toolchain;
+
+pub use bundle::Bundle;
+pub use error::Error;
+pub use fresh::{check_fresh, sha256, write_index};
+pub use leash::Leash;
+pub use machine::install;
+pub use postgres::PrivatePostgres;
+pub use programs::Programs;
+pub use toolchain::Toolchain;

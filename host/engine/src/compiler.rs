@@ -60,8 +60,9 @@ impl Compiler {
     /// The result is what [`Library::open`](crate::Library::open) loads.
     pub fn compile(&self, component: &[u8]) -> Result<Vec<u8>, CompileError> {
         look_at_header(component)?;
-        let damaged =
-            |error: wasmtime::Error| CompileError::new("the component is truncated, damaged or not valid").because(error);
+        let damaged = |error: wasmtime::Error| {
+            CompileError::new("the component is truncated, damaged or not valid").because(error)
+        };
         let compiled = Component::new(&self.own, component).map_err(damaged)?;
         v1::link(&self.linker, &compiled)
             .map_err(|error| CompileError::new(format!("the component is not a rule: {error}")))?;

@@ -10,9 +10,21 @@ use crate::v1;
 /// The longest text from a guest's failure that is passed on, in bytes.
 const MAX_TEXT: usize = 4096;
 
+/// The most functions that a trap's text names.
+const MAX_FRAMES: usize = 8;
+
 /// What wasmtime says when arguments or a result take more than they may. It has no type
 /// that could be asked instead; a test in the system's suite holds the words.
 const TOO_MUCH_DATA: &str = "fuel allocated for hostcalls has been exhausted";
+
+/// What wasmtime says of an access outside linear memory, before the address.
+const FAULT: &str = "memory fault at wasm address 0x";
+
+/// Where a stack that has grown below address 0 is found: addresses have 32 bits and wrap.
+const BELOW_ZERO: u64 = (1 << 32) - (16 << 20);
+
+/// Frames of a panic on its way out, which say nothing about where it came from.
+const PANICKING: &[&str] = &["__rustc::", "core::panicking::", "std::panicking::", "std::sys::backtrace::"];
 
 /// Says how a call ended that came back with `result`. `refused` is the growth of memory
 /// or table that was not allowed, if there was one.
@@ -75,6 +87,9 @@ fn failed(error: &wasmtime::Error, limits: &Limits) -> Ended {
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => exceeded(Limit::Stack, None),
+        Some(Trap::MemoryOutOfBounds) if error.chain().any(|part| is_below_zero(&part.to_string())) => {
+            exceeded(Limit::Stack, None)
+        }
         Some(_) => Ended::Trap(shortened(trap_text(&cause, backtrace))),
         // What the guest passed broke the rules of the component model, or the host has no
         // room; where the guest was running, it is the guest's doing.
@@ -83,10 +98,25 @@ fn failed(error: &wasmtime::Error, limits: &Limits) -> Ended {
     }
 }
 
+/// Whether a fault is that of the stack which compilers keep at the bottom of linear
+/// memory, beside the engine's own: what overflows it wraps to the highest addresses.
+fn is_below_zero(fault: &str) -> bool {
+    let Some((_, rest)) = fault.split_once(FAULT) else { return false };
+    let digits = rest.split(|c: char| !c.is_ascii_hexdigit()).next().unwrap_or_default();
+    u64::from_str_radix(digits, 16).is_ok_and(|address| address >= BELOW_ZERO)
+}
+
 /// The cause on one line with the guest's functions, innermost first.
 fn trap_text(cause: &str, backtrace: Option<&WasmBacktrace>) -> String {
-    let names: Vec<&str> =
-        backtrace.map(|trace| trace.frames().iter().filter_map(|frame| frame.func_name()).collect()).unwrap_or_default();
+    let frames = backtrace.map(WasmBacktrace::frames).unwrap_or_default();
+    let mut names: Vec<String> = frames
+        .iter()
+        .filter_map(|frame| frame.func_name())
+        .map(|name| format!("{:#}", rustc_demangle::demangle(name)))
+        .filter(|name| !PANICKING.iter().any(|prefix| name.starts_with(prefix)))
+        .collect();
+    names.dedup();
+    names.truncate(MAX_FRAMES);
     if names.is_empty() { cause.to_owned() } else { format!("{cause} (in {})", names.join(" < ")) }
 }
 
@@ -156,6 +186,19 @@ mod tests {
         let text = Trap::IntegerDivisionByZero.to_string();
         assert_eq!(ended(Err(Trap::IntegerDivisionByZero.into())), Ended::Trap(text));
         assert_eq!(ended(Err(wasmtime::Error::msg("no room"))), Ended::Host("no room".into()));
+    }
+
+    #[test]
+    fn a_fault_at_the_top_of_the_address_space_is_a_stack_that_grew_below_zero() {
+        let fault =
+            |address: &str| format!("memory fault at wasm address 0x{address} in linear memory of size 0x30000");
+        for address in ["fffffff0", "ffff0000", "100000010"] {
+            assert!(is_below_zero(&fault(address)), "{address}");
+        }
+        for address in ["30000", "0", "7fffffff", ""] {
+            assert!(!is_below_zero(&fault(address)), "{address}");
+        }
+        assert!(!is_below_zero("wasm trap: out of bounds memory access"));
     }
 
     #[test]

@@ -8,11 +8,8 @@ use crate::settings::{self, OWN_TARGET};
 use crate::ticker::Ticker;
 
 /// What rules run on: wasmtime with one set of settings, a pool of instances, and the
-/// ticking that interrupts guests. Cheap to clone; a clone is the same engine.
-#[derive(Clone)]
-pub struct Engine(Arc<Inner>);
-
-struct Inner {
+/// ticking that interrupts guests. One serves any number of libraries.
+pub struct Engine {
     wasmtime: wasmtime::Engine,
     slots: Semaphore,
     _ticker: Ticker,
@@ -31,7 +28,7 @@ impl Engine {
     ///
     /// Where so much address space is not to be had, instances are allocated one by one,
     /// which is slower and otherwise the same.
-    pub fn new(slots: u32) -> Result<Self, EngineError> {
+    pub fn new(slots: u32) -> Result<Arc<Self>, EngineError> {
         let slots = slots.max(1);
         let wasmtime = match settings::pooled(OWN_TARGET, slots).and_then(|config| wasmtime::Engine::new(&config)) {
             Ok(engine) => engine,
@@ -46,7 +43,7 @@ impl Engine {
         let ticker = Ticker::start(move || ticking.increment_epoch())
             .map_err(|error| EngineError { what: "there is no thread for the ticker", source: error.into() })?;
         let slots = Semaphore::new(usize::try_from(slots).unwrap_or(Semaphore::MAX_PERMITS));
-        Ok(Self(Arc::new(Inner { wasmtime, slots, _ticker: ticker })))
+        Ok(Arc::new(Self { wasmtime, slots, _ticker: ticker }))
     }
 
     /// The engine's word for its version and its settings. Compiled rules carry the word
@@ -56,12 +53,12 @@ impl Engine {
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
-        &self.0.wasmtime
+        &self.wasmtime
     }
 
     /// Permits to run; one a call, held until everything the call had is freed.
     pub(crate) fn slots(&self) -> &Semaphore {
-        &self.0.slots
+        &self.slots
     }
 }
 

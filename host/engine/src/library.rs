@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use tenet_core::bundle::{self, Index};
 use wasmtime::component::Linker;
@@ -14,7 +15,7 @@ use crate::v1;
 
 /// Rules, loaded and linked: the port `Rules` on wasmtime.
 pub struct Library {
-    engine: Engine,
+    engine: Arc<Engine>,
     rules: BTreeMap<String, v1::RulePre<CallState>>,
 }
 
@@ -23,7 +24,7 @@ impl Library {
     ///
     /// Whom they were compiled for and the digest of every file are checked before any of
     /// it is loaded.
-    pub fn open(engine: Engine, folder: &Path, index: &Index) -> Result<Self, LoadError> {
+    pub fn open(engine: Arc<Engine>, folder: &Path, index: &Index) -> Result<Self, LoadError> {
         let Some(compiled_for) = &index.compiled_for else {
             return Err(LoadError::bundle("the bundle's rules are not compiled".to_owned()));
         };
@@ -52,7 +53,7 @@ impl Library {
         self.rules.keys().map(String::as_str)
     }
 
-    fn empty(engine: Engine) -> Self {
+    fn empty(engine: Arc<Engine>) -> Self {
         Self { engine, rules: BTreeMap::new() }
     }
 
@@ -108,7 +109,7 @@ impl Library {
     /// Compiles components and loads the result as [`Library::open`] does, each under its
     /// name: for a harness that has no bundle on disk.
     pub fn compile<'a>(
-        engine: Engine,
+        engine: Arc<Engine>,
         components: impl IntoIterator<Item = (&'a str, &'a [u8])>,
     ) -> Result<Self, LoadError> {
         let compiler = crate::Compiler::new(OWN_TARGET)

@@ -72,7 +72,7 @@ pub(crate) fn on_demand(target: &str) -> wasmtime::Result<Config> {
     }
     config.max_wasm_stack(WASM_STACK).async_stack_size(STACK);
     config.memory_init_cow(true);
-    config.wasm_backtrace_max_frames(NonZeroUsize::new(8));
+    config.wasm_backtrace_max_frames(NonZeroUsize::new(16));
     Ok(config)
 }
 

@@ -1,0 +1,148 @@
+//! From a bundle's sources to components and their index.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tenet_core::bundle::{CONTRACT, File, Index, Rule, VERSION};
+
+use crate::bundle::{Bundle, RuleSource};
+use crate::packages::Package;
+use crate::sources::Sources;
+use crate::toolchain::{PROFILE, TARGET};
+use crate::{Error, Toolchain, sha256, write_index};
+
+/// How a component's file begins; a plain module has another version in these bytes.
+const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+
+pub(crate) fn compile(
+    bundle: &Bundle,
+    sources: &Sources,
+    out: &Path,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Index, Error> {
+    fs::create_dir_all(out).map_err(Error::io("make", out))?;
+    let out = &fs::canonicalize(out).map_err(Error::io("open", out))?;
+    let toolchain = Toolchain::find(&bundle.directory)?;
+    let target = cargo_target(out);
+    let mut workspaces: BTreeMap<&Path, Vec<&Package>> = BTreeMap::new();
+    let mut rules = Vec::new();
+    for rule in &bundle.rules {
+        let package = sources
+            .package(&rule.directory)
+            .ok_or_else(|| Error::new(format!("{}: cargo does not know a package here", rule.directory.display())))?;
+        let artifact = package.artifact.as_ref().ok_or_else(|| {
+            Error::new(format!(
+                "{}: a rule is a library; add `[lib]` with `crate-type = [\"cdylib\", \"rlib\"]`",
+                rule.directory.join("Cargo.toml").display()
+            ))
+        })?;
+        if let Some((other, _)) = rules.iter().find(|(_, name)| *name == artifact) {
+            let other: &&RuleSource = other;
+            return Err(Error::new(format!(
+                "the rules {} and {} would be built into one file; give one library another name",
+                other.name, rule.name
+            )));
+        }
+        rules.push((rule, artifact));
+        workspaces.entry(&package.workspace).or_default().push(package);
+    }
+    for (workspace, packages) in &workspaces {
+        lock(&toolchain, workspace)?;
+        progress(&format!("building {} rules with {}", packages.len(), toolchain.describe()));
+        let mut cargo = toolchain.build()?;
+        cargo.arg("--locked").arg("--target-dir").arg(&target).arg("--manifest-path").arg(workspace.join("Cargo.toml"));
+        cargo.args(packages.iter().flat_map(|package| ["--package", &package.id]));
+        let done = cargo.current_dir(workspace).status().map_err(Error::starting(Path::new("cargo")))?;
+        if !done.success() {
+            return Err(Error::new(format!(
+                "cargo could not build the rules of {} ({done}); where it is its lock file that is out of date, \
+                 `cargo update --workspace` in {} mends it",
+                bundle.directory.display(),
+                workspace.display()
+            )));
+        }
+    }
+    let built = target.join(TARGET).join(PROFILE);
+    let mut index = Index {
+        version: VERSION,
+        contract: CONTRACT.into(),
+        // Once more, since a first build makes lock files.
+        sources: sources.digest()?,
+        compiled_for: None,
+        operations: bundle.operations.clone(),
+        rules: Vec::new(),
+        schema: Vec::new(),
+    };
+    for (rule, artifact) in rules {
+        let component = read(&built.join(format!("{artifact}.wasm")))?;
+        if !component.starts_with(COMPONENT) {
+            return Err(Error::new(format!(
+                "the rule {} did not become a component; is it written with the SDK?",
+                rule.name
+            )));
+        }
+        let component = keep(out, format!("rules/{}.wasm", rule.name), &component)?;
+        index.rules.push(Rule { name: rule.name.clone(), component, compiled: None, limits: rule.limits.clone() });
+    }
+    for step in &bundle.schema {
+        let text = read(&bundle.directory.join("schema").join(step))?;
+        index.schema.push(keep(out, format!("schema/{step}"), &text)?);
+    }
+    write_index(out, &index)?;
+    Ok(index)
+}
+
+/// A first build writes the lock file, as cargo would; later ones hold to it.
+fn lock(toolchain: &Toolchain, workspace: &Path) -> Result<(), Error> {
+    if workspace.join("Cargo.lock").is_file() {
+        return Ok(());
+    }
+    let mut cargo = toolchain.cargo("generate-lockfile")?;
+    let done = cargo
+        .arg("--manifest-path")
+        .arg(workspace.join("Cargo.toml"))
+        .current_dir(workspace)
+        .status()
+        .map_err(Error::starting(Path::new("cargo")))?;
+    if !done.success() {
+        return Err(Error::new(format!("cargo could not make {} ({done})", workspace.join("Cargo.lock").display())));
+    }
+    Ok(())
+}
+
+/// Where cargo works for a bundle that is built into `out`.
+fn cargo_target(out: &Path) -> PathBuf {
+    out.ancestors().find(|path| path.ends_with("target/tenet")).unwrap_or(out).join("cargo")
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(Error::io("read", path))
+}
+
+/// Writes a file of the built bundle.
+fn keep(out: &Path, path: String, bytes: &[u8]) -> Result<File, Error> {
+    let place = out.join(&path);
+    if let Some(folder) = place.parent() {
+        fs::create_dir_all(folder).map_err(Error::io("make", folder))?;
+    }
+    fs::write(&place, bytes).map_err(Error::io("write", &place))?;
+    Ok(File { path, sha256: sha256(bytes) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bundles_side_by_side_share_what_cargo_builds() {
+        for (out, cargo) in [
+            ("/r/target/tenet/rules", "/r/target/tenet/cargo"),
+            ("/r/target/tenet/guests", "/r/target/tenet/cargo"),
+            ("/team/target/tenet", "/team/target/tenet/cargo"),
+            ("/elsewhere/out", "/elsewhere/out/cargo"),
+        ] {
+            assert_eq!(cargo_target(Path::new(out)), Path::new(cargo));
+        }
+    }
+}

@@ -1,0 +1,94 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use tenet_core::bundle::{INDEX, Index};
+use tenet_core::hex;
+
+use crate::{Bundle, Error};
+
+/// SHA-256 of `bytes`, in lower-case hexadecimal, as the index gives it.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// Writes the index of the built bundle in `out`, whole or not at all.
+pub fn write_index(out: &Path, index: &Index) -> Result<(), Error> {
+    let path = out.join(INDEX);
+    let new = out.join(format!("{INDEX}.new"));
+    fs::write(&new, index.to_json()).map_err(Error::io("write", &new))?;
+    fs::rename(&new, &path).map_err(Error::io("write", &path))
+}
+
+/// The index in `out`, if that is a build of the bundle as it is in `source` now. Else an
+/// error that names `command`, which makes one.
+pub fn check_fresh(source: &Path, out: &Path, command: &str) -> Result<Index, Error> {
+    let stale = |why: &str| Error::new(format!("{} {why}: run `{command}`", out.display()));
+    let sources = Bundle::open(source)?.source_digest()?;
+    if !out.join(INDEX).is_file() {
+        return Err(stale("is not there"));
+    }
+    existing(out, &sources).ok_or_else(|| stale(&format!("was not built from {} as it is now", source.display())))
+}
+
+/// The index in `out`, if it is of these sources and its files are what it says.
+pub(crate) fn existing(out: &Path, sources: &str) -> Option<Index> {
+    let index = Index::parse(&fs::read_to_string(out.join(INDEX)).ok()?).ok()?;
+    let sound =
+        |path: PathBuf, digest: &str| fs::read(path).is_ok_and(|bytes| sha256(&bytes).eq_ignore_ascii_case(digest));
+    (index.sources == sources && index.files().all(|file| sound(out.join(&file.path), &file.sha256))).then_some(index)
+}
+
+#[cfg(test)]
+mod tests {
+    use tenet_core::bundle::{CONTRACT, File, VERSION};
+
+    use super::*;
+    use crate::packages::scratch::Scratch;
+
+    #[test]
+    fn a_build_is_fresh_until_a_source_or_a_file_of_it_changes() {
+        let scratch = Scratch::bundle();
+        let out = scratch.path().join("target/tenet");
+        let check = || check_fresh(scratch.path(), &out, "tenet build HERE");
+        assert!(check().unwrap_err().to_string().ends_with("is not there: run `tenet build HERE`"));
+
+        scratch.write("target/tenet/schema/0001_start.sql", "select 1");
+        let index = Index {
+            version: VERSION,
+            contract: CONTRACT.into(),
+            sources: Bundle::open(scratch.path()).unwrap().source_digest().unwrap(),
+            compiled_for: None,
+            operations: Vec::new(),
+            rules: Vec::new(),
+            schema: vec![File { path: "schema/0001_start.sql".into(), sha256: sha256(b"select 1") }],
+        };
+        write_index(&out, &index).unwrap();
+        assert_eq!(check().unwrap(), index);
+
+        scratch.write("target/tenet/schema/0001_start.sql", "select 2");
+        assert!(check().unwrap_err().to_string().contains("as it is now: run `tenet build HERE`"));
+        scratch.write("target/tenet/schema/0001_start.sql", "select 1");
+        scratch.write("rules/record/src/lib.rs", "// changed");
+        assert!(check().unwrap_err().to_string().contains("as it is now"));
+    }
+
+    #[test]
+    fn building_a_fresh_bundle_again_gives_the_index_that_is_there() {
+        let scratch = Scratch::bundle();
+        let bundle = Bundle::open(scratch.path()).unwrap();
+        let out = scratch.path().join("target/tenet");
+        fs::create_dir_all(&out).unwrap();
+        let index = Index {
+            version: VERSION,
+            contract: CONTRACT.into(),
+            sources: bundle.source_digest().unwrap(),
+            compiled_for: None,
+            operations: Vec::new(),
+            rules: Vec::new(),
+            schema: Vec::new(),
+        };
+        write_index(&out, &index).unwrap();
+        assert_eq!(bundle.build(&out, &mut |step| panic!("{step}")).unwrap(), index);
+    }
+}
