@@ -1,0 +1,103 @@
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Builds transaction rules and runs them on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "tenet", version, arg_required_else_help = true)]
+pub(crate) struct Args {
+    /// What is logged to standard error: `info`, or a filter such as `tenet_pipeline=debug`.
+    #[arg(long, global = true, env = "TENET_LOG", default_value = "warn")]
+    pub(crate) log: String,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Compile the rules of a bundle, first to WebAssembly components, then for this machine.
+    Build(BuildArgs),
+    /// Run one operation and print its answer.
+    ///
+    /// Exits with 0 if the rules accepted, 1 if one rejected, 2 if the request cannot be
+    /// served as it is (or its key has another answer), 3 if it failed.
+    Run(RunArgs),
+    /// Tell the story of one transaction: two hosts, one database, two event buses.
+    Demo(DemoArgs),
+    /// The database's tables.
+    Schema {
+        #[command(subcommand)]
+        command: SchemaCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SchemaCommand {
+    /// Apply Tenet's own steps and those of built bundles; what has been applied is left alone.
+    Apply(SchemaArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct BuildArgs {
+    /// The folder with `tenet.toml`.
+    #[arg(default_value = ".")]
+    pub(crate) bundle: PathBuf,
+
+    /// Where the built bundle goes; `target/tenet` in the bundle's folder unless given.
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    /// The operation's name in `tenet.toml`.
+    pub(crate) operation: String,
+
+    /// The payload, a JSON object.
+    #[arg(long, default_value = "{}")]
+    pub(crate) payload: String,
+
+    /// The idempotency key; else the payload's member that `tenet.toml` names, else a new one.
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+
+    /// The folder with `tenet.toml`, which is built first, or of a built bundle.
+    #[arg(long, default_value = ".")]
+    pub(crate) bundle: PathBuf,
+
+    /// The region to run in.
+    #[arg(long, default_value = "us-east-1")]
+    pub(crate) region: String,
+
+    /// A PostgreSQL to use, `postgres://USER@HOST:PORT/DATABASE`; its schema has to be
+    /// applied. Without it a private one is started and thrown away.
+    #[arg(long, env = "TENET_DATABASE_URL")]
+    pub(crate) database_url: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DemoArgs {
+    /// The folder of the built example bundle.
+    pub(crate) bundle: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SchemaArgs {
+    /// The database, `postgres://USER@HOST:PORT/DATABASE`.
+    #[arg(long, env = "TENET_DATABASE_URL")]
+    pub(crate) database_url: String,
+
+    /// The folders of built bundles whose steps are applied after Tenet's own.
+    pub(crate) bundles: Vec<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,66 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use tenet_build::Bundle;
+use tenet_core::bundle::{CompiledFor, File, INDEX, Index};
+use tenet_engine::Compiler;
+
+use crate::args::BuildArgs;
+
+/// The manifest that makes a folder a bundle's source.
+const MANIFEST: &str = "tenet.toml";
+
+/// Builds a bundle: components, then code for this machine, then the index of both.
+pub(crate) fn build(args: &BuildArgs) -> anyhow::Result<()> {
+    let out = args.out.clone().unwrap_or_else(|| default_out(&args.bundle));
+    let index = make(&args.bundle, &out)?;
+    eprintln!("built {} rules into {}", index.rules.len(), out.display());
+    Ok(())
+}
+
+/// A bundle to run: one that is built already, or a source that is built first.
+pub(crate) fn open(folder: &Path) -> anyhow::Result<(PathBuf, Index)> {
+    if folder.join(MANIFEST).is_file() {
+        let out = default_out(folder);
+        let index = make(folder, &out)?;
+        return Ok((out, index));
+    }
+    if !folder.join(INDEX).is_file() {
+        bail!("{} is no bundle: it has neither {MANIFEST} nor {INDEX}; name one with --bundle", folder.display());
+    }
+    read(folder)
+}
+
+/// A bundle that is built already.
+pub(crate) fn read(folder: &Path) -> anyhow::Result<(PathBuf, Index)> {
+    let path = folder.join(INDEX);
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {}; `tenet build` makes it", path.display()))?;
+    let index = Index::parse(&text).with_context(|| path.display().to_string())?;
+    Ok((folder.to_owned(), index))
+}
+
+fn default_out(bundle: &Path) -> PathBuf {
+    bundle.join("target").join("tenet")
+}
+
+fn make(source: &Path, out: &Path) -> anyhow::Result<Index> {
+    let mut index = Bundle::open(source)?.build(out, &mut |line| eprintln!("{line}"))?;
+    let compiler = Compiler::new(tenet_engine::OWN_TARGET)?;
+    let compiled_for = CompiledFor { target: compiler.target().to_owned(), engine: compiler.fingerprint() };
+    let up_to_date = index.compiled_for.as_ref() == Some(&compiled_for);
+    for rule in &mut index.rules {
+        if up_to_date && rule.compiled.is_some() {
+            continue;
+        }
+        eprintln!("compiling {} for {}", rule.name, compiled_for.target);
+        let component = std::fs::read(out.join(&rule.component.path))?;
+        let code = compiler.compile(&component).with_context(|| format!("rule {}", rule.name))?;
+        let path = format!("rules/{}.{}.cwasm", rule.name, compiled_for.target);
+        std::fs::write(out.join(&path), &code)?;
+        rule.compiled = Some(File { path, sha256: tenet_build::sha256(&code) });
+    }
+    index.compiled_for = Some(compiled_for);
+    tenet_build::write_index(out, &index)?;
+    Ok(index)
+}

@@ -1,0 +1,70 @@
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tenet_core::bundle::Index;
+use tenet_core::{Clock, IdempotencyKey};
+use tenet_events::Buses;
+use tenet_pipeline::{Arrival, Backoff, Handled, Operations, Pipeline, SystemClock, direct};
+
+/// The pattern that every event matches.
+pub(crate) const EVERY_EVENT: &str = r#"{"source":[{"prefix":""}]}"#;
+
+/// Requests that a host on a laptop runs side by side.
+const CONCURRENCY: u32 = 4;
+
+/// One region's host in this process: an engine, connections and a bus of its own.
+pub(crate) struct Local {
+    region: String,
+    pipeline: Pipeline,
+}
+
+impl Local {
+    /// Loads a built bundle and wires it to a database and to the region's bus.
+    pub(crate) fn start(region: &str, url: &str, folder: &Path, index: &Index, buses: &Buses) -> anyhow::Result<Self> {
+        let engine = tenet_engine::Engine::new(CONCURRENCY)?;
+        let library = tenet_engine::Library::open(engine, folder, index)?;
+        let endpoint = tenet_database::Endpoint::parse(url)?;
+        let pipeline = Pipeline::new(
+            Operations::new(index)?,
+            Arc::new(tenet_database::Database::new(endpoint, CONCURRENCY)),
+            Arc::new(library),
+            Arc::new(buses.publisher(region)?),
+            Arc::new(SystemClock),
+            Backoff::default(),
+        );
+        Ok(Self { region: region.to_owned(), pipeline })
+    }
+
+    /// The region it serves.
+    pub(crate) fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// Decides a request and publishes its events.
+    pub(crate) async fn handle(
+        &self,
+        operation: &str,
+        key: Option<IdempotencyKey>,
+        payload: &str,
+        time: Duration,
+    ) -> anyhow::Result<Handled> {
+        let arrival = Arrival::now(&SystemClock, &self.region, time)?;
+        let request = arrival.request(operation.to_owned(), key, payload.to_owned());
+        let mut handled = self.pipeline.handle(request).await;
+        if let Some(pending) = handled.pending.take() {
+            self.pipeline.publish(pending, SystemClock.instant() + time).await;
+        }
+        Ok(handled)
+    }
+
+    /// Answers a direct invocation, JSON text in and out, as the Lambda function does.
+    pub(crate) async fn invoke(&self, event: &str, time: Duration) -> anyhow::Result<(String, Option<Handled>)> {
+        let invocation = match direct::read(event) {
+            Ok(invocation) => invocation,
+            Err(answer) => return Ok((direct::write(&answer), None)),
+        };
+        let handled = self.handle(&invocation.operation, invocation.key, &invocation.payload, time).await?;
+        Ok((direct::write(&handled.answer), Some(handled)))
+    }
+}

@@ -1,0 +1,94 @@
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use tenet_build::PrivatePostgres;
+use tenet_core::IdempotencyKey;
+use tenet_events::Buses;
+use tenet_pipeline::{Handled, Status};
+
+use crate::args::RunArgs;
+use crate::built;
+use crate::local::{EVERY_EVENT, Local};
+use crate::schema;
+
+/// The exit code of a command that failed.
+pub(crate) const BROKEN: u8 = 3;
+
+/// How long a request on a laptop may take.
+pub(crate) const TIME: Duration = Duration::from_secs(30);
+
+/// The database of one command: a named one, or a private one that ends with the value.
+enum Database {
+    Named(String),
+    Private(PrivatePostgres),
+}
+
+impl Database {
+    fn url(&self) -> String {
+        match self {
+            Self::Named(url) => url.clone(),
+            Self::Private(postgres) => postgres.url("postgres"),
+        }
+    }
+}
+
+/// Runs one operation; prints the answer's body to standard output and everything else
+/// to standard error.
+pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    let key = args.key.as_deref().map(IdempotencyKey::new).transpose().context("--key")?;
+    let (folder, index) = built::open(&args.bundle)?;
+    let database = match &args.database_url {
+        Some(url) => Database::Named(url.clone()),
+        None => Database::Private(PrivatePostgres::start()?),
+    };
+    let url = database.url();
+    if let Database::Private(_) = database {
+        schema::apply_to(&url, &[(folder.clone(), index.clone())]).await?;
+    }
+    let buses = Buses::new([args.region.as_str()])?;
+    let events = buses.subscribe(&args.region, EVERY_EVENT)?;
+    let host = Local::start(&args.region, &url, &folder, &index, &buses)?;
+    let handled = host.handle(&args.operation, key, &args.payload, TIME).await?;
+    println!("{}", handled.answer.body);
+    eprintln!("{}", summary(&handled));
+    for event in events.received() {
+        eprintln!("event: {event}");
+    }
+    Ok(ExitCode::from(code(handled.answer.status)))
+}
+
+/// One line: what became of the request and what it cost.
+pub(crate) fn summary(handled: &Handled) -> String {
+    let (answer, receipt) = (&handled.answer, &handled.receipt);
+    let word = match answer.status {
+        Status::Accepted => "accepted",
+        Status::Rejected => "rejected",
+        Status::Invalid => "invalid",
+        Status::KeyReused => "key reused",
+        Status::Failed => "failed",
+        Status::Unavailable => "unavailable",
+    };
+    let stored = if answer.repeated { ", stored answer" } else { "" };
+    let count = |number: u32, one: &str| format!("{number} {one}{}", if number == 1 { "" } else { "s" });
+    let mut line = format!(
+        "{word} ({}){stored} in {:.1} ms: {}, {}",
+        answer.status.code(),
+        receipt.elapsed.as_secs_f64() * 1e3,
+        count(receipt.attempts, "attempt"),
+        count(receipt.round_trips, "round trip"),
+    );
+    if let Some(key) = answer.key.as_ref().filter(|_| answer.key_is_given) {
+        line.push_str(&format!("; key {}", key.as_str()));
+    }
+    line
+}
+
+fn code(status: Status) -> u8 {
+    match status {
+        Status::Accepted => 0,
+        Status::Rejected => 1,
+        Status::Invalid | Status::KeyReused => 2,
+        Status::Failed | Status::Unavailable => BROKEN,
+    }
+}
