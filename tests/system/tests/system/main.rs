@@ -1,1 +1,18 @@
-//! The system tests: one binary, one module a theme.
+//! The system tests: one binary, one module a theme. `cargo xtask test` starts the
+//! servers they need and tells where those are; without it a test that needs one fails
+//! and says so.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test ends where it panics"
+)]
+
+mod database;
+mod engine;
+mod events;
+mod lambda;
+mod pipeline;
+mod readme;
+mod support;

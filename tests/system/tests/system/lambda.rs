@@ -1,0 +1,166 @@
+//! The real `bootstrap`, driven by a runtime API that others wrote, with a real
+//! PostgreSQL and a real EventBridge API behind it.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use tokio::process::{Child, Command};
+
+use crate::support::eventbridge::Bus;
+use crate::support::{self, http};
+
+const FUNCTION: &str = "tenet";
+
+/// A runtime API and the function under it; both end with the value.
+struct Lambda {
+    address: String,
+    _api: Child,
+    _bootstrap: Child,
+}
+
+impl Lambda {
+    async fn start(url: &str, bus: &str) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let address = format!("127.0.0.1:{port}");
+        let api = Command::new(support::path("TENET_TEST_CARGO_LAMBDA"))
+            .args(["lambda", "watch", "--only-lambda-apis", "--invoke-address", "127.0.0.1", "--timeout", "60"])
+            .args(["--invoke-port", &port.to_string()])
+            .current_dir(support::path("TENET_TEST_TENET").parent().unwrap())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        while tokio::net::TcpStream::connect(&address).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        let bootstrap = bootstrap(url, bus)
+            .env("AWS_LAMBDA_RUNTIME_API", format!("{address}/.rt/{FUNCTION}"))
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        Self { address, _api: api, _bootstrap: bootstrap }
+    }
+
+    async fn invoke(&self, event: &str) -> (u16, String) {
+        http::post(&self.address, &format!("/2015-03-31/functions/{FUNCTION}/invocations"), event).await.unwrap()
+    }
+}
+
+/// The function as Lambda starts it: with its own environment and nothing of ours.
+fn bootstrap(url: &str, bus: &str) -> Command {
+    let mut command = Command::new(support::path("TENET_TEST_BOOTSTRAP"));
+    command
+        .env_clear()
+        .envs([
+            ("AWS_LAMBDA_FUNCTION_NAME", FUNCTION),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+            ("AWS_CONFIG_FILE", "/dev/null"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+            ("AWS_ENDPOINT_URL", &support::variable("TENET_TEST_EVENTBRIDGE")),
+            ("TENET_DATABASE_URL", url),
+            ("TENET_EVENT_BUS", bus),
+        ])
+        .env("TENET_BUNDLE", bundle())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
+fn bundle() -> PathBuf {
+    support::bundle::bundle("rules").0
+}
+
+#[tokio::test]
+async fn it_answers_the_original_recipe_and_its_event_arrives() {
+    let database = support::database().await;
+    let bus = Bus::create().await;
+    let lambda = Lambda::start(database.url(), bus.name()).await;
+
+    let write = r#"{"operation":"write","transaction_id":"test-001","amount":100.50}"#;
+    let written = r#"{"statusCode":200,"body":"{\"message\":\"Transaction created successfully\",\"transaction_id\":\"test-001\"}"}"#;
+    assert_eq!(lambda.invoke(write).await, (200, written.to_owned()));
+    let counted = r#"{"statusCode":200,"body":"{\"transaction_count\":1,\"region\":\"us-east-1\"}"}"#;
+    assert_eq!(lambda.invoke(r#"{"operation":"read"}"#).await.1, counted);
+    assert_eq!(lambda.invoke(write).await.1, written);
+    assert_eq!(lambda.invoke(r#"{"operation":"read"}"#).await.1, counted);
+
+    let events = bus.receive(1).await;
+    assert!(events[0].contains("Transaction Created") && events[0].contains("test-001"), "{events:?}");
+    let left = database.count("select count(*) from tenet.outbox").await;
+    assert_eq!(left, 0, "an event that the bus has taken leaves the outbox");
+}
+
+#[tokio::test]
+async fn it_tells_a_caller_without_a_key_which_one_it_was_given() {
+    let database = support::database().await;
+    let bus = Bus::create().await;
+    let lambda = Lambda::start(database.url(), bus.name()).await;
+    let (_, answer) = lambda.invoke(r#"{"operation":"write","amount":1}"#).await;
+    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    let key = answer["headers"]["idempotency-key"].as_str().unwrap();
+    let again = format!(r#"{{"operation":"write","amount":1.0,"idempotency_key":"{key}"}}"#);
+    let (_, repeated) = lambda.invoke(&again).await;
+    let repeated: serde_json::Value = serde_json::from_str(&repeated).unwrap();
+    assert_eq!(repeated["body"], answer["body"]);
+    assert_eq!(database.count("select count(*) from transactions").await, 1);
+}
+
+#[tokio::test]
+async fn what_it_cannot_serve_gets_an_answer_that_says_what_was_expected() {
+    let database = support::database().await;
+    let bus = Bus::create().await;
+    let lambda = Lambda::start(database.url(), bus.name()).await;
+    for (event, status, says) in [
+        (r#"{"operation":"wriet"}"#, 400, "read, write"),
+        ("[1,2]", 400, "JSON object"),
+        (r#"{"amount":1}"#, 400, "operation"),
+        (r#"{"operation":"write","amount":100.505,"transaction_id":"a"}"#, 422, "decimals"),
+        (r#"{"operation":"write","amount":1e400,"transaction_id":"b"}"#, 422, "digits"),
+    ] {
+        let (_, answer) = lambda.invoke(event).await;
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(answer["statusCode"], status, "{event}: {answer}");
+        assert!(answer["body"].as_str().unwrap().contains(says), "{event}: {answer}");
+    }
+    assert_eq!(database.count("select count(*) from transactions").await, 0);
+}
+
+#[tokio::test]
+async fn it_does_not_start_on_a_misspelt_setting_or_a_damaged_bundle() {
+    let misspelt = bootstrap("postgres://nobody@127.0.0.1:1/none", "bus")
+        .env("TENET_EVENT_BUSS", "x")
+        .stderr(Stdio::piped())
+        .output()
+        .await
+        .unwrap();
+    assert!(!misspelt.status.success());
+    assert!(String::from_utf8_lossy(&misspelt.stderr).contains("TENET_EVENT_BUSS"));
+
+    let folder = tempfile::tempdir().unwrap();
+    let (source, index) = support::bundle::bundle("rules");
+    for file in index.files() {
+        let to = folder.path().join(&file.path);
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(source.join(&file.path), to).unwrap();
+    }
+    std::fs::write(folder.path().join("index.json"), index.to_json()).unwrap();
+    let damaged = &index.rules[0].compiled.as_ref().unwrap().path;
+    std::fs::write(folder.path().join(damaged), b"not the code that was built").unwrap();
+    let refused = bootstrap("postgres://nobody@127.0.0.1:1/none", "bus")
+        .env("TENET_BUNDLE", folder.path())
+        .stderr(Stdio::piped())
+        .output()
+        .await
+        .unwrap();
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains(damaged.as_str()));
+}

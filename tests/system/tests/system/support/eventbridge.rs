@@ -1,0 +1,102 @@
+//! Event buses at moto, each with a queue in which all its events end.
+//!
+//! One moto serves every region and every test: names of their own keep them apart.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::SystemTime;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_eventbridge::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_eventbridge::types::Target;
+use aws_sdk_sqs::types::QueueAttributeName;
+
+/// Where moto listens.
+pub(crate) fn endpoint() -> String {
+    std::env::var("TENET_TEST_EVENTBRIDGE")
+        .unwrap_or_else(|_| panic!("TENET_TEST_EVENTBRIDGE is not set: run `cargo xtask test`"))
+}
+
+/// How to reach AWS's interfaces in `region` at `endpoint`.
+pub(crate) fn config(region: &'static str, endpoint: &str) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static(region))
+        .endpoint_url(endpoint)
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test")))
+        .build()
+}
+
+/// A bus, with a queue that gets everything the bus gets.
+pub(crate) struct Bus {
+    name: String,
+    region: &'static str,
+    arn: String,
+    queue: String,
+}
+
+impl Bus {
+    /// A bus in `us-east-1`.
+    pub(crate) async fn create() -> Self {
+        Self::create_in("us-east-1").await
+    }
+
+    pub(crate) async fn create_in(region: &'static str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos();
+        let name = format!("test-{now}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+
+        let config = config(region, &endpoint());
+        let events = aws_sdk_eventbridge::Client::new(&config);
+        let bus = events.create_event_bus().name(&name).send().await.unwrap();
+        let sqs = aws_sdk_sqs::Client::new(&config);
+        let queue = sqs.create_queue().queue_name(&name).send().await.unwrap().queue_url.unwrap();
+        let arn = QueueAttributeName::QueueArn;
+        let attributes =
+            sqs.get_queue_attributes().queue_url(&queue).attribute_names(arn.clone()).send().await.unwrap();
+        let queue_arn = attributes.attributes.unwrap().remove(&arn).unwrap();
+
+        let bus = Self { name, region, arn: bus.event_bus_arn.unwrap(), queue };
+        bus.rule("everything", r#"{"source":[{"prefix":""}]}"#, &queue_arn).await;
+        bus
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Forwards to the bus of another region what this one took from a host, by the rule
+    /// that a deployment has.
+    pub(crate) async fn forward_to(&self, other: &Self) {
+        let pattern = format!(r#"{{"detail":{{"tenet":{{"bus":["{}"]}}}}}}"#, self.region);
+        self.rule("forward", &pattern, &other.arn).await;
+    }
+
+    async fn rule(&self, name: &str, pattern: &str, target: &str) {
+        let client = aws_sdk_eventbridge::Client::new(&config(self.region, &endpoint()));
+        let rule = client.put_rule().event_bus_name(&self.name).name(name).event_pattern(pattern);
+        rule.send().await.unwrap();
+        let target = Target::builder().id(name).arn(target).build().unwrap();
+        let put = client.put_targets().event_bus_name(&self.name).rule(name).targets(target).send().await.unwrap();
+        assert_eq!(put.failed_entry_count, 0, "{put:?}");
+    }
+
+    /// Waits for `count` events, and gives them with any more that are there by then: the
+    /// whole event of each, as JSON text.
+    pub(crate) async fn receive(&self, count: usize) -> Vec<String> {
+        let sqs = aws_sdk_sqs::Client::new(&config(self.region, &endpoint()));
+        let mut events = Vec::new();
+        loop {
+            let wait = if events.len() < count { 20 } else { 0 };
+            let batch = sqs.receive_message().queue_url(&self.queue).max_number_of_messages(10).wait_time_seconds(wait);
+            let messages = batch.send().await.unwrap().messages.unwrap_or_default();
+            if messages.is_empty() && events.len() >= count {
+                return events;
+            }
+            for message in messages {
+                let receipt = message.receipt_handle.unwrap();
+                sqs.delete_message().queue_url(&self.queue).receipt_handle(receipt).send().await.unwrap();
+                events.push(message.body.unwrap());
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! A relay in front of moto that remembers every call of PutEvents and can fail single
+//! entries, which moto cannot be told to do.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+/// Listens as long as it lives.
+pub(crate) struct Relay {
+    url: String,
+    calls: Arc<Mutex<Vec<Vec<String>>>>,
+    task: JoinHandle<()>,
+}
+
+impl Relay {
+    /// Passes calls on to `upstream`, but for the entries that `fail` names, given the
+    /// number of the call from 0: their places in the call and the error codes that they
+    /// get instead.
+    pub(crate) async fn start(
+        upstream: String,
+        fail: impl Fn(usize) -> Vec<(usize, &'static str)> + Send + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let calls = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&calls);
+        let task = tokio::spawn(async move {
+            loop {
+                let (mut client, _) = listener.accept().await.unwrap();
+                let (head, body) = read(&mut client).await;
+                let mut call: Value = serde_json::from_str(&body).unwrap();
+                let entries = call["Entries"].as_array_mut().unwrap();
+                let mut failures = {
+                    let mut calls = seen.lock().unwrap();
+                    calls.push(entries.iter().map(|entry| entry["Detail"].as_str().unwrap().to_owned()).collect());
+                    fail(calls.len() - 1)
+                };
+                // From the last to the first, so that the places stay what they are.
+                failures.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
+                for (place, _) in &failures {
+                    entries.remove(*place);
+                }
+                let mut answer = if entries.is_empty() {
+                    json!({ "FailedEntryCount": 0, "Entries": [] })
+                } else {
+                    pass_on(&upstream, &head, &call.to_string()).await
+                };
+                for (place, code) in failures.iter().rev() {
+                    let failed = json!({ "ErrorCode": code, "ErrorMessage": "the relay was told so" });
+                    answer["Entries"].as_array_mut().unwrap().insert(*place, failed);
+                }
+                answer["FailedEntryCount"] = failures.len().into();
+                let answer = answer.to_string();
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.1\r\ncontent-length: {}\r\n\
+                     connection: close\r\n\r\n",
+                    answer.len()
+                );
+                client.write_all((head + &answer).as_bytes()).await.unwrap();
+            }
+        });
+        Self { url, calls, task }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The details of the entries of every call so far, exactly as they came.
+    pub(crate) fn calls(&self) -> Vec<Vec<String>> {
+        self.calls.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Reads one message with a body of known length: its head, with the last line's end,
+/// and its body.
+async fn read(stream: &mut TcpStream) -> (String, String) {
+    let mut bytes = Vec::new();
+    loop {
+        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+            let head = String::from_utf8(bytes[..end + 2].to_vec()).unwrap();
+            let length: usize = header(&head, "content-length").expect("a length").parse().unwrap();
+            if bytes.len() >= end + 4 + length {
+                return (head, String::from_utf8(bytes[end + 4..end + 4 + length].to_vec()).unwrap());
+            }
+        }
+        assert_ne!(stream.read_buf(&mut bytes).await.unwrap(), 0, "the connection ended in the middle of a message");
+    }
+}
+
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    let lines = head.lines().filter_map(|line| line.split_once(':'));
+    lines.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).next()
+}
+
+async fn pass_on(upstream: &str, head: &str, body: &str) -> Value {
+    let host = upstream.strip_prefix("http://").unwrap().trim_end_matches('/');
+    let mut stream = TcpStream::connect(host).await.unwrap();
+    let mut request = String::new();
+    for line in head.lines() {
+        let name = line.split_once(':').map_or("", |(name, _)| name).to_lowercase();
+        if !["host", "content-length", "connection"].contains(&name.as_str()) {
+            request.push_str(line);
+            request.push_str("\r\n");
+        }
+    }
+    request.push_str(&format!("host: {host}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len()));
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let (head, answer) = read(&mut stream).await;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}{answer}");
+    serde_json::from_str(&answer).unwrap()
+}

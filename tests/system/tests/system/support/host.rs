@@ -1,0 +1,99 @@
+//! A host as the binaries wire one, on a database of the test's own.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tenet_core::Clock;
+use tenet_engine::{Engine, Library};
+use tenet_events::{Buses, Subscription};
+use tenet_pipeline::{Arrival, Backoff, Handled, Operations, Pipeline, SystemClock, direct};
+
+use super::bundle::bundle;
+
+pub(crate) const EAST: &str = "us-east-1";
+pub(crate) const WEST: &str = "us-west-2";
+
+/// Long enough never to be what ends a test that works.
+pub(crate) const TIME: Duration = Duration::from_secs(60);
+
+/// One region's host.
+pub(crate) struct Host {
+    region: &'static str,
+    pub(crate) pipeline: Pipeline,
+}
+
+/// Both regions' hosts on one database, and what arrives at their buses.
+pub(crate) struct Regions {
+    pub(crate) east: Host,
+    pub(crate) west: Host,
+    pub(crate) buses: Buses,
+    pub(crate) at_east: Subscription,
+    pub(crate) at_west: Subscription,
+}
+
+impl Regions {
+    /// Hosts for the built bundle of this name on the database with this URL.
+    pub(crate) fn start(name: &str, url: &str) -> Self {
+        let buses = Buses::new([EAST, WEST]).unwrap();
+        let every = r#"{"source":[{"prefix":""}]}"#;
+        Self {
+            east: Host::start(name, url, EAST, &buses),
+            west: Host::start(name, url, WEST, &buses),
+            at_east: buses.subscribe(EAST, every).unwrap(),
+            at_west: buses.subscribe(WEST, every).unwrap(),
+            buses,
+        }
+    }
+
+    /// The ids of the events at the two buses, in the order they arrived.
+    pub(crate) fn event_ids(&self) -> (Vec<String>, Vec<String>) {
+        let ids = |events: &Subscription| events.received().iter().map(|event| event_id(event)).collect();
+        (ids(&self.at_east), ids(&self.at_west))
+    }
+}
+
+impl Host {
+    pub(crate) fn start(name: &str, url: &str, region: &'static str, buses: &Buses) -> Self {
+        let (folder, index) = bundle(name);
+        let library = Library::open(engine(), &folder, &index).unwrap();
+        let endpoint = tenet_database::Endpoint::parse(url).unwrap();
+        let pipeline = Pipeline::new(
+            Operations::new(&index).unwrap(),
+            Arc::new(tenet_database::Database::new(endpoint, 16)),
+            Arc::new(library),
+            Arc::new(buses.publisher(region).unwrap()),
+            Arc::new(SystemClock),
+            Backoff::default(),
+        );
+        Self { region, pipeline }
+    }
+
+    /// Answers a direct invocation and publishes what it staged.
+    pub(crate) async fn invoke(&self, event: &str) -> Handled {
+        let invocation = direct::read(event).unwrap();
+        let arrival = Arrival::now(&SystemClock, self.region, TIME).unwrap();
+        let request = arrival.request(invocation.operation, invocation.key, invocation.payload);
+        let mut handled = self.pipeline.handle(request).await;
+        if let Some(pending) = handled.pending.take() {
+            self.pipeline.publish(pending, SystemClock.instant() + TIME).await;
+        }
+        handled
+    }
+
+    /// Answers a direct invocation with the text that leaves the function.
+    pub(crate) async fn reply(&self, event: &str) -> String {
+        direct::write(&self.invoke(event).await.answer)
+    }
+}
+
+/// The id in an event's `tenet` member.
+pub(crate) fn event_id(event: &str) -> String {
+    let event: serde_json::Value = serde_json::from_str(event).unwrap();
+    event["detail"]["tenet"]["id"].as_str().unwrap().to_owned()
+}
+
+/// One engine for all tests of this process, as a sandbox has one for all its requests.
+pub(crate) fn engine() -> Arc<Engine> {
+    static ENGINE: OnceLock<Arc<Engine>> = OnceLock::new();
+    Arc::clone(ENGINE.get_or_init(|| Engine::new(32).unwrap()))
+}

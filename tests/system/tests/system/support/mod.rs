@@ -1,0 +1,21 @@
+//! What the system tests share.
+
+pub(crate) mod bundle;
+pub(crate) mod database;
+pub(crate) mod eventbridge;
+pub(crate) mod eventbridge_relay;
+pub(crate) mod host;
+pub(crate) mod http;
+pub(crate) mod relay;
+
+pub(crate) use database::{database, empty_database};
+
+/// A variable that `cargo xtask test` sets.
+pub(crate) fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; run `cargo xtask test`"))
+}
+
+/// A path that `cargo xtask test` sets.
+pub(crate) fn path(name: &str) -> std::path::PathBuf {
+    variable(name).into()
+}
