@@ -545,3 +545,65 @@ async fn a_rule_sees_the_same_randomness_on_every_attempt_and_its_own_in_a_chain
     assert_eq!(drawn.len(), 4);
     assert!(drawn[0] == drawn[2] && drawn[1] == drawn[3] && drawn[0] != drawn[1]);
 }
+
+/// Everything that was logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn spans_tell_what_happened_and_never_what_was_in_it() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+        .with_span_events(tracing_subscriber::fmt::format::FmtSpan::CLOSE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+
+    let host = host(|_, calls| {
+        Box::pin(async move {
+            calls.log(LogLevel::Info, "a line of the rule's own".into()).unwrap();
+            let parameters = vec![Value::Text("secret-row-value".into())];
+            match calls.run(vec![Statement { sql: "insert".into(), parameters }]).await {
+                Ok(Err(error)) => reject(error.sqlstate.as_str()),
+                _ => Ended::Stopped,
+            }
+        })
+    });
+    host.memory.on_run.lock().unwrap().extend([conflict(), shown()]);
+    let payload = r#"{"card":"secret-payload"}"#.into();
+    host.pipeline.handle(Request { payload, ..request("one", "secret-key") }).await;
+
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    for secret in ["secret-row-value", "secret-payload", "secret-key"] {
+        assert!(!text.contains(secret), "{text}");
+    }
+    let parts = [
+        "request{operation=\"one\"",
+        "key=\"",
+        "attempt{number=2}",
+        "rule{rule=\"first\"",
+        "statement{number=1",
+        "sqlstate=\"40001\"",
+        "sqlstate=\"23505\"",
+        "attempts=2",
+    ];
+    for part in parts {
+        assert!(text.contains(part), "{part} is missing from {text}");
+    }
+    // What the attempt that lost has logged went with it.
+    assert_eq!(text.matches("a line of the rule's own").count(), 1);
+}
