@@ -1,0 +1,135 @@
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{Error, FnArg, ItemFn, ReturnType, Signature, Type};
+
+/// The function itself, and beside it what makes it the component's export.
+pub(crate) fn rule(arguments: TokenStream, item: TokenStream) -> Result<TokenStream, Error> {
+    if !arguments.is_empty() {
+        return Err(Error::new_spanned(arguments, "#[tenet::rule] takes no arguments"));
+    }
+    let function: ItemFn = syn::parse2(item)
+        .map_err(|error| Error::new(error.span(), "#[tenet::rule] goes on a function with a body, and on nothing else"))?;
+    let input = input_of(&function.sig)?;
+    let name = &function.sig.ident;
+    // The exported macro is there to collide: a component has one `evaluate`, and without
+    // it a second rule would compile everywhere but in the WebAssembly linker.
+    Ok(quote! {
+        #function
+
+        #[doc(hidden)]
+        #[macro_export]
+        macro_rules! __a_crate_holds_one_tenet_rule {
+            () => {};
+        }
+
+        const _: () = {
+            struct Rule;
+
+            impl ::tenet::__private::Guest for Rule {
+                fn evaluate(
+                    request: ::tenet::__private::Request,
+                ) -> ::core::result::Result<::tenet::__private::Verdict, ::std::string::String> {
+                    ::tenet::__private::evaluate::<#input, _>(request, #name)
+                }
+            }
+
+            // Natively nothing else calls the rule, which would be told as dead code.
+            const _: fn(
+                ::tenet::__private::Request,
+            ) -> ::core::result::Result<::tenet::__private::Verdict, ::std::string::String> =
+                <Rule as ::tenet::__private::Guest>::evaluate;
+
+            #[cfg(target_arch = "wasm32")]
+            #[allow(unsafe_code, reason = "the component's export, as wit-bindgen writes it")]
+            const _: () = {
+                ::tenet::__private::export!(Rule);
+            };
+        };
+    })
+}
+
+/// The type of a rule's only argument, if the signature is a rule's.
+fn input_of(signature: &Signature) -> Result<&Type, Error> {
+    let refused = |tokens: &dyn quote::ToTokens, why: &str| Err(Error::new_spanned(tokens, why));
+    if let Some(receiver) = signature.receiver() {
+        return refused(receiver, "a rule is a free function, not a method");
+    }
+    if let Some(word) = &signature.asyncness {
+        return refused(word, "a rule is not async: its queries wait for their answer");
+    }
+    if let Some(word) = &signature.constness {
+        return refused(word, "a rule is not const");
+    }
+    if let Some(word) = &signature.unsafety {
+        return refused(word, "a rule is not unsafe");
+    }
+    if let Some(word) = &signature.abi {
+        return refused(word, "a rule is an ordinary Rust function: the attribute makes the export");
+    }
+    if !signature.generics.params.is_empty() || signature.generics.where_clause.is_some() {
+        return refused(&signature.generics, "a rule is not generic: its input and output are types of their own");
+    }
+    if matches!(signature.output, ReturnType::Default) {
+        return refused(&signature.ident, "a rule returns `tenet::Result<Output>`");
+    }
+    let mut inputs = signature.inputs.iter();
+    match (inputs.next(), inputs.next()) {
+        (Some(FnArg::Typed(argument)), None) => match &*argument.ty {
+            Type::Reference(_) => refused(&argument.ty, "a rule owns its input: take it by value"),
+            Type::ImplTrait(_) => refused(&argument.ty, "a rule is not generic: name the type of its input"),
+            ty => Ok(ty),
+        },
+        (None, _) => refused(
+            &signature.ident,
+            "a rule takes one argument, its input; one that needs none takes `_: serde::de::IgnoredAny`",
+        ),
+        _ => refused(&signature.inputs, "a rule takes one argument, its input"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(item: TokenStream) -> String {
+        rule(TokenStream::new(), item).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_rule_keeps_its_function_and_gains_an_export_for_wasm_only() {
+        let function = quote! { fn decide(input: Input) -> tenet::Result<Output> { todo!() } };
+        let text = rule(TokenStream::new(), function.clone()).unwrap().to_string();
+        assert!(text.starts_with(&function.to_string()), "{text}");
+        assert!(text.contains("evaluate :: < Input , _ > (request , decide)"), "{text}");
+        let (_, export) = text.split_once("# [cfg (target_arch = \"wasm32\")]").unwrap();
+        assert!(export.contains("export ! (Rule)"), "{text}");
+    }
+
+    #[test]
+    fn each_misuse_is_told_in_its_own_words() {
+        for (item, words) in [
+            (quote! { struct Rule; }, "goes on a function"),
+            (quote! { fn r(i: I) -> R; }, "with a body"),
+            (quote! { fn r(&self, i: I) -> R {} }, "not a method"),
+            (quote! { async fn r(i: I) -> R {} }, "not async"),
+            (quote! { const fn r(i: I) -> R {} }, "not const"),
+            (quote! { unsafe fn r(i: I) -> R {} }, "not unsafe"),
+            (quote! { extern "C" fn r(i: I) -> R {} }, "ordinary Rust function"),
+            (quote! { fn r<T>(i: T) -> R {} }, "not generic"),
+            (quote! { fn r(i: impl Read) -> R {} }, "not generic"),
+            (quote! { fn r(i: &str) -> R {} }, "by value"),
+            (quote! { fn r() -> R {} }, "IgnoredAny"),
+            (quote! { fn r(a: A, b: B) -> R {} }, "one argument"),
+            (quote! { fn r(i: I) {} }, "tenet::Result"),
+        ] {
+            let text = refusal(item.clone());
+            assert!(text.contains(words), "{item}: {text}");
+        }
+    }
+
+    #[test]
+    fn the_attribute_takes_no_arguments() {
+        let refused = rule(quote! { name = "x" }, quote! { fn r(i: I) -> R {} }).unwrap_err();
+        assert!(refused.to_string().contains("takes no arguments"));
+    }
+}

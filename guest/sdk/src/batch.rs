@@ -1,0 +1,63 @@
+use serde::de::DeserializeOwned;
+
+use crate::bindings::tenet::rule::database as host;
+use crate::bindings::tenet::rule::types::{Outcome as HostOutcome, Statement};
+use crate::row::rows;
+use crate::{Error, Result, Value};
+
+/// Several statements that cost one round trip.
+///
+/// ```no_run
+/// # use tenet::{Batch, params};
+/// # fn main() -> tenet::Result<()> {
+/// let touched: u64 = Batch::new()
+///     .add("UPDATE accounts SET balance = balance - $2 WHERE id = $1", params![1, 5])
+///     .add("UPDATE accounts SET balance = balance + $2 WHERE id = $1", params![2, 5])
+///     .run()?
+///     .iter()
+///     .map(|outcome| outcome.affected())
+///     .sum();
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "a batch does nothing until it is run"]
+pub struct Batch {
+    statements: Vec<Statement>,
+}
+
+/// What one statement of a [`Batch`] did.
+#[derive(Debug)]
+pub struct Outcome(HostOutcome);
+
+impl Batch {
+    /// No statements.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same with one more statement at its end.
+    pub fn add(mut self, sql: impl Into<String>, params: &[Value]) -> Self {
+        self.statements.push(Statement { sql: sql.into(), parameters: params.to_vec() });
+        self
+    }
+
+    /// Runs them in order. All succeed, with one outcome each, or the first error is
+    /// given; its detail `statement` is the statement's number, counted from 0.
+    pub fn run(self) -> Result<Vec<Outcome>> {
+        let outcomes = host::batch(&self.statements).map_err(Error::database)?;
+        Ok(outcomes.into_iter().map(Outcome).collect())
+    }
+}
+
+impl Outcome {
+    /// Rows inserted, updated, deleted or selected.
+    pub fn affected(&self) -> u64 {
+        self.0.affected
+    }
+
+    /// The rows that a SELECT or a RETURNING gave, as [`query`](crate::query) gives them.
+    pub fn rows<T: DeserializeOwned>(self) -> Result<Vec<T>> {
+        rows(self.0.rows)
+    }
+}

@@ -1,0 +1,278 @@
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::bindings::tenet::rule::types::DatabaseError;
+use crate::bindings::{Rejection, Verdict};
+
+/// What a rule returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a rule did not come to an output: a rejection, an error of the database, or a bug.
+///
+/// A rejection is an ordinary answer: it is stored under the request's key and told to
+/// the caller. The other two mean that the rule is broken: the request fails, nothing is
+/// stored, and the text goes to the operator's log and not to the caller. A rule that
+/// expects an error of the database asks what it is and answers with a rejection; after
+/// such an error the transaction is spent, and a rejection is all that is left.
+///
+/// ```
+/// # use tenet::params;
+/// # fn insert(id: &str) -> tenet::Result<()> {
+/// tenet::execute("INSERT INTO accounts (id) VALUES ($1)", params![id]).map_err(|error| {
+///     if error.is_unique_violation() { tenet::reject("account-exists", "the account is already there") } else { error }
+/// })?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Any other error turns into a bug by `?`, with its whole chain of causes as text. That
+/// is why this type does not implement [`std::error::Error`] itself.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: Kind,
+    details: Vec<(String, String)>,
+}
+
+enum Kind {
+    Rejection { code: String, message: String },
+    Database(DatabaseError),
+    Bug(String),
+}
+
+/// A rejection with a code for programs (`insufficient-funds`, 1 to 128 characters) and
+/// a message for people. See also [`reject!`](crate::reject!).
+pub fn reject(code: impl Into<String>, message: impl Into<String>) -> Error {
+    Error::new(Kind::Rejection { code: code.into(), message: message.into() })
+}
+
+/// Returns from the function with a rejection: `reject!("code", "a message with {}", values)`.
+///
+/// ```
+/// # fn check(amount: i64) -> tenet::Result<()> {
+/// if amount <= 0 {
+///     tenet::reject!("invalid-amount", "an amount is more than 0, and this one is {amount}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[macro_export]
+macro_rules! reject {
+    ($code:expr, $($message:tt)+) => {
+        return ::core::result::Result::Err($crate::reject($code, ::std::format!($($message)+)))
+    };
+}
+
+impl Error {
+    fn new(kind: Kind) -> Self {
+        Self(Box::new(Inner { kind, details: Vec::new() }))
+    }
+
+    /// The rule is broken, and this is how. For what should not happen whatever the
+    /// caller sends; a payload at fault is a [rejection](reject).
+    pub fn bug(message: impl Into<String>) -> Self {
+        Self::new(Kind::Bug(message.into()))
+    }
+
+    pub(crate) fn database(error: DatabaseError) -> Self {
+        Self::new(Kind::Database(error))
+    }
+
+    /// The same error with one more detail: told to the caller of a rejection, and
+    /// written to the log otherwise.
+    #[must_use]
+    pub fn with_detail(mut self, name: impl Into<String>, value: impl fmt::Display) -> Self {
+        self.0.details.push((name.into(), value.to_string()));
+        self
+    }
+
+    /// Whether this is a rejection.
+    pub fn is_rejection(&self) -> bool {
+        matches!(self.0.kind, Kind::Rejection { .. })
+    }
+
+    /// The code of a rejection.
+    pub fn code(&self) -> Option<&str> {
+        match &self.0.kind {
+            Kind::Rejection { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+
+    /// The five characters of an error of the database: `23505`.
+    pub fn sqlstate(&self) -> Option<&str> {
+        self.from_database().map(|error| error.sqlstate.as_str())
+    }
+
+    /// Whether the database refused a row because its key is taken (23505).
+    pub fn is_unique_violation(&self) -> bool {
+        self.sqlstate() == Some("23505")
+    }
+
+    /// Whether the database refused a row because it refers to one that is not there, or
+    /// that others refer to (23503).
+    pub fn is_foreign_key_violation(&self) -> bool {
+        self.sqlstate() == Some("23503")
+    }
+
+    /// Whether the database refused a row because a CHECK said no (23514).
+    pub fn is_check_violation(&self) -> bool {
+        self.sqlstate() == Some("23514")
+    }
+
+    /// The constraint that was violated, where an error of the database names it.
+    pub fn constraint(&self) -> Option<&str> {
+        self.from_database()?.constraint.as_deref()
+    }
+
+    /// The table, where an error of the database names it.
+    pub fn table(&self) -> Option<&str> {
+        self.from_database()?.table.as_deref()
+    }
+
+    /// The column, where an error of the database names it.
+    pub fn column(&self) -> Option<&str> {
+        self.from_database()?.column.as_deref()
+    }
+
+    /// A detail by its name: one given by [`Error::with_detail`], or of the database,
+    /// such as `detail`, `hint`, `position`, or `statement`, the number of a batch's
+    /// statement counted from 0.
+    pub fn detail(&self, name: &str) -> Option<&str> {
+        let of_database = self.from_database().map_or(&[][..], |error| &error.details);
+        let found = self.0.details.iter().chain(of_database).find(|(key, _)| key == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// What the rule answers the host with.
+    pub(crate) fn into_verdict(self) -> Result<Verdict, String> {
+        match *self.0 {
+            Inner { kind: Kind::Rejection { code, message }, details } => {
+                Ok(Verdict::Reject(Rejection { code, message, details }))
+            }
+            inner => Err(inner.to_string()),
+        }
+    }
+
+    #[expect(clippy::wrong_self_convention, reason = "an error that comes from the database")]
+    fn from_database(&self) -> Option<&DatabaseError> {
+        match &self.0.kind {
+            Kind::Database(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl<E: StdError> From<E> for Error {
+    fn from(error: E) -> Self {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        Self::bug(text)
+    }
+}
+
+impl fmt::Display for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Rejection { code, message } => write!(f, "{code}: {message}")?,
+            Kind::Bug(message) => f.write_str(message)?,
+            Kind::Database(error) => {
+                write!(f, "SQLSTATE {}: {}", error.sqlstate, error.message)?;
+                let named = [("constraint", &error.constraint), ("table", &error.table), ("column", &error.column)];
+                for (name, value) in named {
+                    if let Some(value) = value {
+                        write!(f, " ({name} {value})")?;
+                    }
+                }
+            }
+        }
+        self.details.iter().try_for_each(|(name, value)| write!(f, " ({name} {value})"))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&*self.0, f)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&*self.0, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn duplicate() -> Error {
+        Error::database(DatabaseError {
+            sqlstate: "23505".into(),
+            message: "duplicate key".into(),
+            constraint: Some("accounts_pkey".into()),
+            table: Some("accounts".into()),
+            column: None,
+            details: vec![("hint".into(), "choose another".into())],
+        })
+    }
+
+    #[test]
+    fn a_rejection_is_an_answer_with_its_details() {
+        let error = reject("no-funds", "too little").with_detail("missing", 3);
+        assert!(error.is_rejection());
+        let Ok(Verdict::Reject(rejection)) = error.into_verdict() else { panic!("no rejection") };
+        assert_eq!((rejection.code.as_str(), rejection.message.as_str()), ("no-funds", "too little"));
+        assert_eq!(rejection.details, [("missing".to_owned(), "3".to_owned())]);
+    }
+
+    #[test]
+    fn a_database_error_answers_questions_and_goes_up_as_a_bug() {
+        let error = duplicate();
+        assert!(error.is_unique_violation() && !error.is_check_violation() && !error.is_rejection());
+        assert_eq!(error.constraint(), Some("accounts_pkey"));
+        assert_eq!((error.table(), error.column()), (Some("accounts"), None));
+        assert_eq!((error.detail("hint"), error.detail("detail")), (Some("choose another"), None));
+        let text = error.into_verdict().unwrap_err();
+        assert_eq!(text, "SQLSTATE 23505: duplicate key (constraint accounts_pkey) (table accounts)");
+    }
+
+    #[test]
+    fn any_other_error_becomes_a_bug_with_its_causes_once() {
+        #[derive(Debug)]
+        struct Outer(std::num::ParseIntError);
+        impl fmt::Display for Outer {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("no number")
+            }
+        }
+        impl StdError for Outer {
+            fn source(&self) -> Option<&(dyn StdError + 'static)> {
+                Some(&self.0)
+            }
+        }
+        fn fails() -> Result<i32> {
+            Ok("x".parse::<i32>().map_err(Outer)?)
+        }
+        let error = fails().unwrap_err();
+        assert_eq!(error.sqlstate(), None);
+        assert_eq!(error.into_verdict().unwrap_err(), "no number: invalid digit found in string");
+    }
+
+    #[test]
+    fn the_macro_returns_a_rejection() {
+        fn check(amount: i64) -> Result<i64> {
+            if amount < 0 {
+                reject!("negative", "{amount} is below {}", 0);
+            }
+            Ok(amount)
+        }
+        assert_eq!(check(1).unwrap(), 1);
+        assert_eq!(check(-1).unwrap_err().to_string(), "negative: -1 is below 0");
+    }
+}

@@ -1,0 +1,75 @@
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::bindings::{Request, Verdict};
+use crate::{Error, Result, reject};
+
+/// One call of a rule: the payload in, the verdict out.
+pub fn evaluate<I: DeserializeOwned, O: Serialize>(
+    request: Request,
+    rule: impl FnOnce(I) -> Result<O>,
+) -> Result<Verdict, String> {
+    #[cfg(target_arch = "wasm32")]
+    crate::panic::install();
+    let input = serde_json::from_str(&request.payload)
+        .map_err(|error| reject("invalid-payload", format!("the payload does not fit: {error}")));
+    let output = input.and_then(rule).and_then(|output| {
+        serde_json::to_string(&output).map_err(|error| Error::bug(format!("the output is not JSON: {error}")))
+    });
+    output.map(Verdict::Accept).or_else(Error::into_verdict)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::Decimal;
+
+    #[derive(Deserialize)]
+    struct Input {
+        amount: Decimal,
+    }
+
+    fn answer(payload: &str, rule: fn(Input) -> Result<Decimal>) -> Result<Verdict, String> {
+        evaluate(Request { payload: payload.into() }, rule)
+    }
+
+    #[test]
+    fn an_output_keeps_the_digits_of_the_payload() {
+        let verdict = answer(r#"{"amount":100.50,"operation":"ignored"}"#, |input| Ok(input.amount));
+        assert_eq!(verdict, Ok(Verdict::Accept("100.50".into())));
+    }
+
+    #[test]
+    fn a_payload_that_does_not_fit_is_a_rejection_with_the_reason() {
+        for (payload, why) in [
+            (r#"{"amount":"100.50"}"#, "number"),
+            (r#"{}"#, "missing field `amount`"),
+            (r#"{"amount":1e2000}"#, "digits"),
+            ("[", "EOF"),
+            ("null", "invalid type: null"),
+        ] {
+            let Ok(Verdict::Reject(rejection)) = answer(payload, |input| Ok(input.amount)) else {
+                panic!("accepted {payload}");
+            };
+            assert_eq!(rejection.code, "invalid-payload");
+            assert!(rejection.message.contains(why), "{payload}: {}", rejection.message);
+        }
+    }
+
+    #[test]
+    fn what_a_rule_returns_as_an_error_is_told_apart() {
+        let Ok(Verdict::Reject(_)) = answer(r#"{"amount":1}"#, |_| Err(reject("no", "no"))) else {
+            panic!("no rejection");
+        };
+        assert_eq!(answer(r#"{"amount":1}"#, |_| Err(Error::bug("broken"))), Err("broken".into()));
+    }
+
+    #[test]
+    fn an_output_that_json_cannot_say_is_a_bug() {
+        let rule = |_: Input| Ok(std::collections::HashMap::from([(vec![1], 1)]));
+        let text = evaluate(Request { payload: r#"{"amount":1}"#.into() }, rule).unwrap_err();
+        assert!(text.starts_with("the output is not JSON"), "{text}");
+    }
+}

@@ -1,0 +1,20 @@
+use serde::Serialize;
+
+use crate::bindings::tenet::rule::events::{self, Event};
+use crate::{Error, Result};
+
+/// Publishes an event if the transaction commits, at least once.
+///
+/// The source says who speaks (`dsql.application`), the detail-type what happened
+/// (`Transaction Created`, 1 to 128 characters), the detail is a type that serialises to
+/// a JSON object without a member `tenet`, which the host adds. The answer is the
+/// event's id, the same on every attempt, in every delivery and in both regions.
+///
+/// An event that the host refuses is a bug of the rule, and so is one of a read-only
+/// operation.
+pub fn publish(source: impl Into<String>, detail_type: impl Into<String>, detail: &impl Serialize) -> Result<String> {
+    let detail = serde_json::to_string(detail)
+        .map_err(|error| Error::bug(format!("the event's detail is not JSON: {error}")))?;
+    let event = Event { source: source.into(), detail_type: detail_type.into(), detail };
+    events::publish(&event).map_err(|why| Error::bug(format!("the event was refused: {why}")))
+}

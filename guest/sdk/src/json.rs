@@ -1,0 +1,81 @@
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::row::{Native, native};
+use crate::{Result, TextError};
+
+/// JSON as text, its numbers untouched: what a `json` or `jsonb` column holds.
+///
+/// In a payload or an output it is the JSON itself, not a string.
+#[derive(Clone)]
+pub struct Json(Box<RawValue>);
+
+impl Json {
+    /// A value as JSON.
+    pub fn of(value: &impl Serialize) -> Result<Self> {
+        Ok(Self(serde_json::value::to_raw_value(value)?))
+    }
+
+    /// The value that the JSON stands for.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
+        Ok(serde_json::from_str(self.as_str())?)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        self.0.get()
+    }
+}
+
+impl fmt::Display for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        native(deserializer)
+    }
+}
+
+impl Native for Json {
+    const NAME: &'static str = "tenet::Json";
+    const EXPECTED: &'static str = "JSON";
+
+    fn from_text(text: String) -> Result<Self, TextError> {
+        RawValue::from_string(text).map(Self).map_err(|_| TextError::because("expected JSON"))
+    }
+
+    fn from_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Box::deserialize(deserializer).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_their_digits() {
+        let json: Json = serde_json::from_str(r#"{"a":1.50}"#).unwrap();
+        assert_eq!(serde_json::to_string(&[&json]).unwrap(), r#"[{"a":1.50}]"#);
+        assert_eq!(Json::of(&vec![1, 2]).unwrap().read::<Vec<i32>>().unwrap(), [1, 2]);
+        assert!(json.read::<Vec<i32>>().is_err());
+    }
+}

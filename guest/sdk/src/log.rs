@@ -1,0 +1,68 @@
+//! Lines for the operator's log, by macros that take what `format!` takes.
+//!
+//! Lines and their bytes are limited; payloads and secrets do not belong here. What an
+//! attempt that did not commit has logged is dropped with it, unless the request fails.
+//!
+//! ```no_run
+//! let rows = 3;
+//! tenet::log::info!("{rows} rows were old");
+//! ```
+
+use crate::bindings::tenet::rule::log as host;
+
+#[doc(inline)]
+pub use crate::{
+    __log_debug as debug, __log_error as error, __log_info as info, __log_warn as warn,
+};
+
+/// How much a line matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// For whoever looks for a mistake.
+    Debug,
+    /// What happened.
+    Info,
+    /// What should not happen often.
+    Warn,
+    /// What should not happen.
+    Error,
+}
+
+/// Writes one line.
+pub fn write(level: Level, message: &str) {
+    let level = match level {
+        Level::Debug => host::Level::Debug,
+        Level::Info => host::Level::Info,
+        Level::Warn => host::Level::Warn,
+        Level::Error => host::Level::Error,
+    };
+    host::write(level, message);
+}
+
+/// Logs for whoever looks for a mistake.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __log_debug {
+    ($($message:tt)+) => { $crate::log::write($crate::log::Level::Debug, &::std::format!($($message)+)) };
+}
+
+/// Logs what happened.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __log_info {
+    ($($message:tt)+) => { $crate::log::write($crate::log::Level::Info, &::std::format!($($message)+)) };
+}
+
+/// Logs what should not happen often.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __log_warn {
+    ($($message:tt)+) => { $crate::log::write($crate::log::Level::Warn, &::std::format!($($message)+)) };
+}
+
+/// Logs what should not happen.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __log_error {
+    ($($message:tt)+) => { $crate::log::write($crate::log::Level::Error, &::std::format!($($message)+)) };
+}

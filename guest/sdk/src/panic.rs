@@ -1,0 +1,14 @@
+use crate::bindings::tenet::rule::log::{Level, write};
+
+/// Lets a panic say in the operator's log what it was and where. Without this a panic
+/// in WebAssembly is a trap without a word.
+pub(crate) fn install() {
+    std::panic::set_hook(Box::new(|panic| {
+        let message = panic.payload_as_str().unwrap_or("no message");
+        let text = match panic.location() {
+            Some(location) => format!("panic at {location}: {message}"),
+            None => format!("panic: {message}"),
+        };
+        write(Level::Error, &text);
+    }));
+}

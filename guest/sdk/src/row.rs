@@ -1,0 +1,637 @@
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::take;
+use std::slice::IterMut;
+
+use serde::de::value::{MapDeserializer, SeqDeserializer, StrDeserializer, StringDeserializer};
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, Error as _, Expected, IntoDeserializer, MapAccess, SeqAccess,
+    Unexpected, Visitor,
+};
+use serde::forward_to_deserialize_any;
+
+use crate::bindings::tenet::rule::types::{Column, ColumnValues, RowSet};
+use crate::{Date, Decimal, Error, Json, Result, TextError, Time, Timestamp, TimestampTz, Uuid};
+
+/// The name under which [`Interval`](crate::Interval) asks for itself.
+pub(crate) const INTERVAL: &str = "tenet::Interval";
+
+/// A type that a column holds as it is, and JSON in a form of its own.
+///
+/// serde has no word for such types. They ask for a newtype by [`Native::NAME`]: a row
+/// knows the name, and every other format answers with itself.
+pub(crate) trait Native: Sized {
+    /// The name; no other newtype has it.
+    const NAME: &'static str;
+    /// What an error says was expected.
+    const EXPECTED: &'static str;
+
+    /// Reads the text of a column or of a JSON string.
+    fn from_text(text: String) -> Result<Self, TextError>;
+
+    /// Takes the number that a column holds.
+    fn from_number(_: i64) -> Option<Self> {
+        None
+    }
+
+    /// Reads what another format than a row holds.
+    fn from_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(OfText(PhantomData))
+    }
+}
+
+/// Deserialises a native type.
+pub(crate) fn native<'de, T: Native, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    deserializer.deserialize_newtype_struct(T::NAME, OfAny(PhantomData))
+}
+
+struct OfAny<T>(PhantomData<T>);
+struct OfText<T>(PhantomData<T>);
+
+impl<'de, T: Native> Visitor<'de> for OfAny<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(T::EXPECTED)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        T::from_json(deserializer)
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<T, E> {
+        T::from_number(number).ok_or_else(|| E::invalid_type(Unexpected::Signed(number), &self))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        self.visit_string(text.to_owned())
+    }
+
+    fn visit_string<E: serde::de::Error>(self, text: String) -> Result<T, E> {
+        T::from_text(text).map_err(E::custom)
+    }
+}
+
+impl<T: Native> Visitor<'_> for OfText<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(T::EXPECTED)
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        T::from_text(text.to_owned()).map_err(E::custom)
+    }
+}
+
+/// Deserialises every row, moving the values out of the columns.
+pub(crate) fn rows<T: DeserializeOwned>(mut set: RowSet) -> Result<Vec<T>> {
+    (0..set.rows as usize)
+        .map(|row| T::deserialize(Row { columns: &mut set.columns, row }).map_err(Error::from))
+        .collect()
+}
+
+/// Why a row does not fit the type it is wanted as. It tells types and names and never a
+/// value: it ends up in a log.
+#[derive(Debug)]
+struct RowError {
+    /// Which column, and what it holds there.
+    column: Option<String>,
+    what: String,
+}
+
+impl fmt::Display for RowError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.column {
+            Some(column) => write!(f, "{column}: {}", self.what),
+            None => write!(f, "a row does not fit: {}", self.what),
+        }
+    }
+}
+
+impl std::error::Error for RowError {}
+
+impl serde::de::Error for RowError {
+    fn custom<T: fmt::Display>(what: T) -> Self {
+        Self { column: None, what: what.to_string() }
+    }
+
+    fn invalid_type(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::custom(format_args!("expected {expected}"))
+    }
+
+    fn invalid_value(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::custom(format_args!("expected {expected}"))
+    }
+
+    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
+        Self::custom(format_args!("expected one of {}", expected.join(", ")))
+    }
+}
+
+struct Row<'a> {
+    columns: &'a mut [Column],
+    row: usize,
+}
+
+impl<'a> Row<'a> {
+    fn only(self) -> Result<Cell<'a>, RowError> {
+        let count = self.columns.len();
+        match self.columns {
+            [column] => Ok(Cell { column, row: self.row }),
+            _ => Err(RowError::custom(format_args!("the result has {count} columns, and one was expected"))),
+        }
+    }
+
+    fn cells(self) -> Cells<'a> {
+        Cells { columns: self.columns.iter_mut(), row: self.row, next: None }
+    }
+}
+
+macro_rules! of_the_only_column {
+    ($($method:ident)+) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, RowError> {
+            let mut cell = self.only()?;
+            cell.told(|cell| cell.$method(visitor))
+        })+
+    };
+}
+
+impl<'de> Deserializer<'de> for Row<'_> {
+    type Error = RowError;
+
+    of_the_only_column! {
+        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128 deserialize_f32
+        deserialize_f64 deserialize_char deserialize_str deserialize_string deserialize_bytes
+        deserialize_byte_buf
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, RowError> {
+        visitor.visit_map(self.cells())
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, RowError> {
+        visitor.visit_map(self.cells())
+    }
+
+    // Columns are matched to fields by name and not by place: serde lets a struct leave a
+    // field out, rename it or give it several names, which only its names tell.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, RowError> {
+        if name == INTERVAL {
+            return self.only()?.told(|cell| cell.deserialize_struct(name, fields, visitor));
+        }
+        visitor.visit_map(self.cells())
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, RowError> {
+        match self.columns {
+            [column] if column.is_null(self.row) => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, RowError> {
+        if name.starts_with("tenet::") {
+            return self.only()?.told(|cell| cell.deserialize_newtype_struct(name, visitor));
+        }
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, RowError> {
+        if let [Column { values: ColumnValues::Bytea(_), .. }] = self.columns {
+            return self.only()?.told(|cell| cell.deserialize_seq(visitor));
+        }
+        visitor.visit_seq(self.cells())
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, RowError> {
+        let count = self.columns.len();
+        if count != length {
+            return Err(RowError::custom(format_args!("the result has {count} columns, and {length} were expected")));
+        }
+        visitor.visit_seq(self.cells())
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        length: usize,
+        visitor: V,
+    ) -> Result<V::Value, RowError> {
+        self.deserialize_tuple(length, visitor)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, RowError> {
+        self.only()?.told(|cell| cell.deserialize_enum(name, variants, visitor))
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, RowError> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, RowError> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, RowError> {
+        visitor.visit_unit()
+    }
+
+    forward_to_deserialize_any! { identifier }
+}
+
+/// The cells of one row, with the names of their columns or without.
+struct Cells<'a> {
+    columns: IterMut<'a, Column>,
+    row: usize,
+    next: Option<&'a mut Column>,
+}
+
+impl<'de> MapAccess<'de> for Cells<'_> {
+    type Error = RowError;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, RowError> {
+        self.next = self.columns.next();
+        let Some(column) = &self.next else { return Ok(None) };
+        let name: StrDeserializer<'_, RowError> = column.name.as_str().into_deserializer();
+        seed.deserialize(name).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, RowError> {
+        let column = self.next.take().ok_or_else(|| RowError::custom("a value was asked for before its name"))?;
+        Cell { column, row: self.row }.told(|cell| seed.deserialize(cell))
+    }
+}
+
+impl<'de> SeqAccess<'de> for Cells<'_> {
+    type Error = RowError;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, RowError> {
+        let Some(column) = self.columns.next() else { return Ok(None) };
+        Cell { column, row: self.row }.told(|cell| seed.deserialize(cell)).map(Some)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.columns.len())
+    }
+}
+
+impl Column {
+    fn is_null(&self, row: usize) -> bool {
+        u32::try_from(row).is_ok_and(|row| self.nulls.binary_search(&row).is_ok())
+    }
+
+    fn type_name(&self) -> &'static str {
+        match self.values {
+            ColumnValues::Boolean(_) => "boolean",
+            ColumnValues::Int2(_) => "smallint",
+            ColumnValues::Int4(_) => "integer",
+            ColumnValues::Int8(_) => "bigint",
+            ColumnValues::Float8(_) => "double precision",
+            ColumnValues::Numeric(_) => "numeric",
+            ColumnValues::Text(_) => "text",
+            ColumnValues::Bytea(_) => "bytea",
+            ColumnValues::Uuid(_) => "uuid",
+            ColumnValues::Date(_) => "date",
+            ColumnValues::Time(_) => "time",
+            ColumnValues::Timestamp(_) => "timestamp",
+            ColumnValues::Timestamptz(_) => "timestamptz",
+            ColumnValues::Interval(_) => "interval",
+            ColumnValues::Json(_) => "json",
+        }
+    }
+}
+
+/// One value of one row.
+struct Cell<'a> {
+    column: &'a mut Column,
+    row: usize,
+}
+
+impl Cell<'_> {
+    /// Names the column in an error of what is done with the cell.
+    fn told<T>(&mut self, read: impl FnOnce(Cell<'_>) -> Result<T, RowError>) -> Result<T, RowError> {
+        let row = self.row;
+        read(Cell { column: self.column, row }).map_err(|error| {
+            let holds = if self.column.is_null(row) { "NULL" } else { self.column.type_name() };
+            RowError { column: Some(format!("column `{}` holds {holds}", self.column.name)), ..error }
+        })
+    }
+
+    fn is_null(&self) -> bool {
+        self.column.is_null(self.row)
+    }
+
+    /// Takes the value out, which happens once for each.
+    fn take<T: Default>(row: usize, values: &mut [T]) -> Result<T, RowError> {
+        values.get_mut(row).map(take).ok_or_else(|| RowError::custom("the column is shorter than the result"))
+    }
+}
+
+impl<'de> Deserializer<'de> for Cell<'_> {
+    type Error = RowError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, RowError> {
+        if self.is_null() {
+            return visitor.visit_unit();
+        }
+        let row = self.row;
+        match &mut self.column.values {
+            ColumnValues::Boolean(values) => visitor.visit_bool(Self::take(row, values)?),
+            ColumnValues::Int2(values) => visitor.visit_i16(Self::take(row, values)?),
+            ColumnValues::Int4(values) => visitor.visit_i32(Self::take(row, values)?),
+            ColumnValues::Int8(values) => visitor.visit_i64(Self::take(row, values)?),
+            ColumnValues::Float8(values) => visitor.visit_f64(Self::take(row, values)?),
+            ColumnValues::Bytea(values) => visitor.visit_byte_buf(Self::take(row, values)?),
+            ColumnValues::Numeric(values)
+            | ColumnValues::Text(values)
+            | ColumnValues::Uuid(values)
+            | ColumnValues::Json(values) => visitor.visit_string(Self::take(row, values)?),
+            ColumnValues::Date(values) => visitor.visit_string(Date::from_days(Self::take(row, values)?).to_string()),
+            ColumnValues::Time(values) => visitor.visit_string(Time::from_micros(Self::take(row, values)?).to_string()),
+            ColumnValues::Timestamp(values) => {
+                visitor.visit_string(Timestamp::from_micros(Self::take(row, values)?).to_string())
+            }
+            ColumnValues::Timestamptz(values) => {
+                visitor.visit_string(TimestampTz::from_micros(Self::take(row, values)?).to_string())
+            }
+            ColumnValues::Interval(values) => {
+                let interval = values.get(row).ok_or_else(|| RowError::custom("the column is shorter than the result"))?;
+                let parts = [
+                    ("months", i64::from(interval.months)),
+                    ("days", i64::from(interval.days)),
+                    ("microseconds", interval.microseconds),
+                ];
+                visitor.visit_map(MapDeserializer::new(parts.into_iter()))
+            }
+        }
+    }
+
+    // serde's floats take any integer and round it.
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, RowError> {
+        if matches!(self.column.values, ColumnValues::Float8(_)) {
+            return self.deserialize_any(visitor);
+        }
+        Err(RowError::invalid_type(Unexpected::Other("no float"), &visitor))
+    }
+
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, RowError> {
+        self.deserialize_f64(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, RowError> {
+        if self.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, RowError> {
+        if !name.starts_with("tenet::") {
+            return visitor.visit_newtype_struct(self);
+        }
+        if self.is_null() {
+            return visitor.visit_unit();
+        }
+        let row = self.row;
+        match (name, &mut self.column.values) {
+            (Decimal::NAME, ColumnValues::Numeric(values))
+            | (Uuid::NAME, ColumnValues::Uuid(values))
+            | (Json::NAME, ColumnValues::Json(values)) => visitor.visit_string(Self::take(row, values)?),
+            (Decimal::NAME, ColumnValues::Int2(values)) => visitor.visit_i64(Self::take(row, values)?.into()),
+            (Decimal::NAME, ColumnValues::Int4(values)) | (Date::NAME, ColumnValues::Date(values)) => {
+                visitor.visit_i64(Self::take(row, values)?.into())
+            }
+            (Decimal::NAME, ColumnValues::Int8(values))
+            | (Time::NAME, ColumnValues::Time(values))
+            | (Timestamp::NAME, ColumnValues::Timestamp(values))
+            | (TimestampTz::NAME, ColumnValues::Timestamptz(values)) => visitor.visit_i64(Self::take(row, values)?),
+            _ => Err(RowError::invalid_type(Unexpected::Other("another type"), &visitor)),
+        }
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, RowError> {
+        let row = self.row;
+        match &mut self.column.values {
+            ColumnValues::Bytea(values) if !self.column.nulls.binary_search(&(row as u32)).is_ok() => {
+                visitor.visit_seq(SeqDeserializer::new(Self::take(row, values)?.into_iter()))
+            }
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, RowError> {
+        let (row, null) = (self.row, self.is_null());
+        match &mut self.column.values {
+            ColumnValues::Text(values) if !null => {
+                let name: StringDeserializer<RowError> = Self::take(row, values)?.into_deserializer();
+                visitor.visit_enum(name)
+            }
+            _ => Err(RowError::invalid_type(Unexpected::Other("no text"), &visitor)),
+        }
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 char str string bytes byte_buf unit unit_struct
+        tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::Interval;
+
+    fn column(name: &str, values: ColumnValues, nulls: &[u32]) -> Column {
+        Column { name: name.into(), values, nulls: nulls.to_vec() }
+    }
+
+    fn set(rows: u32, columns: Vec<Column>) -> RowSet {
+        RowSet { rows, columns }
+    }
+
+    fn texts(values: &[&str]) -> ColumnValues {
+        ColumnValues::Text(values.iter().map(|value| (*value).to_owned()).collect())
+    }
+
+    fn one<T: DeserializeOwned>(values: ColumnValues) -> Result<T, String> {
+        let set = set(1, vec![column("c", values, &[])]);
+        rows(set).map(|mut rows| rows.remove(0)).map_err(|error| error.to_string())
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Account {
+        id: i64,
+        owner: Option<String>,
+        #[serde(rename = "saldo")]
+        balance: Decimal,
+    }
+
+    fn accounts() -> RowSet {
+        set(
+            2,
+            vec![
+                column("saldo", ColumnValues::Numeric(vec!["1.50".into(), "2".into()]), &[]),
+                column("unknown", ColumnValues::Boolean(vec![true, false]), &[]),
+                column("owner", texts(&["ann", ""]), &[1]),
+                column("id", ColumnValues::Int4(vec![1, 2]), &[]),
+            ],
+        )
+    }
+
+    #[test]
+    fn rows_become_structs_by_the_names_of_columns() {
+        let balance = |text: &str| text.parse::<Decimal>().unwrap();
+        assert_eq!(
+            rows::<Account>(accounts()).unwrap(),
+            [
+                Account { id: 1, owner: Some("ann".into()), balance: balance("1.50") },
+                Account { id: 2, owner: None, balance: balance("2") },
+            ]
+        );
+    }
+
+    #[test]
+    fn rows_become_tuples_scalars_and_newtypes() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Id(i64);
+        let two = || {
+            set(2, vec![column("a", ColumnValues::Int8(vec![1, 2]), &[]), column("b", texts(&["x", "y"]), &[1])])
+        };
+        assert_eq!(
+            rows::<(Id, Option<String>)>(two()).unwrap(),
+            [(Id(1), Some("x".to_owned())), (Id(2), None)]
+        );
+        let ids = || set(3, vec![column("id", ColumnValues::Int8(vec![1, 0, 3]), &[1])]);
+        assert_eq!(rows::<Option<i64>>(ids()).unwrap(), [Some(1), None, Some(3)]);
+        assert_eq!(rows::<Option<Id>>(ids()).unwrap(), [Some(Id(1)), None, Some(Id(3))]);
+        assert_eq!(rows::<(Option<i64>,)>(ids()).unwrap().len(), 3);
+        assert_eq!(rows::<()>(ids()).unwrap().len(), 3);
+        assert!(rows::<Account>(set(0, Vec::new())).unwrap().is_empty());
+    }
+
+    #[test]
+    fn every_type_of_the_contract_has_a_type_here() {
+        let uuid = "0f5d8c1a-02b3-4c4d-9e5f-00a1b2c3d4e5";
+        let interval = Interval { months: 1, days: -2, microseconds: 3 };
+        assert_eq!(one(ColumnValues::Boolean(vec![true])), Ok(true));
+        assert_eq!(one(ColumnValues::Int2(vec![-3])), Ok(-3_i16));
+        assert_eq!(one(ColumnValues::Int8(vec![300])), Ok(300_u32));
+        assert_eq!(one(ColumnValues::Float8(vec![0.5])), Ok(0.5));
+        assert_eq!(one(ColumnValues::Numeric(vec!["1.50".into()])), Ok("1.50".parse::<Decimal>().unwrap()));
+        assert_eq!(one(ColumnValues::Int4(vec![7])), Ok(Decimal::from(7)));
+        assert_eq!(one(texts(&["x"])), Ok("x".to_owned()));
+        assert_eq!(one(ColumnValues::Bytea(vec![vec![1, 2]])), Ok(vec![1_u8, 2]));
+        assert_eq!(one(ColumnValues::Uuid(vec![uuid.into()])), Ok(uuid.parse::<Uuid>().unwrap()));
+        assert_eq!(one(ColumnValues::Uuid(vec![uuid.into()])), Ok(uuid.to_owned()));
+        assert_eq!(one(ColumnValues::Date(vec![1])), Ok(Date::from_days(1)));
+        assert_eq!(one(ColumnValues::Time(vec![1])), Ok(Time::from_micros(1)));
+        assert_eq!(one(ColumnValues::Timestamp(vec![-1])), Ok(Timestamp::from_micros(-1)));
+        assert_eq!(one(ColumnValues::Timestamptz(vec![0])), Ok(TimestampTz::from_micros(0)));
+        assert_eq!(one(ColumnValues::Timestamptz(vec![0])), Ok("1970-01-01T00:00:00Z".to_owned()));
+        assert_eq!(one(ColumnValues::Interval(vec![interval])), Ok(interval));
+        let json: Json = one(ColumnValues::Json(vec!["{\"a\": 1.50}".into()])).unwrap();
+        assert_eq!(json.as_str(), "{\"a\": 1.50}");
+    }
+
+    #[test]
+    fn native_types_work_in_structs_and_behind_options() {
+        #[derive(Debug, Deserialize)]
+        struct Holder {
+            at: Option<Timestamp>,
+            bytes: Option<Vec<u8>>,
+            span: Option<Interval>,
+            amount: Option<Decimal>,
+        }
+        let nulls: &[u32] = &[1];
+        let holders: Vec<Holder> = rows(set(
+            2,
+            vec![
+                column("at", ColumnValues::Timestamp(vec![5, 0]), nulls),
+                column("bytes", ColumnValues::Bytea(vec![vec![1], vec![]]), nulls),
+                column("span", ColumnValues::Interval(vec![Interval { months: 1, days: 1, microseconds: 1 }; 2]), nulls),
+                column("amount", ColumnValues::Numeric(vec!["1.5".into(), String::new()]), nulls),
+            ],
+        ))
+        .unwrap();
+        let [full, empty] = &holders[..] else { panic!("two rows") };
+        assert_eq!((full.at, full.bytes.as_deref()), (Some(Timestamp::from_micros(5)), Some(&[1_u8][..])));
+        assert!(full.span.is_some() && full.amount.is_some());
+        assert!(empty.at.is_none() && empty.bytes.is_none() && empty.span.is_none() && empty.amount.is_none());
+    }
+
+    #[test]
+    fn an_enum_is_read_from_text() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Status {
+            Pending,
+            Done,
+        }
+        assert_eq!(one(texts(&["pending"])), Ok(Status::Pending));
+        assert_eq!(one(texts(&["done"])), Ok(Status::Done));
+        assert_eq!(one::<Status>(texts(&["secret"])).unwrap_err(), "column `c` holds text: expected one of pending, done");
+    }
+
+    #[test]
+    fn errors_name_the_column_and_the_type_and_tell_no_value() {
+        assert_eq!(one::<i64>(texts(&["secret"])).unwrap_err(), "column `c` holds text: expected i64");
+        assert_eq!(one::<i16>(ColumnValues::Int8(vec![70_000])).unwrap_err(), "column `c` holds bigint: expected i16");
+        assert_eq!(one::<f64>(ColumnValues::Int8(vec![1])).unwrap_err(), "column `c` holds bigint: expected f64");
+        assert_eq!(one::<f64>(ColumnValues::Numeric(vec!["1".into()])).unwrap_err(), "column `c` holds numeric: expected f64");
+        assert_eq!(one::<i64>(ColumnValues::Timestamp(vec![1])).unwrap_err(), "column `c` holds timestamp: expected i64");
+        assert_eq!(one::<Uuid>(texts(&["x"])).unwrap_err(), "column `c` holds text: expected a UUID");
+        assert_eq!(one::<Decimal>(ColumnValues::Float8(vec![0.1])).unwrap_err(), "column `c` holds double precision: expected a decimal number");
+    }
+
+    #[test]
+    fn null_needs_an_option() {
+        let null = |values| set(1, vec![column("c", values, &[0])]);
+        let error = |error: Error| error.to_string();
+        assert_eq!(rows::<i64>(null(ColumnValues::Int8(vec![0]))).map_err(error), Err("column `c` holds NULL: expected i64".into()));
+        assert_eq!(rows::<String>(null(texts(&[""]))).map_err(error), Err("column `c` holds NULL: expected a string".into()));
+        assert_eq!(rows::<Vec<u8>>(null(ColumnValues::Bytea(vec![vec![]]))).map_err(error), Err("column `c` holds NULL: expected a sequence".into()));
+        assert_eq!(rows::<Decimal>(null(ColumnValues::Numeric(vec![String::new()]))).map_err(error), Err("column `c` holds NULL: expected a decimal number".into()));
+    }
+
+    #[test]
+    fn a_result_of_another_shape_is_told() {
+        let error = rows::<i64>(accounts()).unwrap_err().to_string();
+        assert_eq!(error, "a row does not fit: the result has 4 columns, and one was expected");
+        let error = rows::<(i64, i64)>(accounts()).unwrap_err().to_string();
+        assert_eq!(error, "a row does not fit: the result has 4 columns, and 2 were expected");
+        let error = rows::<Account>(set(1, vec![column("id", ColumnValues::Int4(vec![1]), &[])])).unwrap_err();
+        assert_eq!(error.to_string(), "a row does not fit: missing field `saldo`");
+        let twice = vec![column("id", ColumnValues::Int4(vec![1]), &[]), column("id", ColumnValues::Int4(vec![2]), &[])];
+        assert!(rows::<Account>(set(1, twice)).unwrap_err().to_string().contains("duplicate field `id`"));
+    }
+
+    #[test]
+    fn a_row_can_be_json() {
+        let values: Vec<serde_json::Value> = rows(accounts()).unwrap();
+        assert_eq!(values[1], serde_json::json!({"saldo": "2", "unknown": false, "owner": null, "id": 2}));
+    }
+}

@@ -1,0 +1,21 @@
+use std::fmt;
+
+/// Text that is not what it should be: a date, a UUID and the like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextError {
+    what: &'static str,
+}
+
+impl TextError {
+    pub(crate) const fn because(what: &'static str) -> Self {
+        Self { what }
+    }
+}
+
+impl fmt::Display for TextError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what)
+    }
+}
+
+impl std::error::Error for TextError {}
