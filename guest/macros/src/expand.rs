@@ -7,8 +7,9 @@ pub(crate) fn rule(arguments: TokenStream, item: TokenStream) -> Result<TokenStr
     if !arguments.is_empty() {
         return Err(Error::new_spanned(arguments, "#[tenet::rule] takes no arguments"));
     }
-    let function: ItemFn = syn::parse2(item)
-        .map_err(|error| Error::new(error.span(), "#[tenet::rule] goes on a function with a body, and on nothing else"))?;
+    let function: ItemFn = syn::parse2(item).map_err(|error| {
+        Error::new(error.span(), "#[tenet::rule] goes on a function with a body, and on nothing else")
+    })?;
     let input = input_of(&function.sig)?;
     let name = &function.sig.ident;
     // The exported macro is there to collide: a component has one `evaluate`, and without

@@ -125,9 +125,15 @@ impl Decimal {
         let before = self.digits.len().saturating_sub(self.scale);
         let most = precision.saturating_sub(scale);
         if needed > scale {
-            Err(reject("invalid-amount", format!("the number has {needed} digits after the point, and {scale} at most are allowed")))
+            Err(reject(
+                "invalid-amount",
+                format!("the number has {needed} digits after the point, and {scale} at most are allowed"),
+            ))
         } else if before > most {
-            Err(reject("invalid-amount", format!("the number has {before} digits before the point, and {most} at most are allowed")))
+            Err(reject(
+                "invalid-amount",
+                format!("the number has {before} digits before the point, and {most} at most are allowed"),
+            ))
         } else {
             Ok(())
         }
@@ -177,13 +183,15 @@ impl Decimal {
 /// Numbers without leading zeros, the highest digit first.
 fn compare(a: &[u8], b: &[u8]) -> Ordering {
     let significant = |digits: &[u8]| digits.iter().skip_while(|digit| **digit == 0).count();
-    significant(a).cmp(&significant(b)).then_with(|| {
-        a.iter().skip_while(|digit| **digit == 0).cmp(b.iter().skip_while(|digit| **digit == 0))
-    })
+    significant(a)
+        .cmp(&significant(b))
+        .then_with(|| a.iter().skip_while(|digit| **digit == 0).cmp(b.iter().skip_while(|digit| **digit == 0)))
 }
 
 fn add(a: &[u8], b: &[u8]) -> Vec<u8> {
-    let lowest_first = |digits: &[u8]| digits.iter().rev().copied().chain(repeat(0)).take(a.len().max(b.len()) + 1).collect::<Vec<u8>>();
+    let lowest_first = |digits: &[u8]| {
+        digits.iter().rev().copied().chain(repeat(0)).take(a.len().max(b.len()) + 1).collect::<Vec<u8>>()
+    };
     let mut carry = 0;
     let mut sum: Vec<u8> = lowest_first(a)
         .into_iter()
@@ -380,7 +388,8 @@ mod tests {
 
     #[test]
     fn digits_stay_as_they_were_written() {
-        for text in ["0", "0.00", "100.50", "-100.50", "0.001", "99999999.99", "-0.5", "12345678901234567890.123456789"] {
+        for text in ["0", "0.00", "100.50", "-100.50", "0.001", "99999999.99", "-0.5", "12345678901234567890.123456789"]
+        {
             assert_eq!(decimal(text).to_string(), text);
         }
         for (text, told) in [("007.50", "7.50"), ("-0.00", "0.00"), ("-0", "0"), ("00", "0")] {
@@ -511,7 +520,9 @@ mod tests {
         for text in ["0", "100.50", "99999999.99", "-99999999.99", "100.500", "0.10"] {
             assert!(decimal(text).fits(10, 2).is_ok(), "{text}");
         }
-        for (text, why) in [("100.505", "3 digits after"), ("0.001", "3 digits after"), ("100000000", "9 digits before")] {
+        for (text, why) in
+            [("100.505", "3 digits after"), ("0.001", "3 digits after"), ("100000000", "9 digits before")]
+        {
             let error = decimal(text).fits(10, 2).unwrap_err();
             assert_eq!(error.code(), Some("invalid-amount"));
             assert!(error.to_string().contains(why), "{error}");

@@ -69,7 +69,7 @@ impl Error {
     }
 
     /// The rule is broken, and this is how. For what should not happen whatever the
-    /// caller sends; a payload at fault is a [rejection](reject).
+    /// caller sends; a payload at fault is a [rejection](reject()).
     pub fn bug(message: impl Into<String>) -> Self {
         Self::new(Kind::Bug(message.into()))
     }

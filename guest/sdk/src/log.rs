@@ -11,9 +11,7 @@
 use crate::bindings::tenet::rule::log as host;
 
 #[doc(inline)]
-pub use crate::{
-    __log_debug as debug, __log_error as error, __log_info as info, __log_warn as warn,
-};
+pub use crate::{__log_debug as debug, __log_error as error, __log_info as info, __log_warn as warn};
 
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

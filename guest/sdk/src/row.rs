@@ -196,11 +196,7 @@ impl<'de> Deserializer<'de> for Row<'_> {
         }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, RowError> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, RowError> {
         if name.starts_with("tenet::") {
             return self.only()?.told(|cell| cell.deserialize_newtype_struct(name, visitor));
         }
@@ -371,7 +367,8 @@ impl<'de> Deserializer<'de> for Cell<'_> {
                 visitor.visit_string(TimestampTz::from_micros(Self::take(row, values)?).to_string())
             }
             ColumnValues::Interval(values) => {
-                let interval = values.get(row).ok_or_else(|| RowError::custom("the column is shorter than the result"))?;
+                let interval =
+                    values.get(row).ok_or_else(|| RowError::custom("the column is shorter than the result"))?;
                 let parts = [
                     ("months", i64::from(interval.months)),
                     ("days", i64::from(interval.days)),
@@ -398,11 +395,7 @@ impl<'de> Deserializer<'de> for Cell<'_> {
         if self.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, RowError> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, RowError> {
         if !name.starts_with("tenet::") {
             return visitor.visit_newtype_struct(self);
         }
@@ -427,9 +420,9 @@ impl<'de> Deserializer<'de> for Cell<'_> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, RowError> {
-        let row = self.row;
+        let (row, null) = (self.row, self.is_null());
         match &mut self.column.values {
-            ColumnValues::Bytea(values) if !self.column.nulls.binary_search(&(row as u32)).is_ok() => {
+            ColumnValues::Bytea(values) if !null => {
                 visitor.visit_seq(SeqDeserializer::new(Self::take(row, values)?.into_iter()))
             }
             _ => self.deserialize_any(visitor),
@@ -518,13 +511,9 @@ mod tests {
     fn rows_become_tuples_scalars_and_newtypes() {
         #[derive(Debug, PartialEq, Deserialize)]
         struct Id(i64);
-        let two = || {
-            set(2, vec![column("a", ColumnValues::Int8(vec![1, 2]), &[]), column("b", texts(&["x", "y"]), &[1])])
-        };
-        assert_eq!(
-            rows::<(Id, Option<String>)>(two()).unwrap(),
-            [(Id(1), Some("x".to_owned())), (Id(2), None)]
-        );
+        let two =
+            || set(2, vec![column("a", ColumnValues::Int8(vec![1, 2]), &[]), column("b", texts(&["x", "y"]), &[1])]);
+        assert_eq!(rows::<(Id, Option<String>)>(two()).unwrap(), [(Id(1), Some("x".to_owned())), (Id(2), None)]);
         let ids = || set(3, vec![column("id", ColumnValues::Int8(vec![1, 0, 3]), &[1])]);
         assert_eq!(rows::<Option<i64>>(ids()).unwrap(), [Some(1), None, Some(3)]);
         assert_eq!(rows::<Option<Id>>(ids()).unwrap(), [Some(Id(1)), None, Some(Id(3))]);
@@ -572,7 +561,11 @@ mod tests {
             vec![
                 column("at", ColumnValues::Timestamp(vec![5, 0]), nulls),
                 column("bytes", ColumnValues::Bytea(vec![vec![1], vec![]]), nulls),
-                column("span", ColumnValues::Interval(vec![Interval { months: 1, days: 1, microseconds: 1 }; 2]), nulls),
+                column(
+                    "span",
+                    ColumnValues::Interval(vec![Interval { months: 1, days: 1, microseconds: 1 }; 2]),
+                    nulls,
+                ),
                 column("amount", ColumnValues::Numeric(vec!["1.5".into(), String::new()]), nulls),
             ],
         ))
@@ -593,7 +586,10 @@ mod tests {
         }
         assert_eq!(one(texts(&["pending"])), Ok(Status::Pending));
         assert_eq!(one(texts(&["done"])), Ok(Status::Done));
-        assert_eq!(one::<Status>(texts(&["secret"])).unwrap_err(), "column `c` holds text: expected one of pending, done");
+        assert_eq!(
+            one::<Status>(texts(&["secret"])).unwrap_err(),
+            "column `c` holds text: expected one of pending, done"
+        );
     }
 
     #[test]
@@ -601,20 +597,41 @@ mod tests {
         assert_eq!(one::<i64>(texts(&["secret"])).unwrap_err(), "column `c` holds text: expected i64");
         assert_eq!(one::<i16>(ColumnValues::Int8(vec![70_000])).unwrap_err(), "column `c` holds bigint: expected i16");
         assert_eq!(one::<f64>(ColumnValues::Int8(vec![1])).unwrap_err(), "column `c` holds bigint: expected f64");
-        assert_eq!(one::<f64>(ColumnValues::Numeric(vec!["1".into()])).unwrap_err(), "column `c` holds numeric: expected f64");
-        assert_eq!(one::<i64>(ColumnValues::Timestamp(vec![1])).unwrap_err(), "column `c` holds timestamp: expected i64");
+        assert_eq!(
+            one::<f64>(ColumnValues::Numeric(vec!["1".into()])).unwrap_err(),
+            "column `c` holds numeric: expected f64"
+        );
+        assert_eq!(
+            one::<i64>(ColumnValues::Timestamp(vec![1])).unwrap_err(),
+            "column `c` holds timestamp: expected i64"
+        );
         assert_eq!(one::<Uuid>(texts(&["x"])).unwrap_err(), "column `c` holds text: expected a UUID");
-        assert_eq!(one::<Decimal>(ColumnValues::Float8(vec![0.1])).unwrap_err(), "column `c` holds double precision: expected a decimal number");
+        assert_eq!(
+            one::<Decimal>(ColumnValues::Float8(vec![0.1])).unwrap_err(),
+            "column `c` holds double precision: expected a decimal number"
+        );
     }
 
     #[test]
     fn null_needs_an_option() {
         let null = |values| set(1, vec![column("c", values, &[0])]);
         let error = |error: Error| error.to_string();
-        assert_eq!(rows::<i64>(null(ColumnValues::Int8(vec![0]))).map_err(error), Err("column `c` holds NULL: expected i64".into()));
-        assert_eq!(rows::<String>(null(texts(&[""]))).map_err(error), Err("column `c` holds NULL: expected a string".into()));
-        assert_eq!(rows::<Vec<u8>>(null(ColumnValues::Bytea(vec![vec![]]))).map_err(error), Err("column `c` holds NULL: expected a sequence".into()));
-        assert_eq!(rows::<Decimal>(null(ColumnValues::Numeric(vec![String::new()]))).map_err(error), Err("column `c` holds NULL: expected a decimal number".into()));
+        assert_eq!(
+            rows::<i64>(null(ColumnValues::Int8(vec![0]))).map_err(error),
+            Err("column `c` holds NULL: expected i64".into())
+        );
+        assert_eq!(
+            rows::<String>(null(texts(&[""]))).map_err(error),
+            Err("column `c` holds NULL: expected a string".into())
+        );
+        assert_eq!(
+            rows::<Vec<u8>>(null(ColumnValues::Bytea(vec![vec![]]))).map_err(error),
+            Err("column `c` holds NULL: expected a sequence".into())
+        );
+        assert_eq!(
+            rows::<Decimal>(null(ColumnValues::Numeric(vec![String::new()]))).map_err(error),
+            Err("column `c` holds NULL: expected a decimal number".into())
+        );
     }
 
     #[test]
@@ -625,7 +642,8 @@ mod tests {
         assert_eq!(error, "a row does not fit: the result has 4 columns, and 2 were expected");
         let error = rows::<Account>(set(1, vec![column("id", ColumnValues::Int4(vec![1]), &[])])).unwrap_err();
         assert_eq!(error.to_string(), "a row does not fit: missing field `saldo`");
-        let twice = vec![column("id", ColumnValues::Int4(vec![1]), &[]), column("id", ColumnValues::Int4(vec![2]), &[])];
+        let twice =
+            vec![column("id", ColumnValues::Int4(vec![1]), &[]), column("id", ColumnValues::Int4(vec![2]), &[])];
         assert!(rows::<Account>(set(1, twice)).unwrap_err().to_string().contains("duplicate field `id`"));
     }
 

@@ -159,7 +159,8 @@ fn read_time(text: &str) -> Option<i64> {
     if parts.next().is_some() || fraction.len() > 6 {
         return None;
     }
-    let micros = seconds * SECOND + number(&format!("{fraction:0<6}"), 6, SECOND - 1).filter(|_| !fraction.is_empty())?;
+    let micros =
+        seconds * SECOND + number(&format!("{fraction:0<6}"), 6, SECOND - 1).filter(|_| !fraction.is_empty())?;
     (micros <= DAY).then_some(micros)
 }
 
@@ -352,7 +353,9 @@ mod tests {
         for text in ["", "2026-02-29", "2026-13-01", "2026-1-1", "26-01-01", "2026-01-01-01", "2026-01-+1"] {
             assert!(text.parse::<Date>().is_err(), "{text}");
         }
-        for text in ["", "1:00:00", "25:00:00", "24:00:01", "12:60:00", "12:00", "12:00:00.", "12:00:00.1234567", "12:00:00.-1"] {
+        for text in
+            ["", "1:00:00", "25:00:00", "24:00:01", "12:60:00", "12:00", "12:00:00.", "12:00:00.1234567", "12:00:00.-1"]
+        {
             assert!(text.parse::<Time>().is_err(), "{text}");
         }
         for text in ["2026-01-01", "2026-01-01T00:00:00", "2026-01-01T00:00:00+1:00", "infinityZ"] {

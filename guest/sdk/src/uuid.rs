@@ -109,7 +109,12 @@ mod tests {
 
     #[test]
     fn what_is_no_uuid_is_refused() {
-        for text in ["", "0f5d8c1a02b34c4d9e5f00a1b2c3d4e5", "0f5d8c1a-02b3-4c4d-9e5f-00a1b2c3d4e", "+f5d8c1a-02b3-4c4d-9e5f-00a1b2c3d4e5"] {
+        for text in [
+            "",
+            "0f5d8c1a02b34c4d9e5f00a1b2c3d4e5",
+            "0f5d8c1a-02b3-4c4d-9e5f-00a1b2c3d4e",
+            "+f5d8c1a-02b3-4c4d-9e5f-00a1b2c3d4e5",
+        ] {
             assert!(text.parse::<Uuid>().is_err(), "{text}");
         }
     }

@@ -1,1 +1,48 @@
-fn main() {}
+//! The tasks of this repository: `cargo xtask TASK`.
+//!
+//! A task does all the set-up that it needs, says what it is doing, and ends what it
+//! started. It depends on `host/build` and nothing heavier, so that it starts at once.
+
+mod demo;
+mod guests;
+mod licences;
+mod lint;
+mod moto;
+mod repository;
+mod stages;
+mod tally;
+mod test;
+mod venv;
+
+use std::process::ExitCode;
+
+use crate::repository::Repository;
+
+const USAGE: &str = "\
+usage: cargo xtask TASK
+
+  demo         build everything and tell the story of one transaction in two regions
+  test [NAME]  every check and every test there is; with NAME only tests with it in their name
+  guests       build the example rules and the guests of the tests into target/tenet
+  lint         formatting, clippy, documentation, licences and duplicate versions";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let repository = Repository::here();
+    let done = match arguments.as_slice() {
+        ["demo"] => demo::demo(&repository),
+        ["test"] => test::test(&repository, None).map(|()| ExitCode::SUCCESS),
+        ["test", name] => test::test(&repository, Some(name)).map(|()| ExitCode::SUCCESS),
+        ["guests"] => guests::task(&repository).map(|()| ExitCode::SUCCESS),
+        ["lint"] => lint::task(&repository).map(|()| ExitCode::SUCCESS),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

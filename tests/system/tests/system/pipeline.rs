@@ -36,7 +36,9 @@ async fn a_transaction_is_recorded_read_elsewhere_and_told_to_both_buses_exactly
     let event = regions.at_west.received().remove(0);
     let detail = r#""detail":{"transaction_id":"test-001","amount":100.50,"region":"us-east-1","tenet":{"id":""#;
     assert!(event.contains(detail), "{event}");
-    assert!(event.contains(r#""source":"dsql.application""#) && event.contains(r#""detail-type":"Transaction Created""#));
+    assert!(
+        event.contains(r#""source":"dsql.application""#) && event.contains(r#""detail-type":"Transaction Created""#)
+    );
     assert_eq!(database.count("select count(*) from tenet.outbox").await, 0);
 }
 
@@ -93,7 +95,8 @@ async fn two_writers_of_one_row_both_come_through_and_one_of_them_tries_again() 
             tokio::spawn(async move { regions.east.invoke(&event).await })
         })
         .into();
-    let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    let waiting =
+        "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
     while database.count(waiting).await < 2 {}
     holder.batch_execute("rollback").await.unwrap();
 
@@ -255,5 +258,9 @@ async fn a_database_that_is_not_there_is_503_and_names_the_key() {
     let host = Host::start("rules", "postgres://admin@127.0.0.1:1/nowhere", EAST, &buses);
     let answer = host.invoke(WRITE).await.answer;
     assert_eq!(answer.status.code(), 503);
-    assert!(answer.body.contains(r#""key":"test-001""#) && answer.body.contains("cannot be reached"), "{}", answer.body);
+    assert!(
+        answer.body.contains(r#""key":"test-001""#) && answer.body.contains("cannot be reached"),
+        "{}",
+        answer.body
+    );
 }

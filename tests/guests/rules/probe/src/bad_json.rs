@@ -1,0 +1,24 @@
+//! Accepts with an output that is not JSON. The attribute `#[tenet::rule]` cannot say
+//! that, so this guest's export is written by hand.
+
+use tenet::__private::{Guest, Request, Verdict, evaluate};
+
+struct Probe;
+
+impl Guest for Probe {
+    fn evaluate(request: Request) -> Result<Verdict, String> {
+        if request.payload.contains("\"bad-json\"") {
+            return Ok(Verdict::Accept("{\"unfinished\":".to_owned()));
+        }
+        evaluate(request, crate::probe)
+    }
+}
+
+// Natively nothing else calls the guest, which would be told as dead code.
+const _: fn(Request) -> Result<Verdict, String> = <Probe as Guest>::evaluate;
+
+#[cfg(target_arch = "wasm32")]
+#[allow(unsafe_code, reason = "the component's export, as wit-bindgen writes it")]
+const _: () = {
+    tenet::__private::export!(Probe);
+};

@@ -1,0 +1,7 @@
+//! Returns an error that is no rejection.
+
+use serde::de::IgnoredAny;
+
+pub(crate) fn run(_: IgnoredAny) -> tenet::Result<()> {
+    Err(tenet::Error::bug("a bug on demand"))
+}

@@ -1,0 +1,9 @@
+//! Computes without end.
+
+use serde::de::IgnoredAny;
+
+pub(crate) fn run(_: IgnoredAny) -> tenet::Result<()> {
+    loop {
+        std::hint::spin_loop();
+    }
+}

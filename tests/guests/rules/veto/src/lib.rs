@@ -1,0 +1,24 @@
+//! The second rule of a pair: says no when the payload tells it to, and otherwise tells
+//! what it sees of the first rule's writes.
+
+use serde::{Deserialize, Serialize};
+use tenet::params;
+
+#[derive(Deserialize)]
+struct Input {
+    #[serde(default)]
+    veto: bool,
+}
+
+#[derive(Serialize)]
+struct Output {
+    second: Option<i64>,
+}
+
+#[tenet::rule]
+fn veto(input: Input) -> tenet::Result<Output> {
+    if input.veto {
+        tenet::reject!("veto", "the second rule says no");
+    }
+    Ok(Output { second: tenet::query_opt("SELECT value FROM counters WHERE id = $1", params![1])? })
+}

@@ -1,0 +1,4 @@
+CREATE TABLE IF NOT EXISTS counters (
+    id int PRIMARY KEY,
+    value bigint NOT NULL
+);

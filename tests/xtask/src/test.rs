@@ -1,0 +1,94 @@
+use std::fs;
+use std::process::Command;
+use std::thread;
+
+use anyhow::{Context, anyhow};
+use tenet_build::{PrivatePostgres, Programs, Toolchain};
+
+use crate::guests::{self, GUESTS, RULES};
+use crate::lint;
+use crate::moto::Moto;
+use crate::repository::{Repository, run};
+use crate::stages::Stages;
+use crate::tally::Tally;
+use crate::venv::Venv;
+
+/// The database that a test's own is a copy of: every schema is in it.
+const TEMPLATE: &str = "tenet_template";
+
+/// The Lambda function built alone, as it is deployed: a build of the whole workspace would
+/// unify its features with the harness's and put a compiler into it.
+const BOOTSTRAP: &str = "target/tenet/bootstrap";
+
+/// Every check and every test there is; with `name` only the tests that have it in theirs.
+pub(crate) fn test(repository: &Repository, name: Option<&str>) -> anyhow::Result<()> {
+    let mut stages = Stages::default();
+    let mut tally = Tally::default();
+    let done = all(repository, name, &mut stages, &mut tally);
+    stages.print_summary();
+    if tally != Tally::default() {
+        println!("{} passed, {} failed", tally.passed, tally.failed);
+    }
+    done
+}
+
+fn all(repository: &Repository, name: Option<&str>, stages: &mut Stages, tally: &mut Tally) -> anyhow::Result<()> {
+    // Downloads take minutes and cargo does not need them: they go on meanwhile.
+    let of_setup = repository.clone();
+    let setup = thread::spawn(move || set_up(&of_setup));
+    lint::all(repository, stages)?;
+    stages.run("build", || run(&mut repository.cargo(&["build", "--locked", "--workspace", "--all-targets"])))?;
+    // What the tests start, before the next stage puts another of its kind into its place.
+    stages.run("bootstrap", || {
+        run(&mut repository.cargo(&["build", "--locked", "-p", "tenet-lambda"]))?;
+        fs::create_dir_all(repository.path("target/tenet"))?;
+        fs::copy(repository.binary("bootstrap"), repository.path(BOOTSTRAP)).context("cannot copy bootstrap")?;
+        Ok(())
+    })?;
+    let venv = stages.run("setup", || setup.join().map_err(|_| anyhow!("the set-up panicked"))?)?;
+    stages.run("guests", || guests::build(repository))?;
+    let servers = stages.run("servers", || Servers::start(repository, &venv))?;
+    stages.run("tests", || {
+        let test = ["test", "--locked", "--workspace", "--no-fail-fast"];
+        tally.run(servers.name_to(repository.cargo(&test).args(name), repository, &venv))?;
+        tally.run(repository.cargo_for_guests(&test).args(["--manifest-path", "guest/Cargo.toml"]).args(name))?;
+        tally.check()
+    })?;
+    servers.postgres.stop()?;
+    Ok(())
+}
+
+/// What has to be on the machine, as far as cargo does not bring it.
+fn set_up(repository: &Repository) -> anyhow::Result<Venv> {
+    Toolchain::find(&repository.path("guest"))?;
+    Programs::find()?;
+    Venv::ready(repository)
+}
+
+/// The servers that the tests use.
+struct Servers {
+    postgres: PrivatePostgres,
+    moto: Moto,
+}
+
+impl Servers {
+    fn start(repository: &Repository, venv: &Venv) -> anyhow::Result<Self> {
+        let postgres = PrivatePostgres::start()?;
+        postgres.create_database(TEMPLATE)?;
+        let url = postgres.url(TEMPLATE);
+        let apply = ["schema", "apply", "--database-url", &url, RULES, GUESTS];
+        run(&mut repository.command(&repository.binary("tenet"), &apply))?;
+        Ok(Self { postgres, moto: Moto::start(repository, venv)? })
+    }
+
+    /// Hands on where everything is.
+    fn name_to<'a>(&self, command: &'a mut Command, repository: &Repository, venv: &Venv) -> &'a mut Command {
+        command
+            .env("TENET_TEST_POSTGRES", self.postgres.url("postgres"))
+            .env("TENET_TEST_TEMPLATE", TEMPLATE)
+            .env("TENET_TEST_EVENTBRIDGE", self.moto.url())
+            .env("TENET_TEST_BOOTSTRAP", repository.path(BOOTSTRAP))
+            .env("TENET_TEST_CARGO_LAMBDA", venv.program("cargo-lambda"))
+            .env("TENET_TEST_TENET", repository.binary("tenet"))
+    }
+}
