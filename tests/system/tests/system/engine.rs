@@ -108,7 +108,8 @@ fn request(payload: &str) -> Request {
 }
 
 async fn probe(library: &Library, behaviour: &str, limits: &Limits, calls: Arc<Calls>) -> RuleCall {
-    library.call("probe", &request(&format!(r#"{{"do":"{behaviour}"}}"#)), limits, calls).await
+    // Only `big-output` looks at the second member.
+    library.call("probe", &request(&format!(r#"{{"do":"{behaviour}","bytes":100000}}"#)), limits, calls).await
 }
 
 /// How a behaviour of the probe ends under some limits.
@@ -191,7 +192,7 @@ async fn a_panic_is_a_trap_and_its_message_is_in_the_log() {
     let Ended::Trap(text) = &call.ended else { panic!("{call:?}") };
     assert_eq!(text.matches("unreachable").count(), 1, "{text}");
     let log = calls.log.lock().unwrap();
-    assert!(log.iter().any(|(level, line)| *level == LogLevel::Error && line.contains("panicked")), "{log:?}");
+    assert!(log.iter().any(|(level, line)| *level == LogLevel::Error && line.contains("a panic on demand")), "{log:?}");
 }
 
 #[tokio::test]

@@ -16,17 +16,18 @@ const FUNCTION: &str = "tenet";
 struct Lambda {
     address: String,
     _api: Child,
-    _bootstrap: Child,
+    bootstrap: Child,
 }
 
 impl Lambda {
     async fn start(url: &str, bus: &str) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let address = format!("127.0.0.1:{port}");
-        let api = Command::new(support::path("TENET_TEST_CARGO_LAMBDA"))
+        let mut api = Command::new(support::path("TENET_TEST_CARGO_LAMBDA"))
             .args(["lambda", "watch", "--only-lambda-apis", "--invoke-address", "127.0.0.1", "--timeout", "60"])
             .args(["--invoke-port", &port.to_string()])
-            .current_dir(support::path("TENET_TEST_TENET").parent().unwrap())
+            // It wants to be in a cargo project, although it builds nothing.
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -34,18 +35,23 @@ impl Lambda {
             .spawn()
             .unwrap();
         while tokio::net::TcpStream::connect(&address).await.is_err() {
-            tokio::task::yield_now().await;
+            assert!(api.try_wait().unwrap().is_none(), "the runtime API has ended");
         }
         let bootstrap = bootstrap(url, bus)
-            .env("AWS_LAMBDA_RUNTIME_API", format!("{address}/.rt/{FUNCTION}"))
+            .env("AWS_LAMBDA_RUNTIME_API", format!("http://{address}/.rt/{FUNCTION}"))
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        Self { address, _api: api, _bootstrap: bootstrap }
+        Self { address, _api: api, bootstrap }
     }
 
-    async fn invoke(&self, event: &str) -> (u16, String) {
-        http::post(&self.address, &format!("/2015-03-31/functions/{FUNCTION}/invocations"), event).await.unwrap()
+    /// Invokes the function as a client of Lambda does, and fails if it ends instead.
+    async fn invoke(&mut self, event: &str) -> (u16, String) {
+        let path = format!("/2015-03-31/functions/{FUNCTION}/invocations");
+        tokio::select! {
+            answer = http::post(&self.address, &path, event) => answer.unwrap(),
+            ended = self.bootstrap.wait() => panic!("bootstrap has ended: {ended:?}"),
+        }
     }
 }
 
@@ -83,7 +89,7 @@ fn bundle() -> PathBuf {
 async fn it_answers_the_original_recipe_and_its_event_arrives() {
     let database = support::database().await;
     let bus = Bus::create().await;
-    let lambda = Lambda::start(database.url(), bus.name()).await;
+    let mut lambda = Lambda::start(database.url(), bus.name()).await;
 
     let write = r#"{"operation":"write","transaction_id":"test-001","amount":100.50}"#;
     let written = r#"{"statusCode":200,"body":"{\"message\":\"Transaction created successfully\",\"transaction_id\":\"test-001\"}"}"#;
@@ -103,7 +109,7 @@ async fn it_answers_the_original_recipe_and_its_event_arrives() {
 async fn it_tells_a_caller_without_a_key_which_one_it_was_given() {
     let database = support::database().await;
     let bus = Bus::create().await;
-    let lambda = Lambda::start(database.url(), bus.name()).await;
+    let mut lambda = Lambda::start(database.url(), bus.name()).await;
     let (_, answer) = lambda.invoke(r#"{"operation":"write","amount":1}"#).await;
     let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
     let key = answer["headers"]["idempotency-key"].as_str().unwrap();
@@ -118,13 +124,13 @@ async fn it_tells_a_caller_without_a_key_which_one_it_was_given() {
 async fn what_it_cannot_serve_gets_an_answer_that_says_what_was_expected() {
     let database = support::database().await;
     let bus = Bus::create().await;
-    let lambda = Lambda::start(database.url(), bus.name()).await;
+    let mut lambda = Lambda::start(database.url(), bus.name()).await;
     for (event, status, says) in [
         (r#"{"operation":"wriet"}"#, 400, "read, write"),
         ("[1,2]", 400, "JSON object"),
         (r#"{"amount":1}"#, 400, "operation"),
-        (r#"{"operation":"write","amount":100.505,"transaction_id":"a"}"#, 422, "decimals"),
-        (r#"{"operation":"write","amount":1e400,"transaction_id":"b"}"#, 422, "digits"),
+        (r#"{"operation":"write","amount":100.505,"transaction_id":"a"}"#, 422, "3 digits after the point"),
+        (r#"{"operation":"write","amount":1e400,"transaction_id":"b"}"#, 422, "invalid-amount"),
     ] {
         let (_, answer) = lambda.invoke(event).await;
         let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();

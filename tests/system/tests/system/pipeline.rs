@@ -97,7 +97,8 @@ async fn two_writers_of_one_row_both_come_through_and_one_of_them_tries_again() 
         .into();
     let waiting =
         "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-    while database.count(waiting).await < 2 {}
+    let watcher = database.connect().await;
+    while watcher.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) < 2 {}
     holder.batch_execute("rollback").await.unwrap();
 
     let mut attempts = 0;
@@ -160,8 +161,8 @@ async fn bad_input_gets_a_clear_answer_and_writes_nothing() {
     let regions = Regions::start("rules", database.url());
     let long = "x".repeat(300);
     for (event, status, says) in [
-        (r#"{"operation":"write","transaction_id":"a","amount":100.505}"#.to_owned(), 422, "decimals"),
-        (r#"{"operation":"write","transaction_id":"b","amount":1e400}"#.to_owned(), 422, "digits"),
+        (r#"{"operation":"write","transaction_id":"a","amount":100.505}"#.to_owned(), 422, "3 digits after the point"),
+        (r#"{"operation":"write","transaction_id":"b","amount":1e400}"#.to_owned(), 422, "invalid-amount"),
         (r#"{"operation":"write","transaction_id":"c","amount":"many"}"#.to_owned(), 422, "invalid-payload"),
         (r#"{"operation":"write","transaction_id":"d"}"#.to_owned(), 422, "amount"),
         (format!(r#"{{"operation":"write","transaction_id":"{long}","amount":1}}"#), 400, "300"),
@@ -194,6 +195,50 @@ async fn a_rule_that_breaks_leaves_nothing_but_a_reference_and_the_next_request_
 }
 
 #[tokio::test]
+async fn every_kind_of_value_reaches_a_guest_as_it_left_it() {
+    let database = support::database().await;
+    let regions = Regions::start("guests", database.url());
+    let answer = regions.east.invoke(r#"{"operation":"probe-read","do":"values"}"#).await.answer;
+    assert_eq!(answer.status, Status::Accepted, "{}", answer.body);
+    let sent = concat!(
+        r#"{"sent":{"boolean":"true","int2":"-32768","int4":"-2147483648","int8":"-9223372036854775808","#,
+        r#""float8":"-0.125","numeric":"-12345678901234567890.1234567890","text":"Grüße, 🦀","bytea":"00ff10","#,
+        r#""uuid":"0f5d8c1a-02b3-4c4d-9e5f-00a1b2c3d4e5","date":"2024-02-29","time":"23:59:59.999999","#,
+        r#""timestamp":"1969-12-31T23:59:59.999999","timestamptz":"2026-01-31T22:59:59Z","#,
+        r#""interval":"14 -3 1500000","json":"[1, 2]"},"nulls":{"#,
+    );
+    assert!(answer.body.starts_with(sent), "{}", answer.body);
+    assert_eq!(answer.body.matches(":null").count(), 15, "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_guest_sees_only_a_refusal_after_its_first_error_and_may_reject() {
+    let database = support::database().await;
+    let regions = Regions::start("guests", database.url());
+    let event = r#"{"operation":"probe","idempotency_key":"k","do":"after-error"}"#;
+    let answer = regions.east.invoke(event).await.answer;
+    assert_eq!(answer.status, Status::Rejected, "{}", answer.body);
+    assert!(answer.body.starts_with(r#"{"code":"25P02","#), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn limits_on_rows_and_events_end_the_request_and_leave_nothing() {
+    let database = support::database().await;
+    let regions = Regions::start("guests", database.url());
+    for event in [
+        r#"{"operation":"probe","idempotency_key":"rows","do":"rows","count":10001}"#,
+        r#"{"operation":"probe","idempotency_key":"events","do":"events","count":101}"#,
+    ] {
+        assert_eq!(regions.east.invoke(event).await.answer.status, Status::Failed, "{event}");
+    }
+    assert_eq!(database.count("select count(*) from tenet.keys").await, 0);
+    let event = r#"{"operation":"probe","idempotency_key":"fits","do":"events","count":100}"#;
+    assert_eq!(regions.east.invoke(event).await.answer.status, Status::Accepted);
+    assert_eq!(regions.at_west.received().len(), 100);
+    assert_eq!(database.count("select count(*) from tenet.outbox").await, 0);
+}
+
+#[tokio::test]
 async fn a_read_only_operation_cannot_write() {
     let database = support::database().await;
     let regions = Regions::start("guests", database.url());
@@ -222,7 +267,7 @@ async fn begin_refused_before_a_first_statement_that_writes_writes_nothing_by_it
     let relay = support::relay::Relay::start(database.url()).await;
     let regions = Regions::start("guests", relay.url());
     relay.refuse_once("BEGIN", "XX000");
-    let handled = regions.east.invoke(r#"{"operation":"probe","idempotency_key":"k","do":"write-first"}"#).await;
+    let handled = regions.east.invoke(r#"{"operation":"probe","idempotency_key":"k","do":"write-first","id":1}"#).await;
     assert_eq!((handled.answer.status, handled.receipt.attempts), (Status::Accepted, 2), "{}", handled.answer.body);
     assert_eq!(database.count("select count(*) from counters").await, 1);
 }

@@ -21,6 +21,7 @@ mod reject;
 mod rows;
 mod spin;
 mod sql;
+mod state;
 mod swallow;
 mod three_reads;
 mod values;
@@ -50,6 +51,7 @@ const BEHAVIOURS: &[(&str, Behaviour)] = &[
     ("reject", |payload| run(reject::run, payload)),
     ("rows", |payload| run(rows::run, payload)),
     ("sql", |payload| run(sql::run, payload)),
+    ("state", |payload| run(state::run, payload)),
     ("swallow", |payload| run(swallow::run, payload)),
     ("three-reads", |payload| run(three_reads::run, payload)),
     ("values", |payload| run(values::run, payload)),
