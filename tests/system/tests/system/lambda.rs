@@ -4,6 +4,7 @@
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::time::Duration;
 
 use tokio::process::{Child, Command};
 
@@ -11,6 +12,9 @@ use crate::support::eventbridge::Bus;
 use crate::support::{self, http};
 
 const FUNCTION: &str = "tenet";
+
+/// Twice what the runtime API gives an invocation: whoever waits longer waits for ever.
+const HANGS: Duration = Duration::from_secs(120);
 
 /// A runtime API and the function under it; both end with the value.
 struct Lambda {
@@ -45,12 +49,13 @@ impl Lambda {
         Self { address, _api: api, bootstrap }
     }
 
-    /// Invokes the function as a client of Lambda does, and fails if it ends instead.
+    /// Invokes the function as a client of Lambda does, and fails if it ends or hangs instead.
     async fn invoke(&mut self, event: &str) -> (u16, String) {
         let path = format!("/2015-03-31/functions/{FUNCTION}/invocations");
         tokio::select! {
             answer = http::post(&self.address, &path, event) => answer.unwrap(),
             ended = self.bootstrap.wait() => panic!("bootstrap has ended: {ended:?}"),
+            () = tokio::time::sleep(HANGS) => panic!("no answer to {event}"),
         }
     }
 }
@@ -137,6 +142,10 @@ async fn what_it_cannot_serve_gets_an_answer_that_says_what_was_expected() {
         assert_eq!(answer["statusCode"], status, "{event}: {answer}");
         assert!(answer["body"].as_str().unwrap().contains(says), "{event}: {answer}");
     }
+    // Lambda itself takes nothing but JSON; the function outlives what is not.
+    let (status, _) = lambda.invoke("no JSON at all").await;
+    assert_eq!(status, 500);
+    assert_eq!(lambda.invoke(r#"{"operation":"read"}"#).await.0, 200);
     assert_eq!(database.count("select count(*) from transactions").await, 0);
 }
 

@@ -89,7 +89,8 @@ impl Bus {
             let wait = if events.len() < count { 20 } else { 0 };
             let batch = sqs.receive_message().queue_url(&self.queue).max_number_of_messages(10).wait_time_seconds(wait);
             let messages = batch.send().await.unwrap().messages.unwrap_or_default();
-            if messages.is_empty() && events.len() >= count {
+            if messages.is_empty() {
+                assert!(events.len() >= count, "of {count} events {} have arrived: {events:?}", events.len());
                 return events;
             }
             for message in messages {
