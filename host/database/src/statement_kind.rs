@@ -16,15 +16,12 @@ const BEFORE_PARENTHESIS: &[&str] = &[
     "ARRAY",
     "AS",
     "BETWEEN",
-    "BY",
     "CASE",
     "CAST",
     "DISTINCT",
     "ELSE",
     "EXCEPT",
     "EXISTS",
-    "FILTER",
-    "FIRST",
     "FROM",
     "GROUP",
     "HAVING",
@@ -36,12 +33,10 @@ const BEFORE_PARENTHESIS: &[&str] = &[
     "LATERAL",
     "LIKE",
     "LIMIT",
-    "MATERIALIZED",
     "NOT",
     "OFFSET",
     "ON",
     "OR",
-    "OVER",
     "ROW",
     "SELECT",
     "SOME",
@@ -181,8 +176,9 @@ fn all_read(tokens: &[Token<'_>]) -> bool {
                     is_one_of(word, BEFORE_PARENTHESIS)
                         // A function of somebody's schema may do anything.
                         || (is_one_of(word, PURE) && second != Some(Token::Sign('.')))
-                        // The columns of an alias.
-                        || matches!(second, Some(Token::Word(word)) if word.eq_ignore_ascii_case("AS"))
+                        // The columns of an alias, or MATERIALIZED.
+                        || matches!(second, Some(Token::Word(word)) if is_one_of(word, &["AS"]))
+                        || stands_by_its_place(word, second)
                 }
                 _ => true,
             },
@@ -200,6 +196,16 @@ fn all_read(tokens: &[Token<'_>]) -> bool {
         before = [second, first, Some(*token)];
     }
     true
+}
+
+/// Key words that may also name a function, where what stands before them says that they
+/// do not.
+fn stands_by_its_place(word: &str, before: Option<Token<'_>>) -> bool {
+    match before {
+        Some(Token::Sign(')')) => is_one_of(word, &["FILTER", "OVER"]),
+        Some(Token::Word(before)) => is_one_of(word, &["BY"]) && is_one_of(before, &["GROUP", "ORDER", "PARTITION"]),
+        _ => false,
+    }
 }
 
 fn is_one_of(word: &str, words: &[&str]) -> bool {
@@ -227,7 +233,7 @@ fn tokens(sql: &str) -> Option<Vec<Token<'_>>> {
         if first.is_ascii_whitespace() {
             rest = rest.trim_ascii_start();
         } else if let Some(comment) = rest.strip_prefix("--") {
-            rest = comment.split_once('\n').map_or("", |(_, rest)| rest);
+            rest = comment.split_once(['\n', '\r']).map_or("", |(_, rest)| rest);
         } else if rest.starts_with("/*") {
             rest = after_comment(rest)?;
         } else if let Some(string) = rest.strip_prefix('\'') {
@@ -256,6 +262,8 @@ fn tokens(sql: &str) -> Option<Vec<Token<'_>>> {
         } else if first.is_ascii_digit() {
             rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
             tokens.push(Token::Literal);
+        } else if first.is_ascii_control() {
+            return None;
         } else {
             tokens.push(Token::Sign(first));
             rest = rest.get(first.len_utf8()..)?;
@@ -361,6 +369,7 @@ mod tests {
             "SELECT CAST($1 AS numeric(10, 2)), x::varchar(3), row_number() OVER (PARTITION BY a ORDER BY b)",
             "SELECT v.a FROM (VALUES (1, 2)) AS v(a, b)",
             "SELECT coalesce (max(amount), 0) FROM t",
+            "SELECT count(*) FILTER (WHERE a) OVER (ORDER BY (b)) FROM t GROUP BY (a)",
             "SELECT a FROM t JOIN u USING (id) WHERE (a, b) = ($1, $2) LIMIT 1",
             "SELECT updated, deleted_at, into_account FROM t",
         ] {
@@ -395,6 +404,12 @@ mod tests {
             "SELECT transfer(1)",
             "SELECT größe(1)",
             "SELECT f$1(1)",
+            // Key words that may also name somebody's function.
+            "SELECT first(1)",
+            "SELECT by(1)",
+            "SELECT over(1)",
+            "SELECT filter(1)",
+            "SELECT materialized(1)",
             "CALL p()",
             "EXPLAIN ANALYZE DELETE FROM t",
             "SET a = 1",
@@ -440,6 +455,11 @@ mod tests {
             "SELECT '''' ; DELETE FROM t --'",
             "SELECT /* /* */ */ nextval('s')",
             "SELECT 1--\n; DELETE FROM t",
+            // The server ends a comment at a carriage return too.
+            "SELECT 1 --\r, nextval('s')",
+            // White space to some versions of the server and not to others.
+            "SELECT nextval\u{b}('s')",
+            "SELECT nextval\0('s')",
         ] {
             assert!(!only_reads(sql), "{sql}");
         }
