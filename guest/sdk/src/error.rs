@@ -182,7 +182,9 @@ impl fmt::Display for Inner {
             Kind::Rejection { code, message } => write!(f, "{code}: {message}")?,
             Kind::Bug(message) => f.write_str(message)?,
             Kind::Database(error) => {
-                write!(f, "SQLSTATE {}: {}", error.sqlstate, error.message)?;
+                // What goes up ends in a log, and messages of class 22 quote the wrong value.
+                let message = if error.sqlstate.starts_with("22") { "wrong data" } else { &error.message };
+                write!(f, "SQLSTATE {}: {message}", error.sqlstate)?;
                 let named = [("constraint", &error.constraint), ("table", &error.table), ("column", &error.column)];
                 for (name, value) in named {
                     if let Some(value) = value {
@@ -240,6 +242,19 @@ mod tests {
         assert_eq!((error.detail("hint"), error.detail("detail")), (Some("choose another"), None));
         let text = error.into_verdict().unwrap_err();
         assert_eq!(text, "SQLSTATE 23505: duplicate key (constraint accounts_pkey) (table accounts)");
+    }
+
+    #[test]
+    fn a_value_that_the_database_quotes_does_not_go_up_with_its_error() {
+        let error = Error::database(DatabaseError {
+            sqlstate: "22P02".into(),
+            message: "invalid input syntax for type integer: \"4711\"".into(),
+            constraint: None,
+            table: None,
+            column: None,
+            details: vec![],
+        });
+        assert_eq!(error.into_verdict().unwrap_err(), "SQLSTATE 22P02: wrong data");
     }
 
     #[test]

@@ -80,6 +80,9 @@ impl fmt::Debug for SqlState {
 }
 
 /// An error that the database reported about a statement.
+///
+/// Its `Display` is for logs. Messages of class 22 quote the value that was wrong, so they
+/// are left out there; a rule gets them whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SqlError {
     /// What kind.
@@ -105,7 +108,8 @@ impl SqlError {
 
 impl fmt::Display for SqlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (SQLSTATE {})", self.message, self.sqlstate)
+        let message = if self.sqlstate.class() == "22" { "wrong data" } else { &self.message };
+        write!(f, "{message} (SQLSTATE {})", self.sqlstate)
     }
 }
 
@@ -129,5 +133,13 @@ mod tests {
         }
         assert_eq!(SqlState::new("4000"), None);
         assert_eq!(SqlState::new("4000é"), None);
+    }
+
+    #[test]
+    fn a_message_that_may_quote_a_value_stays_out_of_logs() {
+        let error = |code, message: &str| SqlError::new(SqlState::new(code).unwrap(), message).to_string();
+        let quoting = error("22P02", "invalid input syntax for type integer: \"4711\"");
+        assert_eq!(quoting, "wrong data (SQLSTATE 22P02)");
+        assert_eq!(error("42P01", "relation \"x\" does not exist"), "relation \"x\" does not exist (SQLSTATE 42P01)");
     }
 }
