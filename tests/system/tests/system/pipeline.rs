@@ -262,6 +262,20 @@ async fn three_sequential_statements_cost_four_round_trips() {
 }
 
 #[tokio::test]
+async fn a_batch_of_three_statements_is_one_round_trip_of_its_own() {
+    let database = support::database().await;
+    let regions = Regions::start("guests", database.url());
+    let handled = regions.east.invoke(r#"{"operation":"probe","idempotency_key":"k","do":"batch"}"#).await;
+    assert_eq!(handled.answer.body, r#"{"affected":2,"counted":[2]}"#);
+    // BEGIN, whose answer a write waits for; the batch; the commit.
+    assert_eq!(handled.receipt.round_trips, 3);
+    assert_eq!(
+        database.text("select string_agg(id || ':' || value, ',' order by id) from counters").await,
+        "1:10,2:20"
+    );
+}
+
+#[tokio::test]
 async fn begin_refused_before_a_first_statement_that_writes_writes_nothing_by_itself() {
     let database = support::database().await;
     let relay = support::relay::Relay::start(database.url()).await;

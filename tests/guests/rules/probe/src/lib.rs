@@ -6,6 +6,7 @@
 
 mod after_error;
 mod bad_json;
+mod batch;
 mod big_output;
 mod bug;
 mod context;
@@ -36,6 +37,7 @@ type Behaviour = fn(Json) -> tenet::Result<Json>;
 /// Every behaviour by the name that a payload calls it; `bad-json` is beside them.
 const BEHAVIOURS: &[(&str, Behaviour)] = &[
     ("after-error", |payload| run(after_error::run, payload)),
+    ("batch", |payload| run(batch::run, payload)),
     ("big-output", |payload| run(big_output::run, payload)),
     ("bug", |payload| run(bug::run, payload)),
     ("context", |payload| run(context::run, payload)),
