@@ -136,11 +136,6 @@ impl Index {
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 
-    /// The operation with this name.
-    pub fn operation(&self, name: &str) -> Option<&Operation> {
-        self.operations.iter().find(|operation| operation.name == name)
-    }
-
     /// The rule with this name.
     pub fn rule(&self, name: &str) -> Option<&Rule> {
         self.rules.iter().find(|rule| rule.name == name)

@@ -48,11 +48,6 @@ impl Library {
         Ok(library)
     }
 
-    /// The rules' names.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.rules.keys().map(String::as_str)
-    }
-
     fn empty(engine: Arc<Engine>) -> Self {
         Self { engine, rules: BTreeMap::new() }
     }

@@ -12,6 +12,9 @@ use crate::settings::Settings;
 /// What is left of an invocation's time when the answer has to be on its way.
 const MARGIN: Duration = Duration::from_millis(300);
 
+/// The longest that the init phase waits for the database.
+const CONNECTING: Duration = Duration::from_secs(3);
+
 /// The longest that an answer waits for the bus; what is not taken by then stays in the outbox.
 const PUBLISHING: Duration = Duration::from_secs(2);
 
@@ -31,6 +34,10 @@ impl Host {
         let library = tenet_engine::Library::open(engine, &settings.bundle, &index)?;
         let endpoint = tenet_database::Endpoint::parse(&settings.database_url)?;
         let database = tenet_database::Database::new(endpoint, 1);
+        if let Err(fault) = database.warm(SystemClock.instant() + CONNECTING).await {
+            // Requests try again, and say 503 as long as it stays away.
+            tracing::warn!(%fault, "no connection in the init phase");
+        }
         let publisher = tenet_events::EventBridge::from_env(&settings.region, &settings.event_bus).await;
         let pipeline = Pipeline::new(
             Operations::new(&index)?,
