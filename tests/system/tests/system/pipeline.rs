@@ -323,3 +323,36 @@ async fn a_database_that_is_not_there_is_503_and_names_the_key() {
         answer.body
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_everybody_writes_counts_every_writer_once() {
+    let database = support::database().await;
+    let regions = Arc::new(Regions::start("guests", database.url()));
+    database.execute("insert into counters values (1, 0)").await;
+    let writers: Vec<_> = (0..32)
+        .map(|writer| {
+            let regions = Arc::clone(&regions);
+            tokio::spawn(async move {
+                let host = if writer % 2 == 0 { &regions.east } else { &regions.west };
+                let event = format!(r#"{{"operation":"probe","idempotency_key":"{writer}","do":"increment","id":1}}"#);
+                host.invoke(&event).await
+            })
+        })
+        .collect();
+    let mut accepted = 0;
+    for writer in writers {
+        let answer = writer.await.unwrap().answer;
+        match answer.status {
+            Status::Accepted => accepted += 1,
+            // Out of luck, told so, and without any effect.
+            Status::Unavailable => {}
+            _ => panic!("{}", answer.body),
+        }
+    }
+    assert!(accepted > 0);
+    assert_eq!(database.count("select value from counters").await, accepted);
+    let (east, west) = regions.event_ids();
+    let all: std::collections::HashSet<_> = east.iter().chain(&west).collect();
+    assert_eq!(i64::try_from(all.len()).unwrap(), accepted);
+    assert_eq!(database.count("select count(*) from tenet.outbox").await, 0);
+}
