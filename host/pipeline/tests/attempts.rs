@@ -2,9 +2,10 @@
 //! or the bus does not play along.
 #![expect(clippy::unwrap_used, reason = "a test ends where it panics")]
 
+use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::time::{Duration, Instant};
 
 use tenet_core::bundle::{CONTRACT, File, Index, Operation, Rule, VERSION};
@@ -191,6 +192,7 @@ fn host_with<F>(rules: F, limits: Limits) -> Host
 where
     F: Fn(String, Arc<dyn HostCalls>) -> BoxFuture<'static, Ended> + Send + Sync + 'static,
 {
+    listen();
     let rule = |name: &str| Rule {
         name: name.into(),
         component: File { path: format!("{name}.wasm"), sha256: String::new() },
@@ -546,13 +548,16 @@ async fn a_rule_sees_the_same_randomness_on_every_attempt_and_its_own_in_a_chain
     assert!(drawn[0] == drawn[2] && drawn[1] == drawn[3] && drawn[0] != drawn[1]);
 }
 
-/// Everything that was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// What this thread, and so one test, has logged.
+    static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+struct Log;
 
 impl std::io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        LOG.with_borrow_mut(|log| log.extend_from_slice(bytes));
         Ok(bytes.len())
     }
 
@@ -561,18 +566,22 @@ impl std::io::Write for Log {
     }
 }
 
+/// Logs everything from the first test on: who asks a span's place in the code first, with
+/// or without a subscriber, settles for the whole process whether it is heard.
+fn listen() {
+    static LISTENING: Once = Once::new();
+    LISTENING.call_once(|| {
+        tracing_subscriber::fmt()
+            .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+            .with_span_events(tracing_subscriber::fmt::format::FmtSpan::CLOSE)
+            .with_ansi(false)
+            .with_writer(|| Log)
+            .init();
+    });
+}
+
 #[tokio::test]
 async fn spans_tell_what_happened_and_never_what_was_in_it() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
-        .with_span_events(tracing_subscriber::fmt::format::FmtSpan::CLOSE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
-
     let host = host(|_, calls| {
         Box::pin(async move {
             calls.log(LogLevel::Info, "a line of the rule's own".into()).unwrap();
@@ -587,7 +596,7 @@ async fn spans_tell_what_happened_and_never_what_was_in_it() {
     let payload = r#"{"card":"secret-payload"}"#.into();
     host.pipeline.handle(Request { payload, ..request("one", "secret-key") }).await;
 
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let text = LOG.with_borrow(|log| String::from_utf8(log.clone()).unwrap());
     for secret in ["secret-row-value", "secret-payload", "secret-key"] {
         assert!(!text.contains(secret), "{text}");
     }
