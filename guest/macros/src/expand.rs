@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_rule_keeps_its_function_and_gains_an_export_for_wasm_only() {
-        let function = quote! { fn decide(input: Input) -> tenet::Result<Output> { todo!() } };
+        let function = quote! { fn decide(input: Input) -> tenet::Result<Output> { answer(input) } };
         let text = rule(TokenStream::new(), function.clone()).unwrap().to_string();
         assert!(text.starts_with(&function.to_string()), "{text}");
         assert!(text.contains("evaluate :: < Input , _ > (request , decide)"), "{text}");

@@ -32,8 +32,12 @@ impl Bundle {
     pub fn open(directory: impl AsRef<Path>) -> Result<Self, Error> {
         let directory = directory.as_ref();
         let directory = fs::canonicalize(directory).map_err(Error::io("open the bundle", directory))?;
+        let manifest = directory.join("tenet.toml");
+        if !manifest.is_file() {
+            return Err(Error::new(format!("{} is no bundle: there is no tenet.toml in it", directory.display())));
+        }
         let rules = rules(&directory)?;
-        let operations = operations(&directory.join("tenet.toml"), &rules)?;
+        let operations = operations(&manifest, &rules)?;
         let schema = schema(&directory.join("schema"))?;
         Ok(Self { directory, operations, rules, schema })
     }
@@ -239,5 +243,7 @@ mod tests {
     #[test]
     fn a_folder_that_is_not_there_is_named() {
         assert!(Bundle::open("no/such/bundle").unwrap_err().to_string().contains("no/such/bundle"));
+        let empty = refusal(|scratch| fs::remove_file(scratch.path().join("tenet.toml")).unwrap());
+        assert!(empty.contains("no tenet.toml"), "{empty}");
     }
 }
