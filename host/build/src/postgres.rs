@@ -13,7 +13,8 @@ use crate::{Error, Leash, Programs, sha256};
 const TRIES: u32 = 5;
 
 /// It is thrown away, so nothing has to survive; and it isolates as DSQL does. A deadlock,
-/// which DSQL does not have, is found at once.
+/// which DSQL does not have, is found at once, and one that waits for a lock notices that
+/// its client has given up.
 const SETTINGS: &str = "
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
@@ -22,6 +23,7 @@ synchronous_commit = off
 full_page_writes = off
 default_transaction_isolation = 'repeatable read'
 deadlock_timeout = 10ms
+client_connection_check_interval = 1s
 max_connections = 300
 ";
 
