@@ -19,12 +19,11 @@ pub struct DigestError(String);
 const MAX_DEPTH: usize = 128;
 
 impl Digest {
-    /// Digests the JSON text `payload`. Members of the outermost object that are named
-    /// in `leave_out` do not count.
-    pub fn of(payload: &str, leave_out: &[&str]) -> Result<Self, DigestError> {
+    /// Digests the JSON text `payload`.
+    pub fn of(payload: &str) -> Result<Self, DigestError> {
         serde_json::from_str::<IgnoredAny>(payload).map_err(|error| DigestError(format!("not JSON: {error}")))?;
         let mut canonical = Canonical { rest: payload, out: String::with_capacity(payload.len()) };
-        canonical.value(0, leave_out)?;
+        canonical.value(0)?;
         Ok(Self(Sha256::digest(canonical.out).into()))
     }
 
@@ -46,12 +45,12 @@ struct Canonical<'a> {
 }
 
 impl<'a> Canonical<'a> {
-    fn value(&mut self, depth: usize, leave_out: &[&str]) -> Result<(), DigestError> {
+    fn value(&mut self, depth: usize) -> Result<(), DigestError> {
         if depth > MAX_DEPTH {
             return Err(DigestError(format!("nested deeper than {MAX_DEPTH} levels")));
         }
         match self.peek() {
-            Some('{') => self.object(depth, leave_out),
+            Some('{') => self.object(depth),
             Some('[') => self.array(depth),
             Some('"') => {
                 let text = self.string()?;
@@ -70,7 +69,7 @@ impl<'a> Canonical<'a> {
         }
     }
 
-    fn object(&mut self, depth: usize, leave_out: &[&str]) -> Result<(), DigestError> {
+    fn object(&mut self, depth: usize) -> Result<(), DigestError> {
         self.skip(1);
         let mut members: Vec<(String, String)> = Vec::new();
         while self.peek() != Some('}') {
@@ -82,11 +81,9 @@ impl<'a> Canonical<'a> {
             self.peek();
             self.skip(1);
             let outer = std::mem::take(&mut self.out);
-            self.value(depth + 1, &[])?;
+            self.value(depth + 1)?;
             let member = std::mem::replace(&mut self.out, outer);
-            if !leave_out.contains(&name.as_str()) {
-                members.push((name, member));
-            }
+            members.push((name, member));
         }
         self.skip(1);
         members.sort();
@@ -116,7 +113,7 @@ impl<'a> Canonical<'a> {
                 self.skip(1);
                 self.out.push(',');
             }
-            self.value(depth + 1, &[])?;
+            self.value(depth + 1)?;
         }
         self.skip(1);
         self.out.push(']');
@@ -208,7 +205,7 @@ mod tests {
     use super::*;
 
     fn same(a: &str, b: &str) -> bool {
-        Digest::of(a, &[]).unwrap() == Digest::of(b, &[]).unwrap()
+        Digest::of(a).unwrap() == Digest::of(b).unwrap()
     }
 
     #[test]
@@ -232,13 +229,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_left_out_on_the_outermost_level_only() {
-        let of = |text| Digest::of(text, &["operation"]).unwrap();
-        assert_eq!(of(r#"{"operation":"write","a":1}"#), of(r#"{"a":1}"#));
-        assert_ne!(of(r#"{"a":{"operation":1}}"#), of(r#"{"a":{}}"#));
-    }
-
-    #[test]
     fn order_in_lists_and_structure_count() {
         assert!(!same("[1,2]", "[2,1]"));
         assert!(!same("[[1],2]", "[[1,2]]"));
@@ -251,15 +241,15 @@ mod tests {
         for text in
             ["", "{", r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":2}"#, r#""\ud800""#, "1e99999999999999999999", "NaN"]
         {
-            assert!(Digest::of(text, &[]).is_err(), "{text}");
+            assert!(Digest::of(text).is_err(), "{text}");
         }
         let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
-        assert!(Digest::of(&deep, &[]).is_err());
+        assert!(Digest::of(&deep).is_err());
     }
 
     #[test]
     fn the_form_never_changes_between_releases() {
-        let digest = Digest::of(r#"{"amount":100.50,"transaction_id":"test-001"}"#, &[]).unwrap();
+        let digest = Digest::of(r#"{"amount":100.50,"transaction_id":"test-001"}"#).unwrap();
         assert_eq!(
             digest.to_string(),
             crate::hex(&Sha256::digest(r#"{"amount":1005e-1,"transaction_id":"test-001"}"#))

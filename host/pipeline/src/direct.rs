@@ -141,6 +141,16 @@ mod tests {
     }
 
     #[test]
+    fn what_names_operation_and_key_does_not_count_in_the_digest_and_members_within_do() {
+        let digest = |event| tenet_core::Digest::of(&read(event).unwrap().payload).unwrap();
+        assert_eq!(
+            digest(r#"{"operation":"write","idempotency_key":"k","a":1}"#),
+            tenet_core::Digest::of(r#"{"a":1}"#).unwrap()
+        );
+        assert_ne!(digest(r#"{"operation":"write","a":{"operation":1}}"#), digest(r#"{"operation":"write","a":{}}"#));
+    }
+
+    #[test]
     fn what_is_not_an_invocation_gets_a_400_that_says_what_was_expected() {
         for (event, says) in [
             ("", "JSON object"),

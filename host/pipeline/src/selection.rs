@@ -67,7 +67,7 @@ impl Selected {
     /// is for the caller.
     pub(crate) fn keyed(&self, request: &Request) -> Result<Keyed, String> {
         // Also checks that the payload is JSON that every parser reads alike.
-        let digest = Digest::of(&request.payload, &[]).map_err(|error| format!("The payload is {error}."))?;
+        let digest = Digest::of(&request.payload).map_err(|error| format!("The payload is {error}."))?;
         if self.read_only {
             return Ok(Keyed { mode: Mode::Read, is_given: false });
         }

@@ -45,7 +45,7 @@ fn write(text: &str) -> Claim {
 }
 
 fn digest() -> Digest {
-    Digest::of("{}", &[]).unwrap()
+    Digest::of("{}").unwrap()
 }
 
 fn sql(text: &str, parameters: &[Value]) -> Vec<Statement> {
