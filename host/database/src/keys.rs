@@ -6,7 +6,7 @@ use crate::parameter::Encoded;
 
 /// Finds the answer stored under a key.
 pub(crate) fn look_up(operation: &str, key: &IdempotencyKey) -> Result<Encoded, Fault> {
-    host(
+    Encoded::of_host(
         "SELECT accepted, answer, digest, now FROM tenet.keys WHERE operation = $1 AND key = $2",
         vec![Value::Text(operation.to_owned()), Value::Text(key.as_str().to_owned())],
     )
@@ -49,7 +49,7 @@ pub(crate) fn store(
     answer: StoredAnswer,
     region: &str,
 ) -> Result<Encoded, Fault> {
-    host(
+    Encoded::of_host(
         "INSERT INTO tenet.keys (operation, key, digest, accepted, answer, now, region) \
          VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING 1",
         vec![
@@ -62,8 +62,4 @@ pub(crate) fn store(
             Value::Text(region.to_owned()),
         ],
     )
-}
-
-fn host(sql: &str, parameters: Vec<Value>) -> Result<Encoded, Fault> {
-    Encoded::of_host(sql, parameters).map_err(|error| Fault::other(Some(error.sqlstate), error.to_string()))
 }

@@ -26,7 +26,7 @@ pub(crate) fn store(events: Vec<StagedEvent>) -> Result<Vec<Encoded>, Fault> {
             let _ = write!(sql, "{}({})", if row == 0 { "" } else { ", " }, places.join(", "));
             parameters.extend(values(event)?);
         }
-        statements.push(host(&sql, parameters)?);
+        statements.push(Encoded::of_host(&sql, parameters)?);
     }
     Ok(statements)
 }
@@ -49,7 +49,7 @@ fn values(event: StagedEvent) -> Result<[Value; COLUMNS], Fault> {
 
 /// Reads what a transaction has left in the outbox.
 pub(crate) fn read(operation: &str, key: &IdempotencyKey) -> Result<Encoded, Fault> {
-    host(
+    Encoded::of_host(
         "SELECT id, ordinal, source, detail_type, detail, region, at FROM tenet.outbox \
          WHERE operation = $1 AND key = $2 ORDER BY ordinal",
         vec![Value::Text(operation.to_owned()), Value::Text(key.as_str().to_owned())],
@@ -92,9 +92,5 @@ pub(crate) fn found(rows: RowSet, operation: &str, key: &IdempotencyKey) -> Resu
 
 /// Takes one event out of the outbox.
 pub(crate) fn remove(id: &EventId) -> Result<Encoded, Fault> {
-    host("DELETE FROM tenet.outbox WHERE id = $1", vec![Value::Uuid(*id.as_bytes())])
-}
-
-fn host(sql: &str, parameters: Vec<Value>) -> Result<Encoded, Fault> {
-    Encoded::of_host(sql, parameters).map_err(|error| Fault::other(Some(error.sqlstate), error.to_string()))
+    Encoded::of_host("DELETE FROM tenet.outbox WHERE id = $1", vec![Value::Uuid(*id.as_bytes())])
 }

@@ -2,7 +2,7 @@ use std::error::Error;
 use std::fmt;
 
 use bytes::BytesMut;
-use tenet_core::{Interval, SqlError, SqlState, Statement, Value};
+use tenet_core::{Fault, Interval, SqlError, SqlState, Statement, Value};
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
 use crate::{numeric, statement_kind};
@@ -43,9 +43,10 @@ impl Encoded {
         Ok(Self { sql, parameters: parameters.collect::<Result<_, _>>()?, only_reads })
     }
 
-    /// A statement of the host's own.
-    pub(crate) fn of_host(sql: impl Into<String>, parameters: Vec<Value>) -> Result<Self, Box<SqlError>> {
-        Self::new(Statement { sql: sql.into(), parameters })
+    /// A statement of the host's own, whose errors no rule ever sees.
+    pub(crate) fn of_host(sql: &str, parameters: Vec<Value>) -> Result<Self, Fault> {
+        let statement = Self::new(Statement { sql: sql.to_owned(), parameters });
+        statement.map_err(|error| Fault::other(Some(error.sqlstate), error.to_string()))
     }
 }
 
@@ -136,7 +137,8 @@ mod tests {
     use super::*;
 
     fn code(sql: &str, parameters: Vec<Value>) -> Option<String> {
-        Encoded::of_host(sql, parameters).err().map(|error| error.sqlstate.to_string())
+        let statement = Statement { sql: sql.to_owned(), parameters };
+        Encoded::new(statement).err().map(|error| error.sqlstate.to_string())
     }
 
     #[test]

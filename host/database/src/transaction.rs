@@ -96,18 +96,12 @@ impl Transaction {
                 self.end(lease).await;
                 Ok(Ran::Answered(answer))
             }
-            Ok(Err(Failure { fault, left })) => {
-                match left {
-                    Left::Lost => lease.lost(),
-                    Left::Stuck => lease.discard("what it still has to say is not wanted"),
-                    Left::Aborted | Left::Open if fault.sql_error().is_some() => {
-                        self.spent = true;
-                        self.stage = Stage::Begun { lease, writes: writes && left == Left::Open };
-                    }
-                    Left::Aborted | Left::Open => self.end(lease).await,
-                }
+            Ok(Err(Failure { fault, left: left @ (Left::Aborted | Left::Open) })) if fault.sql_error().is_some() => {
+                self.spent = true;
+                self.stage = Stage::Begun { lease, writes: writes && left == Left::Open };
                 Err(fault)
             }
+            Ok(Err(failure)) => Err(self.leave(lease, failure).await),
         }
     }
 
@@ -290,15 +284,18 @@ impl Transaction {
                 self.end(lease).await;
                 Ok(Ran::Answered(answer))
             }
-            Ok(Err(Failure { fault, left })) => {
-                match left {
-                    Left::Lost => lease.lost(),
-                    Left::Stuck => lease.discard("its state is not known"),
-                    Left::Aborted | Left::Open => self.end(lease).await,
-                }
-                Err(fault)
-            }
+            Ok(Err(failure)) => Err(self.leave(lease, failure).await),
         }
+    }
+
+    /// Does with a connection what a failure on it asks for.
+    async fn leave(&self, lease: Lease, Failure { fault, left }: Failure) -> Fault {
+        match left {
+            Left::Lost => lease.lost(),
+            Left::Stuck => lease.discard("what it still has to say is not wanted"),
+            Left::Aborted | Left::Open => self.end(lease).await,
+        }
+        fault
     }
 
     async fn close(&self, lease: Lease, closing: Closing<'_>) -> Result<Ran<()>, Fault> {
