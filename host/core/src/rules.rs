@@ -68,6 +68,10 @@ pub trait HostCalls: Send + Sync {
     /// Runs statements in order in one round trip.
     fn run(&self, statements: Vec<Statement>) -> BoxFuture<'_, Result<Result<Vec<Outcome>, SqlError>, Stop>>;
 
+    /// Takes note of a statement that cannot be sent because of `error`, and gives the
+    /// error that the guest is to be shown. It counts like one of the database.
+    fn refuse(&self, error: SqlError) -> Result<SqlError, Stop>;
+
     /// Stages an event.
     fn publish(&self, event: Event) -> Result<Result<EventId, EventError>, Stop>;
 

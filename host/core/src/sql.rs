@@ -32,6 +32,8 @@ impl SqlState {
     pub const UNIQUE_VIOLATION: Self = Self(*b"23505");
     /// `25P02`, in failed SQL transaction.
     pub const IN_FAILED_TRANSACTION: Self = Self(*b"25P02");
+    /// `22P02`, invalid text representation.
+    pub const INVALID_TEXT: Self = Self(*b"22P02");
     /// `0A000`, feature not supported.
     pub const FEATURE_NOT_SUPPORTED: Self = Self(*b"0A000");
 

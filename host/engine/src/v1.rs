@@ -2,7 +2,7 @@
 
 mod convert;
 
-use tenet_core::{Event, LogLevel, Outcome, Statement};
+use tenet_core::{Event, LogLevel, Outcome, SqlError, Statement};
 use wasmtime::component::{Component, HasSelf, Linker};
 
 use self::bindings::tenet::rule::{context, database, events, log, types};
@@ -87,7 +87,7 @@ impl database::Host for CallState {
         for (number, statement) in statements.into_iter().enumerate() {
             match Statement::try_from(statement) {
                 Ok(statement) => asked.push(statement),
-                Err(error) => return Ok(Err(in_batch(number, error))),
+                Err(error) => return Ok(Err(self.refuse(in_batch(number, error))?)),
             }
         }
         let outcomes = self.run(asked).await?;
@@ -96,6 +96,11 @@ impl database::Host for CallState {
 }
 
 impl CallState {
+    /// What the guest is shown for a statement that cannot be sent.
+    fn refuse(&self, error: SqlError) -> Result<types::DatabaseError, Halt> {
+        Ok(self.calls().refuse(error)?.into())
+    }
+
     /// Runs one statement; an error of the outer kind stops the guest.
     async fn one(
         &mut self,
@@ -105,7 +110,7 @@ impl CallState {
         self.count()?;
         let statement = match Statement::try_from(types::Statement { sql, parameters }) {
             Ok(statement) => statement,
-            Err(error) => return Ok(Err(error)),
+            Err(error) => return Ok(Err(self.refuse(error)?)),
         };
         match self.run(vec![statement]).await? {
             Ok(mut outcomes) => match (outcomes.pop(), outcomes.is_empty()) {

@@ -225,6 +225,21 @@ impl HostCalls for Calls {
         Box::pin(self.send(statements).instrument(span))
     }
 
+    fn refuse(&self, error: SqlError) -> Result<SqlError, Stop> {
+        let statement = {
+            let mut used = self.used();
+            used.receipt.statements += 1;
+            used.receipt.statements
+        };
+        self.within(Limit::Statements, self.limits.statements, statement)?;
+        let mut state = self.shared.lock();
+        if let Some(spent) = &state.spent {
+            return Ok(refused_after(spent));
+        }
+        state.spent = Some(Spent { statement, error: error.clone() });
+        Ok(error)
+    }
+
     fn publish(&self, event: Event) -> Result<Result<EventId, EventError>, Stop> {
         let Some(key) = &self.key else { return Ok(Err(EventError::read_only())) };
         let bytes = (event.source.len() + event.detail_type.len() + event.detail.len()) as u64;

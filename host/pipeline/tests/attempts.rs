@@ -390,6 +390,23 @@ async fn accepting_after_a_swallowed_error_is_a_failure_that_names_the_statement
 }
 
 #[tokio::test]
+async fn a_statement_that_cannot_be_sent_spends_the_transaction_like_one_that_failed() {
+    let host = host(|_, calls| {
+        Box::pin(async move {
+            let shown = calls.refuse(SqlError::new(SqlState::INVALID_TEXT, "parameter $1")).unwrap();
+            assert_eq!(shown.sqlstate, SqlState::INVALID_TEXT);
+            let again = calls.refuse(SqlError::new(SqlState::INVALID_TEXT, "parameter $1")).unwrap();
+            assert_eq!(again.sqlstate, SqlState::IN_FAILED_TRANSACTION);
+            let sent = calls.run(statement("more")).await.unwrap().unwrap_err();
+            assert_eq!(sent.sqlstate, SqlState::IN_FAILED_TRANSACTION);
+            accept("{}")
+        })
+    });
+    assert_eq!(host.pipeline.handle(request("one", "k")).await.answer.status, Status::Failed);
+    assert!(host.memory.answers.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn a_rejection_after_an_error_is_stored() {
     let host = host(|_, calls| {
         Box::pin(async move {

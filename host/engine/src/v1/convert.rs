@@ -1,38 +1,24 @@
 //! Values of the contract's version 1 to and from the host's own.
 
-use tenet_core::{Column, ColumnValues, Decimal, Interval, Outcome, RowSet, SqlError, Statement, Value};
+use tenet_core::{Column, ColumnValues, Decimal, Interval, Outcome, RowSet, SqlError, SqlState, Statement, Value};
 use uuid::Uuid;
 
 use super::bindings::tenet::rule::types as wit;
 
-/// SQLSTATE `invalid_text_representation`, which PostgreSQL would answer.
-const INVALID_TEXT: &str = "22P02";
-
-/// The error of a parameter that is not of its type, found before anything was sent.
-fn invalid(message: String) -> wit::DatabaseError {
-    wit::DatabaseError {
-        sqlstate: INVALID_TEXT.to_owned(),
-        message,
-        constraint: None,
-        table: None,
-        column: None,
-        details: Vec::new(),
-    }
-}
-
 /// An error as a batch gives it, with its statement's number.
-pub(super) fn in_batch(statement: usize, mut error: wit::DatabaseError) -> wit::DatabaseError {
+pub(super) fn in_batch(statement: usize, mut error: SqlError) -> SqlError {
     error.details.push(("statement".to_owned(), statement.to_string()));
     error
 }
 
 impl TryFrom<wit::Statement> for Statement {
-    type Error = wit::DatabaseError;
+    /// What PostgreSQL would answer to a parameter that is not of its type.
+    type Error = SqlError;
 
-    fn try_from(statement: wit::Statement) -> Result<Self, wit::DatabaseError> {
+    fn try_from(statement: wit::Statement) -> Result<Self, SqlError> {
         let mut parameters = Vec::with_capacity(statement.parameters.len());
         for (number, value) in (1..).zip(statement.parameters) {
-            let refuse = |what: String| invalid(format!("parameter ${number}: {what}"));
+            let refuse = |what: String| SqlError::new(SqlState::INVALID_TEXT, format!("parameter ${number}: {what}"));
             parameters.push(Value::try_from(value).map_err(refuse)?);
         }
         Ok(Self { sql: statement.sql, parameters })
@@ -165,7 +151,7 @@ mod tests {
         ] {
             let statement = wit::Statement { sql: "select $1, $2".into(), parameters: vec![wit::Value::Null, value] };
             let error = in_batch(3, Statement::try_from(statement).unwrap_err());
-            assert_eq!(error.sqlstate, "22P02");
+            assert_eq!(error.sqlstate.as_str(), "22P02");
             assert!(error.message.starts_with("parameter $2: "), "{}", error.message);
             assert!(!error.message.contains("secret"));
             assert_eq!(error.details, [("statement".to_owned(), "3".to_owned())]);

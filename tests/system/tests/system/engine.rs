@@ -60,6 +60,10 @@ impl HostCalls for Calls {
         })
     }
 
+    fn refuse(&self, error: SqlError) -> Result<SqlError, Stop> {
+        Ok(error)
+    }
+
     fn publish(&self, _: Event) -> Result<Result<EventId, EventError>, Stop> {
         Ok(Err(EventError::read_only()))
     }

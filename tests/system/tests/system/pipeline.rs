@@ -132,6 +132,15 @@ async fn a_guest_that_swallows_a_database_error_and_accepts_changes_nothing() {
 }
 
 #[tokio::test]
+async fn an_error_that_the_host_itself_shows_spends_the_transaction_too() {
+    let database = support::database().await;
+    let regions = Regions::start("guests", database.url());
+    let handled = regions.east.invoke(r#"{"operation":"probe","idempotency_key":"k","do":"invalid"}"#).await;
+    assert_eq!(handled.answer.status, Status::Failed, "{}", handled.answer.body);
+    assert_eq!(database.count("select count(*) from tenet.keys").await, 0);
+}
+
+#[tokio::test]
 async fn a_rejection_undoes_the_writes_of_the_rules_before_it_and_is_given_again() {
     let database = support::database().await;
     let regions = Regions::start("guests", database.url());

@@ -13,6 +13,7 @@ mod context;
 mod events;
 mod host_calls;
 mod increment;
+mod invalid;
 mod log;
 mod memory;
 mod panic;
@@ -44,6 +45,7 @@ const BEHAVIOURS: &[(&str, Behaviour)] = &[
     ("events", |payload| run(events::run, payload)),
     ("host-calls", |payload| run(host_calls::run, payload)),
     ("increment", |payload| run(increment::run, payload)),
+    ("invalid", |payload| run(invalid::run, payload)),
     ("log", |payload| run(log::run, payload)),
     ("loop", |payload| run(spin::run, payload)),
     ("memory", |payload| run(memory::run, payload)),
