@@ -32,6 +32,10 @@ pub(crate) fn rule(arguments: TokenStream, item: TokenStream) -> Result<TokenStr
                 ) -> ::core::result::Result<::tenet::__private::Verdict, ::std::string::String> {
                     ::tenet::__private::evaluate::<#input, _>(request, #name)
                 }
+
+                fn describe() -> ::std::string::String {
+                    ::tenet::__private::describe::<#input, _>(#name)
+                }
             }
 
             // Natively nothing else calls the rule, which would be told as dead code.
@@ -82,7 +86,7 @@ fn input_of(signature: &Signature) -> Result<&Type, Error> {
         },
         (None, _) => refused(
             &signature.ident,
-            "a rule takes one argument, its input; one that needs none takes `_: serde::de::IgnoredAny`",
+            "a rule takes one argument, its input; one that needs none takes `_: tenet::NoInput`",
         ),
         _ => refused(&signature.inputs, "a rule takes one argument, its input"),
     }
@@ -102,6 +106,7 @@ mod tests {
         let text = rule(TokenStream::new(), function.clone()).unwrap().to_string();
         assert!(text.starts_with(&function.to_string()), "{text}");
         assert!(text.contains("evaluate :: < Input , _ > (request , decide)"), "{text}");
+        assert!(text.contains("describe :: < Input , _ > (decide)"), "{text}");
         let (_, export) = text.split_once("# [cfg (target_arch = \"wasm32\")]").unwrap();
         assert!(export.contains("export ! (Rule)"), "{text}");
     }
@@ -119,7 +124,7 @@ mod tests {
             (quote! { fn r<T>(i: T) -> R {} }, "not generic"),
             (quote! { fn r(i: impl Read) -> R {} }, "not generic"),
             (quote! { fn r(i: &str) -> R {} }, "by value"),
-            (quote! { fn r() -> R {} }, "IgnoredAny"),
+            (quote! { fn r() -> R {} }, "NoInput"),
             (quote! { fn r(a: A, b: B) -> R {} }, "one argument"),
             (quote! { fn r(i: I) {} }, "tenet::Result"),
         ] {

@@ -5,16 +5,17 @@
 //! output or with an error: a rejection, which is an ordinary answer, or a bug.
 //!
 //! ```
+//! use schemars::JsonSchema;
 //! use serde::{Deserialize, Serialize};
 //! use tenet::{Decimal, params};
 //!
-//! #[derive(Deserialize)]
+//! #[derive(Deserialize, JsonSchema)]
 //! struct Deposit {
 //!     account: i64,
 //!     amount: Decimal,
 //! }
 //!
-//! #[derive(Serialize)]
+//! #[derive(Serialize, JsonSchema)]
 //! struct Balance {
 //!     balance: Decimal,
 //! }
@@ -63,12 +64,14 @@ pub mod bindings;
 pub mod context;
 mod database;
 mod decimal;
+mod describe;
 mod error;
 mod evaluate;
 mod events;
 mod interval;
 mod json;
 pub mod log;
+mod no_input;
 #[cfg(target_arch = "wasm32")]
 mod panic;
 mod params;
@@ -84,6 +87,7 @@ pub use decimal::{Decimal, DecimalError};
 pub use error::{Error, Result, reject};
 pub use events::publish;
 pub use json::Json;
+pub use no_input::NoInput;
 pub use params::ToValue;
 pub use text::TextError;
 pub use time::{Date, Time, Timestamp, TimestampTz};
@@ -94,16 +98,20 @@ pub use uuid::Uuid;
 /// The function takes one argument, its input, and returns [`Result`] of its output.
 /// The input is any type that serde deserialises from the payload; members that it does
 /// not have are ignored, and a payload that does not fit is answered with the rejection
-/// `invalid-payload` and serde's message. The output is any type that serde serialises.
+/// `invalid-payload` and serde's message. A rule that needs none takes [`NoInput`]. The
+/// output is any type that serde serialises. Both tell their JSON Schema by the derive of
+/// the crate `schemars`: what callers of an API read about the rule is made of it, the
+/// doc comments of types and fields included.
 ///
 /// ```
+/// # use schemars::JsonSchema;
 /// # use serde::{Deserialize, Serialize};
-/// #[derive(Deserialize)]
+/// #[derive(Deserialize, JsonSchema)]
 /// struct Input {
 ///     name: String,
 /// }
 ///
-/// #[derive(Serialize)]
+/// #[derive(Serialize, JsonSchema)]
 /// struct Output {
 ///     greeting: String,
 /// }
@@ -117,14 +125,14 @@ pub use uuid::Uuid;
 /// A crate holds one rule:
 ///
 /// ```compile_fail,E0428
-/// # use serde::de::IgnoredAny;
+/// # use tenet::NoInput;
 /// mod one {
 ///     #[tenet::rule]
-///     fn first(_: super::IgnoredAny) -> tenet::Result<()> { Ok(()) }
+///     fn first(_: super::NoInput) -> tenet::Result<()> { Ok(()) }
 /// }
 /// mod two {
 ///     #[tenet::rule]
-///     fn second(_: super::IgnoredAny) -> tenet::Result<()> { Ok(()) }
+///     fn second(_: super::NoInput) -> tenet::Result<()> { Ok(()) }
 /// }
 /// # fn main() {}
 /// ```
@@ -134,5 +142,6 @@ pub use tenet_macros::rule;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::bindings::{Guest, Request, Verdict, export};
+    pub use crate::describe::describe;
     pub use crate::evaluate::evaluate;
 }

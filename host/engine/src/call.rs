@@ -36,6 +36,22 @@ pub(crate) struct Context {
 }
 
 impl CallState {
+    pub(crate) fn new(calls: Arc<dyn HostCalls>, context: Context, limits: &Limits) -> Self {
+        Self {
+            calls,
+            context,
+            limits: limits.clone(),
+            limiter: Limiter::new(limits),
+            watch: Arc::default(),
+            host_calls: 0,
+        }
+    }
+
+    /// Times the guest, and stops timing it while the host works.
+    pub(crate) fn watch(&self) -> Arc<Stopwatch> {
+        Arc::clone(&self.watch)
+    }
+
     /// Whom the guest's questions go to.
     pub(crate) fn calls(&self) -> &dyn HostCalls {
         &*self.calls
@@ -98,31 +114,14 @@ impl Library {
         let Ok(_slot) = self.engine().slots().acquire().await else {
             return not_run("the engine is closed".to_owned());
         };
-        let watch = Arc::new(Stopwatch::default());
-        let mut store = Store::new(
-            self.engine().wasmtime(),
-            CallState {
-                calls,
-                context: Context {
-                    operation: request.operation.clone(),
-                    region: request.region.clone(),
-                    caller: request.caller.clone(),
-                    now: request.now,
-                },
-                limits: limits.clone(),
-                limiter: Limiter::new(limits),
-                watch: Arc::clone(&watch),
-                host_calls: 0,
-            },
-        );
-        store.limiter(|state| &mut state.limiter);
-        store.set_hostcall_fuel(argument_bytes(limits));
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|store| {
-            store.data().check_cpu()?;
-            // A guest that computes for long shares its thread with other calls.
-            Ok(UpdateDeadline::Yield(1))
-        });
+        let context = Context {
+            operation: request.operation.clone(),
+            region: request.region.clone(),
+            caller: request.caller.clone(),
+            now: request.now,
+        };
+        let mut store = self.store(CallState::new(calls, context, limits));
+        let watch = store.data().watch();
         let payload = v1::Request { payload: request.payload.clone() };
         let result = watch
             .guest(async {
@@ -136,6 +135,21 @@ impl Library {
             cpu: watch.elapsed(),
             memory_bytes: limiter.memory_bytes(),
         }
+    }
+
+    /// A store for one call, under the call's limits.
+    pub(crate) fn store(&self, state: CallState) -> Store<CallState> {
+        let arguments = argument_bytes(&state.limits);
+        let mut store = Store::new(self.engine().wasmtime(), state);
+        store.limiter(|state| &mut state.limiter);
+        store.set_hostcall_fuel(arguments);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|store| {
+            store.data().check_cpu()?;
+            // A guest that computes for long shares its thread with other calls.
+            Ok(UpdateDeadline::Yield(1))
+        });
+        store
     }
 }
 

@@ -20,6 +20,7 @@ mod call;
 mod checked;
 #[cfg(feature = "compile")]
 mod compiler;
+mod describe;
 mod ended;
 mod engine;
 mod halt;
@@ -33,6 +34,7 @@ mod v1;
 
 #[cfg(feature = "compile")]
 pub use compiler::{CompileError, Compiler};
+pub use describe::DescribeError;
 pub use engine::{Engine, EngineError};
 pub use library::Library;
 pub use load_error::LoadError;

@@ -1,17 +1,17 @@
 //! Counts the transactions, from whichever region.
 
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde::de::IgnoredAny;
-use tenet::{context, params};
+use tenet::{NoInput, context, params};
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Output {
     transaction_count: i64,
     region: String,
 }
 
 #[tenet::rule]
-fn count_transactions(_: IgnoredAny) -> tenet::Result<Output> {
+fn count_transactions(_: NoInput) -> tenet::Result<Output> {
     let transaction_count = tenet::query_one("SELECT count(*) FROM transactions", params![])?;
     Ok(Output { transaction_count, region: context::region() })
 }

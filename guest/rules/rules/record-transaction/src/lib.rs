@@ -1,15 +1,16 @@
 //! Records a transaction and tells the world.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tenet::{Decimal, context, params, reject};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Input {
     transaction_id: Option<String>,
     amount: Decimal,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Output {
     message: &'static str,
     transaction_id: String,

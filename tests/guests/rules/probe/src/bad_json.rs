@@ -1,7 +1,7 @@
 //! Accepts with an output that is not JSON. The attribute `#[tenet::rule]` cannot say
 //! that, so this guest's export is written by hand.
 
-use tenet::__private::{Guest, Request, Verdict, evaluate};
+use tenet::__private::{Guest, Request, Verdict, describe, evaluate};
 
 struct Probe;
 
@@ -11,6 +11,10 @@ impl Guest for Probe {
             return Ok(Verdict::Accept("{\"unfinished\":".to_owned()));
         }
         evaluate(request, crate::probe)
+    }
+
+    fn describe() -> String {
+        describe(crate::probe)
     }
 }
 

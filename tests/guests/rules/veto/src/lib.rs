@@ -1,16 +1,17 @@
 //! The second rule of a pair: says no when the payload tells it to, and otherwise tells
 //! what it sees of the first rule's writes.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tenet::params;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Input {
     #[serde(default)]
     veto: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Output {
     second: Option<i64>,
 }

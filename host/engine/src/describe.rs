@@ -1,0 +1,92 @@
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+use tenet_core::{
+    BoxFuture, Event, EventError, EventId, HostCalls, Limits, LogLevel, Outcome, SqlError, Statement, Stop, Timestamp,
+};
+
+use crate::Library;
+use crate::call::{CallState, Context};
+
+/// Why a rule does not say what it takes and gives.
+#[derive(Debug)]
+pub struct DescribeError {
+    rule: String,
+    what: &'static str,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// The host of a rule that is only asked to describe itself: there is no request, and so
+/// there is nothing to ask for.
+struct Nobody;
+
+impl Library {
+    /// What a rule takes and gives, by its own word: JSON text, an object with a schema
+    /// `input` and a schema `output`, either of which may be missing. See `describe` in the
+    /// contract. It is checked to be JSON and no more.
+    ///
+    /// # Errors
+    /// Fails where there is no such rule, where the rule fails, calls anything that it
+    /// imports or takes more than [`Limits::default`] allows, and where its answer is not
+    /// JSON.
+    pub async fn describe(&self, rule: &str) -> Result<String, DescribeError> {
+        let fail = |what, source| DescribeError { rule: rule.to_owned(), what, source };
+        let pre = self.rule(rule).ok_or_else(|| fail("there is no such rule", None))?;
+        let _slot = self.engine().slots().acquire().await.map_err(|_| fail("the engine is closed", None))?;
+        let limits = Limits { host_calls: 0, ..Limits::default() };
+        let context = Context { operation: String::new(), region: String::new(), caller: None, now: Timestamp(0) };
+        let mut store = self.store(CallState::new(Arc::new(Nobody), context, &limits));
+        let watch = store.data().watch();
+        let described = watch.guest(async {
+            let instance = pre.instantiate_async(&mut store).await?;
+            instance.call_describe(&mut store).await
+        });
+        let text = described
+            .await
+            .map_err(|error| fail("it failed to describe itself", Some(error.into_boxed_dyn_error())))?;
+        match serde_json::from_str::<&RawValue>(&text) {
+            Ok(_) => Ok(text),
+            Err(error) => Err(fail("its description is not JSON", Some(error.into()))),
+        }
+    }
+}
+
+impl HostCalls for Nobody {
+    fn run(&self, _: Vec<Statement>) -> BoxFuture<'_, Result<Result<Vec<Outcome>, SqlError>, Stop>> {
+        Box::pin(std::future::ready(Err(Stop)))
+    }
+
+    fn refuse(&self, _: SqlError) -> Result<SqlError, Stop> {
+        Err(Stop)
+    }
+
+    fn publish(&self, _: Event) -> Result<Result<EventId, EventError>, Stop> {
+        Err(Stop)
+    }
+
+    fn log(&self, _: LogLevel, _: String) -> Result<(), Stop> {
+        Err(Stop)
+    }
+
+    fn random(&self, _: u32) -> Result<Vec<u8>, Stop> {
+        Err(Stop)
+    }
+
+    fn key(&self) -> Option<&str> {
+        None
+    }
+}
+
+impl fmt::Display for DescribeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the rule {} does not say what it takes and gives: {}", self.rule, self.what)
+    }
+}
+
+impl Error for DescribeError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref().map(|source| source.as_ref() as _)
+    }
+}
