@@ -3,11 +3,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tenet_core::Limits;
-use tenet_core::bundle::{Index, Operation};
+use tenet_core::bundle::{Caller, Index, Operation};
 
 use crate::manifest::{self, Manifest, RuleManifest};
 use crate::sources::Sources;
 use crate::{Error, compile, fresh};
+
+/// The most bytes of an operation's name: what the column of the table of keys holds.
+const MAX_OPERATION: usize = 255;
 
 /// The source of a bundle: a folder with `tenet.toml`, `rules/NAME` and `schema/NNNN_*.sql`.
 #[derive(Clone, Debug)]
@@ -23,6 +26,7 @@ pub struct Bundle {
 pub(crate) struct RuleSource {
     pub(crate) name: String,
     pub(crate) directory: PathBuf,
+    pub(crate) description: String,
     pub(crate) limits: Limits,
 }
 
@@ -81,8 +85,8 @@ fn rules(directory: &Path) -> Result<Vec<RuleSource>, Error> {
         if !directory.join("Cargo.toml").is_file() {
             return Err(Error::new(format!("{}: a rule is a crate, and this has no Cargo.toml", directory.display())));
         }
-        let RuleManifest { limits, .. } = manifest::read(&directory.join("rule.toml"))?;
-        rules.push(RuleSource { name, directory, limits });
+        let RuleManifest { description, limits, .. } = manifest::read(&directory.join("rule.toml"))?;
+        rules.push(RuleSource { name, directory, description, limits });
     }
     Ok(rules)
 }
@@ -92,8 +96,10 @@ fn operations(path: &Path, rules: &[RuleSource]) -> Result<Vec<Operation>, Error
     let mut checked = Vec::new();
     for (name, operation) in operations {
         let refuse = |why: String| Err(Error::new(format!("{}: the operation {name} {why}", path.display())));
-        if name.is_empty() {
-            return refuse("has an empty name".into());
+        if !is_operation(&name) {
+            return refuse(
+                "has a name that cannot stand in a URL; take letters, digits, hyphens, underscores and dots".into(),
+            );
         }
         if operation.rules.is_empty() {
             return refuse("has no rule; name at least one in `rules`".into());
@@ -113,8 +119,11 @@ fn operations(path: &Path, rules: &[RuleSource]) -> Result<Vec<Operation>, Error
         if operation.key.as_deref() == Some("") {
             return refuse("has an empty `key`; name the payload's field, or leave it out".into());
         }
-        let manifest::Operation { rules, key, read_only } = operation;
-        checked.push(Operation { name, rules, key, read_only });
+        if operation.callers.iter().flatten().any(|Caller(name)| name.is_empty()) {
+            return refuse("has an empty name among its `callers`; leave out `callers` to let everybody in".into());
+        }
+        let manifest::Operation { rules, key, read_only, callers } = operation;
+        checked.push(Operation { name, rules, key, read_only, callers });
     }
     Ok(checked)
 }
@@ -150,6 +159,13 @@ fn step_number(name: &str) -> Option<&str> {
 
 fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+}
+
+/// An operation's name is the last part of its path: `/operations/NAME`. The characters are
+/// those that a URL never escapes (RFC 3986, section 2.3), but for the tilde.
+fn is_operation(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    name.bytes().all(plain) && !name.trim_matches('.').is_empty() && name.len() <= MAX_OPERATION
 }
 
 /// What lies in a folder, by name, hidden files left out.
@@ -189,7 +205,8 @@ mod tests {
         assert_eq!(bundle.operations[0].name, "write");
         assert_eq!(bundle.operations[0].rules, ["record"]);
         assert_eq!(bundle.operations[0].key.as_deref(), Some("transaction_id"));
-        assert!(!bundle.operations[0].read_only);
+        assert!(!bundle.operations[0].read_only && bundle.operations[0].callers.is_none());
+        assert_eq!(bundle.rules[0].description, "d");
         assert_eq!(bundle.rules[0].limits, Limits { rows_read: 7, ..Limits::default() });
         assert_eq!(bundle.schema, ["0001_start.sql", "0002_more.sql"]);
     }
@@ -206,6 +223,10 @@ mod tests {
             ("version = 1\n[operations.write]\nrules = [\"other\"]\n", "rules/other"),
             ("version = 1\n[operations.write]\nrules = []\n", "no rule"),
             ("version = 1\n[operations.write]\nrules = [\"record\"]\nkey = \"k\"\nread_only = true\n", "no key"),
+            ("version = 1\n[operations.\"a/b\"]\nrules = [\"record\"]\n", "a URL"),
+            ("version = 1\n[operations.\"..\"]\nrules = [\"record\"]\n", "a URL"),
+            ("version = 1\n[operations.\"\"]\nrules = [\"record\"]\n", "a URL"),
+            ("version = 1\n[operations.write]\nrules = [\"record\"]\ncallers = [\"\"]\n", "callers"),
             ("version = ", "tenet.toml"),
         ] {
             let refusal = refusal(manifest(text));

@@ -73,6 +73,7 @@ pub(crate) fn compile(
         operations: bundle.operations.clone(),
         rules: Vec::new(),
         schema: Vec::new(),
+        openapi: None,
     };
     for (rule, artifact) in rules {
         let component = read(&built.join(format!("{artifact}.wasm")))?;
@@ -83,7 +84,8 @@ pub(crate) fn compile(
             )));
         }
         let component = keep(out, format!("rules/{}.wasm", rule.name), &component)?;
-        index.rules.push(Rule { name: rule.name.clone(), component, compiled: None, limits: rule.limits.clone() });
+        let RuleSource { name, description, limits, .. } = rule.clone();
+        index.rules.push(Rule { name, description, component, compiled: None, limits });
     }
     for step in &bundle.schema {
         let text = read(&bundle.directory.join("schema").join(step))?;

@@ -62,6 +62,7 @@ mod tests {
             operations: Vec::new(),
             rules: Vec::new(),
             schema: vec![File { path: "schema/0001_start.sql".into(), sha256: sha256(b"select 1") }],
+            openapi: None,
         };
         write_index(&out, &index).unwrap();
         assert_eq!(check().unwrap(), index);
@@ -87,6 +88,7 @@ mod tests {
             operations: Vec::new(),
             rules: Vec::new(),
             schema: Vec::new(),
+            openapi: None,
         };
         write_index(&out, &index).unwrap();
         assert_eq!(bundle.build(&out, &mut |step| panic!("{step}")).unwrap(), index);

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tenet_core::Limits;
+use tenet_core::bundle::Caller;
 
 use crate::Error;
 
@@ -30,6 +31,7 @@ pub(crate) struct Operation {
     pub(crate) key: Option<String>,
     #[serde(default)]
     pub(crate) read_only: bool,
+    pub(crate) callers: Option<Vec<Caller>>,
 }
 
 /// `rules/NAME/rule.toml`.
@@ -38,9 +40,9 @@ pub(crate) struct Operation {
 pub(crate) struct RuleManifest {
     #[serde(rename = "version")]
     _version: u32,
-    /// For whoever reads the file; asked for so that nobody has to guess.
-    #[serde(rename = "description")]
-    _description: String,
+    /// For whoever reads the file or the API's description; asked for so that nobody has to
+    /// guess.
+    pub(crate) description: String,
     #[serde(default)]
     pub(crate) limits: Limits,
 }

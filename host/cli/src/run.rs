@@ -65,6 +65,7 @@ pub(crate) fn summary(handled: &Handled) -> String {
         Status::Accepted => "accepted",
         Status::Rejected => "rejected",
         Status::Invalid => "invalid",
+        Status::Forbidden => "forbidden",
         Status::KeyReused => "key reused",
         Status::Failed => "failed",
         Status::Unavailable => "unavailable",
@@ -88,7 +89,7 @@ fn code(status: Status) -> u8 {
     match status {
         Status::Accepted => 0,
         Status::Rejected => 1,
-        Status::Invalid | Status::KeyReused => 2,
+        Status::Invalid | Status::Forbidden | Status::KeyReused => 2,
         Status::Failed | Status::Unavailable => BROKEN,
     }
 }

@@ -7,11 +7,12 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use crate::Limits;
+use crate::{Limits, hex};
 
 /// The version of the format that this code writes and reads.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The contract that rules are built against.
 pub const CONTRACT: &str = "tenet:rule@1.0.0";
@@ -37,6 +38,9 @@ pub struct Index {
     pub rules: Vec<Rule>,
     /// The team's schema, step by step.
     pub schema: Vec<File>,
+    /// The OpenAPI document of the operations, once the rules are compiled and have told
+    /// what they take and give.
+    pub openapi: Option<File>,
 }
 
 /// The engine that can load the compiled rules.
@@ -61,6 +65,8 @@ pub struct Operation {
     pub key: Option<String>,
     /// Whether it only reads.
     pub read_only: bool,
+    /// Who may ask for it; absent where everybody may whom the function lets in.
+    pub callers: Option<Vec<Caller>>,
 }
 
 /// One rule.
@@ -69,6 +75,8 @@ pub struct Operation {
 pub struct Rule {
     /// Its name.
     pub name: String,
+    /// What it does, for people, as its manifest says.
+    pub description: String,
     /// The component.
     pub component: File,
     /// The component compiled ahead of time.
@@ -76,6 +84,19 @@ pub struct Rule {
     /// What one call of it may use.
     pub limits: Limits,
 }
+
+/// Whom an operation is open to: an identity as the authoriser vouches for it, or all that
+/// begin alike, written with a `*` at the end.
+///
+/// ```
+/// # use tenet_core::bundle::Caller;
+/// let tellers = Caller("arn:aws:sts::123456789012:assumed-role/teller/*".into());
+/// assert!(tellers.is("arn:aws:sts::123456789012:assumed-role/teller/ann"));
+/// assert!(!tellers.is("arn:aws:sts::123456789012:assumed-role/auditor/ann"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Caller(pub String);
 
 /// A file of the bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,7 +166,33 @@ impl Index {
     pub fn files(&self) -> impl Iterator<Item = &File> {
         let of_rules =
             self.rules.iter().flat_map(|rule| std::iter::once(&rule.component).chain(rule.compiled.as_ref()));
-        of_rules.chain(&self.schema)
+        of_rules.chain(&self.schema).chain(self.openapi.as_ref())
+    }
+}
+
+impl File {
+    /// Whether these are the bytes that the index means.
+    pub fn is(&self, bytes: &[u8]) -> bool {
+        hex(&Sha256::digest(bytes)).eq_ignore_ascii_case(&self.sha256)
+    }
+}
+
+impl Operation {
+    /// Whether `caller` may ask for it. Where callers are named, a request that no
+    /// authoriser vouches for is refused.
+    pub fn admits(&self, caller: Option<&str>) -> bool {
+        let Some(callers) = &self.callers else { return true };
+        caller.is_some_and(|caller| callers.iter().any(|allowed| allowed.is(caller)))
+    }
+}
+
+impl Caller {
+    /// Whether `identity` is the one, or one of those, that this names.
+    pub fn is(&self, identity: &str) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(beginning) => identity.starts_with(beginning),
+            None => identity == self.0,
+        }
     }
 }
 
@@ -173,14 +220,17 @@ mod tests {
                 rules: vec!["record".into()],
                 key: None,
                 read_only: false,
+                callers: None,
             }],
             rules: vec![Rule {
                 name: "record".into(),
+                description: "Records.".into(),
                 component: file("record.wasm"),
                 compiled: None,
                 limits: Limits::default(),
             }],
             schema: vec![file("schema/0001_a.sql")],
+            openapi: Some(file("openapi.json")),
         }
     }
 
@@ -196,7 +246,7 @@ mod tests {
             change(&mut index);
             Index::parse(&index.to_json()).unwrap_err().to_string()
         };
-        assert!(changed(|i| i.version = 2).contains("version 2"));
+        assert!(changed(|i| i.version = 1).contains("version 1"));
         assert!(changed(|i| i.contract = "tenet:rule@2.0.0".into()).contains("2.0.0"));
         assert!(changed(|i| i.operations[0].rules.clear()).contains("no rule"));
         assert!(changed(|i| i.rules[0].name = "other".into()).contains("record"));
@@ -205,7 +255,22 @@ mod tests {
             index.rules[0].component.path = path.into();
             assert!(Index::parse(&index.to_json()).is_err(), "{path}");
         }
-        assert!(Index::parse("{\"version\":1,\"surprise\":true}").is_err());
+        assert!(Index::parse("{\"version\":2,\"surprise\":true}").is_err());
         assert!(Index::parse("not json").is_err());
+    }
+
+    #[test]
+    fn an_operation_admits_whom_it_names_and_nobody_unknown() {
+        let open = index().operations.remove(0);
+        assert!(open.admits(None) && open.admits(Some("anyone")));
+        let callers = ["ann", "arn:aws:sts::1:assumed-role/teller/*"].map(|name| Caller(name.into()));
+        let closed = Operation { callers: Some(callers.into()), ..open };
+        for known in ["ann", "arn:aws:sts::1:assumed-role/teller/", "arn:aws:sts::1:assumed-role/teller/bob"] {
+            assert!(closed.admits(Some(known)), "{known}");
+        }
+        for stranger in [None, Some(""), Some("ann2"), Some("Ann"), Some("arn:aws:sts::1:assumed-role/tellers/x")] {
+            assert!(!closed.admits(stranger), "{stranger:?}");
+        }
+        assert!(!Operation { callers: Some(vec![]), ..closed }.admits(Some("ann")));
     }
 }

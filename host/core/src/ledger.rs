@@ -10,6 +10,9 @@ pub trait Ledger: Send + Sync {
     /// with the first statement.
     fn open(&self, claim: Claim) -> Box<dyn Attempt>;
 
+    /// Whether an attempt could be made now: the database answers and has Tenet's tables.
+    fn ready(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Fault>>;
+
     /// The events that the committed transaction of (operation, key) has left in the
     /// outbox, in the order they were staged.
     fn staged<'a>(

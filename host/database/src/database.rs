@@ -9,6 +9,7 @@ use crate::columns::Tally;
 use crate::endpoint::Endpoint;
 use crate::failure::{self, Failure, Trouble};
 use crate::flight::launch;
+use crate::keys;
 use crate::outbox;
 use crate::parameter::Encoded;
 use crate::pool::{Lease, Pool};
@@ -75,6 +76,15 @@ impl Database {
 impl Ledger for Database {
     fn open(&self, claim: Claim) -> Box<dyn Attempt> {
         Box::new(Transaction::new(Arc::clone(&self.pool), claim))
+    }
+
+    fn ready(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Fault>> {
+        Box::pin(async move {
+            for outcome in self.each(vec![keys::is_there()?], deadline).await? {
+                outcome.map_err(|trouble| Failure::of_host(trouble, "the table tenet.keys cannot be read").fault)?;
+            }
+            Ok(())
+        })
     }
 
     fn staged<'a>(

@@ -4,6 +4,11 @@ use tenet_core::{ColumnValues, Digest, Fault, IdempotencyKey, RowSet, StoredAnsw
 
 use crate::parameter::Encoded;
 
+/// Reads nothing from the table, which has to be there for it.
+pub(crate) fn is_there() -> Result<Encoded, Fault> {
+    Encoded::of_host("SELECT 1 FROM tenet.keys LIMIT 0", Vec::new())
+}
+
 /// Finds the answer stored under a key.
 pub(crate) fn look_up(operation: &str, key: &IdempotencyKey) -> Result<Encoded, Fault> {
     Encoded::of_host(

@@ -146,11 +146,13 @@ mod tests {
             operations: Vec::new(),
             rules: vec![Rule {
                 name: "record".into(),
+                description: String::new(),
                 component: file("record.wasm"),
                 compiled: Some(file("record.cwasm")),
                 limits: Limits::default(),
             }],
             schema: Vec::new(),
+            openapi: None,
         }
     }
 

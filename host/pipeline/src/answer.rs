@@ -1,4 +1,6 @@
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use tenet_core::{IdempotencyKey, Rejection};
 
 /// What a caller is told.
@@ -26,6 +28,8 @@ pub enum Status {
     Rejected,
     /// The request cannot be served as it is; nothing was tried.
     Invalid,
+    /// The operation is not open to the caller; nothing was tried.
+    Forbidden,
     /// The key has an answer to another payload.
     KeyReused,
     /// A rule or the host is broken. Nothing was changed.
@@ -41,6 +45,7 @@ impl Status {
             Self::Accepted => 200,
             Self::Rejected => 422,
             Self::Invalid => 400,
+            Self::Forbidden => 403,
             Self::KeyReused => 409,
             Self::Failed => 500,
             Self::Unavailable => 503,
@@ -49,26 +54,58 @@ impl Status {
 }
 
 /// The body of every answer that is not a rule's output.
-#[derive(Serialize)]
-pub(crate) struct Problem<'a> {
-    pub(crate) code: &'a str,
-    pub(crate) message: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) key: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) reference: Option<&'a str>,
-    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
-    pub(crate) details: serde_json::Map<String, serde_json::Value>,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem<'a> {
+    /// For programs: a rule's own code, or `invalid-request`, `forbidden`, `key-reused`,
+    /// `failed`, `busy`, `unavailable`, `out-of-time`, `outcome-unknown`.
+    #[serde(borrow)]
+    pub code: Cow<'a, str>,
+    /// For people.
+    #[serde(borrow)]
+    pub message: Cow<'a, str>,
+    /// The key to ask again with.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Cow<'a, str>>,
+    /// What the operator's log has more under.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Cow<'a, str>>,
+    /// The rule's own details, by name.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub details: serde_json::Map<String, serde_json::Value>,
 }
 
 impl<'a> Problem<'a> {
     pub(crate) fn new(code: &'a str, message: &'a str) -> Self {
-        Self { code, message, key: None, reference: None, details: serde_json::Map::new() }
+        Self { code: code.into(), message: message.into(), key: None, reference: None, details: serde_json::Map::new() }
     }
 
     pub(crate) fn body(&self) -> String {
         // Strings only: serde_json has nothing to refuse in them.
         serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl Answer {
+    /// The answer to a request that cannot be served as it is, and why.
+    pub fn invalid(message: &str) -> Self {
+        Self::untried(Status::Invalid, &Problem::new("invalid-request", message))
+    }
+
+    pub(crate) fn forbidden(message: &str) -> Self {
+        Self::untried(Status::Forbidden, &Problem::new("forbidden", message))
+    }
+
+    fn untried(status: Status, problem: &Problem<'_>) -> Self {
+        Self { status, body: problem.body(), key: None, key_is_given: false, repeated: false }
+    }
+
+    /// What is wrong, where the answer is not a rule's output.
+    pub fn problem(&self) -> Option<Problem<'_>> {
+        match self.status {
+            Status::Accepted => None,
+            // Written by this very type, now or when it was stored.
+            _ => serde_json::from_str(&self.body).ok(),
+        }
     }
 }
 
@@ -89,5 +126,20 @@ mod tests {
         assert_eq!(rejection_body(&rejection), r#"{"code":"no","message":"say \"no\""}"#);
         rejection.details.push(("balance".into(), "1.00".into()));
         assert_eq!(rejection_body(&rejection), r#"{"code":"no","message":"say \"no\"","details":{"balance":"1.00"}}"#);
+    }
+
+    #[test]
+    fn what_was_written_as_a_problem_is_read_as_one() {
+        let rejection = Rejection {
+            code: "no".into(),
+            message: "say \"no\"".into(),
+            details: vec![("balance".into(), "1.00".into())],
+        };
+        let body = rejection_body(&rejection);
+        let answer = Answer { status: Status::Rejected, body, ..Answer::invalid("") };
+        let problem = answer.problem().unwrap();
+        assert_eq!((&*problem.code, &*problem.message, &problem.key), ("no", "say \"no\"", &None));
+        assert_eq!(problem.details["balance"], "1.00");
+        assert_eq!(Answer { status: Status::Accepted, ..answer.clone() }.problem(), None);
     }
 }

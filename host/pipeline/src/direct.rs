@@ -4,36 +4,13 @@
 //! payload's members beside them. Out: `{"statusCode": 200, "body": "..."}`, with the
 //! body as a string of JSON, and a header that tells the key where the caller brought none.
 
-use std::fmt;
-
 use serde::Serialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
-use tenet_core::IdempotencyKey;
 
-use crate::{Answer, Status, answer::Problem};
-
-/// The member that names the operation.
-pub const OPERATION: &str = "operation";
-
-/// The member that holds the caller's own key.
-pub const KEY: &str = "idempotency_key";
-
-/// What a direct invocation says.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Invocation {
-    /// The operation.
-    pub operation: String,
-    /// The caller's own key.
-    pub key: Option<IdempotencyKey>,
-    /// The other members, in their order and with their numbers untouched: the payload
-    /// is the same as if it had come alone in the body of an HTTP request.
-    pub payload: String,
-}
+use crate::{Answer, Invocation};
 
 /// Reads a direct invocation. The error is the answer to it.
 pub fn read(event: &str) -> Result<Invocation, Box<Answer>> {
-    read_members(event).map_err(|message| Box::new(invalid(&message)))
+    Invocation::direct(event).map_err(|message| Box::new(Answer::invalid(&message)))
 }
 
 /// Writes an answer as a direct invocation gets it.
@@ -61,74 +38,12 @@ pub fn write(answer: &Answer) -> String {
     serde_json::to_string(&reply).unwrap_or_default()
 }
 
-/// The answer to a request that cannot be served as it is.
-pub fn invalid(message: &str) -> Answer {
-    Answer {
-        status: Status::Invalid,
-        body: Problem::new("invalid-request", message).body(),
-        key: None,
-        key_is_given: false,
-        repeated: false,
-    }
-}
-
-fn read_members(event: &str) -> Result<Invocation, String> {
-    let Members(members) =
-        serde_json::from_str(event).map_err(|error| format!("A direct invocation is a JSON object: {error}."))?;
-    let (mut operation, mut key, mut payload) = (None, None, String::with_capacity(event.len()));
-    payload.push('{');
-    for (name, value) in members {
-        let text = || {
-            serde_json::from_str::<String>(value.get()).map_err(|_| format!("The member {name:?} has to be a string."))
-        };
-        match name.as_str() {
-            OPERATION if operation.is_some() => return Err(format!("The member {name:?} is there twice.")),
-            KEY if key.is_some() => return Err(format!("The member {name:?} is there twice.")),
-            OPERATION => operation = Some(text()?),
-            KEY => key = Some(IdempotencyKey::new(text()?).map_err(|error| format!("The member {name:?}: {error}."))?),
-            _ => {
-                if payload.len() > 1 {
-                    payload.push(',');
-                }
-                payload.push_str(&serde_json::Value::from(name).to_string());
-                payload.push(':');
-                payload.push_str(value.get());
-            }
-        }
-    }
-    payload.push('}');
-    let operation = operation.ok_or_else(|| format!("The member {OPERATION:?} is missing: it names what to do."))?;
-    Ok(Invocation { operation, key, payload })
-}
-
-/// The members of an object in their order, repeated ones included.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> serde::Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(InOrder)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use tenet_core::IdempotencyKey;
+
     use super::*;
+    use crate::Status;
 
     #[test]
     fn the_payload_is_what_is_left_with_its_numbers_untouched() {

@@ -11,23 +11,25 @@
 //! a scripted database, engine, bus and clock, which is how its tests do it. It must
 //! never know wasmtime, a SQL driver, AWS, or what shape a request came in. The two
 //! exceptions live here because every binary needs the same one and this is the lowest
-//! room they share: [`direct`], the shape of a direct invocation, and the machine's own
-//! time and randomness, [`SystemClock`] and [`Arrival`].
+//! room they share: what a caller says, an [`Invocation`], with the shape that it has
+//! [`direct`]ly, and the machine's own time and randomness, [`SystemClock`] and [`Arrival`].
 
 mod answer;
 mod arrival;
 mod backoff;
 mod calls;
 pub mod direct;
+mod invocation;
 mod pipeline;
 mod random;
 mod selection;
 mod system_clock;
 mod trial;
 
-pub use answer::{Answer, Status};
+pub use answer::{Answer, Problem, Status};
 pub use arrival::Arrival;
 pub use backoff::Backoff;
+pub use invocation::Invocation;
 pub use pipeline::{Handled, Pending, Pipeline};
 pub use selection::{Operations, UnknownRule};
 pub use system_clock::SystemClock;

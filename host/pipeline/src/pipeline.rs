@@ -14,7 +14,7 @@ use crate::answer::Problem;
 use crate::random::Random;
 use crate::selection::{Keyed, Selected};
 use crate::trial::{Failure, Over, Trial};
-use crate::{Answer, Backoff, Operations, Status, direct};
+use crate::{Answer, Backoff, Operations, Status};
 
 /// A host: a bundle's operations over a database, an engine, a bus and a clock.
 pub struct Pipeline {
@@ -101,6 +101,12 @@ impl Pipeline {
         .await
     }
 
+    /// Whether the database can be reached and has Tenet's tables, so that requests can be
+    /// decided. The error is for the log.
+    pub async fn ready(&self, deadline: Instant) -> Result<(), Fault> {
+        self.ledger.ready(deadline).await
+    }
+
     /// Hands the events of a committed transaction to the bus and takes those it has
     /// taken out of the outbox. Gives the number that is still there: a relay's work.
     pub async fn publish(&self, pending: Pending, deadline: Instant) -> usize {
@@ -147,11 +153,14 @@ impl Pipeline {
         };
         let operation = match self.operations.select(&request.operation) {
             Ok(operation) => operation,
-            Err(message) => return refuse(direct::invalid(&message)),
+            Err(message) => return refuse(Answer::invalid(&message)),
         };
+        if let Err(message) = operation.admit(request) {
+            return refuse(Answer::forbidden(message));
+        }
         let Keyed { mode, is_given } = match operation.keyed(request) {
             Ok(keyed) => keyed,
-            Err(message) => return refuse(direct::invalid(&message)),
+            Err(message) => return refuse(Answer::invalid(&message)),
         };
         let round_trips = Arc::new(AtomicU32::new(0));
         let course = Course { request, operation, mode, key_is_given: is_given, round_trips, started };
@@ -216,7 +225,7 @@ impl Course<'_> {
 
     fn claim(&self) -> Claim {
         Claim {
-            operation: self.operation.name.clone(),
+            operation: self.operation.name().to_owned(),
             mode: self.mode.clone(),
             now: self.request.now,
             region: self.request.region.clone(),
@@ -233,7 +242,7 @@ impl Course<'_> {
         if events.as_ref().is_some_and(Vec::is_empty) {
             return None;
         }
-        Some(Pending { operation: self.operation.name.clone(), key: self.key()?.clone(), events })
+        Some(Pending { operation: self.operation.name().to_owned(), key: self.key()?.clone(), events })
     }
 
     /// The answer that the key has already: of an earlier request, or of an attempt of
@@ -260,7 +269,7 @@ impl Course<'_> {
         let message =
             format!("The request failed and nothing was changed. The operator's log has more under {reference}.");
         let mut problem = Problem::new("failed", &message);
-        problem.reference = Some(&reference);
+        problem.reference = Some(reference.as_str().into());
         self.answer(Status::Failed, problem.body())
     }
 
@@ -284,8 +293,8 @@ impl Course<'_> {
 
     fn unavailable(&self, code: &str, message: &str, reference: &str) -> Answer {
         let mut problem = Problem::new(code, message);
-        problem.key = self.key().map(IdempotencyKey::as_str);
-        problem.reference = Some(reference);
+        problem.key = self.key().map(|key| key.as_str().into());
+        problem.reference = Some(reference.into());
         self.answer(Status::Unavailable, problem.body())
     }
 

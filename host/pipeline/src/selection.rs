@@ -21,10 +21,8 @@ pub struct UnknownRule {
 /// One operation and what its rules may use.
 #[derive(Clone, Debug)]
 pub(crate) struct Selected {
-    pub(crate) name: String,
     pub(crate) rules: Vec<(String, Limits)>,
-    key: Option<String>,
-    read_only: bool,
+    of_index: bundle::Operation,
 }
 
 /// Under which key a request runs, if it writes.
@@ -42,36 +40,46 @@ impl Operations {
                 Some(rule) => Ok((name.clone(), rule.limits.clone())),
                 None => Err(UnknownRule { operation: operation.name.clone(), rule: name.clone() }),
             };
-            Ok(Selected {
-                name: operation.name.clone(),
-                rules: operation.rules.iter().map(with_limits).collect::<Result<_, _>>()?,
-                key: operation.key.clone(),
-                read_only: operation.read_only,
-            })
+            let rules = operation.rules.iter().map(with_limits).collect::<Result<_, _>>()?;
+            Ok(Selected { rules, of_index: operation.clone() })
         };
         index.operations.iter().map(select).collect::<Result<_, _>>().map(Self)
     }
 
     /// The operation that a caller named, or a sentence that says which there are.
     pub(crate) fn select(&self, name: &str) -> Result<&Selected, String> {
-        self.0.iter().find(|operation| operation.name == name).ok_or_else(|| {
-            let names: Vec<_> = self.0.iter().map(|operation| operation.name.as_str()).collect();
+        self.0.iter().find(|operation| operation.name() == name).ok_or_else(|| {
+            let names: Vec<_> = self.0.iter().map(Selected::name).collect();
             format!("There is no operation {name:?}. There are: {}.", names.join(", "))
         })
     }
 }
 
 impl Selected {
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.of_index.name
+    }
+
+    /// Whether it is open to the request's caller. The error is for the caller.
+    pub(crate) fn admit(&self, request: &Request) -> Result<(), &'static str> {
+        match &request.caller {
+            caller if self.of_index.admits(caller.as_deref()) => Ok(()),
+            Some(_) => Err("This operation is not open to this caller."),
+            None => Err("This operation is open to some callers only, and nothing vouches for this one."),
+        }
+    }
+
     /// Decides the key: the caller's own, else the member of the payload that the
     /// manifest names, else the source's id of this request, else a new one. The error
     /// is for the caller.
     pub(crate) fn keyed(&self, request: &Request) -> Result<Keyed, String> {
         // Also checks that the payload is JSON that every parser reads alike.
         let digest = Digest::of(&request.payload).map_err(|error| format!("The payload is {error}."))?;
-        if self.read_only {
+        if self.of_index.read_only {
             return Ok(Keyed { mode: Mode::Read, is_given: false });
         }
-        let named = match (&request.key, &self.key) {
+        let named = match (&request.key, &self.of_index.key) {
             (Some(key), _) => Some(key.clone()),
             (None, Some(member)) => key_in_payload(&request.payload, member)?,
             (None, None) => None,
@@ -116,10 +124,14 @@ mod tests {
 
     fn selected() -> Selected {
         Selected {
-            name: "write".into(),
             rules: vec![("record".into(), Limits::default())],
-            key: Some("transaction_id".into()),
-            read_only: false,
+            of_index: bundle::Operation {
+                name: "write".into(),
+                rules: vec!["record".into()],
+                key: Some("transaction_id".into()),
+                read_only: false,
+                callers: None,
+            },
         }
     }
 
@@ -181,5 +193,18 @@ mod tests {
     fn an_unknown_operation_is_told_which_there_are() {
         let error = Operations(vec![selected()]).select("wriet").unwrap_err();
         assert_eq!(error, "There is no operation \"wriet\". There are: write.");
+    }
+
+    #[test]
+    fn who_may_ask_is_what_the_authoriser_vouches_for_and_never_what_the_payload_says() {
+        let mut closed = selected();
+        closed.of_index.callers = Some(vec![bundle::Caller("ann".into())]);
+        let mut asked = request(r#"{"caller":"ann"}"#);
+        assert!(closed.admit(&asked).unwrap_err().contains("nothing vouches"));
+        asked.caller = Some("bob".into());
+        assert!(closed.admit(&asked).unwrap_err().contains("this caller"));
+        asked.caller = Some("ann".into());
+        assert_eq!(closed.admit(&asked), Ok(()));
+        assert_eq!(selected().admit(&request("{}")), Ok(()));
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once};
 use std::time::{Duration, Instant};
 
-use tenet_core::bundle::{CONTRACT, File, Index, Operation, Rule, VERSION};
+use tenet_core::bundle::{CONTRACT, Caller, File, Index, Operation, Rule, VERSION};
 use tenet_core::*;
 use tenet_pipeline::{Backoff, Operations, Pipeline, Status};
 
@@ -65,6 +65,10 @@ impl Ledger for MemoryLedger {
     fn open(&self, claim: Claim) -> Box<dyn Attempt> {
         self.0.opened.fetch_add(1, Ordering::SeqCst);
         Box::new(MemoryAttempt { memory: Arc::clone(&self.0), claim, looked_up: false })
+    }
+
+    fn ready(&self, _: Instant) -> BoxFuture<'_, Result<(), Fault>> {
+        Box::pin(async { Ok(()) })
     }
 
     fn staged<'a>(
@@ -195,6 +199,7 @@ where
     listen();
     let rule = |name: &str| Rule {
         name: name.into(),
+        description: String::new(),
         component: File { path: format!("{name}.wasm"), sha256: String::new() },
         compiled: None,
         limits: limits.clone(),
@@ -204,6 +209,7 @@ where
         rules: rules.iter().map(|rule| (*rule).into()).collect(),
         key: None,
         read_only,
+        callers: (name == "closed").then(|| vec![Caller("ann".into())]),
     };
     let index = Index {
         version: VERSION,
@@ -214,9 +220,11 @@ where
             operation("one", &["first"], false),
             operation("two", &["first", "second"], false),
             operation("read", &["first"], true),
+            operation("closed", &["first"], false),
         ],
         rules: vec![rule("first"), rule("second")],
         schema: vec![],
+        openapi: None,
     };
     let (memory, bus) = (Arc::new(Memory::default()), Arc::new(Bus::default()));
     let pipeline = Pipeline::new(
@@ -548,6 +556,17 @@ async fn unknown_operations_and_bad_payloads_never_open_an_attempt() {
     let broken = Request { payload: "{".into(), ..request("one", "k") };
     assert_eq!(host.pipeline.handle(broken).await.answer.status.code(), 400);
     assert_eq!(host.memory.opened.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn an_operation_with_callers_is_closed_to_everybody_else_before_anything_is_tried() {
+    let host = host(writer);
+    for (caller, status) in [(None, 403), (Some("bob"), 403), (Some("ann"), 200)] {
+        assert_eq!(host.memory.opened.load(Ordering::SeqCst), 0);
+        let asked = Request { caller: caller.map(str::to_owned), ..request("closed", "k") };
+        assert_eq!(host.pipeline.handle(asked).await.answer.status.code(), status, "{caller:?}");
+    }
+    assert_eq!(host.memory.opened.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

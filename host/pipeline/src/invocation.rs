@@ -1,0 +1,155 @@
+use std::fmt;
+
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use tenet_core::IdempotencyKey;
+
+/// The member that names the operation.
+const OPERATION: &str = "operation";
+
+/// The member that holds the caller's own key.
+const KEY: &str = "idempotency_key";
+
+/// What a caller says, whatever way it came.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Invocation {
+    /// The operation.
+    pub operation: String,
+    /// The caller's own key.
+    pub key: Option<IdempotencyKey>,
+    /// The members of the JSON object that came but for the two above, in their order and
+    /// with their numbers untouched. It does not tell which way it came, so that the same
+    /// request has the same digest on every way.
+    pub payload: String,
+}
+
+impl Invocation {
+    /// Reads a JSON object that names its operation among its members. The error is for the
+    /// caller.
+    pub fn direct(event: &str) -> Result<Self, String> {
+        let Read { operation, key, payload } = Read::members(event, "A direct invocation")?;
+        let operation =
+            operation.ok_or_else(|| format!("The member {OPERATION:?} is missing: it names what to do."))?;
+        Ok(Self { operation, key, payload })
+    }
+
+    /// Reads the body of a request that is addressed to `operation` and may have brought
+    /// its key beside the body. No body is an empty object. A body that says otherwise is
+    /// refused rather than overruled; the error is for the caller.
+    pub fn addressed(operation: &str, key: Option<IdempotencyKey>, body: &str) -> Result<Self, String> {
+        let body = if body.is_empty() { "{}" } else { body };
+        let read = Read::members(body, "The body")?;
+        if read.operation.is_some_and(|named| named != operation) {
+            return Err(format!("The member {OPERATION:?} names another operation than the address does."));
+        }
+        let key = match (key, read.key) {
+            (Some(beside), Some(within)) if beside != within => {
+                return Err(format!("The member {KEY:?} and the header differ: a request has one key."));
+            }
+            (beside, within) => beside.or(within),
+        };
+        Ok(Self { operation: operation.to_owned(), key, payload: read.payload })
+    }
+}
+
+/// What the members of an object say.
+struct Read {
+    operation: Option<String>,
+    key: Option<IdempotencyKey>,
+    payload: String,
+}
+
+impl Read {
+    fn members(object: &str, what: &str) -> Result<Self, String> {
+        let Members(members) =
+            serde_json::from_str(object).map_err(|error| format!("{what} is a JSON object: {error}."))?;
+        let (mut operation, mut key, mut payload) = (None, None, String::with_capacity(object.len()));
+        payload.push('{');
+        for (name, value) in members {
+            let text = || {
+                serde_json::from_str::<String>(value.get())
+                    .map_err(|_| format!("The member {name:?} has to be a string."))
+            };
+            match name.as_str() {
+                OPERATION if operation.is_some() => return Err(format!("The member {name:?} is there twice.")),
+                KEY if key.is_some() => return Err(format!("The member {name:?} is there twice.")),
+                OPERATION => operation = Some(text()?),
+                KEY => {
+                    let checked = IdempotencyKey::new(text()?);
+                    key = Some(checked.map_err(|error| format!("The member {name:?}: {error}."))?);
+                }
+                _ => {
+                    if payload.len() > 1 {
+                        payload.push(',');
+                    }
+                    payload.push_str(&serde_json::Value::from(name).to_string());
+                    payload.push(':');
+                    payload.push_str(value.get());
+                }
+            }
+        }
+        payload.push('}');
+        Ok(Self { operation, key, payload })
+    }
+}
+
+/// The members of an object in their order, repeated ones included.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> serde::Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(text: &str) -> Option<IdempotencyKey> {
+        IdempotencyKey::new(text).ok()
+    }
+
+    #[test]
+    fn the_way_a_request_came_does_not_show_in_its_payload() {
+        let direct = Invocation::direct(r#"{"operation":"write","idempotency_key":"k","amount":1.50}"#).unwrap();
+        for (beside, body) in [
+            (key("k"), r#"{"amount":1.50}"#),
+            (None, r#"{"amount":1.50,"idempotency_key":"k"}"#),
+            (key("k"), r#"{"idempotency_key":"k","amount":1.50,"operation":"write"}"#),
+        ] {
+            assert_eq!(Invocation::addressed("write", beside, body).unwrap(), direct, "{body}");
+        }
+        assert_eq!(Invocation::addressed("read", None, "").unwrap().payload, "{}");
+    }
+
+    #[test]
+    fn a_body_that_contradicts_its_address_is_refused() {
+        for (body, says) in [
+            (r#"{"operation":"read"}"#, "another operation"),
+            (r#"{"idempotency_key":"other"}"#, "one key"),
+            (r#"{"idempotency_key":7}"#, "string"),
+            ("[]", "The body is a JSON object"),
+            ("{", "The body is a JSON object"),
+        ] {
+            let error = Invocation::addressed("write", key("k"), body).unwrap_err();
+            assert!(error.contains(says), "{body}: {error}");
+        }
+    }
+}
