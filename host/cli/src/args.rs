@@ -23,6 +23,11 @@ pub(crate) enum Command {
     /// Exits with 0 if the rules accepted, 1 if one rejected, 2 if the request cannot be
     /// served as it is (or its key has another answer), 3 if it failed.
     Run(RunArgs),
+    /// Serve the operations over HTTP on this machine, as two regions on one database.
+    ///
+    /// There is no authoriser on a laptop, so the harness is one: the token of
+    /// `Authorization: Bearer NAME` is taken for the caller's name. Ends with Ctrl-C.
+    Serve(ServeArgs),
     /// Tell the story of one transaction: two hosts, one database, two event buses.
     Demo(DemoArgs),
     /// The database's tables.
@@ -62,6 +67,10 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) key: Option<String>,
 
+    /// Who asks, as an authoriser would vouch for it.
+    #[arg(long)]
+    pub(crate) caller: Option<String>,
+
     /// The folder with `tenet.toml`, which is built first, or of a built bundle.
     #[arg(long, default_value = ".")]
     pub(crate) bundle: PathBuf,
@@ -69,6 +78,23 @@ pub(crate) struct RunArgs {
     /// The region to run in.
     #[arg(long, default_value = "us-east-1")]
     pub(crate) region: String,
+
+    /// A PostgreSQL to use, `postgres://USER@HOST:PORT/DATABASE`; its schema has to be
+    /// applied. Without it a private one is started and thrown away.
+    #[arg(long, env = "TENET_DATABASE_URL")]
+    pub(crate) database_url: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeArgs {
+    /// The folder with `tenet.toml`, which is built first, or of a built bundle.
+    #[arg(default_value = ".")]
+    pub(crate) bundle: PathBuf,
+
+    /// The first region's port on 127.0.0.1; the second has the next one. 0 takes any two
+    /// that are free.
+    #[arg(long, default_value_t = 8080)]
+    pub(crate) port: u16,
 
     /// A PostgreSQL to use, `postgres://USER@HOST:PORT/DATABASE`; its schema has to be
     /// applied. Without it a private one is started and thrown away.

@@ -1,28 +1,33 @@
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use tenet_build::Bundle;
 use tenet_core::bundle::{CompiledFor, File, INDEX, Index};
-use tenet_engine::Compiler;
+use tenet_engine::{Compiler, Engine, Library};
 
 use crate::args::BuildArgs;
 
 /// The manifest that makes a folder a bundle's source.
 const MANIFEST: &str = "tenet.toml";
 
-/// Builds a bundle: components, then code for this machine, then the index of both.
-pub(crate) fn build(args: &BuildArgs) -> anyhow::Result<()> {
+/// The file of a built bundle that tells callers what its operations take and give.
+const OPENAPI: &str = "openapi.json";
+
+/// Builds a bundle: components, then code for this machine, then what callers are told of
+/// them, then the index of all.
+pub(crate) async fn build(args: &BuildArgs) -> anyhow::Result<()> {
     let out = args.out.clone().unwrap_or_else(|| default_out(&args.bundle));
-    let index = make(&args.bundle, &out)?;
+    let index = make(&args.bundle, &out).await?;
     eprintln!("built {} rules into {}", index.rules.len(), out.display());
     Ok(())
 }
 
 /// A bundle to run: one that is built already, or a source that is built first.
-pub(crate) fn open(folder: &Path) -> anyhow::Result<(PathBuf, Index)> {
+pub(crate) async fn open(folder: &Path) -> anyhow::Result<(PathBuf, Index)> {
     if folder.join(MANIFEST).is_file() {
         let out = default_out(folder);
-        let index = make(folder, &out)?;
+        let index = make(folder, &out).await?;
         return Ok((out, index));
     }
     if !folder.join(INDEX).is_file() {
@@ -44,7 +49,7 @@ fn default_out(bundle: &Path) -> PathBuf {
     bundle.join("target").join("tenet")
 }
 
-fn make(source: &Path, out: &Path) -> anyhow::Result<Index> {
+async fn make(source: &Path, out: &Path) -> anyhow::Result<Index> {
     let mut index = Bundle::open(source)?.build(out, &mut |line| eprintln!("{line}"))?;
     let compiler = Compiler::new(tenet_engine::OWN_TARGET)?;
     let compiled_for = CompiledFor { target: compiler.target().to_owned(), engine: compiler.fingerprint() };
@@ -61,6 +66,22 @@ fn make(source: &Path, out: &Path) -> anyhow::Result<Index> {
         rule.compiled = Some(File { path, sha256: tenet_build::sha256(&code) });
     }
     index.compiled_for = Some(compiled_for);
+    if !up_to_date || index.openapi.is_none() {
+        index.openapi = Some(describe(out, &index).await?);
+    }
     tenet_build::write_index(out, &index)?;
     Ok(index)
+}
+
+/// Writes the OpenAPI document of the compiled rules, made of what they say of themselves.
+async fn describe(out: &Path, index: &Index) -> anyhow::Result<File> {
+    let library = Library::open(Engine::new(1)?, out, index)?;
+    let mut descriptions = BTreeMap::new();
+    for rule in &index.rules {
+        descriptions.insert(rule.name.clone(), library.describe(&rule.name).await?);
+    }
+    let document = tenet_http::openapi(index, &descriptions)?;
+    let path = out.join(OPENAPI);
+    std::fs::write(&path, &document).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(File { path: OPENAPI.to_owned(), sha256: tenet_build::sha256(document.as_bytes()) })
 }

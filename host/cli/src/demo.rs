@@ -7,12 +7,9 @@ use tenet_events::{Buses, Subscription};
 
 use crate::args::DemoArgs;
 use crate::built;
-use crate::local::{EVERY_EVENT, Local};
+use crate::local::{EAST, EVERY_EVENT, Local, WEST};
 use crate::run::{TIME, summary};
 use crate::schema;
-
-const EAST: &str = "us-east-1";
-const WEST: &str = "us-west-2";
 
 /// How long an event may take to a bus in this process before the story has gone wrong.
 const PATIENCE: Duration = Duration::from_secs(10);

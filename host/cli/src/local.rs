@@ -2,10 +2,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
+use tenet_core::Clock;
 use tenet_core::bundle::Index;
-use tenet_core::{Clock, IdempotencyKey};
 use tenet_events::Buses;
-use tenet_pipeline::{Arrival, Backoff, Handled, Operations, Pipeline, SystemClock, direct};
+use tenet_http::{Api, Reply, Route};
+use tenet_pipeline::{Arrival, Backoff, Handled, Invocation, Operations, Pipeline, SystemClock, direct};
+
+/// The two regions that a laptop stands in for.
+pub(crate) const EAST: &str = "us-east-1";
+pub(crate) const WEST: &str = "us-west-2";
 
 /// The pattern that every event matches.
 pub(crate) const EVERY_EVENT: &str = r#"{"source":[{"prefix":""}]}"#;
@@ -16,6 +22,7 @@ const CONCURRENCY: u32 = 4;
 /// One region's host in this process: an engine, connections and a bus of its own.
 pub(crate) struct Local {
     region: String,
+    api: Api,
     pipeline: Pipeline,
 }
 
@@ -24,6 +31,7 @@ impl Local {
     pub(crate) fn start(region: &str, url: &str, folder: &Path, index: &Index, buses: &Buses) -> anyhow::Result<Self> {
         let engine = tenet_engine::Engine::new(CONCURRENCY)?;
         let library = tenet_engine::Library::open(engine, folder, index)?;
+        let api = Api::open(region, folder, index)?;
         let endpoint = tenet_database::Endpoint::parse(url)?;
         let pipeline = Pipeline::new(
             Operations::new(index)?,
@@ -33,7 +41,7 @@ impl Local {
             Arc::new(SystemClock),
             Backoff::default(),
         );
-        Ok(Self { region: region.to_owned(), pipeline })
+        Ok(Self { region: region.to_owned(), api, pipeline })
     }
 
     /// The region it serves.
@@ -41,16 +49,20 @@ impl Local {
         &self.region
     }
 
+    /// The HTTP interface of its operations.
+    pub(crate) fn api(&self) -> &Api {
+        &self.api
+    }
+
     /// Decides a request and publishes its events.
     pub(crate) async fn handle(
         &self,
-        operation: &str,
-        key: Option<IdempotencyKey>,
-        payload: &str,
+        invocation: Invocation,
+        caller: Option<String>,
         time: Duration,
     ) -> anyhow::Result<Handled> {
-        let arrival = Arrival::now(&SystemClock, &self.region, time)?;
-        let request = arrival.request(operation.to_owned(), key, payload.to_owned());
+        let arrival = Arrival { caller, ..Arrival::now(&SystemClock, &self.region, time)? };
+        let request = arrival.request(invocation.operation, invocation.key, invocation.payload);
         let mut handled = self.pipeline.handle(request).await;
         if let Some(pending) = handled.pending.take() {
             self.pipeline.publish(pending, SystemClock.instant() + time).await;
@@ -64,7 +76,28 @@ impl Local {
             Ok(invocation) => invocation,
             Err(answer) => return Ok((direct::write(&answer), None)),
         };
-        let handled = self.handle(&invocation.operation, invocation.key, &invocation.payload, time).await?;
+        let handled = self.handle(invocation, None, time).await?;
         Ok((direct::write(&handled.answer), Some(handled)))
+    }
+
+    /// Answers an HTTP request, as the Lambda function does, and tells what an operation
+    /// cost where it was one.
+    pub(crate) async fn serve(
+        &self,
+        request: &Request<impl AsRef<[u8]>>,
+        caller: Option<String>,
+        time: Duration,
+    ) -> anyhow::Result<(Reply, Option<Handled>)> {
+        Ok(match self.api.route(request) {
+            Route::Reply(reply) => (reply, None),
+            Route::Health => {
+                let ready = self.pipeline.ready(SystemClock.instant() + time).await;
+                (self.api.health(ready.is_ok()), None)
+            }
+            Route::Invoke(invocation) => {
+                let handled = self.handle(invocation, caller, time).await?;
+                (self.api.answer(&handled.answer), Some(handled))
+            }
+        })
     }
 }

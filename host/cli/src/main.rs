@@ -6,10 +6,12 @@
 
 mod args;
 mod built;
+mod database;
 mod demo;
 mod local;
 mod run;
 mod schema;
+mod serve;
 
 use std::process::ExitCode;
 
@@ -24,8 +26,9 @@ async fn main() -> ExitCode {
         return fail(&error);
     }
     let done = match args.command {
-        Command::Build(args) => built::build(&args).map(|()| ExitCode::SUCCESS),
+        Command::Build(args) => built::build(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Run(args) => run::run(&args).await,
+        Command::Serve(args) => serve::serve(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::demo(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Schema { command: SchemaCommand::Apply(args) } => {
             schema::apply(&args).await.map(|()| ExitCode::SUCCESS)

@@ -2,15 +2,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use tenet_build::PrivatePostgres;
 use tenet_core::IdempotencyKey;
 use tenet_events::Buses;
-use tenet_pipeline::{Handled, Status};
+use tenet_pipeline::{Handled, Invocation, Status};
 
 use crate::args::RunArgs;
 use crate::built;
+use crate::database::Database;
 use crate::local::{EVERY_EVENT, Local};
-use crate::schema;
 
 /// The exit code of a command that failed.
 pub(crate) const BROKEN: u8 = 3;
@@ -18,38 +17,18 @@ pub(crate) const BROKEN: u8 = 3;
 /// How long a request on a laptop may take.
 pub(crate) const TIME: Duration = Duration::from_secs(30);
 
-/// The database of one command: a named one, or a private one that ends with the value.
-enum Database {
-    Named(String),
-    Private(PrivatePostgres),
-}
-
-impl Database {
-    fn url(&self) -> String {
-        match self {
-            Self::Named(url) => url.clone(),
-            Self::Private(postgres) => postgres.url("postgres"),
-        }
-    }
-}
-
 /// Runs one operation; prints the answer's body to standard output and everything else
 /// to standard error.
 pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let key = args.key.as_deref().map(IdempotencyKey::new).transpose().context("--key")?;
-    let (folder, index) = built::open(&args.bundle)?;
-    let database = match &args.database_url {
-        Some(url) => Database::Named(url.clone()),
-        None => Database::Private(PrivatePostgres::start()?),
-    };
+    let (folder, index) = built::open(&args.bundle).await?;
+    let database = Database::open(args.database_url.as_deref(), &folder, &index).await?;
     let url = database.url();
-    if let Database::Private(_) = database {
-        schema::apply_to(&url, &[(folder.clone(), index.clone())]).await?;
-    }
     let buses = Buses::new([args.region.as_str()])?;
     let events = buses.subscribe(&args.region, EVERY_EVENT)?;
     let host = Local::start(&args.region, &url, &folder, &index, &buses)?;
-    let handled = host.handle(&args.operation, key, &args.payload, TIME).await?;
+    let invocation = Invocation { operation: args.operation.clone(), key, payload: args.payload.clone() };
+    let handled = host.handle(invocation, args.caller.clone(), TIME).await?;
     println!("{}", handled.answer.body);
     eprintln!("{}", summary(&handled));
     for event in events.received() {

@@ -5,6 +5,7 @@
 //! a compiler: rules arrive compiled ahead of time for this engine.
 
 mod host;
+mod http_event;
 mod settings;
 
 use std::sync::Arc;

@@ -1,0 +1,356 @@
+use std::path::Path;
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Method, Request, StatusCode};
+use serde::Serialize;
+use tenet_core::IdempotencyKey;
+use tenet_core::bundle::{Index, Operation};
+use tenet_pipeline::{Answer, Invocation};
+
+use crate::OpenError;
+use crate::reply::{self, IDEMPOTENCY_KEY, Reply};
+
+/// The path of the list of operations; below it is one path each.
+pub(crate) const OPERATIONS: &str = "/operations";
+
+/// The HTTP interface of one bundle in one region.
+#[derive(Clone, Debug)]
+pub struct Api {
+    region: String,
+    operations: Vec<String>,
+    list: String,
+    openapi: String,
+}
+
+/// What is to be done about a request.
+#[derive(Debug)]
+pub enum Route {
+    /// Nothing but to send this.
+    Reply(Reply),
+    /// Find out whether requests can be decided, and send [`Api::health`].
+    Health,
+    /// Have the pipeline decide, and send [`Api::answer`].
+    Invoke(Invocation),
+}
+
+impl Api {
+    /// The interface of the bundle in `folder`, with the document that its index names.
+    ///
+    /// # Errors
+    /// Fails where there is no document, or another one than the index means.
+    pub fn open(region: &str, folder: &Path, index: &Index) -> Result<Self, OpenError> {
+        let Some(file) = &index.openapi else {
+            let what = "the bundle has no OpenAPI document: `tenet build` makes it";
+            return Err(OpenError { file: None, what, source: None });
+        };
+        let path = folder.join(&file.path);
+        let fail = |what, source| OpenError { file: Some(path.clone()), what, source };
+        let bytes = std::fs::read(&path).map_err(|error| fail("cannot be read", Some(error)))?;
+        let text = String::from_utf8(bytes).ok().filter(|text| file.is(text.as_bytes()));
+        let text =
+            text.ok_or_else(|| fail("is not the file that the index describes: its SHA-256 is another one", None))?;
+        Ok(Self::new(region, index, text))
+    }
+
+    fn new(region: impl Into<String>, index: &Index, openapi: impl Into<String>) -> Self {
+        Self {
+            region: region.into(),
+            operations: index.operations.iter().map(|operation| operation.name.clone()).collect(),
+            list: list(index),
+            openapi: openapi.into(),
+        }
+    }
+
+    /// Takes a request apart. Of its URI only the path counts.
+    pub fn route(&self, request: &Request<impl AsRef<[u8]>>) -> Route {
+        let (path, method) = (request.uri().path(), request.method());
+        let ok = |body: &str| Route::Reply(reply::json(StatusCode::OK, "application/json", body.to_owned()));
+        let route = match path {
+            OPERATIONS => ok(&self.list),
+            "/openapi.json" => ok(&self.openapi),
+            "/live" => Route::Reply(self.state(StatusCode::OK, "live")),
+            "/health" => Route::Health,
+            _ => match self.operation(path) {
+                Some(operation) if method == Method::POST => return invocation(operation, request),
+                Some(_) => return Route::Reply(reply::not_allowed("POST")),
+                None => return Route::Reply(self.not_found(path)),
+            },
+        };
+        if method == Method::GET || method == Method::HEAD {
+            return route;
+        }
+        Route::Reply(reply::not_allowed("GET, HEAD"))
+    }
+
+    /// The pipeline's answer as it leaves.
+    pub fn answer(&self, answer: &Answer) -> Reply {
+        reply::answer(answer)
+    }
+
+    /// The answer to a question for the host's health.
+    pub fn health(&self, ready: bool) -> Reply {
+        if ready {
+            return self.state(StatusCode::OK, "ready");
+        }
+        let detail = "The database cannot be reached, or has not got Tenet's tables.";
+        reply::problem(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail)
+    }
+
+    /// The answer to a body that is larger than the way it came can carry.
+    pub fn too_large(&self) -> Reply {
+        reply::problem(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large.")
+    }
+
+    /// The answer to a request that could not even be read.
+    pub fn unreadable(&self, detail: &str) -> Reply {
+        invalid(detail)
+    }
+
+    /// The answer where the host itself is at fault before anything was tried.
+    pub fn broken(&self) -> Reply {
+        reply::problem(StatusCode::INTERNAL_SERVER_ERROR, "failed", "The host is broken. Nothing was changed.")
+    }
+
+    fn operation(&self, path: &str) -> Option<&str> {
+        let name = path.strip_prefix(OPERATIONS)?.strip_prefix('/')?;
+        self.operations.iter().map(String::as_str).find(|operation| *operation == name)
+    }
+
+    fn not_found(&self, path: &str) -> Reply {
+        let detail = if path.starts_with(OPERATIONS) {
+            format!("There is no such operation. There are: {}.", self.operations.join(", "))
+        } else {
+            format!("There is nothing here. {OPERATIONS} lists the operations.")
+        };
+        reply::problem(StatusCode::NOT_FOUND, "not-found", &detail)
+    }
+
+    fn state(&self, status: StatusCode, state: &str) -> Reply {
+        #[derive(Serialize)]
+        struct State<'a> {
+            status: &'a str,
+            region: &'a str,
+        }
+        reply::json(status, "application/json", reply::text(&State { status: state, region: &self.region }))
+    }
+}
+
+fn invocation(operation: &str, request: &Request<impl AsRef<[u8]>>) -> Route {
+    let body = request.body().as_ref();
+    if !body.is_empty() && !is_json(request.headers()) {
+        let detail = "The body is JSON: send it as application/json.";
+        return Route::Reply(reply::problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail));
+    }
+    let read = || {
+        let body = std::str::from_utf8(body).map_err(|_| "The body is not UTF-8.".to_owned())?;
+        Invocation::addressed(operation, key(request.headers())?, body)
+    };
+    read().map_or_else(|detail| Route::Reply(invalid(&detail)), Route::Invoke)
+}
+
+fn invalid(detail: &str) -> Reply {
+    reply::answer(&Answer::invalid(detail))
+}
+
+/// Whether the body says that it is JSON. One that does not say what it is may be.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE) else { return true };
+    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let is_json =
+        |subtype: &str| subtype.eq_ignore_ascii_case("json") || subtype.to_ascii_lowercase().ends_with("+json");
+    essence.split_once('/').is_some_and(|(kind, subtype)| kind.eq_ignore_ascii_case("application") && is_json(subtype))
+}
+
+/// The key in the header: as it is, or in the quotes that the IETF's draft puts it in
+/// (draft-ietf-httpapi-idempotency-key-header).
+fn key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, String> {
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let (first, second) = (values.next(), values.next());
+    let Some(value) = first else { return Ok(None) };
+    if second.is_some() {
+        return Err(format!("The header {IDEMPOTENCY_KEY} is there twice."));
+    }
+    let text = value.to_str().map_err(|_| format!("The header {IDEMPOTENCY_KEY} is not plain ASCII."))?.trim();
+    let text = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
+    let key = IdempotencyKey::new(text).map_err(|error| format!("The header {IDEMPOTENCY_KEY}: {error}."))?;
+    Ok(Some(key))
+}
+
+/// The answer to `GET /operations`.
+fn list(index: &Index) -> String {
+    #[derive(Serialize)]
+    struct List<'a> {
+        operations: Vec<Listed<'a>>,
+    }
+    #[derive(Serialize)]
+    struct Listed<'a> {
+        name: &'a str,
+        description: String,
+        path: String,
+        read_only: bool,
+        /// The payload's member that is the idempotency key.
+        key: Option<&'a str>,
+        /// Whether it is open to some callers only.
+        restricted: bool,
+    }
+    let listed = index.operations.iter().map(|operation| Listed {
+        name: &operation.name,
+        description: description(index, operation),
+        path: format!("{OPERATIONS}/{}", operation.name),
+        read_only: operation.read_only,
+        key: operation.key.as_deref(),
+        restricted: operation.callers.is_some(),
+    });
+    reply::text(&List { operations: listed.collect() })
+}
+
+/// What an operation does: what its rules do, in order.
+pub(crate) fn description(index: &Index, operation: &Operation) -> String {
+    let sentences = operation.rules.iter().filter_map(|rule| index.rule(rule)).map(|rule| rule.description.trim());
+    let sentences = sentences.filter(|sentence| !sentence.is_empty());
+    sentences.map(|sentence| sentence.trim_end_matches('.').to_owned() + ".").collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::openapi::tests::index;
+
+    fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Request<Vec<u8>> {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(body.as_bytes().to_vec()).unwrap()
+    }
+
+    fn route(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Route {
+        Api::new("us-east-1", &index(), "{\"openapi\":\"3.1.0\"}").route(&request(method, path, headers, body))
+    }
+
+    fn reply(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, Value) {
+        match route(method, path, headers, body) {
+            Route::Reply(reply) => (reply.status().as_u16(), serde_json::from_str(reply.body()).unwrap()),
+            other => panic!("{method} {path}: {other:?}"),
+        }
+    }
+
+    fn invoked(headers: &[(&str, &str)], body: &str) -> Invocation {
+        match route("POST", "/operations/pay", headers, body) {
+            Route::Invoke(invocation) => invocation,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_operation_is_invoked_with_its_payload_untouched() {
+        let headers = [("content-type", "application/json; charset=utf-8"), ("idempotency-key", "k-1")];
+        let invocation = invoked(&headers, r#"{"amount": 100.50}"#);
+        assert_eq!(invocation.operation, "pay");
+        assert_eq!(invocation.key.unwrap().as_str(), "k-1");
+        assert_eq!(invocation.payload, r#"{"amount":100.50}"#);
+        let bare = invoked(&[], "");
+        assert_eq!((bare.key, bare.payload.as_str()), (None, "{}"));
+    }
+
+    #[test]
+    fn a_key_in_quotes_is_the_key_within() {
+        for text in ["k-1", "\"k-1\"", " k-1 "] {
+            assert_eq!(invoked(&[("idempotency-key", text)], "{}").key.unwrap().as_str(), "k-1", "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_invoked_is_told_why() {
+        let json = ("content-type", "application/json");
+        let long = "x".repeat(256);
+        for (headers, body, status, says) in [
+            (vec![("content-type", "text/plain")], "{}", 415, "application/json"),
+            (vec![("content-type", "json")], "{}", 415, "application/json"),
+            (vec![json], "[1]", 400, "JSON object"),
+            (vec![json], "{", 400, "JSON object"),
+            (vec![json, ("idempotency-key", "")], "{}", 400, "at least one"),
+            (vec![json, ("idempotency-key", &long)], "{}", 400, "256"),
+            (vec![json, ("idempotency-key", "a"), ("idempotency-key", "b")], "{}", 400, "twice"),
+            (vec![json, ("idempotency-key", "a")], r#"{"idempotency_key":"b"}"#, 400, "one key"),
+        ] {
+            let (got, problem) = reply("POST", "/operations/pay", &headers, body);
+            assert_eq!(got, status, "{headers:?} {body}");
+            assert_eq!(problem["status"], status);
+            assert!(problem["detail"].as_str().unwrap().contains(says), "{problem}");
+        }
+        let binary = Request::post("/operations/pay").body(vec![0xff]).unwrap();
+        let Route::Reply(reply) = Api::new("us-east-1", &index(), "").route(&binary) else { panic!("invoked") };
+        assert!(reply.body().contains("UTF-8"));
+    }
+
+    #[test]
+    fn paths_and_methods_that_are_not_there_are_told() {
+        for (method, path, status) in [
+            ("GET", "/", 404),
+            ("GET", "/operations/nothing", 404),
+            ("POST", "/operations/pay/", 404),
+            ("POST", "/operationspay", 404),
+            ("GET", "/operations/pay", 405),
+            ("POST", "/operations", 405),
+            ("DELETE", "/health", 405),
+        ] {
+            assert_eq!(reply(method, path, &[], "").0, status, "{method} {path}");
+        }
+        let Route::Reply(reply) = route("PUT", "/operations/pay", &[], "") else { panic!("invoked") };
+        assert_eq!(reply.headers()["allow"], "POST");
+    }
+
+    #[test]
+    fn the_operations_are_listed_without_whom_they_are_open_to() {
+        let (status, list) = reply("GET", "/operations?x=1", &[], "");
+        assert_eq!(status, 200);
+        assert_eq!(
+            list["operations"],
+            json!([
+                {
+                    "name": "pay",
+                    "description": "Checks. Pays.",
+                    "path": "/operations/pay",
+                    "read_only": false,
+                    "key": "id",
+                    "restricted": true,
+                },
+                {
+                    "name": "show",
+                    "description": "Shows.",
+                    "path": "/operations/show",
+                    "read_only": true,
+                    "key": null,
+                    "restricted": false,
+                },
+            ])
+        );
+    }
+
+    #[test]
+    fn live_is_said_at_once_and_ready_only_when_it_is_known() {
+        assert_eq!(reply("GET", "/live", &[], ""), (200, json!({"status": "live", "region": "us-east-1"})));
+        assert!(matches!(route("GET", "/health", &[], ""), Route::Health));
+        let api = Api::new("us-east-1", &index(), "");
+        assert_eq!(api.health(true).body(), r#"{"status":"ready","region":"us-east-1"}"#);
+        assert_eq!(api.health(false).status(), 503);
+    }
+
+    #[test]
+    fn a_document_that_is_not_the_indexes_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |index: &Index| Api::open("us-east-1", folder.path(), index).map_err(|error| error.to_string());
+        let mut index = index();
+        assert!(open(&index).unwrap_err().contains("`tenet build`"));
+        let digest = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a".to_owned();
+        index.openapi = Some(tenet_core::bundle::File { path: "openapi.json".into(), sha256: digest });
+        assert!(open(&index).unwrap_err().contains("openapi.json cannot be read"));
+        std::fs::write(folder.path().join("openapi.json"), "{ }").unwrap();
+        assert!(open(&index).unwrap_err().contains("SHA-256"));
+        std::fs::write(folder.path().join("openapi.json"), "{}").unwrap();
+        assert!(open(&index).is_ok());
+    }
+}

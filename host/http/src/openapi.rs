@@ -1,0 +1,386 @@
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tenet_core::IdempotencyKey;
+use tenet_core::bundle::{Index, Operation};
+
+use crate::api::{OPERATIONS, description};
+
+/// Why a rule's description of itself is of no use: its author is to be told.
+#[derive(Debug)]
+pub struct DescriptionError {
+    rule: String,
+    what: String,
+}
+
+/// The OpenAPI 3.1 document of a bundle's operations, JSON text, the same for equal
+/// arguments. `descriptions` has what each rule says that it takes and gives, by its name,
+/// as the contract's `describe` gives it; the schemas go into the document as they are.
+///
+/// All rules of an operation get the same payload, so it has to fit all of them; the answer
+/// is the last one's.
+///
+/// # Errors
+/// Fails where a description is not what the contract says.
+pub fn openapi(index: &Index, descriptions: &BTreeMap<String, String>) -> Result<String, DescriptionError> {
+    let mut schemas = Map::new();
+    schemas.insert("Problem".to_owned(), problem());
+    schemas.insert("State".to_owned(), state());
+    for (rule, text) in descriptions {
+        add(&mut schemas, rule, text).map_err(|what| DescriptionError { rule: rule.clone(), what })?;
+    }
+    let mut paths = Map::new();
+    for operation in &index.operations {
+        let path = format!("{OPERATIONS}/{}", operation.name);
+        paths.insert(path, json!({ "post": post(index, operation, &schemas) }));
+    }
+    paths.insert(OPERATIONS.to_owned(), get("The operations there are", json!({ "type": "object" }), json!({})));
+    paths.insert("/live".to_owned(), get("Whether the host runs", reference("State"), json!({})));
+    let not_ready = json!({ "503": { "$ref": "#/components/responses/Problem" } });
+    paths.insert("/health".to_owned(), get("Whether requests can be decided", reference("State"), not_ready));
+    let document = json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Transaction rules",
+            "description": "Each operation is one transaction. The same idempotency key gets the same answer, \
+                            in every region.",
+            // What the rules were built from is all that a bundle's version is.
+            "version": index.sources.get(..12).unwrap_or(&index.sources),
+        },
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "parameters": { "IdempotencyKey": parameter() },
+            "headers": headers(),
+            "responses": { "Problem": { "description": "What is wrong", "content": problem_content() } },
+            "securitySchemes": {
+                "caller": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "Whatever the authoriser before the host takes; it vouches for who calls.",
+                },
+            },
+        },
+    });
+    Ok(document.to_string())
+}
+
+/// Adds the schemas of one rule, each definition of theirs under a name of its own.
+fn add(schemas: &mut Map<String, Value>, rule: &str, text: &str) -> Result<(), String> {
+    #[derive(Deserialize)]
+    struct Description {
+        input: Option<Value>,
+        output: Option<Value>,
+    }
+    let Description { input, output } = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    for (part, schema) in [("input", input), ("output", output)] {
+        let Some(mut schema) = schema else { continue };
+        let name = component(rule, part);
+        match &mut schema {
+            Value::Bool(_) => {}
+            Value::Object(members) => {
+                let definitions = members.remove("$defs");
+                members.remove("$schema");
+                redirect(&mut schema, &name)?;
+                for (definition, mut schema) in
+                    definitions.as_ref().and_then(Value::as_object).cloned().into_iter().flatten()
+                {
+                    redirect(&mut schema, &name)?;
+                    schemas.insert(format!("{name}.{}", plain(&definition)), schema);
+                }
+            }
+            _ => return Err(format!("its schema of the {part} is neither an object nor true or false")),
+        }
+        schemas.insert(name, schema);
+    }
+    Ok(())
+}
+
+/// Makes references within a schema lead to where the schema has been put.
+fn redirect(schema: &mut Value, name: &str) -> Result<(), String> {
+    match schema {
+        Value::Object(members) => {
+            if let Some(Value::String(target)) = members.get_mut("$ref") {
+                let inside = target.strip_prefix('#');
+                let inside = inside.ok_or_else(|| format!("its schemas refer to {target}, which is not in them"))?;
+                *target = match inside.strip_prefix("/$defs/") {
+                    Some(rest) => {
+                        let (definition, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+                        // A JSON pointer (RFC 6901) writes two characters in a way of its own.
+                        let definition = definition.replace("~1", "/").replace("~0", "~");
+                        format!("#/components/schemas/{name}.{}{rest}", plain(&definition))
+                    }
+                    None => format!("#/components/schemas/{name}{inside}"),
+                };
+            }
+            members.values_mut().try_for_each(|member| redirect(member, name))
+        }
+        Value::Array(elements) => elements.iter_mut().try_for_each(|element| redirect(element, name)),
+        _ => Ok(()),
+    }
+}
+
+/// The name of a rule's schema among the document's components.
+fn component(rule: &str, part: &str) -> String {
+    format!("{}.{part}", plain(rule))
+}
+
+/// A name with only the characters that OpenAPI allows in a component's.
+fn plain(name: &str) -> String {
+    let plain = |c: char| match c {
+        'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' => c.to_string(),
+        other => format!(".{:x}", u32::from(other)),
+    };
+    name.chars().map(plain).collect()
+}
+
+fn reference(schema: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{schema}") })
+}
+
+/// One operation.
+fn post(index: &Index, operation: &Operation, schemas: &Map<String, Value>) -> Value {
+    let of = |rule: &String, part| Some(component(rule, part)).filter(|name| schemas.contains_key(name));
+    let inputs: Vec<Value> =
+        operation.rules.iter().filter_map(|rule| of(rule, "input")).map(|name| reference(&name)).collect();
+    let input = match inputs.as_slice() {
+        [] => json!({ "type": "object" }),
+        [only] => only.clone(),
+        all => json!({ "allOf": all }),
+    };
+    let output = operation.rules.last().and_then(|rule| of(rule, "output"));
+    let output = output.map_or_else(|| json!({}), |name| reference(&name));
+
+    let mut accepted = json!({
+        "description": "All rules accepted",
+        "content": { "application/json": { "schema": output } },
+    });
+    let mut statuses = vec!["400", "415", "422", "500", "503"];
+    if operation.callers.is_some() {
+        statuses.push("403");
+    }
+    let mut post = json!({
+        "operationId": operation.name,
+        "summary": description(index, operation),
+        "requestBody": { "required": true, "content": { "application/json": { "schema": input } } },
+    });
+    if !operation.read_only {
+        statuses.push("409");
+        set(&mut accepted, "headers", headers_of_an_answer());
+        set(&mut post, "parameters", json!([{ "$ref": "#/components/parameters/IdempotencyKey" }]));
+    }
+    if operation.callers.is_some() {
+        set(&mut post, "security", json!([{ "caller": [] }]));
+    }
+    let mut responses = Map::from_iter([("200".to_owned(), accepted)]);
+    for status in statuses {
+        responses.insert(status.to_owned(), json!({ "$ref": "#/components/responses/Problem" }));
+    }
+    set(&mut post, "responses", Value::Object(responses));
+    post
+}
+
+fn set(object: &mut Value, name: &str, value: Value) {
+    if let Value::Object(members) = object {
+        members.insert(name.to_owned(), value);
+    }
+}
+
+/// A question about the host itself.
+fn get(summary: &str, schema: Value, others: Value) -> Value {
+    let ok = json!({ "description": "So it is", "content": { "application/json": { "schema": schema } } });
+    let mut responses = others;
+    set(&mut responses, "200", ok);
+    json!({ "get": { "summary": summary, "responses": responses } })
+}
+
+fn parameter() -> Value {
+    json!({
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "The name of this request's one answer. Send a request again with its key to learn what \
+                        became of it. A request without one is given a key.",
+        "schema": { "type": "string", "minLength": 1, "maxLength": IdempotencyKey::MAX_BYTES, "pattern": "^[!-~]+$" },
+    })
+}
+
+fn headers() -> Value {
+    json!({
+        "Idempotency-Key": {
+            "description": "The key of this answer, unless it has characters that no header can hold.",
+            "schema": { "type": "string" },
+        },
+        "Idempotent-Replayed": {
+            "description": "Whether this answer had been given before.",
+            "required": true,
+            "schema": { "enum": ["true", "false"] },
+        },
+    })
+}
+
+fn headers_of_an_answer() -> Value {
+    let names = ["Idempotency-Key", "Idempotent-Replayed"];
+    let references = names.map(|name| (name.to_owned(), json!({ "$ref": format!("#/components/headers/{name}") })));
+    Value::Object(Map::from_iter(references))
+}
+
+fn problem_content() -> Value {
+    json!({ "application/problem+json": { "schema": reference("Problem") } })
+}
+
+fn problem() -> Value {
+    json!({
+        "description": "Problem details (RFC 9457).",
+        "type": "object",
+        "properties": {
+            "title": { "type": "string" },
+            "status": { "type": "integer" },
+            "detail": { "type": "string", "description": "What is wrong, for people." },
+            "code": { "type": "string", "description": "What is wrong, for programs: a rule's own code, or the host's." },
+            "key": { "type": "string", "description": "The idempotency key to ask again with." },
+            "reference": { "type": "string", "description": "What the operator's log has more under." },
+            "details": { "type": "object", "description": "More from the rule, by name." },
+        },
+        "required": ["title", "status", "detail", "code"],
+    })
+}
+
+fn state() -> Value {
+    json!({
+        "type": "object",
+        "properties": { "status": { "type": "string" }, "region": { "type": "string" } },
+        "required": ["status", "region"],
+    })
+}
+
+impl fmt::Display for DescriptionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "what the rule {} says that it takes and gives is of no use: {}", self.rule, self.what)
+    }
+}
+
+impl std::error::Error for DescriptionError {}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use tenet_core::Limits;
+    use tenet_core::bundle::{CONTRACT, Caller, File, Rule, VERSION};
+
+    use super::*;
+
+    /// Two operations: one keyed, restricted and of two rules, one that only reads.
+    pub(crate) fn index() -> Index {
+        let rule = |name: &str, description: &str| Rule {
+            name: name.into(),
+            description: description.into(),
+            component: File { path: format!("{name}.wasm"), sha256: String::new() },
+            compiled: None,
+            limits: Limits::default(),
+        };
+        let pay = Operation {
+            name: "pay".into(),
+            rules: vec!["check".into(), "pay".into()],
+            key: Some("id".into()),
+            read_only: false,
+            callers: Some(vec![Caller("ann".into())]),
+        };
+        let show =
+            Operation { name: "show".into(), rules: vec!["show".into()], key: None, read_only: true, callers: None };
+        Index {
+            version: VERSION,
+            contract: CONTRACT.into(),
+            sources: "0123456789abcdef".into(),
+            compiled_for: None,
+            operations: vec![pay, show],
+            rules: vec![rule("check", "Checks"), rule("pay", "Pays."), rule("show", "Shows")],
+            schema: vec![],
+            openapi: None,
+        }
+    }
+
+    fn document(descriptions: &[(&str, &str)]) -> Result<Value, String> {
+        let descriptions = descriptions.iter().map(|(rule, text)| ((*rule).to_owned(), (*text).to_owned())).collect();
+        openapi(&index(), &descriptions)
+            .map(|text| serde_json::from_str(&text).unwrap())
+            .map_err(|error| error.to_string())
+    }
+
+    fn refused(description: &str) -> String {
+        document(&[("show", description)]).unwrap_err()
+    }
+
+    #[test]
+    fn a_payload_has_to_fit_every_rule_and_the_output_is_the_last_ones() {
+        let document = document(&[
+            ("check", r#"{"input":{"type":"object","required":["a"]},"output":{"type":"null"}}"#),
+            ("pay", r#"{"input":{"type":"object","required":["b"]},"output":{"type":"string"}}"#),
+            ("show", "{}"),
+        ])
+        .unwrap();
+        let pay = &document["paths"]["/operations/pay"]["post"];
+        let body = &pay["requestBody"]["content"]["application/json"]["schema"];
+        assert_eq!(body, &json!({ "allOf": [reference("check.input"), reference("pay.input")] }));
+        let output = &pay["responses"]["200"]["content"]["application/json"]["schema"];
+        assert_eq!(output, &reference("pay.output"));
+        assert_eq!(document["components"]["schemas"]["pay.output"], json!({ "type": "string" }));
+        let show = &document["paths"]["/operations/show"]["post"];
+        assert_eq!(show["requestBody"]["content"]["application/json"]["schema"], json!({ "type": "object" }));
+    }
+
+    #[test]
+    fn keys_and_callers_show_only_where_there_are_any() {
+        let document = document(&[]).unwrap();
+        let pay = &document["paths"]["/operations/pay"]["post"];
+        let show = &document["paths"]["/operations/show"]["post"];
+        assert_eq!(pay["security"], json!([{ "caller": [] }]));
+        assert!(pay["parameters"][0].is_object() && pay["responses"]["200"]["headers"].is_object());
+        assert!(pay["responses"]["403"].is_object() && pay["responses"]["409"].is_object());
+        for absent in [&show["security"], &show["parameters"], &show["responses"]["403"], &show["responses"]["409"]] {
+            assert!(absent.is_null(), "{show}");
+        }
+        assert!(!document.to_string().contains("ann"), "whom an operation is open to is nobody's business");
+        assert_eq!(document["info"]["version"], "0123456789ab");
+    }
+
+    #[test]
+    fn references_lead_to_where_their_schema_has_been_put() {
+        let input = r##"{"input":{
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "properties": {"line": {"$ref": "#/$defs/a~1b"}, "again": {"$ref": "#"}, "x": {"$ref": "#/properties/line"}},
+            "$defs": {"a/b": {"items": {"$ref": "#/$defs/a~1b"}}}
+        }}"##;
+        let document = document(&[("show", input)]).unwrap();
+        let schemas = &document["components"]["schemas"];
+        assert_eq!(
+            schemas["show.input"],
+            json!({ "properties": {
+                "line": { "$ref": "#/components/schemas/show.input.a.2fb" },
+                "again": { "$ref": "#/components/schemas/show.input" },
+                "x": { "$ref": "#/components/schemas/show.input/properties/line" },
+            }})
+        );
+        assert_eq!(schemas["show.input.a.2fb"]["items"]["$ref"], "#/components/schemas/show.input.a.2fb");
+    }
+
+    #[test]
+    fn what_is_no_description_is_refused_with_the_name_of_its_rule() {
+        for (description, says) in [
+            ("7", "invalid type"),
+            (r#"{"input":7}"#, "schema of the input"),
+            (r#"{"output":{"$ref":"https://example.com/x"}}"#, "https://example.com/x"),
+            (r#"{"output":{"items":[{"$ref":"other.json"}]}}"#, "other.json"),
+        ] {
+            let error = refused(description);
+            assert!(error.contains("the rule show") && error.contains(says), "{description}: {error}");
+        }
+        assert!(document(&[("show", r#"{"input":true,"output":false,"more":1}"#)]).is_ok());
+    }
+
+    #[test]
+    fn equal_bundles_have_equal_documents() {
+        let descriptions = BTreeMap::from([("show".to_owned(), r#"{"input":{"b":1,"a":2}}"#.to_owned())]);
+        assert_eq!(openapi(&index(), &descriptions).unwrap(), openapi(&index(), &descriptions).unwrap());
+    }
+}
