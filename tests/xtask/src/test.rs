@@ -89,6 +89,7 @@ impl Servers {
             .env("TENET_TEST_EVENTBRIDGE", self.moto.url())
             .env("TENET_TEST_BOOTSTRAP", repository.path(BOOTSTRAP))
             .env("TENET_TEST_CARGO_LAMBDA", venv.program("cargo-lambda"))
+            .env("TENET_TEST_SCHEMATHESIS", venv.program("schemathesis"))
             .env("TENET_TEST_TENET", repository.binary("tenet"))
     }
 }

@@ -24,7 +24,7 @@ impl Venv {
         if fs::read_to_string(&installed).is_ok_and(|text| text == REQUIREMENTS) {
             return Ok(Self { folder });
         }
-        eprintln!("installing moto and cargo-lambda into {}", folder.display());
+        eprintln!("installing moto, cargo-lambda and schemathesis into {}", folder.display());
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
         }

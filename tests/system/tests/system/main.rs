@@ -12,6 +12,7 @@
 mod database;
 mod engine;
 mod events;
+mod http;
 mod lambda;
 mod pipeline;
 mod readme;

@@ -7,6 +7,7 @@ pub(crate) mod eventbridge_relay;
 pub(crate) mod host;
 pub(crate) mod http;
 pub(crate) mod relay;
+pub(crate) mod serve;
 
 pub(crate) use database::{database, empty_database};
 

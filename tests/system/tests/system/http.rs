@@ -1,0 +1,126 @@
+//! The HTTP interface: `tenet serve` and the real `bootstrap`, and a client that others wrote
+//! against the document that describes it.
+
+use std::process::Stdio;
+
+use serde_json::json;
+use tokio::process::Command;
+
+use crate::support::serve::Served;
+use crate::support::{self, http};
+
+#[tokio::test]
+async fn a_transaction_recorded_in_one_region_is_there_in_the_other() {
+    let database = support::database().await;
+    let mut served = Served::start("rules", database.url()).await;
+    let write = r#"{"transaction_id":"test-001","amount":100.50}"#;
+    let first = served.operate("write", &[], write).await;
+    assert_eq!(first.status, 200, "{first:?}");
+    assert_eq!(first.body, r#"{"message":"Transaction created successfully","transaction_id":"test-001"}"#);
+    assert_eq!(
+        (first.header("idempotency-key"), first.header("idempotent-replayed")),
+        (Some("test-001"), Some("false"))
+    );
+    let read = http::post(served.west(), "/operations/read", "").await.unwrap();
+    assert_eq!(read, (200, r#"{"transaction_count":1,"region":"us-west-2"}"#.to_owned()));
+
+    let headers = [("content-type", "application/json"), ("idempotency-key", "test-001")];
+    let again = http::send(served.west(), "POST", "/operations/write", &headers, write).await.unwrap();
+    assert_eq!((again.status, &again.body), (200, &first.body));
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    let other = served.operate("write", &[], &write.replace("100.50", "1")).await;
+    assert_eq!((other.status, other.header("content-type")), (409, Some("application/problem+json")));
+    assert_eq!(other.json()["code"], "key-reused");
+
+    let line = served.told("us-east-1  POST /operations/write").await;
+    assert!(line.contains("accepted (200)") && line.contains("1 attempt"), "{line}");
+    let event = served.told("us-west-2  event Transaction Created").await;
+    assert!(event.contains("100.50"), "{event}");
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn a_rejection_is_a_problem_with_the_rules_own_code() {
+    let database = support::database().await;
+    let served = Served::start("rules", database.url()).await;
+    let answer = served.operate("write", &[("idempotency-key", "k")], r#"{"amount":100.505}"#).await;
+    assert_eq!((answer.status, answer.header("content-type")), (422, Some("application/problem+json")));
+    let problem = answer.json();
+    assert_eq!((&problem["title"], &problem["status"]), (&json!("Unprocessable Entity"), &json!(422)));
+    assert_eq!(problem["code"], "invalid-amount");
+    let misfit = served.operate("write", &[("idempotency-key", "l")], r#"{"amount":"1"}"#).await.json();
+    assert_eq!(misfit["code"], "invalid-payload");
+    assert_eq!(database.count("select count(*) from transactions").await, 0);
+}
+
+#[tokio::test]
+async fn who_may_ask_is_what_the_authoriser_says_and_nothing_else() {
+    let database = support::database().await;
+    let served = Served::start("guests", database.url()).await;
+    for (headers, body, status) in [
+        (&[][..], "{}", 403),
+        (&[("authorization", "Bearer bob")], "{}", 403),
+        (&[("caller", "ann")], r#"{"caller":"ann"}"#, 403),
+        (&[("authorization", "Bearer ann")], "{}", 200),
+        (&[("authorization", "Bearer team/bob")], "{}", 200),
+    ] {
+        let answer = served.operate("closed", headers, body).await;
+        assert_eq!(answer.status, status, "{headers:?} {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn it_tells_what_there_is_and_how_it_is() {
+    let database = support::database().await;
+    let served = Served::start("guests", database.url()).await;
+    let list = served.get("/operations").await.json();
+    let names: Vec<_> = list["operations"].as_array().unwrap().iter().map(|o| o["name"].as_str().unwrap()).collect();
+    assert!(names.contains(&"probe") && names.contains(&"closed"), "{list}");
+    let document = served.get("/openapi.json").await.json();
+    let input = &document["components"]["schemas"]["veto.input"];
+    assert_eq!(input["properties"]["veto"]["type"], "boolean", "{input}");
+    assert_eq!(served.get("/live").await.json()["status"], "live");
+    assert_eq!(served.get("/health").await.json()["status"], "ready");
+
+    database.execute("drop table tenet.keys").await;
+    let health = served.get("/health").await;
+    assert_eq!((health.status, &health.json()["code"]), (503, &json!("not-ready")));
+    assert_eq!(served.get("/live").await.status, 200);
+}
+
+#[tokio::test]
+async fn what_is_too_large_or_broken_off_is_answered_and_the_next_request_is_served() {
+    let database = support::database().await;
+    let served = Served::start("rules", database.url()).await;
+    let large = format!(r#"{{"amount":1,"padding":"{}"}}"#, "x".repeat(7 << 20));
+    // The server answers before it has read all of it and closes, which the client may
+    // meet as a broken connection.
+    if let Ok(answer) = http::post(served.east(), "/operations/write", &large).await {
+        assert_eq!(answer.0, 413);
+    }
+    assert_eq!(served.operate("read", &[], "").await.status, 200);
+    assert_eq!(database.count("select count(*) from transactions").await, 0);
+}
+
+/// Schemathesis makes requests that fit the document and ones that do not, and holds every
+/// answer against it.
+#[tokio::test]
+async fn a_client_made_from_the_document_finds_nothing_that_it_does_not_say() {
+    let database = support::database().await;
+    let served = Served::start("rules", database.url()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let run = Command::new(support::path("TENET_TEST_SCHEMATHESIS"))
+        .args(["run", &format!("http://{}/openapi.json", served.east())])
+        .args(["--checks", "all", "--seed", "1", "--max-examples", "30", "--continue-on-failure"])
+        // A payload that fits its schema may still be rejected: that is what rules are for.
+        .args(["--exclude-checks", "positive_data_acceptance"])
+        .args(["--phases", "examples,coverage,fuzzing", "--generation-database", "none", "--no-color"])
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success(), "{said}\n{}", String::from_utf8_lossy(&run.stderr));
+    assert!(said.contains("POST /operations/write") || said.contains("No issues found"), "{said}");
+}
