@@ -32,7 +32,10 @@ pub(crate) fn all(repository: &Repository, stages: &mut Stages) -> anyhow::Resul
     stages.run("doc", || {
         let doc = ["doc", "--locked", "--workspace", "--no-deps"];
         run(repository.cargo(&doc).env("RUSTDOCFLAGS", "-D warnings"))?;
-        let mut cargo = repository.cargo_for_guests(&doc);
-        run(cargo.args(["--manifest-path", "guest/Cargo.toml"]).env("RUSTDOCFLAGS", "-D warnings"))
+        for guests in GUESTS {
+            let mut cargo = repository.cargo_for_guests(&doc);
+            run(cargo.args(["--manifest-path", guests]).env("RUSTDOCFLAGS", "-D warnings"))?;
+        }
+        Ok(())
     })
 }

@@ -3,9 +3,9 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
-/// The example rules, what they are written with, and the guests of the tests: workspaces of
+/// What rules are written with, the example rules, and the guests of the tests: workspaces of
 /// their own, since they are compiled for WebAssembly.
-pub(crate) const GUESTS: [&str; 2] = ["guest/Cargo.toml", "tests/guests/Cargo.toml"];
+pub(crate) const GUESTS: [&str; 3] = ["guest/Cargo.toml", "guest/rules/Cargo.toml", "tests/guests/Cargo.toml"];
 
 /// This repository on disk.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use tenet_build::{PrivatePostgres, Programs, Toolchain};
 use crate::guests::{self, GUESTS, RULES};
 use crate::lint;
 use crate::moto::Moto;
-use crate::repository::{Repository, run};
+use crate::repository::{self, Repository, run};
 use crate::stages::Stages;
 use crate::tally::Tally;
 use crate::venv::Venv;
@@ -51,7 +51,9 @@ fn all(repository: &Repository, name: Option<&str>, stages: &mut Stages, tally: 
     stages.run("tests", || {
         let test = ["test", "--locked", "--workspace", "--no-fail-fast"];
         tally.run(servers.name_to(repository.cargo(&test).args(name), repository, &venv))?;
-        tally.run(repository.cargo_for_guests(&test).args(["--manifest-path", "guest/Cargo.toml"]).args(name))?;
+        for guests in repository::GUESTS {
+            tally.run(repository.cargo_for_guests(&test).args(["--manifest-path", guests]).args(name))?;
+        }
         tally.check()
     })?;
     servers.postgres.stop()?;
