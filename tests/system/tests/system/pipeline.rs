@@ -176,6 +176,12 @@ async fn bad_input_gets_a_clear_answer_and_writes_nothing() {
         (r#"{"operation":"write","transaction_id":"d"}"#.to_owned(), 422, "amount"),
         (format!(r#"{{"operation":"write","transaction_id":"{long}","amount":1}}"#), 400, "300"),
         (r#"{"operation":"write","transaction_id":"","amount":1}"#.to_owned(), 400, "at least one"),
+        // Under a key of its own the id is no key, and still one that no column can hold.
+        (
+            r#"{"operation":"write","idempotency_key":"e","transaction_id":"a\u0000b","amount":1}"#.to_owned(),
+            422,
+            "invalid-transaction-id",
+        ),
         (r#"{"operation":"wriet"}"#.to_owned(), 400, "read, write"),
     ] {
         let answer = regions.east.invoke(&event).await.answer;

@@ -27,8 +27,8 @@ struct Created<'a> {
 fn record_transaction(Input { transaction_id, amount }: Input) -> tenet::Result<Output> {
     amount.fits(10, 2)?;
     let id = transaction_id.unwrap_or_else(|| context::uuid().to_string());
-    if id.is_empty() || id.len() > 255 {
-        reject!("invalid-transaction-id", "a transaction_id has 1 to 255 bytes, and this one has {}", id.len());
+    if id.is_empty() || id.len() > 255 || id.contains('\0') {
+        reject!("invalid-transaction-id", "a transaction_id has 1 to 255 bytes, and U+0000 is not among them");
     }
     let region = context::region();
     let inserted = tenet::execute(
