@@ -63,6 +63,16 @@ impl Timestamp {
     pub const fn micros(self) -> i64 {
         self.0
     }
+
+    /// The day it falls on.
+    pub const fn date(self) -> Date {
+        match self.0 {
+            i64::MAX => Date(i32::MAX),
+            i64::MIN => Date(i32::MIN),
+            // Far fewer days than fit: there are 86,400,000,000 microseconds in one.
+            micros => Date(micros.div_euclid(DAY) as i32),
+        }
+    }
 }
 
 impl TimestampTz {
@@ -336,6 +346,19 @@ mod tests {
         assert_eq!(Time::from_micros(1).to_string(), "00:00:00.000001");
         assert_eq!("24:00:00".parse(), Ok(Time::from_micros(DAY)));
         assert_eq!(Timestamp::from_micros(i64::MAX).to_string().parse(), Ok(Timestamp::from_micros(i64::MAX)));
+    }
+
+    #[test]
+    fn a_day_begins_at_midnight() {
+        for (at, day) in [
+            ("2026-01-31T23:59:59.999999", "2026-01-31"),
+            ("2026-02-01T00:00:00", "2026-02-01"),
+            ("1969-12-31T23:59:59", "1969-12-31"),
+            ("infinity", "infinity"),
+            ("-infinity", "-infinity"),
+        ] {
+            assert_eq!(at.parse::<Timestamp>().unwrap().date().to_string(), day, "{at}");
+        }
     }
 
     #[test]
