@@ -131,7 +131,7 @@ async fn what_it_cannot_serve_gets_an_answer_that_says_what_was_expected() {
     let bus = Bus::create().await;
     let mut lambda = Lambda::start(database.url(), bus.name()).await;
     for (event, status, says) in [
-        (r#"{"operation":"wriet"}"#, 400, "read, write"),
+        (r#"{"operation":"wriet"}"#, 400, "read, show-account, transfer, write"),
         ("[1,2]", 400, "JSON object"),
         (r#"{"amount":1}"#, 400, "operation"),
         (r#"{"operation":"write","amount":100.505,"transaction_id":"a"}"#, 422, "3 digits after the point"),

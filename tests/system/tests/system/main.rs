@@ -16,4 +16,5 @@ mod http;
 mod lambda;
 mod pipeline;
 mod readme;
+mod rules;
 mod support;

@@ -182,7 +182,7 @@ async fn bad_input_gets_a_clear_answer_and_writes_nothing() {
             422,
             "invalid-transaction-id",
         ),
-        (r#"{"operation":"wriet"}"#.to_owned(), 400, "read, write"),
+        (r#"{"operation":"wriet"}"#.to_owned(), 400, "read, show-account, transfer, write"),
     ] {
         let answer = regions.east.invoke(&event).await.answer;
         assert_eq!(answer.status.code(), status, "{event}: {}", answer.body);

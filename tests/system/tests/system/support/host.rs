@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tenet_core::Clock;
+use tenet_core::{Clock, Timestamp};
 use tenet_engine::{Engine, Library};
 use tenet_events::{Buses, Subscription};
 use tenet_pipeline::{Arrival, Backoff, Handled, Operations, Pipeline, SystemClock, direct};
@@ -70,8 +70,13 @@ impl Host {
 
     /// Answers a direct invocation and publishes what it staged.
     pub(crate) async fn invoke(&self, event: &str) -> Handled {
+        self.invoke_at(SystemClock.now(), event).await
+    }
+
+    /// The same for an invocation that arrived then.
+    pub(crate) async fn invoke_at(&self, now: Timestamp, event: &str) -> Handled {
         let invocation = direct::read(event).unwrap();
-        let arrival = Arrival::now(&SystemClock, self.region, TIME).unwrap();
+        let arrival = Arrival { now, ..Arrival::now(&SystemClock, self.region, TIME).unwrap() };
         let request = arrival.request(invocation.operation, invocation.key, invocation.payload);
         let mut handled = self.pipeline.handle(request).await;
         if let Some(pending) = handled.pending.take() {

@@ -1,0 +1,35 @@
+//! Opens an account.
+//!
+//! Shows how a rule meets a row that is there already without an error of the database,
+//! after which it could only reject. The account's id keeps it from being opened twice, so
+//! the operation needs no key of its own.
+
+use bank::Id;
+use serde::{Deserialize, Serialize};
+use tenet::{Decimal, context, params, reject};
+
+#[derive(Deserialize)]
+struct Input {
+    account: Id,
+    opening_balance: Decimal,
+    daily_ceiling: Decimal,
+}
+
+#[derive(Serialize)]
+struct Output {
+    account: Id,
+}
+
+const OPEN: &str = "INSERT INTO accounts (id, balance, daily_ceiling, opened_at) VALUES ($1, $2, $3, $4) \
+     ON CONFLICT (id) DO NOTHING";
+
+#[tenet::rule]
+fn open_account(Input { account, opening_balance, daily_ceiling }: Input) -> tenet::Result<Output> {
+    bank::check_money(&opening_balance)?;
+    bank::check_money(&daily_ceiling)?;
+    let opened = tenet::execute(OPEN, params![account, opening_balance, daily_ceiling, context::now()])?;
+    if opened == 0 {
+        reject!("account-exists", "there is an account {account} already");
+    }
+    Ok(Output { account })
+}
