@@ -1,5 +1,5 @@
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{TokenStream, TokenTree};
+use quote::{ToTokens, quote};
 use syn::{Error, FnArg, ItemFn, ReturnType, Signature, Type};
 
 /// The function itself, and beside it what makes it the component's export.
@@ -10,7 +10,7 @@ pub(crate) fn rule(arguments: TokenStream, item: TokenStream) -> Result<TokenStr
     let function: ItemFn = syn::parse2(item).map_err(|error| {
         Error::new(error.span(), "#[tenet::rule] goes on a function with a body, and on nothing else")
     })?;
-    let input = input_of(&function.sig)?;
+    let (input, returned) = shape_of(&function.sig)?;
     let name = &function.sig.ident;
     // The exported macro is there to collide: a component has one `evaluate`, and without
     // it a second rule would compile everywhere but in the WebAssembly linker.
@@ -30,11 +30,11 @@ pub(crate) fn rule(arguments: TokenStream, item: TokenStream) -> Result<TokenStr
                 fn evaluate(
                     request: ::tenet::__private::Request,
                 ) -> ::core::result::Result<::tenet::__private::Verdict, ::std::string::String> {
-                    ::tenet::__private::evaluate::<#input, _>(request, #name)
+                    ::tenet::__private::evaluate::<#input, #returned>(request, #name)
                 }
 
                 fn describe() -> ::std::string::String {
-                    ::tenet::__private::describe::<#input, _>(#name)
+                    ::tenet::__private::describe::<#input, #returned>(#name)
                 }
             }
 
@@ -53,9 +53,9 @@ pub(crate) fn rule(arguments: TokenStream, item: TokenStream) -> Result<TokenStr
     })
 }
 
-/// The type of a rule's only argument, if the signature is a rule's.
-fn input_of(signature: &Signature) -> Result<&Type, Error> {
-    let refused = |tokens: &dyn quote::ToTokens, why: &str| Err(Error::new_spanned(tokens, why));
+/// The types of a rule's only argument and of what it returns, if the signature is a rule's.
+/// The expansion names both, so that what the compiler says of them points at them.
+fn shape_of(signature: &Signature) -> Result<(&Type, &Type), Error> {
     if let Some(receiver) = signature.receiver() {
         return refused(receiver, "a rule is a free function, not a method");
     }
@@ -74,14 +74,16 @@ fn input_of(signature: &Signature) -> Result<&Type, Error> {
     if !signature.generics.params.is_empty() || signature.generics.where_clause.is_some() {
         return refused(&signature.generics, "a rule is not generic: its input and output are types of their own");
     }
-    if matches!(signature.output, ReturnType::Default) {
-        return refused(&signature.ident, "a rule returns `tenet::Result<Output>`");
-    }
+    Ok((input_of(signature)?, returned_by(signature)?))
+}
+
+fn input_of(signature: &Signature) -> Result<&Type, Error> {
     let mut inputs = signature.inputs.iter();
     match (inputs.next(), inputs.next()) {
         (Some(FnArg::Typed(argument)), None) => match &*argument.ty {
             Type::Reference(_) => refused(&argument.ty, "a rule owns its input: take it by value"),
-            Type::ImplTrait(_) => refused(&argument.ty, "a rule is not generic: name the type of its input"),
+            ty if has(ty, borrows) => refused(ty, "a rule owns its input: its text is `String` and not `&str`"),
+            ty if has(ty, is_impl) => refused(ty, "a rule is not generic: name the type of its input"),
             ty => Ok(ty),
         },
         (None, _) => refused(
@@ -90,6 +92,43 @@ fn input_of(signature: &Signature) -> Result<&Type, Error> {
         ),
         _ => refused(&signature.inputs, "a rule takes one argument, its input"),
     }
+}
+
+fn returned_by(signature: &Signature) -> Result<&Type, Error> {
+    match &signature.output {
+        ReturnType::Default => refused(&signature.ident, "a rule returns `tenet::Result<Output>`"),
+        ReturnType::Type(_, ty) if has(ty, is_impl) => {
+            refused(ty, "a rule is not generic: name the type of its output")
+        }
+        ReturnType::Type(_, ty) => Ok(ty),
+    }
+}
+
+fn refused<T>(tokens: impl ToTokens, why: &str) -> Result<T, Error> {
+    Err(Error::new_spanned(tokens, why))
+}
+
+/// Whether a word or sign is anywhere in a type.
+fn has(ty: &Type, wanted: fn(&[TokenTree]) -> bool) -> bool {
+    fn within(tokens: TokenStream, wanted: fn(&[TokenTree]) -> bool) -> bool {
+        let tokens: Vec<_> = tokens.into_iter().collect();
+        wanted(&tokens)
+            || tokens
+                .into_iter()
+                .any(|token| matches!(token, TokenTree::Group(group) if within(group.stream(), wanted)))
+    }
+    within(ty.to_token_stream(), wanted)
+}
+
+fn is_impl(tokens: &[TokenTree]) -> bool {
+    tokens.iter().any(|token| matches!(token, TokenTree::Ident(word) if word == "impl"))
+}
+
+/// A lifetime other than `'static`.
+fn borrows(tokens: &[TokenTree]) -> bool {
+    tokens.windows(2).any(|pair| {
+        matches!(pair, [TokenTree::Punct(tick), TokenTree::Ident(name)] if tick.as_char() == '\'' && name != "static")
+    })
 }
 
 #[cfg(test)]
@@ -105,8 +144,8 @@ mod tests {
         let function = quote! { fn decide(input: Input) -> tenet::Result<Output> { answer(input) } };
         let text = rule(TokenStream::new(), function.clone()).unwrap().to_string();
         assert!(text.starts_with(&function.to_string()), "{text}");
-        assert!(text.contains("evaluate :: < Input , _ > (request , decide)"), "{text}");
-        assert!(text.contains("describe :: < Input , _ > (decide)"), "{text}");
+        assert!(text.contains("evaluate :: < Input , tenet :: Result < Output > > (request , decide)"), "{text}");
+        assert!(text.contains("describe :: < Input , tenet :: Result < Output > > (decide)"), "{text}");
         let (_, export) = text.split_once("# [cfg (target_arch = \"wasm32\")]").unwrap();
         assert!(export.contains("export ! (Rule)"), "{text}");
     }
@@ -124,6 +163,8 @@ mod tests {
             (quote! { fn r<T>(i: T) -> R {} }, "not generic"),
             (quote! { fn r(i: impl Read) -> R {} }, "not generic"),
             (quote! { fn r(i: &str) -> R {} }, "by value"),
+            (quote! { fn r(i: Option<(I<'_>,)>) -> R {} }, "owns its input"),
+            (quote! { fn r(i: I) -> Result<(impl Write,)> {} }, "name the type of its output"),
             (quote! { fn r() -> R {} }, "NoInput"),
             (quote! { fn r(a: A, b: B) -> R {} }, "one argument"),
             (quote! { fn r(i: I) {} }, "tenet::Result"),

@@ -6,14 +6,15 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::json;
 
-use crate::{Date, Decimal, Interval, Json, Result, Time, Timestamp, TimestampTz, Uuid};
+use crate::signature::Returned;
+use crate::{Date, Decimal, Input, Interval, Json, Time, Timestamp, TimestampTz, Uuid};
 
 /// The schemas of a rule's input and output. The rule itself is not run: it only tells
 /// the types.
-pub fn describe<I: JsonSchema, O: JsonSchema>(_: impl FnOnce(I) -> Result<O>) -> String {
+pub fn describe<I: Input, R: Returned>(_: impl FnOnce(I) -> R) -> String {
     let settings = || SchemaSettings::draft2020_12().with(|settings| settings.meta_schema = None);
     let input = settings().for_deserialize().into_generator().into_root_schema_for::<I>();
-    let output = settings().for_serialize().into_generator().into_root_schema_for::<O>();
+    let output = settings().for_serialize().into_generator().into_root_schema_for::<R::Output>();
     json!({ "input": input, "output": output }).to_string()
 }
 
@@ -61,12 +62,12 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::NoInput;
+    use crate::{NoInput, Result};
 
     /// Who pays whom.
     #[derive(Deserialize, JsonSchema)]
     #[expect(dead_code, reason = "only its schema is wanted")]
-    struct Input {
+    struct Payment {
         /// In euros.
         amount: Decimal,
         payer: Option<Uuid>,
@@ -84,18 +85,18 @@ mod tests {
         total: Decimal,
     }
 
-    fn described<I: JsonSchema, O: JsonSchema>(rule: fn(I) -> Result<O>) -> Value {
+    fn described<I: Input, R: Returned>(rule: fn(I) -> R) -> Value {
         serde_json::from_str(&describe(rule)).unwrap()
     }
 
     #[test]
     fn the_types_of_a_rule_become_schemas_with_their_docs() {
-        let rule = |input: Input| Ok(Output { total: input.amount });
+        let rule = |input: Payment| Ok(Output { total: input.amount });
         let described = described(rule);
         assert_eq!(
             described["input"],
             json!({
-                "title": "Input",
+                "title": "Payment",
                 "description": "Who pays whom.",
                 "type": "object",
                 "properties": {

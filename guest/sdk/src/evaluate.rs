@@ -1,19 +1,14 @@
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use crate::bindings::{Request, Verdict};
-use crate::{Error, Result, reject};
+use crate::signature::Returned;
+use crate::{Error, Input, Result, reject};
 
 /// One call of a rule: the payload in, the verdict out.
-pub fn evaluate<I: DeserializeOwned, O: Serialize>(
-    request: Request,
-    rule: impl FnOnce(I) -> Result<O>,
-) -> Result<Verdict, String> {
+pub fn evaluate<I: Input, R: Returned>(request: Request, rule: impl FnOnce(I) -> R) -> Result<Verdict, String> {
     #[cfg(target_arch = "wasm32")]
     crate::panic::install();
     let input = serde_json::from_str(&request.payload)
         .map_err(|error| reject("invalid-payload", format!("the payload does not fit: {error}")));
-    let output = input.and_then(rule).and_then(|output| {
+    let output = input.and_then(|input| rule(input).into_result()).and_then(|output| {
         serde_json::to_string(&output).map_err(|error| Error::bug(format!("the output is not JSON: {error}")))
     });
     output.map(Verdict::Accept).or_else(Error::into_verdict)

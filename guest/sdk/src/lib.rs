@@ -76,6 +76,7 @@ mod no_input;
 mod panic;
 mod params;
 mod row;
+mod signature;
 mod text;
 mod time;
 mod uuid;
@@ -89,6 +90,7 @@ pub use events::publish;
 pub use json::Json;
 pub use no_input::NoInput;
 pub use params::ToValue;
+pub use signature::{Input, Output};
 pub use text::TextError;
 pub use time::{Date, Time, Timestamp, TimestampTz};
 pub use uuid::Uuid;
@@ -144,4 +146,5 @@ pub mod __private {
     pub use crate::bindings::{Guest, Request, Verdict, export};
     pub use crate::describe::describe;
     pub use crate::evaluate::evaluate;
+    pub use crate::signature::Returned;
 }

@@ -5,7 +5,8 @@ use crate::{Date, Decimal, Interval, Json, Time, Timestamp, TimestampTz, Uuid, V
 /// An unsigned number has no SQL type of its own: convert it to the one that is meant.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no parameter of a statement",
-    note = "parameters are bool, i16, i32, i64, f64, text, bytes, the SQL types of `tenet`, and Options of these"
+    note = "parameters are bool, i16, i32, i64, f64, text, bytes, the SQL types of `tenet`, and Options of these; \
+            an unsigned number is converted to the one that is meant"
 )]
 pub trait ToValue {
     /// The parameter as the contract has it.
@@ -36,11 +37,15 @@ macro_rules! params {
 
 macro_rules! to_value {
     ($($type:ty, $self:ident => $value:expr;)+) => {
-        $(impl ToValue for $type {
-            fn to_value(&$self) -> Value {
-                $value
+        $(
+            // Told in the note above, and shorter there.
+            #[diagnostic::do_not_recommend]
+            impl ToValue for $type {
+                fn to_value(&$self) -> Value {
+                    $value
+                }
             }
-        })+
+        )+
     };
 }
 
@@ -66,6 +71,7 @@ to_value! {
     Value, self => self.clone();
 }
 
+#[diagnostic::do_not_recommend]
 impl<const N: usize> ToValue for [u8; N] {
     fn to_value(&self) -> Value {
         Value::Bytea(self.to_vec())

@@ -1,10 +1,10 @@
 //! Lets an account pay up to its ceiling a day, and no more.
 //!
 //! Shows a rule that runs before another in the same transaction, and how a sum is guarded:
-//! by writing the one row that holds it. Of two payments at once that change this row one
-//! has to try again and then sees the other; had they only read it, both would pass, even
-//! with the row locked. So the payment is added first and judged then: what was added goes
-//! when this rule rejects, or `transfer` after it.
+//! by writing the one row that holds it. Of two payments at once that write this row one has
+//! to try again and then sees the other; a row that is read, or locked and not changed, can
+//! let both pass. So the payment is added first and judged then: what was added goes when
+//! this rule rejects, or `transfer` after it.
 //!
 //! One statement, one round trip.
 

@@ -1,0 +1,50 @@
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{Error, Result};
+
+/// What can be a rule's input: everything that serde deserialises, that owns what it holds
+/// and that has a JSON Schema.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a rule's input",
+    label = "cannot be read from a payload",
+    note = "derive `serde::Deserialize` and `schemars::JsonSchema` for it, and let it own what it holds: \
+            `String` and not `&str`"
+)]
+pub trait Input: DeserializeOwned + JsonSchema {}
+
+#[diagnostic::do_not_recommend]
+impl<T: DeserializeOwned + JsonSchema> Input for T {}
+
+/// What can be a rule's output: everything that serde serialises and that has a JSON Schema.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a rule's output",
+    label = "cannot be written as JSON",
+    note = "derive `serde::Serialize` and `schemars::JsonSchema` for it"
+)]
+pub trait Output: Serialize + JsonSchema {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + JsonSchema> Output for T {}
+
+/// What a rule returns: a [`Result`] of its output.
+#[diagnostic::on_unimplemented(
+    message = "a rule returns `tenet::Result<Output>`, and not `{Self}`",
+    label = "not a `tenet::Result`"
+)]
+pub trait Returned {
+    /// The output.
+    type Output: Output;
+
+    /// The same as the type that it is.
+    fn into_result(self) -> Result<Self::Output>;
+}
+
+impl<T: Output> Returned for Result<T, Error> {
+    type Output = T;
+
+    fn into_result(self) -> Result<T> {
+        self
+    }
+}
