@@ -24,30 +24,29 @@ pub(crate) fn rule(arguments: TokenStream, item: TokenStream) -> Result<TokenStr
         }
 
         const _: () = {
-            struct Rule;
+            // Named natively too: else nothing would call the rule there, and it would be told
+            // as dead code.
+            const RULE: ::tenet::__private::Rule<#input, #returned> =
+                ::tenet::__private::rule::<#input, #returned>(#name);
 
-            impl ::tenet::__private::Guest for Rule {
+            struct Export;
+
+            impl ::tenet::__private::Guest for Export {
                 fn evaluate(
                     request: ::tenet::__private::Request,
                 ) -> ::core::result::Result<::tenet::__private::Verdict, ::std::string::String> {
-                    ::tenet::__private::evaluate::<#input, #returned>(request, #name)
+                    RULE.evaluate(request)
                 }
 
                 fn describe() -> ::std::string::String {
-                    ::tenet::__private::describe::<#input, #returned>(#name)
+                    RULE.describe()
                 }
             }
-
-            // Natively nothing else calls the rule, which would be told as dead code.
-            const _: fn(
-                ::tenet::__private::Request,
-            ) -> ::core::result::Result<::tenet::__private::Verdict, ::std::string::String> =
-                <Rule as ::tenet::__private::Guest>::evaluate;
 
             #[cfg(target_arch = "wasm32")]
             #[allow(unsafe_code, reason = "the component's export, as wit-bindgen writes it")]
             const _: () = {
-                ::tenet::__private::export!(Rule);
+                ::tenet::__private::export!(Export);
             };
         };
     })
@@ -144,10 +143,9 @@ mod tests {
         let function = quote! { fn decide(input: Input) -> tenet::Result<Output> { answer(input) } };
         let text = rule(TokenStream::new(), function.clone()).unwrap().to_string();
         assert!(text.starts_with(&function.to_string()), "{text}");
-        assert!(text.contains("evaluate :: < Input , tenet :: Result < Output > > (request , decide)"), "{text}");
-        assert!(text.contains("describe :: < Input , tenet :: Result < Output > > (decide)"), "{text}");
+        assert!(text.contains("rule :: < Input , tenet :: Result < Output > > (decide)"), "{text}");
         let (_, export) = text.split_once("# [cfg (target_arch = \"wasm32\")]").unwrap();
-        assert!(export.contains("export ! (Rule)"), "{text}");
+        assert!(export.contains("export ! (Export)"), "{text}");
     }
 
     #[test]

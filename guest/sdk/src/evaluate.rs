@@ -1,9 +1,34 @@
 use crate::bindings::{Request, Verdict};
+use crate::describe::describe;
 use crate::signature::Returned;
-use crate::{Error, Input, Result, reject};
+use crate::{Error, Input, reject};
 
-/// One call of a rule: the payload in, the verdict out.
-pub fn evaluate<I: Input, R: Returned>(request: Request, rule: impl FnOnce(I) -> R) -> Result<Verdict, String> {
+/// A rule as the attribute hands it over. What its types have to be is asked in one place,
+/// [`rule`], so that whoever gets it wrong is told once.
+pub struct Rule<I, R> {
+    rule: fn(I) -> R,
+    evaluate: fn(Request, fn(I) -> R) -> Result<Verdict, String>,
+    describe: fn() -> String,
+}
+
+/// A rule of these types.
+pub const fn rule<I: Input, R: Returned>(rule: fn(I) -> R) -> Rule<I, R> {
+    Rule { rule, evaluate, describe: describe::<I, R> }
+}
+
+impl<I, R> Rule<I, R> {
+    /// One call: the payload in, the verdict out.
+    pub fn evaluate(&self, request: Request) -> Result<Verdict, String> {
+        (self.evaluate)(request, self.rule)
+    }
+
+    /// What it takes and gives.
+    pub fn describe(&self) -> String {
+        (self.describe)()
+    }
+}
+
+fn evaluate<I: Input, R: Returned>(request: Request, rule: fn(I) -> R) -> Result<Verdict, String> {
     #[cfg(target_arch = "wasm32")]
     crate::panic::install();
     let input = serde_json::from_str(&request.payload)
@@ -16,18 +41,19 @@ pub fn evaluate<I: Input, R: Returned>(request: Request, rule: impl FnOnce(I) ->
 
 #[cfg(test)]
 mod tests {
+    use schemars::JsonSchema;
     use serde::Deserialize;
 
     use super::*;
-    use crate::Decimal;
+    use crate::{Decimal, Result};
 
-    #[derive(Deserialize)]
+    #[derive(Deserialize, JsonSchema)]
     struct Input {
         amount: Decimal,
     }
 
-    fn answer(payload: &str, rule: fn(Input) -> Result<Decimal>) -> Result<Verdict, String> {
-        evaluate(Request { payload: payload.into() }, rule)
+    fn answer(payload: &str, decide: fn(Input) -> Result<Decimal>) -> Result<Verdict, String> {
+        rule(decide).evaluate(Request { payload: payload.into() })
     }
 
     #[test]
@@ -63,8 +89,8 @@ mod tests {
 
     #[test]
     fn an_output_that_json_cannot_say_is_a_bug() {
-        let rule = |_: Input| Ok(std::collections::HashMap::from([(vec![1], 1)]));
-        let text = evaluate(Request { payload: r#"{"amount":1}"#.into() }, rule).unwrap_err();
+        let decide = |_: Input| Ok(std::collections::HashMap::from([(vec![1], 1)]));
+        let text = rule(decide).evaluate(Request { payload: r#"{"amount":1}"#.into() }).unwrap_err();
         assert!(text.starts_with("the output is not JSON"), "{text}");
     }
 }

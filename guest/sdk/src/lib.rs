@@ -144,7 +144,5 @@ pub use tenet_macros::rule;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::bindings::{Guest, Request, Verdict, export};
-    pub use crate::describe::describe;
-    pub use crate::evaluate::evaluate;
-    pub use crate::signature::Returned;
+    pub use crate::evaluate::{Rule, rule};
 }

@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tenet::{Decimal, Error, ToValue, Value, reject};
 
@@ -15,8 +16,9 @@ use tenet::{Decimal, Error, ToValue, Value, reject};
 ///
 /// A payload with another text in its place is rejected as `invalid-payload` before its
 /// rule begins.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(extend("minLength" = 1, "maxLength" = 64, "pattern" = "^[A-Za-z0-9._-]+$"))]
 pub struct Id(String);
 
 impl TryFrom<String> for Id {

@@ -9,10 +9,11 @@
 //! One statement, one round trip.
 
 use bank::Id;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tenet::{Decimal, context, params};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Input {
     from: Id,
     amount: Decimal,

@@ -5,17 +5,18 @@
 //! the operation needs no key of its own.
 
 use bank::Id;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tenet::{Decimal, context, params, reject};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Input {
     account: Id,
     opening_balance: Decimal,
     daily_ceiling: Decimal,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Output {
     account: Id,
 }

@@ -3,15 +3,16 @@
 //! Shows a rule of a read-only operation: one query whose row is the output.
 
 use bank::Id;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tenet::{Decimal, context, params};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Input {
     account: Id,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, JsonSchema)]
 struct Account {
     account: String,
     balance: Decimal,

@@ -7,10 +7,11 @@
 //! BEGIN, the statement of `limits`, the batch, the commit.
 
 use bank::Id;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tenet::{Batch, Decimal, Error, Uuid, context, params, reject};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Input {
     transfer_id: Id,
     from: Id,
@@ -18,7 +19,7 @@ struct Input {
     amount: Decimal,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Output {
     transfer_id: Id,
     ledger_id: Uuid,

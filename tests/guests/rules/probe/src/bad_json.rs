@@ -1,7 +1,10 @@
 //! Accepts with an output that is not JSON. The attribute `#[tenet::rule]` cannot say
 //! that, so this guest's export is written by hand.
 
-use tenet::__private::{Guest, Request, Verdict, describe, evaluate};
+use tenet::Json;
+use tenet::__private::{Guest, Request, Rule, Verdict, rule};
+
+const PROBE: Rule<Json, tenet::Result<Json>> = rule(crate::probe);
 
 struct Probe;
 
@@ -10,16 +13,13 @@ impl Guest for Probe {
         if request.payload.contains("\"bad-json\"") {
             return Ok(Verdict::Accept("{\"unfinished\":".to_owned()));
         }
-        evaluate(request, crate::probe)
+        PROBE.evaluate(request)
     }
 
     fn describe() -> String {
-        describe(crate::probe)
+        PROBE.describe()
     }
 }
-
-// Natively nothing else calls the guest, which would be told as dead code.
-const _: fn(Request) -> Result<Verdict, String> = <Probe as Guest>::evaluate;
 
 #[cfg(target_arch = "wasm32")]
 #[allow(unsafe_code, reason = "the component's export, as wit-bindgen writes it")]
