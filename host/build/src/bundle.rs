@@ -3,11 +3,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tenet_core::Limits;
-use tenet_core::bundle::{Caller, Index, Operation};
+use tenet_core::bundle::{Index, Operation};
+use toml::Spanned;
 
-use crate::manifest::{self, Manifest, RuleManifest};
+use crate::manifest::{self, Document, Manifest, RuleManifest, nearest};
 use crate::sources::Sources;
-use crate::{Error, compile, fresh};
+use crate::{Error, Progress, compile, fresh};
+
+/// The greatest number of four digits.
+const LAST_STEP: u32 = 9999;
 
 /// The most bytes of an operation's name: what the column of the table of keys holds.
 const MAX_OPERATION: usize = 255;
@@ -32,13 +36,14 @@ pub(crate) struct RuleSource {
 
 impl Bundle {
     /// Reads the bundle in `directory` and refuses what does not fit together: every error
-    /// names the file that it is about.
+    /// names the file that it is about, and one of a manifest its place there.
     pub fn open(directory: impl AsRef<Path>) -> Result<Self, Error> {
         let directory = directory.as_ref();
         let directory = fs::canonicalize(directory).map_err(Error::io("open the bundle", directory))?;
         let manifest = directory.join("tenet.toml");
         if !manifest.is_file() {
-            return Err(Error::new(format!("{} is no bundle: there is no tenet.toml in it", directory.display())));
+            let what = format!("{} is no bundle: there is no tenet.toml in it", directory.display());
+            return Err(Error::new(what).with_help("name the folder of one; `tenet new PATH` makes one"));
         }
         let rules = rules(&directory)?;
         let operations = operations(&manifest, &rules)?;
@@ -53,14 +58,23 @@ impl Bundle {
         Sources::of(self)?.digest()
     }
 
+    /// The number of the schema's next step.
+    pub fn next_step(&self) -> Result<u32, Error> {
+        let last = self.schema.last().and_then(|step| step_number(step)?.parse().ok()).unwrap_or(0);
+        if last == LAST_STEP {
+            return Err(Error::new(format!("{}: the schema has no number left", self.directory.display())));
+        }
+        Ok(last + 1)
+    }
+
     /// Builds the components into `out` and writes the index that names them; `progress`
-    /// is told each step. Where `out` holds a build of these very sources, the index that
-    /// is there is the answer and nothing is built.
+    /// is told each step and all that cargo says. Where `out` holds a build of these very
+    /// sources, the index that is there is the answer and nothing is built.
     ///
     /// Cargo works in `cargo` beside the built bundle: below the nearest `target/tenet`
     /// above `out`, so that bundles that are built side by side share their dependencies,
     /// else in `out` itself.
-    pub fn build(&self, out: &Path, progress: &mut dyn FnMut(&str)) -> Result<Index, Error> {
+    pub fn build(&self, out: &Path, progress: &mut dyn Progress) -> Result<Index, Error> {
         let sources = Sources::of(self)?;
         if let Some(index) = fresh::existing(out, &sources.digest()?) {
             return Ok(index);
@@ -85,45 +99,61 @@ fn rules(directory: &Path) -> Result<Vec<RuleSource>, Error> {
         if !directory.join("Cargo.toml").is_file() {
             return Err(Error::new(format!("{}: a rule is a crate, and this has no Cargo.toml", directory.display())));
         }
-        let RuleManifest { description, limits, .. } = manifest::read(&directory.join("rule.toml"))?;
+        let RuleManifest { description, limits, .. } = Document::read(&directory.join("rule.toml"))?.parse()?;
         rules.push(RuleSource { name, directory, description, limits });
     }
     Ok(rules)
 }
 
-fn operations(path: &Path, rules: &[RuleSource]) -> Result<Vec<Operation>, Error> {
-    let Manifest { operations, .. } = manifest::read(path)?;
+fn operations(path: &Path, known: &[RuleSource]) -> Result<Vec<Operation>, Error> {
+    let document = Document::read(path)?;
+    let Manifest { operations, .. } = document.parse()?;
     let mut checked = Vec::new();
     for (name, operation) in operations {
-        let refuse = |why: String| Err(Error::new(format!("{}: the operation {name} {why}", path.display())));
-        if !is_operation(&name) {
-            return refuse(
-                "has a name that cannot stand in a URL; take letters, digits, hyphens, underscores and dots".into(),
-            );
+        let manifest::Operation { rules, key, read_only, callers } = operation;
+        let refuse = |span, why: &str| document.error(span, format!("the operation {} {why}", name.get_ref()));
+        if !is_operation(name.get_ref()) {
+            let help = "take letters, digits, hyphens, underscores and dots";
+            return Err(document
+                .error(name.span(), "the name of an operation has to stand in a URL as it is")
+                .with_help(help));
         }
-        if operation.rules.is_empty() {
-            return refuse("has no rule; name at least one in `rules`".into());
+        if rules.get_ref().is_empty() {
+            return Err(refuse(rules.span(), "has no rule").with_help("name at least one in `rules`"));
         }
         let mut seen = BTreeSet::new();
-        for rule in &operation.rules {
+        for rule in rules.get_ref() {
+            let (span, rule) = (rule.span(), rule.get_ref().as_str());
             if !seen.insert(rule) {
-                return refuse(format!("names the rule {rule} twice"));
+                return Err(refuse(span, &format!("names the rule {rule} twice")).with_help("leave one of the two out"));
             }
-            if !rules.iter().any(|known| known.name == *rule) {
-                return refuse(format!("names the rule {rule}, and there is no folder rules/{rule}"));
+            if !known.iter().any(|known| known.name == rule) {
+                let help = match nearest(rule, known.iter().map(|known| known.name.as_str())) {
+                    Some(name) => format!("did you mean `{name}`?"),
+                    None => format!("`tenet new --rule {rule}` makes one"),
+                };
+                let why = format!("names the rule {rule}, and there is no folder rules/{rule}");
+                return Err(refuse(span, &why).with_help(help));
             }
         }
-        if operation.read_only && operation.key.is_some() {
-            return refuse("only reads, and so it has no key; leave out `key` or `read_only`".into());
+        if let Some(key) = &key {
+            if read_only {
+                let why = "only reads, and so it has no key";
+                return Err(refuse(key.span(), why).with_help("leave out `key` or `read_only`"));
+            }
+            if key.get_ref().is_empty() {
+                let help = "name the payload's field, or leave it out";
+                return Err(refuse(key.span(), "has an empty `key`").with_help(help));
+            }
         }
-        if operation.key.as_deref() == Some("") {
-            return refuse("has an empty `key`; name the payload's field, or leave it out".into());
+        if let Some(empty) = callers.iter().flatten().find(|caller| caller.get_ref().0.is_empty()) {
+            let help = "leave out `callers` to let everybody in";
+            return Err(refuse(empty.span(), "has an empty name among its `callers`").with_help(help));
         }
-        if operation.callers.iter().flatten().any(|Caller(name)| name.is_empty()) {
-            return refuse("has an empty name among its `callers`; leave out `callers` to let everybody in".into());
-        }
-        let manifest::Operation { rules, key, read_only, callers } = operation;
-        checked.push(Operation { name, rules, key, read_only, callers });
+        let callers = callers.map(|callers| callers.into_iter().map(Spanned::into_inner).collect());
+        let rules = rules.into_inner().into_iter().map(Spanned::into_inner).collect();
+        let key = key.map(Spanned::into_inner);
+        checked.push(Operation { name: name.into_inner(), rules, key, read_only, callers });
     }
     Ok(checked)
 }
@@ -142,10 +172,8 @@ fn schema(folder: &Path) -> Result<Vec<String>, Error> {
             )));
         };
         if let Some(other) = steps.last().filter(|other| step_number(other) == Some(number)) {
-            return Err(Error::new(format!(
-                "{}: {other} has the number {number} too; give it the next",
-                path.display()
-            )));
+            return Err(Error::new(format!("{}: {other} has the number {number} too", path.display()))
+                .with_help("give it the next"));
         }
         steps.push(name);
     }
@@ -195,6 +223,13 @@ mod tests {
         Bundle::open(scratch.path()).unwrap_err().to_string()
     }
 
+    /// The refusal as one reads it in the bundle's folder.
+    fn told_of(scratch: &Scratch) -> String {
+        let folder = fs::canonicalize(scratch.path()).unwrap();
+        let refusal = Bundle::open(&folder).unwrap_err().to_string();
+        refusal.replace(&format!("{}/", folder.display()), "")
+    }
+
     #[test]
     fn a_bundle_is_read_as_it_was_written() {
         let scratch = Scratch::bundle();
@@ -209,28 +244,74 @@ mod tests {
         assert_eq!(bundle.rules[0].description, "d");
         assert_eq!(bundle.rules[0].limits, Limits { rows_read: 7, ..Limits::default() });
         assert_eq!(bundle.schema, ["0001_start.sql", "0002_more.sql"]);
+        assert_eq!(bundle.next_step().unwrap(), 3);
     }
 
     #[test]
-    fn what_does_not_fit_together_is_refused_by_name_and_file() {
-        let manifest = |text: &'static str| move |scratch: &Scratch| scratch.write("tenet.toml", text);
-        for (text, named) in [
-            ("version = 1\nsurprise = 1\n", "surprise"),
-            ("version = 1\n[operations.write]\nrules = [\"record\"]\nhttp = true\n", "http"),
-            ("version = 2\nsurprise = 1\n", "version 2"),
-            ("[operations.write]\nrules = [\"record\"]\n", "version"),
-            ("version = 1\n[operations.write]\nrules = [\"record\", \"record\"]\n", "record twice"),
-            ("version = 1\n[operations.write]\nrules = [\"other\"]\n", "rules/other"),
-            ("version = 1\n[operations.write]\nrules = []\n", "no rule"),
-            ("version = 1\n[operations.write]\nrules = [\"record\"]\nkey = \"k\"\nread_only = true\n", "no key"),
-            ("version = 1\n[operations.\"a/b\"]\nrules = [\"record\"]\n", "a URL"),
-            ("version = 1\n[operations.\"..\"]\nrules = [\"record\"]\n", "a URL"),
-            ("version = 1\n[operations.\"\"]\nrules = [\"record\"]\n", "a URL"),
-            ("version = 1\n[operations.write]\nrules = [\"record\"]\ncallers = [\"\"]\n", "callers"),
-            ("version = ", "tenet.toml"),
+    fn what_does_not_fit_together_is_refused_at_its_place_in_the_file() {
+        let at = "tenet.toml";
+        let operation = "version = 1\n[operations.write]\n";
+        for (text, told) in [
+            ("version = 1\nsurprise = 1\n", "2:1: unknown field `surprise`, expected `version` or `operations`"),
+            (
+                "version = 2\nsurprise = 1\n",
+                "1:11: it has version 2, and this tenet reads version 1; \
+             write `version = 1`, or use the tenet that the file is for",
+            ),
+            ("[operations.write]\n", "1:1: the file does not say which version it has; begin it with `version = 1`"),
+            ("version = ", "1:11: string values must be quoted, expected literal string"),
+            (
+                "version = 1\n[operations.\"\"]\nrules = [\"record\"]\n",
+                "2:13: the name of an operation has to stand in a URL as it is; \
+              take letters, digits, hyphens, underscores and dots",
+            ),
+            (
+                "version = 1\n[operations.\"..\"]\nrules = [\"record\"]\n",
+                "2:13: the name of an operation has to stand in a URL as it is; \
+              take letters, digits, hyphens, underscores and dots",
+            ),
         ] {
-            let refusal = refusal(manifest(text));
-            assert!(refusal.contains(named) && refusal.contains("tenet.toml"), "{refusal}");
+            let scratch = Scratch::bundle();
+            scratch.write(at, text);
+            assert_eq!(told_of(&scratch), format!("{at}:{told}"));
+        }
+        for (rest, told) in [
+            ("key = \"k\"\n", "2:1: missing field `rules`"),
+            ("rules = []\n", "3:9: the operation write has no rule; name at least one in `rules`"),
+            (
+                "rules = [\"record\"]\nread_olny = true\n",
+                "4:1: unknown field `read_olny`, \
+             expected one of `rules`, `key`, `read_only`, `callers`; did you mean `read_only`?",
+            ),
+            (
+                "rules = [\"record\", \"record\"]\n",
+                "3:20: the operation write names the rule record twice; \
+             leave one of the two out",
+            ),
+            (
+                "rules = [\"recrod\"]\n",
+                "3:10: the operation write names the rule recrod, \
+             and there is no folder rules/recrod; did you mean `record`?",
+            ),
+            (
+                "rules = [\n  \"other\",\n]\n",
+                "4:3: the operation write names the rule other, \
+             and there is no folder rules/other; `tenet new --rule other` makes one",
+            ),
+            (
+                "rules = [\"record\"]\nkey = \"\"\n",
+                "4:7: the operation write has an empty `key`; \
+             name the payload's field, or leave it out",
+            ),
+            (
+                "rules = [\"record\"]\nkey = \"k\"\nread_only = true\n",
+                "4:7: the operation write only reads, \
+             and so it has no key; leave out `key` or `read_only`",
+            ),
+        ] {
+            let scratch = Scratch::bundle();
+            scratch.write(at, &format!("{operation}{rest}"));
+            assert_eq!(told_of(&scratch), format!("{at}:{told}"));
         }
     }
 
@@ -242,11 +323,11 @@ mod tests {
         assert!(refused.contains("rules/record/rule.toml"), "{refused}");
         let refused =
             refusal(|scratch| scratch.write("rules/record/rule.toml", "version = 1\ndescription = \"\"\nlimit = 1\n"));
-        assert!(refused.contains("rules/record/rule.toml") && refused.contains("`limit`"), "{refused}");
+        assert!(refused.contains("rules/record/rule.toml:3:1: ") && refused.ends_with("`limits`?"), "{refused}");
         let refused = refusal(|scratch| {
-            scratch.write("rules/record/rule.toml", "version = 1\ndescription = \"\"\n[limits]\nrows = 1\n");
+            scratch.write("rules/record/rule.toml", "version = 1\ndescription = \"\"\n[limits]\nrow_read = 1\n");
         });
-        assert!(refused.contains("rules/record/rule.toml") && refused.contains("rows"), "{refused}");
+        assert!(refused.contains("rules/record/rule.toml:4:1: ") && refused.ends_with("`rows_read`?"), "{refused}");
         let refused = refusal(|scratch| scratch.write("rules/Other/Cargo.toml", ""));
         assert!(refused.contains("rules/Other"), "{refused}");
     }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
 
 use tenet_core::bundle::{CONTRACT, File, Index, Rule, VERSION};
 
@@ -10,7 +12,7 @@ use crate::bundle::{Bundle, RuleSource};
 use crate::packages::Package;
 use crate::sources::Sources;
 use crate::toolchain::{PROFILE, TARGET};
-use crate::{Error, Toolchain, sha256, write_index};
+use crate::{Error, Progress, Toolchain, sha256, write_index};
 
 /// How a component's file begins; a plain module has another version in these bytes.
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
@@ -19,7 +21,7 @@ pub(crate) fn compile(
     bundle: &Bundle,
     sources: &Sources,
     out: &Path,
-    progress: &mut dyn FnMut(&str),
+    progress: &mut dyn Progress,
 ) -> Result<Index, Error> {
     fs::create_dir_all(out).map_err(Error::io("make", out))?;
     let out = &fs::canonicalize(out).map_err(Error::io("open", out))?;
@@ -32,33 +34,32 @@ pub(crate) fn compile(
             .package(&rule.directory)
             .ok_or_else(|| Error::new(format!("{}: cargo does not know a package here", rule.directory.display())))?;
         let artifact = package.artifact.as_ref().ok_or_else(|| {
-            Error::new(format!(
-                "{}: a rule is a library; add `[lib]` with `crate-type = [\"cdylib\", \"rlib\"]`",
-                rule.directory.join("Cargo.toml").display()
-            ))
+            Error::new(format!("{}: a rule is a library", rule.directory.join("Cargo.toml").display()))
+                .with_help("add `[lib]` with `crate-type = [\"cdylib\", \"rlib\"]`")
         })?;
         if let Some((other, _)) = rules.iter().find(|(_, name)| *name == artifact) {
             let other: &&RuleSource = other;
-            return Err(Error::new(format!(
-                "the rules {} and {} would be built into one file; give one library another name",
-                other.name, rule.name
-            )));
+            return Err(Error::new(format!("the rules {} and {} would be built into one file", other.name, rule.name))
+                .with_help("give one library another name"));
         }
         rules.push((rule, artifact));
         workspaces.entry(&package.workspace).or_default().push(package);
     }
     for (workspace, packages) in &workspaces {
-        lock(&toolchain, workspace)?;
-        progress(&format!("building {} rules with {}", packages.len(), toolchain.describe()));
+        progress.step(&format!("building {} rules with {}", packages.len(), toolchain.describe()));
+        lock(&toolchain, workspace, progress)?;
         let mut cargo = toolchain.build()?;
         cargo.arg("--locked").arg("--target-dir").arg(&target).arg("--manifest-path").arg(workspace.join("Cargo.toml"));
         cargo.args(packages.iter().flat_map(|package| ["--package", &package.id]));
-        let done = cargo.current_dir(workspace).status().map_err(Error::starting(Path::new("cargo")))?;
+        let done = run(cargo.current_dir(workspace), progress)?;
         if !done.success() {
             return Err(Error::new(format!(
-                "cargo could not build the rules of {} ({done}); where it is its lock file that is out of date, \
+                "cargo could not build the rules of {} ({done})",
+                bundle.directory.display()
+            ))
+            .with_help(format!(
+                "what cargo says is above; where it is the lock file that is out of date, \
                  `cargo update --workspace` in {} mends it",
-                bundle.directory.display(),
                 workspace.display()
             )));
         }
@@ -78,10 +79,8 @@ pub(crate) fn compile(
     for (rule, artifact) in rules {
         let component = read(&built.join(format!("{artifact}.wasm")))?;
         if !component.starts_with(COMPONENT) {
-            return Err(Error::new(format!(
-                "the rule {} did not become a component; is it written with the SDK?",
-                rule.name
-            )));
+            return Err(Error::new(format!("the rule {} did not become a component", rule.name))
+                .with_help("write it with the SDK: a function with the attribute `#[tenet::rule]`"));
         }
         let component = keep(out, format!("rules/{}.wasm", rule.name), &component)?;
         let RuleSource { name, description, limits, .. } = rule.clone();
@@ -96,21 +95,33 @@ pub(crate) fn compile(
 }
 
 /// A first build writes the lock file, as cargo would; later ones hold to it.
-fn lock(toolchain: &Toolchain, workspace: &Path) -> Result<(), Error> {
+fn lock(toolchain: &Toolchain, workspace: &Path, progress: &mut dyn Progress) -> Result<(), Error> {
     if workspace.join("Cargo.lock").is_file() {
         return Ok(());
     }
     let mut cargo = toolchain.cargo("generate-lockfile")?;
-    let done = cargo
-        .arg("--manifest-path")
-        .arg(workspace.join("Cargo.toml"))
-        .current_dir(workspace)
-        .status()
-        .map_err(Error::starting(Path::new("cargo")))?;
+    cargo.arg("--manifest-path").arg(workspace.join("Cargo.toml")).current_dir(workspace);
+    let done = run(&mut cargo, progress)?;
     if !done.success() {
         return Err(Error::new(format!("cargo could not make {} ({done})", workspace.join("Cargo.lock").display())));
     }
     Ok(())
+}
+
+/// Runs cargo and hands on what it says.
+fn run(cargo: &mut Command, progress: &mut dyn Progress) -> Result<ExitStatus, Error> {
+    if progress.colours() {
+        cargo.env("CARGO_TERM_COLOR", "always");
+    }
+    let starting = || Error::starting(Path::new("cargo"));
+    let mut child = cargo.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().map_err(starting())?;
+    let said = child.stderr.take().map(BufReader::new);
+    for line in said.into_iter().flat_map(|said| said.split(b'\n')) {
+        // What cannot be read is not said; whether cargo succeeded is asked for all the same.
+        let Ok(line) = line else { break };
+        progress.cargo(String::from_utf8_lossy(&line).trim_end_matches('\r'));
+    }
+    child.wait().map_err(starting())
 }
 
 /// Where cargo works for a bundle that is built into `out`.

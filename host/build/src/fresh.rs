@@ -23,7 +23,7 @@ pub fn write_index(out: &Path, index: &Index) -> Result<(), Error> {
 /// The index in `out`, if that is a build of the bundle as it is in `source` now. Else an
 /// error that names `command`, which makes one.
 pub fn check_fresh(source: &Path, out: &Path, command: &str) -> Result<Index, Error> {
-    let stale = |why: &str| Error::new(format!("{} {why}: run `{command}`", out.display()));
+    let stale = |why: &str| Error::new(format!("{} {why}", out.display())).with_help(format!("run `{command}`"));
     let sources = Bundle::open(source)?.source_digest()?;
     if !out.join(INDEX).is_file() {
         return Err(stale("is not there"));
@@ -44,6 +44,7 @@ mod tests {
     use tenet_core::bundle::{CONTRACT, File, VERSION};
 
     use super::*;
+    use crate::Progress;
     use crate::packages::scratch::Scratch;
 
     #[test]
@@ -51,7 +52,7 @@ mod tests {
         let scratch = Scratch::bundle();
         let out = scratch.path().join("target/tenet");
         let check = || check_fresh(scratch.path(), &out, "tenet build HERE");
-        assert!(check().unwrap_err().to_string().ends_with("is not there: run `tenet build HERE`"));
+        assert!(check().unwrap_err().to_string().ends_with("is not there; run `tenet build HERE`"));
 
         scratch.write("target/tenet/schema/0001_start.sql", "select 1");
         let index = Index {
@@ -68,10 +69,27 @@ mod tests {
         assert_eq!(check().unwrap(), index);
 
         scratch.write("target/tenet/schema/0001_start.sql", "select 2");
-        assert!(check().unwrap_err().to_string().contains("as it is now: run `tenet build HERE`"));
+        assert!(check().unwrap_err().to_string().contains("as it is now; run `tenet build HERE`"));
         scratch.write("target/tenet/schema/0001_start.sql", "select 1");
         scratch.write("rules/record/src/lib.rs", "// changed");
         assert!(check().unwrap_err().to_string().contains("as it is now"));
+    }
+
+    /// Nothing is to be done, and so nothing said.
+    struct Silence;
+
+    impl Progress for Silence {
+        fn step(&mut self, what: &str) {
+            panic!("{what}");
+        }
+
+        fn cargo(&mut self, line: &str) {
+            panic!("{line}");
+        }
+
+        fn colours(&self) -> bool {
+            false
+        }
     }
 
     #[test]
@@ -91,6 +109,6 @@ mod tests {
             openapi: None,
         };
         write_index(&out, &index).unwrap();
-        assert_eq!(bundle.build(&out, &mut |step| panic!("{step}")).unwrap(), index);
+        assert_eq!(bundle.build(&out, &mut Silence).unwrap(), index);
     }
 }

@@ -3,9 +3,10 @@
 //! A [`Bundle`] is a team's source: `tenet.toml`, `rules/NAME`, `schema/NNNN_*.sql`. It
 //! builds itself with a [`Toolchain`], which comes from rustup where it can and from
 //! Debian's packages where it cannot, into a folder of files and the index that names
-//! them. The index carries a digest of everything the components were made of, so that
-//! [`check_fresh`] can tell a stale build without building. A [`PrivatePostgres`] is a
-//! database for one process, and a [`Leash`] ends a server with whoever started it.
+//! them; whoever waits is told through [`Progress`]. The index carries a digest of
+//! everything the components were made of, so that [`check_fresh`] can tell a stale build
+//! without building. A [`PrivatePostgres`] is a database for one process, and a [`Leash`]
+//! ends a server with whoever started it.
 //!
 //! What this crate must never know: wasmtime, an async runtime, AWS, a SQL driver. The
 //! tasks of this repository start through it, and they start at once. Of its own
@@ -23,14 +24,16 @@ mod manifest;
 mod packages;
 mod postgres;
 mod programs;
+mod progress;
 mod sources;
 mod toolchain;
 
 pub use bundle::Bundle;
-pub use error::Error;
+pub use error::{Error, Place};
 pub use fresh::{check_fresh, sha256, write_index};
 pub use leash::Leash;
 pub use machine::install;
 pub use postgres::PrivatePostgres;
 pub use programs::Programs;
+pub use progress::Progress;
 pub use toolchain::Toolchain;

@@ -9,8 +9,8 @@ use crate::Error;
 pub fn install(packages: &[&str]) -> Result<(), Error> {
     let list = packages.join(" ");
     let Some(apt) = on_path("apt-get").filter(|_| is_root()) else {
-        return Err(Error::new(format!(
-            "missing: {list}; on Debian `sudo sh -c 'apt-get update && apt-get install -y --no-install-recommends {list}'` brings them"
+        return Err(Error::new(format!("missing: {list}")).with_help(format!(
+            "on Debian `sudo sh -c 'apt-get update && apt-get install -y --no-install-recommends {list}'` brings them"
         )));
     };
     eprintln!("installing {list} with apt-get");

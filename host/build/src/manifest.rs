@@ -1,14 +1,17 @@
 //! The files that a team writes: `tenet.toml` and `rule.toml`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tenet_core::Limits;
 use tenet_core::bundle::Caller;
+use toml::Spanned;
 
 use crate::Error;
+use crate::error::Place;
 
 /// The version of both formats.
 const VERSION: u32 = 1;
@@ -20,18 +23,18 @@ pub(crate) struct Manifest {
     #[serde(rename = "version")]
     _version: u32,
     #[serde(default)]
-    pub(crate) operations: BTreeMap<String, Operation>,
+    pub(crate) operations: BTreeMap<Spanned<String>, Operation>,
 }
 
 /// `[operations.NAME]`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Operation {
-    pub(crate) rules: Vec<String>,
-    pub(crate) key: Option<String>,
+    pub(crate) rules: Spanned<Vec<Spanned<String>>>,
+    pub(crate) key: Option<Spanned<String>>,
     #[serde(default)]
     pub(crate) read_only: bool,
-    pub(crate) callers: Option<Vec<Caller>>,
+    pub(crate) callers: Option<Vec<Spanned<Caller>>>,
 }
 
 /// `rules/NAME/rule.toml`.
@@ -47,20 +50,75 @@ pub(crate) struct RuleManifest {
     pub(crate) limits: Limits,
 }
 
-/// Reads a manifest; a version that is not known is refused before anything else in it.
-pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
-    #[derive(Deserialize)]
-    struct Versioned {
-        version: u32,
+/// A manifest as it is on disk, kept so that an error can point into it.
+#[derive(Debug)]
+pub(crate) struct Document {
+    path: PathBuf,
+    text: String,
+}
+
+impl Document {
+    pub(crate) fn read(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        Ok(Self { path: path.to_owned(), text })
     }
-    let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-    let invalid = |error: toml::de::Error| Error::new(format!("{}: {}", path.display(), error.to_string().trim_end()));
-    let Versioned { version } = toml::from_str(&text).map_err(invalid)?;
-    if version != VERSION {
-        return Err(Error::new(format!(
-            "{}: it has version {version}, and this tenet reads version {VERSION}",
-            path.display()
-        )));
+
+    /// What is in it; a version that is not known is refused before anything else.
+    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: Option<Spanned<u32>>,
+        }
+        let Versioned { version } = toml::from_str(&self.text).map_err(|error| self.invalid(&error))?;
+        let Some(version) = version else {
+            let help = format!("begin it with `version = {VERSION}`");
+            return Err(self.error(0..0, "the file does not say which version it has").with_help(help));
+        };
+        if *version.get_ref() != VERSION {
+            let what = format!("it has version {}, and this tenet reads version {VERSION}", version.get_ref());
+            let help = format!("write `version = {VERSION}`, or use the tenet that the file is for");
+            return Err(self.error(version.span(), what).with_help(help));
+        }
+        toml::from_str(&self.text).map_err(|error| self.invalid(&error))
     }
-    toml::from_str(&text).map_err(invalid)
+
+    /// An error about this part of it.
+    pub(crate) fn error(&self, span: Range<usize>, what: impl Into<String>) -> Error {
+        Error::new(what).at(Place::new(&self.path, &self.text, span))
+    }
+
+    fn invalid(&self, error: &toml::de::Error) -> Error {
+        let message = error.message().trim_end();
+        let invalid = self.error(error.span().unwrap_or_default(), message);
+        // serde knows the names that fit and tells them in its message only.
+        let Some((unknown, expected)) =
+            message.strip_prefix("unknown field `").and_then(|rest| rest.split_once("`, expected "))
+        else {
+            return invalid;
+        };
+        match nearest(unknown, expected.split('`').skip(1).step_by(2)) {
+            Some(name) => invalid.with_help(format!("did you mean `{name}`?")),
+            None => invalid,
+        }
+    }
+}
+
+/// The name that somebody may have meant who wrote another.
+pub(crate) fn nearest<'a>(written: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let near = names.map(|name| (strsim::jaro(written, name), name)).filter(|(likeness, _)| *likeness > 0.7);
+    near.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_suggested_only_if_it_is_like_the_one_that_is_written() {
+        let names = ["record-transaction", "count-transactions"];
+        let nearest = |written| nearest(written, names.into_iter());
+        assert_eq!(nearest("record-transactions"), Some("record-transaction"));
+        assert_eq!(nearest("count-transaction"), Some("count-transactions"));
+        assert_eq!(nearest("refund"), None);
+    }
 }

@@ -55,9 +55,7 @@ impl Toolchain {
         }
         if !DEBIAN.iter().all(|package| is_installed(package)) {
             install(&DEBIAN).map_err(|error| {
-                Error::new(format!(
-                    "no Rust target {TARGET}, and `rustup target add {TARGET}` did not bring it; {error}"
-                ))
+                error.because(&format!("no Rust target {TARGET}, and `rustup target add {TARGET}` did not bring it"))
             })?;
         }
         let (cargo, rustc) = ("/usr/bin/cargo".into(), "/usr/bin/rustc".into());
@@ -113,7 +111,7 @@ impl Own {
         let program = |name: &str| {
             let which = rustup.as_ref().and_then(|rustup| output(clean(rustup, directory).args(["which", name])));
             which.map(PathBuf::from).or_else(|| on_path(name)).ok_or_else(|| {
-                Error::new(format!("there is no {name}: install Rust with rustup, see https://rustup.rs"))
+                Error::new(format!("there is no {name}")).with_help("install Rust with rustup, see https://rustup.rs")
             })
         };
         let (cargo, rustc) = (program("cargo")?, program("rustc")?);
@@ -129,10 +127,8 @@ impl Own {
         } else if on_path(LINKER).is_some() {
             Vec::new()
         } else {
-            return Err(Error::new(format!(
-                "there is no {LINKER} in {}; rustup's toolchains have it, see https://rustup.rs",
-                programs.display()
-            )));
+            return Err(Error::new(format!("there is no {LINKER} in {}", programs.display()))
+                .with_help("rustup's toolchains have it, see https://rustup.rs"));
         };
         Ok(Self { rustup, cargo, rustc, sysroot, linkers })
     }

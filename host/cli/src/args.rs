@@ -18,6 +18,12 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Compile the rules of a bundle, first to WebAssembly components, then for this machine.
     Build(BuildArgs),
+    /// Make a bundle with one rule, or a rule in a bundle.
+    ///
+    /// `tenet new PATH` makes a bundle in a new folder. `tenet new --rule NAME` makes a rule in
+    /// the bundle that is here, with its operation in `tenet.toml` and a step of the schema
+    /// with its table. What is there already is never written over.
+    New(NewArgs),
     /// Run one operation and print its answer.
     ///
     /// Exits with 0 if the rules accepted, 1 if one rejected, 2 if the request cannot be
@@ -52,6 +58,22 @@ pub(crate) struct BuildArgs {
     /// Where the built bundle goes; `target/tenet` in the bundle's folder unless given.
     #[arg(long)]
     pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(arg_required_else_help = true)]
+pub(crate) struct NewArgs {
+    /// The folder of the new bundle.
+    #[arg(required_unless_present = "rule")]
+    pub(crate) path: Option<PathBuf>,
+
+    /// The new rule's name; with PATH that of the new bundle's first rule.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) rule: Option<String>,
+
+    /// The folder with `tenet.toml` that the rule is made in.
+    #[arg(long, default_value = ".", conflicts_with = "path")]
+    pub(crate) bundle: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]

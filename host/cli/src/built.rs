@@ -2,14 +2,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use tenet_build::Bundle;
+use tenet_build::{Bundle, Progress};
 use tenet_core::bundle::{CompiledFor, File, INDEX, Index};
 use tenet_engine::{Compiler, Engine, Library};
 
 use crate::args::BuildArgs;
+use crate::report::Problem;
+use crate::waiting::Waiting;
 
 /// The manifest that makes a folder a bundle's source.
-const MANIFEST: &str = "tenet.toml";
+pub(crate) const MANIFEST: &str = "tenet.toml";
 
 /// The file of a built bundle that tells callers what its operations take and give.
 const OPENAPI: &str = "openapi.json";
@@ -31,7 +33,8 @@ pub(crate) async fn open(folder: &Path) -> anyhow::Result<(PathBuf, Index)> {
         return Ok((out, index));
     }
     if !folder.join(INDEX).is_file() {
-        bail!("{} is no bundle: it has neither {MANIFEST} nor {INDEX}; name one with --bundle", folder.display());
+        let what = format!("{} is no bundle: it has neither {MANIFEST} nor {INDEX}", folder.display());
+        bail!(Problem::new(what, "name one with --bundle; `tenet new PATH` makes one"));
     }
     read(folder)
 }
@@ -39,10 +42,18 @@ pub(crate) async fn open(folder: &Path) -> anyhow::Result<(PathBuf, Index)> {
 /// A bundle that is built already.
 pub(crate) fn read(folder: &Path) -> anyhow::Result<(PathBuf, Index)> {
     let path = folder.join(INDEX);
-    let text = std::fs::read_to_string(&path)
-        .with_context(|| format!("cannot read {}; `tenet build` makes it", path.display()))?;
+    let text = std::fs::read_to_string(&path).with_context(|| not_built(folder))?;
     let index = Index::parse(&text).with_context(|| path.display().to_string())?;
     Ok((folder.to_owned(), index))
+}
+
+fn not_built(folder: &Path) -> Problem {
+    let what = format!("{} is no built bundle", folder.display());
+    if folder.join(MANIFEST).is_file() {
+        let (source, out) = (folder.display(), default_out(folder));
+        return Problem::new(what, format!("`tenet build {source}` builds it; then name {}", out.display()));
+    }
+    Problem::new(what, "`tenet build` makes one and says where")
 }
 
 fn default_out(bundle: &Path) -> PathBuf {
@@ -50,7 +61,8 @@ fn default_out(bundle: &Path) -> PathBuf {
 }
 
 async fn make(source: &Path, out: &Path) -> anyhow::Result<Index> {
-    let mut index = Bundle::open(source)?.build(out, &mut |line| eprintln!("{line}"))?;
+    let mut waiting = Waiting::new();
+    let mut index = Bundle::open(source)?.build(out, &mut waiting)?;
     let compiler = Compiler::new(tenet_engine::OWN_TARGET)?;
     let compiled_for = CompiledFor { target: compiler.target().to_owned(), engine: compiler.fingerprint() };
     let up_to_date = index.compiled_for.as_ref() == Some(&compiled_for);
@@ -58,7 +70,7 @@ async fn make(source: &Path, out: &Path) -> anyhow::Result<Index> {
         if up_to_date && rule.compiled.is_some() {
             continue;
         }
-        eprintln!("compiling {} for {}", rule.name, compiled_for.target);
+        waiting.step(&format!("compiling {} for {}", rule.name, compiled_for.target));
         let component = std::fs::read(out.join(&rule.component.path))?;
         let code = compiler.compile(&component).with_context(|| format!("rule {}", rule.name))?;
         let path = format!("rules/{}.{}.cwasm", rule.name, compiled_for.target);
@@ -67,6 +79,7 @@ async fn make(source: &Path, out: &Path) -> anyhow::Result<Index> {
     }
     index.compiled_for = Some(compiled_for);
     if !up_to_date || index.openapi.is_none() {
+        waiting.step("asking the rules what they take and give");
         index.openapi = Some(describe(out, &index).await?);
     }
     tenet_build::write_index(out, &index)?;

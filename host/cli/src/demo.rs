@@ -2,14 +2,13 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
-use tenet_build::PrivatePostgres;
 use tenet_events::{Buses, Subscription};
 
 use crate::args::DemoArgs;
 use crate::built;
+use crate::database;
 use crate::local::{EAST, EVERY_EVENT, Local, WEST};
 use crate::run::{TIME, summary};
-use crate::schema;
 
 /// How long an event may take to a bus in this process before the story has gone wrong.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -24,9 +23,8 @@ pub(crate) async fn demo(args: &DemoArgs) -> anyhow::Result<()> {
     let (folder, index) = built::read(&args.bundle)?;
     println!("\nOne transaction, from request to event\n");
 
-    let postgres = PrivatePostgres::start()?;
+    let (postgres, steps) = database::private(&[(folder.clone(), index.clone())]).await?;
     let url = postgres.url("postgres");
-    let steps = schema::apply_to(&url, &[(folder.clone(), index.clone())]).await?;
     tell("database", &format!("a private PostgreSQL on 127.0.0.1:{}, {steps} schema steps applied", postgres.port()));
 
     let buses = Buses::new([EAST, WEST])?;

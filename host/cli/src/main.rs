@@ -1,32 +1,43 @@
 //! `tenet`: the harness that builds rules and runs them on a laptop, with the same
 //! engine, pipeline and SQL as in a region.
 //!
-//! Each command is a file. What a host is made of here is in `local`: the pipeline over a
-//! private PostgreSQL, or any that is named, and an event bus that lives in the process.
+//! Each command is a file. What a host is made of here is in `local`: the pipeline over the
+//! `database`, a private PostgreSQL or any that is named, and an event bus that lives in the
+//! process.
+//! How an error is told is in `report`, how somebody who waits is told in `waiting`.
 
 mod args;
 mod built;
 mod database;
 mod demo;
 mod local;
+mod new;
+mod payload;
+mod report;
 mod run;
 mod schema;
 mod serve;
+mod template;
+mod vendored;
+mod waiting;
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Parser;
 
 use crate::args::{Args, Command, SchemaCommand};
+use crate::report::Problem;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
     if let Err(error) = start_log(&args.log) {
-        return fail(&error);
+        return report::tell(&error);
     }
     let done = match args.command {
         Command::Build(args) => built::build(&args).await.map(|()| ExitCode::SUCCESS),
+        Command::New(args) => new::new(&args).map(|()| ExitCode::SUCCESS),
         Command::Run(args) => run::run(&args).await,
         Command::Serve(args) => serve::serve(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::demo(&args).await.map(|()| ExitCode::SUCCESS),
@@ -34,16 +45,14 @@ async fn main() -> ExitCode {
             schema::apply(&args).await.map(|()| ExitCode::SUCCESS)
         }
     };
-    done.unwrap_or_else(|error| fail(&error))
+    done.unwrap_or_else(|error| report::tell(&error))
 }
 
 fn start_log(filter: &str) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
+    let filter = tracing_subscriber::EnvFilter::try_new(filter).context(Problem::new(
+        format!("{filter:?} does not say what is logged"),
+        "give a level, `info`, or a filter such as `tenet_pipeline=debug`, with --log or TENET_LOG",
+    ))?;
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
     Ok(())
-}
-
-fn fail(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
-    ExitCode::from(run::BROKEN)
 }

@@ -10,9 +10,13 @@ use crate::args::RunArgs;
 use crate::built;
 use crate::database::Database;
 use crate::local::{EVERY_EVENT, Local};
+use crate::payload;
 
 /// The exit code of a command that failed.
 pub(crate) const BROKEN: u8 = 3;
+
+/// The exit code of a command whose request cannot be served as it is.
+pub(crate) const UNUSABLE: u8 = 2;
 
 /// How long a request on a laptop may take.
 pub(crate) const TIME: Duration = Duration::from_secs(30);
@@ -21,6 +25,7 @@ pub(crate) const TIME: Duration = Duration::from_secs(30);
 /// to standard error.
 pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let key = args.key.as_deref().map(IdempotencyKey::new).transpose().context("--key")?;
+    payload::check(&args.payload)?;
     let (folder, index) = built::open(&args.bundle).await?;
     let database = Database::open(args.database_url.as_deref(), &folder, &index).await?;
     let url = database.url();
@@ -68,7 +73,7 @@ fn code(status: Status) -> u8 {
     match status {
         Status::Accepted => 0,
         Status::Rejected => 1,
-        Status::Invalid | Status::Forbidden | Status::KeyReused => 2,
+        Status::Invalid | Status::Forbidden | Status::KeyReused => UNUSABLE,
         Status::Failed | Status::Unavailable => BROKEN,
     }
 }

@@ -2,9 +2,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use tenet_core::bundle::Index;
+use tenet_database::{Endpoint, Schema, SchemaError};
 
 use crate::args::SchemaArgs;
 use crate::built;
+use crate::report::Problem;
 
 /// Applies Tenet's own steps and then those of the built bundles, in order.
 pub(crate) async fn apply(args: &SchemaArgs) -> anyhow::Result<()> {
@@ -16,14 +18,44 @@ pub(crate) async fn apply(args: &SchemaArgs) -> anyhow::Result<()> {
 
 /// Gives the number of steps, those included that had been applied before.
 pub(crate) async fn apply_to(url: &str, bundles: &[(PathBuf, Index)]) -> anyhow::Result<usize> {
-    let endpoint = tenet_database::Endpoint::parse(url)?;
+    let endpoint = Endpoint::parse(url)?;
+    let applied = Schema::apply(&endpoint, &steps(bundles)?).await;
+    applied.map_err(|error| explain(error, &endpoint, bundles))
+}
+
+/// An error unless the database is there and has every step.
+pub(crate) async fn check(url: &str, bundles: &[(PathBuf, Index)]) -> anyhow::Result<()> {
+    let endpoint = Endpoint::parse(url)?;
+    let checked = Schema::check(&endpoint, &steps(bundles)?).await;
+    checked.map_err(|error| explain(error, &endpoint, bundles))
+}
+
+fn explain(error: SchemaError, endpoint: &Endpoint, bundles: &[(PathBuf, Index)]) -> anyhow::Error {
+    let problem = if error.is_unavailable() {
+        let help = "see that it runs and is the one you mean; `tenet run` without --database-url starts one of its own";
+        Some(Problem::new(format!("the database {endpoint} is not to be had"), help))
+    } else if error.missing_step().is_some() {
+        let folders: String = bundles.iter().map(|(folder, _)| format!(" {}", folder.display())).collect();
+        let help = format!("`tenet schema apply --database-url URL{folders}` brings it up to date");
+        Some(Problem::new(format!("the database {endpoint} is not ready for the bundle"), help))
+    } else {
+        None
+    };
+    let error = anyhow::Error::new(error);
+    match problem {
+        Some(problem) => error.context(problem),
+        None => error,
+    }
+}
+
+fn steps(bundles: &[(PathBuf, Index)]) -> anyhow::Result<Vec<(String, String)>> {
     let mut steps = Vec::new();
     for (folder, index) in bundles {
         for file in &index.schema {
             steps.push((file.path.clone(), text(folder, &file.path)?));
         }
     }
-    Ok(tenet_database::Schema::apply(&endpoint, &steps).await?)
+    Ok(steps)
 }
 
 fn text(folder: &Path, path: &str) -> anyhow::Result<String> {

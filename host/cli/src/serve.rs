@@ -26,6 +26,7 @@ use crate::args::ServeArgs;
 use crate::built;
 use crate::database::Database;
 use crate::local::{EAST, EVERY_EVENT, Local, WEST};
+use crate::report::Problem;
 use crate::run::{TIME, summary};
 
 /// The largest body that Lambda hands to a function, in bytes
@@ -91,10 +92,11 @@ pub(crate) async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
 }
 
 async fn listen(port: u16, number: u16) -> anyhow::Result<TcpListener> {
-    let port = if port == 0 { 0 } else { port.checked_add(number).context("--port has no next port")? };
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .await
-        .with_context(|| format!("cannot listen on 127.0.0.1:{port}; --port takes another"))
+    let help = "--port takes another, or 0 for any two that are free";
+    let next = port.checked_add(if port == 0 { 0 } else { number });
+    let port = next.ok_or_else(|| Problem::new(format!("no port comes after {port}"), help))?;
+    let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+    bound.with_context(|| Problem::new(format!("cannot listen on 127.0.0.1:{port}"), help))
 }
 
 /// Answers the requests of one connection, until its client or `watcher` ends it.
@@ -197,7 +199,9 @@ mod tests {
     async fn a_port_that_is_taken_is_named_with_what_takes_another() {
         let taken = listen(0, 0).await.unwrap();
         let port = taken.local_addr().unwrap().port();
-        let error = listen(port, 0).await.unwrap_err().to_string();
-        assert!(error.contains(&format!("127.0.0.1:{port}")) && error.contains("--port"), "{error}");
+        let error = listen(port, 0).await.unwrap_err();
+        let problem = error.downcast_ref::<Problem>().unwrap();
+        assert!(problem.to_string().contains(&format!("127.0.0.1:{port}")), "{problem}");
+        assert!(problem.help().contains("--port"), "{error:#}");
     }
 }

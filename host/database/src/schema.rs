@@ -43,6 +43,7 @@ pub struct SchemaError {
 #[derive(Debug)]
 enum Kind {
     Unreachable(Fault),
+    Missing { step: String },
     Changed { step: String },
     Failed { step: String, why: String },
     Memory { why: String },
@@ -63,10 +64,8 @@ impl Schema {
     /// Errors name the host's steps `tenet/NAME` and the others `bundle/NAME`. Several
     /// callers at once do no harm.
     pub async fn apply(endpoint: &Endpoint, steps: &[(String, String)]) -> Result<usize, SchemaError> {
-        let own = OWN.iter().map(|(name, sql)| Step::new("tenet", name, sql));
-        let steps: Vec<_> = own.chain(steps.iter().map(|(name, sql)| Step::new("bundle", name, sql))).collect();
-        let unreachable = |fault| SchemaError { kind: Kind::Unreachable(fault) };
-        let connection = endpoint.connect().await.map_err(unreachable)?;
+        let steps = all(steps);
+        let connection = connect(endpoint).await?;
 
         if !memory(&connection).await? {
             for step in steps.iter().take(UNTIL_REMEMBERED) {
@@ -84,6 +83,29 @@ impl Schema {
         }
         Ok(steps.len())
     }
+
+    /// An error that names the first of these steps that is not applied, or was with another
+    /// text. The steps are those of [`Self::apply`]; nothing is changed.
+    pub async fn check(endpoint: &Endpoint, steps: &[(String, String)]) -> Result<(), SchemaError> {
+        let connection = connect(endpoint).await?;
+        let remembers = memory(&connection).await?;
+        for step in all(steps) {
+            if !remembers || !step.is_remembered(&connection).await? {
+                return Err(SchemaError { kind: Kind::Missing { step: step.name } });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The host's own steps and these, in their order.
+fn all(steps: &[(String, String)]) -> Vec<Step> {
+    let own = OWN.iter().map(|(name, sql)| Step::new("tenet", name, sql));
+    own.chain(steps.iter().map(|(name, sql)| Step::new("bundle", name, sql))).collect()
+}
+
+async fn connect(endpoint: &Endpoint) -> Result<Connection, SchemaError> {
+    endpoint.connect().await.map_err(|fault| SchemaError { kind: Kind::Unreachable(fault) })
 }
 
 impl Step {
@@ -180,11 +202,19 @@ impl SchemaError {
         matches!(self.kind, Kind::Unreachable(_))
     }
 
+    /// The step that [`Schema::check`] has found not to be applied, by its full name.
+    pub fn missing_step(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Missing { step } => Some(step),
+            Kind::Unreachable(_) | Kind::Changed { .. } | Kind::Failed { .. } | Kind::Memory { .. } => None,
+        }
+    }
+
     /// The step that was applied before with another text, by its full name.
     pub fn changed_step(&self) -> Option<&str> {
         match &self.kind {
             Kind::Changed { step } => Some(step),
-            Kind::Unreachable(_) | Kind::Failed { .. } | Kind::Memory { .. } => None,
+            Kind::Unreachable(_) | Kind::Missing { .. } | Kind::Failed { .. } | Kind::Memory { .. } => None,
         }
     }
 }
@@ -193,6 +223,7 @@ impl fmt::Display for SchemaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             Kind::Unreachable(fault) => fault.fmt(f),
+            Kind::Missing { step } => write!(f, "the schema step {step} is not applied"),
             Kind::Changed { step } => {
                 write!(f, "the schema step {step} was applied with another text; a step is never edited, add a new one")
             }

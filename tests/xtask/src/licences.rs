@@ -12,7 +12,7 @@ const ALLOWED: [&str; 7] =
     ["Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-3-Clause", "ISC", "MIT", "Unicode-3.0", "Zlib"];
 
 /// Crates that are there in two versions, and why that cannot be helped.
-const DUPLICATES: [(&str, &str); 8] = [
+const DUPLICATES: [(&str, &str); 9] = [
     ("base64", "tokio-postgres and lambda_runtime are one behind hyper-util"),
     ("block-buffer", "with sha2"),
     ("cpufeatures", "with sha2"),
@@ -21,6 +21,7 @@ const DUPLICATES: [(&str, &str); 8] = [
     ("hashbrown", "gimli, below Cranelift, is one behind indexmap"),
     ("sha2", "Cranelift and this repository have 0.10, tokio-postgres and the AWS SDK 0.11"),
     ("syn", "procedural macros move from 2 to 3 one by one; none of it is in a binary"),
+    ("unicode-width", "miette is one behind textwrap, which it uses"),
 ];
 
 /// Other people's TLS; rustls is the one.

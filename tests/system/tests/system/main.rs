@@ -9,11 +9,13 @@
     reason = "a test ends where it panics"
 )]
 
+mod cli;
 mod database;
 mod engine;
 mod events;
 mod http;
 mod lambda;
+mod new;
 mod pipeline;
 mod readme;
 mod rules;

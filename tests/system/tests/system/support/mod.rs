@@ -8,6 +8,7 @@ pub(crate) mod host;
 pub(crate) mod http;
 pub(crate) mod relay;
 pub(crate) mod serve;
+pub(crate) mod tenet;
 
 pub(crate) use database::{database, empty_database};
 

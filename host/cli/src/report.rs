@@ -1,0 +1,224 @@
+//! How an error is told: what, where, and what to do next.
+
+use std::fmt;
+use std::ops::Range;
+use std::process::ExitCode;
+
+use console::Term;
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode, ThemeCharacters,
+    ThemeStyles,
+};
+
+use crate::run::BROKEN;
+
+/// An error that a command itself gives a next step or a place to. It may be the context
+/// of another.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    what: String,
+    help: String,
+    place: Option<Place>,
+    code: u8,
+}
+
+/// A part of a text: a file's, or an argument's.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// The file's path, or what the text is.
+    pub(crate) name: String,
+    /// The text, whole.
+    pub(crate) text: String,
+    /// The bytes of it that are meant.
+    pub(crate) span: Range<usize>,
+}
+
+impl Problem {
+    /// A problem, and what to do about it: the rest of a sentence, without a full stop.
+    pub(crate) fn new(what: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { what: what.into(), help: help.into(), place: None, code: BROKEN }
+    }
+
+    /// What to do about it.
+    #[cfg(test)]
+    pub(crate) fn help(&self) -> &str {
+        &self.help
+    }
+
+    /// The same, about this place.
+    pub(crate) fn at(self, place: Place) -> Self {
+        Self { place: Some(place), ..self }
+    }
+
+    /// The same, of a command that ends with this code.
+    pub(crate) fn with_code(self, code: u8) -> Self {
+        Self { code, ..self }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// Tells standard error, with colours and lines where that is a terminal and wants them;
+/// gives the code that the command ends with.
+pub(crate) fn tell(error: &anyhow::Error) -> ExitCode {
+    let terminal = Term::stderr();
+    let lines = terminal.is_term() && terminal.features().wants_emoji();
+    let colours = terminal.is_term() && console::colors_enabled_stderr();
+    let characters = if lines { ThemeCharacters::unicode() } else { ThemeCharacters::ascii() };
+    let styles = if colours { ThemeStyles::ansi() } else { ThemeStyles::none() };
+    eprint!("{}", render(error, characters, styles));
+    ExitCode::from(error.downcast_ref::<Problem>().map_or(BROKEN, |problem| problem.code))
+}
+
+fn render(error: &anyhow::Error, characters: ThemeCharacters, styles: ThemeStyles) -> String {
+    let characters = ThemeCharacters { error: "error:".to_owned(), ..characters };
+    let handler = GraphicalReportHandler::new_themed(GraphicalTheme { characters, styles });
+    let mut text = String::new();
+    // A path or a command that is broken into two lines cannot be copied or searched for.
+    match handler.with_links(false).with_wrap_lines(false).render_report(&mut text, &Report::of(error)) {
+        Ok(()) => text,
+        Err(_) => format!("error: {error:#}\n"),
+    }
+}
+
+/// An error as miette wants it.
+#[derive(Debug)]
+struct Report {
+    what: String,
+    cause: Option<Box<Cause>>,
+    help: Option<String>,
+    source: Option<NamedSource<String>>,
+    span: Range<usize>,
+}
+
+/// What led to it.
+#[derive(Debug)]
+struct Cause {
+    what: String,
+    cause: Option<Box<Cause>>,
+}
+
+impl Report {
+    fn of(error: &anyhow::Error) -> Self {
+        let of_build = error.downcast_ref::<tenet_build::Error>();
+        let problem = error.downcast_ref::<Problem>();
+        let place = problem
+            .and_then(|problem| problem.place.clone())
+            .or_else(|| of_build.and_then(tenet_build::Error::place).map(in_file));
+        let help = problem.map(|problem| problem.help.as_str());
+        let help = help.or_else(|| of_build.and_then(tenet_build::Error::help)).map(str::to_owned);
+        let mut causes = error.chain().map(what);
+        let what = causes.next().unwrap_or_default();
+        let causes = Vec::from_iter(causes).into_iter().rev();
+        let cause = causes.fold(None, |cause, what| Some(Box::new(Cause { what, cause })));
+        let span = place.as_ref().map(|place| shown(&place.text, place.span.clone())).unwrap_or_default();
+        let source = place.map(|place| NamedSource::new(place.name, place.text));
+        Self { what, cause, help, source, span }
+    }
+}
+
+/// What one error of a chain says, if its place and its help are told apart.
+fn what(error: &(dyn std::error::Error + 'static)) -> String {
+    match error.downcast_ref::<tenet_build::Error>() {
+        Some(error) => error.what().to_owned(),
+        None => error.to_string(),
+    }
+}
+
+/// A span that can be underlined: whole characters of the text. Where it is empty that is the
+/// character there or, at the end of a line, the one before.
+fn shown(text: &str, span: Range<usize>) -> Range<usize> {
+    let span = text.floor_char_boundary(span.start)..text.ceil_char_boundary(span.end);
+    if !span.is_empty() {
+        return span;
+    }
+    let (before, after) = text.split_at_checked(span.start).unwrap_or((text, ""));
+    match (after.chars().next().filter(|next| *next != '\n'), before.chars().next_back()) {
+        (Some(next), _) => span.start..span.start + next.len_utf8(),
+        (None, Some(last)) => before.len() - last.len_utf8()..before.len(),
+        (None, None) => span,
+    }
+}
+
+/// A place as one would name it from here.
+fn in_file(place: &tenet_build::Place) -> Place {
+    let here = std::env::current_dir().and_then(std::fs::canonicalize).unwrap_or_default();
+    let path = place.path().strip_prefix(here).unwrap_or(place.path());
+    Place { name: path.display().to_string(), text: place.text().to_owned(), span: place.span() }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Report {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_ref().map(|cause| cause as _)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Cause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_ref().map(|cause| cause as _)
+    }
+}
+
+impl Diagnostic for Report {
+    fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
+        self.help.as_ref().map(|help| Box::new(help) as _)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.source.as_ref().map(|source| source as _)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let span = LabeledSpan::underline(self.span.clone());
+        self.source.as_ref().map(|_| Box::new(std::iter::once(span)) as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(error: &anyhow::Error) -> String {
+        render(error, ThemeCharacters::ascii(), ThemeStyles::none())
+    }
+
+    #[test]
+    fn causes_are_told_once_and_below_what_they_led_to() {
+        let cause = std::io::Error::other("the disk is full");
+        let error = anyhow::Error::new(cause).context(Problem::new("nothing is written", "make room")).context("no");
+        let told = "  error: no\n  |-> nothing is written\n  `-> the disk is full\n  help: make room\n";
+        assert_eq!(plain(&error), told);
+    }
+
+    #[test]
+    fn a_place_where_something_is_missing_can_be_seen() {
+        let told = |text: &str, at: usize| {
+            let place = Place { name: "f".to_owned(), text: text.to_owned(), span: at..at };
+            plain(&Problem::new("no", "do").at(place).into())
+        };
+        assert!(told("a\nbc", 4).contains(",-[f:2:2]\n 1 | a\n 2 | bc\n   :  ^\n"));
+        assert!(told("a\nbc", 1).contains(" 1 | a\n   : ^\n"));
+        assert!(told("ü = ", 0).contains(" 1 | ü = \n   : ^\n"));
+        assert!(told("", 0).contains("error: no"));
+        assert!(told("“", 1).contains(" 1 | “\n   : ^\n"));
+        assert!(told("a", 7).contains(" 1 | a\n   : ^\n"));
+    }
+}

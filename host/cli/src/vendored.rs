@@ -1,0 +1,41 @@
+//! What rules are written with, as this binary brings it: word for word, in the layout of
+//! its own repository, since the crates name each other and the contract by relative paths.
+
+use std::fs;
+use std::path::Path;
+
+use include_dir::{Dir, include_dir};
+
+/// Its version is the binary's.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The folders, without tests and without what cargo has built.
+static FOLDERS: [(&str, Dir<'_>); 3] = [
+    ("guest/sdk/src", include_dir!("$CARGO_MANIFEST_DIR/../../guest/sdk/src")),
+    ("guest/macros/src", include_dir!("$CARGO_MANIFEST_DIR/../../guest/macros/src")),
+    ("wit/v1", include_dir!("$CARGO_MANIFEST_DIR/../../wit/v1")),
+];
+
+const FILES: [(&str, &str); 3] = [
+    ("guest/Cargo.toml", include_str!("../../../guest/Cargo.toml")),
+    ("guest/sdk/Cargo.toml", include_str!("../../../guest/sdk/Cargo.toml")),
+    ("guest/macros/Cargo.toml", include_str!("../../../guest/macros/Cargo.toml")),
+];
+
+/// The folder of it in a bundle.
+pub(crate) fn folder() -> String {
+    format!("vendor/tenet-{VERSION}")
+}
+
+/// Writes it into `folder`, which is not there yet.
+pub(crate) fn write(folder: &Path) -> std::io::Result<()> {
+    for (path, contents) in &FOLDERS {
+        let place = folder.join(path);
+        fs::create_dir_all(&place)?;
+        contents.extract(&place)?;
+    }
+    for (path, text) in FILES {
+        fs::write(folder.join(path), text)?;
+    }
+    Ok(())
+}

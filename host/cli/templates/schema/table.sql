@@ -1,0 +1,4 @@
+CREATE TABLE IF NOT EXISTS {{table}} (
+    customer varchar(255) PRIMARY KEY,
+    balance bigint NOT NULL
+);

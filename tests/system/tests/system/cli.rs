@@ -1,0 +1,137 @@
+//! What a user of the harness reads where something is wrong: what, where, and what next.
+
+use std::fs;
+use std::net::TcpListener;
+
+use crate::support;
+use crate::support::bundle::bundle;
+use crate::support::tenet::tenet;
+
+/// A bundle with one rule, whose manifest ends with this; nothing of it is ever built.
+fn scratch(rest: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("rules/record")).unwrap();
+    for (path, text) in [
+        ("tenet.toml", format!("version = 1\n\n[operations.write]\n{rest}").as_str()),
+        ("rules/record/Cargo.toml", ""),
+        ("rules/record/rule.toml", "version = 1\ndescription = \"Records.\"\n"),
+    ] {
+        fs::write(folder.path().join(path), text).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn an_error_of_a_manifest_shows_the_line_and_the_name_that_was_meant() {
+    let folder = scratch("rules = [\"recrod\"]\nkey = \"id\"\n");
+    let ended = tenet(folder.path(), &["build"]);
+    assert_eq!(ended.code, 3);
+    assert_eq!(
+        ended.stderr,
+        r#"  error: the operation write names the rule recrod, and there is no folder rules/recrod
+   ,-[tenet.toml:4:10]
+ 3 | [operations.write]
+ 4 | rules = ["recrod"]
+   :          ^^^^^^^^
+ 5 | key = "id"
+   `----
+  help: did you mean `record`?
+"#
+    );
+}
+
+#[test]
+fn an_error_of_a_rule_s_manifest_names_that_file() {
+    let folder = scratch("rules = [\"record\"]\n");
+    let text = "version = 1\ndescription = \"Records.\"\n\n[limits]\nstatments = 2\n";
+    fs::write(folder.path().join("rules/record/rule.toml"), text).unwrap();
+    let ended = tenet(folder.path(), &["run", "write"]);
+    assert_eq!(ended.code, 3);
+    assert!(ended.stderr.contains(",-[rules/record/rule.toml:5:1]\n"), "{}", ended.stderr);
+    assert!(ended.stderr.ends_with("  help: did you mean `statements`?\n"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_payload_that_is_not_json_is_shown_where_it_is_not() {
+    let folder = scratch("rules = [\"record\"]\n");
+    let ended = tenet(folder.path(), &["run", "write", "--payload", "{\"id\": \"1\", points: 5}"]);
+    assert_eq!(ended.code, 2, "the request cannot be served as it is");
+    assert_eq!(ended.stdout, "");
+    assert_eq!(
+        ended.stderr,
+        r#"  error: the payload is not JSON: key must be a string
+   ,-[--payload:1:13]
+ 1 | {"id": "1", points: 5}
+   :             ^
+   `----
+  help: it is a JSON object; in a shell, put it in single quotes
+"#
+    );
+    let cut = tenet(folder.path(), &["run", "write", "--payload", "{\"id\": \"1\""]);
+    assert_eq!(cut.code, 2);
+    assert!(cut.stderr.contains(",-[--payload:1:10]"), "{}", cut.stderr);
+    let cut = tenet(folder.path(), &["run", "write", "--payload", "{\"id\": “1”}"]);
+    assert!(cut.stderr.contains(",-[--payload:1:8]"), "{}", cut.stderr);
+}
+
+#[test]
+fn a_folder_that_is_no_bundle_is_told_with_the_command_that_makes_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let ended = tenet(folder.path(), &["run", "write"]);
+    assert_eq!(ended.code, 3);
+    assert_eq!(
+        ended.stderr,
+        "  error: . is no bundle: it has neither tenet.toml nor index.json\n  \
+           help: name one with --bundle; `tenet new PATH` makes one\n"
+    );
+}
+
+#[test]
+fn a_bundle_that_is_not_built_is_told_with_the_command_that_builds_it() {
+    let folder = scratch("rules = [\"record\"]\n");
+    let url = "postgres://nobody@127.0.0.1/nothing";
+    let ended = tenet(folder.path(), &["schema", "apply", "--database-url", url, "."]);
+    assert_eq!(ended.code, 3);
+    assert!(ended.stderr.starts_with("  error: . is no built bundle\n"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.ends_with("  help: `tenet build .` builds it; then name ./target/tenet\n"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_database_that_is_not_there_is_named() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("postgres://app:hunter2@127.0.0.1:{port}/orders");
+    let (rules, _) = bundle("rules");
+    let run = ["run", "read", "--database-url", &url, "--bundle", rules.to_str().unwrap()];
+    let ended = tenet(&rules, &run);
+    assert_eq!((ended.code, ended.stdout.as_str()), (3, ""));
+    assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
+    let told = format!("  error: the database 127.0.0.1:{port}/orders is not to be had\n");
+    assert!(ended.stderr.starts_with(&told), "{}", ended.stderr);
+    assert!(ended.stderr.contains("refused") && ended.stderr.contains("  help: see that it runs"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn a_database_without_the_tables_is_told_with_the_command_that_makes_them() {
+    let database = support::empty_database().await;
+    let (rules, _) = bundle("rules");
+    let bundle = rules.to_str().unwrap();
+    let run = ["run", "read", "--database-url", database.url(), "--bundle", bundle];
+    let ended = tenet(&rules, &run);
+    assert_eq!((ended.code, ended.stdout.as_str()), (3, ""));
+    assert!(ended.stderr.contains("the schema step tenet/0001_schema is not applied\n"), "{}", ended.stderr);
+    let help = format!("  help: `tenet schema apply --database-url URL {bundle}` brings it up to date\n");
+    assert!(ended.stderr.ends_with(&help), "{}", ended.stderr);
+
+    // The host's own tables alone are not enough.
+    assert_eq!(tenet(&rules, &["schema", "apply", "--database-url", database.url()]).code, 0);
+    let ended = tenet(&rules, &run);
+    assert!(ended.stderr.contains("bundle/schema/0001_transactions.sql is not applied\n"), "{}", ended.stderr);
+
+    assert_eq!(tenet(&rules, &["schema", "apply", "--database-url", database.url(), bundle]).code, 0);
+    let ended = tenet(&rules, &run);
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, "{\"transaction_count\":0,\"region\":\"us-east-1\"}\n"));
+}
