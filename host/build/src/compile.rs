@@ -17,6 +17,18 @@ use crate::{Error, Progress, Toolchain, sha256, write_index};
 /// How a component's file begins; a plain module has another version in these bytes.
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
+/// The SDK's feature with which a rule can say what it takes and gives.
+const DESCRIBE: &str = "tenet/describe";
+
+/// The folder of a built bundle with components that have it. They are asked once and not
+/// deployed: what can tell a type is several times the code of a small rule.
+const DESCRIBING: &str = "describe";
+
+/// The component of a built bundle's rule that says what the rule takes and gives.
+pub fn describing(out: &Path, rule: &str) -> PathBuf {
+    out.join(DESCRIBING).join(format!("{rule}.wasm"))
+}
+
 pub(crate) fn compile(
     bundle: &Bundle,
     sources: &Sources,
@@ -26,7 +38,6 @@ pub(crate) fn compile(
     fs::create_dir_all(out).map_err(Error::io("make", out))?;
     let out = &fs::canonicalize(out).map_err(Error::io("open", out))?;
     let toolchain = Toolchain::find(&bundle.directory)?;
-    let target = cargo_target(out);
     let mut workspaces: BTreeMap<&Path, Vec<&Package>> = BTreeMap::new();
     let mut rules = Vec::new();
     for rule in &bundle.rules {
@@ -45,26 +56,18 @@ pub(crate) fn compile(
         rules.push((rule, artifact));
         workspaces.entry(&package.workspace).or_default().push(package);
     }
+    let cargo = Cargo { toolchain: &toolchain, target: cargo_target(out), bundle: &bundle.directory };
     for (workspace, packages) in &workspaces {
         progress.step(&format!("building {} rules with {}", packages.len(), toolchain.describe()));
         lock(&toolchain, workspace, progress)?;
-        let mut cargo = toolchain.build()?;
-        cargo.arg("--locked").arg("--target-dir").arg(&target).arg("--manifest-path").arg(workspace.join("Cargo.toml"));
-        cargo.args(packages.iter().flat_map(|package| ["--package", &package.id]));
-        let done = run(cargo.current_dir(workspace), progress)?;
-        if !done.success() {
-            return Err(Error::new(format!(
-                "cargo could not build the rules of {} ({done})",
-                bundle.directory.display()
-            ))
-            .with_help(format!(
-                "what cargo says is above; where it is the lock file that is out of date, \
-                 `cargo update --workspace` in {} mends it",
-                workspace.display()
-            )));
-        }
+        cargo.build(workspace, packages, &["--features", DESCRIBE], progress)?;
     }
-    let built = target.join(TARGET).join(PROFILE);
+    for (rule, artifact) in &rules {
+        keep(out, format!("{DESCRIBING}/{}.wasm", rule.name), &cargo.component(&rule.name, artifact)?)?;
+    }
+    for (workspace, packages) in &workspaces {
+        cargo.build(workspace, packages, &[], progress)?;
+    }
     let mut index = Index {
         version: VERSION,
         contract: CONTRACT.into(),
@@ -77,11 +80,7 @@ pub(crate) fn compile(
         openapi: None,
     };
     for (rule, artifact) in rules {
-        let component = read(&built.join(format!("{artifact}.wasm")))?;
-        if !component.starts_with(COMPONENT) {
-            return Err(Error::new(format!("the rule {} did not become a component", rule.name))
-                .with_help("write it with the SDK: a function with the attribute `#[tenet::rule]`"));
-        }
+        let component = cargo.component(&rule.name, artifact)?;
         let component = keep(out, format!("rules/{}.wasm", rule.name), &component)?;
         let RuleSource { name, description, limits, .. } = rule.clone();
         index.rules.push(Rule { name, description, component, compiled: None, limits });
@@ -92,6 +91,49 @@ pub(crate) fn compile(
     }
     write_index(out, &index)?;
     Ok(index)
+}
+
+/// What cargo builds a bundle's rules with.
+struct Cargo<'a> {
+    toolchain: &'a Toolchain,
+    target: PathBuf,
+    bundle: &'a Path,
+}
+
+impl Cargo<'_> {
+    /// Builds packages of one workspace, in the place of whatever was built of them before.
+    fn build(
+        &self,
+        workspace: &Path,
+        packages: &[&Package],
+        features: &[&str],
+        progress: &mut dyn Progress,
+    ) -> Result<(), Error> {
+        let mut cargo = self.toolchain.build()?;
+        cargo.args(["--locked", "--target-dir"]).arg(&self.target);
+        cargo.arg("--manifest-path").arg(workspace.join("Cargo.toml")).args(features);
+        cargo.args(packages.iter().flat_map(|package| ["--package", &package.id]));
+        let done = run(cargo.current_dir(workspace), progress)?;
+        if done.success() {
+            return Ok(());
+        }
+        let what = format!("cargo could not build the rules of {} ({done})", self.bundle.display());
+        Err(Error::new(what).with_help(format!(
+            "what cargo says is above; where it is the lock file that is out of date, \
+             `cargo update --workspace` in {} mends it",
+            workspace.display()
+        )))
+    }
+
+    /// What the last build has made of a rule.
+    fn component(&self, rule: &str, artifact: &str) -> Result<Vec<u8>, Error> {
+        let component = read(&self.target.join(TARGET).join(PROFILE).join(format!("{artifact}.wasm")))?;
+        if component.starts_with(COMPONENT) {
+            return Ok(component);
+        }
+        Err(Error::new(format!("the rule {rule} did not become a component"))
+            .with_help("write it with the SDK: a function with the attribute `#[tenet::rule]`"))
+    }
 }
 
 /// A first build writes the lock file, as cargo would; later ones hold to it.

@@ -29,6 +29,7 @@ mod sources;
 mod toolchain;
 
 pub use bundle::Bundle;
+pub use compile::describing;
 pub use error::{Error, Place};
 pub use fresh::{check_fresh, sha256, write_index};
 pub use leash::Leash;

@@ -86,9 +86,16 @@ async fn make(source: &Path, out: &Path) -> anyhow::Result<Index> {
     Ok(index)
 }
 
-/// Writes the OpenAPI document of the compiled rules, made of what they say of themselves.
+/// Writes the OpenAPI document of the rules, made of what they say of themselves.
 async fn describe(out: &Path, index: &Index) -> anyhow::Result<File> {
-    let library = Library::open(Engine::new(1)?, out, index)?;
+    let mut components = Vec::new();
+    for rule in &index.rules {
+        let path = tenet_build::describing(out, &rule.name);
+        let component = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        components.push((rule.name.as_str(), component));
+    }
+    let components = components.iter().map(|(rule, component)| (*rule, component.as_slice()));
+    let library = Library::compile(Engine::new(1)?, components)?;
     let mut descriptions = BTreeMap::new();
     for rule in &index.rules {
         descriptions.insert(rule.name.clone(), library.describe(&rule.name).await?);

@@ -1,9 +1,10 @@
 //! Gives a customer points, or takes some back.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tenet::{params, reject};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Input {
     /// The idempotency key, as `tenet.toml` says: the same id is the same request.
     id: String,
@@ -12,7 +13,7 @@ struct Input {
     points: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Output {
     customer: String,
     balance: i64,
