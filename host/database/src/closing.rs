@@ -128,6 +128,8 @@ impl Flight<'_> {
                 Ok(outcome) => match keys::found(&outcome.rows) {
                     // The key row could not be stored beside it, so nothing was changed.
                     Ok(Some(answer)) => {
+                        // The driver passes no answer on before the one in front of it is taken.
+                        drop((self.events, self.key_row));
                         let ended = astray.is_none() && self.commit.answer().await.is_ok();
                         return Closed::Answered(answer, ended);
                     }

@@ -338,6 +338,19 @@ async fn a_rejection_is_stored_and_undoes_what_was_written() {
 }
 
 #[tokio::test]
+async fn a_key_that_has_an_answer_gives_it_to_any_number_of_rejections_on_one_connection() {
+    let database = support::database().await;
+    let ledger = Database::new(Endpoint::parse(database.url()).unwrap(), 1);
+    let reject = || ledger.open(write("k")).reject("{\"code\":\"no\"}".into());
+    assert_eq!(reject().await.unwrap(), Ran::On(()));
+    // More answers than the driver reads at once: one that nobody takes must not stand
+    // before the next.
+    for _ in 0..100 {
+        assert_eq!(reject().await.unwrap(), Ran::Answered(answer(false, "{\"code\":\"no\"}")));
+    }
+}
+
+#[tokio::test]
 async fn a_rollback_refused_never_lets_a_rejection_commit_what_was_written() {
     let database = items().await;
     let relay = Relay::start(database.url()).await;
