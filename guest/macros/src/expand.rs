@@ -24,8 +24,6 @@ pub(crate) fn rule(arguments: TokenStream, item: TokenStream) -> Result<TokenStr
         }
 
         const _: () = {
-            // Named natively too: else nothing would call the rule there, and it would be told
-            // as dead code.
             const RULE: ::tenet::__private::Rule<#input, #returned> =
                 ::tenet::__private::rule::<#input, #returned>(#name);
 
@@ -42,6 +40,9 @@ pub(crate) fn rule(arguments: TokenStream, item: TokenStream) -> Result<TokenStr
                     RULE.describe()
                 }
             }
+
+            // Natively nothing else calls the rule, which would be told as dead code.
+            const _: fn() -> ::std::string::String = <Export as ::tenet::__private::Guest>::describe;
 
             #[cfg(target_arch = "wasm32")]
             #[allow(unsafe_code, reason = "the component's export, as wit-bindgen writes it")]

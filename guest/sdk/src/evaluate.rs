@@ -3,11 +3,14 @@ use crate::describe::describe;
 use crate::signature::Returned;
 use crate::{Error, Input, reject};
 
+/// What one call answers.
+type Answer = Result<Verdict, String>;
+
 /// A rule as the attribute hands it over. What its types have to be is asked in one place,
 /// [`rule`], so that whoever gets it wrong is told once.
 pub struct Rule<I, R> {
     rule: fn(I) -> R,
-    evaluate: fn(Request, fn(I) -> R) -> Result<Verdict, String>,
+    evaluate: fn(Request, fn(I) -> R) -> Answer,
     describe: fn() -> String,
 }
 
@@ -18,7 +21,7 @@ pub const fn rule<I: Input, R: Returned>(rule: fn(I) -> R) -> Rule<I, R> {
 
 impl<I, R> Rule<I, R> {
     /// One call: the payload in, the verdict out.
-    pub fn evaluate(&self, request: Request) -> Result<Verdict, String> {
+    pub fn evaluate(&self, request: Request) -> Answer {
         (self.evaluate)(request, self.rule)
     }
 
@@ -28,7 +31,7 @@ impl<I, R> Rule<I, R> {
     }
 }
 
-fn evaluate<I: Input, R: Returned>(request: Request, rule: fn(I) -> R) -> Result<Verdict, String> {
+fn evaluate<I: Input, R: Returned>(request: Request, rule: fn(I) -> R) -> Answer {
     #[cfg(target_arch = "wasm32")]
     crate::panic::install();
     let input = serde_json::from_str(&request.payload)

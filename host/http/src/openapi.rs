@@ -143,6 +143,11 @@ fn reference(schema: &str) -> Value {
 /// One operation.
 fn post(index: &Index, operation: &Operation, schemas: &Map<String, Value>) -> Value {
     let of = |rule: &String, part| Some(component(rule, part)).filter(|name| schemas.contains_key(name));
+    // No body is an empty object, which is enough for a rule that asks for nothing.
+    let needs_payload = operation.rules.iter().any(|rule| {
+        let required = schemas.get(&component(rule, "input")).and_then(|schema| schema.get("required"));
+        required.and_then(Value::as_array).is_some_and(|members| !members.is_empty())
+    });
     let inputs: Vec<Value> =
         operation.rules.iter().filter_map(|rule| of(rule, "input")).map(|name| reference(&name)).collect();
     let input = match inputs.as_slice() {
@@ -164,7 +169,7 @@ fn post(index: &Index, operation: &Operation, schemas: &Map<String, Value>) -> V
     let mut post = json!({
         "operationId": operation.name,
         "summary": description(index, operation),
-        "requestBody": { "required": true, "content": { "application/json": { "schema": input } } },
+        "requestBody": { "required": needs_payload, "content": { "application/json": { "schema": input } } },
     });
     if !operation.read_only {
         statuses.push("409");
@@ -321,11 +326,13 @@ pub(crate) mod tests {
         .unwrap();
         let pay = &document["paths"]["/operations/pay"]["post"];
         let body = &pay["requestBody"]["content"]["application/json"]["schema"];
+        assert_eq!(pay["requestBody"]["required"], true);
         assert_eq!(body, &json!({ "allOf": [reference("check.input"), reference("pay.input")] }));
         let output = &pay["responses"]["200"]["content"]["application/json"]["schema"];
         assert_eq!(output, &reference("pay.output"));
         assert_eq!(document["components"]["schemas"]["pay.output"], json!({ "type": "string" }));
         let show = &document["paths"]["/operations/show"]["post"];
+        assert_eq!(show["requestBody"]["required"], false);
         assert_eq!(show["requestBody"]["content"]["application/json"]["schema"], json!({ "type": "object" }));
     }
 

@@ -1,8 +1,8 @@
 //! Accepts with an output that is not JSON. The attribute `#[tenet::rule]` cannot say
 //! that, so this guest's export is written by hand.
 
-use tenet::Json;
 use tenet::__private::{Guest, Request, Rule, Verdict, rule};
+use tenet::Json;
 
 const PROBE: Rule<Json, tenet::Result<Json>> = rule(crate::probe);
 
@@ -20,6 +20,9 @@ impl Guest for Probe {
         PROBE.describe()
     }
 }
+
+// Natively nothing else calls the guest, which would be told as dead code.
+const _: fn(Request) -> Result<Verdict, String> = <Probe as Guest>::evaluate;
 
 #[cfg(target_arch = "wasm32")]
 #[allow(unsafe_code, reason = "the component's export, as wit-bindgen writes it")]

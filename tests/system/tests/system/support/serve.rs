@@ -13,6 +13,7 @@ pub(crate) struct Served {
     west: String,
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
+    seen: Vec<String>,
 }
 
 impl Served {
@@ -30,7 +31,7 @@ impl Served {
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (east, west) = (address(&mut lines, "us-east-1").await, address(&mut lines, "us-west-2").await);
-        Self { east, west, child, lines }
+        Self { east, west, child, lines, seen: Vec::new() }
     }
 
     /// Where the first region listens: `127.0.0.1:PORT`.
@@ -54,14 +55,14 @@ impl Served {
         http::send(&self.east, "GET", path, &[], "").await.unwrap()
     }
 
-    /// The next line that it tells the terminal and that has `part` in it.
+    /// The first line that it tells the terminal and that has `part` in it.
     pub(crate) async fn told(&mut self, part: &str) -> String {
         loop {
-            let line = self.lines.next_line().await.unwrap();
-            let line = line.unwrap_or_else(|| panic!("it ended without telling {part:?}"));
-            if line.contains(part) {
-                return line;
+            if let Some(line) = self.seen.iter().find(|line| line.contains(part)) {
+                return line.clone();
             }
+            let line = self.lines.next_line().await.unwrap();
+            self.seen.push(line.unwrap_or_else(|| panic!("it ended without telling {part:?}: {:?}", self.seen)));
         }
     }
 
