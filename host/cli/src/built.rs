@@ -78,29 +78,40 @@ async fn make(source: &Path, out: &Path) -> anyhow::Result<Index> {
         rule.compiled = Some(File { path, sha256: tenet_build::sha256(&code) });
     }
     index.compiled_for = Some(compiled_for);
-    if !up_to_date || index.openapi.is_none() {
-        waiting.step("asking the rules what they take and give");
-        index.openapi = Some(describe(out, &index).await?);
-    }
+    let descriptions = describe(out, &index, up_to_date, &mut waiting).await?;
+    index.openapi = Some(write_openapi(out, &index, &descriptions)?);
     tenet_build::write_index(out, &index)?;
     Ok(index)
 }
 
-/// Writes the OpenAPI document of the rules, made of what they say of themselves.
-async fn describe(out: &Path, index: &Index) -> anyhow::Result<File> {
-    let mut components = Vec::new();
-    for rule in &index.rules {
-        let path = tenet_build::describing(out, &rule.name);
-        let component = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        components.push((rule.name.as_str(), component));
-    }
-    let components = components.iter().map(|(rule, component)| (*rule, component.as_slice()));
-    let library = Library::compile(Engine::new(1)?, components)?;
+/// What the rules say that they take and give. What they said when they were last built is
+/// kept beside the components that were asked.
+async fn describe(
+    out: &Path,
+    index: &Index,
+    up_to_date: bool,
+    waiting: &mut Waiting,
+) -> anyhow::Result<BTreeMap<String, String>> {
     let mut descriptions = BTreeMap::new();
     for rule in &index.rules {
-        descriptions.insert(rule.name.clone(), library.describe(&rule.name).await?);
+        let component = tenet_build::describing(out, &rule.name);
+        let said = component.with_extension("json");
+        if !(up_to_date && said.is_file()) {
+            waiting.step(&format!("asking {} what it takes and gives", rule.name));
+            let component =
+                std::fs::read(&component).with_context(|| format!("cannot read {}", component.display()))?;
+            let library = Library::compile(Engine::new(1)?, [(rule.name.as_str(), component.as_slice())])?;
+            std::fs::write(&said, library.describe(&rule.name).await?)?;
+        }
+        let text = std::fs::read_to_string(&said).with_context(|| format!("cannot read {}", said.display()))?;
+        descriptions.insert(rule.name.clone(), text);
     }
-    let document = tenet_http::openapi(index, &descriptions)?;
+    Ok(descriptions)
+}
+
+/// Writes the OpenAPI document of a built bundle.
+fn write_openapi(out: &Path, index: &Index, descriptions: &BTreeMap<String, String>) -> anyhow::Result<File> {
+    let document = tenet_http::openapi(index, descriptions)?;
     let path = out.join(OPENAPI);
     std::fs::write(&path, &document).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(File { path: OPENAPI.to_owned(), sha256: tenet_build::sha256(document.as_bytes()) })
