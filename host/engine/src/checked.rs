@@ -28,6 +28,17 @@ impl Checked {
     }
 }
 
+/// Loads a rule into an engine of the caller's own, for the benchmarks: what it costs without
+/// anything that this crate does around it. The one way out of it for wasmtime's types.
+///
+/// # Errors
+/// Fails where the bytes have another digest, or are no code for that engine.
+#[cfg(feature = "bare")]
+pub fn bare(engine: &wasmtime::Engine, bytes: Vec<u8>, sha256: &str) -> wasmtime::Result<Component> {
+    let code = Checked::new(bytes, sha256).ok_or_else(|| wasmtime::Error::msg("its SHA-256 is another one"))?;
+    code.load(engine)
+}
+
 /// SHA-256 in lower-case hexadecimal.
 pub(crate) fn digest(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))

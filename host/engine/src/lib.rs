@@ -32,6 +32,8 @@ mod stopwatch;
 mod ticker;
 mod v1;
 
+#[cfg(feature = "bare")]
+pub use checked::bare;
 #[cfg(feature = "compile")]
 pub use compiler::{CompileError, Compiler};
 pub use describe::DescribeError;

@@ -3,6 +3,7 @@
 //! A task does all the set-up that it needs, says what it is doing, and ends what it
 //! started. It depends on `host/build` and nothing heavier, so that it starts at once.
 
+mod bench;
 mod demo;
 mod guests;
 mod licences;
@@ -23,6 +24,7 @@ usage: cargo xtask TASK
 
   demo         build everything and tell the story of one transaction in two regions
   test [NAME]  every check and every test there is; with NAME only tests with it in their name
+  bench [NAME] measure what a call, its rows and a start cost; with NAME only one of call, rows, start
   guests       build the example rules and the guests of the tests into target/tenet
   lint         formatting, clippy, documentation, licences and duplicate versions";
 
@@ -34,6 +36,8 @@ fn main() -> ExitCode {
         ["demo"] => demo::demo(&repository),
         ["test"] => test::test(&repository, None).map(|()| ExitCode::SUCCESS),
         ["test", name] => test::test(&repository, Some(name)).map(|()| ExitCode::SUCCESS),
+        ["bench"] => bench::bench(&repository, None).map(|()| ExitCode::SUCCESS),
+        ["bench", name] => bench::bench(&repository, Some(name)).map(|()| ExitCode::SUCCESS),
         ["guests"] => guests::task(&repository).map(|()| ExitCode::SUCCESS),
         ["lint"] => lint::task(&repository).map(|()| ExitCode::SUCCESS),
         _ => {

@@ -1,0 +1,100 @@
+//! One call of a rule that runs one query of 10 rows by 5 typed columns, which are there at
+//! once, reads them into structs and answers with a sum: on wasmtime alone, through the
+//! host's engine, and through the whole host.
+
+use std::io;
+use std::sync::Arc;
+
+use anyhow::ensure;
+use tenet_bench::{Bare, Pairs, Ready, native, on_cpu, place, request, rows};
+use tenet_core::{Ended, HostCalls, Limits, Request, RowSet, Rules, Verdict};
+use tenet_engine::{Engine, Library};
+use tenet_pipeline::{Backoff, Operations, Pipeline, Status, SystemClock};
+use tracing::subscriber::NoSubscriber;
+
+const PAYLOAD: &str = r#"{"rows":10}"#;
+const OUTPUT: &str = r#"{"rows":10,"sum":30}"#;
+
+/// Calls in one round of one contender: long enough for the clock, short enough that all
+/// contenders meet the same machine.
+const CALLS: u32 = 50;
+const ROUNDS: usize = 400;
+
+const BARE: &str = "wasmtime alone";
+
+fn main() -> anyhow::Result<()> {
+    // As `bootstrap` sets it up, but that nobody reads it.
+    tracing_subscriber::fmt()
+        .json()
+        .with_env_filter(tracing_subscriber::EnvFilter::new("info"))
+        .with_current_span(true)
+        .with_span_events(tracing_subscriber::fmt::format::FmtSpan::CLOSE)
+        .with_writer(io::sink)
+        .init();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let (folder, index) = place::guests()?;
+    let ready = Ready(Arc::new(rows(10)?));
+    let library = Arc::new(Library::open(Engine::new(1)?, &folder, &index)?);
+    let bare = Bare::open(&folder, &index, "rows", rows(10)?)?;
+    let ports = Arc::new(ready.clone());
+    let pipeline = Pipeline::new(
+        Operations::new(&index)?,
+        Arc::clone(&ports) as _,
+        Arc::clone(&library) as _,
+        ports,
+        Arc::new(SystemClock),
+        Backoff::default(),
+    );
+    let (read, write) = (request("rows-read", PAYLOAD)?, request("rows", PAYLOAD)?);
+    let limits = Limits::default();
+    let calls: Arc<dyn HostCalls> = Arc::new(ready.clone());
+
+    let mut pairs = Pairs::default();
+    pairs.add("the rule as a plain function", || {
+        on_cpu(CALLS, || {
+            for _ in 0..CALLS {
+                ensure!(native::answer(PAYLOAD, |_| RowSet::clone(&ready.0))? == OUTPUT);
+            }
+            Ok(())
+        })
+    });
+    pairs.add(BARE, || {
+        on_cpu(CALLS, || {
+            runtime.block_on(async {
+                for _ in 0..CALLS {
+                    ensure!(bare.call(PAYLOAD).await? == OUTPUT);
+                }
+                Ok(())
+            })
+        })
+    });
+    pairs.add("the host's engine", || {
+        on_cpu(CALLS, || {
+            runtime.block_on(async {
+                for _ in 0..CALLS {
+                    let call = library.call("rows", &read, &limits, Arc::clone(&calls)).await;
+                    ensure!(matches!(call.ended, Ended::Verdict(Verdict::Accept(output)) if output == OUTPUT));
+                }
+                Ok(())
+            })
+        })
+    });
+    let handle = |request: &Request| {
+        on_cpu(CALLS, || {
+            runtime.block_on(async {
+                for _ in 0..CALLS {
+                    let handled = pipeline.handle(request.clone()).await;
+                    ensure!(handled.answer.status == Status::Accepted && handled.answer.body == OUTPUT);
+                }
+                Ok(())
+            })
+        })
+    };
+    pairs.add("the host, an operation that reads", || handle(&read));
+    pairs.add("the host, an operation that writes", || handle(&write));
+    pairs.add("the host, reading, with logging off", || {
+        tracing::subscriber::with_default(NoSubscriber::default(), || handle(&read))
+    });
+    pairs.run(ROUNDS)?.print("One call: 10 rows by 5 columns, processor time", BARE);
+    Ok(())
+}

@@ -1,0 +1,169 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tenet_core::bundle::Index;
+use tenet_core::{ColumnValues, RowSet};
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig, Store};
+
+use self::bindings::tenet::rule::{context, database, events, log, types};
+use self::bindings::{Request, RulePre, Verdict};
+
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../../wit/v1",
+        world: "tenet:rule/rule",
+        imports: { "tenet:rule/database": async | trappable, default: trappable },
+        exports: { default: async },
+    });
+}
+
+/// One rule on wasmtime with the settings that were measured to be the fastest, and nothing
+/// around it: no limits, no spans, no attempt; every query gives the same rows.
+pub struct Bare {
+    engine: Engine,
+    rule: RulePre<State>,
+    rows: Arc<types::RowSet>,
+}
+
+struct State {
+    rows: Arc<types::RowSet>,
+}
+
+impl Bare {
+    /// Loads a rule of a built bundle.
+    ///
+    /// # Errors
+    /// Fails where the bundle has none that this engine takes, or the rows have a type that
+    /// this does not know.
+    pub fn open(folder: &Path, index: &Index, rule: &str, rows: RowSet) -> anyhow::Result<Self> {
+        let engine = Engine::new(&best()?)?;
+        let file = index.rule(rule).and_then(|rule| rule.compiled.as_ref());
+        let file = file.with_context(|| format!("the bundle has no compiled rule {rule}"))?;
+        let bytes = std::fs::read(folder.join(&file.path))?;
+        let component = tenet_engine::bare(&engine, bytes, &file.sha256)?;
+        let mut linker = Linker::new(&engine);
+        bindings::Rule::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+        let rule = RulePre::new(linker.instantiate_pre(&component)?)?;
+        Ok(Self { engine, rule, rows: Arc::new(row_set(rows)?) })
+    }
+
+    /// Calls it in a fresh instance and gives its output.
+    ///
+    /// # Errors
+    /// Fails where it does not accept.
+    pub async fn call(&self, payload: &str) -> anyhow::Result<String> {
+        let mut store = Store::new(&self.engine, State { rows: Arc::clone(&self.rows) });
+        // Nothing advances the epoch.
+        store.set_epoch_deadline(1);
+        let instance = self.rule.instantiate_async(&mut store).await?;
+        let verdict = instance.call_evaluate(&mut store, &Request { payload: payload.to_owned() }).await?;
+        match verdict {
+            Ok(Verdict::Accept(output)) => Ok(output),
+            other => anyhow::bail!("the rule did not accept: {other:?}"),
+        }
+    }
+}
+
+/// What the engine's own settings were chosen by, where code compiled for it allows.
+fn best() -> anyhow::Result<Config> {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(1)
+        .total_core_instances(8)
+        .total_memories(1)
+        .total_tables(4)
+        .total_stacks(1)
+        .max_memory_size(64 << 20)
+        .linear_memory_keep_resident(512 << 10)
+        .table_keep_resident(64 << 10)
+        .max_unused_warm_slots(1)
+        .pagemap_scan(Enabled::Auto);
+    let mut config = Config::new();
+    config.target(tenet_engine::OWN_TARGET)?;
+    config.epoch_interruption(true).concurrency_support(false).relaxed_simd_deterministic(true).memory_init_cow(true);
+    config.allocation_strategy(pool);
+    Ok(config)
+}
+
+fn row_set(set: RowSet) -> anyhow::Result<types::RowSet> {
+    let columns = set.columns.into_iter().map(|column| {
+        let values = match column.values {
+            ColumnValues::Bool(values) => types::ColumnValues::Boolean(values),
+            ColumnValues::Int8(values) => types::ColumnValues::Int8(values),
+            ColumnValues::Numeric(values) => {
+                types::ColumnValues::Numeric(values.iter().map(ToString::to_string).collect())
+            }
+            ColumnValues::Text(values) => types::ColumnValues::Text(values),
+            ColumnValues::Timestamptz(values) => types::ColumnValues::Timestamptz(values),
+            other => anyhow::bail!("the benchmarks have no such column: {other:?}"),
+        };
+        Ok(types::Column { name: column.name, values, nulls: column.nulls })
+    });
+    Ok(types::RowSet { columns: columns.collect::<anyhow::Result<_>>()?, rows: set.rows })
+}
+
+impl types::Host for State {}
+
+impl database::Host for State {
+    async fn query(
+        &mut self,
+        _: String,
+        _: Vec<types::Value>,
+    ) -> wasmtime::Result<Result<types::RowSet, types::DatabaseError>> {
+        Ok(Ok(types::RowSet::clone(&self.rows)))
+    }
+
+    async fn execute(
+        &mut self,
+        _: String,
+        _: Vec<types::Value>,
+    ) -> wasmtime::Result<Result<u64, types::DatabaseError>> {
+        Ok(Ok(0))
+    }
+
+    async fn batch(
+        &mut self,
+        _: Vec<types::Statement>,
+    ) -> wasmtime::Result<Result<Vec<types::Outcome>, types::DatabaseError>> {
+        Ok(Ok(Vec::new()))
+    }
+}
+
+impl events::Host for State {
+    fn publish(&mut self, _: events::Event) -> wasmtime::Result<Result<String, String>> {
+        Ok(Ok(String::new()))
+    }
+}
+
+impl context::Host for State {
+    fn operation(&mut self) -> wasmtime::Result<String> {
+        Ok(String::new())
+    }
+
+    fn region(&mut self) -> wasmtime::Result<String> {
+        Ok(String::new())
+    }
+
+    fn now(&mut self) -> wasmtime::Result<i64> {
+        Ok(0)
+    }
+
+    fn key(&mut self) -> wasmtime::Result<Option<String>> {
+        Ok(None)
+    }
+
+    fn caller(&mut self) -> wasmtime::Result<Option<String>> {
+        Ok(None)
+    }
+
+    fn random(&mut self, length: u32) -> wasmtime::Result<Vec<u8>> {
+        Ok(vec![7; length as usize])
+    }
+}
+
+impl log::Host for State {
+    fn write(&mut self, _: log::Level, _: String) -> wasmtime::Result<()> {
+        Ok(())
+    }
+}

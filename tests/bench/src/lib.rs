@@ -1,0 +1,24 @@
+//! What Tenet costs, beside what it could cost at best.
+//!
+//! A figure means little on another machine, and on this one an hour later. So each
+//! benchmark measures what it is about and what it is compared with in turns, in one
+//! process, and gives ratios ([`Pairs`]). What they compare with is here too: the same
+//! rule on wasmtime and nothing else ([`Bare`]), and as a plain function ([`native`]).
+//! Databases and their waiting are left out by ports that answer at once ([`Ready`]), and
+//! Lambda by as much of its runtime API as a first invocation needs ([`RuntimeApi`]).
+//!
+//! `cargo xtask bench` builds what the benchmarks want and says where it is ([`place`]).
+//! Nothing here may bring a compiler of WebAssembly into the tree: it would change what
+//! the function's engine is measured with.
+
+mod bare;
+pub mod native;
+mod pairs;
+pub mod place;
+mod ready;
+mod runtime_api;
+
+pub use bare::Bare;
+pub use pairs::{Pairs, on_cpu};
+pub use ready::{Ready, request, rows};
+pub use runtime_api::RuntimeApi;

@@ -1,0 +1,40 @@
+//! Where everything is that `cargo xtask bench` has built and started.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use tenet_core::bundle::{INDEX, Index};
+
+/// The bundle of the tests' guests, built: where it lies and its index.
+///
+/// # Errors
+/// Fails where there is none.
+pub fn guests() -> anyhow::Result<(PathBuf, Index)> {
+    let folder = PathBuf::from(variable("TENET_BENCH_GUESTS")?);
+    let path = folder.join(INDEX);
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("{} cannot be read; run `cargo xtask bench`", path.display()))?;
+    Ok((folder, Index::parse(&text)?))
+}
+
+/// The function `bootstrap`, as it is released.
+///
+/// # Errors
+/// Fails where there is none.
+pub fn bootstrap() -> anyhow::Result<PathBuf> {
+    let path = PathBuf::from(variable("TENET_BENCH_BOOTSTRAP")?);
+    anyhow::ensure!(path.is_file(), "{} is not there; run `cargo xtask bench`", path.display());
+    Ok(path)
+}
+
+/// The URL of a database that takes connections.
+///
+/// # Errors
+/// Fails where none is named.
+pub fn database() -> anyhow::Result<String> {
+    variable("TENET_BENCH_DATABASE")
+}
+
+fn variable(name: &str) -> anyhow::Result<String> {
+    std::env::var(name).with_context(|| format!("{name} is not set; run `cargo xtask bench`"))
+}

@@ -1,0 +1,136 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use tenet_core::{
+    Attempt, BoxFuture, Claim, Column, ColumnValues, Decimal, Delivery, Event, EventError, EventId, Fault, HostCalls,
+    IdempotencyKey, Ledger, LogLevel, Outcome, Publisher, Ran, ReadCap, Request, RowSet, SqlError, StagedEvent,
+    Statement, Stop, Timestamp,
+};
+
+/// Ports that answer at once: every statement gives the same rows, every commit stands.
+#[derive(Clone)]
+pub struct Ready(pub Arc<RowSet>);
+
+/// So many accounts, as the statement of the rule `rows` would give them.
+///
+/// # Errors
+/// Fails where a number is none.
+pub fn rows(count: u32) -> anyhow::Result<RowSet> {
+    let numbers = || 1..=i64::from(count);
+    let balance = |n| Decimal::parse(&format!("{}.{:02}", n * 5 / 4, n * 5 % 4 * 25)).context("a balance");
+    let hour = 3_600_000_000;
+    let column = |name: &str, values| Column { name: name.to_owned(), values, nulls: Vec::new() };
+    let owners: Vec<String> = numbers().map(|n| format!("owner {n}")).collect();
+    let balances = numbers().map(balance).collect::<anyhow::Result<Vec<Decimal>>>()?;
+    let texts = owners.iter().map(String::len).chain(balances.iter().map(|balance| balance.as_str().len()));
+    Ok(RowSet {
+        bytes: texts.sum::<usize>() as u64 + u64::from(count) * 17,
+        columns: vec![
+            column("id", ColumnValues::Int8(numbers().collect())),
+            column("owner", ColumnValues::Text(owners)),
+            column("balance", ColumnValues::Numeric(balances)),
+            column("opened", ColumnValues::Timestamptz(numbers().map(|n| 1_769_817_600_000_000 + n * hour).collect())),
+            column("active", ColumnValues::Bool(numbers().map(|n| n % 2 == 0).collect())),
+        ],
+        rows: count,
+    })
+}
+
+/// A request of an operation of the tests' guests.
+///
+/// # Errors
+/// Fails where the key is none.
+pub fn request(operation: &str, payload: &str) -> anyhow::Result<Request> {
+    Ok(Request {
+        operation: operation.to_owned(),
+        key: Some(IdempotencyKey::new("5e0b3e1c-benchmark")?),
+        source_key: None,
+        payload: payload.to_owned(),
+        caller: None,
+        region: "us-east-1".to_owned(),
+        now: Timestamp(1_769_817_600_000_000),
+        seed: [7; 32],
+        deadline: Instant::now() + Duration::from_secs(86_400),
+    })
+}
+
+impl Ready {
+    fn outcomes(&self, statements: &[Statement]) -> Vec<Outcome> {
+        let outcome = |_| Outcome { rows: RowSet::clone(&self.0), affected: u64::from(self.0.rows) };
+        statements.iter().map(outcome).collect()
+    }
+}
+
+impl HostCalls for Ready {
+    fn run(&self, statements: Vec<Statement>) -> BoxFuture<'_, Result<Result<Vec<Outcome>, SqlError>, Stop>> {
+        Box::pin(async move { Ok(Ok(self.outcomes(&statements))) })
+    }
+
+    fn refuse(&self, error: SqlError) -> Result<SqlError, Stop> {
+        Ok(error)
+    }
+
+    fn publish(&self, _: Event) -> Result<Result<EventId, EventError>, Stop> {
+        Ok(Err(EventError::read_only()))
+    }
+
+    fn log(&self, _: LogLevel, _: String) -> Result<(), Stop> {
+        Ok(())
+    }
+
+    fn random(&self, length: u32) -> Result<Vec<u8>, Stop> {
+        Ok(vec![7; length as usize])
+    }
+
+    fn key(&self) -> Option<&str> {
+        None
+    }
+}
+
+impl Ledger for Ready {
+    fn open(&self, _: Claim) -> Box<dyn Attempt> {
+        Box::new(self.clone())
+    }
+
+    fn staged<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a IdempotencyKey,
+        _: Instant,
+    ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn forget<'a>(&'a self, _: &'a [EventId], _: Instant) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+impl Attempt for Ready {
+    fn run<'a>(
+        &'a mut self,
+        statements: Vec<Statement>,
+        _: ReadCap,
+    ) -> BoxFuture<'a, Result<Ran<Vec<Outcome>>, Fault>> {
+        Box::pin(async move { Ok(Ran::On(self.outcomes(&statements))) })
+    }
+
+    fn accept(self: Box<Self>, _: String, _: Vec<StagedEvent>) -> BoxFuture<'static, Result<Ran<()>, Fault>> {
+        Box::pin(async { Ok(Ran::On(())) })
+    }
+
+    fn reject(self: Box<Self>, _: String) -> BoxFuture<'static, Result<Ran<()>, Fault>> {
+        Box::pin(async { Ok(Ran::On(())) })
+    }
+
+    fn roll_back(self: Box<Self>) -> BoxFuture<'static, Result<Ran<()>, Fault>> {
+        Box::pin(async { Ok(Ran::On(())) })
+    }
+}
+
+impl Publisher for Ready {
+    fn publish<'a>(&'a self, events: &'a [StagedEvent], _: Instant) -> BoxFuture<'a, Vec<Delivery>> {
+        Box::pin(async { events.iter().map(|_| Delivery::Taken).collect() })
+    }
+}
