@@ -19,12 +19,7 @@ use crate::settings::Settings;
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let settings = Settings::read(std::env::vars())?;
-    tracing_subscriber::fmt()
-        .json()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_new(&settings.log)?)
-        .with_current_span(true)
-        .with_span_events(tracing_subscriber::fmt::format::FmtSpan::CLOSE)
-        .init();
+    tracing::subscriber::set_global_default(tenet_log::json(&settings.log, std::io::stdout)?)?;
     let host = Arc::new(Host::start(settings).await?);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let host = Arc::clone(&host);

@@ -1,3 +1,4 @@
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tenet_core::{
@@ -5,9 +6,10 @@ use tenet_core::{
     LogLevel, Outcome, Ran, ReadCap, Request, RuleReceipt, SqlError, SqlState, StagedEvent, Statement, Stop,
     StoredAnswer,
 };
-use tracing::Instrument;
+use tracing::Span;
 
 use crate::random::Random;
+use crate::within::within;
 
 /// What the rules of one attempt share.
 pub(crate) struct Shared {
@@ -165,8 +167,8 @@ impl Calls {
         Stopped::Limit(LimitExceeded { allowed: Some(allowed), used, ..exceeded })
     }
 
-    async fn send(&self, statements: Vec<Statement>) -> Result<Result<Vec<Outcome>, SqlError>, Stop> {
-        let first = self.receipt().statements + 1;
+    async fn send(&self, span: &Span, statements: Vec<Statement>) -> Result<Result<Vec<Outcome>, SqlError>, Stop> {
+        let first = self.used().receipt.statements + 1;
         let cap = self.count(&statements)?;
         let mut attempt = {
             let mut state = self.shared.lock();
@@ -176,7 +178,6 @@ impl Calls {
             // Absent only if an earlier statement was cancelled, and then the guest is gone too.
             state.attempt.take().ok_or(Stop)?
         };
-        let span = tracing::Span::current();
         let ran = attempt.run(statements, cap).await;
         let mut state = self.shared.lock();
         state.attempt = Some(attempt);
@@ -217,12 +218,12 @@ impl HostCalls for Calls {
         }
         let span = tracing::debug_span!(
             "statement",
-            number = self.receipt().statements + 1,
+            number = self.used().receipt.statements + 1,
             statements = statements.len(),
             rows = tracing::field::Empty,
             sqlstate = tracing::field::Empty,
         );
-        Box::pin(self.send(statements).instrument(span))
+        Box::pin(async move { within(&span, pin!(self.send(&span, statements))).await })
     }
 
     fn refuse(&self, error: SqlError) -> Result<SqlError, Stop> {

@@ -25,6 +25,7 @@ mod random;
 mod selection;
 mod system_clock;
 mod trial;
+mod within;
 
 pub use answer::{Answer, Problem, Status};
 pub use arrival::Arrival;

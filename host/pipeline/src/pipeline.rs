@@ -1,3 +1,4 @@
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -7,13 +8,13 @@ use tenet_core::{
     Claim, Clock, Delivery, Fault, IdempotencyKey, Ledger, Mode, Publisher, Receipt, Request, Rules, StagedEvent,
     StoredAnswer, hex,
 };
-use tracing::Instrument;
 use tracing::field::Empty;
 
 use crate::answer::Problem;
 use crate::random::Random;
 use crate::selection::{Keyed, Selected};
 use crate::trial::{Failure, Over, Trial};
+use crate::within::within;
 use crate::{Answer, Backoff, Operations, Status};
 
 /// A host: a bundle's operations over a database, an engine, a bus and a clock.
@@ -83,22 +84,17 @@ impl Pipeline {
             round_trips = Empty,
             elapsed_us = Empty,
         );
-        async {
-            let handled = self.decide(&request).await;
-            let span = tracing::Span::current();
-            if let Some(key) = &handled.answer.key {
-                span.record("key", digest_of(key));
-            }
-            span.record("status", handled.answer.status.code());
-            span.record("repeated", handled.answer.repeated);
-            span.record("attempts", handled.receipt.attempts);
-            span.record("round_trips", handled.receipt.round_trips);
-            span.record("elapsed_us", u64::try_from(handled.receipt.elapsed.as_micros()).unwrap_or(u64::MAX));
-            tracing::info!("answered");
-            handled
-        }
-        .instrument(span)
-        .await
+        let handled = within(&span, pin!(self.decide(&request))).await;
+        tracing::record_all!(
+            span,
+            key = handled.answer.key.as_ref().map(digest_of),
+            status = handled.answer.status.code(),
+            repeated = handled.answer.repeated,
+            attempts = handled.receipt.attempts,
+            round_trips = handled.receipt.round_trips,
+            elapsed_us = u64::try_from(handled.receipt.elapsed.as_micros()).unwrap_or(u64::MAX),
+        );
+        handled
     }
 
     /// Whether the database can be reached and has Tenet's tables, so that requests can be
@@ -111,7 +107,7 @@ impl Pipeline {
     /// taken out of the outbox. Gives the number that is still there: a relay's work.
     pub async fn publish(&self, pending: Pending, deadline: Instant) -> usize {
         let span = tracing::info_span!("publish", operation = pending.operation, key = digest_of(&pending.key));
-        self.publish_now(pending, deadline).instrument(span).await
+        within(&span, pin!(self.publish_now(pending, deadline))).await
     }
 
     async fn publish_now(&self, pending: Pending, deadline: Instant) -> usize {
@@ -183,7 +179,7 @@ impl Pipeline {
         loop {
             receipt.attempts += 1;
             let span = tracing::info_span!("attempt", number = receipt.attempts);
-            let (over, rules) = trial.run(self.ledger.open(course.claim())).instrument(span).await;
+            let (over, rules) = within(&span, pin!(trial.run(self.ledger.open(course.claim())))).await;
             receipt.rules = rules;
             let (answer, pending) = match over {
                 Over::Committed { accepted, body, events } => {

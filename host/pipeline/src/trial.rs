@@ -1,4 +1,5 @@
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,10 +8,11 @@ use tenet_core::{
     Attempt, Blame, Clock, Ended, Fault, IdempotencyKey, Limit, LimitExceeded, Limits, LogLevel, Ran, Request,
     RuleReceipt, Rules, StagedEvent, StoredAnswer, Verdict,
 };
-use tracing::Instrument;
+use tracing::Span;
 
 use crate::answer::rejection_body;
 use crate::calls::{Calls, LogLine, Shared, Stopped};
+use crate::within::within;
 
 /// One attempt of one request: the rules in order, then the commit of their verdict.
 pub(crate) struct Trial<'a> {
@@ -71,7 +73,7 @@ impl Trial<'_> {
         for (place, (rule, limits)) in self.chain.iter().enumerate() {
             let span = tracing::info_span!("rule", rule, cpu_us = tracing::field::Empty, ended = tracing::field::Empty);
             let calls = Arc::new(Calls::new(Arc::clone(shared), self.request, self.key, rule, place, limits));
-            let verdict = self.call(shared, rule, limits, &calls, receipts).instrument(span).await?;
+            let verdict = within(&span, pin!(self.call(&span, shared, (rule, limits), &calls, receipts))).await?;
             match verdict {
                 Verdict::Accept(text) => output = text,
                 Verdict::Reject(rejection) => return Ok(Decision::Reject(rejection_body(&rejection))),
@@ -82,9 +84,9 @@ impl Trial<'_> {
 
     async fn call(
         &self,
+        span: &Span,
         shared: &Arc<Shared>,
-        rule: &str,
-        limits: &Limits,
+        (rule, limits): (&str, &Limits),
         calls: &Arc<Calls>,
         receipts: &mut Vec<RuleReceipt>,
     ) -> Result<Verdict, Over> {
@@ -106,9 +108,8 @@ impl Trial<'_> {
         receipt.cpu = call.cpu;
         receipt.memory_bytes = call.memory_bytes;
         receipts.push(receipt);
-        let span = tracing::Span::current();
-        span.record("cpu_us", u64::try_from(call.cpu.as_micros()).unwrap_or(u64::MAX));
-        span.record("ended", name_of(&call.ended));
+        let cpu_us = u64::try_from(call.cpu.as_micros()).unwrap_or(u64::MAX);
+        tracing::record_all!(span, cpu_us, ended = name_of(&call.ended));
 
         let mut state = shared.lock();
         // Whatever the guest made of it, the host's own reason for stopping it counts.

@@ -6,8 +6,8 @@ use std::io;
 use std::sync::Arc;
 
 use anyhow::ensure;
-use tenet_bench::{Bare, Pairs, Ready, native, on_cpu, place, request, rows};
-use tenet_core::{Ended, HostCalls, Limits, Request, RowSet, Rules, Verdict};
+use tenet_bench::{Bare, Pairs, Ready, Stock, native, on_cpu, place, request, rows};
+use tenet_core::{Ended, HostCalls, Limits, Request, Rules, Verdict};
 use tenet_engine::{Engine, Library};
 use tenet_pipeline::{Backoff, Operations, Pipeline, Status, SystemClock};
 use tracing::subscriber::NoSubscriber;
@@ -24,16 +24,11 @@ const BARE: &str = "wasmtime alone";
 
 fn main() -> anyhow::Result<()> {
     // As `bootstrap` sets it up, but that nobody reads it.
-    tracing_subscriber::fmt()
-        .json()
-        .with_env_filter(tracing_subscriber::EnvFilter::new("info"))
-        .with_current_span(true)
-        .with_span_events(tracing_subscriber::fmt::format::FmtSpan::CLOSE)
-        .with_writer(io::sink)
-        .init();
+    tracing::subscriber::set_global_default(tenet_log::json("info", io::sink)?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let (folder, index) = place::guests()?;
-    let ready = Ready(Arc::new(rows(10)?));
+    let ready = Ready::new(rows(10)?);
+    let plain = Stock::new(rows(10)?);
     let library = Arc::new(Library::open(Engine::new(1)?, &folder, &index)?);
     let bare = Bare::open(&folder, &index, "rows", rows(10)?)?;
     let ports = Arc::new(ready.clone());
@@ -45,20 +40,24 @@ fn main() -> anyhow::Result<()> {
         Arc::new(SystemClock),
         Backoff::default(),
     );
-    let (read, write) = (request("rows-read", PAYLOAD)?, request("rows", PAYLOAD)?);
+    let request = |operation| request(operation, PAYLOAD);
+    let asked = request("rows-read")?;
+    let (read, write) = (Stock::new(request("rows-read")?), Stock::new(request("rows")?));
     let limits = Limits::default();
     let calls: Arc<dyn HostCalls> = Arc::new(ready.clone());
 
     let mut pairs = Pairs::default();
     pairs.add("the rule as a plain function", || {
+        plain.fill(CALLS);
         on_cpu(CALLS, || {
             for _ in 0..CALLS {
-                ensure!(native::answer(PAYLOAD, |_| RowSet::clone(&ready.0))? == OUTPUT);
+                ensure!(native::answer(PAYLOAD, |_| plain.take())? == OUTPUT);
             }
             Ok(())
         })
     });
     pairs.add(BARE, || {
+        bare.fill(CALLS);
         on_cpu(CALLS, || {
             runtime.block_on(async {
                 for _ in 0..CALLS {
@@ -69,21 +68,24 @@ fn main() -> anyhow::Result<()> {
         })
     });
     pairs.add("the host's engine", || {
+        ready.fill(CALLS);
         on_cpu(CALLS, || {
             runtime.block_on(async {
                 for _ in 0..CALLS {
-                    let call = library.call("rows", &read, &limits, Arc::clone(&calls)).await;
+                    let call = library.call("rows", &asked, &limits, Arc::clone(&calls)).await;
                     ensure!(matches!(call.ended, Ended::Verdict(Verdict::Accept(output)) if output == OUTPUT));
                 }
                 Ok(())
             })
         })
     });
-    let handle = |request: &Request| {
+    let handle = |request: &Stock<Request>| {
+        ready.fill(CALLS);
+        request.fill(CALLS);
         on_cpu(CALLS, || {
             runtime.block_on(async {
                 for _ in 0..CALLS {
-                    let handled = pipeline.handle(request.clone()).await;
+                    let handled = pipeline.handle(request.take()).await;
                     ensure!(handled.answer.status == Status::Accepted && handled.answer.body == OUTPUT);
                 }
                 Ok(())

@@ -26,9 +26,11 @@ fn main() -> anyhow::Result<()> {
             let starts = format!(r#"{{"rows":{count},"#);
             let request = request("rows-read", &payload)?;
             let bare = Bare::open(&folder, &index, "rows", rows(count)?)?;
-            let calls: Arc<dyn HostCalls> = Arc::new(Ready(Arc::new(rows(count)?)));
+            let ready = Ready::new(rows(count)?);
+            let calls: Arc<dyn HostCalls> = Arc::new(ready.clone());
             let expected = starts.clone();
             pairs.add(format!("wasmtime alone, {count} rows, {name}"), move || {
+                bare.fill(CALLS);
                 on_cpu(CALLS, || {
                     runtime.block_on(async {
                         for _ in 0..CALLS {
@@ -39,6 +41,7 @@ fn main() -> anyhow::Result<()> {
                 })
             });
             pairs.add(format!("the host's engine, {count} rows, {name}"), move || {
+                ready.fill(CALLS);
                 on_cpu(CALLS, || {
                     runtime.block_on(async {
                         for _ in 0..CALLS {

@@ -9,6 +9,7 @@ use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig, Store};
 
 use self::bindings::tenet::rule::{context, database, events, log, types};
 use self::bindings::{Request, RulePre, Verdict};
+use crate::stock::Stock;
 
 mod bindings {
     wasmtime::component::bindgen!({
@@ -24,11 +25,11 @@ mod bindings {
 pub struct Bare {
     engine: Engine,
     rule: RulePre<State>,
-    rows: Arc<types::RowSet>,
+    rows: Arc<Stock<types::RowSet>>,
 }
 
 struct State {
-    rows: Arc<types::RowSet>,
+    rows: Arc<Stock<types::RowSet>>,
 }
 
 impl Bare {
@@ -46,7 +47,12 @@ impl Bare {
         let mut linker = Linker::new(&engine);
         bindings::Rule::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
         let rule = RulePre::new(linker.instantiate_pre(&component)?)?;
-        Ok(Self { engine, rule, rows: Arc::new(row_set(rows)?) })
+        Ok(Self { engine, rule, rows: Arc::new(Stock::new(row_set(rows)?)) })
+    }
+
+    /// Makes copies of the rows for so many queries.
+    pub fn fill(&self, queries: u32) {
+        self.rows.fill(queries);
     }
 
     /// Calls it in a fresh instance and gives its output.
@@ -111,7 +117,7 @@ impl database::Host for State {
         _: String,
         _: Vec<types::Value>,
     ) -> wasmtime::Result<Result<types::RowSet, types::DatabaseError>> {
-        Ok(Ok(types::RowSet::clone(&self.rows)))
+        Ok(Ok(self.rows.take()))
     }
 
     async fn execute(

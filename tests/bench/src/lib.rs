@@ -17,8 +17,10 @@ mod pairs;
 pub mod place;
 mod ready;
 mod runtime_api;
+mod stock;
 
 pub use bare::Bare;
 pub use pairs::{Pairs, on_cpu};
 pub use ready::{Ready, request, rows};
 pub use runtime_api::RuntimeApi;
+pub use stock::Stock;

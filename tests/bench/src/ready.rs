@@ -8,9 +8,11 @@ use tenet_core::{
     Statement, Stop, Timestamp,
 };
 
+use crate::stock::Stock;
+
 /// Ports that answer at once: every statement gives the same rows, every commit stands.
 #[derive(Clone)]
-pub struct Ready(pub Arc<RowSet>);
+pub struct Ready(Arc<Stock<RowSet>>);
 
 /// So many accounts, as the statement of the rule `rows` would give them.
 ///
@@ -56,8 +58,21 @@ pub fn request(operation: &str, payload: &str) -> anyhow::Result<Request> {
 }
 
 impl Ready {
+    /// Gives these rows.
+    pub fn new(rows: RowSet) -> Self {
+        Self(Arc::new(Stock::new(rows)))
+    }
+
+    /// Makes copies for so many statements.
+    pub fn fill(&self, statements: u32) {
+        self.0.fill(statements);
+    }
+
     fn outcomes(&self, statements: &[Statement]) -> Vec<Outcome> {
-        let outcome = |_| Outcome { rows: RowSet::clone(&self.0), affected: u64::from(self.0.rows) };
+        let outcome = |_| {
+            let rows = self.0.take();
+            Outcome { affected: u64::from(rows.rows), rows }
+        };
         statements.iter().map(outcome).collect()
     }
 }
