@@ -1,5 +1,7 @@
 use std::fmt;
+use std::ops::Range;
 
+use serde::Serialize;
 use serde::de::IgnoredAny;
 use sha2::{Digest as _, Sha256};
 
@@ -22,9 +24,9 @@ impl Digest {
     /// Digests the JSON text `payload`.
     pub fn of(payload: &str) -> Result<Self, DigestError> {
         serde_json::from_str::<IgnoredAny>(payload).map_err(|error| DigestError(format!("not JSON: {error}")))?;
-        let mut canonical = Canonical { rest: payload, out: String::with_capacity(payload.len()) };
+        let mut canonical = Canonical { rest: payload, out: Vec::with_capacity(payload.len() + 16) };
         canonical.value(0)?;
-        Ok(Self(Sha256::digest(canonical.out).into()))
+        Ok(Self(Sha256::digest(&canonical.out).into()))
     }
 
     /// The digest with these bytes.
@@ -41,7 +43,7 @@ impl Digest {
 /// Rewrites JSON text that is known to be valid.
 struct Canonical<'a> {
     rest: &'a str,
-    out: String,
+    out: Vec<u8>,
 }
 
 impl<'a> Canonical<'a> {
@@ -54,7 +56,7 @@ impl<'a> Canonical<'a> {
             Some('[') => self.array(depth),
             Some('"') => {
                 let text = self.string()?;
-                self.push_string(&text);
+                self.push_json(&text);
                 Ok(())
             }
             Some('-' | '0'..='9') => {
@@ -63,7 +65,7 @@ impl<'a> Canonical<'a> {
             }
             _ => {
                 let word = self.take(|c| c.is_ascii_alphabetic());
-                self.out.push_str(word);
+                self.out.extend_from_slice(word.as_bytes());
                 Ok(())
             }
         }
@@ -71,52 +73,59 @@ impl<'a> Canonical<'a> {
 
     fn object(&mut self, depth: usize) -> Result<(), DigestError> {
         self.skip(1);
-        let mut members: Vec<(String, String)> = Vec::new();
+        self.out.push(b'{');
+        let start = self.out.len();
+        // Each member's name and where it stands after `start`.
+        let mut members: Vec<(String, Range<usize>)> = Vec::new();
         while self.peek() != Some('}') {
             if self.peek() == Some(',') {
                 self.skip(1);
                 self.peek();
             }
+            if !members.is_empty() {
+                self.out.push(b',');
+            }
+            let from = self.out.len() - start;
             let name = self.string()?;
+            self.push_json(&name);
+            self.out.push(b':');
             self.peek();
             self.skip(1);
-            let outer = std::mem::take(&mut self.out);
             self.value(depth + 1)?;
-            let member = std::mem::replace(&mut self.out, outer);
-            members.push((name, member));
+            members.push((name, from..self.out.len() - start));
         }
         self.skip(1);
-        members.sort();
-        self.out.push('{');
-        let mut previous: Option<&str> = None;
-        for (name, member) in &members {
-            if previous == Some(name) {
-                return Err(DigestError(format!("the member {name:?} is there twice")));
+        if !members.is_sorted_by(|(a, _), (b, _)| a < b) {
+            members.sort_by(|(a, _), (b, _)| a.cmp(b));
+            let mut previous: Option<&str> = None;
+            let written = self.out.split_off(start);
+            for (name, place) in &members {
+                if previous == Some(name) {
+                    return Err(DigestError(format!("the member {name:?} is there twice")));
+                }
+                if previous.is_some() {
+                    self.out.push(b',');
+                }
+                previous = Some(name);
+                self.out.extend_from_slice(written.get(place.clone()).unwrap_or_default());
             }
-            if previous.is_some() {
-                self.out.push(',');
-            }
-            previous = Some(name);
-            self.push_string(name);
-            self.out.push(':');
-            self.out.push_str(member);
         }
-        self.out.push('}');
+        self.out.push(b'}');
         Ok(())
     }
 
     fn array(&mut self, depth: usize) -> Result<(), DigestError> {
         self.skip(1);
-        self.out.push('[');
+        self.out.push(b'[');
         while self.peek() != Some(']') {
             if self.peek() == Some(',') {
                 self.skip(1);
-                self.out.push(',');
+                self.out.push(b',');
             }
             self.value(depth + 1)?;
         }
         self.skip(1);
-        self.out.push(']');
+        self.out.push(b']');
         Ok(())
     }
 
@@ -140,32 +149,38 @@ impl<'a> Canonical<'a> {
         serde_json::from_str(text).map_err(|error| DigestError(format!("not a string of Unicode: {error}")))
     }
 
-    fn push_string(&mut self, text: &str) {
-        self.out.push_str(&serde_json::Value::from(text).to_string());
+    /// Memory takes everything, and there is nothing in texts and numbers to refuse.
+    fn push_json(&mut self, value: impl Serialize) {
+        let _ = serde_json::to_writer(&mut self.out, &value);
     }
 
     fn number(&mut self, text: &str) -> Result<(), DigestError> {
         let (negative, unsigned) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
         let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
         let (before, after) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        let digits = format!("{before}{after}");
-        let significant = digits.trim_start_matches('0').trim_end_matches('0');
-        if significant.is_empty() {
-            self.out.push('0');
+        let start = self.out.len();
+        if negative {
+            self.out.push(b'-');
+        }
+        let first = self.out.len();
+        self.out.extend(before.bytes().chain(after.bytes()).skip_while(|digit| *digit == b'0'));
+        let written = self.out.len();
+        while self.out.len() > first && self.out.last() == Some(&b'0') {
+            self.out.pop();
+        }
+        if self.out.len() == first {
+            self.out.truncate(start);
+            self.out.push(b'0');
             return Ok(());
         }
-        let trailing = digits.len() - digits.trim_end_matches('0').len();
+        let trailing = written - self.out.len();
         let exponent = exponent
             .parse::<i64>()
             .ok()
             .and_then(|e| e.checked_add(trailing as i64)?.checked_sub(after.len() as i64))
             .ok_or_else(|| DigestError("a number's exponent has too many digits".to_owned()))?;
-        if negative {
-            self.out.push('-');
-        }
-        self.out.push_str(significant);
-        self.out.push('e');
-        self.out.push_str(&exponent.to_string());
+        self.out.push(b'e');
+        self.push_json(exponent);
         Ok(())
     }
 
@@ -254,5 +269,8 @@ mod tests {
             digest.to_string(),
             crate::hex(&Sha256::digest(r#"{"amount":1005e-1,"transaction_id":"test-001"}"#))
         );
+        let digest = Digest::of(r#"{"c":[1.50,-0,"\u00e9"],"a":{"z":null,"b":-20,"y":0.010},"B":[{},[]]}"#).unwrap();
+        let canonical = r#"{"B":[{},[]],"a":{"b":-2e1,"y":1e-2,"z":null},"c":[15e-1,0,"é"]}"#;
+        assert_eq!(digest.to_string(), crate::hex(&Sha256::digest(canonical)));
     }
 }
