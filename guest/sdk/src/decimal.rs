@@ -50,7 +50,7 @@ impl Decimal {
 
     /// Reads `-?digits(.digits)?`; no exponent, no plus sign, no white space.
     pub fn parse(text: &str) -> Result<Self, DecimalError> {
-        Self::read(text, 0)
+        Self::read(text.to_owned(), 0)
     }
 
     /// Reads a number as JSON writes it, with an exponent.
@@ -61,30 +61,45 @@ impl Decimal {
         // Zero is zero whatever its exponent is; any other number with an exponent that
         // does not fit has too many digits.
         match exponent.parse() {
-            Ok(exponent) => Self::read(mantissa, exponent),
+            Ok(exponent) => Self::read(mantissa.to_owned(), exponent),
             Err(_) if Self::parse(mantissa)?.is_zero() => Ok(Self::ZERO),
             Err(_) => Err(TOO_LONG),
         }
     }
 
-    fn read(mantissa: &str, exponent: i64) -> Result<Self, DecimalError> {
-        let (negative, unsigned) = mantissa.strip_prefix('-').map_or((false, mantissa), |rest| (true, rest));
-        let (before, after) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
-        let well_formed = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        if !well_formed(before) || !well_formed(after) {
+    /// The text's memory becomes that of the digits: a result of many rows has many numbers.
+    fn read(mantissa: String, exponent: i64) -> Result<Self, DecimalError> {
+        let mut digits = mantissa.into_bytes();
+        let negative = digits.first() == Some(&b'-');
+        let (mut well_formed, mut may_be_sign) = (true, true);
+        let (mut read, mut zeros, mut before) = (0, 0, None);
+        digits.retain_mut(|byte| {
+            match *byte {
+                b'0'..=b'9' => {
+                    *byte -= b'0';
+                    zeros += usize::from(zeros == read && *byte == 0);
+                    read += 1;
+                }
+                b'-' if may_be_sign => {}
+                b'.' if before.is_none() && read > 0 => before = Some(read),
+                _ => well_formed = false,
+            }
+            may_be_sign = false;
+            *byte < 10 && read > zeros
+        });
+        if !well_formed || read == 0 || before == Some(read) {
             return Err(NO_NUMBER);
         }
-        let after = if unsigned.contains('.') { after } else { "" };
-        let mut digits: Vec<u8> = before.bytes().chain(after.bytes()).map(|b| b - b'0').collect();
-        if digits.iter().all(|digit| *digit == 0) {
+        let after = before.map_or(0, |before| read - before);
+        if digits.is_empty() {
             // An exponent does not change what zero is, so it may only ask for what can be had.
             let scale = match exponent {
-                0 => after.len(),
-                _ => usize::try_from((after.len() as i64).saturating_sub(exponent)).unwrap_or(0).min(MAX_DIGITS - 1),
+                0 => after,
+                _ => usize::try_from((after as i64).saturating_sub(exponent)).unwrap_or(0).min(MAX_DIGITS - 1),
             };
-            return Self::new(false, Vec::new(), scale);
+            return Self::new(false, digits, scale);
         }
-        let scale = (after.len() as i64).checked_sub(exponent).ok_or(TOO_LONG)?;
+        let scale = (after as i64).checked_sub(exponent).ok_or(TOO_LONG)?;
         if scale.unsigned_abs() > MAX_DIGITS as u64 {
             return Err(TOO_LONG);
         }
@@ -351,7 +366,7 @@ impl Native for Decimal {
     const EXPECTED: &'static str = "a decimal number";
 
     fn from_text(text: String) -> Result<Self, TextError> {
-        Self::parse(&text).map_err(|error| TextError::because(error.what))
+        Self::read(text, 0).map_err(|error| TextError::because(error.what))
     }
 
     fn from_number(number: i64) -> Option<Self> {

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::iter::Take;
 use std::marker::PhantomData;
 use std::mem::take;
 use std::slice::IterMut;
@@ -85,10 +86,64 @@ impl<T: Native> Visitor<'_> for OfText<T> {
 }
 
 /// Deserialises every row, moving the values out of the columns.
-pub(crate) fn rows<T: DeserializeOwned>(mut set: RowSet) -> Result<Vec<T>> {
-    (0..set.rows as usize)
-        .map(|row| T::deserialize(Row { columns: &mut set.columns, row }).map_err(Error::from))
-        .collect()
+pub(crate) fn rows<T: DeserializeOwned>(RowSet { columns, rows: count }: RowSet) -> Result<Vec<T>> {
+    let mut set = Set { columns, order: Order::Unknown, touched: false };
+    let mut rows = Vec::with_capacity(count as usize);
+    for row in 0..count as usize {
+        set.touched = false;
+        let read = match T::deserialize(Row { set: &mut set, row }) {
+            // A type that reads fields by their names only.
+            Err(_) if !set.touched && matches!(set.order, Order::Fields(_)) => {
+                set.order = Order::Names;
+                T::deserialize(Row { set: &mut set, row })
+            }
+            read => read,
+        };
+        rows.push(read.map_err(Error::from)?);
+    }
+    Ok(rows)
+}
+
+/// A result on its way into values.
+struct Set {
+    columns: Vec<Column>,
+    order: Order,
+    /// Whether something of the row has been taken out.
+    touched: bool,
+}
+
+/// How columns find their fields.
+enum Order {
+    /// By name, as in the first row: serde lets a struct leave a field out, rename it or give
+    /// it several names, which only its names tell.
+    Unknown,
+    /// By name.
+    Names,
+    /// By place: the first columns are these fields, in their order. Names are compared once
+    /// a result, and not once a row.
+    Fields(&'static [&'static str]),
+}
+
+impl Set {
+    /// Puts the columns into the order of the fields after a row that was read by name.
+    ///
+    /// A field with several names is in `fields` with all of them, and if each of them were
+    /// a column, that row would have had the field twice, which is an error. So where each
+    /// name is a column, each is a field of its own.
+    fn arrange(&mut self, fields: &'static [&'static str]) {
+        self.order = Order::Names;
+        for (place, field) in fields.iter().enumerate() {
+            let mut named =
+                (0..self.columns.len()).filter(|at| self.columns.get(*at).is_some_and(|c| c.name == *field));
+            let (Some(at), None) = (named.next(), named.next()) else { return };
+            // Names that repeat among the fields find a column before their place.
+            if at < place {
+                return;
+            }
+            self.columns.swap(place, at);
+        }
+        self.order = Order::Fields(fields);
+    }
 }
 
 /// Why a row does not fit the type it is wanted as. It tells types and names and never a
@@ -130,21 +185,26 @@ impl serde::de::Error for RowError {
 }
 
 struct Row<'a> {
-    columns: &'a mut [Column],
+    set: &'a mut Set,
     row: usize,
 }
 
 impl<'a> Row<'a> {
     fn only(self) -> Result<Cell<'a>, RowError> {
-        let count = self.columns.len();
-        match self.columns {
+        let count = self.set.columns.len();
+        match self.set.columns.as_mut_slice() {
             [column] => Ok(Cell { column, row: self.row }),
             _ => Err(RowError::custom(format_args!("the result has {count} columns, and one was expected"))),
         }
     }
 
     fn cells(self) -> Cells<'a> {
-        Cells { columns: self.columns.iter_mut(), row: self.row, next: None }
+        self.first_cells(usize::MAX)
+    }
+
+    fn first_cells(self, count: usize) -> Cells<'a> {
+        let columns = self.set.columns.iter_mut().take(count);
+        Cells { columns, row: self.row, next: None, touched: &mut self.set.touched }
     }
 }
 
@@ -175,8 +235,6 @@ impl<'de> Deserializer<'de> for Row<'_> {
         visitor.visit_map(self.cells())
     }
 
-    // Columns are matched to fields by name and not by place: serde lets a struct leave a
-    // field out, rename it or give it several names, which only its names tell.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         name: &'static str,
@@ -186,11 +244,20 @@ impl<'de> Deserializer<'de> for Row<'_> {
         if name == INTERVAL {
             return self.only()?.told(|cell| cell.deserialize_struct(name, fields, visitor));
         }
-        visitor.visit_map(self.cells())
+        match self.set.order {
+            Order::Fields(known) if std::ptr::eq(known, fields) => visitor.visit_seq(self.first_cells(fields.len())),
+            Order::Unknown => {
+                let Self { set, row } = self;
+                let value = visitor.visit_map(Row { set: &mut *set, row }.cells())?;
+                set.arrange(fields);
+                Ok(value)
+            }
+            _ => visitor.visit_map(self.cells()),
+        }
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, RowError> {
-        match self.columns {
+        match self.set.columns.as_slice() {
             [column] if column.is_null(self.row) => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
@@ -204,14 +271,14 @@ impl<'de> Deserializer<'de> for Row<'_> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, RowError> {
-        if let [Column { values: ColumnValues::Bytea(_), .. }] = self.columns {
+        if let [Column { values: ColumnValues::Bytea(_), .. }] = self.set.columns.as_slice() {
             return self.only()?.told(|cell| cell.deserialize_seq(visitor));
         }
         visitor.visit_seq(self.cells())
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, RowError> {
-        let count = self.columns.len();
+        let count = self.set.columns.len();
         if count != length {
             return Err(RowError::custom(format_args!("the result has {count} columns, and {length} were expected")));
         }
@@ -253,9 +320,10 @@ impl<'de> Deserializer<'de> for Row<'_> {
 
 /// The cells of one row, with the names of their columns or without.
 struct Cells<'a> {
-    columns: IterMut<'a, Column>,
+    columns: Take<IterMut<'a, Column>>,
     row: usize,
     next: Option<&'a mut Column>,
+    touched: &'a mut bool,
 }
 
 impl<'de> MapAccess<'de> for Cells<'_> {
@@ -270,6 +338,7 @@ impl<'de> MapAccess<'de> for Cells<'_> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, RowError> {
         let column = self.next.take().ok_or_else(|| RowError::custom("a value was asked for before its name"))?;
+        *self.touched = true;
         Cell { column, row: self.row }.told(|cell| seed.deserialize(cell))
     }
 }
@@ -279,6 +348,7 @@ impl<'de> SeqAccess<'de> for Cells<'_> {
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, RowError> {
         let Some(column) = self.columns.next() else { return Ok(None) };
+        *self.touched = true;
         Cell { column, row: self.row }.told(|cell| seed.deserialize(cell)).map(Some)
     }
 
@@ -403,18 +473,19 @@ impl<'de> Deserializer<'de> for Cell<'_> {
             return visitor.visit_unit();
         }
         let row = self.row;
-        match (name, &mut self.column.values) {
-            (Decimal::NAME, ColumnValues::Numeric(values))
-            | (Uuid::NAME, ColumnValues::Uuid(values))
-            | (Json::NAME, ColumnValues::Json(values)) => visitor.visit_string(Self::take(row, values)?),
-            (Decimal::NAME, ColumnValues::Int2(values)) => visitor.visit_i64(Self::take(row, values)?.into()),
-            (Decimal::NAME, ColumnValues::Int4(values)) | (Date::NAME, ColumnValues::Date(values)) => {
+        // The column's type first: it leaves one name to be compared.
+        match (&mut self.column.values, name) {
+            (ColumnValues::Numeric(values), Decimal::NAME)
+            | (ColumnValues::Uuid(values), Uuid::NAME)
+            | (ColumnValues::Json(values), Json::NAME) => visitor.visit_string(Self::take(row, values)?),
+            (ColumnValues::Int2(values), Decimal::NAME) => visitor.visit_i64(Self::take(row, values)?.into()),
+            (ColumnValues::Int4(values), Decimal::NAME) | (ColumnValues::Date(values), Date::NAME) => {
                 visitor.visit_i64(Self::take(row, values)?.into())
             }
-            (Decimal::NAME, ColumnValues::Int8(values))
-            | (Time::NAME, ColumnValues::Time(values))
-            | (Timestamp::NAME, ColumnValues::Timestamp(values))
-            | (TimestampTz::NAME, ColumnValues::Timestamptz(values)) => visitor.visit_i64(Self::take(row, values)?),
+            (ColumnValues::Int8(values), Decimal::NAME)
+            | (ColumnValues::Time(values), Time::NAME)
+            | (ColumnValues::Timestamp(values), Timestamp::NAME)
+            | (ColumnValues::Timestamptz(values), TimestampTz::NAME) => visitor.visit_i64(Self::take(row, values)?),
             _ => Err(RowError::invalid_type(Unexpected::Other("another type"), &visitor)),
         }
     }
@@ -645,6 +716,94 @@ mod tests {
         let twice =
             vec![column("id", ColumnValues::Int4(vec![1]), &[]), column("id", ColumnValues::Int4(vec![2]), &[])];
         assert!(rows::<Account>(set(1, twice)).unwrap_err().to_string().contains("duplicate field `id`"));
+    }
+
+    /// Three rows of so many columns; the number in a column tells its name and the row.
+    fn numbered(names: &[&str]) -> RowSet {
+        let values =
+            |name: &str| ColumnValues::Int4((0..3).map(|row| row * 100 + i32::from(name.as_bytes()[0])).collect());
+        set(3, names.iter().map(|name| column(name, values(name), &[])).collect())
+    }
+
+    const A: i32 = b'a' as i32;
+
+    #[test]
+    fn every_row_finds_its_fields_whatever_the_columns_order_is() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Three {
+            c: i32,
+            a: i32,
+            b: i32,
+        }
+        let of = |row| Three { c: A + 2 + row * 100, a: A + row * 100, b: A + 1 + row * 100 };
+        for names in [&["a", "b", "c"][..], &["c", "b", "a"], &["x", "b", "y", "c", "a", "z"]] {
+            assert_eq!(rows::<Three>(numbered(names)).unwrap(), [of(0), of(1), of(2)], "{names:?}");
+            assert_eq!(rows::<Option<Three>>(numbered(names)).unwrap(), [Some(of(0)), Some(of(1)), Some(of(2))]);
+        }
+    }
+
+    #[test]
+    fn fields_that_are_left_out_or_have_several_names_are_found_in_every_row() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Odd {
+            #[serde(skip)]
+            skipped: i32,
+            #[serde(alias = "b", alias = "other")]
+            first: i32,
+            #[serde(default)]
+            a: i32,
+        }
+        let of = |row, a| Odd { skipped: 0, first: A + 1 + row * 100, a };
+        assert_eq!(rows::<Odd>(numbered(&["a", "b"])).unwrap(), [of(0, A), of(1, A + 100), of(2, A + 200)]);
+        assert_eq!(rows::<Odd>(numbered(&["skipped", "b"])).unwrap(), [of(0, 0), of(1, 0), of(2, 0)]);
+        assert!(rows::<Odd>(numbered(&["a", "b", "other", "first"])).is_err(), "one field twice");
+    }
+
+    #[test]
+    fn a_type_that_knows_its_fields_by_name_only_is_read_too() {
+        #[derive(Debug, PartialEq)]
+        struct ByName(i32);
+
+        struct Names;
+
+        impl<'de> Visitor<'de> for Names {
+            type Value = ByName;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<ByName, M::Error> {
+                let mut sum = 0;
+                while let Some((_, value)) = map.next_entry::<String, i32>()? {
+                    sum += value;
+                }
+                Ok(ByName(sum))
+            }
+        }
+
+        impl<'de> Deserialize<'de> for ByName {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_struct("ByName", &["b", "a"], Names)
+            }
+        }
+
+        let of = |row: i32| ByName(2 * A + 1 + row * 200);
+        assert_eq!(rows::<ByName>(numbered(&["a", "b"])).unwrap(), [of(0), of(1), of(2)]);
+    }
+
+    #[test]
+    fn an_error_in_a_later_row_names_the_column_too() {
+        #[derive(Debug, Deserialize)]
+        struct Pair {
+            #[expect(dead_code, reason = "read, and not looked at")]
+            a: i32,
+            #[expect(dead_code, reason = "read, and not looked at")]
+            b: i32,
+        }
+        let mut pairs = numbered(&["b", "a"]);
+        pairs.columns[1].nulls = vec![2];
+        assert_eq!(rows::<Pair>(pairs).unwrap_err().to_string(), "column `a` holds NULL: expected i32");
     }
 
     #[test]

@@ -41,6 +41,11 @@ impl Decimal {
         &self.0
     }
 
+    /// The same, without a copy.
+    pub fn into_text(self) -> String {
+        self.0
+    }
+
     /// Digits after the point.
     pub fn scale(&self) -> usize {
         self.0.split_once('.').map_or(0, |(_, after)| after.len())

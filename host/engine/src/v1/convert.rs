@@ -79,11 +79,13 @@ impl From<ColumnValues> for wit::ColumnValues {
             ColumnValues::Int4(values) => Self::Int4(values),
             ColumnValues::Int8(values) => Self::Int8(values),
             ColumnValues::Float8(values) => Self::Float8(values),
-            ColumnValues::Numeric(values) => Self::Numeric(values.iter().map(Decimal::to_string).collect()),
+            ColumnValues::Numeric(values) => Self::Numeric(values.into_iter().map(Decimal::into_text).collect()),
             ColumnValues::Text(values) => Self::Text(values),
             ColumnValues::Bytea(values) => Self::Bytea(values),
             ColumnValues::Uuid(values) => {
-                Self::Uuid(values.into_iter().map(|bytes| Uuid::from_bytes(bytes).to_string()).collect())
+                let text =
+                    |bytes| Uuid::from_bytes(bytes).hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned();
+                Self::Uuid(values.into_iter().map(text).collect())
             }
             ColumnValues::Date(values) => Self::Date(values),
             ColumnValues::Time(values) => Self::Time(values),
