@@ -1,7 +1,7 @@
 use serde::de::DeserializeOwned;
 
 use crate::bindings::tenet::rule::database as host;
-use crate::row::rows;
+use crate::row::packed_rows;
 use crate::{Error, Result, Value};
 
 /// Runs one statement and gives its rows. One round trip.
@@ -36,7 +36,7 @@ use crate::{Error, Result, Value};
 /// # }
 /// ```
 pub fn query<T: DeserializeOwned>(sql: &str, params: &[Value]) -> Result<Vec<T>> {
-    rows(host::query(sql, params).map_err(Error::database)?)
+    packed_rows(host::query_packed(sql, params).map_err(Error::database)?)
 }
 
 /// Runs one statement that gives exactly one row; none or several are a bug. One round trip.

@@ -50,7 +50,7 @@ impl Decimal {
 
     /// Reads `-?digits(.digits)?`; no exponent, no plus sign, no white space.
     pub fn parse(text: &str) -> Result<Self, DecimalError> {
-        Self::read(text.to_owned(), 0)
+        Self::read(text, 0)
     }
 
     /// Reads a number as JSON writes it, with an exponent.
@@ -61,33 +61,29 @@ impl Decimal {
         // Zero is zero whatever its exponent is; any other number with an exponent that
         // does not fit has too many digits.
         match exponent.parse() {
-            Ok(exponent) => Self::read(mantissa.to_owned(), exponent),
+            Ok(exponent) => Self::read(mantissa, exponent),
             Err(_) if Self::parse(mantissa)?.is_zero() => Ok(Self::ZERO),
             Err(_) => Err(TOO_LONG),
         }
     }
 
-    /// The text's memory becomes that of the digits: a result of many rows has many numbers.
-    fn read(mantissa: String, exponent: i64) -> Result<Self, DecimalError> {
-        let mut digits = mantissa.into_bytes();
-        let negative = digits.first() == Some(&b'-');
-        let (mut well_formed, mut may_be_sign) = (true, true);
-        let (mut read, mut zeros, mut before) = (0, 0, None);
-        digits.retain_mut(|byte| {
-            match *byte {
+    fn read(mantissa: &str, exponent: i64) -> Result<Self, DecimalError> {
+        let (negative, unsigned) = mantissa.strip_prefix('-').map_or((false, mantissa), |rest| (true, rest));
+        let mut digits = Vec::with_capacity(unsigned.len());
+        let (mut read, mut before) = (0, None);
+        for byte in unsigned.bytes() {
+            match byte {
                 b'0'..=b'9' => {
-                    *byte -= b'0';
-                    zeros += usize::from(zeros == read && *byte == 0);
                     read += 1;
+                    if byte != b'0' || !digits.is_empty() {
+                        digits.push(byte - b'0');
+                    }
                 }
-                b'-' if may_be_sign => {}
                 b'.' if before.is_none() && read > 0 => before = Some(read),
-                _ => well_formed = false,
+                _ => return Err(NO_NUMBER),
             }
-            may_be_sign = false;
-            *byte < 10 && read > zeros
-        });
-        if !well_formed || read == 0 || before == Some(read) {
+        }
+        if read == 0 || before == Some(read) {
             return Err(NO_NUMBER);
         }
         let after = before.map_or(0, |before| read - before);
@@ -365,7 +361,7 @@ impl Native for Decimal {
     const NAME: &'static str = "tenet::Decimal";
     const EXPECTED: &'static str = "a decimal number";
 
-    fn from_text(text: String) -> Result<Self, TextError> {
+    fn from_text(text: &str) -> Result<Self, TextError> {
         Self::read(text, 0).map_err(|error| TextError::because(error.what))
     }
 

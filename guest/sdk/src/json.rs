@@ -58,8 +58,8 @@ impl Native for Json {
     const NAME: &'static str = "tenet::Json";
     const EXPECTED: &'static str = "JSON";
 
-    fn from_text(text: String) -> Result<Self, TextError> {
-        RawValue::from_string(text).map(Self).map_err(|_| TextError::because("expected JSON"))
+    fn from_text(text: &str) -> Result<Self, TextError> {
+        RawValue::from_string(text.to_owned()).map(Self).map_err(|_| TextError::because("expected JSON"))
     }
 
     fn from_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -294,7 +294,7 @@ macro_rules! in_text {
                 const NAME: &'static str = $name;
                 const EXPECTED: &'static str = $expected;
 
-                fn from_text(text: String) -> Result<Self, TextError> {
+                fn from_text(text: &str) -> Result<Self, TextError> {
                     text.parse()
                 }
 

@@ -93,7 +93,7 @@ impl Native for Uuid {
     const NAME: &'static str = "tenet::Uuid";
     const EXPECTED: &'static str = "a UUID";
 
-    fn from_text(text: String) -> Result<Self, TextError> {
+    fn from_text(text: &str) -> Result<Self, TextError> {
         text.parse()
     }
 }

@@ -7,7 +7,7 @@ use wasmtime::component::{Component, HasSelf, Linker};
 
 use self::bindings::tenet::rule::{context, database, events, log, types};
 pub(crate) use self::bindings::{Rejection, Request, RulePre, Verdict};
-use self::convert::in_batch;
+use self::convert::{in_batch, packed};
 use crate::call::CallState;
 use crate::halt::Halt;
 
@@ -68,6 +68,17 @@ impl database::Host for CallState {
         parameters: Vec<types::Value>,
     ) -> wasmtime::Result<Result<types::RowSet, types::DatabaseError>> {
         Ok(self.one(sql, parameters).await?.map(|outcome| outcome.rows.into()))
+    }
+
+    async fn query_packed(
+        &mut self,
+        sql: String,
+        parameters: Vec<types::Value>,
+    ) -> wasmtime::Result<Result<types::PackedRows, types::DatabaseError>> {
+        match self.one(sql, parameters).await? {
+            Ok(outcome) => Ok(Ok(packed(outcome.rows)?)),
+            Err(error) => Ok(Err(error)),
+        }
     }
 
     async fn execute(

@@ -25,11 +25,17 @@ mod bindings {
 pub struct Bare {
     engine: Engine,
     rule: RulePre<State>,
-    rows: Arc<Stock<types::RowSet>>,
+    rows: Arc<Rows>,
+}
+
+/// The same rows in both forms.
+struct Rows {
+    columns: Stock<types::RowSet>,
+    packed: Stock<types::PackedRows>,
 }
 
 struct State {
-    rows: Arc<Stock<types::RowSet>>,
+    rows: Arc<Rows>,
 }
 
 impl Bare {
@@ -47,12 +53,13 @@ impl Bare {
         let mut linker = Linker::new(&engine);
         bindings::Rule::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
         let rule = RulePre::new(linker.instantiate_pre(&component)?)?;
-        Ok(Self { engine, rule, rows: Arc::new(Stock::new(row_set(rows)?)) })
+        Ok(Self { engine, rule, rows: Arc::new(Rows::new(row_set(rows)?)) })
     }
 
     /// Makes copies of the rows for so many queries.
     pub fn fill(&self, queries: u32) {
-        self.rows.fill(queries);
+        self.rows.columns.fill(queries);
+        self.rows.packed.fill(queries);
     }
 
     /// Calls it in a fresh instance and gives its output.
@@ -92,6 +99,23 @@ fn best() -> anyhow::Result<Config> {
     Ok(config)
 }
 
+impl Rows {
+    fn new(columns: types::RowSet) -> Self {
+        let mut packed = types::PackedRows { rows: columns.clone(), texts: Vec::new() };
+        for column in &mut packed.rows.columns {
+            if let types::ColumnValues::Numeric(values) | types::ColumnValues::Text(values) = &mut column.values {
+                let mut texts = types::Texts { all: String::new(), ends: Vec::new() };
+                for value in values.drain(..) {
+                    texts.all += &value;
+                    texts.ends.push(u32::try_from(texts.all.len()).unwrap_or(u32::MAX));
+                }
+                packed.texts.push(texts);
+            }
+        }
+        Self { columns: Stock::new(columns), packed: Stock::new(packed) }
+    }
+}
+
 fn row_set(set: RowSet) -> anyhow::Result<types::RowSet> {
     let columns = set.columns.into_iter().map(|column| {
         let values = match column.values {
@@ -117,7 +141,15 @@ impl database::Host for State {
         _: String,
         _: Vec<types::Value>,
     ) -> wasmtime::Result<Result<types::RowSet, types::DatabaseError>> {
-        Ok(Ok(self.rows.take()))
+        Ok(Ok(self.rows.columns.take()))
+    }
+
+    async fn query_packed(
+        &mut self,
+        _: String,
+        _: Vec<types::Value>,
+    ) -> wasmtime::Result<Result<types::PackedRows, types::DatabaseError>> {
+        Ok(Ok(self.rows.packed.take()))
     }
 
     async fn execute(

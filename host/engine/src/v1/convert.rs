@@ -4,6 +4,7 @@ use tenet_core::{Column, ColumnValues, Decimal, Interval, Outcome, RowSet, SqlEr
 use uuid::Uuid;
 
 use super::bindings::tenet::rule::types as wit;
+use crate::halt::Halt;
 
 /// An error as a batch gives it, with its statement's number.
 pub(super) fn in_batch(statement: usize, mut error: SqlError) -> SqlError {
@@ -59,6 +60,10 @@ fn uuid(text: &str) -> Result<[u8; 16], String> {
     }
 }
 
+fn uuid_text(bytes: [u8; 16]) -> String {
+    Uuid::from_bytes(bytes).hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned()
+}
+
 impl From<wit::Interval> for Interval {
     fn from(wit::Interval { months, days, microseconds }: wit::Interval) -> Self {
         Self { months, days, microseconds }
@@ -109,6 +114,45 @@ impl From<RowSet> for wit::RowSet {
     }
 }
 
+/// Rows with their texts one behind the other.
+pub(super) fn packed(RowSet { columns, rows, bytes: _ }: RowSet) -> Result<wit::PackedRows, Halt> {
+    let mut all = Vec::new();
+    let mut packed = Vec::with_capacity(columns.len());
+    for Column { name, values, nulls } in columns {
+        let values = match values {
+            ColumnValues::Numeric(values) => {
+                all.push(texts(values.iter().map(Decimal::as_str))?);
+                wit::ColumnValues::Numeric(Vec::new())
+            }
+            ColumnValues::Text(values) => {
+                all.push(texts(values.iter().map(String::as_str))?);
+                wit::ColumnValues::Text(Vec::new())
+            }
+            ColumnValues::Uuid(values) => {
+                all.push(texts(values.into_iter().map(uuid_text))?);
+                wit::ColumnValues::Uuid(Vec::new())
+            }
+            ColumnValues::Json(values) => {
+                all.push(texts(values.iter().map(String::as_str))?);
+                wit::ColumnValues::Json(Vec::new())
+            }
+            other => other.into(),
+        };
+        packed.push(wit::Column { name, values, nulls });
+    }
+    Ok(wit::PackedRows { rows: wit::RowSet { columns: packed, rows }, texts: all })
+}
+
+fn texts<T: AsRef<str>>(values: impl ExactSizeIterator<Item = T>) -> Result<wit::Texts, Halt> {
+    let mut texts = wit::Texts { all: String::new(), ends: Vec::with_capacity(values.len()) };
+    for value in values {
+        texts.all.push_str(value.as_ref());
+        let end = u32::try_from(texts.all.len());
+        texts.ends.push(end.map_err(|_| Halt::Host("a column of texts has more than 4 GiB"))?);
+    }
+    Ok(texts)
+}
+
 impl From<Outcome> for wit::Outcome {
     fn from(Outcome { rows, affected }: Outcome) -> Self {
         Self { rows: rows.into(), affected }
@@ -140,6 +184,33 @@ mod tests {
             panic!()
         };
         assert_eq!(given, ["1.00"]);
+    }
+
+    #[test]
+    fn packed_texts_are_cut_where_they_end() {
+        let column = |name: &str, values, nulls| Column { name: name.into(), values, nulls };
+        let bytes = [7; 16];
+        let set = RowSet {
+            columns: vec![
+                column("t", ColumnValues::Text(vec!["über".into(), String::new(), "x".into()]), vec![1]),
+                column("i", ColumnValues::Int8(vec![1, 2, 3]), vec![]),
+                column("n", ColumnValues::Numeric(vec![Decimal::parse("1.50").unwrap(); 3]), vec![]),
+                column("u", ColumnValues::Uuid(vec![bytes; 3]), vec![]),
+            ],
+            rows: 3,
+            bytes: 0,
+        };
+        let packed = packed(set).unwrap();
+        assert_eq!(packed.rows.rows, 3);
+        let [t, i, n, u] = &packed.rows.columns[..] else { panic!("four columns") };
+        assert!(matches!(&t.values, wit::ColumnValues::Text(values) if values.is_empty()));
+        assert_eq!(t.nulls, [1]);
+        assert!(matches!(&i.values, wit::ColumnValues::Int8(values) if *values == [1, 2, 3]));
+        assert!(matches!((&n.values, &u.values), (wit::ColumnValues::Numeric(_), wit::ColumnValues::Uuid(_))));
+        let [t, n, u] = &packed.texts[..] else { panic!("three columns of texts") };
+        assert_eq!((t.all.as_str(), &t.ends[..]), ("überx", &[5, 5, 6][..]));
+        assert_eq!((n.all.as_str(), &n.ends[..]), ("1.501.501.50", &[4, 8, 12][..]));
+        assert_eq!((u.all.len(), &u.ends[..]), (108, &[36, 72, 108][..]));
     }
 
     #[test]

@@ -14,10 +14,19 @@ const ACCOUNTS: &str = "SELECT n AS id, 'owner ' || n AS owner, n * 1.25 AS bala
 #[derive(Deserialize, JsonSchema)]
 struct Input {
     rows: i64,
-    /// Whether to leave the rows as the host gives them, and only count them: what is left
-    /// is the price of the boundary alone.
     #[serde(default)]
-    columns: bool,
+    r#as: Form,
+}
+
+/// What becomes of the rows. Where they stay as the host gives them and are only counted,
+/// what is left is the price of the boundary alone.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Form {
+    #[default]
+    Structs,
+    Columns,
+    Packed,
 }
 
 #[derive(Deserialize)]
@@ -38,9 +47,14 @@ struct Output {
 #[tenet::rule]
 fn rows(input: Input) -> tenet::Result<Output> {
     let params = params![input.rows];
-    if input.columns {
-        let Ok(set) = database::query(ACCOUNTS, params) else { tenet::reject!("no-rows", "the query failed") };
-        return Ok(Output { rows: set.rows as usize, sum: 0 });
+    let untouched = match input.r#as {
+        Form::Structs => None,
+        Form::Columns => Some(database::query(ACCOUNTS, params).map(|set| set.rows)),
+        Form::Packed => Some(database::query_packed(ACCOUNTS, params).map(|packed| packed.rows.rows)),
+    };
+    if let Some(rows) = untouched {
+        let Ok(rows) = rows else { tenet::reject!("no-rows", "the query failed") };
+        return Ok(Output { rows: rows as usize, sum: 0 });
     }
     let accounts: Vec<Account> = tenet::query(ACCOUNTS, params)?;
     let counts = |account: &&Account| {
