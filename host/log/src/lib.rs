@@ -27,5 +27,5 @@ pub fn json<W>(filter: &str, out: W) -> Result<impl Subscriber + Send + Sync + u
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    Ok(Registry::default().with(EnvFilter::try_new(filter)?).with(Lines::new(out)))
+    Ok(Registry::default().with(Lines::new(EnvFilter::try_new(filter)?, out)))
 }

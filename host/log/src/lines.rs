@@ -3,7 +3,9 @@ use std::io::Write;
 use std::time::Instant;
 
 use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::Interest;
 use tracing::{Event, Metadata, Subscriber};
+use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
@@ -26,6 +28,9 @@ thread_local! {
 
 /// Writes a line an event, and one a span that is in no other.
 pub(crate) struct Lines<W> {
+    /// What is written at all. Asked from here and not as a layer of its own: each layer
+    /// costs every step of every span.
+    filter: EnvFilter,
     out: W,
 }
 
@@ -38,8 +43,8 @@ struct Open {
 }
 
 impl<W> Lines<W> {
-    pub(crate) fn new(out: W) -> Self {
-        Self { out }
+    pub(crate) fn new(filter: EnvFilter, out: W) -> Self {
+        Self { filter, out }
     }
 }
 
@@ -70,7 +75,28 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     W: for<'a> MakeWriter<'a> + 'static,
 {
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        Layer::<S>::register_callsite(&self.filter, metadata)
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>, context: Context<'_, S>) -> bool {
+        self.filter.enabled(metadata, context)
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        self.filter.max_level_hint()
+    }
+
+    fn on_enter(&self, id: &Id, context: Context<'_, S>) {
+        self.filter.on_enter(id, context);
+    }
+
+    fn on_exit(&self, id: &Id, context: Context<'_, S>) {
+        self.filter.on_exit(id, context);
+    }
+
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        self.filter.on_new_span(attributes, id, context.clone());
         let Some(span) = context.span(id) else { return };
         let mut open = Open { members: Members::new(), inside: Vec::new(), since: Instant::now() };
         attributes.record(&mut open.members);
@@ -78,6 +104,7 @@ where
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        self.filter.on_record(id, values, context.clone());
         let Some(span) = context.span(id) else { return };
         if let Some(open) = span.extensions_mut().get_mut::<Open>() {
             values.record(&mut open.members);
@@ -103,6 +130,7 @@ where
     }
 
     fn on_close(&self, id: Id, context: Context<'_, S>) {
+        self.filter.on_close(id.clone(), context.clone());
         let Some(span) = context.span(&id) else { return };
         let Some(mut open) = span.extensions_mut().remove::<Open>() else { return };
         if !open.members.has("elapsed_us") {

@@ -125,15 +125,16 @@ pub(super) fn packed(RowSet { columns, rows, bytes: _ }: RowSet) -> Result<wit::
                 wit::ColumnValues::Numeric(Vec::new())
             }
             ColumnValues::Text(values) => {
-                all.push(texts(values.iter().map(String::as_str))?);
+                all.push(texts(values.iter())?);
                 wit::ColumnValues::Text(Vec::new())
             }
             ColumnValues::Uuid(values) => {
-                all.push(texts(values.into_iter().map(uuid_text))?);
+                let values: Vec<String> = values.into_iter().map(uuid_text).collect();
+                all.push(texts(values.iter())?);
                 wit::ColumnValues::Uuid(Vec::new())
             }
             ColumnValues::Json(values) => {
-                all.push(texts(values.iter().map(String::as_str))?);
+                all.push(texts(values.iter())?);
                 wit::ColumnValues::Json(Vec::new())
             }
             other => other.into(),
@@ -143,8 +144,9 @@ pub(super) fn packed(RowSet { columns, rows, bytes: _ }: RowSet) -> Result<wit::
     Ok(wit::PackedRows { rows: wit::RowSet { columns: packed, rows }, texts: all })
 }
 
-fn texts<T: AsRef<str>>(values: impl ExactSizeIterator<Item = T>) -> Result<wit::Texts, Halt> {
-    let mut texts = wit::Texts { all: String::new(), ends: Vec::with_capacity(values.len()) };
+fn texts<T: AsRef<str>>(values: impl ExactSizeIterator<Item = T> + Clone) -> Result<wit::Texts, Halt> {
+    let bytes = values.clone().map(|value| value.as_ref().len()).sum();
+    let mut texts = wit::Texts { all: String::with_capacity(bytes), ends: Vec::with_capacity(values.len()) };
     for value in values {
         texts.all.push_str(value.as_ref());
         let end = u32::try_from(texts.all.len());
