@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
@@ -56,7 +57,7 @@ impl<'a> Canonical<'a> {
             Some('[') => self.array(depth),
             Some('"') => {
                 let text = self.string()?;
-                self.push_json(&text);
+                self.push_string(&text, matches!(text, Cow::Borrowed(_)));
                 Ok(())
             }
             Some('-' | '0'..='9') => {
@@ -76,7 +77,7 @@ impl<'a> Canonical<'a> {
         self.out.push(b'{');
         let start = self.out.len();
         // Each member's name and where it stands after `start`.
-        let mut members: Vec<(String, Range<usize>)> = Vec::new();
+        let mut members: Vec<(Cow<'_, str>, Range<usize>)> = Vec::new();
         while self.peek() != Some('}') {
             if self.peek() == Some(',') {
                 self.skip(1);
@@ -87,7 +88,7 @@ impl<'a> Canonical<'a> {
             }
             let from = self.out.len() - start;
             let name = self.string()?;
-            self.push_json(&name);
+            self.push_string(&name, matches!(name, Cow::Borrowed(_)));
             self.out.push(b':');
             self.peek();
             self.skip(1);
@@ -97,7 +98,7 @@ impl<'a> Canonical<'a> {
         self.skip(1);
         if !members.is_sorted_by(|(a, _), (b, _)| a < b) {
             members.sort_by(|(a, _), (b, _)| a.cmp(b));
-            let mut previous: Option<&str> = None;
+            let mut previous: Option<&Cow<'_, str>> = None;
             let written = self.out.split_off(start);
             for (name, place) in &members {
                 if previous == Some(name) {
@@ -130,14 +131,15 @@ impl<'a> Canonical<'a> {
     }
 
     /// Reads a string with its quotes and gives its meaning.
-    fn string(&mut self) -> Result<String, DigestError> {
+    fn string(&mut self) -> Result<Cow<'a, str>, DigestError> {
         let mut escaped = false;
+        let mut any_escaped = false;
         let mut end = self.rest.len();
-        for (at, c) in self.rest.char_indices().skip(1) {
-            match c {
+        for (at, byte) in self.rest.bytes().enumerate().skip(1) {
+            match byte {
                 _ if escaped => escaped = false,
-                '\\' => escaped = true,
-                '"' => {
+                b'\\' => (escaped, any_escaped) = (true, true),
+                b'"' => {
                     end = at + 1;
                     break;
                 }
@@ -146,7 +148,22 @@ impl<'a> Canonical<'a> {
         }
         let (text, rest) = self.rest.split_at(end);
         self.rest = rest;
-        serde_json::from_str(text).map_err(|error| DigestError(format!("not a string of Unicode: {error}")))
+        if !any_escaped {
+            return Ok(Cow::Borrowed(text.get(1..text.len().saturating_sub(1)).unwrap_or_default()));
+        }
+        let meaning = serde_json::from_str(text).map(Cow::Owned);
+        meaning.map_err(|error| DigestError(format!("not a string of Unicode: {error}")))
+    }
+
+    /// What needed no escape when it was read (`plain`) needs none now.
+    fn push_string(&mut self, text: &str, plain: bool) {
+        if plain {
+            self.out.push(b'"');
+            self.out.extend_from_slice(text.as_bytes());
+            self.out.push(b'"');
+        } else {
+            self.push_json(text);
+        }
     }
 
     /// Memory takes everything, and there is nothing in texts and numbers to refuse.
@@ -185,7 +202,8 @@ impl<'a> Canonical<'a> {
     }
 
     fn peek(&mut self) -> Option<char> {
-        self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
+        let white = self.rest.bytes().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
+        self.skip(white);
         self.rest.chars().next()
     }
 
@@ -227,6 +245,7 @@ mod tests {
     fn the_order_of_members_white_space_and_escapes_do_not_count() {
         assert!(same(r#"{"a":1,"b":[true,null]}"#, "{ \"b\" : [ true , null ],\n \"a\" : 1 }"));
         assert!(same(r#"{"a":"\u0041\/"}"#, r#"{"\u0061":"A/"}"#));
+        assert!(same(r#"["\u007f\u00e9 \\ \u0022"]"#, "[\"\u{7f}é \\\\ \\\"\"]"));
         assert!(same(r#"{"x":{"b":1,"a":2}}"#, r#"{"x":{"a":2,"b":1}}"#));
     }
 
