@@ -105,16 +105,18 @@ fn bundle(folder: &Path, index: &Index, count: usize) -> anyhow::Result<TempDir>
         let (component, compiled) = (copied(&rule.component, number)?, Some(copied(compiled, number)?));
         Ok(Rule { name: format!("rows-{number}"), component, compiled, ..rule.clone() })
     });
-    let operations =
-        vec![Operation {
-            name: "rows-read".into(),
-            rules: vec!["rows-0".into()],
-            key: None,
-            read_only: true,
-            callers: None,
-        }];
+    let operations = vec![Operation {
+        name: "rows-read".into(),
+        rules: vec!["rows-0".into()],
+        key: None,
+        read_only: true,
+        callers: None,
+    }];
     let made_of =
         Index { operations, rules: rules.collect::<anyhow::Result<_>>()?, schema: Vec::new(), ..index.clone() };
+    if let Some(openapi) = &made_of.openapi {
+        fs::copy(folder.join(&openapi.path), made.path().join(&openapi.path))?;
+    }
     fs::write(made.path().join(INDEX), made_of.to_json())?;
     Ok(made)
 }

@@ -108,6 +108,10 @@ impl Ledger for Ready {
         Box::new(self.clone())
     }
 
+    fn ready(&self, _: Instant) -> BoxFuture<'_, Result<(), Fault>> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn staged<'a>(
         &'a self,
         _: &'a str,
