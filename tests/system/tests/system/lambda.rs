@@ -60,6 +60,14 @@ impl Lambda {
     }
 }
 
+impl Lambda {
+    /// Asks the function's URL.
+    async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> http::Answer {
+        let path = format!("/lambda-url/{FUNCTION}{path}");
+        http::send(&self.address, method, &path, headers, body).await.unwrap()
+    }
+}
+
 /// The function as Lambda starts it: with its own environment and nothing of ours.
 fn bootstrap(url: &str, bus: &str) -> Command {
     let mut command = Command::new(support::path("TENET_TEST_BOOTSTRAP"));
@@ -123,6 +131,32 @@ async fn it_tells_a_caller_without_a_key_which_one_it_was_given() {
     let repeated: serde_json::Value = serde_json::from_str(&repeated).unwrap();
     assert_eq!(repeated["body"], answer["body"]);
     assert_eq!(database.count("select count(*) from transactions").await, 1);
+}
+
+#[tokio::test]
+async fn it_answers_http_requests_as_a_function_url_hands_them_over() {
+    let database = support::database().await;
+    let bus = Bus::create().await;
+    let lambda = Lambda::start(database.url(), bus.name()).await;
+    let headers = [("content-type", "application/json"), ("idempotency-key", "k-1")];
+    let write = r#"{"transaction_id":"test-001","amount":100.50}"#;
+    let first = lambda.send("POST", "/operations/write", &headers, write).await;
+    let output = r#"{"message":"Transaction created successfully","transaction_id":"test-001"}"#;
+    assert_eq!((first.status, first.body.as_str()), (200, output));
+    assert_eq!((first.header("idempotency-key"), first.header("idempotent-replayed")), (Some("k-1"), Some("false")));
+    let again = lambda.send("POST", "/operations/write", &headers, write).await;
+    assert_eq!((again.body.as_str(), again.header("idempotent-replayed")), (output, Some("true")));
+
+    let rejected = lambda.send("POST", "/operations/write", &headers[..1], r#"{"amount":100.505}"#).await;
+    assert_eq!((rejected.status, rejected.header("content-type")), (422, Some("application/problem+json")));
+    assert_eq!(rejected.json()["code"], "invalid-amount");
+    assert_eq!(lambda.send("GET", "/operations/nothing", &[], "").await.status, 404);
+    assert_eq!(lambda.send("GET", "/health", &[], "").await.json()["status"], "ready");
+    let document = lambda.send("GET", "/openapi.json", &[], "").await.json();
+    assert!(document["paths"]["/operations/write"]["post"].is_object(), "{document}");
+
+    assert_eq!(database.count("select count(*) from transactions").await, 1);
+    assert_eq!(bus.receive(1).await.len(), 1);
 }
 
 #[tokio::test]
