@@ -20,7 +20,7 @@ struct Input {
 
 /// What becomes of the rows. Where they stay as the host gives them and are only counted,
 /// what is left is the price of the boundary alone.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Form {
     #[default]
