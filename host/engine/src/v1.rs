@@ -27,6 +27,9 @@ mod bindings {
 /// The package whose interfaces the host offers.
 const PACKAGE: &str = "tenet:rule/";
 
+/// What a rule exports.
+const EXPORTS: [&str; 2] = ["evaluate", "describe"];
+
 /// The most random bytes that one call gives.
 const MAX_RANDOM: u32 = 65_536;
 
@@ -49,8 +52,10 @@ pub(crate) fn link(linker: &Linker<CallState>, component: &Component) -> Result<
     if !foreign.is_empty() {
         return Err(WorldError(format!("it imports {}, which the host does not offer", foreign.join(", "))));
     }
-    if !world.exports(linker.engine()).any(|(name, _)| name == "evaluate") {
-        return Err(WorldError("it does not export the function `evaluate`".to_owned()));
+    for wanted in EXPORTS {
+        if !world.exports(linker.engine()).any(|(name, _)| name == wanted) {
+            return Err(WorldError(format!("it does not export the function `{wanted}`")));
+        }
     }
     let told = |error: wasmtime::Error| {
         let chain: Vec<String> = error.chain().map(ToString::to_string).collect();

@@ -387,7 +387,7 @@ fn a_component_of_another_world_is_refused_by_what_it_lacks_or_wants() {
     let wasi = refusal(&with_section(&instance_type, 10, &import));
     assert!(wasi.contains("wasi:cli/environment@0.2.0, which the host does not offer"), "{wasi}");
 
-    // A module with a function `e` of no parameters, lifted and exported as `evaluate`.
+    // A module with a function `e` of no parameters, lifted and exported under both names.
     let module = with_section(MODULE, 1, &[1, 0x60, 0, 0]);
     let module = with_section(&module, 3, &[1, 0]);
     let module = with_section(&module, 7, &[1, 1, b'e', 0, 0]);
@@ -397,9 +397,10 @@ fn a_component_of_another_world_is_refused_by_what_it_lacks_or_wants() {
     let component = with_section(&component, 6, &[1, 0, 0, 1, 0, 1, b'e']);
     let component = with_section(&component, 7, &[1, 0x40, 0, 1, 0]);
     let component = with_section(&component, 8, &[1, 0, 0, 0, 0, 0]);
-    let component = with_section(&component, 11, b"\x01\0\x08evaluate\x01\0\0");
-    let typed = refusal(&component);
-    assert!(typed.contains("tenet:rule@1.0.0") && typed.contains("evaluate"), "{typed}");
+    let half = refusal(&with_section(&component, 11, b"\x01\0\x08evaluate\x01\0\0"));
+    assert!(half.contains("does not export the function `describe`"), "{half}");
+    let typed = refusal(&with_section(&component, 11, b"\x02\0\x08evaluate\x01\0\0\0\x08describe\x01\0\0"));
+    assert!(typed.contains("tenet:rule@1.0.0") && typed.contains("type-checking export"), "{typed}");
 }
 
 /// Copies the compiled rules of a bundle.
@@ -450,4 +451,19 @@ async fn a_library_of_components_behaves_as_one_of_a_bundle() {
         probe(&compiled, "context", &Limits::default(), Calls::new()).await,
     );
     assert_eq!(output(&theirs), output(&ours));
+}
+
+#[tokio::test]
+async fn a_rule_tells_its_types_where_it_was_built_to_and_is_shipped_without_them() {
+    let (folder, index) = bundle("guests");
+    let component = std::fs::read(tenet_build::describing(&folder, "veto")).unwrap();
+    let asked = Library::compile(engine(1), [("veto", component.as_slice())]).unwrap();
+    let told: serde_json::Value = serde_json::from_str(&asked.describe("veto").await.unwrap()).unwrap();
+    assert_eq!(told["input"]["properties"]["veto"]["type"], "boolean", "{told}");
+    assert_eq!(told["output"]["required"], serde_json::json!(["second"]), "{told}");
+
+    assert_eq!(library(1).describe("veto").await.unwrap(), "{}");
+    let shipped = std::fs::metadata(folder.join(&index.rule("veto").unwrap().component.path)).unwrap().len();
+    assert!(shipped < component.len() as u64, "{shipped}");
+    assert!(asked.describe("nothing").await.unwrap_err().to_string().contains("there is no such rule"));
 }
