@@ -103,8 +103,11 @@ async fn listen(port: u16, number: u16) -> anyhow::Result<TcpListener> {
 async fn converse(stream: TcpStream, host: Arc<Local>, watcher: Watcher) {
     let service = service_fn(move |request: Request<Incoming>| {
         let host = Arc::clone(&host);
+        // In a task of its own, which a client that leaves does not end: nor does it in
+        // Lambda, where a request that was begun is decided and its events leave.
+        let answering = tokio::spawn(answer(Arc::clone(&host), request));
         async move {
-            let (head, body) = answer(&host, request).await.into_parts();
+            let (head, body) = answering.await.unwrap_or_else(|_| host.api().broken()).into_parts();
             Ok::<_, Infallible>(http::Response::from_parts(head, Full::new(Bytes::from(body))))
         }
     });
@@ -117,7 +120,7 @@ async fn converse(stream: TcpStream, host: Arc<Local>, watcher: Watcher) {
 }
 
 /// Answers one request and tells the terminal.
-async fn answer(host: &Local, request: Request<Incoming>) -> Reply {
+async fn answer(host: Arc<Local>, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
     let line = format!("{} {}", head.method, head.uri.path());
     let caller = caller(&head.headers);

@@ -4,6 +4,8 @@
 use std::process::Stdio;
 
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::process::Command;
 
 use crate::support::serve::Served;
@@ -100,6 +102,25 @@ async fn what_is_too_large_or_broken_off_is_answered_and_the_next_request_is_ser
     }
     assert_eq!(served.operate("read", &[], "").await.status, 200);
     assert_eq!(database.count("select count(*) from transactions").await, 0);
+}
+
+#[tokio::test]
+async fn what_a_client_began_is_decided_although_it_leaves() {
+    let database = support::database().await;
+    let mut served = Served::start("rules", database.url()).await;
+    let other = database.connect().await;
+    other.batch_execute("begin; lock table transactions").await.unwrap();
+    let body = r#"{"transaction_id":"left","amount":1}"#;
+    let head = format!("POST /operations/write HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len());
+    let mut stream = TcpStream::connect(served.east()).await.unwrap();
+    stream.write_all((head + body).as_bytes()).await.unwrap();
+    // It has begun when it waits for the lock.
+    while database.count("select count(*) from pg_locks where not granted").await == 0 {}
+    drop(stream);
+    other.batch_execute("commit").await.unwrap();
+    let line = served.told("POST /operations/write").await;
+    assert!(line.contains("accepted (200)"), "{line}");
+    assert_eq!(database.count("select count(*) from transactions").await, 1);
 }
 
 /// Schemathesis makes requests that fit the document and ones that do not, and holds every

@@ -1,11 +1,16 @@
 //! `tenet serve` as a person starts it.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
 
 use super::http::{self, Answer};
+
+/// Far longer than anything takes that is ever told.
+const HANGS: Duration = Duration::from_secs(120);
 
 /// The served API, which ends with the value.
 pub(crate) struct Served {
@@ -61,7 +66,8 @@ impl Served {
             if let Some(line) = self.seen.iter().find(|line| line.contains(part)) {
                 return line.clone();
             }
-            let line = self.lines.next_line().await.unwrap();
+            let line = timeout(HANGS, self.lines.next_line()).await;
+            let line = line.unwrap_or_else(|_| panic!("it does not tell {part:?}: {:?}", self.seen)).unwrap();
             self.seen.push(line.unwrap_or_else(|| panic!("it ended without telling {part:?}: {:?}", self.seen)));
         }
     }
