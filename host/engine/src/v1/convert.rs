@@ -87,11 +87,7 @@ impl From<ColumnValues> for wit::ColumnValues {
             ColumnValues::Numeric(values) => Self::Numeric(values.into_iter().map(Decimal::into_text).collect()),
             ColumnValues::Text(values) => Self::Text(values),
             ColumnValues::Bytea(values) => Self::Bytea(values),
-            ColumnValues::Uuid(values) => {
-                let text =
-                    |bytes| Uuid::from_bytes(bytes).hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned();
-                Self::Uuid(values.into_iter().map(text).collect())
-            }
+            ColumnValues::Uuid(values) => Self::Uuid(values.into_iter().map(uuid_text).collect()),
             ColumnValues::Date(values) => Self::Date(values),
             ColumnValues::Time(values) => Self::Time(values),
             ColumnValues::Timestamp(values) => Self::Timestamp(values),
