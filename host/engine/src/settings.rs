@@ -52,6 +52,10 @@ const CODE: &[Setting] = &[
         config.relaxed_simd_deterministic(true);
     }),
     ("canonical-nan", canonical_nan),
+    // A trap names its functions, and nothing asks for their bytes: a tenth of a rule's file.
+    ("no-address-map", |config| {
+        config.generate_address_map(false);
+    }),
 ];
 
 #[cfg(feature = "compile")]
