@@ -68,7 +68,7 @@ impl Api {
         let route = match path {
             OPERATIONS => ok(&self.list),
             "/openapi.json" => ok(&self.openapi),
-            "/live" => Route::Reply(self.state(StatusCode::OK, "live")),
+            "/live" => Route::Reply(self.state("live")),
             "/health" => Route::Health,
             _ => match self.operation(path) {
                 Some(operation) if method == Method::POST => return invocation(operation, request),
@@ -90,7 +90,7 @@ impl Api {
     /// The answer to a question for the host's health.
     pub fn health(&self, ready: bool) -> Reply {
         if ready {
-            return self.state(StatusCode::OK, "ready");
+            return self.state("ready");
         }
         let detail = "The database cannot be reached, or has not got Tenet's tables.";
         reply::problem(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail)
@@ -125,13 +125,13 @@ impl Api {
         reply::problem(StatusCode::NOT_FOUND, "not-found", &detail)
     }
 
-    fn state(&self, status: StatusCode, state: &str) -> Reply {
+    fn state(&self, status: &str) -> Reply {
         #[derive(Serialize)]
         struct State<'a> {
             status: &'a str,
             region: &'a str,
         }
-        reply::json(status, "application/json", reply::text(&State { status: state, region: &self.region }))
+        reply::json(StatusCode::OK, "application/json", reply::text(&State { status, region: &self.region }))
     }
 }
 
