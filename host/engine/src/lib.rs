@@ -7,10 +7,13 @@
 //! instance of its own that nobody has used before and nobody will use again, runs under
 //! limits, and ends in one of the ways that `Ended` lists. With the feature `compile`, a
 //! [`Compiler`] makes the files that a library loads; hosts are built without it.
+//! [`Library::describe`] asks a rule what it takes and gives, which is done when a bundle
+//! is built and never for a request.
 //!
 //! What a rule may ask of the host is written in `wit/`, one folder a major version, and
-//! each has one module here that turns its types into the host's vocabulary. Types of
-//! WIT and of wasmtime never leave this crate.
+//! each has one module here that turns its types into the host's vocabulary. Types of WIT
+//! never leave this crate, and of wasmtime's none but for the benchmarks, which compare the
+//! engine with less than itself and have a feature, `bare`, for it.
 //!
 //! What it must never know: databases, events and their buses, attempts, retries, grants.
 //! A host call goes to whoever implements `HostCalls`, which may answer or stop the
