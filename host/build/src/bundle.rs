@@ -1,9 +1,9 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tenet_core::Limits;
 use tenet_core::bundle::{Index, Operation};
+use tenet_core::{HostSettings, Limits};
 use toml::Spanned;
 
 use crate::manifest::{self, Document, Manifest, RuleManifest, nearest};
@@ -20,6 +20,7 @@ const MAX_OPERATION: usize = 255;
 #[derive(Clone, Debug)]
 pub struct Bundle {
     pub(crate) directory: PathBuf,
+    pub(crate) host: HostSettings,
     pub(crate) operations: Vec<Operation>,
     pub(crate) rules: Vec<RuleSource>,
     pub(crate) schema: Vec<String>,
@@ -46,9 +47,12 @@ impl Bundle {
             return Err(Error::new(what).with_help("name the folder of one; `tenet new PATH` makes one"));
         }
         let rules = rules(&directory)?;
-        let operations = operations(&manifest, &rules)?;
+        let document = Document::read(&manifest)?;
+        let Manifest { host, operations, .. } = document.parse()?;
+        let host = host_settings(&document, host)?;
+        let operations = checked(&document, operations, &rules)?;
         let schema = schema(&directory.join("schema"))?;
-        Ok(Self { directory, operations, rules, schema })
+        Ok(Self { directory, host, operations, rules, schema })
     }
 
     /// A digest of everything that the components are made of: the bundle, the crates that
@@ -105,12 +109,22 @@ fn rules(directory: &Path) -> Result<Vec<RuleSource>, Error> {
     Ok(rules)
 }
 
-fn operations(path: &Path, known: &[RuleSource]) -> Result<Vec<Operation>, Error> {
-    let document = Document::read(path)?;
-    let Manifest { operations, .. } = document.parse()?;
+fn host_settings(document: &Document, host: Option<Spanned<HostSettings>>) -> Result<HostSettings, Error> {
+    let Some(host) = host else { return Ok(HostSettings::default()) };
+    match host.get_ref().check() {
+        Ok(()) => Ok(host.into_inner()),
+        Err(impossible) => Err(document.error(host.span(), format!("the host's setting {impossible}"))),
+    }
+}
+
+fn checked(
+    document: &Document,
+    operations: BTreeMap<Spanned<String>, manifest::Operation>,
+    known: &[RuleSource],
+) -> Result<Vec<Operation>, Error> {
     let mut checked = Vec::new();
     for (name, operation) in operations {
-        let manifest::Operation { rules, key, read_only, callers } = operation;
+        let manifest::Operation { rules, key, read_only, callers, events } = operation;
         let refuse = |span, why: &str| document.error(span, format!("the operation {} {why}", name.get_ref()));
         if !is_operation(name.get_ref()) {
             let help = "take letters, digits, hyphens, underscores and dots";
@@ -153,7 +167,8 @@ fn operations(path: &Path, known: &[RuleSource]) -> Result<Vec<Operation>, Error
         let callers = callers.map(|callers| callers.into_iter().map(Spanned::into_inner).collect());
         let rules = rules.into_inner().into_iter().map(Spanned::into_inner).collect();
         let key = key.map(Spanned::into_inner);
-        checked.push(Operation { name: name.into_inner(), rules, key, read_only, callers });
+        let events = events.into_iter().map(Spanned::into_inner).collect();
+        checked.push(Operation { name: name.into_inner(), rules, key, read_only, callers, events });
     }
     Ok(checked)
 }
@@ -252,7 +267,10 @@ mod tests {
         let at = "tenet.toml";
         let operation = "version = 1\n[operations.write]\n";
         for (text, told) in [
-            ("version = 1\nsurprise = 1\n", "2:1: unknown field `surprise`, expected `version` or `operations`"),
+            (
+                "version = 1\nsurprise = 1\n",
+                "2:1: unknown field `surprise`, expected one of `version`, `host`, `operations`",
+            ),
             (
                 "version = 2\nsurprise = 1\n",
                 "1:11: it has version 2, and this tenet reads version 1; \
@@ -281,7 +299,7 @@ mod tests {
             (
                 "rules = [\"record\"]\nread_olny = true\n",
                 "4:1: unknown field `read_olny`, \
-             expected one of `rules`, `key`, `read_only`, `callers`; did you mean `read_only`?",
+             expected one of `rules`, `key`, `read_only`, `callers`, `events`; did you mean `read_only`?",
             ),
             (
                 "rules = [\"record\", \"record\"]\n",

@@ -74,6 +74,7 @@ pub(crate) fn compile(
         // Once more, since a first build makes lock files.
         sources: sources.digest()?,
         compiled_for: None,
+        host: bundle.host.clone(),
         operations: bundle.operations.clone(),
         rules: Vec::new(),
         schema: Vec::new(),

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tenet_core::Limits;
 use tenet_core::bundle::Caller;
+use tenet_core::{HostSettings, Limits};
 use toml::Spanned;
 
 use crate::Error;
@@ -22,6 +22,7 @@ const VERSION: u32 = 1;
 pub(crate) struct Manifest {
     #[serde(rename = "version")]
     _version: u32,
+    pub(crate) host: Option<Spanned<HostSettings>>,
     #[serde(default)]
     pub(crate) operations: BTreeMap<Spanned<String>, Operation>,
 }
@@ -35,6 +36,8 @@ pub(crate) struct Operation {
     #[serde(default)]
     pub(crate) read_only: bool,
     pub(crate) callers: Option<Vec<Spanned<Caller>>>,
+    #[serde(default)]
+    pub(crate) events: Vec<Spanned<serde_json::Value>>,
 }
 
 /// `rules/NAME/rule.toml`.

@@ -9,10 +9,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Limits, hex};
+use crate::{HostSettings, Limits, hex};
 
 /// The version of the format that this code writes and reads.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The contract that rules are built against.
 pub const CONTRACT: &str = "tenet:rule@1.0.0";
@@ -32,6 +32,8 @@ pub struct Index {
     pub sources: String,
     /// Whom the rules were compiled for, once they are.
     pub compiled_for: Option<CompiledFor>,
+    /// How a host behaves that serves it.
+    pub host: HostSettings,
     /// The operations, by name.
     pub operations: Vec<Operation>,
     /// The rules, by name.
@@ -67,6 +69,8 @@ pub struct Operation {
     pub read_only: bool,
     /// Who may ask for it; absent where everybody may whom the function lets in.
     pub callers: Option<Vec<Caller>>,
+    /// The EventBridge patterns, any one of which makes an event a request for it.
+    pub events: Vec<serde_json::Value>,
 }
 
 /// One rule.
@@ -130,6 +134,7 @@ impl Index {
         if index.contract != CONTRACT {
             return fail(format!("the rules speak {}, and this host speaks {CONTRACT}", index.contract));
         }
+        index.host.check().map_err(|error| IndexError(format!("the host's setting {error}")))?;
         for operation in &index.operations {
             if operation.rules.is_empty() {
                 return fail(format!("the operation {} has no rule", operation.name));
@@ -215,12 +220,14 @@ mod tests {
             contract: CONTRACT.into(),
             sources: "11".into(),
             compiled_for: None,
+            host: HostSettings::default(),
             operations: vec![Operation {
                 name: "write".into(),
                 rules: vec!["record".into()],
                 key: None,
                 read_only: false,
                 callers: None,
+                events: vec![serde_json::json!({"detail": {"amount": [{"numeric": [">", 100.5]}]}})],
             }],
             rules: vec![Rule {
                 name: "record".into(),

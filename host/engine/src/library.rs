@@ -143,6 +143,7 @@ mod tests {
             contract: CONTRACT.into(),
             sources: String::new(),
             compiled_for: Some(CompiledFor { target: target.into(), engine: engine.into() }),
+            host: tenet_core::HostSettings::default(),
             operations: Vec::new(),
             rules: vec![Rule {
                 name: "record".into(),

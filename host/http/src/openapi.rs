@@ -290,14 +290,22 @@ pub(crate) mod tests {
             key: Some("id".into()),
             read_only: false,
             callers: Some(vec![Caller("ann".into())]),
+            events: vec![],
         };
-        let show =
-            Operation { name: "show".into(), rules: vec!["show".into()], key: None, read_only: true, callers: None };
+        let show = Operation {
+            name: "show".into(),
+            rules: vec!["show".into()],
+            key: None,
+            read_only: true,
+            callers: None,
+            events: vec![],
+        };
         Index {
             version: VERSION,
             contract: CONTRACT.into(),
             sources: "0123456789abcdef".into(),
             compiled_for: None,
+            host: tenet_core::HostSettings::default(),
             operations: vec![pay, show],
             rules: vec![rule("check", "Checks"), rule("pay", "Pays."), rule("show", "Shows")],
             schema: vec![],

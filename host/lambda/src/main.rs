@@ -6,6 +6,7 @@
 
 mod host;
 mod http_event;
+mod invoke;
 mod settings;
 
 use std::sync::Arc;
@@ -24,7 +25,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let host = Arc::clone(&host);
         async move {
-            let answer = host.invoke(event.payload.get(), &event.context).await?;
+            let answer = invoke::invoke(&host, event.payload.get(), &event.context).await?;
             Ok::<_, lambda_runtime::Error>(RawValue::from_string(answer)?)
         }
     }))

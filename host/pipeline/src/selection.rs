@@ -131,6 +131,7 @@ mod tests {
                 key: Some("transaction_id".into()),
                 read_only: false,
                 callers: None,
+                events: vec![],
             },
         }
     }

@@ -210,12 +210,14 @@ where
         key: None,
         read_only,
         callers: (name == "closed").then(|| vec![Caller("ann".into())]),
+        events: vec![],
     };
     let index = Index {
         version: VERSION,
         contract: CONTRACT.into(),
         sources: String::new(),
         compiled_for: None,
+        host: tenet_core::HostSettings::default(),
         operations: vec![
             operation("one", &["first"], false),
             operation("two", &["first", "second"], false),

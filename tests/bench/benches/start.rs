@@ -111,6 +111,7 @@ fn bundle(folder: &Path, index: &Index, count: usize) -> anyhow::Result<TempDir>
         key: None,
         read_only: true,
         callers: None,
+        events: vec![],
     }];
     let made_of =
         Index { operations, rules: rules.collect::<anyhow::Result<_>>()?, schema: Vec::new(), ..index.clone() };
