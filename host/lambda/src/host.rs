@@ -5,11 +5,17 @@ use anyhow::Context as _;
 use aws_config::{BehaviorVersion, Region};
 use lambda_runtime::Context;
 use tenet_core::bundle::{INDEX, Index};
-use tenet_core::{Clock, HostSettings, IdempotencyKey};
+use tenet_core::{Clock, HostSettings, IdempotencyKey, Ledger};
+use tenet_database::{Database, Endpoint};
+use tenet_engine::{Engine, Library};
+use tenet_events::EventBridge;
 use tenet_http::Api;
 use tenet_pipeline::{Answer, Arrival, Backoff, Invocation, Operations, Pipeline, SystemClock};
 
+use crate::after::After;
 use crate::settings::Settings;
+use crate::work::Work;
+use crate::{extension, first_call};
 
 /// The longest that the init phase waits for the database.
 const CONNECTING: Duration = Duration::from_secs(3);
@@ -22,7 +28,9 @@ pub(crate) struct Host {
     region: String,
     settings: HostSettings,
     pub(crate) api: Api,
-    pipeline: Pipeline,
+    pipeline: Arc<Pipeline>,
+    after: After,
+    work: Work,
 }
 
 /// What is known of a request beside what it says.
@@ -36,33 +44,42 @@ pub(crate) struct Origin {
 }
 
 impl Host {
-    /// Loads the bundle, opens the engine, and wires the ports.
+    /// Loads the bundle, opens the engine and the first connection, and wires the ports:
+    /// all of the init phase. What takes its time goes on side by side.
     pub(crate) async fn start(settings: Settings) -> anyhow::Result<Self> {
         let path = settings.bundle.join(INDEX);
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let index = Index::parse(&text).with_context(|| path.display().to_string())?;
-        let engine = tenet_engine::Engine::new(index.host.connections)?;
-        let library = tenet_engine::Library::open(engine, &settings.bundle, &index)?;
-        let api = Api::open(&settings.region, &settings.bundle, &index)?;
-        let region = Region::new(settings.region.clone());
-        let config = aws_config::defaults(BehaviorVersion::latest()).region(region).load().await;
-        let endpoint = tenet_database::Endpoint::parse(&settings.database_url)?;
-        let database = tenet_database::Database::new(endpoint, index.host.connections);
-        if let Err(fault) = database.warm(SystemClock.instant() + CONNECTING).await {
-            // Requests try again, and say 503 as long as it stays away.
-            tracing::warn!(%fault, "no connection in the init phase");
-        }
-        let publisher = tenet_events::EventBridge::new(&config, &settings.region, &settings.event_bus);
+        let work = Work::new();
+        let after = After::new(work.clone());
+        let (loaded, connected, ()) = tokio::join!(
+            load(&settings, &index),
+            connect(&settings, &index),
+            extension::register(&after, index.host.publish_after_answer),
+        );
+        let ((library, api), (database, publisher)) = (loaded?, connected?);
         let pipeline = Pipeline::new(
             Operations::new(&index)?,
-            Arc::new(database),
-            Arc::new(library),
+            database as Arc<dyn Ledger>,
+            library,
             Arc::new(publisher),
             Arc::new(SystemClock),
             Backoff::default(),
         );
         tracing::info!(region = settings.region, rules = index.rules.len(), "host is ready");
-        Ok(Self { region: settings.region, settings: index.host, api, pipeline })
+        Ok(Self { region: settings.region, settings: index.host, api, pipeline: Arc::new(pipeline), after, work })
+    }
+
+    /// What publishes after the answers: a layer of the runtime.
+    pub(crate) fn after(&self) -> After {
+        self.after.clone()
+    }
+
+    /// Lets what goes on end, if it does within `limit`, and closes the connections.
+    pub(crate) async fn stop(&self, limit: Duration) {
+        let deadline = SystemClock.instant() + limit;
+        let finished = tokio::time::timeout_at(deadline.into(), self.work.is_done()).await.is_ok();
+        tracing::info!(finished, "host stops");
     }
 
     /// When the answers to an invocation have to be on their way.
@@ -80,18 +97,52 @@ impl Host {
         ready.is_ok()
     }
 
-    /// Decides a request and publishes what it staged.
+    /// Decides a request; what it staged is published, now or after the answer.
     pub(crate) async fn decide(&self, invocation: Invocation, origin: Origin) -> anyhow::Result<Answer> {
+        let _ongoing = self.work.begin();
         let arrival = Arrival::now(&SystemClock, &self.region, Duration::ZERO)?;
         let Origin { caller, source_key, deadline } = origin;
         let arrival = Arrival { caller, source_key, deadline, ..arrival };
         let handled =
             self.pipeline.handle(arrival.request(invocation.operation, invocation.key, invocation.payload)).await;
         if let Some(pending) = handled.pending {
-            self.pipeline.publish(pending, deadline.min(SystemClock.instant() + self.settings.publish())).await;
+            let (pipeline, longest) = (Arc::clone(&self.pipeline), self.settings.publish());
+            self.after
+                .the_answer(async move {
+                    pipeline.publish(pending, deadline.min(SystemClock.instant() + longest)).await;
+                })
+                .await;
         }
         Ok(handled.answer)
     }
+}
+
+/// Loads the rules and calls one, on a thread where it may take its time.
+async fn load(settings: &Settings, index: &Index) -> anyhow::Result<(Arc<Library>, Api)> {
+    let (bundle, region, index) = (settings.bundle.clone(), settings.region.clone(), index.clone());
+    let loading = tokio::task::spawn_blocking(move || {
+        let library = Library::open(Engine::new(index.host.connections)?, &bundle, &index)?;
+        let api = Api::open(&region, &bundle, &index)?;
+        anyhow::Ok((Arc::new(library), api, index.rules.into_iter().next()))
+    });
+    let (library, api, rule) = loading.await??;
+    if let Some(rule) = rule {
+        first_call::throw_away(library.as_ref(), &rule).await;
+    }
+    Ok((library, api))
+}
+
+/// Finds the credentials and opens the first connection.
+async fn connect(settings: &Settings, index: &Index) -> anyhow::Result<(Arc<Database>, EventBridge)> {
+    let region = Region::new(settings.region.clone());
+    let config = aws_config::defaults(BehaviorVersion::latest()).region(region).load().await;
+    let endpoint = Endpoint::parse(&settings.database_url)?;
+    let database = Database::new(endpoint, index.host.connections);
+    if let Err(fault) = database.warm(SystemClock.instant() + CONNECTING).await {
+        // Requests try again, and say 503 as long as it stays away.
+        tracing::warn!(%fault, "no connection in the init phase");
+    }
+    Ok((Arc::new(database), EventBridge::new(&config, &settings.region, &settings.event_bus)))
 }
 
 /// The time that an invocation has, by its deadline in milliseconds since 1970.

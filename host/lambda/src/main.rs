@@ -1,33 +1,54 @@
 //! The host as an AWS Lambda function: the binary `bootstrap`.
 //!
 //! Wiring and nothing else. Settings are read once, the bundle is checked and loaded in
-//! the init phase, and each event becomes one request to the pipeline. It must never hold
-//! a compiler: rules arrive compiled ahead of time for this engine.
+//! the init phase, each event becomes one request to the pipeline, and what a request
+//! leaves to be published goes out after its answer. It must never hold a compiler: rules
+//! arrive compiled ahead of time for this engine.
 
+mod after;
+mod extension;
+mod first_call;
 mod host;
 mod http_event;
 mod invoke;
 mod settings;
+mod work;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use lambda_runtime::{LambdaEvent, service_fn};
+use lambda_runtime::{LambdaEvent, Runtime, service_fn};
 use serde_json::value::RawValue;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::host::Host;
 use crate::settings::Settings;
+
+/// What ending may take: Lambda kills a sandbox with an internal extension 500 ms after it
+/// told its end
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown>).
+const LEAVING: Duration = Duration::from_millis(400);
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let settings = Settings::read(std::env::vars())?;
     tracing::subscriber::set_global_default(tenet_log::json(&settings.log, std::io::stdout)?)?;
+    let mut terminate = signal(SignalKind::terminate())?;
     let host = Arc::new(Host::start(settings).await?);
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
-        let host = Arc::clone(&host);
+    let serving = Arc::clone(&host);
+    let service = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
+        let host = Arc::clone(&serving);
         async move {
             let answer = invoke::invoke(&host, event.payload.get(), &event.context).await?;
             Ok::<_, lambda_runtime::Error>(RawValue::from_string(answer)?)
         }
-    }))
-    .await
+    });
+    let runtime = tokio::spawn(Runtime::new(service).layer(host.after()).run_concurrent());
+    tokio::select! {
+        ended = runtime => ended?,
+        _ = terminate.recv() => {
+            host.stop(LEAVING).await;
+            Ok(())
+        }
+    }
 }

@@ -69,7 +69,7 @@ impl Lambda {
 }
 
 /// The function as Lambda starts it: with its own environment and nothing of ours.
-fn bootstrap(url: &str, bus: &str) -> Command {
+pub(crate) fn bootstrap(url: &str, bus: &str) -> Command {
     let mut command = Command::new(support::path("TENET_TEST_BOOTSTRAP"));
     command
         .env_clear()
@@ -194,14 +194,7 @@ async fn it_does_not_start_on_a_misspelt_setting_or_a_damaged_bundle() {
     assert!(!misspelt.status.success());
     assert!(String::from_utf8_lossy(&misspelt.stderr).contains("TENET_EVENT_BUSS"));
 
-    let folder = tempfile::tempdir().unwrap();
-    let (source, index) = support::bundle::bundle("rules");
-    for file in index.files() {
-        let to = folder.path().join(&file.path);
-        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
-        std::fs::copy(source.join(&file.path), to).unwrap();
-    }
-    std::fs::write(folder.path().join("index.json"), index.to_json()).unwrap();
+    let (folder, index) = support::bundle::copy("rules");
     let damaged = &index.rules[0].compiled.as_ref().unwrap().path;
     std::fs::write(folder.path().join(damaged), b"not the code that was built").unwrap();
     let refused = bootstrap("postgres://nobody@127.0.0.1:1/none", "bus")

@@ -15,6 +15,7 @@ mod engine;
 mod events;
 mod http;
 mod lambda;
+mod life;
 mod new;
 mod pipeline;
 mod readme;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tenet_core::bundle::Index;
+use tenet_core::bundle::{INDEX, Index};
 
 /// The built bundle of this name: where it lies and its index. One that is missing, or
 /// was built from other sources than those that are there, fails the test with the command
@@ -19,4 +19,17 @@ pub(crate) fn bundle(name: &str) -> (PathBuf, Index) {
         Ok(index) => (out, index),
         Err(error) => panic!("{error}"),
     }
+}
+
+/// A copy of the built bundle of this name, to be changed: its folder and its index.
+pub(crate) fn copy(name: &str) -> (tempfile::TempDir, Index) {
+    let (source, index) = bundle(name);
+    let folder = tempfile::tempdir().unwrap();
+    for file in index.files() {
+        let to = folder.path().join(&file.path);
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(source.join(&file.path), to).unwrap();
+    }
+    std::fs::write(folder.path().join(INDEX), index.to_json()).unwrap();
+    (folder, index)
 }

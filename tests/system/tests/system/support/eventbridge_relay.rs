@@ -1,17 +1,20 @@
-//! A relay in front of moto that remembers every call of PutEvents and can fail single
-//! entries, which moto cannot be told to do.
+//! A relay in front of moto that remembers every call of PutEvents and can hold calls or
+//! fail single entries, which moto cannot be told to do.
 
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, OwnedMutexGuard};
 use tokio::task::JoinHandle;
 
 /// Listens as long as it lives.
 pub(crate) struct Relay {
     url: String,
     calls: Arc<Mutex<Vec<Vec<String>>>>,
+    called: Arc<Notify>,
+    gate: Arc<tokio::sync::Mutex<()>>,
     task: JoinHandle<()>,
 }
 
@@ -26,7 +29,8 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let calls = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&calls);
+        let (called, gate) = <(Arc<Notify>, Arc<tokio::sync::Mutex<()>>)>::default();
+        let (seen, tell, open) = (Arc::clone(&calls), Arc::clone(&called), Arc::clone(&gate));
         let task = tokio::spawn(async move {
             loop {
                 let (mut client, _) = listener.accept().await.unwrap();
@@ -38,6 +42,8 @@ impl Relay {
                     calls.push(entries.iter().map(|entry| entry["Detail"].as_str().unwrap().to_owned()).collect());
                     fail(calls.len() - 1)
                 };
+                tell.notify_one();
+                drop(open.lock().await);
                 // From the last to the first, so that the places stay what they are.
                 failures.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
                 for (place, _) in &failures {
@@ -62,11 +68,21 @@ impl Relay {
                 client.write_all((head + &answer).as_bytes()).await.unwrap();
             }
         });
-        Self { url, calls, task }
+        Self { url, calls, called, gate, task }
     }
 
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Holds calls until the guard is dropped.
+    pub(crate) async fn hold(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.gate).lock_owned().await
+    }
+
+    /// Waits for a call that nobody has waited for.
+    pub(crate) async fn call(&self) {
+        self.called.notified().await;
     }
 
     /// The details of the entries of every call so far, exactly as they came.
