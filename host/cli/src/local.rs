@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
-use tenet_core::Clock;
 use tenet_core::bundle::Index;
+use tenet_core::{Clock, Trace};
 use tenet_events::Buses;
 use tenet_http::{Api, Reply, Route};
 use tenet_pipeline::{Arrival, Backoff, Handled, Invocation, Operations, Pipeline, SystemClock, direct};
@@ -59,9 +59,10 @@ impl Local {
         &self,
         invocation: Invocation,
         caller: Option<String>,
+        trace: Option<Trace>,
         time: Duration,
     ) -> anyhow::Result<Handled> {
-        let arrival = Arrival { caller, ..Arrival::now(&SystemClock, &self.region, time)? };
+        let arrival = Arrival { caller, trace, ..Arrival::now(&SystemClock, &self.region, time)? };
         let request = arrival.request(invocation.operation, invocation.key, invocation.payload);
         let mut handled = self.pipeline.handle(request).await;
         if let Some(pending) = handled.pending.take() {
@@ -76,7 +77,7 @@ impl Local {
             Ok(invocation) => invocation,
             Err(answer) => return Ok((direct::write(&answer), None)),
         };
-        let handled = self.handle(invocation, None, time).await?;
+        let handled = self.handle(invocation, None, None, time).await?;
         Ok((direct::write(&handled.answer), Some(handled)))
     }
 
@@ -95,7 +96,7 @@ impl Local {
                 (self.api.health(ready.is_ok()), None)
             }
             Route::Invoke(invocation) => {
-                let handled = self.handle(invocation, caller, time).await?;
+                let handled = self.handle(invocation, caller, tenet_http::trace(request.headers()), time).await?;
                 (self.api.answer(&handled.answer), Some(handled))
             }
         })

@@ -33,7 +33,7 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let events = buses.subscribe(&args.region, EVERY_EVENT)?;
     let host = Local::start(&args.region, &url, &folder, &index, &buses)?;
     let invocation = Invocation { operation: args.operation.clone(), key, payload: args.payload.clone() };
-    let handled = host.handle(invocation, args.caller.clone(), TIME).await?;
+    let handled = host.handle(invocation, args.caller.clone(), None, TIME).await?;
     println!("{}", handled.answer.body);
     eprintln!("{}", summary(&handled));
     for event in events.received() {

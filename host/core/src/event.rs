@@ -3,7 +3,7 @@ use std::fmt;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
-use crate::{IdempotencyKey, Timestamp};
+use crate::{IdempotencyKey, Timestamp, Trace};
 
 /// An event as a rule publishes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub struct StagedEvent {
     pub region: String,
     /// The moment of its request.
     pub at: Timestamp,
+    /// The trace of its request. It travels beside the detail.
+    pub trace: Option<Trace>,
 }
 
 impl Event {
@@ -168,6 +170,7 @@ mod tests {
             event: Event { source: "s".into(), detail_type: "t".into(), detail: detail.into() },
             region: "us-east-1".into(),
             at: Timestamp(1),
+            trace: None,
         }
     }
 

@@ -24,20 +24,27 @@ pub struct HostSettings {
     /// Milliseconds before an invocation's deadline at which its answer has to be on its
     /// way, 1 to 60,000.
     pub margin_ms: u64,
+    /// CloudWatch's namespace for the metrics that the host's log carries; none are there if
+    /// it is empty.
+    pub metrics: String,
 }
 
 /// A setting that no host can have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImpossibleSetting {
     name: &'static str,
-    value: u64,
-    least: u64,
-    most: u64,
+    text: String,
 }
 
 impl Default for HostSettings {
     fn default() -> Self {
-        Self { connections: 8, publish_after_answer: true, publish_ms: 2000, margin_ms: 300 }
+        Self {
+            connections: 8,
+            publish_after_answer: true,
+            publish_ms: 2000,
+            margin_ms: 300,
+            metrics: "Tenet".to_owned(),
+        }
     }
 }
 
@@ -50,8 +57,15 @@ impl HostSettings {
             ("margin_ms", self.margin_ms, 1, 60_000),
         ] {
             if !(least..=most).contains(&value) {
-                return Err(ImpossibleSetting { name, value, least, most });
+                return Err(ImpossibleSetting { name, text: format!("is {value}, and it may be {least} to {most}") });
             }
+        }
+        if !is_namespace(&self.metrics) {
+            let text = format!(
+                "is {:?}, and a namespace has at most 255 letters, digits and .-_/#: and is not AWS's",
+                self.metrics
+            );
+            return Err(ImpossibleSetting { name: "metrics", text });
         }
         Ok(())
     }
@@ -67,6 +81,13 @@ impl HostSettings {
     }
 }
 
+/// Whether CloudWatch takes it for a namespace of one's own, or it is none at all
+/// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html>).
+fn is_namespace(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".-_/#:".contains(c);
+    text.len() <= 255 && !text.starts_with(':') && !text.starts_with("AWS/") && text.chars().all(plain)
+}
+
 impl ImpossibleSetting {
     /// The name of the setting.
     pub fn name(&self) -> &'static str {
@@ -76,8 +97,7 @@ impl ImpossibleSetting {
 
 impl fmt::Display for ImpossibleSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, value, least, most } = self;
-        write!(f, "{name} is {value}, and it may be {least} to {most}")
+        write!(f, "{} {}", self.name, self.text)
     }
 }
 
@@ -94,6 +114,12 @@ mod tests {
         assert_eq!(none.check().unwrap_err().to_string(), "connections is 0, and it may be 1 to 64");
         let never = HostSettings { publish_ms: 60_001, ..HostSettings::default() };
         assert_eq!(never.check().unwrap_err().name(), "publish_ms");
+        for (namespace, is_one) in
+            [("", true), ("Acme/Bank", true), ("AWS/Lambda", false), (":x", false), ("a b", false)]
+        {
+            let settings = HostSettings { metrics: namespace.to_owned(), ..HostSettings::default() };
+            assert_eq!(settings.check().is_ok(), is_one, "{namespace}");
+        }
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod receipt;
 mod request;
 mod rules;
 mod sql;
+mod trace;
 mod value;
 mod verdict;
 
@@ -47,6 +48,7 @@ pub use receipt::{Receipt, RuleReceipt};
 pub use request::Request;
 pub use rules::{Ended, HostCalls, LogLevel, RuleCall, Rules, Stop};
 pub use sql::{Outcome, SqlError, SqlState, Statement};
+pub use trace::Trace;
 pub use value::{Column, ColumnValues, Interval, RowSet, Value};
 pub use verdict::{Rejection, Verdict};
 

@@ -9,6 +9,22 @@ pub struct Receipt {
     pub round_trips: u32,
     /// The rules of the last attempt, in order.
     pub rules: Vec<RuleReceipt>,
+    /// Attempts that lost a conflict.
+    pub conflicts: u32,
+    /// Attempts whose COMMIT was never answered.
+    pub unknown_commits: u32,
+    /// Statements of rules, over all attempts.
+    pub statements: u64,
+    /// Rows that they read, over all attempts.
+    pub rows_read: u64,
+    /// Rows that they inserted, updated or deleted, over all attempts.
+    pub rows_affected: u64,
+    /// Waiting for the database, over all attempts.
+    pub database: Duration,
+    /// The part of [`database`](Self::database) in which verdicts were stored and committed.
+    pub commit: Duration,
+    /// The rules' own computing, over all attempts.
+    pub computing: Duration,
     /// From the request's arrival to its answer.
     pub elapsed: Duration,
 }

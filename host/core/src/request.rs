@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use crate::{IdempotencyKey, Timestamp};
+use crate::{IdempotencyKey, Timestamp, Trace};
 
 /// What a caller asked for, after whatever shape it came in has been read.
 #[derive(Clone, Debug)]
@@ -24,4 +24,7 @@ pub struct Request {
     pub seed: [u8; 32],
     /// When the caller stops waiting.
     pub deadline: Instant,
+    /// Where it stands in a trace of its caller's. Rules never see it, and neither a key, a
+    /// digest nor an event's id depends on it.
+    pub trace: Option<Trace>,
 }

@@ -7,5 +7,6 @@ CREATE TABLE IF NOT EXISTS tenet.outbox (
     detail_type text NOT NULL,
     detail text NOT NULL,
     region varchar(64) NOT NULL,
-    at timestamptz NOT NULL
+    at timestamptz NOT NULL,
+    trace varchar(100)
 )

@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 
-use tenet_core::{ColumnValues, Event, EventId, Fault, IdempotencyKey, RowSet, StagedEvent, Timestamp, Value};
+use tenet_core::{ColumnValues, Event, EventId, Fault, IdempotencyKey, RowSet, StagedEvent, Timestamp, Trace, Value};
 
 use crate::parameter::Encoded;
 
 /// Events in one statement. Far below what one message can hold; a request has seldom
 /// more than a few.
 const EVENTS_A_STATEMENT: usize = 50;
-const COLUMNS: usize = 9;
+const COLUMNS: usize = 10;
 
 /// Puts events into the outbox.
 pub(crate) fn store(events: Vec<StagedEvent>) -> Result<Vec<Encoded>, Fault> {
@@ -17,7 +17,7 @@ pub(crate) fn store(events: Vec<StagedEvent>) -> Result<Vec<Encoded>, Fault> {
     let mut events = events.into_iter().peekable();
     while events.peek().is_some() {
         let mut sql = "INSERT INTO tenet.outbox \
-                       (id, operation, key, ordinal, source, detail_type, detail, region, at) VALUES "
+                       (id, operation, key, ordinal, source, detail_type, detail, region, at, trace) VALUES "
             .to_owned();
         let mut parameters = Vec::new();
         for (row, event) in events.by_ref().take(EVENTS_A_STATEMENT).enumerate() {
@@ -32,7 +32,8 @@ pub(crate) fn store(events: Vec<StagedEvent>) -> Result<Vec<Encoded>, Fault> {
 }
 
 fn values(event: StagedEvent) -> Result<[Value; COLUMNS], Fault> {
-    let StagedEvent { id, operation, key, ordinal, event: Event { source, detail_type, detail }, region, at } = event;
+    let StagedEvent { id, operation, key, ordinal, event: Event { source, detail_type, detail }, region, at, trace } =
+        event;
     let ordinal = i32::try_from(ordinal).map_err(|_| Fault::other(None, "a request has too many events"))?;
     Ok([
         Value::Uuid(*id.as_bytes()),
@@ -44,13 +45,14 @@ fn values(event: StagedEvent) -> Result<[Value; COLUMNS], Fault> {
         Value::Text(detail),
         Value::Text(region),
         Value::Timestamptz(at.micros()),
+        trace.map_or(Value::Null, |trace| Value::Text(trace.to_string())),
     ])
 }
 
 /// Reads what a transaction has left in the outbox.
 pub(crate) fn read(operation: &str, key: &IdempotencyKey) -> Result<Encoded, Fault> {
     Encoded::of_host(
-        "SELECT id, ordinal, source, detail_type, detail, region, at FROM tenet.outbox \
+        "SELECT id, ordinal, source, detail_type, detail, region, at, trace FROM tenet.outbox \
          WHERE operation = $1 AND key = $2 ORDER BY ordinal",
         vec![Value::Text(operation.to_owned()), Value::Text(key.as_str().to_owned())],
     )
@@ -71,14 +73,15 @@ pub(crate) fn found(rows: RowSet, operation: &str, key: &IdempotencyKey) -> Resu
             ColumnValues::Text(details),
             ColumnValues::Text(regions),
             ColumnValues::Timestamptz(moments),
+            ColumnValues::Text(traces),
         ],
-    ) = <[ColumnValues; 7]>::try_from(columns)
+    ) = <[ColumnValues; 8]>::try_from(columns)
     else {
         return Err(Fault::other(None, "a row of the table tenet.outbox cannot be read"));
     };
-    let texts = sources.into_iter().zip(detail_types).zip(details).zip(regions);
+    let texts = sources.into_iter().zip(detail_types).zip(details).zip(regions).zip(traces);
     let events = ids.into_iter().zip(ordinals).zip(moments).zip(texts);
-    let events = events.map(|(((id, ordinal), at), (((source, detail_type), detail), region))| StagedEvent {
+    let events = events.map(|(((id, ordinal), at), ((((source, detail_type), detail), region), trace))| StagedEvent {
         id: EventId::from_bytes(id),
         operation: operation.to_owned(),
         key: key.clone(),
@@ -86,6 +89,8 @@ pub(crate) fn found(rows: RowSet, operation: &str, key: &IdempotencyKey) -> Resu
         event: Event { source, detail_type, detail },
         region,
         at: Timestamp(at),
+        // NULL is an empty text here, which is no trace.
+        trace: Trace::x_ray(&trace),
     });
     Ok(events.collect())
 }

@@ -20,6 +20,9 @@ pub(crate) struct Entry {
     pub(crate) detail: String,
     /// In whole seconds, the resolution of an event's `time` on the bus.
     pub(crate) time: DateTime,
+    /// X-Ray's header. It does not count in the size and does not show in what a target gets
+    /// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-related-service-xray.html>).
+    pub(crate) trace: Option<String>,
 }
 
 impl Entry {
@@ -36,6 +39,7 @@ impl Entry {
             detail_type: staged.event.detail_type.clone(),
             detail: staged.detail_for(region),
             time,
+            trace: staged.trace.map(|trace| trace.to_string()),
         };
         let size = entry.size();
         if size >= MAX_TOTAL_BYTES {
@@ -71,6 +75,7 @@ pub(crate) mod tests {
             event: Event { source: "dsql.application".into(), detail_type: "Created".into(), detail: detail.into() },
             region: "us-east-1".into(),
             at,
+            trace: None,
         }
     }
 
@@ -85,7 +90,7 @@ pub(crate) mod tests {
     #[test]
     fn size_counts_utf8_bytes_and_fourteen_for_the_time() {
         let time = DateTime::from_secs(0);
-        let entry = Entry { source: "ä".into(), detail_type: "€".into(), detail: "{}".into(), time };
+        let entry = Entry { source: "ä".into(), detail_type: "€".into(), detail: "{}".into(), time, trace: None };
         assert_eq!(entry.size(), 14 + 2 + 3 + 2);
     }
 

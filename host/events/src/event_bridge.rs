@@ -142,6 +142,7 @@ impl EventBridge {
                 .detail_type(&entry.detail_type)
                 .detail(&entry.detail)
                 .time(entry.time)
+                .set_trace_header(entry.trace.clone())
                 .build()
         });
         let call = self.client.put_events().set_entries(Some(entries.collect())).send();

@@ -19,8 +19,10 @@ mod open_error;
 mod openapi;
 mod problem;
 mod reply;
+mod trace;
 
 pub use api::{Api, Route};
 pub use open_error::OpenError;
 pub use openapi::{DescriptionError, openapi};
 pub use reply::Reply;
+pub use trace::trace;

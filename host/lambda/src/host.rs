@@ -1,11 +1,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::Context as _;
 use aws_config::{BehaviorVersion, Region};
 use lambda_runtime::Context;
-use tenet_core::bundle::{INDEX, Index};
-use tenet_core::{Clock, HostSettings, IdempotencyKey, Ledger};
+use tenet_core::bundle::Index;
+use tenet_core::{Clock, HostSettings, IdempotencyKey, Ledger, Trace};
 use tenet_database::{Database, Endpoint};
 use tenet_engine::{Engine, Library};
 use tenet_events::EventBridge;
@@ -41,15 +40,14 @@ pub(crate) struct Origin {
     pub(crate) source_key: Option<IdempotencyKey>,
     /// When its answer has to be on its way.
     pub(crate) deadline: Instant,
+    /// Where it stands in a trace.
+    pub(crate) trace: Option<Trace>,
 }
 
 impl Host {
     /// Loads the bundle, opens the engine and the first connection, and wires the ports:
     /// all of the init phase. What takes its time goes on side by side.
-    pub(crate) async fn start(settings: Settings) -> anyhow::Result<Self> {
-        let path = settings.bundle.join(INDEX);
-        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let index = Index::parse(&text).with_context(|| path.display().to_string())?;
+    pub(crate) async fn start(settings: Settings, index: Index) -> anyhow::Result<Self> {
         let work = Work::new();
         let after = After::new(work.clone());
         let (loaded, connected, ()) = tokio::join!(
@@ -101,8 +99,8 @@ impl Host {
     pub(crate) async fn decide(&self, invocation: Invocation, origin: Origin) -> anyhow::Result<Answer> {
         let _ongoing = self.work.begin();
         let arrival = Arrival::now(&SystemClock, &self.region, Duration::ZERO)?;
-        let Origin { caller, source_key, deadline } = origin;
-        let arrival = Arrival { caller, source_key, deadline, ..arrival };
+        let Origin { caller, source_key, deadline, trace } = origin;
+        let arrival = Arrival { caller, source_key, deadline, trace, ..arrival };
         let handled =
             self.pipeline.handle(arrival.request(invocation.operation, invocation.key, invocation.payload)).await;
         if let Some(pending) = handled.pending {

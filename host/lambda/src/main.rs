@@ -11,6 +11,7 @@ mod first_call;
 mod host;
 mod http_event;
 mod invoke;
+mod log_settings;
 mod settings;
 mod work;
 
@@ -20,6 +21,7 @@ use std::time::Duration;
 use lambda_runtime::{LambdaEvent, Runtime, service_fn};
 use serde_json::value::RawValue;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing::Instrument;
 
 use crate::host::Host;
 use crate::settings::Settings;
@@ -32,16 +34,20 @@ const LEAVING: Duration = Duration::from_millis(400);
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let settings = Settings::read(std::env::vars())?;
-    tracing::subscriber::set_global_default(tenet_log::json(&settings.log, std::io::stdout)?)?;
+    let index = settings.index()?;
+    tracing::subscriber::set_global_default(settings.log.subscriber(&index.host.metrics)?)?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let host = Arc::new(Host::start(settings).await?);
+    let host = Arc::new(Host::start(settings, index).await?);
     let serving = Arc::clone(&host);
+    // Without the runtime's own layer, whose span would repeat the trace in every line.
     let service = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let host = Arc::clone(&serving);
-        async move {
+        let span = tracing::error_span!("invocation", requestId = event.context.request_id);
+        let answer = async move {
             let answer = invoke::invoke(&host, event.payload.get(), &event.context).await?;
             Ok::<_, lambda_runtime::Error>(RawValue::from_string(answer)?)
-        }
+        };
+        answer.instrument(span)
     });
     let runtime = tokio::spawn(Runtime::new(service).layer(host.after()).run_concurrent());
     tokio::select! {

@@ -2,6 +2,9 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
+use tenet_core::bundle::{INDEX, Index};
+
+use crate::log_settings::LogSettings;
 
 /// Everything the function reads from its environment, read once.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,9 +18,8 @@ pub(crate) struct Settings {
     pub(crate) database_url: String,
     /// `TENET_EVENT_BUS`: the name or ARN of the EventBridge bus that takes the events.
     pub(crate) event_bus: String,
-    /// `TENET_LOG`: what is logged, as `tracing-subscriber` filters are written; `info`
-    /// where it is not set.
-    pub(crate) log: String,
+    /// `TENET_LOG` and Lambda's own: what is logged, and how.
+    pub(crate) log: LogSettings,
 }
 
 const OURS: [&str; 4] = ["TENET_BUNDLE", "TENET_DATABASE_URL", "TENET_EVENT_BUS", "TENET_LOG"];
@@ -43,8 +45,15 @@ impl Settings {
                 .into(),
             database_url: needed("TENET_DATABASE_URL", "postgres://USER@HOST:PORT/DATABASE")?,
             event_bus: needed("TENET_EVENT_BUS", "the EventBridge bus that takes the events")?,
-            log: read("TENET_LOG").unwrap_or_else(|| "info".to_owned()),
+            log: LogSettings::read(read)?,
         })
+    }
+
+    /// Reads the index of the bundle.
+    pub(crate) fn index(&self) -> anyhow::Result<Index> {
+        let path = self.bundle.join(INDEX);
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Index::parse(&text).with_context(|| path.display().to_string())
     }
 }
 

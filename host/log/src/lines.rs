@@ -1,181 +1,329 @@
 use std::cell::Cell;
 use std::io::Write;
-use std::time::Instant;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::UNIX_EPOCH;
 
+use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Event, Metadata, Subscriber};
-use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+use tracing_core::span::Current;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
-use tracing_subscriber::layer::{Context, Layer};
-use tracing_subscriber::registry::LookupSpan;
 
-use crate::members::{Members, write};
+use crate::members::{MESSAGE, Members, write};
+use crate::spans::{self, Span, Spans};
+use crate::{Format, Metrics};
 
-/// The most bytes of closed spans that wait in the span around them; later ones are lines of
-/// their own. What collects logs has a limit on a line's length.
+/// The most bytes of closed spans that wait in the span around them, near enough; later ones
+/// are not told. What collects logs has a limit on a line's length.
 const MOST: usize = 64 << 10;
 
 /// What a closed span takes, near enough.
 const LEAST: usize = 256;
 
+/// The member that says how long a span was open, in microseconds.
+const ELAPSED: &str = "elapsed_us";
+
 thread_local! {
     /// The memory of the last line, for the next one.
-    static LINE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static MEMORY: Cell<Option<Box<Memory>>> = const { Cell::new(None) };
 }
 
-/// Writes a line an event, and one a span that is in no other.
+/// What an event is written into.
+struct Memory {
+    line: Vec<u8>,
+    words: Members,
+    json: Members,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { line: Vec::new(), words: Members::new(Format::Text), json: Members::new(Format::Json) }
+    }
+}
+
+/// Writes a line an event.
+#[derive(Debug)]
 pub(crate) struct Lines<W> {
-    /// What is written at all. Asked from here and not as a layer of its own: each layer
-    /// costs every step of every span.
-    filter: EnvFilter,
+    format: Format,
+    filter: Targets,
+    metrics: Vec<Metrics>,
+    spans: Mutex<Spans>,
     out: W,
 }
 
-/// What a span has until it is closed.
-struct Open {
-    members: Members,
-    /// The spans in it that are closed, as JSON with commas between them.
-    inside: Vec<u8>,
-    since: Instant,
+/// What goes into one line.
+struct Told<'a> {
+    level: &'a str,
+    target: &'a str,
+    members: &'a Members,
+    /// The innermost span around, and those around that.
+    around: Option<(&'a Spans, &'a Id)>,
+    /// What it says, in the format of the line.
+    of_span: fn(&Span) -> &Members,
+    inside: &'a [u8],
 }
 
-impl<W> Lines<W> {
-    pub(crate) fn new(filter: EnvFilter, out: W) -> Self {
-        Self { filter, out }
+impl<W: for<'a> MakeWriter<'a>> Lines<W> {
+    pub(crate) fn new(format: Format, filter: Targets, metrics: Vec<Metrics>, out: W) -> Self {
+        Self { format, filter, metrics, spans: Mutex::new(Spans::new(format)), out }
     }
-}
 
-impl<W: for<'a> MakeWriter<'a> + 'static> Lines<W> {
-    /// Writes one line: what every line has, and what `rest` adds.
-    fn line(&self, metadata: &Metadata<'_>, rest: impl FnOnce(&mut Vec<u8>)) {
-        let mut now = String::with_capacity(32);
-        // The one writer is a string, which refuses nothing.
-        let _ = SystemTime.format_time(&mut Writer::new(&mut now));
-        let mut line = LINE.take();
-        line.extend_from_slice(br#"{"timestamp":"#);
-        write(&mut line, now);
-        line.extend_from_slice(br#","level":"#);
-        write(&mut line, metadata.level().as_str());
-        line.extend_from_slice(br#","target":"#);
-        write(&mut line, metadata.target());
-        rest(&mut line);
-        line.extend_from_slice(b"}\n");
+    /// What a panicking holder left behind is still whole.
+    fn lock(&self) -> MutexGuard<'_, Spans> {
+        self.spans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn metrics(&self, metadata: &Metadata<'_>) -> Option<&Metrics> {
+        self.metrics.iter().find(|metrics| metrics.name() == metadata.name())
+    }
+
+    fn is_wanted(&self, metadata: &Metadata<'_>) -> bool {
+        self.filter.would_enable(metadata.target(), metadata.level())
+    }
+
+    /// Whether there are lines of JSON among lines for people.
+    fn speaks_both(&self) -> bool {
+        self.format == Format::Text && !self.metrics.is_empty()
+    }
+
+    /// Writes whole lines.
+    fn write(&self, lines: &[u8]) {
         // There is nobody left to be told that the log cannot be written.
-        let _ = self.out.make_writer_for(metadata).write_all(&line);
-        line.clear();
-        LINE.set(line);
+        let _ = self.out.make_writer().write_all(lines);
+    }
+
+    /// Closes a span that nobody holds any more: it waits in the one around it. Gives that one.
+    fn close(&self, spans: &mut Spans, id: &Id) -> Option<Id> {
+        if let Some((span, Some(around))) = spans.with_around(id) {
+            if !span.members.has(ELAPSED) {
+                let elapsed = u64::try_from(span.since.elapsed().as_micros()).unwrap_or(u64::MAX);
+                span.members.add(ELAPSED, elapsed);
+            }
+            if around.inside.len() < MOST {
+                around.inside.reserve(LEAST);
+                nested(self.format, &mut around.inside, span);
+            }
+        }
+        spans.forget(id)
     }
 }
 
-impl<S, W> Layer<S> for Lines<W>
+impl<W> Subscriber for Lines<W>
 where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    W: for<'a> MakeWriter<'a> + 'static,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        Layer::<S>::register_callsite(&self.filter, metadata)
+        if self.enabled(metadata) { Interest::always() } else { Interest::never() }
     }
 
-    fn enabled(&self, metadata: &Metadata<'_>, context: Context<'_, S>) -> bool {
-        self.filter.enabled(metadata, context)
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.is_wanted(metadata) || self.metrics(metadata).is_some()
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        self.filter.max_level_hint()
+        let of_metrics = if self.metrics.is_empty() { LevelFilter::OFF } else { LevelFilter::INFO };
+        self.filter.iter().map(|(_, level)| level).chain(self.filter.default_level()).chain([of_metrics]).max()
     }
 
-    fn on_enter(&self, id: &Id, context: Context<'_, S>) {
-        self.filter.on_enter(id, context);
+    fn new_span(&self, attributes: &Attributes<'_>) -> Id {
+        let around = around(attributes.parent(), attributes.is_contextual());
+        let mut spans = self.lock();
+        let (id, span) = spans.open(attributes.metadata(), around);
+        if let Some(span) = span {
+            attributes.record(&mut span.members);
+            if self.speaks_both() {
+                attributes.record(&mut span.json);
+            }
+        }
+        id
     }
 
-    fn on_exit(&self, id: &Id, context: Context<'_, S>) {
-        self.filter.on_exit(id, context);
-    }
-
-    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        self.filter.on_new_span(attributes, id, context.clone());
-        let Some(span) = context.span(id) else { return };
-        let mut open = Open { members: Members::new(), inside: Vec::new(), since: Instant::now() };
-        attributes.record(&mut open.members);
-        span.extensions_mut().insert(open);
-    }
-
-    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
-        self.filter.on_record(id, values, context.clone());
-        let Some(span) = context.span(id) else { return };
-        if let Some(open) = span.extensions_mut().get_mut::<Open>() {
-            values.record(&mut open.members);
+    fn record(&self, id: &Id, values: &Record<'_>) {
+        if let Some(span) = self.lock().get_mut(id) {
+            values.record(&mut span.members);
+            if self.speaks_both() {
+                values.record(&mut span.json);
+            }
         }
     }
 
-    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut members = Members::new();
-        event.record(&mut members);
-        self.line(event.metadata(), |line| {
-            line.extend_from_slice(br#","fields":{"#);
-            line.extend_from_slice(members.text());
-            end(line, b"}");
-            line.extend_from_slice(br#","spans":["#);
-            for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
-                if let Some(open) = span.extensions().get::<Open>() {
-                    begin(line, span.name(), &open.members);
-                    end(line, b"},");
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let metadata = event.metadata();
+        let metrics = self.metrics(metadata);
+        let mut memory = MEMORY.take();
+        let Memory { line, words, json } = &mut **memory.get_or_insert_default();
+        let around = around(event.parent(), event.is_contextual());
+        if self.format == Format::Json || metrics.is_some() {
+            event.record(json);
+        }
+        if self.format == Format::Text && self.is_wanted(metadata) {
+            event.record(words);
+        }
+        let mut spans = self.lock();
+        // An event that has the name of the span around it tells what was in that.
+        let is_its = |span: &Span| span.metadata.name() == metadata.name();
+        let its_span = around.as_ref().and_then(|id| spans.get(id)).filter(|span| is_its(span));
+        let told = Told {
+            level: metadata.level().as_str(),
+            target: metadata.target(),
+            members: if self.format == Format::Json { json } else { words },
+            around: around.as_ref().map(|id| (&*spans, id)),
+            of_span: |span| &span.members,
+            inside: its_span.map_or(&[], |span| &span.inside),
+        };
+        match self.format {
+            Format::Json => as_json(line, &told, metrics),
+            Format::Text => {
+                if !words.is_empty() {
+                    as_text(line, &told);
+                }
+                if metrics.is_some() {
+                    as_json(line, &Told { members: json, of_span: |span| &span.json, inside: &[], ..told }, metrics);
                 }
             }
-            end(line, b"]");
-        });
+        }
+        if let Some(span) = around.as_ref().and_then(|id| spans.get_mut(id)).filter(|span| is_its(span)) {
+            span.inside.clear();
+        }
+        drop(spans);
+        self.write(line);
+        line.clear();
+        words.clear();
+        json.clear();
+        MEMORY.set(memory);
     }
 
-    fn on_close(&self, id: Id, context: Context<'_, S>) {
-        self.filter.on_close(id.clone(), context.clone());
-        let Some(span) = context.span(&id) else { return };
-        let Some(mut open) = span.extensions_mut().remove::<Open>() else { return };
-        if !open.members.has("elapsed_us") {
-            open.members.set("elapsed_us", u64::try_from(open.since.elapsed().as_micros()).unwrap_or(u64::MAX));
+    fn enter(&self, id: &Id) {
+        spans::enter(id);
+    }
+
+    fn exit(&self, id: &Id) {
+        spans::exit(id);
+    }
+
+    fn clone_span(&self, id: &Id) -> Id {
+        self.lock().hold(id);
+        id.clone()
+    }
+
+    fn try_close(&self, id: Id) -> bool {
+        let mut spans = self.lock();
+        let is_closed = spans.let_go(&id);
+        let mut closing = is_closed.then_some(id);
+        while let Some(id) = closing {
+            closing = self.close(&mut spans, &id).filter(|around| spans.let_go(around));
         }
-        if let Some(around) = span.parent()
-            && let Some(around) = around.extensions_mut().get_mut::<Open>()
-            && around.inside.len() < MOST
-        {
-            around.inside.reserve(LEAST);
-            closed(&mut around.inside, span.name(), &open);
-            around.inside.push(b',');
-            return;
-        }
-        self.line(span.metadata(), |line| {
-            line.extend_from_slice(br#","span":"#);
-            closed(line, span.name(), &open);
-        });
+        is_closed
+    }
+
+    fn current_span(&self) -> Current {
+        let Some(id) = spans::current() else { return Current::none() };
+        let metadata = self.lock().get(&id).map(|span| span.metadata);
+        metadata.map_or_else(Current::none, |metadata| Current::new(id, metadata))
     }
 }
 
-/// A closed span as a JSON object.
-fn closed(out: &mut Vec<u8>, name: &str, open: &Open) {
-    begin(out, name, &open.members);
-    if !open.inside.is_empty() {
-        out.extend_from_slice(br#""spans":["#);
-        out.extend_from_slice(&open.inside);
-        end(out, b"],");
+/// The span around something that says so, or that is where it is.
+fn around(parent: Option<&Id>, is_contextual: bool) -> Option<Id> {
+    match parent {
+        Some(parent) => Some(parent.clone()),
+        None if is_contextual => spans::current(),
+        None => None,
     }
-    end(out, b"}");
 }
 
-fn begin(out: &mut Vec<u8>, name: &str, members: &Members) {
-    out.extend_from_slice(br#"{"name":"#);
-    write(out, name);
+/// A line of JSON.
+fn as_json(out: &mut Vec<u8>, told: &Told<'_>, metrics: Option<&Metrics>) {
+    out.extend_from_slice(br#"{"timestamp":""#);
+    timestamp(out);
+    out.extend_from_slice(br#"","level":"#);
+    write(out, metrics.and_then(Metrics::level).unwrap_or(told.level));
+    out.extend_from_slice(br#","target":"#);
+    write(out, told.target);
     out.push(b',');
-    out.extend_from_slice(members.text());
+    out.extend_from_slice(told.members.text());
+    surroundings(out, told);
+    if !told.inside.is_empty() {
+        out.extend_from_slice(br#""spans":["#);
+        out.extend_from_slice(told.inside);
+        Format::Json.end(out, b"],");
+    }
+    if let Some(metrics) = metrics {
+        let now = std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        metrics.write(out, u64::try_from(now.as_millis()).unwrap_or_default());
+    }
+    Format::Json.end(out, b"}\n");
 }
 
-/// Ends a list or an object: the comma after its last part goes.
-fn end(out: &mut Vec<u8>, with: &[u8]) {
-    if out.last() == Some(&b',') {
-        out.pop();
+/// A line for people.
+fn as_text(out: &mut Vec<u8>, told: &Told<'_>) {
+    timestamp(out);
+    for word in [told.level, told.target] {
+        out.push(b' ');
+        out.extend_from_slice(word.as_bytes());
     }
-    out.extend_from_slice(with);
+    out.extend_from_slice(b": ");
+    let message = told.members.each().find(|(name, _)| *name == MESSAGE);
+    let others = told.members.each().filter(|(name, _)| *name != MESSAGE);
+    for (_, text) in message.into_iter().chain(others) {
+        out.extend_from_slice(text);
+    }
+    surroundings(out, told);
+    out.extend_from_slice(told.inside);
+    Format::Text.end(out, b"\n");
+}
+
+/// What the spans around say, but where something further in says otherwise.
+fn surroundings(out: &mut Vec<u8>, told: &Told<'_>) {
+    let Some((spans, innermost)) = told.around else { return };
+    for (depth, span) in spans.outwards(innermost).enumerate() {
+        let further_in =
+            |name| told.members.has(name) || spans.outwards(innermost).take(depth).any(|inner| inner.members.has(name));
+        for (name, text) in (told.of_span)(span).each() {
+            if !further_in(name) {
+                out.extend_from_slice(text);
+            }
+        }
+    }
+}
+
+/// A closed span in the line of another.
+fn nested(format: Format, out: &mut Vec<u8>, span: &Span) {
+    match format {
+        Format::Json => {
+            out.extend_from_slice(br#"{"name":"#);
+            write(out, span.metadata.name());
+            out.push(b',');
+            out.extend_from_slice(span.members.text());
+            if !span.inside.is_empty() {
+                out.extend_from_slice(br#""spans":["#);
+                out.extend_from_slice(&span.inside);
+                format.end(out, b"],");
+            }
+        }
+        Format::Text => {
+            out.extend_from_slice(span.metadata.name().as_bytes());
+            out.push(b'{');
+            out.extend_from_slice(span.members.text());
+            out.extend_from_slice(&span.inside);
+        }
+    }
+    format.end(out, b"}");
+    out.push(format.separator());
+}
+
+/// The moment, as RFC 3339 has it.
+fn timestamp(out: &mut Vec<u8>) {
+    let mut now = String::with_capacity(32);
+    // The one writer is a string, which refuses nothing.
+    let _ = SystemTime.format_time(&mut Writer::new(&mut now));
+    out.extend_from_slice(now.as_bytes());
 }
 
 #[cfg(test)]
@@ -200,79 +348,187 @@ mod tests {
         }
     }
 
-    /// The lines that `work` leaves, without what differs from run to run.
-    fn lines(filter: &str, work: impl FnOnce()) -> Vec<Value> {
+    fn text(format: Format, filter: &str, metrics: Vec<Metrics>, work: impl FnOnce()) -> String {
         let memory = Memory::default();
         let out = memory.clone();
-        tracing::subscriber::with_default(crate::json(filter, move || out.clone()).unwrap(), work);
-        let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
-        text.lines()
-            .map(|line| {
-                let mut line: Value = serde_json::from_str(line).unwrap();
-                let now = line.as_object_mut().unwrap().remove("timestamp").unwrap();
-                assert!(now.as_str().unwrap().ends_with('Z'), "{now}");
-                assert_eq!(line.as_object_mut().unwrap().remove("target").unwrap(), module_path!());
-                if let Some(span) = line.get_mut("span") {
-                    timeless(span);
-                }
-                line
-            })
-            .collect()
+        let subscriber = crate::subscriber(format, filter, metrics, move || out.clone()).unwrap();
+        tracing::subscriber::with_default(subscriber, work);
+        String::from_utf8(memory.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// The lines that `work` leaves, without what differs from run to run.
+    fn told(filter: &str, metrics: Vec<Metrics>, work: impl FnOnce()) -> Vec<Value> {
+        let line = |line: &str| {
+            let mut line: Value = serde_json::from_str(line).unwrap();
+            let now = line.as_object_mut().unwrap().remove("timestamp").unwrap();
+            assert!(now.as_str().unwrap().ends_with('Z'), "{now}");
+            assert_eq!(line.as_object_mut().unwrap().remove("target").unwrap(), module_path!());
+            timeless(&mut line);
+            line
+        };
+        text(Format::Json, filter, metrics, work).lines().map(line).collect()
     }
 
     fn timeless(span: &mut Value) {
-        assert!(span.as_object_mut().unwrap().remove("elapsed_us").unwrap().is_u64());
         for inner in span.get_mut("spans").and_then(Value::as_array_mut).into_iter().flatten() {
+            assert!(inner.as_object_mut().unwrap().remove("elapsed_us").unwrap().is_u64());
             timeless(inner);
         }
     }
 
-    #[test]
-    fn one_line_tells_a_span_and_all_that_was_in_it() {
-        let told = lines("info", || {
+    /// A line of text without its moment, and without how long anything took.
+    fn words(line: &str) -> String {
+        let (moment, rest) = line.split_once(' ').unwrap();
+        assert!(moment.ends_with('Z'), "{line}");
+        let mut rest = rest.replace(module_path!(), "here");
+        while let Some(start) = rest.find("elapsed_us=") {
+            let end = start + rest[start..].find([' ', '}']).unwrap();
+            rest.replace_range(start..end, "");
+        }
+        rest.replace("  ", " ").replace(" }", "}")
+    }
+
+    fn work() {
+        tracing::error_span!("around", request = "r-1", message_id = 7).in_scope(|| {
             let outer = tracing::info_span!("outer", text = "a \"b\"\n", later = tracing::field::Empty);
             let _outer = outer.enter();
             tracing::info_span!("first", number = 1_u64).in_scope(|| {
                 tracing::debug_span!("unheard").in_scope(|| tracing::info_span!("inner").in_scope(|| {}));
             });
             tracing::info_span!("second", number = -2, at = ?Some(1)).in_scope(|| {});
+            outer.record("later", false);
             outer.record("later", true);
+            tracing::info!(name: "outer", ended = "well", "it is over");
         });
+    }
+
+    #[test]
+    fn an_event_with_the_name_of_its_span_tells_all_that_was_in_that() {
         let spans = json!([
             {"name": "first", "number": 1, "spans": [{"name": "inner"}]},
             {"name": "second", "number": -2, "at": "Some(1)"},
         ]);
-        let span = json!({"name": "outer", "text": "a \"b\"\n", "later": true, "spans": spans});
-        assert_eq!(told, [json!({"level": "INFO", "span": span})]);
+        let line = json!({
+            "level": "INFO", "message": "it is over", "ended": "well", "text": "a \"b\"\n", "later": true,
+            "request": "r-1", "message_id": 7, "spans": spans,
+        });
+        assert_eq!(told("info", vec![], work), [line]);
     }
 
     #[test]
-    fn an_event_is_a_line_at_once_with_the_spans_around_it() {
-        let told = lines("warn,[outer]=info", || {
+    fn a_line_for_people_is_one_line_too() {
+        let text = text(Format::Text, "info", vec![], work);
+        let line = "INFO here: it is over ended=well text=\"a \\\"b\\\"\\n\" later=true request=r-1 message_id=7 \
+                    first{number=1 inner{}} second{number=-2 at=Some(1)}";
+        assert_eq!(text.lines().map(words).collect::<Vec<_>>(), [line]);
+    }
+
+    #[test]
+    fn an_event_is_a_line_at_once_with_what_the_spans_around_say() {
+        let told = told("info", vec![], || {
             tracing::warn!("alone");
-            tracing::info!("unheard");
-            tracing::info_span!("outer", id = 7).in_scope(|| tracing::error!(code = 1.5, "within {}", "it"));
+            tracing::debug!("unheard");
+            tracing::info_span!("outer", id = 7, code = 0, deep = false).in_scope(|| {
+                tracing::info_span!("inner", deep = true).in_scope(|| tracing::error!(code = 1.5, "within {}", "it"));
+            });
         });
-        let within = json!({"level": "ERROR", "fields": {"message": "within it", "code": 1.5}, "spans": [{"name": "outer", "id": 7}]});
-        let span = json!({"level": "INFO", "span": {"name": "outer", "id": 7}});
-        assert_eq!(told, [json!({"level": "WARN", "fields": {"message": "alone"}, "spans": []}), within, span]);
+        let within = json!({"level": "ERROR", "message": "within it", "code": 1.5, "deep": true, "id": 7});
+        assert_eq!(told, [json!({"level": "WARN", "message": "alone"}), within]);
+    }
+
+    #[test]
+    fn a_span_is_open_as_long_as_anything_holds_it() {
+        let told = told("info", vec![], || {
+            let outer = tracing::info_span!("outer", outer = 1);
+            let inner = outer.in_scope(|| tracing::info_span!("inner", inner = 2));
+            let again = inner.clone();
+            drop(outer);
+            drop(inner);
+            // Takes the place of no other.
+            let next = tracing::info_span!("next", next = 3);
+            again.in_scope(|| tracing::info!("within"));
+            drop(again);
+            let last = tracing::info_span!("last", last = 4);
+            next.in_scope(|| tracing::info!("next"));
+            last.in_scope(|| tracing::info!("last"));
+        });
+        let line = |message, name: &str, number| json!({"level": "INFO", "message": message, name: number});
+        let mut within = line("within", "outer", 1);
+        within["inner"] = 2.into();
+        assert_eq!(told, [within, line("next", "next", 3), line("last", "last", 4)]);
+    }
+
+    #[test]
+    fn a_span_that_ends_out_of_turn_leaves_the_thread_in_the_right_one() {
+        let told = told("info", vec![], || {
+            let (outer, inner) = (tracing::info_span!("outer", outer = 1), tracing::info_span!("inner", inner = 2));
+            let (entered_outer, entered_inner) = (outer.enter(), inner.enter());
+            drop(entered_outer);
+            assert_eq!(tracing::Span::current().metadata().unwrap().name(), "inner");
+            drop(entered_inner);
+            tracing::info!("outside");
+        });
+        assert_eq!(told, [json!({"level": "INFO", "message": "outside"})]);
     }
 
     #[test]
     fn a_line_does_not_grow_without_end() {
-        let told = lines("info", || {
-            let outer = tracing::info_span!("outer");
-            let _outer = outer.enter();
-            for _ in 0..3 {
-                tracing::info_span!("inner", text = "x".repeat(MOST)).in_scope(|| {});
-            }
+        let told = told("info", vec![], || {
+            tracing::info_span!("outer").in_scope(|| {
+                for _ in 0..3 {
+                    tracing::info_span!("inner", text = "x".repeat(MOST / 2)).in_scope(|| {});
+                }
+                tracing::info!(name: "outer", "over");
+                tracing::info!(name: "outer", "once more");
+            });
         });
-        let names: Vec<_> = told.iter().map(|line| line["span"]["name"].as_str().unwrap()).collect();
-        assert_eq!(names, ["inner", "inner", "outer"]);
+        assert_eq!(told[0]["spans"].as_array().unwrap().len(), 2);
+        assert_eq!(told[1].get("spans"), None, "what was told is not told again");
+    }
+
+    fn metrics() -> Metrics {
+        Metrics::new("counted", "Here", &[&["region"]], &[("Things", "Count")])
+    }
+
+    fn count() {
+        tracing::info_span!("counted", region = "east").in_scope(|| {
+            tracing::info_span!("inner").in_scope(|| {});
+            tracing::info!(name: "counted", Things = 3, "counted");
+        });
+    }
+
+    #[test]
+    fn a_line_with_metrics_says_which_and_is_never_kept_back() {
+        for (filter, level, spans) in [("info", None, true), ("warn", None, false), ("off", Some("FATAL"), false)] {
+            let metrics = level.map_or(metrics(), |level| metrics().at_level(level));
+            let mut told = told(filter, vec![metrics], count);
+            assert_eq!((told.len(), told[0].get("spans").is_some()), (1, spans), "{told:?}");
+            let aws = told[0].as_object_mut().unwrap().remove("_aws").unwrap();
+            assert!(aws["Timestamp"].as_u64().unwrap() > 1_700_000_000_000, "{aws}");
+            let directive = json!([{
+                "Namespace": "Here", "Dimensions": [["region"]], "Metrics": [{"Name": "Things", "Unit": "Count"}],
+            }]);
+            assert_eq!(aws["CloudWatchMetrics"], directive);
+            assert_eq!((&told[0]["Things"], &told[0]["region"]), (&json!(3), &json!("east")));
+            assert_eq!(told[0]["level"], level.unwrap_or("INFO"));
+        }
+    }
+
+    #[test]
+    fn metrics_are_json_after_the_line_for_people() {
+        let both = text(Format::Text, "info", vec![metrics()], count);
+        let (line, rest) = both.split_once('\n').unwrap();
+        assert_eq!(words(line), "INFO here: counted Things=3 region=east inner{}");
+        let line: Value = serde_json::from_str(rest).unwrap();
+        assert_eq!((&line["Things"], &line["region"]), (&json!(3), &json!("east")));
+        assert!(line["_aws"].is_object());
+        assert_eq!(text(Format::Text, "warn", vec![metrics()], count).lines().count(), 1);
     }
 
     #[test]
     fn a_filter_that_is_none_is_refused() {
-        assert!(crate::json("info,=,", io::sink).is_err());
+        for filter in ["tenet=loud", "info,a=b=c"] {
+            assert!(crate::subscriber(Format::Json, filter, vec![], io::sink).is_err(), "{filter}");
+        }
     }
 }

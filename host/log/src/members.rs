@@ -3,41 +3,102 @@ use std::fmt;
 use serde::Serialize;
 use tracing::field::{Field, Visit};
 
-/// Members of a JSON object, written as they come: `"operation":"read","rows":3`.
+use crate::Format;
+
+/// The member that is what a line says.
+pub(crate) const MESSAGE: &str = "message";
+
+/// Members of a JSON object, or words, written as they come: `"operation":"read","rows":3`
+/// or `operation=read rows=3`.
 #[derive(Debug)]
 pub(crate) struct Members {
+    format: Format,
     text: Vec<u8>,
     /// Where each begins.
     starts: Vec<(&'static str, usize)>,
+    /// The fields that are in it, by their number in the span; later ones than the 64th are
+    /// searched for.
+    fields: u64,
 }
 
 impl Members {
-    /// None, with room for what most spans say.
-    pub(crate) fn new() -> Self {
-        Self { text: Vec::with_capacity(256), starts: Vec::with_capacity(8) }
+    /// None.
+    pub(crate) fn new(format: Format) -> Self {
+        Self { format, text: Vec::new(), starts: Vec::new(), fields: 0 }
+    }
+
+    /// None again, with the memory of those that were there.
+    pub(crate) fn clear(&mut self) {
+        self.text.clear();
+        self.starts.clear();
+        self.fields = 0;
     }
 
     pub(crate) fn text(&self) -> &[u8] {
         &self.text
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
     pub(crate) fn has(&self, name: &str) -> bool {
         self.starts.iter().any(|(known, _)| *known == name)
     }
 
-    /// Sets a member; one that was there before goes.
-    pub(crate) fn set(&mut self, name: &'static str, value: impl Serialize) {
-        if let Some(place) = self.starts.iter().position(|(known, _)| *known == name) {
-            self.remove(place);
-        }
-        self.starts.push((name, self.text.len()));
-        write(&mut self.text, name);
-        self.text.push(b':');
-        write(&mut self.text, value);
-        self.text.push(b',');
+    /// Each with its name and its text, the separator behind it included.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
+        let ends = self.starts.iter().skip(1).map(|(_, next)| *next).chain([self.text.len()]);
+        self.starts.iter().zip(ends).filter_map(|((name, start), end)| Some((*name, self.text.get(*start..end)?)))
     }
 
-    fn remove(&mut self, place: usize) {
+    /// Adds a member that is not there.
+    pub(crate) fn add(&mut self, name: &'static str, value: impl Serialize) {
+        self.begin(name);
+        write(&mut self.text, value);
+        self.text.push(self.format.separator());
+    }
+
+    fn begin(&mut self, name: &'static str) {
+        self.starts.push((name, self.text.len()));
+        match self.format {
+            Format::Json => {
+                write(&mut self.text, name);
+                self.text.push(b':');
+            }
+            Format::Text if name == MESSAGE => {}
+            Format::Text => {
+                self.text.extend_from_slice(name.as_bytes());
+                self.text.push(b'=');
+            }
+        }
+    }
+
+    /// Sets a field; what it was before goes.
+    fn set(&mut self, field: &Field, value: impl Serialize) {
+        self.replace(field);
+        self.add(field.name(), value);
+    }
+
+    fn set_text(&mut self, field: &Field, value: &str) {
+        if self.format == Format::Text && is_plain(field.name(), value) {
+            self.replace(field);
+            self.begin(field.name());
+            self.text.extend_from_slice(value.as_bytes());
+            self.text.push(b' ');
+        } else {
+            self.set(field, value);
+        }
+    }
+
+    fn replace(&mut self, field: &Field) {
+        let bit = u32::try_from(field.index()).ok().and_then(|number| 1_u64.checked_shl(number));
+        let is_new = bit.is_some_and(|bit| self.fields & bit == 0);
+        self.fields |= bit.unwrap_or_default();
+        if is_new {
+            return;
+        }
+        let Some(place) = self.starts.iter().position(|(known, _)| *known == field.name()) else { return };
         let (_, start) = self.starts.remove(place);
         let end = self.starts.get(place).map_or(self.text.len(), |(_, next)| *next);
         self.text.drain(start..end);
@@ -45,6 +106,13 @@ impl Members {
             *later -= end - start;
         }
     }
+}
+
+/// Whether a text is one word that can stand for itself; a message may be several.
+fn is_plain(name: &str, text: &str) -> bool {
+    let separates = |c: char| c.is_whitespace() || matches!(c, '"' | '=' | '{' | '}');
+    let is_message = name == MESSAGE;
+    !text.is_empty() && !text.chars().any(|c| c.is_control() || !is_message && separates(c))
 }
 
 /// Writes a value as JSON. Memory takes everything, and texts and numbers are all there is.
@@ -56,56 +124,38 @@ pub(crate) fn write(out: &mut Vec<u8>, value: impl Serialize) {
 
 impl Visit for Members {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.set(field.name(), format!("{value:?}"));
+        self.set_text(field, &format!("{value:?}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.set(field.name(), value);
+        self.set_text(field, value);
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        self.set(field.name(), value.to_string());
+        self.set_text(field, &value.to_string());
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.set(field.name(), value);
+        self.set(field, value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.set(field.name(), value);
+        self.set(field, value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.set(field.name(), value);
+        self.set(field, value);
     }
 
     fn record_i128(&mut self, field: &Field, value: i128) {
-        self.set(field.name(), value);
+        self.set(field, value);
     }
 
     fn record_u128(&mut self, field: &Field, value: u128) {
-        self.set(field.name(), value);
+        self.set(field, value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.set(field.name(), value);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_member_that_is_set_again_is_there_once() {
-        let mut members = Members::new();
-        members.set("a", 1);
-        members.set("b", "x\"y");
-        members.set("c", f64::NAN);
-        members.set("a", 22);
-        members.set("c", true);
-        members.set("b", "z");
-        assert_eq!(String::from_utf8_lossy(members.text()), r#""a":22,"c":true,"b":"z","#);
-        assert!(members.has("c") && !members.has("d"));
+        self.set(field, value);
     }
 }

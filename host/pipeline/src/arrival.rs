@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use tenet_core::{Clock, IdempotencyKey, Request, Timestamp};
+use tenet_core::{Clock, IdempotencyKey, Request, Timestamp, Trace};
 
 /// What the host knows of a request beside what the caller sent.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Arrival {
     pub source_key: Option<IdempotencyKey>,
     /// Who asks, as an authoriser vouches for it.
     pub caller: Option<String>,
+    /// Where it stands in a trace of its caller's.
+    pub trace: Option<Trace>,
 }
 
 impl Arrival {
@@ -34,6 +36,7 @@ impl Arrival {
             seed,
             source_key: None,
             caller: None,
+            trace: None,
         })
     }
 
@@ -49,6 +52,7 @@ impl Arrival {
             now: self.now,
             seed: self.seed,
             deadline: self.deadline,
+            trace: self.trace,
         }
     }
 }

@@ -1,10 +1,11 @@
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tenet_core::{
     Attempt, BoxFuture, Event, EventError, EventId, Fault, HostCalls, IdempotencyKey, Limit, LimitExceeded, Limits,
     LogLevel, Outcome, Ran, ReadCap, Request, RuleReceipt, SqlError, SqlState, StagedEvent, Statement, Stop,
-    StoredAnswer,
+    StoredAnswer, Trace,
 };
 use tracing::Span;
 
@@ -27,6 +28,10 @@ pub(crate) struct State {
     pub(crate) stopped: Option<Stopped>,
     pub(crate) events: Vec<StagedEvent>,
     pub(crate) log: Vec<LogLine>,
+    /// Waiting for statements that were answered.
+    waited: Duration,
+    /// Since when the statement that is on its way has been.
+    waits_since: Option<Instant>,
 }
 
 pub(crate) struct Spent {
@@ -56,6 +61,8 @@ impl Shared {
             stopped: None,
             events: Vec::new(),
             log: Vec::new(),
+            waited: Duration::ZERO,
+            waits_since: None,
         };
         Arc::new(Self { state: Mutex::new(state) })
     }
@@ -63,6 +70,13 @@ impl Shared {
     /// Never held over an await. What a panicking holder left behind is still whole.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// How long rules have waited for their statements, one that was given up included.
+    pub(crate) fn waited(&self) -> Duration {
+        self.waited + self.waits_since.map(|since| since.elapsed()).unwrap_or_default()
     }
 }
 
@@ -75,6 +89,7 @@ pub(crate) struct Calls {
     region: String,
     key: Option<IdempotencyKey>,
     now: tenet_core::Timestamp,
+    trace: Option<Trace>,
     random: Mutex<Random>,
     used: Mutex<Used>,
 }
@@ -103,6 +118,7 @@ impl Calls {
             region: request.region.clone(),
             key: key.cloned(),
             now: request.now,
+            trace: request.trace,
             random: Mutex::new(Random::new(&request.seed, "rule", place as u64)),
             used: Mutex::new(Used {
                 receipt: RuleReceipt { rule: rule.to_owned(), ..RuleReceipt::default() },
@@ -176,10 +192,14 @@ impl Calls {
                 return Ok(Err(refused_after(spent)));
             }
             // Absent only if an earlier statement was cancelled, and then the guest is gone too.
-            state.attempt.take().ok_or(Stop)?
+            let attempt = state.attempt.take().ok_or(Stop)?;
+            state.waits_since = Some(Instant::now());
+            attempt
         };
         let ran = attempt.run(statements, cap).await;
         let mut state = self.shared.lock();
+        state.waited = state.waited();
+        state.waits_since = None;
         state.attempt = Some(attempt);
         match ran {
             Ok(Ran::On(outcomes)) => {
@@ -218,7 +238,7 @@ impl HostCalls for Calls {
         }
         let span = tracing::debug_span!(
             "statement",
-            number = self.used().receipt.statements + 1,
+            statement = self.used().receipt.statements + 1,
             statements = statements.len(),
             rows = tracing::field::Empty,
             sqlstate = tracing::field::Empty,
@@ -265,6 +285,7 @@ impl HostCalls for Calls {
             event,
             region: self.region.clone(),
             at: self.now,
+            trace: self.trace,
         });
         Ok(Ok(id))
     }

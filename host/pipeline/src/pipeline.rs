@@ -1,18 +1,18 @@
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use sha2::{Digest as _, Sha256};
 use tenet_core::{
     Claim, Clock, Delivery, Fault, IdempotencyKey, Ledger, Mode, Publisher, Receipt, Request, Rules, StagedEvent,
     StoredAnswer, hex,
 };
-use tracing::field::Empty;
+use tracing::Span;
 
 use crate::answer::Problem;
 use crate::random::Random;
 use crate::selection::{Keyed, Selected};
+use crate::summary::{self, Published, Summary};
 use crate::trial::{Failure, Over, Trial};
 use crate::within::within;
 use crate::{Answer, Backoff, Operations, Status};
@@ -25,6 +25,8 @@ pub struct Pipeline {
     publisher: Arc<dyn Publisher>,
     clock: Arc<dyn Clock>,
     backoff: Backoff,
+    /// Whether a request has come.
+    in_use: AtomicBool,
 }
 
 /// A request that has been dealt with.
@@ -45,6 +47,8 @@ pub struct Pending {
     key: IdempotencyKey,
     /// Absent after a commit whose answer was lost: then only the outbox knows them.
     events: Option<Vec<StagedEvent>>,
+    /// Told when this goes. A request that is being decided has none yet.
+    summary: Option<Summary>,
 }
 
 /// A request on its way: what all its attempts share.
@@ -67,33 +71,20 @@ impl Pipeline {
         clock: Arc<dyn Clock>,
         backoff: Backoff,
     ) -> Self {
-        Self { operations, ledger, rules, publisher, clock, backoff }
+        Self { operations, ledger, rules, publisher, clock, backoff, in_use: AtomicBool::new(false) }
     }
 
     /// Decides a request. Every ending is an answer; the reasons of a failure go to the
     /// log under the reference that the caller is given.
     pub async fn handle(&self, request: Request) -> Handled {
-        let span = tracing::info_span!(
-            "request",
-            operation = request.operation,
-            region = request.region,
-            key = Empty,
-            status = Empty,
-            repeated = Empty,
-            attempts = Empty,
-            round_trips = Empty,
-            elapsed_us = Empty,
-        );
-        let handled = within(&span, pin!(self.decide(&request))).await;
-        tracing::record_all!(
-            span,
-            key = handled.answer.key.as_ref().map(digest_of),
-            status = handled.answer.status.code(),
-            repeated = handled.answer.repeated,
-            attempts = handled.receipt.attempts,
-            round_trips = handled.receipt.round_trips,
-            elapsed_us = u64::try_from(handled.receipt.elapsed.as_micros()).unwrap_or(u64::MAX),
-        );
+        let is_first = !self.in_use.swap(true, Ordering::Relaxed);
+        let operation = self.operations.select(&request.operation);
+        let span = summary::span(operation.as_ref().ok().map(|operation| operation.name()), &request);
+        let mut handled = within(&span, pin!(self.decide(&request, operation, &span))).await;
+        let summary = Summary::new(span, is_first, &handled.answer, &handled.receipt);
+        if let Some(pending) = &mut handled.pending {
+            pending.summary = Some(summary);
+        }
         handled
     }
 
@@ -105,24 +96,30 @@ impl Pipeline {
 
     /// Hands the events of a committed transaction to the bus and takes those it has
     /// taken out of the outbox. Gives the number that is still there: a relay's work.
-    pub async fn publish(&self, pending: Pending, deadline: Instant) -> usize {
-        let span = tracing::info_span!("publish", operation = pending.operation, key = digest_of(&pending.key));
-        within(&span, pin!(self.publish_now(pending, deadline))).await
+    pub async fn publish(&self, mut pending: Pending, deadline: Instant) -> usize {
+        let started = self.clock.instant();
+        let summary = pending.summary.take();
+        let span = summary.as_ref().map_or_else(Span::none, |summary| summary.span.clone());
+        let published = within(&span, pin!(self.publish_now(pending, deadline))).await;
+        if let Some(mut summary) = summary {
+            summary.published = Published { elapsed: Some(self.clock.instant() - started), ..published };
+        }
+        published.left
     }
 
-    async fn publish_now(&self, pending: Pending, deadline: Instant) -> usize {
+    async fn publish_now(&self, pending: Pending, deadline: Instant) -> Published {
         let events = match pending.events {
             Some(events) => events,
             None => match self.ledger.staged(&pending.operation, &pending.key, deadline).await {
                 Ok(events) => events,
                 Err(fault) => {
                     tracing::warn!(%fault, "the outbox could not be read after a commit whose answer was lost");
-                    return 0;
+                    return Published::default();
                 }
             },
         };
         if events.is_empty() {
-            return 0;
+            return Published::default();
         }
         let deliveries = self.publisher.publish(&events, deadline).await;
         let mut taken = Vec::with_capacity(events.len());
@@ -133,21 +130,20 @@ impl Pipeline {
                 Delivery::Refused(reason) => tracing::error!(event = %event.id, reason, "event refused for good"),
             }
         }
-        let left = events.len() - taken.len();
         if let Err(fault) = self.ledger.forget(&taken, deadline).await {
             tracing::warn!(%fault, "published events stay in the outbox and will be published again");
         }
-        left
+        Published { taken: taken.len(), left: events.len() - taken.len(), elapsed: None }
     }
 
-    async fn decide(&self, request: &Request) -> Handled {
+    async fn decide(&self, request: &Request, operation: Result<&Selected, String>, span: &Span) -> Handled {
         let started = self.clock.instant();
         let refuse = |answer| Handled {
             answer,
             receipt: Receipt { elapsed: self.clock.instant() - started, ..Receipt::default() },
             pending: None,
         };
-        let operation = match self.operations.select(&request.operation) {
+        let operation = match operation {
             Ok(operation) => operation,
             Err(message) => return refuse(Answer::invalid(&message)),
         };
@@ -158,12 +154,15 @@ impl Pipeline {
             Ok(keyed) => keyed,
             Err(message) => return refuse(Answer::invalid(&message)),
         };
+        if let Mode::Write { key, .. } = &mode {
+            summary::record_key(span, key);
+        }
         let round_trips = Arc::new(AtomicU32::new(0));
         let course = Course { request, operation, mode, key_is_given: is_given, round_trips, started };
-        self.attempts(&course).await
+        self.attempts(&course, span).await
     }
 
-    async fn attempts(&self, course: &Course<'_>) -> Handled {
+    async fn attempts(&self, course: &Course<'_>, around: &Span) -> Handled {
         let request = course.request;
         let trial = Trial {
             rules: self.rules.as_ref(),
@@ -176,11 +175,11 @@ impl Pipeline {
         let mut receipt = Receipt::default();
         // Whether an earlier attempt may have committed without our knowing.
         let mut unknown = false;
+        let mut lost = Vec::new();
         loop {
             receipt.attempts += 1;
-            let span = tracing::info_span!("attempt", number = receipt.attempts);
-            let (over, rules) = within(&span, pin!(trial.run(self.ledger.open(course.claim())))).await;
-            receipt.rules = rules;
+            let span = tracing::info_span!("attempt", attempt = receipt.attempts);
+            let over = within(&span, pin!(trial.run(self.ledger.open(course.claim()), &mut receipt))).await;
             let (answer, pending) = match over {
                 Over::Committed { accepted, body, events } => {
                     let status = if accepted { Status::Accepted } else { Status::Rejected };
@@ -190,6 +189,10 @@ impl Pipeline {
                 Over::Failed(failure) => (course.failed(&failure, unknown), None),
                 Over::Again(fault) => {
                     unknown |= fault.commit_unknown();
+                    receipt.unknown_commits += u32::from(fault.commit_unknown());
+                    receipt.conflicts += u32::from(fault.is_conflict());
+                    lost.push(summary::reason(&fault));
+                    summary::record_lost(around, &lost);
                     let wait = self.backoff.after(receipt.attempts, &mut jitter);
                     let again = receipt.attempts < self.backoff.attempts && self.has_time(request, wait);
                     tracing::info!(%fault, unknown, again, wait_us = wait.as_micros() as u64, "attempt lost");
@@ -238,7 +241,7 @@ impl Course<'_> {
         if events.as_ref().is_some_and(Vec::is_empty) {
             return None;
         }
-        Some(Pending { operation: self.operation.name().to_owned(), key: self.key()?.clone(), events })
+        Some(Pending { operation: self.operation.name().to_owned(), key: self.key()?.clone(), events, summary: None })
     }
 
     /// The answer that the key has already: of an earlier request, or of an attempt of
@@ -297,10 +300,4 @@ impl Course<'_> {
     fn reference(&self) -> String {
         hex(&Random::new(&self.request.seed, "reference", 0).bytes(8))
     }
-}
-
-/// A key as it may stand in a log.
-fn digest_of(key: &IdempotencyKey) -> String {
-    let digest = Sha256::digest(key.as_str());
-    hex(digest.get(..8).unwrap_or_default())
 }

@@ -147,6 +147,7 @@ mod tests {
             now: Timestamp(0),
             seed: [3; 32],
             deadline: Instant::now(),
+            trace: None,
         }
     }
 

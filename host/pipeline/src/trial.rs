@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use tenet_core::{
-    Attempt, Blame, Clock, Ended, Fault, IdempotencyKey, Limit, LimitExceeded, Limits, LogLevel, Ran, Request,
+    Attempt, Blame, Clock, Ended, Fault, IdempotencyKey, Limit, LimitExceeded, Limits, LogLevel, Ran, Receipt, Request,
     RuleReceipt, Rules, StagedEvent, StoredAnswer, Verdict,
 };
 use tracing::Span;
@@ -53,19 +53,31 @@ enum Decision {
 }
 
 impl Trial<'_> {
-    /// Runs the attempt to its end and says what the last rules that ran have used.
-    pub(crate) async fn run(&self, attempt: Box<dyn Attempt>) -> (Over, Vec<RuleReceipt>) {
+    /// Runs the attempt to its end and adds what it took to the receipt.
+    pub(crate) async fn run(&self, attempt: Box<dyn Attempt>, receipt: &mut Receipt) -> Over {
         let shared = Shared::new(attempt);
-        let mut receipts = Vec::with_capacity(self.chain.len());
-        let decision = self.decide(&shared, &mut receipts).await;
+        receipt.rules.clear();
+        let decision = self.decide(&shared, &mut receipt.rules).await;
+        for rule in &receipt.rules {
+            receipt.statements += rule.statements;
+            receipt.rows_read += rule.rows_read;
+            receipt.rows_affected += rule.rows_affected;
+            receipt.computing += rule.cpu;
+        }
+        let ending = self.clock.instant();
+        let commits = decision.is_ok();
         let over = match decision {
             Ok(decision) => self.settle(&shared, decision).await,
             Err(over) => self.undo(&shared, over).await,
         };
+        let ended = self.clock.instant() - ending;
+        let mut state = shared.lock();
+        receipt.database += state.waited() + ended;
+        receipt.commit += if commits { ended } else { Duration::ZERO };
         if matches!(over, Over::Committed { .. } | Over::Failed(_)) {
-            write_log(std::mem::take(&mut shared.lock().log));
+            write_log(std::mem::take(&mut state.log));
         }
-        (over, receipts)
+        over
     }
 
     async fn decide(&self, shared: &Arc<Shared>, receipts: &mut Vec<RuleReceipt>) -> Result<Decision, Over> {

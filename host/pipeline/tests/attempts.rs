@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tenet_core::bundle::{CONTRACT, Caller, File, Index, Operation, Rule, VERSION};
 use tenet_core::*;
-use tenet_pipeline::{Backoff, Operations, Pipeline, Status};
+use tenet_pipeline::{Backoff, MEASURED, Operations, Pipeline, Status};
 
 /// Answers kept in memory, and faults to give instead, first come first served.
 #[derive(Default)]
@@ -251,6 +251,7 @@ fn request(operation: &str, key: &str) -> Request {
         now: Timestamp(7),
         seed: [9; 32],
         deadline: Instant::now() + Duration::from_secs(7200),
+        trace: None,
     }
 }
 
@@ -618,6 +619,66 @@ fn listen() {
     });
 }
 
+/// What this test has logged so far.
+fn logged() -> String {
+    LOG.with_borrow(|log| String::from_utf8(log.clone()).unwrap())
+}
+
+/// The lines of requests that are over.
+fn requests() -> Vec<String> {
+    logged().lines().filter(|line| line.contains("request over")).map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn a_request_has_one_line_that_counts_all_that_is_measured() {
+    let host = host(writer);
+    host.bus.deliveries.lock().unwrap().extend([Delivery::Later("throttled".into())]);
+    let lost = [(Fault::unknown_commit("connection lost"), false), (conflict(), false)];
+    host.memory.on_end.lock().unwrap().extend(lost);
+    let pending = host.pipeline.handle(request("one", "a")).await.pending.unwrap();
+    assert!(requests().is_empty(), "its events are not published yet");
+    assert_eq!(host.pipeline.publish(pending, Instant::now()).await, 1);
+    host.memory.on_end.lock().unwrap().extend((0..4).map(|_| (conflict(), false)));
+    host.pipeline.handle(request("one", "b")).await;
+    drop(host.pipeline.handle(request("one", "c")).await.pending);
+    host.pipeline.handle(request("one", "c")).await;
+
+    let lines = requests();
+    let counts = [
+        "attempts=3 Requests=1 Conflicts=1 UnknownCommits=1 ColdStarts=1 EventsPublished=0 EventsLeft=1 Unavailable=0",
+        "attempts=4 Requests=1 Conflicts=4 UnknownCommits=0 ColdStarts=0 EventsPublished=0 EventsLeft=0 Unavailable=1",
+        "attempts=1 Requests=1 Conflicts=0 status=200 repeated=false",
+        "attempts=1 Requests=1 Conflicts=0 status=200 repeated=true",
+    ];
+    assert_eq!(lines.len(), counts.len(), "{lines:?}");
+    for (line, counts) in lines.iter().zip(counts) {
+        for count in counts.split(' ') {
+            assert!(line.contains(&format!(" {count}")), "{count} is missing from {line}");
+        }
+        for (metric, _) in MEASURED.iter().flat_map(|measured| measured.metrics) {
+            assert_eq!(line.matches(&format!(" {metric}=")).count(), 1, "{metric}: {line}");
+        }
+        for dimension in MEASURED.iter().flat_map(|measured| measured.dimensions).copied().flatten() {
+            assert!(line.contains(&format!("{dimension}=\"")), "{dimension}: {line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_trace_travels_with_the_event_and_changes_nothing_else() {
+    let traced = |header: &str| Request { trace: Trace::x_ray(header), ..request("one", "k") };
+    let host = host(writer);
+    let first = host.pipeline.handle(traced("Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1")).await;
+    let again = host.pipeline.handle(traced("Root=1-65a1b2c3-bd862e3fe1be46a994272793")).await;
+    assert_eq!((again.answer.body, again.answer.repeated), (first.answer.body, true));
+    host.pipeline.publish(first.pending.unwrap(), Instant::now()).await;
+    let seen = host.bus.seen.lock().unwrap();
+    let [event] = &seen[..] else { unreachable!("one event: {seen:?}") };
+    assert_eq!(event.trace.unwrap().to_string(), "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1");
+    assert_eq!(event.id, EventId::derive("one", &IdempotencyKey::new("k").unwrap(), Timestamp(7), 0));
+    assert!(!event.detail_for("us-east-1").contains("5759e988"));
+}
+
 #[tokio::test]
 async fn spans_tell_what_happened_and_never_what_was_in_it() {
     let host = host(|_, calls| {
@@ -632,21 +693,30 @@ async fn spans_tell_what_happened_and_never_what_was_in_it() {
     });
     host.memory.on_run.lock().unwrap().extend([conflict(), shown()]);
     let payload = r#"{"card":"secret-payload"}"#.into();
-    host.pipeline.handle(Request { payload, ..request("one", "secret-key") }).await;
+    let trace = Trace::w3c("00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01");
+    host.pipeline.handle(Request { payload, trace, ..request("one", "secret-key") }).await;
+    host.pipeline.handle(request("secret-operation", "secret-key")).await;
 
-    let text = LOG.with_borrow(|log| String::from_utf8(log.clone()).unwrap());
-    for secret in ["secret-row-value", "secret-payload", "secret-key"] {
+    let text = logged();
+    for secret in ["secret-row-value", "secret-payload", "secret-key", "secret-operation"] {
         assert!(!text.contains(secret), "{text}");
     }
     let parts = [
         "request{operation=\"one\"",
+        "trace=\"1-5759e988-bd862e3fe1be46a994272793\"",
         "key=\"",
-        "attempt{number=2}",
+        "lost=\"OC000\"",
+        "code=\"23505\"",
+        "attempt{attempt=2}",
         "rule{rule=\"first\"",
-        "statement{number=1",
+        "statement{statement=1",
         "sqlstate=\"40001\"",
         "sqlstate=\"23505\"",
+        "status=422",
         "attempts=2",
+        "statements=2",
+        "request{operation=\"unknown\"",
+        "status=400",
     ];
     for part in parts {
         assert!(text.contains(part), "{part} is missing from {text}");

@@ -9,7 +9,8 @@ use anyhow::ensure;
 use tenet_bench::{Bare, Pairs, Ready, Stock, native, on_cpu, place, request, rows};
 use tenet_core::{Ended, HostCalls, Limits, Request, Rules, Verdict};
 use tenet_engine::{Engine, Library};
-use tenet_pipeline::{Backoff, Operations, Pipeline, Status, SystemClock};
+use tenet_log::{Format, Metrics};
+use tenet_pipeline::{Backoff, MEASURED, Operations, Pipeline, Status, SystemClock};
 use tracing::subscriber::NoSubscriber;
 
 const PAYLOAD: &str = r#"{"rows":10}"#;
@@ -24,7 +25,8 @@ const BARE: &str = "wasmtime alone";
 
 fn main() -> anyhow::Result<()> {
     // As `bootstrap` sets it up, but that nobody reads it.
-    tracing::subscriber::set_global_default(tenet_log::json("info", io::sink)?)?;
+    let metrics = MEASURED.iter().map(|of| Metrics::new(of.name, "Tenet", of.dimensions, of.metrics)).collect();
+    tracing::subscriber::set_global_default(tenet_log::subscriber(Format::Json, "info", metrics, io::sink)?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let (folder, index) = place::guests()?;
     let ready = Ready::new(rows(10)?);

@@ -54,6 +54,7 @@ pub fn request(operation: &str, payload: &str) -> anyhow::Result<Request> {
         now: Timestamp(1_769_817_600_000_000),
         seed: [7; 32],
         deadline: Instant::now() + Duration::from_secs(86_400),
+        trace: None,
     })
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tenet_core::{
     Attempt, Claim, ColumnValues, Decimal, Digest, Event, EventId, Fault, IdempotencyKey, Interval, Ledger, Limit,
-    Mode, Outcome, Ran, ReadCap, StagedEvent, Statement, StoredAnswer, Timestamp, Value,
+    Mode, Outcome, Ran, ReadCap, StagedEvent, Statement, StoredAnswer, Timestamp, Trace, Value,
 };
 use tenet_database::{Database, Endpoint, Schema};
 
@@ -99,6 +99,7 @@ fn staged(text: &str, ordinal: u32) -> StagedEvent {
         event: Event { source: "s".into(), detail_type: "T".into(), detail: format!("{{\"amount\":{ordinal}.50}}") },
         region: "us-east-1".into(),
         at: NOW,
+        trace: Trace::w3c("00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01").filter(|_| ordinal % 2 == 1),
     }
 }
 

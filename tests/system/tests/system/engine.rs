@@ -108,6 +108,7 @@ fn request(payload: &str) -> Request {
         now: Timestamp(1_700_000_000_000_000),
         seed: [7; 32],
         deadline: Instant::now() + Duration::from_secs(60),
+        trace: None,
     }
 }
 

@@ -27,6 +27,7 @@ fn staged(count: u32) -> Vec<StagedEvent> {
         },
         region: EAST.into(),
         at,
+        trace: None,
     };
     (0..count).map(event).collect()
 }

@@ -1,0 +1,34 @@
+use http::HeaderMap;
+use tenet_core::Trace;
+
+/// Where a request stands in a trace, by its headers: `traceparent`, which its caller set, or
+/// else `X-Amzn-Trace-Id`, which AWS adds. What is no trace is as if it were not there.
+pub fn trace(headers: &HeaderMap) -> Option<Trace> {
+    let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
+    text("traceparent").and_then(Trace::w3c).or_else(|| text("x-amzn-trace-id").and_then(Trace::x_ray))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use http::header::HeaderName;
+
+    use super::*;
+
+    #[test]
+    fn the_callers_own_trace_comes_before_the_one_that_aws_adds() {
+        let of = |headers: &[(&'static str, &'static [u8])]| {
+            let header = |(name, value): &(&'static str, &[u8])| {
+                (HeaderName::from_static(name), HeaderValue::from_bytes(value).unwrap())
+            };
+            trace(&headers.iter().map(header).collect()).map(|trace| trace.id())
+        };
+        let caller = ("traceparent", &b"00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01"[..]);
+        let aws = ("x-amzn-trace-id", &b"Root=1-65a1b2c3-aaaaaaaaaaaaaaaaaaaaaaaa"[..]);
+        assert_eq!(of(&[aws, caller]).as_deref(), Some("1-5759e988-bd862e3fe1be46a994272793"));
+        assert_eq!(of(&[aws]).as_deref(), Some("1-65a1b2c3-aaaaaaaaaaaaaaaaaaaaaaaa"));
+        assert_eq!(of(&[("traceparent", b"garbage"), aws]), of(&[aws]));
+        assert_eq!(of(&[("traceparent", b"\xff")]), None);
+        assert_eq!(of(&[]), None);
+    }
+}

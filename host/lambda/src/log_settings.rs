@@ -1,0 +1,105 @@
+use anyhow::{Context as _, bail};
+use tenet_log::{Format, Metrics};
+use tenet_pipeline::MEASURED;
+use tracing::Subscriber;
+
+/// What the function logs, and how: by the variables that Lambda has for it
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-advanced.html>).
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct LogSettings {
+    format: Format,
+    filter: String,
+    /// The level below which Lambda drops lines of JSON, where it is above INFO.
+    drops_below: Option<&'static str>,
+}
+
+/// Lambda's levels, what they let through, and what a line of metrics has to say so that
+/// Lambda does. There is nothing fatal that could still be logged.
+const LEVELS: [(&str, &str, Option<&str>); 6] = [
+    ("TRACE", "trace", None),
+    ("DEBUG", "debug", None),
+    ("INFO", "info", None),
+    ("WARN", "warn", Some("WARN")),
+    ("ERROR", "error", Some("ERROR")),
+    ("FATAL", "off", Some("FATAL")),
+];
+
+const FORMATS: [(&str, Format); 2] = [("JSON", Format::Json), ("Text", Format::Text)];
+
+impl LogSettings {
+    /// Reads `AWS_LAMBDA_LOG_FORMAT`, JSON where it is not set, `AWS_LAMBDA_LOG_LEVEL`, INFO
+    /// where it is not, and `TENET_LOG`, a filter that overrides the level.
+    pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
+        let format = choice("AWS_LAMBDA_LOG_FORMAT", &variable, FORMATS)?.unwrap_or(Format::Json);
+        let levels = LEVELS.map(|(name, filter, drops_below)| (name, (filter, drops_below)));
+        let (level, drops_below) = choice("AWS_LAMBDA_LOG_LEVEL", &variable, levels)?.unwrap_or(("info", None));
+        Ok(Self { format, filter: variable("TENET_LOG").unwrap_or_else(|| level.to_owned()), drops_below })
+    }
+
+    /// Writes the log to standard output, with metrics in this namespace unless that is empty.
+    pub(crate) fn subscriber(&self, namespace: &str) -> anyhow::Result<impl Subscriber + Send + Sync + use<>> {
+        let metrics = MEASURED.iter().filter(|_| !namespace.is_empty()).map(|measured| {
+            let metrics = Metrics::new(measured.name, namespace, measured.dimensions, measured.metrics);
+            self.drops_below.map_or(metrics.clone(), |level| metrics.at_level(level))
+        });
+        tenet_log::subscriber(self.format, &self.filter, metrics.collect(), std::io::stdout)
+            .context("TENET_LOG is no filter")
+    }
+}
+
+/// What a variable says that has a few known values.
+fn choice<T: Copy, const N: usize>(
+    name: &str,
+    variable: impl Fn(&str) -> Option<String>,
+    choices: [(&str, T); N],
+) -> anyhow::Result<Option<T>> {
+    let Some(value) = variable(name) else { return Ok(None) };
+    match choices.iter().find(|(choice, _)| value.eq_ignore_ascii_case(choice)) {
+        Some((_, meaning)) => Ok(Some(*meaning)),
+        None => bail!("{name} is {value:?}; it may be {}", choices.map(|(choice, _)| choice).join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> anyhow::Result<LogSettings> {
+        LogSettings::read(|name| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn lambdas_own_variables_say_what_is_logged_and_a_filter_overrides_their_level() {
+        let settings = |format, filter: &str, drops_below| LogSettings { format, filter: filter.into(), drops_below };
+        for (variables, expected) in [
+            (&[][..], settings(Format::Json, "info", None)),
+            (&[("AWS_LAMBDA_LOG_FORMAT", "Text")], settings(Format::Text, "info", None)),
+            (
+                &[("AWS_LAMBDA_LOG_FORMAT", "JSON"), ("AWS_LAMBDA_LOG_LEVEL", "TRACE")],
+                settings(Format::Json, "trace", None),
+            ),
+            (&[("AWS_LAMBDA_LOG_LEVEL", "WARN")], settings(Format::Json, "warn", Some("WARN"))),
+            (&[("AWS_LAMBDA_LOG_LEVEL", "FATAL")], settings(Format::Json, "off", Some("FATAL"))),
+            (
+                &[("TENET_LOG", "info,tenet_events=debug"), ("AWS_LAMBDA_LOG_LEVEL", "ERROR")],
+                settings(Format::Json, "info,tenet_events=debug", Some("ERROR")),
+            ),
+        ] {
+            assert_eq!(read(variables).unwrap(), expected, "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_by_name() {
+        for (name, value) in [("AWS_LAMBDA_LOG_FORMAT", "XML"), ("AWS_LAMBDA_LOG_LEVEL", "LOUD")] {
+            let error = read(&[(name, value)]).unwrap_err().to_string();
+            assert!(error.starts_with(name) && error.contains(value), "{error}");
+        }
+        let settings = read(&[("TENET_LOG", "tenet=loud")]).unwrap();
+        let error = settings.subscriber("Tenet").err().unwrap();
+        assert!(format!("{error:#}").starts_with("TENET_LOG"), "{error:#}");
+    }
+}

@@ -1,0 +1,185 @@
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use tenet_core::{Fault, IdempotencyKey, Receipt, Request, Trace, hex};
+use tracing::Span;
+use tracing::field::Empty;
+
+use crate::{Answer, Status};
+
+/// What a kind of line in the log counts, for whoever makes metrics of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Measured {
+    /// The name of the event that is the line.
+    pub name: &'static str,
+    /// The members that its metrics are kept apart by: one set each.
+    pub dimensions: &'static [&'static [&'static str]],
+    /// The members that are metrics, and CloudWatch's name of their unit.
+    pub metrics: &'static [(&'static str, &'static str)],
+}
+
+/// All lines that count something.
+pub const MEASURED: [Measured; 1] = [Measured {
+    name: "request",
+    dimensions: &[&["operation", "region"], &["region"]],
+    metrics: &[
+        ("Requests", "Count"),
+        ("Rejections", "Count"),
+        ("Failures", "Count"),
+        ("Unavailable", "Count"),
+        ("Conflicts", "Count"),
+        ("UnknownCommits", "Count"),
+        ("ColdStarts", "Count"),
+        ("EventsPublished", "Count"),
+        ("EventsLeft", "Count"),
+        ("Duration", "Microseconds"),
+        ("DatabaseTime", "Microseconds"),
+    ],
+}];
+
+/// The operation of a request that names none that there is. What a caller writes instead is
+/// neither for the log nor for the name of a metric.
+const NO_OPERATION: &str = "unknown";
+
+/// The one line that a request has in the log. It is told when this goes: with the answer or,
+/// where there are events to publish, when that is over.
+#[derive(Debug)]
+pub(crate) struct Summary {
+    /// What is around the line, and around all that is told meanwhile.
+    pub(crate) span: Span,
+    /// Whether this host had decided nothing before.
+    is_first: bool,
+    status: Status,
+    repeated: bool,
+    /// Without its rules, which tell of themselves.
+    receipt: Receipt,
+    pub(crate) published: Published,
+}
+
+/// What became of the events of a request.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Published {
+    /// Those that the bus has taken.
+    pub(crate) taken: usize,
+    /// Those that are a relay's work.
+    pub(crate) left: usize,
+    /// How long it took.
+    pub(crate) elapsed: Option<Duration>,
+}
+
+/// Opens the span of a request.
+pub(crate) fn span(operation: Option<&str>, request: &Request) -> Span {
+    tracing::info_span!(
+        "request",
+        operation = operation.unwrap_or(NO_OPERATION),
+        region = request.region,
+        trace = request.trace.as_ref().map(Trace::id),
+        key = Empty,
+        lost = Empty,
+        code = Empty,
+    )
+}
+
+/// Says under which key the request runs.
+pub(crate) fn record_key(span: &Span, key: &IdempotencyKey) {
+    // A key may be a customer's own number.
+    let digest = Sha256::digest(key.as_str());
+    span.record("key", hex(digest.get(..8).unwrap_or_default()));
+}
+
+/// Says why attempts were lost, one word each.
+pub(crate) fn record_lost(span: &Span, lost: &[String]) {
+    span.record("lost", lost.join(" "));
+}
+
+/// Why an attempt was lost: a code of DSQL's, which its message has, or an SQLSTATE, or a word.
+pub(crate) fn reason(fault: &Fault) -> String {
+    let text = fault.to_string();
+    let code = text.split(|c: char| !c.is_ascii_alphanumeric()).find(|word| {
+        word.strip_prefix("OC").is_some_and(|number| number.len() == 3 && number.bytes().all(|b| b.is_ascii_digit()))
+    });
+    let word = if fault.commit_unknown() {
+        "commit-unknown"
+    } else if fault.is_unavailable() {
+        "unavailable"
+    } else {
+        "conflict"
+    };
+    match (code, fault.sqlstate()) {
+        (Some(code), _) => code.to_owned(),
+        (None, Some(sqlstate)) => sqlstate.to_string(),
+        (None, None) => word.to_owned(),
+    }
+}
+
+impl Summary {
+    /// What is known once there is an answer.
+    pub(crate) fn new(span: Span, is_first: bool, answer: &Answer, receipt: &Receipt) -> Self {
+        if let Some(problem) = answer.problem() {
+            span.record("code", &*problem.code);
+        }
+        Self {
+            span,
+            is_first,
+            status: answer.status,
+            repeated: answer.repeated,
+            receipt: Receipt { rules: Vec::new(), ..*receipt },
+            published: Published::default(),
+        }
+    }
+}
+
+impl Drop for Summary {
+    fn drop(&mut self) {
+        let Self { status, receipt, published, .. } = &*self;
+        let is = |what: Status| u8::from(*status == what);
+        tracing::info!(
+            name: "request",
+            parent: &self.span,
+            status = status.code(),
+            repeated = self.repeated,
+            attempts = receipt.attempts,
+            statements = receipt.statements,
+            round_trips = receipt.round_trips,
+            rows_read = receipt.rows_read,
+            rows_affected = receipt.rows_affected,
+            computing_us = micros(receipt.computing),
+            commit_us = micros(receipt.commit),
+            publish_us = published.elapsed.map(micros),
+            Requests = 1,
+            Rejections = is(Status::Rejected),
+            Failures = is(Status::Failed),
+            Unavailable = is(Status::Unavailable),
+            Conflicts = receipt.conflicts,
+            UnknownCommits = receipt.unknown_commits,
+            ColdStarts = u8::from(self.is_first),
+            EventsPublished = published.taken,
+            EventsLeft = published.left,
+            Duration = micros(receipt.elapsed),
+            DatabaseTime = micros(receipt.database),
+            "request over",
+        );
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use tenet_core::SqlState;
+
+    use super::*;
+
+    #[test]
+    fn why_an_attempt_was_lost_is_a_word_that_can_be_counted() {
+        let conflict = |message: &str| reason(&Fault::conflict(Some(SqlState::SERIALIZATION_FAILURE), message));
+        assert_eq!(conflict("change conflicts with another transaction, please retry: (OC000)"), "OC000");
+        assert_eq!(conflict("schema has been updated by another transaction, please retry: (OC001)"), "OC001");
+        assert_eq!(conflict("could not serialize access; OCTOPUS OC1"), "40001");
+        assert_eq!(reason(&Fault::conflict(None, "the connection was lost")), "conflict");
+        assert_eq!(reason(&Fault::unknown_commit("the connection was lost")), "commit-unknown");
+        assert_eq!(reason(&Fault::unavailable("refused")), "unavailable");
+    }
+}
