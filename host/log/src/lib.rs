@@ -16,6 +16,7 @@ mod format;
 mod lines;
 mod members;
 mod metrics;
+mod moment;
 mod spans;
 
 use tracing::Subscriber;

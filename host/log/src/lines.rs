@@ -1,7 +1,6 @@
 use std::cell::Cell;
 use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::UNIX_EPOCH;
 
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
@@ -10,10 +9,9 @@ use tracing::{Event, Metadata, Subscriber};
 use tracing_core::span::Current;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
 use crate::members::{MESSAGE, Members, write};
+use crate::moment::Moment;
 use crate::spans::{self, Span, Spans};
 use crate::{Format, Metrics};
 
@@ -57,6 +55,7 @@ pub(crate) struct Lines<W> {
 
 /// What goes into one line.
 struct Told<'a> {
+    moment: Moment,
     level: &'a str,
     target: &'a str,
     members: &'a Members,
@@ -170,6 +169,7 @@ where
         let is_its = |span: &Span| span.metadata.name() == metadata.name();
         let its_span = around.as_ref().and_then(|id| spans.get(id)).filter(|span| is_its(span));
         let told = Told {
+            moment: Moment::now(),
             level: metadata.level().as_str(),
             target: metadata.target(),
             members: if self.format == Format::Json { json } else { words },
@@ -241,7 +241,7 @@ fn around(parent: Option<&Id>, is_contextual: bool) -> Option<Id> {
 /// A line of JSON.
 fn as_json(out: &mut Vec<u8>, told: &Told<'_>, metrics: Option<&Metrics>) {
     out.extend_from_slice(br#"{"timestamp":""#);
-    timestamp(out);
+    told.moment.write(out);
     out.extend_from_slice(br#"","level":"#);
     write(out, metrics.and_then(Metrics::level).unwrap_or(told.level));
     out.extend_from_slice(br#","target":"#);
@@ -255,15 +255,14 @@ fn as_json(out: &mut Vec<u8>, told: &Told<'_>, metrics: Option<&Metrics>) {
         Format::Json.end(out, b"],");
     }
     if let Some(metrics) = metrics {
-        let now = std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        metrics.write(out, u64::try_from(now.as_millis()).unwrap_or_default());
+        metrics.write(out, told.moment);
     }
     Format::Json.end(out, b"}\n");
 }
 
 /// A line for people.
 fn as_text(out: &mut Vec<u8>, told: &Told<'_>) {
-    timestamp(out);
+    told.moment.write(out);
     for word in [told.level, told.target] {
         out.push(b' ');
         out.extend_from_slice(word.as_bytes());
@@ -316,14 +315,6 @@ fn nested(format: Format, out: &mut Vec<u8>, span: &Span) {
     }
     format.end(out, b"}");
     out.push(format.separator());
-}
-
-/// The moment, as RFC 3339 has it.
-fn timestamp(out: &mut Vec<u8>) {
-    let mut now = String::with_capacity(32);
-    // The one writer is a string, which refuses nothing.
-    let _ = SystemTime.format_time(&mut Writer::new(&mut now));
-    out.extend_from_slice(now.as_bytes());
 }
 
 #[cfg(test)]

@@ -62,9 +62,11 @@ impl Members {
     fn begin(&mut self, name: &'static str) {
         self.starts.push((name, self.text.len()));
         match self.format {
+            // A name stands in somebody's code: there is nothing in it to escape.
             Format::Json => {
-                write(&mut self.text, name);
-                self.text.push(b':');
+                self.text.push(b'"');
+                self.text.extend_from_slice(name.as_bytes());
+                self.text.extend_from_slice(b"\":");
             }
             Format::Text if name == MESSAGE => {}
             Format::Text => {

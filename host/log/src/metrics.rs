@@ -1,5 +1,7 @@
 use serde_json::json;
 
+use crate::moment::Moment;
+
 /// Which members of one kind of line are metrics, in CloudWatch's embedded metric format
 /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
 ///
@@ -43,10 +45,10 @@ impl Metrics {
         self.level
     }
 
-    /// Writes the member `_aws`, for a line of this moment in milliseconds since 1970.
-    pub(crate) fn write(&self, out: &mut Vec<u8>, now: u64) {
+    /// Writes the member `_aws` for a line of this moment.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, moment: Moment) {
         out.extend_from_slice(br#""_aws":{"Timestamp":"#);
-        crate::members::write(out, now);
+        crate::members::write(out, moment.millis());
         out.extend_from_slice(self.directive.as_bytes());
     }
 }

@@ -136,6 +136,7 @@ impl Drop for Summary {
         tracing::info!(
             name: "request",
             parent: &self.span,
+            message = "request over",
             status = status.code(),
             repeated = self.repeated,
             attempts = receipt.attempts,
@@ -157,7 +158,6 @@ impl Drop for Summary {
             EventsLeft = published.left,
             Duration = micros(receipt.elapsed),
             DatabaseTime = micros(receipt.database),
-            "request over",
         );
     }
 }
