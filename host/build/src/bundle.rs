@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -6,6 +7,7 @@ use tenet_core::bundle::{Index, Operation};
 use tenet_core::{HostSettings, Limits};
 use toml::Spanned;
 
+use crate::error::Place;
 use crate::manifest::{self, Document, Manifest, RuleManifest, nearest};
 use crate::sources::Sources;
 use crate::{Error, Progress, compile, fresh};
@@ -22,6 +24,8 @@ pub struct Bundle {
     pub(crate) directory: PathBuf,
     pub(crate) host: HostSettings,
     pub(crate) operations: Vec<Operation>,
+    /// Where the patterns of each operation's `events` stand.
+    events: Vec<Vec<Place>>,
     pub(crate) rules: Vec<RuleSource>,
     pub(crate) schema: Vec<String>,
 }
@@ -50,9 +54,25 @@ impl Bundle {
         let document = Document::read(&manifest)?;
         let Manifest { host, operations, .. } = document.parse()?;
         let host = host_settings(&document, host)?;
+        let place = |event: &Spanned<_>| document.place(event.span());
+        let events = operations.values().map(|operation| operation.events.iter().map(place).collect()).collect();
         let operations = checked(&document, operations, &rules)?;
         let schema = schema(&directory.join("schema"))?;
-        Ok(Self { directory, host, operations, rules, schema })
+        Ok(Self { directory, host, operations, events, rules, schema })
+    }
+
+    /// Refuses the first of the operations' `events` that `check` refuses. What a pattern
+    /// may say is known by whoever matches it, and not here.
+    pub fn check_events<E: Display>(&self, check: impl Fn(&serde_json::Value) -> Result<(), E>) -> Result<(), Error> {
+        for (operation, places) in self.operations.iter().zip(&self.events) {
+            for (pattern, place) in operation.events.iter().zip(places) {
+                if let Err(reason) = check(pattern) {
+                    let what = format!("the operation {} cannot take events by this pattern: {reason}", operation.name);
+                    return Err(Error::new(what).at(place.clone()));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A digest of everything that the components are made of: the bundle, the crates that
@@ -163,6 +183,10 @@ fn checked(
         if let Some(empty) = callers.iter().flatten().find(|caller| caller.get_ref().0.is_empty()) {
             let help = "leave out `callers` to let everybody in";
             return Err(refuse(empty.span(), "has an empty name among its `callers`").with_help(help));
+        }
+        if let (Some(_), Some(event)) = (&callers, events.first()) {
+            let why = "is open to some callers only, and nothing vouches for an event's";
+            return Err(refuse(event.span(), why).with_help("leave out `callers` or `events`"));
         }
         let callers = callers.map(|callers| callers.into_iter().map(Spanned::into_inner).collect());
         let rules = rules.into_inner().into_iter().map(Spanned::into_inner).collect();

@@ -87,7 +87,12 @@ impl Document {
 
     /// An error about this part of it.
     pub(crate) fn error(&self, span: Range<usize>, what: impl Into<String>) -> Error {
-        Error::new(what).at(Place::new(&self.path, &self.text, span))
+        Error::new(what).at(self.place(span))
+    }
+
+    /// This part of it.
+    pub(crate) fn place(&self, span: Range<usize>) -> Place {
+        Place::new(&self.path, &self.text, span)
     }
 
     fn invalid(&self, error: &toml::de::Error) -> Error {

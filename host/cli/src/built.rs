@@ -62,7 +62,9 @@ fn default_out(bundle: &Path) -> PathBuf {
 
 async fn make(source: &Path, out: &Path) -> anyhow::Result<Index> {
     let mut waiting = Waiting::new();
-    let mut index = Bundle::open(source)?.build(out, &mut waiting)?;
+    let bundle = Bundle::open(source)?;
+    bundle.check_events(|pattern| tenet_events::Pattern::of(pattern).map(drop))?;
+    let mut index = bundle.build(out, &mut waiting)?;
     let compiler = Compiler::new(tenet_engine::OWN_TARGET)?;
     let compiled_for = CompiledFor { target: compiler.target().to_owned(), engine: compiler.fingerprint() };
     let up_to_date = index.compiled_for.as_ref() == Some(&compiled_for);

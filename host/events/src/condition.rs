@@ -86,7 +86,7 @@ impl Condition {
             "numeric" => operand.as_array().and_then(|list| comparisons(list)).map(Self::Numeric),
             "anything-but" => anything_but(operand),
             "prefix" | "suffix" | "equals-ignore-case" | "wildcard" => TextTest::parse(name, operand).map(Self::Text),
-            _ => return Err(format!("the embedded bus does not know the operator `{name}`")),
+            _ => return Err(format!("the operator `{name}` is not understood")),
         };
         condition.ok_or_else(|| format!("the operator `{name}` cannot have this value"))
     }

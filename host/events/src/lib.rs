@@ -11,6 +11,9 @@
 //! Forwarding filters on that, so that a forwarded event is never forwarded back, and
 //! an event that another region's host delivers later still reaches both buses.
 //!
+//! The other way round, [`Routes`] tells which operations of a bundle take an event that a
+//! bus delivers: the same patterns, read and matched by the same code.
+//!
 //! What this crate must never know: the database and its outbox, rules, requests, the
 //! engine. It gets events that are committed, tells what became of each one, and keeps
 //! nothing: whoever called decides what to remove and when to try again.
@@ -25,11 +28,13 @@ mod envelope;
 mod event_bridge;
 mod failure;
 mod pattern;
+mod routes;
 mod subscription;
 
 pub use buses::{Buses, BusesError};
 pub use embedded_bus::EmbeddedBus;
 pub use entry::MAX_TOTAL_BYTES;
 pub use event_bridge::EventBridge;
-pub use pattern::PatternError;
+pub use pattern::{Pattern, PatternError};
+pub use routes::{RouteError, Routes};
 pub use subscription::Subscription;

@@ -1,0 +1,110 @@
+use std::fmt;
+
+use tenet_core::bundle::Operation;
+
+use crate::{Pattern, PatternError};
+
+/// Which operations of a bundle take which events of a bus.
+#[derive(Debug)]
+pub struct Routes(Vec<Route>);
+
+#[derive(Debug)]
+struct Route {
+    operation: String,
+    patterns: Vec<Pattern>,
+}
+
+/// A pattern of an operation's that cannot be used.
+#[derive(Debug)]
+pub struct RouteError {
+    operation: String,
+    /// Its place among the operation's patterns, from 1.
+    number: usize,
+    source: PatternError,
+}
+
+impl Routes {
+    /// Reads the patterns of these operations.
+    ///
+    /// # Errors
+    /// Refuses the first one that is not understood.
+    pub fn new(operations: &[Operation]) -> Result<Self, RouteError> {
+        let mut routes = Vec::new();
+        for operation in operations.iter().filter(|operation| !operation.events.is_empty()) {
+            let mut patterns = Vec::with_capacity(operation.events.len());
+            for (place, pattern) in operation.events.iter().enumerate() {
+                let pattern = Pattern::of(pattern).map_err(|source| RouteError {
+                    operation: operation.name.clone(),
+                    number: place + 1,
+                    source,
+                })?;
+                patterns.push(pattern);
+            }
+            routes.push(Route { operation: operation.name.clone(), patterns });
+        }
+        Ok(Self(routes))
+    }
+
+    /// The operations that take an event, JSON text: all of which one pattern matches it, in
+    /// the bundle's order.
+    pub fn takers(&self, event: &str) -> Vec<&str> {
+        let takes = |route: &&Route| route.patterns.iter().any(|pattern| pattern.matches(event));
+        self.0.iter().filter(takes).map(|route| route.operation.as_str()).collect()
+    }
+
+    /// The operations that take events at all.
+    pub fn operations(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|route| route.operation.as_str())
+    }
+}
+
+impl fmt::Display for RouteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the operation {} cannot take events by pattern {}", self.operation, self.number)
+    }
+}
+
+impl std::error::Error for RouteError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn operation(name: &str, events: Vec<Value>) -> Operation {
+        Operation { name: name.into(), rules: vec!["rule".into()], key: None, read_only: false, callers: None, events }
+    }
+
+    #[test]
+    fn an_event_goes_to_every_operation_of_which_a_pattern_matches() {
+        let large = json!({ "detail": { "amount": [{ "numeric": [">", 100] }] } });
+        let here = json!({ "source": ["bank"], "region": ["us-east-1"] });
+        let routes = Routes::new(&[
+            operation("audit", vec![large.clone()]),
+            operation("by-hand", vec![]),
+            operation("settle", vec![here, large]),
+        ])
+        .unwrap();
+        let takers = |event: Value| routes.takers(&event.to_string()).join(" ");
+        assert_eq!(takers(json!({ "source": "shop", "detail": { "amount": 100.01 } })), "audit settle");
+        let small = json!({ "source": "bank", "region": "us-east-1", "detail": { "amount": 100 } });
+        assert_eq!(takers(small), "settle");
+        assert_eq!(takers(json!({ "source": "bank", "region": "us-west-2", "detail": {} })), "");
+        assert_eq!(routes.operations().collect::<Vec<_>>(), ["audit", "settle"]);
+    }
+
+    #[test]
+    fn a_pattern_that_is_not_understood_is_named_with_its_operation_and_the_reason() {
+        let good = json!({ "source": ["bank"] });
+        let error = Routes::new(&[operation("settle", vec![good, json!({ "source": [{ "cidr": "10.0.0.0/8" }] })])]);
+        let error = error.unwrap_err();
+        assert_eq!(error.to_string(), "the operation settle cannot take events by pattern 2");
+        let reason = std::error::Error::source(&error).unwrap().to_string();
+        assert_eq!(reason, "the operator `cidr` is not understood (source)");
+    }
+}
