@@ -27,6 +27,9 @@ pub struct HostSettings {
     /// CloudWatch's namespace for the metrics that the host's log carries; none are there if
     /// it is empty.
     pub metrics: String,
+    /// Seconds after which a row of the outbox is the relay's, 1 to 86,400: more than the
+    /// function's time-out, so that no row is that a request may still publish itself.
+    pub relay_grace_s: u64,
 }
 
 /// A setting that no host can have.
@@ -44,6 +47,7 @@ impl Default for HostSettings {
             publish_ms: 2000,
             margin_ms: 300,
             metrics: "Tenet".to_owned(),
+            relay_grace_s: 960,
         }
     }
 }
@@ -55,6 +59,7 @@ impl HostSettings {
             ("connections", u64::from(self.connections), 1, 64),
             ("publish_ms", self.publish_ms, 1, 60_000),
             ("margin_ms", self.margin_ms, 1, 60_000),
+            ("relay_grace_s", self.relay_grace_s, 1, 86_400),
         ] {
             if !(least..=most).contains(&value) {
                 return Err(ImpossibleSetting { name, text: format!("is {value}, and it may be {least} to {most}") });
@@ -78,6 +83,11 @@ impl HostSettings {
     /// The margin before a deadline, as a duration.
     pub fn margin(&self) -> Duration {
         Duration::from_millis(self.margin_ms)
+    }
+
+    /// The relay's grace, as a duration.
+    pub fn relay_grace(&self) -> Duration {
+        Duration::from_secs(self.relay_grace_s)
     }
 }
 

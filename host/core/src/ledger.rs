@@ -22,9 +22,22 @@ pub trait Ledger: Send + Sync {
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>>;
 
+    /// Events in the outbox whose request came before `before`: the oldest ones of those
+    /// that stand behind the place `after`, in order, as many as fit into the memory of a
+    /// small host. None means that there are no more.
+    fn left<'a>(
+        &'a self,
+        before: Timestamp,
+        after: Option<Place>,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>>;
+
     /// Removes events from the outbox that every bus has taken.
     fn forget<'a>(&'a self, events: &'a [EventId], deadline: Instant) -> BoxFuture<'a, Result<(), Fault>>;
 }
+
+/// The place of an event in the outbox, which is ordered by age.
+pub type Place = (Timestamp, EventId);
 
 /// What an attempt is made for.
 #[derive(Clone, Debug)]

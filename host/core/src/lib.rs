@@ -41,7 +41,7 @@ pub use fault::{Blame, Fault};
 pub use hex::hex;
 pub use host_settings::{HostSettings, ImpossibleSetting};
 pub use key::{IdempotencyKey, KeyError};
-pub use ledger::{Attempt, Claim, Ledger, Mode, Ran, ReadCap, StoredAnswer};
+pub use ledger::{Attempt, Claim, Ledger, Mode, Place, Ran, ReadCap, StoredAnswer};
 pub use limits::{Limit, LimitExceeded, Limits};
 pub use publisher::{Delivery, Publisher};
 pub use receipt::{Receipt, RuleReceipt};

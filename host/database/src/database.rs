@@ -2,7 +2,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Instant;
 
-use tenet_core::{Attempt, BoxFuture, Claim, EventId, Fault, IdempotencyKey, Ledger, Outcome, SqlState, StagedEvent};
+use tenet_core::{
+    Attempt, BoxFuture, Claim, EventId, Fault, IdempotencyKey, Ledger, Outcome, Place, SqlState, StagedEvent, Timestamp,
+};
 use tokio::time::timeout_at;
 
 use crate::columns::Tally;
@@ -43,6 +45,16 @@ impl Database {
     async fn check_out(&self, deadline: Instant) -> Result<Lease, Fault> {
         let check_out = Arc::clone(&self.pool).check_out();
         timeout_at(deadline.into(), check_out).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    /// The events that a query finds in the outbox.
+    async fn outbox(&self, query: Encoded, deadline: Instant) -> Result<Vec<StagedEvent>, Fault> {
+        let mut events = Vec::new();
+        for outcome in self.each(vec![query], deadline).await? {
+            let read = outcome.map_err(|trouble| Failure::of_host(trouble, "the outbox could not be read").fault)?;
+            events.extend(outbox::found(read.rows)?);
+        }
+        Ok(events)
     }
 
     /// Runs statements in one flight, each a transaction of its own.
@@ -87,21 +99,22 @@ impl Ledger for Database {
         })
     }
 
+    fn left<'a>(
+        &'a self,
+        before: Timestamp,
+        after: Option<Place>,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>> {
+        Box::pin(async move { self.outbox(outbox::read_left(before, after)?, deadline).await })
+    }
+
     fn staged<'a>(
         &'a self,
         operation: &'a str,
         key: &'a IdempotencyKey,
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>> {
-        Box::pin(async move {
-            let mut events = Vec::new();
-            for outcome in self.each(vec![outbox::read(operation, key)?], deadline).await? {
-                let read =
-                    outcome.map_err(|trouble| Failure::of_host(trouble, "the outbox could not be read").fault)?;
-                events.extend(outbox::found(read.rows, operation, key)?);
-            }
-            Ok(events)
-        })
+        Box::pin(async move { self.outbox(outbox::read(operation, key)?, deadline).await })
     }
 
     fn forget<'a>(&'a self, events: &'a [EventId], deadline: Instant) -> BoxFuture<'a, Result<(), Fault>> {

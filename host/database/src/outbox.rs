@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use tenet_core::{ColumnValues, Event, EventId, Fault, IdempotencyKey, RowSet, StagedEvent, Timestamp, Trace, Value};
+use tenet_core::{
+    ColumnValues, Event, EventId, Fault, IdempotencyKey, Place, RowSet, StagedEvent, Timestamp, Trace, Value,
+};
 
 use crate::parameter::Encoded;
 
@@ -10,6 +12,10 @@ use crate::parameter::Encoded;
 /// more than a few.
 const EVENTS_A_STATEMENT: usize = 50;
 const COLUMNS: usize = 10;
+
+/// Events that are read at once to be relayed. An event has less than a megabyte, and a
+/// small function 128.
+const EVENTS_LEFT: usize = 20;
 
 /// Puts events into the outbox.
 pub(crate) fn store(events: Vec<StagedEvent>) -> Result<Vec<Encoded>, Fault> {
@@ -51,22 +57,42 @@ fn values(event: StagedEvent) -> Result<[Value; COLUMNS], Fault> {
 
 /// Reads what a transaction has left in the outbox.
 pub(crate) fn read(operation: &str, key: &IdempotencyKey) -> Result<Encoded, Fault> {
-    Encoded::of_host(
-        "SELECT id, ordinal, source, detail_type, detail, region, at, trace FROM tenet.outbox \
-         WHERE operation = $1 AND key = $2 ORDER BY ordinal",
+    select(
+        "WHERE operation = $1 AND key = $2 ORDER BY ordinal",
         vec![Value::Text(operation.to_owned()), Value::Text(key.as_str().to_owned())],
     )
 }
 
-/// The events of (operation, key) in what was read.
-pub(crate) fn found(rows: RowSet, operation: &str, key: &IdempotencyKey) -> Result<Vec<StagedEvent>, Fault> {
+/// Reads the oldest events of requests from before a moment, those behind a place.
+pub(crate) fn read_left(before: Timestamp, after: Option<Place>) -> Result<Encoded, Fault> {
+    let order = format!("ORDER BY at, id LIMIT {EVENTS_LEFT}");
+    let before = Value::Timestamptz(before.micros());
+    match after {
+        None => select(&format!("WHERE at < $1 {order}"), vec![before]),
+        Some((at, id)) => select(
+            &format!("WHERE at < $1 AND (at > $2 OR at = $2 AND id > $3) {order}"),
+            vec![before, Value::Timestamptz(at.micros()), Value::Uuid(*id.as_bytes())],
+        ),
+    }
+}
+
+fn select(which: &str, parameters: Vec<Value>) -> Result<Encoded, Fault> {
+    let columns = "id, operation, key, ordinal, source, detail_type, detail, region, at, trace";
+    Encoded::of_host(&format!("SELECT {columns} FROM tenet.outbox {which}"), parameters)
+}
+
+/// The events in what was read.
+pub(crate) fn found(rows: RowSet) -> Result<Vec<StagedEvent>, Fault> {
     if rows.rows == 0 {
         return Ok(Vec::new());
     }
+    let unreadable = || Fault::other(None, "a row of the table tenet.outbox cannot be read");
     let columns: Vec<_> = rows.columns.into_iter().map(|column| column.values).collect();
     let Ok(
         [
             ColumnValues::Uuid(ids),
+            ColumnValues::Text(operations),
+            ColumnValues::Text(keys),
             ColumnValues::Int4(ordinals),
             ColumnValues::Text(sources),
             ColumnValues::Text(detail_types),
@@ -75,24 +101,29 @@ pub(crate) fn found(rows: RowSet, operation: &str, key: &IdempotencyKey) -> Resu
             ColumnValues::Timestamptz(moments),
             ColumnValues::Text(traces),
         ],
-    ) = <[ColumnValues; 8]>::try_from(columns)
+    ) = <[ColumnValues; COLUMNS]>::try_from(columns)
     else {
-        return Err(Fault::other(None, "a row of the table tenet.outbox cannot be read"));
+        return Err(unreadable());
     };
+    let names = operations.into_iter().zip(keys);
     let texts = sources.into_iter().zip(detail_types).zip(details).zip(regions).zip(traces);
-    let events = ids.into_iter().zip(ordinals).zip(moments).zip(texts);
-    let events = events.map(|(((id, ordinal), at), ((((source, detail_type), detail), region), trace))| StagedEvent {
-        id: EventId::from_bytes(id),
-        operation: operation.to_owned(),
-        key: key.clone(),
-        ordinal: ordinal.unsigned_abs(),
-        event: Event { source, detail_type, detail },
-        region,
-        at: Timestamp(at),
-        // NULL is an empty text here, which is no trace.
-        trace: Trace::x_ray(&trace),
-    });
-    Ok(events.collect())
+    let mut events = Vec::with_capacity(ids.len());
+    for ((((id, (operation, key)), ordinal), at), ((((source, detail_type), detail), region), trace)) in
+        ids.into_iter().zip(names).zip(ordinals).zip(moments).zip(texts)
+    {
+        events.push(StagedEvent {
+            id: EventId::from_bytes(id),
+            operation,
+            key: IdempotencyKey::new(key).map_err(|_| unreadable())?,
+            ordinal: ordinal.unsigned_abs(),
+            event: Event { source, detail_type, detail },
+            region,
+            at: Timestamp(at),
+            // NULL is an empty text here, which is no trace.
+            trace: Trace::x_ray(&trace),
+        });
+    }
+    Ok(events)
 }
 
 /// Takes one event out of the outbox.

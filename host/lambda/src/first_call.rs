@@ -19,6 +19,7 @@ pub(crate) async fn throw_away(rules: &dyn Rules, rule: &Rule) {
         payload: "{}".to_owned(),
         caller: None,
         region: String::new(),
+        trace: None,
         now: Timestamp(0),
         seed: [0; 32],
         deadline: Instant::now() + Duration::from_secs(1),

@@ -5,7 +5,7 @@
 //! conflict throws the attempt away and starts another from nothing; a commit whose
 //! outcome is unknown is settled by asking its key again. [`Pipeline::publish`] then
 //! hands the events of a committed transaction to the bus, after the answer where the
-//! platform allows.
+//! platform allows, and [`Pipeline::relay`] later what a host could not.
 //!
 //! What decides here is pure: it works on the ports of `tenet-core` and can be run with
 //! a scripted database, engine, bus and clock, which is how its tests do it. It must
@@ -22,6 +22,7 @@ pub mod direct;
 mod invocation;
 mod pipeline;
 mod random;
+mod relay;
 mod selection;
 mod summary;
 mod system_clock;
@@ -33,6 +34,7 @@ pub use arrival::Arrival;
 pub use backoff::Backoff;
 pub use invocation::Invocation;
 pub use pipeline::{Handled, Pending, Pipeline};
+pub use relay::Relayed;
 pub use selection::{Operations, UnknownRule};
 pub use summary::{MEASURED, Measured};
 pub use system_clock::SystemClock;

@@ -20,10 +20,10 @@ use crate::{Answer, Backoff, Operations, Status};
 /// A host: a bundle's operations over a database, an engine, a bus and a clock.
 pub struct Pipeline {
     operations: Operations,
-    ledger: Arc<dyn Ledger>,
+    pub(crate) ledger: Arc<dyn Ledger>,
     rules: Arc<dyn Rules>,
     publisher: Arc<dyn Publisher>,
-    clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     backoff: Backoff,
     /// Whether a request has come.
     in_use: AtomicBool,
@@ -49,6 +49,14 @@ pub struct Pending {
     events: Option<Vec<StagedEvent>>,
     /// Told when this goes. A request that is being decided has none yet.
     summary: Option<Summary>,
+}
+
+/// What became of events that the bus was offered; the rest goes later.
+pub(crate) struct Delivered {
+    /// How many it has taken.
+    pub(crate) taken: usize,
+    /// How many it refused for good.
+    pub(crate) refused: usize,
 }
 
 /// A request on its way: what all its attempts share.
@@ -121,19 +129,29 @@ impl Pipeline {
         if events.is_empty() {
             return Published::default();
         }
-        let deliveries = self.publisher.publish(&events, deadline).await;
+        let Delivered { taken, .. } = self.deliver(&events, deadline).await;
+        Published { taken, left: events.len() - taken, elapsed: None }
+    }
+
+    /// Offers events to the bus, and takes those it has taken out of the outbox.
+    pub(crate) async fn deliver(&self, events: &[StagedEvent], deadline: Instant) -> Delivered {
+        let deliveries = self.publisher.publish(events, deadline).await;
+        let mut refused = 0;
         let mut taken = Vec::with_capacity(events.len());
         for (event, delivery) in events.iter().zip(deliveries) {
             match delivery {
                 Delivery::Taken => taken.push(event.id),
                 Delivery::Later(reason) => tracing::warn!(event = %event.id, reason, "event stays in the outbox"),
-                Delivery::Refused(reason) => tracing::error!(event = %event.id, reason, "event refused for good"),
+                Delivery::Refused(reason) => {
+                    refused += 1;
+                    tracing::error!(event = %event.id, reason, "event refused for good");
+                }
             }
         }
         if let Err(fault) = self.ledger.forget(&taken, deadline).await {
             tracing::warn!(%fault, "published events stay in the outbox and will be published again");
         }
-        Published { taken: taken.len(), left: events.len() - taken.len(), elapsed: None }
+        Delivered { taken: taken.len(), refused }
     }
 
     async fn decide(&self, request: &Request, operation: Result<&Selected, String>, span: &Span) -> Handled {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tenet_core::bundle::{CONTRACT, Caller, File, Index, Operation, Rule, VERSION};
 use tenet_core::*;
-use tenet_pipeline::{Backoff, MEASURED, Operations, Pipeline, Status};
+use tenet_pipeline::{Backoff, MEASURED, Operations, Pipeline, Relayed, Status};
 
 /// Answers kept in memory, and faults to give instead, first come first served.
 #[derive(Default)]
@@ -19,6 +19,7 @@ struct Memory {
     outbox: Mutex<Vec<StagedEvent>>,
     on_run: Mutex<VecDeque<Fault>>,
     on_end: Mutex<VecDeque<(Fault, bool)>>,
+    on_left: Mutex<VecDeque<Fault>>,
     opened: AtomicUsize,
     rolled_back: AtomicUsize,
 }
@@ -78,6 +79,22 @@ impl Ledger for MemoryLedger {
         _: Instant,
     ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>> {
         Box::pin(async { Ok(self.0.outbox.lock().unwrap().clone()) })
+    }
+
+    fn left<'a>(
+        &'a self,
+        before: Timestamp,
+        after: Option<Place>,
+        _: Instant,
+    ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>> {
+        if let Some(fault) = self.0.on_left.lock().unwrap().pop_front() {
+            return Box::pin(async { Err(fault) });
+        }
+        let mut left = self.0.outbox.lock().unwrap().clone();
+        left.sort_by_key(|event| (event.at, event.id));
+        left.retain(|event| event.at < before && after.is_none_or(|after| (event.at, event.id) > after));
+        left.truncate(2);
+        Box::pin(async { Ok(left) })
     }
 
     fn forget<'a>(&'a self, events: &'a [EventId], _: Instant) -> BoxFuture<'a, Result<(), Fault>> {
@@ -723,4 +740,85 @@ async fn spans_tell_what_happened_and_never_what_was_in_it() {
     }
     // What the attempt that lost has logged went with it.
     assert_eq!(text.matches("a line of the rule's own").count(), 1);
+}
+
+/// Events in the outbox, one for each moment in seconds.
+fn leave(host: &Host, moments: &[i64]) -> Vec<EventId> {
+    let key = IdempotencyKey::new("k").unwrap();
+    let staged = |seconds: &i64| {
+        let at = Timestamp(seconds * 1_000_000);
+        StagedEvent {
+            id: EventId::derive("one", &key, at, 0),
+            operation: "one".into(),
+            key: key.clone(),
+            ordinal: 0,
+            event: event(),
+            region: "us-west-2".into(),
+            at,
+        }
+    };
+    let events: Vec<_> = moments.iter().map(staged).collect();
+    let ids = events.iter().map(|event| event.id).collect();
+    host.memory.outbox.lock().unwrap().extend(events);
+    ids
+}
+
+/// It is 0 on these hosts' clock; all that is older than 10 seconds is the relay's.
+async fn relay(host: &Host) -> Result<Relayed, Fault> {
+    host.pipeline.relay(Duration::from_secs(10), Instant::now() + Duration::from_secs(7200)).await
+}
+
+fn seen(host: &Host) -> Vec<EventId> {
+    host.bus.seen.lock().unwrap().iter().map(|event| event.id).collect()
+}
+
+fn left(host: &Host) -> Vec<EventId> {
+    host.memory.outbox.lock().unwrap().iter().map(|event| event.id).collect()
+}
+
+#[tokio::test]
+async fn the_relay_delivers_what_is_older_than_its_grace_oldest_first_and_tells_how_old_that_was() {
+    let host = host(writer);
+    let ids = leave(&host, &[-20, -9, -300, -100, -10, -11]);
+    let relayed = relay(&host).await.unwrap();
+    assert_eq!(relayed, Relayed { delivered: 4, left: 0, refused: 0, lag_s: 300, complete: true });
+    assert_eq!(seen(&host), [ids[2], ids[3], ids[0], ids[5]]);
+    assert_eq!(left(&host), [ids[1], ids[4]]);
+    assert_eq!(relay(&host).await.unwrap(), Relayed { complete: true, ..Relayed::default() });
+}
+
+#[tokio::test]
+async fn events_that_are_refused_for_good_keep_no_others_back_however_many_they_are() {
+    let host = host(writer);
+    let ids = leave(&host, &[-90, -80, -70, -60, -50, -40]);
+    let refusals = (0..5).map(|_| Delivery::Refused("too large".into()));
+    host.bus.deliveries.lock().unwrap().extend(refusals);
+    let relayed = relay(&host).await.unwrap();
+    assert_eq!(relayed, Relayed { delivered: 1, left: 5, refused: 5, lag_s: 90, complete: true });
+    assert_eq!(left(&host), ids[..5]);
+}
+
+#[tokio::test]
+async fn a_bus_that_takes_nothing_ends_the_relay_and_one_that_is_slow_does_not() {
+    let host = host(writer);
+    let ids = leave(&host, &[-90, -80, -70, -60]);
+    let later = || Delivery::Later("not reached".into());
+    host.bus.deliveries.lock().unwrap().extend([later(), Delivery::Taken, later(), later()]);
+    let relayed = relay(&host).await.unwrap();
+    assert_eq!(relayed, Relayed { delivered: 1, left: 3, refused: 0, lag_s: 90, complete: false });
+    host.bus.deliveries.lock().unwrap().extend([later(), later()]);
+    assert_eq!(relay(&host).await.unwrap(), Relayed { left: 2, lag_s: 90, ..Relayed::default() });
+    assert_eq!(left(&host), [ids[0], ids[2], ids[3]]);
+    assert_eq!(relay(&host).await.unwrap().delivered, 3);
+}
+
+#[tokio::test]
+async fn a_relay_without_time_or_outbox_claims_nothing() {
+    let host = host(writer);
+    leave(&host, &[-90, -80, -70]);
+    let late = host.pipeline.relay(Duration::from_secs(10), Instant::now()).await.unwrap();
+    assert_eq!((late, seen(&host).len()), (Relayed::default(), 0));
+    host.memory.on_left.lock().unwrap().push_back(conflict());
+    assert!(relay(&host).await.is_err());
+    assert_eq!(left(&host).len(), 3);
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tenet_core::{
     Attempt, BoxFuture, Claim, Column, ColumnValues, Decimal, Delivery, Event, EventError, EventId, Fault, HostCalls,
-    IdempotencyKey, Ledger, LogLevel, Outcome, Publisher, Ran, ReadCap, Request, RowSet, SqlError, StagedEvent,
+    IdempotencyKey, Ledger, LogLevel, Outcome, Place, Publisher, Ran, ReadCap, Request, RowSet, SqlError, StagedEvent,
     Statement, Stop, Timestamp,
 };
 
@@ -117,6 +117,15 @@ impl Ledger for Ready {
         &'a self,
         _: &'a str,
         _: &'a IdempotencyKey,
+        _: Instant,
+    ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn left<'a>(
+        &'a self,
+        _: Timestamp,
+        _: Option<Place>,
         _: Instant,
     ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>> {
         Box::pin(async { Ok(Vec::new()) })

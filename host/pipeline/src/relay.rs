@@ -1,0 +1,89 @@
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tenet_core::{Fault, Timestamp};
+use tracing::field::Empty;
+
+use crate::Pipeline;
+use crate::within::within;
+
+/// What a relay has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Relayed {
+    /// Events that the bus has taken.
+    pub delivered: usize,
+    /// Events that it was offered and that stay in the outbox, those it refused included.
+    pub left: usize,
+    /// Events that it refused for good. They keep nobody behind them waiting, and are
+    /// offered again each time: what is refused today a later host may publish.
+    pub refused: usize,
+    /// Seconds since the request of the oldest event that had been left; 0 where none had.
+    pub lag_s: u64,
+    /// Whether every event that had been left was offered. Otherwise there was no time for
+    /// the rest, or the bus took nothing.
+    pub complete: bool,
+}
+
+impl Pipeline {
+    /// Publishes what hosts, of whichever region, have left in the outbox for longer than
+    /// `grace`: events of requests that ended before their events were taken. `grace` is to
+    /// be longer than a request can take, so that none is in the middle of its publishing.
+    ///
+    /// Relays may run at the same moment: an event is then perhaps published twice, with one
+    /// id, as it is when a relay ends between publishing and cleaning up.
+    ///
+    /// # Errors
+    /// Fails where the outbox cannot be read to begin with.
+    pub async fn relay(&self, grace: Duration, deadline: Instant) -> Result<Relayed, Fault> {
+        let span = tracing::info_span!(
+            "relay",
+            delivered = Empty,
+            left = Empty,
+            refused = Empty,
+            lag_s = Empty,
+            complete = Empty
+        );
+        let relayed = within(&span, pin!(self.relay_now(grace, deadline))).await?;
+        let Relayed { delivered, left, refused, lag_s, complete } = relayed;
+        tracing::record_all!(span, delivered, left, refused, lag_s, complete);
+        Ok(relayed)
+    }
+
+    async fn relay_now(&self, grace: Duration, deadline: Instant) -> Result<Relayed, Fault> {
+        let now = self.clock.now();
+        let grace = i64::try_from(grace.as_micros()).unwrap_or(i64::MAX);
+        let before = Timestamp(now.micros().saturating_sub(grace));
+        let mut relayed = Relayed::default();
+        let mut after = None;
+        while self.clock.instant() < deadline {
+            let events = match self.ledger.left(before, after, deadline).await {
+                Ok(events) => events,
+                Err(fault) if after.is_some() => {
+                    tracing::warn!(%fault, "the rest of the outbox could not be read");
+                    break;
+                }
+                Err(fault) => return Err(fault),
+            };
+            let (Some(oldest), Some(youngest)) = (events.first(), events.last()) else {
+                relayed.complete = true;
+                break;
+            };
+            if after.is_none() {
+                let lag = now.micros().saturating_sub(oldest.at.micros());
+                relayed.lag_s = u64::try_from(lag / 1_000_000).unwrap_or_default();
+            }
+            // On from here whatever becomes of these: what stays keeps nothing else back.
+            after = Some((youngest.at, youngest.id));
+            let delivered = self.deliver(&events, deadline).await;
+            relayed.delivered += delivered.taken;
+            relayed.refused += delivered.refused;
+            relayed.left += events.len() - delivered.taken;
+            if delivered.taken == 0 && delivered.refused == 0 {
+                // It is about the bus and not about these: there is no use in reading on.
+                break;
+            }
+        }
+        Ok(relayed)
+    }
+}
