@@ -4,12 +4,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use aws_config::{BehaviorVersion, Region};
 use lambda_runtime::Context;
 use tenet_core::bundle::Index;
-use tenet_core::{Clock, HostSettings, IdempotencyKey, Ledger, Trace};
+use tenet_core::{Clock, Fault, HostSettings, IdempotencyKey, Ledger, Trace};
 use tenet_database::{Database, Endpoint};
 use tenet_engine::{Engine, Library};
-use tenet_events::EventBridge;
+use tenet_events::{EventBridge, Routes};
 use tenet_http::Api;
-use tenet_pipeline::{Answer, Arrival, Backoff, Invocation, Operations, Pipeline, SystemClock};
+use tenet_pipeline::{Answer, Arrival, Backoff, Invocation, Operations, Pipeline, Relayed, SystemClock};
 
 use crate::after::After;
 use crate::settings::Settings;
@@ -27,12 +27,14 @@ pub(crate) struct Host {
     region: String,
     settings: HostSettings,
     pub(crate) api: Api,
+    pub(crate) routes: Routes,
     pipeline: Arc<Pipeline>,
     after: After,
     work: Work,
 }
 
 /// What is known of a request beside what it says.
+#[derive(Clone)]
 pub(crate) struct Origin {
     /// Who asks, as an authoriser vouches for it.
     pub(crate) caller: Option<String>,
@@ -48,6 +50,7 @@ impl Host {
     /// Loads the bundle, opens the engine and the first connection, and wires the ports:
     /// all of the init phase. What takes its time goes on side by side.
     pub(crate) async fn start(settings: Settings, index: Index) -> anyhow::Result<Self> {
+        let routes = Routes::new(&index.operations)?;
         let work = Work::new();
         let after = After::new(work.clone());
         let (loaded, connected, ()) = tokio::join!(
@@ -65,7 +68,15 @@ impl Host {
             Backoff::default(),
         );
         tracing::info!(region = settings.region, rules = index.rules.len(), "host is ready");
-        Ok(Self { region: settings.region, settings: index.host, api, pipeline: Arc::new(pipeline), after, work })
+        Ok(Self {
+            region: settings.region,
+            settings: index.host,
+            api,
+            routes,
+            pipeline: Arc::new(pipeline),
+            after,
+            work,
+        })
     }
 
     /// What publishes after the answers: a layer of the runtime.
@@ -84,6 +95,16 @@ impl Host {
     pub(crate) fn deadline(&self, context: &Context) -> Instant {
         let left = time_left(context.deadline, SystemTime::now()).saturating_sub(self.settings.margin());
         SystemClock.instant() + left
+    }
+
+    /// How many requests it decides at the same moment.
+    pub(crate) fn connections(&self) -> usize {
+        usize::try_from(self.settings.connections).unwrap_or(usize::MAX)
+    }
+
+    /// Delivers what hosts of either region have left in the outbox.
+    pub(crate) async fn relay(&self, deadline: Instant) -> Result<Relayed, Fault> {
+        self.pipeline.relay(self.settings.relay_grace(), deadline).await
     }
 
     /// Whether requests can be decided now.

@@ -6,8 +6,6 @@ use aws_lambda_events::apigw::{
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::{Request, Uri};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use tenet_http::Reply;
 
 /// One request, and who asks as the authoriser vouches for it.
@@ -17,22 +15,7 @@ pub(crate) struct HttpEvent {
     pub(crate) caller: Option<String>,
 }
 
-/// Whether an event is one of these; others have no such context.
-pub(crate) fn is_http(event: &str) -> bool {
-    #[derive(Deserialize)]
-    struct Peek {
-        #[serde(rename = "requestContext")]
-        _context: Context,
-    }
-    #[derive(Deserialize)]
-    struct Context {
-        #[serde(rename = "http")]
-        _http: IgnoredAny,
-    }
-    serde_json::from_str::<Peek>(event).is_ok()
-}
-
-/// Reads such an event. The error is for the caller.
+/// Reads such a request. The error is for the caller.
 pub(crate) fn read(event: &str) -> Result<HttpEvent, String> {
     let event: ApiGatewayV2httpRequest =
         serde_json::from_str(event).map_err(|error| format!("This is no HTTP request of payload 2.0: {error}."))?;
@@ -85,6 +68,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::source::Source;
 
     fn event() -> Value {
         json!({
@@ -103,7 +87,7 @@ mod tests {
 
     fn read(event: &Value) -> HttpEvent {
         let text = event.to_string();
-        assert!(is_http(&text));
+        assert_eq!(Source::of(&text), Source::Http);
         super::read(&text).unwrap()
     }
 
@@ -152,20 +136,6 @@ mod tests {
         assert_eq!(caller(json!({ "lambda": { "principalId": "ann" } })).as_deref(), Some("ann"));
         assert_eq!(caller(json!({ "jwt": { "claims": {}, "scopes": null } })), None);
         assert_eq!(caller(json!({ "lambda": { "principalId": "" } })), None);
-    }
-
-    #[test]
-    fn other_events_are_told_apart() {
-        for other in [
-            r#"{"operation":"write","requestContext":{}}"#,
-            r#"{"operation":"write"}"#,
-            r#"{"requestContext":null}"#,
-            r#"{"source":"aws.events","detail":{}}"#,
-            "[]",
-            "",
-        ] {
-            assert!(!is_http(other), "{other}");
-        }
     }
 
     #[test]

@@ -1,48 +1,125 @@
 //! Which kind of event an invocation brings, and what it is answered.
 
-use lambda_runtime::Context;
-use tenet_core::{IdempotencyKey, Trace};
-use tenet_http::{Reply, Route};
-use tenet_pipeline::direct;
+use std::time::Duration;
 
+use anyhow::bail;
+use lambda_runtime::Context;
+use tenet_core::{Clock, IdempotencyKey, Trace};
+use tenet_http::{Reply, Route};
+use tenet_pipeline::{Answer, SystemClock, direct};
+
+use crate::bridge_event::BridgeEvent;
+use crate::decided::{self, Decided};
 use crate::host::{Host, Origin};
 use crate::http_event::{self, HttpEvent};
+use crate::source::{SERVED, Source};
+use crate::sqs_batch::{self, Ended, Record, SqsBatch};
 
-/// Answers one event with the JSON text that leaves.
+/// The least time that a message of a queue is begun with: what has less would only be
+/// given up half-way.
+const LEAST: Duration = Duration::from_millis(100);
+
+/// Answers one event with the JSON text that leaves. An error makes the invocation fail.
 pub(crate) async fn invoke(host: &Host, event: &str, context: &Context) -> anyhow::Result<String> {
-    if http_event::is_http(event) {
-        return Ok(http_event::write(serve(host, event, context).await?)?);
+    let source_key = IdempotencyKey::new(&context.request_id).ok();
+    let trace = context.xray_trace_id.as_deref().and_then(Trace::x_ray);
+    let origin = Origin { caller: None, source_key, deadline: host.deadline(context), trace };
+    match Source::of(event) {
+        // Lambda lets a direct caller in or not, and does not tell the function who it is.
+        Source::Direct => Ok(direct::write(&match direct::read(event) {
+            Ok(invocation) => host.decide(invocation, origin).await?,
+            Err(answer) => *answer,
+        })),
+        Source::Http => Ok(http_event::write(serve(host, event, origin).await?)?),
+        Source::Bridge => {
+            let decided = take(host, event, origin).await?;
+            decided::settle(&decided)?;
+            Ok(decided::write(&decided)?)
+        }
+        Source::Queue => take_batch(host, event, &origin).await,
+        Source::Relay => Ok(serde_json::to_string(&host.relay(origin.deadline).await?)?),
+        Source::Asked(what) => Ok(direct::write(&Answer::invalid(&format!("{SERVED}. This is {what}.")))),
+        Source::Sent(what) => bail!("{SERVED}. This is {what}."),
     }
-    let invocation = match direct::read(event) {
-        Ok(invocation) => invocation,
-        Err(answer) => return Ok(direct::write(&answer)),
-    };
-    // Lambda lets a direct caller in or not, and does not tell the function who it is.
-    Ok(direct::write(&host.decide(invocation, origin(host, None, None, context)).await?))
 }
 
 /// Answers an HTTP request.
-async fn serve(host: &Host, event: &str, context: &Context) -> anyhow::Result<Reply> {
+async fn serve(host: &Host, event: &str, origin: Origin) -> anyhow::Result<Reply> {
     let HttpEvent { request, caller } = match http_event::read(event) {
         Ok(event) => event,
         Err(detail) => return Ok(host.api.unreadable(&detail)),
     };
-    let trace = tenet_http::trace(request.headers());
+    // The request's own is nearer than the invocation's.
+    let trace = tenet_http::trace(request.headers()).or(origin.trace.clone());
     Ok(match host.api.route(&request) {
         Route::Reply(reply) => reply,
-        Route::Health => host.api.health(host.is_ready(host.deadline(context)).await),
+        Route::Health => host.api.health(host.is_ready(origin.deadline).await),
         Route::Invoke(invocation) => {
-            host.api.answer(&host.decide(invocation, origin(host, caller, trace, context)).await?)
+            host.api.answer(&host.decide(invocation, Origin { caller, trace, ..origin }).await?)
         }
     })
 }
 
-/// What is known of a request; `trace` is its own, which is nearer than the invocation's.
-fn origin(host: &Host, caller: Option<String>, trace: Option<Trace>, context: &Context) -> Origin {
-    Origin {
-        caller,
-        source_key: IdempotencyKey::new(&context.request_id).ok(),
-        deadline: host.deadline(context),
-        trace: trace.or_else(|| Trace::x_ray(context.xray_trace_id.as_deref()?)),
+/// Has every operation decide that takes an event, one after the other.
+async fn take(host: &Host, event: &str, origin: Origin) -> anyhow::Result<Vec<Decided>> {
+    let bridge = BridgeEvent::read(event).map_err(anyhow::Error::msg)?;
+    let takers = host.routes.takers(event);
+    if takers.is_empty() {
+        let all: Vec<_> = host.routes.operations().collect();
+        let all = if all.is_empty() { "none does".to_owned() } else { format!("there are {}", all.join(", ")) };
+        bail!("no operation takes {}; of those that take events {all}", bridge.name());
     }
+    let source_key = bridge.key().or(origin.source_key);
+    let mut decided = Vec::with_capacity(takers.len());
+    for operation in takers {
+        let origin = Origin { caller: None, source_key: source_key.clone(), ..origin.clone() };
+        let answer = match bridge.invocation(operation) {
+            Ok(invocation) => host.decide(invocation, origin).await?,
+            Err(message) => Answer::invalid(&message),
+        };
+        decided.push(Decided { operation: operation.to_owned(), answer });
+    }
+    Ok(decided)
+}
+
+/// Decides the messages of a batch, and tells the queue which it has to keep.
+async fn take_batch(host: &Host, event: &str, origin: &Origin) -> anyhow::Result<String> {
+    let batch = SqsBatch::read(event).map_err(anyhow::Error::msg)?;
+    let kept = batch
+        .run(host.connections(), |record| async move {
+            if SystemClock.instant() + LEAST > origin.deadline {
+                tracing::warn!(message = record.id, "no time is left to begin the message");
+                return Ended::Untried;
+            }
+            match take_record(host, record, origin).await {
+                Ok(()) => Ended::Done,
+                Err(error) => {
+                    tracing::error!(message = record.id, reason = format!("{error:#}"), "the queue keeps the message");
+                    Ended::Failed
+                }
+            }
+        })
+        .await;
+    Ok(sqs_batch::write(kept)?)
+}
+
+/// Decides one message: a direct invocation or an event that EventBridge has put there.
+async fn take_record(host: &Host, record: &Record, origin: &Origin) -> anyhow::Result<()> {
+    let origin = Origin { source_key: IdempotencyKey::new(&record.id).ok(), ..origin.clone() };
+    let decided = match Source::of(&record.body) {
+        Source::Bridge => take(host, &record.body, origin).await?,
+        Source::Direct => match direct::read(&record.body) {
+            Ok(invocation) => {
+                let operation = invocation.operation.clone();
+                vec![Decided { operation, answer: host.decide(invocation, origin).await? }]
+            }
+            Err(answer) => {
+                bail!("{}", answer.problem().map(|problem| problem.message.into_owned()).unwrap_or_default())
+            }
+        },
+        _ => {
+            bail!("the message is neither a direct invocation, which names its \"operation\", nor an EventBridge event")
+        }
+    };
+    Ok(decided::settle(&decided)?)
 }

@@ -6,13 +6,19 @@
 //! arrive compiled ahead of time for this engine.
 
 mod after;
+mod bridge_event;
+mod decided;
 mod extension;
 mod first_call;
+#[cfg(test)]
+mod fixtures;
 mod host;
 mod http_event;
 mod invoke;
 mod log_settings;
 mod settings;
+mod source;
+mod sqs_batch;
 mod work;
 
 use std::sync::Arc;

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use tenet_core::IdempotencyKey;
+use tenet_core::{Event, IdempotencyKey};
 
 /// The member that names the operation.
 const OPERATION: &str = "operation";
@@ -50,6 +50,20 @@ impl Invocation {
         };
         Ok(Self { operation: operation.to_owned(), key, payload: read.payload })
     }
+
+    /// Reads the detail of an event that `operation` takes. Of an event that a host published
+    /// the member `tenet` is no part of the payload: it tells whose bus took the event, and a
+    /// delivery from the other region's bus is the same request. Otherwise it is the body of
+    /// an addressed request, and the error is for whoever looks for the event.
+    pub fn of_event(operation: &str, detail: &str) -> Result<Self, String> {
+        let Read { operation: named, key, payload } = Read::members_but(detail, "The detail", Some(Event::MEMBER))?;
+        if named.is_some_and(|named| named != operation) {
+            return Err(format!(
+                "The detail's member {OPERATION:?} names another operation than the one that takes it."
+            ));
+        }
+        Ok(Self { operation: operation.to_owned(), key, payload })
+    }
 }
 
 /// What the members of an object say.
@@ -61,6 +75,11 @@ struct Read {
 
 impl Read {
     fn members(object: &str, what: &str) -> Result<Self, String> {
+        Self::members_but(object, what, None)
+    }
+
+    /// The same without what the member `left_out` says.
+    fn members_but(object: &str, what: &str, left_out: Option<&str>) -> Result<Self, String> {
         let Members(members) =
             serde_json::from_str(object).map_err(|error| format!("{what} is a JSON object: {error}."))?;
         let (mut operation, mut key, mut payload) = (None, None, String::with_capacity(object.len()));
@@ -78,6 +97,7 @@ impl Read {
                     let checked = IdempotencyKey::new(text()?);
                     key = Some(checked.map_err(|error| format!("The member {name:?}: {error}."))?);
                 }
+                other if Some(other) == left_out => {}
                 _ => {
                     if payload.len() > 1 {
                         payload.push(',');
@@ -137,6 +157,27 @@ mod tests {
             assert_eq!(Invocation::addressed("write", beside, body).unwrap(), direct, "{body}");
         }
         assert_eq!(Invocation::addressed("read", None, "").unwrap().payload, "{}");
+    }
+
+    #[test]
+    fn an_event_is_the_same_request_from_whichever_bus_it_comes() {
+        let direct = Invocation::direct(r#"{"operation":"write","amount":1.50,"a":{"tenet":1}}"#).unwrap();
+        for detail in [
+            r#"{"amount":1.50,"a":{"tenet":1}}"#,
+            r#"{"amount":1.50,"a":{"tenet":1},"tenet":{"id":"1","region":"us-east-1","bus":"us-east-1"}}"#,
+            r#"{"tenet":{"id":"1","region":"us-east-1","bus":"us-west-2"},"amount":1.50,"a":{"tenet":1}}"#,
+        ] {
+            assert_eq!(Invocation::of_event("write", detail).unwrap(), direct, "{detail}");
+        }
+        assert_eq!(Invocation::of_event("write", r#"{"idempotency_key":"k"}"#).unwrap().key, key("k"));
+        for (detail, says) in [
+            ("[]", "The detail is a JSON object"),
+            (r#""{}""#, "The detail is a JSON object"),
+            (r#"{"operation":"read"}"#, "another operation"),
+        ] {
+            let error = Invocation::of_event("write", detail).unwrap_err();
+            assert!(error.contains(says), "{detail}: {error}");
+        }
     }
 
     #[test]

@@ -755,6 +755,7 @@ fn leave(host: &Host, moments: &[i64]) -> Vec<EventId> {
             event: event(),
             region: "us-west-2".into(),
             at,
+            trace: None,
         }
     };
     let events: Vec<_> = moments.iter().map(staged).collect();

@@ -1,0 +1,92 @@
+use aws_lambda_events::eventbridge::EventBridgeEvent;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tenet_core::IdempotencyKey;
+use tenet_pipeline::Invocation;
+
+/// An event that EventBridge delivers.
+#[derive(Debug)]
+pub(crate) struct BridgeEvent(EventBridgeEvent<Box<RawValue>>);
+
+impl BridgeEvent {
+    /// Reads an event; nothing in its detail is parsed. The error says what it lacks.
+    pub(crate) fn read(event: &str) -> Result<Self, String> {
+        serde_json::from_str(event).map(Self).map_err(|error| format!("this is no EventBridge event: {error}"))
+    }
+
+    /// The id that every delivery of it has: of an event that a Tenet host published its own
+    /// id, which is the same at both buses and when it is published again; else EventBridge's.
+    pub(crate) fn key(&self) -> Option<IdempotencyKey> {
+        #[derive(Deserialize)]
+        struct Detail {
+            tenet: Published,
+        }
+        #[derive(Deserialize)]
+        struct Published {
+            id: String,
+        }
+        let published = serde_json::from_str(self.0.detail.get()).ok().map(|Detail { tenet }| tenet.id);
+        let key = |id: String| IdempotencyKey::new(id).ok();
+        published.and_then(key).or_else(|| self.0.id.clone().and_then(key))
+    }
+
+    /// What it asks of an operation that takes it. The error is an answer's.
+    pub(crate) fn invocation(&self, operation: &str) -> Result<Invocation, String> {
+        Invocation::of_event(operation, self.0.detail.get())
+    }
+
+    /// What to call it in a message, without anything of its detail.
+    pub(crate) fn name(&self) -> String {
+        let Self(EventBridgeEvent { source, detail_type, .. }) = self;
+        format!("the event {detail_type:?} of {source:?}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tenet_core::{Event, EventId, StagedEvent, Timestamp};
+
+    use super::*;
+
+    fn event(detail: &str) -> BridgeEvent {
+        let event = format!(r#"{{"id":"of-the-bus","source":"bank","detail-type":"Paid","detail":{detail}}}"#);
+        BridgeEvent::read(&event).unwrap()
+    }
+
+    #[test]
+    fn a_detail_becomes_a_payload_with_its_numbers_untouched() {
+        let event = event(r#"{ "amount": 100.50, "huge": 1e400, "tenet": {"id":"t","bus":"us-east-1"}, "x": [] }"#);
+        assert_eq!(event.invocation("write").unwrap().payload, r#"{"amount":100.50,"huge":1e400,"x":[]}"#);
+    }
+
+    #[test]
+    fn its_key_is_its_own_id_if_a_host_published_it_and_else_the_buss() {
+        let (at, of) = (Timestamp(7), IdempotencyKey::new("k").unwrap());
+        let published = StagedEvent {
+            id: EventId::derive("write", &of, at, 0),
+            operation: "write".into(),
+            key: of,
+            ordinal: 0,
+            event: Event { source: "bank".into(), detail_type: "Paid".into(), detail: r#"{"amount":1.50}"#.into() },
+            region: "us-east-1".into(),
+            at,
+        };
+        for bus in ["us-east-1", "us-west-2"] {
+            let delivered = event(&published.detail_for(bus));
+            assert_eq!(delivered.key().unwrap().as_str(), published.id.to_string());
+            assert_eq!(delivered.invocation("write").unwrap().payload, published.event.detail);
+        }
+        let key = |detail| event(detail).key().map(|key| key.as_str().to_owned());
+        for detail in [r#"{}"#, r#"{"tenet":7}"#, r#"{"tenet":{"id":""}}"#, r#"{"tenet":{"id":7}}"#, "[]", r#""{}""#] {
+            assert_eq!(key(detail).as_deref(), Some("of-the-bus"), "{detail}");
+        }
+        let anonymous = BridgeEvent::read(r#"{"source":"bank","detail-type":"Paid","detail":{}}"#).unwrap();
+        assert_eq!(anonymous.key(), None);
+    }
+
+    #[test]
+    fn what_lacks_something_is_refused_with_what_that_is() {
+        let error = BridgeEvent::read(r#"{"source":"bank","detail-type":"Paid"}"#).unwrap_err();
+        assert!(error.contains("no EventBridge event") && error.contains("`detail`"), "{error}");
+    }
+}

@@ -1,0 +1,174 @@
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// What an invocation brings, by its shape.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A direct invocation, or what nobody can tell from one.
+    Direct,
+    /// An HTTP request, as API Gateway's HTTP API and function URLs hand it over.
+    Http,
+    /// An event of EventBridge's.
+    Bridge,
+    /// A batch of SQS messages.
+    Queue,
+    /// The relay's turn.
+    Relay,
+    /// Something else, from somebody who waits for an answer: what it looks like.
+    Asked(String),
+    /// Something else, from a source that takes any answer for success and lets go of what
+    /// it sent: what it looks like.
+    Sent(String),
+}
+
+/// What is served, for whoever sends something else.
+pub(crate) const SERVED: &str = "This function serves direct invocations, which are JSON objects with the member \
+    \"operation\"; HTTP requests of payload 2.0, as API Gateway's HTTP APIs and function URLs send them; \
+    EventBridge events; SQS batches; and {\"tenet\": \"relay\"}";
+
+/// Members that give away what is polled for the function or sent without waiting for it
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-services.html>).
+const SENT: [(&str, &str); 7] = [
+    ("Records", "a batch of records"),
+    ("eventSource", "a batch of records"),
+    ("awslogs", "a batch of CloudWatch logs"),
+    ("alarmArn", "a CloudWatch alarm"),
+    ("CodePipeline.job", "a CodePipeline job"),
+    ("configRuleId", "an evaluation by AWS Config"),
+    ("ResponseURL", "a CloudFormation custom resource"),
+];
+
+/// The members of an event, and nothing that is in them.
+type Members<'a> = BTreeMap<String, &'a RawValue>;
+
+impl Source {
+    /// Looks at an event's members, and at what is in those that tell.
+    pub(crate) fn of(event: &str) -> Self {
+        let Ok(members) = serde_json::from_str::<Members<'_>>(event) else { return Self::Direct };
+        let has = |name| members.contains_key(name);
+        // Nothing that AWS sends names an operation of a bundle, and a payload may have any member.
+        if has("operation") {
+            Self::Direct
+        } else if text(&members, "tenet").as_deref() == Some("relay") {
+            Self::Relay
+        } else if has("source") && has("detail-type") {
+            if is_relays_schedule(&members) { Self::Relay } else { Self::Bridge }
+        } else if has("requestContext") {
+            of_request(&members)
+        } else if let Some(records) = members.get("Records") {
+            of_records(records)
+        } else if let Some((_, what)) = SENT.iter().find(|(name, _)| has(name)) {
+            Self::Sent((*what).to_owned())
+        } else {
+            let names: Vec<_> = members.keys().take(5).map(|name| format!("{name:?}")).collect();
+            Self::Asked(format!("an object with the members {}", names.join(", ")))
+        }
+    }
+}
+
+/// Whether a schedule of EventBridge's is the relay's: the name of its rule, or of its
+/// schedule, ends in `relay`.
+fn is_relays_schedule(members: &Members<'_>) -> bool {
+    let is = |name, expected: &[&str]| text(members, name).is_some_and(|text| expected.contains(&text.as_str()));
+    let resources = || {
+        let resources = members.get("resources")?;
+        serde_json::from_str::<Vec<String>>(resources.get()).ok()
+    };
+    is("detail-type", &["Scheduled Event"])
+        && is("source", &["aws.events", "aws.scheduler"])
+        && resources().is_some_and(|resources| resources.iter().any(|rule| rule.ends_with("relay")))
+}
+
+/// What has a `requestContext` is a request by HTTP, of one kind or another.
+fn of_request(members: &Members<'_>) -> Source {
+    let context = members.get("requestContext").and_then(|context| serde_json::from_str(context.get()).ok());
+    let context: Members<'_> = context.unwrap_or_default();
+    // An authoriser decides about a request and must not carry it out.
+    let what = if members.contains_key("routeArn") || members.contains_key("methodArn") {
+        "a question for a Lambda authoriser"
+    } else if context.contains_key("elb") {
+        "a request of an Application Load Balancer"
+    } else if context.contains_key("connectionId") {
+        "a message of a WebSocket API"
+    } else if members.contains_key("httpMethod") {
+        "an HTTP request of payload 1.0, as REST APIs send it"
+    } else if context.contains_key("serviceNetworkArn") {
+        "a request of VPC Lattice"
+    } else if context.contains_key("http") && text(members, "version").as_deref() == Some("2.0") {
+        return Source::Http;
+    } else {
+        "an object with the member \"requestContext\""
+    };
+    Source::Asked(what.to_owned())
+}
+
+/// What has `Records` is a batch: SQS's, where every record says so or there is none.
+fn of_records(records: &RawValue) -> Source {
+    #[derive(Deserialize)]
+    struct Record {
+        #[serde(rename = "eventSource", alias = "EventSource")]
+        source: String,
+    }
+    let Ok(records) = serde_json::from_str::<Vec<Record>>(records.get()) else {
+        return Source::Sent("a batch of records that do not say whose they are".to_owned());
+    };
+    match records.iter().find(|record| record.source != "aws:sqs") {
+        None => Source::Queue,
+        Some(Record { source }) => Source::Sent(format!("a batch of records of {source}")),
+    }
+}
+
+fn text(members: &Members<'_>, name: &str) -> Option<String> {
+    serde_json::from_str(members.get(name)?.get()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_names_an_operation_is_a_direct_invocation_whatever_else_it_has() {
+        for event in [
+            r#"{"operation":"write"}"#,
+            r#"{"operation":"write","requestContext":{"http":{}},"version":"2.0"}"#,
+            r#"{"operation":"write","source":"a","detail-type":"b","Records":[],"tenet":"relay"}"#,
+            r#"{"operation":"a","operation":"b"}"#,
+            "[]",
+            "",
+            "{",
+        ] {
+            assert_eq!(Source::of(event), Source::Direct, "{event}");
+        }
+    }
+
+    #[test]
+    fn the_relay_runs_when_it_is_told_to_or_on_a_schedule_of_its_name() {
+        let scheduled = |source: &str, rule: &str| {
+            let event = serde_json::json!({
+                "source": source, "detail-type": "Scheduled Event", "resources": [rule], "detail": "{}",
+            });
+            Source::of(&event.to_string())
+        };
+        assert_eq!(Source::of(r#"{"tenet":"relay"}"#), Source::Relay);
+        assert_eq!(scheduled("aws.events", "arn:aws:events:us-east-1:1:rule/tenet-relay"), Source::Relay);
+        assert_eq!(scheduled("aws.scheduler", "arn:aws:scheduler:us-east-1:1:schedule/default/relay"), Source::Relay);
+        assert_eq!(scheduled("aws.events", "arn:aws:events:us-east-1:1:rule/nightly"), Source::Bridge);
+        assert_eq!(scheduled("bank", "relay"), Source::Bridge);
+        assert!(matches!(Source::of(r#"{"tenet":"rely"}"#), Source::Asked(_)));
+    }
+
+    #[test]
+    fn only_batches_of_sqs_are_taken() {
+        let records = |sources: &[&str]| {
+            let records: Vec<_> = sources.iter().map(|source| serde_json::json!({ "eventSource": source })).collect();
+            Source::of(&serde_json::json!({ "Records": records }).to_string())
+        };
+        assert_eq!(records(&["aws:sqs", "aws:sqs"]), Source::Queue);
+        assert_eq!(records(&[]), Source::Queue);
+        assert_eq!(records(&["aws:sqs", "aws:s3"]), Source::Sent("a batch of records of aws:s3".into()));
+        assert!(matches!(Source::of(r#"{"Records":[{"body":"{}"}]}"#), Source::Sent(_)));
+        assert!(matches!(Source::of(r#"{"Records":7}"#), Source::Sent(_)));
+    }
+}

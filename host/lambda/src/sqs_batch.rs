@@ -1,0 +1,212 @@
+use std::collections::{HashMap, HashSet};
+
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use futures_util::StreamExt;
+use futures_util::stream;
+
+/// A batch of messages of one SQS queue.
+#[derive(Debug, Default)]
+pub(crate) struct SqsBatch {
+    records: Vec<Record>,
+}
+
+/// One message.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Record {
+    /// The id that every delivery of it has.
+    pub(crate) id: String,
+    /// Its text.
+    pub(crate) body: String,
+    /// The group of a FIFO queue that it has its place in.
+    group: Option<String>,
+}
+
+/// What has become of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The queue can delete it.
+    Done,
+    /// The queue is to deliver it again, until it goes to the dead-letter queue.
+    Failed,
+    /// There is no time to begin it.
+    Untried,
+}
+
+impl SqsBatch {
+    /// Reads a batch. The error says what it lacks.
+    pub(crate) fn read(event: &str) -> Result<Self, String> {
+        let event: SqsEvent =
+            serde_json::from_str(event).map_err(|error| format!("this is no batch of SQS messages: {error}"))?;
+        let mut batch = Self::default();
+        for mut message in event.records {
+            // A queue can be told about a message by nothing else.
+            let Some(id) = message.message_id.filter(|id| !id.is_empty()) else {
+                return Err("a message of the batch has no messageId".to_owned());
+            };
+            // A standard queue's message may have a group too, which gives it no place in an order.
+            let is_fifo = message.event_source_arn.is_some_and(|arn| arn.ends_with(".fifo"));
+            let group = is_fifo.then(|| message.attributes.remove("MessageGroupId").unwrap_or_default());
+            batch.records.push(Record { id, body: message.body.unwrap_or_default(), group });
+        }
+        Ok(batch)
+    }
+
+    /// Hands the records to `decide`, up to `limit` at the same moment, and gives the ids of
+    /// those that the queue is to keep. Those of a FIFO group go one after the other, and
+    /// once one of them is not done the others are left untried.
+    pub(crate) async fn run<'a, D, F>(&'a self, limit: usize, decide: D) -> Vec<&'a str>
+    where
+        D: Fn(&'a Record) -> F,
+        F: Future<Output = Ended> + 'a,
+    {
+        let decide = &decide;
+        let in_order = |records: Vec<&'a Record>| async move {
+            let mut rest = records.into_iter();
+            while let Some(record) = rest.next() {
+                if decide(record).await != Ended::Done {
+                    return std::iter::once(record).chain(rest).map(|record| record.id.as_str()).collect();
+                }
+            }
+            Vec::new()
+        };
+        let kept: Vec<Vec<&str>> =
+            stream::iter(self.sequences()).map(in_order).buffer_unordered(limit.max(1)).collect().await;
+        let kept: HashSet<&str> = kept.into_iter().flatten().collect();
+        self.records.iter().map(|record| record.id.as_str()).filter(|id| kept.contains(id)).collect()
+    }
+
+    /// What has to be done one after the other, in the order in which it begins.
+    fn sequences(&self) -> Vec<Vec<&Record>> {
+        let mut sequences: Vec<Vec<&Record>> = Vec::new();
+        let mut of_groups: HashMap<&str, usize> = HashMap::new();
+        for record in &self.records {
+            let known = record.group.as_deref().map(|group| *of_groups.entry(group).or_insert(sequences.len()));
+            match known.and_then(|place| sequences.get_mut(place)) {
+                Some(sequence) => sequence.push(record),
+                None => sequences.push(vec![record]),
+            }
+        }
+        sequences
+    }
+}
+
+/// The answer that has the queue keep these messages and delete all others.
+pub(crate) fn write(kept: Vec<&str>) -> Result<String, serde_json::Error> {
+    let mut response = SqsBatchResponse::default();
+    response.set_failures(kept);
+    serde_json::to_string(&response)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::collections::VecDeque;
+
+    use serde_json::{Value, json};
+    use tokio::sync::Barrier;
+
+    use super::*;
+
+    fn batch(queue: &str, records: &[(&str, &str)]) -> SqsBatch {
+        let record = |(id, group): &(&str, &str)| {
+            json!({
+                "messageId": id,
+                "body": format!("body of {id}"),
+                "attributes": { "MessageGroupId": group },
+                "eventSource": "aws:sqs",
+                "eventSourceARN": format!("arn:aws:sqs:us-east-1:123456789012:{queue}"),
+            })
+        };
+        let records: Vec<Value> = records.iter().map(record).collect();
+        SqsBatch::read(&json!({ "Records": records }).to_string()).unwrap()
+    }
+
+    /// Runs a batch in which these records end so and all others are done; tells what was
+    /// tried and what the queue keeps.
+    async fn run(batch: &SqsBatch, limit: usize, ends: &[(&str, Ended)]) -> (String, String) {
+        let tried = RefCell::new(Vec::new());
+        let kept = batch
+            .run(limit, |record| {
+                tried.borrow_mut().push(record.id.as_str());
+                let ended = ends.iter().find(|(id, _)| *id == record.id).map_or(Ended::Done, |(_, ended)| *ended);
+                async move {
+                    tokio::task::yield_now().await;
+                    ended
+                }
+            })
+            .await;
+        (tried.take().join(" "), kept.join(" "))
+    }
+
+    #[tokio::test]
+    async fn a_standard_queues_records_do_not_depend_on_each_other() {
+        let batch = batch("orders", &[("1", "a"), ("2", "a"), ("3", "a")]);
+        assert_eq!(run(&batch, 8, &[("1", Ended::Failed)]).await, ("1 2 3".into(), "1".into()));
+        assert_eq!(run(&batch, 8, &[]).await.1, "");
+        assert_eq!(batch.records[0].body, "body of 1");
+    }
+
+    #[tokio::test]
+    async fn after_a_failure_the_rest_of_its_group_is_kept_untried() {
+        let batch = batch("orders.fifo", &[("1", "a"), ("2", "b"), ("3", "a"), ("4", "b"), ("5", "a"), ("6", "c")]);
+        let (tried, kept) = run(&batch, 8, &[("3", Ended::Failed), ("6", Ended::Untried)]).await;
+        assert_eq!(kept, "3 5 6");
+        assert!(!tried.contains('5') && tried.contains('4'), "{tried}");
+        assert_eq!(run(&batch, 1, &[]).await, ("1 3 5 2 4 6".into(), String::new()));
+    }
+
+    #[tokio::test]
+    async fn as_many_records_are_decided_at_once_as_the_limit_says_and_no_more() {
+        let batch = batch("orders", &[("1", ""), ("2", ""), ("3", ""), ("4", "")]);
+        // Nobody passes before there are two.
+        let (barrier, now) = (Barrier::new(2), RefCell::new((0, 0)));
+        let kept = batch.run(2, |_| async {
+            {
+                let (running, most) = &mut *now.borrow_mut();
+                *running += 1;
+                *most = (*most).max(*running);
+            }
+            barrier.wait().await;
+            now.borrow_mut().0 -= 1;
+            Ended::Done
+        });
+        assert!(kept.await.is_empty());
+        assert_eq!(now.take(), (0, 2));
+    }
+
+    #[tokio::test]
+    async fn the_order_in_a_group_is_kept_however_long_each_takes() {
+        let batch = batch("orders.fifo", &[("1", "a"), ("2", "b"), ("3", "a"), ("4", "b")]);
+        let (waits, order) = (RefCell::new(VecDeque::from([5, 1, 0, 0])), RefCell::new(Vec::new()));
+        let kept = batch.run(4, |record| {
+            let wait = waits.borrow_mut().pop_front().unwrap();
+            let order = &order;
+            async move {
+                for _ in 0..wait {
+                    tokio::task::yield_now().await;
+                }
+                order.borrow_mut().push(record.id.as_str());
+                Ended::Done
+            }
+        });
+        assert!(kept.await.is_empty());
+        assert_eq!(order.take(), ["2", "4", "1", "3"]);
+    }
+
+    #[tokio::test]
+    async fn an_empty_batch_is_answered_with_an_empty_list() {
+        let batch = SqsBatch::read(r#"{"Records":[]}"#).unwrap();
+        let (tried, _) = run(&batch, 8, &[]).await;
+        assert_eq!(tried, "");
+        assert_eq!(write(Vec::new()).unwrap(), r#"{"batchItemFailures":[]}"#);
+        assert_eq!(write(vec!["a"]).unwrap(), r#"{"batchItemFailures":[{"itemIdentifier":"a"}]}"#);
+    }
+
+    #[test]
+    fn a_batch_whose_messages_have_no_id_is_refused_as_a_whole() {
+        for record in [json!({ "body": "{}" }), json!({ "messageId": "", "body": "{}" })] {
+            let error = SqsBatch::read(&json!({ "Records": [record] }).to_string()).unwrap_err();
+            assert!(error.contains("messageId"), "{error}");
+        }
+    }
+}
