@@ -287,6 +287,38 @@ mod tests {
     }
 
     #[test]
+    fn events_are_patterns_as_tables_and_one_that_cannot_be_used_is_refused_at_its_place() {
+        let scratch = Scratch::bundle();
+        let operation = "version = 1\n[operations.write]\nrules = [\"record\"]\n";
+        let first = "[[operations.write.events]]\nsource = [\"bank\"]\ndetail-type = [\"Deposit\"]\n\
+                     detail.amount = [{ numeric = [\">\", 100.5] }]\n";
+        let second = "[[operations.write.events]]\nsource = [\"till\"]\n";
+        scratch.write("tenet.toml", &format!("{operation}{first}{second}"));
+        let bundle = Bundle::open(scratch.path()).unwrap();
+        let numeric = serde_json::json!([{ "numeric": [">", 100.5] }]);
+        assert_eq!(
+            bundle.operations[0].events,
+            [
+                serde_json::json!({ "source": ["bank"], "detail-type": ["Deposit"], "detail": { "amount": numeric } }),
+                serde_json::json!({ "source": ["till"] }),
+            ]
+        );
+        let refusing = |refused: &str| {
+            bundle.check_events(|pattern| match pattern["source"][0] == refused {
+                true => Err("a till is no source"),
+                false => Ok(()),
+            })
+        };
+        assert!(refusing("shop").is_ok());
+        let error = refusing("till").unwrap_err();
+        assert_eq!(error.what(), "the operation write cannot take events by this pattern: a till is no source");
+        assert_eq!(error.place().unwrap().line_and_column().0, 8);
+        scratch.write("tenet.toml", &format!("{operation}callers = [\"ann\"]\n{second}"));
+        let told = told_of(&scratch);
+        assert!(told.contains("nothing vouches for an event's; leave out `callers` or `events`"), "{told}");
+    }
+
+    #[test]
     fn what_does_not_fit_together_is_refused_at_its_place_in_the_file() {
         let at = "tenet.toml";
         let operation = "version = 1\n[operations.write]\n";

@@ -70,6 +70,7 @@ mod tests {
             event: Event { source: "bank".into(), detail_type: "Paid".into(), detail: r#"{"amount":1.50}"#.into() },
             region: "us-east-1".into(),
             at,
+            trace: None,
         };
         for bus in ["us-east-1", "us-west-2"] {
             let delivered = event(&published.detail_for(bus));

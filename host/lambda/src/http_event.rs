@@ -107,6 +107,32 @@ mod tests {
     }
 
     #[test]
+    fn headers_of_several_values_and_cookies_leave_a_request_as_it_is() {
+        let mut event = event();
+        event["headers"]["accept"] = "application/json,text/plain".into();
+        event["cookies"] = json!(["a=1", "b=2"]);
+        event["rawQueryString"] = "a=1&a=2".into();
+        event["queryStringParameters"] = json!({ "a": "1,2" });
+        let HttpEvent { request, .. } = read(&event);
+        assert_eq!(request.headers()["accept"], "application/json,text/plain");
+        assert_eq!(
+            (request.uri().path(), request.body().as_slice()),
+            ("/operations/write", &b"{\"amount\":100.50}"[..])
+        );
+        event["headers"]["bad name"] = "x".into();
+        assert!(super::read(&event.to_string()).unwrap_err().contains("payload 2.0"));
+    }
+
+    #[test]
+    fn a_body_as_large_as_lambda_carries_arrives_byte_for_byte() {
+        let body = format!(r#"{{"amount":100.50,"filler":"{}"}}"#, "x".repeat(4_000_000));
+        let mut event = event();
+        event["body"] = BASE64_STANDARD.encode(&body).into();
+        event["isBase64Encoded"] = true.into();
+        assert!(read(&event).request.body() == body.as_bytes());
+    }
+
+    #[test]
     fn the_name_of_a_stage_is_not_part_of_the_path() {
         let path = |stage: &str, path: &str| {
             let mut event = event();

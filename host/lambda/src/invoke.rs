@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::bail;
+use futures_util::FutureExt;
 use lambda_runtime::Context;
 use tenet_core::{Clock, IdempotencyKey, Trace};
 use tenet_http::{Reply, Route};
@@ -13,7 +14,7 @@ use crate::decided::{self, Decided};
 use crate::host::{Host, Origin};
 use crate::http_event::{self, HttpEvent};
 use crate::source::{SERVED, Source};
-use crate::sqs_batch::{self, Ended, Record, SqsBatch};
+use crate::sqs_batch::{self, Record, SqsBatch};
 
 /// The least time that a message of a queue is begun with: what has less would only be
 /// given up half-way.
@@ -50,7 +51,7 @@ async fn serve(host: &Host, event: &str, origin: Origin) -> anyhow::Result<Reply
         Err(detail) => return Ok(host.api.unreadable(&detail)),
     };
     // The request's own is nearer than the invocation's.
-    let trace = tenet_http::trace(request.headers()).or(origin.trace.clone());
+    let trace = tenet_http::trace(request.headers()).or(origin.trace);
     Ok(match host.api.route(&request) {
         Route::Reply(reply) => reply,
         Route::Health => host.api.health(host.is_ready(origin.deadline).await),
@@ -69,7 +70,7 @@ async fn take(host: &Host, event: &str, origin: Origin) -> anyhow::Result<Vec<De
         let all = if all.is_empty() { "none does".to_owned() } else { format!("there are {}", all.join(", ")) };
         bail!("no operation takes {}; of those that take events {all}", bridge.name());
     }
-    let source_key = bridge.key().or(origin.source_key);
+    let source_key = bridge.key().or(origin.source_key.clone());
     let mut decided = Vec::with_capacity(takers.len());
     for operation in takers {
         let origin = Origin { caller: None, source_key: source_key.clone(), ..origin.clone() };
@@ -85,27 +86,28 @@ async fn take(host: &Host, event: &str, origin: Origin) -> anyhow::Result<Vec<De
 /// Decides the messages of a batch, and tells the queue which it has to keep.
 async fn take_batch(host: &Host, event: &str, origin: &Origin) -> anyhow::Result<String> {
     let batch = SqsBatch::read(event).map_err(anyhow::Error::msg)?;
-    let kept = batch
-        .run(host.connections(), |record| async move {
-            if SystemClock.instant() + LEAST > origin.deadline {
-                tracing::warn!(message = record.id, "no time is left to begin the message");
-                return Ended::Untried;
+    let has_time = || SystemClock.instant() + LEAST < origin.deadline;
+    let kept = batch.run(host.connections(), has_time, |record| {
+        async move {
+            let taken = take_record(host, record, origin).await;
+            if let Err(error) = &taken {
+                tracing::error!(message = record.id, reason = format!("{error:#}"), "the queue keeps the message");
             }
-            match take_record(host, record, origin).await {
-                Ok(()) => Ended::Done,
-                Err(error) => {
-                    tracing::error!(message = record.id, reason = format!("{error:#}"), "the queue keeps the message");
-                    Ended::Failed
-                }
-            }
-        })
-        .await;
+            taken.is_ok()
+        }
+        .boxed()
+    });
+    let kept = kept.await;
+    if !kept.is_empty() {
+        tracing::warn!(kept = kept.len(), "the queue keeps messages of the batch, untried ones included");
+    }
     Ok(sqs_batch::write(kept)?)
 }
 
 /// Decides one message: a direct invocation or an event that EventBridge has put there.
 async fn take_record(host: &Host, record: &Record, origin: &Origin) -> anyhow::Result<()> {
-    let origin = Origin { source_key: IdempotencyKey::new(&record.id).ok(), ..origin.clone() };
+    let trace = record.trace.or(origin.trace);
+    let origin = Origin { source_key: IdempotencyKey::new(&record.id).ok(), trace, ..origin.clone() };
     let decided = match Source::of(&record.body) {
         Source::Bridge => take(host, &record.body, origin).await?,
         Source::Direct => match direct::read(&record.body) {

@@ -1,7 +1,8 @@
 //! The host as an AWS Lambda function: the binary `bootstrap`.
 //!
 //! Wiring and nothing else. Settings are read once, the bundle is checked and loaded in
-//! the init phase, each event becomes one request to the pipeline, and what a request
+//! the init phase, and each event becomes the requests to the pipeline that it stands for:
+//! one, one for each operation that takes it, or those of a whole batch. What a request
 //! leaves to be published goes out after its answer. It must never hold a compiler: rules
 //! arrive compiled ahead of time for this engine.
 

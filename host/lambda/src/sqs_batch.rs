@@ -3,6 +3,7 @@ use std::collections::{HashMap, HashSet};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use futures_util::StreamExt;
 use futures_util::stream;
+use tenet_core::Trace;
 
 /// A batch of messages of one SQS queue.
 #[derive(Debug, Default)]
@@ -19,17 +20,9 @@ pub(crate) struct Record {
     pub(crate) body: String,
     /// The group of a FIFO queue that it has its place in.
     group: Option<String>,
-}
-
-/// What has become of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// The queue can delete it.
-    Done,
-    /// The queue is to deliver it again, until it goes to the dead-letter queue.
-    Failed,
-    /// There is no time to begin it.
-    Untried,
+    /// The trace that whoever sent it had it carry
+    /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html>).
+    pub(crate) trace: Option<Trace>,
 }
 
 impl SqsBatch {
@@ -46,31 +39,33 @@ impl SqsBatch {
             // A standard queue's message may have a group too, which gives it no place in an order.
             let is_fifo = message.event_source_arn.is_some_and(|arn| arn.ends_with(".fifo"));
             let group = is_fifo.then(|| message.attributes.remove("MessageGroupId").unwrap_or_default());
-            batch.records.push(Record { id, body: message.body.unwrap_or_default(), group });
+            let trace = message.attributes.get("AWSTraceHeader").and_then(|header| Trace::x_ray(header));
+            batch.records.push(Record { id, body: message.body.unwrap_or_default(), group, trace });
         }
         Ok(batch)
     }
 
-    /// Hands the records to `decide`, up to `limit` at the same moment, and gives the ids of
-    /// those that the queue is to keep. Those of a FIFO group go one after the other, and
+    /// Hands the records to `decide`, up to `limit` at the same moment and for as long as
+    /// `has_time`, and gives the ids of those that the queue is to keep. `decide` tells
+    /// whether the record is done with. Those of a FIFO group go one after the other, and
     /// once one of them is not done the others are left untried.
-    pub(crate) async fn run<'a, D, F>(&'a self, limit: usize, decide: D) -> Vec<&'a str>
+    pub(crate) async fn run<'a, D, F>(&'a self, limit: usize, has_time: impl Fn() -> bool, decide: D) -> Vec<&'a str>
     where
         D: Fn(&'a Record) -> F,
-        F: Future<Output = Ended> + 'a,
+        F: Future<Output = bool>,
     {
-        let decide = &decide;
+        let (has_time, decide) = (&has_time, &decide);
         let in_order = |records: Vec<&'a Record>| async move {
             let mut rest = records.into_iter();
             while let Some(record) = rest.next() {
-                if decide(record).await != Ended::Done {
+                if !(has_time() && decide(record).await) {
                     return std::iter::once(record).chain(rest).map(|record| record.id.as_str()).collect();
                 }
             }
             Vec::new()
         };
-        let kept: Vec<Vec<&str>> =
-            stream::iter(self.sequences()).map(in_order).buffer_unordered(limit.max(1)).collect().await;
+        let running: Vec<_> = self.sequences().into_iter().map(in_order).collect();
+        let kept: Vec<Vec<&str>> = stream::iter(running).buffer_unordered(limit.max(1)).collect().await;
         let kept: HashSet<&str> = kept.into_iter().flatten().collect();
         self.records.iter().map(|record| record.id.as_str()).filter(|id| kept.contains(id)).collect()
     }
@@ -121,38 +116,44 @@ mod tests {
         SqsBatch::read(&json!({ "Records": records }).to_string()).unwrap()
     }
 
-    /// Runs a batch in which these records end so and all others are done; tells what was
-    /// tried and what the queue keeps.
-    async fn run(batch: &SqsBatch, limit: usize, ends: &[(&str, Ended)]) -> (String, String) {
+    /// Runs a batch in which these records fail, with time for so many; tells what was tried
+    /// and what the queue keeps.
+    async fn run(batch: &SqsBatch, limit: usize, failing: &[&str], time: usize) -> (String, String) {
         let tried = RefCell::new(Vec::new());
-        let kept = batch
-            .run(limit, |record| {
-                tried.borrow_mut().push(record.id.as_str());
-                let ended = ends.iter().find(|(id, _)| *id == record.id).map_or(Ended::Done, |(_, ended)| *ended);
-                async move {
-                    tokio::task::yield_now().await;
-                    ended
-                }
-            })
-            .await;
-        (tried.take().join(" "), kept.join(" "))
+        let decide = |record: &Record| {
+            tried.borrow_mut().push(record.id.clone());
+            let done = !failing.contains(&record.id.as_str());
+            async move {
+                tokio::task::yield_now().await;
+                done
+            }
+        };
+        let kept = batch.run(limit, || tried.borrow().len() < time, decide).await.join(" ");
+        (tried.take().join(" "), kept)
     }
 
     #[tokio::test]
     async fn a_standard_queues_records_do_not_depend_on_each_other() {
         let batch = batch("orders", &[("1", "a"), ("2", "a"), ("3", "a")]);
-        assert_eq!(run(&batch, 8, &[("1", Ended::Failed)]).await, ("1 2 3".into(), "1".into()));
-        assert_eq!(run(&batch, 8, &[]).await.1, "");
+        assert_eq!(run(&batch, 8, &["1"], 9).await, ("1 2 3".into(), "1".into()));
+        assert_eq!(run(&batch, 8, &[], 9).await.1, "");
         assert_eq!(batch.records[0].body, "body of 1");
     }
 
     #[tokio::test]
     async fn after_a_failure_the_rest_of_its_group_is_kept_untried() {
         let batch = batch("orders.fifo", &[("1", "a"), ("2", "b"), ("3", "a"), ("4", "b"), ("5", "a"), ("6", "c")]);
-        let (tried, kept) = run(&batch, 8, &[("3", Ended::Failed), ("6", Ended::Untried)]).await;
+        let (tried, kept) = run(&batch, 8, &["3", "6"], 9).await;
         assert_eq!(kept, "3 5 6");
         assert!(!tried.contains('5') && tried.contains('4'), "{tried}");
-        assert_eq!(run(&batch, 1, &[]).await, ("1 3 5 2 4 6".into(), String::new()));
+        assert_eq!(run(&batch, 1, &[], 9).await, ("1 3 5 2 4 6".into(), String::new()));
+    }
+
+    #[tokio::test]
+    async fn what_there_is_no_time_for_is_kept_and_never_begun() {
+        let batch = batch("orders", &[("1", ""), ("2", ""), ("3", "")]);
+        assert_eq!(run(&batch, 1, &[], 2).await, ("1 2".into(), "3".into()));
+        assert_eq!(run(&batch, 8, &[], 0).await, (String::new(), "1 2 3".into()));
     }
 
     #[tokio::test]
@@ -160,16 +161,20 @@ mod tests {
         let batch = batch("orders", &[("1", ""), ("2", ""), ("3", ""), ("4", "")]);
         // Nobody passes before there are two.
         let (barrier, now) = (Barrier::new(2), RefCell::new((0, 0)));
-        let kept = batch.run(2, |_| async {
-            {
-                let (running, most) = &mut *now.borrow_mut();
-                *running += 1;
-                *most = (*most).max(*running);
-            }
-            barrier.wait().await;
-            now.borrow_mut().0 -= 1;
-            Ended::Done
-        });
+        let kept = batch.run(
+            2,
+            || true,
+            |_| async {
+                {
+                    let (running, most) = &mut *now.borrow_mut();
+                    *running += 1;
+                    *most = (*most).max(*running);
+                }
+                barrier.wait().await;
+                now.borrow_mut().0 -= 1;
+                true
+            },
+        );
         assert!(kept.await.is_empty());
         assert_eq!(now.take(), (0, 2));
     }
@@ -178,17 +183,21 @@ mod tests {
     async fn the_order_in_a_group_is_kept_however_long_each_takes() {
         let batch = batch("orders.fifo", &[("1", "a"), ("2", "b"), ("3", "a"), ("4", "b")]);
         let (waits, order) = (RefCell::new(VecDeque::from([5, 1, 0, 0])), RefCell::new(Vec::new()));
-        let kept = batch.run(4, |record| {
-            let wait = waits.borrow_mut().pop_front().unwrap();
-            let order = &order;
-            async move {
-                for _ in 0..wait {
-                    tokio::task::yield_now().await;
+        let kept = batch.run(
+            4,
+            || true,
+            |record| {
+                let wait = waits.borrow_mut().pop_front().unwrap();
+                let order = &order;
+                async move {
+                    for _ in 0..wait {
+                        tokio::task::yield_now().await;
+                    }
+                    order.borrow_mut().push(record.id.as_str());
+                    true
                 }
-                order.borrow_mut().push(record.id.as_str());
-                Ended::Done
-            }
-        });
+            },
+        );
         assert!(kept.await.is_empty());
         assert_eq!(order.take(), ["2", "4", "1", "3"]);
     }
@@ -196,7 +205,7 @@ mod tests {
     #[tokio::test]
     async fn an_empty_batch_is_answered_with_an_empty_list() {
         let batch = SqsBatch::read(r#"{"Records":[]}"#).unwrap();
-        let (tried, _) = run(&batch, 8, &[]).await;
+        let (tried, _) = run(&batch, 8, &[], 9).await;
         assert_eq!(tried, "");
         assert_eq!(write(Vec::new()).unwrap(), r#"{"batchItemFailures":[]}"#);
         assert_eq!(write(vec!["a"]).unwrap(), r#"{"batchItemFailures":[{"itemIdentifier":"a"}]}"#);

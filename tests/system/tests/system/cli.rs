@@ -41,6 +41,26 @@ fn an_error_of_a_manifest_shows_the_line_and_the_name_that_was_meant() {
 }
 
 #[test]
+fn a_pattern_that_is_not_understood_is_shown_with_the_operation_and_the_reason() {
+    let good = "[[operations.write.events]]\nsource = [\"bank\"]\n\n";
+    let bad = "[[operations.write.events]]\ndetail.amount = [{ numric = [\">\", 100.5] }]\n";
+    let folder = scratch(&format!("rules = [\"record\"]\n\n{good}{bad}"));
+    let ended = tenet(folder.path(), &["build"]);
+    assert_eq!(ended.code, 3);
+    assert_eq!(
+        ended.stderr,
+        r#"  error: the operation write cannot take events by this pattern: the operator `numric` is not understood (detail.amount)
+    ,-[tenet.toml:9:1]
+  8 | 
+  9 | [[operations.write.events]]
+    : ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+ 10 | detail.amount = [{ numric = [">", 100.5] }]
+    `----
+"#
+    );
+}
+
+#[test]
 fn an_error_of_a_rule_s_manifest_names_that_file() {
     let folder = scratch("rules = [\"record\"]\n");
     let text = "version = 1\ndescription = \"Records.\"\n\n[limits]\nstatments = 2\n";

@@ -17,7 +17,7 @@ const FUNCTION: &str = "tenet";
 const HANGS: Duration = Duration::from_secs(120);
 
 /// A runtime API and the function under it; both end with the value.
-struct Lambda {
+pub(crate) struct Lambda {
     address: String,
     _api: Child,
     bootstrap: Child,
@@ -25,6 +25,11 @@ struct Lambda {
 
 impl Lambda {
     async fn start(url: &str, bus: &str) -> Self {
+        Self::run(bootstrap(url, bus)).await
+    }
+
+    /// Starts the function with this command.
+    pub(crate) async fn run(mut bootstrap: Command) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let address = format!("127.0.0.1:{port}");
         let mut api = Command::new(support::path("TENET_TEST_CARGO_LAMBDA"))
@@ -41,7 +46,7 @@ impl Lambda {
         while tokio::net::TcpStream::connect(&address).await.is_err() {
             assert!(api.try_wait().unwrap().is_none(), "the runtime API has ended");
         }
-        let bootstrap = bootstrap(url, bus)
+        let bootstrap = bootstrap
             .env("AWS_LAMBDA_RUNTIME_API", format!("http://{address}/.rt/{FUNCTION}"))
             .kill_on_drop(true)
             .spawn()
@@ -50,7 +55,7 @@ impl Lambda {
     }
 
     /// Invokes the function as a client of Lambda does, and fails if it ends or hangs instead.
-    async fn invoke(&mut self, event: &str) -> (u16, String) {
+    pub(crate) async fn invoke(&mut self, event: &str) -> (u16, String) {
         let path = format!("/2015-03-31/functions/{FUNCTION}/invocations");
         tokio::select! {
             answer = http::post(&self.address, &path, event) => answer.unwrap(),
@@ -62,7 +67,7 @@ impl Lambda {
 
 impl Lambda {
     /// Asks the function's URL.
-    async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> http::Answer {
+    pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> http::Answer {
         let path = format!("/lambda-url/{FUNCTION}{path}");
         http::send(&self.address, method, &path, headers, body).await.unwrap()
     }

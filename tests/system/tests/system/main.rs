@@ -20,4 +20,5 @@ mod new;
 mod pipeline;
 mod readme;
 mod rules;
+mod sources;
 mod support;
