@@ -14,10 +14,11 @@ pub(crate) struct LogSettings {
 }
 
 /// Lambda's levels, what they let through, and what a line of metrics has to say so that
-/// Lambda does. There is nothing fatal that could still be logged.
+/// Lambda does. There is nothing fatal that could still be logged. Others' crates say nothing
+/// below INFO, because they would tell payloads there.
 const LEVELS: [(&str, &str, Option<&str>); 6] = [
-    ("TRACE", "trace", None),
-    ("DEBUG", "debug", None),
+    ("TRACE", "info,tenet=trace,bootstrap=trace", None),
+    ("DEBUG", "info,tenet=debug,bootstrap=debug", None),
     ("INFO", "info", None),
     ("WARN", "warn", Some("WARN")),
     ("ERROR", "error", Some("ERROR")),
@@ -79,7 +80,7 @@ mod tests {
             (&[("AWS_LAMBDA_LOG_FORMAT", "Text")], settings(Format::Text, "info", None)),
             (
                 &[("AWS_LAMBDA_LOG_FORMAT", "JSON"), ("AWS_LAMBDA_LOG_LEVEL", "TRACE")],
-                settings(Format::Json, "trace", None),
+                settings(Format::Json, "info,tenet=trace,bootstrap=trace", None),
             ),
             (&[("AWS_LAMBDA_LOG_LEVEL", "WARN")], settings(Format::Json, "warn", Some("WARN"))),
             (&[("AWS_LAMBDA_LOG_LEVEL", "FATAL")], settings(Format::Json, "off", Some("FATAL"))),

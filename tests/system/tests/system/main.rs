@@ -17,6 +17,7 @@ mod http;
 mod lambda;
 mod life;
 mod new;
+mod observed;
 mod pipeline;
 mod readme;
 mod rules;

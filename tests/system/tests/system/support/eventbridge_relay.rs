@@ -15,6 +15,7 @@ pub(crate) struct Relay {
     calls: Arc<Mutex<Vec<Vec<String>>>>,
     called: Arc<Notify>,
     gate: Arc<tokio::sync::Mutex<()>>,
+    traces: Arc<Mutex<Vec<Option<String>>>>,
     task: JoinHandle<()>,
 }
 
@@ -31,12 +32,16 @@ impl Relay {
         let calls = Arc::new(Mutex::new(Vec::new()));
         let (called, gate) = <(Arc<Notify>, Arc<tokio::sync::Mutex<()>>)>::default();
         let (seen, tell, open) = (Arc::clone(&calls), Arc::clone(&called), Arc::clone(&gate));
+        let traces = Arc::new(Mutex::new(Vec::new()));
+        let traced = Arc::clone(&traces);
         let task = tokio::spawn(async move {
             loop {
                 let (mut client, _) = listener.accept().await.unwrap();
                 let (head, body) = read(&mut client).await;
                 let mut call: Value = serde_json::from_str(&body).unwrap();
                 let entries = call["Entries"].as_array_mut().unwrap();
+                let trace = |entry: &Value| entry["TraceHeader"].as_str().map(str::to_owned);
+                traced.lock().unwrap().extend(entries.iter().map(trace));
                 let mut failures = {
                     let mut calls = seen.lock().unwrap();
                     calls.push(entries.iter().map(|entry| entry["Detail"].as_str().unwrap().to_owned()).collect());
@@ -68,7 +73,7 @@ impl Relay {
                 client.write_all((head + &answer).as_bytes()).await.unwrap();
             }
         });
-        Self { url, calls, called, gate, task }
+        Self { url, calls, traces, called, gate, task }
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -83,6 +88,11 @@ impl Relay {
     /// Waits for a call that nobody has waited for.
     pub(crate) async fn call(&self) {
         self.called.notified().await;
+    }
+
+    /// The trace headers of all entries so far.
+    pub(crate) fn traces(&self) -> Vec<Option<String>> {
+        self.traces.lock().unwrap().clone()
     }
 
     /// The details of the entries of every call so far, exactly as they came.

@@ -2,6 +2,7 @@
 
 pub(crate) mod bundle;
 pub(crate) mod database;
+pub(crate) mod embedded_metrics;
 pub(crate) mod eventbridge;
 pub(crate) mod eventbridge_relay;
 pub(crate) mod host;
