@@ -67,7 +67,7 @@ impl HostSettings {
         }
         if !is_namespace(&self.metrics) {
             let text = format!(
-                "is {:?}, and a namespace has at most 255 letters, digits and .-_/#: and is not AWS's",
+                "is {:?}, and a namespace has up to 255 letters, digits and .-_/#: and does not begin with AWS/ or a colon",
                 self.metrics
             );
             return Err(ImpossibleSetting { name: "metrics", text });
