@@ -133,8 +133,26 @@ pub(crate) struct DemoArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct SchemaArgs {
     /// The database, `postgres://USER@HOST:PORT/DATABASE`.
-    #[arg(long, env = "TENET_DATABASE_URL")]
-    pub(crate) database_url: String,
+    #[arg(long, env = "TENET_DATABASE_URL", required_unless_present = "dsql_endpoint")]
+    pub(crate) database_url: Option<String>,
+
+    /// In place of it a cluster of Aurora DSQL, `ID.dsql.REGION.on.aws`, with `:PORT` if that is
+    /// not 5432. The AWS credentials found here have to be allowed `dsql:DbConnectAdmin`.
+    #[arg(long, value_name = "ENDPOINT", conflicts_with = "database_url")]
+    pub(crate) dsql_endpoint: Option<String>,
+
+    /// Where the endpoint is reached, if not at the address of its own name.
+    #[arg(long, value_name = "HOST", requires = "dsql_endpoint")]
+    pub(crate) dsql_address: Option<String>,
+
+    /// The endpoint's region, if its name does not say it.
+    #[arg(long, value_name = "REGION", requires = "dsql_endpoint")]
+    pub(crate) dsql_region: Option<String>,
+
+    /// A PEM file with the authorities that may vouch for the endpoint, in place of those that
+    /// browsers trust.
+    #[arg(long, value_name = "FILE", requires = "dsql_endpoint")]
+    pub(crate) dsql_ca: Option<PathBuf>,
 
     /// The folders of built bundles whose steps are applied after Tenet's own.
     pub(crate) bundles: Vec<PathBuf>,

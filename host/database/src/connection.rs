@@ -1,12 +1,16 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
-use tokio_postgres::tls::NoTlsStream;
-use tokio_postgres::{Client, Socket, Statement};
+use tokio::time::timeout;
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{Client, Config, Error, Socket, Statement};
 use tracing::debug;
 
 use crate::failure;
+use crate::moment::Moment;
 use crate::parameter::Encoded;
 
 /// How many texts' result columns a connection remembers before it starts over.
@@ -16,27 +20,64 @@ const MOST_DESCRIBED: usize = 256;
 /// session and whatever transaction it had.
 pub(crate) struct Connection {
     pub(crate) client: Client,
-    driver: JoinHandle<()>,
+    // After the client: a description dropped while that is there sends a message.
     described: Mutex<HashMap<Text, Statement>>,
+    opened: Moment,
+    /// How long it is used.
+    used_for: Duration,
+    driver: Driver,
 }
 
 /// A statement's text and its parameters' types: what its result columns depend on.
 pub(crate) type Text = (String, Vec<u32>);
 
+/// What carries the messages; it stops when this is dropped.
+struct Driver(Option<JoinHandle<()>>);
+
 impl Connection {
-    pub(crate) fn new(client: Client, driver: tokio_postgres::Connection<Socket, NoTlsStream>) -> Self {
+    /// Opens one.
+    pub(crate) async fn open<T>(config: &Config, tls: T) -> Result<Self, Error>
+    where
+        T: MakeTlsConnect<Socket>,
+        T::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (client, driver) = config.connect(tls).await?;
         let driver = tokio::spawn(async move {
             match driver.await {
                 Ok(()) => debug!("connection closed"),
                 Err(error) => debug!(error = failure::describe(&error), "connection ended"),
             }
         });
-        Self { client, driver, described: Mutex::default() }
+        let (described, driver) = (Mutex::default(), Driver(Some(driver)));
+        Ok(Self { client, described, opened: Moment::now(), used_for: Duration::MAX, driver })
+    }
+
+    /// The same, to be used for so long.
+    pub(crate) fn used_for(self, used_for: Duration) -> Self {
+        Self { used_for, ..self }
     }
 
     /// Whether it is known to be dead.
     pub(crate) fn is_closed(&self) -> bool {
         self.client.is_closed()
+    }
+
+    /// Whether it was used long enough.
+    pub(crate) fn is_old(&self) -> bool {
+        self.opened.elapsed() >= self.used_for
+    }
+
+    /// Whether the server gives a sign of life within this time. It costs a round trip.
+    pub(crate) async fn answers(&self, within: Duration) -> bool {
+        matches!(timeout(within, self.client.check_connection()).await, Ok(Ok(())))
+    }
+
+    /// Tells the server that the session is over. What this gives ends when that is done.
+    pub(crate) fn say_goodbye(self) -> JoinHandle<()> {
+        let Self { client, described, mut driver, .. } = self;
+        drop(client);
+        drop(described);
+        driver.0.take().unwrap_or_else(|| tokio::spawn(async {}))
     }
 
     /// The description of a statement that was described on this connection before.
@@ -60,8 +101,10 @@ impl Connection {
     }
 }
 
-impl Drop for Connection {
+impl Drop for Driver {
     fn drop(&mut self) {
-        self.driver.abort();
+        if let Some(driver) = &self.0 {
+            driver.abort();
+        }
     }
 }

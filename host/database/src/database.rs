@@ -7,6 +7,7 @@ use tenet_core::{
 };
 use tokio::time::timeout_at;
 
+use crate::ages::Ages;
 use crate::columns::Tally;
 use crate::endpoint::Endpoint;
 use crate::failure::{self, Failure, Trouble};
@@ -14,7 +15,7 @@ use crate::flight::launch;
 use crate::keys;
 use crate::outbox;
 use crate::parameter::Encoded;
-use crate::pool::{Lease, Pool};
+use crate::pool::Pool;
 use crate::query::Query;
 use crate::transaction::Transaction;
 
@@ -32,19 +33,25 @@ impl Database {
     /// A ledger that opens at most `max_connections` connections, and at least one. None
     /// is opened yet.
     pub fn new(endpoint: Endpoint, max_connections: u32) -> Self {
-        Self { pool: Arc::new(Pool::new(endpoint, max_connections)) }
+        Self::with_ages(endpoint, max_connections, Ages::default())
+    }
+
+    /// The same with other ages of its connections, which only tests have a use for.
+    pub fn with_ages(endpoint: Endpoint, max_connections: u32, ages: Ages) -> Self {
+        Self { pool: Arc::new(Pool::new(endpoint, max_connections, ages)) }
     }
 
     /// Opens a connection unless one is there, so that the first request need not wait
     /// for it. The error says why there can be none.
     pub async fn warm(&self, deadline: Instant) -> Result<(), Fault> {
-        self.check_out(deadline).await?.give_back();
+        Arc::clone(&self.pool).check_out(deadline).await?.give_back();
         Ok(())
     }
 
-    async fn check_out(&self, deadline: Instant) -> Result<Lease, Fault> {
-        let check_out = Arc::clone(&self.pool).check_out();
-        timeout_at(deadline.into(), check_out).await.unwrap_or_else(|_| Err(late()))
+    /// Waits for what is under way, begins nothing any more, and tells the server that
+    /// this was all.
+    pub async fn close(&self, deadline: Instant) {
+        self.pool.close(deadline).await;
     }
 
     /// The events that a query finds in the outbox.
@@ -59,7 +66,7 @@ impl Database {
 
     /// Runs statements in one flight, each a transaction of its own.
     async fn each(&self, statements: Vec<Encoded>, deadline: Instant) -> Result<Vec<Result<Outcome, Trouble>>, Fault> {
-        let lease = self.check_out(deadline).await?;
+        let lease = Arc::clone(&self.pool).check_out(deadline).await?;
         let flight = async {
             let mut queries: Vec<_> =
                 statements.into_iter().map(|statement| Query::plain(lease.connection(), statement)).collect();
@@ -73,7 +80,7 @@ impl Database {
         };
         let Ok(outcomes) = timeout_at(deadline.into(), flight).await else {
             lease.discard("the time ran out");
-            return Err(late());
+            return Err(failure::late());
         };
         let broken = |outcome: &Result<_, Trouble>| matches!(outcome, Err(Trouble::Driver(error)) if error.as_db_error().is_none());
         if outcomes.iter().any(broken) {
@@ -134,8 +141,4 @@ impl Ledger for Database {
             Ok(())
         })
     }
-}
-
-fn late() -> Fault {
-    Fault::deadline("the time ran out while waiting for the database")
 }

@@ -1,14 +1,17 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use aws_config::SdkConfig;
 use tenet_core::Fault;
+use tokio::time::timeout_at;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Config, NoTls};
 use tracing::debug;
 
 use crate::connection::Connection;
+use crate::dsql::{Cluster, Dsql, Refusal};
 use crate::failure;
 
 /// Longest wait for a new connection to be ready, name look-up and log-in included.
@@ -17,26 +20,45 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection may be silent before the kernel asks whether the server is there.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 
+/// How long the server may leave what was sent unacknowledged before the kernel gives up.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(15);
+
+/// The codes of a server that takes no more connections just now: too many are open, or
+/// were opened in this second.
+const THROTTLED: [&str; 2] = ["53300", "53400"];
+
+/// The longest pause after the first connection that was not taken; it doubles with each up
+/// to the last.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LAST_PAUSE: Duration = Duration::from_secs(2);
+
 /// Where the database is and how a connection to it is opened.
 ///
 /// This is the one place that differs between a plain PostgreSQL and a server that wants
 /// TLS and a token signed for each connection.
 #[derive(Clone)]
 pub struct Endpoint {
-    config: Arc<Config>,
+    way: Way,
 }
 
-/// Text that names no database this host can reach. It never repeats the text, which may
-/// hold a password.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone)]
+enum Way {
+    Plain(Arc<Config>),
+    Dsql(Arc<Cluster>),
+}
+
+/// What names no database this host can reach. It never repeats a URL, which may hold a
+/// password.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointError {
-    what: &'static str,
+    part: Option<&'static str>,
+    what: String,
 }
 
 impl Endpoint {
     /// A plain PostgreSQL, reached without TLS: `postgres://user:password@host:port/database`.
     pub fn parse(url: &str) -> Result<Self, EndpointError> {
-        let error = |what| Err(EndpointError { what });
+        let error = |what| Err(EndpointError::new(what));
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             return error("a database's URL reads postgres://user:password@host:port/database");
         }
@@ -49,48 +71,116 @@ impl Endpoint {
         if config.get_ssl_mode() == SslMode::Require {
             return error("the database's URL asks for TLS, which a plain PostgreSQL endpoint does not speak");
         }
-        config.ssl_mode(SslMode::Disable).keepalives(true).keepalives_idle(KEEPALIVE_IDLE);
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(CONNECT_TIMEOUT);
-        }
+        config.ssl_mode(SslMode::Disable);
+        patient(&mut config);
         if config.get_application_name().is_none() {
             config.application_name("tenet");
         }
-        Ok(Self { config: Arc::new(config) })
+        Ok(Self { way: Way::Plain(Arc::new(config)) })
     }
 
-    /// Opens a connection. Every failure of it is [`Fault::unavailable`].
-    pub(crate) async fn connect(&self) -> Result<Connection, Fault> {
-        match tokio::time::timeout(CONNECT_TIMEOUT, self.config.connect(NoTls)).await {
-            Ok(Ok((client, driver))) => {
-                debug!(endpoint = %self, "connected");
-                Ok(Connection::new(client, driver))
+    /// A cluster of Aurora DSQL, reached by TLS with tokens that are signed with the
+    /// credentials of this configuration, for the cluster's region and not for its own.
+    pub fn dsql(dsql: &Dsql, aws: &SdkConfig) -> Result<Self, EndpointError> {
+        Ok(Self { way: Way::Dsql(Arc::new(Cluster::new(dsql, aws)?)) })
+    }
+
+    /// Opens a connection. A server that takes none just now is asked again until the
+    /// deadline. Every failure but the deadline's own is [`Fault::unavailable`].
+    pub(crate) async fn connect(&self, deadline: Instant) -> Result<Connection, Fault> {
+        let mut longest = FIRST_PAUSE;
+        loop {
+            let until = deadline.min(Instant::now() + CONNECT_TIMEOUT);
+            let refusal = match timeout_at(until.into(), self.open()).await {
+                Ok(Ok(connection)) => {
+                    debug!(endpoint = %self, "connected");
+                    return Ok(connection);
+                }
+                Ok(Err(refusal)) => refusal,
+                Err(_) => {
+                    debug!(endpoint = %self, "not connected in time");
+                    return Err(match Instant::now() >= deadline {
+                        true => failure::late(),
+                        false => Fault::unavailable("no connection to the database could be had in time"),
+                    });
+                }
+            };
+            let text = refusal.to_string();
+            debug!(endpoint = %self, error = text, "not connected");
+            let pause = longest.mul_f64(fastrand::f64());
+            if !refusal.is_throttling() || Instant::now() + pause >= deadline {
+                return Err(Fault::unavailable(format!("no connection to the database could be had: {text}")));
             }
-            Ok(Err(error)) => {
-                let text = failure::describe(&error);
-                debug!(endpoint = %self, error = text, "not connected");
-                Err(Fault::unavailable(format!("no connection to the database could be had: {text}")))
-            }
-            Err(_) => {
-                debug!(endpoint = %self, "not connected in time");
-                Err(Fault::unavailable("no connection to the database could be had in time"))
-            }
+            tokio::time::sleep(pause).await;
+            longest = LAST_PAUSE.min(longest * 2);
         }
+    }
+
+    async fn open(&self) -> Result<Connection, Refusal> {
+        match &self.way {
+            Way::Plain(config) => Connection::open(config, NoTls).await.map_err(Refusal::Driver),
+            Way::Dsql(cluster) => cluster.connect().await,
+        }
+    }
+}
+
+/// What every connection's socket is told.
+pub(crate) fn patient(config: &mut Config) {
+    config.keepalives(true).keepalives_idle(KEEPALIVE_IDLE).tcp_user_timeout(UNACKNOWLEDGED);
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT_TIMEOUT);
+    }
+}
+
+impl Refusal {
+    fn is_throttling(&self) -> bool {
+        match self {
+            Self::NoToken(_) => false,
+            Self::Driver(error) => failure::code(error).is_some_and(|code| THROTTLED.contains(&code)),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoToken(why) => write!(f, "no token could be signed: {why}"),
+            Self::Driver(error) => f.write_str(&failure::describe_refusal(error)),
+        }
+    }
+}
+
+impl EndpointError {
+    pub(crate) fn new(what: impl Into<String>) -> Self {
+        Self { part: None, what: what.into() }
+    }
+
+    pub(crate) fn of(part: &'static str, what: impl Into<String>) -> Self {
+        Self { part: Some(part), what: what.into() }
+    }
+
+    /// The part of a [`Dsql`] that is wrong: `endpoint`, `address`, `region`, `role` or `ca`.
+    pub fn part(&self) -> Option<&'static str> {
+        self.part
     }
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.config.get_hosts().first() {
+        let config = match &self.way {
+            Way::Plain(config) => config,
+            Way::Dsql(cluster) => return cluster.fmt(f),
+        };
+        match config.get_hosts().first() {
             Some(Host::Tcp(host)) => f.write_str(host)?,
             #[cfg(unix)]
             Some(Host::Unix(path)) => write!(f, "{}", path.display())?,
             None => {}
         }
-        if let Some(port) = self.config.get_ports().first() {
+        if let Some(port) = config.get_ports().first() {
             write!(f, ":{port}")?;
         }
-        if let Some(name) = self.config.get_dbname() {
+        if let Some(name) = config.get_dbname() {
             write!(f, "/{name}")?;
         }
         Ok(())
@@ -105,7 +195,7 @@ impl fmt::Debug for Endpoint {
 
 impl fmt::Display for EndpointError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.what)
+        f.write_str(&self.what)
     }
 }
 
@@ -142,7 +232,7 @@ mod tests {
     async fn a_database_that_is_not_there_is_unavailable() {
         // Port 1 is reserved for a service that nobody runs.
         let endpoint = Endpoint::parse("postgres://app:hunter2@127.0.0.1:1/x").unwrap();
-        let fault = endpoint.connect().await.err().unwrap();
+        let fault = endpoint.connect(Instant::now() + CONNECT_TIMEOUT).await.err().unwrap();
         assert!(fault.is_unavailable(), "{fault}");
         assert!(!fault.to_string().contains("hunter2"), "{fault}");
     }

@@ -105,6 +105,17 @@ pub(crate) fn describe(error: &Error) -> String {
     }
 }
 
+/// Why a server lets nobody in, in words, with whatever it adds to them.
+pub(crate) fn describe_refusal(error: &Error) -> String {
+    let more = error.as_db_error().map(|db| [db.detail(), db.hint()]).into_iter().flatten().flatten();
+    more.fold(describe(error), |text, more| format!("{text}: {more}"))
+}
+
+/// Of a caller whose time is over before COMMIT was handed over.
+pub(crate) fn late() -> Fault {
+    Fault::deadline("the time ran out while waiting for the database")
+}
+
 /// The code of an error that the server reported.
 pub(crate) fn code(error: &Error) -> Option<&str> {
     error.code().map(|code| code.code())

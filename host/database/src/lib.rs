@@ -7,7 +7,8 @@
 //! committed (k + 2 where the first statement may write: had BEGIN failed, such a
 //! statement behind it would commit by itself).
 //!
-//! Where to connect and how is an [`Endpoint`]; everything after that is the same for
+//! Where to connect and how is an [`Endpoint`]: a plain PostgreSQL, or a [`Dsql`] cluster
+//! by TLS with a token signed for each connection. Everything after that is the same for
 //! every server that speaks PostgreSQL's protocol. No statement of the host relies on
 //! what Aurora DSQL lacks: no savepoints, no SET, no serial columns, no foreign keys.
 //! [`Schema`] brings the tables of the host and those of a bundle up to date, step by
@@ -16,17 +17,20 @@
 //! What this crate must never know: rules and how they run, events beyond the rows that
 //! hold them, why a transaction is wanted or whether it is tried again. The driver's
 //! types never leave it: an error is a `tenet_core::Fault`, a result a
-//! `tenet_core::RowSet`. A URL may hold a password and values may hold anything, so
-//! neither is ever logged or put into an error.
+//! `tenet_core::RowSet`. A URL may hold a password, a token is one, and values may
+//! hold anything, so none of them is ever logged or put into an error.
 
+mod ages;
 mod closing;
 mod columns;
 mod connection;
 mod database;
+mod dsql;
 mod endpoint;
 mod failure;
 mod flight;
 mod keys;
+mod moment;
 mod numeric;
 mod outbox;
 mod parameter;
@@ -34,8 +38,12 @@ mod pool;
 mod query;
 mod schema;
 mod statement_kind;
+mod tls;
+mod token;
 mod transaction;
 
+pub use ages::Ages;
 pub use database::Database;
+pub use dsql::Dsql;
 pub use endpoint::{Endpoint, EndpointError};
 pub use schema::{Schema, SchemaError};

@@ -1,18 +1,34 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use tenet_core::Fault;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout_at;
 use tracing::debug;
 
+use crate::ages::Ages;
 use crate::connection::Connection;
 use crate::endpoint::Endpoint;
+use crate::failure;
+use crate::moment::Moment;
+
+/// The longest wait for a sign of life. A connection whose other end has gone without a
+/// word gives none.
+const SIGN_OF_LIFE: Duration = Duration::from_millis(500);
+
+/// No cluster takes more connections, and a semaphore takes this many everywhere.
+const MOST_CONNECTIONS: u32 = 10_000;
 
 /// A bounded number of connections, each lent to one user at a time. It has no timers:
-/// a frozen sandbox runs none.
+/// a frozen sandbox runs none. What a timer would do is done when a connection is lent
+/// and when it comes back.
 pub(crate) struct Pool {
     endpoint: Endpoint,
+    ages: Ages,
+    most: u32,
     permits: Arc<Semaphore>,
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Vec<Idle>>,
 }
 
 /// A connection lent. Dropped, it closes the connection: only who knows its state may
@@ -24,38 +40,67 @@ pub(crate) struct Lease {
     permit: OwnedSemaphorePermit,
 }
 
+struct Idle {
+    connection: Connection,
+    since: Moment,
+}
+
 impl Pool {
-    pub(crate) fn new(endpoint: Endpoint, max_connections: u32) -> Self {
-        let permits = usize::try_from(max_connections).unwrap_or(usize::MAX).clamp(1, Semaphore::MAX_PERMITS);
-        Self { endpoint, permits: Arc::new(Semaphore::new(permits)), idle: Mutex::default() }
+    pub(crate) fn new(endpoint: Endpoint, max_connections: u32, ages: Ages) -> Self {
+        let most = max_connections.clamp(1, MOST_CONNECTIONS);
+        let permits = Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(1)));
+        Self { endpoint, ages, most, permits, idle: Mutex::default() }
     }
 
     /// Lends the connection that was used last, or a new one. Waits while all are lent.
-    pub(crate) async fn check_out(self: Arc<Self>) -> Result<Lease, Fault> {
-        let permit = Arc::clone(&self.permits)
-            .acquire_owned()
-            .await
-            .map_err(|_| Fault::unavailable("the database is being shut down"))?;
-        let reused = self.take_idle();
-        let connection = match reused {
+    pub(crate) async fn check_out(self: Arc<Self>, deadline: Instant) -> Result<Lease, Fault> {
+        let permit = Arc::clone(&self.permits).acquire_owned();
+        let permit = timeout_at(deadline.into(), permit).await.map_err(|_| failure::late())?;
+        let permit = permit.map_err(|_| Fault::unavailable("the database is being shut down"))?;
+        let idle = timeout_at(deadline.into(), self.take_idle()).await.map_err(|_| failure::late())?;
+        let connection = match idle {
             Some(connection) => connection,
-            None => self.endpoint.connect().await?,
+            None => self.endpoint.connect(deadline).await?.used_for(self.ages.of_one()),
         };
         Ok(Lease { connection, pool: self, permit })
     }
 
-    fn take_idle(&self) -> Option<Connection> {
-        let mut idle = self.idle();
+    async fn take_idle(&self) -> Option<Connection> {
         loop {
-            let connection = idle.pop()?;
-            if !connection.is_closed() {
+            let Idle { connection, since } = self.idle().pop()?;
+            if connection.is_closed() {
+                debug!(reason = "the server closed it while it was idle", "connection dropped");
+            } else if connection.is_old() {
+                retire(connection);
+            } else if since.elapsed() <= self.ages.trusted || connection.answers(SIGN_OF_LIFE).await {
                 return Some(connection);
+            } else {
+                self.drop_idle("it gave no sign of life");
             }
-            debug!(reason = "the server closed it while it was idle", "connection dropped");
         }
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+    /// Closes the idle connections with one that was lost: what broke it has most likely
+    /// broken them, and each would cost an attempt to find out.
+    fn drop_idle(&self, reason: &'static str) {
+        let idle = std::mem::take(&mut *self.idle());
+        debug!(reason, idle = idle.len(), "connections dropped");
+    }
+
+    /// Waits for the connections lent, lends none any more, and says goodbye on all.
+    pub(crate) async fn close(&self, deadline: Instant) {
+        // Who waits for a connection already is in front of this.
+        let all_back = timeout_at(deadline.into(), self.permits.acquire_many(self.most)).await;
+        self.permits.close();
+        drop(all_back);
+        let idle = std::mem::take(&mut *self.idle());
+        let goodbyes = idle.into_iter().map(|idle| idle.connection.say_goodbye());
+        if timeout_at(deadline.into(), join_all(goodbyes)).await.is_err() {
+            debug!("the time ran out before every connection was closed");
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -68,7 +113,12 @@ impl Lease {
     /// Gives back a connection that has no transaction and no answer outstanding.
     pub(crate) fn give_back(self) {
         let Self { connection, pool, permit } = self;
-        pool.idle().push(connection);
+        let mut idle = pool.idle();
+        if connection.is_old() || pool.permits.is_closed() {
+            retire(connection);
+        } else {
+            idle.push(Idle { connection, since: Moment::now() });
+        }
         // A permit free before its connection is idle would open one connection too many.
         drop(permit);
     }
@@ -78,10 +128,14 @@ impl Lease {
         debug!(reason, "connection dropped");
     }
 
-    /// Closes a connection that broke, and the idle ones: what broke it has most likely
-    /// broken them, and each would cost an attempt to find out.
+    /// Closes a connection that broke, and the idle ones.
     pub(crate) fn lost(self) {
-        let idle = std::mem::take(&mut *self.pool.idle());
-        debug!(reason = "it was lost", idle = idle.len(), "connections dropped");
+        self.pool.drop_idle("one was lost");
     }
+}
+
+/// Ends a connection in order, which nobody waits for.
+fn retire(connection: Connection) {
+    debug!(reason = "its time is over", "connection dropped");
+    drop(connection.say_goodbye());
 }

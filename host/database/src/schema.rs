@@ -1,5 +1,5 @@
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 use tenet_core::Fault;
@@ -26,6 +26,9 @@ const UNTIL_REMEMBERED: usize = 2;
 /// first time; it grows with every further one.
 const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// The longest wait for the connection.
+const CONNECTING: Duration = Duration::from_secs(30);
 
 /// The tables of the host and of a bundle, as numbered steps.
 ///
@@ -105,7 +108,7 @@ fn all(steps: &[(String, String)]) -> Vec<Step> {
 }
 
 async fn connect(endpoint: &Endpoint) -> Result<Connection, SchemaError> {
-    endpoint.connect().await.map_err(|fault| SchemaError { kind: Kind::Unreachable(fault) })
+    endpoint.connect(Instant::now() + CONNECTING).await.map_err(|fault| SchemaError { kind: Kind::Unreachable(fault) })
 }
 
 impl Step {

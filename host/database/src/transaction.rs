@@ -10,7 +10,7 @@ use tokio::time::timeout_at;
 use crate::closing::{Closed, Closing, From, LOOK_UP};
 use crate::columns::Tally;
 use crate::connection::Connection;
-use crate::failure::{Failure, Left, Trouble};
+use crate::failure::{Failure, Left, Trouble, late};
 use crate::flight::{Launch, Message, launch};
 use crate::keys;
 use crate::parameter::Encoded;
@@ -328,8 +328,7 @@ impl Transaction {
     }
 
     async fn check_out(&self) -> Result<Lease, Fault> {
-        let check_out = Arc::clone(&self.pool).check_out();
-        timeout_at(self.claim.deadline.into(), check_out).await.unwrap_or_else(|_| Err(late()))
+        Arc::clone(&self.pool).check_out(self.claim.deadline).await
     }
 
     async fn undo(&self, stage: Stage) {
@@ -408,8 +407,4 @@ fn refused() -> Fault {
 
 fn over() -> Fault {
     Fault::other(None, "the attempt is over")
-}
-
-fn late() -> Fault {
-    Fault::deadline("the time ran out while waiting for the database")
 }

@@ -5,7 +5,7 @@ use aws_config::{BehaviorVersion, Region};
 use lambda_runtime::Context;
 use tenet_core::bundle::Index;
 use tenet_core::{Clock, Fault, HostSettings, IdempotencyKey, Ledger, Trace};
-use tenet_database::{Database, Endpoint};
+use tenet_database::Database;
 use tenet_engine::{Engine, Library};
 use tenet_events::{EventBridge, Routes};
 use tenet_http::Api;
@@ -155,7 +155,7 @@ async fn load(settings: &Settings, index: &Index) -> anyhow::Result<(Arc<Library
 async fn connect(settings: &Settings, index: &Index) -> anyhow::Result<(Arc<Database>, EventBridge)> {
     let region = Region::new(settings.region.clone());
     let config = aws_config::defaults(BehaviorVersion::latest()).region(region).load().await;
-    let endpoint = Endpoint::parse(&settings.database_url)?;
+    let endpoint = settings.database.endpoint(&config)?;
     let database = Database::new(endpoint, index.host.connections);
     if let Err(fault) = database.warm(SystemClock.instant() + CONNECTING).await {
         // Requests try again, and say 503 as long as it stays away.

@@ -1,8 +1,10 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
+use aws_config::SdkConfig;
 use tenet_core::bundle::{INDEX, Index};
+use tenet_database::{Dsql, Endpoint};
 
 use crate::log_settings::LogSettings;
 
@@ -14,15 +16,41 @@ pub(crate) struct Settings {
     /// `TENET_BUNDLE`: the folder with the bundle's `index.json`; where it is not set, the
     /// folder of the function's code, `LAMBDA_TASK_ROOT`.
     pub(crate) bundle: PathBuf,
-    /// `TENET_DATABASE_URL`: `postgres://USER@HOST:PORT/DATABASE`.
-    pub(crate) database_url: String,
+    /// The database: one of the two.
+    pub(crate) database: Database,
     /// `TENET_EVENT_BUS`: the name or ARN of the EventBridge bus that takes the events.
     pub(crate) event_bus: String,
     /// `TENET_LOG` and Lambda's own: what is logged, and how.
     pub(crate) log: LogSettings,
 }
 
-const OURS: [&str; 4] = ["TENET_BUNDLE", "TENET_DATABASE_URL", "TENET_EVENT_BUS", "TENET_LOG"];
+/// Which database, and how it is reached.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Database {
+    /// `TENET_DATABASE_URL`: a plain PostgreSQL, `postgres://USER@HOST:PORT/DATABASE`.
+    Url(String),
+    /// `TENET_DSQL_ENDPOINT`: a cluster of Aurora DSQL, with `TENET_DSQL_ADDRESS`,
+    /// `TENET_DSQL_REGION` and `TENET_DSQL_ROLE`.
+    Dsql {
+        cluster: Dsql,
+        /// `TENET_DSQL_CA`: a PEM file with the authorities that may vouch for the cluster.
+        ca: Option<PathBuf>,
+    },
+}
+
+const OURS: [&str; 9] = [
+    "TENET_BUNDLE",
+    "TENET_DATABASE_URL",
+    DSQL_ENDPOINT,
+    "TENET_DSQL_ADDRESS",
+    "TENET_DSQL_CA",
+    "TENET_DSQL_REGION",
+    "TENET_DSQL_ROLE",
+    "TENET_EVENT_BUS",
+    "TENET_LOG",
+];
+
+const DSQL_ENDPOINT: &str = "TENET_DSQL_ENDPOINT";
 
 impl Settings {
     /// Reads the variables of a process. One that begins with `TENET_` and is not known
@@ -43,7 +71,7 @@ impl Settings {
                 .or_else(|| read("LAMBDA_TASK_ROOT"))
                 .context("neither TENET_BUNDLE nor LAMBDA_TASK_ROOT is set: the folder of the bundle")?
                 .into(),
-            database_url: needed("TENET_DATABASE_URL", "postgres://USER@HOST:PORT/DATABASE")?,
+            database: Database::read(&read)?,
             event_bus: needed("TENET_EVENT_BUS", "the EventBridge bus that takes the events")?,
             log: LogSettings::read(read)?,
         })
@@ -54,6 +82,62 @@ impl Settings {
         let path = self.bundle.join(INDEX);
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         Index::parse(&text).with_context(|| path.display().to_string())
+    }
+}
+
+impl Database {
+    fn read(read: &impl Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
+        let (url, endpoint) = (read("TENET_DATABASE_URL"), read(DSQL_ENDPOINT));
+        let Some(endpoint) = endpoint else {
+            let alone = ["TENET_DSQL_ADDRESS", "TENET_DSQL_CA", "TENET_DSQL_REGION", "TENET_DSQL_ROLE"];
+            if let Some(name) = alone.into_iter().find(|name| read(name).is_some()) {
+                bail!("{name} is set without {DSQL_ENDPOINT}, which it belongs to");
+            }
+            return Ok(Self::Url(url.with_context(|| {
+                format!(
+                    "neither TENET_DATABASE_URL, postgres://USER@HOST:PORT/DATABASE, nor {DSQL_ENDPOINT}, \
+                     ID.dsql.REGION.on.aws, is set"
+                )
+            })?));
+        };
+        if url.is_some() {
+            bail!("TENET_DATABASE_URL and {DSQL_ENDPOINT} are both set, and there is one database");
+        }
+        let cluster = Dsql {
+            endpoint,
+            address: read("TENET_DSQL_ADDRESS"),
+            region: read("TENET_DSQL_REGION"),
+            role: read("TENET_DSQL_ROLE").context("TENET_DSQL_ROLE is not set: the database role to sign in as")?,
+            authorities: None,
+            application: match (read("AWS_LAMBDA_FUNCTION_NAME"), read("AWS_LAMBDA_FUNCTION_VERSION")) {
+                (Some(name), Some(version)) => format!("{name}:{version}"),
+                _ => "tenet".to_owned(),
+            },
+        };
+        if cluster.is_admin() {
+            bail!(
+                "TENET_DSQL_ROLE is admin, which may change the schema and everybody's rights; \
+                 a function signs in with a role of its own"
+            );
+        }
+        Ok(Self::Dsql { cluster, ca: read("TENET_DSQL_CA").map(PathBuf::from) })
+    }
+
+    /// The way there, with the credentials of this configuration where it wants any.
+    pub(crate) fn endpoint(&self, aws: &SdkConfig) -> anyhow::Result<Endpoint> {
+        let (cluster, ca) = match self {
+            Self::Url(url) => return Endpoint::parse(url).context("TENET_DATABASE_URL"),
+            Self::Dsql { cluster, ca } => (cluster, ca),
+        };
+        let mut cluster = cluster.clone();
+        if let Some(path) = ca {
+            let pem = std::fs::read_to_string(path);
+            cluster.authorities = Some(pem.with_context(|| format!("TENET_DSQL_CA: cannot read {}", path.display()))?);
+        }
+        Endpoint::dsql(&cluster, aws).map_err(|error| match error.part() {
+            Some(part) => anyhow!("TENET_DSQL_{}: {error}", part.to_uppercase()),
+            None => anyhow!(error),
+        })
     }
 }
 
@@ -87,5 +171,50 @@ mod tests {
         }
         let misspelt = [&FULL[..], &[("TENET_DATABSE_URL", "x")]].concat();
         assert!(read(&misspelt).unwrap_err().to_string().starts_with("TENET_DATABSE_URL"));
+    }
+
+    #[test]
+    fn there_is_one_database_and_a_function_is_not_its_administrator() {
+        const ENDPOINT: (&str, &str) = ("TENET_DSQL_ENDPOINT", "abcdefghijklmnopqrstuvwxyz.dsql.us-east-1.on.aws");
+        const ROLE: (&str, &str) = ("TENET_DSQL_ROLE", "app");
+        let without: Vec<_> = FULL.into_iter().filter(|(name, _)| *name != "TENET_DATABASE_URL").collect();
+        let with = |more: &[(&'static str, &'static str)]| read(&[&without[..], more].concat());
+
+        let named = [("AWS_LAMBDA_FUNCTION_NAME", "orders"), ("AWS_LAMBDA_FUNCTION_VERSION", "7")];
+        let Database::Dsql { cluster, ca } = with(&[&[ENDPOINT, ROLE], &named[..]].concat()).unwrap().database else {
+            panic!("not DSQL")
+        };
+        assert_eq!((cluster.role.as_str(), cluster.application.as_str(), ca), ("app", "orders:7", None));
+
+        for (more, names, why) in [
+            (vec![ENDPOINT, ROLE, ("TENET_DATABASE_URL", "postgres://app@db/x")], "TENET_DATABASE_URL", "one database"),
+            (vec![ENDPOINT], "TENET_DSQL_ROLE", "not set"),
+            (vec![ENDPOINT, ("TENET_DSQL_ROLE", "admin")], "TENET_DSQL_ROLE", "change the schema"),
+            (vec![ROLE], "TENET_DSQL_ROLE", "without TENET_DSQL_ENDPOINT"),
+            (vec![], "TENET_DSQL_ENDPOINT", "neither"),
+        ] {
+            let error = with(&more).unwrap_err().to_string();
+            assert!(error.contains(names) && error.contains(why), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_leads_to_no_cluster_is_refused_by_the_name_of_its_variable() {
+        let aws = SdkConfig::builder().build();
+        let cluster = |region: Option<&str>| Dsql {
+            endpoint: "db.example".to_owned(),
+            address: None,
+            region: region.map(str::to_owned),
+            role: "app".to_owned(),
+            authorities: None,
+            application: "tenet".to_owned(),
+        };
+        let refused = |region, ca: Option<&str>| {
+            let database = Database::Dsql { cluster: cluster(region), ca: ca.map(PathBuf::from) };
+            database.endpoint(&aws).unwrap_err().to_string()
+        };
+        assert!(refused(None, None).starts_with("TENET_DSQL_REGION: "));
+        assert!(refused(Some("US"), None).starts_with("TENET_DSQL_REGION: "));
+        assert!(refused(Some("us-east-1"), Some("/nowhere")).starts_with("TENET_DSQL_CA: cannot read /nowhere"));
     }
 }
