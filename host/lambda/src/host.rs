@@ -28,6 +28,7 @@ pub(crate) struct Host {
     settings: HostSettings,
     pub(crate) api: Api,
     pub(crate) routes: Routes,
+    database: Arc<Database>,
     pipeline: Arc<Pipeline>,
     after: After,
     work: Work,
@@ -61,7 +62,7 @@ impl Host {
         let ((library, api), (database, publisher)) = (loaded?, connected?);
         let pipeline = Pipeline::new(
             Operations::new(&index)?,
-            database as Arc<dyn Ledger>,
+            Arc::clone(&database) as Arc<dyn Ledger>,
             library,
             Arc::new(publisher),
             Arc::new(SystemClock),
@@ -73,6 +74,7 @@ impl Host {
             settings: index.host,
             api,
             routes,
+            database,
             pipeline: Arc::new(pipeline),
             after,
             work,
@@ -88,6 +90,7 @@ impl Host {
     pub(crate) async fn stop(&self, limit: Duration) {
         let deadline = SystemClock.instant() + limit;
         let finished = tokio::time::timeout_at(deadline.into(), self.work.is_done()).await.is_ok();
+        self.database.close(deadline).await;
         tracing::info!(finished, "host stops");
     }
 

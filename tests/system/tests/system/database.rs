@@ -11,7 +11,7 @@ use tenet_core::{
 use tenet_database::{Database, Endpoint, Schema};
 
 use crate::support;
-use crate::support::relay::Relay;
+use tenet_test_support::Relay;
 
 const CAP: ReadCap = ReadCap { rows: 1000, bytes: 1 << 20 };
 const NOW: Timestamp = Timestamp(1_700_000_000_000_000);

@@ -25,11 +25,11 @@ pub(crate) struct Lambda {
 
 impl Lambda {
     async fn start(url: &str, bus: &str) -> Self {
-        Self::run(bootstrap(url, bus)).await
+        Self::of(bootstrap(url, bus)).await
     }
 
-    /// Starts the function with this command.
-    pub(crate) async fn run(mut bootstrap: Command) -> Self {
+    /// The function that this command starts.
+    pub(crate) async fn of(mut bootstrap: Command) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let address = format!("127.0.0.1:{port}");
         let mut api = Command::new(support::path("TENET_TEST_CARGO_LAMBDA"))

@@ -11,6 +11,7 @@
 
 mod cli;
 mod database;
+mod dsql;
 mod engine;
 mod events;
 mod http;

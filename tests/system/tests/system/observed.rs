@@ -67,7 +67,7 @@ async fn every_line_is_one_that_lambda_reads_and_a_request_is_one_line_with_its_
     let (database, bus) = (support::database().await, Bus::create().await);
     let mut function = bootstrap(database.url(), bus.name());
     let log = Log::of(function.env("AWS_LAMBDA_LOG_FORMAT", "JSON"));
-    let lambda = Lambda::run(function).await;
+    let lambda = Lambda::of(function).await;
     let write = r#"{"transaction_id":"t-1","amount":100.50}"#;
     let traced = [JSON, ("traceparent", TRACEPARENT)];
     assert_eq!(lambda.send("POST", "/operations/write", &traced, write).await.status, 200);
@@ -127,7 +127,7 @@ async fn no_line_of_any_level_has_a_payload_a_value_or_a_secret_in_it() {
     // The bus is not there, so that all that can be said of a failure is said.
     function.env("AWS_ENDPOINT_URL", "http://127.0.0.1:1").env("AWS_SECRET_ACCESS_KEY", "very-secret-access-key");
     let log = Log::of(function.env("AWS_LAMBDA_LOG_LEVEL", "TRACE"));
-    let lambda = Lambda::run(function).await;
+    let lambda = Lambda::of(function).await;
     let headers = [JSON, ("authorization", "Bearer very-secret-token"), ("idempotency-key", "very-secret-key")];
     let write = r#"{"transaction_id":"very-secret-id","amount":9182736.45}"#;
     for (path, body, status) in [
@@ -156,7 +156,7 @@ async fn lines_for_people_come_with_metrics_all_the_same() {
     let (database, bus) = (support::database().await, Bus::create().await);
     let mut function = bootstrap(database.url(), bus.name());
     let log = Log::of(function.env("AWS_LAMBDA_LOG_FORMAT", "Text"));
-    let mut lambda = Lambda::run(function).await;
+    let mut lambda = Lambda::of(function).await;
     lambda.invoke(r#"{"operation":"read"}"#).await;
     let request = log.requests(1).await.remove(0);
     assert!(metrics(&request).contains_key(&(vec!["region=us-east-1".to_owned()], "Duration".to_owned())));
@@ -174,7 +174,7 @@ async fn a_level_that_hides_requests_does_not_hide_their_metrics_from_lambda() {
     let (database, bus) = (support::database().await, Bus::create().await);
     let mut function = bootstrap(database.url(), bus.name());
     let log = Log::of(function.env("AWS_LAMBDA_LOG_LEVEL", "ERROR"));
-    let mut lambda = Lambda::run(function).await;
+    let mut lambda = Lambda::of(function).await;
     lambda.invoke(r#"{"operation":"read"}"#).await;
     let request = log.requests(1).await.remove(0);
     assert_eq!((log.text().lines().count(), &request["level"]), (1, &json!("ERROR")));

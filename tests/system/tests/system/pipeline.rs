@@ -265,7 +265,7 @@ async fn a_read_only_operation_cannot_write() {
 #[tokio::test]
 async fn three_sequential_statements_cost_four_round_trips() {
     let database = support::database().await;
-    let relay = support::relay::Relay::start(database.url()).await;
+    let relay = tenet_test_support::Relay::start(database.url()).await;
     let regions = Regions::start("guests", relay.url());
     let event = |key: &str| format!(r#"{{"operation":"probe","idempotency_key":"{key}","do":"three-reads"}}"#);
     // The first request pays for its connection.
@@ -293,7 +293,7 @@ async fn a_batch_of_three_statements_is_one_round_trip_of_its_own() {
 #[tokio::test]
 async fn begin_refused_before_a_first_statement_that_writes_writes_nothing_by_itself() {
     let database = support::database().await;
-    let relay = support::relay::Relay::start(database.url()).await;
+    let relay = tenet_test_support::Relay::start(database.url()).await;
     let regions = Regions::start("guests", relay.url());
     relay.refuse_once("BEGIN", "XX000");
     let handled = regions.east.invoke(r#"{"operation":"probe","idempotency_key":"k","do":"write-first","id":1}"#).await;
@@ -304,7 +304,7 @@ async fn begin_refused_before_a_first_statement_that_writes_writes_nothing_by_it
 #[tokio::test]
 async fn a_commit_whose_answer_is_lost_is_settled_on_the_next_attempt() {
     let database = support::database().await;
-    let relay = support::relay::Relay::start(database.url()).await;
+    let relay = tenet_test_support::Relay::start(database.url()).await;
     let regions = Regions::start("guests", relay.url());
     database.execute("insert into counters values (1, 0)").await;
     relay.cut_after_once("COMMIT");

@@ -46,7 +46,7 @@ impl Function {
         let (bundle, database, bus) = (bundle(), support::database().await, Bus::create().await);
         let mut command = bootstrap(database.url(), bus.name());
         command.env("TENET_BUNDLE", bundle.path());
-        Self { lambda: Lambda::run(command).await, database, bus, _bundle: bundle }
+        Self { lambda: Lambda::of(command).await, database, bus, _bundle: bundle }
     }
 
     /// The answer to an event that is taken.
@@ -157,7 +157,7 @@ async fn an_event_that_is_not_settled_makes_the_invocation_fail_and_says_why() {
     let bundle = bundle();
     let mut nowhere = bootstrap("postgres://nobody@127.0.0.1:1/none", "bus");
     nowhere.env("TENET_BUNDLE", bundle.path());
-    function.lambda = Lambda::run(nowhere).await;
+    function.lambda = Lambda::of(nowhere).await;
     let why = function.failed(&event("e-3", "bank", "Deposit", json!({ "amount": 1 }))).await;
     assert!(why.contains("write answered 503 (unavailable)") && why.contains("log has more under"), "{why}");
     let batch = batch("orders", &[("m-1", "", write("t-1")), ("m-2", "", write("t-2"))]);

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tenet_core::{Clock, Timestamp};
+use tenet_database::{Database, Endpoint};
 use tenet_engine::{Engine, Library};
 use tenet_events::{Buses, Subscription};
 use tenet_pipeline::{Arrival, Backoff, Handled, Operations, Pipeline, SystemClock, direct};
@@ -54,12 +55,21 @@ impl Regions {
 
 impl Host {
     pub(crate) fn start(name: &str, url: &str, region: &'static str, buses: &Buses) -> Self {
+        Self::on(Endpoint::parse(url).unwrap(), name, region, buses)
+    }
+
+    /// The same on a database that is reached in any way.
+    pub(crate) fn on(endpoint: Endpoint, name: &str, region: &'static str, buses: &Buses) -> Self {
+        Self::over(Database::new(endpoint, 16), name, region, buses)
+    }
+
+    /// The same over any ledger.
+    pub(crate) fn over(database: Database, name: &str, region: &'static str, buses: &Buses) -> Self {
         let (folder, index) = bundle(name);
         let library = Library::open(engine(), &folder, &index).unwrap();
-        let endpoint = tenet_database::Endpoint::parse(url).unwrap();
         let pipeline = Pipeline::new(
             Operations::new(&index).unwrap(),
-            Arc::new(tenet_database::Database::new(endpoint, 16)),
+            Arc::new(database),
             Arc::new(library),
             Arc::new(buses.publisher(region).unwrap()),
             Arc::new(SystemClock),

@@ -7,7 +7,6 @@ pub(crate) mod eventbridge;
 pub(crate) mod eventbridge_relay;
 pub(crate) mod host;
 pub(crate) mod http;
-pub(crate) mod relay;
 pub(crate) mod serve;
 pub(crate) mod tenet;
 

@@ -1,0 +1,185 @@
+use std::collections::BTreeMap;
+use std::io::{Error, ErrorKind};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use rustls::ServerConfig;
+use rustls::server::Acceptor;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::bucket::Bucket;
+use crate::dialect;
+use crate::message::{Message, Severity};
+use crate::token::{self, Denied, Wanted};
+
+/// What TLS has to agree on before PostgreSQL's protocol may begin inside of it.
+pub(crate) const PROTOCOL: &[u8] = b"postgresql";
+
+/// The first byte of TLS.
+const HANDSHAKE: u8 = 0x16;
+/// Version 3.0 of PostgreSQL's protocol.
+const VERSION: u32 = 196_608;
+
+/// Who is let in to a DSQL endpoint, and how they are turned away.
+pub(crate) struct Door {
+    pub(crate) host: String,
+    pub(crate) region: String,
+    pub(crate) tls: Arc<ServerConfig>,
+    pub(crate) clock_ahead: Duration,
+    pub(crate) bucket: Option<Bucket>,
+    /// Role and application of each client that was let in.
+    pub(crate) let_in: Mutex<Vec<(String, String)>>,
+    /// Why each of the others was not.
+    pub(crate) turned_away: Mutex<Vec<String>>,
+}
+
+/// A client that was let in.
+pub(crate) struct Guest {
+    pub(crate) stream: TlsStream<TcpStream>,
+    /// What it asked for the session, but for user and database.
+    pub(crate) parameters: BTreeMap<String, String>,
+}
+
+/// What a client is told that is not let in.
+struct Turned {
+    sqlstate: &'static str,
+    message: String,
+    detail: Option<String>,
+}
+
+impl Door {
+    /// Lets a client in, or tells it why not.
+    pub(crate) async fn admit(&self, client: TcpStream) -> Option<Guest> {
+        match self.try_admit(client).await {
+            Ok(guest) => guest,
+            // It left by itself: TLS is what it did not agree on.
+            Err(error) => {
+                self.turned_away.lock().unwrap().push(error.to_string());
+                None
+            }
+        }
+    }
+
+    async fn try_admit(&self, mut client: TcpStream) -> std::io::Result<Option<Guest>> {
+        let mut first = [0];
+        client.peek(&mut first).await?;
+        if first[0] != HANDSHAKE {
+            let _ = Message::read_first(&mut client).await;
+            let turned = Turned::new("28000", "unable to accept connection, TLS is required from the first byte on");
+            self.turn_away(&mut client, turned).await;
+            return Ok(None);
+        }
+        let hello = LazyConfigAcceptor::new(Acceptor::default(), client).await?;
+        let name = hello.client_hello().server_name().map(str::to_owned);
+        let protocol = hello.client_hello().alpn().is_some_and(|mut names| names.any(|name| name == PROTOCOL));
+        let mut stream = hello.into_stream(Arc::clone(&self.tls)).await?;
+        match self.sign_in(&mut stream, name.as_deref(), protocol).await? {
+            Ok((user, parameters)) => {
+                let application = parameters.get("application_name").cloned().unwrap_or_default();
+                self.let_in.lock().unwrap().push((user, application));
+                Ok(Some(Guest { stream, parameters }))
+            }
+            Err(turned) => {
+                self.turn_away(&mut stream, turned).await;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn turn_away(&self, client: &mut (impl AsyncWrite + Unpin), turned: Turned) {
+        let Turned { sqlstate, message, detail } = turned;
+        let error = Message::error(Severity::Fatal, sqlstate, &message, detail.as_deref());
+        self.turned_away.lock().unwrap().push(message);
+        // Whoever is gone need not be told.
+        let _ = client.write_all(&error.bytes()).await;
+        let _ = client.shutdown().await;
+    }
+
+    async fn sign_in(
+        &self,
+        stream: &mut TlsStream<TcpStream>,
+        name: Option<&str>,
+        protocol: bool,
+    ) -> std::io::Result<Result<(String, BTreeMap<String, String>), Turned>> {
+        let (version, mut parameters) = read_startup(stream).await?;
+        if let Some(turned) = self.greet(version, name, protocol, &parameters) {
+            return Ok(Err(turned));
+        }
+        let user = parameters.remove("user").unwrap_or_default();
+        parameters.remove("database");
+        stream.write_all(&Message::password_wanted().bytes()).await?;
+        stream.flush().await?;
+        let answer = Message::read(stream, 10_000).await?;
+        let password = String::from_utf8_lossy(&answer.body);
+        let now = SystemTime::now() + self.clock_ahead;
+        let wanted = Wanted { host: &self.host, region: &self.region, user: &user, now };
+        let checked = token::check(password.trim_end_matches('\0'), &wanted);
+        Ok(match checked {
+            Ok(()) => Ok((user, parameters)),
+            Err(Denied { message, detail }) => Err(Turned { sqlstate: "28000", message, detail }),
+        })
+    }
+
+    /// Why a client is turned away before it is asked for a password.
+    fn greet(
+        &self,
+        version: u32,
+        name: Option<&str>,
+        protocol: bool,
+        parameters: &BTreeMap<String, String>,
+    ) -> Option<Turned> {
+        if version != VERSION {
+            return Some(Turned::new("08P01", "unable to accept connection, the protocol's version is not 3.0"));
+        }
+        let Some(name) = name else {
+            return Some(Turned::new("08P01", "unable to accept connection, sni was not received"));
+        };
+        if name != self.host {
+            return Some(Turned::new("08P01", format!("unable to accept connection, there is no cluster {name}")));
+        }
+        if !protocol {
+            let text = "received direct SSL connection request without ALPN protocol negotiation extension";
+            return Some(Turned::new("08P01", text));
+        }
+        if self.bucket.as_ref().is_some_and(|bucket| !bucket.take()) {
+            return Some(Turned::new("53400", "unable to accept connection, rate exceeded"));
+        }
+        let database = parameters.get("database").map_or("", String::as_str);
+        if database != "postgres" {
+            return Some(Turned::new("3D000", format!("database \"{database}\" does not exist")));
+        }
+        let asked = parameters.keys().map(String::as_str).filter(|name| !["user", "database"].contains(name));
+        let refusal = asked.filter(|name| *name != "options").find_map(dialect::parameter).or_else(|| {
+            let options = parameters.get("options")?;
+            let names = options.split("-c").filter_map(|option| Some(option.split_once('=')?.0.trim()));
+            names.into_iter().find_map(dialect::parameter)
+        });
+        refusal.map(|refusal| Turned::new(refusal.sqlstate, refusal.message))
+    }
+}
+
+impl Turned {
+    fn new(sqlstate: &'static str, message: impl Into<String>) -> Self {
+        Self { sqlstate, message: message.into(), detail: None }
+    }
+}
+
+/// The first message of a client that asks for these.
+pub(crate) fn startup(parameters: &BTreeMap<String, String>) -> Vec<u8> {
+    let pairs = parameters.iter().flat_map(|(name, value)| [name, value]);
+    let texts: String = pairs.map(|text| format!("{text}\0")).collect();
+    [&VERSION.to_be_bytes(), texts.as_bytes(), b"\0"].concat()
+}
+
+async fn read_startup(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<(u32, BTreeMap<String, String>)> {
+    let body = Message::read_first(stream).await?;
+    let Some((version, rest)) = body.split_first_chunk() else {
+        return Err(Error::new(ErrorKind::InvalidData, "no version"));
+    };
+    let texts: Vec<_> = rest.split(|byte| *byte == 0).map(|text| String::from_utf8_lossy(text).into_owned()).collect();
+    let pairs = texts.chunks_exact(2).filter(|pair| !pair[0].is_empty());
+    Ok((u32::from_be_bytes(*version), pairs.map(|pair| (pair[0].clone(), pair[1].clone())).collect()))
+}

@@ -1,0 +1,144 @@
+use std::ops::Deref;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+
+use crate::authority::Authority;
+use crate::bucket::Bucket;
+use crate::dialect::Dialect;
+use crate::door::{Door, Guest, PROTOCOL, startup};
+use crate::link::{Link, Manners};
+use crate::server::Server;
+use crate::wire::Wire;
+
+/// The longest message that DSQL takes, in bytes.
+const LONGEST_MESSAGE: usize = 10 << 20;
+
+/// One regional endpoint of a DSQL cluster, before a database of a real PostgreSQL. Two
+/// before one database are two regions of one cluster.
+///
+/// It ends with the runtime it was started on.
+pub struct Dsql {
+    port: u16,
+    authority: String,
+    door: Arc<Door>,
+    wire: Arc<Wire>,
+}
+
+/// How a stand-in is, where it is not as all others are.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The region of the endpoint.
+    pub region: String,
+    /// The endpoint's name, if it is not that of a cluster, with the region in it.
+    pub host: Option<String>,
+    /// The name that the certificate is for, if it is not the endpoint's.
+    pub certified: Option<String>,
+    /// How long it keeps a connection; for ever, if it does not say.
+    pub age: Option<Duration>,
+    /// How many connections it takes at once, and how many a second after that.
+    pub rate: Option<(u32, u32)>,
+    /// How far its clock is ahead of the client's.
+    pub clock_ahead: Duration,
+}
+
+impl Terms {
+    /// Of an endpoint in this region that is as lenient as DSQL ever is.
+    pub fn of(region: &str) -> Self {
+        Self {
+            region: region.to_owned(),
+            host: None,
+            certified: None,
+            age: None,
+            rate: None,
+            clock_ahead: Duration::ZERO,
+        }
+    }
+}
+
+impl Dsql {
+    /// Begins to serve the database with this URL, which has to let its user in without a
+    /// password. DSQL's roles are not those of PostgreSQL: all become the user in the URL.
+    pub async fn start(url: &str, terms: Terms) -> Self {
+        let server = Server::at(url);
+        let Terms { region, host, certified, age, rate, clock_ahead } = terms;
+        let id: String = std::iter::repeat_with(fastrand::lowercase).take(26).collect();
+        let host = host.unwrap_or_else(|| format!("{id}.dsql.{region}.on.aws"));
+        let authority = Authority::new();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = Self {
+            port: listener.local_addr().unwrap().port(),
+            authority: authority.pem(),
+            wire: Arc::default(),
+            door: Arc::new(Door {
+                tls: Arc::new(authority.server(certified.as_deref().unwrap_or(&host), PROTOCOL)),
+                host,
+                region,
+                clock_ahead,
+                bucket: rate.map(|(burst, a_second)| Bucket::new(burst, a_second)),
+                let_in: Mutex::default(),
+                turned_away: Mutex::default(),
+            }),
+        };
+        let (door, wire) = (Arc::clone(&endpoint.door), Arc::clone(&endpoint.wire));
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                client.set_nodelay(true).unwrap();
+                let (door, server, wire) = (Arc::clone(&door), server.clone(), Arc::clone(&wire));
+                tokio::spawn(async move {
+                    let Some(Guest { stream, mut parameters }) = door.admit(client).await else { return };
+                    parameters.insert("user".to_owned(), server.user.clone());
+                    parameters.insert("database".to_owned(), server.database.clone());
+                    let server = server.connect(&startup(&parameters)).await;
+                    let manners = Manners { dialect: Some(Dialect::default()), age, longest: Some(LONGEST_MESSAGE) };
+                    Link::serve(stream, server, wire, manners).await;
+                });
+            }
+        });
+        endpoint
+    }
+
+    /// The endpoint's name, which nobody can look up: it is reached at 127.0.0.1.
+    pub fn host(&self) -> &str {
+        &self.door.host
+    }
+
+    /// The endpoint's name and its port.
+    pub fn endpoint(&self) -> String {
+        format!("{}:{}", self.door.host, self.port)
+    }
+
+    /// The port at 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The endpoint's region.
+    pub fn region(&self) -> &str {
+        &self.door.region
+    }
+
+    /// The certificate of the authority that vouches for the endpoint, in PEM text.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// The role and the application's name of each client that was let in.
+    pub fn let_in(&self) -> Vec<(String, String)> {
+        self.door.let_in.lock().unwrap().clone()
+    }
+
+    /// What was said to each client that was not, or why it left by itself.
+    pub fn turned_away(&self) -> Vec<String> {
+        self.door.turned_away.lock().unwrap().clone()
+    }
+}
+
+impl Deref for Dsql {
+    type Target = Wire;
+
+    fn deref(&self) -> &Wire {
+        &self.wire
+    }
+}

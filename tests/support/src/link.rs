@@ -1,0 +1,287 @@
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Result};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::Notify;
+
+use crate::dialect::{Dialect, Refusal, Verdict};
+use crate::message::{Message, Severity};
+use crate::wire::{Action, Wire};
+
+/// That a client is there, for as long as this is.
+struct Here(Arc<Wire>);
+
+/// How a server behaves, beyond what PostgreSQL does by itself.
+#[derive(Default)]
+pub(crate) struct Manners {
+    /// What it understands, if that is not all that PostgreSQL does.
+    pub(crate) dialect: Option<Dialect>,
+    /// How long it keeps a connection. A transaction is let finish.
+    pub(crate) age: Option<Duration>,
+    /// The longest message, in bytes.
+    pub(crate) longest: Option<usize>,
+}
+
+/// One connection between a client and the server, once the client's first message was
+/// passed on.
+pub(crate) struct Link<C> {
+    wire: Arc<Wire>,
+    longest: usize,
+    dialect: Mutex<Option<Dialect>>,
+    /// What is said in place of the errors that stand for refused statements.
+    refusals: Mutex<Vec<Refusal>>,
+    state: Mutex<State>,
+    answered: Notify,
+    to_client: tokio::sync::Mutex<WriteHalf<C>>,
+}
+
+struct State {
+    /// Answers that end with ReadyForQuery and are still to come; the log-in is the first.
+    outstanding: VecDeque<Cycle>,
+    /// Messages were sent that no Sync has followed yet.
+    open: bool,
+    /// What is known of those.
+    next: Cycle,
+    /// How many more of those answers the client gets; all if there is no number.
+    pass: Option<usize>,
+    /// The transaction status that the server has told last.
+    status: u8,
+}
+
+/// What was asked until ReadyForQuery ends the answer.
+#[derive(Clone, Copy, Default)]
+struct Cycle {
+    /// By one message and not by several with a Sync behind them.
+    simple: bool,
+    /// An index is built in the background, of which the server itself knows nothing.
+    job: bool,
+}
+
+impl<C: AsyncRead + AsyncWrite> Link<C> {
+    /// Passes on what both say until one of them ends, or the stand-in ends it.
+    pub(crate) async fn serve(client: C, server: TcpStream, wire: Arc<Wire>, manners: Manners) {
+        // Before the sockets, so that it is dropped after them.
+        let _here = Here::new(Arc::clone(&wire));
+        let (mut from_client, to_client) = split(client);
+        let (mut from_server, mut to_server) = server.into_split();
+        let (mut cuts, mut silences) = (wire.cuts.subscribe(), wire.silences.subscribe());
+        let link = Self {
+            wire,
+            longest: manners.longest.unwrap_or(usize::MAX),
+            dialect: Mutex::new(manners.dialect),
+            refusals: Mutex::default(),
+            state: Mutex::new(State {
+                outstanding: VecDeque::from([Cycle::default()]),
+                open: false,
+                next: Cycle::default(),
+                pass: None,
+                status: b'I',
+            }),
+            answered: Notify::new(),
+            to_client: tokio::sync::Mutex::new(to_client),
+        };
+        // Whichever ends first, both sockets close.
+        tokio::select! {
+            _ = link.requests(&mut from_client, &mut to_server) => {}
+            _ = link.answers(&mut from_server) => {}
+            () = link.grow_old(manners.age) => {}
+            _ = cuts.changed() => {}
+            _ = silences.changed() => std::future::pending().await,
+        }
+    }
+
+    async fn requests(&self, from: &mut ReadHalf<C>, to: &mut OwnedWriteHalf) -> Result<()> {
+        loop {
+            let message = match Message::read(from, self.longest).await {
+                Err(error) if error.kind() == ErrorKind::InvalidData => {
+                    let refusal = Message::error(Severity::Fatal, "08P01", &error.to_string(), None);
+                    let mut to_client = self.to_client.lock().await;
+                    to_client.write_all(&refusal.bytes()).await?;
+                    return to_client.flush().await;
+                }
+                message => message?,
+            };
+            self.wire.messages.fetch_add(1, Ordering::SeqCst);
+            if message.tag == b'X' {
+                self.wire.goodbyes.fetch_add(1, Ordering::SeqCst);
+            } else {
+                let state = self.state.lock().unwrap();
+                if state.outstanding.is_empty() && !state.open {
+                    self.wire.round_trips.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+            match message.statement().and_then(|statement| self.wire.planned(&statement)) {
+                None => self.forward(message, to).await?,
+                Some(Action::Refuse(sqlstate)) => {
+                    let mut last = message;
+                    while !last.ends_a_cycle() {
+                        last = Message::read(from, self.longest).await?;
+                    }
+                    self.all_answered().await;
+                    self.refuse(sqlstate).await?;
+                }
+                Some(Action::CutBefore) => return Ok(()),
+                Some(Action::CutAfter) => {
+                    {
+                        let mut state = self.state.lock().unwrap();
+                        state.pass = Some(state.outstanding.len());
+                    }
+                    self.forward(message, to).await?;
+                    while self.state.lock().unwrap().open {
+                        let next = Message::read(from, self.longest).await?;
+                        self.forward(next, to).await?;
+                    }
+                    self.all_answered().await;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    async fn forward(&self, message: Message, to: &mut OwnedWriteHalf) -> Result<()> {
+        let (message, job) = self.translate(message);
+        {
+            let mut state = self.state.lock().unwrap();
+            state.next.job |= job;
+            state.open = !message.ends_a_cycle() && message.tag != b'X';
+            if message.ends_a_cycle() {
+                let cycle = Cycle { simple: message.tag == b'Q', ..std::mem::take(&mut state.next) };
+                state.outstanding.push_back(cycle);
+            }
+        }
+        to.write_all(&message.bytes()).await
+    }
+
+    /// The message as the server is told it, and whether it builds an index.
+    ///
+    /// In place of a statement that is refused the server gets one that it cannot parse.
+    /// So it fails the transaction, skips what follows and ends it all by itself, as it
+    /// would have done for an error of its own; only the words of the error are replaced.
+    fn translate(&self, message: Message) -> (Message, bool) {
+        let (Some(dialect), Some(statement)) = (&mut *self.dialect.lock().unwrap(), message.statement()) else {
+            return (message, false);
+        };
+        match dialect.judge(&statement) {
+            Verdict::Pass => (message, false),
+            Verdict::Job(instead) => (message.with_statement(&instead), true),
+            Verdict::Refuse(refusal) => {
+                self.wire.refused.lock().unwrap().push(refusal.message.clone());
+                let mut refusals = self.refusals.lock().unwrap();
+                refusals.push(refusal);
+                (message.with_statement(&stand_in(refusals.len())), false)
+            }
+        }
+    }
+
+    async fn answers(&self, from: &mut OwnedReadHalf) -> Result<()> {
+        loop {
+            let message = Message::read(from, usize::MAX).await?;
+            // Held until the answer is written, so that a refusal cannot overtake it.
+            let mut to_client = self.to_client.lock().await;
+            let (passes, cycle) = {
+                let mut state = self.state.lock().unwrap();
+                let passes = state.pass != Some(0);
+                let cycle = state.outstanding.front().copied().unwrap_or_default();
+                if message.tag == b'Z' {
+                    state.status = message.body[0];
+                    state.outstanding.pop_front();
+                    state.pass = state.pass.map(|pass| pass.saturating_sub(1));
+                }
+                (passes, cycle)
+            };
+            if passes {
+                for message in self.answer(message, cycle) {
+                    to_client.write_all(&message.bytes()).await?;
+                }
+                to_client.flush().await?;
+            }
+            self.answered.notify_waiters();
+        }
+    }
+
+    /// What the client is told in place of the server's answer.
+    fn answer(&self, message: Message, cycle: Cycle) -> Vec<Message> {
+        const JOB: &str = "job_id";
+        match message.tag {
+            b'E' => {
+                let text = String::from_utf8_lossy(&message.body).into_owned();
+                let refusals = self.refusals.lock().unwrap();
+                let of = (1..=refusals.len()).rev().find(|number| text.contains(&stand_in(*number)));
+                match of.map(|number| &refusals[number - 1]) {
+                    Some(Refusal { sqlstate, message }) => {
+                        vec![Message::error(Severity::Error, sqlstate, message, None)]
+                    }
+                    None => vec![message],
+                }
+            }
+            b'n' if cycle.job => vec![Message::column(JOB)],
+            b'C' if cycle.job && message.body.starts_with(b"CREATE INDEX") => {
+                let id: String = std::iter::repeat_with(fastrand::lowercase).take(26).collect();
+                let description = cycle.simple.then(|| Message::column(JOB));
+                description.into_iter().chain([Message::row(&id), message]).collect()
+            }
+            _ => vec![message],
+        }
+    }
+
+    async fn all_answered(&self) {
+        loop {
+            let answered = self.answered.notified();
+            if self.state.lock().unwrap().outstanding.is_empty() {
+                return;
+            }
+            answered.await;
+        }
+    }
+
+    async fn refuse(&self, sqlstate: [u8; 5]) -> Result<()> {
+        let sqlstate = String::from_utf8_lossy(&sqlstate).into_owned();
+        let error = Message::error(Severity::Error, &sqlstate, "refused by the relay", None);
+        let ready = Message::ready(self.state.lock().unwrap().status);
+        let mut to_client = self.to_client.lock().await;
+        to_client.write_all(&[error.bytes(), ready.bytes()].concat()).await?;
+        to_client.flush().await
+    }
+
+    /// Ends when the connection is too old and has no transaction.
+    async fn grow_old(&self, age: Option<Duration>) {
+        let Some(age) = age else { return std::future::pending().await };
+        tokio::time::sleep(age).await;
+        loop {
+            let answered = self.answered.notified();
+            if self.state.lock().unwrap().is_at_rest() {
+                return;
+            }
+            answered.await;
+        }
+    }
+}
+
+impl Here {
+    fn new(wire: Arc<Wire>) -> Self {
+        wire.clients.send_modify(|clients| *clients += 1);
+        Self(wire)
+    }
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        self.0.clients.send_modify(|clients| *clients -= 1);
+    }
+}
+
+impl State {
+    fn is_at_rest(&self) -> bool {
+        self.outstanding.is_empty() && !self.open && self.status == b'I'
+    }
+}
+
+/// What no server can parse, and complains of by its name.
+fn stand_in(number: usize) -> String {
+    format!("refused_{number}_by_the_stand_in")
+}

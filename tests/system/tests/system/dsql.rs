@@ -1,0 +1,440 @@
+//! The host against a stand-in for Aurora DSQL, and the stand-in against those it has to
+//! turn away.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dsql::auth_token::{AuthTokenGenerator, Config as TokenConfig};
+use aws_sdk_dsql::config::{Credentials, SharedCredentialsProvider};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use tenet_core::Fault;
+use tenet_database::{Ages, Database, Dsql, Endpoint, Schema};
+use tenet_events::Buses;
+use tenet_test_support::{ACCESS_KEY, Authority, Dsql as StandIn, Relay, SECRET_KEY, Terms};
+use tokio::net::TcpStream;
+use tokio::process::Command;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Client, Config, Error, NoTls, SimpleQueryMessage};
+
+use crate::lambda::{Lambda, bootstrap};
+use crate::support::eventbridge::Bus;
+use crate::support::host::{EAST, Host, WEST};
+use crate::support::{self, tenet};
+
+/// Long enough never to be what ends a test that works.
+fn later() -> Instant {
+    Instant::now() + Duration::from_secs(60)
+}
+
+/// The credentials that a stand-in knows, in a region of their own.
+async fn aws() -> SdkConfig {
+    signing_with(SECRET_KEY).await
+}
+
+async fn signing_with(secret: &str) -> SdkConfig {
+    let credentials = SharedCredentialsProvider::new(Credentials::new(ACCESS_KEY, secret, None, None, "test"));
+    aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new("eu-central-1"))
+        .credentials_provider(credentials)
+        .load()
+        .await
+}
+
+/// The way to a stand-in, as a function has it.
+fn cluster(stand_in: &StandIn) -> Dsql {
+    Dsql {
+        endpoint: stand_in.endpoint(),
+        address: Some("127.0.0.1".to_owned()),
+        region: None,
+        role: "app".to_owned(),
+        authorities: Some(stand_in.authority().to_owned()),
+        application: "orders:7".to_owned(),
+    }
+}
+
+async fn endpoint(stand_in: &StandIn) -> Endpoint {
+    Endpoint::dsql(&cluster(stand_in), &aws().await).unwrap()
+}
+
+/// Why there is no connection.
+async fn refusal(cluster: &Dsql, aws: &SdkConfig) -> Fault {
+    let database = Database::new(Endpoint::dsql(cluster, aws).unwrap(), 1);
+    let fault = database.warm(later()).await.unwrap_err();
+    assert!(fault.is_unavailable(), "{fault}");
+    fault
+}
+
+/// A client that is not the host, as far as it gets.
+struct Stranger {
+    names_the_server: bool,
+    speaks_postgresql: bool,
+    role: &'static str,
+    database: &'static str,
+    parameter: Option<(&'static str, &'static str)>,
+}
+
+/// One that does everything right.
+const STRANGER: Stranger =
+    Stranger { names_the_server: true, speaks_postgresql: true, role: "app", database: "postgres", parameter: None };
+
+impl Stranger {
+    async fn connect(self, stand_in: &StandIn) -> Result<Client, Error> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(stand_in.authority().as_bytes()).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let mut tls = builder.with_root_certificates(roots).with_no_client_auth();
+        tls.enable_sni = self.names_the_server;
+        if self.speaks_postgresql {
+            tls.alpn_protocols = vec![b"postgresql".to_vec()];
+        }
+        let socket = TcpStream::connect(("127.0.0.1", stand_in.port())).await.unwrap();
+        let name = stand_in.host().to_owned().try_into().unwrap();
+        let stream = tokio_rustls::TlsConnector::from(Arc::new(tls)).connect(name, socket).await.unwrap();
+
+        let token = TokenConfig::builder().hostname(stand_in.host()).region(Region::new(stand_in.region().to_owned()));
+        let generator = AuthTokenGenerator::new(token.build().unwrap());
+        let token = generator.db_connect_auth_token(&aws().await).await.unwrap();
+        let mut config = Config::new();
+        // TLS is there already.
+        config.user(self.role).dbname(self.database).password(token.as_str()).ssl_mode(SslMode::Disable);
+        if let Some((name, value)) = self.parameter {
+            config.options(format!("-c {name}={value}"));
+        }
+        let (client, driver) = config.connect_raw(stream, NoTls).await?;
+        tokio::spawn(driver);
+        Ok(client)
+    }
+}
+
+/// What the server said.
+fn said(error: &Error) -> (String, String) {
+    let error = error.as_db_error().unwrap_or_else(|| panic!("{error:?}"));
+    (error.code().code().to_owned(), error.message().to_owned())
+}
+
+const WRITE: &str = r#"{"operation":"write","transaction_id":"test-001","amount":100.50}"#;
+
+#[tokio::test]
+async fn every_operation_answers_and_costs_on_dsql_what_it_does_on_postgresql() {
+    let (plain, behind) = (support::database().await, support::database().await);
+    let stand_in = StandIn::start(behind.url(), Terms::of(EAST)).await;
+    let buses = Buses::new([EAST]).unwrap();
+    let relay = Relay::start(plain.url()).await;
+    let on_postgres = Host::start("rules", relay.url(), EAST, &buses);
+    let on_dsql = Host::on(endpoint(&stand_in).await, "rules", EAST, &buses);
+    for event in [
+        WRITE,
+        WRITE,
+        r#"{"operation":"write","transaction_id":"test-002","amount":100.505}"#,
+        r#"{"operation":"write","transaction_id":"test-001","amount":1,"idempotency_key":"other"}"#,
+        r#"{"operation":"read"}"#,
+        r#"{"operation":"open-account","account":"ann","opening_balance":100.00,"daily_ceiling":60}"#,
+        r#"{"operation":"open-account","account":"bob","opening_balance":0,"daily_ceiling":60}"#,
+        r#"{"operation":"show-account","account":"ann"}"#,
+        r#"{"operation":"transfer","transfer_id":"t-1","from":"ann","to":"bob","amount":70}"#,
+    ] {
+        relay.reset();
+        stand_in.reset();
+        let (one, other) = (on_postgres.invoke(event).await, on_dsql.invoke(event).await);
+        assert_eq!((one.answer.status, &one.answer.body), (other.answer.status, &other.answer.body), "{event}");
+        assert_eq!(one.receipt.round_trips, other.receipt.round_trips, "{event}");
+        assert_eq!(relay.round_trips(), stand_in.round_trips(), "{event}");
+    }
+    assert_eq!(stand_in.refused(), [""; 0]);
+    assert_eq!(stand_in.let_in(), [("app".to_owned(), "orders:7".to_owned())]);
+    assert_eq!(stand_in.turned_away(), [""; 0]);
+}
+
+#[tokio::test]
+async fn two_regions_with_tokens_of_their_own_share_one_database() {
+    let database = support::database().await;
+    let (east, west) =
+        tokio::join!(StandIn::start(database.url(), Terms::of(EAST)), StandIn::start(database.url(), Terms::of(WEST)),);
+    let buses = Buses::new([EAST, WEST]).unwrap();
+    let in_east = Host::on(endpoint(&east).await, "rules", EAST, &buses);
+    let in_west = Host::on(endpoint(&west).await, "rules", WEST, &buses);
+    let written = in_east.reply(WRITE).await;
+    assert_eq!(in_west.reply(WRITE).await, written);
+    assert!(in_west.reply(r#"{"operation":"read"}"#).await.contains(r#"{\"transaction_count\":1,"#));
+    assert_eq!((east.let_in().len(), west.let_in().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn whatever_is_wrong_with_a_connection_is_said() {
+    let database = support::database().await;
+    let start = |terms| StandIn::start(database.url(), terms);
+    let aws = aws().await;
+    let right = start(Terms::of(EAST)).await;
+    let here = cluster(&right);
+
+    // The certificate is for another name, or from an authority that nobody trusts.
+    let other_name = start(Terms { certified: Some("other.example".to_owned()), ..Terms::of(EAST) }).await;
+    let fault = refusal(&cluster(&other_name), &aws).await;
+    assert!(fault.to_string().contains("not valid for name"), "{fault}");
+    for authorities in [Some(Authority::new().pem()), None] {
+        let fault = refusal(&Dsql { authorities, ..here.clone() }, &aws).await;
+        assert!(fault.to_string().contains("UnknownIssuer"), "{fault}");
+    }
+
+    // The token is for another region, by another key, or too old.
+    let fault = refusal(&here, &signing_with("not the secret").await).await;
+    assert!(fault.to_string().contains("signature is not right"), "{fault}");
+    assert!(!fault.to_string().contains("X-Amz"), "{fault}");
+    let hour = Duration::from_secs(3600);
+    let tomorrow = start(Terms { clock_ahead: hour, ..Terms::of(EAST) }).await;
+    let fault = refusal(&cluster(&tomorrow), &aws).await;
+    assert!(fault.to_string().contains("access denied") && fault.to_string().contains("expired"), "{fault}");
+    let anonymous = start(Terms { host: Some("db.example".to_owned()), ..Terms::of(EAST) }).await;
+    let elsewhere = Dsql { region: Some(WEST.to_owned()), ..cluster(&anonymous) };
+    let fault = refusal(&elsewhere, &aws).await;
+    assert!(fault.to_string().contains("for the region us-west-2"), "{fault}");
+
+    Database::new(endpoint(&right).await, 1).warm(later()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stand_in_lets_nobody_in_whom_dsql_would_not() {
+    let database = support::database().await;
+    let stand_in = StandIn::start(database.url(), Terms::of(EAST)).await;
+    assert!(STRANGER.connect(&stand_in).await.is_ok());
+    let no_name = Stranger { names_the_server: false, ..STRANGER };
+    let no_protocol = Stranger { speaks_postgresql: false, ..STRANGER };
+    let as_admin = Stranger { role: "admin", ..STRANGER };
+    let elsewhere = Stranger { database: "orders", ..STRANGER };
+    let impatient = Stranger { parameter: Some(("statement_timeout", "5")), ..STRANGER };
+    let mut words = Vec::new();
+    for (stranger, says) in [
+        (no_name, "unable to accept connection, sni was not received"),
+        (no_protocol, "without ALPN protocol negotiation extension"),
+        (as_admin, "Wrong user to action mapping. user: admin, action: DbConnect"),
+        (elsewhere, "database \"orders\" does not exist"),
+        (impatient, "setting configuration parameter \"statement_timeout\" not supported"),
+    ] {
+        let (_, message) = said(&stranger.connect(&stand_in).await.err().unwrap());
+        assert!(message.contains(says), "{message}");
+        words.push(message);
+    }
+    let plain = format!("postgres://app@127.0.0.1:{}/postgres", stand_in.port());
+    let fault = Database::new(Endpoint::parse(&plain).unwrap(), 1).warm(later()).await.unwrap_err();
+    assert!(fault.to_string().contains("TLS is required"), "{fault}");
+    assert_eq!(stand_in.turned_away()[..words.len()], words);
+}
+
+#[tokio::test]
+async fn a_stand_in_refuses_what_dsql_does_not_know_and_the_transaction_with_it() {
+    let database = support::database().await;
+    let stand_in = StandIn::start(database.url(), Terms::of(EAST)).await;
+    let client = STRANGER.connect(&stand_in).await.unwrap();
+    client.batch_execute("CREATE TABLE items (id int PRIMARY KEY, n int)").await.unwrap();
+    for (statement, says) in [
+        ("SAVEPOINT a", "SAVEPOINT"),
+        ("SET statement_timeout = 1", "setting configuration parameter \"statement_timeout\" not supported"),
+        ("TRUNCATE items", "TRUNCATE"),
+        ("SELECT * FROM items FOR SHARE", "locking clauses"),
+    ] {
+        client.batch_execute("BEGIN; INSERT INTO items VALUES (1, 1)").await.unwrap();
+        let (code, message) = said(&client.batch_execute(statement).await.unwrap_err());
+        assert!(code == "0A000" && message.contains(says), "{code} {message}");
+        assert_eq!(said(&client.batch_execute("SELECT 1").await.unwrap_err()).0, "25P02", "{statement}");
+        client.batch_execute("COMMIT").await.unwrap();
+
+        let (code, message) = said(&client.query_typed(statement, &[]).await.unwrap_err());
+        assert!(code == "0A000" && message.contains(says), "{code} {message}");
+        client.query_typed("SELECT 1", &[]).await.unwrap();
+    }
+    let (code, message) = said(&client.batch_execute("BEGIN ISOLATION LEVEL SERIALIZABLE").await.unwrap_err());
+    assert!(code == "0A000" && message.contains("REPEATABLE READ"), "{code} {message}");
+    assert_eq!(database.count("select count(*) from items").await, 0);
+    // An error of the server's own passes as it is.
+    assert_eq!(said(&client.batch_execute("SELEKT").await.unwrap_err()).0, "42601");
+}
+
+#[tokio::test]
+async fn a_stand_in_builds_an_index_in_the_background_or_not_at_all() {
+    let database = support::database().await;
+    let stand_in = StandIn::start(database.url(), Terms::of(EAST)).await;
+    let client = STRANGER.connect(&stand_in).await.unwrap();
+    client.batch_execute("CREATE TABLE items (id int PRIMARY KEY, n int)").await.unwrap();
+    let (_, message) = said(&client.batch_execute("CREATE INDEX a ON items (n)").await.unwrap_err());
+    assert_eq!(message, "unsupported mode. please use CREATE INDEX ASYNC.");
+    let answers = client.simple_query("CREATE INDEX ASYNC a ON items (n)").await.unwrap();
+    let job = answers.iter().find_map(|answer| match answer {
+        SimpleQueryMessage::Row(row) => row.get("job_id"),
+        _ => None,
+    });
+    assert_eq!(job.map(str::len), Some(26));
+    let rows = client.query_typed("CREATE UNIQUE INDEX ASYNC b ON items (n)", &[]).await.unwrap();
+    assert_eq!(rows[0].get::<_, &str>("job_id").len(), 26);
+    assert_eq!(database.count("select count(*) from pg_indexes where tablename = 'items'").await, 3);
+}
+
+#[tokio::test]
+async fn a_message_longer_than_dsql_takes_ends_the_connection_by_name() {
+    let database = support::database().await;
+    let stand_in = StandIn::start(database.url(), Terms::of(EAST)).await;
+    let client = STRANGER.connect(&stand_in).await.unwrap();
+    let long = format!("SELECT '{}'", "x".repeat(10 << 20));
+    let (code, message) = said(&client.batch_execute(&long).await.unwrap_err());
+    assert_eq!((code.as_str(), message.as_str()), ("08P01", "invalid message length"));
+}
+
+/// Checks that the next request is served on a new connection and notices nothing.
+async fn replaced(stand_in: &StandIn, host: &Host, by: impl Future<Output = ()>) {
+    let counted = host.invoke(r#"{"operation":"read"}"#).await;
+    let before = stand_in.let_in().len();
+    by.await;
+    let again = host.invoke(r#"{"operation":"read"}"#).await;
+    assert_eq!(again.answer.body, counted.answer.body);
+    assert_eq!(stand_in.let_in().len(), before + 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_dsql_ends_or_the_way_forgets_is_replaced_unnoticed() {
+    let database = support::database().await;
+    let buses = Buses::new([EAST]).unwrap();
+
+    let stand_in = StandIn::start(database.url(), Terms { age: Some(Duration::ZERO), ..Terms::of(EAST) }).await;
+    let host = Host::on(endpoint(&stand_in).await, "rules", EAST, &buses);
+    replaced(&stand_in, &host, stand_in.alone()).await;
+
+    let stand_in = StandIn::start(database.url(), Terms::of(EAST)).await;
+    let host = Host::on(endpoint(&stand_in).await, "rules", EAST, &buses);
+    replaced(&stand_in, &host, async {
+        stand_in.cut();
+        stand_in.alone().await;
+    })
+    .await;
+
+    // Nothing tells the host of this one; it asks.
+    let careful = Ages { trusted: Duration::ZERO, ..Ages::default() };
+    let host = Host::over(Database::with_ages(endpoint(&stand_in).await, 4, careful), "rules", EAST, &buses);
+    replaced(&stand_in, &host, async { stand_in.fall_silent() }).await;
+}
+
+#[tokio::test]
+async fn a_connection_is_given_up_at_its_age_and_asked_for_a_sign_of_life_after_a_pause() {
+    let database = support::database().await;
+    let stand_in = StandIn::start(database.url(), Terms::of(EAST)).await;
+    let buses = Buses::new([EAST]).unwrap();
+    let read = r#"{"operation":"read"}"#;
+    let with = async |ages| Host::over(Database::with_ages(endpoint(&stand_in).await, 4, ages), "rules", EAST, &buses);
+
+    // As it is in a region: nothing is asked.
+    let host = with(Ages::default()).await;
+    let cost = host.invoke(read).await.receipt.round_trips;
+    for _ in 0..3 {
+        stand_in.reset();
+        host.invoke(read).await;
+        assert_eq!((stand_in.round_trips(), stand_in.let_in().len()), (cost, 1));
+    }
+    let host = with(Ages { trusted: Duration::ZERO, ..Ages::default() }).await;
+    host.invoke(read).await;
+    stand_in.reset();
+    host.invoke(read).await;
+    assert_eq!((stand_in.round_trips(), stand_in.let_in().len()), (cost + 1, 2));
+    let host = with(Ages { longest: Duration::ZERO, ..Ages::default() }).await;
+    host.invoke(read).await;
+    host.invoke(read).await;
+    assert_eq!(stand_in.let_in().len(), 4);
+}
+
+#[tokio::test]
+async fn who_connects_too_fast_waits_and_is_let_in() {
+    let database = support::database().await;
+    let stand_in = StandIn::start(database.url(), Terms { rate: Some((1, 10)), ..Terms::of(EAST) }).await;
+    let connections = [(); 3].map(|()| async { Database::new(endpoint(&stand_in).await, 1).warm(later()).await });
+    let [a, b, c] = connections;
+    let (a, b, c) = tokio::join!(a, b, c);
+    a.and(b).and(c).unwrap();
+    assert_eq!(stand_in.let_in().len(), 3);
+    let turned_away = stand_in.turned_away();
+    assert!(turned_away.iter().all(|why| why.contains("rate exceeded")) && turned_away.len() >= 2, "{turned_away:?}");
+
+    // Whoever has no time to wait is told why.
+    let full = StandIn::start(database.url(), Terms { rate: Some((0, 0)), ..Terms::of(EAST) }).await;
+    let soon = Instant::now() + Duration::from_millis(500);
+    let fault = Database::new(endpoint(&full).await, 1).warm(soon).await.unwrap_err();
+    assert!(fault.to_string().contains("53400") || fault.is_deadline(), "{fault}");
+}
+
+#[tokio::test]
+async fn closing_waits_for_what_is_under_way_and_says_goodbye() {
+    let database = support::database().await;
+    let stand_in = StandIn::start(database.url(), Terms::of(EAST)).await;
+    let ledger = Database::new(endpoint(&stand_in).await, 2);
+    ledger.warm(later()).await.unwrap();
+    stand_in.reset();
+    ledger.close(later()).await;
+    stand_in.alone().await;
+    assert_eq!((stand_in.goodbyes(), stand_in.messages()), (1, 1));
+    assert!(ledger.warm(later()).await.unwrap_err().is_unavailable());
+}
+
+#[tokio::test]
+async fn the_schema_is_applied_as_admin_and_by_nobody_else() {
+    let database = support::empty_database().await;
+    let stand_in = StandIn::start(database.url(), Terms::of(EAST)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("ca.pem");
+    std::fs::write(&ca, stand_in.authority()).unwrap();
+    let bundle = support::bundle::bundle("rules").0;
+    let mut command = std::process::Command::new(support::path("TENET_TEST_TENET"));
+    command
+        .args(["schema", "apply", "--dsql-endpoint", &stand_in.endpoint(), "--dsql-address", "127.0.0.1"])
+        .args(["--dsql-ca".as_ref(), ca.as_os_str(), bundle.as_os_str()])
+        .envs([("AWS_ACCESS_KEY_ID", ACCESS_KEY), ("AWS_SECRET_ACCESS_KEY", SECRET_KEY)])
+        .envs([("AWS_CONFIG_FILE", "/dev/null"), ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")]);
+    let ended = tokio::task::spawn_blocking(move || tenet::run(&mut command)).await.unwrap();
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert_eq!(stand_in.let_in(), [("admin".to_owned(), "tenet schema".to_owned())]);
+    assert_eq!(database.count("select count(*) from transactions").await, 0);
+    assert_eq!(stand_in.refused(), [""; 0]);
+
+    let step = |name: &str, sql: &str| [(name.to_owned(), sql.to_owned())];
+    let admin = Endpoint::dsql(&Dsql { role: Dsql::ADMIN.to_owned(), ..cluster(&stand_in) }, &aws().await).unwrap();
+    Schema::apply(&admin, &step("0001_index", "CREATE INDEX ASYNC IF NOT EXISTS i ON transactions (region)"))
+        .await
+        .unwrap();
+    let error = Schema::apply(&admin, &step("0002_sequence", "CREATE SEQUENCE s")).await.unwrap_err();
+    assert!(error.to_string().contains("requires an explicit CACHE"), "{error}");
+}
+
+#[tokio::test]
+async fn the_function_answers_the_recipe_from_dsql() {
+    let database = support::database().await;
+    let stand_in = StandIn::start(database.url(), Terms::of(EAST)).await;
+    let bus = Bus::create().await;
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("ca.pem");
+    std::fs::write(&ca, stand_in.authority()).unwrap();
+    let function = |role: &str| {
+        let mut command: Command = bootstrap("", bus.name());
+        command
+            .env_remove("TENET_DATABASE_URL")
+            .env("TENET_DSQL_ENDPOINT", stand_in.endpoint())
+            .env("TENET_DSQL_ADDRESS", "127.0.0.1")
+            .env("TENET_DSQL_ROLE", role)
+            .env("TENET_DSQL_CA", &ca);
+        command
+    };
+    let mut lambda = Lambda::of(function("app")).await;
+    let written = r#"{"statusCode":200,"body":"{\"message\":\"Transaction created successfully\",\"transaction_id\":\"test-001\"}"}"#;
+    assert_eq!(lambda.invoke(WRITE).await, (200, written.to_owned()));
+    let counted = r#"{"statusCode":200,"body":"{\"transaction_count\":1,\"region\":\"us-east-1\"}"}"#;
+    assert_eq!(lambda.invoke(r#"{"operation":"read"}"#).await.1, counted);
+    // Idle, it loses its connection, and the caller does not notice.
+    stand_in.cut();
+    assert_eq!(lambda.invoke(WRITE).await.1, written);
+    assert_eq!(bus.receive(1).await.len(), 1);
+    assert!(stand_in.let_in().iter().all(|client| *client == ("app".to_owned(), "tenet:1".to_owned())));
+    assert_eq!(stand_in.refused(), [""; 0]);
+
+    let refused = function("admin").stderr(std::process::Stdio::piped()).output().await.unwrap();
+    let stderr = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && stderr.contains("TENET_DSQL_ROLE is admin"), "{stderr}");
+}
