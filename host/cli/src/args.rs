@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use tenet_engine::TARGETS;
 
 /// Builds transaction rules and runs them on this machine.
 #[derive(Debug, Parser)]
@@ -16,7 +17,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Compile the rules of a bundle, first to WebAssembly components, then for this machine.
+    /// Compile the rules of a bundle, first to WebAssembly components, then for a machine.
     Build(BuildArgs),
     /// Make a bundle with one rule, or a rule in a bundle.
     ///
@@ -55,9 +56,22 @@ pub(crate) struct BuildArgs {
     #[arg(default_value = ".")]
     pub(crate) bundle: PathBuf,
 
-    /// Where the built bundle goes; `target/tenet` in the bundle's folder unless given.
+    /// Where the built bundle goes; unless given `target/tenet` in the bundle's folder, and
+    /// with --target the folder in there that is called as the target is.
     #[arg(long)]
     pub(crate) out: Option<PathBuf>,
+
+    /// Whom the rules are compiled for, as Lambda offers it: `x86_64`, `aarch64`, or the whole
+    /// triple. This machine unless given.
+    #[arg(long, value_parser = target)]
+    pub(crate) target: Option<&'static str>,
+}
+
+/// The target of this name: its triple or the first part of it.
+fn target(name: &str) -> Result<&'static str, String> {
+    let named = |target: &&str| *target == name || target.split('-').next() == Some(name);
+    let known = || format!("there are {}", TARGETS.join(" and "));
+    TARGETS.into_iter().find(named).ok_or_else(known)
 }
 
 #[derive(Debug, clap::Args)]
@@ -162,8 +176,17 @@ pub(crate) struct SchemaArgs {
 mod tests {
     use clap::CommandFactory;
 
+    use super::*;
+
     #[test]
     fn the_command_line_is_consistent() {
-        super::Args::command().debug_assert();
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_target_goes_by_its_triple_or_its_first_part() {
+        assert_eq!(target("aarch64"), Ok("aarch64-unknown-linux-gnu"));
+        assert_eq!(target("x86_64-unknown-linux-gnu"), Ok("x86_64-unknown-linux-gnu"));
+        assert!(target("riscv64").unwrap_err().contains("aarch64-unknown-linux-gnu"));
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use tenet_build::{Bundle, Progress};
 use tenet_core::bundle::{CompiledFor, File, INDEX, Index};
-use tenet_engine::{Compiler, Engine, Library};
+use tenet_engine::{Compiler, Engine, Library, OWN_TARGET};
 
 use crate::args::BuildArgs;
 use crate::report::Problem;
@@ -16,11 +16,15 @@ pub(crate) const MANIFEST: &str = "tenet.toml";
 /// The file of a built bundle that tells callers what its operations take and give.
 const OPENAPI: &str = "openapi.json";
 
-/// Builds a bundle: components, then code for this machine, then what callers are told of
-/// them, then the index of all.
+/// Builds a bundle: components, then code for this machine or the one that is named, then what
+/// callers are told of them, then the index of all.
 pub(crate) async fn build(args: &BuildArgs) -> anyhow::Result<()> {
-    let out = args.out.clone().unwrap_or_else(|| default_out(&args.bundle));
-    let index = make(&args.bundle, &out).await?;
+    let out = match (&args.out, args.target) {
+        (Some(out), _) => out.clone(),
+        (None, Some(target)) => default_out(&args.bundle).join(target),
+        (None, None) => default_out(&args.bundle),
+    };
+    let index = make(&args.bundle, &out, args.target.unwrap_or(OWN_TARGET)).await?;
     eprintln!("built {} rules into {}", index.rules.len(), out.display());
     Ok(())
 }
@@ -29,7 +33,7 @@ pub(crate) async fn build(args: &BuildArgs) -> anyhow::Result<()> {
 pub(crate) async fn open(folder: &Path) -> anyhow::Result<(PathBuf, Index)> {
     if folder.join(MANIFEST).is_file() {
         let out = default_out(folder);
-        let index = make(folder, &out).await?;
+        let index = make(folder, &out, OWN_TARGET).await?;
         return Ok((out, index));
     }
     if !folder.join(INDEX).is_file() {
@@ -60,12 +64,12 @@ fn default_out(bundle: &Path) -> PathBuf {
     bundle.join("target").join("tenet")
 }
 
-async fn make(source: &Path, out: &Path) -> anyhow::Result<Index> {
+async fn make(source: &Path, out: &Path, target: &str) -> anyhow::Result<Index> {
     let mut waiting = Waiting::new();
     let bundle = Bundle::open(source)?;
     bundle.check_events(|pattern| tenet_events::Pattern::of(pattern).map(drop))?;
     let mut index = bundle.build(out, &mut waiting)?;
-    let compiler = Compiler::new(tenet_engine::OWN_TARGET)?;
+    let compiler = Compiler::new(target)?;
     let compiled_for = CompiledFor { target: compiler.target().to_owned(), engine: compiler.fingerprint() };
     let up_to_date = index.compiled_for.as_ref() == Some(&compiled_for);
     for rule in &mut index.rules {

@@ -4,12 +4,12 @@ use std::fmt;
 use wasmtime::component::{Component, Linker};
 
 use crate::call::CallState;
-use crate::settings::{self, OWN_TARGET};
+use crate::settings::{self, OWN_TARGET, TARGETS};
 use crate::v1;
 
 /// Compiles rules ahead of time, for this host's target or another one.
 pub struct Compiler {
-    target: String,
+    target: &'static str,
     /// Where a component's types are looked at, which only the own target can.
     own: wasmtime::Engine,
     linker: Linker<CallState>,
@@ -25,9 +25,12 @@ pub struct CompileError {
 }
 
 impl Compiler {
-    /// A compiler for a target triple: `x86_64-unknown-linux-gnu` or
-    /// `aarch64-unknown-linux-gnu`.
+    /// A compiler for one of the [`TARGETS`], whichever of them this host runs on.
     pub fn new(target: &str) -> Result<Self, CompileError> {
+        let Some(target) = TARGETS.into_iter().find(|known| *known == target) else {
+            let known = TARGETS.join(" and ");
+            return Err(CompileError::new(format!("rules are compiled for {known}, and not for {target}")));
+        };
         let fail = |error: wasmtime::Error| CompileError::new(format!("cannot compile for {target}")).because(error);
         let own = settings::pooled(OWN_TARGET, 1)
             .and_then(|config| wasmtime::Engine::new(&config))
@@ -40,18 +43,18 @@ impl Compiler {
             let config = settings::on_demand(target).map_err(fail)?;
             Some(wasmtime::Engine::new(&config).map_err(fail)?)
         };
-        Ok(Self { target: target.to_owned(), own, linker, foreign })
+        Ok(Self { target, own, linker, foreign })
     }
 
     /// The target triple.
-    pub fn target(&self) -> &str {
-        &self.target
+    pub fn target(&self) -> &'static str {
+        self.target
     }
 
-    /// The word of the engines that can load the result; see
-    /// [`Engine::fingerprint`](crate::Engine::fingerprint).
+    /// The word of the engines that can load the result: an [`Engine`](crate::Engine) on the
+    /// target has it for its own.
     pub fn fingerprint(&self) -> String {
-        settings::fingerprint()
+        settings::fingerprint(self.target)
     }
 
     /// Compiles a component that is a rule: what it imports the host offers, and what it

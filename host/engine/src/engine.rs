@@ -49,7 +49,7 @@ impl Engine {
     /// The engine's word for its version and its settings. Compiled rules carry the word
     /// of the engine that they were compiled for, and another engine refuses them.
     pub fn fingerprint(&self) -> String {
-        settings::fingerprint()
+        settings::fingerprint(OWN_TARGET)
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {

@@ -43,4 +43,4 @@ pub use describe::DescribeError;
 pub use engine::{Engine, EngineError};
 pub use library::Library;
 pub use load_error::LoadError;
-pub use settings::OWN_TARGET;
+pub use settings::{OWN_TARGET, TARGETS};

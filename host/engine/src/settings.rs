@@ -5,15 +5,25 @@ use std::num::NonZeroUsize;
 
 use wasmtime::{Config, Enabled, ModuleVersionStrategy, PoolingAllocationConfig};
 
-/// The target that this host loads compiled rules for. Named, never "native": code made
-/// for the compiling machine may ask for CPU features that the running one lacks.
+const X86_64: &str = "x86_64-unknown-linux-gnu";
+const AARCH64: &str = "aarch64-unknown-linux-gnu";
+
+/// The targets that rules are compiled for, each by its triple: the two that Lambda has.
+pub const TARGETS: [&str; 2] = [X86_64, AARCH64];
+
+/// The one of [`TARGETS`] that this host loads compiled rules for. Named, never "native":
+/// code made for the compiling machine may ask for CPU features that the running one lacks.
 pub const OWN_TARGET: &str = if cfg!(target_arch = "aarch64") {
-    "aarch64-unknown-linux-gnu"
+    AARCH64
 } else if cfg!(target_arch = "x86_64") {
-    "x86_64-unknown-linux-gnu"
+    X86_64
 } else {
     panic!("rules are compiled for x86_64 and aarch64 only")
 };
+
+/// What a target's code assumes of the processor: the least that every one of its kind has.
+/// To ask for more is unsafe in wasmtime, and vectors are not what rules are made of.
+const PROCESSORS: [(&str, &str); 2] = [(X86_64, "x86-64"), (AARCH64, "armv8-a")];
 
 /// The most linear memory that any rule can have, whatever its limits say.
 pub(crate) const MEMORY_CEILING: u64 = 1 << 30;
@@ -104,11 +114,14 @@ pub(crate) fn pooled(target: &str, slots: u32) -> wasmtime::Result<Config> {
     Ok(config)
 }
 
-/// The engine's word for its version and for the settings that compiled code depends on:
-/// `wasmtime-48+epochs+...`. The rest of its settings wasmtime compares itself.
-pub(crate) fn fingerprint() -> String {
+/// The engine's word for its version, the processor and the settings that compiled code
+/// depends on: `wasmtime-48+x86-64+epochs+...`. The rest of its settings wasmtime compares
+/// itself.
+pub(crate) fn fingerprint(target: &str) -> String {
     let version = ModuleVersionStrategy::WasmtimeVersion;
-    CODE.iter().fold(format!("wasmtime-{}", version.as_str()), |word, (name, _)| word + "+" + name)
+    let processor = PROCESSORS.iter().find(|(known, _)| *known == target).map_or(target, |(_, processor)| *processor);
+    let word = format!("wasmtime-{}+{processor}", version.as_str());
+    CODE.iter().fold(word, |word, (name, _)| word + "+" + name)
 }
 
 #[cfg(test)]
@@ -116,10 +129,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_fingerprint_names_version_and_settings() {
-        let word = fingerprint();
-        assert!(word.starts_with("wasmtime-48+epochs+"), "{word}");
-        assert!(word.contains("+canonical-nan"), "{word}");
+    fn the_fingerprint_names_version_processor_and_settings() {
+        for (target, processor) in [(X86_64, "x86-64"), (AARCH64, "armv8-a")] {
+            let word = fingerprint(target);
+            assert!(word.starts_with(&format!("wasmtime-48+{processor}+epochs+")), "{word}");
+            assert!(word.contains("+canonical-nan"), "{word}");
+        }
     }
 
     #[test]

@@ -3,13 +3,18 @@
 //! A task does all the set-up that it needs, says what it is doing, and ends what it
 //! started. It depends on `host/build` and nothing heavier, so that it starts at once.
 
+mod architecture;
 mod bench;
 mod demo;
+mod deployment;
+mod glibc;
 mod guests;
 mod licences;
 mod lint;
-mod moto;
+mod package;
+mod release;
 mod repository;
+mod server;
 mod stages;
 mod tally;
 mod test;
@@ -17,6 +22,7 @@ mod venv;
 
 use std::process::ExitCode;
 
+use crate::package::Wanted;
 use crate::repository::Repository;
 
 const USAGE: &str = "\
@@ -25,6 +31,9 @@ usage: cargo xtask TASK
   demo         build everything and tell the story of one transaction in two regions
   test [NAME]  every check and every test there is; with NAME only tests with it in their name
   bench [NAME] measure what a call, its rows and a start cost; with NAME only one of call, rows, start
+  package [x86_64|arm64] [--bundle PATH]
+               the zips that Lambda is given, of the function and a bundle's rules (the example
+               rules unless one is named), into target/tenet/package
   guests       build the example rules and the guests of the tests into target/tenet
   lint         formatting, clippy, documentation, licences and duplicate versions";
 
@@ -40,6 +49,9 @@ fn main() -> ExitCode {
         ["bench", name] => bench::bench(&repository, Some(name)).map(|()| ExitCode::SUCCESS),
         ["guests"] => guests::task(&repository).map(|()| ExitCode::SUCCESS),
         ["lint"] => lint::task(&repository).map(|()| ExitCode::SUCCESS),
+        ["package", rest @ ..] if let Some(wanted) = Wanted::parse(rest) => {
+            package::package(&repository, &wanted).map(|()| ExitCode::SUCCESS)
+        }
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

@@ -5,10 +5,11 @@ use std::thread;
 use anyhow::{Context, anyhow};
 use tenet_build::{PrivatePostgres, Programs, Toolchain};
 
+use crate::deployment::Deployment;
 use crate::guests::{self, GUESTS, RULES};
 use crate::lint;
-use crate::moto::Moto;
 use crate::repository::{self, Repository, run};
+use crate::server::Server;
 use crate::stages::Stages;
 use crate::tally::Tally;
 use crate::venv::Venv;
@@ -19,6 +20,9 @@ const TEMPLATE: &str = "tenet_template";
 /// The Lambda function built alone, as it is deployed: a build of the whole workspace would
 /// unify its features with the harness's and put a compiler into it.
 const BOOTSTRAP: &str = "target/tenet/bootstrap";
+
+/// The same with the example rules, packed as it is for Lambda.
+const PACKAGE: &str = "target/tenet/package.zip";
 
 /// Every check and every test there is; with `name` only the tests that have it in theirs.
 pub(crate) fn test(repository: &Repository, name: Option<&str>) -> anyhow::Result<()> {
@@ -47,6 +51,11 @@ fn all(repository: &Repository, name: Option<&str>, stages: &mut Stages, tally: 
     })?;
     let venv = stages.run("setup", || setup.join().map_err(|_| anyhow!("the set-up panicked"))?)?;
     stages.run("guests", || guests::build(repository))?;
+    stages.run("package", || {
+        let bootstrap = fs::read(repository.path(BOOTSTRAP)).context("cannot read bootstrap")?;
+        Deployment::new(bootstrap, &repository.path(RULES))?.write(&repository.path(PACKAGE))?;
+        Ok(())
+    })?;
     let servers = stages.run("servers", || Servers::start(repository, &venv))?;
     stages.run("tests", || {
         let test = ["test", "--locked", "--workspace", "--no-fail-fast"];
@@ -64,13 +73,14 @@ fn all(repository: &Repository, name: Option<&str>, stages: &mut Stages, tally: 
 fn set_up(repository: &Repository) -> anyhow::Result<Venv> {
     Toolchain::find(&repository.path("guest"))?;
     Programs::find()?;
-    Venv::ready(repository)
+    Venv::for_tests(repository)
 }
 
 /// The servers that the tests use.
 struct Servers {
     postgres: PrivatePostgres,
-    moto: Moto,
+    moto: Server,
+    ministack: Server,
 }
 
 impl Servers {
@@ -80,7 +90,8 @@ impl Servers {
         let url = postgres.url(TEMPLATE);
         let apply = ["schema", "apply", "--database-url", &url, RULES, GUESTS];
         run(&mut repository.command(&repository.binary("tenet"), &apply))?;
-        Ok(Self { postgres, moto: Moto::start(repository, venv)? })
+        let (moto, ministack) = (Server::moto(repository, venv)?, Server::ministack(repository, venv)?);
+        Ok(Self { postgres, moto, ministack })
     }
 
     /// Hands on where everything is.
@@ -89,6 +100,8 @@ impl Servers {
             .env("TENET_TEST_POSTGRES", self.postgres.url("postgres"))
             .env("TENET_TEST_TEMPLATE", TEMPLATE)
             .env("TENET_TEST_EVENTBRIDGE", self.moto.url())
+            .env("TENET_TEST_MINISTACK", self.ministack.url())
+            .env("TENET_TEST_PACKAGE", repository.path(PACKAGE))
             .env("TENET_TEST_BOOTSTRAP", repository.path(BOOTSTRAP))
             .env("TENET_TEST_CARGO_LAMBDA", venv.program("cargo-lambda"))
             .env("TENET_TEST_SCHEMATHESIS", venv.program("schemathesis"))

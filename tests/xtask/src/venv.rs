@@ -6,33 +6,59 @@ use anyhow::Context;
 
 use crate::repository::{Repository, run};
 
-/// What is in the environment, to the version.
-const REQUIREMENTS: &str = include_str!("../requirements.txt");
-
-/// The Python programs that the tests drive, in an environment below `target`.
+/// Python programs in an environment below `target`, each to the version.
 #[derive(Debug)]
 pub(crate) struct Venv {
     folder: PathBuf,
 }
 
+/// What is in an environment, by the file that lists it.
+struct Requirements {
+    file: &'static str,
+    text: &'static str,
+    folder: &'static str,
+}
+
+const TESTS: Requirements = Requirements {
+    file: "tests/xtask/requirements.txt",
+    text: include_str!("../requirements.txt"),
+    folder: "target/tenet/venv",
+};
+
+const PACKAGING: Requirements = Requirements {
+    file: "tests/xtask/packaging.txt",
+    text: include_str!("../packaging.txt"),
+    folder: "target/tenet/venv-packaging",
+};
+
 impl Venv {
+    /// The programs that the tests drive.
+    pub(crate) fn for_tests(repository: &Repository) -> anyhow::Result<Self> {
+        Self::ready(repository, &TESTS)
+    }
+
+    /// What links a function for another machine than this.
+    pub(crate) fn for_packaging(repository: &Repository) -> anyhow::Result<Self> {
+        Self::ready(repository, &PACKAGING)
+    }
+
     /// Makes the environment unless it is there and as it should be.
-    pub(crate) fn ready(repository: &Repository) -> anyhow::Result<Self> {
-        let folder = repository.path("target/tenet/venv");
+    fn ready(repository: &Repository, requirements: &Requirements) -> anyhow::Result<Self> {
+        let folder = repository.path(requirements.folder);
         // Written last: an environment without it was never finished.
         let installed = folder.join("installed.txt");
-        if fs::read_to_string(&installed).is_ok_and(|text| text == REQUIREMENTS) {
+        if fs::read_to_string(&installed).is_ok_and(|text| text == requirements.text) {
             return Ok(Self { folder });
         }
-        eprintln!("installing moto, cargo-lambda and schemathesis into {}", folder.display());
+        eprintln!("installing {} into {}", requirements.file, folder.display());
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
         }
         create(&folder)?;
         let mut pip = Command::new(folder.join("bin/python"));
         pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps", "-r"]);
-        run(pip.arg(repository.path("tests/xtask/requirements.txt")))?;
-        fs::write(&installed, REQUIREMENTS).with_context(|| format!("cannot write {}", installed.display()))?;
+        run(pip.arg(repository.path(requirements.file)))?;
+        fs::write(&installed, requirements.text).with_context(|| format!("cannot write {}", installed.display()))?;
         Ok(Self { folder })
     }
 

@@ -1,0 +1,126 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+
+use crate::architecture::Architecture;
+use crate::deployment::Deployment;
+use crate::release;
+use crate::repository::{Repository, run};
+use crate::stages::Stages;
+
+/// Where the zips are left, and beside each the bundle that is in it.
+const OUT: &str = "target/tenet/package";
+
+/// The most bytes of a zip. What Lambda fetches and unpacks before a function starts is part
+/// of every cold start.
+const LIMIT: u64 = 8_000_000;
+
+/// The bundle that is packed unless another one is named: the example rules.
+const EXAMPLES: &str = "guest/rules";
+
+/// What is to be packed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Wanted<'a> {
+    /// One architecture, or as many as this machine can make.
+    architecture: Option<Architecture>,
+    bundle: Option<&'a str>,
+}
+
+impl<'a> Wanted<'a> {
+    /// Reads `[ARCHITECTURE] [--bundle PATH]`.
+    pub(crate) fn parse(mut arguments: &[&'a str]) -> Option<Self> {
+        let architecture = match arguments.split_first() {
+            Some((first, rest)) if !first.starts_with('-') => {
+                arguments = rest;
+                Some(Architecture::of(first)?)
+            }
+            _ => None,
+        };
+        let bundle = match arguments {
+            [] => None,
+            ["--bundle", path] => Some(*path),
+            _ => return None,
+        };
+        Some(Self { architecture, bundle })
+    }
+}
+
+/// Makes the zips that Lambda is given.
+pub(crate) fn package(repository: &Repository, wanted: &Wanted) -> anyhow::Result<()> {
+    let mut stages = Stages::default();
+    let bundle = match wanted.bundle {
+        Some(path) => std::path::absolute(path)?,
+        None => repository.path(EXAMPLES),
+    };
+    stages.run("harness", || run(&mut repository.cargo(&["build", "--locked", "-p", "tenet-cli"])))?;
+    let mut made = Vec::new();
+    let mut failed = Vec::new();
+    for architecture in wanted.architecture.map_or(Architecture::ALL.to_vec(), |one| vec![one]) {
+        let rules = stages.run("rules", || build_rules(repository, &bundle, architecture))?;
+        match stages.run("bootstrap", || release::build(repository, architecture)) {
+            Ok(bootstrap) => made.push(stages.run("zip", || pack(repository, architecture, bootstrap, &rules))?),
+            // The rules are there all the same, and so is the other architecture.
+            Err(error) => failed.push((architecture, rules, error)),
+        }
+    }
+    stages.print_summary();
+    for line in made {
+        println!("{line}");
+    }
+    for (architecture, rules, error) in &failed {
+        println!("not made for {architecture}: {error:#}\n  its rules are in {}", rules.display());
+    }
+    ensure!(
+        failed.is_empty(),
+        "there is no zip for {}",
+        failed.iter().map(|(a, ..)| a.name()).collect::<Vec<_>>().join(" and ")
+    );
+    Ok(())
+}
+
+/// Compiles the bundle's rules for an architecture, which any machine can.
+fn build_rules(repository: &Repository, bundle: &Path, architecture: Architecture) -> anyhow::Result<PathBuf> {
+    let out = repository.path(OUT).join(architecture.name());
+    let mut build = repository.command(&repository.binary("tenet"), &["build"]);
+    run(build.arg(bundle).args(["--target", architecture.target(), "--out"]).arg(&out))?;
+    Ok(out)
+}
+
+/// Packs a function with its rules, and tells what came of it.
+fn pack(
+    repository: &Repository,
+    architecture: Architecture,
+    bootstrap: Vec<u8>,
+    rules: &Path,
+) -> anyhow::Result<String> {
+    let zip = repository.path(OUT).join(format!("tenet-{architecture}.zip"));
+    let unpacked = bootstrap.len();
+    let size = Deployment::new(bootstrap, rules)?.write(&zip)?;
+    ensure!(size <= LIMIT, "{} has {size} bytes, and {LIMIT} are the most", zip.display());
+    let sha256 = tenet_build::sha256(&fs::read(&zip).with_context(|| format!("cannot read {}", zip.display()))?);
+    let megabytes = |bytes: u64| format!("{}.{:02} MB", bytes / 1_000_000, bytes % 1_000_000 / 10_000);
+    Ok(format!(
+        "{}: {}, unpacked the function alone has {}\n  sha256 {sha256}",
+        zip.display(),
+        megabytes(size),
+        megabytes(u64::try_from(unpacked)?)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_an_architecture_and_a_bundle_in_this_order() {
+        let parse = |line: &'static str| Wanted::parse(&line.split_whitespace().collect::<Vec<_>>());
+        assert_eq!(parse(""), Some(Wanted { architecture: None, bundle: None }));
+        let both = Wanted { architecture: Some(Architecture::Arm64), bundle: Some("my") };
+        assert_eq!(parse("arm64 --bundle my"), Some(both));
+        assert_eq!(parse("--bundle my"), Some(Wanted { architecture: None, bundle: Some("my") }));
+        for wrong in ["aarch32", "--bundle", "--bundle a b", "--bundle a arm64", "x86_64 arm64"] {
+            assert_eq!(parse(wrong), None, "{wrong}");
+        }
+    }
+}
