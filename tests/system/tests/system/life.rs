@@ -200,14 +200,21 @@ async fn told_to_end_while_it_is_idle_it_ends_well() {
     let mut sandbox = Sandbox::start(&mut bootstrap(database.url(), bus.name())).await;
     assert_eq!(sandbox.invoke(write("t-1")).await["statusCode"], 200);
     sandbox.is_frozen().await;
-    let sessions = "select count(*) from pg_stat_activity where datname = current_database() \
-                    and pid <> pg_backend_pid() and backend_type = 'client backend'";
-    assert_eq!(database.count(sessions).await, 1);
+    let client = database.connect().await;
+    let sessions = async || {
+        let sql =
+            "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'tenet'";
+        client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0)
+    };
+    assert_eq!(sessions().await, 1);
     // Lambda thaws what it ends.
     let thaw = format!("kill -CONT {}", sandbox.pid);
     assert!(std::process::Command::new("sh").args(["-c", &thaw]).status().unwrap().success());
     let status = sandbox.terminate().await;
     assert!(status.success(), "{status}");
+    while sessions().await > 0 {
+        tokio::task::yield_now().await;
+    }
     let lost = "select sessions_abandoned + sessions_fatal + sessions_killed from pg_stat_database \
                 where datname = current_database()";
     assert_eq!(database.count(lost).await, 0, "it has said goodbye to the database");
