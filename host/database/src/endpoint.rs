@@ -17,6 +17,9 @@ use crate::failure;
 /// Longest wait for a new connection to be ready, name look-up and log-in included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Longest wait for one of the server's addresses, of which the first may lead nowhere.
+const ADDRESS_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// How long a connection may be silent before the kernel asks whether the server is there.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 
@@ -128,7 +131,7 @@ impl Endpoint {
 pub(crate) fn patient(config: &mut Config) {
     config.keepalives(true).keepalives_idle(KEEPALIVE_IDLE).tcp_user_timeout(UNACKNOWLEDGED);
     if config.get_connect_timeout().is_none() {
-        config.connect_timeout(CONNECT_TIMEOUT);
+        config.connect_timeout(ADDRESS_TIMEOUT);
     }
 }
 

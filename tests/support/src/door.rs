@@ -7,6 +7,7 @@ use rustls::ServerConfig;
 use rustls::server::Acceptor;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -14,6 +15,7 @@ use crate::bucket::Bucket;
 use crate::dialect;
 use crate::message::{Message, Severity};
 use crate::token::{self, Denied, Wanted};
+use crate::wire::Wire;
 
 /// What TLS has to agree on before PostgreSQL's protocol may begin inside of it.
 pub(crate) const PROTOCOL: &[u8] = b"postgresql";
@@ -30,10 +32,12 @@ pub(crate) struct Door {
     pub(crate) tls: Arc<ServerConfig>,
     pub(crate) clock_ahead: Duration,
     pub(crate) bucket: Option<Bucket>,
+    pub(crate) most: Option<u32>,
+    pub(crate) wire: Arc<Wire>,
     /// Role and application of each client that was let in.
     pub(crate) let_in: Mutex<Vec<(String, String)>>,
     /// Why each of the others was not.
-    pub(crate) turned_away: Mutex<Vec<String>>,
+    pub(crate) turned_away: watch::Sender<Vec<String>>,
 }
 
 /// A client that was let in.
@@ -57,7 +61,7 @@ impl Door {
             Ok(guest) => guest,
             // It left by itself: TLS is what it did not agree on.
             Err(error) => {
-                self.turned_away.lock().unwrap().push(error.to_string());
+                self.turned_away.send_modify(|away| away.push(error.to_string()));
                 None
             }
         }
@@ -92,7 +96,7 @@ impl Door {
     async fn turn_away(&self, client: &mut (impl AsyncWrite + Unpin), turned: Turned) {
         let Turned { sqlstate, message, detail } = turned;
         let error = Message::error(Severity::Fatal, sqlstate, &message, detail.as_deref());
-        self.turned_away.lock().unwrap().push(message);
+        self.turned_away.send_modify(|away| away.push(message));
         // Whoever is gone need not be told.
         let _ = client.write_all(&error.bytes()).await;
         let _ = client.shutdown().await;
@@ -146,6 +150,9 @@ impl Door {
         }
         if self.bucket.as_ref().is_some_and(|bucket| !bucket.take()) {
             return Some(Turned::new("53400", "unable to accept connection, rate exceeded"));
+        }
+        if self.most.is_some_and(|most| *self.wire.clients.borrow() >= most) {
+            return Some(Turned::new("53300", "unable to accept connection, too many open connections"));
         }
         let database = parameters.get("database").map_or("", String::as_str);
         if database != "postgres" {

@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::authority::Authority;
 use crate::bucket::Bucket;
@@ -39,6 +40,8 @@ pub struct Terms {
     pub age: Option<Duration>,
     /// How many connections it takes at once, and how many a second after that.
     pub rate: Option<(u32, u32)>,
+    /// How many connections it has at most.
+    pub most: Option<u32>,
     /// How far its clock is ahead of the client's.
     pub clock_ahead: Duration,
 }
@@ -52,6 +55,7 @@ impl Terms {
             certified: None,
             age: None,
             rate: None,
+            most: None,
             clock_ahead: Duration::ZERO,
         }
     }
@@ -62,26 +66,29 @@ impl Dsql {
     /// password. DSQL's roles are not those of PostgreSQL: all become the user in the URL.
     pub async fn start(url: &str, terms: Terms) -> Self {
         let server = Server::at(url);
-        let Terms { region, host, certified, age, rate, clock_ahead } = terms;
+        let Terms { region, host, certified, age, rate, most, clock_ahead } = terms;
         let id: String = std::iter::repeat_with(fastrand::lowercase).take(26).collect();
         let host = host.unwrap_or_else(|| format!("{id}.dsql.{region}.on.aws"));
         let authority = Authority::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let wire = Arc::new(Wire::default());
         let endpoint = Self {
             port: listener.local_addr().unwrap().port(),
             authority: authority.pem(),
-            wire: Arc::default(),
+            wire: Arc::clone(&wire),
             door: Arc::new(Door {
                 tls: Arc::new(authority.server(certified.as_deref().unwrap_or(&host), PROTOCOL)),
                 host,
                 region,
                 clock_ahead,
                 bucket: rate.map(|(burst, a_second)| Bucket::new(burst, a_second)),
+                most,
+                wire: Arc::clone(&wire),
                 let_in: Mutex::default(),
-                turned_away: Mutex::default(),
+                turned_away: watch::Sender::default(),
             }),
         };
-        let (door, wire) = (Arc::clone(&endpoint.door), Arc::clone(&endpoint.wire));
+        let door = Arc::clone(&endpoint.door);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 client.set_nodelay(true).unwrap();
@@ -131,7 +138,13 @@ impl Dsql {
 
     /// What was said to each client that was not, or why it left by itself.
     pub fn turned_away(&self) -> Vec<String> {
-        self.door.turned_away.lock().unwrap().clone()
+        self.door.turned_away.borrow().clone()
+    }
+
+    /// Waits until so many clients were not let in.
+    pub async fn until_turned_away(&self, count: usize) {
+        // The sender is part of this value.
+        let _ = self.door.turned_away.subscribe().wait_for(|away| away.len() >= count).await;
     }
 }
 
