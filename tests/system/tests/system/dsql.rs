@@ -338,10 +338,19 @@ async fn a_connection_is_given_up_at_its_age_and_asked_for_a_sign_of_life_after_
     stand_in.reset();
     host.invoke(read).await;
     assert_eq!((stand_in.round_trips(), stand_in.let_in().len()), (cost + 1, 2));
+    // Too old when it comes back, it is not kept.
+    stand_in.cut();
     let host = with(Ages { longest: Duration::ZERO, ..Ages::default() }).await;
     host.invoke(read).await;
+    stand_in.alone().await;
+    assert_eq!((stand_in.goodbyes(), stand_in.let_in().len()), (1, 3));
+    // Kept and too old when it is wanted again, it is not used.
+    let age = Duration::from_millis(500);
+    let host = with(Ages { longest: age, ..Ages::default() }).await;
     host.invoke(read).await;
-    assert_eq!(stand_in.let_in().len(), 4);
+    tokio::time::sleep(age).await;
+    host.invoke(read).await;
+    assert_eq!((stand_in.goodbyes(), stand_in.let_in().len()), (2, 5));
 }
 
 #[tokio::test]
