@@ -97,6 +97,9 @@ impl Dsql {
                     let Some(Guest { stream, mut parameters }) = door.admit(client).await else { return };
                     parameters.insert("user".to_owned(), server.user.clone());
                     parameters.insert("database".to_owned(), server.database.clone());
+                    // What DSQL never does otherwise.
+                    parameters.insert("default_transaction_isolation".to_owned(), "repeatable read".to_owned());
+                    parameters.entry("timezone".to_owned()).or_insert_with(|| "UTC".to_owned());
                     let server = server.connect(&startup(&parameters)).await;
                     let manners = Manners { dialect: Some(Dialect::default()), age, longest: Some(LONGEST_MESSAGE) };
                     Link::serve(stream, server, wire, manners).await;
