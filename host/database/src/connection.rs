@@ -3,7 +3,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::timeout;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Error, Socket, Statement};
@@ -25,14 +25,16 @@ pub(crate) struct Connection {
     opened: Moment,
     /// How long it is used.
     used_for: Duration,
-    driver: Driver,
+    /// Ends when the server was told that all is over, or that it is.
+    ended: JoinHandle<()>,
+    running: Running,
 }
 
 /// A statement's text and its parameters' types: what its result columns depend on.
 pub(crate) type Text = (String, Vec<u32>);
 
-/// What carries the messages; it stops when this is dropped.
-struct Driver(Option<JoinHandle<()>>);
+/// Stops, when it is dropped, what carries the messages.
+struct Running(Option<AbortHandle>);
 
 impl Connection {
     /// Opens one.
@@ -42,14 +44,15 @@ impl Connection {
         T::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (client, driver) = config.connect(tls).await?;
-        let driver = tokio::spawn(async move {
+        let ended = tokio::spawn(async move {
             match driver.await {
                 Ok(()) => debug!("connection closed"),
                 Err(error) => debug!(error = failure::describe(&error), "connection ended"),
             }
         });
-        let (described, driver) = (Mutex::default(), Driver(Some(driver)));
-        Ok(Self { client, described, opened: Moment::now(), used_for: Duration::MAX, driver })
+        let running = Running(Some(ended.abort_handle()));
+        let (described, opened) = (Mutex::default(), Moment::now());
+        Ok(Self { client, described, opened, used_for: Duration::MAX, ended, running })
     }
 
     /// The same, to be used for so long.
@@ -74,10 +77,11 @@ impl Connection {
 
     /// Tells the server that the session is over. What this gives ends when that is done.
     pub(crate) fn say_goodbye(self) -> JoinHandle<()> {
-        let Self { client, described, mut driver, .. } = self;
+        let Self { client, described, ended, mut running, .. } = self;
+        running.0 = None;
         drop(client);
         drop(described);
-        driver.0.take().unwrap_or_else(|| tokio::spawn(async {}))
+        ended
     }
 
     /// The description of a statement that was described on this connection before.
@@ -101,7 +105,7 @@ impl Connection {
     }
 }
 
-impl Drop for Driver {
+impl Drop for Running {
     fn drop(&mut self) {
         if let Some(driver) = &self.0 {
             driver.abort();
