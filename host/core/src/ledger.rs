@@ -22,9 +22,9 @@ pub trait Ledger: Send + Sync {
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>>;
 
-    /// Events in the outbox whose request came before `before`: the oldest ones of those
-    /// that stand behind the place `after`, in order, as many as fit into the memory of a
-    /// small host. None means that there are no more.
+    /// Events in the outbox whose requests came before `before`, in order of their places: the
+    /// first ones behind `after`, and no more than a small host has memory for. When there are
+    /// none, there are no more of them.
     fn left<'a>(
         &'a self,
         before: Timestamp,
@@ -36,7 +36,7 @@ pub trait Ledger: Send + Sync {
     fn forget<'a>(&'a self, events: &'a [EventId], deadline: Instant) -> BoxFuture<'a, Result<(), Fault>>;
 }
 
-/// The place of an event in the outbox, which is ordered by age.
+/// The place of an event in the outbox: the oldest come first.
 pub type Place = (Timestamp, EventId);
 
 /// What an attempt is made for.

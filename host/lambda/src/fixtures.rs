@@ -17,7 +17,7 @@ use crate::sqs_batch::SqsBatch;
 /// The fixtures by name, as they lie in the sources of the crate that this is built with.
 fn fixtures() -> BTreeMap<String, String> {
     let metadata = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--locked"])
+        .args(["metadata", "--format-version", "1", "--locked", "--filter-platform", tenet_engine::OWN_TARGET])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();

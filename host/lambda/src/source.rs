@@ -40,13 +40,13 @@ const SENT: [(&str, &str); 7] = [
     ("ResponseURL", "a CloudFormation custom resource"),
 ];
 
-/// The members of an event, and nothing that is in them.
+/// The members of an object that are not null, and nothing that is in them.
 type Members<'a> = BTreeMap<String, &'a RawValue>;
 
 impl Source {
     /// Looks at an event's members, and at what is in those that tell.
     pub(crate) fn of(event: &str) -> Self {
-        let Ok(members) = serde_json::from_str::<Members<'_>>(event) else { return Self::Direct };
+        let Some(members) = members_of(event) else { return Self::Direct };
         let has = |name| members.contains_key(name);
         // Nothing that AWS sends names an operation of a bundle, and a payload may have any member.
         if has("operation") {
@@ -83,11 +83,12 @@ fn is_relays_schedule(members: &Members<'_>) -> bool {
 
 /// What has a `requestContext` is a request by HTTP, of one kind or another.
 fn of_request(members: &Members<'_>) -> Source {
-    let context = members.get("requestContext").and_then(|context| serde_json::from_str(context.get()).ok());
-    let context: Members<'_> = context.unwrap_or_default();
+    let context = members.get("requestContext").and_then(|context| members_of(context.get())).unwrap_or_default();
     // An authoriser decides about a request and must not carry it out.
     let what = if members.contains_key("routeArn") || members.contains_key("methodArn") {
         "a question for a Lambda authoriser"
+    } else if context.contains_key("http") && text(members, "version").is_none_or(|version| version == "2.0") {
+        return Source::Http;
     } else if context.contains_key("elb") {
         "a request of an Application Load Balancer"
     } else if context.contains_key("connectionId") {
@@ -96,8 +97,6 @@ fn of_request(members: &Members<'_>) -> Source {
         "an HTTP request of payload 1.0, as REST APIs send it"
     } else if context.contains_key("serviceNetworkArn") {
         "a request of VPC Lattice"
-    } else if context.contains_key("http") && text(members, "version").as_deref() == Some("2.0") {
-        return Source::Http;
     } else {
         "an object with the member \"requestContext\""
     };
@@ -118,6 +117,12 @@ fn of_records(records: &RawValue) -> Source {
         None => Source::Queue,
         Some(Record { source }) => Source::Sent(format!("a batch of records of {source}")),
     }
+}
+
+fn members_of(object: &str) -> Option<Members<'_>> {
+    let mut members: Members<'_> = serde_json::from_str(object).ok()?;
+    members.retain(|_, value| value.get() != "null");
+    Some(members)
 }
 
 fn text(members: &Members<'_>, name: &str) -> Option<String> {
@@ -141,6 +146,19 @@ mod tests {
         ] {
             assert_eq!(Source::of(event), Source::Direct, "{event}");
         }
+    }
+
+    #[test]
+    fn a_request_of_payload_2_0_is_served_whether_it_says_so_or_not_and_no_other() {
+        let of = |members: &str| Source::of(&format!(r#"{{"requestContext":{{"http":{{}}}}{members}}}"#));
+        for members in ["", r#","version":"2.0""#, r#","version":null,"httpMethod":"GET","methodArn":null"#] {
+            assert_eq!(of(members), Source::Http, "{members}");
+        }
+        // An authoriser would carry out what it is to decide about.
+        for members in [r#","version":"1.0""#, r#","version":"2.0","routeArn":"arn""#, r#","methodArn":"arn""#] {
+            assert!(matches!(of(members), Source::Asked(_)), "{members}");
+        }
+        assert!(matches!(Source::of(r#"{"requestContext":null}"#), Source::Asked(_)));
     }
 
     #[test]

@@ -3,11 +3,14 @@
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tenet_core::Clock;
+use tenet_pipeline::SystemClock;
 
 use crate::lambda::{Lambda, bootstrap};
 use crate::support;
 use crate::support::database::Database;
 use crate::support::eventbridge::Bus;
+use crate::support::host::{Regions, TIME};
 
 /// The example bundle with operations that take events.
 fn bundle() -> TempDir {
@@ -23,6 +26,7 @@ fn bundle() -> TempDir {
             "write" => vec![
                 json!({ "source": ["till"], "detail": { "amount": [{ "numeric": [">", 100] }] } }),
                 json!({ "source": ["bank"], "detail-type": ["Deposit"], "region": ["us-east-1"] }),
+                json!({ "source": ["dsql.application"] }),
             ],
             "open-account" => vec![json!({ "detail": { "account": [{ "exists": true }] } })],
             _ => vec![],
@@ -264,10 +268,54 @@ async fn the_relay_delivers_what_is_left_and_leaves_what_is_young() {
 }
 
 #[tokio::test]
-async fn a_payload_as_large_as_lambda_carries_is_decided_with_its_numbers_as_they_are() {
+async fn relays_of_both_regions_at_once_deliver_everything_and_leave_nothing() {
+    let database = support::database().await;
+    let regions = Regions::start("rules", database.url());
+    database
+        .execute(
+            "insert into tenet.outbox (id, operation, key, ordinal, source, detail_type, detail, region, at) \
+             select gen_random_uuid(), 'write', 'k-' || n, 0, 's', 't', '{}', 'us-east-1', now() - interval '1 hour' \
+             from generate_series(1, 70) n",
+        )
+        .await;
+    let ids = database.text("select string_agg(id::text, ' ' order by id) from tenet.outbox").await;
+    let deadline = SystemClock.instant() + TIME;
+    let (east, west) = (&regions.east.pipeline, &regions.west.pipeline);
+    let (east, west) = tokio::join!(east.relay(TIME, deadline), west.relay(TIME, deadline));
+    let (east, west) = (east.unwrap(), west.unwrap());
+    assert!(east.complete && west.complete && east.delivered + west.delivered >= 70, "{east:?} {west:?}");
+    assert_eq!(database.count("select count(*) from tenet.outbox").await, 0);
+    let (at_east, at_west) = regions.event_ids();
+    for mut arrived in [at_east, at_west] {
+        arrived.sort();
+        arrived.dedup();
+        assert_eq!(arrived.join(" "), ids);
+    }
+}
+
+#[tokio::test]
+async fn what_a_bus_has_put_into_a_queue_is_taken_from_there() {
+    let mut function = Function::start().await;
+    function.taken(&event("e-1", "bank", "Deposit", json!({ "transaction_id": "t-1", "amount": 1 }))).await;
+    let delivered = function.bus.receive(1).await.remove(0);
+    let batch = batch("created", &[("m-1", "", delivered)]);
+    // Its own event asks `write` for another transaction with the key of the first: 409.
+    assert_eq!(function.kept(&batch).await.len(), 0);
+    assert_eq!(function.transactions().await, "t-1 1.00");
+    assert_eq!(function.bus.receive(0).await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_payload_as_large_as_lambda_carries_is_decided() {
     let mut function = Function::start().await;
     let filler = "x".repeat(5_900_000);
-    let event = format!(r#"{{"operation":"read","filler":"{filler}"}}"#);
-    let (status, answer) = function.lambda.invoke(&event).await;
+    let direct = format!(r#"{{"operation":"write","transaction_id":"t-1","amount":1.50,"filler":"{filler}"}}"#);
+    let (status, answer) = function.lambda.invoke(&direct).await;
     assert_eq!((status, answer.contains(r#""statusCode":200"#)), (200, true), "{answer}");
+    // An HTTP API hands the body over as a string.
+    let body = format!(r#"{{"transaction_id":"t-2","amount":2.50,"filler":"{filler}"}}"#);
+    let headers = [("content-type", "application/json")];
+    let answer = function.lambda.send("POST", "/operations/write", &headers, &body).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(function.transactions().await, "t-1 1.50, t-2 2.50");
 }
