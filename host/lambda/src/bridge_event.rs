@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn its_key_is_its_own_id_if_a_host_published_it_and_else_the_buss() {
+    fn its_key_is_the_id_that_a_host_gave_it_and_else_the_one_of_the_bus() {
         let (at, of) = (Timestamp(7), IdempotencyKey::new("k").unwrap());
         let published = StagedEvent {
             id: EventId::derive("write", &of, at, 0),

@@ -30,9 +30,7 @@ pub(crate) const SERVED: &str = "This function serves direct invocations, which 
 
 /// Members that give away what is polled for the function or sent without waiting for it
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-services.html>).
-const SENT: [(&str, &str); 7] = [
-    ("Records", "a batch of records"),
-    ("eventSource", "a batch of records"),
+const SENT: [(&str, &str); 5] = [
     ("awslogs", "a batch of CloudWatch logs"),
     ("alarmArn", "a CloudWatch alarm"),
     ("CodePipeline.job", "a CodePipeline job"),
@@ -59,11 +57,17 @@ impl Source {
             of_request(&members)
         } else if let Some(records) = members.get("Records") {
             of_records(records)
+        } else if let Some(source) = text(&members, "eventSource") {
+            Self::Sent(format!("what {source} sends"))
         } else if let Some((_, what)) = SENT.iter().find(|(name, _)| has(name)) {
             Self::Sent((*what).to_owned())
         } else {
+            // The first few are enough to know it by.
             let names: Vec<_> = members.keys().take(5).map(|name| format!("{name:?}")).collect();
-            Self::Asked(format!("an object with the members {}", names.join(", ")))
+            Self::Asked(format!(
+                "an object with these members: {}",
+                if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+            ))
         }
     }
 }
@@ -115,7 +119,7 @@ fn of_records(records: &RawValue) -> Source {
     };
     match records.iter().find(|record| record.source != "aws:sqs") {
         None => Source::Queue,
-        Some(Record { source }) => Source::Sent(format!("a batch of records of {source}")),
+        Some(Record { source }) => Source::Sent(format!("what {source} sends")),
     }
 }
 
@@ -185,7 +189,7 @@ mod tests {
         };
         assert_eq!(records(&["aws:sqs", "aws:sqs"]), Source::Queue);
         assert_eq!(records(&[]), Source::Queue);
-        assert_eq!(records(&["aws:sqs", "aws:s3"]), Source::Sent("a batch of records of aws:s3".into()));
+        assert_eq!(records(&["aws:sqs", "aws:s3"]), Source::Sent("what aws:s3 sends".into()));
         assert!(matches!(Source::of(r#"{"Records":[{"body":"{}"}]}"#), Source::Sent(_)));
         assert!(matches!(Source::of(r#"{"Records":7}"#), Source::Sent(_)));
     }
