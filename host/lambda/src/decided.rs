@@ -12,7 +12,16 @@ pub(crate) struct Decided {
 
 /// Answers that settle nothing, so that whoever sent the event has to keep it.
 #[derive(Debug)]
-pub(crate) struct Unsettled(Vec<String>);
+pub(crate) struct Unsettled(Vec<Open>);
+
+/// One of them.
+#[derive(Debug)]
+struct Open {
+    /// All that it says.
+    text: String,
+    /// Its status, code and reference.
+    brief: String,
+}
 
 impl Decided {
     /// Whether the event is done with. A rejection, and another answer under the same key,
@@ -26,24 +35,36 @@ impl Decided {
         }
     }
 
-    /// What it says, for the operator.
-    fn tell(&self) -> String {
+    /// What it says, for whoever sent the event, and what of that may be in a log: messages
+    /// quote what cannot be served.
+    fn open(&self) -> Open {
         let Self { operation, answer } = self;
+        let mut brief = answer.status.code().to_string();
         let mut text = format!("{operation} answered {}", answer.status.code());
         if let Some(problem) = answer.problem() {
             text.push_str(&format!(" ({}): {}", problem.code, problem.message));
+            brief.push_str(&format!(" {}", problem.code));
+            brief.extend(problem.reference.iter().map(|reference| format!(" {reference}")));
             if let Some(reference) = problem.reference.filter(|reference| !problem.message.contains(&**reference)) {
                 text.push_str(&format!(" The operator's log has more under {reference}."));
             }
         }
-        text
+        Open { text, brief }
     }
 }
 
 /// Whether all of them are settled.
 pub(crate) fn settle(decided: &[Decided]) -> Result<(), Unsettled> {
-    let open: Vec<_> = decided.iter().filter(|decided| !decided.is_settled()).map(Decided::tell).collect();
+    let open: Vec<_> = decided.iter().filter(|decided| !decided.is_settled()).map(Decided::open).collect();
     if open.is_empty() { Ok(()) } else { Err(Unsettled(open)) }
+}
+
+/// Why an event is not done with, as the log may have it.
+pub(crate) fn reason(error: &anyhow::Error) -> String {
+    let Some(Unsettled(open)) = error.downcast_ref() else {
+        return "it cannot be read, or no operation takes it".to_owned();
+    };
+    open.iter().map(|open| open.brief.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// The answers as one: nobody waits for it, but a destination for successes may be told.
@@ -69,7 +90,8 @@ pub(crate) fn write(decided: &[Decided]) -> Result<String, serde_json::Error> {
 
 impl fmt::Display for Unsettled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join(" "))
+        let texts: Vec<_> = self.0.iter().map(|open| open.text.as_str()).collect();
+        f.write_str(&texts.join(" "))
     }
 }
 
@@ -101,8 +123,11 @@ mod tests {
             decided("audit", Status::Accepted, "{}"),
             decided("post", Status::Failed, failed),
         ]);
+        let unsettled = anyhow::Error::new(unsettled.unwrap_err());
+        assert_eq!(reason(&unsettled), "503 busy 0a1b, 500 failed 2c3d");
+        assert_eq!(reason(&anyhow::anyhow!("quoting")), "it cannot be read, or no operation takes it");
         assert_eq!(
-            unsettled.unwrap_err().to_string(),
+            unsettled.to_string(),
             "write answered 503 (busy): Not now. The operator's log has more under 0a1b. \
              post answered 500 (failed): The log has more under 2c3d."
         );

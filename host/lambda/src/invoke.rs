@@ -91,7 +91,7 @@ async fn take_batch(host: &Host, event: &str, origin: &Origin) -> anyhow::Result
         async move {
             let taken = take_record(host, record, origin).await;
             if let Err(error) = &taken {
-                tracing::error!(message = record.id, reason = format!("{error:#}"), "the queue keeps the message");
+                tracing::error!(record = record.id, reason = decided::reason(error), "the queue keeps the message");
             }
             taken.is_ok()
         }

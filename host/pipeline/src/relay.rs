@@ -3,10 +3,9 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tenet_core::{Fault, Timestamp};
-use tracing::field::Empty;
 
-use crate::Pipeline;
 use crate::within::within;
+use crate::{Pipeline, summary};
 
 /// What a relay has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -36,17 +35,9 @@ impl Pipeline {
     /// # Errors
     /// Fails where the outbox cannot be read to begin with.
     pub async fn relay(&self, grace: Duration, deadline: Instant) -> Result<Relayed, Fault> {
-        let span = tracing::info_span!(
-            "relay",
-            delivered = Empty,
-            left = Empty,
-            refused = Empty,
-            lag_s = Empty,
-            complete = Empty
-        );
+        let span = tracing::info_span!("relay");
         let relayed = within(&span, pin!(self.relay_now(grace, deadline))).await?;
-        let Relayed { delivered, left, refused, lag_s, complete } = relayed;
-        tracing::record_all!(span, delivered, left, refused, lag_s, complete);
+        summary::tell_relay(&span, &relayed);
         Ok(relayed)
     }
 

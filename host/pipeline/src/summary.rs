@@ -5,7 +5,7 @@ use tenet_core::{Fault, IdempotencyKey, Receipt, Request, Trace, hex};
 use tracing::Span;
 use tracing::field::Empty;
 
-use crate::{Answer, Status};
+use crate::{Answer, Relayed, Status};
 
 /// What a kind of line in the log counts, for whoever makes metrics of it.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +19,10 @@ pub struct Measured {
 }
 
 /// All lines that count something.
-pub const MEASURED: [Measured; 1] = [Measured {
+pub const MEASURED: [Measured; 2] = [REQUEST, RELAY];
+
+/// What a request's line counts.
+const REQUEST: Measured = Measured {
     name: "request",
     dimensions: &[&["operation", "region"], &["region"]],
     metrics: &[
@@ -35,7 +38,14 @@ pub const MEASURED: [Measured; 1] = [Measured {
         ("Duration", "Microseconds"),
         ("DatabaseTime", "Microseconds"),
     ],
-}];
+};
+
+/// What the line of a relay's turn counts. CloudWatch keeps regions apart by itself.
+const RELAY: Measured = Measured {
+    name: "relay",
+    dimensions: &[&[]],
+    metrics: &[("EventsRelayed", "Count"), ("EventsWaiting", "Count"), ("EventsRefused", "Count"), ("Lag", "Seconds")],
+};
 
 /// The operation of a request that names none that there is. What a caller writes instead is
 /// neither for the log nor for the name of a metric.
@@ -110,6 +120,21 @@ pub(crate) fn reason(fault: &Fault) -> String {
         (None, Some(sqlstate)) => sqlstate.to_string(),
         (None, None) => word.to_owned(),
     }
+}
+
+/// Tells what a relay has done.
+pub(crate) fn tell_relay(span: &Span, relayed: &Relayed) {
+    let Relayed { delivered, left, refused, lag_s, complete } = *relayed;
+    tracing::info!(
+        name: "relay",
+        parent: span,
+        message = "relay over",
+        complete,
+        EventsRelayed = delivered,
+        EventsWaiting = left,
+        EventsRefused = refused,
+        Lag = lag_s,
+    );
 }
 
 impl Summary {

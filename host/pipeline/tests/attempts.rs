@@ -798,6 +798,11 @@ async fn events_that_are_refused_for_good_keep_no_others_back_however_many_they_
     let relayed = relay(&host).await.unwrap();
     assert_eq!(relayed, Relayed { delivered: 1, left: 5, refused: 5, lag_s: 90, complete: true });
     assert_eq!(left(&host), ids[..5]);
+    let log = logged();
+    let line = log.lines().find(|line| line.contains("relay over")).unwrap();
+    assert!(line.contains("EventsRelayed=1 EventsWaiting=5 EventsRefused=5 Lag=90"), "{line}");
+    let measured = MEASURED.iter().find(|measured| measured.name == "relay").unwrap();
+    assert!(measured.metrics.iter().all(|(metric, _)| line.contains(&format!(" {metric}="))), "{line}");
 }
 
 #[tokio::test]

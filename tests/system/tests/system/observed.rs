@@ -142,10 +142,17 @@ async fn no_line_of_any_level_has_a_payload_a_value_or_a_secret_in_it() {
     }
     let mut lambda = lambda;
     lambda.invoke(r#"{"operation":"very-secret-operation","amount":9182736.45}"#).await;
-    let requests = log.requests(4).await;
-    assert_eq!(requests[3]["operation"], "unknown");
+    let message = |body: &str| json!({"messageId": "m", "eventSource": "aws:sqs", "attributes": {}, "body": body});
+    let messages = ["\"very-secret-body\"", r#"{"operation":"very-secret-operation"}"#, "very-secret"].map(message);
+    lambda.invoke(&json!({ "Records": messages }).to_string()).await;
+    let event = json!({"source": "very-secret-source", "detail-type": "very-secret-type", "detail": {}});
+    lambda.invoke(&event.to_string()).await;
+    let requests = log.requests(5).await;
+    assert!(requests[3..].iter().all(|request| request["operation"] == "unknown"), "{requests:?}");
     let text = log.text();
-    assert!(text.contains("event stays in the outbox"), "{text}");
+    for line in ["event stays in the outbox", "the queue keeps the message"] {
+        assert!(text.contains(line), "{text}");
+    }
     for secret in ["very-secret", "9182736", "postgres://"] {
         assert!(!text.contains(secret), "{secret} is in {text}");
     }
