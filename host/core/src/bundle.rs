@@ -169,9 +169,16 @@ impl Index {
 
     /// Every file that the index names.
     pub fn files(&self) -> impl Iterator<Item = &File> {
-        let of_rules =
-            self.rules.iter().flat_map(|rule| std::iter::once(&rule.component).chain(rule.compiled.as_ref()));
-        of_rules.chain(&self.schema).chain(self.openapi.as_ref())
+        self.rules.iter().map(|rule| &rule.component).chain(self.deployed())
+    }
+
+    /// The files that go where the bundle is served, the schema that it wants there among
+    /// them. The components stay behind: no host reads them, and where a rule brings a
+    /// language's runtime they are large. Their digests in the index still tell what the
+    /// compiled rules were made of.
+    pub fn deployed(&self) -> impl Iterator<Item = &File> {
+        let compiled = self.rules.iter().filter_map(|rule| rule.compiled.as_ref());
+        compiled.chain(&self.schema).chain(self.openapi.as_ref())
     }
 }
 

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tenet_core::bundle::Index;
+use tenet_core::bundle::{CompiledFor, File, Index};
 use tenet_core::{
     BoxFuture, Ended, Event, EventError, EventId, HostCalls, Limit, LimitExceeded, Limits, LogLevel, Outcome, Request,
     RuleCall, Rules, SqlError, SqlState, Statement, Stop, Timestamp, Verdict,
 };
-use tenet_engine::{Compiler, Engine, Library, OWN_TARGET};
+use tenet_engine::{Compiler, Engine, Library, OWN_TARGET, TARGETS};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::support::bundle::bundle;
@@ -402,6 +402,42 @@ fn a_component_of_another_world_is_refused_by_what_it_lacks_or_wants() {
     assert!(half.contains("does not export the function `describe`"), "{half}");
     let typed = refusal(&with_section(&component, 11, b"\x02\0\x08evaluate\x01\0\0\0\x08describe\x01\0\0"));
     assert!(typed.contains("tenet:rule@1.0.0") && typed.contains("type-checking export"), "{typed}");
+}
+
+#[test]
+fn code_for_the_other_target_is_made_here_and_refused_here_by_name() {
+    let other = TARGETS.into_iter().find(|target| *target != OWN_TARGET).unwrap();
+    let compiler = Compiler::new(other).unwrap();
+    assert_eq!(compiler.target(), other);
+    assert_ne!(compiler.fingerprint(), engine(1).fingerprint());
+
+    let (folder, mut index) = bundle("guests");
+    let component = std::fs::read(folder.join(&index.rule("veto").unwrap().component.path)).unwrap();
+    let code = compiler.compile(&component).unwrap();
+    // What both targets' code is: an ELF file, with the number of its machine.
+    let machine = if other.starts_with("aarch64") { 183 } else { 62 };
+    assert_eq!((&code[..4], u16::from_le_bytes([code[18], code[19]])), (b"\x7fELF".as_slice(), machine));
+
+    let of_own = index.compiled_for.clone().unwrap();
+    index.compiled_for = Some(CompiledFor { target: other.into(), engine: compiler.fingerprint() });
+    let refused = Library::open(engine(1), &folder, &index).unwrap_err().to_string();
+    assert!(refused.contains(other) && refused.contains(OWN_TARGET), "{refused}");
+
+    // An index that says otherwise does not help.
+    let scratch = tempfile::tempdir().unwrap();
+    std::fs::write(scratch.path().join("veto.cwasm"), &code).unwrap();
+    index.compiled_for = Some(of_own);
+    index.rules.retain(|rule| rule.name == "veto");
+    index.rules[0].compiled = Some(File { path: "veto.cwasm".into(), sha256: tenet_build::sha256(&code) });
+    let refused = Library::open(engine(1), scratch.path(), &index).unwrap_err();
+    assert_eq!((refused.rule_name(), refused.file()), (Some("veto"), Some("veto.cwasm")));
+    assert!(chain(&refused).contains("not code for this engine"), "{}", chain(&refused));
+}
+
+#[test]
+fn a_target_that_lambda_does_not_have_is_refused_by_name() {
+    let refused = Compiler::new("riscv64gc-unknown-linux-gnu").unwrap_err().to_string();
+    assert!(refused.contains("riscv64gc") && TARGETS.iter().all(|known| refused.contains(known)), "{refused}");
 }
 
 /// Copies the compiled rules of a bundle.

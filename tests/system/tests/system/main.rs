@@ -19,6 +19,7 @@ mod lambda;
 mod life;
 mod new;
 mod observed;
+mod packaged;
 mod pipeline;
 mod readme;
 mod rules;

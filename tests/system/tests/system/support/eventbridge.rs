@@ -1,13 +1,15 @@
-//! Event buses at moto, each with a queue in which all its events end.
+//! Event buses at moto, or at whoever else serves them, each with a queue in which all its
+//! events end.
 //!
-//! One moto serves every region and every test: names of their own keep them apart.
+//! One server serves every region and every test: names of their own keep them apart.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_eventbridge::config::{Credentials, SharedCredentialsProvider};
-use aws_sdk_eventbridge::types::Target;
+use aws_sdk_eventbridge::types::builders::TargetBuilder;
+use aws_sdk_eventbridge::types::{PutEventsRequestEntry, Target};
 use aws_sdk_sqs::types::QueueAttributeName;
 
 /// Where moto listens.
@@ -28,6 +30,7 @@ pub(crate) fn config(region: &'static str, endpoint: &str) -> SdkConfig {
 
 /// A bus, with a queue that gets everything the bus gets.
 pub(crate) struct Bus {
+    endpoint: String,
     name: String,
     region: &'static str,
     arn: String,
@@ -41,11 +44,16 @@ impl Bus {
     }
 
     pub(crate) async fn create_in(region: &'static str) -> Self {
+        Self::create_at(&endpoint(), region).await
+    }
+
+    /// A bus at another server than moto.
+    pub(crate) async fn create_at(endpoint: &str, region: &'static str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos();
         let name = format!("test-{now}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
 
-        let config = config(region, &endpoint());
+        let config = config(region, endpoint);
         let events = aws_sdk_eventbridge::Client::new(&config);
         let bus = events.create_event_bus().name(&name).send().await.unwrap();
         let sqs = aws_sdk_sqs::Client::new(&config);
@@ -55,7 +63,8 @@ impl Bus {
             sqs.get_queue_attributes().queue_url(&queue).attribute_names(arn.clone()).send().await.unwrap();
         let queue_arn = attributes.attributes.unwrap().remove(&arn).unwrap();
 
-        let bus = Self { name, region, arn: bus.event_bus_arn.unwrap(), queue };
+        let endpoint = endpoint.to_owned();
+        let bus = Self { endpoint, name, region, arn: bus.event_bus_arn.unwrap(), queue };
         bus.rule("everything", r#"{"source":[{"prefix":""}]}"#, &queue_arn).await;
         bus
     }
@@ -71,11 +80,29 @@ impl Bus {
         self.rule("forward", &pattern, &other.arn).await;
     }
 
+    /// Hands the details of events with this pattern to a function.
+    pub(crate) async fn invoke(&self, name: &str, pattern: &str, function: &str) {
+        self.rule_with(name, pattern, Target::builder().input_path("$.detail").arn(function)).await;
+    }
+
+    /// Puts an event.
+    pub(crate) async fn put(&self, source: &str, detail_type: &str, detail: &str) {
+        let entry = PutEventsRequestEntry::builder().event_bus_name(&self.name).source(source);
+        let entry = entry.detail_type(detail_type).detail(detail).build();
+        let client = aws_sdk_eventbridge::Client::new(&config(self.region, &self.endpoint));
+        let put = client.put_events().entries(entry).send().await.unwrap();
+        assert_eq!(put.failed_entry_count, 0, "{put:?}");
+    }
+
     async fn rule(&self, name: &str, pattern: &str, target: &str) {
-        let client = aws_sdk_eventbridge::Client::new(&config(self.region, &endpoint()));
+        self.rule_with(name, pattern, Target::builder().arn(target)).await;
+    }
+
+    async fn rule_with(&self, name: &str, pattern: &str, target: TargetBuilder) {
+        let client = aws_sdk_eventbridge::Client::new(&config(self.region, &self.endpoint));
         let rule = client.put_rule().event_bus_name(&self.name).name(name).event_pattern(pattern);
         rule.send().await.unwrap();
-        let target = Target::builder().id(name).arn(target).build().unwrap();
+        let target = target.id(name).build().unwrap();
         let put = client.put_targets().event_bus_name(&self.name).rule(name).targets(target).send().await.unwrap();
         assert_eq!(put.failed_entry_count, 0, "{put:?}");
     }
@@ -83,7 +110,7 @@ impl Bus {
     /// Waits for `count` events, and gives them with any more that are there by then: the
     /// whole event of each, as JSON text.
     pub(crate) async fn receive(&self, count: usize) -> Vec<String> {
-        let sqs = aws_sdk_sqs::Client::new(&config(self.region, &endpoint()));
+        let sqs = aws_sdk_sqs::Client::new(&config(self.region, &self.endpoint));
         let mut events = Vec::new();
         loop {
             let wait = if events.len() < count { 20 } else { 0 };

@@ -7,6 +7,7 @@ pub(crate) mod eventbridge;
 pub(crate) mod eventbridge_relay;
 pub(crate) mod host;
 pub(crate) mod http;
+pub(crate) mod ministack;
 pub(crate) mod serve;
 pub(crate) mod tenet;
 
