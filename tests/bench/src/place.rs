@@ -27,6 +27,14 @@ pub fn bootstrap() -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
+/// The Python that has what the handler in Python wants.
+///
+/// # Errors
+/// Fails where none is named.
+pub fn python() -> anyhow::Result<PathBuf> {
+    Ok(PathBuf::from(variable("TENET_BENCH_PYTHON")?))
+}
+
 /// The URL of a database that takes connections.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -13,51 +14,54 @@ const LOOK: Duration = Duration::from_millis(100);
 /// When one that has not answered never will.
 const HANGS: Duration = Duration::from_secs(60);
 
-/// As much of Lambda's runtime API as a first invocation needs
+/// As much of Lambda's runtime API as one function needs
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>).
-pub struct RuntimeApi {
+pub(crate) struct RuntimeApi {
     address: String,
-    next: Arc<Mutex<Option<String>>>,
+    events: Sender<String>,
     answers: Receiver<(Instant, anyhow::Result<String>)>,
+    ended: Arc<AtomicBool>,
 }
 
 impl RuntimeApi {
-    /// Listens on a free port of this machine until the process ends.
+    /// Listens on a free port of this machine until the value goes.
     ///
     /// # Errors
     /// Fails where there is none.
-    pub fn start() -> anyhow::Result<Self> {
+    pub(crate) fn start() -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?.to_string();
-        let next = Arc::new(Mutex::new(None));
+        let (events, next) = mpsc::channel();
         let (sender, answers) = mpsc::channel();
-        let event = Arc::clone(&next);
+        let next = Arc::new(Mutex::new(next));
+        let ended = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&ended);
         thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let (event, sender) = (Arc::clone(&event), sender.clone());
+            for stream in listener.incoming().flatten().take_while(|_| !over.load(Ordering::Acquire)) {
+                let (next, sender) = (Arc::clone(&next), sender.clone());
                 // It ends with its function, which closes the connection.
-                thread::spawn(move || serve(&stream, &event, &sender));
+                thread::spawn(move || serve(&stream, &next, &sender));
             }
         });
-        Ok(Self { address, next, answers })
+        Ok(Self { address, events, answers, ended })
     }
 
     /// `HOST:PORT`
-    pub fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         &self.address
     }
 
-    /// Gives the event to whoever asks for the next one, and returns the answer and when it
+    /// Gives the event to the function as soon as it asks for the next one, and returns the answer and when it
     /// came.
     ///
     /// # Errors
     /// Fails where the function says that it does, is no more `alive`, or never answers.
-    pub fn invoke(
+    pub(crate) fn invoke(
         &self,
         event: &str,
         mut alive: impl FnMut() -> anyhow::Result<bool>,
     ) -> anyhow::Result<(Instant, String)> {
-        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(event.to_owned());
+        self.events.send(event.to_owned())?;
         let start = Instant::now();
         loop {
             match self.answers.recv_timeout(LOOK) {
@@ -72,19 +76,27 @@ impl RuntimeApi {
     }
 }
 
+impl Drop for RuntimeApi {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Release);
+        // Wakes whoever waits for a connection, to see that it is over. Where there is none to
+        // be had, nobody waits.
+        let _ = TcpStream::connect(&self.address);
+    }
+}
+
 /// Answers one connection's requests, one after the other.
 fn serve(
     stream: &TcpStream,
-    event: &Mutex<Option<String>>,
+    events: &Mutex<Receiver<String>>,
     answers: &Sender<(Instant, anyhow::Result<String>)>,
 ) -> anyhow::Result<()> {
     stream.set_nodelay(true)?;
     let (mut reader, mut writer) = (BufReader::new(stream), stream);
     while let Some((path, body)) = read(&mut reader)? {
         if path.ends_with("/invocation/next") {
-            let next = event.lock().unwrap_or_else(PoisonError::into_inner).take();
-            // Who has had the one event waits until it is ended.
-            let Some(event) = next else { continue };
+            // There is none after the last: whoever has had that is ended while it waits.
+            let Ok(event) = events.lock().unwrap_or_else(PoisonError::into_inner).recv() else { return Ok(()) };
             let deadline = SystemTime::now().duration_since(UNIX_EPOCH)? + HANGS;
             let head = format!(
                 "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
@@ -95,6 +107,8 @@ fn serve(
                 deadline.as_millis()
             );
             writer.write_all([head, event].concat().as_bytes())?;
+        } else if path.contains("/extension/") {
+            writer.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")?;
         } else {
             let answer = if path.ends_with("/response") { Ok(body) } else { Err(anyhow::anyhow!("{path}: {body}")) };
             answers.send((Instant::now(), answer))?;

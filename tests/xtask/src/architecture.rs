@@ -10,6 +10,9 @@ pub(crate) enum Architecture {
 impl Architecture {
     pub(crate) const ALL: [Self; 2] = [Self::X86_64, Self::Arm64];
 
+    /// What this machine is.
+    pub(crate) const OWN: Self = if cfg!(target_arch = "aarch64") { Self::Arm64 } else { Self::X86_64 };
+
     /// By Lambda's name for it.
     pub(crate) fn of(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|architecture| architecture.name() == name)

@@ -1,11 +1,12 @@
 use tenet_build::{PrivatePostgres, Programs, Toolchain};
 
+use crate::architecture::Architecture;
 use crate::guests::{self, GUESTS};
+use crate::package::{self, Wanted};
+use crate::release;
 use crate::repository::{Repository, run};
 use crate::stages::Stages;
-
-/// The released function, built alone so that it is what is deployed.
-const BOOTSTRAP: &str = "target/release/bootstrap";
+use crate::venv::Venv;
 
 /// Every benchmark, or the one with this name.
 pub(crate) fn bench(repository: &Repository, name: Option<&str>) -> anyhow::Result<()> {
@@ -16,8 +17,9 @@ pub(crate) fn bench(repository: &Repository, name: Option<&str>) -> anyhow::Resu
         Ok(())
     })?;
     stages.run("guests", || guests::task(repository))?;
-    stages
-        .run("bootstrap", || run(&mut repository.cargo(&["build", "--release", "--locked", "-p", "tenet-lambda"])))?;
+    // The function that is measured is the one that is deployed.
+    stages.run("package", || package::package(repository, &Wanted::for_this_machine()))?;
+    let venv = stages.run("python", || Venv::for_benchmarks(repository))?;
     let postgres = stages.run("postgres", || Ok(PrivatePostgres::start()?))?;
     stages.run("benchmarks", || {
         let mut cargo = repository.cargo(&["bench", "--locked", "-p", "tenet-bench"]);
@@ -27,7 +29,8 @@ pub(crate) fn bench(repository: &Repository, name: Option<&str>) -> anyhow::Resu
         };
         cargo
             .env("TENET_BENCH_GUESTS", repository.path(GUESTS))
-            .env("TENET_BENCH_BOOTSTRAP", repository.path(BOOTSTRAP))
+            .env("TENET_BENCH_BOOTSTRAP", release::path(repository, Architecture::OWN))
+            .env("TENET_BENCH_PYTHON", venv.program("python"))
             .env("TENET_BENCH_DATABASE", postgres.url("postgres"));
         run(&mut cargo)
     })?;

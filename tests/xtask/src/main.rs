@@ -30,7 +30,8 @@ usage: cargo xtask TASK
 
   demo         build everything and tell the story of one transaction in two regions
   test [NAME]  every check and every test there is; with NAME only tests with it in their name
-  bench [NAME] measure what a call, its rows and a start cost; with NAME only one of call, rows, start
+  bench [NAME] measure what a call, its rows, a start and a warm answer cost; with NAME only one of
+               call, rows, start, warm
   package [x86_64|arm64] [--bundle PATH]
                the zips that Lambda is given, of the function and a bundle's rules (the example
                rules unless one is named), into target/tenet/package

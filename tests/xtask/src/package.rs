@@ -28,6 +28,11 @@ pub(crate) struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
+    /// The example rules for this machine.
+    pub(crate) fn for_this_machine() -> Self {
+        Self { architecture: Some(Architecture::OWN), bundle: None }
+    }
+
     /// Reads `[ARCHITECTURE] [--bundle PATH]`.
     pub(crate) fn parse(mut arguments: &[&'a str]) -> Option<Self> {
         let architecture = match arguments.split_first() {
@@ -59,7 +64,7 @@ pub(crate) fn package(repository: &Repository, wanted: &Wanted) -> anyhow::Resul
     for architecture in wanted.architecture.map_or(Architecture::ALL.to_vec(), |one| vec![one]) {
         let rules = stages.run("rules", || build_rules(repository, &bundle, architecture))?;
         match stages.run("bootstrap", || release::build(repository, architecture)) {
-            Ok(bootstrap) => made.push(stages.run("zip", || pack(repository, architecture, bootstrap, &rules))?),
+            Ok(bootstrap) => made.push(stages.run("zip", || pack(repository, architecture, &bootstrap, &rules))?),
             // The rules are there all the same, and so is the other architecture.
             Err(error) => failed.push((architecture, rules, error)),
         }
@@ -88,13 +93,9 @@ fn build_rules(repository: &Repository, bundle: &Path, architecture: Architectur
 }
 
 /// Packs a function with its rules, and tells what came of it.
-fn pack(
-    repository: &Repository,
-    architecture: Architecture,
-    bootstrap: Vec<u8>,
-    rules: &Path,
-) -> anyhow::Result<String> {
+fn pack(repository: &Repository, architecture: Architecture, bootstrap: &Path, rules: &Path) -> anyhow::Result<String> {
     let zip = repository.path(OUT).join(format!("tenet-{architecture}.zip"));
+    let bootstrap = fs::read(bootstrap).with_context(|| format!("cannot read {}", bootstrap.display()))?;
     let unpacked = bootstrap.len();
     let size = Deployment::new(bootstrap, rules)?.write(&zip)?;
     ensure!(size <= LIMIT, "{} has {size} bytes, and {LIMIT} are the most", zip.display());

@@ -20,7 +20,7 @@ const CARGO_TARGET: &str = "target/package";
 ///
 /// No path of this machine gets into it, so that the same sources make the same bytes in any
 /// folder, by the same compiler and the same zig.
-pub(crate) fn build(repository: &Repository, architecture: Architecture) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn build(repository: &Repository, architecture: Architecture) -> anyhow::Result<PathBuf> {
     ensure_library(repository, architecture)?;
     let venv = Venv::for_packaging(repository)?;
     let target = architecture.target();
@@ -32,7 +32,7 @@ pub(crate) fn build(repository: &Repository, architecture: Architecture) -> anyh
     zigbuild.env("CARGO_ZIGBUILD_ZIG_PATH", venv.program("python-zig"));
     forget_paths(repository, architecture, &mut zigbuild)?;
     run(&mut zigbuild)?;
-    let built = repository.path(CARGO_TARGET).join(target).join("release/bootstrap");
+    let built = path(repository, architecture);
     let binary = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
     let needed = Glibc::needed_by(&binary).with_context(|| built.display().to_string())?;
     ensure!(
@@ -42,7 +42,12 @@ pub(crate) fn build(repository: &Repository, architecture: Architecture) -> anyh
         Glibc::AMAZON_LINUX_2023
     );
     println!("bootstrap for {architecture} needs glibc {needed}");
-    Ok(binary)
+    Ok(built)
+}
+
+/// Where the function is once it is built.
+pub(crate) fn path(repository: &Repository, architecture: Architecture) -> PathBuf {
+    repository.path(CARGO_TARGET).join(architecture.target()).join("release/bootstrap")
 }
 
 /// Gives the places of sources other names in what the compilers write. Whatever flags are

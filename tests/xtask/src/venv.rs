@@ -31,6 +31,12 @@ const PACKAGING: Requirements = Requirements {
     folder: "target/tenet/venv-packaging",
 };
 
+const BENCHMARKS: Requirements = Requirements {
+    file: "tests/xtask/bench.txt",
+    text: include_str!("../bench.txt"),
+    folder: "target/tenet/venv-bench",
+};
+
 impl Venv {
     /// The programs that the tests drive.
     pub(crate) fn for_tests(repository: &Repository) -> anyhow::Result<Self> {
@@ -40,6 +46,11 @@ impl Venv {
     /// What links a function for another machine than this.
     pub(crate) fn for_packaging(repository: &Repository) -> anyhow::Result<Self> {
         Self::ready(repository, &PACKAGING)
+    }
+
+    /// What the benchmarks compare with.
+    pub(crate) fn for_benchmarks(repository: &Repository) -> anyhow::Result<Self> {
+        Self::ready(repository, &BENCHMARKS)
     }
 
     /// Makes the environment unless it is there and as it should be.

@@ -1,0 +1,167 @@
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+
+use crate::place;
+use crate::runtime_api::RuntimeApi;
+
+/// A statement that the yardsticks run, the same as the rule `rows` does for ten rows.
+const STATEMENT: &str = "SELECT n AS id, 'owner ' || n AS owner, n * 1.25 AS balance, \
+     timestamptz '2026-01-31 00:00:00+00' + n * interval '1 hour' AS opened, n % 2 = 0 AS active \
+     FROM generate_series(1::bigint, 10::bigint) AS n";
+
+/// A function as Lambda runs it, under a runtime API of its own. It ends with the value.
+pub struct Function {
+    process: Child,
+    api: RuntimeApi,
+    started: Instant,
+}
+
+/// A program that is a function, an event for it, and what its answer has in it.
+pub struct Program {
+    command: Command,
+    event: String,
+    answer: &'static str,
+}
+
+/// What of a process is in memory, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// Now.
+    pub resident: u64,
+    /// At most so far.
+    pub peak: u64,
+}
+
+impl Program {
+    /// The released host with a bundle, asked for ten rows.
+    ///
+    /// # Errors
+    /// Fails where there is no `bootstrap`.
+    pub fn host(bundle: &Path, database: &str) -> anyhow::Result<Self> {
+        let mut command = command(&place::bootstrap()?);
+        command.env("TENET_DATABASE_URL", database).env("TENET_EVENT_BUS", "default").env("TENET_BUNDLE", bundle);
+        Ok(Self { command, event: r#"{"operation":"rows-read","rows":10}"#.to_owned(), answer: r#""statusCode":200,"# })
+    }
+
+    /// The same host, asked for what it does not know: it answers without a rule and without
+    /// a statement.
+    #[must_use]
+    pub fn asked_for_nothing(mut self) -> Self {
+        self.event = r#"{"operation":"other"}"#.to_owned();
+        self.answer = r#""statusCode":400,"#;
+        self
+    }
+
+    /// The function in Rust that only connects.
+    pub fn only_connects(program: &Path, database: &str) -> Self {
+        let mut command = command(program);
+        command.env("BENCH_DATABASE_URL", database);
+        Self::yardstick(command)
+    }
+
+    /// The handler in Python.
+    ///
+    /// # Errors
+    /// Fails where there is no Python for it.
+    pub fn python(database: &str) -> anyhow::Result<Self> {
+        let mut command = command(&place::python()?);
+        command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/python"));
+        command.args(["-m", "awslambdaric", "handler.handler"]).env("BENCH_DATABASE_URL", database);
+        Ok(Self::yardstick(command))
+    }
+
+    fn yardstick(command: Command) -> Self {
+        Self { command, event: serde_json::json!({"sql": STATEMENT}).to_string(), answer: r#"{\"rows\""# }
+    }
+}
+
+impl Function {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// Fails where it cannot be started.
+    pub fn start(program: &mut Program) -> anyhow::Result<Self> {
+        let api = RuntimeApi::start()?;
+        program.command.env("AWS_LAMBDA_RUNTIME_API", api.address());
+        let started = Instant::now();
+        let process = program.command.spawn().with_context(|| format!("cannot start {:?}", program.command))?;
+        Ok(Self { process, api, started })
+    }
+
+    /// The time from the start to the first answer.
+    ///
+    /// # Errors
+    /// Fails where it does not answer as it should.
+    pub fn first(program: &mut Program) -> anyhow::Result<Duration> {
+        let mut function = Self::start(program)?;
+        Ok(function.answered(program)? - function.started)
+    }
+
+    /// The time that it takes to answer.
+    ///
+    /// # Errors
+    /// Fails where it does not answer as it should.
+    pub fn invoke(&mut self, program: &Program) -> anyhow::Result<Duration> {
+        let start = Instant::now();
+        Ok(self.answered(program)? - start)
+    }
+
+    fn answered(&mut self, program: &Program) -> anyhow::Result<Instant> {
+        let process = &mut self.process;
+        let (answered, body) = self.api.invoke(&program.event, || Ok(process.try_wait()?.is_none()))?;
+        ensure!(
+            body.replace(": ", ":").contains(program.answer),
+            "{:?} answered {body}",
+            program.command.get_program()
+        );
+        Ok(answered)
+    }
+
+    /// What of it is in memory.
+    ///
+    /// # Errors
+    /// Fails where it has ended.
+    pub fn memory(&self) -> anyhow::Result<Memory> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let bytes = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            let kilobytes: u64 = line.and_then(|line| line.trim().strip_suffix(" kB"))?.parse().ok()?;
+            Some(kilobytes * 1024)
+        };
+        let read = |name| bytes(name).with_context(|| format!("the process has no {name}"));
+        Ok(Memory { resident: read("VmRSS")?, peak: read("VmHWM")? })
+    }
+}
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        // One that has ended by itself needs no end.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A program as Lambda starts it, but for its runtime API.
+fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
+        .env_clear()
+        .envs([
+            ("AWS_LAMBDA_FUNCTION_NAME", "tenet"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", "bench"),
+            ("AWS_SECRET_ACCESS_KEY", "bench"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+            ("AWS_CONFIG_FILE", "/dev/null"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+        ])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    command
+}
