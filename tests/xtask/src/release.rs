@@ -15,13 +15,17 @@ use crate::venv::Venv;
 /// features and flags than everything else.
 const CARGO_TARGET: &str = "target/package";
 
+/// Names a compiler for the function alone, where the one that builds everything else has no
+/// standard library for the architecture.
+const COMPILER: &str = "TENET_RUSTC";
+
 /// Builds the function as it is released: for an architecture, whichever this machine has,
 /// and for the glibc of Amazon Linux 2023, whichever this machine has.
 ///
 /// No path of this machine gets into it, so that the same sources make the same bytes in any
 /// folder, by the same compiler and the same zig.
 pub(crate) fn build(repository: &Repository, architecture: Architecture) -> anyhow::Result<PathBuf> {
-    ensure_library(repository, architecture)?;
+    let compiler = compiler(repository, architecture)?;
     let venv = Venv::for_packaging(repository)?;
     let target = architecture.target();
     let with_glibc = format!("{target}.{}", Glibc::AMAZON_LINUX_2023);
@@ -29,7 +33,7 @@ pub(crate) fn build(repository: &Repository, architecture: Architecture) -> anyh
     zigbuild
         .args(["-p", "tenet-lambda", "--target", &with_glibc])
         .env("CARGO_TARGET_DIR", repository.path(CARGO_TARGET));
-    zigbuild.env("CARGO_ZIGBUILD_ZIG_PATH", venv.program("python-zig"));
+    zigbuild.env("CARGO_ZIGBUILD_ZIG_PATH", venv.program("python-zig")).env("RUSTC", compiler);
     forget_paths(repository, architecture, &mut zigbuild)?;
     run(&mut zigbuild)?;
     let built = path(repository, architecture);
@@ -77,24 +81,23 @@ fn forget_paths(repository: &Repository, architecture: Architecture, cargo: &mut
     Ok(())
 }
 
-/// Makes sure that the compiler has a standard library for the architecture.
-fn ensure_library(repository: &Repository, architecture: Architecture) -> anyhow::Result<()> {
+/// A compiler with a standard library for the architecture.
+fn compiler(repository: &Repository, architecture: Architecture) -> anyhow::Result<PathBuf> {
     let target = architecture.target();
-    let rustc = env::var_os("RUSTC").map(PathBuf::from);
-    let compiler = rustc.clone().unwrap_or_else(|| "rustc".into());
+    let named = env::var_os(COMPILER).map(PathBuf::from);
+    let compiler = named.clone().unwrap_or_else(|| "rustc".into());
     if has_library(repository, &compiler, target)? {
-        return Ok(());
+        return Ok(compiler);
     }
     // What rustup says about a failure is not shown, since there is a second way.
     let mut rustup = repository.command(Path::new("rustup"), &["target", "add", target]);
-    let added =
-        rustc.is_none() && rustup.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
-    if added && has_library(repository, &compiler, target)? {
-        return Ok(());
+    let mut add = || rustup.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+    if named.is_none() && add() && has_library(repository, &compiler, target)? {
+        return Ok(compiler);
     }
     bail!(
         "{} has no standard library for {target}. `rustup target add {target}` brings it where rustup can fetch it; \
-         else name with RUSTC a compiler that has one, as Debian's rustc-web with libstd-rust-web-dev:arm64",
+         else name with {COMPILER} a compiler that has one, as Debian's rustc-web has with libstd-rust-web-dev:arm64",
         compiler.display()
     )
 }
