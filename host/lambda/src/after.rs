@@ -23,6 +23,7 @@ struct Shared {
     waiting: Mutex<Vec<Job>>,
     /// One permit an answer that has left and is not yet awaited.
     answers: Semaphore,
+    /// Invocations until their answers have left, and what these left to be done.
     doing: Work,
 }
 
@@ -106,9 +107,11 @@ where
     fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
         let answering = self.inner.call(invocation);
         let after = self.after.clone();
+        let ongoing = after.0.doing.begin();
         Box::pin(async move {
             let answered = answering.await;
             after.has_left();
+            drop(ongoing);
             answered
         })
     }

@@ -28,6 +28,10 @@ pub(crate) async fn register(after: &After, may_publish: bool) {
             Ok::<(), Error>(())
         }
     });
+    // Both crates panic without it, and the runtime's says so.
+    if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_none() {
+        return;
+    }
     let extension = Extension::new().with_extension_name(NAME).with_events(events).with_events_processor(processor);
     match extension.register().await {
         Ok(registered) => {

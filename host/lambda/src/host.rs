@@ -54,12 +54,14 @@ impl Host {
         let routes = Routes::new(&index.operations)?;
         let work = Work::new();
         let after = After::new(work.clone());
-        let (loaded, connected, ()) = tokio::join!(
+        let ((library, api), (database, publisher), ()) = tokio::try_join!(
             load(&settings, &index),
             connect(&settings, &index),
-            extension::register(&after, index.host.publish_after_answer),
-        );
-        let ((library, api), (database, publisher)) = (loaded?, connected?);
+            async {
+                extension::register(&after, index.host.publish_after_answer).await;
+                Ok(())
+            },
+        )?;
         let pipeline = Pipeline::new(
             Operations::new(&index)?,
             Arc::clone(&database) as Arc<dyn Ledger>,
@@ -121,7 +123,6 @@ impl Host {
 
     /// Decides a request; what it staged is published, now or after the answer.
     pub(crate) async fn decide(&self, invocation: Invocation, origin: Origin) -> anyhow::Result<Answer> {
-        let _ongoing = self.work.begin();
         let arrival = Arrival::now(&SystemClock, &self.region, Duration::ZERO)?;
         let Origin { caller, source_key, deadline, trace } = origin;
         let arrival = Arrival { caller, source_key, deadline, trace, ..arrival };
