@@ -66,6 +66,11 @@ const CODE: &[Setting] = &[
     ("no-address-map", |config| {
         config.generate_address_map(false);
     }),
+    // wasmtime walks a guest's stack by its frame pointers. Tables for others who would are
+    // told to the process's unwinder, function by function, each time a rule is loaded.
+    ("no-unwind-info", |config| {
+        config.native_unwind_info(false);
+    }),
 ];
 
 #[cfg(feature = "compile")]
