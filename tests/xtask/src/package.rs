@@ -76,11 +76,8 @@ pub(crate) fn package(repository: &Repository, wanted: &Wanted) -> anyhow::Resul
     for (architecture, rules, error) in &failed {
         println!("not made for {architecture}: {error:#}\n  its rules are in {}", rules.display());
     }
-    ensure!(
-        failed.is_empty(),
-        "there is no zip for {}",
-        failed.iter().map(|(a, ..)| a.name()).collect::<Vec<_>>().join(" and ")
-    );
+    let missing: Vec<&str> = failed.iter().map(|(architecture, ..)| architecture.name()).collect();
+    ensure!(missing.is_empty(), "there is no zip for {}", missing.join(" and "));
     Ok(())
 }
 
@@ -94,16 +91,16 @@ fn build_rules(repository: &Repository, bundle: &Path, architecture: Architectur
 
 /// Packs a function with its rules, and tells what came of it.
 fn pack(repository: &Repository, architecture: Architecture, bootstrap: &Path, rules: &Path) -> anyhow::Result<String> {
-    let zip = repository.path(OUT).join(format!("tenet-{architecture}.zip"));
+    let name = format!("{OUT}/tenet-{architecture}.zip");
+    let zip = repository.path(&name);
     let bootstrap = fs::read(bootstrap).with_context(|| format!("cannot read {}", bootstrap.display()))?;
     let unpacked = bootstrap.len();
     let size = Deployment::new(bootstrap, rules)?.write(&zip)?;
-    ensure!(size <= LIMIT, "{} has {size} bytes, and {LIMIT} are the most", zip.display());
-    let sha256 = tenet_build::sha256(&fs::read(&zip).with_context(|| format!("cannot read {}", zip.display()))?);
+    ensure!(size <= LIMIT, "{name} has {size} bytes, and {LIMIT} are the most");
+    let sha256 = tenet_build::sha256(&fs::read(&zip).with_context(|| format!("cannot read {name}"))?);
     let megabytes = |bytes: u64| format!("{}.{:02} MB", bytes / 1_000_000, bytes % 1_000_000 / 10_000);
     Ok(format!(
-        "{}: {}, unpacked the function alone has {}\n  sha256 {sha256}",
-        zip.display(),
+        "{name}: {}, unpacked the function alone has {}\n  sha256 {sha256}",
         megabytes(size),
         megabytes(u64::try_from(unpacked)?)
     ))

@@ -17,7 +17,7 @@ const CARGO_TARGET: &str = "target/package";
 
 /// Names a compiler for the function alone, where the one that builds everything else has no
 /// standard library for the architecture.
-const COMPILER: &str = "TENET_RUSTC";
+const COMPILER: &str = "XTASK_RUSTC";
 
 /// Builds the function as it is released: for an architecture, whichever this machine has,
 /// and for the glibc of Amazon Linux 2023, whichever this machine has.
