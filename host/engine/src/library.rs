@@ -1,7 +1,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use tenet_core::bundle::{self, Index};
 use wasmtime::component::Linker;
@@ -40,54 +43,27 @@ impl Library {
                 "the bundle is compiled for the engine {theirs}, and this host has {ours}"
             )));
         }
-        let mut library = Self::empty(engine);
-        let linker = library.linker()?;
-        for rule in &index.rules {
-            library.add(&linker, &rule.name, rule.compiled.as_ref().map(|file| (folder, file)))?;
-        }
-        Ok(library)
-    }
-
-    fn empty(engine: Arc<Engine>) -> Self {
-        Self { engine, rules: BTreeMap::new() }
-    }
-
-    fn linker(&self) -> Result<Linker<CallState>, LoadError> {
-        v1::linker(self.engine.wasmtime()).map_err(|error| {
-            LoadError::bundle("the host cannot offer the contract".to_owned()).because(error.into_boxed_dyn_error())
-        })
-    }
-
-    fn add(
-        &mut self,
-        linker: &Linker<CallState>,
-        name: &str,
-        compiled: Option<(&Path, &bundle::File)>,
-    ) -> Result<(), LoadError> {
-        let Some((folder, file)) = compiled else {
-            return Err(LoadError::rule(name, None, "the index names no compiled file"));
+        let linker = linker(&engine)?;
+        let next = AtomicUsize::new(0);
+        let some = || {
+            let mut loaded = Vec::new();
+            while let Some(rule) = index.rules.get(next.fetch_add(1, Ordering::Relaxed)) {
+                loaded.push((rule.name.clone(), read(&engine, &linker, folder, rule)?));
+            }
+            Ok(loaded)
         };
-        let fail = |what: &str| LoadError::rule(name, Some(&file.path), what);
-        let bytes = std::fs::read(folder.join(&file.path)).map_err(|error| fail("cannot be read").because(error))?;
-        let Some(code) = Checked::new(bytes, &file.sha256) else {
-            return Err(fail("is not the file that the index describes: its SHA-256 is another one"));
-        };
-        self.link(linker, name, &code, fail)
-    }
-
-    fn link(
-        &mut self,
-        linker: &Linker<CallState>,
-        name: &str,
-        code: &Checked,
-        fail: impl Fn(&str) -> LoadError,
-    ) -> Result<(), LoadError> {
-        let component = code
-            .load(self.engine.wasmtime())
-            .map_err(|error| fail("is not code for this engine").because(error.into_boxed_dyn_error()))?;
-        let rule = v1::link(linker, &component).map_err(|error| fail("is not a rule").because(error))?;
-        self.rules.insert(name.to_owned(), rule);
-        Ok(())
+        // Each takes as long as it is large. Lambda gives a function more than one processor
+        // while it starts.
+        let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(index.rules.len());
+        let loaded = thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(some)).collect();
+            let mut loaded = some()?;
+            for other in others {
+                loaded.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+            }
+            Ok(loaded)
+        })?;
+        Ok(Self { engine, rules: loaded.into_iter().collect() })
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -109,8 +85,8 @@ impl Library {
     ) -> Result<Self, LoadError> {
         let compiler = crate::Compiler::new(OWN_TARGET)
             .map_err(|error| LoadError::bundle("there is no compiler".to_owned()).because(error))?;
-        let mut library = Self::empty(engine);
-        let linker = library.linker()?;
+        let linker = linker(&engine)?;
+        let mut rules = BTreeMap::new();
         for (name, component) in components {
             let fail = |what: &str| LoadError::rule(name, None, what);
             let bytes = compiler.compile(component).map_err(|error| fail("it does not compile").because(error))?;
@@ -118,10 +94,46 @@ impl Library {
             let Some(code) = Checked::new(bytes, &sha256) else {
                 return Err(fail("its code changed under the host's hands"));
             };
-            library.link(&linker, name, &code, fail)?;
+            rules.insert(name.to_owned(), link(&engine, &linker, &code, fail)?);
         }
-        Ok(library)
+        Ok(Self { engine, rules })
     }
+}
+
+fn linker(engine: &Engine) -> Result<Linker<CallState>, LoadError> {
+    v1::linker(engine.wasmtime()).map_err(|error| {
+        LoadError::bundle("the host cannot offer the contract".to_owned()).because(error.into_boxed_dyn_error())
+    })
+}
+
+/// Loads a rule of the bundle in `folder`.
+fn read(
+    engine: &Engine,
+    linker: &Linker<CallState>,
+    folder: &Path,
+    rule: &bundle::Rule,
+) -> Result<v1::RulePre<CallState>, LoadError> {
+    let Some(file) = &rule.compiled else {
+        return Err(LoadError::rule(&rule.name, None, "the index names no compiled file"));
+    };
+    let fail = |what: &str| LoadError::rule(&rule.name, Some(&file.path), what);
+    let bytes = std::fs::read(folder.join(&file.path)).map_err(|error| fail("cannot be read").because(error))?;
+    let Some(code) = Checked::new(bytes, &file.sha256) else {
+        return Err(fail("is not the file that the index describes: its SHA-256 is another one"));
+    };
+    link(engine, linker, &code, fail)
+}
+
+fn link(
+    engine: &Engine,
+    linker: &Linker<CallState>,
+    code: &Checked,
+    fail: impl Fn(&str) -> LoadError,
+) -> Result<v1::RulePre<CallState>, LoadError> {
+    let component = code
+        .load(engine.wasmtime())
+        .map_err(|error| fail("is not code for this engine").because(error.into_boxed_dyn_error()))?;
+    v1::link(linker, &component).map_err(|error| fail("is not a rule").because(error))
 }
 
 impl fmt::Debug for Library {
