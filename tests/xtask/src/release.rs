@@ -60,10 +60,10 @@ fn forget_paths(repository: &Repository, architecture: Architecture, cargo: &mut
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
     let home = home.context("neither CARGO_HOME nor HOME is set")?;
-    let names = [(repository.path(""), "/tenet"), (home, "/cargo")];
+    let names = [(repository.root(), "/tenet"), (&home, "/cargo")];
     let mut rust = OsString::new();
     let mut c = OsString::new();
-    for (path, name) in &names {
+    for (path, name) in names {
         for (flags, flag, separator) in
             [(&mut rust, "--remap-path-prefix=", "\x1f"), (&mut c, "-ffile-prefix-map=", " ")]
         {

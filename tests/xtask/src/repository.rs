@@ -19,6 +19,10 @@ impl Repository {
         Self { root: tasks.ancestors().nth(2).unwrap_or(tasks).to_owned() }
     }
 
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.root.join(path)
     }
