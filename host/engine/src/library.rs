@@ -52,8 +52,7 @@ impl Library {
             }
             Ok(loaded)
         };
-        // Each takes as long as it is large. Lambda gives a function more than one processor
-        // while it starts.
+        // Digests and copies, which is most of what a start takes.
         let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(index.rules.len());
         let loaded = thread::scope(|scope| {
             let others: Vec<_> = (1..threads).map(|_| scope.spawn(some)).collect();

@@ -31,8 +31,12 @@ impl Glibc {
         newest.context("it asks for no version of glibc")
     }
 
-    /// `GLIBC_2.34`; the names of other libraries' versions are none.
+    /// `GLIBC_2.34`; the names of other libraries' versions are none. One name stands for what
+    /// the loader has to understand, and says nothing of the version that first does.
     fn parse(name: &[u8]) -> Option<Self> {
+        if name == b"GLIBC_ABI_DT_RELR" {
+            return Some(Self(2, 36));
+        }
         let (major, rest) = std::str::from_utf8(name).ok()?.strip_prefix("GLIBC_")?.split_once('.')?;
         let minor = rest.split('.').next()?;
         Some(Self(major.parse().ok()?, minor.parse().ok()?))
@@ -54,7 +58,8 @@ mod tests {
         assert_eq!(Glibc::parse(b"GLIBC_2.2.5"), Some(Glibc(2, 2)));
         assert!(Glibc::parse(b"GLIBC_2.4") < Glibc::parse(b"GLIBC_2.34"));
         assert!(Glibc::parse(b"GLIBC_2.36") > Some(Glibc::AMAZON_LINUX_2023));
-        for other in [&b"GCC_3.0"[..], b"GLIBC_PRIVATE", b"GLIBC_ABI_DT_RELR", b"\xff"] {
+        assert!(Glibc::parse(b"GLIBC_ABI_DT_RELR") > Some(Glibc::AMAZON_LINUX_2023));
+        for other in [&b"GCC_3.0"[..], b"GLIBC_PRIVATE", b"\xff"] {
             assert_eq!(Glibc::parse(other), None);
         }
     }
