@@ -54,14 +54,11 @@ impl Host {
         let routes = Routes::new(&index.operations)?;
         let work = Work::new();
         let after = After::new(work.clone());
-        let ((library, api), (database, publisher), ()) = tokio::try_join!(
-            load(&settings, &index),
-            connect(&settings, &index),
-            async {
+        let ((library, api), (database, publisher), ()) =
+            tokio::try_join!(load(&settings, &index), connect(&settings, &index), async {
                 extension::register(&after, index.host.publish_after_answer).await;
                 Ok(())
-            },
-        )?;
+            },)?;
         let pipeline = Pipeline::new(
             Operations::new(&index)?,
             Arc::clone(&database) as Arc<dyn Ledger>,
