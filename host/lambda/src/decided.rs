@@ -59,13 +59,28 @@ pub(crate) fn settle(decided: &[Decided]) -> Result<(), Unsettled> {
     if open.is_empty() { Ok(()) } else { Err(Unsettled(open)) }
 }
 
-/// Why an event is not done with, as the log may have it.
+/// An event that nobody can decide, and why: which may quote it.
+#[derive(Debug)]
+pub(crate) struct Undecidable(pub(crate) String);
+
+/// Why an event is not done with, as the log may have it: without what quotes the event.
 pub(crate) fn reason(error: &anyhow::Error) -> String {
-    let Some(Unsettled(open)) = error.downcast_ref() else {
+    if let Some(Unsettled(open)) = error.downcast_ref() {
+        return open.iter().map(|open| open.brief.as_str()).collect::<Vec<_>>().join(", ");
+    }
+    if error.is::<Undecidable>() {
         return "it cannot be read, or no operation takes it".to_owned();
-    };
-    open.iter().map(|open| open.brief.as_str()).collect::<Vec<_>>().join(", ")
+    }
+    format!("{error:#}")
 }
+
+impl fmt::Display for Undecidable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Undecidable {}
 
 /// The answers as one: nobody waits for it, but a destination for successes may be told.
 pub(crate) fn write(decided: &[Decided]) -> Result<String, serde_json::Error> {
@@ -125,7 +140,9 @@ mod tests {
         ]);
         let unsettled = anyhow::Error::new(unsettled.unwrap_err());
         assert_eq!(reason(&unsettled), "503 busy 0a1b, 500 failed 2c3d");
-        assert_eq!(reason(&anyhow::anyhow!("quoting")), "it cannot be read, or no operation takes it");
+        let undecidable = anyhow::Error::new(Undecidable("not {\"a\":1}".into()));
+        assert_eq!(reason(&undecidable), "it cannot be read, or no operation takes it");
+        assert_eq!(reason(&anyhow::anyhow!("no disk").context("no answer")), "no answer: no disk");
         assert_eq!(
             unsettled.to_string(),
             "write answered 503 (busy): Not now. The operator's log has more under 0a1b. \

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use anyhow::bail;
 use futures_util::FutureExt;
 use lambda_runtime::Context;
 use tenet_core::{Clock, IdempotencyKey, Trace};
@@ -10,7 +9,7 @@ use tenet_http::{Reply, Route};
 use tenet_pipeline::{Answer, SystemClock, direct};
 
 use crate::bridge_event::BridgeEvent;
-use crate::decided::{self, Decided};
+use crate::decided::{self, Decided, Undecidable};
 use crate::host::{Host, Origin};
 use crate::http_event::{self, HttpEvent};
 use crate::source::{SERVED, Source};
@@ -40,7 +39,7 @@ pub(crate) async fn invoke(host: &Host, event: &str, context: &Context) -> anyho
         Source::Queue => take_batch(host, event, &origin).await,
         Source::Relay => Ok(serde_json::to_string(&host.relay(origin.deadline).await?)?),
         Source::Asked(what) => Ok(direct::write(&Answer::invalid(&format!("{SERVED}. This is {what}.")))),
-        Source::Sent(what) => bail!("{SERVED}. This is {what}."),
+        Source::Sent(what) => Err(Undecidable(format!("{SERVED}. This is {what}.")).into()),
     }
 }
 
@@ -63,12 +62,14 @@ async fn serve(host: &Host, event: &str, origin: Origin) -> anyhow::Result<Reply
 
 /// Has every operation decide that takes an event, one after the other.
 async fn take(host: &Host, event: &str, origin: Origin) -> anyhow::Result<Vec<Decided>> {
-    let bridge = BridgeEvent::read(event).map_err(anyhow::Error::msg)?;
+    let bridge = BridgeEvent::read(event).map_err(Undecidable)?;
     let takers = host.routes.takers(event);
     if takers.is_empty() {
         let all: Vec<_> = host.routes.operations().collect();
         let all = if all.is_empty() { "none does".to_owned() } else { format!("there are {}", all.join(", ")) };
-        bail!("no operation takes {}; of those that take events {all}", bridge.name());
+        return Err(
+            Undecidable(format!("no operation takes {}; of those that take events {all}", bridge.name())).into()
+        );
     }
     let source_key = bridge.key().or(origin.source_key.clone());
     let mut decided = Vec::with_capacity(takers.len());
@@ -85,7 +86,7 @@ async fn take(host: &Host, event: &str, origin: Origin) -> anyhow::Result<Vec<De
 
 /// Decides the messages of a batch, and tells the queue which it has to keep.
 async fn take_batch(host: &Host, event: &str, origin: &Origin) -> anyhow::Result<String> {
-    let batch = SqsBatch::read(event).map_err(anyhow::Error::msg)?;
+    let batch = SqsBatch::read(event).map_err(Undecidable)?;
     let has_time = || SystemClock.instant() + LEAST < origin.deadline;
     let kept = batch.run(host.connections(), has_time, |record| {
         async move {
@@ -116,11 +117,14 @@ async fn take_record(host: &Host, record: &Record, origin: &Origin) -> anyhow::R
                 vec![Decided { operation, answer: host.decide(invocation, origin).await? }]
             }
             Err(answer) => {
-                bail!("{}", answer.problem().map(|problem| problem.message.into_owned()).unwrap_or_default())
+                let message = answer.problem().map(|problem| problem.message.into_owned());
+                return Err(Undecidable(message.unwrap_or_default()).into());
             }
         },
         _ => {
-            bail!("the message is neither a direct invocation, which names its \"operation\", nor an EventBridge event")
+            let what =
+                "the message is neither a direct invocation, which names its \"operation\", nor an EventBridge event";
+            return Err(Undecidable(what.to_owned()).into());
         }
     };
     Ok(decided::settle(&decided)?)

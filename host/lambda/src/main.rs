@@ -51,7 +51,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         let host = Arc::clone(&serving);
         let span = tracing::error_span!("invocation", requestId = event.context.request_id);
         let answer = async move {
-            let answer = invoke::invoke(&host, event.payload.get(), &event.context).await?;
+            let answer = invoke::invoke(&host, event.payload.get(), &event.context).await.inspect_err(|error| {
+                tracing::error!(reason = decided::reason(error), "invocation failed");
+            })?;
             Ok::<_, lambda_runtime::Error>(RawValue::from_string(answer)?)
         };
         answer.instrument(span)
