@@ -1,4 +1,4 @@
-//! The ledger on PostgreSQL.
+//! The ledger on Aurora DSQL and PostgreSQL.
 //!
 //! [`Database`] implements the port `tenet_core::Ledger`: transactions that leave exactly
 //! one answer under a key. It keeps a bounded number of connections, each for one attempt

@@ -6,19 +6,22 @@
 //! one keeps the sandbox awake while what an answer left is done. A registration that fails
 //! costs nothing but that: the work is then done before the answer.
 
+use std::time::Duration;
+
 use lambda_extension::{Error, Extension, LambdaEvent, service_fn};
+use tokio::time::timeout;
 
 use crate::after::After;
+
+/// The longest that registering may take; the other end is in the sandbox.
+const REGISTERING: Duration = Duration::from_secs(2);
 
 /// What it is called among the function's extensions.
 const NAME: &str = "tenet";
 
 /// Registers, which has to happen before the runtime asks for its first event, and turns on
-/// `after` if it may.
-pub(crate) async fn register(after: &After, may_publish: bool) {
-    // Sandboxes with several invocations at a time have no INVOKE to wait for.
-    let several = std::env::var("AWS_LAMBDA_MAX_CONCURRENCY").is_ok_and(|most| most != "1");
-    let after_answers = may_publish && !several;
+/// `after` if work is to be done after the answers.
+pub(crate) async fn register(after: &After, after_answers: bool) {
     let events: &'static [&'static str] = if after_answers { &["INVOKE"] } else { &[] };
     let waiting = after.clone();
     let processor = service_fn(move |_: LambdaEvent| {
@@ -28,13 +31,9 @@ pub(crate) async fn register(after: &After, may_publish: bool) {
             Ok::<(), Error>(())
         }
     });
-    // Both crates panic without it, and the runtime's says so.
-    if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_none() {
-        return;
-    }
     let extension = Extension::new().with_extension_name(NAME).with_events(events).with_events_processor(processor);
-    match extension.register().await {
-        Ok(registered) => {
+    match timeout(REGISTERING, extension.register()).await {
+        Ok(Ok(registered)) => {
             after.turn(after_answers);
             let after = after.clone();
             tokio::spawn(async move {
@@ -43,6 +42,7 @@ pub(crate) async fn register(after: &After, may_publish: bool) {
                 tracing::warn!(error = ended.err(), "no extension any more: events leave before the answer");
             });
         }
-        Err(error) => tracing::warn!(error, "no extension: events leave before the answer, and no SIGTERM comes"),
+        Ok(Err(error)) => tracing::warn!(error, "no extension: events leave before the answer, and no SIGTERM comes"),
+        Err(_) => tracing::warn!("no extension in time: events leave before the answer, and no SIGTERM comes"),
     }
 }

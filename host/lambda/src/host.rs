@@ -56,7 +56,9 @@ impl Host {
         let after = After::new(work.clone());
         let ((library, api), (database, publisher), ()) =
             tokio::try_join!(load(&settings, &index), connect(&settings, &index), async {
-                extension::register(&after, index.host.publish_after_answer).await;
+                // A sandbox with several invocations at a time is told of none as an extension.
+                let after_answers = index.host.publish_after_answer && settings.one_at_a_time;
+                extension::register(&after, after_answers).await;
                 Ok(())
             },)?;
         let pipeline = Pipeline::new(

@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) database: Database,
     /// `TENET_EVENT_BUS`: the name or ARN of the EventBridge bus that takes the events.
     pub(crate) event_bus: String,
+    /// `AWS_LAMBDA_MAX_CONCURRENCY`: whether Lambda gives a sandbox one invocation at a time.
+    pub(crate) one_at_a_time: bool,
     /// `TENET_LOG` and Lambda's own: what is logged, and how.
     pub(crate) log: LogSettings,
 }
@@ -65,6 +67,8 @@ impl Settings {
         }
         let read = |name: &str| variables.get(name).filter(|value| !value.is_empty()).cloned();
         let needed = |name: &str, what: &str| read(name).with_context(|| format!("{name} is not set: {what}"));
+        // Read by the crates that speak to it, which panic without it.
+        needed("AWS_LAMBDA_RUNTIME_API", "Lambda sets it, and this program runs nowhere else")?;
         Ok(Self {
             region: needed("AWS_REGION", "the region that serves")?,
             bundle: read("TENET_BUNDLE")
@@ -73,6 +77,7 @@ impl Settings {
                 .into(),
             database: Database::read(&read)?,
             event_bus: needed("TENET_EVENT_BUS", "the EventBridge bus that takes the events")?,
+            one_at_a_time: read("AWS_LAMBDA_MAX_CONCURRENCY").is_none_or(|most| most == "1"),
             log: LogSettings::read(read)?,
         })
     }
@@ -149,7 +154,8 @@ mod tests {
         Settings::read(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
     }
 
-    const FULL: [(&str, &str); 4] = [
+    const FULL: [(&str, &str); 5] = [
+        ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"),
         ("AWS_REGION", "us-east-1"),
         ("LAMBDA_TASK_ROOT", "/var/task"),
         ("TENET_DATABASE_URL", "postgres://app@db/postgres"),
@@ -165,7 +171,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_misspelt_is_named() {
-        for missing in ["AWS_REGION", "TENET_DATABASE_URL", "TENET_EVENT_BUS"] {
+        for missing in ["AWS_LAMBDA_RUNTIME_API", "AWS_REGION", "TENET_DATABASE_URL", "TENET_EVENT_BUS"] {
             let some: Vec<_> = FULL.into_iter().filter(|(name, _)| *name != missing).collect();
             assert!(read(&some).unwrap_err().to_string().contains(missing));
         }

@@ -204,6 +204,7 @@ async fn it_does_not_start_on_a_misspelt_setting_or_a_damaged_bundle() {
     std::fs::write(folder.path().join(damaged), b"not the code that was built").unwrap();
     let refused = bootstrap("postgres://nobody@127.0.0.1:1/none", "bus")
         .env("TENET_BUNDLE", folder.path())
+        .env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1")
         .stderr(Stdio::piped())
         .output()
         .await
