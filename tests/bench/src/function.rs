@@ -70,7 +70,9 @@ impl Program {
     pub fn python(database: &str) -> anyhow::Result<Self> {
         let mut command = command(&place::python()?);
         command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/python"));
-        command.args(["-m", "awslambdaric", "handler.handler"]).env("BENCH_DATABASE_URL", database);
+        // Lambda's folder of code cannot be written to either.
+        command.env("PYTHONDONTWRITEBYTECODE", "1").env("BENCH_DATABASE_URL", database);
+        command.args(["-m", "awslambdaric", "handler.handler"]);
         Ok(Self::yardstick(command))
     }
 
