@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
@@ -46,9 +48,9 @@ impl Library {
         let linker = linker(&engine)?;
         let next = AtomicUsize::new(0);
         let some = || {
-            let mut loaded = Vec::new();
+            let (mut loaded, mut bytes) = (Vec::new(), Vec::new());
             while let Some(rule) = index.rules.get(next.fetch_add(1, Ordering::Relaxed)) {
-                loaded.push((rule.name.clone(), read(&engine, &linker, folder, rule)?));
+                loaded.push((rule.name.clone(), read(&engine, &linker, folder, rule, &mut bytes)?));
             }
             Ok(loaded)
         };
@@ -90,7 +92,7 @@ impl Library {
             let fail = |what: &str| LoadError::rule(name, None, what);
             let bytes = compiler.compile(component).map_err(|error| fail("it does not compile").because(error))?;
             let sha256 = crate::checked::digest(&bytes);
-            let Some(code) = Checked::new(bytes, &sha256) else {
+            let Some(code) = Checked::new(&bytes, &sha256) else {
                 return Err(fail("its code changed under the host's hands"));
             };
             rules.insert(name.to_owned(), link(&engine, &linker, &code, fail)?);
@@ -105,18 +107,23 @@ fn linker(engine: &Engine) -> Result<Linker<CallState>, LoadError> {
     })
 }
 
-/// Loads a rule of the bundle in `folder`.
+/// Loads a rule of the bundle in `folder` by way of `bytes`: fresh memory for each would cost
+/// as much as its digest.
 fn read(
     engine: &Engine,
     linker: &Linker<CallState>,
     folder: &Path,
     rule: &bundle::Rule,
+    bytes: &mut Vec<u8>,
 ) -> Result<v1::RulePre<CallState>, LoadError> {
     let Some(file) = &rule.compiled else {
         return Err(LoadError::rule(&rule.name, None, "the index names no compiled file"));
     };
     let fail = |what: &str| LoadError::rule(&rule.name, Some(&file.path), what);
-    let bytes = std::fs::read(folder.join(&file.path)).map_err(|error| fail("cannot be read").because(error))?;
+    bytes.clear();
+    File::open(folder.join(&file.path))
+        .and_then(|mut file| file.read_to_end(bytes))
+        .map_err(|error| fail("cannot be read").because(error))?;
     let Some(code) = Checked::new(bytes, &file.sha256) else {
         return Err(fail("is not the file that the index describes: its SHA-256 is another one"));
     };
@@ -126,7 +133,7 @@ fn read(
 fn link(
     engine: &Engine,
     linker: &Linker<CallState>,
-    code: &Checked,
+    code: &Checked<'_>,
     fail: impl Fn(&str) -> LoadError,
 ) -> Result<v1::RulePre<CallState>, LoadError> {
     let component = code

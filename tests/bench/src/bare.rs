@@ -49,7 +49,7 @@ impl Bare {
         let file = index.rule(rule).and_then(|rule| rule.compiled.as_ref());
         let file = file.with_context(|| format!("the bundle has no compiled rule {rule}"))?;
         let bytes = std::fs::read(folder.join(&file.path))?;
-        let component = tenet_engine::bare(&engine, bytes, &file.sha256)?;
+        let component = tenet_engine::bare(&engine, &bytes, &file.sha256)?;
         let mut linker = Linker::new(&engine);
         bindings::Rule::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
         let rule = RulePre::new(linker.instantiate_pre(&component)?)?;
