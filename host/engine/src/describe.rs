@@ -3,12 +3,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
-use tenet_core::{
-    BoxFuture, Event, EventError, EventId, HostCalls, Limits, LogLevel, Outcome, SqlError, Statement, Stop, Timestamp,
-};
+use tenet_core::{Limits, Timestamp};
 
 use crate::Library;
 use crate::call::{CallState, Context};
+use crate::nobody::Nobody;
 
 /// Why a rule does not say what it takes and gives.
 #[derive(Debug)]
@@ -17,10 +16,6 @@ pub struct DescribeError {
     what: &'static str,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
-
-/// The host of a rule that is only asked to describe itself: there is no request, and so
-/// there is nothing to ask for.
-struct Nobody;
 
 impl Library {
     /// What a rule takes and gives, by its own word: JSON text, an object with a schema
@@ -50,32 +45,6 @@ impl Library {
             Ok(_) => Ok(text),
             Err(error) => Err(fail("its description is not JSON", Some(error.into()))),
         }
-    }
-}
-
-impl HostCalls for Nobody {
-    fn run(&self, _: Vec<Statement>) -> BoxFuture<'_, Result<Result<Vec<Outcome>, SqlError>, Stop>> {
-        Box::pin(std::future::ready(Err(Stop)))
-    }
-
-    fn refuse(&self, _: SqlError) -> Result<SqlError, Stop> {
-        Err(Stop)
-    }
-
-    fn publish(&self, _: Event) -> Result<Result<EventId, EventError>, Stop> {
-        Err(Stop)
-    }
-
-    fn log(&self, _: LogLevel, _: String) -> Result<(), Stop> {
-        Err(Stop)
-    }
-
-    fn random(&self, _: u32) -> Result<Vec<u8>, Stop> {
-        Err(Stop)
-    }
-
-    fn key(&self) -> Option<&str> {
-        None
     }
 }
 

@@ -12,9 +12,12 @@ use tenet_http::Api;
 use tenet_pipeline::{Answer, Arrival, Backoff, Invocation, Operations, Pipeline, Relayed, SystemClock};
 
 use crate::after::After;
+use crate::extension;
 use crate::settings::Settings;
 use crate::work::Work;
-use crate::{extension, first_call};
+
+/// The longest that the init phase waits for a rule that is called for nothing.
+const FIRST_CALL: Duration = Duration::from_secs(1);
 
 /// The longest that the init phase waits for the database.
 const CONNECTING: Duration = Duration::from_secs(3);
@@ -149,7 +152,9 @@ async fn load(settings: &Settings, index: &Index) -> anyhow::Result<(Arc<Library
     });
     let (library, api, rule) = loading.await??;
     if let Some(rule) = rule {
-        first_call::throw_away(library.as_ref(), &rule).await;
+        let call = library.first_call(&rule.name, &rule.limits);
+        // It is for nothing, whatever a bundle lets a rule take.
+        let _ = tokio::time::timeout(FIRST_CALL, call).await;
     }
     Ok((library, api))
 }

@@ -10,7 +10,6 @@ mod after;
 mod bridge_event;
 mod decided;
 mod extension;
-mod first_call;
 #[cfg(test)]
 mod fixtures;
 mod host;

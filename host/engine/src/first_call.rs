@@ -1,0 +1,31 @@
+use std::sync::Arc;
+use std::time::Instant;
+
+use tenet_core::{Limits, Request, Rules, Timestamp};
+
+use crate::Library;
+use crate::nobody::Nobody;
+
+impl Library {
+    /// Calls a rule once for nothing, before there are requests: what only the first call
+    /// pays, such as the memory of an instance, is then paid before a caller waits.
+    ///
+    /// A rule can do nothing without a host call, and the first one stops it. However the call
+    /// ends is well; a rule that is not there is not called.
+    pub async fn first_call(&self, rule: &str, limits: &Limits) {
+        let request = Request {
+            operation: String::new(),
+            key: None,
+            source_key: None,
+            payload: "{}".to_owned(),
+            caller: None,
+            region: String::new(),
+            trace: None,
+            now: Timestamp(0),
+            seed: [0; 32],
+            deadline: Instant::now(),
+        };
+        let call = self.call(rule, &request, limits, Arc::new(Nobody)).await;
+        tracing::debug!(rule, cpu_us = u64::try_from(call.cpu.as_micros()).unwrap_or(u64::MAX), "first call");
+    }
+}

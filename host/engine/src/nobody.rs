@@ -1,0 +1,30 @@
+use tenet_core::{BoxFuture, Event, EventError, EventId, HostCalls, LogLevel, Outcome, SqlError, Statement, Stop};
+
+/// The host of a rule that is called without a request, so that there is nothing to ask for.
+pub(crate) struct Nobody;
+
+impl HostCalls for Nobody {
+    fn run(&self, _: Vec<Statement>) -> BoxFuture<'_, Result<Result<Vec<Outcome>, SqlError>, Stop>> {
+        Box::pin(std::future::ready(Err(Stop)))
+    }
+
+    fn refuse(&self, _: SqlError) -> Result<SqlError, Stop> {
+        Err(Stop)
+    }
+
+    fn publish(&self, _: Event) -> Result<Result<EventId, EventError>, Stop> {
+        Err(Stop)
+    }
+
+    fn log(&self, _: LogLevel, _: String) -> Result<(), Stop> {
+        Err(Stop)
+    }
+
+    fn random(&self, _: u32) -> Result<Vec<u8>, Stop> {
+        Err(Stop)
+    }
+
+    fn key(&self) -> Option<&str> {
+        None
+    }
+}
