@@ -32,10 +32,11 @@ use tracing::Instrument;
 use crate::host::Host;
 use crate::settings::Settings;
 
-/// What ending may take: Lambda kills a sandbox with an internal extension 500 ms after it
-/// told its end
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown>).
-const LEAVING: Duration = Duration::from_millis(400);
+/// What ending may take. Lambda gives a sandbox with an internal extension 500 ms and then
+/// kills it, whatever it does
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown>);
+/// whoever else ends a process gives it more.
+const LEAVING: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
