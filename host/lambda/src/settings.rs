@@ -67,9 +67,7 @@ impl Settings {
         }
         let read = |name: &str| variables.get(name).filter(|value| !value.is_empty()).cloned();
         let needed = |name: &str, what: &str| read(name).with_context(|| format!("{name} is not set: {what}"));
-        // Read by the crates that speak to it, which panic without it.
-        needed("AWS_LAMBDA_RUNTIME_API", "Lambda sets it, and this program runs nowhere else")?;
-        Ok(Self {
+        let settings = Self {
             region: needed("AWS_REGION", "the region that serves")?,
             bundle: read("TENET_BUNDLE")
                 .or_else(|| read("LAMBDA_TASK_ROOT"))
@@ -79,7 +77,10 @@ impl Settings {
             event_bus: needed("TENET_EVENT_BUS", "the EventBridge bus that takes the events")?,
             one_at_a_time: read("AWS_LAMBDA_MAX_CONCURRENCY").is_none_or(|most| most == "1"),
             log: LogSettings::read(read)?,
-        })
+        };
+        // Read by the crates that speak to it, which panic without it.
+        needed("AWS_LAMBDA_RUNTIME_API", "Lambda sets it, and this program runs nowhere else")?;
+        Ok(settings)
     }
 
     /// Reads the index of the bundle.
