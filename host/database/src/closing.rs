@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use tenet_core::{Claim, Digest, Fault, IdempotencyKey, StagedEvent, StoredAnswer};
+use tenet_core::{Claim, Digest, Fault, IdempotencyKey, Mutant, StagedEvent, StoredAnswer};
 use tokio::time::timeout_at;
 use tokio_postgres::Error;
 
@@ -9,7 +9,7 @@ use crate::connection::Connection;
 use crate::failure::{self, Failure, Trouble};
 use crate::flight::{Launch, Message, launch};
 use crate::query::Query;
-use crate::transaction::{BEGIN, ROLLBACK};
+use crate::transaction::{ROLLBACK, begin};
 use crate::{keys, outbox};
 
 /// The last flight of a transaction: everything that makes its answer stand, COMMIT
@@ -70,7 +70,7 @@ impl Closing<'_> {
         let command = |text| Message::command(connection, text);
         let mut flight = Flight {
             roll_back: (from == From::ToUndo).then(|| command(ROLLBACK)),
-            begin: (from != From::Begun).then(|| command(BEGIN)),
+            begin: (from != From::Begun).then(|| command(begin())),
             look_up: look_up.map(|statement| Query::plain(connection, statement)),
             events: events.into_iter().map(|statement| Query::plain(connection, statement)).collect(),
             key_row: Query::plain(connection, key_row),
@@ -153,6 +153,9 @@ impl Flight<'_> {
         };
         let commit = self.commit.answer().await;
 
+        if Mutant::AnyOkIsCommitted.is_alive() && commit.is_ok() {
+            return Closed::Committed;
+        }
         if let Some((command, why)) = astray {
             return unknown(&format!("{command} failed: {why}"));
         }
@@ -168,7 +171,9 @@ impl Flight<'_> {
                 Ok(fault) => Closed::NotCommitted(fault, false),
                 Err(fault) => Closed::Unknown(fault),
             },
-            (None, Ok(())) if !stored => unknown("the server did not store the answer"),
+            (None, Ok(())) if !stored && !Mutant::KeyRowGivesWay.is_alive() => {
+                unknown("the server did not store the answer")
+            }
             (None, Ok(())) => Closed::Committed,
         }
     }

@@ -1,6 +1,6 @@
 //! The table of keys: one row for each answer, which makes it the one answer.
 
-use tenet_core::{ColumnValues, Digest, Fault, IdempotencyKey, RowSet, StoredAnswer, Timestamp, Value};
+use tenet_core::{ColumnValues, Digest, Fault, IdempotencyKey, Mutant, RowSet, StoredAnswer, Timestamp, Value};
 
 use crate::parameter::Encoded;
 
@@ -54,9 +54,12 @@ pub(crate) fn store(
     answer: StoredAnswer,
     region: &str,
 ) -> Result<Encoded, Fault> {
+    let otherwise = if Mutant::KeyRowGivesWay.is_alive() { "ON CONFLICT DO NOTHING" } else { "" };
     Encoded::of_host(
-        "INSERT INTO tenet.keys (operation, key, digest, accepted, answer, now, region) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING 1",
+        &format!(
+            "INSERT INTO tenet.keys (operation, key, digest, accepted, answer, now, region) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) {otherwise} RETURNING 1"
+        ),
         vec![
             Value::Text(operation.to_owned()),
             Value::Text(key.as_str().to_owned()),

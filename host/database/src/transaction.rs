@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tenet_core::{
-    Attempt, BoxFuture, Claim, Fault, Mode, Outcome, Ran, ReadCap, SqlError, SqlState, StagedEvent, Statement,
+    Attempt, BoxFuture, Claim, Fault, Mode, Mutant, Outcome, Ran, ReadCap, SqlError, SqlState, StagedEvent, Statement,
     StoredAnswer,
 };
 use tokio::time::timeout_at;
@@ -17,7 +17,7 @@ use crate::parameter::Encoded;
 use crate::pool::{Lease, Pool};
 use crate::query::Query;
 
-pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
 pub(crate) const ROLLBACK: &str = "ROLLBACK";
 const BEGIN_READ_ONLY: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
@@ -114,7 +114,8 @@ impl Transaction {
         cap: ReadCap,
     ) -> Flown<Vec<Outcome>> {
         // Had BEGIN failed, a write behind it would commit by itself.
-        let together = begun || statements.iter().all(|statement| statement.only_reads);
+        let together =
+            begun || Mutant::FirstWriteWithBegin.is_alive() || statements.iter().all(|statement| statement.only_reads);
         let mut queries: Vec<_> =
             statements.into_iter().map(|statement| Query::described(connection, statement)).collect();
         if !begun {
@@ -152,7 +153,7 @@ impl Transaction {
             Mode::Write { key, .. } => {
                 let statement = keys::look_up(&self.claim.operation, key);
                 let statement = statement.map_err(|fault| Failure { fault, left: Left::Open })?;
-                (BEGIN, Some(Query::plain(connection, statement)))
+                (begin(), Some(Query::plain(connection, statement)))
             }
         };
         let mut begin = Message::command(connection, text);
@@ -218,6 +219,10 @@ impl Transaction {
             self.undo(stage).await;
             return Ok(Ran::On(()));
         };
+        if Mutant::RejectionWithoutKeyRow.is_alive() {
+            self.undo(stage).await;
+            return Ok(Ran::On(()));
+        }
         let (lease, from) = match stage {
             Stage::Over => return Err(over()),
             Stage::Fresh => (self.check_out().await?, From::Nothing),
@@ -387,6 +392,11 @@ impl Attempt for Transaction {
     fn roll_back(self: Box<Self>) -> BoxFuture<'static, Result<Ran<()>, Fault>> {
         Box::pin(self.roll_back_all())
     }
+}
+
+/// What a transaction that may write begins with.
+pub(crate) fn begin() -> &'static str {
+    if Mutant::KeyRowGivesWay.is_alive() { "BEGIN ISOLATION LEVEL READ COMMITTED" } else { BEGIN }
 }
 
 async fn stored(look_up: Query<'_>) -> Result<Option<StoredAnswer>, Failure> {

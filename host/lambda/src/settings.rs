@@ -52,6 +52,9 @@ const OURS: [&str; 9] = [
     "TENET_LOG",
 ];
 
+/// Which promise is broken on purpose: [`tenet_core::Mutant`].
+const MUTANT: Option<&str> = if cfg!(feature = "mutants") { Some("TENET_MUTANT") } else { None };
+
 const DSQL_ENDPOINT: &str = "TENET_DSQL_ENDPOINT";
 
 impl Settings {
@@ -61,6 +64,7 @@ impl Settings {
         let variables: HashMap<_, _> = variables.collect();
         let mut unknown: Vec<_> =
             variables.keys().filter(|name| name.starts_with("TENET_") && !OURS.contains(&name.as_str())).collect();
+        unknown.retain(|name| Some(name.as_str()) != MUTANT);
         unknown.sort();
         if let Some(name) = unknown.first() {
             bail!("{name} is not a setting; there are {}", OURS.join(", "));

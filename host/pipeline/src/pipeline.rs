@@ -187,6 +187,8 @@ impl Pipeline {
             clock: self.clock.as_ref(),
             request,
             key: course.key(),
+            #[cfg(feature = "mutants")]
+            publisher: self.publisher.as_ref(),
             chain: &course.operation.rules,
         };
         let mut jitter = Random::new(&request.seed, "retry", 0);

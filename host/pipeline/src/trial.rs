@@ -20,6 +20,8 @@ pub(crate) struct Trial<'a> {
     pub(crate) clock: &'a dyn Clock,
     pub(crate) request: &'a Request,
     pub(crate) key: Option<&'a IdempotencyKey>,
+    #[cfg(feature = "mutants")]
+    pub(crate) publisher: &'a dyn tenet_core::Publisher,
     /// The operation's rules with their limits, at least one.
     pub(crate) chain: &'a [(String, Limits)],
 }
@@ -177,6 +179,10 @@ impl Trial<'_> {
         };
         let (accepted, body, events, ended) = match decision {
             Decision::Accept(output) => {
+                #[cfg(feature = "mutants")]
+                if tenet_core::Mutant::EventsBeforeCommit.is_alive() {
+                    self.publisher.publish(&events, self.request.deadline).await;
+                }
                 let ended = attempt.accept(output.clone(), events.clone()).await;
                 (true, output, events, ended)
             }

@@ -22,6 +22,8 @@ mod bucket;
 mod dialect;
 mod door;
 mod dsql;
+pub mod eventbridge;
+pub mod eventbridge_relay;
 mod link;
 mod message;
 mod relay;

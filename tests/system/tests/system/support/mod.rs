@@ -3,8 +3,7 @@
 pub(crate) mod bundle;
 pub(crate) mod database;
 pub(crate) mod embedded_metrics;
-pub(crate) mod eventbridge;
-pub(crate) mod eventbridge_relay;
+
 pub(crate) mod host;
 pub(crate) mod http;
 pub(crate) mod ministack;
@@ -12,6 +11,7 @@ pub(crate) mod serve;
 pub(crate) mod tenet;
 
 pub(crate) use database::{database, empty_database};
+pub(crate) use tenet_test_support::{eventbridge, eventbridge_relay};
 
 /// A variable that `cargo xtask test` sets.
 pub(crate) fn variable(name: &str) -> String {

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, OwnedMutexGuard};
 use tokio::task::JoinHandle;
 
 /// Listens as long as it lives.
-pub(crate) struct Relay {
+pub struct Relay {
     url: String,
     calls: Arc<Mutex<Vec<Vec<String>>>>,
     called: Arc<Notify>,
@@ -23,10 +23,7 @@ impl Relay {
     /// Passes calls on to `upstream`, but for the entries that `fail` names, given the
     /// number of the call from 0: their places in the call and the error codes that they
     /// get instead.
-    pub(crate) async fn start(
-        upstream: String,
-        fail: impl Fn(usize) -> Vec<(usize, &'static str)> + Send + 'static,
-    ) -> Self {
+    pub async fn start(upstream: String, fail: impl Fn(usize) -> Vec<(usize, &'static str)> + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let calls = Arc::new(Mutex::new(Vec::new()));
@@ -76,27 +73,27 @@ impl Relay {
         Self { url, calls, traces, called, gate, task }
     }
 
-    pub(crate) fn url(&self) -> &str {
+    pub fn url(&self) -> &str {
         &self.url
     }
 
     /// Holds calls until the guard is dropped.
-    pub(crate) async fn hold(&self) -> OwnedMutexGuard<()> {
+    pub async fn hold(&self) -> OwnedMutexGuard<()> {
         Arc::clone(&self.gate).lock_owned().await
     }
 
     /// Waits for a call that nobody has waited for.
-    pub(crate) async fn call(&self) {
+    pub async fn call(&self) {
         self.called.notified().await;
     }
 
     /// The trace headers of all entries so far.
-    pub(crate) fn traces(&self) -> Vec<Option<String>> {
+    pub fn traces(&self) -> Vec<Option<String>> {
         self.traces.lock().unwrap().clone()
     }
 
     /// The details of the entries of every call so far, exactly as they came.
-    pub(crate) fn calls(&self) -> Vec<Vec<String>> {
+    pub fn calls(&self) -> Vec<Vec<String>> {
         self.calls.lock().unwrap().clone()
     }
 }

@@ -13,13 +13,13 @@ use aws_sdk_eventbridge::types::{PutEventsRequestEntry, Target};
 use aws_sdk_sqs::types::QueueAttributeName;
 
 /// Where moto listens.
-pub(crate) fn endpoint() -> String {
+pub fn endpoint() -> String {
     std::env::var("TENET_TEST_EVENTBRIDGE")
         .unwrap_or_else(|_| panic!("TENET_TEST_EVENTBRIDGE is not set: run `cargo xtask test`"))
 }
 
 /// How to reach AWS's interfaces in `region` at `endpoint`.
-pub(crate) fn config(region: &'static str, endpoint: &str) -> SdkConfig {
+pub fn config(region: &'static str, endpoint: &str) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static(region))
@@ -29,7 +29,7 @@ pub(crate) fn config(region: &'static str, endpoint: &str) -> SdkConfig {
 }
 
 /// A bus, with a queue that gets everything the bus gets.
-pub(crate) struct Bus {
+pub struct Bus {
     endpoint: String,
     name: String,
     region: &'static str,
@@ -39,16 +39,16 @@ pub(crate) struct Bus {
 
 impl Bus {
     /// A bus in `us-east-1`.
-    pub(crate) async fn create() -> Self {
+    pub async fn create() -> Self {
         Self::create_in("us-east-1").await
     }
 
-    pub(crate) async fn create_in(region: &'static str) -> Self {
+    pub async fn create_in(region: &'static str) -> Self {
         Self::create_at(&endpoint(), region).await
     }
 
     /// A bus at another server than moto.
-    pub(crate) async fn create_at(endpoint: &str, region: &'static str) -> Self {
+    pub async fn create_at(endpoint: &str, region: &'static str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos();
         let name = format!("test-{now}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
@@ -69,24 +69,24 @@ impl Bus {
         bus
     }
 
-    pub(crate) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.name
     }
 
     /// Forwards to the bus of another region what this one took from a host, by the rule
     /// that a deployment has.
-    pub(crate) async fn forward_to(&self, other: &Self) {
+    pub async fn forward_to(&self, other: &Self) {
         let pattern = format!(r#"{{"detail":{{"tenet":{{"bus":["{}"]}}}}}}"#, self.region);
         self.rule("forward", &pattern, &other.arn).await;
     }
 
     /// Hands the details of events with this pattern to a function.
-    pub(crate) async fn invoke(&self, name: &str, pattern: &str, function: &str) {
+    pub async fn invoke(&self, name: &str, pattern: &str, function: &str) {
         self.rule_with(name, pattern, Target::builder().input_path("$.detail").arn(function)).await;
     }
 
     /// Puts an event.
-    pub(crate) async fn put(&self, source: &str, detail_type: &str, detail: &str) {
+    pub async fn put(&self, source: &str, detail_type: &str, detail: &str) {
         let entry = PutEventsRequestEntry::builder().event_bus_name(&self.name).source(source);
         let entry = entry.detail_type(detail_type).detail(detail).build();
         let client = aws_sdk_eventbridge::Client::new(&config(self.region, &self.endpoint));
@@ -109,7 +109,7 @@ impl Bus {
 
     /// Waits for `count` events, and gives them with any more that are there by then: the
     /// whole event of each, as JSON text.
-    pub(crate) async fn receive(&self, count: usize) -> Vec<String> {
+    pub async fn receive(&self, count: usize) -> Vec<String> {
         let sqs = aws_sdk_sqs::Client::new(&config(self.region, &self.endpoint));
         let mut events = Vec::new();
         loop {
