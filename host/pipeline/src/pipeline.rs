@@ -17,6 +17,9 @@ use crate::trial::{Failure, Over, Trial};
 use crate::within::within;
 use crate::{Answer, Backoff, Operations, Status};
 
+/// Kept of a deadline for taking events out of the outbox.
+const FORGETTING: Duration = Duration::from_millis(500);
+
 /// A host: a bundle's operations over a database, an engine, a bus and a clock.
 pub struct Pipeline {
     operations: Operations,
@@ -135,7 +138,10 @@ impl Pipeline {
 
     /// Offers events to the bus, and takes those it has taken out of the outbox.
     pub(crate) async fn deliver(&self, events: &[StagedEvent], deadline: Instant) -> Delivered {
-        let deliveries = self.publisher.publish(events, deadline).await;
+        // What was taken and not taken out is published again, so that a bus that takes its
+        // time must not leave none for that.
+        let left = deadline.saturating_duration_since(self.clock.instant());
+        let deliveries = self.publisher.publish(events, deadline - FORGETTING.min(left / 3)).await;
         let mut refused = 0;
         let mut taken = Vec::with_capacity(events.len());
         for (event, delivery) in events.iter().zip(deliveries) {

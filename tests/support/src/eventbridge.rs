@@ -10,7 +10,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_eventbridge::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_eventbridge::types::builders::TargetBuilder;
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, Target};
-use aws_sdk_sqs::types::QueueAttributeName;
+use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, QueueAttributeName};
 
 /// Where moto listens.
 pub fn endpoint() -> String {
@@ -43,6 +43,7 @@ impl Bus {
         Self::create_in("us-east-1").await
     }
 
+    /// A bus in this region.
     pub async fn create_in(region: &'static str) -> Self {
         Self::create_at(&endpoint(), region).await
     }
@@ -69,6 +70,7 @@ impl Bus {
         bus
     }
 
+    /// Its name, which nothing else has.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -110,21 +112,33 @@ impl Bus {
     /// Waits for `count` events, and gives them with any more that are there by then: the
     /// whole event of each, as JSON text.
     pub async fn receive(&self, count: usize) -> Vec<String> {
-        let sqs = aws_sdk_sqs::Client::new(&config(self.region, &self.endpoint));
         let mut events = Vec::new();
         loop {
-            let wait = if events.len() < count { 20 } else { 0 };
-            let batch = sqs.receive_message().queue_url(&self.queue).max_number_of_messages(10).wait_time_seconds(wait);
-            let messages = batch.send().await.unwrap().messages.unwrap_or_default();
-            if messages.is_empty() {
+            let batch = self.hear(if events.len() < count { 20 } else { 0 }).await;
+            if batch.is_empty() {
                 assert!(events.len() >= count, "of {count} events {} have arrived: {events:?}", events.len());
                 return events;
             }
-            for message in messages {
-                let receipt = message.receipt_handle.unwrap();
-                sqs.delete_message().queue_url(&self.queue).receipt_handle(receipt).send().await.unwrap();
-                events.push(message.body.unwrap());
-            }
+            events.extend(batch);
         }
+    }
+
+    /// Waits for so many seconds at most for events, and gives some of those that are there,
+    /// once.
+    pub async fn hear(&self, seconds: i32) -> Vec<String> {
+        let sqs = aws_sdk_sqs::Client::new(&config(self.region, &self.endpoint));
+        let batch = sqs.receive_message().queue_url(&self.queue).max_number_of_messages(10).wait_time_seconds(seconds);
+        let messages = batch.send().await.unwrap().messages.unwrap_or_default();
+        if messages.is_empty() {
+            return Vec::new();
+        }
+        let heard = messages.iter().enumerate().map(|(place, message)| {
+            let entry = DeleteMessageBatchRequestEntry::builder().id(place.to_string());
+            entry.receipt_handle(message.receipt_handle().unwrap()).build().unwrap()
+        });
+        let delete = sqs.delete_message_batch().queue_url(&self.queue).set_entries(Some(heard.collect()));
+        let deleted = delete.send().await.unwrap();
+        assert!(deleted.failed.is_empty(), "{deleted:?}");
+        messages.into_iter().map(|message| message.body.unwrap()).collect()
     }
 }

@@ -73,6 +73,7 @@ impl Relay {
         Self { url, calls, traces, called, gate, task }
     }
 
+    /// Where it listens.
     pub fn url(&self) -> &str {
         &self.url
     }

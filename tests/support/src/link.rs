@@ -86,12 +86,17 @@ impl<C: AsyncRead + AsyncWrite> Link<C> {
             to_client: tokio::sync::Mutex::new(to_client),
         };
         // Whichever ends first, both sockets close.
-        tokio::select! {
-            _ = link.requests(&mut from_client, &mut to_server) => {}
-            _ = link.answers(&mut from_server) => {}
-            () = link.grow_old(manners.age) => {}
-            _ = cuts.changed() => {}
-            _ = silences.changed() => std::future::pending().await,
+        let silent = tokio::select! {
+            _ = link.requests(&mut from_client, &mut to_server) => false,
+            _ = link.answers(&mut from_server) => false,
+            () = link.grow_old(manners.age) => false,
+            _ = cuts.changed() => false,
+            _ = silences.changed() => true,
+        };
+        if silent {
+            // PostgreSQL would keep the locks of an abandoned transaction, and DSQL has none.
+            drop((from_server, to_server));
+            let _ = tokio::io::copy(&mut from_client, &mut tokio::io::sink()).await;
         }
     }
 

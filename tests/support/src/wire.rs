@@ -88,6 +88,15 @@ impl Wire {
         self.silences.send_modify(|count| *count += 1);
     }
 
+    /// TEMP
+    pub fn harm(&self, _seed: u64, _one_in: u32) {}
+    /// TEMP
+    pub fn spare(&self) {}
+    /// TEMP
+    pub fn harms(&self) -> std::collections::BTreeMap<&'static str, u64> {
+        Default::default()
+    }
+
     fn plan(&self, begins: &str, action: Action) {
         self.plans.lock().unwrap().push((begins.to_owned(), action));
     }

@@ -5,6 +5,7 @@
 
 mod architecture;
 mod bench;
+mod campaign;
 mod demo;
 mod deployment;
 mod glibc;
@@ -30,6 +31,9 @@ usage: cargo xtask TASK
 
   demo         build everything and tell the story of one transaction in two regions
   test [NAME]  every check and every test there is; with NAME only tests with it in their name
+  campaign [--seed N] [--minutes M]
+               does harm to two regions' hosts, wires and buses from seed N on for M minutes, and
+               counts what was lost, doubled or invented
   bench [NAME] measure what a call, its rows, a start and a warm answer cost; with NAME only one of
                call, rows, start, warm
   package [x86_64|arm64] [--bundle PATH]
@@ -48,6 +52,9 @@ fn main() -> ExitCode {
         ["test", name] => test::test(&repository, Some(name)).map(|()| ExitCode::SUCCESS),
         ["bench"] => bench::bench(&repository, None).map(|()| ExitCode::SUCCESS),
         ["bench", name] => bench::bench(&repository, Some(name)).map(|()| ExitCode::SUCCESS),
+        ["campaign", rest @ ..] if let Some(wanted) = campaign::Wanted::parse(rest) => {
+            campaign::campaign(&repository, &wanted)
+        }
         ["guests"] => guests::task(&repository).map(|()| ExitCode::SUCCESS),
         ["lint"] => lint::task(&repository).map(|()| ExitCode::SUCCESS),
         ["package", rest @ ..] if let Some(wanted) = Wanted::parse(rest) => {

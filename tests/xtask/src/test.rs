@@ -21,6 +21,9 @@ const TEMPLATE: &str = "tenet_template";
 /// unify its features with the harness's and put a compiler into it.
 const BOOTSTRAP: &str = "target/tenet/bootstrap";
 
+/// The same with every way in it to break a promise on purpose.
+const MUTANTS: &str = "target/tenet/mutants";
+
 /// The same with the example rules, packed as it is for Lambda.
 const PACKAGE: &str = "target/tenet/package.zip";
 
@@ -43,12 +46,8 @@ fn all(repository: &Repository, name: Option<&str>, stages: &mut Stages, tally: 
     lint::all(repository, stages)?;
     stages.run("build", || run(&mut repository.cargo(&["build", "--locked", "--workspace", "--all-targets"])))?;
     // What the tests start, before the next stage puts another of its kind into its place.
-    stages.run("bootstrap", || {
-        run(&mut repository.cargo(&["build", "--locked", "-p", "tenet-lambda"]))?;
-        fs::create_dir_all(repository.path("target/tenet"))?;
-        fs::copy(repository.binary("bootstrap"), repository.path(BOOTSTRAP)).context("cannot copy bootstrap")?;
-        Ok(())
-    })?;
+    stages.run("bootstrap", || bootstrap(repository))?;
+    stages.run("mutants", || function(repository, &["--features", "mutants"], MUTANTS))?;
     let venv = stages.run("setup", || setup.join().map_err(|_| anyhow!("the set-up panicked"))?)?;
     stages.run("guests", || guests::build(repository))?;
     stages.run("package", || {
@@ -69,22 +68,34 @@ fn all(repository: &Repository, name: Option<&str>, stages: &mut Stages, tally: 
     Ok(())
 }
 
+/// Builds the function as it is deployed.
+pub(crate) fn bootstrap(repository: &Repository) -> anyhow::Result<()> {
+    function(repository, &[], BOOTSTRAP)
+}
+
+fn function(repository: &Repository, features: &[&str], to: &str) -> anyhow::Result<()> {
+    run(repository.cargo(&["build", "--locked", "-p", "tenet-lambda"]).args(features))?;
+    fs::create_dir_all(repository.path("target/tenet"))?;
+    fs::copy(repository.binary("bootstrap"), repository.path(to)).with_context(|| format!("cannot copy {to}"))?;
+    Ok(())
+}
+
 /// What has to be on the machine, as far as cargo does not bring it.
-fn set_up(repository: &Repository) -> anyhow::Result<Venv> {
+pub(crate) fn set_up(repository: &Repository) -> anyhow::Result<Venv> {
     Toolchain::find(&repository.path("guest"))?;
     Programs::find()?;
     Venv::for_tests(repository)
 }
 
 /// The servers that the tests use.
-struct Servers {
-    postgres: PrivatePostgres,
+pub(crate) struct Servers {
+    pub(crate) postgres: PrivatePostgres,
     moto: Server,
     ministack: Server,
 }
 
 impl Servers {
-    fn start(repository: &Repository, venv: &Venv) -> anyhow::Result<Self> {
+    pub(crate) fn start(repository: &Repository, venv: &Venv) -> anyhow::Result<Self> {
         let postgres = PrivatePostgres::start()?;
         postgres.create_database(TEMPLATE)?;
         let url = postgres.url(TEMPLATE);
@@ -95,7 +106,12 @@ impl Servers {
     }
 
     /// Hands on where everything is.
-    fn name_to<'a>(&self, command: &'a mut Command, repository: &Repository, venv: &Venv) -> &'a mut Command {
+    pub(crate) fn name_to<'a>(
+        &self,
+        command: &'a mut Command,
+        repository: &Repository,
+        venv: &Venv,
+    ) -> &'a mut Command {
         command
             .env("TENET_TEST_POSTGRES", self.postgres.url("postgres"))
             .env("TENET_TEST_TEMPLATE", TEMPLATE)
@@ -103,6 +119,7 @@ impl Servers {
             .env("TENET_TEST_MINISTACK", self.ministack.url())
             .env("TENET_TEST_PACKAGE", repository.path(PACKAGE))
             .env("TENET_TEST_BOOTSTRAP", repository.path(BOOTSTRAP))
+            .env("TENET_TEST_MUTANTS", repository.path(MUTANTS))
             .env("TENET_TEST_CARGO_LAMBDA", venv.program("cargo-lambda"))
             .env("TENET_TEST_SCHEMATHESIS", venv.program("schemathesis"))
             .env("TENET_TEST_TENET", repository.binary("tenet"))

@@ -1,0 +1,203 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use tenet_core::{EventId, IdempotencyKey, Timestamp};
+use tokio_postgres::Client;
+
+use crate::accounts::{ACCOUNTS, START};
+use crate::bus::{Arrivals, Arrived};
+use crate::journal::{Entry, Journal, Name};
+use crate::wrong::Kind;
+
+/// Compares what was told, what is stored and what has arrived.
+pub(crate) struct Audit<'a> {
+    journal: &'a Journal,
+    entries: BTreeMap<Name, Entry>,
+    /// The rows of `tenet.keys`.
+    stored: BTreeMap<Name, Stored>,
+    /// Ids of ledger rows.
+    ledger: BTreeMap<String, Name>,
+    /// Ids of transactions.
+    written: BTreeSet<String>,
+}
+
+pub(crate) struct Stored {
+    accepted: bool,
+    body: String,
+    now: i64,
+}
+
+/// The operation that stores its key's own name, and not a row of the ledger.
+const WRITE: &str = "write";
+
+impl<'a> Audit<'a> {
+    /// Reads what the database holds.
+    pub(crate) async fn read(client: &Client, journal: &'a Journal) -> anyhow::Result<Self> {
+        let sql =
+            "SELECT operation, key, accepted, answer, (extract(epoch from now) * 1000000)::bigint FROM tenet.keys";
+        let rows = client.query(sql, &[]).await?;
+        let stored = rows
+            .iter()
+            .map(|row| ((row.get(0), row.get(1)), Stored { accepted: row.get(2), body: row.get(3), now: row.get(4) }));
+        let stored = stored.collect();
+        let rows = client.query("SELECT id::text, transfer_id FROM ledger", &[]).await?;
+        let ledger = rows.iter().map(|row| (row.get(0), ("ledger".to_owned(), row.get(1)))).collect();
+        let rows = client.query("SELECT id FROM transactions", &[]).await?;
+        let written = rows.iter().map(|row| row.get(0)).collect();
+        Ok(Self { journal, entries: journal.entries(), stored, ledger, written })
+    }
+
+    /// How many events are due at both buses: an accepted answer of any of these operations has
+    /// one.
+    pub(crate) fn due(&self) -> usize {
+        self.accepted().count()
+    }
+
+    pub(crate) fn accepted(&self) -> impl Iterator<Item = (&Name, &Stored)> {
+        self.stored.iter().filter(|(_, stored)| stored.accepted)
+    }
+
+    fn wrong(&self, kind: Kind, name: &Name, text: impl Into<String>) {
+        self.journal.wrong(kind, Some(name.clone()), text.into());
+    }
+
+    /// Every answer stands as it was told, and nothing stands that nobody asked for.
+    pub(crate) fn answers(&self) {
+        for (name, entry) in &self.entries {
+            let answers: Vec<_> = entry.asked.values().collect();
+            let kept: Vec<_> = answers.iter().copied().flatten().filter(|(status, _)| *status != 409).collect();
+            match self.stored.get(name) {
+                None => {
+                    for answer in answers.iter().copied().flatten() {
+                        self.wrong(Kind::Lost, name, format!("was answered {answer:?}, and there is no such key"));
+                    }
+                }
+                Some(Stored { accepted, body, .. }) => {
+                    let status = if *accepted { 200 } else { 422 };
+                    for answer in kept {
+                        if *answer != (status, body.clone()) {
+                            self.wrong(
+                                Kind::Lost,
+                                name,
+                                format!("was answered {answer:?}, and kept is {status} {body}"),
+                            );
+                        }
+                    }
+                }
+            }
+            if answers.iter().any(|answer| answer.is_none()) {
+                self.wrong(Kind::Failed, name, "has no answer for good although all is well");
+            }
+        }
+        for name in self.stored.keys().filter(|name| !self.entries.contains_key(name)) {
+            self.wrong(Kind::Invented, name, "is a key that nobody has used");
+        }
+    }
+
+    /// Every accepted answer has its one row, and every row its accepted answer.
+    pub(crate) fn effects(&self) {
+        let mut ledger = self.ledger.clone();
+        let mut written = self.written.clone();
+        for (name, Stored { body, .. }) in self.accepted() {
+            let output: Value = serde_json::from_str(body).unwrap_or_default();
+            let there = if name.0 == WRITE {
+                written.remove(output["transaction_id"].as_str().unwrap_or_default())
+            } else {
+                ledger.remove(output["ledger_id"].as_str().unwrap_or_default()).is_some()
+            };
+            if !there {
+                self.wrong(Kind::Lost, name, format!("is accepted and has no row: {body}"));
+            }
+        }
+        for (id, transfer) in ledger {
+            let again = self.accepted().any(|(_, Stored { body, .. })| body.contains(&format!("{:?}", transfer.1)));
+            let kind = if again { Kind::Doubled } else { Kind::Invented };
+            self.journal.wrong(
+                kind,
+                None,
+                format!("the ledger's row {id} of the transfer {} has no answer", transfer.1),
+            );
+        }
+        for id in written {
+            self.wrong(Kind::Invented, &(WRITE.to_owned(), id), "has a row in transactions and no accepted answer");
+        }
+    }
+
+    /// Each account has what it began with and what the ledger says, and has paid what the
+    /// ledger says and no more than it may.
+    pub(crate) async fn books(&self, client: &Client) -> anyhow::Result<()> {
+        let start = format!("{START}::bigint / 100.0");
+        for (kind, what, sql) in [
+            (
+                Kind::Invented,
+                "balances that are not what their ledger says",
+                format!(
+                    "SELECT id FROM accounts WHERE balance <> {start} \
+                     + (SELECT coalesce(sum(amount), 0) FROM ledger WHERE payee = accounts.id) \
+                     - (SELECT coalesce(sum(amount), 0) FROM ledger WHERE payer = accounts.id)"
+                ),
+            ),
+            (
+                Kind::Invented,
+                "the sum of all balances has changed",
+                format!("SELECT 'all' FROM accounts HAVING sum(balance) <> {ACCOUNTS} * {start}"),
+            ),
+            (Kind::Invented, "negative balances", "SELECT id FROM accounts WHERE balance < 0".to_owned()),
+            (
+                Kind::Invented,
+                "days that are not what the ledger says",
+                "SELECT coalesce(account_id, payer) FROM daily_totals FULL JOIN \
+                 (SELECT payer, (posted_at AT TIME ZONE 'UTC')::date AS day, sum(amount) AS sum FROM ledger GROUP BY 1, 2) l \
+                 ON account_id = payer AND daily_totals.day = l.day WHERE paid IS DISTINCT FROM sum"
+                    .to_owned(),
+            ),
+            (
+                Kind::Invented,
+                "ceilings that were passed",
+                "SELECT id FROM daily_totals JOIN accounts ON id = account_id WHERE paid > daily_ceiling".to_owned(),
+            ),
+        ] {
+            let rows = client.query(&sql, &[]).await?;
+            if !rows.is_empty() {
+                let ids: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+                self.journal.wrong(kind, None, format!("{what}: {}", ids.join(", ")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Each accepted answer has its event at both buses, one id for one content, and nothing
+    /// else has arrived.
+    pub(crate) fn events(&self, arrivals: &Arrivals) {
+        let mut arrived = arrivals.all();
+        for (name, Stored { body, now, .. }) in self.accepted() {
+            let Ok(key) = IdempotencyKey::new(name.1.clone()) else { continue };
+            let id = EventId::derive(&name.0, &key, Timestamp(*now), 0).to_string();
+            match arrived.remove(&id) {
+                None => self.wrong(Kind::Lost, name, format!("its event {id} has arrived nowhere")),
+                Some(contents) => self.event(name, body, &id, &contents),
+            }
+        }
+        for (id, contents) in arrived {
+            let text = format!("the event {id} has no accepted answer: {:?}", contents.keys().next());
+            self.journal.wrong(Kind::Invented, None, text);
+        }
+    }
+
+    fn event(&self, name: &Name, body: &str, id: &str, contents: &Arrived) {
+        if contents.len() > 1 {
+            let text = format!("its event {id} has {} contents: {:?}", contents.len(), contents.keys());
+            self.wrong(Kind::Doubled, name, text);
+        }
+        let output: Value = serde_json::from_str(body).unwrap_or_default();
+        let nonce = if name.0 == WRITE { &output["transaction_id"] } else { &output["ledger_id"] };
+        for content in contents.keys().filter(|content| !content.contains(&nonce.to_string())) {
+            self.wrong(Kind::Invented, name, format!("its event {id} is another's: {content}"));
+        }
+        for (bus, place) in [("the first bus", 0), ("the second bus", 1)] {
+            if contents.values().all(|times| times[place] == 0) {
+                self.wrong(Kind::Lost, name, format!("its event {id} has not arrived at {bus}"));
+            }
+        }
+    }
+}

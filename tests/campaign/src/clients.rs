@@ -1,0 +1,295 @@
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use fastrand::Rng;
+use futures_util::future::join;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::accounts::{self, ACCOUNTS};
+use crate::journal::{Ask, Heard, Journal, Name};
+use crate::region::Region;
+use crate::sandbox::{Ended, Sandbox};
+use crate::tally::Tally;
+use crate::wrong::Kind;
+
+/// The operations that take one and the same event.
+pub(crate) const TAKERS: [&str; 2] = ["post-a", "post-b"];
+
+/// How many new questions there are a second, and how many more at first: what one process
+/// that stands for EventBridge can deliver.
+const A_SECOND: f64 = 14.0;
+const AT_FIRST: f64 = 20.0;
+
+/// How often a client asks again by itself.
+const PERSISTENCE: u32 = 4;
+
+/// What all clients share.
+pub(crate) struct Clients<'a> {
+    pub(crate) regions: &'a [Region; 2],
+    pub(crate) journal: &'a Journal,
+    pub(crate) tally: &'a Tally,
+    asked: Mutex<Vec<Question>>,
+    number: AtomicU64,
+    /// How many of the questions were new.
+    new: AtomicU64,
+    started: Instant,
+}
+
+/// What is sent, and what it asks: one thing, but for an event that several operations take.
+#[derive(Clone, Debug)]
+struct Question {
+    event: Value,
+    asks: Vec<Ask>,
+}
+
+impl<'a> Clients<'a> {
+    pub(crate) fn new(regions: &'a [Region; 2], journal: &'a Journal, tally: &'a Tally) -> Self {
+        Self {
+            regions,
+            journal,
+            tally,
+            asked: Mutex::default(),
+            number: AtomicU64::new(0),
+            new: AtomicU64::new(0),
+            started: Instant::now(),
+        }
+    }
+
+    /// One client, until then.
+    pub(crate) async fn client(&self, seed: u64, until: Instant) {
+        let mut random = Rng::with_seed(seed);
+        while Instant::now() < until {
+            let may_be_new =
+                self.new.load(Ordering::Relaxed) as f64 <= AT_FIRST + self.started.elapsed().as_secs_f64() * A_SECOND;
+            match random.u32(if may_be_new { 0..100 } else { 65..100 }) {
+                0..30 => self.insist(&self.fresh(&mut random), &mut random).await,
+                30..36 => self.insist(&self.write(), &mut random).await,
+                36..42 => self.insist(&self.event(&mut random), &mut random).await,
+                42..65 => self.twins(&mut random).await,
+                65..85 => {
+                    if let Some(question) = self.known(&mut random) {
+                        self.insist(&question, &mut random).await;
+                    }
+                }
+                85..93 => {
+                    if let Some(question) = self.contradiction(&mut random) {
+                        self.insist(&question, &mut random).await;
+                    }
+                }
+                _ => self.read(&mut random).await,
+            }
+        }
+    }
+
+    /// Asks for all that has no answer for good until it has, and again for some that has.
+    pub(crate) async fn settle(&self, seed: u64, again: usize, until: Instant) -> usize {
+        let mut random = Rng::with_seed(seed);
+        let entries = self.journal.entries();
+        let is_open = |ask: &Ask| match entries.get(&ask.name) {
+            Some(entry) => entry.asked.get(&ask.payload.to_string()).is_none_or(Option::is_none),
+            None => true,
+        };
+        let all = self.asked.lock().unwrap().clone();
+        let (mut open, mut closed): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|question| question.asks.iter().any(is_open));
+        random.shuffle(&mut closed);
+        open.extend(closed.into_iter().take(again));
+        let open = Mutex::new(open);
+        let ask = |mut random: Rng| {
+            let open = &open;
+            async move {
+                let mut left = 0;
+                loop {
+                    let next = open.lock().unwrap().pop();
+                    let Some(question) = next else { return left };
+                    while !self.ask(&question, self.sandbox(&mut random)).await {
+                        if Instant::now() >= until {
+                            left += 1;
+                            break;
+                        }
+                    }
+                }
+            }
+        };
+        let askers = (0..8).map(|_| ask(random.fork()));
+        futures_util::future::join_all(askers).await.into_iter().sum()
+    }
+
+    /// Asks, and mostly does not take an uncertain answer for one.
+    async fn insist(&self, question: &Question, random: &mut Rng) {
+        for _ in 0..PERSISTENCE {
+            if self.ask(question, self.sandbox(random)).await || random.u32(0..10) < 3 {
+                return;
+            }
+        }
+    }
+
+    /// Asks the same in both regions at the same moment.
+    async fn twins(&self, random: &mut Rng) {
+        let question = if random.bool() { self.fresh(random) } else { self.event(random) };
+        let of = |region: usize, random: &mut Rng| {
+            let sandboxes = &self.regions[region].sandboxes;
+            &sandboxes[random.usize(0..sandboxes.len())]
+        };
+        let (east, west) = (of(0, random), of(1, random));
+        join(self.ask(&question, east), self.ask(&question, west)).await;
+    }
+
+    fn sandbox(&self, random: &mut Rng) -> &Sandbox {
+        let sandboxes = &self.regions[random.usize(0..2)].sandboxes;
+        // The first takes several at once.
+        &sandboxes[random.usize(0..sandboxes.len() + 2) % sandboxes.len()]
+    }
+
+    /// Asks once. Gives whether all is answered for good.
+    async fn ask(&self, question: &Question, sandbox: &Sandbox) -> bool {
+        for ask in &question.asks {
+            self.journal.ask(ask, &sandbox.name);
+        }
+        let heard = self.heard(question, sandbox.invoke(&question.event).await);
+        let mut all = true;
+        for (ask, heard) in question.asks.iter().zip(&heard) {
+            self.count(heard);
+            all &= self.journal.hear(ask, &sandbox.name, heard);
+        }
+        all
+    }
+
+    fn heard(&self, question: &Question, ended: Ended) -> Vec<Heard> {
+        let nothing = |text: String| vec![Heard::Nothing(text); question.asks.len()];
+        let answer = |answer: &Value| Heard::Answer {
+            status: answer["statusCode"].as_u64().unwrap_or_default(),
+            body: answer["body"].as_str().unwrap_or_default().to_owned(),
+        };
+        match ended {
+            Ended::Answered(reply) => match reply["answers"].as_array() {
+                Some(answers) => answers.iter().map(answer).collect(),
+                None => vec![answer(&reply)],
+            },
+            // An event that is not settled fails the invocation.
+            Ended::Failed(text) => {
+                if text.contains("answered 5") && !text.contains("answered 503") {
+                    self.journal.wrong(Kind::Failed, Some(question.asks[0].name.clone()), text.clone());
+                }
+                nothing(text)
+            }
+            Ended::Unheard(why) => nothing(why.to_owned()),
+        }
+    }
+
+    fn count(&self, heard: &Heard) {
+        match heard {
+            Heard::Answer { status: 503, body } => {
+                let problem: Value = serde_json::from_str(body).unwrap_or_default();
+                self.tally.count(&format!("answer: 503 {}", problem["code"].as_str().unwrap_or("without a code")));
+            }
+            Heard::Answer { status, .. } => self.tally.count(&format!("answer: {status}")),
+            Heard::Nothing(why) => {
+                self.tally.count(&format!("no answer: {}", why.split([':', '(']).next().unwrap_or_default()))
+            }
+        }
+    }
+
+    /// A read begun after a success sees it, in whichever region.
+    async fn read(&self, random: &mut Rng) {
+        let written = self.journal.written.load(Ordering::SeqCst);
+        let sandbox = self.sandbox(random);
+        if let Ended::Answered(reply) = sandbox.invoke(&json!({ "operation": "read" })).await
+            && reply["statusCode"] == 200
+        {
+            self.tally.count("answer: read");
+            let output: Value = serde_json::from_str(reply["body"].as_str().unwrap_or_default()).unwrap_or_default();
+            let counted = output["transaction_count"].as_i64().unwrap_or_default();
+            if counted < written {
+                let text = format!("{} counts {counted} transactions after {written} were told", sandbox.name);
+                self.journal.wrong(Kind::Lost, None, text);
+            }
+        }
+    }
+
+    fn next(&self) -> u64 {
+        self.number.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A payment between two accounts: mostly a small one.
+    fn payment(&self, random: &mut Rng) -> (String, Value) {
+        let id = format!("t-{}", self.next());
+        let from = random.usize(0..ACCOUNTS);
+        let to = (from + random.usize(1..ACCOUNTS)) % ACCOUNTS;
+        let cents = if random.u32(0..12) == 0 { random.u64(50_000..200_000) } else { random.u64(1..1000) };
+        let amount = cents as f64 / 100.0;
+        let payment = json!({
+            "transfer_id": id, "from": accounts::name(from), "to": accounts::name(to), "amount": amount,
+        });
+        (id, payment)
+    }
+
+    /// A transfer, under its own id or under a key beside it.
+    fn fresh(&self, random: &mut Rng) -> Question {
+        let (id, payload) = self.payment(random);
+        self.new.fetch_add(1, Ordering::Relaxed);
+        let key = if random.bool() { id.clone() } else { format!("k-{id}") };
+        self.keep(transfer(key, id, payload))
+    }
+
+    fn write(&self) -> Question {
+        let id = format!("w-{}", self.next());
+        self.new.fetch_add(1, Ordering::Relaxed);
+        let payload = json!({ "transaction_id": id, "amount": 100.5 });
+        let mut event = payload.clone();
+        event["operation"] = "write".into();
+        let name = ("write".to_owned(), id.clone());
+        self.keep(Question { event, asks: vec![Ask { name, nonce: ("transaction_id", id), payload }] })
+    }
+
+    /// An event that two operations take under its one id.
+    fn event(&self, random: &mut Rng) -> Question {
+        let (id, payload) = self.payment(random);
+        self.new.fetch_add(2, Ordering::Relaxed);
+        let key = format!("e-{id}");
+        let event = json!({
+            "version": "0", "id": key, "source": "campaign", "detail-type": "Payment Ordered",
+            "account": "123456789012", "time": "2026-01-01T00:00:00Z", "region": "us-east-1",
+            "resources": [], "detail": payload,
+        });
+        let asks = TAKERS.map(|operation| Ask {
+            name: (operation.to_owned(), key.clone()),
+            nonce: ("transfer_id", id.clone()),
+            payload: payload.clone(),
+        });
+        self.keep(Question { event, asks: asks.to_vec() })
+    }
+
+    /// Something that was asked before, of late or long ago.
+    fn known(&self, random: &mut Rng) -> Option<Question> {
+        let asked = self.asked.lock().unwrap();
+        let from = if random.bool() { 0 } else { asked.len().saturating_sub(30) };
+        (from < asked.len()).then(|| asked[random.usize(from..asked.len())].clone())
+    }
+
+    /// Another payload under a key that was used before.
+    fn contradiction(&self, random: &mut Rng) -> Option<Question> {
+        let Ask { name: (operation, key), .. } = self.known(random)?.asks.swap_remove(0);
+        if operation != "transfer" {
+            return None;
+        }
+        let (id, payload) = self.payment(random);
+        Some(self.keep(transfer(key, id, payload)))
+    }
+
+    fn keep(&self, question: Question) -> Question {
+        self.asked.lock().unwrap().push(question.clone());
+        question
+    }
+}
+
+fn transfer(key: String, id: String, payload: Value) -> Question {
+    let mut event = payload.clone();
+    event["operation"] = "transfer".into();
+    if key != id {
+        event["idempotency_key"] = key.as_str().into();
+    }
+    let name: Name = ("transfer".to_owned(), key);
+    Question { event, asks: vec![Ask { name, nonce: ("transfer_id", id), payload }] }
+}

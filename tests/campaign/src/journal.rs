@@ -1,0 +1,142 @@
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::wrong::{Kind, Wrong};
+
+/// The name of an answer: operation and key.
+pub(crate) type Name = (String, String);
+
+/// Everything that was asked and answered.
+pub(crate) struct Journal {
+    started: Instant,
+    entries: Mutex<BTreeMap<Name, Entry>>,
+    wrongs: Mutex<Vec<Wrong>>,
+    /// Rows of `transactions` that callers know of.
+    pub(crate) written: AtomicI64,
+}
+
+/// What is known under one name.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Entry {
+    /// Each payload that was asked for, and what it was answered for good.
+    pub(crate) asked: BTreeMap<String, Option<(u64, String)>>,
+    story: Vec<String>,
+}
+
+/// One question.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    pub(crate) name: Name,
+    /// The member of payload and output by which a request knows its own answer, and its value.
+    pub(crate) nonce: (&'static str, String),
+    pub(crate) payload: Value,
+}
+
+/// What a question was answered.
+#[derive(Clone, Debug)]
+pub(crate) enum Heard {
+    /// What the caller is told.
+    Answer { status: u64, body: String },
+    /// Nothing, and why.
+    Nothing(String),
+}
+
+impl Journal {
+    pub(crate) fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            entries: Mutex::default(),
+            wrongs: Mutex::default(),
+            written: AtomicI64::new(0),
+        }
+    }
+
+    /// Notes that something is about to be asked.
+    pub(crate) fn ask(&self, ask: &Ask, of: &str) {
+        let mut entries = self.entries.lock().unwrap();
+        let entry = entries.entry(ask.name.clone()).or_default();
+        let payload = ask.payload.to_string();
+        entry.story.push(format!("{} asks {of} {payload}", self.time()));
+        entry.asked.entry(payload).or_default();
+    }
+
+    /// Notes an answer, and whether it can be one. Gives whether it is one for good.
+    pub(crate) fn hear(&self, ask: &Ask, of: &str, heard: &Heard) -> bool {
+        let mut entries = self.entries.lock().unwrap();
+        let entry = entries.entry(ask.name.clone()).or_default();
+        entry.story.push(format!("{} {of} {heard:?}", self.time()));
+        let Heard::Answer { status, body } = heard else { return false };
+        let wrong = |kind, text: String| self.wrong(kind, Some(ask.name.clone()), text);
+        match status {
+            200 | 422 | 409 => {}
+            503 => return false,
+            _ => {
+                wrong(Kind::Failed, format!("{status} {body}"));
+                return false;
+            }
+        }
+        let answer = (*status, body.clone());
+        let payload = ask.payload.to_string();
+        let stored = |status: u64| status != 409;
+        for (other, known) in &entry.asked {
+            match known {
+                Some(known) if *other == payload && *known != answer => {
+                    wrong(Kind::Doubled, format!("was answered {known:?} and then {answer:?}"));
+                }
+                Some(known) if *other != payload && stored(known.0) && stored(*status) => {
+                    wrong(Kind::Doubled, format!("was answered {known:?} for one payload and {answer:?} for another"));
+                }
+                _ => {}
+            }
+        }
+        if *status == 200 {
+            let (member, nonce) = &ask.nonce;
+            let output: Value = serde_json::from_str(body).unwrap_or_default();
+            if output[member].as_str() != Some(nonce) {
+                wrong(Kind::Invented, format!("{nonce} was given another's answer: {body}"));
+            }
+        }
+        let place = entry.asked.entry(payload).or_default();
+        if place.is_none() && *status == 200 && ask.name.0 == "write" {
+            self.written.fetch_add(1, Ordering::SeqCst);
+        }
+        *place = Some(answer);
+        true
+    }
+
+    pub(crate) fn wrong(&self, kind: Kind, about: Option<Name>, text: String) {
+        self.wrongs.lock().unwrap().push(Wrong { kind, about, text });
+    }
+
+    pub(crate) fn wrongs(&self) -> Vec<Wrong> {
+        self.wrongs.lock().unwrap().clone()
+    }
+
+    pub(crate) fn entries(&self) -> BTreeMap<Name, Entry> {
+        self.entries.lock().unwrap().clone()
+    }
+
+    /// How many answers are for good.
+    pub(crate) fn answers(&self) -> usize {
+        self.entries.lock().unwrap().values().flat_map(|entry| entry.asked.values()).flatten().count()
+    }
+
+    /// All that is known of a name, a line each.
+    pub(crate) fn story(&self, name: &Name) -> String {
+        let entries = self.entries.lock().unwrap();
+        let mut story = format!("{} {:?}:\n", name.0, name.1);
+        for line in entries.get(name).iter().flat_map(|entry| &entry.story) {
+            let _ = writeln!(story, "  {line}");
+        }
+        story
+    }
+
+    fn time(&self) -> String {
+        format!("{:9.3}", self.started.elapsed().as_secs_f64())
+    }
+}

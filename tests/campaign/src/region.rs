@@ -1,0 +1,87 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use tenet_test_support::{Dsql, Terms};
+use tokio::process::Command;
+
+use crate::gate::Gate;
+use crate::sandbox::{Sandbox, Start};
+use crate::tally::Tally;
+
+/// One region: its endpoint of the database, the way to its bus, and sandboxes of its host.
+pub(crate) struct Region {
+    pub(crate) dsql: Dsql,
+    pub(crate) gate: Gate,
+    pub(crate) sandboxes: Vec<Sandbox>,
+}
+
+/// What a region is made with.
+pub(crate) struct Plot<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) database: &'a str,
+    /// Where EventBridge is, and the bus.
+    pub(crate) events: &'a str,
+    pub(crate) bus: &'a str,
+    pub(crate) bootstrap: &'a Path,
+    pub(crate) bundle: &'a Path,
+    /// A folder for what it has to keep.
+    pub(crate) folder: &'a Path,
+    pub(crate) seed: u64,
+    pub(crate) mutant: Option<&'a str>,
+}
+
+/// How many invocations each sandbox of a region takes at once. One of them has its events
+/// leave before its answers, since Lambda wakes no extension of a sandbox with several
+/// invocations, and the others after.
+const SANDBOXES: [usize; 3] = [6, 1, 1];
+
+impl Region {
+    /// The endpoint and the gate of it; the sandboxes come when both endpoints are there.
+    pub(crate) async fn new(plot: &Plot<'_>, tally: &Arc<Tally>) -> anyhow::Result<Self> {
+        let dsql = Dsql::start(plot.database, Terms::of(plot.name)).await;
+        let gate = Gate::open(plot.events, plot.seed, Arc::clone(tally)).await?;
+        std::fs::write(plot.folder.join(plot.name), dsql.authority())?;
+        Ok(Self { dsql, gate, sandboxes: Vec::new() })
+    }
+
+    /// Starts the sandboxes.
+    pub(crate) async fn populate(&mut self, plot: &Plot<'_>, tally: &Arc<Tally>) -> anyhow::Result<()> {
+        for (place, at_once) in SANDBOXES.into_iter().enumerate() {
+            let name = format!("{} {place}", plot.name);
+            let start = self.start(plot, at_once);
+            self.sandboxes.push(Sandbox::new(name, at_once, start, Arc::clone(tally)).await?);
+        }
+        Ok(())
+    }
+
+    fn start(&self, plot: &Plot<'_>, at_once: usize) -> Start {
+        let mut environment = vec![
+            ("AWS_LAMBDA_FUNCTION_NAME", "campaign".to_owned()),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512".to_owned()),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "1".to_owned()),
+            ("AWS_REGION", plot.name.to_owned()),
+            ("AWS_ACCESS_KEY_ID", tenet_test_support::ACCESS_KEY.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", tenet_test_support::SECRET_KEY.to_owned()),
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+            ("AWS_CONFIG_FILE", "/dev/null".to_owned()),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null".to_owned()),
+            ("AWS_ENDPOINT_URL", self.gate.url().to_owned()),
+            ("TENET_DSQL_ENDPOINT", self.dsql.endpoint()),
+            ("TENET_DSQL_ADDRESS", "127.0.0.1".to_owned()),
+            ("TENET_DSQL_ROLE", "app".to_owned()),
+            ("TENET_DSQL_CA", plot.folder.join(plot.name).display().to_string()),
+            ("TENET_EVENT_BUS", plot.bus.to_owned()),
+            ("TENET_BUNDLE", plot.bundle.display().to_string()),
+        ];
+        if at_once > 1 {
+            environment.push(("AWS_LAMBDA_MAX_CONCURRENCY", at_once.to_string()));
+        }
+        environment.extend(plot.mutant.map(|mutant| ("TENET_MUTANT", mutant.to_owned())));
+        let bootstrap = plot.bootstrap.to_owned();
+        Box::new(move || {
+            let mut command = Command::new(&bootstrap);
+            command.env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
+            command
+        })
+    }
+}

@@ -1,0 +1,282 @@
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use futures_util::future::join_all;
+use serde_json::json;
+use tempfile::TempDir;
+use tenet_core::bundle::{INDEX, Index};
+use tenet_test_support::eventbridge::Bus;
+use tokio::time::{Instant, sleep};
+use tokio_postgres::{Client, Config, NoTls};
+
+use crate::accounts;
+use crate::audit::Audit;
+use crate::bus::Ears;
+use crate::clients::{Clients, TAKERS};
+use crate::journal::Journal;
+use crate::region::{Plot, Region};
+use crate::report::Report;
+use crate::sandbox::Ended;
+use crate::tally::Tally;
+use crate::weather;
+use crate::wrong::Kind;
+
+/// The two regions.
+const REGIONS: [&str; 2] = ["us-east-1", "us-west-2"];
+
+/// How long a world that is well may take to come to rest.
+const REST: Duration = Duration::from_secs(120);
+
+/// Between two looks at something that nobody announces.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Seconds after which a row of the outbox is the relay's: so few that it gets some while
+/// others publish.
+const GRACE_S: u64 = 3;
+
+/// Where the real parts are.
+#[derive(Clone, Debug)]
+pub struct Means {
+    /// The URL of a PostgreSQL that lets everybody in.
+    pub postgres: String,
+    /// The name of the database in it that has every schema.
+    pub template: String,
+    /// The URL of EventBridge and SQS.
+    pub events: String,
+    /// The function.
+    pub bootstrap: PathBuf,
+    /// The built example rules.
+    pub bundle: PathBuf,
+}
+
+/// A time of faults, and what is checked after it.
+#[derive(Clone, Debug)]
+pub struct Round {
+    /// Decides what is asked and what harm is done.
+    pub seed: u64,
+    /// How long harm is done.
+    pub faults: Duration,
+    /// How many ask at the same moment.
+    pub clients: u64,
+    /// A promise that the function breaks on purpose, where it is built for that.
+    pub mutant: Option<String>,
+}
+
+impl Round {
+    /// Goes through it.
+    ///
+    /// # Errors
+    /// Fails where the world could not be set up. What is wrong with the hosts is in the
+    /// report.
+    pub async fn run(&self, means: &Means) -> anyhow::Result<Report> {
+        let database = Database::create(means).await?;
+        let report = self.run_on(&database, means).await;
+        database.drop().await?;
+        report
+    }
+
+    async fn run_on(&self, database: &Database, means: &Means) -> anyhow::Result<Report> {
+        let client = connect(&database.url).await?;
+        accounts::open(&client).await?;
+        let folder = bundle(&means.bundle)?;
+        let tally = Arc::new(Tally::default());
+        let buses = [Bus::create_at(&means.events, REGIONS[0]).await, Bus::create_at(&means.events, REGIONS[1]).await];
+        buses[0].forward_to(&buses[1]).await;
+        buses[1].forward_to(&buses[0]).await;
+        let plot = |place: usize| Plot {
+            name: REGIONS[place],
+            database: &database.url,
+            events: &means.events,
+            bus: buses[place].name(),
+            bootstrap: &means.bootstrap,
+            bundle: folder.path(),
+            folder: folder.path(),
+            seed: self.seed.wrapping_add(place as u64),
+            mutant: self.mutant.as_deref(),
+        };
+        let (east, west) = (plot(0), plot(1));
+        let mut regions = [Region::new(&east, &tally).await?, Region::new(&west, &tally).await?];
+        regions[0].populate(&east, &tally).await?;
+        regions[1].populate(&west, &tally).await?;
+        let ears = Ears::at(buses);
+
+        let journal = Journal::new();
+        let clients = Clients::new(&regions, &journal, &tally);
+        let until = Instant::now() + self.faults;
+        let asking = join_all((0..self.clients).map(|number| clients.client(self.seed ^ (number << 32), until)));
+        let (killed, ..) = tokio::join!(
+            weather::reaper(&regions, self.seed ^ 1, &tally, until),
+            weather::over(&regions[0], self.seed ^ 2, &tally, until),
+            weather::over(&regions[1], self.seed ^ 3, &tally, until),
+            relays(&regions, until),
+            asking,
+        );
+        if let Err(error) = killed {
+            journal.wrong(Kind::Failed, None, format!("{error:#}"));
+        }
+        weather::clear(&regions);
+        for region in &regions {
+            for sandbox in &region.sandboxes {
+                if let Err(error) = sandbox.check().await {
+                    journal.wrong(Kind::Failed, None, format!("{error:#}"));
+                }
+            }
+        }
+
+        let rest = Instant::now() + REST;
+        let open = clients.settle(self.seed ^ 4, 300, rest).await;
+        if open > 0 {
+            journal.wrong(Kind::Failed, None, format!("{open} questions have no answer for good"));
+        }
+        empty(&regions, &client, &journal, rest).await?;
+        let audit = Audit::read(&client, &journal).await?;
+        let mut progress = (ears.arrivals.at_both(), Instant::now());
+        while progress.0 < audit.due() && progress.1.elapsed() < Duration::from_secs(15) {
+            sleep(LOOK).await;
+            let both = ears.arrivals.at_both();
+            if both > progress.0 {
+                progress = (both, Instant::now());
+            }
+        }
+        audit.answers();
+        audit.effects();
+        audit.books(&client).await?;
+        audit.events(&ears.arrivals);
+        at_rest(&client, &journal).await?;
+
+        let mut counts = tally.counts();
+        for region in &regions {
+            for (name, count) in region.dsql.harms() {
+                *counts.entry(format!("wire: {name}")).or_default() += count;
+            }
+            for sandbox in &region.sandboxes {
+                sandbox.stop().await?;
+            }
+        }
+        Ok(Report {
+            transactions: journal.answers(),
+            accepted: audit.accepted().count(),
+            events: audit.due(),
+            counts,
+            wrongs: journal
+                .wrongs()
+                .into_iter()
+                .map(|wrong| {
+                    let story = wrong.about.as_ref().map_or_else(String::new, |name| journal.story(name));
+                    (wrong, story)
+                })
+                .collect(),
+        })
+    }
+}
+
+/// Each region's relay has its turn now and then, as a schedule gives it.
+async fn relays(regions: &[Region; 2], until: Instant) {
+    // Each by itself: sometimes at the same moment, and sometimes not.
+    let turns = regions.iter().zip([900, 1300]).map(|(region, pause)| async move {
+        while Instant::now() < until {
+            sleep(Duration::from_millis(pause)).await;
+            relay(region).await;
+        }
+    });
+    join_all(turns).await;
+}
+
+async fn relay(region: &Region) -> Ended {
+    region.sandboxes[0].invoke(&json!({ "tenet": "relay" })).await
+}
+
+/// Has the relays empty the outbox.
+async fn empty(regions: &[Region; 2], client: &Client, journal: &Journal, until: Instant) -> anyhow::Result<()> {
+    let mut turns = regions.iter().cycle();
+    loop {
+        let left: i64 = client.query_one("SELECT count(*) FROM tenet.outbox", &[]).await?.get(0);
+        if left == 0 {
+            return Ok(());
+        }
+        if Instant::now() >= until {
+            journal.wrong(Kind::Failed, None, format!("{left} events are left in the outbox"));
+            return Ok(());
+        }
+        if let Some(region) = turns.next() {
+            relay(region).await;
+        }
+        sleep(LOOK).await;
+    }
+}
+
+/// No connection is in the middle of a transaction when nobody asks any more.
+async fn at_rest(client: &Client, journal: &Journal) -> anyhow::Result<()> {
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+               AND pid <> pg_backend_pid() AND state <> 'idle'";
+    let until = Instant::now() + Duration::from_secs(10);
+    loop {
+        let busy: i64 = client.query_one(sql, &[]).await?.get(0);
+        if busy == 0 {
+            return Ok(());
+        }
+        if Instant::now() >= until {
+            journal.wrong(Kind::Failed, None, format!("{busy} connections are in the middle of something"));
+            return Ok(());
+        }
+        sleep(LOOK).await;
+    }
+}
+
+/// A copy of the built rules with two operations more, which take one and the same event.
+fn bundle(source: &std::path::Path) -> anyhow::Result<TempDir> {
+    let folder = tempfile::tempdir()?;
+    let text = std::fs::read_to_string(source.join(INDEX)).with_context(|| format!("{}", source.display()))?;
+    let mut index = Index::parse(&text)?;
+    index.host.relay_grace_s = GRACE_S;
+    let transfer = index.operations.iter().find(|operation| operation.name == "transfer");
+    let transfer = transfer.context("the rules have no transfer")?.clone();
+    for name in TAKERS {
+        let events = vec![json!({ "source": ["campaign"] })];
+        let operation = tenet_core::bundle::Operation { name: name.to_owned(), key: None, events, ..transfer.clone() };
+        index.operations.push(operation);
+    }
+    for file in index.files() {
+        let to = folder.path().join(&file.path);
+        if let Some(parent) = to.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        std::fs::copy(source.join(&file.path), to)?;
+    }
+    std::fs::write(folder.path().join(INDEX), index.to_json())?;
+    Ok(folder)
+}
+
+/// A database of the round's own.
+struct Database {
+    server: String,
+    name: String,
+    url: String,
+}
+
+impl Database {
+    async fn create(means: &Means) -> anyhow::Result<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("campaign_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let client = connect(&means.postgres).await?;
+        client.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {}", means.template)).await?;
+        let (server, _) = means.postgres.rsplit_once('/').context("the server's URL names no database")?;
+        ensure!(!server.is_empty(), "the server's URL is not one");
+        Ok(Self { server: means.postgres.clone(), url: format!("{server}/{name}"), name })
+    }
+
+    async fn drop(&self) -> anyhow::Result<()> {
+        let client = connect(&self.server).await?;
+        Ok(client.batch_execute(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await?)
+    }
+}
+
+async fn connect(url: &str) -> anyhow::Result<Client> {
+    let (client, driver) = Config::from_str(url)?.connect(NoTls).await?;
+    tokio::spawn(driver);
+    Ok(client)
+}

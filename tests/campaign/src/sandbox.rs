@@ -1,0 +1,207 @@
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use lambda_simulator::{FreezeMode, InvocationBuilder, InvocationState, InvocationStatus, Simulator, SimulatorPhase};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::{Mutex, RwLock, Semaphore, watch};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::tally::Tally;
+
+/// Whoever takes longer to start never will.
+const STARTING: Duration = Duration::from_secs(60);
+
+/// The time that an invocation has.
+const INVOCATION: Duration = Duration::from_secs(3);
+
+/// How long a client waits for its answer: longer than the invocation has, and not for ever.
+const PATIENCE: Duration = Duration::from_secs(6);
+
+/// How often the simulator is asked for what it has not announced: a change of state between
+/// its look and its wait goes unheard.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How a sandbox is started.
+pub(crate) type Start = Box<dyn Fn() -> Command + Send + Sync>;
+
+/// One sandbox of a function: the real `bootstrap`, which can be killed and is started again.
+pub(crate) struct Sandbox {
+    pub(crate) name: String,
+    start: Start,
+    /// How many invocations it takes at the same moment.
+    permits: Semaphore,
+    running: RwLock<Option<Running>>,
+    starting: Mutex<()>,
+    tally: Arc<Tally>,
+}
+
+struct Running {
+    simulator: Simulator,
+    child: Mutex<Child>,
+    /// Whether it is over with it.
+    killed: watch::Sender<bool>,
+}
+
+/// What became of an invocation.
+pub(crate) enum Ended {
+    /// The function answered.
+    Answered(Value),
+    /// It said that it failed.
+    Failed(String),
+    /// Nobody knows.
+    Unheard(&'static str),
+}
+
+impl Sandbox {
+    pub(crate) async fn new(name: String, at_once: usize, start: Start, tally: Arc<Tally>) -> anyhow::Result<Self> {
+        let sandbox = Self {
+            name,
+            start,
+            permits: Semaphore::new(at_once),
+            running: RwLock::default(),
+            starting: Mutex::default(),
+            tally,
+        };
+        sandbox.start().await?;
+        Ok(sandbox)
+    }
+
+    async fn start(&self) -> anyhow::Result<()> {
+        let _one = self.starting.lock().await;
+        if self.running.read().await.is_some() {
+            return Ok(());
+        }
+        let simulator = Simulator::builder()
+            .freeze_mode(FreezeMode::None)
+            .extension_ready_timeout(PATIENCE)
+            .invocation_timeout(PATIENCE)
+            .build()
+            .await?;
+        let api = simulator.runtime_api_url().replace("http://", "");
+        let mut command = (self.start)();
+        command.env("AWS_LAMBDA_RUNTIME_API", api).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut child = command.kill_on_drop(true).spawn().context("cannot start bootstrap")?;
+        let log = BufReader::new(child.stdout.take().context("bootstrap has no output")?);
+        tokio::spawn(listen(log, Arc::clone(&self.tally)));
+        tokio::select! {
+            ready = ready(&simulator) => ready?,
+            ended = child.wait() => anyhow::bail!("{} ended instead of starting: {}", self.name, ended?),
+        }
+        let running = Running { simulator, child: Mutex::new(child), killed: watch::Sender::new(false) };
+        *self.running.write().await = Some(running);
+        Ok(())
+    }
+
+    /// Kills it in the middle of whatever it does, and starts another in its place.
+    pub(crate) async fn kill(&self, pause: Duration) -> anyhow::Result<()> {
+        if let Some(running) = &*self.running.read().await {
+            running.child.lock().await.kill().await?;
+            running.killed.send_replace(true);
+        }
+        // Waits for those who wait for an answer, who have just been told that there is none.
+        if let Some(running) = self.running.write().await.take() {
+            running.simulator.shutdown().await;
+        }
+        sleep(pause).await;
+        self.start().await
+    }
+
+    /// Hands it an event.
+    pub(crate) async fn invoke(&self, event: &Value) -> Ended {
+        let Ok(Ok(_permit)) = timeout(PATIENCE, self.permits.acquire()).await else {
+            return Ended::Unheard("it is busy");
+        };
+        let running = self.running.read().await;
+        let Some(running) = &*running else {
+            sleep(LOOK).await;
+            return Ended::Unheard("it is down");
+        };
+        let mut killed = running.killed.subscribe();
+        tokio::select! {
+            biased;
+            _ = killed.wait_for(|killed| *killed) => Ended::Unheard("it was killed"),
+            ended = running.answer(event) => ended,
+        }
+    }
+
+    /// Ends it.
+    pub(crate) async fn stop(&self) -> anyhow::Result<()> {
+        if let Some(running) = self.running.write().await.take() {
+            running.child.lock().await.kill().await?;
+            running.simulator.shutdown().await;
+        }
+        Ok(())
+    }
+
+    /// Whether it has ended by itself, which it never may.
+    pub(crate) async fn check(&self) -> anyhow::Result<()> {
+        if let Some(running) = &*self.running.read().await {
+            let ended = running.child.lock().await.try_wait()?;
+            ensure!(ended.is_none() || *running.killed.borrow(), "{} has ended by itself: {ended:?}", self.name);
+        }
+        Ok(())
+    }
+}
+
+async fn ready(simulator: &Simulator) -> anyhow::Result<()> {
+    let until = Instant::now() + STARTING;
+    while simulator.wait_for_phase(SimulatorPhase::Ready, LOOK).await.is_err() {
+        ensure!(Instant::now() < until, "bootstrap does not ask for its first invocation");
+    }
+    Ok(())
+}
+
+impl Running {
+    async fn answer(&self, event: &Value) -> Ended {
+        let invocation = InvocationBuilder::new().payload(event.clone()).timeout_ms(INVOCATION.as_millis() as u64);
+        let id = self.simulator.enqueue(invocation.build().unwrap()).await;
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            match self.simulator.wait_for_invocation_complete(&id, LOOK).await {
+                Ok(InvocationState { status: InvocationStatus::Success, response: Some(response), .. }) => {
+                    return Ended::Answered(response.payload);
+                }
+                Ok(InvocationState { error: Some(error), .. }) => {
+                    return Ended::Failed(error.error_message);
+                }
+                Ok(_) => return Ended::Unheard("it says nothing"),
+                Err(_) => {}
+            }
+        }
+        Ended::Unheard("it does not answer")
+    }
+}
+
+/// Adds up what the function's log measures.
+async fn listen(mut log: BufReader<tokio::process::ChildStdout>, tally: Arc<Tally>) {
+    const MEASURED: [&str; 8] = [
+        "Conflicts",
+        "SchemaConflicts",
+        "UnknownCommits",
+        "EventsPublished",
+        "EventsLeft",
+        "EventsRelayed",
+        "EventsParked",
+        "attempts",
+    ];
+    let mut line = String::new();
+    while log.read_line(&mut line).await.is_ok_and(|read| read > 0) {
+        if let Ok(Value::Object(members)) = serde_json::from_str(&line) {
+            for name in MEASURED {
+                if let Some(number) = members.get(name).and_then(Value::as_u64).filter(|number| *number > 0) {
+                    tally.add(&format!("told: {name}"), number);
+                }
+            }
+            if members.get("level").and_then(Value::as_str) == Some("ERROR")
+                && std::env::var_os("CAMPAIGN_LOG").is_some()
+            {
+                eprint!("{line}");
+            }
+        }
+        line.clear();
+    }
+}

@@ -1,0 +1,66 @@
+use std::time::Duration;
+
+use fastrand::Rng;
+use tokio::time::{Instant, sleep};
+
+use crate::region::Region;
+use crate::tally::Tally;
+
+/// How bad it is, one of these at a time in each region.
+#[derive(Clone, Copy, Debug)]
+enum Sky {
+    Fair,
+    /// Some messages come to harm.
+    Rain,
+    /// Many do.
+    Storm,
+}
+
+/// Does harm to a region until then: to its wires, message by message and all of them at once,
+/// and to the way to its bus.
+pub(crate) async fn over(region: &Region, seed: u64, tally: &Tally, until: Instant) {
+    let mut random = Rng::with_seed(seed);
+    while Instant::now() < until {
+        let sky = [Sky::Fair, Sky::Rain, Sky::Rain, Sky::Storm][random.usize(0..4)];
+        match sky {
+            Sky::Fair => region.dsql.spare(),
+            Sky::Rain => region.dsql.harm(random.u64(..), 60),
+            Sky::Storm => region.dsql.harm(random.u64(..), 12),
+        }
+        region.gate.whims([0, 0, 3, 10][random.usize(0..4)]);
+        sleep(Duration::from_millis(random.u64(300..1500))).await;
+        match random.u32(0..10) {
+            0 => {
+                tally.count("wire: all connections cut");
+                region.dsql.cut();
+            }
+            1 => {
+                tally.count("wire: all connections fall silent");
+                region.dsql.fall_silent();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Kills one sandbox after the other until then.
+pub(crate) async fn reaper(regions: &[Region; 2], seed: u64, tally: &Tally, until: Instant) -> anyhow::Result<()> {
+    let mut random = Rng::with_seed(seed);
+    while Instant::now() < until {
+        sleep(Duration::from_millis(random.u64(200..1200))).await;
+        let region = &regions[random.usize(0..2)];
+        // Mostly the one in which most goes on.
+        let sandbox = &region.sandboxes[random.usize(0..region.sandboxes.len() + 2) % region.sandboxes.len()];
+        tally.count("host: killed");
+        sandbox.kill(Duration::from_millis(random.u64(0..300))).await?;
+    }
+    Ok(())
+}
+
+/// Lets everything be well again.
+pub(crate) fn clear(regions: &[Region; 2]) {
+    for region in regions {
+        region.dsql.spare();
+        region.gate.whims(0);
+    }
+}
