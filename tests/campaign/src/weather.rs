@@ -25,7 +25,7 @@ pub(crate) async fn over(region: &Region, seed: u64, tally: &Tally, until: Insta
         match sky {
             Sky::Fair => region.dsql.spare(),
             Sky::Rain => region.dsql.harm(random.u64(..), 60),
-            Sky::Storm => region.dsql.harm(random.u64(..), 12),
+            Sky::Storm => region.dsql.harm(random.u64(..), 15),
         }
         region.gate.whims([0, 0, 3, 10][random.usize(0..4)]);
         sleep(Duration::from_millis(random.u64(300..1500))).await;

@@ -7,6 +7,9 @@
 //! connections. Both read what passes as messages of PostgreSQL's protocol (`link`), so
 //! that what one learns the other can do too: [`Wire`] is what a test asks and tells them.
 //!
+//! [`Harm`] is done to statements one by one, or at random from a seed. It stays within what
+//! a real server and a real network can do.
+//!
 //! A stand-in is as strict as what it stands for and, where that is not documented,
 //! stricter. It shares nothing with the host, and checks what the AWS SDK signs without it.
 #![allow(
@@ -24,6 +27,7 @@ mod door;
 mod dsql;
 pub mod eventbridge;
 pub mod eventbridge_relay;
+mod harm;
 mod link;
 mod message;
 mod relay;
@@ -34,6 +38,7 @@ mod words;
 
 pub use authority::Authority;
 pub use dsql::{Dsql, Terms};
+pub use harm::Harm;
 pub use relay::Relay;
 pub use token::{ACCESS_KEY, SECRET_KEY};
 pub use wire::Wire;

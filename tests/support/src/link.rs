@@ -8,10 +8,12 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Notify;
+use tokio_rustls::server::TlsStream;
 
 use crate::dialect::{Dialect, Refusal, Verdict};
+use crate::harm::Harm;
 use crate::message::{Message, Severity};
-use crate::wire::{Action, Wire};
+use crate::wire::Wire;
 
 /// That a client is there, for as long as this is.
 struct Here(Arc<Wire>);
@@ -53,16 +55,53 @@ struct State {
     status: u8,
 }
 
-/// What was asked until ReadyForQuery ends the answer.
-#[derive(Clone, Copy, Default)]
+/// What was asked until ReadyForQuery ends the answer, and what becomes of the answer.
+#[derive(Clone, Default)]
 struct Cycle {
     /// By one message and not by several with a Sync behind them.
     simple: bool,
     /// An index is built in the background, of which the server itself knows nothing.
     job: bool,
+    /// How long it is held up.
+    delay: Duration,
+    /// The connection ends in the middle of it.
+    cut_within: bool,
+    /// The error that is told in place of what was done.
+    instead: Option<(&'static str, &'static str)>,
 }
 
-impl<C: AsyncRead + AsyncWrite> Link<C> {
+/// How a connection ends.
+enum Ended {
+    /// Both sockets close.
+    Cut,
+    /// The client's is reset.
+    Reset,
+    /// The client's closes, and the server gets these messages later.
+    Late(Vec<u8>, Duration),
+    /// Nobody says anything any more.
+    Silent,
+}
+
+/// A socket that can be closed without a word.
+pub(crate) trait Abrupt {
+    /// Has it reset when it is dropped.
+    fn be_abrupt(&self);
+}
+
+impl Abrupt for TcpStream {
+    fn be_abrupt(&self) {
+        // A socket that is closed already cannot be reset.
+        let _ = self.set_zero_linger();
+    }
+}
+
+impl Abrupt for TlsStream<TcpStream> {
+    fn be_abrupt(&self) {
+        self.get_ref().0.be_abrupt();
+    }
+}
+
+impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
     /// Passes on what both say until one of them ends, or the stand-in ends it.
     pub(crate) async fn serve(client: C, server: TcpStream, wire: Arc<Wire>, manners: Manners) {
         // Before the sockets, so that it is dropped after them.
@@ -86,28 +125,40 @@ impl<C: AsyncRead + AsyncWrite> Link<C> {
             to_client: tokio::sync::Mutex::new(to_client),
         };
         // Whichever ends first, both sockets close.
-        let silent = tokio::select! {
-            _ = link.requests(&mut from_client, &mut to_server) => false,
-            _ = link.answers(&mut from_server) => false,
-            () = link.grow_old(manners.age) => false,
-            _ = cuts.changed() => false,
-            _ = silences.changed() => true,
+        let ended = tokio::select! {
+            ended = link.requests(&mut from_client, &mut to_server) => ended.unwrap_or(Ended::Cut),
+            _ = link.answers(&mut from_server) => Ended::Cut,
+            () = link.grow_old(manners.age) => Ended::Cut,
+            _ = cuts.changed() => Ended::Cut,
+            _ = silences.changed() => Ended::Silent,
         };
-        if silent {
-            // PostgreSQL would keep the locks of an abandoned transaction, and DSQL has none.
-            drop((from_server, to_server));
-            let _ = tokio::io::copy(&mut from_client, &mut tokio::io::sink()).await;
+        match ended {
+            Ended::Cut => {}
+            Ended::Reset => from_client.unsplit(link.to_client.into_inner()).be_abrupt(),
+            Ended::Late(messages, after) => {
+                drop((from_client, link));
+                tokio::time::sleep(after).await;
+                let goodbye = Message { tag: b'X', body: Vec::new() };
+                let _ = to_server.write_all(&[messages, goodbye.bytes()].concat()).await;
+                let _ = tokio::io::copy(&mut from_server, &mut tokio::io::sink()).await;
+            }
+            Ended::Silent => {
+                // PostgreSQL would keep the locks of an abandoned transaction, and DSQL has none.
+                drop((from_server, to_server));
+                let _ = tokio::io::copy(&mut from_client, &mut tokio::io::sink()).await;
+            }
         }
     }
 
-    async fn requests(&self, from: &mut ReadHalf<C>, to: &mut OwnedWriteHalf) -> Result<()> {
+    async fn requests(&self, from: &mut ReadHalf<C>, to: &mut OwnedWriteHalf) -> Result<Ended> {
         loop {
             let message = match Message::read(from, self.longest).await {
                 Err(error) if error.kind() == ErrorKind::InvalidData => {
                     let refusal = Message::error(Severity::Fatal, "08P01", &error.to_string(), None);
                     let mut to_client = self.to_client.lock().await;
                     to_client.write_all(&refusal.bytes()).await?;
-                    return to_client.flush().await;
+                    to_client.flush().await?;
+                    return Ok(Ended::Cut);
                 }
                 message => message?,
             };
@@ -120,18 +171,14 @@ impl<C: AsyncRead + AsyncWrite> Link<C> {
                     self.wire.round_trips.fetch_add(1, Ordering::SeqCst);
                 }
             }
-            match message.statement().and_then(|statement| self.wire.planned(&statement)) {
-                None => self.forward(message, to).await?,
-                Some(Action::Refuse(sqlstate)) => {
-                    let mut last = message;
-                    while !last.ends_a_cycle() {
-                        last = Message::read(from, self.longest).await?;
-                    }
-                    self.all_answered().await;
-                    self.refuse(sqlstate).await?;
-                }
-                Some(Action::CutBefore) => return Ok(()),
-                Some(Action::CutAfter) => {
+            let Some(harm) = message.statement().and_then(|statement| self.wire.harm_to(&statement)) else {
+                self.forward(message, to).await?;
+                continue;
+            };
+            match harm {
+                Harm::CutBefore => return Ok(Ended::Cut),
+                Harm::Reset => return Ok(Ended::Reset),
+                Harm::CutAfter => {
                     {
                         let mut state = self.state.lock().unwrap();
                         state.pass = Some(state.outstanding.len());
@@ -142,14 +189,66 @@ impl<C: AsyncRead + AsyncWrite> Link<C> {
                         self.forward(next, to).await?;
                     }
                     self.all_answered().await;
-                    return Ok(());
+                    return Ok(Ended::Cut);
+                }
+                Harm::CutWithin => {
+                    self.of_answer(|answer| answer.cut_within = true);
+                    self.forward(message, to).await?;
+                }
+                Harm::Delay(time) => {
+                    tokio::time::sleep(time).await;
+                    self.forward(message, to).await?;
+                }
+                Harm::DelayAnswer(time) => {
+                    self.of_answer(|answer| answer.delay = time);
+                    self.forward(message, to).await?;
+                }
+                Harm::Refuse(sqlstate, text) => {
+                    let refused = self.refused(message, Refusal { sqlstate, message: text.to_owned() });
+                    self.pass_on(refused, false, to).await?;
+                }
+                Harm::Fatal(sqlstate) => {
+                    self.all_answered().await;
+                    let error = Message::error(Severity::Fatal, sqlstate, "terminating connection", None);
+                    let mut to_client = self.to_client.lock().await;
+                    to_client.write_all(&error.bytes()).await?;
+                    to_client.flush().await?;
+                    return Ok(Ended::Cut);
+                }
+                Harm::CommitRefused => {
+                    let changed = "change conflicts with another transaction, please retry: (OC000)";
+                    self.of_answer(|answer| answer.instead = Some(("40001", changed)));
+                    self.forward(message.with_statement("ROLLBACK"), to).await?;
+                }
+                Harm::CommitDoubted { done } => {
+                    self.of_answer(|answer| answer.instead = Some(("XX000", "server unavailable")));
+                    self.forward(if done { message } else { message.with_statement("ROLLBACK") }, to).await?;
+                }
+                Harm::Late(time) => {
+                    let mut messages = message.bytes();
+                    let mut last = message;
+                    while !last.statement().is_some_and(|statement| statement.starts_with("COMMIT")) {
+                        last = Message::read(from, self.longest).await?;
+                        messages.extend(last.bytes());
+                    }
+                    self.all_answered().await;
+                    return Ok(Ended::Late(messages, time));
                 }
             }
         }
     }
 
+    /// Decides what becomes of the answer to what is about to be forwarded.
+    fn of_answer(&self, decide: impl FnOnce(&mut Cycle)) {
+        decide(&mut self.state.lock().unwrap().next);
+    }
+
     async fn forward(&self, message: Message, to: &mut OwnedWriteHalf) -> Result<()> {
         let (message, job) = self.translate(message);
+        self.pass_on(message, job, to).await
+    }
+
+    async fn pass_on(&self, message: Message, job: bool, to: &mut OwnedWriteHalf) -> Result<()> {
         {
             let mut state = self.state.lock().unwrap();
             state.next.job |= job;
@@ -176,22 +275,30 @@ impl<C: AsyncRead + AsyncWrite> Link<C> {
             Verdict::Job(instead) => (message.with_statement(&instead), true),
             Verdict::Refuse(refusal) => {
                 self.wire.refused.lock().unwrap().push(refusal.message.clone());
-                let mut refusals = self.refusals.lock().unwrap();
-                refusals.push(refusal);
-                (message.with_statement(&stand_in(refusals.len())), false)
+                (self.refused(message, refusal), false)
             }
         }
+    }
+
+    /// What the server is told in place of a message that is refused.
+    fn refused(&self, message: Message, refusal: Refusal) -> Message {
+        let mut refusals = self.refusals.lock().unwrap();
+        refusals.push(refusal);
+        message.with_statement(&stand_in(refusals.len()))
     }
 
     async fn answers(&self, from: &mut OwnedReadHalf) -> Result<()> {
         loop {
             let message = Message::read(from, usize::MAX).await?;
+            let delay =
+                self.state.lock().unwrap().outstanding.front_mut().map(|cycle| std::mem::take(&mut cycle.delay));
+            tokio::time::sleep(delay.unwrap_or_default()).await;
             // Held until the answer is written, so that a refusal cannot overtake it.
             let mut to_client = self.to_client.lock().await;
             let (passes, cycle) = {
                 let mut state = self.state.lock().unwrap();
                 let passes = state.pass != Some(0);
-                let cycle = state.outstanding.front().copied().unwrap_or_default();
+                let cycle = state.outstanding.front().cloned().unwrap_or_default();
                 if message.tag == b'Z' {
                     state.status = message.body[0];
                     state.outstanding.pop_front();
@@ -200,10 +307,14 @@ impl<C: AsyncRead + AsyncWrite> Link<C> {
                 (passes, cycle)
             };
             if passes {
+                let cut = cycle.cut_within;
                 for message in self.answer(message, cycle) {
                     to_client.write_all(&message.bytes()).await?;
                 }
                 to_client.flush().await?;
+                if cut {
+                    return Ok(());
+                }
             }
             self.answered.notify_waiters();
         }
@@ -212,6 +323,9 @@ impl<C: AsyncRead + AsyncWrite> Link<C> {
     /// What the client is told in place of the server's answer.
     fn answer(&self, message: Message, cycle: Cycle) -> Vec<Message> {
         const JOB: &str = "job_id";
+        if let (b'C', Some((sqlstate, text))) = (message.tag, cycle.instead) {
+            return vec![Message::error(Severity::Error, sqlstate, text, None)];
+        }
         match message.tag {
             b'E' => {
                 let text = String::from_utf8_lossy(&message.body).into_owned();
@@ -242,15 +356,6 @@ impl<C: AsyncRead + AsyncWrite> Link<C> {
             }
             answered.await;
         }
-    }
-
-    async fn refuse(&self, sqlstate: [u8; 5]) -> Result<()> {
-        let sqlstate = String::from_utf8_lossy(&sqlstate).into_owned();
-        let error = Message::error(Severity::Error, &sqlstate, "refused by the relay", None);
-        let ready = Message::ready(self.state.lock().unwrap().status);
-        let mut to_client = self.to_client.lock().await;
-        to_client.write_all(&[error.bytes(), ready.bytes()].concat()).await?;
-        to_client.flush().await
     }
 
     /// Ends when the connection is too old and has no transaction.

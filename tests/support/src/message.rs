@@ -42,11 +42,6 @@ impl Message {
         Self { tag: b'E', body: text.into_bytes() }
     }
 
-    /// That all before was done, and whether a transaction is open: `I`, `T` or `E`.
-    pub(crate) fn ready(status: u8) -> Self {
-        Self { tag: b'Z', body: vec![status] }
-    }
-
     pub(crate) fn password_wanted() -> Self {
         Self { tag: b'R', body: 3_u32.to_be_bytes().to_vec() }
     }

@@ -1,29 +1,31 @@
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::sync::watch;
+
+use crate::harm::{Harm, Mischief};
 
 /// What passes through a stand-in, on all its connections, and what is to become of it.
 #[derive(Default)]
 pub struct Wire {
     pub(crate) round_trips: AtomicU32,
     pub(crate) messages: AtomicU32,
+    statements: AtomicU32,
     pub(crate) goodbyes: AtomicU32,
     /// Clients that are there.
     pub(crate) clients: watch::Sender<u32>,
     pub(crate) refused: Mutex<Vec<String>>,
-    plans: Mutex<Vec<(String, Action)>>,
+    /// Harm to the first statement that begins like this.
+    plans: Mutex<Vec<(String, Harm)>>,
+    /// Harm to the statement that comes after so many others.
+    appointed: Mutex<Option<(u32, Harm)>>,
+    mischief: Mutex<Option<Mischief>>,
+    harms: Mutex<BTreeMap<&'static str, u64>>,
     /// Counts up when all connections are to be cut.
     pub(crate) cuts: watch::Sender<u32>,
     /// Counts up when all connections are to fall silent.
     pub(crate) silences: watch::Sender<u32>,
-}
-
-#[derive(Clone, Copy)]
-pub(crate) enum Action {
-    Refuse([u8; 5]),
-    CutBefore,
-    CutAfter,
 }
 
 impl Wire {
@@ -36,6 +38,11 @@ impl Wire {
     /// The messages that clients have sent since the last [`Self::reset`], log-ins aside.
     pub fn messages(&self) -> u32 {
         self.messages.load(Ordering::SeqCst)
+    }
+
+    /// The statements among them.
+    pub fn statements(&self) -> u32 {
+        self.statements.load(Ordering::SeqCst)
     }
 
     /// How many clients have said goodbye, ever.
@@ -53,6 +60,7 @@ impl Wire {
     pub fn reset(&self) {
         self.round_trips.store(0, Ordering::SeqCst);
         self.messages.store(0, Ordering::SeqCst);
+        self.statements.store(0, Ordering::SeqCst);
     }
 
     /// What was said to the statements that are not in the stand-in's dialect.
@@ -60,21 +68,32 @@ impl Wire {
         self.refused.lock().unwrap().clone()
     }
 
-    /// Answers the next statement that begins like this with an error, and does not let
-    /// the server see it.
-    pub fn refuse_once(&self, begins: &str, sqlstate: &str) {
-        self.plan(begins, Action::Refuse(sqlstate.as_bytes().try_into().unwrap()));
+    /// Does harm to the next statement that begins like this.
+    pub fn harm_once(&self, begins: &str, harm: Harm) {
+        self.plans.lock().unwrap().push((begins.to_owned(), harm));
     }
 
-    /// Cuts the connection in place of the next statement that begins like this.
-    pub fn cut_before_once(&self, begins: &str) {
-        self.plan(begins, Action::CutBefore);
+    /// Does harm to the statement that comes after so many others, if it can meet that.
+    pub fn harm_after(&self, statements: u32, harm: Harm) {
+        *self.appointed.lock().unwrap() = Some((statements, harm));
     }
 
-    /// Cuts the connection once the server has done the next statement that begins like
-    /// this, and keeps its answer back.
-    pub fn cut_after_once(&self, begins: &str) {
-        self.plan(begins, Action::CutAfter);
+    /// Does harm at random from now on, to one statement in so many, and to one in a third of it
+    /// that begins, stores or ends.
+    pub fn harm(&self, seed: u64, one_in: u32) {
+        *self.mischief.lock().unwrap() = Some(Mischief::new(seed, one_in));
+    }
+
+    /// Does no harm any more that it was not yet told to do.
+    pub fn spare(&self) {
+        *self.mischief.lock().unwrap() = None;
+        *self.appointed.lock().unwrap() = None;
+        self.plans.lock().unwrap().clear();
+    }
+
+    /// How often each kind of harm was done, ever.
+    pub fn harms(&self) -> BTreeMap<&'static str, u64> {
+        self.harms.lock().unwrap().clone()
     }
 
     /// Cuts all connections there are.
@@ -88,23 +107,32 @@ impl Wire {
         self.silences.send_modify(|count| *count += 1);
     }
 
-    /// TEMP
-    pub fn harm(&self, _seed: u64, _one_in: u32) {}
-    /// TEMP
-    pub fn spare(&self) {}
-    /// TEMP
-    pub fn harms(&self) -> std::collections::BTreeMap<&'static str, u64> {
-        Default::default()
+    /// What becomes of this statement, once.
+    pub(crate) fn harm_to(&self, statement: &str) -> Option<Harm> {
+        self.statements.fetch_add(1, Ordering::SeqCst);
+        let harm = self.planned(statement).or_else(|| self.due(statement)).or_else(|| {
+            let mut mischief = self.mischief.lock().unwrap();
+            mischief.as_mut()?.to(statement)
+        })?;
+        *self.harms.lock().unwrap().entry(harm.name()).or_default() += 1;
+        Some(harm)
     }
 
-    fn plan(&self, begins: &str, action: Action) {
-        self.plans.lock().unwrap().push((begins.to_owned(), action));
-    }
-
-    /// What is planned for this statement, once.
-    pub(crate) fn planned(&self, statement: &str) -> Option<Action> {
+    fn planned(&self, statement: &str) -> Option<Harm> {
         let mut plans = self.plans.lock().unwrap();
         let at = plans.iter().position(|(begins, _)| statement.starts_with(begins))?;
         Some(plans.remove(at).1)
+    }
+
+    fn due(&self, statement: &str) -> Option<Harm> {
+        let mut appointed = self.appointed.lock().unwrap();
+        let (before, harm) = appointed.as_mut()?;
+        if *before > 0 {
+            *before -= 1;
+            return None;
+        }
+        let harm = *harm;
+        *appointed = None;
+        harm.can_meet(statement).then_some(harm)
     }
 }

@@ -11,7 +11,7 @@ use tenet_core::{
 use tenet_database::{Database, Endpoint, Schema};
 
 use crate::support;
-use tenet_test_support::Relay;
+use tenet_test_support::{Harm, Relay};
 
 const CAP: ReadCap = ReadCap { rows: 1000, bytes: 1 << 20 };
 const NOW: Timestamp = Timestamp(1_700_000_000_000_000);
@@ -280,14 +280,14 @@ async fn begin_refused_leaves_nothing_of_a_first_statement() {
     let relay = Relay::start(database.url()).await;
     let ledger = ledger(relay.url());
     for statement in [increment(1), sql("SELECT n FROM items", &[])] {
-        relay.refuse_once("BEGIN", "XX000");
+        relay.harm_once("BEGIN", Harm::UNAVAILABLE);
         let mut attempt = ledger.open(write("k"));
         let fault = fault(&mut attempt, statement).await;
         assert!(fault.is_conflict(), "{fault}");
     }
     assert_eq!(database.count("select sum(n) from items").await, 0);
     // Without any statement too, and the connection is none the worse for it.
-    relay.refuse_once("BEGIN", "XX000");
+    relay.harm_once("BEGIN", Harm::UNAVAILABLE);
     assert!(ledger.open(write("k")).accept("{}".into(), vec![]).await.unwrap_err().is_conflict());
     assert_eq!(ledger.open(write("k")).accept("{}".into(), vec![]).await.unwrap(), Ran::On(()));
 }
@@ -358,13 +358,13 @@ async fn a_rollback_refused_never_lets_a_rejection_commit_what_was_written() {
     let ledger = ledger(relay.url());
     let mut attempt = ledger.open(write("k"));
     run(&mut attempt, increment(1)).await;
-    relay.refuse_once("ROLLBACK", "XX000");
+    relay.harm_once("ROLLBACK", Harm::UNAVAILABLE);
     assert!(attempt.reject("no".into()).await.unwrap_err().is_conflict());
     assert_eq!(stored(&ledger, "k").await, None);
 
     let mut attempt = ledger.open(write("k"));
     run(&mut attempt, sql("SELECT n FROM items", &[])).await;
-    relay.refuse_once("ROLLBACK", "XX000");
+    relay.harm_once("ROLLBACK", Harm::UNAVAILABLE);
     assert!(attempt.reject("no".into()).await.unwrap_err().commit_unknown());
     assert_eq!(database.count("select sum(n) from items").await, 0);
 }
@@ -374,7 +374,7 @@ async fn a_commit_whose_answer_is_lost_is_unknown_until_the_key_is_asked_again()
     let database = items().await;
     let relay = Relay::start(database.url()).await;
     let ledger = ledger(relay.url());
-    relay.cut_after_once("COMMIT");
+    relay.harm_once("COMMIT", Harm::CutAfter);
     let mut attempt = ledger.open(write("done"));
     run(&mut attempt, increment(1)).await;
     let fault = attempt.accept("yes".into(), vec![staged("done", 0)]).await.unwrap_err();
@@ -382,19 +382,19 @@ async fn a_commit_whose_answer_is_lost_is_unknown_until_the_key_is_asked_again()
     assert_eq!(stored(&ledger, "done").await, Some(answer(true, "yes")));
     assert_eq!(ledger.staged("test", &key("done"), later()).await.unwrap(), [staged("done", 0)]);
 
-    relay.cut_before_once("COMMIT");
+    relay.harm_once("COMMIT", Harm::CutBefore);
     let mut attempt = ledger.open(write("not done"));
     run(&mut attempt, increment(1)).await;
     assert!(attempt.accept("yes".into(), vec![]).await.unwrap_err().commit_unknown());
     assert_eq!(stored(&ledger, "not done").await, None);
 
     // DSQL's `XX000 server unavailable` in place of COMMIT's answer proves nothing.
-    relay.refuse_once("COMMIT", "XX000");
+    relay.harm_once("COMMIT", Harm::CommitDoubted { done: false });
     let mut attempt = ledger.open(write("open"));
     run(&mut attempt, increment(1)).await;
     assert!(attempt.accept("yes".into(), vec![]).await.unwrap_err().commit_unknown());
     // A conflict does.
-    relay.refuse_once("COMMIT", "40001");
+    relay.harm_once("COMMIT", Harm::CommitRefused);
     let mut attempt = ledger.open(write("conflict"));
     run(&mut attempt, increment(1)).await;
     assert!(attempt.accept("yes".into(), vec![]).await.unwrap_err().is_conflict());

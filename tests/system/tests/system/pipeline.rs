@@ -295,7 +295,7 @@ async fn begin_refused_before_a_first_statement_that_writes_writes_nothing_by_it
     let database = support::database().await;
     let relay = tenet_test_support::Relay::start(database.url()).await;
     let regions = Regions::start("guests", relay.url());
-    relay.refuse_once("BEGIN", "XX000");
+    relay.harm_once("BEGIN", tenet_test_support::Harm::UNAVAILABLE);
     let handled = regions.east.invoke(r#"{"operation":"probe","idempotency_key":"k","do":"write-first","id":1}"#).await;
     assert_eq!((handled.answer.status, handled.receipt.attempts), (Status::Accepted, 2), "{}", handled.answer.body);
     assert_eq!(database.count("select count(*) from counters").await, 1);
@@ -307,7 +307,7 @@ async fn a_commit_whose_answer_is_lost_is_settled_on_the_next_attempt() {
     let relay = tenet_test_support::Relay::start(database.url()).await;
     let regions = Regions::start("guests", relay.url());
     database.execute("insert into counters values (1, 0)").await;
-    relay.cut_after_once("COMMIT");
+    relay.harm_once("COMMIT", tenet_test_support::Harm::CutAfter);
     let event = r#"{"operation":"probe","idempotency_key":"k","do":"increment","id":1}"#;
     let handled = regions.east.invoke(event).await;
     assert_eq!((handled.answer.status, handled.answer.repeated), (Status::Accepted, false), "{}", handled.answer.body);
