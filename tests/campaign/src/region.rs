@@ -1,6 +1,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use tenet_core::Mutant;
 use tenet_test_support::{Dsql, Terms};
 use tokio::process::Command;
 
@@ -38,7 +39,9 @@ const SANDBOXES: [usize; 3] = [6, 1, 1];
 impl Region {
     /// The endpoint and the gate of it; the sandboxes come when both endpoints are there.
     pub(crate) async fn new(plot: &Plot<'_>, tally: &Arc<Tally>) -> anyhow::Result<Self> {
-        let dsql = Dsql::start(plot.database, Terms::of(plot.name)).await;
+        // DSQL itself refuses a transaction in which this promise could be broken.
+        let strict = plot.mutant != Some(Mutant::KeyRowGivesWay.name());
+        let dsql = Dsql::start(plot.database, Terms { strict, ..Terms::of(plot.name) }).await;
         let gate = Gate::open(plot.events, plot.seed, Arc::clone(tally)).await?;
         std::fs::write(plot.folder.join(plot.name), dsql.authority())?;
         Ok(Self { dsql, gate, sandboxes: Vec::new() })

@@ -196,11 +196,6 @@ async fn listen(mut log: BufReader<tokio::process::ChildStdout>, tally: Arc<Tall
                     tally.add(&format!("told: {name}"), number);
                 }
             }
-            if members.get("level").and_then(Value::as_str) == Some("ERROR")
-                && std::env::var_os("CAMPAIGN_LOG").is_some()
-            {
-                eprint!("{line}");
-            }
         }
         line.clear();
     }

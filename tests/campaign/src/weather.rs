@@ -24,8 +24,8 @@ pub(crate) async fn over(region: &Region, seed: u64, tally: &Tally, until: Insta
         let sky = [Sky::Fair, Sky::Rain, Sky::Rain, Sky::Storm][random.usize(0..4)];
         match sky {
             Sky::Fair => region.dsql.spare(),
-            Sky::Rain => region.dsql.harm(random.u64(..), 60),
-            Sky::Storm => region.dsql.harm(random.u64(..), 15),
+            Sky::Rain => region.dsql.harm(random.u64(..), 40),
+            Sky::Storm => region.dsql.harm(random.u64(..), 6),
         }
         region.gate.whims([0, 0, 3, 10][random.usize(0..4)]);
         sleep(Duration::from_millis(random.u64(300..1500))).await;

@@ -44,6 +44,8 @@ pub struct Terms {
     pub most: Option<u32>,
     /// How far its clock is ahead of the client's.
     pub clock_ahead: Duration,
+    /// Whether it refuses what DSQL does not understand.
+    pub strict: bool,
 }
 
 impl Terms {
@@ -57,6 +59,7 @@ impl Terms {
             rate: None,
             most: None,
             clock_ahead: Duration::ZERO,
+            strict: true,
         }
     }
 }
@@ -66,7 +69,7 @@ impl Dsql {
     /// password. DSQL's roles are not those of PostgreSQL: all become the user in the URL.
     pub async fn start(url: &str, terms: Terms) -> Self {
         let server = Server::at(url);
-        let Terms { region, host, certified, age, rate, most, clock_ahead } = terms;
+        let Terms { region, host, certified, age, rate, most, clock_ahead, strict } = terms;
         let id: String = std::iter::repeat_with(fastrand::lowercase).take(26).collect();
         let host = host.unwrap_or_else(|| format!("{id}.dsql.{region}.on.aws"));
         let authority = Authority::new();
@@ -101,7 +104,8 @@ impl Dsql {
                     parameters.insert("default_transaction_isolation".to_owned(), "repeatable read".to_owned());
                     parameters.entry("timezone".to_owned()).or_insert_with(|| "UTC".to_owned());
                     let server = server.connect(&startup(&parameters)).await;
-                    let manners = Manners { dialect: Some(Dialect::default()), age, longest: Some(LONGEST_MESSAGE) };
+                    let manners =
+                        Manners { dialect: strict.then(Dialect::default), age, longest: Some(LONGEST_MESSAGE) };
                     Link::serve(stream, server, wire, manners).await;
                 });
             }
