@@ -1,6 +1,7 @@
 //! A relay in front of moto that remembers every call of PutEvents and can hold calls or
 //! fail single entries, which moto cannot be told to do.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -16,6 +17,7 @@ pub struct Relay {
     called: Arc<Notify>,
     gate: Arc<tokio::sync::Mutex<()>>,
     traces: Arc<Mutex<Vec<Option<String>>>>,
+    to_lose: Arc<AtomicU32>,
     task: JoinHandle<()>,
 }
 
@@ -31,6 +33,8 @@ impl Relay {
         let (seen, tell, open) = (Arc::clone(&calls), Arc::clone(&called), Arc::clone(&gate));
         let traces = Arc::new(Mutex::new(Vec::new()));
         let traced = Arc::clone(&traces);
+        let to_lose = Arc::new(AtomicU32::new(0));
+        let losing = Arc::clone(&to_lose);
         let task = tokio::spawn(async move {
             loop {
                 let (mut client, _) = listener.accept().await.unwrap();
@@ -56,6 +60,9 @@ impl Relay {
                 } else {
                     pass_on(&upstream, &head, &call.to_string()).await
                 };
+                if losing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+                    continue;
+                }
                 for (place, code) in failures.iter().rev() {
                     let failed = json!({ "ErrorCode": code, "ErrorMessage": "the relay was told so" });
                     answer["Entries"].as_array_mut().unwrap().insert(*place, failed);
@@ -70,7 +77,7 @@ impl Relay {
                 client.write_all((head + &answer).as_bytes()).await.unwrap();
             }
         });
-        Self { url, calls, traces, called, gate, task }
+        Self { url, calls, traces, called, gate, to_lose, task }
     }
 
     /// Where it listens.
@@ -81,6 +88,12 @@ impl Relay {
     /// Holds calls until the guard is dropped.
     pub async fn hold(&self) -> OwnedMutexGuard<()> {
         Arc::clone(&self.gate).lock_owned().await
+    }
+
+    /// Keeps the answers to so many further calls back: the entries are taken, and the
+    /// connection ends.
+    pub fn lose_answers(&self, calls: u32) {
+        self.to_lose.store(calls, Ordering::SeqCst);
     }
 
     /// Waits for a call that nobody has waited for.

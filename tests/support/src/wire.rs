@@ -21,7 +21,7 @@ pub struct Wire {
     /// Harm to the statement that comes after so many others.
     appointed: Mutex<Option<(u32, Harm)>>,
     mischief: Mutex<Option<Mischief>>,
-    harms: Mutex<BTreeMap<&'static str, u64>>,
+    harms: watch::Sender<BTreeMap<&'static str, u64>>,
     /// Counts up when all connections are to be cut.
     pub(crate) cuts: watch::Sender<u32>,
     /// Counts up when all connections are to fall silent.
@@ -93,7 +93,13 @@ impl Wire {
 
     /// How often each kind of harm was done, ever.
     pub fn harms(&self) -> BTreeMap<&'static str, u64> {
-        self.harms.lock().unwrap().clone()
+        self.harms.borrow().clone()
+    }
+
+    /// Waits until harm was done so often, ever.
+    pub async fn until_harmed(&self, times: u64) {
+        // The sender is part of this value.
+        let _ = self.harms.subscribe().wait_for(|harms| harms.values().sum::<u64>() >= times).await;
     }
 
     /// Cuts all connections there are.
@@ -114,7 +120,7 @@ impl Wire {
             let mut mischief = self.mischief.lock().unwrap();
             mischief.as_mut()?.to(statement)
         })?;
-        *self.harms.lock().unwrap().entry(harm.name()).or_default() += 1;
+        self.harms.send_modify(|harms| *harms.entry(harm.name()).or_default() += 1);
         Some(harm)
     }
 

@@ -60,7 +60,7 @@ fn cluster(stand_in: &StandIn) -> Dsql {
     }
 }
 
-async fn endpoint(stand_in: &StandIn) -> Endpoint {
+pub(crate) async fn endpoint(stand_in: &StandIn) -> Endpoint {
     Endpoint::dsql(&cluster(stand_in), &aws().await).unwrap()
 }
 

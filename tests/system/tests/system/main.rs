@@ -14,6 +14,7 @@ mod database;
 mod dsql;
 mod engine;
 mod events;
+mod faults;
 mod http;
 mod lambda;
 mod life;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tenet_pipeline::Status;
+use tenet_test_support::{Harm, Relay};
 
 use crate::support;
 use crate::support::host::{EAST, Host, Regions};
@@ -265,7 +266,7 @@ async fn a_read_only_operation_cannot_write() {
 #[tokio::test]
 async fn three_sequential_statements_cost_four_round_trips() {
     let database = support::database().await;
-    let relay = tenet_test_support::Relay::start(database.url()).await;
+    let relay = Relay::start(database.url()).await;
     let regions = Regions::start("guests", relay.url());
     let event = |key: &str| format!(r#"{{"operation":"probe","idempotency_key":"{key}","do":"three-reads"}}"#);
     // The first request pays for its connection.
@@ -293,9 +294,9 @@ async fn a_batch_of_three_statements_is_one_round_trip_of_its_own() {
 #[tokio::test]
 async fn begin_refused_before_a_first_statement_that_writes_writes_nothing_by_itself() {
     let database = support::database().await;
-    let relay = tenet_test_support::Relay::start(database.url()).await;
+    let relay = Relay::start(database.url()).await;
     let regions = Regions::start("guests", relay.url());
-    relay.harm_once("BEGIN", tenet_test_support::Harm::UNAVAILABLE);
+    relay.harm_once("BEGIN", Harm::UNAVAILABLE);
     let handled = regions.east.invoke(r#"{"operation":"probe","idempotency_key":"k","do":"write-first","id":1}"#).await;
     assert_eq!((handled.answer.status, handled.receipt.attempts), (Status::Accepted, 2), "{}", handled.answer.body);
     assert_eq!(database.count("select count(*) from counters").await, 1);
@@ -304,10 +305,10 @@ async fn begin_refused_before_a_first_statement_that_writes_writes_nothing_by_it
 #[tokio::test]
 async fn a_commit_whose_answer_is_lost_is_settled_on_the_next_attempt() {
     let database = support::database().await;
-    let relay = tenet_test_support::Relay::start(database.url()).await;
+    let relay = Relay::start(database.url()).await;
     let regions = Regions::start("guests", relay.url());
     database.execute("insert into counters values (1, 0)").await;
-    relay.harm_once("COMMIT", tenet_test_support::Harm::CutAfter);
+    relay.harm_once("COMMIT", Harm::CutAfter);
     let event = r#"{"operation":"probe","idempotency_key":"k","do":"increment","id":1}"#;
     let handled = regions.east.invoke(event).await;
     assert_eq!((handled.answer.status, handled.answer.repeated), (Status::Accepted, false), "{}", handled.answer.body);
@@ -344,7 +345,7 @@ async fn a_row_that_everybody_writes_counts_every_writer_once() {
     let database = support::database().await;
     let regions = Arc::new(Regions::start("guests", database.url()));
     database.execute("insert into counters values (1, 0)").await;
-    let writers: Vec<_> = (0..32)
+    let writers: Vec<_> = (0..64)
         .map(|writer| {
             let regions = Arc::clone(&regions);
             tokio::spawn(async move {

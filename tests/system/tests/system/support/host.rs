@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tenet_core::{Clock, Timestamp};
+use tenet_core::{Clock, Publisher, Timestamp};
 use tenet_database::{Database, Endpoint};
 use tenet_engine::{Engine, Library};
 use tenet_events::{Buses, Subscription};
@@ -65,13 +65,27 @@ impl Host {
 
     /// The same over any ledger.
     pub(crate) fn over(database: Database, name: &str, region: &'static str, buses: &Buses) -> Self {
+        Self::with(database, name, region, Arc::new(buses.publisher(region).unwrap()))
+    }
+
+    /// The same that publishes by whatever there is.
+    pub(crate) fn publishing(
+        endpoint: Endpoint,
+        name: &str,
+        region: &'static str,
+        publisher: Arc<dyn Publisher>,
+    ) -> Self {
+        Self::with(Database::new(endpoint, 16), name, region, publisher)
+    }
+
+    fn with(database: Database, name: &str, region: &'static str, publisher: Arc<dyn Publisher>) -> Self {
         let (folder, index) = bundle(name);
         let library = Library::open(engine(), &folder, &index).unwrap();
         let pipeline = Pipeline::new(
             Operations::new(&index).unwrap(),
             Arc::new(database),
             Arc::new(library),
-            Arc::new(buses.publisher(region).unwrap()),
+            publisher,
             Arc::new(SystemClock),
             Backoff::default(),
         );
@@ -85,8 +99,16 @@ impl Host {
 
     /// The same for an invocation that arrived then.
     pub(crate) async fn invoke_at(&self, now: Timestamp, event: &str) -> Handled {
+        self.answer(Arrival { now, ..Arrival::now(&SystemClock, self.region, TIME).unwrap() }, event).await
+    }
+
+    /// The same for a caller who waits no longer.
+    pub(crate) async fn invoke_within(&self, time: Duration, event: &str) -> Handled {
+        self.answer(Arrival::now(&SystemClock, self.region, time).unwrap(), event).await
+    }
+
+    async fn answer(&self, arrival: Arrival, event: &str) -> Handled {
         let invocation = direct::read(event).unwrap();
-        let arrival = Arrival { now, ..Arrival::now(&SystemClock, self.region, TIME).unwrap() };
         let request = arrival.request(invocation.operation, invocation.key, invocation.payload);
         let mut handled = self.pipeline.handle(request).await;
         if let Some(pending) = handled.pending.take() {
