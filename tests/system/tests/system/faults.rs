@@ -28,7 +28,6 @@ struct World {
     east: Arc<Host>,
     west: Host,
     wire: Relay,
-    buses: Buses,
     at_east: Subscription,
     at_west: Subscription,
     database: Database,
@@ -49,7 +48,6 @@ impl World {
             at_east: buses.subscribe(EAST, every).unwrap(),
             at_west: buses.subscribe(WEST, every).unwrap(),
             wire,
-            buses,
             database,
         }
     }
