@@ -3,7 +3,7 @@ use std::fmt;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
-use crate::{IdempotencyKey, Mutant, Timestamp, Trace};
+use crate::{CallerId, IdempotencyKey, Mutant, Timestamp, Trace};
 
 /// An event as a rule publishes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +22,9 @@ pub struct EventError(String);
 
 /// Identifies an event on every attempt, retry, relay and region.
 ///
-/// A UUID (version 8) made of SHA-256 over the operation, the key, the moment stored in
-/// the key row, and the event's ordinal over all rules of the request.
+/// A UUID (version 8) made of SHA-256 over the operation, the caller where there is one, the
+/// key, the moment stored in the key row, and the event's ordinal over all rules of the
+/// request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId([u8; 16]);
 
@@ -34,6 +35,8 @@ pub struct StagedEvent {
     pub id: EventId,
     /// The operation whose transaction staged it.
     pub operation: String,
+    /// Whose key it is.
+    pub caller: CallerId,
     /// The key of that transaction.
     pub key: IdempotencyKey,
     /// Its place among the events of the request, from 0.
@@ -72,7 +75,12 @@ impl Event {
             }
         }
         match serde_json::from_str::<std::collections::HashMap<String, &RawValue>>(&self.detail) {
-            Err(problem) => error(format!("an event's detail is a JSON object: {problem}")),
+            // The parser's own words quote what it met, and this is told where details must not be.
+            Err(problem) => error(format!(
+                "an event's detail is a JSON object, and this one is none: line {}, column {}",
+                problem.line(),
+                problem.column()
+            )),
             Ok(members) if members.contains_key(Self::MEMBER) => {
                 error("an event's detail may not have a member `tenet`: the host adds it".to_owned())
             }
@@ -89,9 +97,9 @@ impl EventError {
 }
 
 impl EventId {
-    /// The id of the event with this ordinal in the transaction that stored `key` of
-    /// `operation` with the moment `now`.
-    pub fn derive(operation: &str, key: &IdempotencyKey, now: Timestamp, ordinal: u32) -> Self {
+    /// The id of the event with this ordinal in the transaction that stored the `caller`'s
+    /// `key` of `operation` with the moment `now`.
+    pub fn derive(operation: &str, caller: CallerId, key: &IdempotencyKey, now: Timestamp, ordinal: u32) -> Self {
         let mut hash = Sha256::new();
         let operation = if Mutant::EventIdWithoutOperation.is_alive() { "" } else { operation };
         for part in [operation, key.as_str()] {
@@ -100,6 +108,10 @@ impl EventId {
         }
         hash.update(now.micros().to_be_bytes());
         hash.update(ordinal.to_be_bytes());
+        // What comes before says its own length, so that the end is told from a caller.
+        if let Some(caller) = caller.as_bytes() {
+            hash.update(caller);
+        }
         let digest: [u8; 32] = hash.finalize().into();
         let mut id = [0; 16];
         id.copy_from_slice(&digest[..16]);
@@ -164,8 +176,9 @@ mod tests {
 
     fn staged(detail: &str) -> StagedEvent {
         StagedEvent {
-            id: EventId::derive("write", &key("k"), Timestamp(1), 0),
+            id: EventId::derive("write", CallerId::NOBODY, &key("k"), Timestamp(1), 0),
             operation: "write".into(),
+            caller: CallerId::NOBODY,
             key: key("k"),
             ordinal: 0,
             event: Event { source: "s".into(), detail_type: "t".into(), detail: detail.into() },
@@ -177,13 +190,14 @@ mod tests {
 
     #[test]
     fn an_id_depends_on_each_of_its_parts() {
-        let id = EventId::derive("write", &key("a"), Timestamp(1), 0);
-        assert_eq!(id, EventId::derive("write", &key("a"), Timestamp(1), 0));
+        let id = EventId::derive("write", CallerId::NOBODY, &key("a"), Timestamp(1), 0);
+        assert_eq!(id, EventId::derive("write", CallerId::NOBODY, &key("a"), Timestamp(1), 0));
         for other in [
-            EventId::derive("writ", &key("ea"), Timestamp(1), 0),
-            EventId::derive("write", &key("b"), Timestamp(1), 0),
-            EventId::derive("write", &key("a"), Timestamp(2), 0),
-            EventId::derive("write", &key("a"), Timestamp(1), 1),
+            EventId::derive("writ", CallerId::NOBODY, &key("ea"), Timestamp(1), 0),
+            EventId::derive("write", CallerId::NOBODY, &key("b"), Timestamp(1), 0),
+            EventId::derive("write", CallerId::NOBODY, &key("a"), Timestamp(2), 0),
+            EventId::derive("write", CallerId::NOBODY, &key("a"), Timestamp(1), 1),
+            EventId::derive("write", CallerId::of(Some("ann")), &key("a"), Timestamp(1), 0),
         ] {
             assert_ne!(id, other);
         }
@@ -191,7 +205,8 @@ mod tests {
 
     #[test]
     fn an_id_is_a_version_8_uuid_and_never_changes_between_releases() {
-        let id = EventId::derive("write", &key("test-001"), Timestamp(1_700_000_000_000_000), 0).to_string();
+        let id = EventId::derive("write", CallerId::NOBODY, &key("test-001"), Timestamp(1_700_000_000_000_000), 0)
+            .to_string();
         assert_eq!(id.len(), 36);
         assert_eq!((id.as_bytes()[14], id.matches('-').count()), (b'8', 4));
         assert_eq!(id, "38c98d45-d830-81dc-93bf-6c716ff912cb");
@@ -222,6 +237,8 @@ mod tests {
         assert!(!check("s", &"t".repeat(129), "{}"));
         assert!(!check("s", "t", "[]"));
         assert!(!check("s", "t", "{\"x\":"));
+        let secret = Event { source: "s".into(), detail_type: "t".into(), detail: "\"secret\"".into() };
+        assert!(!secret.check().unwrap_err().to_string().contains("secret"));
         assert!(!check("s", "t", "{\"tenet\":1}"));
         assert!(!check("s", "t", "{\"\\u0074enet\":1}"));
     }

@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Keep;
+
 /// How a host behaves that serves a bundle, wherever it is deployed: the table `[host]` of
 /// `tenet.toml`. What differs from place to place, such as where the database is, comes from
 /// the function's environment instead.
@@ -30,6 +32,12 @@ pub struct HostSettings {
     /// Seconds after which a row of the outbox is the relay's, 1 to 86,400: more than the
     /// function's time-out, so that no row is that a request may still publish itself.
     pub relay_grace_s: u64,
+    /// Days that accepted answers are kept under their keys, 1 to 3,650: longer than any source
+    /// redelivers what it sent, which EventBridge does for a day and SQS for up to 14
+    /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>).
+    pub keep_accepted_days: u64,
+    /// Minutes that rejections are kept under their keys, 10 to 5,256,000.
+    pub keep_rejected_minutes: u64,
 }
 
 /// A setting that no host can have.
@@ -48,6 +56,8 @@ impl Default for HostSettings {
             margin_ms: 300,
             metrics: "Tenet".to_owned(),
             relay_grace_s: 960,
+            keep_accepted_days: 30,
+            keep_rejected_minutes: 1440,
         }
     }
 }
@@ -60,6 +70,8 @@ impl HostSettings {
             ("publish_ms", self.publish_ms, 1, 60_000),
             ("margin_ms", self.margin_ms, 1, 60_000),
             ("relay_grace_s", self.relay_grace_s, 1, 86_400),
+            ("keep_accepted_days", self.keep_accepted_days, 1, 3650),
+            ("keep_rejected_minutes", self.keep_rejected_minutes, 10, 5_256_000),
         ] {
             if !(least..=most).contains(&value) {
                 return Err(ImpossibleSetting { name, text: format!("is {value}, and it may be {least} to {most}") });
@@ -88,6 +100,15 @@ impl HostSettings {
     /// The relay's grace, as a duration.
     pub fn relay_grace(&self) -> Duration {
         Duration::from_secs(self.relay_grace_s)
+    }
+
+    /// How long answers are kept.
+    pub fn keep(&self) -> Keep {
+        let minutes = |minutes: u64| Duration::from_secs(minutes.saturating_mul(60));
+        Keep {
+            accepted: minutes(self.keep_accepted_days.saturating_mul(24 * 60)),
+            rejected: minutes(self.keep_rejected_minutes),
+        }
     }
 }
 
@@ -124,6 +145,10 @@ mod tests {
         assert_eq!(none.check().unwrap_err().to_string(), "connections is 0, and it may be 1 to 64");
         let never = HostSettings { publish_ms: 60_001, ..HostSettings::default() };
         assert_eq!(never.check().unwrap_err().name(), "publish_ms");
+        let soon = HostSettings { keep_rejected_minutes: 9, ..HostSettings::default() };
+        assert_eq!(soon.check().unwrap_err().name(), "keep_rejected_minutes");
+        let at_once = HostSettings { keep_accepted_days: 0, ..HostSettings::default() };
+        assert_eq!(at_once.check().unwrap_err().name(), "keep_accepted_days");
         for (namespace, is_one) in
             [("", true), ("Acme/Bank", true), ("AWS/Lambda", false), (":x", false), ("a b", false)]
         {

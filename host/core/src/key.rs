@@ -1,9 +1,9 @@
 use std::fmt;
 
-/// An idempotency key: the name under which an operation's one answer is stored.
+/// An idempotency key: the name under which an operation's one answer to a caller is stored.
 ///
 /// 1 to 255 bytes of UTF-8 without U+0000, which PostgreSQL's text cannot hold; 255 keeps
-/// (operation, key) under DSQL's 1 KiB for a primary key
+/// (operation, caller, key) under DSQL's 1 KiB for a primary key
 /// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html>).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(String);

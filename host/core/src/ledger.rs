@@ -2,7 +2,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Instant;
 
-use crate::{BoxFuture, Digest, EventId, Fault, IdempotencyKey, Outcome, StagedEvent, Statement, Timestamp};
+use crate::{
+    BoxFuture, CallerId, Digest, EventId, Fault, IdempotencyKey, Keep, Outcome, StagedEvent, Statement, Timestamp,
+};
 
 /// The port to the database: transactions that leave exactly one answer under a key.
 pub trait Ledger: Send + Sync {
@@ -13,18 +15,19 @@ pub trait Ledger: Send + Sync {
     /// Whether an attempt could be made now: the database answers and has Tenet's tables.
     fn ready(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Fault>>;
 
-    /// The events that the committed transaction of (operation, key) has left in the
+    /// The events that the committed transaction of (operation, caller, key) has left in the
     /// outbox, in the order they were staged.
     fn staged<'a>(
         &'a self,
         operation: &'a str,
+        caller: CallerId,
         key: &'a IdempotencyKey,
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>>;
 
-    /// Events in the outbox whose requests came before `before`, in order of their places: the
-    /// first ones behind `after`, and no more than a small host has memory for. When there are
-    /// none, there are no more of them.
+    /// Events in the outbox whose requests came before `before` and that are not parked, in order
+    /// of their places: the first ones behind `after`, and no more than a small host has memory
+    /// for. When there are none, there are no more of them.
     fn left<'a>(
         &'a self,
         before: Timestamp,
@@ -34,6 +37,21 @@ pub trait Ledger: Send + Sync {
 
     /// Removes events from the outbox that every bus has taken.
     fn forget<'a>(&'a self, events: &'a [EventId], deadline: Instant) -> BoxFuture<'a, Result<(), Fault>>;
+
+    /// Parks events that no bus will ever take, each with the reason: they stay in the outbox
+    /// and are not [`left`](Self::left) to anybody.
+    fn park<'a>(&'a self, events: &'a [(EventId, String)], deadline: Instant) -> BoxFuture<'a, Result<(), Fault>>;
+
+    /// How many events are parked.
+    fn parked(&self, deadline: Instant) -> BoxFuture<'_, Result<u64, Fault>>;
+
+    /// Removes some of the answers that have been kept for as long as they are to be and have no
+    /// event in the outbox, and gives their number: no more than a transaction holds. With 0
+    /// there are no more of them, or somebody else removes them just now.
+    ///
+    /// None goes early, whatever the clocks of the hosts say: how old an answer is only the
+    /// database's tells.
+    fn expire(&self, keep: Keep, deadline: Instant) -> BoxFuture<'_, Result<u64, Fault>>;
 }
 
 /// The place of an event in the outbox: the oldest come first.
@@ -44,6 +62,8 @@ pub type Place = (Timestamp, EventId);
 pub struct Claim {
     /// The operation.
     pub operation: String,
+    /// Whose answers are looked up and stored.
+    pub caller: CallerId,
     /// Whether it may write, and under which key.
     pub mode: Mode,
     /// The request's moment, stored with the answer.
@@ -62,7 +82,7 @@ pub struct Claim {
 pub enum Mode {
     /// The verdict is stored under a key, together with what was written.
     Write {
-        /// The name of the answer.
+        /// The name of the answer among the caller's.
         key: IdempotencyKey,
         /// What was asked, so that the same key with another payload is found out.
         digest: Digest,

@@ -14,6 +14,7 @@
 //! it and whoever reads it share the type without sharing anything heavy.
 
 pub mod bundle;
+mod caller_id;
 mod clock;
 mod decimal;
 mod digest;
@@ -21,6 +22,7 @@ mod event;
 mod fault;
 mod hex;
 mod host_settings;
+mod keep;
 mod key;
 mod ledger;
 mod limits;
@@ -34,6 +36,7 @@ mod trace;
 mod value;
 mod verdict;
 
+pub use caller_id::CallerId;
 pub use clock::{Clock, Timestamp};
 pub use decimal::{Decimal, DecimalError};
 pub use digest::{Digest, DigestError};
@@ -41,6 +44,7 @@ pub use event::{Event, EventError, EventId, StagedEvent};
 pub use fault::{Blame, Fault};
 pub use hex::hex;
 pub use host_settings::{HostSettings, ImpossibleSetting};
+pub use keep::Keep;
 pub use key::{IdempotencyKey, KeyError};
 pub use ledger::{Attempt, Claim, Ledger, Mode, Place, Ran, ReadCap, StoredAnswer};
 pub use limits::{Limit, LimitExceeded, Limits};

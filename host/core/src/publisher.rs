@@ -19,6 +19,7 @@ pub enum Delivery {
     Taken,
     /// Not now, or not known; the outbox keeps it.
     Later(String),
-    /// Never: the bus refuses this event for good. The outbox keeps it.
+    /// Never: the bus refuses this event for good. The outbox parks it with the reason, in which
+    /// nothing of the event's detail is.
     Refused(String),
 }

@@ -14,7 +14,8 @@ pub struct Request {
     pub source_key: Option<IdempotencyKey>,
     /// JSON text, never parsed by the host beyond what a digest needs.
     pub payload: String,
-    /// Who asks, as an authoriser vouches for it.
+    /// Who asks, as an authoriser vouches for it. Keys belong to their callers:
+    /// [`CallerId`](crate::CallerId).
     pub caller: Option<String>,
     /// The region that serves the request.
     pub region: String,

@@ -1,6 +1,7 @@
 CREATE TABLE IF NOT EXISTS tenet.outbox (
     id uuid PRIMARY KEY,
     operation varchar(255) NOT NULL,
+    caller varchar(32) NOT NULL,
     key varchar(255) NOT NULL,
     ordinal int NOT NULL,
     source text NOT NULL,
@@ -8,5 +9,6 @@ CREATE TABLE IF NOT EXISTS tenet.outbox (
     detail text NOT NULL,
     region varchar(64) NOT NULL,
     at timestamptz NOT NULL,
-    trace varchar(100)
+    trace varchar(100),
+    parked varchar(500)
 )

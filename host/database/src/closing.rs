@@ -56,8 +56,8 @@ impl Closing<'_> {
         let Self { claim, key, digest, from, accepted, answer, events } = self;
         let answer = StoredAnswer { accepted, body: answer, digest, now: claim.now };
         let prepared = outbox::store(events).and_then(|events| {
-            let look_up = if from == From::Nothing { Some(keys::look_up(&claim.operation, key)?) } else { None };
-            Ok((events, look_up, keys::store(&claim.operation, key, answer, &claim.region)?))
+            let look_up = if from == From::Nothing { Some(keys::look_up(claim, key)?) } else { None };
+            Ok((events, look_up, keys::store(claim, key, answer)?))
         });
         let (events, look_up, key_row) = match prepared {
             Ok(prepared) => prepared,

@@ -3,7 +3,8 @@ use std::sync::atomic::AtomicU32;
 use std::time::Instant;
 
 use tenet_core::{
-    Attempt, BoxFuture, Claim, EventId, Fault, IdempotencyKey, Ledger, Outcome, Place, SqlState, StagedEvent, Timestamp,
+    Attempt, BoxFuture, CallerId, Claim, EventId, Fault, IdempotencyKey, Keep, Ledger, Outcome, Place, SqlState,
+    StagedEvent, Timestamp,
 };
 use tokio::time::timeout_at;
 
@@ -19,7 +20,7 @@ use crate::pool::Pool;
 use crate::query::Query;
 use crate::transaction::Transaction;
 
-/// Events forgotten in one flight.
+/// Events forgotten or parked in one flight.
 const EVENTS_A_FLIGHT: usize = 100;
 
 /// The ledger on one database.
@@ -62,6 +63,21 @@ impl Database {
             events.extend(outbox::found(read.rows)?);
         }
         Ok(events)
+    }
+
+    /// Settles rows in one flight, each in a transaction of its own, and gives the number of rows
+    /// that it did settle. Where one meets somebody who is at the same row, that one settles it.
+    async fn settle(&self, statements: Vec<Encoded>, failed: &str, deadline: Instant) -> Result<u64, Fault> {
+        let mut settled = 0;
+        for outcome in self.each(statements, deadline).await? {
+            match outcome {
+                Ok(outcome) => settled += outcome.affected,
+                Err(Trouble::Driver(error))
+                    if failure::code(&error) == Some(SqlState::SERIALIZATION_FAILURE.as_str()) => {}
+                Err(trouble) => return Err(Failure::of_host(trouble, failed).fault),
+            }
+        }
+        Ok(settled)
     }
 
     /// Runs statements in one flight, each a transaction of its own.
@@ -118,27 +134,49 @@ impl Ledger for Database {
     fn staged<'a>(
         &'a self,
         operation: &'a str,
+        caller: CallerId,
         key: &'a IdempotencyKey,
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>> {
-        Box::pin(async move { self.outbox(outbox::read(operation, key)?, deadline).await })
+        Box::pin(async move { self.outbox(outbox::read(operation, caller, key)?, deadline).await })
     }
 
     fn forget<'a>(&'a self, events: &'a [EventId], deadline: Instant) -> BoxFuture<'a, Result<(), Fault>> {
         Box::pin(async move {
             for events in events.chunks(EVENTS_A_FLIGHT) {
                 let statements = events.iter().map(outbox::remove).collect::<Result<_, _>>()?;
-                for outcome in self.each(statements, deadline).await? {
-                    match outcome {
-                        Ok(_) => {}
-                        // Somebody else removed the row at the same time.
-                        Err(Trouble::Driver(error))
-                            if failure::code(&error) == Some(SqlState::SERIALIZATION_FAILURE.as_str()) => {}
-                        Err(trouble) => return Err(Failure::of_host(trouble, "an event could not be forgotten").fault),
-                    }
-                }
+                self.settle(statements, "an event could not be forgotten", deadline).await?;
             }
             Ok(())
+        })
+    }
+
+    fn park<'a>(&'a self, events: &'a [(EventId, String)], deadline: Instant) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async move {
+            for events in events.chunks(EVENTS_A_FLIGHT) {
+                let statements = events.iter().map(outbox::park).collect::<Result<_, _>>()?;
+                self.settle(statements, "an event could not be parked", deadline).await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn expire(&self, keep: Keep, deadline: Instant) -> BoxFuture<'_, Result<u64, Fault>> {
+        Box::pin(async move {
+            let statements = vec![keys::expire(true, keep.accepted)?, keys::expire(false, keep.rejected)?];
+            self.settle(statements, "old keys could not be removed", deadline).await
+        })
+    }
+
+    fn parked(&self, deadline: Instant) -> BoxFuture<'_, Result<u64, Fault>> {
+        Box::pin(async move {
+            let mut count = 0;
+            for outcome in self.each(vec![outbox::count_parked()?], deadline).await? {
+                let outcome = outcome
+                    .map_err(|trouble| Failure::of_host(trouble, "the parked events could not be counted").fault)?;
+                count = outbox::counted(&outcome.rows)?;
+            }
+            Ok(count)
         })
     }
 }

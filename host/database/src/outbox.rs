@@ -3,19 +3,23 @@
 use std::fmt::Write as _;
 
 use tenet_core::{
-    ColumnValues, Event, EventId, Fault, IdempotencyKey, Place, RowSet, StagedEvent, Timestamp, Trace, Value,
+    CallerId, ColumnValues, Event, EventId, Fault, IdempotencyKey, Place, RowSet, StagedEvent, Timestamp, Trace, Value,
 };
 
+use crate::keys;
 use crate::parameter::Encoded;
 
 /// Events in one statement. Far below what one message can hold; a request has seldom
 /// more than a few.
 const EVENTS_A_STATEMENT: usize = 50;
-const COLUMNS: usize = 10;
+const COLUMNS: usize = 11;
 
 /// Events that are read at once to be relayed. An event has less than a megabyte, and a
 /// small function 128.
 const EVENTS_LEFT: usize = 20;
+
+/// Characters of the reason for which an event is parked: what its column holds.
+const REASON: usize = 500;
 
 /// Puts events into the outbox.
 pub(crate) fn store(events: Vec<StagedEvent>) -> Result<Vec<Encoded>, Fault> {
@@ -23,7 +27,7 @@ pub(crate) fn store(events: Vec<StagedEvent>) -> Result<Vec<Encoded>, Fault> {
     let mut events = events.into_iter().peekable();
     while events.peek().is_some() {
         let mut sql = "INSERT INTO tenet.outbox \
-                       (id, operation, key, ordinal, source, detail_type, detail, region, at, trace) VALUES "
+                       (id, operation, caller, key, ordinal, source, detail_type, detail, region, at, trace) VALUES "
             .to_owned();
         let mut parameters = Vec::new();
         for (row, event) in events.by_ref().take(EVENTS_A_STATEMENT).enumerate() {
@@ -38,13 +42,15 @@ pub(crate) fn store(events: Vec<StagedEvent>) -> Result<Vec<Encoded>, Fault> {
 }
 
 fn values(event: StagedEvent) -> Result<[Value; COLUMNS], Fault> {
-    let StagedEvent { id, operation, key, ordinal, event: Event { source, detail_type, detail }, region, at, trace } =
-        event;
+    let StagedEvent { id, operation, caller, key, ordinal, event, region, at, trace } = event;
+    let Event { source, detail_type, detail } = event;
+    let [operation, caller, key] = keys::name(&operation, caller, &key);
     let ordinal = i32::try_from(ordinal).map_err(|_| Fault::other(None, "a request has too many events"))?;
     Ok([
         Value::Uuid(*id.as_bytes()),
-        Value::Text(operation),
-        Value::Text(key.as_str().to_owned()),
+        operation,
+        caller,
+        key,
         Value::Int4(ordinal),
         Value::Text(source),
         Value::Text(detail_type),
@@ -56,28 +62,29 @@ fn values(event: StagedEvent) -> Result<[Value; COLUMNS], Fault> {
 }
 
 /// Reads what a transaction has left in the outbox.
-pub(crate) fn read(operation: &str, key: &IdempotencyKey) -> Result<Encoded, Fault> {
+pub(crate) fn read(operation: &str, caller: CallerId, key: &IdempotencyKey) -> Result<Encoded, Fault> {
     select(
-        "WHERE operation = $1 AND key = $2 ORDER BY ordinal",
-        vec![Value::Text(operation.to_owned()), Value::Text(key.as_str().to_owned())],
+        "WHERE operation = $1 AND caller = $2 AND key = $3 ORDER BY ordinal",
+        keys::name(operation, caller, key).into(),
     )
 }
 
-/// Reads the oldest events of requests from before a moment, those behind a place.
+/// Reads the oldest events of requests from before a moment, those behind a place that are not
+/// parked.
 pub(crate) fn read_left(before: Timestamp, after: Option<Place>) -> Result<Encoded, Fault> {
     let order = format!("ORDER BY at, id LIMIT {EVENTS_LEFT}");
     let before = Value::Timestamptz(before.micros());
     match after {
-        None => select(&format!("WHERE at < $1 {order}"), vec![before]),
+        None => select(&format!("WHERE parked IS NULL AND at < $1 {order}"), vec![before]),
         Some((at, id)) => select(
-            &format!("WHERE at < $1 AND (at > $2 OR at = $2 AND id > $3) {order}"),
+            &format!("WHERE parked IS NULL AND at < $1 AND (at > $2 OR at = $2 AND id > $3) {order}"),
             vec![before, Value::Timestamptz(at.micros()), Value::Uuid(*id.as_bytes())],
         ),
     }
 }
 
 fn select(which: &str, parameters: Vec<Value>) -> Result<Encoded, Fault> {
-    let columns = "id, operation, key, ordinal, source, detail_type, detail, region, at, trace";
+    let columns = "id, operation, caller, key, ordinal, source, detail_type, detail, region, at, trace";
     Encoded::of_host(&format!("SELECT {columns} FROM tenet.outbox {which}"), parameters)
 }
 
@@ -92,6 +99,7 @@ pub(crate) fn found(rows: RowSet) -> Result<Vec<StagedEvent>, Fault> {
         [
             ColumnValues::Uuid(ids),
             ColumnValues::Text(operations),
+            ColumnValues::Text(callers),
             ColumnValues::Text(keys),
             ColumnValues::Int4(ordinals),
             ColumnValues::Text(sources),
@@ -105,15 +113,16 @@ pub(crate) fn found(rows: RowSet) -> Result<Vec<StagedEvent>, Fault> {
     else {
         return Err(unreadable());
     };
-    let names = operations.into_iter().zip(keys);
+    let names = operations.into_iter().zip(callers).zip(keys);
     let texts = sources.into_iter().zip(detail_types).zip(details).zip(regions).zip(traces);
     let mut events = Vec::with_capacity(ids.len());
-    for ((((id, (operation, key)), ordinal), at), ((((source, detail_type), detail), region), trace)) in
+    for ((((id, ((operation, caller), key)), ordinal), at), ((((source, detail_type), detail), region), trace)) in
         ids.into_iter().zip(names).zip(ordinals).zip(moments).zip(texts)
     {
         events.push(StagedEvent {
             id: EventId::from_bytes(id),
             operation,
+            caller: CallerId::parse(&caller).ok_or_else(unreadable)?,
             key: IdempotencyKey::new(key).map_err(|_| unreadable())?,
             ordinal: ordinal.unsigned_abs(),
             event: Event { source, detail_type, detail },
@@ -129,4 +138,27 @@ pub(crate) fn found(rows: RowSet) -> Result<Vec<StagedEvent>, Fault> {
 /// Takes one event out of the outbox.
 pub(crate) fn remove(id: &EventId) -> Result<Encoded, Fault> {
     Encoded::of_host("DELETE FROM tenet.outbox WHERE id = $1", vec![Value::Uuid(*id.as_bytes())])
+}
+
+/// Parks one event. The first reason stays.
+pub(crate) fn park((id, reason): &(EventId, String)) -> Result<Encoded, Fault> {
+    let reason = reason.chars().filter(|c| *c != '\0').take(REASON).collect();
+    Encoded::of_host(
+        "UPDATE tenet.outbox SET parked = $2 WHERE id = $1 AND parked IS NULL",
+        vec![Value::Uuid(*id.as_bytes()), Value::Text(reason)],
+    )
+}
+
+/// Counts the parked events.
+pub(crate) fn count_parked() -> Result<Encoded, Fault> {
+    Encoded::of_host("SELECT count(*) FROM tenet.outbox WHERE parked IS NOT NULL", Vec::new())
+}
+
+/// The number in what was counted.
+pub(crate) fn counted(rows: &RowSet) -> Result<u64, Fault> {
+    let count = match rows.columns.first().map(|column| &column.values) {
+        Some(ColumnValues::Int8(counts)) => counts.first().copied().and_then(|count| u64::try_from(count).ok()),
+        _ => None,
+    };
+    count.ok_or_else(|| Fault::other(None, "the events of the table tenet.outbox cannot be counted"))
 }

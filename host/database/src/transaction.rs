@@ -151,7 +151,7 @@ impl Transaction {
         let (text, mut look_up) = match &self.claim.mode {
             Mode::Read => (BEGIN_READ_ONLY, None),
             Mode::Write { key, .. } => {
-                let statement = keys::look_up(&self.claim.operation, key);
+                let statement = keys::look_up(&self.claim, key);
                 let statement = statement.map_err(|fault| Failure { fault, left: Left::Open })?;
                 (begin(), Some(Query::plain(connection, statement)))
             }
@@ -245,7 +245,7 @@ impl Transaction {
             self.undo(stage).await;
             return Ok(Ran::On(()));
         };
-        let statement = keys::look_up(&self.claim.operation, key)?;
+        let statement = keys::look_up(&self.claim, key)?;
         let lease = self.check_out().await?;
         let look_up = async {
             let mut query = Query::plain(lease.connection(), statement);

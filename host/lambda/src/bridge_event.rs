@@ -16,7 +16,10 @@ impl BridgeEvent {
 
     /// The id that every delivery of it has: of an event that a Tenet host published its own
     /// id, which is the same at both buses and when it is published again; else EventBridge's.
-    pub(crate) fn key(&self) -> Option<IdempotencyKey> {
+    ///
+    /// An id that is there and cannot be a key is an error, for an answer: the next best would
+    /// not be the same for every delivery.
+    pub(crate) fn key(&self) -> Result<Option<IdempotencyKey>, String> {
         #[derive(Deserialize)]
         struct Detail {
             tenet: Published,
@@ -26,8 +29,9 @@ impl BridgeEvent {
             id: String,
         }
         let published = serde_json::from_str(self.0.detail.get()).ok().map(|Detail { tenet }| tenet.id);
-        let key = |id: String| IdempotencyKey::new(id).ok();
-        published.and_then(key).or_else(|| self.0.id.clone().and_then(key))
+        let id = published.or_else(|| self.0.id.clone());
+        let key = id.map(IdempotencyKey::new).transpose();
+        key.map_err(|error| format!("The event's id is its key, and it cannot be one: {error}."))
     }
 
     /// What it asks of an operation that takes it. The error is an answer's.
@@ -44,7 +48,7 @@ impl BridgeEvent {
 
 #[cfg(test)]
 mod tests {
-    use tenet_core::{Event, EventId, StagedEvent, Timestamp};
+    use tenet_core::{CallerId, Event, EventId, StagedEvent, Timestamp};
 
     use super::*;
 
@@ -63,8 +67,9 @@ mod tests {
     fn its_key_is_the_id_that_a_host_gave_it_and_else_the_one_of_the_bus() {
         let (at, of) = (Timestamp(7), IdempotencyKey::new("k").unwrap());
         let published = StagedEvent {
-            id: EventId::derive("write", &of, at, 0),
+            id: EventId::derive("write", CallerId::NOBODY, &of, at, 0),
             operation: "write".into(),
+            caller: CallerId::NOBODY,
             key: of,
             ordinal: 0,
             event: Event { source: "bank".into(), detail_type: "Paid".into(), detail: r#"{"amount":1.50}"#.into() },
@@ -74,15 +79,22 @@ mod tests {
         };
         for bus in ["us-east-1", "us-west-2"] {
             let delivered = event(&published.detail_for(bus));
-            assert_eq!(delivered.key().unwrap().as_str(), published.id.to_string());
+            assert_eq!(delivered.key().unwrap().unwrap().as_str(), published.id.to_string());
             assert_eq!(delivered.invocation("write").unwrap().payload, published.event.detail);
         }
-        let key = |detail| event(detail).key().map(|key| key.as_str().to_owned());
-        for detail in [r#"{}"#, r#"{"tenet":7}"#, r#"{"tenet":{"id":""}}"#, r#"{"tenet":{"id":7}}"#, "[]", r#""{}""#] {
-            assert_eq!(key(detail).as_deref(), Some("of-the-bus"), "{detail}");
+        let key = |detail: &str| event(detail).key().map(|key| key.unwrap().as_str().to_owned());
+        for detail in [r#"{}"#, r#"{"tenet":7}"#, r#"{"tenet":{"id":7}}"#, "[]", r#""{}""#] {
+            assert_eq!(key(detail).as_deref(), Ok("of-the-bus"), "{detail}");
+        }
+        let long = format!(r#"{{"tenet":{{"id":"{}"}}}}"#, "x".repeat(256));
+        for (detail, says) in
+            [(r#"{"tenet":{"id":""}}"#, "at least one"), (r#"{"tenet":{"id":"a\u0000"}}"#, "U+0000"), (&long, "256")]
+        {
+            let error = key(detail).unwrap_err();
+            assert!(error.contains(says), "{error}");
         }
         let anonymous = BridgeEvent::read(r#"{"source":"bank","detail-type":"Paid","detail":{}}"#).unwrap();
-        assert_eq!(anonymous.key(), None);
+        assert_eq!(anonymous.key(), Ok(None));
     }
 
     #[test]

@@ -84,7 +84,7 @@ fn every_fixture_of_the_kinds_that_are_served_goes_through_and_every_other_is_to
             ("queue", Source::Queue) => drop(SqsBatch::read(&text).unwrap()),
             ("event", Source::Bridge) => {
                 let event = BridgeEvent::read(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
-                assert!(event.key().is_some(), "{name}");
+                assert!(event.key().unwrap().is_some(), "{name}");
                 assert!(event.invocation("every").unwrap().payload.starts_with('{'), "{name}");
                 let own = match name.as_str() {
                     "eventbridge-event-obj" => vec!["stopped", "every"],

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use aws_config::{BehaviorVersion, Region};
 use lambda_runtime::Context;
 use tenet_core::bundle::Index;
-use tenet_core::{Clock, Fault, HostSettings, IdempotencyKey, Ledger, Trace};
+use tenet_core::{Clock, Fault, HostSettings, IdempotencyKey, Ledger, Timestamp, Trace};
 use tenet_database::Database;
 use tenet_engine::{Engine, Library};
 use tenet_events::{EventBridge, Routes};
@@ -44,6 +44,9 @@ pub(crate) struct Origin {
     pub(crate) caller: Option<String>,
     /// The id that its source gives to every delivery of it.
     pub(crate) source_key: Option<IdempotencyKey>,
+    /// When it came. An event that several operations take has come once, and all of them see
+    /// the same moment.
+    pub(crate) now: Timestamp,
     /// When its answer has to be on its way.
     pub(crate) deadline: Instant,
     /// Where it stands in a trace.
@@ -109,9 +112,9 @@ impl Host {
         usize::try_from(self.settings.connections).unwrap_or(usize::MAX)
     }
 
-    /// Delivers what hosts of either region have left in the outbox.
+    /// Delivers what hosts of either region have left in the outbox, and removes old answers.
     pub(crate) async fn relay(&self, deadline: Instant) -> Result<Relayed, Fault> {
-        self.pipeline.relay(self.settings.relay_grace(), deadline).await
+        self.pipeline.relay(self.settings.relay_grace(), self.settings.keep(), deadline).await
     }
 
     /// Whether requests can be decided now.
@@ -126,8 +129,8 @@ impl Host {
     /// Decides a request; what it staged is published, now or after the answer.
     pub(crate) async fn decide(&self, invocation: Invocation, origin: Origin) -> anyhow::Result<Answer> {
         let arrival = Arrival::now(&SystemClock, &self.region, Duration::ZERO)?;
-        let Origin { caller, source_key, deadline, trace } = origin;
-        let arrival = Arrival { caller, source_key, deadline, trace, ..arrival };
+        let Origin { caller, source_key, now, deadline, trace } = origin;
+        let arrival = Arrival { caller, source_key, now, deadline, trace, ..arrival };
         let handled =
             self.pipeline.handle(arrival.request(invocation.operation, invocation.key, invocation.payload)).await;
         if let Some(pending) = handled.pending {

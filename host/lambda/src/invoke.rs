@@ -23,7 +23,7 @@ const LEAST: Duration = Duration::from_millis(100);
 pub(crate) async fn invoke(host: &Host, event: &str, context: &Context) -> anyhow::Result<String> {
     let source_key = IdempotencyKey::new(&context.request_id).ok();
     let trace = context.xray_trace_id.as_deref().and_then(Trace::x_ray);
-    let origin = Origin { caller: None, source_key, deadline: host.deadline(context), trace };
+    let origin = Origin { caller: None, source_key, now: SystemClock.now(), deadline: host.deadline(context), trace };
     match Source::of(event) {
         // Lambda lets a direct caller in or not, and does not tell the function who it is.
         Source::Direct => Ok(direct::write(&match direct::read(event) {
@@ -71,12 +71,15 @@ async fn take(host: &Host, event: &str, origin: Origin) -> anyhow::Result<Vec<De
             Undecidable(format!("no operation takes {}; of those that take events {all}", bridge.name())).into()
         );
     }
-    let source_key = bridge.key().or(origin.source_key.clone());
+    let key = bridge.key();
     let mut decided = Vec::with_capacity(takers.len());
     for operation in takers {
-        let origin = Origin { caller: None, source_key: source_key.clone(), ..origin.clone() };
-        let answer = match bridge.invocation(operation) {
-            Ok(invocation) => host.decide(invocation, origin).await?,
+        let asked = key.clone().and_then(|key| Ok((key, bridge.invocation(operation)?)));
+        let answer = match asked {
+            Ok((key, invocation)) => {
+                let source_key = key.or_else(|| origin.source_key.clone());
+                host.decide(invocation, Origin { source_key, ..origin.clone() }).await?
+            }
             Err(message) => Answer::invalid(&message),
         };
         decided.push(Decided { operation: operation.to_owned(), answer });
@@ -108,7 +111,9 @@ async fn take_batch(host: &Host, event: &str, origin: &Origin) -> anyhow::Result
 /// Decides one message: a direct invocation or an event that EventBridge has put there.
 async fn take_record(host: &Host, record: &Record, origin: &Origin) -> anyhow::Result<()> {
     let trace = record.trace.or(origin.trace);
-    let origin = Origin { source_key: IdempotencyKey::new(&record.id).ok(), trace, ..origin.clone() };
+    // A message has come when its turn has: the others of its batch may have taken a while.
+    let now = SystemClock.now();
+    let origin = Origin { source_key: IdempotencyKey::new(&record.id).ok(), now, trace, ..origin.clone() };
     let decided = match Source::of(&record.body) {
         Source::Bridge => take(host, &record.body, origin).await?,
         Source::Direct => match direct::read(&record.body) {

@@ -3,8 +3,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tenet_core::{
-    Attempt, BoxFuture, Event, EventError, EventId, Fault, HostCalls, IdempotencyKey, Limit, LimitExceeded, Limits,
-    LogLevel, Outcome, Ran, ReadCap, Request, RuleReceipt, SqlError, SqlState, StagedEvent, Statement, Stop,
+    Attempt, BoxFuture, CallerId, Event, EventError, EventId, Fault, HostCalls, IdempotencyKey, Limit, LimitExceeded,
+    Limits, LogLevel, Outcome, Ran, ReadCap, Request, RuleReceipt, SqlError, SqlState, StagedEvent, Statement, Stop,
     StoredAnswer, Trace,
 };
 use tracing::Span;
@@ -87,6 +87,7 @@ pub(crate) struct Calls {
     limits: Limits,
     operation: String,
     region: String,
+    caller: CallerId,
     key: Option<IdempotencyKey>,
     now: tenet_core::Timestamp,
     trace: Option<Trace>,
@@ -116,6 +117,7 @@ impl Calls {
             limits: limits.clone(),
             operation: request.operation.clone(),
             region: request.region.clone(),
+            caller: CallerId::of(request.caller.as_deref()),
             key: key.cloned(),
             now: request.now,
             trace: request.trace,
@@ -276,10 +278,11 @@ impl HostCalls for Calls {
         self.within(Limit::Events, self.limits.events, staged)?;
         let mut state = self.shared.lock();
         let ordinal = u32::try_from(state.events.len()).unwrap_or(u32::MAX);
-        let id = EventId::derive(&self.operation, key, self.now, ordinal);
+        let id = EventId::derive(&self.operation, self.caller, key, self.now, ordinal);
         state.events.push(StagedEvent {
             id,
             operation: self.operation.clone(),
+            caller: self.caller,
             key: key.clone(),
             ordinal,
             event,

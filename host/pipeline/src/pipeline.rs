@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tenet_core::{
-    Claim, Clock, Delivery, Fault, IdempotencyKey, Ledger, Mode, Publisher, Receipt, Request, Rules, StagedEvent,
-    StoredAnswer, hex,
+    CallerId, Claim, Clock, Delivery, Fault, IdempotencyKey, Ledger, Mode, Publisher, Receipt, Request, Rules,
+    StagedEvent, StoredAnswer, hex,
 };
 use tracing::Span;
 
@@ -47,6 +47,7 @@ pub struct Handled {
 #[derive(Debug)]
 pub struct Pending {
     operation: String,
+    caller: CallerId,
     key: IdempotencyKey,
     /// Absent after a commit whose answer was lost: then only the outbox knows them.
     events: Option<Vec<StagedEvent>>,
@@ -58,14 +59,15 @@ pub struct Pending {
 pub(crate) struct Delivered {
     /// How many it has taken.
     pub(crate) taken: usize,
-    /// How many it refused for good.
-    pub(crate) refused: usize,
+    /// How many it refused for good and are parked.
+    pub(crate) parked: usize,
 }
 
 /// A request on its way: what all its attempts share.
 struct Course<'a> {
     request: &'a Request,
     operation: &'a Selected,
+    caller: CallerId,
     mode: Mode,
     key_is_given: bool,
     round_trips: Arc<AtomicU32>,
@@ -106,7 +108,7 @@ impl Pipeline {
     }
 
     /// Hands the events of a committed transaction to the bus and takes those it has
-    /// taken out of the outbox. Gives the number that is still there: a relay's work.
+    /// taken out of the outbox. Gives the number of those that are a relay's work.
     pub async fn publish(&self, mut pending: Pending, deadline: Instant) -> usize {
         let started = self.clock.instant();
         let summary = pending.summary.take();
@@ -121,7 +123,7 @@ impl Pipeline {
     async fn publish_now(&self, pending: Pending, deadline: Instant) -> Published {
         let events = match pending.events {
             Some(events) => events,
-            None => match self.ledger.staged(&pending.operation, &pending.key, deadline).await {
+            None => match self.ledger.staged(&pending.operation, pending.caller, &pending.key, deadline).await {
                 Ok(events) => events,
                 Err(fault) => {
                     tracing::warn!(%fault, "the outbox could not be read after a commit whose answer was lost");
@@ -132,32 +134,40 @@ impl Pipeline {
         if events.is_empty() {
             return Published::default();
         }
-        let Delivered { taken, .. } = self.deliver(&events, deadline).await;
-        Published { taken, left: events.len() - taken, elapsed: None }
+        let Delivered { taken, parked } = self.deliver(&events, deadline).await;
+        Published { taken, parked, left: events.len() - taken - parked, elapsed: None }
     }
 
-    /// Offers events to the bus, and takes those it has taken out of the outbox.
+    /// Offers events to the bus, takes those it has taken out of the outbox, and parks those it
+    /// will never take.
     pub(crate) async fn deliver(&self, events: &[StagedEvent], deadline: Instant) -> Delivered {
         // What was taken and not taken out is published again, so that a bus that takes its
         // time must not leave none for that.
         let left = deadline.saturating_duration_since(self.clock.instant());
         let deliveries = self.publisher.publish(events, deadline - FORGETTING.min(left / 3)).await;
-        let mut refused = 0;
+        let mut refused = Vec::new();
         let mut taken = Vec::with_capacity(events.len());
         for (event, delivery) in events.iter().zip(deliveries) {
             match delivery {
                 Delivery::Taken => taken.push(event.id),
                 Delivery::Later(reason) => tracing::warn!(event = %event.id, reason, "event stays in the outbox"),
                 Delivery::Refused(reason) => {
-                    refused += 1;
-                    tracing::error!(event = %event.id, reason, "event refused for good");
+                    tracing::error!(event = %event.id, operation = event.operation, reason, "event refused for good");
+                    refused.push((event.id, reason));
                 }
             }
         }
         if let Err(fault) = self.ledger.forget(&taken, deadline).await {
             tracing::warn!(%fault, "published events stay in the outbox and will be published again");
         }
-        Delivered { taken: taken.len(), refused }
+        let parked = match self.ledger.park(&refused, deadline).await {
+            Ok(()) => refused.len(),
+            Err(fault) => {
+                tracing::warn!(%fault, "events that were refused for good are not parked and will be offered again");
+                0
+            }
+        };
+        Delivered { taken: taken.len(), parked }
     }
 
     async fn decide(&self, request: &Request, operation: Result<&Selected, String>, span: &Span) -> Handled {
@@ -182,7 +192,8 @@ impl Pipeline {
             summary::record_key(span, key);
         }
         let round_trips = Arc::new(AtomicU32::new(0));
-        let course = Course { request, operation, mode, key_is_given: is_given, round_trips, started };
+        let caller = CallerId::of(request.caller.as_deref());
+        let course = Course { request, operation, caller, mode, key_is_given: is_given, round_trips, started };
         self.attempts(&course, span).await
     }
 
@@ -251,6 +262,7 @@ impl Course<'_> {
     fn claim(&self) -> Claim {
         Claim {
             operation: self.operation.name().to_owned(),
+            caller: self.caller,
             mode: self.mode.clone(),
             now: self.request.now,
             region: self.request.region.clone(),
@@ -267,7 +279,8 @@ impl Course<'_> {
         if events.as_ref().is_some_and(Vec::is_empty) {
             return None;
         }
-        Some(Pending { operation: self.operation.name().to_owned(), key: self.key()?.clone(), events, summary: None })
+        let (operation, key) = (self.operation.name().to_owned(), self.key()?.clone());
+        Some(Pending { operation, caller: self.caller, key, events, summary: None })
     }
 
     /// The answer that the key has already: of an earlier request, or of an attempt of

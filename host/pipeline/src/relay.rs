@@ -2,7 +2,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tenet_core::{Fault, Timestamp};
+use tenet_core::{Fault, Keep, Timestamp};
 
 use crate::within::within;
 use crate::{Pipeline, summary};
@@ -12,11 +12,16 @@ use crate::{Pipeline, summary};
 pub struct Relayed {
     /// Events that the bus has taken.
     pub delivered: usize,
-    /// Events that it was offered and that stay in the outbox, those it refused included.
+    /// Events that it was offered and has not taken yet.
     pub left: usize,
-    /// Events that it refused for good. They keep nobody behind them waiting, and are
-    /// offered again each time: what is refused today a later host may publish.
-    pub refused: usize,
+    /// Events that it refused for good. They are parked: kept with the reason, and offered to no
+    /// bus until somebody releases them.
+    pub parked: usize,
+    /// All events that are parked now, by whomever. Where they could not be counted, those that
+    /// this relay has parked.
+    pub parked_now: u64,
+    /// Answers that were kept for as long as they are to be, and are removed now.
+    pub keys_expired: u64,
     /// Seconds since the request of the oldest event that had been left; 0 where none had.
     pub lag_s: u64,
     /// Whether every event that had been left was offered. Otherwise there was no time for
@@ -32,12 +37,36 @@ impl Pipeline {
     /// Relays may run at the same moment: an event is then perhaps published twice, with one
     /// id, as it is when a relay ends between publishing and cleaning up.
     ///
+    /// What time is left is for the answers that need not be kept any longer.
+    ///
     /// # Errors
     /// Fails where the outbox cannot be read to begin with.
-    pub async fn relay(&self, grace: Duration, deadline: Instant) -> Result<Relayed, Fault> {
+    pub async fn relay(&self, grace: Duration, keep: Keep, deadline: Instant) -> Result<Relayed, Fault> {
         let span = tracing::info_span!("relay");
-        let relayed = within(&span, pin!(self.relay_now(grace, deadline))).await?;
+        let relayed = within(&span, pin!(self.turn(grace, keep, deadline))).await?;
         summary::tell_relay(&span, &relayed);
+        Ok(relayed)
+    }
+
+    async fn turn(&self, grace: Duration, keep: Keep, deadline: Instant) -> Result<Relayed, Fault> {
+        let mut relayed = self.relay_now(grace, deadline).await?;
+        relayed.parked_now = match self.ledger.parked(deadline).await {
+            Ok(parked) => parked,
+            Err(fault) => {
+                tracing::warn!(%fault, "the parked events could not be counted");
+                relayed.parked as u64
+            }
+        };
+        while self.clock.instant() < deadline {
+            match self.ledger.expire(keep, deadline).await {
+                Ok(0) => break,
+                Ok(expired) => relayed.keys_expired += expired,
+                Err(fault) => {
+                    tracing::warn!(%fault, "old keys stay until the next relay");
+                    break;
+                }
+            }
+        }
         Ok(relayed)
     }
 
@@ -68,9 +97,9 @@ impl Pipeline {
             after = Some((youngest.at, youngest.id));
             let delivered = self.deliver(&events, deadline).await;
             relayed.delivered += delivered.taken;
-            relayed.refused += delivered.refused;
-            relayed.left += events.len() - delivered.taken;
-            if delivered.taken == 0 && delivered.refused == 0 {
+            relayed.parked += delivered.parked;
+            relayed.left += events.len() - delivered.taken - delivered.parked;
+            if delivered.taken == 0 && delivered.parked == 0 {
                 // It is about the bus and not about these: there is no use in reading on.
                 break;
             }

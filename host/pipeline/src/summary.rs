@@ -35,6 +35,7 @@ const REQUEST: Measured = Measured {
         ("ColdStarts", "Count"),
         ("EventsPublished", "Count"),
         ("EventsLeft", "Count"),
+        ("EventsParked", "Count"),
         ("Duration", "Microseconds"),
         ("DatabaseTime", "Microseconds"),
     ],
@@ -44,7 +45,14 @@ const REQUEST: Measured = Measured {
 const RELAY: Measured = Measured {
     name: "relay",
     dimensions: &[&[]],
-    metrics: &[("EventsRelayed", "Count"), ("EventsWaiting", "Count"), ("EventsRefused", "Count"), ("Lag", "Seconds")],
+    metrics: &[
+        ("EventsRelayed", "Count"),
+        ("EventsWaiting", "Count"),
+        ("EventsParked", "Count"),
+        ("EventsParkedNow", "Count"),
+        ("KeysExpired", "Count"),
+        ("Lag", "Seconds"),
+    ],
 };
 
 /// The operation of a request that names none that there is. What a caller writes instead is
@@ -71,6 +79,8 @@ pub(crate) struct Summary {
 pub(crate) struct Published {
     /// Those that the bus has taken.
     pub(crate) taken: usize,
+    /// Those that it refused for good.
+    pub(crate) parked: usize,
     /// Those that are a relay's work.
     pub(crate) left: usize,
     /// How long it took.
@@ -124,7 +134,7 @@ pub(crate) fn reason(fault: &Fault) -> String {
 
 /// Tells what a relay has done.
 pub(crate) fn tell_relay(span: &Span, relayed: &Relayed) {
-    let Relayed { delivered, left, refused, lag_s, complete } = *relayed;
+    let Relayed { delivered, left, parked, parked_now, keys_expired, lag_s, complete } = *relayed;
     tracing::info!(
         name: "relay",
         parent: span,
@@ -132,7 +142,9 @@ pub(crate) fn tell_relay(span: &Span, relayed: &Relayed) {
         complete,
         EventsRelayed = delivered,
         EventsWaiting = left,
-        EventsRefused = refused,
+        EventsParked = parked,
+        EventsParkedNow = parked_now,
+        KeysExpired = keys_expired,
         Lag = lag_s,
     );
 }
@@ -181,6 +193,7 @@ impl Drop for Summary {
             ColdStarts = u8::from(self.is_first),
             EventsPublished = published.taken,
             EventsLeft = published.left,
+            EventsParked = published.parked,
             Duration = micros(receipt.elapsed),
             DatabaseTime = micros(receipt.database),
         );

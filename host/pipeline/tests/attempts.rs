@@ -17,9 +17,13 @@ use tenet_pipeline::{Backoff, MEASURED, Operations, Pipeline, Relayed, Status};
 struct Memory {
     answers: Mutex<HashMap<String, StoredAnswer>>,
     outbox: Mutex<Vec<StagedEvent>>,
+    parked: Mutex<Vec<(EventId, String)>>,
+    /// How many old answers there are, of which two go at a time.
+    old: Mutex<u64>,
     on_run: Mutex<VecDeque<Fault>>,
     on_end: Mutex<VecDeque<(Fault, bool)>>,
     on_left: Mutex<VecDeque<Fault>>,
+    on_park: Mutex<VecDeque<Fault>>,
     opened: AtomicUsize,
     rolled_back: AtomicUsize,
 }
@@ -34,8 +38,9 @@ struct MemoryAttempt {
 
 impl MemoryAttempt {
     fn key(&self) -> Option<(String, Digest)> {
+        let Claim { operation, caller, .. } = &self.claim;
         match &self.claim.mode {
-            Mode::Write { key, digest } => Some((key.as_str().to_owned(), *digest)),
+            Mode::Write { key, digest } => Some((format!("{operation} {caller} {}", key.as_str()), *digest)),
             Mode::Read => None,
         }
     }
@@ -75,6 +80,7 @@ impl Ledger for MemoryLedger {
     fn staged<'a>(
         &'a self,
         _: &'a str,
+        _: CallerId,
         _: &'a IdempotencyKey,
         _: Instant,
     ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>> {
@@ -92,7 +98,9 @@ impl Ledger for MemoryLedger {
         }
         let mut left = self.0.outbox.lock().unwrap().clone();
         left.sort_by_key(|event| (event.at, event.id));
+        let parked = self.0.parked.lock().unwrap();
         left.retain(|event| event.at < before && after.is_none_or(|after| (event.at, event.id) > after));
+        left.retain(|event| parked.iter().all(|(id, _)| *id != event.id));
         left.truncate(2);
         Box::pin(async { Ok(left) })
     }
@@ -100,6 +108,26 @@ impl Ledger for MemoryLedger {
     fn forget<'a>(&'a self, events: &'a [EventId], _: Instant) -> BoxFuture<'a, Result<(), Fault>> {
         self.0.outbox.lock().unwrap().retain(|event| !events.contains(&event.id));
         Box::pin(async { Ok(()) })
+    }
+
+    fn park<'a>(&'a self, events: &'a [(EventId, String)], _: Instant) -> BoxFuture<'a, Result<(), Fault>> {
+        match self.0.on_park.lock().unwrap().pop_front() {
+            Some(fault) => return Box::pin(async { Err(fault) }),
+            None => self.0.parked.lock().unwrap().extend_from_slice(events),
+        }
+        Box::pin(async { Ok(()) })
+    }
+
+    fn parked(&self, _: Instant) -> BoxFuture<'_, Result<u64, Fault>> {
+        let parked = self.0.parked.lock().unwrap().len() as u64;
+        Box::pin(async move { Ok(parked) })
+    }
+
+    fn expire(&self, _: Keep, _: Instant) -> BoxFuture<'_, Result<u64, Fault>> {
+        let mut old = self.0.old.lock().unwrap();
+        let expired = (*old).min(2);
+        *old -= expired;
+        Box::pin(async move { Ok(expired) })
     }
 }
 
@@ -316,7 +344,10 @@ async fn a_conflict_is_run_again_and_leaves_one_answer_and_one_event() {
     assert_eq!(host.pipeline.publish(handled.pending.unwrap(), Instant::now()).await, 0);
     let seen = host.bus.seen.lock().unwrap();
     assert_eq!(seen.len(), 1);
-    assert_eq!(seen[0].id, EventId::derive("one", &IdempotencyKey::new("k").unwrap(), Timestamp(7), 0));
+    assert_eq!(
+        seen[0].id,
+        EventId::derive("one", CallerId::NOBODY, &IdempotencyKey::new("k").unwrap(), Timestamp(7), 0)
+    );
     assert!(host.memory.outbox.lock().unwrap().is_empty());
 }
 
@@ -562,9 +593,13 @@ async fn an_event_that_the_bus_leaves_stays_in_the_outbox() {
     let script = [Delivery::Taken, Delivery::Later("throttled".into()), Delivery::Refused("malformed".into())];
     host.bus.deliveries.lock().unwrap().extend(script);
     let handled = host.pipeline.handle(request("one", "k")).await;
-    assert_eq!(host.pipeline.publish(handled.pending.unwrap(), Instant::now()).await, 2);
-    let left: Vec<_> = host.memory.outbox.lock().unwrap().iter().map(|event| event.ordinal).collect();
-    assert_eq!(left, [1, 2]);
+    // The one that was refused for good is nobody's work any more.
+    assert_eq!(host.pipeline.publish(handled.pending.unwrap(), Instant::now()).await, 1);
+    let left: Vec<_> = host.memory.outbox.lock().unwrap().iter().map(|event| (event.ordinal, event.id)).collect();
+    assert_eq!(left.iter().map(|(ordinal, _)| *ordinal).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(*host.memory.parked.lock().unwrap(), [(left[1].1, "malformed".to_owned())]);
+    let line = requests().remove(0);
+    assert!(line.contains("EventsPublished=1 EventsLeft=1 EventsParked=1"), "{line}");
 }
 
 #[tokio::test]
@@ -662,7 +697,7 @@ async fn a_request_has_one_line_that_counts_all_that_is_measured() {
 
     let lines = requests();
     let counts = [
-        "attempts=3 Requests=1 Conflicts=1 UnknownCommits=1 ColdStarts=1 EventsPublished=0 EventsLeft=1 Unavailable=0",
+        "attempts=3 Requests=1 Conflicts=1 UnknownCommits=1 ColdStarts=1 EventsPublished=0 EventsLeft=1 EventsParked=0 Unavailable=0",
         "attempts=4 Requests=1 Conflicts=4 UnknownCommits=0 ColdStarts=0 EventsPublished=0 EventsLeft=0 Unavailable=1",
         "attempts=1 Requests=1 Conflicts=0 status=200 repeated=false",
         "attempts=1 Requests=1 Conflicts=0 status=200 repeated=true",
@@ -693,7 +728,7 @@ async fn a_trace_travels_with_the_event_and_changes_nothing_else() {
     let seen = host.bus.seen.lock().unwrap();
     let [event] = &seen[..] else { unreachable!("one event: {seen:?}") };
     assert_eq!(event.trace.unwrap().to_string(), "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1");
-    assert_eq!(event.id, EventId::derive("one", &IdempotencyKey::new("k").unwrap(), Timestamp(7), 0));
+    assert_eq!(event.id, EventId::derive("one", CallerId::NOBODY, &IdempotencyKey::new("k").unwrap(), Timestamp(7), 0));
     assert!(!event.detail_for("us-east-1").contains("5759e988"));
 }
 
@@ -749,8 +784,9 @@ fn leave(host: &Host, moments: &[i64]) -> Vec<EventId> {
     let staged = |seconds: &i64| {
         let at = Timestamp(seconds * 1_000_000);
         StagedEvent {
-            id: EventId::derive("one", &key, at, 0),
+            id: EventId::derive("one", CallerId::NOBODY, &key, at, 0),
             operation: "one".into(),
+            caller: CallerId::NOBODY,
             key: key.clone(),
             ordinal: 0,
             event: event(),
@@ -767,7 +803,11 @@ fn leave(host: &Host, moments: &[i64]) -> Vec<EventId> {
 
 /// It is 0 on these hosts' clock; all that is older than 10 seconds is the relay's.
 async fn relay(host: &Host) -> Result<Relayed, Fault> {
-    host.pipeline.relay(Duration::from_secs(10), Instant::now() + Duration::from_secs(7200)).await
+    relay_until(host, Instant::now() + Duration::from_secs(7200)).await
+}
+
+async fn relay_until(host: &Host, deadline: Instant) -> Result<Relayed, Fault> {
+    host.pipeline.relay(Duration::from_secs(10), HostSettings::default().keep(), deadline).await
 }
 
 fn seen(host: &Host) -> Vec<EventId> {
@@ -783,7 +823,7 @@ async fn the_relay_delivers_what_is_older_than_its_grace_oldest_first_and_tells_
     let host = host(writer);
     let ids = leave(&host, &[-20, -9, -300, -100, -10, -11]);
     let relayed = relay(&host).await.unwrap();
-    assert_eq!(relayed, Relayed { delivered: 4, left: 0, refused: 0, lag_s: 300, complete: true });
+    assert_eq!(relayed, Relayed { delivered: 4, lag_s: 300, complete: true, ..Relayed::default() });
     assert_eq!(seen(&host), [ids[2], ids[3], ids[0], ids[5]]);
     assert_eq!(left(&host), [ids[1], ids[4]]);
     assert_eq!(relay(&host).await.unwrap(), Relayed { complete: true, ..Relayed::default() });
@@ -796,13 +836,41 @@ async fn events_that_are_refused_for_good_keep_no_others_back_however_many_they_
     let refusals = (0..5).map(|_| Delivery::Refused("too large".into()));
     host.bus.deliveries.lock().unwrap().extend(refusals);
     let relayed = relay(&host).await.unwrap();
-    assert_eq!(relayed, Relayed { delivered: 1, left: 5, refused: 5, lag_s: 90, complete: true });
+    let parked = Relayed { parked: 5, parked_now: 5, ..Relayed::default() };
+    assert_eq!(relayed, Relayed { delivered: 1, lag_s: 90, complete: true, ..parked });
     assert_eq!(left(&host), ids[..5]);
+    assert_eq!(host.memory.parked.lock().unwrap()[0], (ids[0], "too large".to_owned()));
     let log = logged();
     let line = log.lines().find(|line| line.contains("relay over")).unwrap();
-    assert!(line.contains("EventsRelayed=1 EventsWaiting=5 EventsRefused=5 Lag=90"), "{line}");
+    assert!(
+        line.contains("EventsRelayed=1 EventsWaiting=0 EventsParked=5 EventsParkedNow=5 KeysExpired=0 Lag=90"),
+        "{line}"
+    );
     let measured = MEASURED.iter().find(|measured| measured.name == "relay").unwrap();
     assert!(measured.metrics.iter().all(|(metric, _)| line.contains(&format!(" {metric}="))), "{line}");
+    // They are offered no more, are no lag, and are counted for as long as they are there.
+    assert_eq!(relay(&host).await.unwrap(), Relayed { complete: true, parked_now: 5, ..Relayed::default() });
+    assert_eq!(seen(&host).len(), 6);
+}
+
+#[tokio::test]
+async fn what_is_refused_and_cannot_be_parked_is_offered_again() {
+    let host = host(writer);
+    let ids = leave(&host, &[-90]);
+    host.bus.deliveries.lock().unwrap().extend([Delivery::Refused("no".into()), Delivery::Refused("no".into())]);
+    host.memory.on_park.lock().unwrap().push_back(conflict());
+    assert_eq!(relay(&host).await.unwrap(), Relayed { left: 1, lag_s: 90, ..Relayed::default() });
+    assert_eq!(relay(&host).await.unwrap().parked, 1);
+    assert_eq!(seen(&host), [ids[0], ids[0]]);
+}
+
+#[tokio::test]
+async fn old_answers_go_with_the_relay_for_as_long_as_there_are_any_and_there_is_time() {
+    let host = host(writer);
+    *host.memory.old.lock().unwrap() = 5;
+    assert_eq!(relay_until(&host, Instant::now()).await.unwrap().keys_expired, 0);
+    assert_eq!(relay(&host).await.unwrap().keys_expired, 5);
+    assert!(logged().contains("KeysExpired=5"));
 }
 
 #[tokio::test]
@@ -812,7 +880,7 @@ async fn a_bus_that_takes_nothing_ends_the_relay_and_one_that_is_slow_does_not()
     let later = || Delivery::Later("not reached".into());
     host.bus.deliveries.lock().unwrap().extend([later(), Delivery::Taken, later(), later()]);
     let relayed = relay(&host).await.unwrap();
-    assert_eq!(relayed, Relayed { delivered: 1, left: 3, refused: 0, lag_s: 90, complete: false });
+    assert_eq!(relayed, Relayed { delivered: 1, left: 3, lag_s: 90, ..Relayed::default() });
     host.bus.deliveries.lock().unwrap().extend([later(), later()]);
     assert_eq!(relay(&host).await.unwrap(), Relayed { left: 2, lag_s: 90, ..Relayed::default() });
     assert_eq!(left(&host), [ids[0], ids[2], ids[3]]);
@@ -823,7 +891,7 @@ async fn a_bus_that_takes_nothing_ends_the_relay_and_one_that_is_slow_does_not()
 async fn a_relay_without_time_or_outbox_claims_nothing() {
     let host = host(writer);
     leave(&host, &[-90, -80, -70]);
-    let late = host.pipeline.relay(Duration::from_secs(10), Instant::now()).await.unwrap();
+    let late = relay_until(&host, Instant::now()).await.unwrap();
     assert_eq!((late, seen(&host).len()), (Relayed::default(), 0));
     host.memory.on_left.lock().unwrap().push_back(conflict());
     assert!(relay(&host).await.is_err());

@@ -3,9 +3,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tenet_core::{
-    Attempt, BoxFuture, Claim, Column, ColumnValues, Decimal, Delivery, Event, EventError, EventId, Fault, HostCalls,
-    IdempotencyKey, Ledger, LogLevel, Outcome, Place, Publisher, Ran, ReadCap, Request, RowSet, SqlError, StagedEvent,
-    Statement, Stop, Timestamp,
+    Attempt, BoxFuture, CallerId, Claim, Column, ColumnValues, Decimal, Delivery, Event, EventError, EventId, Fault,
+    HostCalls, IdempotencyKey, Keep, Ledger, LogLevel, Outcome, Place, Publisher, Ran, ReadCap, Request, RowSet,
+    SqlError, StagedEvent, Statement, Stop, Timestamp,
 };
 
 use crate::stock::Stock;
@@ -116,6 +116,7 @@ impl Ledger for Ready {
     fn staged<'a>(
         &'a self,
         _: &'a str,
+        _: CallerId,
         _: &'a IdempotencyKey,
         _: Instant,
     ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>> {
@@ -133,6 +134,18 @@ impl Ledger for Ready {
 
     fn forget<'a>(&'a self, _: &'a [EventId], _: Instant) -> BoxFuture<'a, Result<(), Fault>> {
         Box::pin(async { Ok(()) })
+    }
+
+    fn park<'a>(&'a self, _: &'a [(EventId, String)], _: Instant) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn parked(&self, _: Instant) -> BoxFuture<'_, Result<u64, Fault>> {
+        Box::pin(async { Ok(0) })
+    }
+
+    fn expire(&self, _: Keep, _: Instant) -> BoxFuture<'_, Result<u64, Fault>> {
+        Box::pin(async { Ok(0) })
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tenet_core::{
-    Attempt, Claim, ColumnValues, Decimal, Digest, Event, EventId, Fault, IdempotencyKey, Interval, Ledger, Limit,
-    Mode, Outcome, Ran, ReadCap, StagedEvent, Statement, StoredAnswer, Timestamp, Trace, Value,
+    Attempt, CallerId, Claim, ColumnValues, Decimal, Digest, Event, EventId, Fault, IdempotencyKey, Interval, Ledger,
+    Limit, Mode, Outcome, Ran, ReadCap, StagedEvent, Statement, StoredAnswer, Timestamp, Trace, Value,
 };
 use tenet_database::{Database, Endpoint, Schema};
 
@@ -32,6 +32,7 @@ fn key(text: &str) -> IdempotencyKey {
 fn claim(mode: Mode) -> Claim {
     Claim {
         operation: "test".into(),
+        caller: CallerId::NOBODY,
         mode,
         now: NOW,
         region: "us-east-1".into(),
@@ -92,8 +93,9 @@ fn increment(id: i32) -> Vec<Statement> {
 
 fn staged(text: &str, ordinal: u32) -> StagedEvent {
     StagedEvent {
-        id: EventId::derive("test", &key(text), NOW, ordinal),
+        id: EventId::derive("test", CallerId::NOBODY, &key(text), NOW, ordinal),
         operation: "test".into(),
+        caller: CallerId::NOBODY,
         key: key(text),
         ordinal,
         event: Event { source: "s".into(), detail_type: "T".into(), detail: format!("{{\"amount\":{ordinal}.50}}") },
@@ -380,7 +382,7 @@ async fn a_commit_whose_answer_is_lost_is_unknown_until_the_key_is_asked_again()
     let fault = attempt.accept("yes".into(), vec![staged("done", 0)]).await.unwrap_err();
     assert!(fault.commit_unknown() && !fault.is_conflict(), "{fault}");
     assert_eq!(stored(&ledger, "done").await, Some(answer(true, "yes")));
-    assert_eq!(ledger.staged("test", &key("done"), later()).await.unwrap(), [staged("done", 0)]);
+    assert_eq!(ledger.staged("test", CallerId::NOBODY, &key("done"), later()).await.unwrap(), [staged("done", 0)]);
 
     relay.harm_once("COMMIT", Harm::CutBefore);
     let mut attempt = ledger.open(write("not done"));
@@ -460,12 +462,12 @@ async fn events_are_in_the_outbox_until_they_are_forgotten() {
     let ledger = ledger(database.url());
     let events: Vec<_> = (0..120).map(|ordinal| staged("k", ordinal)).collect();
     assert_eq!(ledger.open(write("k")).accept("{}".into(), events.clone()).await.unwrap(), Ran::On(()));
-    assert_eq!(ledger.staged("test", &key("k"), later()).await.unwrap(), events);
-    assert_eq!(ledger.staged("test", &key("other"), later()).await.unwrap(), []);
+    assert_eq!(ledger.staged("test", CallerId::NOBODY, &key("k"), later()).await.unwrap(), events);
+    assert_eq!(ledger.staged("test", CallerId::NOBODY, &key("other"), later()).await.unwrap(), []);
 
     let ids: Vec<_> = events.iter().map(|event| event.id).collect();
     ledger.forget(&ids[..119], later()).await.unwrap();
-    assert_eq!(ledger.staged("test", &key("k"), later()).await.unwrap(), events[119..]);
+    assert_eq!(ledger.staged("test", CallerId::NOBODY, &key("k"), later()).await.unwrap(), events[119..]);
     ledger.forget(&ids, later()).await.unwrap();
     assert_eq!(database.count("select count(*) from tenet.outbox").await, 0);
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tenet_core::{Delivery, Event, EventId, IdempotencyKey, Publisher, StagedEvent, Timestamp};
+use tenet_core::{CallerId, Delivery, Event, EventId, IdempotencyKey, Publisher, StagedEvent, Timestamp};
 use tenet_events::EventBridge;
 
 use crate::support::eventbridge::{Bus, config, endpoint};
@@ -16,8 +16,9 @@ const WEST: &str = "us-west-2";
 fn staged(count: u32) -> Vec<StagedEvent> {
     let (key, at) = (IdempotencyKey::new("test-001").unwrap(), Timestamp(1_700_000_000_000_000));
     let event = |ordinal| StagedEvent {
-        id: EventId::derive("write", &key, at, ordinal),
+        id: EventId::derive("write", CallerId::NOBODY, &key, at, ordinal),
         operation: "write".into(),
+        caller: CallerId::NOBODY,
         key: key.clone(),
         ordinal,
         event: Event {

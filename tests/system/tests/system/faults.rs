@@ -67,7 +67,7 @@ impl World {
 
     /// A relay's turn in the west for all that is there.
     async fn relay(&self) -> Relayed {
-        relay(&self.west).await
+        self.west.relay().await
     }
 
     /// Begins to answer in the east.
@@ -91,10 +91,6 @@ impl World {
             yield_now().await;
         }
     }
-}
-
-async fn relay(host: &Host) -> Relayed {
-    host.pipeline.relay(Duration::ZERO, SystemClock.instant() + TIME).await.unwrap()
 }
 
 fn pay(id: &str, amount: &str) -> String {
@@ -301,7 +297,7 @@ async fn both_regions_relays_beside_the_publishers_leave_nothing_and_make_up_not
         let host = if number % 2 == 0 { &*world.east } else { &world.west };
         async move {
             // A row that another took out meanwhile is gone, and nobody's failure.
-            relay(host).await;
+            host.relay().await;
             Status::Accepted
         }
     });

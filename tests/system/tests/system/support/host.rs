@@ -3,11 +3,11 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tenet_core::{Clock, Publisher, Timestamp};
+use tenet_core::{Clock, HostSettings, Publisher, Timestamp};
 use tenet_database::{Database, Endpoint};
 use tenet_engine::{Engine, Library};
 use tenet_events::{Buses, Subscription};
-use tenet_pipeline::{Arrival, Backoff, Handled, Operations, Pipeline, SystemClock, direct};
+use tenet_pipeline::{Arrival, Backoff, Handled, Operations, Pipeline, Relayed, SystemClock, direct};
 
 use super::bundle::bundle;
 
@@ -97,24 +97,53 @@ impl Host {
         self.invoke_at(SystemClock.now(), event).await
     }
 
+    /// The same for somebody that an authoriser vouches for.
+    pub(crate) async fn invoke_for(&self, caller: &str, event: &str) -> Handled {
+        self.answer(Arrival { caller: Some(caller.to_owned()), ..self.arrival(TIME) }, event).await
+    }
+
     /// The same for an invocation that arrived then.
     pub(crate) async fn invoke_at(&self, now: Timestamp, event: &str) -> Handled {
-        self.answer(Arrival { now, ..Arrival::now(&SystemClock, self.region, TIME).unwrap() }, event).await
+        self.answer(Arrival { now, ..self.arrival(TIME) }, event).await
     }
 
     /// The same for a caller who waits no longer.
     pub(crate) async fn invoke_within(&self, time: Duration, event: &str) -> Handled {
-        self.answer(Arrival::now(&SystemClock, self.region, time).unwrap(), event).await
+        self.answer(self.arrival(time), event).await
+    }
+
+    /// Answers an invocation and publishes nothing yet.
+    pub(crate) async fn decide(&self, event: &str) -> Handled {
+        self.handle(self.arrival(TIME), event).await
+    }
+
+    fn arrival(&self, time: Duration) -> Arrival {
+        Arrival::now(&SystemClock, self.region, time).unwrap()
     }
 
     async fn answer(&self, arrival: Arrival, event: &str) -> Handled {
-        let invocation = direct::read(event).unwrap();
-        let request = arrival.request(invocation.operation, invocation.key, invocation.payload);
-        let mut handled = self.pipeline.handle(request).await;
-        if let Some(pending) = handled.pending.take() {
-            self.pipeline.publish(pending, SystemClock.instant() + TIME).await;
-        }
+        let mut handled = self.handle(arrival, event).await;
+        self.publish(&mut handled).await;
         handled
+    }
+
+    async fn handle(&self, arrival: Arrival, event: &str) -> Handled {
+        let invocation = direct::read(event).unwrap();
+        self.pipeline.handle(arrival.request(invocation.operation, invocation.key, invocation.payload)).await
+    }
+
+    /// The relay's turn, for all that has been left before now.
+    pub(crate) async fn relay(&self) -> Relayed {
+        let (keep, deadline) = (HostSettings::default().keep(), SystemClock.instant() + TIME);
+        self.pipeline.relay(Duration::ZERO, keep, deadline).await.unwrap()
+    }
+
+    /// Publishes what it staged, and gives the number of events that are left to a relay.
+    pub(crate) async fn publish(&self, handled: &mut Handled) -> usize {
+        match handled.pending.take() {
+            Some(pending) => self.pipeline.publish(pending, SystemClock.instant() + TIME).await,
+            None => 0,
+        }
     }
 
     /// Answers a direct invocation with the text that leaves the function.
