@@ -235,7 +235,138 @@ impl std::error::Error for DigestError {}
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// What a payload means, however it is spelt.
+    #[derive(Clone, Debug, PartialEq)]
+    enum Meaning {
+        Word(&'static str),
+        /// Digits without zeros at their end, and an exponent.
+        Number(i64, i64),
+        Text(String),
+        List(Vec<Meaning>),
+        Members(BTreeMap<String, Meaning>),
+    }
+
+    fn meaning() -> impl Strategy<Value = Meaning> {
+        let number = |(mut digits, mut exponent): (i64, i64)| {
+            while digits != 0 && digits % 10 == 0 {
+                (digits, exponent) = (digits / 10, exponent + 1);
+            }
+            Meaning::Number(digits, if digits == 0 { 0 } else { exponent })
+        };
+        let text = || prop_oneof!["[ab\"\\\\/\n\u{e9}]{0,3}", any::<String>()];
+        let leaf = prop_oneof![
+            prop_oneof![Just("null"), Just("true"), Just("false")].prop_map(Meaning::Word),
+            (prop_oneof![-20..20_i64, any::<i64>()], -30..30_i64).prop_map(number),
+            text().prop_map(Meaning::Text),
+        ];
+        leaf.prop_recursive(4, 32, 5, move |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..5).prop_map(Meaning::List),
+                proptest::collection::btree_map(text(), inner, 0..5).prop_map(Meaning::Members),
+            ]
+        })
+    }
+
+    /// One of the many ways to write what is meant. `choose` picks one of so many.
+    fn spell(meaning: &Meaning, choose: &mut impl FnMut(usize) -> usize) -> String {
+        let around = |text: String, choose: &mut dyn FnMut(usize) -> usize| {
+            let white = ["", "", " ", "\r\n\t"];
+            format!("{}{text}{}", white[choose(4)], white[choose(4)])
+        };
+        let text = match meaning {
+            Meaning::Word(word) => (*word).to_owned(),
+            Meaning::Number(digits, exponent) => number(*digits, *exponent, choose),
+            Meaning::Text(text) => string(text, choose),
+            Meaning::List(items) => {
+                format!("[{}]", items.iter().map(|item| spell(item, choose)).collect::<Vec<_>>().join(","))
+            }
+            Meaning::Members(members) => {
+                let mut written = Vec::new();
+                for (name, value) in members {
+                    let name = around(string(name, choose), choose);
+                    written.push(format!("{name}:{}", spell(value, choose)));
+                }
+                let first = choose(written.len().max(1));
+                written.rotate_left(first);
+                if choose(2) == 1 {
+                    written.reverse();
+                }
+                format!("{{{}}}", written.join(","))
+            }
+        };
+        around(text, choose)
+    }
+
+    fn number(digits: i64, exponent: i64, choose: &mut impl FnMut(usize) -> usize) -> String {
+        let zeros = choose(3);
+        let mut text = format!("{}{}", digits.unsigned_abs(), "0".repeat(zeros));
+        // A number does not begin with a zero that another digit follows.
+        let places = if digits == 0 { text.len() - 1 } else { choose(text.len() + 1) };
+        if places > 0 {
+            let after = text.split_off(text.len() - places);
+            text = format!("{}.{after}", if text.is_empty() { "0" } else { &text });
+        }
+        let exponent = exponent - zeros as i64 + places as i64;
+        if exponent != 0 || choose(2) == 1 {
+            text.push(['e', 'E'][choose(2)]);
+            text.push_str(if exponent >= 0 { ["", "+"][choose(2)] } else { "" });
+            text.push_str(&exponent.to_string());
+        }
+        let is_negative = digits < 0 || digits == 0 && choose(2) == 1;
+        format!("{}{text}", if is_negative { "-" } else { "" })
+    }
+
+    fn string(text: &str, choose: &mut impl FnMut(usize) -> usize) -> String {
+        let mut written = String::from("\"");
+        for c in text.chars() {
+            if choose(4) == 0 {
+                let units = c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+                written.push_str(&units);
+            } else {
+                let quoted = serde_json::Value::from(c.to_string()).to_string();
+                written.push_str(&quoted[1..quoted.len() - 1]);
+            }
+        }
+        written.push('"');
+        written
+    }
+
+    fn digest(meaning: &Meaning, choices: &[u8]) -> (String, Digest) {
+        let mut choices = choices.iter().cycle();
+        let text = spell(meaning, &mut |most| usize::from(*choices.next().unwrap()) % most);
+        let digest = Digest::of(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        (text, digest)
+    }
+
+    fn choices() -> impl Strategy<Value = Vec<u8>> {
+        proptest::collection::vec(any::<u8>(), 1..40)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn order_of_members_white_space_and_spelling_do_not_count(
+            meaning in meaning(),
+            one in choices(),
+            other in choices(),
+        ) {
+            let ((a, one), (b, other)) = (digest(&meaning, &one), digest(&meaning, &other));
+            prop_assert_eq!(one, other, "{} {}", a, b);
+        }
+
+        #[test]
+        fn another_meaning_has_another_digest(one in meaning(), other in meaning(), spelling in choices()) {
+            let ((a, first), (b, second)) = (digest(&one, &spelling), digest(&other, &[0]));
+            prop_assert_eq!(first == second, one == other, "{} {}", a, b);
+        }
+    }
 
     fn same(a: &str, b: &str) -> bool {
         Digest::of(a).unwrap() == Digest::of(b).unwrap()

@@ -168,6 +168,8 @@ impl std::error::Error for EventError {}
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn key(text: &str) -> IdempotencyKey {
@@ -200,6 +202,23 @@ mod tests {
             EventId::derive("write", CallerId::of(Some("ann")), &key("a"), Timestamp(1), 0),
         ] {
             assert_ne!(id, other);
+        }
+    }
+
+    /// Few letters and few numbers, so that what differs would meet if parts ran together.
+    fn parts() -> impl Strategy<Value = (String, Option<String>, String, i64, u32)> {
+        ("[ab]{0,3}", proptest::option::of("[ab]{0,3}"), "[ab]{1,3}", 0..3_i64, 0..3_u32)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn two_events_have_one_id_only_if_all_their_parts_are_the_same(one in parts(), other in parts()) {
+            let id = |(operation, caller, text, now, ordinal): &(String, Option<String>, String, i64, u32)| {
+                EventId::derive(operation, CallerId::of(caller.as_deref()), &key(text), Timestamp(*now), *ordinal)
+            };
+            prop_assert_eq!(id(&one) == id(&other), one == other);
         }
     }
 

@@ -26,6 +26,8 @@ pub(crate) fn batches(sizes: impl IntoIterator<Item = usize>) -> Vec<Range<usize
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn lengths<const N: usize>(sizes: [usize; N]) -> Vec<usize> {
@@ -51,22 +53,28 @@ mod tests {
         assert_eq!(lengths([MAX_TOTAL_BYTES - 1, 1, 1]), [1, 2]);
     }
 
-    #[test]
-    fn any_sizes_are_cut_in_order_without_loss_and_not_needlessly() {
-        let mut random = fastrand::Rng::with_seed(1);
-        for round in 0..2_000 {
-            let most = [50, 100_000, 300_000, MAX_TOTAL_BYTES - 1][round % 4];
-            let sizes: Vec<usize> = (0..random.usize(0..60)).map(|_| random.usize(17..=most)).collect();
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_sizes_are_cut_in_order_without_loss_and_not_needlessly(sizes in sizes()) {
             let total = |range: &Range<usize>| sizes[range.clone()].iter().sum::<usize>();
             let cut = batches(sizes.iter().copied());
-            assert_eq!(cut.iter().cloned().flatten().collect::<Vec<_>>(), (0..sizes.len()).collect::<Vec<_>>());
+            let places = cut.iter().cloned().flatten().collect::<Vec<_>>();
+            prop_assert_eq!(places, (0..sizes.len()).collect::<Vec<_>>());
             for batch in &cut {
-                assert!((1..=MAX_ENTRIES).contains(&batch.len()) && total(batch) < MAX_TOTAL_BYTES, "{sizes:?}");
+                prop_assert!((1..=MAX_ENTRIES).contains(&batch.len()) && total(batch) < MAX_TOTAL_BYTES);
             }
             for pair in cut.windows(2) {
                 let next = sizes[pair[1].start];
-                assert!(pair[0].len() == MAX_ENTRIES || total(&pair[0]) + next >= MAX_TOTAL_BYTES, "{sizes:?}");
+                prop_assert!(pair[0].len() == MAX_ENTRIES || total(&pair[0]) + next >= MAX_TOTAL_BYTES);
             }
         }
+    }
+
+    /// Sizes of entries, each of which a call can hold: all small, all large or mixed.
+    fn sizes() -> impl Strategy<Value = Vec<usize>> {
+        let most = prop_oneof![Just(50), Just(100_000), Just(300_000), Just(MAX_TOTAL_BYTES - 1)];
+        most.prop_flat_map(|most| proptest::collection::vec(17..=most, 0..60))
     }
 }

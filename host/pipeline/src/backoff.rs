@@ -34,15 +34,26 @@ impl Backoff {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    #[test]
-    fn waits_stay_under_a_doubling_bound_and_the_cap() {
-        let backoff = Backoff::default();
-        let mut random = Random::new(&[1; 32], "retry", 0);
-        for attempt in 1..200 {
-            let bound = (backoff.base * 2_u32.pow((attempt - 1).min(10))).min(backoff.cap);
-            assert!(backoff.after(attempt, &mut random) <= bound, "attempt {attempt}");
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_wait_stays_under_a_bound_that_doubles_until_the_cap(
+            base in 0..1_000_000_u64,
+            cap in 0..10_000_000_u64,
+            attempt in prop_oneof![1..40_u32, Just(u32::MAX)],
+            seed: [u8; 32],
+        ) {
+            let (base, cap) = (Duration::from_micros(base), Duration::from_micros(cap));
+            let backoff = Backoff { base, cap, attempts: 12 };
+            let wait = backoff.after(attempt, &mut Random::new(&seed, "retry", 0));
+            // A microsecond that has doubled 24 times is past the longest cap.
+            let doubled = base.as_micros() << (attempt - 1).min(24);
+            prop_assert!(wait <= cap && wait.as_micros() <= doubled);
         }
     }
 
