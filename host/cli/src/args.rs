@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use tenet_core::EventId;
 use tenet_engine::TARGETS;
 
 /// Builds transaction rules and runs them on this machine.
@@ -42,6 +43,20 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: SchemaCommand,
     },
+    /// The events that wait in the database.
+    Events {
+        #[command(subcommand)]
+        command: EventsCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EventsCommand {
+    /// List the oldest events that the bus has refused for good: their ids, operations, ages and
+    /// the reasons.
+    Parked(DatabaseArgs),
+    /// Have the relay offer parked events to the bus again.
+    Release(ReleaseArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -144,8 +159,9 @@ pub(crate) struct DemoArgs {
     pub(crate) bundle: PathBuf,
 }
 
+/// Which database.
 #[derive(Debug, clap::Args)]
-pub(crate) struct SchemaArgs {
+pub(crate) struct DatabaseArgs {
     /// The database, `postgres://USER@HOST:PORT/DATABASE`.
     #[arg(long, env = "TENET_DATABASE_URL", required_unless_present = "dsql_endpoint")]
     pub(crate) database_url: Option<String>,
@@ -167,6 +183,26 @@ pub(crate) struct SchemaArgs {
     /// browsers trust.
     #[arg(long, value_name = "FILE", requires = "dsql_endpoint")]
     pub(crate) dsql_ca: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReleaseArgs {
+    /// The ids of the events, as `tenet events parked` shows them.
+    #[arg(required = true, value_name = "ID", value_parser = event_id)]
+    pub(crate) ids: Vec<EventId>,
+
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+}
+
+fn event_id(text: &str) -> Result<EventId, &'static str> {
+    EventId::parse(text).ok_or("an event's id is a UUID")
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SchemaArgs {
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
 
     /// The folders of built bundles whose steps are applied after Tenet's own.
     pub(crate) bundles: Vec<PathBuf>,

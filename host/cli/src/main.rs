@@ -10,6 +10,7 @@ mod args;
 mod built;
 mod database;
 mod demo;
+mod events;
 mod local;
 mod new;
 mod payload;
@@ -26,7 +27,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 
-use crate::args::{Args, Command, SchemaCommand};
+use crate::args::{Args, Command, EventsCommand, SchemaCommand};
 use crate::report::Problem;
 
 #[tokio::main]
@@ -43,6 +44,12 @@ async fn main() -> ExitCode {
         Command::Demo(args) => demo::demo(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Schema { command: SchemaCommand::Apply(args) } => {
             schema::apply(&args).await.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Events { command: EventsCommand::Parked(args) } => {
+            events::parked(&args).await.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Events { command: EventsCommand::Release(args) } => {
+            events::release(&args).await.map(|()| ExitCode::SUCCESS)
         }
     };
     done.unwrap_or_else(|error| report::tell(&error))

@@ -5,14 +5,14 @@ use aws_config::BehaviorVersion;
 use tenet_core::bundle::Index;
 use tenet_database::{Dsql, Endpoint, Schema, SchemaError};
 
-use crate::args::SchemaArgs;
+use crate::args::{DatabaseArgs, SchemaArgs};
 use crate::built;
 use crate::report::Problem;
 
 /// Applies Tenet's own steps and then those of the built bundles, in order.
 pub(crate) async fn apply(args: &SchemaArgs) -> anyhow::Result<()> {
     let bundles = args.bundles.iter().map(|folder| built::read(folder)).collect::<anyhow::Result<Vec<_>>>()?;
-    let steps = apply_by(&endpoint(args).await?, &bundles).await?;
+    let steps = apply_by(&endpoint(&args.database).await?, &bundles).await?;
     eprintln!("schema: {steps} steps are in place");
     Ok(())
 }
@@ -28,7 +28,7 @@ async fn apply_by(endpoint: &Endpoint, bundles: &[(PathBuf, Index)]) -> anyhow::
 }
 
 /// The database that the arguments name.
-async fn endpoint(args: &SchemaArgs) -> anyhow::Result<Endpoint> {
+pub(crate) async fn endpoint(args: &DatabaseArgs) -> anyhow::Result<Endpoint> {
     let Some(cluster) = &args.dsql_endpoint else {
         return Ok(Endpoint::parse(args.database_url.as_deref().unwrap_or_default())?);
     };
@@ -39,7 +39,7 @@ async fn endpoint(args: &SchemaArgs) -> anyhow::Result<Endpoint> {
         region: args.dsql_region.clone(),
         role: Dsql::ADMIN.to_owned(),
         authorities: args.dsql_ca.as_ref().map(read).transpose()?,
-        application: "tenet schema".to_owned(),
+        application: "tenet".to_owned(),
     };
     let aws = aws_config::load_defaults(BehaviorVersion::latest()).await;
     Endpoint::dsql(&cluster, &aws).map_err(|error| match error.part() {

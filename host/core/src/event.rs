@@ -120,6 +120,12 @@ impl EventId {
         Self(id)
     }
 
+    /// Reads what [`Display`](fmt::Display) writes, in letters of either case.
+    pub fn parse(text: &str) -> Option<Self> {
+        let number = u128::from_str_radix(&text.replace('-', ""), 16).ok()?;
+        Some(Self(number.to_be_bytes())).filter(|id| id.to_string().eq_ignore_ascii_case(text))
+    }
+
     /// The id whose UUID has these bytes.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
@@ -229,6 +235,12 @@ mod tests {
         assert_eq!(id.len(), 36);
         assert_eq!((id.as_bytes()[14], id.matches('-').count()), (b'8', 4));
         assert_eq!(id, "38c98d45-d830-81dc-93bf-6c716ff912cb");
+        for text in [id.clone(), id.to_uppercase()] {
+            assert_eq!(EventId::parse(&text).unwrap().to_string(), id);
+        }
+        for text in ["", "38c98d45", &id.replace('-', ""), &format!("{id}0")] {
+            assert_eq!(EventId::parse(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::flight::launch;
 use crate::keys;
 use crate::outbox;
 use crate::parameter::Encoded;
+use crate::parked::{self, ParkedEvent};
 use crate::pool::Pool;
 use crate::query::Query;
 use crate::transaction::Transaction;
@@ -53,6 +54,22 @@ impl Database {
     /// this was all.
     pub async fn close(&self, deadline: Instant) {
         self.pool.close(deadline).await;
+    }
+
+    /// The oldest parked events, up to 100.
+    pub async fn parked_events(&self, deadline: Instant) -> Result<Vec<ParkedEvent>, Fault> {
+        let mut events = Vec::new();
+        for outcome in self.each(vec![parked::list()?], deadline).await? {
+            let failed = |trouble| Failure::of_host(trouble, "the parked events could not be read").fault;
+            events.extend(parked::listed(outcome.map_err(failed)?.rows)?);
+        }
+        Ok(events)
+    }
+
+    /// Lets relays offer a parked event to the bus again. Whether it was parked.
+    pub async fn release(&self, event: EventId, deadline: Instant) -> Result<bool, Fault> {
+        let statements = vec![parked::release(&event)?];
+        Ok(self.settle(statements, "the event could not be released", deadline).await? == 1)
     }
 
     /// The events that a query finds in the outbox.
@@ -154,7 +171,7 @@ impl Ledger for Database {
     fn park<'a>(&'a self, events: &'a [(EventId, String)], deadline: Instant) -> BoxFuture<'a, Result<(), Fault>> {
         Box::pin(async move {
             for events in events.chunks(EVENTS_A_FLIGHT) {
-                let statements = events.iter().map(outbox::park).collect::<Result<_, _>>()?;
+                let statements = events.iter().map(parked::park).collect::<Result<_, _>>()?;
                 self.settle(statements, "an event could not be parked", deadline).await?;
             }
             Ok(())
@@ -171,10 +188,9 @@ impl Ledger for Database {
     fn parked(&self, deadline: Instant) -> BoxFuture<'_, Result<u64, Fault>> {
         Box::pin(async move {
             let mut count = 0;
-            for outcome in self.each(vec![outbox::count_parked()?], deadline).await? {
-                let outcome = outcome
-                    .map_err(|trouble| Failure::of_host(trouble, "the parked events could not be counted").fault)?;
-                count = outbox::counted(&outcome.rows)?;
+            for outcome in self.each(vec![parked::count()?], deadline).await? {
+                let failed = |trouble| Failure::of_host(trouble, "the parked events could not be counted").fault;
+                count = parked::counted(&outcome.map_err(failed)?.rows)?;
             }
             Ok(count)
         })

@@ -18,9 +18,6 @@ const COLUMNS: usize = 11;
 /// small function 128.
 const EVENTS_LEFT: usize = 20;
 
-/// Characters of the reason for which an event is parked: what its column holds.
-const REASON: usize = 500;
-
 /// Puts events into the outbox.
 pub(crate) fn store(events: Vec<StagedEvent>) -> Result<Vec<Encoded>, Fault> {
     let mut statements = Vec::new();
@@ -138,27 +135,4 @@ pub(crate) fn found(rows: RowSet) -> Result<Vec<StagedEvent>, Fault> {
 /// Takes one event out of the outbox.
 pub(crate) fn remove(id: &EventId) -> Result<Encoded, Fault> {
     Encoded::of_host("DELETE FROM tenet.outbox WHERE id = $1", vec![Value::Uuid(*id.as_bytes())])
-}
-
-/// Parks one event. The first reason stays.
-pub(crate) fn park((id, reason): &(EventId, String)) -> Result<Encoded, Fault> {
-    let reason = reason.chars().filter(|c| *c != '\0').take(REASON).collect();
-    Encoded::of_host(
-        "UPDATE tenet.outbox SET parked = $2 WHERE id = $1 AND parked IS NULL",
-        vec![Value::Uuid(*id.as_bytes()), Value::Text(reason)],
-    )
-}
-
-/// Counts the parked events.
-pub(crate) fn count_parked() -> Result<Encoded, Fault> {
-    Encoded::of_host("SELECT count(*) FROM tenet.outbox WHERE parked IS NOT NULL", Vec::new())
-}
-
-/// The number in what was counted.
-pub(crate) fn counted(rows: &RowSet) -> Result<u64, Fault> {
-    let count = match rows.columns.first().map(|column| &column.values) {
-        Some(ColumnValues::Int8(counts)) => counts.first().copied().and_then(|count| u64::try_from(count).ok()),
-        _ => None,
-    };
-    count.ok_or_else(|| Fault::other(None, "the events of the table tenet.outbox cannot be counted"))
 }

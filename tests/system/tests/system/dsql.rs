@@ -417,7 +417,7 @@ async fn the_schema_is_applied_as_admin_and_by_nobody_else() {
         .envs([("AWS_CONFIG_FILE", "/dev/null"), ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")]);
     let ended = tokio::task::spawn_blocking(move || tenet::run(&mut command)).await.unwrap();
     assert_eq!(ended.code, 0, "{}", ended.stderr);
-    assert_eq!(stand_in.let_in(), [("admin".to_owned(), "tenet schema".to_owned())]);
+    assert_eq!(stand_in.let_in(), [("admin".to_owned(), "tenet".to_owned())]);
     assert_eq!(database.count("select count(*) from transactions").await, 0);
     assert_eq!(stand_in.refused(), [""; 0]);
 

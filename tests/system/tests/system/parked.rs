@@ -1,6 +1,7 @@
 //! Events that their own request could not deliver: what is parked, and what a relay of
 //! whichever region brings to both buses.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ use crate::support;
 use crate::support::eventbridge::{Bus, config, endpoint};
 use crate::support::eventbridge_relay::Relay;
 use crate::support::host::{EAST, Host, Regions, WEST};
+use crate::support::tenet::tenet;
 
 const WRITE: &str = r#"{"operation":"write","transaction_id":"t-1","amount":1}"#;
 
@@ -39,6 +41,40 @@ async fn an_event_that_is_refused_for_good_is_parked_with_the_reason_and_offered
     }
     assert_eq!(relay.calls().len(), 1);
     assert!(east.invoke(WRITE).await.answer.repeated);
+}
+
+#[tokio::test]
+async fn parked_events_are_listed_and_released_to_the_next_relay() {
+    let database = support::database().await;
+    database
+        .execute(
+            "insert into tenet.outbox \
+             (id, operation, caller, key, ordinal, source, detail_type, detail, region, at, parked) values \
+             ('00000000-0000-8000-9000-00000000000a', 'write', '', 'k', 0, 's', 't', '{\"secret\":1}', 'us-east-1', \
+             now() - interval '3 hours', 'too large')",
+        )
+        .await;
+    let events = |arguments: &[&str]| {
+        let arguments = [&["events"], arguments, &["--database-url", database.url()]].concat();
+        tenet(Path::new("."), &arguments)
+    };
+    let id = "00000000-0000-8000-9000-00000000000a";
+    let listed = events(&["parked"]);
+    assert_eq!((listed.code, listed.stdout.as_str()), (0, format!("{id}  write  3 h  too large\n").as_str()));
+
+    let regions = Regions::start("rules", database.url());
+    assert_eq!(regions.west.relay().await.delivered, 0);
+    let released = events(&["release", id]);
+    assert!(released.code == 0 && released.stderr.contains("next relay"), "{released:?}");
+    let again = events(&["release", id]);
+    assert!(again.code == 3 && again.stderr.contains("is not parked"), "{again:?}");
+    assert!(events(&["parked"]).stderr.contains("no event is parked"));
+    let relayed = regions.west.relay().await;
+    assert_eq!((relayed.delivered, relayed.parked_now), (1, 0));
+    assert_eq!(regions.event_ids(), (vec![id.to_owned()], vec![id.to_owned()]));
+
+    let wrong = events(&["release", "k"]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("UUID"), "{wrong:?}");
 }
 
 #[tokio::test]
