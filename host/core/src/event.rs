@@ -211,17 +211,33 @@ mod tests {
         }
     }
 
+    type Parts = (String, Option<String>, String, i64, u32);
+
     /// Few letters and few numbers, so that what differs would meet if parts ran together.
-    fn parts() -> impl Strategy<Value = (String, Option<String>, String, i64, u32)> {
+    fn parts() -> impl Strategy<Value = Parts> {
         ("[ab]{0,3}", proptest::option::of("[ab]{0,3}"), "[ab]{1,3}", 0..3_i64, 0..3_u32)
     }
 
+    /// Two events that have some parts in common.
+    fn pair() -> impl Strategy<Value = (Parts, Parts)> {
+        (parts(), parts(), any::<[bool; 5]>()).prop_map(|(one, other, common)| {
+            let mixed = (
+                if common[0] { one.0.clone() } else { other.0 },
+                if common[1] { one.1.clone() } else { other.1 },
+                if common[2] { one.2.clone() } else { other.2 },
+                if common[3] { one.3 } else { other.3 },
+                if common[4] { one.4 } else { other.4 },
+            );
+            (one, mixed)
+        })
+    }
+
     proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 2000, ..ProptestConfig::default() })]
 
         #[test]
-        fn two_events_have_one_id_only_if_all_their_parts_are_the_same(one in parts(), other in parts()) {
-            let id = |(operation, caller, text, now, ordinal): &(String, Option<String>, String, i64, u32)| {
+        fn two_events_have_one_id_only_if_all_their_parts_are_the_same((one, other) in pair()) {
+            let id = |(operation, caller, text, now, ordinal): &Parts| {
                 EventId::derive(operation, CallerId::of(caller.as_deref()), &key(text), Timestamp(*now), *ordinal)
             };
             prop_assert_eq!(id(&one) == id(&other), one == other);

@@ -169,6 +169,26 @@ async fn two_regions_with_tokens_of_their_own_share_one_database() {
 }
 
 #[tokio::test]
+async fn a_relays_turn_is_understood_by_dsql() {
+    let database = support::database().await;
+    let stand_in = StandIn::start(database.url(), Terms::of(EAST)).await;
+    let buses = Buses::new([EAST]).unwrap();
+    let host = Host::on(endpoint(&stand_in).await, "rules", EAST, &buses);
+    for id in ["t-1", "t-2"] {
+        host.invoke(&WRITE.replace("test-001", id)).await;
+    }
+    let row = "insert into tenet.outbox (id, operation, caller, key, ordinal, source, detail_type, detail, region, at) \
+               select gen_random_uuid(), operation, caller, key, n, 's', case n when 0 then '' else 't' end, '{}', region, now \
+               from tenet.keys, generate_series(0, 1) n where key = 't-1'";
+    database.execute(row).await;
+    database.execute("update tenet.keys set stored_at = now() - interval '31 days'").await;
+    let relayed = host.relay().await;
+    let counts = (relayed.delivered, relayed.parked, relayed.parked_now, relayed.keys_expired);
+    assert_eq!((counts, relayed.complete), ((1, 1, 1, 1), true));
+    assert_eq!(stand_in.refused(), [""; 0]);
+}
+
+#[tokio::test]
 async fn whatever_is_wrong_with_a_connection_is_said() {
     let database = support::database().await;
     let start = |terms| StandIn::start(database.url(), terms);
