@@ -16,7 +16,7 @@ pub trait Ledger: Send + Sync {
     fn ready(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Fault>>;
 
     /// The events that the committed transaction of (operation, caller, key) has left in the
-    /// outbox, in the order they were staged.
+    /// outbox and that are not parked, in the order they were staged.
     fn staged<'a>(
         &'a self,
         operation: &'a str,

@@ -9,10 +9,11 @@ use tenet_core::{
 
 use crate::parameter::Encoded;
 
-/// Answers that one transaction removes, each of which counts twice with its entry in the index.
-/// 3,000 rows are allowed, and 10 MiB
+/// Answers that one transaction removes, each of which counts twice with its entry in the index,
+/// and their bytes. 3,000 rows are allowed and 10 MiB; one answer has a column's 1 MiB at most
 /// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html>).
-const EXPIRED_AT_ONCE: u32 = 200;
+const EXPIRED_AT_ONCE: u32 = 500;
+const EXPIRED_BYTES: u32 = 4 << 20;
 
 /// The longest that a transaction lasts, by the same page. When a row says it was stored is
 /// when its transaction began.
@@ -96,11 +97,15 @@ pub(crate) fn expire(accepted: bool, kept: Duration) -> Result<Encoded, Fault> {
     Encoded::of_host(
         &format!(
             "DELETE FROM tenet.keys WHERE (operation, caller, key) IN ( \
-             SELECT k.operation, k.caller, k.key FROM tenet.keys AS k \
+             SELECT operation, caller, key FROM ( \
+             SELECT operation, caller, key, \
+             sum(octet_length(answer)) OVER (ORDER BY stored_at, operation, caller, key) AS bytes FROM ( \
+             SELECT k.operation, k.caller, k.key, k.stored_at, k.answer FROM tenet.keys AS k \
              WHERE k.accepted = $1 AND k.stored_at < now() - $2 AND NOT EXISTS ( \
              SELECT 1 FROM tenet.outbox AS o \
              WHERE o.operation = k.operation AND o.caller = k.caller AND o.key = k.key) \
-             ORDER BY k.stored_at LIMIT {EXPIRED_AT_ONCE})"
+             ORDER BY k.stored_at LIMIT {EXPIRED_AT_ONCE}) AS oldest) AS summed \
+             WHERE bytes <= {EXPIRED_BYTES})"
         ),
         vec![Value::Bool(accepted), Value::Interval(Interval { months: 0, days: 0, microseconds })],
     )

@@ -58,10 +58,10 @@ fn values(event: StagedEvent) -> Result<[Value; COLUMNS], Fault> {
     ])
 }
 
-/// Reads what a transaction has left in the outbox.
+/// Reads what a transaction has left in the outbox and is not parked.
 pub(crate) fn read(operation: &str, caller: CallerId, key: &IdempotencyKey) -> Result<Encoded, Fault> {
     select(
-        "WHERE operation = $1 AND caller = $2 AND key = $3 ORDER BY ordinal",
+        "WHERE parked IS NULL AND operation = $1 AND caller = $2 AND key = $3 ORDER BY ordinal",
         keys::name(operation, caller, key).into(),
     )
 }

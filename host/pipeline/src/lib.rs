@@ -5,7 +5,8 @@
 //! conflict throws the attempt away and starts another from nothing; a commit whose
 //! outcome is unknown is settled by asking its key again. [`Pipeline::publish`] then
 //! hands the events of a committed transaction to the bus, after the answer where the
-//! platform allows, and [`Pipeline::relay`] later what a host could not.
+//! platform allows, and [`Pipeline::relay`] later what a host could not. Its turn also
+//! removes the answers that need not be kept any longer.
 //!
 //! What decides here is pure: it works on the ports of `tenet-core` and can be run with
 //! a scripted database, engine, bus and clock, which is how its tests do it. It must

@@ -473,6 +473,31 @@ async fn events_are_in_the_outbox_until_they_are_forgotten() {
 }
 
 #[tokio::test]
+async fn a_parked_event_is_kept_with_its_first_reason_and_given_to_nobody_until_it_is_released() {
+    let database = support::database().await;
+    let ledger = ledger(database.url());
+    let events: Vec<_> = (0..3).map(|ordinal| staged("k", ordinal)).collect();
+    assert_eq!(ledger.open(write("k")).accept("{}".into(), events.clone()).await.unwrap(), Ran::On(()));
+    let parked = [(events[1].id, format!("ü\0{}", "x".repeat(600))), (events[2].id, "no".to_owned())];
+    ledger.park(&parked, later()).await.unwrap();
+    ledger.park(&[(events[1].id, "again".to_owned())], later()).await.unwrap();
+    let before = Timestamp(NOW.micros() + 1);
+    assert_eq!(ledger.left(before, None, later()).await.unwrap(), events[..1]);
+    assert_eq!(ledger.staged("test", CallerId::NOBODY, &key("k"), later()).await.unwrap(), events[..1]);
+    assert_eq!(ledger.parked(later()).await.unwrap(), 2);
+    let listed = ledger.parked_events(later()).await.unwrap();
+    let event = listed.iter().find(|event| event.id == events[1].id).unwrap();
+    assert_eq!((event.operation.as_str(), event.at), ("test", NOW));
+    assert_eq!(event.reason, format!("ü{}", "x".repeat(499)));
+
+    assert!(ledger.release(events[1].id, later()).await.unwrap());
+    assert!(!ledger.release(events[1].id, later()).await.unwrap());
+    assert!(!ledger.release(events[0].id, later()).await.unwrap(), "it never was parked");
+    assert_eq!(ledger.parked(later()).await.unwrap(), 1);
+    assert_eq!(ledger.staged("test", CallerId::NOBODY, &key("k"), later()).await.unwrap(), events[..2]);
+}
+
+#[tokio::test]
 async fn reading_stops_at_the_cap_over_all_statements_of_a_run() {
     let database = support::database().await;
     let ledger = ledger(database.url());

@@ -234,12 +234,12 @@ async fn many_old_answers_go_in_small_transactions_and_several_relays_at_once_do
     database
         .execute(
             "insert into tenet.keys (operation, caller, key, digest, accepted, answer, now, region, stored_at) \
-             select 'write', '', n::text, '', n % 2 = 0, '{}', now(), 'us-east-1', \
-             now() - case when n <= 2000 then interval '31 days' else interval '1 hour' end \
+             select 'write', '', n::text, '', n % 2 = 0, repeat('x', case when n <= 40 then 524288 else 2 end), now(), \
+             'us-east-1', now() - case when n <= 2000 then interval '31 days' else interval '1 hour' end \
              from generate_series(1, 2010) n; \
-             create table removed (n bigint); \
+             create table removed (n bigint, bytes bigint); \
              create function remove() returns trigger language plpgsql as \
-             'begin insert into removed select count(*) from old_rows; return null; end'; \
+             'begin insert into removed select count(*), sum(length(answer)) from old_rows; return null; end'; \
              create trigger remove after delete on tenet.keys referencing old table as old_rows \
              for each statement execute function remove()",
         )
@@ -260,6 +260,7 @@ async fn many_old_answers_go_in_small_transactions_and_several_relays_at_once_do
     expired += regions.east.relay().await.keys_expired;
     assert_eq!(expired, 2000);
     assert_eq!(database.count("select count(*) from tenet.keys").await, 10);
-    // With its entry in the index each row counts twice, of 3,000.
+    // With its entry in the index each row counts twice, of 3,000. The bytes are of 10 MiB.
     assert!(database.count("select max(n) from removed").await <= 1000);
+    assert!(database.count("select max(bytes) from removed").await <= 5 << 20);
 }
