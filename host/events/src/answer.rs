@@ -38,9 +38,9 @@ fn fate(entry: &PutEventsResultEntry) -> Fate {
     };
     match code {
         "InternalFailure" | "ThrottlingException" => Fate::Again(text),
-        // About the host's permissions and not about the event: once they are mended, the
-        // same event is taken.
-        "AccessDeniedException" => Fate::Settled(Delivery::Later(text)),
+        // About the host's permissions or its bus and not about the event: once they are mended,
+        // the same event is taken.
+        "AccessDeniedException" | "InvalidAccountIdException" => Fate::Settled(Delivery::Later(text)),
         _ => Fate::Settled(Delivery::Refused(text)),
     }
 }
@@ -81,7 +81,6 @@ mod tests {
             assert_eq!(fate(&failed(code)), Fate::Again(format!("{code}: why")));
         }
         for code in [
-            "InvalidAccountIdException",
             "InvalidArgument",
             "MalformedDetail",
             "RedactionFailure",
@@ -91,8 +90,9 @@ mod tests {
         ] {
             assert_eq!(fate(&failed(code)), Fate::Settled(Delivery::Refused(format!("{code}: why"))));
         }
-        let denied = fate(&failed("AccessDeniedException"));
-        assert_eq!(denied, Fate::Settled(Delivery::Later("AccessDeniedException: why".into())));
+        for code in ["AccessDeniedException", "InvalidAccountIdException"] {
+            assert_eq!(fate(&failed(code)), Fate::Settled(Delivery::Later(format!("{code}: why"))));
+        }
     }
 
     #[test]
