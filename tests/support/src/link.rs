@@ -292,7 +292,9 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
             let message = Message::read(from, usize::MAX).await?;
             let delay =
                 self.state.lock().unwrap().outstanding.front_mut().map(|cycle| std::mem::take(&mut cycle.delay));
-            tokio::time::sleep(delay.unwrap_or_default()).await;
+            if let Some(delay) = delay.filter(|delay| !delay.is_zero()) {
+                tokio::time::sleep(delay).await;
+            }
             // Held until the answer is written, so that a refusal cannot overtake it.
             let mut to_client = self.to_client.lock().await;
             let (passes, cycle) = {
