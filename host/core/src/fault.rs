@@ -29,7 +29,7 @@ enum Kind {
     CommitUnknown,
     Sql(Box<SqlError>),
     Limit(LimitExceeded),
-    Unavailable,
+    Unavailable { sqlstate: Option<SqlState>, shut: bool },
     Deadline,
     Other(Option<SqlState>),
 }
@@ -57,7 +57,17 @@ impl Fault {
 
     /// No connection could be had; nothing was sent.
     pub fn unavailable(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Unavailable, message: message.into() }
+        Self { kind: Kind::Unavailable { sqlstate: None, shut: false }, message: message.into() }
+    }
+
+    /// No connection is given just now by a database that is there and says so.
+    pub fn throttled(sqlstate: SqlState, message: impl Into<String>) -> Self {
+        Self { kind: Kind::Unavailable { sqlstate: Some(sqlstate), shut: false }, message: message.into() }
+    }
+
+    /// No connection is tried just now: too many have failed.
+    pub fn shut(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Unavailable { sqlstate: None, shut: true }, message: message.into() }
     }
 
     /// The caller's time ran out before COMMIT was handed over.
@@ -96,7 +106,12 @@ impl Fault {
 
     /// Whether no connection could be had.
     pub fn is_unavailable(&self) -> bool {
-        matches!(self.kind, Kind::Unavailable)
+        matches!(self.kind, Kind::Unavailable { .. })
+    }
+
+    /// Whether none is tried just now, so that asking again at once is of no use.
+    pub fn is_shut(&self) -> bool {
+        matches!(self.kind, Kind::Unavailable { shut: true, .. })
     }
 
     /// Whether the caller's time ran out, with nothing committed.
@@ -123,9 +138,9 @@ impl Fault {
     /// The database's code, where it gave one.
     pub fn sqlstate(&self) -> Option<SqlState> {
         match &self.kind {
-            Kind::Conflict(sqlstate) | Kind::Other(sqlstate) => *sqlstate,
+            Kind::Conflict(sqlstate) | Kind::Other(sqlstate) | Kind::Unavailable { sqlstate, .. } => *sqlstate,
             Kind::Sql(error) => Some(error.sqlstate),
-            Kind::CommitUnknown | Kind::Limit(_) | Kind::Unavailable | Kind::Deadline => None,
+            Kind::CommitUnknown | Kind::Limit(_) | Kind::Deadline => None,
         }
     }
 
@@ -133,7 +148,7 @@ impl Fault {
     pub fn blame(&self) -> Blame {
         match self.kind {
             Kind::Sql(_) | Kind::Limit(_) => Blame::Rule,
-            Kind::Conflict(_) | Kind::CommitUnknown | Kind::Unavailable | Kind::Deadline | Kind::Other(_) => {
+            Kind::Conflict(_) | Kind::CommitUnknown | Kind::Unavailable { .. } | Kind::Deadline | Kind::Other(_) => {
                 Blame::Host
             }
         }

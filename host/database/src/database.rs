@@ -17,8 +17,10 @@ use crate::keys;
 use crate::outbox;
 use crate::parameter::Encoded;
 use crate::parked::{self, ParkedEvent};
-use crate::pool::Pool;
+use crate::pool::{Permits, Pool};
 use crate::query::Query;
+use crate::route::Route;
+use crate::side::Side;
 use crate::transaction::Transaction;
 
 /// Events forgotten or parked in one flight.
@@ -28,7 +30,7 @@ const EVENTS_A_FLIGHT: usize = 100;
 ///
 /// It is used inside a tokio runtime and keeps its connections for as long as it lives.
 pub struct Database {
-    pool: Arc<Pool>,
+    route: Arc<Route>,
 }
 
 impl Database {
@@ -40,20 +42,33 @@ impl Database {
 
     /// The same with other ages of its connections, which only tests have a use for.
     pub fn with_ages(endpoint: Endpoint, max_connections: u32, ages: Ages) -> Self {
-        Self { pool: Arc::new(Pool::new(endpoint, max_connections, ages)) }
+        let home = Side::new(Pool::new(endpoint, Permits::new(max_connections), ages));
+        Self { route: Arc::new(Route::new(home, None, None)) }
+    }
+
+    /// A ledger that goes to the endpoint of the peer region while `home` is out of reach. No
+    /// more than `max_connections` are in use at the same moment, over both.
+    ///
+    /// Neither is used before the database behind it has shown that it is the one that is
+    /// meant: the one with this `identity`, or where it is not said the one that home leads to.
+    pub fn with_peer(home: Endpoint, peer: Endpoint, identity: Option<[u8; 16]>, max_connections: u32) -> Self {
+        let permits = Permits::new(max_connections);
+        let side = |endpoint| Side::new(Pool::new(endpoint, permits.clone(), Ages::default()));
+        Self { route: Arc::new(Route::new(side(home), Some(side(peer)), identity)) }
     }
 
     /// Opens a connection unless one is there, so that the first request need not wait
-    /// for it. The error says why there can be none.
+    /// for it, and one to the peer where there is one. The error says why there can be none:
+    /// one that is not about reaching it ([`Fault::is_unavailable`], [`Fault::is_deadline`])
+    /// is about a database that is not the one that is meant.
     pub async fn warm(&self, deadline: Instant) -> Result<(), Fault> {
-        Arc::clone(&self.pool).check_out(deadline).await?.give_back();
-        Ok(())
+        self.route.warm(deadline).await
     }
 
     /// Waits for what is under way, begins nothing any more, and tells the server that
     /// this was all.
     pub async fn close(&self, deadline: Instant) {
-        self.pool.close(deadline).await;
+        self.route.close(deadline).await;
     }
 
     /// The oldest parked events, up to 100.
@@ -99,7 +114,7 @@ impl Database {
 
     /// Runs statements in one flight, each a transaction of its own.
     async fn each(&self, statements: Vec<Encoded>, deadline: Instant) -> Result<Vec<Result<Outcome, Trouble>>, Fault> {
-        let lease = Arc::clone(&self.pool).check_out(deadline).await?;
+        let lease = self.route.check_out(deadline).await?;
         let flight = async {
             let mut queries: Vec<_> =
                 statements.into_iter().map(|statement| Query::plain(lease.connection(), statement)).collect();
@@ -112,7 +127,7 @@ impl Database {
             outcomes
         };
         let Ok(outcomes) = timeout_at(deadline.into(), flight).await else {
-            lease.discard("the time ran out");
+            lease.timed_out();
             return Err(failure::late());
         };
         let broken = |outcome: &Result<_, Trouble>| matches!(outcome, Err(Trouble::Driver(error)) if error.as_db_error().is_none());
@@ -127,7 +142,7 @@ impl Database {
 
 impl Ledger for Database {
     fn open(&self, claim: Claim) -> Box<dyn Attempt> {
-        Box::new(Transaction::new(Arc::clone(&self.pool), claim))
+        Box::new(Transaction::new(Arc::clone(&self.route), claim))
     }
 
     fn ready(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Fault>> {

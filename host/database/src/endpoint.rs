@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
-use tenet_core::Fault;
+use tenet_core::{Fault, SqlState};
 use tokio::time::timeout_at;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Config, NoTls};
@@ -111,8 +111,10 @@ impl Endpoint {
             let text = refusal.to_string();
             debug!(endpoint = %self, error = text, "not connected");
             let pause = longest.mul_f64(fastrand::f64());
-            if !refusal.is_throttling() || Instant::now() + pause >= deadline {
-                return Err(Fault::unavailable(format!("no connection to the database could be had: {text}")));
+            let text = format!("no connection to the database could be had: {text}");
+            let Some(sqlstate) = refusal.throttles() else { return Err(Fault::unavailable(text)) };
+            if Instant::now() + pause >= deadline {
+                return Err(Fault::throttled(sqlstate, text));
             }
             tokio::time::sleep(pause).await;
             longest = LAST_PAUSE.min(longest * 2);
@@ -136,10 +138,11 @@ pub(crate) fn patient(config: &mut Config) {
 }
 
 impl Refusal {
-    fn is_throttling(&self) -> bool {
+    /// The code of a server that takes no more connections just now.
+    fn throttles(&self) -> Option<SqlState> {
         match self {
-            Self::NoToken(_) => false,
-            Self::Driver(error) => failure::code(error).is_some_and(|code| THROTTLED.contains(&code)),
+            Self::NoToken(_) => None,
+            Self::Driver(error) => failure::code(error).filter(|code| THROTTLED.contains(code)).and_then(SqlState::new),
         }
     }
 }

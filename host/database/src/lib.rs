@@ -14,6 +14,9 @@
 //! [`Schema`] brings the tables of the host and those of a bundle up to date, step by
 //! step.
 //!
+//! A cluster has an endpoint in each of two regions. A breaker watches over each way there, and
+//! while the one at home is out of reach attempts take the other.
+//!
 //! What this crate must never know: rules and how they run, events beyond the rows that
 //! hold them, why a transaction is wanted or whether it is tried again. The driver's
 //! types never leave it: an error is a `tenet_core::Fault`, a result a
@@ -21,6 +24,7 @@
 //! hold anything, so none of them is ever logged or put into an error.
 
 mod ages;
+mod breaker;
 mod closing;
 mod columns;
 mod connection;
@@ -29,6 +33,7 @@ mod dsql;
 mod endpoint;
 mod failure;
 mod flight;
+mod identity;
 mod keys;
 mod moment;
 mod numeric;
@@ -37,7 +42,9 @@ mod parameter;
 mod parked;
 mod pool;
 mod query;
+mod route;
 mod schema;
+mod side;
 mod statement_kind;
 mod tls;
 mod token;
@@ -49,3 +56,4 @@ pub use dsql::Dsql;
 pub use endpoint::{Endpoint, EndpointError};
 pub use parked::ParkedEvent;
 pub use schema::{Schema, SchemaError};
+pub use side::MEASURED;

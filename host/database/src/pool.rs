@@ -12,6 +12,7 @@ use crate::connection::Connection;
 use crate::endpoint::Endpoint;
 use crate::failure;
 use crate::moment::Moment;
+use crate::side::Try;
 
 /// The longest wait for a sign of life. A connection whose other end has gone without a
 /// word gives none.
@@ -26,9 +27,15 @@ const MOST_CONNECTIONS: u32 = 10_000;
 pub(crate) struct Pool {
     endpoint: Endpoint,
     ages: Ages,
-    most: u32,
-    permits: Arc<Semaphore>,
+    permits: Permits,
     idle: Mutex<Vec<Idle>>,
+}
+
+/// How many connections may be lent at the same moment, over all pools that share this.
+#[derive(Clone)]
+pub(crate) struct Permits {
+    most: u32,
+    semaphore: Arc<Semaphore>,
 }
 
 /// A connection lent. Dropped, it closes the connection: only who knows its state may
@@ -36,6 +43,7 @@ pub(crate) struct Pool {
 pub(crate) struct Lease {
     connection: Connection,
     pool: Arc<Pool>,
+    attempt: Try,
     // After the connection, so that a new one is opened only when this one is closed.
     permit: OwnedSemaphorePermit,
 }
@@ -46,23 +54,35 @@ struct Idle {
 }
 
 impl Pool {
-    pub(crate) fn new(endpoint: Endpoint, max_connections: u32, ages: Ages) -> Self {
-        let most = max_connections.clamp(1, MOST_CONNECTIONS);
-        let permits = Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(1)));
-        Self { endpoint, ages, most, permits, idle: Mutex::default() }
+    pub(crate) fn new(endpoint: Endpoint, permits: Permits, ages: Ages) -> Self {
+        Self { endpoint, ages, permits, idle: Mutex::default() }
     }
 
-    /// Lends the connection that was used last, or a new one. Waits while all are lent.
-    pub(crate) async fn check_out(self: Arc<Self>, deadline: Instant) -> Result<Lease, Fault> {
-        let permit = Arc::clone(&self.permits).acquire_owned();
+    /// The endpoint, as a log may name it.
+    pub(crate) fn name(&self) -> String {
+        self.endpoint.to_string()
+    }
+
+    /// Lends the connection that was used last, or a new one. Waits while all are lent. How
+    /// that went is told to the breaker, unless it is about others: a server that takes no more
+    /// connections just now is well.
+    pub(crate) async fn check_out(self: Arc<Self>, attempt: Try, deadline: Instant) -> Result<Lease, Fault> {
+        let permit = Arc::clone(&self.permits.semaphore).acquire_owned();
         let permit = timeout_at(deadline.into(), permit).await.map_err(|_| failure::late())?;
         let permit = permit.map_err(|_| Fault::unavailable("the database is being shut down"))?;
         let idle = timeout_at(deadline.into(), self.take_idle()).await.map_err(|_| failure::late())?;
         let connection = match idle {
             Some(connection) => connection,
-            None => self.endpoint.connect(deadline).await?.used_for(self.ages.of_one()),
+            None => match self.endpoint.connect(deadline).await {
+                Ok(connection) => connection.used_for(self.ages.of_one()),
+                Err(fault) if fault.sqlstate().is_some() => return Err(fault),
+                Err(fault) => {
+                    attempt.failed();
+                    return Err(fault);
+                }
+            },
         };
-        Ok(Lease { connection, pool: self, permit })
+        Ok(Lease { connection, pool: self, attempt, permit })
     }
 
     async fn take_idle(&self) -> Option<Connection> {
@@ -90,8 +110,8 @@ impl Pool {
     /// Waits for the connections lent, lends none any more, and says goodbye on all.
     pub(crate) async fn close(&self, deadline: Instant) {
         // Who waits for a connection already is in front of this.
-        let all_back = timeout_at(deadline.into(), self.permits.acquire_many(self.most)).await;
-        self.permits.close();
+        let all_back = timeout_at(deadline.into(), self.permits.semaphore.acquire_many(self.permits.most)).await;
+        self.permits.semaphore.close();
         drop(all_back);
         let idle = std::mem::take(&mut *self.idle());
         let goodbyes = idle.into_iter().map(|idle| idle.connection.say_goodbye());
@@ -105,6 +125,14 @@ impl Pool {
     }
 }
 
+impl Permits {
+    /// At least one.
+    pub(crate) fn new(most: u32) -> Self {
+        let most = most.clamp(1, MOST_CONNECTIONS);
+        Self { most, semaphore: Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(1))) }
+    }
+}
+
 impl Lease {
     pub(crate) fn connection(&self) -> &Connection {
         &self.connection
@@ -112,9 +140,10 @@ impl Lease {
 
     /// Gives back a connection that has no transaction and no answer outstanding.
     pub(crate) fn give_back(self) {
-        let Self { connection, pool, permit } = self;
+        let Self { connection, pool, attempt, permit } = self;
+        attempt.succeeded();
         let mut idle = pool.idle();
-        if connection.is_old() || pool.permits.is_closed() {
+        if connection.is_old() || pool.permits.semaphore.is_closed() {
             retire(connection);
         } else {
             idle.push(Idle { connection, since: Moment::now() });
@@ -128,9 +157,18 @@ impl Lease {
         debug!(reason, "connection dropped");
     }
 
+    /// Closes a connection on which nothing came in time.
+    pub(crate) fn timed_out(self) {
+        let Self { connection, attempt, .. } = self;
+        debug!(reason = "the time ran out", "connection dropped");
+        drop(connection);
+        attempt.failed();
+    }
+
     /// Closes a connection that broke, and the idle ones.
     pub(crate) fn lost(self) {
         self.pool.drop_idle("one was lost");
+        self.attempt.failed();
     }
 }
 

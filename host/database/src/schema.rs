@@ -17,6 +17,8 @@ const OWN: &[(&str, &str)] = &[
     ("0002_steps", include_str!("../schema/0002_steps.sql")),
     ("0003_keys", include_str!("../schema/0003_keys.sql")),
     ("0004_outbox", include_str!("../schema/0004_outbox.sql")),
+    ("0005_identity", include_str!("../schema/0005_identity.sql")),
+    ("0006_identity_row", include_str!("../schema/0006_identity_row.sql")),
 ];
 
 /// How many of them it takes until steps can be remembered.

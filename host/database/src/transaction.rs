@@ -14,8 +14,9 @@ use crate::failure::{Failure, Left, Trouble, late};
 use crate::flight::{Launch, Message, launch};
 use crate::keys;
 use crate::parameter::Encoded;
-use crate::pool::{Lease, Pool};
+use crate::pool::Lease;
 use crate::query::Query;
+use crate::route::Route;
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
 pub(crate) const ROLLBACK: &str = "ROLLBACK";
@@ -23,7 +24,7 @@ const BEGIN_READ_ONLY: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// One attempt, on a connection of its own from its first statement to its end.
 pub(crate) struct Transaction {
-    pool: Arc<Pool>,
+    route: Arc<Route>,
     claim: Claim,
     stage: Stage,
     /// An error was shown to the rule, after which it may only reject.
@@ -51,8 +52,8 @@ enum Stage {
 type Flown<T> = Result<Ran<T>, Failure>;
 
 impl Transaction {
-    pub(crate) fn new(pool: Arc<Pool>, claim: Claim) -> Self {
-        Self { pool, claim, stage: Stage::Fresh, spent: false }
+    pub(crate) fn new(route: Arc<Route>, claim: Claim) -> Self {
+        Self { route, claim, stage: Stage::Fresh, spent: false }
     }
 
     async fn run_all(&mut self, statements: Vec<Statement>, cap: ReadCap) -> Result<Ran<Vec<Outcome>>, Fault> {
@@ -85,7 +86,7 @@ impl Transaction {
         let flown = timeout_at(self.claim.deadline.into(), self.fly(lease.connection(), begun, encoded, cap)).await;
         match flown {
             Err(_) => {
-                lease.discard("the time ran out");
+                lease.timed_out();
                 Err(late())
             }
             Ok(Ok(Ran::On(outcomes))) => {
@@ -254,7 +255,7 @@ impl Transaction {
         };
         match timeout_at(self.claim.deadline.into(), look_up).await {
             Err(_) => {
-                lease.discard("the time ran out");
+                lease.timed_out();
                 Err(late())
             }
             Ok(Ok(found)) => {
@@ -281,7 +282,7 @@ impl Transaction {
         };
         match timeout_at(self.claim.deadline.into(), self.begin(lease.connection(), &mut [])).await {
             Err(_) => {
-                lease.discard("the time ran out");
+                lease.timed_out();
                 Err(late())
             }
             Ok(Ok(Ran::On(()))) => Ok(Ran::On(lease)),
@@ -333,7 +334,7 @@ impl Transaction {
     }
 
     async fn check_out(&self) -> Result<Lease, Fault> {
-        Arc::clone(&self.pool).check_out(self.claim.deadline).await
+        self.route.check_out(self.claim.deadline).await
     }
 
     async fn undo(&self, stage: Stage) {
@@ -353,7 +354,7 @@ impl Transaction {
     /// Ends the transaction. The connection is there no more if the server did not say so.
     async fn command(&self, lease: Lease, text: &'static str) -> Option<Lease> {
         if Instant::now() >= self.claim.deadline {
-            lease.discard("the time ran out");
+            lease.timed_out();
             return None;
         }
         let mut command = Message::command(lease.connection(), text);
@@ -365,7 +366,7 @@ impl Transaction {
                 None
             }
             Err(_) => {
-                lease.discard("the time ran out");
+                lease.timed_out();
                 None
             }
         }

@@ -166,11 +166,15 @@ async fn load(settings: &Settings, index: &Index) -> anyhow::Result<(Arc<Library
 async fn connect(settings: &Settings, index: &Index) -> anyhow::Result<(Arc<Database>, EventBridge)> {
     let region = Region::new(settings.region.clone());
     let config = aws_config::defaults(BehaviorVersion::latest()).region(region).load().await;
-    let endpoint = settings.database.endpoint(&config)?;
-    let database = Database::new(endpoint, index.host.connections);
-    if let Err(fault) = database.warm(SystemClock.instant() + CONNECTING).await {
-        // Requests try again, and say 503 as long as it stays away.
-        tracing::warn!(%fault, "no connection in the init phase");
+    let database = settings.database.open(index.host.connections, &config)?;
+    match database.warm(SystemClock.instant() + CONNECTING).await {
+        Ok(()) => {}
+        Err(fault) if fault.is_unavailable() || fault.is_deadline() => {
+            // Requests try again, and say 503 as long as it stays away.
+            tracing::warn!(%fault, "no connection in the init phase");
+        }
+        // Two databases taken for one would double everything.
+        Err(fault) => return Err(fault.into()),
     }
     Ok((Arc::new(database), EventBridge::new(&config, &settings.region, &settings.event_bus)))
 }

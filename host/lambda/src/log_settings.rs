@@ -1,6 +1,5 @@
 use anyhow::{Context as _, bail};
 use tenet_log::{Format, Metrics};
-use tenet_pipeline::MEASURED;
 use tracing::Subscriber;
 
 /// What the function logs, and how: by the variables that Lambda has for it
@@ -44,7 +43,8 @@ impl LogSettings {
 
     /// Writes the log to standard output, with metrics in this namespace unless that is empty.
     pub(crate) fn subscriber(&self, namespace: &str) -> anyhow::Result<impl Subscriber + Send + Sync + use<>> {
-        let metrics = MEASURED.iter().filter(|_| !namespace.is_empty()).map(|measured| {
+        let measured = tenet_pipeline::MEASURED.iter().chain(&tenet_database::MEASURED);
+        let metrics = measured.filter(|_| !namespace.is_empty()).map(|measured| {
             let metrics = Metrics::new(measured.name, namespace, measured.dimensions, measured.metrics);
             self.drops_below.map_or(metrics.clone(), |level| metrics.at_level(level))
         });

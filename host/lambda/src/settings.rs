@@ -5,6 +5,7 @@ use anyhow::{Context, anyhow, bail};
 use aws_config::SdkConfig;
 use tenet_core::bundle::{INDEX, Index};
 use tenet_database::{Dsql, Endpoint};
+use uuid::Uuid;
 
 use crate::log_settings::LogSettings;
 
@@ -35,17 +36,27 @@ pub(crate) enum Database {
     /// `TENET_DSQL_REGION` and `TENET_DSQL_ROLE`.
     Dsql {
         cluster: Dsql,
-        /// `TENET_DSQL_CA`: a PEM file with the authorities that may vouch for the cluster.
+        /// `TENET_DSQL_PEER_ENDPOINT`: the endpoint of the peered cluster in the other region,
+        /// with `TENET_DSQL_PEER_ADDRESS` and `TENET_DSQL_PEER_REGION`, and the same role.
+        peer: Option<Dsql>,
+        /// `TENET_DSQL_IDENTITY`: who the database is, as `SELECT id FROM tenet.identity` says.
+        /// Where it is not set, a sandbox uses the peer only if it has seen home once.
+        identity: Option<Uuid>,
+        /// `TENET_DSQL_CA`: a PEM file with the authorities that may vouch for the clusters.
         ca: Option<PathBuf>,
     },
 }
 
-const OURS: [&str; 9] = [
+const OURS: [&str; 13] = [
     "TENET_BUNDLE",
     "TENET_DATABASE_URL",
     DSQL_ENDPOINT,
     "TENET_DSQL_ADDRESS",
     "TENET_DSQL_CA",
+    "TENET_DSQL_IDENTITY",
+    "TENET_DSQL_PEER_ADDRESS",
+    PEER_ENDPOINT,
+    "TENET_DSQL_PEER_REGION",
     "TENET_DSQL_REGION",
     "TENET_DSQL_ROLE",
     "TENET_EVENT_BUS",
@@ -56,6 +67,7 @@ const OURS: [&str; 9] = [
 const MUTANT: Option<&str> = if cfg!(feature = "mutants") { Some("TENET_MUTANT") } else { None };
 
 const DSQL_ENDPOINT: &str = "TENET_DSQL_ENDPOINT";
+const PEER_ENDPOINT: &str = "TENET_DSQL_PEER_ENDPOINT";
 
 impl Settings {
     /// Reads the variables of a process. One that begins with `TENET_` and is not known
@@ -99,8 +111,8 @@ impl Database {
     fn read(read: &impl Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
         let (url, endpoint) = (read("TENET_DATABASE_URL"), read(DSQL_ENDPOINT));
         let Some(endpoint) = endpoint else {
-            let alone = ["TENET_DSQL_ADDRESS", "TENET_DSQL_CA", "TENET_DSQL_REGION", "TENET_DSQL_ROLE"];
-            if let Some(name) = alone.into_iter().find(|name| read(name).is_some()) {
+            let alone = OURS.iter().filter(|name| name.starts_with("TENET_DSQL_") && **name != DSQL_ENDPOINT);
+            if let Some(name) = alone.copied().find(|name| read(name).is_some()) {
                 bail!("{name} is set without {DSQL_ENDPOINT}, which it belongs to");
             }
             return Ok(Self::Url(url.with_context(|| {
@@ -130,24 +142,51 @@ impl Database {
                  a function signs in with a role of its own"
             );
         }
-        Ok(Self::Dsql { cluster, ca: read("TENET_DSQL_CA").map(PathBuf::from) })
+        let peer = read(PEER_ENDPOINT).map(|endpoint| Dsql {
+            endpoint,
+            address: read("TENET_DSQL_PEER_ADDRESS"),
+            region: read("TENET_DSQL_PEER_REGION"),
+            ..cluster.clone()
+        });
+        if peer.is_none() {
+            let of_peer = ["TENET_DSQL_PEER_ADDRESS", "TENET_DSQL_PEER_REGION", "TENET_DSQL_IDENTITY"];
+            if let Some(name) = of_peer.into_iter().find(|name| read(name).is_some()) {
+                bail!("{name} is set without {PEER_ENDPOINT}, which it belongs to");
+            }
+        }
+        let identity = read("TENET_DSQL_IDENTITY").map(|text| text.parse());
+        let identity = identity.transpose().context("TENET_DSQL_IDENTITY is not a UUID")?;
+        Ok(Self::Dsql { cluster, peer, identity, ca: read("TENET_DSQL_CA").map(PathBuf::from) })
     }
 
-    /// The way there, with the credentials of this configuration where it wants any.
-    pub(crate) fn endpoint(&self, aws: &SdkConfig) -> anyhow::Result<Endpoint> {
-        let (cluster, ca) = match self {
-            Self::Url(url) => return Endpoint::parse(url).context("TENET_DATABASE_URL"),
-            Self::Dsql { cluster, ca } => (cluster, ca),
+    /// The ledger on it, with the credentials of this configuration where it wants any.
+    pub(crate) fn open(&self, connections: u32, aws: &SdkConfig) -> anyhow::Result<tenet_database::Database> {
+        let (cluster, peer, identity, ca) = match self {
+            Self::Url(url) => {
+                let endpoint = Endpoint::parse(url).context("TENET_DATABASE_URL")?;
+                return Ok(tenet_database::Database::new(endpoint, connections));
+            }
+            Self::Dsql { cluster, peer, identity, ca } => (cluster, peer, identity, ca),
         };
-        let mut cluster = cluster.clone();
-        if let Some(path) = ca {
+        let read = |path: &PathBuf| {
             let pem = std::fs::read_to_string(path);
-            cluster.authorities = Some(pem.with_context(|| format!("TENET_DSQL_CA: cannot read {}", path.display()))?);
-        }
-        Endpoint::dsql(&cluster, aws).map_err(|error| match error.part() {
-            Some(part) => anyhow!("TENET_DSQL_{}: {error}", part.to_uppercase()),
-            None => anyhow!(error),
-        })
+            pem.with_context(|| format!("TENET_DSQL_CA: cannot read {}", path.display()))
+        };
+        let authorities = ca.as_ref().map(read).transpose()?;
+        let endpoint = |cluster: &Dsql, prefix: &str| {
+            let cluster = Dsql { authorities: authorities.clone(), ..cluster.clone() };
+            Endpoint::dsql(&cluster, aws).map_err(|error| match error.part() {
+                // Both have these.
+                Some(part @ ("role" | "ca")) => anyhow!("TENET_DSQL_{}: {error}", part.to_uppercase()),
+                Some(part) => anyhow!("{prefix}_{}: {error}", part.to_uppercase()),
+                None => anyhow!(error),
+            })
+        };
+        let home = endpoint(cluster, "TENET_DSQL")?;
+        let Some(peer) = peer else { return Ok(tenet_database::Database::new(home, connections)) };
+        let peer = endpoint(peer, "TENET_DSQL_PEER")?;
+        let identity = identity.map(Uuid::into_bytes);
+        Ok(tenet_database::Database::with_peer(home, peer, identity, connections))
     }
 }
 
@@ -188,20 +227,30 @@ mod tests {
     fn there_is_one_database_and_a_function_is_not_its_administrator() {
         const ENDPOINT: (&str, &str) = ("TENET_DSQL_ENDPOINT", "abcdefghijklmnopqrstuvwxyz.dsql.us-east-1.on.aws");
         const ROLE: (&str, &str) = ("TENET_DSQL_ROLE", "app");
+        const PEER: (&str, &str) = ("TENET_DSQL_PEER_ENDPOINT", "zbcdefghijklmnopqrstuvwxyz.dsql.us-west-2.on.aws");
         let without: Vec<_> = FULL.into_iter().filter(|(name, _)| *name != "TENET_DATABASE_URL").collect();
         let with = |more: &[(&'static str, &'static str)]| read(&[&without[..], more].concat());
 
         let named = [("AWS_LAMBDA_FUNCTION_NAME", "orders"), ("AWS_LAMBDA_FUNCTION_VERSION", "7")];
-        let Database::Dsql { cluster, ca } = with(&[&[ENDPOINT, ROLE], &named[..]].concat()).unwrap().database else {
+        let Database::Dsql { cluster, peer: None, identity: None, ca } =
+            with(&[&[ENDPOINT, ROLE], &named[..]].concat()).unwrap().database
+        else {
             panic!("not DSQL")
         };
         assert_eq!((cluster.role.as_str(), cluster.application.as_str(), ca), ("app", "orders:7", None));
+
+        let Database::Dsql { peer: Some(peer), .. } = with(&[ENDPOINT, ROLE, PEER]).unwrap().database else {
+            panic!("no peer")
+        };
+        assert_eq!((peer.endpoint.as_str(), peer.role.as_str(), peer.region), (PEER.1, "app", None));
 
         for (more, names, why) in [
             (vec![ENDPOINT, ROLE, ("TENET_DATABASE_URL", "postgres://app@db/x")], "TENET_DATABASE_URL", "one database"),
             (vec![ENDPOINT], "TENET_DSQL_ROLE", "not set"),
             (vec![ENDPOINT, ("TENET_DSQL_ROLE", "admin")], "TENET_DSQL_ROLE", "change the schema"),
             (vec![ROLE], "TENET_DSQL_ROLE", "without TENET_DSQL_ENDPOINT"),
+            (vec![ENDPOINT, ROLE, ("TENET_DSQL_PEER_REGION", "us-west-2")], "TENET_DSQL_PEER_REGION", "PEER_ENDPOINT"),
+            (vec![ENDPOINT, ROLE, PEER, ("TENET_DSQL_IDENTITY", "me")], "TENET_DSQL_IDENTITY", "UUID"),
             (vec![], "TENET_DSQL_ENDPOINT", "neither"),
         ] {
             let error = with(&more).unwrap_err().to_string();
@@ -221,8 +270,9 @@ mod tests {
             application: "tenet".to_owned(),
         };
         let refused = |region, ca: Option<&str>| {
-            let database = Database::Dsql { cluster: cluster(region), ca: ca.map(PathBuf::from) };
-            database.endpoint(&aws).unwrap_err().to_string()
+            let cluster = cluster(region);
+            let database = Database::Dsql { cluster, peer: None, identity: None, ca: ca.map(PathBuf::from) };
+            database.open(1, &aws).err().unwrap().to_string()
         };
         assert!(refused(None, None).starts_with("TENET_DSQL_REGION: "));
         assert!(refused(Some("US"), None).starts_with("TENET_DSQL_REGION: "));

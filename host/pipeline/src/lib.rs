@@ -37,5 +37,5 @@ pub use invocation::Invocation;
 pub use pipeline::{Handled, Pending, Pipeline};
 pub use relay::Relayed;
 pub use selection::{Operations, UnknownRule};
-pub use summary::{MEASURED, Measured};
+pub use summary::MEASURED;
 pub use system_clock::SystemClock;

@@ -231,7 +231,8 @@ impl Pipeline {
                     lost.push(summary::reason(&fault));
                     summary::record_lost(around, &lost);
                     let wait = self.backoff.after(receipt.attempts, &mut jitter);
-                    let again = receipt.attempts < self.backoff.attempts && self.has_time(request, wait);
+                    let again =
+                        receipt.attempts < self.backoff.attempts && !fault.is_shut() && self.has_time(request, wait);
                     tracing::info!(%fault, unknown, again, wait_us = wait.as_micros() as u64, "attempt lost");
                     if again {
                         self.clock.sleep(wait).await;

@@ -1,24 +1,13 @@
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
-use tenet_core::{Fault, IdempotencyKey, Receipt, Request, Trace, hex};
+use tenet_core::{Fault, IdempotencyKey, Measured, Receipt, Request, Trace, hex};
 use tracing::Span;
 use tracing::field::Empty;
 
 use crate::{Answer, Relayed, Status};
 
-/// What a kind of line in the log counts, for whoever makes metrics of it.
-#[derive(Clone, Copy, Debug)]
-pub struct Measured {
-    /// The name of the event that is the line.
-    pub name: &'static str,
-    /// The members that its metrics are kept apart by: one set each.
-    pub dimensions: &'static [&'static [&'static str]],
-    /// The members that are metrics, and CloudWatch's name of their unit.
-    pub metrics: &'static [(&'static str, &'static str)],
-}
-
-/// All lines that count something.
+/// All lines of this crate that count something.
 pub const MEASURED: [Measured; 2] = [REQUEST, RELAY];
 
 /// What a request's line counts.

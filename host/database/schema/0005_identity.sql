@@ -1,0 +1,4 @@
+CREATE TABLE IF NOT EXISTS tenet.identity (
+    one int PRIMARY KEY CHECK (one = 1),
+    id uuid NOT NULL
+)

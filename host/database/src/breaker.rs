@@ -1,0 +1,259 @@
+use std::time::{Duration, Instant};
+
+/// Failures in a row after which nothing is tried for a while. One that is not followed by
+/// another is a connection that had died of age, and two are a thaw.
+const FAILURES: u32 = 5;
+
+/// How long nothing is tried at first; it doubles each time that trying again fails, up to the
+/// last. Each is cut by up to a quarter by chance, so that sandboxes do not come back together.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LAST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Whether an endpoint is worth trying: closed while it is, open while it is not, and half-open
+/// while one finds out.
+///
+/// It has no timer and does no I/O: it is told the time, and how each try went. A try counts
+/// for the state it was allowed in and for no later one.
+#[derive(Debug)]
+pub(crate) struct Breaker {
+    state: State,
+    /// Counts the changes of state.
+    generation: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Closed { failures: u32 },
+    Open { until: Instant, pause: Duration },
+    HalfOpen { pause: Duration },
+}
+
+/// A try that was allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pass {
+    generation: u64,
+}
+
+/// A change of state, by the name of the new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    Opened,
+    Probes,
+    Closed,
+}
+
+impl Change {
+    pub(crate) fn state(self) -> &'static str {
+        match self {
+            Self::Opened => "open",
+            Self::Probes => "half-open",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Self { state: State::Closed { failures: 0 }, generation: 0 }
+    }
+}
+
+impl Breaker {
+    /// Whether the endpoint may be tried now. While it is half-open one try may, and no more.
+    pub(crate) fn admit(&mut self, now: Instant) -> (Option<Pass>, Option<Change>) {
+        match self.state {
+            State::Closed { .. } => (Some(self.pass()), None),
+            State::Open { until, pause } if now >= until => {
+                self.turn(State::HalfOpen { pause });
+                (Some(self.pass()), Some(Change::Probes))
+            }
+            State::Open { .. } | State::HalfOpen { .. } => (None, None),
+        }
+    }
+
+    /// The endpoint did what it was asked.
+    pub(crate) fn succeeded(&mut self, pass: Pass) -> Option<Change> {
+        if pass.generation != self.generation {
+            return None;
+        }
+        match self.state {
+            State::Closed { .. } => {
+                self.state = State::Closed { failures: 0 };
+                None
+            }
+            State::HalfOpen { .. } => {
+                self.turn(State::Closed { failures: 0 });
+                Some(Change::Closed)
+            }
+            State::Open { .. } => None,
+        }
+    }
+
+    /// It could not be reached, or was lost, or was silent. `chance` is from 0 to 1.
+    pub(crate) fn failed(&mut self, pass: Pass, now: Instant, chance: f64) -> Option<Change> {
+        if pass.generation != self.generation {
+            return None;
+        }
+        let pause = match self.state {
+            State::Closed { failures } if failures + 1 < FAILURES => {
+                self.state = State::Closed { failures: failures + 1 };
+                return None;
+            }
+            State::Closed { .. } => FIRST_PAUSE,
+            State::HalfOpen { pause } => LAST_PAUSE.min(pause * 2),
+            State::Open { .. } => return None,
+        };
+        let until = now + pause.mul_f64(1.0 - chance.clamp(0.0, 1.0) / 4.0);
+        self.turn(State::Open { until, pause });
+        Some(Change::Opened)
+    }
+
+    /// Nobody can say how the try went: it was given up. One that was to find out leaves that
+    /// to the next.
+    pub(crate) fn gave_up(&mut self, pass: Pass, now: Instant) -> Option<Change> {
+        match self.state {
+            State::HalfOpen { pause } if pass.generation == self.generation => {
+                self.turn(State::Open { until: now, pause });
+                Some(Change::Opened)
+            }
+            _ => None,
+        }
+    }
+
+    fn pass(&self) -> Pass {
+        Pass { generation: self.generation }
+    }
+
+    fn turn(&mut self, state: State) {
+        self.state = state;
+        self.generation += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Opens a breaker at this moment.
+    fn opened(now: Instant) -> Breaker {
+        let mut breaker = Breaker::default();
+        for _ in 0..FAILURES {
+            let pass = breaker.admit(now).0.unwrap();
+            breaker.failed(pass, now, 0.0);
+        }
+        breaker
+    }
+
+    #[test]
+    fn failures_in_a_row_open_it_and_a_success_between_them_does_not_let_them() {
+        let now = Instant::now();
+        let mut breaker = Breaker::default();
+        for round in 0..10 * FAILURES {
+            let pass = breaker.admit(now).0.unwrap();
+            let change = if round % FAILURES == 0 { breaker.succeeded(pass) } else { breaker.failed(pass, now, 0.0) };
+            assert_eq!(change, None);
+        }
+        assert_eq!(opened(now).admit(now), (None, None));
+    }
+
+    #[test]
+    fn one_finds_out_for_all_and_the_pause_doubles_as_long_as_it_is_in_vain() {
+        let mut now = Instant::now();
+        let mut breaker = opened(now);
+        for pause in [1, 2, 4, 8, 16, 30, 30] {
+            let pause = Duration::from_secs(pause);
+            assert_eq!(breaker.admit(now + pause - Duration::from_millis(1)), (None, None));
+            now += pause;
+            let (probe, change) = breaker.admit(now);
+            assert_eq!((change, breaker.admit(now)), (Some(Change::Probes), (None, None)));
+            assert_eq!(breaker.failed(probe.unwrap(), now, 0.0), Some(Change::Opened));
+        }
+        now += LAST_PAUSE;
+        let probe = breaker.admit(now).0.unwrap();
+        assert_eq!(breaker.succeeded(probe), Some(Change::Closed));
+        assert!(breaker.admit(now).0.is_some());
+    }
+
+    #[test]
+    fn a_probe_that_is_given_up_leaves_it_to_the_next() {
+        let now = Instant::now() + FIRST_PAUSE;
+        let mut breaker = opened(now - FIRST_PAUSE);
+        let probe = breaker.admit(now).0.unwrap();
+        breaker.gave_up(probe, now);
+        assert_eq!(breaker.admit(now).1, Some(Change::Probes));
+    }
+
+    #[test]
+    fn how_a_try_went_that_was_allowed_before_a_change_says_nothing_after_it() {
+        let now = Instant::now();
+        let mut breaker = Breaker::default();
+        let old = breaker.admit(now).0.unwrap();
+        for _ in 0..FAILURES {
+            let pass = breaker.admit(now).0.unwrap();
+            breaker.failed(pass, now, 0.0);
+        }
+        let probe = breaker.admit(now + FIRST_PAUSE).0.unwrap();
+        assert_eq!(breaker.succeeded(old), None);
+        assert_eq!(breaker.failed(old, now, 0.0), None);
+        assert_eq!(breaker.succeeded(probe), Some(Change::Closed));
+    }
+
+    proptest! {
+        /// Whatever happens in whatever order: never two probes at once, never open for longer
+        /// than the last pause, and open only after failures.
+        #[test]
+        fn any_course_of_events_keeps_to_its_rules(events in prop::collection::vec((0..5_u8, 0..40_000_u64, 0.0..1.0), 1..400)) {
+            let mut now = Instant::now();
+            let mut breaker = Breaker::default();
+            let mut passes: Vec<Pass> = Vec::new();
+            let mut probe: Option<Pass> = None;
+            let mut in_a_row = 0;
+            for (event, millis, chance) in events {
+                match event {
+                    0 => now += Duration::from_millis(millis),
+                    1 => {
+                        let (pass, change) = breaker.admit(now);
+                        if change == Some(Change::Probes) {
+                            prop_assert!(probe.is_none());
+                            probe = pass;
+                        }
+                        passes.extend(pass);
+                    }
+                    _ if passes.is_empty() => {}
+                    kind => {
+                        let pass = passes.swap_remove(usize::try_from(millis).unwrap() % passes.len());
+                        let counts = pass.generation == breaker.generation;
+                        let change = match kind {
+                            2 => breaker.succeeded(pass),
+                            3 => breaker.failed(pass, now, chance),
+                            _ => breaker.gave_up(pass, now),
+                        };
+                        in_a_row = match kind {
+                            2 if counts => 0,
+                            3 if counts => in_a_row + 1,
+                            _ => in_a_row,
+                        };
+                        if change == Some(Change::Opened) {
+                            prop_assert!(in_a_row >= FAILURES || probe == Some(pass));
+                        }
+                        if change.is_some() {
+                            in_a_row = 0;
+                        }
+                        if probe == Some(pass) {
+                            probe = None;
+                        }
+                    }
+                }
+                if let State::Open { until, pause } = breaker.state {
+                    prop_assert!(until <= now + LAST_PAUSE && (FIRST_PAUSE..=LAST_PAUSE).contains(&pause));
+                }
+            }
+            // Time alone never leaves it shut for good.
+            if probe.is_none() {
+                prop_assert!(breaker.admit(now + LAST_PAUSE).0.is_some());
+            }
+        }
+    }
+}
