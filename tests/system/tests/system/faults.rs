@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tenet_core::{Clock, Timestamp};
+use tenet_core::Timestamp;
 use tenet_database::Endpoint;
 use tenet_events::{Buses, EventBridge, Subscription};
-use tenet_pipeline::{Answer, Handled, Relayed, Status, SystemClock};
+use tenet_pipeline::{Answer, Handled, Relayed, Status};
 use tenet_test_support::{Dsql, Harm, Relay, Terms};
 use tokio::task::yield_now;
 
@@ -318,7 +318,7 @@ async fn a_bus_that_took_an_event_and_never_said_so_gets_it_again_under_the_same
     let handled = host.invoke(&write("w")).await;
     assert_eq!(handled.answer.status, Status::Accepted);
     assert_eq!(database.count("select count(*) from tenet.outbox").await, 1);
-    assert_eq!(relay(&host).await.delivered, 1);
+    assert_eq!(host.relay().await.delivered, 1);
     assert_eq!(database.count("select count(*) from tenet.outbox").await, 0);
     let events = bus.receive(4).await;
     let ids: HashSet<_> = events.iter().map(|event| event_id(event)).collect();
