@@ -27,8 +27,16 @@ pub(crate) struct Plot<'a> {
     pub(crate) bundle: &'a Path,
     /// A folder for what it has to keep.
     pub(crate) folder: &'a Path,
+    /// Who the database is.
+    pub(crate) identity: String,
     pub(crate) seed: u64,
     pub(crate) mutant: Option<&'a str>,
+}
+
+/// The endpoint of the other region.
+pub(crate) struct Peer {
+    endpoint: String,
+    authority: String,
 }
 
 /// How many invocations each sandbox of a region takes at once. One of them has its events
@@ -43,21 +51,32 @@ impl Region {
         let strict = plot.mutant != Some(Mutant::KeyRowGivesWay.name());
         let dsql = Dsql::start(plot.database, Terms { strict, ..Terms::of(plot.name) }).await;
         let gate = Gate::open(plot.events, plot.seed, Arc::clone(tally)).await?;
-        std::fs::write(plot.folder.join(plot.name), dsql.authority())?;
         Ok(Self { dsql, gate, sandboxes: Vec::new() })
     }
 
-    /// Starts the sandboxes.
-    pub(crate) async fn populate(&mut self, plot: &Plot<'_>, tally: &Arc<Tally>) -> anyhow::Result<()> {
+    /// Starts the sandboxes, which know the way to the peer's endpoint too.
+    pub(crate) async fn populate(&mut self, plot: &Plot<'_>, peer: &Peer, tally: &Arc<Tally>) -> anyhow::Result<()> {
         for (place, at_once) in SANDBOXES.into_iter().enumerate() {
             let name = format!("{} {place}", plot.name);
-            let start = self.start(plot, at_once);
+            let start = self.start(plot, peer, at_once)?;
             self.sandboxes.push(Sandbox::new(name, at_once, start, Arc::clone(tally)).await?);
         }
         Ok(())
     }
 
-    fn start(&self, plot: &Plot<'_>, at_once: usize) -> Start {
+    /// What the other region has to know of it.
+    pub(crate) fn as_peer(&self) -> Peer {
+        Peer { endpoint: self.dsql.endpoint(), authority: self.dsql.authority().to_owned() }
+    }
+
+    /// Writes down who vouches for both endpoints.
+    fn authorities(&self, plot: &Plot<'_>, peer: &Peer) -> anyhow::Result<String> {
+        let path = plot.folder.join(plot.name);
+        std::fs::write(&path, [self.dsql.authority(), &peer.authority].concat())?;
+        Ok(path.display().to_string())
+    }
+
+    fn start(&self, plot: &Plot<'_>, peer: &Peer, at_once: usize) -> anyhow::Result<Start> {
         let mut environment = vec![
             ("AWS_LAMBDA_FUNCTION_NAME", "campaign".to_owned()),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512".to_owned()),
@@ -72,7 +91,10 @@ impl Region {
             ("TENET_DSQL_ENDPOINT", self.dsql.endpoint()),
             ("TENET_DSQL_ADDRESS", "127.0.0.1".to_owned()),
             ("TENET_DSQL_ROLE", "app".to_owned()),
-            ("TENET_DSQL_CA", plot.folder.join(plot.name).display().to_string()),
+            ("TENET_DSQL_CA", self.authorities(plot, peer)?),
+            ("TENET_DSQL_PEER_ENDPOINT", peer.endpoint.clone()),
+            ("TENET_DSQL_PEER_ADDRESS", "127.0.0.1".to_owned()),
+            ("TENET_DSQL_IDENTITY", plot.identity.clone()),
             ("TENET_EVENT_BUS", plot.bus.to_owned()),
             ("TENET_BUNDLE", plot.bundle.display().to_string()),
         ];
@@ -81,10 +103,10 @@ impl Region {
         }
         environment.extend(plot.mutant.map(|mutant| ("TENET_MUTANT", mutant.to_owned())));
         let bootstrap = plot.bootstrap.to_owned();
-        Box::new(move || {
+        Ok(Box::new(move || {
             let mut command = Command::new(&bootstrap);
             command.env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
             command
-        })
+        }))
     }
 }

@@ -82,6 +82,7 @@ impl Round {
     async fn run_on(&self, database: &Database, means: &Means) -> anyhow::Result<Report> {
         let client = connect(&database.url).await?;
         accounts::open(&client).await?;
+        let identity: String = client.query_one("SELECT id::text FROM tenet.identity", &[]).await?.get(0);
         let folder = bundle(&means.bundle)?;
         let tally = Arc::new(Tally::default());
         let buses = [Bus::create_at(&means.events, REGIONS[0]).await, Bus::create_at(&means.events, REGIONS[1]).await];
@@ -95,13 +96,15 @@ impl Round {
             bootstrap: &means.bootstrap,
             bundle: folder.path(),
             folder: folder.path(),
+            identity: identity.clone(),
             seed: self.seed.wrapping_add(place as u64),
             mutant: self.mutant.as_deref(),
         };
         let (east, west) = (plot(0), plot(1));
         let mut regions = [Region::new(&east, &tally).await?, Region::new(&west, &tally).await?];
-        regions[0].populate(&east, &tally).await?;
-        regions[1].populate(&west, &tally).await?;
+        let [at_east, at_west] = regions.each_ref().map(Region::as_peer);
+        regions[0].populate(&east, &at_west, &tally).await?;
+        regions[1].populate(&west, &at_east, &tally).await?;
         let ears = Ears::at(buses);
 
         let journal = Journal::new();

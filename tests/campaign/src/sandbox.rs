@@ -178,7 +178,7 @@ impl Running {
 
 /// Adds up what the function's log measures.
 async fn listen(mut log: BufReader<tokio::process::ChildStdout>, tally: Arc<Tally>) {
-    const MEASURED: [&str; 8] = [
+    const MEASURED: [&str; 10] = [
         "Conflicts",
         "SchemaConflicts",
         "UnknownCommits",
@@ -186,6 +186,8 @@ async fn listen(mut log: BufReader<tokio::process::ChildStdout>, tally: Arc<Tall
         "EventsLeft",
         "EventsRelayed",
         "EventsParked",
+        "KeysExpired",
+        "BreakerOpened",
         "attempts",
     ];
     let mut line = String::new();

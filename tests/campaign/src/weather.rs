@@ -29,7 +29,13 @@ pub(crate) async fn over(region: &Region, seed: u64, tally: &Tally, until: Insta
         }
         region.gate.whims([0, 0, 3, 10][random.usize(0..4)]);
         sleep(Duration::from_millis(random.u64(300..1500))).await;
-        match random.u32(0..10) {
+        match random.u32(0..12) {
+            2 => {
+                tally.count("endpoint: down for a while");
+                region.dsql.go_down();
+                sleep(Duration::from_millis(random.u64(200..2500))).await;
+                region.dsql.come_up();
+            }
             0 => {
                 tally.count("wire: all connections cut");
                 region.dsql.cut();
@@ -61,6 +67,7 @@ pub(crate) async fn reaper(regions: &[Region; 2], seed: u64, tally: &Tally, unti
 pub(crate) fn clear(regions: &[Region; 2]) {
     for region in regions {
         region.dsql.spare();
+        region.dsql.come_up();
         region.gate.whims(0);
     }
 }

@@ -91,9 +91,12 @@ impl Dsql {
                 turned_away: watch::Sender::default(),
             }),
         };
-        let door = Arc::clone(&endpoint.door);
+        let (door, wire) = (Arc::clone(&endpoint.door), Arc::clone(&endpoint.wire));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                if wire.is_down() {
+                    continue;
+                }
                 client.set_nodelay(true).unwrap();
                 let (door, server, wire) = (Arc::clone(&door), server.clone(), Arc::clone(&wire));
                 tokio::spawn(async move {

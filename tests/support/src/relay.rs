@@ -24,6 +24,9 @@ impl Relay {
         let relay = Self { url, wire: Arc::clone(&wire) };
         tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
+                if wire.is_down() {
+                    continue;
+                }
                 client.set_nodelay(true).unwrap();
                 let (server, wire) = (server.clone(), Arc::clone(&wire));
                 tokio::spawn(async move {

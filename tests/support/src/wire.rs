@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use tokio::sync::watch;
 
@@ -22,6 +22,8 @@ pub struct Wire {
     appointed: Mutex<Option<(u32, Harm)>>,
     mischief: Mutex<Option<Mischief>>,
     harms: watch::Sender<BTreeMap<&'static str, u64>>,
+    /// Whether nobody is let in.
+    down: AtomicBool,
     /// Counts up when all connections are to be cut.
     pub(crate) cuts: watch::Sender<u32>,
     /// Counts up when all connections are to fall silent.
@@ -105,6 +107,21 @@ impl Wire {
     /// Cuts all connections there are.
     pub fn cut(&self) {
         self.cuts.send_modify(|count| *count += 1);
+    }
+
+    /// Cuts all connections and takes no new ones until it comes up again.
+    pub fn go_down(&self) {
+        self.down.store(true, Ordering::SeqCst);
+        self.cut();
+    }
+
+    /// Takes connections again.
+    pub fn come_up(&self) {
+        self.down.store(false, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_down(&self) -> bool {
+        self.down.load(Ordering::SeqCst)
     }
 
     /// Lets nothing through any more on the connections there are, and does not close

@@ -14,6 +14,7 @@ mod database;
 mod dsql;
 mod engine;
 mod events;
+mod failover;
 mod faults;
 mod http;
 mod keys;
