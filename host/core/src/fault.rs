@@ -87,7 +87,7 @@ impl Fault {
             Self::conflict(Some(sqlstate), error.message)
         } else if sqlstate.is_for_rules() {
             Self::sql(error)
-        } else if let Some(limit) = Limit::of_sqlstate(sqlstate) {
+        } else if let Some(limit) = Limit::of_error(sqlstate, &error.message) {
             Self { kind: Kind::Limit(LimitExceeded { limit, allowed: None, used: None }), message: error.to_string() }
         } else {
             Self { kind: Kind::Other(Some(sqlstate)), message: error.to_string() }
@@ -179,6 +179,15 @@ mod tests {
         assert!(reported("40001").is_conflict());
         assert!(reported("23505").sql_error().is_some());
         assert_eq!(reported("54000").limit_exceeded().map(|e| e.limit), Some(Limit::Transaction));
+        for (message, limit) in [
+            ("transaction age limit of 300s exceeded", Limit::TransactionAge),
+            ("transaction row limit exceeded", Limit::TransactionRows),
+            ("transaction size limit 10mb exceeded", Limit::TransactionBytes),
+            ("no more, on average", Limit::Transaction),
+        ] {
+            let fault = Fault::from_sql(SqlError::new(SqlState::new("54000").unwrap(), message));
+            assert_eq!(fault.limit_exceeded().map(|e| e.limit), Some(limit), "{message}");
+        }
         assert_eq!(reported("53200").limit_exceeded().map(|e| e.limit), Some(Limit::QueryMemory));
         let odd = reported("28000");
         assert!(!odd.is_conflict() && odd.sql_error().is_none() && odd.limit_exceeded().is_none());

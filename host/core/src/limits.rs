@@ -97,7 +97,13 @@ pub enum Limit {
     HostCalls,
     /// The guest's call stack.
     Stack,
-    /// The database's own limits on a transaction: rows, bytes, age.
+    /// DSQL's limit on the rows that a transaction writes: [`Limit::MOST_ROWS`].
+    TransactionRows,
+    /// DSQL's limit on the bytes that it writes: [`Limit::MOST_BYTES`].
+    TransactionBytes,
+    /// DSQL's limit on its age, 300 seconds.
+    TransactionAge,
+    /// One of those three, and the database does not say which.
     Transaction,
     /// The database's own limit on the memory of a query.
     QueryMemory,
@@ -132,16 +138,31 @@ impl Limit {
             Self::OutputBytes => "output_bytes",
             Self::HostCalls => "host_calls",
             Self::Stack => "stack",
+            Self::TransactionRows => "transaction_rows",
+            Self::TransactionBytes => "transaction_bytes",
+            Self::TransactionAge => "transaction_age",
             Self::Transaction => "transaction",
             Self::QueryMemory => "query_memory",
         }
     }
 
+    /// The most rows that one transaction inserts, updates and deletes
+    /// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html>).
+    pub const MOST_ROWS: u64 = 3_000;
+
+    /// The most bytes that one transaction changes, by the same page.
+    pub const MOST_BYTES: u64 = 10 << 20;
+
     /// The database's own limit behind an error: 54000 for rows, bytes and age of a
     /// transaction, 53200 for a query's memory
-    /// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html>).
-    pub fn of_sqlstate(sqlstate: SqlState) -> Option<Self> {
+    /// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html>). Which of
+    /// the three it is only the message tells: `transaction age limit of 300s exceeded`.
+    pub fn of_error(sqlstate: SqlState, message: &str) -> Option<Self> {
+        let says = |word: &str| message.split(|c: char| !c.is_alphabetic()).any(|part| part.eq_ignore_ascii_case(word));
         match sqlstate.as_str() {
+            "54000" if says("age") => Some(Self::TransactionAge),
+            "54000" if says("row") || says("rows") => Some(Self::TransactionRows),
+            "54000" if says("size") || says("bytes") => Some(Self::TransactionBytes),
             "54000" => Some(Self::Transaction),
             "53200" => Some(Self::QueryMemory),
             _ => None,

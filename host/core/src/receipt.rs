@@ -11,6 +11,8 @@ pub struct Receipt {
     pub rules: Vec<RuleReceipt>,
     /// Attempts that lost a conflict.
     pub conflicts: u32,
+    /// Those of them that a change of the schema was to blame for: DSQL's OC001.
+    pub schema_conflicts: u32,
     /// Attempts whose COMMIT was never answered.
     pub unknown_commits: u32,
     /// Statements of rules, over all attempts.

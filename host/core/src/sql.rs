@@ -18,6 +18,8 @@ pub struct Outcome {
     pub rows: RowSet,
     /// Rows that its command tag counts.
     pub affected: u64,
+    /// Those of them that it may have written: none where it certainly only reads.
+    pub written: u64,
 }
 
 /// Five characters that say what kind of error the database met.

@@ -59,8 +59,8 @@ impl Database {
 
     /// Opens a connection unless one is there, so that the first request need not wait
     /// for it, and one to the peer where there is one. The error says why there can be none:
-    /// one that is not about reaching it ([`Fault::is_unavailable`], [`Fault::is_deadline`])
-    /// is about a database that is not the one that is meant.
+    /// one that may be gone the next time ([`Fault::is_unavailable`], [`Fault::is_deadline`],
+    /// [`Fault::is_conflict`]), or a database that is not the one that is meant.
     pub async fn warm(&self, deadline: Instant) -> Result<(), Fault> {
         self.route.warm(deadline).await
     }

@@ -18,6 +18,7 @@ pub(crate) struct Query<'c> {
     connection: &'c Connection,
     rows: Message<'c, Result<RowStream, Error>>,
     description: Description<'c>,
+    only_reads: bool,
 }
 
 enum Description<'c> {
@@ -47,9 +48,9 @@ impl<'c> Query<'c> {
 
     /// A statement of the host's own, which knows its columns.
     pub(crate) fn plain(connection: &'c Connection, statement: Encoded) -> Self {
-        let Encoded { sql, parameters, .. } = statement;
+        let Encoded { sql, parameters, only_reads } = statement;
         let rows = Message::new(async move { connection.client.query_typed_raw(&sql, parameters).await });
-        Self { connection, rows, description: Description::Unwanted }
+        Self { connection, rows, description: Description::Unwanted, only_reads }
     }
 
     /// What to launch for it, in order.
@@ -88,7 +89,8 @@ impl<'c> Query<'c> {
         {
             columns = Some(Columns::new(description.columns()).map_err(Trouble::Unreadable)?);
         }
-        Ok(Outcome { rows: columns.map(Columns::finish).unwrap_or_default(), affected })
+        let written = if self.only_reads { 0 } else { affected };
+        Ok(Outcome { rows: columns.map(Columns::finish).unwrap_or_default(), affected, written })
     }
 }
 

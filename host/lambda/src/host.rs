@@ -169,7 +169,7 @@ async fn connect(settings: &Settings, index: &Index) -> anyhow::Result<(Arc<Data
     let database = settings.database.open(index.host.connections, &config)?;
     match database.warm(SystemClock.instant() + CONNECTING).await {
         Ok(()) => {}
-        Err(fault) if fault.is_unavailable() || fault.is_deadline() => {
+        Err(fault) if fault.is_unavailable() || fault.is_deadline() || fault.is_conflict() => {
             // Requests try again, and say 503 as long as it stays away.
             tracing::warn!(%fault, "no connection in the init phase");
         }

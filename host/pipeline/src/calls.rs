@@ -27,11 +27,33 @@ pub(crate) struct State {
     /// Why the host stopped the guest.
     pub(crate) stopped: Option<Stopped>,
     pub(crate) events: Vec<StagedEvent>,
+    pub(crate) written: Written,
     pub(crate) log: Vec<LogLine>,
     /// Waiting for statements that were answered.
     waited: Duration,
     /// Since when the statement that is on its way has been.
     waits_since: Option<Instant>,
+}
+
+/// What the transaction has written so far, as far as tags and parameters show it. What they do
+/// not show the database counts too, and says so.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Written {
+    rows: u64,
+    bytes: u64,
+}
+
+impl Written {
+    /// Whether it stays within DSQL's limits together with these events, the row of the key and
+    /// an answer of so many bytes.
+    pub(crate) fn check(&self, events: &[StagedEvent], answer: usize) -> Result<(), LimitExceeded> {
+        let of_event =
+            |StagedEvent { event, .. }: &StagedEvent| event.source.len() + event.detail_type.len() + event.detail.len();
+        let rows = self.rows + events.len() as u64 + 1;
+        let bytes = self.bytes + (events.iter().map(of_event).sum::<usize>() + answer) as u64;
+        Limit::TransactionRows.check(Limit::MOST_ROWS, rows)?;
+        Limit::TransactionBytes.check(Limit::MOST_BYTES, bytes)
+    }
 }
 
 pub(crate) struct Spent {
@@ -60,6 +82,7 @@ impl Shared {
             spent: None,
             stopped: None,
             events: Vec::new(),
+            written: Written::default(),
             log: Vec::new(),
             waited: Duration::ZERO,
             waits_since: None,
@@ -168,7 +191,7 @@ impl Calls {
         for outcome in outcomes {
             receipt.rows_read += u64::from(outcome.rows.rows);
             receipt.bytes_read += outcome.rows.bytes;
-            receipt.rows_affected += outcome.affected;
+            receipt.rows_affected += outcome.written;
         }
     }
 
@@ -198,6 +221,7 @@ impl Calls {
             state.waits_since = Some(Instant::now());
             attempt
         };
+        let sizes: Vec<_> = statements.iter().map(bytes_of).collect();
         let ran = attempt.run(statements, cap).await;
         let mut state = self.shared.lock();
         state.waited = state.waited();
@@ -206,9 +230,15 @@ impl Calls {
         match ran {
             Ok(Ran::On(outcomes)) => {
                 state.looked_up = true;
+                for (outcome, size) in outcomes.iter().zip(sizes).filter(|(outcome, _)| outcome.written > 0) {
+                    state.written.rows += outcome.written;
+                    state.written.bytes += size;
+                }
+                let within = if self.key.is_some() { state.written.check(&state.events, 0) } else { Ok(()) };
                 drop(state);
                 span.record("rows", outcomes.iter().map(|outcome| outcome.affected).sum::<u64>());
                 self.record(&outcomes);
+                within.map_err(|exceeded| self.stop(Stopped::Limit(exceeded)))?;
                 Ok(Ok(outcomes))
             }
             Ok(Ran::Answered(stored)) => {

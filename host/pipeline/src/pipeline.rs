@@ -13,7 +13,7 @@ use crate::answer::Problem;
 use crate::random::Random;
 use crate::selection::{Keyed, Selected};
 use crate::summary::{self, Published, Summary};
-use crate::trial::{Failure, Over, Trial};
+use crate::trial::{Failure, Interrupted, Over, Trial};
 use crate::within::within;
 use crate::{Answer, Backoff, Operations, Status};
 
@@ -224,11 +224,14 @@ impl Pipeline {
                 }
                 Over::Answered(stored) => course.stored(stored, unknown),
                 Over::Failed(failure) => (course.failed(&failure, unknown), None),
-                Over::Again(fault) => {
+                Over::Again(ended) => {
+                    let fault = &ended.fault;
+                    let reason = summary::reason(fault);
                     unknown |= fault.commit_unknown();
                     receipt.unknown_commits += u32::from(fault.commit_unknown());
                     receipt.conflicts += u32::from(fault.is_conflict());
-                    lost.push(summary::reason(&fault));
+                    receipt.schema_conflicts += u32::from(reason == summary::SCHEMA_CHANGED);
+                    lost.push(reason);
                     summary::record_lost(around, &lost);
                     let wait = self.backoff.after(receipt.attempts, &mut jitter);
                     let again =
@@ -238,7 +241,7 @@ impl Pipeline {
                         self.clock.sleep(wait).await;
                         continue;
                     }
-                    (course.given_up(&fault, unknown), None)
+                    (course.given_up(&ended, unknown, receipt.attempts, self.clock.instant()), None)
                 }
             };
             receipt.round_trips = course.round_trips.load(Ordering::Relaxed);
@@ -312,9 +315,11 @@ impl Course<'_> {
         self.answer(Status::Failed, problem.body())
     }
 
-    fn given_up(&self, fault: &Fault, unknown: bool) -> Answer {
+    fn given_up(&self, ended: &Interrupted, unknown: bool, attempts: u32, now: Instant) -> Answer {
+        let Interrupted { fault, rule, statement } = ended;
         let reference = self.reference();
-        tracing::error!(reference, reason = %fault, "request given up");
+        let elapsed_ms = u64::try_from((now - self.started).as_millis()).unwrap_or(u64::MAX);
+        tracing::error!(reference, rule, statement, attempts, elapsed_ms, reason = %fault, "request given up");
         if unknown {
             self.in_doubt(&reference)
         } else if fault.is_unavailable() {

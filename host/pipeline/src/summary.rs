@@ -20,6 +20,7 @@ const REQUEST: Measured = Measured {
         ("Failures", "Count"),
         ("Unavailable", "Count"),
         ("Conflicts", "Count"),
+        ("SchemaConflicts", "Count"),
         ("UnknownCommits", "Count"),
         ("ColdStarts", "Count"),
         ("EventsPublished", "Count"),
@@ -101,6 +102,10 @@ pub(crate) fn record_lost(span: &Span, lost: &[String]) {
     span.record("lost", lost.join(" "));
 }
 
+/// The reason of a conflict with a change of the schema, as DSQL names it
+/// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/working-with-concurrency-control.html>).
+pub(crate) const SCHEMA_CHANGED: &str = "OC001";
+
 /// Why an attempt was lost: a code of DSQL's, which its message has, or an SQLSTATE, or a word.
 pub(crate) fn reason(fault: &Fault) -> String {
     let text = fault.to_string();
@@ -178,6 +183,7 @@ impl Drop for Summary {
             Failures = is(Status::Failed),
             Unavailable = is(Status::Unavailable),
             Conflicts = receipt.conflicts,
+            SchemaConflicts = receipt.schema_conflicts,
             UnknownCommits = receipt.unknown_commits,
             ColdStarts = u8::from(self.is_first),
             EventsPublished = published.taken,

@@ -33,9 +33,19 @@ pub(crate) enum Over {
     /// The key had an answer already.
     Answered(StoredAnswer),
     /// Nothing came of it, or nothing is known to have come of it; another attempt may do better.
-    Again(Fault),
+    Again(Interrupted),
     /// Nothing came of it and another attempt would end the same.
     Failed(Failure),
+}
+
+/// What ended an attempt that another may do better, and where.
+#[derive(Debug)]
+pub(crate) struct Interrupted {
+    pub(crate) fault: Fault,
+    /// The rule in whose statement it was; none where it was in what the host does itself.
+    pub(crate) rule: Option<String>,
+    /// The statement, counted from 1 over the rule's.
+    pub(crate) statement: Option<u64>,
 }
 
 /// Why an attempt failed: for the log, never for the caller.
@@ -131,7 +141,7 @@ impl Trial<'_> {
             return Err(match stopped {
                 Stopped::Answered(stored) => Over::Answered(stored),
                 Stopped::Limit(exceeded) => fail(Blame::Rule, exceeded.to_string()),
-                Stopped::Fault(fault) => over(fault, Some(rule)),
+                Stopped::Fault(fault) => over(fault, Some((rule, calls.receipt().statements))),
             });
         }
         match call.ended {
@@ -179,6 +189,13 @@ impl Trial<'_> {
         };
         let (accepted, body, events, ended) = match decision {
             Decision::Accept(output) => {
+                if let (Some(_), Err(exceeded)) = (self.key, shared.lock().written.check(&events, output.len())) {
+                    // Nothing of it can be committed, so that it is as if the last rule had gone too far.
+                    drop(attempt);
+                    let rule = self.chain.last().map(|(rule, _)| rule.clone());
+                    let text = exceeded.to_string();
+                    return Over::Failed(Failure { blame: Blame::Rule, rule, out_of_time: false, text });
+                }
                 #[cfg(feature = "mutants")]
                 if tenet_core::Mutant::EventsBeforeCommit.is_alive() {
                     self.publisher.publish(&events, self.request.deadline).await;
@@ -219,16 +236,12 @@ impl Trial<'_> {
 }
 
 /// What a fault of the database means for the attempt.
-fn over(fault: Fault, rule: Option<&str>) -> Over {
+fn over(fault: Fault, at: Option<(&str, u64)>) -> Over {
+    let rule = at.map(|(rule, _)| rule.to_owned());
     if fault.is_conflict() || fault.commit_unknown() || fault.is_unavailable() {
-        Over::Again(fault)
+        Over::Again(Interrupted { fault, rule, statement: at.map(|(_, statement)| statement) })
     } else {
-        Over::Failed(Failure {
-            blame: fault.blame(),
-            rule: rule.map(str::to_owned),
-            out_of_time: fault.is_deadline(),
-            text: fault.to_string(),
-        })
+        Over::Failed(Failure { blame: fault.blame(), rule, out_of_time: fault.is_deadline(), text: fault.to_string() })
     }
 }
 

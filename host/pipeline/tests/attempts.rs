@@ -718,6 +718,25 @@ async fn a_request_has_one_line_that_counts_all_that_is_measured() {
 }
 
 #[tokio::test]
+async fn a_request_that_is_given_up_names_rule_statement_attempts_and_time_and_a_changed_schema_is_told_apart() {
+    let host = host(writer);
+    let changed = Fault::conflict(
+        Some(SqlState::SERIALIZATION_FAILURE),
+        "schema has been updated by another transaction, please retry: (OC001)",
+    );
+    host.memory.on_run.lock().unwrap().extend([changed.clone(), conflict(), changed.clone(), changed]);
+    let handled = host.pipeline.handle(request("one", "k")).await;
+    assert_eq!(handled.answer.status, Status::Unavailable);
+    assert_eq!((handled.receipt.conflicts, handled.receipt.schema_conflicts), (4, 3));
+    let text = logged();
+    let line = text.lines().find(|line| line.contains("request given up")).unwrap();
+    for part in ["rule=\"first\"", "statement=1", "attempts=4", "elapsed_ms=", "OC001"] {
+        assert!(line.contains(part), "{part} is missing from {line}");
+    }
+    assert!(requests().iter().any(|line| line.contains(" SchemaConflicts=3 ")), "{text}");
+}
+
+#[tokio::test]
 async fn a_trace_travels_with_the_event_and_changes_nothing_else() {
     let traced = |header: &str| Request { trace: Trace::x_ray(header), ..request("one", "k") };
     let host = host(writer);

@@ -72,7 +72,7 @@ impl Ready {
     fn outcomes(&self, statements: &[Statement]) -> Vec<Outcome> {
         let outcome = |_| {
             let rows = self.0.take();
-            Outcome { affected: u64::from(rows.rows), rows }
+            Outcome { affected: u64::from(rows.rows), written: 0, rows }
         };
         statements.iter().map(outcome).collect()
     }

@@ -152,7 +152,7 @@ fn texts<T: AsRef<str>>(values: impl ExactSizeIterator<Item = T> + Clone) -> Res
 }
 
 impl From<Outcome> for wit::Outcome {
-    fn from(Outcome { rows, affected }: Outcome) -> Self {
+    fn from(Outcome { rows, affected, .. }: Outcome) -> Self {
         Self { rows: rows.into(), affected }
     }
 }

@@ -372,3 +372,25 @@ async fn a_row_that_everybody_writes_counts_every_writer_once() {
     assert_eq!(i64::try_from(all.len()).unwrap(), accepted);
     assert_eq!(database.count("select count(*) from tenet.outbox").await, 0);
 }
+
+#[tokio::test]
+async fn a_transaction_of_3000_rows_is_committed_and_one_row_more_is_the_rules_fault() {
+    let database = support::database().await;
+    let regions = Regions::start("guests", database.url());
+    let fill = |key: &str, rows: u32| {
+        let sql = format!("insert into counters select g, 0 from generate_series(1, {rows}) g");
+        format!(r#"{{"operation":"probe","idempotency_key":"{key}","do":"sql","sql":"{sql}"}}"#)
+    };
+    // The row of the key is one of them.
+    let handled = regions.east.invoke(&fill("more", 3000)).await;
+    assert_eq!(handled.answer.status, Status::Failed, "{:?}", handled.answer);
+    assert_eq!(database.count("select count(*) from counters").await, 0);
+    let handled = regions.east.invoke(&fill("most", 2999)).await;
+    assert_eq!(handled.answer.status, Status::Accepted, "{:?}", handled.answer);
+    assert_eq!(handled.receipt.rows_affected, 2999);
+    assert_eq!(database.count("select count(*) from counters").await, 2999);
+    // What is only read is not counted.
+    let read = r#"{"operation":"probe","idempotency_key":"r","do":"sql","sql":"select * from counters"}"#;
+    let handled = regions.east.invoke(read).await;
+    assert_eq!((handled.answer.status, handled.receipt.rows_affected), (Status::Accepted, 0));
+}
