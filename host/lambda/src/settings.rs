@@ -38,7 +38,7 @@ pub(crate) enum Database {
         cluster: Dsql,
         /// `TENET_DSQL_PEER_ENDPOINT`: the endpoint of the peered cluster in the other region,
         /// with `TENET_DSQL_PEER_ADDRESS` and `TENET_DSQL_PEER_REGION`, and the same role.
-        peer: Option<Dsql>,
+        peer: Option<Box<Dsql>>,
         /// `TENET_DSQL_IDENTITY`: who the database is, as `SELECT id FROM tenet.identity` says.
         /// Where it is not set, a sandbox uses the peer only if it has seen home once.
         identity: Option<Uuid>,
@@ -142,11 +142,9 @@ impl Database {
                  a function signs in with a role of its own"
             );
         }
-        let peer = read(PEER_ENDPOINT).map(|endpoint| Dsql {
-            endpoint,
-            address: read("TENET_DSQL_PEER_ADDRESS"),
-            region: read("TENET_DSQL_PEER_REGION"),
-            ..cluster.clone()
+        let peer = read(PEER_ENDPOINT).map(|endpoint| {
+            let (address, region) = (read("TENET_DSQL_PEER_ADDRESS"), read("TENET_DSQL_PEER_REGION"));
+            Box::new(Dsql { endpoint, address, region, ..cluster.clone() })
         });
         if peer.is_none() {
             let of_peer = ["TENET_DSQL_PEER_ADDRESS", "TENET_DSQL_PEER_REGION", "TENET_DSQL_IDENTITY"];
@@ -242,7 +240,7 @@ mod tests {
         let Database::Dsql { peer: Some(peer), .. } = with(&[ENDPOINT, ROLE, PEER]).unwrap().database else {
             panic!("no peer")
         };
-        assert_eq!((peer.endpoint.as_str(), peer.role.as_str(), peer.region), (PEER.1, "app", None));
+        assert_eq!((peer.endpoint.as_str(), peer.role.as_str(), &peer.region), (PEER.1, "app", &None));
 
         for (more, names, why) in [
             (vec![ENDPOINT, ROLE, ("TENET_DATABASE_URL", "postgres://app@db/x")], "TENET_DATABASE_URL", "one database"),

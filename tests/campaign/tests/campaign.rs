@@ -1,6 +1,8 @@
 //! Fixed seeds of the fault campaign: hosts that keep their promises pass all of them, and
 //! hosts that break one on purpose pass none.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it panics")]
+
 use std::path::Path;
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ use anyhow::{Context, bail, ensure};
 use crate::repository::{GUESTS, Repository, words};
 
 /// Licences that ask for no more than a notice.
-const ALLOWED: [&str; 8] = [
+const ALLOWED: [&str; 9] = [
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
     "BSD-3-Clause",
@@ -16,6 +16,7 @@ const ALLOWED: [&str; 8] = [
     "CDLA-Permissive-2.0",
     "ISC",
     "MIT",
+    "MIT-0",
     "Unicode-3.0",
     "Zlib",
 ];
