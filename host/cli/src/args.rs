@@ -62,7 +62,12 @@ pub(crate) enum EventsCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum SchemaCommand {
     /// Apply Tenet's own steps and those of built bundles; what has been applied is left alone.
-    Apply(SchemaArgs),
+    Apply(ApplyArgs),
+    /// Show each step and how it stands; nothing is changed.
+    ///
+    /// Exits with 0 if all are applied, 2 if there is something to do, 3 if a step was applied
+    /// with another text or the database cannot be read.
+    Plan(SchemaArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -204,8 +209,18 @@ pub(crate) struct SchemaArgs {
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
 
-    /// The folders of built bundles whose steps are applied after Tenet's own.
+    /// The folders of built bundles, whose steps come after Tenet's own.
     pub(crate) bundles: Vec<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ApplyArgs {
+    #[command(flatten)]
+    pub(crate) schema: SchemaArgs,
+
+    /// Seconds that all of it may take: an index of a large table takes minutes.
+    #[arg(long, default_value_t = 1800)]
+    pub(crate) timeout: u64,
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use tenet_core::bundle::{CompiledFor, File, INDEX, Index};
 use tenet_engine::{Compiler, Engine, Library, OWN_TARGET};
 
 use crate::args::BuildArgs;
+use crate::lint;
 use crate::report::Problem;
 use crate::waiting::Waiting;
 
@@ -69,6 +70,7 @@ async fn make(source: &Path, out: &Path, target: &str) -> anyhow::Result<Index> 
     let bundle = Bundle::open(source)?;
     bundle.check_events(|pattern| tenet_events::Pattern::of(pattern).map(drop))?;
     let mut index = bundle.build(out, &mut waiting)?;
+    lint::check(out, &index)?;
     let compiler = Compiler::new(target)?;
     let compiled_for = CompiledFor { target: compiler.target().to_owned(), engine: compiler.fingerprint() };
     let up_to_date = index.compiled_for.as_ref() == Some(&compiled_for);

@@ -11,6 +11,7 @@ mod built;
 mod database;
 mod demo;
 mod events;
+mod lint;
 mod local;
 mod new;
 mod payload;
@@ -42,6 +43,7 @@ async fn main() -> ExitCode {
         Command::Run(args) => run::run(&args).await,
         Command::Serve(args) => serve::serve(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::demo(&args).await.map(|()| ExitCode::SUCCESS),
+        Command::Schema { command: SchemaCommand::Plan(args) } => schema::plan(&args).await,
         Command::Schema { command: SchemaCommand::Apply(args) } => {
             schema::apply(&args).await.map(|()| ExitCode::SUCCESS)
         }

@@ -1,29 +1,82 @@
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use aws_config::BehaviorVersion;
 use tenet_core::bundle::Index;
-use tenet_database::{Dsql, Endpoint, Schema, SchemaError};
+use tenet_database::{Dsql, Endpoint, Planned, Schema, SchemaError, Standing};
 
-use crate::args::{DatabaseArgs, SchemaArgs};
+use crate::args::{ApplyArgs, DatabaseArgs, SchemaArgs};
 use crate::built;
+use crate::lint;
 use crate::report::Problem;
 
+/// How long reading how steps stand may take.
+const READING: Duration = Duration::from_secs(60);
+
+/// How long applying them to a new database of this machine's own may take.
+const HERE: Duration = Duration::from_secs(300);
+
+/// The exit code where there is something to do.
+const TO_DO: u8 = 2;
+
 /// Applies Tenet's own steps and then those of the built bundles, in order.
-pub(crate) async fn apply(args: &SchemaArgs) -> anyhow::Result<()> {
-    let bundles = args.bundles.iter().map(|folder| built::read(folder)).collect::<anyhow::Result<Vec<_>>>()?;
-    let steps = apply_by(&endpoint(&args.database).await?, &bundles).await?;
+pub(crate) async fn apply(ApplyArgs { schema, timeout }: &ApplyArgs) -> anyhow::Result<()> {
+    let bundles = bundles(schema)?;
+    let deadline = Instant::now() + Duration::from_secs(*timeout);
+    let steps = apply_by(&endpoint(&schema.database).await?, &bundles, deadline).await?;
     eprintln!("schema: {steps} steps are in place");
     Ok(())
 }
 
-/// Gives the number of steps, those included that had been applied before.
-pub(crate) async fn apply_to(url: &str, bundles: &[(PathBuf, Index)]) -> anyhow::Result<usize> {
-    apply_by(&Endpoint::parse(url)?, bundles).await
+/// Shows how each step stands.
+pub(crate) async fn plan(args: &SchemaArgs) -> anyhow::Result<ExitCode> {
+    let bundles = bundles(args)?;
+    let endpoint = endpoint(&args.database).await?;
+    let plan = Schema::plan(&endpoint, &steps(&bundles)?, Instant::now() + READING).await;
+    let plan = plan.map_err(|error| explain(error, &endpoint, &bundles))?;
+    let (mut to_do, mut changed) = (0, 0);
+    for Planned { step, sql, standing } in &plan {
+        let standing = match standing {
+            Standing::Applied => "applied",
+            Standing::ToDo => {
+                to_do += 1;
+                "to do"
+            }
+            Standing::Changed => {
+                changed += 1;
+                "changed"
+            }
+        };
+        let first = sql.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        println!("{standing:<8} {step:<40} {first}");
+    }
+    if changed > 0 {
+        let what = format!("{changed} steps were applied with another text");
+        bail!(Problem::new(what, "a step is never edited: put the old text back, and add a new step"));
+    }
+    eprintln!("schema: {to_do} of {} steps are to do", plan.len());
+    Ok(if to_do > 0 { ExitCode::from(TO_DO) } else { ExitCode::SUCCESS })
 }
 
-async fn apply_by(endpoint: &Endpoint, bundles: &[(PathBuf, Index)]) -> anyhow::Result<usize> {
-    let applied = Schema::apply(endpoint, &steps(bundles)?).await;
+/// The bundles that are named, with nothing in their steps that DSQL would refuse.
+fn bundles(args: &SchemaArgs) -> anyhow::Result<Vec<(PathBuf, Index)>> {
+    let read = |folder: &PathBuf| {
+        let (folder, index) = built::read(folder)?;
+        lint::check(&folder, &index)?;
+        Ok((folder, index))
+    };
+    args.bundles.iter().map(read).collect()
+}
+
+/// Gives the number of steps, those included that had been applied before.
+pub(crate) async fn apply_to(url: &str, bundles: &[(PathBuf, Index)]) -> anyhow::Result<usize> {
+    apply_by(&Endpoint::parse(url)?, bundles, Instant::now() + HERE).await
+}
+
+async fn apply_by(endpoint: &Endpoint, bundles: &[(PathBuf, Index)], deadline: Instant) -> anyhow::Result<usize> {
+    let applied = Schema::apply(endpoint, &steps(bundles)?, deadline).await;
     applied.map_err(|error| explain(error, endpoint, bundles))
 }
 
@@ -83,7 +136,7 @@ fn steps(bundles: &[(PathBuf, Index)]) -> anyhow::Result<Vec<(String, String)>> 
     Ok(steps)
 }
 
-fn text(folder: &Path, path: impl AsRef<Path>) -> anyhow::Result<String> {
+pub(crate) fn text(folder: &Path, path: impl AsRef<Path>) -> anyhow::Result<String> {
     let path = folder.join(path);
     std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
 }

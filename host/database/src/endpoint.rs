@@ -88,6 +88,11 @@ impl Endpoint {
         Ok(Self { way: Way::Dsql(Arc::new(Cluster::new(dsql, aws)?)) })
     }
 
+    /// Whether it leads to DSQL, which builds indexes in the background only.
+    pub(crate) fn is_dsql(&self) -> bool {
+        matches!(self.way, Way::Dsql(_))
+    }
+
     /// Opens a connection. A server that takes none just now is asked again until the
     /// deadline. Every failure but the deadline's own is [`Fault::unavailable`].
     pub(crate) async fn connect(&self, deadline: Instant) -> Result<Connection, Fault> {

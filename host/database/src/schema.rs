@@ -1,8 +1,10 @@
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 use tenet_core::Fault;
+use tokio::time::timeout_at;
 use tokio_postgres::Error;
 use tokio_postgres::types::Type;
 use tracing::debug;
@@ -10,6 +12,7 @@ use tracing::debug;
 use crate::connection::Connection;
 use crate::endpoint::Endpoint;
 use crate::failure;
+use crate::index_job::{IndexJob, Unbuilt};
 
 /// The host's own steps. The table that remembers steps comes first.
 const OWN: &[(&str, &str)] = &[
@@ -19,6 +22,7 @@ const OWN: &[(&str, &str)] = &[
     ("0004_outbox", include_str!("../schema/0004_outbox.sql")),
     ("0005_identity", include_str!("../schema/0005_identity.sql")),
     ("0006_identity_row", include_str!("../schema/0006_identity_row.sql")),
+    ("0007_keys_by_age", include_str!("../schema/0007_keys_by_age.sql")),
 ];
 
 /// How many of them it takes until steps can be remembered.
@@ -29,7 +33,7 @@ const UNTIL_REMEMBERED: usize = 2;
 const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The longest wait for the connection.
+/// The longest wait for a connection.
 const CONNECTING: Duration = Duration::from_secs(30);
 
 /// The tables of the host and of a bundle, as numbered steps.
@@ -45,6 +49,28 @@ pub struct SchemaError {
     kind: Kind,
 }
 
+/// How a step stands with a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is applied.
+    Applied,
+    /// It is yet to be.
+    ToDo,
+    /// It was applied with another text, which [`Schema::apply`] refuses.
+    Changed,
+}
+
+/// A step and how it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// Its full name: `tenet/NAME` or `bundle/NAME`.
+    pub step: String,
+    /// Its statement.
+    pub sql: String,
+    /// How it stands.
+    pub standing: Standing,
+}
+
 #[derive(Debug)]
 enum Kind {
     Unreachable(Fault),
@@ -52,6 +78,7 @@ enum Kind {
     Changed { step: String },
     Failed { step: String, why: String },
     Memory { why: String },
+    Late { step: Option<String> },
 }
 
 struct Step {
@@ -68,35 +95,88 @@ impl Schema {
     /// Gives the number of steps that are in place then, those applied before included.
     /// Errors name the host's steps `tenet/NAME` and the others `bundle/NAME`. Several
     /// callers at once do no harm.
-    pub async fn apply(endpoint: &Endpoint, steps: &[(String, String)]) -> Result<usize, SchemaError> {
-        let steps = all(steps);
-        let connection = connect(endpoint).await?;
+    ///
+    /// A step `CREATE INDEX ASYNC` is over when the index is built and valid. What leads to a
+    /// PostgreSQL runs it without that word.
+    pub async fn apply(
+        endpoint: &Endpoint,
+        steps: &[(String, String)],
+        deadline: Instant,
+    ) -> Result<usize, SchemaError> {
+        let (steps, under_way) = (all(steps), Mutex::new(None));
+        let applied = Self::apply_all(endpoint, &steps, deadline, &under_way);
+        timeout_at(deadline.into(), applied).await.unwrap_or_else(|_| {
+            let step = under_way.lock().unwrap_or_else(PoisonError::into_inner).take();
+            Err(SchemaError { kind: Kind::Late { step } })
+        })
+    }
 
+    async fn apply_all(
+        endpoint: &Endpoint,
+        steps: &[Step],
+        deadline: Instant,
+        under_way: &Mutex<Option<String>>,
+    ) -> Result<usize, SchemaError> {
+        let connection = connect(endpoint, deadline).await?;
+        let run = async |step: &Step| {
+            *under_way.lock().unwrap_or_else(PoisonError::into_inner) = Some(step.name.clone());
+            step.run(&connection, endpoint.is_dsql()).await
+        };
         if !memory(&connection).await? {
             for step in steps.iter().take(UNTIL_REMEMBERED) {
-                step.run(&connection).await?;
+                run(step).await?;
             }
         }
         let mut to_do = Vec::new();
-        for step in &steps {
+        for step in steps {
             if !step.is_remembered(&connection).await? {
                 to_do.push(step);
             }
         }
         for step in to_do {
-            step.run(&connection).await?;
+            run(step).await?;
         }
         Ok(steps.len())
+    }
+
+    /// How each step stands, in the order in which [`Self::apply`] takes them. Nothing is
+    /// changed.
+    pub async fn plan(
+        endpoint: &Endpoint,
+        steps: &[(String, String)],
+        deadline: Instant,
+    ) -> Result<Vec<Planned>, SchemaError> {
+        let plan = async {
+            let connection = connect(endpoint, deadline).await?;
+            let remembers = memory(&connection).await?;
+            let mut plan = Vec::new();
+            for step in all(steps) {
+                let standing = if !remembers {
+                    Standing::ToDo
+                } else {
+                    match step.is_remembered(&connection).await {
+                        Ok(true) => Standing::Applied,
+                        Ok(false) => Standing::ToDo,
+                        Err(error) if error.changed_step().is_some() => Standing::Changed,
+                        Err(error) => return Err(error),
+                    }
+                };
+                plan.push(Planned { step: step.name, sql: step.sql, standing });
+            }
+            Ok(plan)
+        };
+        let planned = timeout_at(deadline.into(), plan).await;
+        planned.unwrap_or(Err(SchemaError { kind: Kind::Late { step: None } }))
     }
 
     /// An error that names the first of these steps that is not applied, or was with another
     /// text. The steps are those of [`Self::apply`]; nothing is changed.
     pub async fn check(endpoint: &Endpoint, steps: &[(String, String)]) -> Result<(), SchemaError> {
-        let connection = connect(endpoint).await?;
-        let remembers = memory(&connection).await?;
-        for step in all(steps) {
-            if !remembers || !step.is_remembered(&connection).await? {
-                return Err(SchemaError { kind: Kind::Missing { step: step.name } });
+        for Planned { step, standing, .. } in Self::plan(endpoint, steps, Instant::now() + CONNECTING).await? {
+            match standing {
+                Standing::Applied => {}
+                Standing::ToDo => return Err(SchemaError { kind: Kind::Missing { step } }),
+                Standing::Changed => return Err(SchemaError { kind: Kind::Changed { step } }),
             }
         }
         Ok(())
@@ -109,8 +189,11 @@ fn all(steps: &[(String, String)]) -> Vec<Step> {
     own.chain(steps.iter().map(|(name, sql)| Step::new("bundle", name, sql))).collect()
 }
 
-async fn connect(endpoint: &Endpoint) -> Result<Connection, SchemaError> {
-    endpoint.connect(Instant::now() + CONNECTING).await.map_err(|fault| SchemaError { kind: Kind::Unreachable(fault) })
+async fn connect(endpoint: &Endpoint, deadline: Instant) -> Result<Connection, SchemaError> {
+    endpoint
+        .connect(deadline.min(Instant::now() + CONNECTING))
+        .await
+        .map_err(|fault| SchemaError { kind: Kind::Unreachable(fault) })
 }
 
 impl Step {
@@ -119,23 +202,31 @@ impl Step {
     }
 
     /// Runs the step and remembers it, unless another host does meanwhile.
-    async fn run(&self, connection: &Connection) -> Result<(), SchemaError> {
+    async fn run(&self, connection: &Connection, on_dsql: bool) -> Result<(), SchemaError> {
+        let index = IndexJob::of(&self.sql);
         let mut tries = 1;
         loop {
-            match connection.client.batch_execute(&self.sql).await {
+            let ran = match &index {
+                Some(index) if on_dsql => index.run(&self.sql, connection).await,
+                Some(index) => {
+                    connection.client.batch_execute(&index.at_once(&self.sql)).await.map_err(Unbuilt::Refused)
+                }
+                None => connection.client.batch_execute(&self.sql).await.map_err(Unbuilt::Refused),
+            };
+            match ran {
                 Ok(()) => {
                     debug!(step = self.name, "schema step applied");
                     return self.remember(connection).await;
                 }
-                Err(error) if may_be_a_race(&error) => {
+                Err(unbuilt) if unbuilt.error().is_some_and(may_be_a_race) => {
                     if memory(connection).await? && self.is_remembered(connection).await? {
                         return Ok(());
                     }
                     if tries == TRIES {
-                        return Err(self.failed(&error));
+                        return Err(self.failed(&unbuilt));
                     }
                 }
-                Err(error) => return Err(self.failed(&error)),
+                Err(unbuilt) => return Err(self.failed(&unbuilt)),
             }
             tokio::time::sleep(PAUSE * tries).await;
             tries += 1;
@@ -156,7 +247,7 @@ impl Step {
             match remembered {
                 Ok(_) => {}
                 Err(error) if tries < TRIES && may_be_a_race(&error) => tokio::time::sleep(PAUSE * tries).await,
-                Err(error) => return Err(self.failed(&error)),
+                Err(error) => return Err(self.failed(&Unbuilt::Refused(error))),
             }
             tries += 1;
         }
@@ -169,7 +260,7 @@ impl Step {
             .client
             .query_typed("SELECT sha256 FROM tenet.steps WHERE name = $1", &[(&self.name, Type::TEXT)])
             .await
-            .map_err(|error| self.failed(&error))?;
+            .map_err(|error| self.failed(&Unbuilt::Refused(error)))?;
         match rows.first() {
             None => Ok(false),
             Some(row) if row.try_get::<_, &[u8]>(0).is_ok_and(|digest| digest == self.digest) => Ok(true),
@@ -177,8 +268,8 @@ impl Step {
         }
     }
 
-    fn failed(&self, error: &Error) -> SchemaError {
-        SchemaError { kind: Kind::Failed { step: self.name.clone(), why: failure::describe(error) } }
+    fn failed(&self, unbuilt: &Unbuilt) -> SchemaError {
+        SchemaError { kind: Kind::Failed { step: self.name.clone(), why: unbuilt.describe() } }
     }
 }
 
@@ -211,7 +302,7 @@ impl SchemaError {
     pub fn missing_step(&self) -> Option<&str> {
         match &self.kind {
             Kind::Missing { step } => Some(step),
-            Kind::Unreachable(_) | Kind::Changed { .. } | Kind::Failed { .. } | Kind::Memory { .. } => None,
+            _ => None,
         }
     }
 
@@ -219,7 +310,7 @@ impl SchemaError {
     pub fn changed_step(&self) -> Option<&str> {
         match &self.kind {
             Kind::Changed { step } => Some(step),
-            Kind::Unreachable(_) | Kind::Missing { .. } | Kind::Failed { .. } | Kind::Memory { .. } => None,
+            _ => None,
         }
     }
 }
@@ -233,6 +324,10 @@ impl fmt::Display for SchemaError {
                 write!(f, "the schema step {step} was applied with another text; a step is never edited, add a new one")
             }
             Kind::Failed { step, why } => write!(f, "the schema step {step} failed: {why}"),
+            Kind::Late { step: Some(step) } => {
+                write!(f, "the time ran out while the schema step {step} was applied; what came before it is in place")
+            }
+            Kind::Late { step: None } => f.write_str("the time ran out before the schema steps could be read"),
             Kind::Memory { why } => write!(f, "the schema steps applied so far could not be read: {why}"),
         }
     }

@@ -100,7 +100,7 @@ impl Dialect {
                     let text = "asynchronous DDL is not supported in multi-statement queries";
                     return Verdict::Refuse(unsupported(text));
                 }
-                return Verdict::Job([&sql[..at], &sql[end..]].concat());
+                return Verdict::Job([&sql[..at], "CONCURRENTLY", &sql[end..]].concat());
             }
         }
         Verdict::Pass
@@ -386,7 +386,7 @@ mod tests {
     fn an_index_is_built_in_the_background_and_alone() {
         let mut dialect = Dialect::default();
         let sql = "CREATE UNIQUE INDEX ASYNC IF NOT EXISTS i ON t (a)";
-        assert_eq!(said(&mut dialect, sql).unwrap(), "-> CREATE UNIQUE INDEX  IF NOT EXISTS i ON t (a)");
+        assert_eq!(said(&mut dialect, sql).unwrap(), "-> CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON t (a)");
         assert!(said(&mut dialect, "SELECT 1; CREATE INDEX ASYNC i ON t (a)").is_some());
     }
 

@@ -270,6 +270,9 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
         let (Some(dialect), Some(statement)) = (&mut *self.dialect.lock().unwrap(), message.statement()) else {
             return (message, false);
         };
+        if statement.contains(JOBS) {
+            return (message.with_statement(&statement.replace(JOBS, &self.wire.look_at_jobs())), false);
+        }
         match dialect.judge(&statement) {
             Verdict::Pass => (message, false),
             Verdict::Job(instead) => (message.with_statement(&instead), true),
@@ -328,7 +331,13 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
         if let (b'C', Some((sqlstate, text))) = (message.tag, cycle.instead) {
             return vec![Message::error(Severity::Error, sqlstate, text, None)];
         }
+        let job = |id: String| {
+            let description = cycle.simple.then(|| Message::column(JOB));
+            description.into_iter().chain([Message::row(&id), Message { tag: b'C', body: b"CREATE INDEX\0".to_vec() }])
+        };
         match message.tag {
+            // What the server says at once the job says when it is over.
+            b'E' if cycle.job => job(self.wire.job(Some(message.text_of_error()))).collect(),
             b'E' => {
                 let text = String::from_utf8_lossy(&message.body).into_owned();
                 let refusals = self.refusals.lock().unwrap();
@@ -341,11 +350,7 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
                 }
             }
             b'n' if cycle.job => vec![Message::column(JOB)],
-            b'C' if cycle.job && message.body.starts_with(b"CREATE INDEX") => {
-                let id: String = std::iter::repeat_with(fastrand::lowercase).take(26).collect();
-                let description = cycle.simple.then(|| Message::column(JOB));
-                description.into_iter().chain([Message::row(&id), message]).collect()
-            }
+            b'C' if cycle.job && message.body.starts_with(b"CREATE INDEX") => job(self.wire.job(None)).collect(),
             _ => vec![message],
         }
     }
@@ -392,6 +397,9 @@ impl State {
         self.outstanding.is_empty() && !self.open && self.status == b'I'
     }
 }
+
+/// Where DSQL tells of jobs.
+const JOBS: &str = "sys.jobs";
 
 /// What no server can parse, and complains of by its name.
 fn stand_in(number: usize) -> String {

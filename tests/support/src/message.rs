@@ -42,6 +42,13 @@ impl Message {
         Self { tag: b'E', body: text.into_bytes() }
     }
 
+    /// What an error says.
+    pub(crate) fn text_of_error(&self) -> String {
+        let fields = self.body.split(|byte| *byte == 0);
+        let text = fields.filter_map(|field| field.strip_prefix(b"M")).next().unwrap_or_default();
+        String::from_utf8_lossy(text).into_owned()
+    }
+
     pub(crate) fn password_wanted() -> Self {
         Self { tag: b'R', body: 3_u32.to_be_bytes().to_vec() }
     }

@@ -22,12 +22,24 @@ pub struct Wire {
     appointed: Mutex<Option<(u32, Harm)>>,
     mischief: Mutex<Option<Mischief>>,
     harms: watch::Sender<BTreeMap<&'static str, u64>>,
+    jobs: Mutex<Vec<Job>>,
+    /// How many looks at a job that is begun now find it unfinished.
+    slowness: AtomicU32,
     /// Whether nobody is let in.
     down: AtomicBool,
     /// Counts up when all connections are to be cut.
     pub(crate) cuts: watch::Sender<u32>,
     /// Counts up when all connections are to fall silent.
     pub(crate) silences: watch::Sender<u32>,
+}
+
+/// The building of an index in the background.
+struct Job {
+    id: String,
+    /// Why there is no valid index.
+    failed: Option<String>,
+    /// How many looks find it unfinished.
+    looks: u32,
 }
 
 impl Wire {
@@ -107,6 +119,35 @@ impl Wire {
     /// Cuts all connections there are.
     pub fn cut(&self) {
         self.cuts.send_modify(|count| *count += 1);
+    }
+
+    /// Lets so many looks at each job that is begun from now on find it unfinished.
+    pub fn slow_jobs(&self, looks: u32) {
+        self.slowness.store(looks, Ordering::SeqCst);
+    }
+
+    /// Notes a job, and what came of it.
+    pub(crate) fn job(&self, failed: Option<String>) -> String {
+        let id: String = std::iter::repeat_with(fastrand::lowercase).take(26).collect();
+        let looks = self.slowness.load(Ordering::SeqCst);
+        self.jobs.lock().unwrap().push(Job { id: id.clone(), failed, looks });
+        id
+    }
+
+    /// What `sys.jobs` is to whoever looks at it now.
+    pub(crate) fn look_at_jobs(&self) -> String {
+        let mut rows = vec!["(NULL::text, NULL::text, NULL::text)".to_owned()];
+        for Job { id, failed, looks } in self.jobs.lock().unwrap().iter_mut() {
+            let status = match (*looks, &failed) {
+                (1.., _) => "processing",
+                (0, Some(_)) => "failed",
+                (0, None) => "completed",
+            };
+            *looks = looks.saturating_sub(1);
+            let details = failed.as_deref().filter(|_| status == "failed").unwrap_or_default().replace('\'', "''");
+            rows.push(format!("('{id}', '{status}', '{details}')"));
+        }
+        format!("(VALUES {}) AS jobs (job_id, status, details)", rows.join(", "))
     }
 
     /// Cuts all connections and takes no new ones until it comes up again.

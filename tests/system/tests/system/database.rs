@@ -587,7 +587,7 @@ async fn a_database_that_is_not_there_is_unavailable() {
         let mut attempt = ledger(url).open(write("k"));
         let fault = fault(&mut attempt, increment(1)).await;
         assert!(fault.is_unavailable() && !fault.to_string().contains("hunter2"), "{fault}");
-        assert!(Schema::apply(&Endpoint::parse(url).unwrap(), &[]).await.unwrap_err().is_unavailable());
+        assert!(Schema::apply(&Endpoint::parse(url).unwrap(), &[], later()).await.unwrap_err().is_unavailable());
     }
 }
 
@@ -606,11 +606,11 @@ async fn a_schema_is_applied_twice_and_from_several_places_at_once_without_harm(
     // Not written to be applied twice, so that the second one has to find out.
     let steps = [("0001_things".to_owned(), "CREATE TABLE things (id int PRIMARY KEY)".to_owned())];
     let (a, b, c) = tokio::join!(
-        Schema::apply(&endpoint, &steps),
-        Schema::apply(&endpoint, &steps),
-        Schema::apply(&endpoint, &steps),
+        Schema::apply(&endpoint, &steps, later()),
+        Schema::apply(&endpoint, &steps, later()),
+        Schema::apply(&endpoint, &steps, later()),
     );
-    let again = Schema::apply(&endpoint, &steps).await;
+    let again = Schema::apply(&endpoint, &steps, later()).await;
     for applied in [a, b, c, again] {
         assert_eq!(applied.unwrap(), 5);
     }
@@ -625,15 +625,15 @@ async fn a_step_that_was_edited_is_refused_by_name_before_anything_is_applied() 
     let endpoint = Endpoint::parse(database.url()).unwrap();
     let step = |name: &str, sql: &str| (name.to_owned(), sql.to_owned());
     let first = step("0001_things", "CREATE TABLE things (id int PRIMARY KEY)");
-    Schema::apply(&endpoint, &[first]).await.unwrap();
+    Schema::apply(&endpoint, &[first], later()).await.unwrap();
     let new = step("0000_more", "CREATE TABLE more (id int PRIMARY KEY)");
     let edited = step("0001_things", "CREATE TABLE things (id bigint PRIMARY KEY)");
-    let error = Schema::apply(&endpoint, &[new, edited]).await.unwrap_err();
+    let error = Schema::apply(&endpoint, &[new, edited], later()).await.unwrap_err();
     assert_eq!(error.changed_step(), Some("bundle/0001_things"));
     assert!(error.to_string().contains("bundle/0001_things"), "{error}");
     assert_eq!(database.count("select count(*) from pg_tables where tablename = 'more'").await, 0);
 
     let broken = step("0002_broken", "CREATE TABEL x (id int)");
-    let error = Schema::apply(&endpoint, &[broken]).await.unwrap_err();
+    let error = Schema::apply(&endpoint, &[broken], later()).await.unwrap_err();
     assert!(error.to_string().contains("bundle/0002_broken") && error.changed_step().is_none(), "{error}");
 }

@@ -443,10 +443,10 @@ async fn the_schema_is_applied_as_admin_and_by_nobody_else() {
 
     let step = |name: &str, sql: &str| [(name.to_owned(), sql.to_owned())];
     let admin = Endpoint::dsql(&Dsql { role: Dsql::ADMIN.to_owned(), ..cluster(&stand_in) }, &aws().await).unwrap();
-    Schema::apply(&admin, &step("0001_index", "CREATE INDEX ASYNC IF NOT EXISTS i ON transactions (region)"))
+    Schema::apply(&admin, &step("0001_index", "CREATE INDEX ASYNC IF NOT EXISTS i ON transactions (region)"), later())
         .await
         .unwrap();
-    let error = Schema::apply(&admin, &step("0002_sequence", "CREATE SEQUENCE s")).await.unwrap_err();
+    let error = Schema::apply(&admin, &step("0002_sequence", "CREATE SEQUENCE s"), later()).await.unwrap_err();
     assert!(error.to_string().contains("requires an explicit CACHE"), "{error}");
 }
 

@@ -27,5 +27,6 @@ mod parked;
 mod pipeline;
 mod readme;
 mod rules;
+mod schema;
 mod sources;
 mod support;

@@ -1,0 +1,1 @@
+CREATE INDEX ASYNC IF NOT EXISTS idx_transactions_timestamp ON transactions (timestamp);

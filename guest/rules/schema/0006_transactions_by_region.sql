@@ -1,0 +1,1 @@
+CREATE INDEX ASYNC IF NOT EXISTS idx_transactions_region ON transactions (region);
