@@ -612,7 +612,7 @@ async fn a_schema_is_applied_twice_and_from_several_places_at_once_without_harm(
     );
     let again = Schema::apply(&endpoint, &steps, later()).await;
     for applied in [a, b, c, again] {
-        assert_eq!(applied.unwrap(), 5);
+        assert_eq!(applied.unwrap(), 8);
     }
     assert_eq!(database.count("select count(*) from tenet.steps").await, 5);
     let ledger = ledger(database.url());
