@@ -614,7 +614,7 @@ async fn a_schema_is_applied_twice_and_from_several_places_at_once_without_harm(
     for applied in [a, b, c, again] {
         assert_eq!(applied.unwrap(), 8);
     }
-    assert_eq!(database.count("select count(*) from tenet.steps").await, 5);
+    assert_eq!(database.count("select count(*) from tenet.steps").await, 8);
     let ledger = ledger(database.url());
     assert_eq!(ledger.open(write("k")).accept("{}".into(), vec![]).await.unwrap(), Ran::On(()));
 }
