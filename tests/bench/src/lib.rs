@@ -6,6 +6,9 @@
 //! rule on wasmtime and nothing else ([`Bare`]), and as a plain function ([`native`]).
 //! Databases and their waiting are left out by ports that answer at once ([`Ready`]).
 //!
+//! What a transfer costs is compared with the same transfer written by hand on the driver
+//! ([`Direct`]), on the same PostgreSQL.
+//!
 //! Whole functions ([`Function`]) run under as much of Lambda's runtime API as they need: the
 //! released host, and beside it one that only connects (`only-connects`) and one in Python
 //! (`python/handler.py`).
@@ -16,6 +19,7 @@
 
 mod bare;
 mod bundle;
+mod direct;
 mod function;
 pub mod native;
 mod pairs;
@@ -26,6 +30,7 @@ mod stock;
 
 pub use bare::Bare;
 pub use bundle::bundle_of;
+pub use direct::Direct;
 pub use function::{Function, Memory, Program};
 pub use pairs::{Pairs, on_cpu};
 pub use ready::{Ready, request, rows};

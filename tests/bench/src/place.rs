@@ -10,7 +10,19 @@ use tenet_core::bundle::{INDEX, Index};
 /// # Errors
 /// Fails where there is none.
 pub fn guests() -> anyhow::Result<(PathBuf, Index)> {
-    let folder = PathBuf::from(variable("TENET_BENCH_GUESTS")?);
+    bundle("TENET_BENCH_GUESTS")
+}
+
+/// The same of the example rules.
+///
+/// # Errors
+/// Fails where there is none.
+pub fn rules() -> anyhow::Result<(PathBuf, Index)> {
+    bundle("TENET_BENCH_RULES")
+}
+
+fn bundle(variable_name: &str) -> anyhow::Result<(PathBuf, Index)> {
+    let folder = PathBuf::from(variable(variable_name)?);
     let path = folder.join(INDEX);
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("{} cannot be read; run `cargo xtask bench`", path.display()))?;

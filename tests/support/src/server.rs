@@ -27,10 +27,16 @@ impl Server {
         }
     }
 
+    /// A connection on which nothing was sent.
+    pub(crate) async fn reach(&self) -> TcpStream {
+        let server = TcpStream::connect((self.host.as_str(), self.port)).await.unwrap();
+        server.set_nodelay(true).unwrap();
+        server
+    }
+
     /// A connection on which this first message was sent.
     pub(crate) async fn connect(&self, first: &[u8]) -> TcpStream {
-        let mut server = TcpStream::connect((self.host.as_str(), self.port)).await.unwrap();
-        server.set_nodelay(true).unwrap();
+        let mut server = self.reach().await;
         let length = (first.len() as u32 + 4).to_be_bytes();
         server.write_all(&[&length[..], first].concat()).await.unwrap();
         server

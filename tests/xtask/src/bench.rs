@@ -1,7 +1,7 @@
 use tenet_build::{PrivatePostgres, Programs, Toolchain};
 
 use crate::architecture::Architecture;
-use crate::guests::{self, GUESTS};
+use crate::guests::{self, GUESTS, RULES};
 use crate::package::{self, Wanted};
 use crate::release;
 use crate::repository::{Repository, run};
@@ -29,6 +29,7 @@ pub(crate) fn bench(repository: &Repository, name: Option<&str>) -> anyhow::Resu
         };
         cargo
             .env("TENET_BENCH_GUESTS", repository.path(GUESTS))
+            .env("TENET_BENCH_RULES", repository.path(RULES))
             .env("TENET_BENCH_BOOTSTRAP", release::path(repository, Architecture::OWN))
             .env("TENET_BENCH_PYTHON", venv.program("python"))
             .env("TENET_BENCH_DATABASE", postgres.url("postgres"));

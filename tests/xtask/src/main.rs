@@ -34,8 +34,8 @@ usage: cargo xtask TASK
   campaign [--seed N] [--minutes M]
                does harm to two regions' hosts, wires and buses from seed N on for M minutes, and
                counts what was lost, doubled or invented
-  bench [NAME] measure what a call, its rows, a start and a warm answer cost; with NAME only one of
-               call, rows, start, warm
+  bench [NAME] measure what a call, its rows, a start, a transfer and a warm answer cost; with NAME
+               only one of call, rows, start, transfer, warm
   package [x86_64|arm64] [--bundle PATH]
                the zips that Lambda is given, of the function and a bundle's rules (the example
                rules unless one is named), into target/tenet/package

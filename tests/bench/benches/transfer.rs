@@ -1,0 +1,209 @@
+//! Transfers a second, and how long one takes, through the host (pipeline, engine, rules and
+//! ledger; a bus that takes everything at once) beside the same transfer written by hand on
+//! the driver: same PostgreSQL, as many connections, one run. At 1, 8 and 32 clients, and with
+//! a database that is 5 ms away, where round trips are the cost.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use futures_util::future::try_join_all;
+use tenet_bench::{Direct, Pairs, Ready, place, rows};
+use tenet_core::{Clock, IdempotencyKey, Request};
+use tenet_database::{Database, Endpoint, Schema};
+use tenet_engine::{Engine, Library};
+use tenet_pipeline::{Backoff, Operations, Pipeline, Status, SystemClock};
+use tenet_test_support::{Latency, Relay};
+use tokio::runtime::Runtime;
+
+const ACCOUNTS: u64 = 10_000;
+const ROUNDS: usize = 15;
+const ROUND: Duration = Duration::from_millis(700);
+
+const HOST: &str = "the host";
+const DIRECT: &str = "by hand on tokio-postgres";
+
+/// How long each transfer took, in microseconds.
+type Times = Mutex<Vec<f64>>;
+
+fn main() -> anyhow::Result<()> {
+    let runtime = Runtime::new()?;
+    let url = runtime.block_on(database())?;
+    runtime.block_on(round_trips(&url))?;
+    let far = runtime.block_on(Latency::start(&url, Duration::from_millis(5)));
+    for (way, url) in [("beside it", url.as_str()), ("5 ms away", far.url())] {
+        for clients in [1, 8, 32] {
+            compare(&runtime, way, url, clients)?;
+        }
+    }
+    Ok(())
+}
+
+fn compare(runtime: &Runtime, way: &str, url: &str, clients: usize) -> anyhow::Result<()> {
+    let pipeline = pipeline(url, clients)?;
+    let connections = runtime.block_on(try_join_all((0..clients).map(|_| Direct::connect(url))))?;
+    let (of_host, of_direct) = (Times::default(), Times::default());
+    let mut pairs = Pairs::default();
+    pairs.add(DIRECT, || {
+        runtime.block_on(round(&of_direct, connections.iter().map(|connection| by_hand(connection, &of_direct))))
+    });
+    pairs.add(HOST, || runtime.block_on(round(&of_host, (0..clients).map(|_| through_host(&pipeline, &of_host)))));
+    let measured = pairs.run(ROUNDS)?;
+    println!(
+        "\n{clients} clients, a database {way}\n{:>42}{:>12}{:>12}{:>10}",
+        "a second", "p50 µs", "p99 µs", "ratio"
+    );
+    for (name, times) in [(DIRECT, of_direct), (HOST, of_host)] {
+        let mut times = times.into_inner().unwrap_or_default();
+        times.sort_by(f64::total_cmp);
+        let at = |part: f64| times.get((times.len() as f64 * part) as usize).copied().unwrap_or(f64::NAN);
+        let a_second = 1e6 / measured.median(name);
+        println!(
+            "  {name:<28}{a_second:>12.0}{:>12.0}{:>12.0}{:>10.2}",
+            at(0.5),
+            at(0.99),
+            1.0 / measured.ratio(name, DIRECT)
+        );
+    }
+    Ok(())
+}
+
+/// Lets all clients go on for a while, and gives the time for each transfer of all together.
+async fn round<F: Future<Output = anyhow::Result<()>>>(
+    times: &Times,
+    clients: impl Iterator<Item = F>,
+) -> anyhow::Result<Duration> {
+    let count = || times.lock().map(|times| times.len()).unwrap_or_default();
+    let (before, start) = (count(), Instant::now());
+    try_join_all(clients).await?;
+    let done = u32::try_from(count() - before)?;
+    ensure!(done > 0, "nothing was done");
+    Ok(start.elapsed() / done)
+}
+
+/// A transfer that nobody has asked for yet: its id and two accounts.
+fn next() -> (String, String, String) {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let from = fastrand::u64(0..ACCOUNTS);
+    let to = (from + fastrand::u64(1..ACCOUNTS)) % ACCOUNTS;
+    (format!("t-{}", NUMBER.fetch_add(1, Ordering::Relaxed)), format!("a-{from}"), format!("a-{to}"))
+}
+
+fn note(times: &Times, start: Instant) {
+    if let Ok(mut times) = times.lock() {
+        times.push(start.elapsed().as_secs_f64() * 1e6);
+    }
+}
+
+async fn by_hand(connection: &Direct, times: &Times) -> anyhow::Result<()> {
+    let until = Instant::now() + ROUND;
+    while Instant::now() < until {
+        let (id, from, to) = next();
+        let start = Instant::now();
+        let posted = connection.transfer(&id, &from, &to, "0.01").await?;
+        note(times, start);
+        connection.forget(&posted).await?;
+    }
+    Ok(())
+}
+
+async fn through_host(pipeline: &Pipeline, times: &Times) -> anyhow::Result<()> {
+    let until = Instant::now() + ROUND;
+    while Instant::now() < until {
+        let request = request()?;
+        let start = Instant::now();
+        let handled = pipeline.handle(request).await;
+        ensure!(handled.answer.status == Status::Accepted, "{}", handled.answer.body);
+        note(times, start);
+        let pending = handled.pending.context("a transfer has an event")?;
+        pipeline.publish(pending, Instant::now() + Duration::from_secs(60)).await;
+    }
+    Ok(())
+}
+
+fn request() -> anyhow::Result<Request> {
+    let (id, from, to) = next();
+    Ok(Request {
+        operation: "transfer".to_owned(),
+        key: Some(IdempotencyKey::new(id.clone())?),
+        source_key: None,
+        payload: format!(r#"{{"transfer_id":"{id}","from":"{from}","to":"{to}","amount":0.01}}"#),
+        caller: None,
+        region: "us-east-1".to_owned(),
+        now: SystemClock.now(),
+        seed: std::array::from_fn(|_| fastrand::u8(..)),
+        deadline: Instant::now() + Duration::from_secs(60),
+        trace: None,
+    })
+}
+
+fn pipeline(url: &str, connections: usize) -> anyhow::Result<Pipeline> {
+    let (folder, index) = place::rules()?;
+    let connections = u32::try_from(connections)?;
+    Ok(Pipeline::new(
+        Operations::new(&index)?,
+        Arc::new(Database::new(Endpoint::parse(url)?, connections)),
+        Arc::new(Library::open(Engine::new(connections)?, &folder, &index)?),
+        Arc::new(Ready::new(rows(1)?)),
+        Arc::new(SystemClock),
+        Backoff::default(),
+    ))
+}
+
+/// A database of its own with the schema and rich accounts.
+async fn database() -> anyhow::Result<String> {
+    let server = place::database()?;
+    let (client, driver) = tokio_postgres::connect(&server, tokio_postgres::NoTls).await?;
+    tokio::spawn(driver);
+    client.batch_execute("DROP DATABASE IF EXISTS transfers").await?;
+    client.batch_execute("CREATE DATABASE transfers").await?;
+    let (server, _) = server.rsplit_once('/').context("the server's URL names no database")?;
+    let url = format!("{server}/transfers");
+    let (folder, index) = place::rules()?;
+    let read = |file: &tenet_core::bundle::File| {
+        let sql = std::fs::read_to_string(folder.join(&file.path))?;
+        anyhow::Ok((file.path.clone(), sql))
+    };
+    let steps = index.schema.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
+    Schema::apply(&Endpoint::parse(&url)?, &steps, Instant::now() + Duration::from_secs(60)).await?;
+    let (client, driver) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await?;
+    tokio::spawn(driver);
+    let accounts = format!(
+        "INSERT INTO accounts (id, balance, daily_ceiling, opened_at) \
+         SELECT 'a-' || n, 1000000, 1000000000, now() FROM generate_series(0, {}) n",
+        ACCOUNTS - 1
+    );
+    client.batch_execute(&accounts).await?;
+    client.batch_execute("ANALYZE").await?;
+    Ok(url)
+}
+
+/// Waits for the database of one transfer, its event's removal included, as the wire shows them.
+async fn round_trips(url: &str) -> anyhow::Result<()> {
+    let wire = Relay::start(url).await;
+    let connection = Direct::connect(wire.url()).await?;
+    let pipeline = pipeline(wire.url(), 1)?;
+    let times = Times::default();
+    let once = async |of_host: bool| {
+        if of_host {
+            let handled = pipeline.handle(request()?).await;
+            note(&times, Instant::now());
+            pipeline.publish(handled.pending.context("an event")?, Instant::now() + ROUND).await;
+        } else {
+            let (id, from, to) = next();
+            let posted = connection.transfer(&id, &from, &to, "0.01").await?;
+            connection.forget(&posted).await?;
+        }
+        anyhow::Ok(())
+    };
+    println!("Round trips of a transfer, with the removal of its event");
+    for (name, of_host) in [(DIRECT, false), (HOST, true)] {
+        // The first pays for its connection.
+        once(of_host).await?;
+        wire.reset();
+        once(of_host).await?;
+        println!("  {name:<28}{:>12}", wire.round_trips());
+    }
+    Ok(())
+}
