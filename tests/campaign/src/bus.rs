@@ -73,6 +73,11 @@ impl Arrivals {
         self.0.lock().unwrap().clone()
     }
 
+    /// How many ids have arrived.
+    pub(crate) fn count(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+
     /// How many ids have arrived at both buses.
     pub(crate) fn at_both(&self) -> usize {
         let both = |arrived: &&Arrived| (0..2).all(|bus| arrived.values().map(|times| times[bus]).sum::<u32>() > 0);

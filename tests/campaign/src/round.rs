@@ -31,6 +31,9 @@ const REGIONS: [&str; 2] = ["us-east-1", "us-west-2"];
 /// How long a world that is well may take to come to rest.
 const REST: Duration = Duration::from_secs(120);
 
+/// How long nothing may arrive at the buses while something is due.
+const ARRIVING: Duration = Duration::from_secs(30);
+
 /// Between two looks at something that nobody announces.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -108,7 +111,7 @@ impl Round {
         let ears = Ears::at(buses);
 
         let journal = Journal::new();
-        let clients = Clients::new(&regions, &journal, &tally);
+        let clients = Clients::new(&regions, &journal, &tally, &ears.arrivals);
         let until = Instant::now() + self.faults;
         let asking = join_all((0..self.clients).map(|number| clients.client(self.seed ^ (number << 32), until)));
         let (killed, ..) = tokio::join!(
@@ -135,10 +138,10 @@ impl Round {
         if open > 0 {
             journal.wrong(Kind::Failed, None, format!("{open} questions have no answer for good"));
         }
-        empty(&regions, &client, &journal, rest).await?;
+        empty(&regions, &client, &journal).await?;
         let audit = Audit::read(&client, &journal).await?;
         let mut progress = (ears.arrivals.at_both(), Instant::now());
-        while progress.0 < audit.due() && progress.1.elapsed() < Duration::from_secs(15) {
+        while progress.0 < audit.due() && progress.1.elapsed() < ARRIVING {
             sleep(LOOK).await;
             let both = ears.arrivals.at_both();
             if both > progress.0 {
@@ -193,20 +196,29 @@ async fn relay(region: &Region) -> Ended {
     region.sandboxes[0].invoke(&json!({ "tenet": "relay" })).await
 }
 
-/// Has the relays empty the outbox.
-async fn empty(regions: &[Region; 2], client: &Client, journal: &Journal, until: Instant) -> anyhow::Result<()> {
+/// Has the relays empty the outbox, for as long as they get on with it.
+async fn empty(regions: &[Region; 2], client: &Client, journal: &Journal) -> anyhow::Result<()> {
     let mut turns = regions.iter().cycle();
+    let mut least = (i64::MAX, Instant::now());
+    let mut last = String::new();
     loop {
         let left: i64 = client.query_one("SELECT count(*) FROM tenet.outbox", &[]).await?.get(0);
         if left == 0 {
             return Ok(());
         }
-        if Instant::now() >= until {
-            journal.wrong(Kind::Failed, None, format!("{left} events are left in the outbox"));
+        if left < least.0 {
+            least = (left, Instant::now());
+        }
+        if least.1.elapsed() > REST {
+            journal.wrong(Kind::Failed, None, format!("{left} events are left in the outbox; the last turn: {last}"));
             return Ok(());
         }
         if let Some(region) = turns.next() {
-            relay(region).await;
+            last = match relay(region).await {
+                Ended::Answered(answer) => answer.to_string(),
+                Ended::Failed(text) => text,
+                Ended::Unheard(why) => why.to_owned(),
+            };
         }
         sleep(LOOK).await;
     }
