@@ -20,9 +20,9 @@ pub(crate) const TAKERS: [&str; 2] = ["post-a", "post-b"];
 /// How many new questions there are a second, how many more at first, and how many may be
 /// ahead of the events that have arrived: what one process that stands for EventBridge can
 /// deliver, on a machine that does other things besides.
-const A_SECOND: f64 = 14.0;
+const A_SECOND: f64 = 8.0;
 const AT_FIRST: f64 = 20.0;
-const AHEAD: f64 = 150.0;
+const AHEAD: f64 = 60.0;
 
 /// The part of new questions that has an event at least: some are rejected.
 const ACCEPTED: f64 = 0.7;
