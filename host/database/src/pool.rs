@@ -63,25 +63,35 @@ impl Pool {
         self.endpoint.to_string()
     }
 
-    /// Lends the connection that was used last, or a new one. Waits while all are lent. How
-    /// that went is told to the breaker, unless it is about others: a server that takes no more
-    /// connections just now is well.
-    pub(crate) async fn check_out(self: Arc<Self>, attempt: Try, deadline: Instant) -> Result<Lease, Fault> {
+    /// Lends the connection that was used last, or a new one that is there by then. Waits while
+    /// all are lent. How that went is told to the breaker, unless it is about others: a server
+    /// that takes no more connections just now is well.
+    pub(crate) async fn check_out(
+        self: Arc<Self>,
+        mut attempt: Try,
+        by: Instant,
+        deadline: Instant,
+    ) -> Result<Lease, Fault> {
         let permit = Arc::clone(&self.permits.semaphore).acquire_owned();
-        let permit = timeout_at(deadline.into(), permit).await.map_err(|_| failure::late())?;
+        let permit = timeout_at(by.into(), permit).await.map_err(|_| failure::late())?;
         let permit = permit.map_err(|_| Fault::unavailable("the database is being shut down"))?;
-        let idle = timeout_at(deadline.into(), self.take_idle()).await.map_err(|_| failure::late())?;
+        let idle = timeout_at(by.into(), self.take_idle()).await.map_err(|_| failure::late())?;
+        attempt.wait_until(by);
         let connection = match idle {
             Some(connection) => connection,
-            None => match self.endpoint.connect(deadline).await {
+            None => match self.endpoint.connect(by).await {
                 Ok(connection) => connection.used_for(self.ages.of_one()),
-                Err(fault) if fault.sqlstate().is_some() => return Err(fault),
+                Err(fault) if fault.sqlstate().is_some() => {
+                    attempt.gave_up();
+                    return Err(fault);
+                }
                 Err(fault) => {
                     attempt.failed();
                     return Err(fault);
                 }
             },
         };
+        attempt.wait_until(deadline);
         Ok(Lease { connection, pool: self, attempt, permit })
     }
 
@@ -155,6 +165,7 @@ impl Lease {
     /// Closes a connection whose state is not known.
     pub(crate) fn discard(self, reason: &'static str) {
         debug!(reason, "connection dropped");
+        self.attempt.gave_up();
     }
 
     /// Closes a connection on which nothing came in time.

@@ -40,17 +40,17 @@ impl Route {
     /// Lends a connection of the first endpoint that gives one. Home comes first as soon as it
     /// may be tried.
     pub(crate) async fn check_out(&self, deadline: Instant) -> Result<Lease, Fault> {
-        let Some(peer) = &self.peer else { return self.home.check_out(deadline).await };
+        let Some(peer) = &self.peer else { return self.home.check_out(deadline, deadline).await };
         let now = Instant::now();
         // What is left when home has taken its time has to be enough for the peer.
         let half = now + deadline.saturating_duration_since(now) / 2;
-        let at_home = match self.home.check_out(half).await {
+        let at_home = match self.home.check_out(half, deadline).await {
             Ok(lease) => self.verified(&self.home, lease, deadline).await,
             Err(fault) => Err(fault),
         };
         match at_home {
             Err(fault) if fault.is_unavailable() || fault.is_deadline() => {
-                let lease = match peer.check_out(deadline).await {
+                let lease = match peer.check_out(deadline, deadline).await {
                     Err(also) if also.is_shut() => return Err(fault),
                     lease => lease?,
                 };
@@ -64,7 +64,7 @@ impl Route {
     /// the first fault is given, after the others have been tried.
     pub(crate) async fn warm(&self, deadline: Instant) -> Result<(), Fault> {
         let warm = async |side: &Arc<Side>| {
-            let lease = side.check_out(deadline).await?;
+            let lease = side.check_out(deadline, deadline).await?;
             let lease = if self.peer.is_some() { self.verified(side, lease, deadline).await? } else { lease };
             lease.give_back();
             Ok::<_, Fault>(())

@@ -22,10 +22,13 @@ pub(crate) struct Side {
     verified: AtomicBool,
 }
 
-/// A try at an endpoint. Dropped before it is told how that went, it says nothing.
+/// A try at an endpoint. Dropped before it is told how that went, it says nothing, unless its
+/// time was over: whoever waits for an answer until then gives up by dropping it.
 pub(crate) struct Try {
     side: Arc<Side>,
     pass: Option<Pass>,
+    /// When whoever waits for the endpoint waits no longer, once somebody does.
+    until: Option<Instant>,
 }
 
 impl Side {
@@ -33,15 +36,16 @@ impl Side {
         Arc::new(Self { pool: Arc::new(pool), breaker: Mutex::default(), verified: AtomicBool::new(false) })
     }
 
-    /// Lends a connection, unless the endpoint is not worth trying.
-    pub(crate) async fn check_out(self: &Arc<Self>, deadline: Instant) -> Result<Lease, Fault> {
+    /// Lends a connection, unless the endpoint is not worth trying or has none by then. It is used
+    /// until the deadline.
+    pub(crate) async fn check_out(self: &Arc<Self>, by: Instant, deadline: Instant) -> Result<Lease, Fault> {
         let (pass, change) = self.breaker().admit(Instant::now());
         self.tell(change);
         let Some(pass) = pass else {
             return Err(Fault::shut("the database could not be reached a moment ago, and is not tried again yet"));
         };
-        let attempt = Try { side: Arc::clone(self), pass: Some(pass) };
-        Arc::clone(&self.pool).check_out(attempt, deadline).await
+        let attempt = Try { side: Arc::clone(self), pass: Some(pass), until: None };
+        Arc::clone(&self.pool).check_out(attempt, by, deadline).await
     }
 
     pub(crate) fn is_verified(&self) -> bool {
@@ -72,6 +76,11 @@ impl Side {
 }
 
 impl Try {
+    /// From now on somebody waits for the endpoint, until then.
+    pub(crate) fn wait_until(&mut self, until: Instant) {
+        self.until = Some(until);
+    }
+
     /// The endpoint did what it was asked.
     pub(crate) fn succeeded(mut self) {
         if let Some(pass) = self.pass.take() {
@@ -82,8 +91,24 @@ impl Try {
 
     /// It could not be reached, or was lost, or was silent.
     pub(crate) fn failed(mut self) {
+        self.fail();
+    }
+
+    /// How it went cannot be said, and that is not the endpoint's doing.
+    pub(crate) fn gave_up(mut self) {
+        self.give_up();
+    }
+
+    fn fail(&mut self) {
         if let Some(pass) = self.pass.take() {
             let change = self.side.breaker().failed(pass, Instant::now(), fastrand::f64());
+            self.side.tell(change);
+        }
+    }
+
+    fn give_up(&mut self) {
+        if let Some(pass) = self.pass.take() {
+            let change = self.side.breaker().gave_up(pass, Instant::now());
             self.side.tell(change);
         }
     }
@@ -91,9 +116,6 @@ impl Try {
 
 impl Drop for Try {
     fn drop(&mut self) {
-        if let Some(pass) = self.pass.take() {
-            let change = self.side.breaker().gave_up(pass, Instant::now());
-            self.side.tell(change);
-        }
+        if self.until.is_some_and(|until| Instant::now() >= until) { self.fail() } else { self.give_up() }
     }
 }

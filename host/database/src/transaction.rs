@@ -354,7 +354,7 @@ impl Transaction {
     /// Ends the transaction. The connection is there no more if the server did not say so.
     async fn command(&self, lease: Lease, text: &'static str) -> Option<Lease> {
         if Instant::now() >= self.claim.deadline {
-            lease.timed_out();
+            lease.discard("the time ran out");
             return None;
         }
         let mut command = Message::command(lease.connection(), text);

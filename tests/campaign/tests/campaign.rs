@@ -49,6 +49,15 @@ async fn nothing_is_lost_nothing_doubled_and_nothing_invented() {
     }
 }
 
+#[test]
+fn what_is_shipped_has_no_way_to_break_a_promise() {
+    let knows = |bootstrap: &str| {
+        let binary = std::fs::read(variable(bootstrap)).unwrap();
+        binary.windows(12).any(|bytes| bytes == b"TENET_MUTANT")
+    };
+    assert!(!knows("TENET_TEST_BOOTSTRAP") && knows("TENET_TEST_MUTANTS"));
+}
+
 /// The campaign notices hosts that break this promise.
 async fn is_caught(mutant: Mutant) {
     let _alone = ALONE.lock().await;

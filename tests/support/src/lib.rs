@@ -7,6 +7,9 @@
 //! connections. Both read what passes as messages of PostgreSQL's protocol (`link`), so
 //! that what one learns the other can do too: [`Wire`] is what a test asks and tells them.
 //!
+//! [`Latency`] is nothing but a long way. `eventbridge` and `eventbridge_relay` are EventBridge as
+//! moto serves it, and the way to it.
+//!
 //! [`Harm`] is done to statements one by one, or at random from a seed. It stays within what
 //! a real server and a real network can do.
 //!

@@ -191,3 +191,22 @@ async fn the_function_goes_to_its_peer_and_counts_that_it_does() {
     assert!(told.contains(r#""BreakerOpened":1"#) && told.contains("CloudWatchMetrics"), "{told}");
     assert!(told.contains(&format!(r#""endpoint":"{}"#, east.endpoint())), "{told}");
 }
+
+#[tokio::test]
+async fn an_endpoint_that_says_nothing_is_given_up_like_one_that_is_gone() {
+    let database = support::database().await;
+    let relay = Relay::start(database.url()).await;
+    let buses = Buses::new([EAST]).unwrap();
+    let host = Host::on(Endpoint::parse(relay.url()).unwrap(), "rules", EAST, &buses);
+    host.invoke(&write("first")).await;
+    // Whoever waits in vain has no more than this.
+    let time = std::time::Duration::from_millis(100);
+    for number in 0..5 {
+        relay.harm_once("BEGIN", tenet_test_support::Harm::DelayAnswer(TIME));
+        let answer = host.invoke_within(time, &write(&format!("w-{number}"))).await.answer;
+        assert!(answer.body.contains("out-of-time"), "{answer:?}");
+    }
+    relay.spare();
+    let next = host.invoke(&write("w")).await;
+    assert_eq!((next.answer.status, next.receipt.attempts), (Status::Unavailable, 1), "{:?}", next.answer);
+}
