@@ -189,12 +189,15 @@ where
 struct Bus {
     seen: Mutex<Vec<StagedEvent>>,
     deliveries: Mutex<VecDeque<Delivery>>,
+    /// Until when it may take its time.
+    until: Mutex<Vec<Instant>>,
 }
 
 struct BusPublisher(Arc<Bus>);
 
 impl Publisher for BusPublisher {
-    fn publish<'a>(&'a self, events: &'a [StagedEvent], _: Instant) -> BoxFuture<'a, Vec<Delivery>> {
+    fn publish<'a>(&'a self, events: &'a [StagedEvent], deadline: Instant) -> BoxFuture<'a, Vec<Delivery>> {
+        self.0.until.lock().unwrap().push(deadline);
         self.0.seen.lock().unwrap().extend(events.iter().cloned());
         let mut script = self.0.deliveries.lock().unwrap();
         let deliveries = events.iter().map(|_| script.pop_front().unwrap_or(Delivery::Taken)).collect();
@@ -600,6 +603,19 @@ async fn an_event_that_the_bus_leaves_stays_in_the_outbox() {
     assert_eq!(*host.memory.parked.lock().unwrap(), [(left[1].1, "malformed".to_owned())]);
     let line = requests().remove(0);
     assert!(line.contains("EventsPublished=1 EventsLeft=1 EventsParked=1"), "{line}");
+}
+
+#[tokio::test]
+async fn a_bus_that_takes_all_its_time_leaves_some_for_taking_events_out_of_the_outbox() {
+    let host = host(writer);
+    for time in [Duration::from_secs(60), Duration::from_millis(300)] {
+        let pending = host.pipeline.handle(request("one", &format!("{time:?}"))).await.pending.unwrap();
+        let deadline = Instant::now() + time;
+        host.pipeline.publish(pending, deadline).await;
+        let until = host.bus.until.lock().unwrap().pop().unwrap();
+        let kept = deadline - until;
+        assert!(kept > Duration::ZERO && kept < time / 2, "{kept:?} of {time:?}");
+    }
 }
 
 #[tokio::test]
