@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -83,14 +84,18 @@ impl EventBridge {
                 *slot = delivery;
             }
         };
+        // Alone in a call that the service did not understand, and whether it understands others.
+        let (mut doubted, mut understands) = (Vec::new(), false);
         for round in 1..=TRIES {
             let mut again = Vec::new();
             let batches = batches(waiting.iter().map(|pending| pending.entry.size()));
             let mut unsent = waiting.into_iter();
-            for batch in batches {
-                let batch: Vec<Pending> = unsent.by_ref().take(batch.len()).collect();
+            let mut calls: VecDeque<Vec<Pending>> =
+                batches.into_iter().map(|batch| unsent.by_ref().take(batch.len()).collect()).collect();
+            while let Some(batch) = calls.pop_front() {
                 match self.call(&batch, deadline).await {
                     Ok(fates) => {
+                        understands = true;
                         for (pending, fate) in batch.into_iter().zip(fates) {
                             match fate {
                                 Fate::Settled(delivery) => settle(pending.place, delivery),
@@ -103,14 +108,18 @@ impl EventBridge {
                     }
                     Err(failure) => {
                         tracing::warn!(bus = self.bus, entries = batch.len(), error = failure.text, "PutEvents failed");
-                        for pending in batch {
-                            settle(pending.place, Delivery::Later(failure.text.clone()));
-                        }
                         if failure.ends_all {
-                            for pending in unsent {
+                            for pending in batch.into_iter().chain(calls.into_iter().flatten()) {
                                 settle(pending.place, Delivery::Later(failure.text.clone()));
                             }
                             return deliveries;
+                        }
+                        if let [alone] = batch.as_slice() {
+                            settle(alone.place, Delivery::Later(failure.text.clone()));
+                            doubted.push((alone.place, failure.text));
+                        } else {
+                            // One of them is to blame, and the others are not to wait for it.
+                            batch.into_iter().rev().for_each(|pending| calls.push_front(vec![pending]));
                         }
                     }
                 }
@@ -124,6 +133,12 @@ impl EventBridge {
                 break;
             }
             sleep_until(wake.into()).await;
+        }
+        // Where nothing is understood it is about the host: the name of its bus, for one.
+        if understands {
+            for (place, text) in doubted {
+                settle(place, Delivery::Refused(text));
+            }
         }
         deliveries
     }

@@ -18,6 +18,7 @@ pub struct Relay {
     gate: Arc<tokio::sync::Mutex<()>>,
     traces: Arc<Mutex<Vec<Option<String>>>>,
     to_lose: Arc<AtomicU32>,
+    offence: Arc<Mutex<Option<String>>>,
     task: JoinHandle<()>,
 }
 
@@ -35,10 +36,20 @@ impl Relay {
         let traced = Arc::clone(&traces);
         let to_lose = Arc::new(AtomicU32::new(0));
         let losing = Arc::clone(&to_lose);
+        let offence = Arc::new(Mutex::new(None::<String>));
+        let offends = Arc::clone(&offence);
         let task = tokio::spawn(async move {
             loop {
                 let (mut client, _) = listener.accept().await.unwrap();
                 let (head, body) = read(&mut client).await;
+                let offends = offends.lock().unwrap().as_ref().is_some_and(|text| body.contains(text));
+                if offends {
+                    let body = r#"{"__type":"ValidationException","message":"the relay was told so"}"#;
+                    let head = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/x-amz-json-1.1\r\n";
+                    let answer = format!("{head}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+                    client.write_all(answer.as_bytes()).await.unwrap();
+                    continue;
+                }
                 let mut call: Value = serde_json::from_str(&body).unwrap();
                 let entries = call["Entries"].as_array_mut().unwrap();
                 let trace = |entry: &Value| entry["TraceHeader"].as_str().map(str::to_owned);
@@ -77,7 +88,7 @@ impl Relay {
                 client.write_all((head + &answer).as_bytes()).await.unwrap();
             }
         });
-        Self { url, calls, traces, called, gate, to_lose, task }
+        Self { url, calls, traces, called, gate, to_lose, offence, task }
     }
 
     /// Where it listens.
@@ -88,6 +99,11 @@ impl Relay {
     /// Holds calls until the guard is dropped.
     pub async fn hold(&self) -> OwnedMutexGuard<()> {
         Arc::clone(&self.gate).lock_owned().await
+    }
+
+    /// Refuses each call as a whole that has this text in it.
+    pub fn refuse_calls_with(&self, text: &str) {
+        *self.offence.lock().unwrap() = Some(text.to_owned());
     }
 
     /// Keeps the answers to so many further calls back: the entries are taken, and the

@@ -174,3 +174,27 @@ async fn a_bus_that_nobody_answers_for_puts_events_off() {
     later(&deliveries, "not reached");
     later(&deliveries, "Connection refused");
 }
+
+#[tokio::test]
+async fn an_event_for_which_a_whole_call_is_refused_keeps_no_other_back() {
+    let bus = Bus::create().await;
+    let relay = Relay::start(endpoint(), |_| vec![]).await;
+    relay.refuse_calls_with("test-003");
+    let publisher = EventBridge::new(&config(EAST, relay.url()), EAST, bus.name());
+    let events = staged(12);
+    let deliveries = publisher.publish(&events, ample()).await;
+    for (place, delivery) in deliveries.iter().enumerate() {
+        match place {
+            3 => assert!(matches!(delivery, Delivery::Refused(text) if text.contains("ValidationException"))),
+            _ => assert_eq!(*delivery, Delivery::Taken, "{place}"),
+        }
+    }
+    let others: Vec<_> =
+        events.iter().enumerate().filter(|(place, _)| *place != 3).map(|(_, event)| event.clone()).collect();
+    assert_eq!(received_ids(&bus.receive(11).await), sorted(ids(&others)));
+
+    // Where every call is refused, it is about the host and not about the events.
+    relay.refuse_calls_with("test-");
+    let deliveries = publisher.publish(&staged(2), ample()).await;
+    assert!(deliveries.iter().all(|delivery| matches!(delivery, Delivery::Later(_))), "{deliveries:?}");
+}
