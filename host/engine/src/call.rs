@@ -13,6 +13,7 @@ use crate::halt::Halt;
 use crate::limiter::Limiter;
 use crate::stopwatch::Stopwatch;
 use crate::v1;
+use crate::wasi::Wasi;
 
 /// Host memory that one call's arguments may take however small the limits are.
 const LEAST_ARGUMENTS: u64 = 64 << 10;
@@ -25,6 +26,7 @@ pub(crate) struct CallState {
     limiter: Limiter,
     watch: Arc<Stopwatch>,
     host_calls: u64,
+    wasi: Option<Box<Wasi>>,
 }
 
 /// What a guest can ask about its request.
@@ -44,6 +46,7 @@ impl CallState {
             limiter: Limiter::new(limits),
             watch: Arc::default(),
             host_calls: 0,
+            wasi: None,
         }
     }
 
@@ -65,6 +68,27 @@ impl CallState {
     pub(crate) fn count(&mut self) -> Result<(), Halt> {
         self.host_calls += 1;
         Ok(Limit::HostCalls.check(self.limits.host_calls, self.host_calls)?)
+    }
+
+    /// What WASI knows of the call. Each use is a call of an imported function, and one too many
+    /// ends the guest at the next tick.
+    pub(crate) fn wasi(&mut self) -> &mut Wasi {
+        self.host_calls += 1;
+        let Self { wasi, calls, context, .. } = self;
+        wasi.get_or_insert_with(|| Box::new(Wasi::new(calls, context.now)))
+    }
+
+    /// Logs what the guest has left on its standard streams.
+    fn finish(&self) {
+        if let Some(wasi) = &self.wasi {
+            wasi.finish();
+        }
+    }
+
+    /// Whether the guest may go on.
+    fn check(&self) -> Result<(), Halt> {
+        Limit::HostCalls.check(self.limits.host_calls, self.host_calls)?;
+        self.check_cpu()
     }
 
     /// Runs statements with the guest's clock stopped.
@@ -129,6 +153,7 @@ impl Library {
                 instance.call_evaluate(&mut store, &payload).await
             })
             .await;
+        store.data().finish();
         let limiter = &store.data().limiter;
         RuleCall {
             ended: ended::sort(result, limits, limiter.refused()),
@@ -145,7 +170,7 @@ impl Library {
         store.set_hostcall_fuel(arguments);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|store| {
-            store.data().check_cpu()?;
+            store.data().check()?;
             // A guest that computes for long shares its thread with other calls.
             Ok(UpdateDeadline::Yield(1))
         });

@@ -15,6 +15,9 @@
 //! never leave this crate, and of wasmtime's none but for the benchmarks, which compare the
 //! engine with less than itself and have a feature, `bare`, for it.
 //!
+//! Languages that bring a runtime import WASI 0.2 to start. It is linked, and everything in it
+//! is denied or frozen.
+//!
 //! What it must never know: databases, events and their buses, attempts, retries, grants.
 //! A host call goes to whoever implements `HostCalls`, which may answer or stop the
 //! guest; why it was stopped is not told here.
@@ -36,6 +39,7 @@ mod settings;
 mod stopwatch;
 mod ticker;
 mod v1;
+mod wasi;
 
 #[cfg(feature = "bare")]
 pub use checked::bare;

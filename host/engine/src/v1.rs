@@ -10,6 +10,7 @@ pub(crate) use self::bindings::{Rejection, Request, RulePre, Verdict};
 use self::convert::{in_batch, packed};
 use crate::call::CallState;
 use crate::halt::Halt;
+use crate::wasi;
 
 /// What wasmtime makes of the WIT files.
 mod bindings {
@@ -41,14 +42,16 @@ pub(crate) struct WorldError(String);
 pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<CallState>> {
     let mut linker = Linker::new(engine);
     bindings::Rule::add_to_linker::<_, HasSelf<CallState>>(&mut linker, |state| state)?;
+    wasi::add_to_linker(&mut linker)?;
     Ok(linker)
 }
 
 /// Links a component once, for any number of instances, and checks that it is a rule.
 pub(crate) fn link(linker: &Linker<CallState>, component: &Component) -> Result<RulePre<CallState>, WorldError> {
     let world = component.component_type();
+    let offered = |name: &str| name.starts_with(PACKAGE) || name.starts_with(wasi::PACKAGES);
     let foreign: Vec<&str> =
-        world.imports(linker.engine()).map(|(name, _)| name).filter(|name| !name.starts_with(PACKAGE)).collect();
+        world.imports(linker.engine()).map(|(name, _)| name).filter(|name| !offered(name)).collect();
     if !foreign.is_empty() {
         return Err(WorldError(format!("it imports {}, which the host does not offer", foreign.join(", "))));
     }

@@ -1,0 +1,275 @@
+//! WASI 0.2 for rules that cannot start without it: everything is there, and nothing of it
+//! leads anywhere.
+//!
+//! The clocks stand still at the request's moment, waiting is over at once, and randomness is
+//! the request's own sequence, so that a rule stays a function of its request and its query
+//! results. There are no files, sockets, variables and arguments. What is written to the
+//! standard streams goes to the rule's log, line by line, under the log's limits.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use rand_core::TryRng;
+use tenet_core::{HostCalls, LogLevel, Timestamp};
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
+use wasmtime_wasi::p2::{DynPollable, OutputStream, Pollable, StreamError, subscribe};
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView, async_trait};
+
+use crate::call::CallState;
+use crate::halt::Halt;
+
+/// The package family whose interfaces are offered, before the interface and its version.
+pub(crate) const PACKAGES: &str = "wasi:";
+
+/// The most resources, such as streams and pollables, that one call holds at a time.
+const MOST_RESOURCES: usize = 1_000;
+
+/// The most random bytes that one call gives, as in the contract's own `random`.
+const MOST_RANDOM: u64 = 65_536;
+
+/// The most bytes that a stream takes in one write.
+const MOST_WRITTEN: usize = 64 << 10;
+
+/// A line that is longer is logged in parts, so that a guest cannot have the host keep more.
+const LONGEST_LINE: usize = 16 << 10;
+
+/// What WASI knows of one call. It is made at the guest's first use of it: rules in Rust never
+/// do.
+pub(crate) struct Wasi {
+    context: WasiCtx,
+    table: ResourceTable,
+    streams: [Arc<Mutex<Line>>; 2],
+}
+
+impl Wasi {
+    pub(crate) fn new(calls: &Arc<dyn HostCalls>, now: Timestamp) -> Self {
+        let line = |level| Arc::new(Mutex::new(Line { calls: Arc::clone(calls), level, text: Vec::new() }));
+        let streams = [line(LogLevel::Info), line(LogLevel::Warn)];
+        let [out, err] = &streams;
+        let seed = calls.random(16).ok().and_then(|bytes| bytes.try_into().ok()).map_or(0, u128::from_le_bytes);
+        let context = WasiCtxBuilder::new()
+            .stdout(Stream(Arc::clone(out)))
+            .stderr(Stream(Arc::clone(err)))
+            .secure_random(Random(Arc::clone(calls)))
+            .insecure_random(Random(Arc::clone(calls)))
+            .insecure_random_seed(seed)
+            .max_random_size(MOST_RANDOM)
+            .wall_clock(Frozen(now))
+            .monotonic_clock(Frozen(now))
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .build();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MOST_RESOURCES);
+        Self { context, table, streams }
+    }
+
+    /// Logs what was written without a line's end. The guest is done, so that an order to stop
+    /// it has nobody to stop.
+    pub(crate) fn finish(&self) {
+        for stream in &self.streams {
+            let _ = lock(stream).flush();
+        }
+    }
+}
+
+/// Offers all of WASI 0.2.
+pub(crate) fn add_to_linker(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    // Its own clock waits in earnest.
+    linker.allow_shadowing(true);
+    monotonic_clock::add_to_linker::<CallState, Timeless>(linker, |state| Standing(state.ctx()))?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+impl WasiView for CallState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let Wasi { context, table, .. } = self.wasi();
+        WasiCtxView { ctx: context, table }
+    }
+}
+
+/// The clock that stands still at the request's moment.
+struct Frozen(Timestamp);
+
+impl HostWallClock for Frozen {
+    fn resolution(&self) -> Duration {
+        Duration::from_micros(1)
+    }
+
+    fn now(&self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.micros()).unwrap_or(0))
+    }
+}
+
+impl HostMonotonicClock for Frozen {
+    fn resolution(&self) -> u64 {
+        1
+    }
+
+    fn now(&self) -> u64 {
+        0
+    }
+}
+
+/// The monotonic clock of which every moment has come.
+struct Standing<'a>(WasiCtxView<'a>);
+
+struct Timeless;
+
+impl HasData for Timeless {
+    type Data<'a> = Standing<'a>;
+}
+
+impl Standing<'_> {
+    fn at_once(&mut self) -> wasmtime::Result<Resource<DynPollable>> {
+        let now = self.0.table.push(Now)?;
+        subscribe(self.0.table, now)
+    }
+}
+
+impl monotonic_clock::Host for Standing<'_> {
+    fn now(&mut self) -> wasmtime::Result<u64> {
+        Ok(0)
+    }
+
+    fn resolution(&mut self) -> wasmtime::Result<u64> {
+        Ok(1)
+    }
+
+    fn subscribe_instant(&mut self, _: u64) -> wasmtime::Result<Resource<DynPollable>> {
+        self.at_once()
+    }
+
+    fn subscribe_duration(&mut self, _: u64) -> wasmtime::Result<Resource<DynPollable>> {
+        self.at_once()
+    }
+}
+
+/// What is ready now.
+struct Now;
+
+#[async_trait]
+impl Pollable for Now {
+    async fn ready(&mut self) {}
+}
+
+/// The request's own random sequence.
+struct Random(Arc<dyn HostCalls>);
+
+impl TryRng for Random {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        let mut bytes = [0; 4];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let mut bytes = [0; 8];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, buffer: &mut [u8]) -> Result<(), Infallible> {
+        for part in buffer.chunks_mut(1 << 16) {
+            let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
+            // Refused only to a guest that is being stopped, and what it has then is nobody's.
+            if let Ok(bytes) = self.0.random(length) {
+                part.iter_mut().zip(bytes).for_each(|(place, byte)| *place = byte);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A line on its way to the log.
+struct Line {
+    calls: Arc<dyn HostCalls>,
+    level: LogLevel,
+    text: Vec<u8>,
+}
+
+impl Line {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Halt> {
+        for &byte in bytes {
+            if byte == b'\n' {
+                self.flush()?;
+            } else {
+                self.text.push(byte);
+                if self.text.len() >= LONGEST_LINE {
+                    self.flush()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Halt> {
+        if self.text.is_empty() {
+            return Ok(());
+        }
+        let text = String::from_utf8_lossy(&self.text).into_owned();
+        self.text.clear();
+        Ok(self.calls.log(self.level, text)?)
+    }
+}
+
+fn lock(line: &Mutex<Line>) -> std::sync::MutexGuard<'_, Line> {
+    line.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Standard output or standard error.
+#[derive(Clone)]
+struct Stream(Arc<Mutex<Line>>);
+
+impl IsTerminal for Stream {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Stream {
+    /// For other versions of WASI, which are not offered.
+    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
+        Box::new(tokio::io::sink())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+#[async_trait]
+impl Pollable for Stream {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for Stream {
+    fn write(&mut self, bytes: Bytes) -> Result<(), StreamError> {
+        lock(&self.0).write(&bytes).map_err(|halt| StreamError::Trap(halt.into()))
+    }
+
+    /// A flush is no line's end: runtimes flush after each write.
+    fn flush(&mut self) -> Result<(), StreamError> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> Result<usize, StreamError> {
+        Ok(MOST_WRITTEN)
+    }
+}
+
+impl fmt::Debug for Wasi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wasi").finish_non_exhaustive()
+    }
+}
