@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tenet_core::bundle::{Index, Operation};
-use tenet_core::{HostSettings, Limits};
+use tenet_core::{Grants, HostSettings, Limits};
 use toml::Spanned;
 
 use crate::error::Place;
+use crate::lock::{GRANTS, Lock};
 use crate::manifest::{self, Document, Manifest, RuleManifest, nearest};
 use crate::sources::Sources;
 use crate::{Error, Progress, compile, fresh};
@@ -23,11 +24,13 @@ const MAX_OPERATION: usize = 255;
 pub struct Bundle {
     pub(crate) directory: PathBuf,
     pub(crate) host: HostSettings,
+    pub(crate) ceilings: Limits,
     pub(crate) operations: Vec<Operation>,
     /// Where the patterns of each operation's `events` stand.
     events: Vec<Vec<Place>>,
     pub(crate) rules: Vec<RuleSource>,
     pub(crate) schema: Vec<String>,
+    lock: Lock,
 }
 
 /// One folder of `rules`.
@@ -37,6 +40,8 @@ pub(crate) struct RuleSource {
     pub(crate) directory: PathBuf,
     pub(crate) description: String,
     pub(crate) limits: Limits,
+    /// What it asks for.
+    pub(crate) grants: Grants,
 }
 
 impl Bundle {
@@ -50,15 +55,66 @@ impl Bundle {
             let what = format!("{} is no bundle: there is no tenet.toml in it", directory.display());
             return Err(Error::new(what).with_help("name the folder of one; `tenet new PATH` makes one"));
         }
-        let rules = rules(&directory)?;
         let document = Document::read(&manifest)?;
-        let Manifest { host, operations, .. } = document.parse()?;
+        let Manifest { host, ceilings, operations, .. } = document.parse()?;
+        let ceilings = checked_ceilings(&document, ceilings)?;
+        let rules = rules(&directory, &ceilings)?;
         let host = host_settings(&document, host)?;
         let place = |event: &Spanned<_>| document.place(event.span());
         let events = operations.values().map(|operation| operation.events.iter().map(place).collect()).collect();
         let operations = checked(&document, operations, &rules)?;
         let schema = schema(&directory.join("schema"))?;
-        Ok(Self { directory, host, operations, events, rules, schema })
+        let lock = Lock::read(&directory)?;
+        Ok(Self { directory, host, ceilings, operations, events, rules, schema, lock })
+    }
+
+    /// What is granted now.
+    pub fn lock(&self) -> &Lock {
+        &self.lock
+    }
+
+    /// What would be granted if the rules of these names, or all, got what they ask for, and
+    /// nothing were left to rules that are gone.
+    pub fn granted(&self, to: &[String]) -> Result<Lock, Error> {
+        if let Some(unknown) = to.iter().find(|name| !self.rules.iter().any(|rule| rule.name == **name)) {
+            let near = nearest(unknown, self.rules.iter().map(|rule| rule.name.as_str()));
+            let error = Error::new(format!("there is no rule {unknown}"));
+            return Err(match near {
+                Some(name) => error.with_help(format!("did you mean `{name}`?")),
+                None => error,
+            });
+        }
+        let mut lock = Lock::default();
+        for rule in &self.rules {
+            let (asked, limits) = if to.is_empty() || to.contains(&rule.name) {
+                (rule.grants.clone(), rule.limits.clone())
+            } else {
+                (self.lock.grants(&rule.name), self.lock.limits(&rule.name))
+            };
+            lock.grant(&rule.name, &asked, &limits);
+        }
+        Ok(lock)
+    }
+
+    /// Refuses a rule that asks for more than it is granted.
+    pub fn check_grants(&self) -> Result<(), Error> {
+        for rule in &self.rules {
+            let missing = self.lock.grants(&rule.name).missing(&rule.grants);
+            let mut missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+            let above = rule.limits.above(&self.lock.limits(&rule.name));
+            missing.extend(above.iter().filter_map(|above| Some(format!("{} {}", above.limit.name(), above.used?))));
+            if !missing.is_empty() {
+                let what = format!("the rule {} asks for what is not granted to it: {}", rule.name, missing.join(", "));
+                let help = format!("`tenet grant` shows what is asked and writes {GRANTS}; see that it is reviewed");
+                return Err(Error::new(what).with_help(help));
+            }
+        }
+        Ok(())
+    }
+
+    /// The rules: each name with what it asks for, and the folder of its sources.
+    pub fn rules(&self) -> impl Iterator<Item = (&str, &Grants, &Path)> {
+        self.rules.iter().map(|rule| (rule.name.as_str(), &rule.grants, rule.directory.as_path()))
     }
 
     /// Refuses the first of the operations' `events` that `check` refuses. What a pattern
@@ -99,6 +155,7 @@ impl Bundle {
     /// above `out`, so that bundles that are built side by side share their dependencies,
     /// else in `out` itself.
     pub fn build(&self, out: &Path, progress: &mut dyn Progress) -> Result<Index, Error> {
+        self.check_grants()?;
         let sources = Sources::of(self)?;
         if let Some(index) = fresh::existing(out, &sources.digest()?) {
             return Ok(index);
@@ -107,7 +164,7 @@ impl Bundle {
     }
 }
 
-fn rules(directory: &Path) -> Result<Vec<RuleSource>, Error> {
+fn rules(directory: &Path, ceilings: &Limits) -> Result<Vec<RuleSource>, Error> {
     let folder = directory.join("rules");
     let mut rules = Vec::new();
     for (name, directory) in entries(&folder)? {
@@ -123,10 +180,34 @@ fn rules(directory: &Path) -> Result<Vec<RuleSource>, Error> {
         if !directory.join("Cargo.toml").is_file() {
             return Err(Error::new(format!("{}: a rule is a crate, and this has no Cargo.toml", directory.display())));
         }
-        let RuleManifest { description, limits, .. } = Document::read(&directory.join("rule.toml"))?.parse()?;
-        rules.push(RuleSource { name, directory, description, limits });
+        let document = Document::read(&directory.join("rule.toml"))?;
+        let RuleManifest { description, limits, tables, sequences, events, .. } = document.parse()?;
+        if let Some(limits) = &limits
+            && let Some(above) = limits.get_ref().above(ceilings).first()
+        {
+            let what = format!("a limit is above its ceiling: {above}");
+            return Err(document.error(limits.span(), what).with_help("whoever operates the host sets `[ceilings]` in tenet.toml"));
+        }
+        let grants = Grants { tables, sequences, events };
+        grants.check().map_err(|error| document.error(0..0, error.to_string()))?;
+        let limits = limits.map(Spanned::into_inner).unwrap_or_default();
+        rules.push(RuleSource { name, directory, description, limits, grants });
     }
     Ok(rules)
+}
+
+fn checked_ceilings(document: &Document, named: BTreeMap<Spanned<String>, u64>) -> Result<Limits, Error> {
+    let mut ceilings = Limits::ceilings();
+    for (name, value) in named {
+        if !ceilings.set(name.get_ref(), value) {
+            let error = document.error(name.span(), format!("there is no limit {}", name.get_ref()));
+            return Err(match nearest(name.get_ref(), Limits::default().each().map(|(limit, _)| limit.name()).into_iter()) {
+                Some(near) => error.with_help(format!("did you mean `{near}`?")),
+                None => error,
+            });
+        }
+    }
+    Ok(ceilings)
 }
 
 fn host_settings(document: &Document, host: Option<Spanned<HostSettings>>) -> Result<HostSettings, Error> {

@@ -75,6 +75,7 @@ pub(crate) fn compile(
         sources: sources.digest()?,
         compiled_for: None,
         host: bundle.host.clone(),
+        ceilings: bundle.ceilings.clone(),
         operations: bundle.operations.clone(),
         rules: Vec::new(),
         schema: Vec::new(),
@@ -83,8 +84,8 @@ pub(crate) fn compile(
     for (rule, artifact) in rules {
         let component = cargo.component(&rule.name, artifact)?;
         let component = keep(out, format!("rules/{}.wasm", rule.name), &component)?;
-        let RuleSource { name, description, limits, .. } = rule.clone();
-        index.rules.push(Rule { name, description, component, compiled: None, limits });
+        let RuleSource { name, description, limits, grants, .. } = rule.clone();
+        index.rules.push(Rule { name, description, component, compiled: None, limits, grants });
     }
     for step in &bundle.schema {
         let text = read(&bundle.directory.join("schema").join(step))?;

@@ -1,20 +1,20 @@
 //! The files that a team writes: `tenet.toml` and `rule.toml`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tenet_core::bundle::Caller;
-use tenet_core::{HostSettings, Limits};
+use tenet_core::{HostSettings, Limits, TableGrant};
 use toml::Spanned;
 
 use crate::Error;
 use crate::error::Place;
 
-/// The version of both formats.
-const VERSION: u32 = 1;
+/// The version of these formats.
+pub(crate) const VERSION: u32 = 1;
 
 /// `tenet.toml`.
 #[derive(Debug, Deserialize)]
@@ -23,6 +23,9 @@ pub(crate) struct Manifest {
     #[serde(rename = "version")]
     _version: u32,
     pub(crate) host: Option<Spanned<HostSettings>>,
+    /// What no rule may use more of, by the limit's name.
+    #[serde(default)]
+    pub(crate) ceilings: BTreeMap<Spanned<String>, u64>,
     #[serde(default)]
     pub(crate) operations: BTreeMap<Spanned<String>, Operation>,
 }
@@ -49,8 +52,14 @@ pub(crate) struct RuleManifest {
     /// For whoever reads the file or the API's description; asked for so that nobody has to
     /// guess.
     pub(crate) description: String,
+    pub(crate) limits: Option<Spanned<Limits>>,
+    /// What it asks for; the bundle grants it.
     #[serde(default)]
-    pub(crate) limits: Limits,
+    pub(crate) tables: BTreeMap<String, TableGrant>,
+    #[serde(default)]
+    pub(crate) sequences: BTreeSet<String>,
+    #[serde(default)]
+    pub(crate) events: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// A manifest as it is on disk, kept so that an error can point into it.

@@ -7,6 +7,7 @@ use tenet_core::bundle::CONTRACT;
 use tenet_core::hex;
 
 use crate::bundle::Bundle;
+use crate::lock::GRANTS;
 use crate::packages::{Package, Packages};
 use crate::{Error, toolchain};
 
@@ -30,6 +31,7 @@ impl Sources {
     /// SHA-256 over the files' paths and contents, in lower-case hexadecimal.
     pub(crate) fn digest(&self) -> Result<String, Error> {
         let mut files = BTreeSet::from([self.bundle.join("tenet.toml")]);
+        files.extend(Some(self.bundle.join(GRANTS)).filter(|lock| lock.is_file()));
         let own = [self.bundle.join("rules"), self.bundle.join("schema")];
         for directory in own.iter().map(PathBuf::as_path).chain(self.packages.directories()) {
             collect(directory, &mut files)?;

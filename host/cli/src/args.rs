@@ -38,6 +38,11 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Tell the story of one transaction: two hosts, one database, two event buses.
     Demo(DemoArgs),
+    /// Grant the rules what their manifests ask for, by writing grants.lock.
+    ///
+    /// Each thing that is added or taken is shown first: that, in a review of grants.lock, is
+    /// what somebody other than the rule's author agrees to.
+    Grant(GrantArgs),
     /// The database's tables.
     Schema {
         #[command(subcommand)]
@@ -108,6 +113,21 @@ pub(crate) struct NewArgs {
     /// The folder with `tenet.toml` that the rule is made in.
     #[arg(long, default_value = ".", conflicts_with = "path")]
     pub(crate) bundle: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct GrantArgs {
+    /// The folder with `tenet.toml`.
+    #[arg(default_value = ".")]
+    pub(crate) bundle: PathBuf,
+
+    /// Grant only to this rule, and leave the others what they have. May be given again.
+    #[arg(long = "rule", value_name = "NAME")]
+    pub(crate) rules: Vec<String>,
+
+    /// Only show what would change; exits with 2 if anything would.
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 #[derive(Debug, clap::Args)]

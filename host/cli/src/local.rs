@@ -8,6 +8,7 @@ use tenet_core::{Clock, Trace};
 use tenet_events::Buses;
 use tenet_http::{Api, Reply, Route};
 use tenet_pipeline::{Arrival, Backoff, Handled, Invocation, Operations, Pipeline, SystemClock, direct};
+use tenet_policy::StatementPolicy;
 
 /// The two regions that a laptop stands in for.
 pub(crate) const EAST: &str = "us-east-1";
@@ -37,6 +38,7 @@ impl Local {
             Operations::new(index)?,
             Arc::new(tenet_database::Database::new(endpoint, CONCURRENCY)),
             Arc::new(library),
+            Arc::new(StatementPolicy::new(index)),
             Arc::new(buses.publisher(region)?),
             Arc::new(SystemClock),
             Backoff::default(),

@@ -11,6 +11,7 @@ mod built;
 mod database;
 mod demo;
 mod events;
+mod grant;
 mod lint;
 mod local;
 mod new;
@@ -39,6 +40,7 @@ async fn main() -> ExitCode {
     }
     let done = match args.command {
         Command::Build(args) => built::build(&args).await.map(|()| ExitCode::SUCCESS),
+        Command::Grant(args) => grant::grant(&args),
         Command::New(args) => new::new(&args).map(|()| ExitCode::SUCCESS),
         Command::Run(args) => run::run(&args).await,
         Command::Serve(args) => serve::serve(&args).await.map(|()| ExitCode::SUCCESS),

@@ -8,6 +8,7 @@ use toml_edit::{Array, DocumentMut, Item, Table, value};
 
 use crate::args::NewArgs;
 use crate::built::MANIFEST;
+use crate::grant;
 use crate::report::Problem;
 use crate::template::{File, KEY, Names, PAYLOAD};
 use crate::vendored;
@@ -50,6 +51,7 @@ fn bundle(folder: &Path, rule: &str) -> anyhow::Result<()> {
     let vendored = folder.join(vendored::folder());
     vendored::write(&vendored).with_context(|| format!("cannot write {}", vendored.display()))?;
     write(folder, &Names { title: &title, rule, step: 1 }.bundle())?;
+    grant(folder, rule)?;
     eprintln!("made the bundle {} with the rule {rule}", folder.display());
     eprintln!("next: cd {} && tenet run {rule} --payload '{PAYLOAD}'", folder.display());
     Ok(())
@@ -72,10 +74,17 @@ fn add(folder: &Path, rule: &str) -> anyhow::Result<()> {
     let text = with_operation(&text, rule).with_context(|| manifest.display().to_string())?;
     write(folder, &Names { title: "", rule, step: bundle.next_step()? }.rule())?;
     fs::write(&manifest, text).with_context(|| format!("cannot write {}", manifest.display()))?;
+    grant(folder, rule)?;
     let elsewhere = if folder == Path::new(".") { String::new() } else { format!(" --bundle {}", folder.display()) };
     eprintln!("made the rule {rule}, its operation and its table");
     eprintln!("next: tenet run {rule}{elsewhere} --payload '{PAYLOAD}'");
     Ok(())
+}
+
+/// Grants the new rule what its template asks for: whoever calls `tenet new` wants to run it.
+fn grant(folder: &Path, rule: &str) -> anyhow::Result<()> {
+    let granted = Bundle::open(folder)?.granted(&[rule.to_owned()])?;
+    grant::write(folder, &granted)
 }
 
 /// Refuses what cannot be a rule, a crate, a function and part of a table's name at once.

@@ -9,10 +9,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{HostSettings, Limits, hex};
+use crate::{Grants, HostSettings, Limits, hex};
 
 /// The version of the format that this code writes and reads.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// The contract that rules are built against.
 pub const CONTRACT: &str = "tenet:rule@1.0.0";
@@ -34,6 +34,8 @@ pub struct Index {
     pub compiled_for: Option<CompiledFor>,
     /// How a host behaves that serves it.
     pub host: HostSettings,
+    /// What no rule may use more of, whatever its manifest says.
+    pub ceilings: Limits,
     /// The operations, by name.
     pub operations: Vec<Operation>,
     /// The rules, by name.
@@ -87,6 +89,9 @@ pub struct Rule {
     pub compiled: Option<File>,
     /// What one call of it may use.
     pub limits: Limits,
+    /// What it may touch.
+    #[serde(default)]
+    pub grants: Grants,
 }
 
 /// Whom an operation is open to: an identity as the authoriser vouches for it, or all that
@@ -144,6 +149,14 @@ impl Index {
                     "the operation {} names the rule {missing}, which the index lacks",
                     operation.name
                 ));
+            }
+        }
+        for rule in &index.rules {
+            if let Err(error) = rule.grants.check() {
+                return fail(format!("the rule {} is granted what cannot be: {error}", rule.name));
+            }
+            if let Some(above) = rule.limits.above(&index.ceilings).first() {
+                return fail(format!("the rule {} has a limit above its ceiling: {above}", rule.name));
             }
         }
         for file in index.files() {
@@ -228,6 +241,7 @@ mod tests {
             sources: "11".into(),
             compiled_for: None,
             host: HostSettings::default(),
+            ceilings: Limits::ceilings(),
             operations: vec![Operation {
                 name: "write".into(),
                 rules: vec!["record".into()],
@@ -242,6 +256,7 @@ mod tests {
                 component: file("record.wasm"),
                 compiled: None,
                 limits: Limits::default(),
+                grants: Grants::default(),
             }],
             schema: vec![file("schema/0001_a.sql")],
             openapi: Some(file("openapi.json")),
@@ -264,6 +279,14 @@ mod tests {
         assert!(changed(|i| i.contract = "tenet:rule@2.0.0".into()).contains("2.0.0"));
         assert!(changed(|i| i.operations[0].rules.clear()).contains("no rule"));
         assert!(changed(|i| i.rules[0].name = "other".into()).contains("record"));
+        assert!(changed(|i| i.ceilings.cpu_ms = 1).contains("cpu_ms was passed: 1 allowed, 250 used"));
+        assert!(
+            changed(|i| {
+                let tables = &mut i.rules[0].grants.tables;
+                tables.insert("tenet.keys".into(), crate::TableGrant { delete: true, ..Default::default() });
+            })
+            .contains("tenet.keys")
+        );
         for path in ["../x", "/etc/passwd", "a//b", "a/../b", ""] {
             let mut index = index();
             index.rules[0].component.path = path.into();

@@ -94,6 +94,11 @@ impl EventError {
     pub fn read_only() -> Self {
         Self("a read-only operation may not publish".to_owned())
     }
+
+    /// The rule is not granted events of this source and detail-type.
+    pub fn not_granted(event: &Event) -> Self {
+        Self(format!("publishing {:?} of {:?} is not granted to this rule", event.detail_type, event.source))
+    }
 }
 
 impl EventId {

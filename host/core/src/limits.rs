@@ -25,6 +25,10 @@ pub struct Limits {
     pub bytes_read: u64,
     /// Bytes of statements and their parameters sent.
     pub bytes_sent: u64,
+    /// Rows inserted, updated and deleted.
+    pub rows_written: u64,
+    /// Bytes of the statements that did so, and their parameters.
+    pub bytes_written: u64,
     /// Events published.
     pub events: u64,
     /// Bytes of one event: source, detail-type and detail.
@@ -50,6 +54,8 @@ impl Default for Limits {
             rows_read: 10_000,
             bytes_read: 4 << 20,
             bytes_sent: 4 << 20,
+            rows_written: 1_000,
+            bytes_written: 4 << 20,
             events: 100,
             // EventBridge takes less than 1 MB in one call of PutEvents
             // (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html);
@@ -66,6 +72,82 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// What no rule may use more of where `[ceilings]` in `tenet.toml` says nothing else.
+    pub fn ceilings() -> Self {
+        Self {
+            // A transaction of DSQL ends after 300 seconds, by the page that `Limit::MOST_ROWS` names.
+            wall_ms: 60_000,
+            cpu_ms: 10_000,
+            memory_bytes: 512 << 20,
+            table_elements: 100_000,
+            statements: 3_000,
+            rows_read: 100_000,
+            bytes_read: 64 << 20,
+            bytes_sent: 16 << 20,
+            rows_written: Limit::MOST_ROWS,
+            bytes_written: Limit::MOST_BYTES,
+            events: 1_000,
+            event_bytes: 200 << 10,
+            log_lines: 10_000,
+            log_bytes: 1 << 20,
+            output_bytes: 900 << 10,
+            host_calls: 1_000_000,
+        }
+    }
+
+    /// Each limit with its value, in the order of a manifest.
+    pub fn each(&self) -> [(Limit, u64); 16] {
+        [
+            (Limit::Wall, self.wall_ms),
+            (Limit::Cpu, self.cpu_ms),
+            (Limit::Memory, self.memory_bytes),
+            (Limit::TableElements, self.table_elements),
+            (Limit::Statements, self.statements),
+            (Limit::RowsRead, self.rows_read),
+            (Limit::BytesRead, self.bytes_read),
+            (Limit::BytesSent, self.bytes_sent),
+            (Limit::RowsWritten, self.rows_written),
+            (Limit::BytesWritten, self.bytes_written),
+            (Limit::Events, self.events),
+            (Limit::EventBytes, self.event_bytes),
+            (Limit::LogLines, self.log_lines),
+            (Limit::LogBytes, self.log_bytes),
+            (Limit::OutputBytes, self.output_bytes),
+            (Limit::HostCalls, self.host_calls),
+        ]
+    }
+
+    /// Sets the limit of this name, if there is one.
+    pub fn set(&mut self, name: &str, value: u64) -> bool {
+        let place = match name {
+            "wall_ms" => &mut self.wall_ms,
+            "cpu_ms" => &mut self.cpu_ms,
+            "memory_bytes" => &mut self.memory_bytes,
+            "table_elements" => &mut self.table_elements,
+            "statements" => &mut self.statements,
+            "rows_read" => &mut self.rows_read,
+            "bytes_read" => &mut self.bytes_read,
+            "bytes_sent" => &mut self.bytes_sent,
+            "rows_written" => &mut self.rows_written,
+            "bytes_written" => &mut self.bytes_written,
+            "events" => &mut self.events,
+            "event_bytes" => &mut self.event_bytes,
+            "log_lines" => &mut self.log_lines,
+            "log_bytes" => &mut self.log_bytes,
+            "output_bytes" => &mut self.output_bytes,
+            "host_calls" => &mut self.host_calls,
+            _ => return false,
+        };
+        *place = value;
+        true
+    }
+
+    /// Those of these that are more than `most` allows, each with what that is.
+    pub fn above(&self, most: &Self) -> Vec<LimitExceeded> {
+        let pairs = self.each().into_iter().zip(most.each());
+        pairs.filter_map(|((limit, used), (_, allowed))| limit.check(allowed, used).err()).collect()
+    }
+
     /// The wall time as a duration.
     pub fn wall(&self) -> Duration {
         Duration::from_millis(self.wall_ms)
@@ -89,6 +171,8 @@ pub enum Limit {
     RowsRead,
     BytesRead,
     BytesSent,
+    RowsWritten,
+    BytesWritten,
     Events,
     EventBytes,
     LogLines,
@@ -131,6 +215,8 @@ impl Limit {
             Self::RowsRead => "rows_read",
             Self::BytesRead => "bytes_read",
             Self::BytesSent => "bytes_sent",
+            Self::RowsWritten => "rows_written",
+            Self::BytesWritten => "bytes_written",
             Self::Events => "events",
             Self::EventBytes => "event_bytes",
             Self::LogLines => "log_lines",
@@ -191,3 +277,21 @@ impl fmt::Display for LimitExceeded {
 }
 
 impl std::error::Error for LimitExceeded {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_limit_is_set_by_its_name_and_told_when_it_is_above() {
+        let mut limits = Limits::default();
+        for (place, (limit, _)) in Limits::default().each().into_iter().enumerate() {
+            assert!(limits.set(limit.name(), place as u64), "{}", limit.name());
+        }
+        assert_eq!(limits.each().map(|(_, value)| value), std::array::from_fn(|place| place as u64));
+        assert!(!limits.set("stack", 1));
+        let above = Limits { cpu_ms: 2, ..Limits::default() }.above(&Limits { cpu_ms: 1, ..Limits::default() });
+        assert_eq!(above, [LimitExceeded { limit: Limit::Cpu, allowed: Some(1), used: Some(2) }]);
+        assert_eq!(Limits::default().above(&Limits::ceilings()), []);
+    }
+}

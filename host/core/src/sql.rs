@@ -39,6 +39,11 @@ impl SqlState {
     /// `0A000`, feature not supported.
     pub const FEATURE_NOT_SUPPORTED: Self = Self(*b"0A000");
 
+    /// `42501`, insufficient privilege.
+    pub const INSUFFICIENT_PRIVILEGE: Self = Self(*b"42501");
+    /// `42601`, syntax error.
+    pub const SYNTAX_ERROR: Self = Self(*b"42601");
+
     /// Takes the code of an error if it has five upper-case letters or digits.
     pub fn new(code: &str) -> Option<Self> {
         let bytes: [u8; 5] = code.as_bytes().try_into().ok()?;

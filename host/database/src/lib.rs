@@ -46,7 +46,6 @@ mod query;
 mod route;
 mod schema;
 mod side;
-mod statement_kind;
 mod tls;
 mod token;
 mod transaction;

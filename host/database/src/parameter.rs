@@ -5,7 +5,7 @@ use bytes::BytesMut;
 use tenet_core::{Fault, Interval, SqlError, SqlState, Statement, Value};
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
-use crate::{numeric, statement_kind};
+use crate::numeric;
 
 /// 1970-01-01 in days since 2000-01-01, which dates on the wire count from.
 pub(crate) const EPOCH_DAYS: i32 = 10_957;
@@ -38,7 +38,7 @@ impl Encoded {
                 format!("a statement has at most {MOST_PARAMETERS} parameters; this one has {}", parameters.len());
             return Err(error("42601", text));
         }
-        let only_reads = statement_kind::only_reads(&sql);
+        let only_reads = tenet_policy::only_reads(&sql);
         let parameters = parameters.into_iter().enumerate().map(|(at, value)| encode(at + 1, value));
         Ok(Self { sql, parameters: parameters.collect::<Result<_, _>>()?, only_reads })
     }

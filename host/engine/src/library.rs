@@ -162,6 +162,7 @@ mod tests {
             sources: String::new(),
             compiled_for: Some(CompiledFor { target: target.into(), engine: engine.into() }),
             host: tenet_core::HostSettings::default(),
+            ceilings: tenet_core::Limits::ceilings(),
             operations: Vec::new(),
             rules: vec![Rule {
                 name: "record".into(),
@@ -169,6 +170,7 @@ mod tests {
                 component: file("record.wasm"),
                 compiled: Some(file("record.cwasm")),
                 limits: Limits::default(),
+                grants: tenet_core::Grants::default(),
             }],
             schema: Vec::new(),
             openapi: None,

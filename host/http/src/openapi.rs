@@ -283,6 +283,7 @@ pub(crate) mod tests {
             component: File { path: format!("{name}.wasm"), sha256: String::new() },
             compiled: None,
             limits: Limits::default(),
+            grants: tenet_core::Grants::default(),
         };
         let pay = Operation {
             name: "pay".into(),
@@ -306,6 +307,7 @@ pub(crate) mod tests {
             sources: "0123456789abcdef".into(),
             compiled_for: None,
             host: tenet_core::HostSettings::default(),
+            ceilings: tenet_core::Limits::ceilings(),
             operations: vec![pay, show],
             rules: vec![rule("check", "Checks"), rule("pay", "Pays."), rule("show", "Shows")],
             schema: vec![],

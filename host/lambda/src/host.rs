@@ -10,6 +10,7 @@ use tenet_engine::{Engine, Library};
 use tenet_events::{EventBridge, Routes};
 use tenet_http::Api;
 use tenet_pipeline::{Answer, Arrival, Backoff, Invocation, Operations, Pipeline, Relayed, SystemClock};
+use tenet_policy::StatementPolicy;
 
 use crate::after::After;
 use crate::extension;
@@ -71,6 +72,7 @@ impl Host {
             Operations::new(&index)?,
             Arc::clone(&database) as Arc<dyn Ledger>,
             library,
+            Arc::new(StatementPolicy::new(&index)),
             Arc::new(publisher),
             Arc::new(SystemClock),
             Backoff::default(),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tenet_core::{
     Attempt, BoxFuture, CallerId, Event, EventError, EventId, Fault, HostCalls, IdempotencyKey, Limit, LimitExceeded,
-    Limits, LogLevel, Outcome, Ran, ReadCap, Request, RuleReceipt, SqlError, SqlState, StagedEvent, Statement, Stop,
+    Limits, LogLevel, Outcome, Policy, Ran, ReadCap, Request, RuleReceipt, SqlError, SqlState, StagedEvent, Statement, Stop,
     StoredAnswer, Trace,
 };
 use tracing::Span;
@@ -107,6 +107,8 @@ impl State {
 /// on to the attempt.
 pub(crate) struct Calls {
     shared: Arc<Shared>,
+    policy: Arc<dyn Policy>,
+    rule: String,
     limits: Limits,
     operation: String,
     region: String,
@@ -122,6 +124,7 @@ pub(crate) struct Calls {
 struct Used {
     receipt: RuleReceipt,
     bytes_sent: u64,
+    bytes_written: u64,
     log_lines: u64,
     log_bytes: u64,
 }
@@ -129,6 +132,7 @@ struct Used {
 impl Calls {
     pub(crate) fn new(
         shared: Arc<Shared>,
+        policy: Arc<dyn Policy>,
         request: &Request,
         key: Option<&IdempotencyKey>,
         rule: &str,
@@ -137,6 +141,8 @@ impl Calls {
     ) -> Self {
         Self {
             shared,
+            policy,
+            rule: rule.to_owned(),
             limits: limits.clone(),
             operation: request.operation.clone(),
             region: request.region.clone(),
@@ -186,13 +192,17 @@ impl Calls {
         })
     }
 
-    fn record(&self, outcomes: &[Outcome]) {
-        let receipt = &mut self.used().receipt;
-        for outcome in outcomes {
-            receipt.rows_read += u64::from(outcome.rows.rows);
-            receipt.bytes_read += outcome.rows.bytes;
-            receipt.rows_affected += outcome.written;
+    /// Counts what statements of these sizes gave, and says how many rows and bytes the rule has
+    /// written so far.
+    fn record(&self, outcomes: &[Outcome], sizes: &[u64]) -> (u64, u64) {
+        let mut used = self.used();
+        for (outcome, size) in outcomes.iter().zip(sizes) {
+            used.receipt.rows_read += u64::from(outcome.rows.rows);
+            used.receipt.bytes_read += outcome.rows.bytes;
+            used.receipt.rows_affected += outcome.written;
+            used.bytes_written += if outcome.written > 0 { *size } else { 0 };
         }
+        (used.receipt.rows_affected, used.bytes_written)
     }
 
     /// A limit on reading is counted from what was left of it; says it in whole.
@@ -208,9 +218,37 @@ impl Calls {
         Stopped::Limit(LimitExceeded { allowed: Some(allowed), used, ..exceeded })
     }
 
+    /// The error of the first statement that the rule may not send. A batch says which it is.
+    fn forbidden(&self, statements: &[Statement]) -> Option<SqlError> {
+        let rule = &self.rule;
+        statements.iter().enumerate().find_map(|(number, statement)| {
+            let mut error = self.policy.statement(rule, &statement.sql).err()?;
+            if statements.len() > 1 {
+                error.details.push(("statement".to_owned(), number.to_string()));
+            }
+            let position = error.details.iter().find(|(name, _)| name == "position").map(|(_, position)| position);
+            tracing::warn!(rule, position, reason = %error, "a statement was not sent");
+            Some(error)
+        })
+    }
+
+    /// The error that a rule is shown, after which it may only reject.
+    fn spend(&self, statement: u64, error: SqlError) -> SqlError {
+        let mut state = self.shared.lock();
+        if let Some(spent) = &state.spent {
+            return refused_after(spent);
+        }
+        state.spent = Some(Spent { statement, error: error.clone() });
+        error
+    }
+
     async fn send(&self, span: &Span, statements: Vec<Statement>) -> Result<Result<Vec<Outcome>, SqlError>, Stop> {
         let first = self.used().receipt.statements + 1;
         let cap = self.count(&statements)?;
+        if let Some(error) = self.forbidden(&statements) {
+            let number = first + offset_of(&error);
+            return Ok(Err(self.spend(number, error)));
+        }
         let mut attempt = {
             let mut state = self.shared.lock();
             if let Some(spent) = &state.spent {
@@ -230,14 +268,16 @@ impl Calls {
         match ran {
             Ok(Ran::On(outcomes)) => {
                 state.looked_up = true;
-                for (outcome, size) in outcomes.iter().zip(sizes).filter(|(outcome, _)| outcome.written > 0) {
+                for (outcome, size) in outcomes.iter().zip(&sizes).filter(|(outcome, _)| outcome.written > 0) {
                     state.written.rows += outcome.written;
-                    state.written.bytes += size;
+                    state.written.bytes += *size;
                 }
                 let within = if self.key.is_some() { state.written.check(&state.events, 0) } else { Ok(()) };
                 drop(state);
                 span.record("rows", outcomes.iter().map(|outcome| outcome.affected).sum::<u64>());
-                self.record(&outcomes);
+                let (rows, bytes) = self.record(&outcomes, &sizes);
+                self.within(Limit::RowsWritten, self.limits.rows_written, rows)?;
+                self.within(Limit::BytesWritten, self.limits.bytes_written, bytes)?;
                 within.map_err(|exceeded| self.stop(Stopped::Limit(exceeded)))?;
                 Ok(Ok(outcomes))
             }
@@ -254,9 +294,7 @@ impl Calls {
                     return Err(self.stop(self.whole_limit(fault)));
                 };
                 state.looked_up = true;
-                let within = error.details.iter().find(|(name, _)| name == "statement");
-                let offset = within.and_then(|(_, number)| number.parse::<u64>().ok()).unwrap_or(0);
-                state.spent = Some(Spent { statement: first + offset, error: error.clone() });
+                state.spent = Some(Spent { statement: first + offset_of(&error), error: error.clone() });
                 Ok(Err(error))
             }
         }
@@ -285,19 +323,14 @@ impl HostCalls for Calls {
             used.receipt.statements
         };
         self.within(Limit::Statements, self.limits.statements, statement)?;
-        let mut state = self.shared.lock();
-        if let Some(spent) = &state.spent {
-            return Ok(refused_after(spent));
-        }
-        state.spent = Some(Spent { statement, error: error.clone() });
-        Ok(error)
+        Ok(self.spend(statement, error))
     }
 
     fn publish(&self, event: Event) -> Result<Result<EventId, EventError>, Stop> {
         let Some(key) = &self.key else { return Ok(Err(EventError::read_only())) };
         let bytes = (event.source.len() + event.detail_type.len() + event.detail.len()) as u64;
         self.within(Limit::EventBytes, self.limits.event_bytes, bytes)?;
-        if let Err(error) = event.check() {
+        if let Err(error) = event.check().and_then(|()| self.policy.event(&self.rule, &event)) {
             return Ok(Err(error));
         }
         let staged = {
@@ -332,8 +365,7 @@ impl HostCalls for Calls {
         };
         self.within(Limit::LogLines, self.limits.log_lines, lines)?;
         self.within(Limit::LogBytes, self.limits.log_bytes, bytes)?;
-        let rule = self.receipt().rule;
-        self.shared.lock().log.push(LogLine { rule, level, message });
+        self.shared.lock().log.push(LogLine { rule: self.rule.clone(), level, message });
         Ok(())
     }
 
@@ -344,6 +376,12 @@ impl HostCalls for Calls {
     fn key(&self) -> Option<&str> {
         self.key.as_ref().map(IdempotencyKey::as_str)
     }
+}
+
+/// Which statement of a flight an error is about, counted from 0.
+fn offset_of(error: &SqlError) -> u64 {
+    let number = error.details.iter().find(|(name, _)| name == "statement");
+    number.and_then(|(_, number)| number.parse().ok()).unwrap_or(0)
 }
 
 fn refused_after(spent: &Spent) -> SqlError {

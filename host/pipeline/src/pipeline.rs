@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tenet_core::{
-    CallerId, Claim, Clock, Delivery, Fault, IdempotencyKey, Ledger, Mode, Publisher, Receipt, Request, Rules,
+    CallerId, Claim, Clock, Delivery, Fault, IdempotencyKey, Ledger, Mode, Policy, Publisher, Receipt, Request, Rules,
     StagedEvent, StoredAnswer, hex,
 };
 use tracing::Span;
@@ -25,6 +25,7 @@ pub struct Pipeline {
     operations: Operations,
     pub(crate) ledger: Arc<dyn Ledger>,
     rules: Arc<dyn Rules>,
+    policy: Arc<dyn Policy>,
     publisher: Arc<dyn Publisher>,
     pub(crate) clock: Arc<dyn Clock>,
     backoff: Backoff,
@@ -80,11 +81,12 @@ impl Pipeline {
         operations: Operations,
         ledger: Arc<dyn Ledger>,
         rules: Arc<dyn Rules>,
+        policy: Arc<dyn Policy>,
         publisher: Arc<dyn Publisher>,
         clock: Arc<dyn Clock>,
         backoff: Backoff,
     ) -> Self {
-        Self { operations, ledger, rules, publisher, clock, backoff, in_use: AtomicBool::new(false) }
+        Self { operations, ledger, rules, policy, publisher, clock, backoff, in_use: AtomicBool::new(false) }
     }
 
     /// Decides a request. Every ending is an answer; the reasons of a failure go to the
@@ -201,6 +203,7 @@ impl Pipeline {
         let request = course.request;
         let trial = Trial {
             rules: self.rules.as_ref(),
+            policy: &self.policy,
             clock: self.clock.as_ref(),
             request,
             key: course.key(),

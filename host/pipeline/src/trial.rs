@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use tenet_core::{
-    Attempt, Blame, Clock, Ended, Fault, IdempotencyKey, Limit, LimitExceeded, Limits, LogLevel, Ran, Receipt, Request,
-    RuleReceipt, Rules, StagedEvent, StoredAnswer, Verdict,
+    Attempt, Blame, Clock, Ended, Fault, IdempotencyKey, Limit, LimitExceeded, Limits, LogLevel, Policy, Ran, Receipt,
+    Request, RuleReceipt, Rules, StagedEvent, StoredAnswer, Verdict,
 };
 use tracing::Span;
 
@@ -17,6 +17,7 @@ use crate::within::within;
 /// One attempt of one request: the rules in order, then the commit of their verdict.
 pub(crate) struct Trial<'a> {
     pub(crate) rules: &'a dyn Rules,
+    pub(crate) policy: &'a Arc<dyn Policy>,
     pub(crate) clock: &'a dyn Clock,
     pub(crate) request: &'a Request,
     pub(crate) key: Option<&'a IdempotencyKey>,
@@ -96,7 +97,9 @@ impl Trial<'_> {
         let mut output = String::new();
         for (place, (rule, limits)) in self.chain.iter().enumerate() {
             let span = tracing::info_span!("rule", rule, cpu_us = tracing::field::Empty, ended = tracing::field::Empty);
-            let calls = Arc::new(Calls::new(Arc::clone(shared), self.request, self.key, rule, place, limits));
+            let policy = Arc::clone(self.policy);
+            let calls = Calls::new(Arc::clone(shared), policy, self.request, self.key, rule, place, limits);
+            let calls = Arc::new(calls);
             let verdict = within(&span, pin!(self.call(&span, shared, (rule, limits), &calls, receipts))).await?;
             match verdict {
                 Verdict::Accept(text) => output = text,

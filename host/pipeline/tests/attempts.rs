@@ -227,6 +227,22 @@ impl Clock for Still {
     }
 }
 
+/// Lets rules do anything but what says so itself.
+struct Anything;
+
+impl Policy for Anything {
+    fn statement(&self, rule: &str, sql: &str) -> Result<(), SqlError> {
+        match sql.contains("forbidden") {
+            true => Err(SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, format!("not by {rule}"))),
+            false => Ok(()),
+        }
+    }
+
+    fn event(&self, _: &str, event: &Event) -> Result<(), EventError> {
+        if event.source == "forbidden" { Err(EventError::not_granted(event)) } else { Ok(()) }
+    }
+}
+
 struct Host {
     memory: Arc<Memory>,
     bus: Arc<Bus>,
@@ -251,6 +267,7 @@ where
         component: File { path: format!("{name}.wasm"), sha256: String::new() },
         compiled: None,
         limits: limits.clone(),
+        grants: tenet_core::Grants::default(),
     };
     let operation = |name: &str, rules: &[&str], read_only| Operation {
         name: name.into(),
@@ -266,6 +283,7 @@ where
         sources: String::new(),
         compiled_for: None,
         host: tenet_core::HostSettings::default(),
+        ceilings: tenet_core::Limits::ceilings(),
         operations: vec![
             operation("one", &["first"], false),
             operation("two", &["first", "second"], false),
@@ -281,6 +299,7 @@ where
         Operations::new(&index).unwrap(),
         Arc::new(MemoryLedger(Arc::clone(&memory))),
         Arc::new(Scripted(rules)),
+        Arc::new(Anything),
         Arc::new(BusPublisher(Arc::clone(&bus))),
         Arc::new(Still),
         Backoff { attempts: 4, ..Backoff::default() },

@@ -11,6 +11,7 @@ use tenet_core::{Ended, HostCalls, Limits, Request, Rules, Verdict};
 use tenet_engine::{Engine, Library};
 use tenet_log::{Format, Metrics};
 use tenet_pipeline::{Backoff, MEASURED, Operations, Pipeline, Status, SystemClock};
+use tenet_policy::StatementPolicy;
 use tracing::subscriber::NoSubscriber;
 
 const PAYLOAD: &str = r#"{"rows":10}"#;
@@ -38,6 +39,7 @@ fn main() -> anyhow::Result<()> {
         Operations::new(&index)?,
         Arc::clone(&ports) as _,
         Arc::clone(&library) as _,
+        Arc::new(StatementPolicy::new(&index)),
         ports,
         Arc::new(SystemClock),
         Backoff::default(),

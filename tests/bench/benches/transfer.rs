@@ -14,6 +14,7 @@ use tenet_core::{Clock, IdempotencyKey, Request};
 use tenet_database::{Database, Endpoint, Schema};
 use tenet_engine::{Engine, Library};
 use tenet_pipeline::{Backoff, Operations, Pipeline, Status, SystemClock};
+use tenet_policy::StatementPolicy;
 use tenet_test_support::{Latency, Relay};
 use tokio::runtime::Runtime;
 
@@ -145,6 +146,7 @@ fn pipeline(url: &str, connections: usize) -> anyhow::Result<Pipeline> {
         Operations::new(&index)?,
         Arc::new(Database::new(Endpoint::parse(url)?, connections)),
         Arc::new(Library::open(Engine::new(connections)?, &folder, &index)?),
+        Arc::new(StatementPolicy::new(&index)),
         Arc::new(Ready::new(rows(1)?)),
         Arc::new(SystemClock),
         Backoff::default(),

@@ -89,6 +89,7 @@ mod tests {
             component: file("rules/record.wasm", "component"),
             compiled: Some(file("rules/record.cwasm", "code")),
             limits: Limits::default(),
+            grants: tenet_core::Grants::default(),
         };
         let index = Index {
             version: VERSION,
@@ -96,6 +97,7 @@ mod tests {
             sources: String::new(),
             compiled_for: None,
             host: HostSettings::default(),
+            ceilings: tenet_core::Limits::ceilings(),
             operations: Vec::new(),
             rules: vec![rule],
             schema: Vec::new(),

@@ -8,6 +8,7 @@ use tenet_database::{Database, Endpoint};
 use tenet_engine::{Engine, Library};
 use tenet_events::{Buses, Subscription};
 use tenet_pipeline::{Arrival, Backoff, Handled, Operations, Pipeline, Relayed, SystemClock, direct};
+use tenet_policy::StatementPolicy;
 
 use super::bundle::bundle;
 
@@ -85,6 +86,7 @@ impl Host {
             Operations::new(&index).unwrap(),
             Arc::new(database),
             Arc::new(library),
+            Arc::new(StatementPolicy::new(&index)),
             publisher,
             Arc::new(SystemClock),
             Backoff::default(),

@@ -1,0 +1,270 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// What a rule may touch: what its manifest asks for, or what its bundle grants. Nothing, until
+/// something is named.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Grants {
+    /// Tables by name, `NAME` of the schema `public` or `SCHEMA.NAME` of another.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tables: BTreeMap<String, TableGrant>,
+    /// Sequences whose next value may be taken.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub sequences: BTreeSet<String>,
+    /// Detail-types of events that may be published, by source. `*` is any detail-type.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub events: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// What may be done with a table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TableGrant {
+    /// Columns that may be read.
+    #[serde(skip_serializing_if = "Columns::is_none")]
+    pub select: Columns,
+    /// Columns that a new row may be given.
+    #[serde(skip_serializing_if = "Columns::is_none")]
+    pub insert: Columns,
+    /// Columns that may be changed.
+    #[serde(skip_serializing_if = "Columns::is_none")]
+    pub update: Columns,
+    /// Whether rows may be deleted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub delete: bool,
+}
+
+/// Columns of a table: a list of names, or `"*"` for all there are and will be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Columns {
+    /// Those with these names.
+    Named(BTreeSet<String>),
+    /// All.
+    All,
+}
+
+/// One thing that is granted, as people read it: `update accounts.balance`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Grant {
+    subject: String,
+    verb: &'static str,
+    object: String,
+}
+
+/// Why something can be granted to nobody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantError(String);
+
+/// Schemas that belong to the host or the database.
+const FOREIGN: &[&str] = &["tenet", "information_schema", "sys", "dsql"];
+
+/// The longest identifier of PostgreSQL, in bytes
+/// (<https://www.postgresql.org/docs/16/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS>).
+const LONGEST_NAME: usize = 63;
+
+impl Grants {
+    /// Refuses what can be granted to nobody: tables of the host and of the database itself, and
+    /// names that are none.
+    pub fn check(&self) -> Result<(), GrantError> {
+        for (table, grant) in &self.tables {
+            object(table)?;
+            if *grant == TableGrant::default() {
+                return Err(GrantError(format!("the table {table} is named and nothing asked of it")));
+            }
+            for column in [&grant.select, &grant.insert, &grant.update].into_iter().flat_map(Columns::names) {
+                name(column)?;
+            }
+        }
+        self.sequences.iter().try_for_each(|sequence| object(sequence))?;
+        for (source, types) in &self.events {
+            if source.is_empty() || types.is_empty() || types.contains("") {
+                return Err(GrantError(format!("the event source {source:?} is named and no detail-type of it")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether events of this source and detail-type may be published.
+    pub fn publishes(&self, source: &str, detail_type: &str) -> bool {
+        self.events.get(source).is_some_and(|types| types.contains(detail_type) || types.contains("*"))
+    }
+
+    /// Each single thing that is granted.
+    pub fn each(&self) -> BTreeSet<Grant> {
+        let grant = |subject: &str, verb, object: String| Grant { subject: subject.to_owned(), verb, object };
+        let mut each = BTreeSet::new();
+        for (table, TableGrant { select, insert, update, delete }) in &self.tables {
+            for (verb, columns) in [("select", select), ("insert", insert), ("update", update)] {
+                let names = columns.names().map(str::to_owned).chain(columns.is_all().then(|| "*".to_owned()));
+                each.extend(names.map(|name| grant(table, verb, format!("{table}.{name}"))));
+            }
+            if *delete {
+                each.insert(grant(table, "delete", table.clone()));
+            }
+        }
+        each.extend(self.sequences.iter().map(|name| grant(name, "nextval", name.clone())));
+        for (source, types) in &self.events {
+            each.extend(types.iter().map(|name| grant(source, "publish", format!("{source}: {name}"))));
+        }
+        each
+    }
+
+    /// What of `asked` is not in these.
+    pub fn missing(&self, asked: &Self) -> BTreeSet<Grant> {
+        let granted = self.each();
+        let of_all = |grant: &Grant, all: String| granted.contains(&Grant { object: all, ..grant.clone() });
+        let covered = |grant: &Grant| {
+            granted.contains(grant)
+                || match grant.verb {
+                    "publish" => of_all(grant, format!("{}: *", grant.subject)),
+                    "select" | "insert" | "update" => of_all(grant, format!("{}.*", grant.subject)),
+                    _ => false,
+                }
+        };
+        asked.each().into_iter().filter(|grant| !covered(grant)).collect()
+    }
+}
+
+fn object(text: &str) -> Result<(), GrantError> {
+    let (schema, table) = text.split_once('.').map_or((None, text), |(schema, table)| (Some(schema), table));
+    schema.map_or(Ok(()), name)?;
+    name(table)?;
+    if schema.is_some_and(|schema| FOREIGN.contains(&schema) || schema.starts_with("pg_")) {
+        return Err(GrantError(format!("{text} belongs to the host or the database, and is granted to no rule")));
+    }
+    if schema == Some("public") {
+        return Err(GrantError(format!("{text} is written without `public.`")));
+    }
+    if table.starts_with("pg_") {
+        return Err(GrantError(format!("{text} is a name of PostgreSQL's own")));
+    }
+    Ok(())
+}
+
+fn name(text: &str) -> Result<(), GrantError> {
+    if text.is_empty() || text.len() > LONGEST_NAME || text.contains(['\0', '.', '*']) {
+        return Err(GrantError(format!("{text:?} is no name of PostgreSQL's: it has 1 to 63 bytes")));
+    }
+    Ok(())
+}
+
+impl Columns {
+    /// Whether this column is among them.
+    pub fn has(&self, column: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named(names) => names.contains(column),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_none(&self) -> bool {
+        matches!(self, Self::Named(names) if names.is_empty())
+    }
+
+    /// Whether all are meant, those included that are added later.
+    pub fn is_all(&self) -> bool {
+        *self == Self::All
+    }
+
+    /// Those that are named.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let names = match self {
+            Self::Named(names) => Some(names),
+            Self::All => None,
+        };
+        names.into_iter().flatten().map(String::as_str)
+    }
+}
+
+impl Default for Columns {
+    fn default() -> Self {
+        Self::Named(BTreeSet::new())
+    }
+}
+
+impl Serialize for Columns {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::All => serializer.serialize_str("*"),
+            Self::Named(names) => names.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Columns {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "columns are a list of names, or \"*\" for all")]
+        enum Written {
+            Word(String),
+            List(BTreeSet<String>),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Word(word) if word == "*" => Ok(Self::All),
+            Written::Word(word) => Err(D::Error::custom(format!("columns are a list of names, or \"*\" for all; this is {word:?}"))),
+            Written::List(names) => Ok(Self::Named(names)),
+        }
+    }
+}
+
+impl fmt::Display for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.verb, self.object)
+    }
+}
+
+impl fmt::Display for GrantError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for GrantError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grants(json: &str) -> Grants {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn what_is_missing_is_told_thing_by_thing_and_all_covers_each() {
+        let asked = grants(
+            r#"{"tables":{"a":{"select":["x","y"],"delete":true},"s.b":{"insert":"*"}},
+                "sequences":["q"],"events":{"bank":["Paid","Lost"]}}"#,
+        );
+        let told = |granted: &str| {
+            grants(granted).missing(&asked).iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        };
+        assert_eq!(
+            told("{}"),
+            "delete a, select a.x, select a.y, publish bank: Lost, publish bank: Paid, nextval q, insert s.b.*"
+        );
+        assert_eq!(
+            told(r#"{"tables":{"a":{"select":"*"},"s.b":{"insert":["x"]}},"sequences":["q"],"events":{"bank":["*"]}}"#),
+            "delete a, insert s.b.*"
+        );
+        assert_eq!(grants(&serde_json::to_string(&asked).unwrap()), asked);
+    }
+
+    #[test]
+    fn what_belongs_to_the_host_or_the_database_is_granted_to_nobody() {
+        for table in ["tenet.keys", "pg_catalog.pg_class", "pg_class", "information_schema.tables", "sys.jobs", "public.t", "", "a.b.c", "."] {
+            let mut grants = Grants::default();
+            grants.tables.insert(table.into(), TableGrant { delete: true, ..TableGrant::default() });
+            assert!(grants.check().is_err(), "{table}");
+        }
+        assert!(grants(r#"{"tables":{"t":{}}}"#).check().is_err());
+        assert!(grants(r#"{"events":{"bank":[]}}"#).check().is_err());
+        assert!(grants(r#"{"tables":{"bank.t":{"select":"*"}}}"#).check().is_ok());
+        assert!(serde_json::from_str::<Grants>(r#"{"tables":{"t":{"select":"all"}}}"#).is_err());
+        assert!(serde_json::from_str::<Grants>(r#"{"tables":{"t":{"truncate":true}}}"#).is_err());
+    }
+}

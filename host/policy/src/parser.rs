@@ -1,0 +1,583 @@
+//! From tokens to a tree.
+//!
+//! A text may be accepted here that PostgreSQL refuses, which does no harm. What both accept
+//! has to mean the same: the same tables, columns and functions, each in the same place. So
+//! this follows PostgreSQL's grammar (`src/backend/parser/gram.y`) where it decides what a name
+//! stands for, and leaves out how operators bind.
+
+use crate::Refusal;
+use crate::token::{Kind, Token};
+use crate::tree::{
+    Alias, Assignment, Body, Conflict, Delete, Expression, Insert, Item, Lock, Name, Query, Select, Source, Statement,
+    TableName, Update, With, WithTable,
+};
+use crate::words;
+
+/// How deep a statement may be nested.
+const DEEPEST: u32 = 40;
+
+pub(crate) struct Parser<'t> {
+    tokens: &'t [Token],
+    next: usize,
+    depth: u32,
+    /// Whether something in it writes.
+    pub(crate) writes: bool,
+    /// The functions that it calls.
+    pub(crate) calls: Vec<String>,
+    /// Whether IN is a word between arguments here, and no operator.
+    pub(crate) in_separates: bool,
+}
+
+/// The one statement of a text.
+pub(crate) fn parse(parser: &mut Parser<'_>) -> Result<Statement, Refusal> {
+    let statement = parser.statement()?;
+    parser.sign(';');
+    match parser.peek() {
+        Kind::End => Ok(statement),
+        _ if parser.previous_is(';') => parser.refuse("a second statement is not sent"),
+        _ => parser.refuse("this is not understood here"),
+    }
+}
+
+impl<'t> Parser<'t> {
+    pub(crate) fn new(tokens: &'t [Token]) -> Self {
+        Self { tokens, next: 0, depth: 0, writes: false, calls: Vec::new(), in_separates: false }
+    }
+
+    // Looking and taking.
+
+    pub(crate) fn peek(&self) -> &'t Kind {
+        self.ahead(0)
+    }
+
+    pub(crate) fn ahead(&self, by: usize) -> &'t Kind {
+        self.tokens.get(self.next + by).map_or(&Kind::End, |token| &token.kind)
+    }
+
+    pub(crate) fn at(&self) -> usize {
+        self.tokens.get(self.next).or(self.tokens.last()).map_or(0, |token| token.at)
+    }
+
+    pub(crate) fn skip(&mut self) {
+        self.next += 1;
+    }
+
+    fn previous_is(&self, sign: char) -> bool {
+        self.next.checked_sub(1).and_then(|at| self.tokens.get(at)).is_some_and(|token| token.kind == Kind::Sign(sign))
+    }
+
+    pub(crate) fn refuse<T>(&self, what: impl Into<String>) -> Result<T, Refusal> {
+        Err(Refusal::not_understood(self.at(), what))
+    }
+
+    /// Goes one level deeper, until the parser that it gives goes away.
+    pub(crate) fn deeper<T>(&mut self, inner: impl FnOnce(&mut Self) -> Result<T, Refusal>) -> Result<T, Refusal> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return self.refuse("it is nested too deeply");
+        }
+        let outer = std::mem::replace(&mut self.in_separates, false);
+        let result = inner(self);
+        self.in_separates = outer;
+        self.depth -= 1;
+        result
+    }
+
+    pub(crate) fn is_word(&self, word: &str) -> bool {
+        matches!(self.peek(), Kind::Word(text) if text == word)
+    }
+
+    pub(crate) fn is_one_of(&self, words: &[&str]) -> bool {
+        matches!(self.peek(), Kind::Word(text) if words.contains(&text.as_str()))
+    }
+
+    pub(crate) fn word(&mut self, word: &str) -> bool {
+        let is = self.is_word(word);
+        self.next += usize::from(is);
+        is
+    }
+
+    /// All of them in order, or none.
+    pub(crate) fn words(&mut self, words: &[&str]) -> bool {
+        let are = words.iter().enumerate().all(|(by, word)| matches!(self.ahead(by), Kind::Word(text) if text == word));
+        self.next += if are { words.len() } else { 0 };
+        are
+    }
+
+    pub(crate) fn expect_word(&mut self, word: &str) -> Result<(), Refusal> {
+        if self.word(word) { Ok(()) } else { self.refuse(format!("{} is expected here", word.to_uppercase())) }
+    }
+
+    pub(crate) fn is_sign(&self, sign: char) -> bool {
+        *self.peek() == Kind::Sign(sign)
+    }
+
+    pub(crate) fn sign(&mut self, sign: char) -> bool {
+        let is = self.is_sign(sign);
+        self.next += usize::from(is);
+        is
+    }
+
+    pub(crate) fn expect(&mut self, sign: char) -> Result<(), Refusal> {
+        if self.sign(sign) { Ok(()) } else { self.refuse(format!("`{sign}` is expected here")) }
+    }
+
+    fn operator(&mut self, operator: &str) -> bool {
+        let is = matches!(self.peek(), Kind::Operator(text) if text == operator);
+        self.next += usize::from(is);
+        is
+    }
+
+    /// A name of a column or a table.
+    pub(crate) fn name(&mut self) -> Result<Name, Refusal> {
+        let at = self.at();
+        let text = match self.peek() {
+            Kind::Word(text) if !words::is_reserved(text) => text,
+            Kind::Quoted(text) => text,
+            _ => return self.refuse("a name is expected here"),
+        };
+        self.skip();
+        Ok(Name { text: text.clone(), at })
+    }
+
+    /// A name after AS, where any word will do.
+    fn label(&mut self) -> Result<Name, Refusal> {
+        let at = self.at();
+        let (Kind::Word(text) | Kind::Quoted(text)) = self.peek() else {
+            return self.refuse("a name is expected here");
+        };
+        self.skip();
+        Ok(Name { text: text.clone(), at })
+    }
+
+    pub(crate) fn list<T>(
+        &mut self,
+        mut one: impl FnMut(&mut Self) -> Result<T, Refusal>,
+    ) -> Result<Vec<T>, Refusal> {
+        let mut list = vec![one(self)?];
+        while self.sign(',') {
+            list.push(one(self)?);
+        }
+        Ok(list)
+    }
+
+    pub(crate) fn in_parentheses<T>(
+        &mut self,
+        inner: impl FnOnce(&mut Self) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        self.expect('(')?;
+        let inner = self.deeper(inner)?;
+        self.expect(')')?;
+        Ok(inner)
+    }
+
+    fn names(&mut self) -> Result<Vec<Name>, Refusal> {
+        self.in_parentheses(|parser| parser.list(Self::name))
+    }
+
+    // Statements.
+
+    fn statement(&mut self) -> Result<Statement, Refusal> {
+        self.deeper(|parser| {
+            let with = parser.with()?;
+            match parser.peek() {
+                Kind::Word(word) if word == "insert" => Ok(Statement::Insert(Box::new(parser.insert(with)?))),
+                Kind::Word(word) if word == "update" => Ok(Statement::Update(Box::new(parser.update(with)?))),
+                Kind::Word(word) if word == "delete" => Ok(Statement::Delete(Box::new(parser.delete(with)?))),
+                _ => Ok(Statement::Query(parser.query_after(with)?)),
+            }
+        })
+    }
+
+    fn with(&mut self) -> Result<With, Refusal> {
+        if !self.word("with") {
+            return Ok(With::default());
+        }
+        let recursive = self.word("recursive");
+        let tables = self.list(|parser| {
+            let name = parser.name()?;
+            let columns = if parser.is_sign('(') { parser.names()? } else { Vec::new() };
+            parser.expect_word("as")?;
+            let _ = parser.words(&["not", "materialized"]) || parser.word("materialized");
+            let statement = parser.in_parentheses(Self::statement)?;
+            Ok(WithTable { name, columns, statement })
+        })?;
+        Ok(With { recursive, tables })
+    }
+
+    pub(crate) fn begins_query(&self) -> bool {
+        self.is_one_of(&["select", "values", "with"])
+    }
+
+    pub(crate) fn query(&mut self) -> Result<Query, Refusal> {
+        self.deeper(|parser| {
+            let with = parser.with()?;
+            parser.query_after(with)
+        })
+    }
+
+    fn query_after(&mut self, with: With) -> Result<Query, Refusal> {
+        let body = self.body_part()?;
+        self.query_from(with, body)
+    }
+
+    /// What follows the first part of a query's body.
+    pub(crate) fn query_from(&mut self, with: With, first: Body) -> Result<Query, Refusal> {
+        let mut body = first;
+        while self.is_one_of(&["union", "intersect", "except"]) {
+            self.skip();
+            let _ = self.word("all") || self.word("distinct");
+            body = Body::Both(Box::new(body), Box::new(self.body_part()?));
+        }
+        let mut query = Query { with, body, order: Vec::new(), limits: Vec::new(), locks: Vec::new() };
+        query.order = self.order()?;
+        loop {
+            if self.word("limit") {
+                if !self.word("all") {
+                    query.limits.push(self.expression()?);
+                }
+            } else if self.word("offset") {
+                query.limits.push(self.expression()?);
+                let _ = self.word("row") || self.word("rows");
+            } else if self.word("fetch") {
+                if !(self.word("first") || self.word("next")) {
+                    return self.refuse("FIRST is expected here");
+                }
+                if !self.is_one_of(&["row", "rows"]) {
+                    query.limits.push(self.expression()?);
+                }
+                if !((self.word("row") || self.word("rows")) && self.word("only")) {
+                    return self.refuse("ROWS ONLY is expected here");
+                }
+            } else if self.is_word("for") {
+                let at = self.at();
+                self.skip();
+                if !(self.words(&["no", "key", "update"]) || self.word("update")) {
+                    return self.refuse("of locks there are FOR UPDATE and FOR NO KEY UPDATE");
+                }
+                let of = if self.word("of") { self.list(Self::name)? } else { Vec::new() };
+                let _ = self.word("nowait") || self.words(&["skip", "locked"]);
+                query.locks.push(Lock { of, at });
+            } else {
+                return Ok(query);
+            }
+        }
+    }
+
+    fn body_part(&mut self) -> Result<Body, Refusal> {
+        if self.is_sign('(') {
+            let query = self.in_parentheses(Self::query)?;
+            return Ok(Body::Query(Box::new(query)));
+        }
+        if self.word("values") {
+            let row = |parser: &mut Self| parser.in_parentheses(|parser| parser.list(Self::value));
+            return Ok(Body::Values(self.list(row)?));
+        }
+        if self.is_word("select") {
+            return Ok(Body::Select(Box::new(self.select()?)));
+        }
+        self.refuse("of statements there are SELECT, VALUES, INSERT, UPDATE and DELETE, each after a WITH too")
+    }
+
+    fn select(&mut self) -> Result<Select, Refusal> {
+        self.expect_word("select")?;
+        let mut distinct_on = Vec::new();
+        if self.word("distinct") {
+            if self.word("on") {
+                distinct_on = self.in_parentheses(|parser| parser.list(Self::expression))?;
+            }
+        } else {
+            self.word("all");
+        }
+        let items = self.items()?;
+        let from = if self.word("from") { self.list(Self::source)? } else { Vec::new() };
+        let filter = self.filter()?;
+        let mut group = Vec::new();
+        if self.words(&["group", "by"]) {
+            group = self.list(Self::expression)?;
+        }
+        let having = if self.word("having") { Some(self.expression()?) } else { None };
+        let mut windows = Vec::new();
+        if self.word("window") {
+            windows = self.list(|parser| {
+                parser.name()?;
+                parser.expect_word("as")?;
+                parser.window()
+            })?;
+        }
+        Ok(Select { distinct_on, items, from, filter, group, having, windows })
+    }
+
+    fn items(&mut self) -> Result<Vec<Item>, Refusal> {
+        self.list(|parser| {
+            let at = parser.at();
+            if parser.operator("*") {
+                return Ok(Item::All { of: None, at });
+            }
+            if let (Kind::Word(_) | Kind::Quoted(_), Kind::Sign('.'), Kind::Operator(star)) =
+                (parser.peek(), parser.ahead(1), parser.ahead(2))
+                && star == "*"
+            {
+                let of = Some(parser.name()?);
+                parser.next += 2;
+                return Ok(Item::All { of, at });
+            }
+            let expression = parser.expression()?;
+            let alias = if parser.word("as") {
+                Some(parser.label()?)
+            } else {
+                match parser.peek() {
+                    Kind::Quoted(_) => Some(parser.name()?),
+                    Kind::Word(word) if words::is_label(word) => Some(parser.name()?),
+                    _ => None,
+                }
+            };
+            Ok(Item::One { expression, alias })
+        })
+    }
+
+    fn source(&mut self) -> Result<Source, Refusal> {
+        self.deeper(|parser| {
+            let mut left = parser.source_part()?;
+            loop {
+                let crossed = parser.words(&["cross", "join"]);
+                if !crossed {
+                    let kind = ["left", "right", "full"].into_iter().find(|kind| parser.is_word(kind));
+                    if let Some(kind) = kind {
+                        parser.word(kind);
+                        parser.word("outer");
+                        parser.expect_word("join")?;
+                    } else if parser.word("inner") {
+                        parser.expect_word("join")?;
+                    } else if parser.is_word("natural") {
+                        return parser.refuse("NATURAL JOIN does not say which columns it reads");
+                    } else if !parser.word("join") {
+                        return Ok(left);
+                    }
+                }
+                let right = if crossed { parser.source_part()? } else { parser.source()? };
+                let (mut on, mut using) = (None, Vec::new());
+                if !crossed {
+                    if parser.word("using") {
+                        using = parser.names()?;
+                        if parser.is_word("as") {
+                            return parser.refuse("a name for the joined columns is not understood");
+                        }
+                    } else {
+                        parser.expect_word("on")?;
+                        on = Some(parser.expression()?);
+                    }
+                }
+                left = Source::Join { left: Box::new(left), right: Box::new(right), on, using };
+            }
+        })
+    }
+
+    fn source_part(&mut self) -> Result<Source, Refusal> {
+        let at = self.at();
+        let lateral = self.word("lateral");
+        if self.is_sign('(') {
+            self.expect('(')?;
+            if self.begins_query() {
+                let query = Box::new(self.query()?);
+                self.expect(')')?;
+                let alias = self.alias()?;
+                return Ok(Source::Query { query, alias, lateral, at });
+            }
+            let source = self.source()?;
+            self.expect(')')?;
+            return match source {
+                // `((SELECT 1)) AS x`
+                Source::Query { query, alias: None, lateral: inner, at } => {
+                    let alias = self.alias()?;
+                    Ok(Source::Query { query, alias, lateral: lateral || inner, at })
+                }
+                Source::Join { .. } if !lateral => match self.alias()? {
+                    None => Ok(source),
+                    Some(_) => self.refuse("a name for a whole join is not understood"),
+                },
+                _ => self.refuse("this is not understood here"),
+            };
+        }
+        if self.is_word("only") {
+            return self.refuse("ONLY is not understood");
+        }
+        let is_call = match (self.peek(), self.ahead(1), self.ahead(3)) {
+            (_, Kind::Sign('('), _) => true,
+            (_, Kind::Sign('.'), Kind::Sign('(')) => true,
+            _ => false,
+        };
+        if is_call {
+            let call = self.call()?;
+            self.words(&["with", "ordinality"]);
+            let alias = self.alias()?;
+            return Ok(Source::Function { call, alias });
+        }
+        if lateral {
+            return self.refuse("LATERAL stands before a query or a function");
+        }
+        let table = self.table()?;
+        if matches!(self.peek(), Kind::Operator(star) if star == "*") {
+            return self.refuse("`*` after a table is not understood");
+        }
+        let alias = self.alias()?;
+        if self.is_word("tablesample") {
+            return self.refuse("TABLESAMPLE is not understood");
+        }
+        Ok(Source::Table { table, alias })
+    }
+
+    fn table(&mut self) -> Result<TableName, Refusal> {
+        let name = self.name()?;
+        if !self.sign('.') {
+            return Ok(TableName { schema: None, name });
+        }
+        let schema = Some(name);
+        let name = self.label()?;
+        if self.is_sign('.') {
+            return self.refuse("the name of a database is not understood");
+        }
+        Ok(TableName { schema, name })
+    }
+
+    fn alias(&mut self) -> Result<Option<Alias>, Refusal> {
+        let name = if self.word("as") {
+            self.name()?
+        } else {
+            match self.peek() {
+                Kind::Quoted(_) => self.name()?,
+                Kind::Word(word) if !words::is_reserved(word) => self.name()?,
+                _ => return Ok(None),
+            }
+        };
+        let columns = if self.is_sign('(') { self.names()? } else { Vec::new() };
+        Ok(Some(Alias { name, columns }))
+    }
+
+    fn filter(&mut self) -> Result<Option<Expression>, Refusal> {
+        if !self.word("where") {
+            return Ok(None);
+        }
+        if self.is_word("current") && matches!(self.ahead(1), Kind::Word(of) if of == "of") {
+            return self.refuse("a cursor is not understood");
+        }
+        self.expression().map(Some)
+    }
+
+    pub(crate) fn order(&mut self) -> Result<Vec<Expression>, Refusal> {
+        if !self.words(&["order", "by"]) {
+            return Ok(Vec::new());
+        }
+        self.list(|parser| {
+            let by = parser.expression()?;
+            let _ = parser.word("asc") || parser.word("desc");
+            if parser.word("nulls") && !(parser.word("first") || parser.word("last")) {
+                return parser.refuse("FIRST or LAST is expected here");
+            }
+            Ok(by)
+        })
+    }
+
+    fn returning(&mut self) -> Result<Vec<Item>, Refusal> {
+        if self.word("returning") { self.items() } else { Ok(Vec::new()) }
+    }
+
+    /// A value, or DEFAULT.
+    fn value(&mut self) -> Result<Expression, Refusal> {
+        if self.word("default") { Ok(Expression::Leaf) } else { self.expression() }
+    }
+
+    fn insert(&mut self, with: With) -> Result<Insert, Refusal> {
+        self.writes = true;
+        self.expect_word("insert")?;
+        self.expect_word("into")?;
+        let table = self.table()?;
+        let alias = if self.word("as") { Some(self.name()?) } else { None };
+        let mut columns = None;
+        if self.is_sign('(') && !matches!(self.ahead(1), Kind::Word(word) if ["select", "with", "values"].contains(&word.as_str()))
+        {
+            // `((SELECT ...))` is a query too, and no column's name begins with a parenthesis.
+            if !matches!(self.ahead(1), Kind::Sign('(')) {
+                columns = Some(self.names()?);
+            }
+        }
+        if self.is_word("overriding") {
+            return self.refuse("OVERRIDING is not understood");
+        }
+        let rows = if self.words(&["default", "values"]) { None } else { Some(self.query()?) };
+        let conflict = if self.words(&["on", "conflict"]) { Some(self.conflict()?) } else { None };
+        let returning = self.returning()?;
+        Ok(Insert { with, table, alias, columns, rows, conflict, returning })
+    }
+
+    fn conflict(&mut self) -> Result<Conflict, Refusal> {
+        let (mut columns, mut index_filter) = (Vec::new(), None);
+        if self.is_sign('(') {
+            columns = self.names()?;
+            index_filter = self.filter()?;
+        } else if self.words(&["on", "constraint"]) {
+            self.name()?;
+        }
+        self.expect_word("do")?;
+        if self.word("nothing") {
+            return Ok(Conflict { columns, index_filter, set: Vec::new(), filter: None });
+        }
+        self.expect_word("update")?;
+        let set = self.set()?;
+        let filter = self.filter()?;
+        Ok(Conflict { columns, index_filter, set, filter })
+    }
+
+    fn set(&mut self) -> Result<Vec<Assignment>, Refusal> {
+        self.expect_word("set")?;
+        self.list(|parser| {
+            let columns = if parser.is_sign('(') { parser.names()? } else { vec![parser.name()?] };
+            if parser.is_sign('.') || parser.is_sign('[') {
+                return parser.refuse("a part of a column cannot be set");
+            }
+            if !parser.operator("=") {
+                return parser.refuse("`=` is expected here");
+            }
+            Ok(Assignment { columns, value: parser.value()? })
+        })
+    }
+
+    fn target(&mut self) -> Result<(TableName, Option<Name>), Refusal> {
+        if self.is_word("only") {
+            return self.refuse("ONLY is not understood");
+        }
+        let table = self.table()?;
+        let alias = if self.word("as") {
+            Some(self.name()?)
+        } else {
+            match self.peek() {
+                Kind::Quoted(_) => Some(self.name()?),
+                Kind::Word(word) if word != "set" && !words::is_reserved(word) => Some(self.name()?),
+                _ => None,
+            }
+        };
+        Ok((table, alias))
+    }
+
+    fn update(&mut self, with: With) -> Result<Update, Refusal> {
+        self.writes = true;
+        self.expect_word("update")?;
+        let (table, alias) = self.target()?;
+        let set = self.set()?;
+        let from = if self.word("from") { self.list(Self::source)? } else { Vec::new() };
+        let filter = self.filter()?;
+        let returning = self.returning()?;
+        Ok(Update { with, table, alias, set, from, filter, returning })
+    }
+
+    fn delete(&mut self, with: With) -> Result<Delete, Refusal> {
+        self.writes = true;
+        self.expect_word("delete")?;
+        self.expect_word("from")?;
+        let (table, alias) = self.target()?;
+        let using = if self.word("using") { self.list(Self::source)? } else { Vec::new() };
+        let filter = self.filter()?;
+        let returning = self.returning()?;
+        Ok(Delete { with, table, alias, using, filter, returning })
+    }
+}

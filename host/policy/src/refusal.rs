@@ -1,0 +1,60 @@
+use std::fmt;
+
+use tenet_core::{SqlError, SqlState};
+
+/// Why a statement is not sent, and the place in its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    kind: Kind,
+    what: String,
+    at: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// The text is not of the part of SQL that is understood here.
+    NotUnderstood,
+    /// It is, and asks for what is not granted.
+    NotGranted,
+}
+
+impl Refusal {
+    pub(crate) fn not_understood(at: usize, what: impl Into<String>) -> Self {
+        Self { kind: Kind::NotUnderstood, what: what.into(), at }
+    }
+
+    pub(crate) fn not_granted(at: usize, what: impl Into<String>) -> Self {
+        Self { kind: Kind::NotGranted, what: what.into(), at }
+    }
+
+    /// Whether it is clear what the statement asks for, and that is not granted.
+    pub fn is_about_grants(&self) -> bool {
+        self.kind == Kind::NotGranted
+    }
+
+    /// The place that it is about, in bytes from the beginning of the text.
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// The error that a rule is shown, as PostgreSQL would give it: insufficient privilege or
+    /// a syntax error, with the position in characters, counted from 1.
+    pub fn error(&self, sql: &str) -> SqlError {
+        let sqlstate = match self.kind {
+            Kind::NotUnderstood => SqlState::SYNTAX_ERROR,
+            Kind::NotGranted => SqlState::INSUFFICIENT_PRIVILEGE,
+        };
+        let position = sql.char_indices().take_while(|(at, _)| *at < self.at).count() + 1;
+        let mut error = SqlError::new(sqlstate, format!("the host does not send this statement: {}", self.what));
+        error.details.push(("position".to_owned(), position.to_string()));
+        error
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Refusal {}

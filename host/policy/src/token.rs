@@ -1,0 +1,352 @@
+//! The words of a text, cut as PostgreSQL's own scanner cuts them (`src/backend/parser/scan.l`),
+//! or refused: whatever a setting, a version or an encoding could make PostgreSQL read in
+//! another way is not read at all.
+
+use crate::Refusal;
+
+/// The longest identifier, in bytes; PostgreSQL cuts off the rest, and two names become one
+/// (<https://www.postgresql.org/docs/16/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS>).
+pub(crate) const LONGEST_NAME: usize = 63;
+
+/// The longest text that is read.
+const LONGEST_TEXT: usize = 256 << 10;
+
+/// What operators are made of.
+const OPERATOR: &str = "+-*/<>=~!@#%^&|`?";
+
+/// With one of these in it, an operator may end in a plus or a minus.
+const SPECIAL: &str = "~!@#%^&|`?";
+
+/// A piece of the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Token {
+    pub(crate) kind: Kind,
+    /// Where it begins.
+    pub(crate) at: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A key word or an identifier without quotes, in lower case.
+    Word(String),
+    /// An identifier in double quotes, as it is.
+    Quoted(String),
+    /// A string; its value where no escapes are in it.
+    String(Option<String>),
+    Number,
+    /// `$1`.
+    Parameter,
+    Operator(String),
+    /// `( ) [ ] , ; .` and, for `::`, a colon.
+    Sign(char),
+    End,
+}
+
+/// The pieces of a text without its comments, and an end.
+pub(crate) fn tokens(sql: &str) -> Result<Vec<Token>, Refusal> {
+    if sql.len() > LONGEST_TEXT {
+        let what = format!("it has {} bytes, and {LONGEST_TEXT} are the most; pass values as parameters", sql.len());
+        return Err(Refusal::not_understood(0, what));
+    }
+    let mut scanner = Scanner { sql, at: 0, tokens: Vec::new() };
+    while scanner.step()? {}
+    let at = sql.len();
+    scanner.tokens.push(Token { kind: Kind::End, at });
+    Ok(scanner.tokens)
+}
+
+struct Scanner<'a> {
+    sql: &'a str,
+    at: usize,
+    tokens: Vec<Token>,
+}
+
+impl<'a> Scanner<'a> {
+    fn rest(&self) -> &'a str {
+        self.sql.get(self.at..).unwrap_or_default()
+    }
+
+    fn push(&mut self, kind: Kind, end: usize) {
+        self.tokens.push(Token { kind, at: self.at });
+        self.at = end;
+    }
+
+    fn refuse<T>(&self, what: &str) -> Result<T, Refusal> {
+        Err(Refusal::not_understood(self.at, what))
+    }
+
+    /// Reads one piece or skips what is none. False at the end.
+    fn step(&mut self) -> Result<bool, Refusal> {
+        let rest = self.rest();
+        let Some(first) = rest.chars().next() else { return Ok(false) };
+        match first {
+            ' ' | '\t' | '\n' | '\r' | '\x0c' => self.at += 1,
+            '-' if rest.starts_with("--") => {
+                self.at += rest.find(['\n', '\r']).unwrap_or(rest.len());
+            }
+            '/' if rest.starts_with("/*") => self.comment()?,
+            '\'' => self.string()?,
+            '"' => self.quoted()?,
+            '$' => self.dollar()?,
+            'a'..='z' | 'A'..='Z' | '_' => self.word()?,
+            '0'..='9' => self.number()?,
+            '.' if rest.get(1..).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) => self.number()?,
+            '.' if rest.starts_with("..") => return self.refuse("two dots are not understood"),
+            '(' | ')' | '[' | ']' | ',' | ';' | '.' => self.push(Kind::Sign(first), self.at + 1),
+            ':' if rest.starts_with("::") => self.push(Kind::Sign(':'), self.at + 2),
+            _ if OPERATOR.contains(first) => self.operator(),
+            _ if first.is_ascii() => return self.refuse("this sign is not understood"),
+            _ => return self.refuse("a sign that is not ASCII stands outside of strings and quotes"),
+        }
+        Ok(true)
+    }
+
+    /// Comments may hold others.
+    fn comment(&mut self) -> Result<(), Refusal> {
+        let (mut depth, mut at) = (0_u32, self.at);
+        loop {
+            let rest = self.sql.get(at..).unwrap_or_default();
+            if rest.starts_with("/*") {
+                (depth, at) = (depth + 1, at + 2);
+            } else if rest.starts_with("*/") {
+                (depth, at) = (depth - 1, at + 2);
+                if depth == 0 {
+                    self.at = at;
+                    return Ok(());
+                }
+            } else {
+                match rest.chars().next() {
+                    Some(sign) => at += sign.len_utf8(),
+                    None => return self.refuse("the comment has no end"),
+                }
+            }
+        }
+    }
+
+    fn string(&mut self) -> Result<(), Refusal> {
+        let Some((value, end)) = until(self.sql, self.at + 1, '\'') else {
+            return self.refuse("the string has no end");
+        };
+        if value.contains(['\\', '\0']) {
+            return self.refuse(
+                "whether a backslash in a string is one depends on a setting; pass the value as a parameter, or write E'\\\\'",
+            );
+        }
+        self.push(Kind::String(Some(value)), end);
+        Ok(())
+    }
+
+    /// A string after an E, in which a backslash escapes whatever comes next.
+    fn escaped(&mut self) -> Result<(), Refusal> {
+        let mut signs = self.sql.get(self.at + 2..).unwrap_or_default().char_indices().peekable();
+        while let Some((at, sign)) = signs.next() {
+            match sign {
+                '\0' => break,
+                '\\' => {
+                    signs.next();
+                }
+                '\'' if signs.peek().is_some_and(|(_, next)| *next == '\'') => {
+                    signs.next();
+                }
+                '\'' => {
+                    self.push(Kind::String(None), self.at + 2 + at + 1);
+                    return Ok(());
+                }
+                _ => {}
+            }
+        }
+        self.refuse("the string has no end")
+    }
+
+    fn quoted(&mut self) -> Result<(), Refusal> {
+        match until(self.sql, self.at + 1, '"') {
+            None => self.refuse("the quoted name has no end"),
+            Some((name, _)) if name.is_empty() || name.contains('\0') => self.refuse("this is no name"),
+            Some((name, _)) if name.len() > LONGEST_NAME => self.refuse("a name has at most 63 bytes"),
+            Some((name, end)) => {
+                self.push(Kind::Quoted(name), end);
+                Ok(())
+            }
+        }
+    }
+
+    /// A parameter, or a string between two equal tags.
+    fn dollar(&mut self) -> Result<(), Refusal> {
+        let rest = self.rest().get(1..).unwrap_or_default();
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        if digits > 0 {
+            let end = self.at + 1 + digits;
+            self.apart(end)?;
+            self.push(Kind::Parameter, end);
+            return Ok(());
+        }
+        let Some((tag, body)) = rest.split_once('$') else { return self.refuse("this sign is not understood") };
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if !tag.chars().all(plain) {
+            return self.refuse("the tag of the string is not understood");
+        }
+        let close = format!("${tag}$");
+        let Some(length) = body.find(&close) else { return self.refuse("the string has no end") };
+        if body.get(..length).is_some_and(|text| text.contains('\0')) {
+            return self.refuse("a string has no U+0000");
+        }
+        self.push(Kind::String(None), self.at + 1 + tag.len() + 1 + length + close.len());
+        Ok(())
+    }
+
+    fn word(&mut self) -> Result<(), Refusal> {
+        let rest = self.rest();
+        let end = rest.find(|c: char| !is_part(c)).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        if after.starts_with('\'') && word.eq_ignore_ascii_case("e") {
+            return self.escaped();
+        }
+        if after.starts_with(['\'', '"']) || (word.eq_ignore_ascii_case("u") && after.starts_with('&')) {
+            return self.refuse("a string or a name with a letter before its quote is not understood");
+        }
+        if after.starts_with(|c: char| !c.is_ascii()) {
+            return self.refuse("a name with a sign that is not ASCII stands in double quotes");
+        }
+        if word.len() > LONGEST_NAME {
+            return self.refuse("a name has at most 63 bytes");
+        }
+        self.push(Kind::Word(word.to_ascii_lowercase()), self.at + end);
+        Ok(())
+    }
+
+    /// Decimal digits, a point, an exponent. Newer versions of PostgreSQL know more, which
+    /// older ones read as a number and a name.
+    fn number(&mut self) -> Result<(), Refusal> {
+        let bytes = self.sql.as_bytes();
+        let digits = |mut at: usize| {
+            while bytes.get(at).is_some_and(u8::is_ascii_digit) {
+                at += 1;
+            }
+            at
+        };
+        let mut end = digits(self.at);
+        if bytes.get(end) == Some(&b'.') {
+            end = digits(end + 1);
+        }
+        if matches!(bytes.get(end), Some(b'e' | b'E')) {
+            let signed = end + 1 + usize::from(matches!(bytes.get(end + 1), Some(b'+' | b'-')));
+            end = digits(signed);
+            if end == signed {
+                return self.refuse("the number has no end");
+            }
+        }
+        if bytes.get(end) == Some(&b'.') {
+            return self.refuse("the number is not understood");
+        }
+        self.apart(end)?;
+        self.push(Kind::Number, end);
+        Ok(())
+    }
+
+    /// Refuses a number or a parameter that goes on as a name does.
+    fn apart(&self, end: usize) -> Result<(), Refusal> {
+        let after = self.sql.get(end..).unwrap_or_default();
+        if after.starts_with(|c: char| is_part(c) || !c.is_ascii() || c == '\'' || c == '"') {
+            return self.refuse("a number and what follows it are not apart");
+        }
+        Ok(())
+    }
+
+    fn operator(&mut self) {
+        let rest = self.rest();
+        let mut text = rest.split(|c: char| !OPERATOR.contains(c)).next().unwrap_or_default();
+        // A comment ends an operator.
+        for comment in ["--", "/*"] {
+            if let Some(at) = text.find(comment) {
+                text = text.get(..at).unwrap_or_default();
+            }
+        }
+        // So that `a=-1` is a comparison, and `a @-1` is not.
+        while text.len() > 1 && text.ends_with(['+', '-']) && !text.contains(|c| SPECIAL.contains(c)) {
+            text = text.get(..text.len() - 1).unwrap_or_default();
+        }
+        self.push(Kind::Operator(text.to_owned()), self.at + text.len());
+    }
+}
+
+fn is_part(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || c == '$'
+}
+
+/// What stands before the closing quote, with doubled quotes made single, and where it goes on.
+fn until(sql: &str, from: usize, quote: char) -> Option<(String, usize)> {
+    let mut text = String::new();
+    let mut at = from;
+    loop {
+        let rest = sql.get(at..)?;
+        let length = rest.find(quote)?;
+        text.push_str(rest.get(..length)?);
+        at += length + 1;
+        if !sql.get(at..)?.starts_with(quote) {
+            return Some((text, at));
+        }
+        text.push(quote);
+        at += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(sql: &str) -> Vec<Kind> {
+        let mut kinds: Vec<Kind> = tokens(sql).unwrap().into_iter().map(|token| token.kind).collect();
+        assert_eq!(kinds.pop(), Some(Kind::End));
+        kinds
+    }
+
+    fn word(text: &str) -> Kind {
+        Kind::Word(text.into())
+    }
+
+    fn operator(text: &str) -> Kind {
+        Kind::Operator(text.into())
+    }
+
+    #[test]
+    fn pieces_are_cut_as_postgresql_cuts_them() {
+        assert_eq!(kinds("SeLeCt A$b, \"A\"\"b\""), [
+            word("select"),
+            word("a$b"),
+            Kind::Sign(','),
+            Kind::Quoted("A\"b".into())
+        ]);
+        assert_eq!(kinds("'it''s' E'\\'' $$ ' $$ $a$ $$ $a$"), [
+            Kind::String(Some("it's".into())),
+            Kind::String(None),
+            Kind::String(None),
+            Kind::String(None)
+        ]);
+        assert_eq!(kinds("1 1.5 .5 1. 1e5 1.5E-3 $12"), [
+            Kind::Number,
+            Kind::Number,
+            Kind::Number,
+            Kind::Number,
+            Kind::Number,
+            Kind::Number,
+            Kind::Parameter
+        ]);
+        for (text, cut) in [("=-", vec!["=", "-"]), ("<>", vec!["<>"]), ("@-", vec!["@-"]), ("+--x", vec!["+"]), ("*/*x*/+", vec!["*", "+"]), ("->>", vec!["->>"])] {
+            assert_eq!(kinds(text), cut.into_iter().map(operator).collect::<Vec<_>>(), "{text}");
+        }
+        assert_eq!(kinds("a--b\rc/* /* */ d */e"), [word("a"), word("c"), word("e")]);
+    }
+
+    #[test]
+    fn what_could_be_read_in_two_ways_is_refused() {
+        for sql in [
+            "'a\\'", "U&'x'", "u&\"x\"", "x'00'", "b'0'", "n'x'", "date'2020-01-01'", "a\"b\"", "1a", "0x1f", "1_000",
+            "1..2", "$1a", "1e", "gr\u{f6}\u{df}e", "a\u{a0}b", "\u{b}", "a\0", "'\0'", "\"\"", "/* /* */", "'x", "\"x", "$$ x",
+            "$\u{e4}$ $\u{e4}$", "a:b", ":=", "\\",
+        ] {
+            assert!(tokens(sql).is_err(), "{sql}");
+        }
+        assert!(tokens(&"a".repeat(64)).is_err() && tokens(&"a".repeat(63)).is_ok());
+        assert!(tokens(&" ".repeat(LONGEST_TEXT + 1)).is_err());
+    }
+}

@@ -1,0 +1,172 @@
+//! A statement as a tree: as much of it as says what it touches.
+
+/// A name and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Name {
+    pub(crate) text: String,
+    pub(crate) at: usize,
+}
+
+/// `TABLE` or `SCHEMA.TABLE`.
+#[derive(Clone, Debug)]
+pub(crate) struct TableName {
+    pub(crate) schema: Option<Name>,
+    pub(crate) name: Name,
+}
+
+/// Another name for rows, and names for their columns.
+#[derive(Clone, Debug)]
+pub(crate) struct Alias {
+    pub(crate) name: Name,
+    pub(crate) columns: Vec<Name>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Statement {
+    Query(Query),
+    Insert(Box<Insert>),
+    Update(Box<Update>),
+    Delete(Box<Delete>),
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct With {
+    pub(crate) recursive: bool,
+    pub(crate) tables: Vec<WithTable>,
+}
+
+/// `NAME (COLUMNS) AS (STATEMENT)`.
+#[derive(Clone, Debug)]
+pub(crate) struct WithTable {
+    pub(crate) name: Name,
+    pub(crate) columns: Vec<Name>,
+    pub(crate) statement: Statement,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Query {
+    pub(crate) with: With,
+    pub(crate) body: Body,
+    pub(crate) order: Vec<Expression>,
+    /// Of LIMIT, OFFSET and FETCH.
+    pub(crate) limits: Vec<Expression>,
+    pub(crate) locks: Vec<Lock>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Body {
+    Select(Box<Select>),
+    Values(Vec<Vec<Expression>>),
+    Query(Box<Query>),
+    /// UNION, INTERSECT, EXCEPT.
+    Both(Box<Body>, Box<Body>),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Select {
+    pub(crate) distinct_on: Vec<Expression>,
+    pub(crate) items: Vec<Item>,
+    pub(crate) from: Vec<Source>,
+    pub(crate) filter: Option<Expression>,
+    pub(crate) group: Vec<Expression>,
+    pub(crate) having: Option<Expression>,
+    pub(crate) windows: Vec<Expression>,
+}
+
+/// One of what a SELECT or a RETURNING gives.
+#[derive(Clone, Debug)]
+pub(crate) enum Item {
+    /// `*` or `NAME.*`.
+    All { of: Option<Name>, at: usize },
+    One { expression: Expression, alias: Option<Name> },
+}
+
+/// Where rows come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    Table { table: TableName, alias: Option<Alias> },
+    Query { query: Box<Query>, alias: Option<Alias>, lateral: bool, at: usize },
+    Function { call: Call, alias: Option<Alias> },
+    Join { left: Box<Source>, right: Box<Source>, on: Option<Expression>, using: Vec<Name> },
+}
+
+/// `FOR UPDATE` and `FOR NO KEY UPDATE`.
+#[derive(Clone, Debug)]
+pub(crate) struct Lock {
+    pub(crate) of: Vec<Name>,
+    pub(crate) at: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Insert {
+    pub(crate) with: With,
+    pub(crate) table: TableName,
+    pub(crate) alias: Option<Name>,
+    /// None where there is no list.
+    pub(crate) columns: Option<Vec<Name>>,
+    /// None for DEFAULT VALUES.
+    pub(crate) rows: Option<Query>,
+    pub(crate) conflict: Option<Conflict>,
+    pub(crate) returning: Vec<Item>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Conflict {
+    pub(crate) columns: Vec<Name>,
+    pub(crate) index_filter: Option<Expression>,
+    /// Empty for DO NOTHING.
+    pub(crate) set: Vec<Assignment>,
+    pub(crate) filter: Option<Expression>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Assignment {
+    pub(crate) columns: Vec<Name>,
+    pub(crate) value: Expression,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Update {
+    pub(crate) with: With,
+    pub(crate) table: TableName,
+    pub(crate) alias: Option<Name>,
+    pub(crate) set: Vec<Assignment>,
+    pub(crate) from: Vec<Source>,
+    pub(crate) filter: Option<Expression>,
+    pub(crate) returning: Vec<Item>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Delete {
+    pub(crate) with: With,
+    pub(crate) table: TableName,
+    pub(crate) alias: Option<Name>,
+    pub(crate) using: Vec<Source>,
+    pub(crate) filter: Option<Expression>,
+    pub(crate) returning: Vec<Item>,
+}
+
+/// A call of a function, with all the expressions in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) name: Name,
+    pub(crate) inside: Vec<Expression>,
+    /// The one argument, where that is a string.
+    pub(crate) literal: Option<String>,
+}
+
+/// An expression. How operators bind makes no difference to what is touched, so that they are
+/// not told apart.
+#[derive(Clone, Debug)]
+pub(crate) enum Expression {
+    /// A value, a parameter, DEFAULT.
+    Leaf,
+    /// `NAME`, which may also be that of a row.
+    Column(Name),
+    /// `RELATION.NAME`.
+    Of(Name, Name),
+    Call(Call),
+    Query(Box<Query>),
+    /// Operators, CASE, lists: whatever is made of others.
+    Made(Vec<Expression>),
+}

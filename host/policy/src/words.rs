@@ -1,0 +1,126 @@
+//! The words that are known: key words as PostgreSQL sorts them
+//! (<https://www.postgresql.org/docs/16/sql-keywords-appendix.html>), and what may be called
+//! and used.
+
+/// Words that name no column and no table unless they are quoted: those that PostgreSQL
+/// reserves, and those that it keeps for functions and types.
+const RESERVED: &[&str] = &[
+    "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization", "binary", "both",
+    "case", "cast", "check", "collate", "collation", "column", "concurrently", "constraint", "create", "cross",
+    "current_catalog", "current_date", "current_role", "current_schema", "current_time", "current_timestamp",
+    "current_user", "default", "deferrable", "desc", "distinct", "do", "else", "end", "except", "false", "fetch",
+    "for", "foreign", "freeze", "from", "full", "grant", "group", "having", "ilike", "in", "initially", "inner",
+    "intersect", "into", "is", "isnull", "join", "lateral", "leading", "left", "like", "limit", "localtime",
+    "localtimestamp", "natural", "not", "notnull", "null", "offset", "on", "only", "or", "order", "outer", "overlaps",
+    "placing", "primary", "references", "returning", "right", "select", "session_user", "similar", "some",
+    "symmetric", "system_user", "table", "tablesample", "then", "to", "trailing", "true", "union", "unique", "user",
+    "using", "variadic", "verbose", "when", "where", "window", "with",
+];
+
+/// Further words that name no column of the result unless AS stands before them.
+const NO_LABELS: &[&str] = &[
+    "char", "character", "day", "filter", "hour", "minute", "month", "over", "precision", "second", "varying",
+    "within", "without", "year",
+];
+
+/// The types that a value may be made into. Not those that look something up, as `regclass`
+/// does.
+const TYPES: &[&str] = &[
+    "bigint", "bool", "boolean", "bpchar", "bytea", "char", "character", "date", "dec", "decimal", "double", "float",
+    "float4", "float8", "int", "int2", "int4", "int8", "integer", "interval", "json", "jsonb", "numeric", "real",
+    "smallint", "text", "time", "timestamp", "timestamptz", "timetz", "uuid", "varchar",
+];
+
+/// PostgreSQL's operators on values of those types.
+const OPERATORS: &[&str] = &[
+    "+", "-", "*", "/", "%", "^", "=", "<>", "!=", "<", ">", "<=", ">=", "||", "~", "~*", "!~", "!~*", "~~", "!~~",
+    "~~*", "!~~*", "&", "|", "#", "<<", ">>", "->", "->>", "#>", "#>>", "@>", "<@", "?", "?|", "?&", "&&", "#-",
+];
+
+/// PostgreSQL's functions that change nothing, look nothing up, wait for nothing and tell
+/// nothing of the server or the session.
+const FUNCTIONS: &[&str] = &[
+    "abs", "age", "array_agg", "array_append", "array_cat", "array_length", "array_position", "array_remove",
+    "array_to_string", "ascii", "avg", "bit_and", "bit_length", "bit_or", "bool_and", "bool_or", "btrim",
+    "cardinality", "cbrt", "ceil", "ceiling", "char_length", "character_length", "chr", "coalesce", "concat",
+    "concat_ws", "corr", "count", "cume_dist", "date_bin", "date_part", "date_trunc", "decode", "degrees",
+    "dense_rank", "div", "encode", "every", "exp", "extract", "factorial", "first_value", "floor", "format", "gcd",
+    "gen_random_uuid", "generate_series", "get_byte", "greatest", "grouping", "initcap", "isfinite", "json_agg",
+    "json_array_elements", "json_array_elements_text", "json_array_length", "json_build_array", "json_build_object",
+    "json_each", "json_each_text", "json_extract_path", "json_extract_path_text", "json_object_agg",
+    "json_object_keys", "json_typeof", "jsonb_agg", "jsonb_array_elements", "jsonb_array_elements_text",
+    "jsonb_array_length", "jsonb_build_array", "jsonb_build_object", "jsonb_each", "jsonb_each_text",
+    "jsonb_extract_path", "jsonb_extract_path_text", "jsonb_insert", "jsonb_object_agg", "jsonb_object_keys",
+    "jsonb_set", "jsonb_strip_nulls", "jsonb_typeof", "justify_days", "justify_hours", "justify_interval", "lag",
+    "last_value", "lcm", "lead", "least", "left", "length", "ln", "log", "log10", "lower", "lpad", "ltrim",
+    "make_date", "make_interval", "make_time", "make_timestamp", "make_timestamptz", "max", "md5", "min", "mod",
+    "mode", "now", "nth_value", "ntile", "nullif", "octet_length", "overlay", "percent_rank", "percentile_cont",
+    "percentile_disc", "pi", "position", "power", "radians", "rank", "regexp_match", "regexp_replace",
+    "regexp_split_to_array", "repeat", "replace", "reverse", "right", "round", "row_number", "rpad", "rtrim",
+    "scale", "sha224", "sha256", "sha384", "sha512", "sign", "split_part", "sqrt", "starts_with", "stddev",
+    "string_agg", "string_to_array", "strpos", "substr", "substring", "sum", "to_char", "to_date", "to_hex",
+    "to_json", "to_jsonb", "to_number", "to_timestamp", "translate", "trim", "trim_scale", "trunc", "unnest",
+    "upper", "variance", "width_bucket",
+];
+
+/// Columns that every table has beside its own
+/// (<https://www.postgresql.org/docs/16/ddl-system-columns.html>).
+const SYSTEM_COLUMNS: &[&str] = &["cmax", "cmin", "ctid", "oid", "tableoid", "xmax", "xmin"];
+
+pub(crate) fn is_reserved(word: &str) -> bool {
+    RESERVED.contains(&word)
+}
+
+/// Whether a word can name a column of the result without AS.
+pub(crate) fn is_label(word: &str) -> bool {
+    !is_reserved(word) && !NO_LABELS.contains(&word)
+}
+
+pub(crate) fn is_type(word: &str) -> bool {
+    TYPES.contains(&word)
+}
+
+pub(crate) fn is_operator(text: &str) -> bool {
+    OPERATORS.contains(&text)
+}
+
+pub(crate) fn is_function(name: &str) -> bool {
+    FUNCTIONS.contains(&name)
+}
+
+/// Whether a word that stands before a parenthesis can name a function.
+pub(crate) fn may_call(word: &str) -> bool {
+    !is_reserved(word) || matches!(word, "left" | "right")
+}
+
+pub(crate) fn is_system_column(name: &str) -> bool {
+    SYSTEM_COLUMNS.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_reaches_out_of_a_statement_is_on_no_list() {
+        for function in [
+            "nextval", "setval", "currval", "lastval", "set_config", "current_setting", "pg_sleep", "pg_notify",
+            "pg_advisory_lock", "pg_read_file", "pg_ls_dir", "lo_import", "lo_get", "dblink", "query_to_xml",
+            "table_to_xml", "has_table_privilege", "to_regclass", "txid_current", "pg_current_xact_id", "version",
+            "inet_server_addr", "pg_backend_pid", "pg_terminate_backend", "current_database", "random", "setseed",
+            "clock_timestamp", "pg_stat_get_activity", "pg_get_userbyid", "obj_description", "xpath",
+        ] {
+            assert!(!is_function(function), "{function}");
+        }
+        for name in ["regclass", "regrole", "regproc", "oid", "xml", "name", "pg_lsn", "record", "refcursor"] {
+            assert!(!is_type(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_list_has_each_word_once_and_in_order() {
+        for list in [RESERVED, NO_LABELS, TYPES, FUNCTIONS, SYSTEM_COLUMNS] {
+            assert!(list.is_sorted_by(|one, next| one < next), "{list:?}");
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! Statements that pass and statements that do not, each with what it uses or where it fails.
+
+use tenet_core::Grants;
+use tenet_policy::{check, only_reads};
+
+/// What the tests' rule is granted.
+fn grants() -> Grants {
+    serde_json::from_str(
+        r#"{
+            "tables": {
+                "accounts": { "select": ["id", "balance"], "insert": ["id", "balance"], "update": ["balance"] },
+                "totals": { "select": ["account", "day", "paid"], "insert": ["account", "day", "paid"], "update": ["paid"], "delete": true },
+                "open": { "select": "*", "insert": "*" },
+                "bank.rates": { "select": ["rate"] },
+                "diary": { "insert": ["line"] }
+            },
+            "sequences": ["receipts"]
+        }"#,
+    )
+    .unwrap()
+}
+
+/// What a statement uses, as `VERB TABLE.COLUMN` in order.
+fn uses(sql: &str) -> String {
+    let uses = check(sql, &grants()).unwrap_or_else(|refusal| panic!("{sql}: {refusal}"));
+    let mut told = Vec::new();
+    for (table, uses) in &uses.tables {
+        for (verb, columns) in [("select", &uses.select), ("insert", &uses.insert), ("update", &uses.update)] {
+            told.extend(columns.iter().map(|column| format!("{verb} {table}.{column}")));
+        }
+        if uses.delete {
+            told.push(format!("delete {table}"));
+        }
+    }
+    told.extend(uses.sequences.iter().map(|sequence| format!("nextval {sequence}")));
+    told.join(", ")
+}
+
+#[test]
+fn what_is_granted_passes_and_is_told() {
+    for (sql, used) in [
+        ("SELECT 1", ""),
+        ("SELECT balance FROM accounts WHERE id = $1;", "select accounts.balance, select accounts.id"),
+        ("select a.\"balance\" from public.accounts as a", "select accounts.balance"),
+        ("SELECT rate FROM bank.rates", "select bank.rates.rate"),
+        ("SELECT * FROM open", "select open.*"),
+        ("SELECT o.whatever, o.* FROM open o", "select open.*, select open.whatever"),
+        ("SELECT count(*) FROM accounts", ""),
+        ("SELECT sum(paid) AS total, day FROM totals GROUP BY day HAVING sum(paid) > 10 ORDER BY total DESC NULLS LAST LIMIT $1 OFFSET 2", "select totals.day, select totals.paid"),
+        ("SELECT id FROM accounts FOR UPDATE", "select accounts.id"),
+        ("SELECT id FROM accounts a FOR NO KEY UPDATE OF a SKIP LOCKED", "select accounts.id"),
+        ("SELECT t.paid FROM accounts a JOIN totals t ON t.account = a.id LEFT JOIN totals u ON u.day = t.day", "select accounts.id, select totals.account, select totals.day, select totals.paid"),
+        ("SELECT paid FROM totals t JOIN totals u USING (account, day, paid)", "select totals.account, select totals.day, select totals.paid"),
+        ("SELECT (SELECT a.balance FROM accounts a WHERE a.id = t.account) FROM totals t", "select accounts.balance, select accounts.id, select totals.account"),
+        ("SELECT x.n FROM (SELECT count(*) AS n FROM accounts) x WHERE n > 1", ""),
+        ("WITH a AS (SELECT id FROM accounts), b(i) AS (SELECT id FROM a) SELECT i, b.i FROM b", "select accounts.id"),
+        ("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10) SELECT i FROM n", ""),
+        ("WITH accounts AS (SELECT paid AS secret FROM totals) SELECT secret FROM accounts", "select totals.paid"),
+        ("WITH gone AS (DELETE FROM totals WHERE day < $1 RETURNING paid) SELECT sum(paid) FROM gone", "select totals.day, select totals.paid, delete totals"),
+        ("INSERT INTO accounts (id, balance) VALUES ($1, DEFAULT), ($2, 3)", "insert accounts.balance, insert accounts.id"),
+        ("INSERT INTO open VALUES (1)", "insert open.*"),
+        ("INSERT INTO diary (line) VALUES ($1)", "insert diary.line"),
+        ("INSERT INTO diary DEFAULT VALUES", ""),
+        ("INSERT INTO totals AS t (account, day, paid) SELECT id, $2, $3 FROM accounts WHERE id = $1 ON CONFLICT (account, day) DO UPDATE SET paid = t.paid + excluded.paid WHERE t.paid < 5 RETURNING paid, (SELECT balance FROM accounts WHERE id = $1) AS balance", "select accounts.balance, select accounts.id, select totals.account, select totals.day, select totals.paid, insert totals.account, insert totals.day, insert totals.paid, update totals.paid"),
+        ("INSERT INTO accounts (id) VALUES ($1) ON CONFLICT DO NOTHING", "insert accounts.id"),
+        ("UPDATE accounts SET balance = balance + $2 WHERE id = $1 AND balance + $2 >= 0 RETURNING balance", "select accounts.balance, select accounts.id, update accounts.balance"),
+        ("UPDATE accounts a SET (balance) = ROW(0) FROM totals t WHERE t.account = a.id", "select accounts.id, update accounts.balance, select totals.account"),
+        ("DELETE FROM totals USING accounts WHERE account = id", "select accounts.id, select totals.account, delete totals"),
+        ("SELECT nextval('receipts')", "nextval receipts"),
+        ("SELECT coalesce(max(balance), 0.00)::numeric(10, 2), CAST($1 AS timestamp with time zone), extract(year FROM now()), substring('abc' FROM 1 FOR 2), position('a' IN 'b'), trim(BOTH ' ' FROM $1), CASE WHEN true THEN 1 ELSE 2 END, date '2026-01-01', interval '1' day, timestamp with time zone '2026-01-01', ARRAY[1, 2], ARRAY(SELECT 1), row_number() OVER (PARTITION BY id ORDER BY balance ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM accounts GROUP BY id, balance", "select accounts.balance, select accounts.id"),
+        ("SELECT id FROM accounts WHERE id IN ($1, $2) AND NOT balance BETWEEN 1 AND 2 OR id = ANY ($3) OR id LIKE 'a%' ESCAPE '!' OR balance IS NOT DISTINCT FROM 1 OR EXISTS (SELECT 1) OR (id, balance) = ($1, $2) OR id NOT IN (SELECT account FROM totals)", "select accounts.balance, select accounts.id, select totals.account"),
+        ("SELECT i FROM generate_series(1, 6) AS s(i)", ""),
+        ("SELECT n FROM generate_series(1, $1) AS n", ""),
+        ("SELECT e.value FROM open o, jsonb_array_elements(o.items) AS e", "select open.items"),
+        ("SELECT l.paid FROM accounts a, LATERAL (SELECT paid FROM totals WHERE account = a.id LIMIT 1) l", "select accounts.id, select totals.account, select totals.paid"),
+        ("(SELECT id FROM accounts) UNION ALL (SELECT account FROM totals) ORDER BY id", "select accounts.id, select totals.account"),
+        ("SELECT ((SELECT 1) UNION SELECT 2), ((1 + (2)))", ""),
+        ("VALUES (1, 2), ($1, $2)", ""),
+        ("SELECT count(*) FILTER (WHERE balance > 0), percentile_cont(0.5) WITHIN GROUP (ORDER BY balance), string_agg(DISTINCT id, ',' ORDER BY id) FROM accounts", "select accounts.balance, select accounts.id"),
+        ("SELECT data ->> 'a', data #> '{a}', data @> '{}'::jsonb FROM open", "select open.data"),
+        ("SELECT /* a /* nested */ comment */ 1 -- and more", ""),
+        ("SELECT now() AT TIME ZONE 'UTC', current_timestamp(3), pg_catalog.lower('A')", ""),
+        ("SELECT DISTINCT ON (account) account, paid FROM totals ORDER BY account, paid", "select totals.account, select totals.paid"),
+        ("SELECT rank() OVER w FROM accounts WINDOW w AS (ORDER BY balance)", "select accounts.balance"),
+        ("SELECT id FROM accounts FETCH FIRST 3 ROWS ONLY", "select accounts.id"),
+    ] {
+        assert_eq!(uses(sql), used, "{sql}");
+    }
+}
+
+/// Each with the word at which it is refused.
+#[test]
+fn what_is_not_granted_is_refused_at_its_place() {
+    for (sql, at) in [
+        ("SELECT secret FROM accounts", "secret"),
+        ("SELECT a.secret FROM accounts a", "secret"),
+        ("SELECT * FROM accounts", "*"),
+        ("SELECT accounts.* FROM accounts", "accounts.*"),
+        ("SELECT count(accounts) FROM accounts", "accounts)"),
+        ("SELECT to_json(a) FROM accounts a", "a) FROM"),
+        ("SELECT a FROM accounts a", "a FROM"),
+        ("SELECT id FROM accounts ORDER BY secret", "secret"),
+        ("SELECT id FROM accounts WHERE secret = 1", "secret"),
+        ("SELECT count(*) AS secret FROM accounts GROUP BY secret", "secret"),
+        ("SELECT 1 FROM accounts a JOIN totals t ON a.secret = t.paid", "secret"),
+        ("SELECT 1 FROM accounts JOIN totals USING (id)", "id)"),
+        ("SELECT id FROM accounts, totals WHERE secret = 1", "secret"),
+        // It could be a column of the inner table that is not granted.
+        ("SELECT (SELECT balance FROM totals) FROM accounts", "balance"),
+        ("SELECT x FROM (SELECT secret AS x FROM accounts) s", "secret"),
+        ("SELECT balance FROM accounts AS a(balance, id)", "balance, id"),
+        ("SELECT ctid FROM open", "ctid"),
+        ("SELECT o.xmin FROM open o", "xmin"),
+        ("SELECT id FROM payments", "payments"),
+        ("SELECT 1 FROM rates", "rates"),
+        ("SELECT 1 FROM \"Accounts\"", "\"Accounts\""),
+        ("SELECT relname FROM pg_class", "pg_class"),
+        ("SELECT relname FROM pg_catalog.pg_class", "pg_catalog"),
+        ("SELECT 1 FROM information_schema.tables", "information_schema"),
+        ("SELECT body FROM tenet.keys", "tenet"),
+        ("INSERT INTO tenet.outbox (id) VALUES (1)", "tenet"),
+        ("DELETE FROM tenet.keys", "tenet"),
+        ("WITH a AS (SELECT 1) SELECT * FROM a, pg_roles", "pg_roles"),
+        // A name of WITH hides a table only from those who come after it.
+        ("WITH payments AS (SELECT id FROM payments) SELECT id FROM payments", "payments) SELECT"),
+        ("WITH payments AS (SELECT 1) DELETE FROM payments", "payments"),
+        ("WITH x AS (INSERT INTO payments (id) VALUES (1) RETURNING id) SELECT id FROM x", "payments"),
+        ("INSERT INTO accounts (id, secret) VALUES (1, 2)", "secret"),
+        ("INSERT INTO accounts VALUES (1, 2)", "accounts"),
+        ("INSERT INTO bank.rates (rate) VALUES (1)", "rates ("),
+        ("INSERT INTO accounts (id) VALUES (1) RETURNING secret", "secret"),
+        ("INSERT INTO accounts (id) VALUES (1) RETURNING *", "*"),
+        ("INSERT INTO diary (line) VALUES (1) RETURNING line", "line"),
+        ("INSERT INTO diary (line) VALUES (1) ON CONFLICT (line) DO NOTHING", "line) DO"),
+        ("INSERT INTO accounts (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET id = 2", "id = 2"),
+        ("INSERT INTO accounts (id) SELECT account FROM payments", "payments"),
+        ("UPDATE accounts SET id = 1", "id"),
+        ("UPDATE accounts SET balance = secret", "secret"),
+        ("UPDATE accounts SET (balance, id) = (1, 2)", "id)"),
+        ("UPDATE accounts SET balance = 1 FROM payments", "payments"),
+        ("UPDATE accounts SET balance = (SELECT 1 FROM payments)", "payments"),
+        ("DELETE FROM accounts", "accounts"),
+        ("DELETE FROM totals WHERE account IN (SELECT id FROM payments)", "payments"),
+        ("SELECT count(*) FROM diary", "diary"),
+        ("SELECT rate FROM bank.rates FOR UPDATE", "FOR"),
+        ("SELECT pg_sleep(1)", "pg_sleep"),
+        ("SELECT \"pg_sleep\"(1)", "\"pg_sleep\""),
+        ("SELECT pg_catalog.pg_sleep(1)", "pg_sleep"),
+        ("SELECT set_config('a', 'b', false)", "set_config"),
+        ("SELECT nextval('other')", "nextval"),
+        ("SELECT nextval('re' || 'ceipts')", "nextval"),
+        ("SELECT nextval($1)", "nextval"),
+        ("SELECT setval('receipts', 1)", "setval"),
+        ("SELECT currval('receipts')", "currval"),
+        ("SELECT lo_import('/etc/passwd')", "lo_import"),
+        ("SELECT pg_read_file('/etc/passwd')", "pg_read_file"),
+        ("SELECT * FROM dblink('x', 'y') AS t", "dblink"),
+        ("SELECT query_to_xml('SELECT 1', true, true, '')", "query_to_xml"),
+        ("SELECT public.lower('x')", "public"),
+        ("SELECT app.f(1)", "app"),
+        ("SELECT random()", "random"),
+        ("SELECT id FROM accounts ORDER BY pg_sleep(1)", "pg_sleep"),
+        ("SELECT id FROM accounts LIMIT pg_sleep(1)", "pg_sleep"),
+        ("SELECT 1 FROM pg_ls_dir('.') AS d", "pg_ls_dir"),
+        ("SELECT row_number() OVER (ORDER BY pg_sleep(1))", "pg_sleep"),
+        ("SELECT count(*) FILTER (WHERE pg_sleep(1) IS NULL)", "pg_sleep"),
+        ("VALUES (pg_sleep(1))", "pg_sleep"),
+        ("SELECT 'pg_class'::regclass", "regclass"),
+        ("SELECT CAST('x' AS regrole)", "regrole"),
+        ("SELECT e.pg_sleep FROM (SELECT 1 AS a) e", "pg_sleep"),
+    ] {
+        let refusal = check(sql, &grants()).expect_err(sql);
+        let place = sql.get(refusal.at()..).unwrap();
+        assert!(place.starts_with(at), "{sql}: {refusal} at {place:?}");
+        let error = refusal.error(sql);
+        assert!(error.sqlstate.is_for_rules(), "{sql}");
+    }
+}
+
+#[test]
+fn what_is_not_understood_is_refused() {
+    for sql in [
+        "", ";", "SELECT", "SELECT 1;;", "SELECT 1; SELECT 2", "COMMIT", "ROLLBACK", "BEGIN", "END", "ABORT",
+        "START TRANSACTION", "SAVEPOINT a", "RELEASE a", "PREPARE TRANSACTION 'a'", "COMMIT PREPARED 'a'",
+        "SET search_path = 'x'", "SET LOCAL role = 'x'", "RESET ALL", "SHOW server_version", "DISCARD ALL",
+        "CREATE TABLE t ()", "DROP TABLE accounts", "ALTER TABLE accounts ADD x int", "TRUNCATE accounts",
+        "COPY accounts TO STDOUT", "COPY accounts FROM PROGRAM 'x'", "LOCK accounts", "CALL p()", "DO $$ BEGIN END $$",
+        "EXPLAIN ANALYZE DELETE FROM totals", "PREPARE a AS SELECT 1", "EXECUTE a", "DEALLOCATE a", "LISTEN a",
+        "NOTIFY a", "VACUUM", "ANALYZE", "GRANT SELECT ON accounts TO x", "DECLARE c CURSOR FOR SELECT 1", "FETCH c",
+        "MERGE INTO totals USING accounts ON true WHEN MATCHED THEN DELETE", "TABLE accounts", "SECURITY LABEL x",
+        "SELECT id INTO x FROM accounts", "SELECT id FROM ONLY accounts", "SELECT id FROM accounts *",
+        "SELECT id FROM accounts TABLESAMPLE SYSTEM (1)", "SELECT * FROM accounts NATURAL JOIN totals",
+        "SELECT id FROM accounts FOR SHARE", "SELECT id FROM accounts FOR KEY SHARE",
+        "SELECT (a).secret FROM accounts a", "SELECT (accounts).secret FROM accounts", "SELECT public.accounts.id FROM accounts",
+        "SELECT id COLLATE \"C\" FROM accounts", "SELECT 1 OPERATOR(pg_catalog.+) 2", "SELECT 1 @@ 2", "SELECT f(a => 1)",
+        "SELECT concat(VARIADIC ARRAY['a'])", "SELECT ROWS FROM (f())", "SELECT current_user", "SELECT session_user",
+        "SELECT user", "SELECT current_schema", "SELECT xmlparse(content 'x')", "SELECT U&'\\0061'", "SELECT '\\'",
+        "UPDATE accounts SET balance[1] = 2", "UPDATE ONLY accounts SET balance = 1",
+        "DELETE FROM totals WHERE CURRENT OF c", "INSERT INTO accounts (id) OVERRIDING SYSTEM VALUE VALUES (1)",
+        "SELECT 1 FROM (SELECT id FROM accounts) a FOR UPDATE", "SELECT count(*) FROM accounts GROUP BY GROUPING SETS (())",
+        "WITH x AS (SELECT 1) SEARCH DEPTH FIRST BY a SET b SELECT 1", "SELECT 1 AS a, b:c",
+        "SELECT 'a' 'b'", "SELECT 'a'\n'b'", "SELECT E'a'\n'\\'; COMMIT; --'",
+        "SELECT /* /* */ 1", "SELECT 1 /* ; */ ; COMMIT", "SELECT 1;\u{a0}COMMIT", "SELECT $a$ $b$ $a$ ; COMMIT --$b$",
+        "SELECT a$b$ ; COMMIT --$b$", "SELECT '' ; COMMIT --'", "SELECT \"'\" ; COMMIT --'\"", "SELECT 1--\r;COMMIT",
+        "C\\OMMIT", "/**/COMMIT", "--\nCOMMIT", "cOmMiT;", "WITH x AS (COMMIT) SELECT 1", "U&\"COMMIT\"", "\"COMMIT\"",
+        "SELECT 1 UNION COMMIT", "SELECT 1 FROM accounts WHERE (id) = (COMMIT)",
+    ] {
+        assert!(check(sql, &grants()).is_err(), "{sql}");
+    }
+    let deep = format!("SELECT {}1{}", "(".repeat(10_000), ")".repeat(10_000));
+    assert!(check(&deep, &grants()).unwrap_err().to_string().contains("deep"));
+    let wide = format!("SELECT {}1", "1 + ".repeat(20_000));
+    check(&wide, &grants()).unwrap();
+}
+
+#[test]
+fn a_refusal_tells_the_position_in_characters() {
+    let sql = "SELECT 'äöü', secret FROM accounts";
+    let error = check(sql, &grants()).unwrap_err().error(sql);
+    assert_eq!(error.sqlstate.as_str(), "42501");
+    assert_eq!(error.details, [("position".to_owned(), "15".to_owned())]);
+    assert_eq!(error.message, "the host does not send this statement: select of accounts.secret is not granted");
+}
+
+#[test]
+fn plain_reads_are_known_for_what_they_are_whatever_is_granted() {
+    for sql in [
+            "SELECT 1",
+            "select count(*) from transactions",
+            "  -- how many\n SELECT sum(amount) FROM t WHERE a IN (1, 2) AND NOT (b OR c);",
+            "SELECT 1; -- nothing more\n /* at all */",
+            "WITH x AS (SELECT 1 AS a) SELECT a FROM x WHERE EXISTS (SELECT 1)",
+            "WITH x AS MATERIALIZED (SELECT 1) SELECT * FROM x",
+            "(SELECT 1) UNION ALL (SELECT 2)",
+            "VALUES (1), (2)",
+            "SELECT balance FROM accounts WHERE id = $1 FOR UPDATE",
+            "SELECT balance FROM accounts WHERE id = $1 FOR NO KEY UPDATE",
+            "SELECT 'DELETE FROM t; nextval(1)'",
+            "SELECT 'it''s (' || E'\\'; DELETE' || $$ INSERT $$ || $a$ $$ UPDATE $$ $a$",
+            "SELECT \"delete\", \"a\"\"(b\" FROM \"insert\"",
+            "SELECT /* DELETE /* nested */ INTO */ 1",
+            "SELECT CAST($1 AS numeric(10, 2)), x::varchar(3), row_number() OVER (PARTITION BY a ORDER BY b)",
+            "SELECT v.a FROM (VALUES (1, 2)) AS v(a, b)",
+            "SELECT coalesce (max(amount), 0) FROM t",
+            "SELECT count(*) FILTER (WHERE a) OVER (ORDER BY (b)) FROM t GROUP BY (a)",
+            "SELECT a FROM t JOIN u USING (id) WHERE (a, b) = ($1, $2) LIMIT 1",
+            "SELECT updated, deleted_at, into_account FROM t",
+                "SELECT secret FROM anything FOR UPDATE",
+    ] {
+        assert!(only_reads(sql), "{sql}");
+    }
+}
+
+#[test]
+fn whatever_may_write_is_not_taken_for_a_read() {
+    for sql in [
+            "",
+            ";",
+            "INSERT INTO t VALUES (1)",
+            "update t set a = 1",
+            "DELETE FROM t",
+            "MERGE INTO t USING u ON true WHEN MATCHED THEN DELETE",
+            "WITH x AS (INSERT INTO t VALUES (1) RETURNING id) SELECT id FROM x",
+            "WITH x AS (SELECT 1 FOR UPDATE) UPDATE t SET a = 1",
+            "WITH x AS (DELETE FROM t RETURNING *) SELECT * FROM x",
+            "SELECT * INTO u FROM t",
+            "SELECT 1; DELETE FROM t",
+            "SELECT 1;;",
+            "SELECT nextval('s')",
+            "SELECT setval ('s', 1)",
+            "SELECT nextval/* x */('s')",
+            "SELECT nextval -- x\n ('s')",
+            "SELECT \"nextval\"('s')",
+            "SELECT app.lower('x')",
+            "SELECT app . \"f\" (1)",
+            "SELECT pg_catalog.set_config('a', 'b', false)",
+            "SELECT pg_advisory_lock(1)",
+            "SELECT transfer(1)",
+            "SELECT größe(1)",
+            "SELECT f$1(1)",
+            // Key words that may also name somebody's function.
+            "SELECT first(1)",
+            "SELECT by(1)",
+            "SELECT over(1)",
+            "SELECT filter(1)",
+            "SELECT materialized(1)",
+            "CALL p()",
+            "EXPLAIN ANALYZE DELETE FROM t",
+            "SET a = 1",
+            "BEGIN",
+            "COPY t TO STDOUT",
+            "TRUNCATE t",
+        
+            // An escape or not, by a setting of the server.
+            "SELECT '\\'; DELETE FROM t; --'",
+            // The second line goes on in the manner of the first.
+            "SELECT E'a'\n'\\'; DELETE FROM t; --'",
+            "SELECT U&'\\0027'",
+            "SELECT 'no end",
+            "SELECT \"no end",
+            "SELECT $$ no end",
+            "SELECT $a$ no end $b$",
+            "SELECT /* no end /* */ 1",
+            "SELECT E'no end\\'",
+            "SELECT $",
+            "SELECT $ä-$ DELETE $ä-$",
+        
+            "SELECT 'a' /* ' */ ; DELETE FROM t /* ' */",
+            "SELECT '--' ; DELETE FROM t",
+            "SELECT '/*' ; DELETE FROM t -- */",
+            "SELECT \"'\" ; DELETE FROM t --'\"",
+            "SELECT $a$ $b$ $a$ ; DELETE FROM t --$b$",
+            "SELECT a$b$ ; DELETE FROM t --$b$",
+            "SELECT E'\\\\' ; DELETE FROM t --'",
+            "SELECT '''' ; DELETE FROM t --'",
+            "SELECT /* /* */ */ nextval('s')",
+            "SELECT 1--\n; DELETE FROM t",
+            // The server ends a comment at a carriage return too.
+            "SELECT 1 --\r, nextval('s')",
+            // White space to some versions of the server and not to others.
+            "SELECT nextval\u{b}('s')",
+            "SELECT nextval\0('s')",
+            ] {
+        assert!(!only_reads(sql), "{sql}");
+    }
+}
