@@ -49,7 +49,7 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<CallS
 /// Links a component once, for any number of instances, and checks that it is a rule.
 pub(crate) fn link(linker: &Linker<CallState>, component: &Component) -> Result<RulePre<CallState>, WorldError> {
     let world = component.component_type();
-    let offered = |name: &str| name.starts_with(PACKAGE) || name.starts_with(wasi::PACKAGES);
+    let offered = |name: &str| name.starts_with(PACKAGE) || wasi::offers(name);
     let foreign: Vec<&str> =
         world.imports(linker.engine()).map(|(name, _)| name).filter(|name| !offered(name)).collect();
     if !foreign.is_empty() {

@@ -23,8 +23,8 @@ use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, 
 use crate::call::CallState;
 use crate::halt::Halt;
 
-/// The package family whose interfaces are offered, before the interface and its version.
-pub(crate) const PACKAGES: &str = "wasi:";
+/// The packages whose interfaces are offered.
+const PACKAGES: [&str; 6] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 
 /// The most resources, such as streams and pollables, that one call holds at a time.
 const MOST_RESOURCES: usize = 1_000;
@@ -77,6 +77,12 @@ impl Wasi {
             let _ = lock(stream).flush();
         }
     }
+}
+
+/// Whether an interface of this name is one of them, in a version 0.2.
+pub(crate) fn offers(name: &str) -> bool {
+    let version = name.split_once('@').map(|(_, version)| version);
+    PACKAGES.iter().any(|package| name.starts_with(package)) && version.is_some_and(|version| version.starts_with("0.2."))
 }
 
 /// Offers all of WASI 0.2.

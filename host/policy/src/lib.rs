@@ -19,6 +19,7 @@ mod check;
 mod expression;
 mod parser;
 mod policy;
+mod privileges;
 mod refusal;
 mod token;
 mod tree;
@@ -28,6 +29,7 @@ mod words;
 use tenet_core::Grants;
 
 pub use policy::StatementPolicy;
+pub use privileges::privileges;
 pub use refusal::Refusal;
 pub use uses::{TableUse, Uses};
 

@@ -35,6 +35,7 @@ mod latency;
 mod link;
 mod message;
 mod relay;
+pub mod sentences;
 mod server;
 mod token;
 mod wire;

@@ -382,11 +382,17 @@ fn a_component_of_another_world_is_refused_by_what_it_lacks_or_wants() {
     let empty = refusal(COMPONENT);
     assert!(empty.contains("tenet:rule@1.0.0") && empty.contains("does not export the function `evaluate`"), "{empty}");
 
-    let name = b"wasi:cli/environment@0.2.0";
     let instance_type = with_section(COMPONENT, 7, &[1, 0x42, 0]);
-    let import = [&[1, 0, u8::try_from(name.len()).unwrap()], name.as_slice(), &[5, 0]].concat();
-    let wasi = refusal(&with_section(&instance_type, 10, &import));
-    assert!(wasi.contains("wasi:cli/environment@0.2.0, which the host does not offer"), "{wasi}");
+    let importing = |name: &str| {
+        let import = [&[1, 0, u8::try_from(name.len()).unwrap()], name.as_bytes(), &[5, 0]].concat();
+        refusal(&with_section(&instance_type, 10, &import))
+    };
+    for foreign in ["acme:files/disk@1.0.0", "wasi:http/types@0.2.0", "wasi:cli/environment@0.3.0"] {
+        let refusal = importing(foreign);
+        assert!(refusal.contains(&format!("{foreign}, which the host does not offer")), "{refusal}");
+    }
+    let wasi = importing("wasi:cli/environment@0.2.0");
+    assert!(wasi.contains("does not export the function `evaluate`"), "{wasi}");
 
     // A module with a function `e` of no parameters, lifted and exported under both names.
     let module = with_section(MODULE, 1, &[1, 0x60, 0, 0]);

@@ -25,6 +25,7 @@ mod observed;
 mod packaged;
 mod parked;
 mod pipeline;
+mod policy;
 mod readme;
 mod rules;
 mod schema;

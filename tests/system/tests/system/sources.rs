@@ -32,6 +32,7 @@ fn bundle() -> TempDir {
     }
     index.host.relay_grace_s = 60;
     // The tests share a machine, and how fast a rule reads megabytes is not what they ask.
+    index.ceilings.cpu_ms = 30_000;
     for rule in &mut index.rules {
         rule.limits.cpu_ms = 30_000;
         rule.limits.wall_ms = 30_000;

@@ -36,6 +36,10 @@ impl Database {
         Self { name, url }
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
