@@ -24,6 +24,7 @@ mod invocation;
 mod pipeline;
 mod random;
 mod relay;
+mod rule_breaker;
 mod selection;
 mod summary;
 mod system_clock;

@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tenet_core::{
-    CallerId, Claim, Clock, Delivery, Fault, IdempotencyKey, Ledger, Mode, Policy, Publisher, Receipt, Request, Rules,
+    Blame, CallerId, Claim, Clock, Delivery, Fault, IdempotencyKey, Ledger, Mode, Policy, Publisher, Receipt, Request, Rules,
     StagedEvent, StoredAnswer, hex,
 };
 use tracing::Span;
 
 use crate::answer::Problem;
 use crate::random::Random;
+use crate::rule_breaker::RuleBreaker;
 use crate::selection::{Keyed, Selected};
 use crate::summary::{self, Published, Summary};
 use crate::trial::{Failure, Interrupted, Over, Trial};
@@ -29,6 +30,7 @@ pub struct Pipeline {
     publisher: Arc<dyn Publisher>,
     pub(crate) clock: Arc<dyn Clock>,
     backoff: Backoff,
+    breaker: RuleBreaker,
     /// Whether a request has come.
     in_use: AtomicBool,
 }
@@ -86,7 +88,9 @@ impl Pipeline {
         clock: Arc<dyn Clock>,
         backoff: Backoff,
     ) -> Self {
-        Self { operations, ledger, rules, policy, publisher, clock, backoff, in_use: AtomicBool::new(false) }
+        let (failures, rest) = operations.breaker;
+        let (breaker, in_use) = (RuleBreaker::new(failures, rest), AtomicBool::new(false));
+        Self { operations, ledger, rules, policy, publisher, clock, backoff, breaker, in_use }
     }
 
     /// Decides a request. Every ending is an answer; the reasons of a failure go to the
@@ -196,6 +200,9 @@ impl Pipeline {
         let round_trips = Arc::new(AtomicU32::new(0));
         let caller = CallerId::of(request.caller.as_deref());
         let course = Course { request, operation, caller, mode, key_is_given: is_given, round_trips, started };
+        if let Some((rule, _)) = operation.rules.iter().find(|(rule, _)| !self.breaker.admits(rule, started)) {
+            return refuse(course.taken_out(rule));
+        }
         self.attempts(&course, span).await
     }
 
@@ -204,6 +211,7 @@ impl Pipeline {
         let trial = Trial {
             rules: self.rules.as_ref(),
             policy: &self.policy,
+            breaker: &self.breaker,
             clock: self.clock.as_ref(),
             request,
             key: course.key(),
@@ -226,7 +234,13 @@ impl Pipeline {
                     (course.answer(status, body), course.pending(Some(events)))
                 }
                 Over::Answered(stored) => course.stored(stored, unknown),
-                Over::Failed(failure) => (course.failed(&failure, unknown), None),
+                Over::Failed(failure) => {
+                    if let (Blame::Rule, Some(rule)) = (failure.blame, &failure.rule) {
+                        self.breaker.failed(rule, self.clock.instant());
+                        summary::tell_rule(&request.region, rule, failure.limit);
+                    }
+                    (course.failed(&failure, unknown), None)
+                }
                 Over::Again(ended) => {
                     let fault = &ended.fault;
                     let reason = summary::reason(fault);
@@ -304,7 +318,17 @@ impl Course<'_> {
 
     fn failed(&self, failure: &Failure, unknown: bool) -> Answer {
         let reference = self.reference();
-        tracing::error!(reference, blame = ?failure.blame, rule = failure.rule, reason = %failure, "request failed");
+        let limit = failure.limit.as_ref();
+        tracing::error!(
+            reference,
+            blame = ?failure.blame,
+            rule = failure.rule,
+            limit = limit.map(|exceeded| exceeded.limit.name()),
+            allowed = limit.and_then(|exceeded| exceeded.allowed),
+            used = limit.and_then(|exceeded| exceeded.used),
+            reason = %failure,
+            "request failed"
+        );
         if unknown {
             return self.in_doubt(&reference);
         }
@@ -331,6 +355,13 @@ impl Course<'_> {
             let message = "Other requests changed the same rows each time. Nothing was changed by this one.";
             self.unavailable("busy", message, &reference)
         }
+    }
+
+    fn taken_out(&self, rule: &str) -> Answer {
+        let reference = self.reference();
+        tracing::warn!(reference, rule, "request for a rule that is taken out");
+        let message = format!("The rule {rule} keeps failing and is not run for a while. This request has changed nothing.");
+        self.unavailable("rule-out", &message, &reference)
     }
 
     fn in_doubt(&self, reference: &str) -> Answer {

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::fmt;
+use std::time::Duration;
 
 use serde_json::value::RawValue;
 use tenet_core::bundle::{self, Index};
@@ -9,7 +10,11 @@ use crate::random::Random;
 
 /// The operations of a bundle, as the pipeline needs them.
 #[derive(Clone, Debug)]
-pub struct Operations(Vec<Selected>);
+pub struct Operations {
+    all: Vec<Selected>,
+    /// After how many failures a rule rests, and for how long.
+    pub(crate) breaker: (u32, Duration),
+}
 
 /// An operation names a rule that the index lacks.
 #[derive(Debug)]
@@ -43,13 +48,14 @@ impl Operations {
             let rules = operation.rules.iter().map(with_limits).collect::<Result<_, _>>()?;
             Ok(Selected { rules, of_index: operation.clone() })
         };
-        index.operations.iter().map(select).collect::<Result<_, _>>().map(Self)
+        let breaker = (index.host.rule_failures, Duration::from_secs(index.host.rule_rest_s));
+        Ok(Self { all: index.operations.iter().map(select).collect::<Result<_, _>>()?, breaker })
     }
 
     /// The operation that a caller named, or a sentence that says which there are.
     pub(crate) fn select(&self, name: &str) -> Result<&Selected, String> {
-        self.0.iter().find(|operation| operation.name() == name).ok_or_else(|| {
-            let names: Vec<_> = self.0.iter().map(Selected::name).collect();
+        self.all.iter().find(|operation| operation.name() == name).ok_or_else(|| {
+            let names: Vec<_> = self.all.iter().map(Selected::name).collect();
             format!("There is no operation {name:?}. There are: {}.", names.join(", "))
         })
     }
@@ -193,7 +199,7 @@ mod tests {
 
     #[test]
     fn an_unknown_operation_is_told_which_there_are() {
-        let error = Operations(vec![selected()]).select("wriet").unwrap_err();
+        let error = Operations { all: vec![selected()], breaker: (0, Duration::ZERO) }.select("wriet").unwrap_err();
         assert_eq!(error, "There is no operation \"wriet\". There are: write.");
     }
 

@@ -1,14 +1,14 @@
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
-use tenet_core::{Fault, IdempotencyKey, Measured, Receipt, Request, Trace, hex};
+use tenet_core::{Fault, IdempotencyKey, LimitExceeded, Measured, Receipt, Request, Trace, hex};
 use tracing::Span;
 use tracing::field::Empty;
 
 use crate::{Answer, Relayed, Status};
 
 /// All lines of this crate that count something.
-pub const MEASURED: [Measured; 2] = [REQUEST, RELAY];
+pub const MEASURED: [Measured; 3] = [REQUEST, RELAY, RULE];
 
 /// What a request's line counts.
 const REQUEST: Measured = Measured {
@@ -44,6 +44,16 @@ const RELAY: Measured = Measured {
         ("Lag", "Seconds"),
     ],
 };
+
+/// What the line of a rule's failure counts.
+const RULE: Measured = Measured {
+    name: "rule-failure",
+    dimensions: &[&["rule", "limit"], &["rule"]],
+    metrics: &[("RuleFailures", "Count"), ("LimitsPassed", "Count")],
+};
+
+/// The limit of a failure that is none of a limit's.
+const NO_LIMIT: &str = "none";
 
 /// The operation of a request that names none that there is. What a caller writes instead is
 /// neither for the log nor for the name of a metric.
@@ -124,6 +134,21 @@ pub(crate) fn reason(fault: &Fault) -> String {
         (None, Some(sqlstate)) => sqlstate.to_string(),
         (None, None) => word.to_owned(),
     }
+}
+
+/// Tells that a rule has failed by its own fault, and which limit it passed if that was it.
+pub(crate) fn tell_rule(region: &str, rule: &str, exceeded: Option<LimitExceeded>) {
+    tracing::warn!(
+        name: "rule-failure",
+        message = "rule failed",
+        region,
+        rule,
+        limit = exceeded.map_or(NO_LIMIT, |exceeded| exceeded.limit.name()),
+        allowed = exceeded.and_then(|exceeded| exceeded.allowed),
+        used = exceeded.and_then(|exceeded| exceeded.used),
+        RuleFailures = 1,
+        LimitsPassed = u8::from(exceeded.is_some()),
+    );
 }
 
 /// Tells what a relay has done.

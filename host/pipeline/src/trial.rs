@@ -11,6 +11,7 @@ use tenet_core::{
 use tracing::Span;
 
 use crate::answer::rejection_body;
+use crate::rule_breaker::RuleBreaker;
 use crate::calls::{Calls, LogLine, Shared, Stopped};
 use crate::within::within;
 
@@ -18,6 +19,7 @@ use crate::within::within;
 pub(crate) struct Trial<'a> {
     pub(crate) rules: &'a dyn Rules,
     pub(crate) policy: &'a Arc<dyn Policy>,
+    pub(crate) breaker: &'a RuleBreaker,
     pub(crate) clock: &'a dyn Clock,
     pub(crate) request: &'a Request,
     pub(crate) key: Option<&'a IdempotencyKey>,
@@ -56,6 +58,8 @@ pub(crate) struct Failure {
     pub(crate) rule: Option<String>,
     /// Whether the caller's time ran out, which another request may have more of.
     pub(crate) out_of_time: bool,
+    /// The limit that was passed, if that was it.
+    pub(crate) limit: Option<LimitExceeded>,
     text: String,
 }
 
@@ -118,8 +122,9 @@ impl Trial<'_> {
         receipts: &mut Vec<RuleReceipt>,
     ) -> Result<Verdict, Over> {
         let fail = |blame, text: String| {
-            Over::Failed(Failure { blame, rule: Some(rule.to_owned()), out_of_time: false, text })
+            Over::Failed(Failure { blame, rule: Some(rule.to_owned()), out_of_time: false, limit: None, text })
         };
+        let passed = |exceeded: LimitExceeded| Over::Failed(Failure::limit(Some(rule.to_owned()), exceeded));
         let left = self.request.deadline.saturating_duration_since(self.clock.instant());
         let time = limits.wall().min(left);
         let host = Arc::clone(calls) as Arc<dyn tenet_core::HostCalls>;
@@ -143,22 +148,28 @@ impl Trial<'_> {
         if let Some(stopped) = state.stopped.take() {
             return Err(match stopped {
                 Stopped::Answered(stored) => Over::Answered(stored),
-                Stopped::Limit(exceeded) => fail(Blame::Rule, exceeded.to_string()),
+                Stopped::Limit(exceeded) => passed(exceeded),
                 Stopped::Fault(fault) => over(fault, Some((rule, calls.receipt().statements))),
             });
         }
         match call.ended {
             Ended::Verdict(Verdict::Accept(output)) => match &state.spent {
-                None => Ok(Verdict::Accept(output)),
+                None => {
+                    self.breaker.succeeded(rule);
+                    Ok(Verdict::Accept(output))
+                }
                 Some(spent) => Err(fail(
                     Blame::Rule,
                     format!("it accepted although its statement {} had failed: {}", spent.statement, spent.error),
                 )),
             },
-            Ended::Verdict(reject) => Ok(reject),
+            Ended::Verdict(reject) => {
+                self.breaker.succeeded(rule);
+                Ok(reject)
+            }
             Ended::Bug(text) => Err(fail(Blame::Rule, format!("it says that it is broken: {text}"))),
             Ended::Trap(text) => Err(fail(Blame::Rule, format!("it trapped: {text}"))),
-            Ended::Limit(exceeded) => Err(fail(Blame::Rule, exceeded.to_string())),
+            Ended::Limit(exceeded) => Err(passed(exceeded)),
             Ended::Host(text) => Err(fail(Blame::Host, text)),
             Ended::Stopped => Err(fail(Blame::Host, "it was stopped while a statement was on its way".to_owned())),
         }
@@ -168,13 +179,15 @@ impl Trial<'_> {
         let state = shared.lock();
         let in_first_flight = state.attempt.is_none() && !state.looked_up;
         let out_of_time = left <= limits.wall() || in_first_flight;
-        let text = if out_of_time {
-            "the caller's time ran out while it ran".to_owned()
-        } else {
-            LimitExceeded { limit: Limit::Wall, allowed: Some(limits.wall_ms), used: None }.to_string()
-        };
-        let blame = if out_of_time { Blame::Host } else { Blame::Rule };
-        Over::Failed(Failure { blame, rule: Some(rule.to_owned()), out_of_time, text })
+        let rule = Some(rule.to_owned());
+        if out_of_time {
+            let text = "the caller's time ran out while it ran".to_owned();
+            return Over::Failed(Failure { blame: Blame::Host, rule, out_of_time, limit: None, text });
+        }
+        // It was stopped when it had used all of it.
+        let allowed = Some(limits.wall_ms);
+        let exceeded = LimitExceeded { limit: Limit::Wall, allowed, used: allowed };
+        Over::Failed(Failure::limit(rule, exceeded))
     }
 
     async fn settle(&self, shared: &Shared, decision: Decision) -> Over {
@@ -187,6 +200,7 @@ impl Trial<'_> {
                 blame: Blame::Host,
                 rule: None,
                 out_of_time: false,
+                limit: None,
                 text: "the attempt was lost before its verdict".to_owned(),
             });
         };
@@ -196,8 +210,7 @@ impl Trial<'_> {
                     // Nothing of it can be committed, so that it is as if the last rule had gone too far.
                     drop(attempt);
                     let rule = self.chain.last().map(|(rule, _)| rule.clone());
-                    let text = exceeded.to_string();
-                    return Over::Failed(Failure { blame: Blame::Rule, rule, out_of_time: false, text });
+                    return Over::Failed(Failure::limit(rule, exceeded));
                 }
                 #[cfg(feature = "mutants")]
                 if tenet_core::Mutant::EventsBeforeCommit.is_alive() {
@@ -244,7 +257,13 @@ fn over(fault: Fault, at: Option<(&str, u64)>) -> Over {
     if fault.is_conflict() || fault.commit_unknown() || fault.is_unavailable() {
         Over::Again(Interrupted { fault, rule, statement: at.map(|(_, statement)| statement) })
     } else {
-        Over::Failed(Failure { blame: fault.blame(), rule, out_of_time: fault.is_deadline(), text: fault.to_string() })
+        Over::Failed(Failure {
+            blame: fault.blame(),
+            rule,
+            out_of_time: fault.is_deadline(),
+            limit: fault.limit_exceeded().copied(),
+            text: fault.to_string(),
+        })
     }
 }
 
@@ -268,6 +287,12 @@ fn write_log(lines: Vec<LogLine>) {
             LogLevel::Warn => tracing::warn!(target: "tenet::rule", rule, "{message}"),
             LogLevel::Error => tracing::error!(target: "tenet::rule", rule, "{message}"),
         }
+    }
+}
+
+impl Failure {
+    fn limit(rule: Option<String>, exceeded: LimitExceeded) -> Self {
+        Self { blame: Blame::Rule, rule, out_of_time: false, limit: Some(exceeded), text: exceeded.to_string() }
     }
 }
 

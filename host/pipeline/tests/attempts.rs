@@ -951,3 +951,68 @@ async fn a_relay_without_time_or_outbox_claims_nothing() {
     assert!(relay(&host).await.is_err());
     assert_eq!(left(&host).len(), 3);
 }
+
+#[tokio::test]
+async fn a_statement_that_is_not_granted_never_leaves_and_spends_the_transaction() {
+    let host = host(|_, calls| {
+        Box::pin(async move {
+            let error = match calls.run([statement("w"), statement("forbidden")].concat()).await {
+                Ok(Err(error)) => error,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!((error.sqlstate, error.message.as_str()), (SqlState::INSUFFICIENT_PRIVILEGE, "not by first"));
+            assert_eq!(error.details, [("statement".to_owned(), "1".to_owned())]);
+            let Ok(Err(after)) = calls.run(statement("w")).await else { panic!() };
+            assert_eq!(after.sqlstate, SqlState::IN_FAILED_TRANSACTION);
+            assert!(after.message.starts_with("statement 2 failed with SQLSTATE 42501"), "{}", after.message);
+            accept("{}")
+        })
+    });
+    // Not even the first of the two was sent.
+    host.memory.on_run.lock().unwrap().push_back(conflict());
+    let handled = host.pipeline.handle(request("one", "k")).await;
+    assert_eq!((handled.answer.status, handled.receipt.attempts), (Status::Failed, 1));
+    assert_eq!(host.memory.on_run.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_event_that_is_not_granted_is_not_staged() {
+    let host = host(|_, calls| {
+        Box::pin(async move {
+            let forbidden = Event { source: "forbidden".into(), ..event() };
+            let Ok(Err(error)) = calls.publish(forbidden) else { panic!() };
+            assert_eq!(error.to_string(), "publishing \"t\" of \"forbidden\" is not granted to this rule");
+            accept("{}")
+        })
+    });
+    let handled = host.pipeline.handle(request("one", "k")).await;
+    assert_eq!(handled.answer.status, Status::Accepted);
+    assert!(handled.pending.is_none());
+}
+
+#[tokio::test]
+async fn a_rule_that_keeps_failing_is_taken_out_and_others_go_on() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let host = host(move |rule, _| {
+        let ended = match rule.as_str() {
+            "second" => {
+                counted.fetch_add(1, Ordering::SeqCst);
+                Ended::Trap("unreachable".into())
+            }
+            _ => accept("{}"),
+        };
+        Box::pin(std::future::ready(ended))
+    });
+    let failures = HostSettings::default().rule_failures as usize;
+    for number in 0..failures {
+        let handled = host.pipeline.handle(request("two", &number.to_string())).await;
+        assert_eq!(handled.answer.status, Status::Failed);
+    }
+    let handled = host.pipeline.handle(request("two", "more")).await;
+    assert_eq!(handled.answer.status, Status::Unavailable);
+    let body = &handled.answer.body;
+    assert!(body.contains("rule-out") && body.contains("The rule second keeps failing") && body.contains("\"more\""), "{body}");
+    assert_eq!(calls.load(Ordering::SeqCst), failures, "it is not run any more");
+    assert_eq!(host.pipeline.handle(request("one", "k")).await.answer.status, Status::Accepted);
+}
