@@ -71,11 +71,13 @@ pub(crate) fn compile(
     let mut index = Index {
         version: VERSION,
         contract: CONTRACT.into(),
+        contract_sha256: tenet_core::bundle::contract_digest(),
         // Once more, since a first build makes lock files.
         sources: sources.digest()?,
         compiled_for: None,
         host: bundle.host.clone(),
         ceilings: bundle.ceilings.clone(),
+        bootstrap: None,
         operations: bundle.operations.clone(),
         rules: Vec::new(),
         schema: Vec::new(),

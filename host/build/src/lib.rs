@@ -16,6 +16,7 @@
 
 mod bundle;
 mod compile;
+mod deployment;
 mod error;
 mod fresh;
 mod leash;
@@ -31,6 +32,7 @@ mod toolchain;
 
 pub use bundle::Bundle;
 pub use compile::describing;
+pub use deployment::Deployment;
 pub use error::{Error, Place};
 pub use fresh::{check_fresh, sha256, write_index};
 pub use leash::Leash;

@@ -38,6 +38,18 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Tell the story of one transaction: two hosts, one database, two event buses.
     Demo(DemoArgs),
+    /// Check a bundle before it is shipped: its rules against the contract, what they ask for
+    /// and the statements in their sources against a database, and against each other.
+    ///
+    /// Shows who writes which columns and who emits and takes which events. Exits with 1 if
+    /// there are errors.
+    Check(CheckArgs),
+    /// Show what each rule asks for, is granted and uses.
+    Inspect(InspectArgs),
+    /// Compile a bundle for Lambda's machines and pack each with the function into a zip.
+    ///
+    /// Prints the SHA-256 and the path of each: packing the same again gives the same bytes.
+    Pack(PackArgs),
     /// Grant the rules what their manifests ask for, by writing grants.lock.
     ///
     /// Each thing that is added or taken is shown first: that, in a review of grants.lock, is
@@ -73,6 +85,12 @@ pub(crate) enum SchemaCommand {
     /// Exits with 0 if all are applied, 2 if there is something to do, 3 if a step was applied
     /// with another text or the database cannot be read.
     Plan(SchemaArgs),
+    /// Write the GRANTs that give a database role what the rules of built bundles are granted,
+    /// and what the host itself needs.
+    ///
+    /// They go to standard output, one a line, for whoever administers the database to read
+    /// and run; on Aurora DSQL each in a transaction of its own.
+    Grants(GrantsArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -113,6 +131,49 @@ pub(crate) struct NewArgs {
     /// The folder with `tenet.toml` that the rule is made in.
     #[arg(long, default_value = ".", conflicts_with = "path")]
     pub(crate) bundle: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckArgs {
+    /// The folder with `tenet.toml`, which is built first.
+    #[arg(default_value = ".")]
+    pub(crate) bundle: PathBuf,
+
+    /// Check this component against the contract, and nothing else.
+    #[arg(long, value_name = "FILE", conflicts_with = "bundle")]
+    pub(crate) component: Option<PathBuf>,
+
+    /// A PostgreSQL to check against, `postgres://USER@HOST:PORT/DATABASE`; its schema has to
+    /// be applied. Without it a private one is started and thrown away.
+    #[arg(long, env = "TENET_DATABASE_URL")]
+    pub(crate) database_url: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct InspectArgs {
+    /// The folder with `tenet.toml`.
+    #[arg(default_value = ".")]
+    pub(crate) bundle: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PackArgs {
+    /// The folder with `tenet.toml`.
+    #[arg(default_value = ".")]
+    pub(crate) bundle: PathBuf,
+
+    /// Whom to pack for, as Lambda offers it: `x86_64`, `aarch64`, or the whole triple. May be
+    /// given again; both unless given.
+    #[arg(long = "target", value_name = "TARGET", value_parser = target)]
+    pub(crate) targets: Vec<&'static str>,
+
+    /// Where the zips go, each beside the folder with the bundle that is in it.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+
+    /// The function to pack; unless given `bootstrap-TARGET` beside this program.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bootstrap: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -230,6 +291,17 @@ pub(crate) struct SchemaArgs {
     pub(crate) database: DatabaseArgs,
 
     /// The folders of built bundles, whose steps come after Tenet's own.
+    pub(crate) bundles: Vec<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct GrantsArgs {
+    /// The role that the function signs in as.
+    #[arg(long)]
+    pub(crate) role: String,
+
+    /// The folders of built bundles.
+    #[arg(required = true)]
     pub(crate) bundles: Vec<PathBuf>,
 }
 

@@ -65,7 +65,7 @@ fn default_out(bundle: &Path) -> PathBuf {
     bundle.join("target").join("tenet")
 }
 
-async fn make(source: &Path, out: &Path, target: &str) -> anyhow::Result<Index> {
+pub(crate) async fn make(source: &Path, out: &Path, target: &str) -> anyhow::Result<Index> {
     let mut waiting = Waiting::new();
     let bundle = Bundle::open(source)?;
     bundle.check_events(|pattern| tenet_events::Pattern::of(pattern).map(drop))?;

@@ -21,36 +21,21 @@ fn step(name: &str, sql: &str) -> anyhow::Result<()> {
         let what = format!("{name} is not for Aurora DSQL: {}", diagnostic.message.trim_end_matches('.'));
         bail!(Problem::new(what, in_a_sentence(&diagnostic.suggestion)).at(place(name, sql, diagnostic.line)));
     }
-    if let Some(second) = second_statement(sql) {
-        let line = sql.get(..second).unwrap_or_default().lines().count().max(1);
-        let what = format!("{name} has more than one statement");
-        bail!(Problem::new(what, "make a step of each, with numbers of their own").at(place(name, sql, line)));
-    }
-    Ok(())
-}
-
-/// Where a second statement begins, if there is one. A semicolon in a literal is none.
-fn second_statement(sql: &str) -> Option<usize> {
-    let (mut quote, mut comment) = (None, false);
-    let mut end = None;
-    for (at, sign) in sql.char_indices() {
-        let rest = sql.get(at..).unwrap_or_default();
-        match (quote, comment) {
-            (None, true) => comment = sign != '\n',
-            (Some(open), _) => quote = Some(open).filter(|open| *open != sign),
-            (None, false) if rest.starts_with("--") => comment = true,
-            (None, false) if sign == '\'' || sign == '"' => {
-                if end.is_some() {
-                    return Some(at);
-                }
-                quote = Some(sign);
-            }
-            (None, false) if sign == ';' => end = Some(at),
-            (None, false) if end.is_some() && !sign.is_whitespace() => return Some(at),
-            (None, false) => {}
+    let line = |at: usize| sql.get(..at).unwrap_or_default().lines().count().max(1);
+    match tenet_policy::second_statement(sql) {
+        Ok(None) => {}
+        Ok(Some(second)) => {
+            let what = format!("{name} has more than one statement");
+            let help = "make a step of each, with numbers of their own";
+            bail!(Problem::new(what, help).at(place(name, sql, line(second))));
+        }
+        Err(refusal) => {
+            let what = format!("{name} cannot be read: {refusal}");
+            let help = "write it so that every server reads it the same way";
+            bail!(Problem::new(what, help).at(place(name, sql, line(refusal.at()))));
         }
     }
-    None
+    Ok(())
 }
 
 fn place(name: &str, sql: &str, line: usize) -> Place {
@@ -104,9 +89,13 @@ mod tests {
             "CREATE INDEX ASYNC IF NOT EXISTS i ON t (a); -- done; really\n",
             "CREATE SEQUENCE IF NOT EXISTS s CACHE 65536",
             "ALTER TABLE t ADD COLUMN x int",
+            "/* ; one */ CREATE TABLE IF NOT EXISTS t (id uuid PRIMARY KEY); /* and /* ; */ done; */ ;",
+            "CREATE TABLE IF NOT EXISTS t (id uuid PRIMARY KEY, note text DEFAULT $$;$$ CHECK (note <> E'\\';'))",
         ] {
             step("s", sql).unwrap();
         }
+        assert!(refused("CREATE TABLE a (i int); /* x */ ALTER TABLE a ADD COLUMN j int").contains("more than one"));
+        assert!(refused("CREATE TABLE a (i int DEFAULT '\\')").contains("cannot be read"));
         assert!(refused("CREATE TABLE a (i int);\nCREATE TABLE b (i int);").contains("more than one statement"));
     }
 }

@@ -8,18 +8,23 @@
 
 mod args;
 mod built;
+mod check;
 mod database;
 mod demo;
 mod events;
 mod grant;
+mod inspect;
 mod lint;
 mod local;
 mod new;
+mod pack;
 mod payload;
 mod report;
 mod run;
 mod schema;
 mod serve;
+mod statements;
+mod survey;
 mod template;
 mod vendored;
 mod waiting;
@@ -40,12 +45,18 @@ async fn main() -> ExitCode {
     }
     let done = match args.command {
         Command::Build(args) => built::build(&args).await.map(|()| ExitCode::SUCCESS),
+        Command::Check(args) => check::check(&args).await,
+        Command::Inspect(args) => inspect::inspect(&args).map(|()| ExitCode::SUCCESS),
         Command::Grant(args) => grant::grant(&args),
         Command::New(args) => new::new(&args).map(|()| ExitCode::SUCCESS),
+        Command::Pack(args) => pack::pack(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Run(args) => run::run(&args).await,
         Command::Serve(args) => serve::serve(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::demo(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Schema { command: SchemaCommand::Plan(args) } => schema::plan(&args).await,
+        Command::Schema { command: SchemaCommand::Grants(args) } => {
+            schema::grants(&args).map(|()| ExitCode::SUCCESS)
+        }
         Command::Schema { command: SchemaCommand::Apply(args) } => {
             schema::apply(&args).await.map(|()| ExitCode::SUCCESS)
         }

@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 use aws_config::BehaviorVersion;
+use tenet_core::Grants;
 use tenet_core::bundle::Index;
 use tenet_database::{Dsql, Endpoint, Planned, Schema, SchemaError, Standing};
 
-use crate::args::{ApplyArgs, DatabaseArgs, SchemaArgs};
+use crate::args::{ApplyArgs, DatabaseArgs, GrantsArgs, SchemaArgs};
 use crate::built;
 use crate::lint;
 use crate::report::Problem;
@@ -58,6 +59,19 @@ pub(crate) async fn plan(args: &SchemaArgs) -> anyhow::Result<ExitCode> {
     }
     eprintln!("schema: {to_do} of {} steps are to do", plan.len());
     Ok(if to_do > 0 { ExitCode::from(TO_DO) } else { ExitCode::SUCCESS })
+}
+
+/// Writes the GRANTs of a role.
+pub(crate) fn grants(args: &GrantsArgs) -> anyhow::Result<()> {
+    let mut all = Grants::default();
+    for folder in &args.bundles {
+        let (_, index) = built::read(folder)?;
+        index.rules.into_iter().for_each(|rule| all.add(rule.grants));
+    }
+    for statement in Schema::privileges(&args.role).into_iter().chain(tenet_policy::privileges(&all, &args.role)) {
+        println!("{statement};");
+    }
+    Ok(())
 }
 
 /// The bundles that are named, with nothing in their steps that DSQL would refuse.

@@ -17,6 +17,27 @@ pub const VERSION: u32 = 4;
 /// The contract that rules are built against.
 pub const CONTRACT: &str = "tenet:rule@1.0.0";
 
+/// The contract's text, file by file.
+const WIT: [(&str, &str); 6] = [
+    ("context.wit", include_str!("../../../wit/v1/context.wit")),
+    ("database.wit", include_str!("../../../wit/v1/database.wit")),
+    ("events.wit", include_str!("../../../wit/v1/events.wit")),
+    ("log.wit", include_str!("../../../wit/v1/log.wit")),
+    ("types.wit", include_str!("../../../wit/v1/types.wit")),
+    ("world.wit", include_str!("../../../wit/v1/world.wit")),
+];
+
+/// SHA-256 over the contract's text, in lower-case hexadecimal: a released contract is never
+/// edited, so that a host and a bundle that differ in this were not made for each other.
+pub fn contract_digest() -> String {
+    let mut digest = Sha256::new();
+    for part in WIT.iter().flat_map(|(name, text)| [name, text]) {
+        digest.update((part.len() as u64).to_le_bytes());
+        digest.update(part);
+    }
+    hex(&digest.finalize())
+}
+
 /// The name of the index's file.
 pub const INDEX: &str = "index.json";
 
@@ -28,10 +49,14 @@ pub struct Index {
     pub version: u32,
     /// The contract of all its rules: [`CONTRACT`].
     pub contract: String,
+    /// [`contract_digest`].
+    pub contract_sha256: String,
     /// Digest of everything the components were built from; it tells a stale build.
     pub sources: String,
     /// Whom the rules were compiled for, once they are.
     pub compiled_for: Option<CompiledFor>,
+    /// The function that it is shipped with, once it is packed.
+    pub bootstrap: Option<File>,
     /// How a host behaves that serves it.
     pub host: HostSettings,
     /// What no rule may use more of, whatever its manifest says.
@@ -139,6 +164,9 @@ impl Index {
         if index.contract != CONTRACT {
             return fail(format!("the rules speak {}, and this host speaks {CONTRACT}", index.contract));
         }
+        if index.contract_sha256 != contract_digest() {
+            return fail(format!("the rules were built for another text of {CONTRACT} than this host's"));
+        }
         index.host.check().map_err(|error| IndexError(format!("the host's setting {error}")))?;
         for operation in &index.operations {
             if operation.rules.is_empty() {
@@ -238,8 +266,10 @@ mod tests {
         Index {
             version: VERSION,
             contract: CONTRACT.into(),
+            contract_sha256: contract_digest(),
             sources: "11".into(),
             compiled_for: None,
+            bootstrap: None,
             host: HostSettings::default(),
             ceilings: Limits::ceilings(),
             operations: vec![Operation {
@@ -277,6 +307,7 @@ mod tests {
         };
         assert!(changed(|i| i.version = 1).contains("version 1"));
         assert!(changed(|i| i.contract = "tenet:rule@2.0.0".into()).contains("2.0.0"));
+        assert!(changed(|i| i.contract_sha256 = "00".into()).contains("another text"));
         assert!(changed(|i| i.operations[0].rules.clear()).contains("no rule"));
         assert!(changed(|i| i.rules[0].name = "other".into()).contains("record"));
         assert!(changed(|i| i.ceilings.cpu_ms = 1).contains("cpu_ms was passed: 1 allowed, 250 used"));

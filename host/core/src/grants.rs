@@ -113,6 +113,29 @@ impl Grants {
         each
     }
 
+    /// Adds what others are granted.
+    pub fn add(&mut self, others: Self) {
+        for (table, theirs) in others.tables {
+            let ours = self.tables.entry(table).or_default();
+            for (ours, theirs) in [
+                (&mut ours.select, theirs.select),
+                (&mut ours.insert, theirs.insert),
+                (&mut ours.update, theirs.update),
+            ] {
+                match (ours, theirs) {
+                    (Columns::Named(ours), Columns::Named(theirs)) => ours.extend(theirs),
+                    (ours, Columns::All) => *ours = Columns::All,
+                    (Columns::All, Columns::Named(_)) => {}
+                }
+            }
+            ours.delete |= theirs.delete;
+        }
+        self.sequences.extend(others.sequences);
+        for (source, types) in others.events {
+            self.events.entry(source).or_default().extend(types);
+        }
+    }
+
     /// What of `asked` is not in these.
     pub fn missing(&self, asked: &Self) -> BTreeSet<Grant> {
         let granted = self.each();
@@ -209,6 +232,18 @@ impl<'de> Deserialize<'de> for Columns {
             Written::Word(word) => Err(D::Error::custom(format!("columns are a list of names, or \"*\" for all; this is {word:?}"))),
             Written::List(names) => Ok(Self::Named(names)),
         }
+    }
+}
+
+impl Grant {
+    /// Whether it is about events.
+    pub fn is_event(&self) -> bool {
+        self.verb == "publish"
+    }
+
+    /// The table that it is about and what may be done with it, if it is about one.
+    pub fn table(&self) -> Option<(&str, &'static str)> {
+        matches!(self.verb, "select" | "insert" | "update" | "delete").then_some((self.subject.as_str(), self.verb))
     }
 }
 

@@ -25,6 +25,7 @@
 
 mod ages;
 mod breaker;
+mod catalog;
 mod closing;
 mod columns;
 mod connection;
@@ -51,6 +52,7 @@ mod token;
 mod transaction;
 
 pub use ages::Ages;
+pub use catalog::Catalog;
 pub use database::Database;
 pub use dsql::Dsql;
 pub use endpoint::{Endpoint, EndpointError};

@@ -111,6 +111,18 @@ impl Schema {
         })
     }
 
+    /// The GRANTs that give a role what the host itself needs of its own tables.
+    pub fn privileges(role: &str) -> Vec<String> {
+        let role = role.replace('"', "\"\"");
+        let on = |what: &str, table: &str| format!("GRANT {what} ON tenet.{table} TO \"{role}\"");
+        vec![
+            format!("GRANT USAGE ON SCHEMA tenet TO \"{role}\""),
+            on("SELECT, INSERT, DELETE", "keys"),
+            on("SELECT, INSERT, UPDATE, DELETE", "outbox"),
+            on("SELECT", "identity"),
+        ]
+    }
+
     async fn apply_all(
         endpoint: &Endpoint,
         steps: &[Step],

@@ -1,6 +1,7 @@
 use std::error::Error;
 use std::fmt;
 
+use object::{Object as _, ObjectSection as _};
 use wasmtime::component::{Component, Linker};
 
 use crate::call::CallState;
@@ -77,6 +78,28 @@ impl Compiler {
     }
 }
 
+impl Compiler {
+    /// Whether this code came from a compiler with the very settings of this one: version,
+    /// target, processor and flags. Code for "whatever this machine is" loads where it was made
+    /// and ends the process elsewhere, so that it is not to be shipped.
+    pub fn wrote(&self, code: &[u8]) -> Result<bool, CompileError> {
+        let fail = |error: wasmtime::Error| CompileError::new("cannot compile an empty component").because(error);
+        let ours = self.foreign.as_ref().unwrap_or(&self.own).precompile_component(EMPTY).map_err(fail)?;
+        Ok(settings_in(code).is_some_and(|settings| Some(settings) == settings_in(&ours)))
+    }
+}
+
+/// A component with nothing in it.
+const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
+
+/// The section of compiled code that wasmtime keeps the settings in. A test holds its name.
+const SETTINGS: &str = ".wasmtime.engine";
+
+fn settings_in(code: &[u8]) -> Option<&[u8]> {
+    let file = object::File::parse(code).ok()?;
+    file.section_by_name(SETTINGS)?.data().ok().filter(|settings| !settings.is_empty())
+}
+
 /// Tells what it is that has been given, where the first eight bytes show that it is not a
 /// component (<https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md>).
 fn look_at_header(bytes: &[u8]) -> Result<(), CompileError> {
@@ -120,5 +143,25 @@ impl fmt::Display for CompileError {
 impl Error for CompileError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_for_whatever_machine_this_is_is_told_from_code_for_a_named_one() {
+        for target in TARGETS {
+            let compiler = Compiler::new(target).unwrap();
+            let with = |config: wasmtime::Config| wasmtime::Engine::new(&config).unwrap().precompile_component(EMPTY).unwrap();
+            assert!(compiler.wrote(&with(settings::on_demand(target).unwrap())).unwrap());
+            let native = settings::with_all(wasmtime::Config::new());
+            assert!(!compiler.wrote(&with(native)).unwrap());
+            let mut fuel = settings::on_demand(target).unwrap();
+            fuel.consume_fuel(true);
+            assert!(!compiler.wrote(&with(fuel)).unwrap());
+            assert!(!compiler.wrote(b"").unwrap() && !compiler.wrote(EMPTY).unwrap());
+        }
     }
 }

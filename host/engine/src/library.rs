@@ -159,10 +159,12 @@ mod tests {
         Index {
             version: VERSION,
             contract: CONTRACT.into(),
+            contract_sha256: tenet_core::bundle::contract_digest(),
             sources: String::new(),
             compiled_for: Some(CompiledFor { target: target.into(), engine: engine.into() }),
             host: tenet_core::HostSettings::default(),
             ceilings: tenet_core::Limits::ceilings(),
+            bootstrap: None,
             operations: Vec::new(),
             rules: vec![Rule {
                 name: "record".into(),

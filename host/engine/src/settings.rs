@@ -86,13 +86,18 @@ fn canonical_nan(_: &mut Config) {}
 pub(crate) fn on_demand(target: &str) -> wasmtime::Result<Config> {
     let mut config = Config::new();
     config.target(target)?;
+    Ok(with_all(config))
+}
+
+/// Everything but the target.
+pub(crate) fn with_all(mut config: Config) -> Config {
     for (_, set) in CODE {
         set(&mut config);
     }
     config.max_wasm_stack(WASM_STACK).async_stack_size(STACK);
     config.memory_init_cow(true);
     config.wasm_backtrace_max_frames(NonZeroUsize::new(16));
-    Ok(config)
+    config
 }
 
 /// The same with a pool of `slots` instances, which costs a third of the time a call

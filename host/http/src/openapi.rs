@@ -304,10 +304,12 @@ pub(crate) mod tests {
         Index {
             version: VERSION,
             contract: CONTRACT.into(),
+            contract_sha256: tenet_core::bundle::contract_digest(),
             sources: "0123456789abcdef".into(),
             compiled_for: None,
             host: tenet_core::HostSettings::default(),
             ceilings: tenet_core::Limits::ceilings(),
+            bootstrap: None,
             operations: vec![pay, show],
             rules: vec![rule("check", "Checks"), rule("pay", "Pays."), rule("show", "Shows")],
             schema: vec![],

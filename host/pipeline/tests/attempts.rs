@@ -280,10 +280,12 @@ where
     let index = Index {
         version: VERSION,
         contract: CONTRACT.into(),
+        contract_sha256: tenet_core::bundle::contract_digest(),
         sources: String::new(),
         compiled_for: None,
         host: tenet_core::HostSettings::default(),
         ceilings: tenet_core::Limits::ceilings(),
+        bootstrap: None,
         operations: vec![
             operation("one", &["first"], false),
             operation("two", &["first", "second"], false),

@@ -45,6 +45,14 @@ pub fn check(sql: &str, grants: &Grants) -> Result<Uses, Refusal> {
     Ok(checker.uses)
 }
 
+/// Where the second statement of a text begins, if there is one. Of the statements nothing is
+/// asked but that their words can be told apart.
+pub fn second_statement(sql: &str) -> Result<Option<usize>, Refusal> {
+    let tokens = token::tokens(sql)?;
+    let mut after = tokens.iter().skip_while(|token| token.kind != token::Kind::Sign(';'));
+    Ok(after.find(|token| !matches!(token.kind, token::Kind::Sign(';') | token::Kind::End)).map(|token| token.at))
+}
+
 /// Whether running this text certainly writes nothing and changes no session, whatever is
 /// granted: it is understood, only reads, and calls only what is on the list.
 ///

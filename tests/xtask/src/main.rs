@@ -7,7 +7,6 @@ mod architecture;
 mod bench;
 mod campaign;
 mod demo;
-mod deployment;
 mod glibc;
 mod guests;
 mod licences;

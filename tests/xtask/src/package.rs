@@ -1,10 +1,9 @@
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, ensure};
 
 use crate::architecture::Architecture;
-use crate::deployment::Deployment;
 use crate::release;
 use crate::repository::{Repository, run};
 use crate::stages::Stages;
@@ -62,47 +61,46 @@ pub(crate) fn package(repository: &Repository, wanted: &Wanted) -> anyhow::Resul
     let mut made = Vec::new();
     let mut failed = Vec::new();
     for architecture in wanted.architecture.map_or(Architecture::ALL.to_vec(), |one| vec![one]) {
-        let rules = stages.run("rules", || build_rules(repository, &bundle, architecture))?;
         match stages.run("bootstrap", || release::build(repository, architecture)) {
-            Ok(bootstrap) => made.push(stages.run("zip", || pack(repository, architecture, &bootstrap, &rules))?),
-            // The rules are there all the same, and so is the other architecture.
-            Err(error) => failed.push((architecture, rules, error)),
+            Ok(bootstrap) => {
+                made.push(stages.run("pack", || pack(repository, architecture, &bootstrap, &bundle))?);
+            }
+            Err(error) => failed.push((architecture, error)),
         }
     }
     stages.print_summary();
     for line in made {
         println!("{line}");
     }
-    for (architecture, rules, error) in &failed {
-        println!("not made for {architecture}: {error:#}\n  its rules are in {}", rules.display());
+    for (architecture, error) in &failed {
+        println!("not made for {architecture}: {error:#}");
     }
-    let missing: Vec<&str> = failed.iter().map(|(architecture, ..)| architecture.name()).collect();
+    let missing: Vec<&str> = failed.iter().map(|(architecture, _)| architecture.name()).collect();
     ensure!(missing.is_empty(), "there is no zip for {}", missing.join(" and "));
     Ok(())
 }
 
-/// Compiles the bundle's rules for an architecture, which any machine can.
-fn build_rules(repository: &Repository, bundle: &Path, architecture: Architecture) -> anyhow::Result<PathBuf> {
-    let out = repository.path(OUT).join(architecture.name());
-    let mut build = repository.command(&repository.binary("tenet"), &["build"]);
-    run(build.arg(bundle).args(["--target", architecture.target(), "--out"]).arg(&out))?;
-    Ok(out)
-}
-
 /// Packs a function with its rules, and tells what came of it.
-fn pack(repository: &Repository, architecture: Architecture, bootstrap: &Path, rules: &Path) -> anyhow::Result<String> {
-    let name = format!("{OUT}/tenet-{architecture}.zip");
+fn pack(
+    repository: &Repository,
+    architecture: Architecture,
+    bootstrap: &Path,
+    bundle: &Path,
+) -> anyhow::Result<String> {
+    let mut pack = repository.command(&repository.binary("tenet"), &["pack"]);
+    pack.arg(bundle).args(["--target", architecture.target(), "--out", OUT, "--bootstrap"]).arg(bootstrap);
+    run(&mut pack)?;
+    let name = format!("{OUT}/tenet-{}.zip", architecture.target());
     let zip = repository.path(&name);
-    let bootstrap = fs::read(bootstrap).with_context(|| format!("cannot read {}", bootstrap.display()))?;
-    let unpacked = bootstrap.len();
-    let size = Deployment::new(bootstrap, rules)?.write(&zip)?;
+    let bytes = |path: &Path| fs::metadata(path).with_context(|| format!("cannot read {}", path.display()));
+    let (size, unpacked) = (bytes(&zip)?.len(), bytes(bootstrap)?.len());
     ensure!(size <= LIMIT, "{name} has {size} bytes, and {LIMIT} are the most");
     let sha256 = tenet_build::sha256(&fs::read(&zip).with_context(|| format!("cannot read {name}"))?);
     let megabytes = |bytes: u64| format!("{}.{:02} MB", bytes / 1_000_000, bytes % 1_000_000 / 10_000);
     Ok(format!(
         "{name}: {}, unpacked the function alone has {}\n  sha256 {sha256}",
         megabytes(size),
-        megabytes(u64::try_from(unpacked)?)
+        megabytes(unpacked)
     ))
 }
 

@@ -3,9 +3,8 @@ use std::process::Command;
 use std::thread;
 
 use anyhow::{Context, anyhow};
-use tenet_build::{PrivatePostgres, Programs, Toolchain};
+use tenet_build::{Deployment, PrivatePostgres, Programs, Toolchain};
 
-use crate::deployment::Deployment;
 use crate::guests::{self, GUESTS, RULES};
 use crate::lint;
 use crate::repository::{self, Repository, run};

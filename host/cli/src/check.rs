@@ -1,0 +1,177 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use tenet_build::Bundle;
+use tenet_core::bundle::Index;
+use tenet_database::{Catalog, Endpoint};
+use tenet_engine::{Compiler, OWN_TARGET};
+
+use crate::args::CheckArgs;
+use crate::built;
+use crate::database::Database;
+use crate::report::Place;
+use crate::survey::{Surveyed, survey};
+
+/// What is found. Errors are shown first.
+#[derive(Default)]
+struct Findings {
+    errors: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl Findings {
+    fn tell(&self) -> ExitCode {
+        for (kind, lines) in [("error", &self.errors), ("warning", &self.warnings)] {
+            lines.iter().for_each(|line| println!("{kind}: {line}"));
+        }
+        eprintln!("check: {} errors, {} warnings", self.errors.len(), self.warnings.len());
+        if self.errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+/// Checks a bundle as far as it can be checked before it is shipped: components against the
+/// contract, manifests and statements against a database, and rules against each other.
+pub(crate) async fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
+    if let Some(component) = &args.component {
+        return of_component(component);
+    }
+    let bundle = Bundle::open(&args.bundle)?;
+    let rules = survey(&bundle)?;
+    let mut findings = Findings::default();
+    for rule in &rules {
+        against_grants(rule, &mut findings);
+    }
+    // Builds the components, holds each against the contract, and lints the schema.
+    let (folder, index) = built::open(&args.bundle).await?;
+    let database = Database::open(args.database_url.as_deref(), &folder, &index).await?;
+    let catalog = Catalog::read(&Endpoint::parse(&database.url())?).await?;
+    for rule in &rules {
+        against_database(rule, &catalog, &mut findings).await?;
+    }
+    drop(catalog);
+    database.close()?;
+    between_rules(&rules, &index, &mut findings);
+    Ok(findings.tell())
+}
+
+/// Whether a component is a rule, and if not where it differs.
+fn of_component(path: &Path) -> anyhow::Result<ExitCode> {
+    let component = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut findings = Findings::default();
+    if let Err(error) = Compiler::new(OWN_TARGET)?.compile(&component) {
+        findings.errors.push(format!("{}: {:#}", path.display(), anyhow::Error::new(error)));
+    }
+    Ok(findings.tell())
+}
+
+fn against_grants(rule: &Surveyed, findings: &mut Findings) {
+    for (why, place) in &rule.refused {
+        findings.errors.push(format!("{}: {why}", line(place)));
+    }
+    let missing = rule.granted.missing(&rule.asked);
+    for grant in &missing {
+        findings.errors.push(format!("rule {}: asks for `{grant}`, which is not granted", rule.rule));
+    }
+    if rule.has_templates {
+        let what = "makes statements when it runs, which are not checked here";
+        findings.warnings.push(format!("rule {}: {what}", rule.rule));
+        return;
+    }
+    for grant in rule.used.missing(&rule.asked).iter().filter(|grant| !grant.is_event()) {
+        findings.warnings.push(format!("rule {}: asks for `{grant}`, which no statement in its sources uses", rule.rule));
+    }
+}
+
+async fn against_database(rule: &Surveyed, catalog: &Catalog, findings: &mut Findings) -> anyhow::Result<()> {
+    for (table, grant) in &rule.asked.tables {
+        let Some(columns) = catalog.columns(table) else {
+            findings.errors.push(format!("rule {}: asks for the table {table}, which is not there", rule.rule));
+            continue;
+        };
+        let asked: BTreeSet<&str> = [&grant.select, &grant.insert, &grant.update].into_iter().flat_map(|c| c.names()).collect();
+        for column in asked.into_iter().filter(|column| !columns.contains(*column)) {
+            findings.errors.push(format!("rule {}: asks for {table}.{column}, and the table has no such column", rule.rule));
+        }
+    }
+    for sequence in rule.asked.sequences.iter().filter(|sequence| !catalog.has_sequence(sequence)) {
+        findings.errors.push(format!("rule {}: asks for the sequence {sequence}, which is not there", rule.rule));
+    }
+    for found in &rule.statements {
+        if let Err(error) = catalog.prepare(&found.sql).await? {
+            findings.errors.push(format!("{}: {} (SQLSTATE {})", line(&found.place), error.message, error.sqlstate));
+        }
+    }
+    Ok(())
+}
+
+/// Who changes the same columns in different operations, and which events nobody in the bundle
+/// emits that an operation takes from it.
+fn between_rules(rules: &[Surveyed], index: &Index, findings: &mut Findings) {
+    let mut writers: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for rule in rules {
+        for grant in rule.asked.each() {
+            if let Some((table, verb)) = grant.table().filter(|(_, verb)| *verb != "select") {
+                let text = grant.to_string();
+                let column = text.split_once(' ').map_or(table, |(_, object)| object).to_owned();
+                let what = if verb == "insert" { table.to_owned() } else { column };
+                println!("{:<24} {text}", rule.rule);
+                // Rows that are only inserted meet nobody.
+                if verb != "insert" {
+                    writers.entry(what).or_default().insert(&rule.rule);
+                }
+            }
+        }
+        for grant in rule.asked.each().iter().filter(|grant| grant.is_event()) {
+            println!("{:<24} {grant}", rule.rule);
+        }
+    }
+    let operations = |rule: &str| -> BTreeSet<&str> {
+        let all = index.operations.iter().filter(|operation| operation.rules.iter().any(|name| name == rule));
+        all.map(|operation| operation.name.as_str()).collect()
+    };
+    for (what, writers) in &writers {
+        let of: BTreeSet<&str> = writers.iter().flat_map(|rule| operations(rule)).collect();
+        if writers.len() > 1 && of.len() > 1 {
+            let (rules, of) = (join(writers), join(&of));
+            findings.warnings.push(format!("{what} is changed by {rules}: requests of {of} conflict where they meet one row"));
+        }
+    }
+    let emitted: BTreeSet<(&str, &str)> = rules
+        .iter()
+        .flat_map(|rule| &rule.asked.events)
+        .flat_map(|(source, types)| types.iter().map(move |name| (source.as_str(), name.as_str())))
+        .collect();
+    for operation in &index.operations {
+        for pattern in &operation.events {
+            for (source, detail_type) in taken(pattern) {
+                println!("{:<24} take {source}: {detail_type}", operation.name);
+                let own = emitted.iter().any(|(emits, _)| *emits == source);
+                if own && !emitted.contains(&(source, detail_type)) && !emitted.contains(&(source, "*")) {
+                    let what = format!("the operation {} takes {source}: {detail_type}", operation.name);
+                    findings.warnings.push(format!("{what}, and no rule that publishes as {source} emits it"));
+                }
+            }
+        }
+    }
+}
+
+/// The sources and detail-types that a pattern names outright.
+fn taken(pattern: &serde_json::Value) -> Vec<(&str, &str)> {
+    let texts = |member: &str| -> Vec<&str> {
+        pattern.get(member).and_then(|list| list.as_array()).into_iter().flatten().filter_map(|one| one.as_str()).collect()
+    };
+    let types = texts("detail-type");
+    texts("source").into_iter().flat_map(|source| types.iter().map(move |name| (source, *name))).collect()
+}
+
+fn join(names: &BTreeSet<&str>) -> String {
+    names.iter().copied().collect::<Vec<_>>().join(", ")
+}
+
+/// A place as editors and people find it.
+fn line(place: &Place) -> String {
+    let number = place.text.get(..place.span.start).unwrap_or_default().lines().count().max(1);
+    format!("{}:{number}", place.name)
+}

@@ -1,0 +1,68 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use tenet_build::Deployment;
+use tenet_core::bundle::Index;
+use tenet_engine::{Compiler, TARGETS};
+
+use crate::args::PackArgs;
+use crate::built;
+use crate::report::Problem;
+
+/// What Lambda starts, and how it is called beside this program: with its target behind it.
+const BOOTSTRAP: &str = "bootstrap";
+
+/// Compiles every rule of a bundle for each target and packs it with the function: one zip a
+/// target, of equal bytes for an equal bundle and an equal function.
+pub(crate) async fn pack(args: &PackArgs) -> anyhow::Result<()> {
+    let targets = if args.targets.is_empty() { TARGETS.to_vec() } else { args.targets.clone() };
+    if let (Some(_), [_, _, ..]) = (&args.bootstrap, targets.as_slice()) {
+        bail!(Problem::new("one function runs on one kind of machine, and two are to be packed for", "name one with --target"));
+    }
+    // All functions are looked for before anything is built.
+    let functions: Vec<(&str, PathBuf)> =
+        targets.into_iter().map(|target| Ok((target, function(args, target)?))).collect::<anyhow::Result<_>>()?;
+    fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
+    for (target, function) in functions {
+        let rules = args.out.join(target);
+        let index = built::make(&args.bundle, &rules, target).await?;
+        check(&rules, &index, target)?;
+        let program = fs::read(&function).with_context(|| format!("cannot read {}", function.display()))?;
+        let zip = args.out.join(format!("tenet-{target}.zip"));
+        let size = Deployment::new(program, &rules)?.write(&zip)?;
+        let sha256 = tenet_build::sha256(&fs::read(&zip).with_context(|| format!("cannot read {}", zip.display()))?);
+        println!("{sha256}  {}", zip.display());
+        eprintln!("packed {} rules for {target}: {size} bytes", index.rules.len());
+    }
+    Ok(())
+}
+
+/// The function for a target: the one that is named, or the one beside this program.
+fn function(args: &PackArgs, target: &str) -> anyhow::Result<PathBuf> {
+    if let Some(named) = &args.bootstrap {
+        return Ok(named.clone());
+    }
+    let own = std::env::current_exe().context("cannot tell where this program is")?;
+    let beside = own.with_file_name(format!("{BOOTSTRAP}-{target}"));
+    if !beside.is_file() {
+        let what = format!("there is no function for {target}: {} is not there", beside.display());
+        bail!(Problem::new(what, "name one with --bootstrap FILE, or one target with --target"));
+    }
+    Ok(beside)
+}
+
+/// Refuses code that this compiler did not write, whatever the index says of it.
+fn check(rules: &Path, index: &Index, target: &str) -> anyhow::Result<()> {
+    let compiler = Compiler::new(target)?;
+    for rule in &index.rules {
+        let Some(compiled) = &rule.compiled else { continue };
+        let path = rules.join(&compiled.path);
+        let code = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        if !compiler.wrote(&code)? {
+            let what = format!("{} was compiled with other settings, or for the machine that compiled it", path.display());
+            bail!(Problem::new(what, "remove it and pack again"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! The statements in the sources of rules: strings of Rust that begin as SQL does.
+
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::Context;
+use proc_macro2::{TokenStream, TokenTree};
+use syn::Lit;
+
+use crate::report::Place;
+
+/// How a statement begins, and what one of the kind has further on.
+const BEGINNINGS: [(&str, &str); 5] =
+    [("select", ""), ("insert", "into"), ("update", "set"), ("delete", "from"), ("with", "as")];
+
+/// A string that is taken for a statement.
+pub(crate) struct Found {
+    pub(crate) sql: String,
+    pub(crate) place: Place,
+    /// Whether it is filled in when the rule runs, so that it cannot be read here.
+    pub(crate) is_template: bool,
+}
+
+/// The statements in a rule's folder, in the order of its files.
+pub(crate) fn find(rule: &Path) -> anyhow::Result<Vec<Found>> {
+    let mut files = Vec::new();
+    collect(&rule.join("src"), &mut files)?;
+    files.sort();
+    let mut found = Vec::new();
+    for file in files {
+        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        // What is no Rust the compiler tells better.
+        if let Ok(tokens) = TokenStream::from_str(&text) {
+            strings(tokens, &mut |sql, span| {
+                if is_statement(&sql) {
+                    let is_template = sql.contains('{');
+                    let place = Place { name: file.display().to_string(), text: text.clone(), span };
+                    found.push(Found { sql, place, is_template });
+                }
+            });
+        }
+    }
+    Ok(found)
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Each string with the bytes that it stands at. Attributes, and with them comments of
+/// documentation, are left out.
+fn strings(tokens: TokenStream, each: &mut impl FnMut(String, Range<usize>)) {
+    let mut after_hash = false;
+    for token in tokens {
+        let is_hash = matches!(&token, TokenTree::Punct(sign) if sign.as_char() == '#' || (after_hash && sign.as_char() == '!'));
+        match token {
+            TokenTree::Group(group) if !after_hash => strings(group.stream(), each),
+            TokenTree::Literal(literal) => {
+                let span = literal.span().byte_range();
+                if let Lit::Str(string) = Lit::new(literal) {
+                    each(string.value(), span);
+                }
+            }
+            _ => {}
+        }
+        after_hash = is_hash;
+    }
+}
+
+fn is_statement(text: &str) -> bool {
+    let mut words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).filter(|word| !word.is_empty());
+    let Some(first) = words.next() else { return false };
+    let beginning = BEGINNINGS.iter().find(|(word, _)| first.eq_ignore_ascii_case(word));
+    // A sentence may begin with one of these words, and does not go on in capitals.
+    let shouts = first.chars().all(|c| c.is_ascii_uppercase());
+    beginning.is_some_and(|(_, then)| {
+        let mut words = words.clone();
+        (shouts || words.clone().any(|word| word.eq_ignore_ascii_case("from") || word.eq_ignore_ascii_case("into")))
+            && (then.is_empty() || words.any(|word| word.eq_ignore_ascii_case(then)))
+            && text.trim_start().contains(char::is_whitespace)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_are_found_where_they_stand_and_sentences_are_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = r##"
+//! SELECT not me FROM documentation
+#[doc = "SELECT nor me FROM attributes"]
+const PAY: &str = "INSERT INTO totals (day) \
+     VALUES ($1)";
+fn f() {
+    // DELETE FROM comments
+    query(r#"select "a" from b"#, &[]);
+    reject!("with-care", "select one of the two");
+    let sql = format!("SELECT {column} FROM t");
+    let other = "Update the address";
+    let word = "SELECT";
+}
+"##;
+        fs::create_dir(folder.path().join("src")).unwrap();
+        fs::write(folder.path().join("src/lib.rs"), source).unwrap();
+        let found = find(folder.path()).unwrap();
+        let told: Vec<_> = found.iter().map(|found| (found.sql.as_str(), found.is_template)).collect();
+        assert_eq!(
+            told,
+            [
+                ("INSERT INTO totals (day) VALUES ($1)", false),
+                ("select \"a\" from b", false),
+                ("SELECT {column} FROM t", true)
+            ]
+        );
+        assert!(source[found[1].place.span.clone()].starts_with("r#\"select"));
+    }
+}

@@ -1,0 +1,67 @@
+//! What a bundle's rules ask for, are granted and use, before anything runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tenet_build::Bundle;
+use tenet_core::{Columns, Grants, TableGrant};
+use tenet_policy::Uses;
+
+use crate::report::Place;
+use crate::statements::{self, Found};
+
+/// One rule.
+pub(crate) struct Surveyed {
+    pub(crate) rule: String,
+    pub(crate) asked: Grants,
+    pub(crate) granted: Grants,
+    /// The statements in its sources that it may send.
+    pub(crate) statements: Vec<Found>,
+    /// Those that it may not, each with the reason and its place.
+    pub(crate) refused: Vec<(String, Place)>,
+    /// What the statements use.
+    pub(crate) used: Grants,
+    /// Whether some are made when it runs, so that what is used is not all of it.
+    pub(crate) has_templates: bool,
+}
+
+/// Every rule of a bundle.
+pub(crate) fn survey(bundle: &Bundle) -> anyhow::Result<Vec<Surveyed>> {
+    let mut surveyed = Vec::new();
+    for (rule, asked, folder) in bundle.rules() {
+        let (mut known, mut refused, mut used, mut has_templates) = (Vec::new(), Vec::new(), Uses::default(), false);
+        for found in statements::find(folder)? {
+            if found.is_template {
+                has_templates = true;
+                continue;
+            }
+            match tenet_policy::check(&found.sql, asked) {
+                Ok(uses) => {
+                    used.add(uses);
+                    known.push(found);
+                }
+                Err(refusal) => refused.push((refusal.to_string(), found.place)),
+            }
+        }
+        surveyed.push(Surveyed {
+            rule: rule.to_owned(),
+            asked: asked.clone(),
+            granted: bundle.lock().grants(rule),
+            statements: known,
+            refused,
+            used: as_grants(used),
+            has_templates,
+        });
+    }
+    Ok(surveyed)
+}
+
+/// What is used, in the words of what is granted.
+fn as_grants(uses: Uses) -> Grants {
+    let columns = |names: BTreeSet<String>| if names.contains("*") { Columns::All } else { Columns::Named(names) };
+    let table = |(name, uses): (String, tenet_policy::TableUse)| {
+        let (select, insert, update) = (columns(uses.select), columns(uses.insert), columns(uses.update));
+        (name, TableGrant { select, insert, update, delete: uses.delete })
+    };
+    let tables: BTreeMap<_, _> = uses.tables.into_iter().map(table).collect();
+    Grants { tables, sequences: uses.sequences, events: BTreeMap::new() }
+}
