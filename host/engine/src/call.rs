@@ -147,16 +147,18 @@ impl Library {
         let mut store = self.store(CallState::new(calls, context, limits));
         let watch = store.data().watch();
         let payload = v1::Request { payload: request.payload.clone() };
+        let mut is_there = false;
         let result = watch
             .guest(async {
                 let instance = pre.instantiate_async(&mut store).await?;
+                is_there = true;
                 instance.call_evaluate(&mut store, &payload).await
             })
             .await;
         store.data().finish();
         let limiter = &store.data().limiter;
         RuleCall {
-            ended: ended::sort(result, limits, limiter.refused()),
+            ended: ended::sort(result, limits, limiter.refused(), is_there),
             cpu: watch.elapsed(),
             memory_bytes: limiter.memory_bytes(),
         }

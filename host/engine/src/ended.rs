@@ -27,11 +27,13 @@ const BELOW_ZERO: u64 = (1 << 32) - (16 << 20);
 const PANICKING: &[&str] = &["__rustc::", "core::panicking::", "std::panicking::", "std::sys::backtrace::"];
 
 /// Says how a call ended that came back with `result`. `refused` is the growth of memory
-/// or table that was not allowed, if there was one.
+/// or table that was not allowed, if there was one; `is_there` says whether there was an
+/// instance, so that what failed after that is the guest's doing.
 pub(crate) fn sort(
     result: wasmtime::Result<Result<v1::Verdict, String>>,
     limits: &Limits,
     refused: Option<LimitExceeded>,
+    is_there: bool,
 ) -> Ended {
     if let Some(exceeded) = refused {
         return Ended::Limit(exceeded);
@@ -40,7 +42,7 @@ pub(crate) fn sort(
         Ok(Ok(v1::Verdict::Accept(output))) => accepted(output, limits),
         Ok(Ok(v1::Verdict::Reject(rejection))) => rejected(rejection, limits),
         Ok(Err(bug)) => Ended::Bug(shortened(bug)),
-        Err(error) => failed(&error, limits),
+        Err(error) => failed(&error, limits, is_there),
     }
 }
 
@@ -67,7 +69,7 @@ fn rejected(rejection: v1::Rejection, limits: &Limits) -> Ended {
     Ended::Verdict(Verdict::Reject(Rejection { code, message, details }))
 }
 
-fn failed(error: &wasmtime::Error, limits: &Limits) -> Ended {
+fn failed(error: &wasmtime::Error, limits: &Limits, is_there: bool) -> Ended {
     match error.downcast_ref::<Halt>() {
         Some(Halt::Limit(exceeded)) => return Ended::Limit(*exceeded),
         Some(Halt::Stopped) => return Ended::Stopped,
@@ -91,9 +93,8 @@ fn failed(error: &wasmtime::Error, limits: &Limits) -> Ended {
             exceeded(Limit::Stack, None)
         }
         Some(_) => Ended::Trap(shortened(trap_text(&cause, backtrace))),
-        // What the guest passed broke the rules of the component model, or the host has no
-        // room; where the guest was running, it is the guest's doing.
-        None if backtrace.is_some() => Ended::Trap(shortened(trap_text(&cause, backtrace))),
+        // What the guest passed or gave broke the rules of the component model.
+        None if is_there => Ended::Trap(shortened(trap_text(&cause, backtrace))),
         None => Ended::Host(shortened(cause)),
     }
 }
@@ -137,7 +138,7 @@ mod tests {
     use super::*;
 
     fn ended(result: wasmtime::Result<Result<v1::Verdict, String>>) -> Ended {
-        sort(result, &Limits { output_bytes: 20, ..Limits::default() }, None)
+        sort(result, &Limits { output_bytes: 20, ..Limits::default() }, None, false)
     }
 
     fn accept(output: &str) -> Ended {
@@ -186,6 +187,8 @@ mod tests {
         let text = Trap::IntegerDivisionByZero.to_string();
         assert_eq!(ended(Err(Trap::IntegerDivisionByZero.into())), Ended::Trap(text));
         assert_eq!(ended(Err(wasmtime::Error::msg("no room"))), Ended::Host("no room".into()));
+        let lie = sort(Err(wasmtime::Error::msg("no such text")), &Limits::default(), None, true);
+        assert_eq!(lie, Ended::Trap("no such text".into()));
     }
 
     #[test]

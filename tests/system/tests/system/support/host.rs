@@ -1,8 +1,10 @@
 //! A host as the binaries wire one, on a database of the test's own.
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use tenet_core::bundle::Index;
 use tenet_core::{Clock, HostSettings, Publisher, Timestamp};
 use tenet_database::{Database, Endpoint};
 use tenet_engine::{Engine, Library};
@@ -81,12 +83,28 @@ impl Host {
 
     fn with(database: Database, name: &str, region: &'static str, publisher: Arc<dyn Publisher>) -> Self {
         let (folder, index) = bundle(name);
-        let library = Library::open(engine(), &folder, &index).unwrap();
+        Self::serving(database, region, publisher, &folder, &index)
+    }
+
+    /// A host for any built bundle.
+    pub(crate) fn of(url: &str, region: &'static str, buses: &Buses, folder: &Path, index: &Index) -> Self {
+        let database = Database::new(Endpoint::parse(url).unwrap(), 16);
+        Self::serving(database, region, Arc::new(buses.publisher(region).unwrap()), folder, index)
+    }
+
+    fn serving(
+        database: Database,
+        region: &'static str,
+        publisher: Arc<dyn Publisher>,
+        folder: &Path,
+        index: &Index,
+    ) -> Self {
+        let library = Library::open(engine(), folder, index).unwrap();
         let pipeline = Pipeline::new(
-            Operations::new(&index).unwrap(),
+            Operations::new(index).unwrap(),
             Arc::new(database),
             Arc::new(library),
-            Arc::new(StatementPolicy::new(&index)),
+            Arc::new(StatementPolicy::new(index)),
             publisher,
             Arc::new(SystemClock),
             Backoff::default(),

@@ -7,6 +7,7 @@ pub(crate) mod embedded_metrics;
 pub(crate) mod host;
 pub(crate) mod http;
 pub(crate) mod ministack;
+pub(crate) mod raw;
 pub(crate) mod serve;
 pub(crate) mod tenet;
 

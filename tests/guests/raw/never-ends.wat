@@ -1,0 +1,4 @@
+;; Computes for ever.
+(func $misbehave (result i32)
+  (loop $again (br $again))
+  (unreachable))

@@ -1,0 +1,22 @@
+;; Answers 1 if anything of an earlier call is left, in its memory, a global or a table, and
+;; leaves something in each; else 0.
+(global $seen (mut i32) (i32.const 0))
+(table $left 10 funcref)
+(data (i32.const 128) "0")
+(data (i32.const 129) "1")
+(func $misbehave (result i32)
+  (local $at i32)
+  (local $found i32)
+  (drop (memory.grow (i32.const 8)))
+  (local.set $at (i32.const 131072))
+  (loop $look
+    (local.set $found (i32.or (local.get $found) (i32.load (local.get $at))))
+    (i32.store (local.get $at) (i32.const 0x5a5a5a5a))
+    (local.set $at (i32.add (local.get $at) (i32.const 4)))
+    (br_if $look (i32.lt_u (local.get $at) (i32.const 655360))))
+  (local.set $found (i32.or (local.get $found) (global.get $seen)))
+  (local.set $found (i32.or (local.get $found) (i32.eqz (ref.is_null (table.get $left (i32.const 3))))))
+  (global.set $seen (i32.const 1))
+  (table.set $left (i32.const 3) (ref.func $misbehave))
+  (call $accept (i32.add (i32.const 128) (i32.ne (local.get $found) (i32.const 0))) (i32.const 1)))
+(elem declare func $misbehave)
