@@ -186,7 +186,9 @@ fn rules(directory: &Path, ceilings: &Limits) -> Result<Vec<RuleSource>, Error> 
             && let Some(above) = limits.get_ref().above(ceilings).first()
         {
             let what = format!("a limit is above its ceiling: {above}");
-            return Err(document.error(limits.span(), what).with_help("whoever operates the host sets `[ceilings]` in tenet.toml"));
+            return Err(document
+                .error(limits.span(), what)
+                .with_help("whoever operates the host sets `[ceilings]` in tenet.toml"));
         }
         let grants = Grants { tables, sequences, events };
         grants.check().map_err(|error| document.error(0..0, error.to_string()))?;
@@ -201,10 +203,12 @@ fn checked_ceilings(document: &Document, named: BTreeMap<Spanned<String>, u64>) 
     for (name, value) in named {
         if !ceilings.set(name.get_ref(), value) {
             let error = document.error(name.span(), format!("there is no limit {}", name.get_ref()));
-            return Err(match nearest(name.get_ref(), Limits::default().each().map(|(limit, _)| limit.name()).into_iter()) {
-                Some(near) => error.with_help(format!("did you mean `{near}`?")),
-                None => error,
-            });
+            return Err(
+                match nearest(name.get_ref(), Limits::default().each().map(|(limit, _)| limit.name()).into_iter()) {
+                    Some(near) => error.with_help(format!("did you mean `{near}`?")),
+                    None => error,
+                },
+            );
         }
     }
     Ok(ceilings)

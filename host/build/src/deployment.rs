@@ -188,7 +188,9 @@ mod tests {
     #[test]
     fn a_function_for_other_machines_is_not_packed() {
         let bundle = bundle();
-        for (bytes, runs) in [(program(183), "aarch64"), (program(3), "no machine"), (b"#!/bin/sh".to_vec(), "no machine")] {
+        for (bytes, runs) in
+            [(program(183), "aarch64"), (program(3), "no machine"), (b"#!/bin/sh".to_vec(), "no machine")]
+        {
             let refused = Deployment::new(bytes, bundle.path()).unwrap_err().to_string();
             assert!(refused.contains(runs) && refused.contains("x86_64"), "{refused}");
         }

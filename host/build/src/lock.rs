@@ -93,7 +93,10 @@ impl Lock {
         let file = File { version: crate::manifest::VERSION, rules: self.rules.clone() };
         // Strings, numbers, lists and tables by name: there is nothing that TOML could not say.
         let text = toml::to_string(&file).unwrap_or_default();
-        format!("# What the bundle grants to its rules. `tenet grant` writes it; its difference is what to review.\n{}\n", text.trim_end())
+        format!(
+            "# What the bundle grants to its rules. `tenet grant` writes it; its difference is what to review.\n{}\n",
+            text.trim_end()
+        )
     }
 }
 

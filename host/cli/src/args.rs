@@ -139,6 +139,10 @@ pub(crate) struct CheckArgs {
     #[arg(default_value = ".")]
     pub(crate) bundle: PathBuf,
 
+    /// Where the built bundle goes; unless given `target/tenet` in the bundle's folder.
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
+
     /// Check this component against the contract, and nothing else.
     #[arg(long, value_name = "FILE", conflicts_with = "bundle")]
     pub(crate) component: Option<PathBuf>,

@@ -61,7 +61,8 @@ fn not_built(folder: &Path) -> Problem {
     Problem::new(what, "`tenet build` makes one and says where")
 }
 
-fn default_out(bundle: &Path) -> PathBuf {
+/// Where a bundle is built unless somebody says otherwise.
+pub(crate) fn default_out(bundle: &Path) -> PathBuf {
     bundle.join("target").join("tenet")
 }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use tenet_build::Bundle;
-use tenet_core::bundle::Index;
+use tenet_core::bundle::Operation;
 use tenet_database::{Catalog, Endpoint};
 use tenet_engine::{Compiler, OWN_TARGET};
 
@@ -44,7 +44,8 @@ pub(crate) async fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         against_grants(rule, &mut findings);
     }
     // Builds the components, holds each against the contract, and lints the schema.
-    let (folder, index) = built::open(&args.bundle).await?;
+    let folder = args.out.clone().unwrap_or_else(|| built::default_out(&args.bundle));
+    let index = built::make(&args.bundle, &folder, OWN_TARGET).await?;
     let database = Database::open(args.database_url.as_deref(), &folder, &index).await?;
     let catalog = Catalog::read(&Endpoint::parse(&database.url())?).await?;
     for rule in &rules {
@@ -52,7 +53,7 @@ pub(crate) async fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     }
     drop(catalog);
     database.close()?;
-    between_rules(&rules, &index, &mut findings);
+    between_rules(&rules, &index.operations, &mut findings);
     Ok(findings.tell())
 }
 
@@ -84,7 +85,9 @@ fn against_grants(rule: &Surveyed, findings: &mut Findings) {
     let unused = rule.used.missing(&rule.asked);
     let unused = unused.iter().filter(|grant| !grant.is_event());
     for grant in unused.filter(|grant| !grant.table().is_some_and(|(table, verb)| verb == "select" && reads(table))) {
-        findings.warnings.push(format!("rule {}: asks for `{grant}`, which no statement in its sources uses", rule.rule));
+        findings
+            .warnings
+            .push(format!("rule {}: asks for `{grant}`, which no statement in its sources uses", rule.rule));
     }
 }
 
@@ -94,9 +97,12 @@ async fn against_database(rule: &Surveyed, catalog: &Catalog, findings: &mut Fin
             findings.errors.push(format!("rule {}: asks for the table {table}, which is not there", rule.rule));
             continue;
         };
-        let asked: BTreeSet<&str> = [&grant.select, &grant.insert, &grant.update].into_iter().flat_map(|c| c.names()).collect();
+        let asked: BTreeSet<&str> =
+            [&grant.select, &grant.insert, &grant.update].into_iter().flat_map(|c| c.names()).collect();
         for column in asked.into_iter().filter(|column| !columns.contains(*column)) {
-            findings.errors.push(format!("rule {}: asks for {table}.{column}, and the table has no such column", rule.rule));
+            findings
+                .errors
+                .push(format!("rule {}: asks for {table}.{column}, and the table has no such column", rule.rule));
         }
     }
     for sequence in rule.asked.sequences.iter().filter(|sequence| !catalog.has_sequence(sequence)) {
@@ -112,7 +118,7 @@ async fn against_database(rule: &Surveyed, catalog: &Catalog, findings: &mut Fin
 
 /// Who changes the same columns in different operations, and which events nobody in the bundle
 /// emits that an operation takes from it.
-fn between_rules(rules: &[Surveyed], index: &Index, findings: &mut Findings) {
+fn between_rules(rules: &[Surveyed], operations: &[Operation], findings: &mut Findings) {
     let mut writers: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for rule in rules {
         for grant in rule.asked.each() {
@@ -131,15 +137,17 @@ fn between_rules(rules: &[Surveyed], index: &Index, findings: &mut Findings) {
             println!("{:<24} {grant}", rule.rule);
         }
     }
-    let operations = |rule: &str| -> BTreeSet<&str> {
-        let all = index.operations.iter().filter(|operation| operation.rules.iter().any(|name| name == rule));
+    let of_rule = |rule: &str| -> BTreeSet<&str> {
+        let all = operations.iter().filter(|operation| operation.rules.iter().any(|name| name == rule));
         all.map(|operation| operation.name.as_str()).collect()
     };
     for (what, writers) in &writers {
-        let of: BTreeSet<&str> = writers.iter().flat_map(|rule| operations(rule)).collect();
+        let of: BTreeSet<&str> = writers.iter().flat_map(|rule| of_rule(rule)).collect();
         if writers.len() > 1 && of.len() > 1 {
             let (rules, of) = (join(writers), join(&of));
-            findings.warnings.push(format!("{what} is changed by {rules}: requests of {of} conflict where they meet one row"));
+            findings
+                .warnings
+                .push(format!("{what} is changed by {rules}: requests of {of} conflict where they meet one row"));
         }
     }
     let emitted: BTreeSet<(&str, &str)> = rules
@@ -147,7 +155,7 @@ fn between_rules(rules: &[Surveyed], index: &Index, findings: &mut Findings) {
         .flat_map(|rule| &rule.asked.events)
         .flat_map(|(source, types)| types.iter().map(move |name| (source.as_str(), name.as_str())))
         .collect();
-    for operation in &index.operations {
+    for operation in operations {
         for pattern in &operation.events {
             for (source, detail_type) in taken(pattern) {
                 println!("{:<24} take {source}: {detail_type}", operation.name);
@@ -164,7 +172,13 @@ fn between_rules(rules: &[Surveyed], index: &Index, findings: &mut Findings) {
 /// The sources and detail-types that a pattern names outright.
 fn taken(pattern: &serde_json::Value) -> Vec<(&str, &str)> {
     let texts = |member: &str| -> Vec<&str> {
-        pattern.get(member).and_then(|list| list.as_array()).into_iter().flatten().filter_map(|one| one.as_str()).collect()
+        pattern
+            .get(member)
+            .and_then(|list| list.as_array())
+            .into_iter()
+            .flatten()
+            .filter_map(|one| one.as_str())
+            .collect()
     };
     let types = texts("detail-type");
     texts("source").into_iter().flat_map(|source| types.iter().map(move |name| (source, *name))).collect()
@@ -178,4 +192,80 @@ fn join(names: &BTreeSet<&str>) -> String {
 fn line(place: &Place) -> String {
     let number = place.text.get(..place.span.start).unwrap_or_default().lines().count().max(1);
     format!("{}:{number}", place.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use tenet_core::Grants;
+
+    use super::*;
+
+    fn grants(json: &str) -> Grants {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn surveyed(rule: &str, asked: &str, used: &str) -> Surveyed {
+        Surveyed {
+            rule: rule.to_owned(),
+            asked: grants(asked),
+            granted: grants(asked),
+            statements: Vec::new(),
+            refused: Vec::new(),
+            used: grants(used),
+            has_templates: false,
+        }
+    }
+
+    #[test]
+    fn what_is_refused_and_what_is_asked_for_in_vain_is_told_with_its_place() {
+        let mut findings = Findings::default();
+        let asked = r#"{"tables":{"a":{"select":["x","y"],"delete":true},"b":{"select":["z"]}}}"#;
+        let mut rule = surveyed("pay", asked, r#"{"tables":{"a":{"select":["x"]},"b":{}}}"#);
+        rule.granted = grants(r#"{"tables":{"a":{"select":"*"},"b":{"select":["z"]}}}"#);
+        let text = "one\ntwo\n\"SELECT q FROM a\"".to_owned();
+        rule.refused
+            .push(("select of a.q is not granted".into(), Place { name: "src/lib.rs".into(), text, span: 9..25 }));
+        against_grants(&rule, &mut findings);
+        assert_eq!(
+            findings.errors,
+            ["src/lib.rs:3: select of a.q is not granted", "rule pay: asks for `delete a`, which is not granted"]
+        );
+        assert_eq!(
+            findings.warnings,
+            [
+                "rule pay: asks for `delete a`, which no statement in its sources uses",
+                "rule pay: asks for `select a.y`, which no statement in its sources uses"
+            ]
+        );
+    }
+
+    #[test]
+    fn rules_of_two_operations_that_change_one_column_are_told() {
+        let asked = r#"{"tables":{"a":{"update":["x"],"insert":["x"]}},"events":{"bank":["Paid"]}}"#;
+        let rules = [surveyed("pay", asked, "{}"), surveyed("refund", asked, "{}")];
+        let operation = |name: &str, rule: &str, events| tenet_core::bundle::Operation {
+            name: name.into(),
+            rules: vec![rule.into()],
+            key: None,
+            read_only: false,
+            callers: None,
+            events,
+        };
+        let takes = serde_json::json!({ "source": ["bank"], "detail-type": ["Paid", "Lost"] });
+        let operations = vec![operation("out", "pay", vec![]), operation("back", "refund", vec![takes])];
+        let mut findings = Findings::default();
+        between_rules(&rules, &operations, &mut findings);
+        assert_eq!(
+            findings.warnings,
+            [
+                "a.x is changed by pay, refund: requests of back, out conflict where they meet one row",
+                "the operation back takes bank: Lost, and no rule that publishes as bank emits it"
+            ]
+        );
+        let mut findings = Findings::default();
+        let one =
+            vec![tenet_core::bundle::Operation { rules: vec!["pay".into(), "refund".into()], ..operations[0].clone() }];
+        between_rules(&rules, &one, &mut findings);
+        assert!(findings.warnings.is_empty(), "{:?}", findings.warnings);
+    }
 }

@@ -54,9 +54,7 @@ async fn main() -> ExitCode {
         Command::Serve(args) => serve::serve(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::demo(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Schema { command: SchemaCommand::Plan(args) } => schema::plan(&args).await,
-        Command::Schema { command: SchemaCommand::Grants(args) } => {
-            schema::grants(&args).map(|()| ExitCode::SUCCESS)
-        }
+        Command::Schema { command: SchemaCommand::Grants(args) } => schema::grants(&args).map(|()| ExitCode::SUCCESS),
         Command::Schema { command: SchemaCommand::Apply(args) } => {
             schema::apply(&args).await.map(|()| ExitCode::SUCCESS)
         }

@@ -18,7 +18,10 @@ const BOOTSTRAP: &str = "bootstrap";
 pub(crate) async fn pack(args: &PackArgs) -> anyhow::Result<()> {
     let targets = if args.targets.is_empty() { TARGETS.to_vec() } else { args.targets.clone() };
     if let (Some(_), [_, _, ..]) = (&args.bootstrap, targets.as_slice()) {
-        bail!(Problem::new("one function runs on one kind of machine, and two are to be packed for", "name one with --target"));
+        bail!(Problem::new(
+            "one function runs on one kind of machine, and two are to be packed for",
+            "name one with --target"
+        ));
     }
     // All functions are looked for before anything is built.
     let functions: Vec<(&str, PathBuf)> =
@@ -60,7 +63,8 @@ fn check(rules: &Path, index: &Index, target: &str) -> anyhow::Result<()> {
         let path = rules.join(&compiled.path);
         let code = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         if !compiler.wrote(&code)? {
-            let what = format!("{} was compiled with other settings, or for the machine that compiled it", path.display());
+            let what =
+                format!("{} was compiled with other settings, or for the machine that compiled it", path.display());
             bail!(Problem::new(what, "remove it and pack again"));
         }
     }

@@ -65,7 +65,8 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
 fn strings(tokens: TokenStream, each: &mut impl FnMut(String, Range<usize>)) {
     let mut after_hash = false;
     for token in tokens {
-        let is_hash = matches!(&token, TokenTree::Punct(sign) if sign.as_char() == '#' || (after_hash && sign.as_char() == '!'));
+        let is_hash =
+            matches!(&token, TokenTree::Punct(sign) if sign.as_char() == '#' || (after_hash && sign.as_char() == '!'));
         match token {
             TokenTree::Group(group) if !after_hash => strings(group.stream(), each),
             TokenTree::Literal(literal) => {

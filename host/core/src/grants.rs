@@ -229,7 +229,9 @@ impl<'de> Deserialize<'de> for Columns {
         }
         match Written::deserialize(deserializer)? {
             Written::Word(word) if word == "*" => Ok(Self::All),
-            Written::Word(word) => Err(D::Error::custom(format!("columns are a list of names, or \"*\" for all; this is {word:?}"))),
+            Written::Word(word) => {
+                Err(D::Error::custom(format!("columns are a list of names, or \"*\" for all; this is {word:?}")))
+            }
             Written::List(names) => Ok(Self::Named(names)),
         }
     }
@@ -291,7 +293,17 @@ mod tests {
 
     #[test]
     fn what_belongs_to_the_host_or_the_database_is_granted_to_nobody() {
-        for table in ["tenet.keys", "pg_catalog.pg_class", "pg_class", "information_schema.tables", "sys.jobs", "public.t", "", "a.b.c", "."] {
+        for table in [
+            "tenet.keys",
+            "pg_catalog.pg_class",
+            "pg_class",
+            "information_schema.tables",
+            "sys.jobs",
+            "public.t",
+            "",
+            "a.b.c",
+            ".",
+        ] {
             let mut grants = Grants::default();
             grants.tables.insert(table.into(), TableGrant { delete: true, ..TableGrant::default() });
             assert!(grants.check().is_err(), "{table}");

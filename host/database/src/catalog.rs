@@ -26,7 +26,8 @@ impl Catalog {
         let deadline = Instant::now() + ASKING;
         let connection = endpoint.connect(deadline).await?;
         let reading = async {
-            let columns = "SELECT table_schema::text, table_name::text, column_name::text FROM information_schema.columns";
+            let columns =
+                "SELECT table_schema::text, table_name::text, column_name::text FROM information_schema.columns";
             let sequences = "SELECT sequence_schema::text, sequence_name::text FROM information_schema.sequences";
             let client = &connection.client;
             let (mut tables, mut named) = (BTreeMap::<_, BTreeSet<_>>::new(), BTreeSet::new());
@@ -39,7 +40,8 @@ impl Catalog {
             Ok((tables, named))
         };
         let read = timeout_at(deadline.into(), reading).await.map_err(|_| failure::late())?;
-        let (tables, sequences) = read.map_err(|error: tokio_postgres::Error| Fault::unavailable(failure::describe(&error)))?;
+        let (tables, sequences) =
+            read.map_err(|error: tokio_postgres::Error| Fault::unavailable(failure::describe(&error)))?;
         Ok(Self { connection, tables, sequences })
     }
 

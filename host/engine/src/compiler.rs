@@ -154,7 +154,8 @@ mod tests {
     fn code_for_whatever_machine_this_is_is_told_from_code_for_a_named_one() {
         for target in TARGETS {
             let compiler = Compiler::new(target).unwrap();
-            let with = |config: wasmtime::Config| wasmtime::Engine::new(&config).unwrap().precompile_component(EMPTY).unwrap();
+            let with =
+                |config: wasmtime::Config| wasmtime::Engine::new(&config).unwrap().precompile_component(EMPTY).unwrap();
             assert!(compiler.wrote(&with(settings::on_demand(target).unwrap())).unwrap());
             let native = settings::with_all(wasmtime::Config::new());
             assert!(!compiler.wrote(&with(native)).unwrap());

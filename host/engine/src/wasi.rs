@@ -24,7 +24,8 @@ use crate::call::CallState;
 use crate::halt::Halt;
 
 /// The packages whose interfaces are offered.
-const PACKAGES: [&str; 6] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
+const PACKAGES: [&str; 6] =
+    ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 
 /// The most resources, such as streams and pollables, that one call holds at a time.
 const MOST_RESOURCES: usize = 1_000;
@@ -82,7 +83,8 @@ impl Wasi {
 /// Whether an interface of this name is one of them, in a version 0.2.
 pub(crate) fn offers(name: &str) -> bool {
     let version = name.split_once('@').map(|(_, version)| version);
-    PACKAGES.iter().any(|package| name.starts_with(package)) && version.is_some_and(|version| version.starts_with("0.2."))
+    PACKAGES.iter().any(|package| name.starts_with(package))
+        && version.is_some_and(|version| version.starts_with("0.2."))
 }
 
 /// Offers all of WASI 0.2.

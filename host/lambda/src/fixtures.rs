@@ -142,3 +142,42 @@ fn what_is_not_waited_for_fails_so_that_its_source_learns_of_it() {
         }
     }
 }
+
+#[test]
+fn a_damaged_event_is_read_or_refused_and_never_more() {
+    let mut state = 6_u64;
+    let mut below = |limit: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap() % limit.max(1)
+    };
+    let mut tried = 0;
+    for (_, text) in fixtures() {
+        for _ in 0..60 {
+            let mut bytes = text.clone().into_bytes();
+            for _ in 0..=below(3) {
+                let at = below(bytes.len());
+                match below(4) {
+                    0 => bytes.truncate(at),
+                    1 => bytes.insert(at, b"{}[]\",:0\\e"[below(10)]),
+                    2 if at < bytes.len() => drop(bytes.remove(at)),
+                    _ if at < bytes.len() => bytes[at] = bytes[at].wrapping_add(1),
+                    _ => {}
+                }
+            }
+            let Ok(event) = String::from_utf8(bytes) else { continue };
+            tried += 1;
+            match Source::of(&event) {
+                Source::Http => drop(http_event::read(&event)),
+                Source::Queue => drop(SqsBatch::read(&event)),
+                Source::Bridge => {
+                    if let Ok(event) = BridgeEvent::read(&event) {
+                        let _ = (event.key(), event.invocation("any"));
+                    }
+                }
+                Source::Direct => drop(tenet_pipeline::direct::read(&event)),
+                Source::Relay | Source::Asked(_) | Source::Sent(_) => {}
+            }
+        }
+    }
+    assert!(tried > 5_000, "{tried}");
+}

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use tenet_core::{
     Attempt, BoxFuture, CallerId, Event, EventError, EventId, Fault, HostCalls, IdempotencyKey, Limit, LimitExceeded,
-    Limits, LogLevel, Outcome, Policy, Ran, ReadCap, Request, RuleReceipt, SqlError, SqlState, StagedEvent, Statement, Stop,
-    StoredAnswer, Trace,
+    Limits, LogLevel, Outcome, Policy, Ran, ReadCap, Request, RuleReceipt, SqlError, SqlState, StagedEvent, Statement,
+    Stop, StoredAnswer, Trace,
 };
 use tracing::Span;
 

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tenet_core::{
-    Blame, CallerId, Claim, Clock, Delivery, Fault, IdempotencyKey, Ledger, Mode, Policy, Publisher, Receipt, Request, Rules,
-    StagedEvent, StoredAnswer, hex,
+    Blame, CallerId, Claim, Clock, Delivery, Fault, IdempotencyKey, Ledger, Mode, Policy, Publisher, Receipt, Request,
+    Rules, StagedEvent, StoredAnswer, hex,
 };
 use tracing::Span;
 
@@ -360,7 +360,8 @@ impl Course<'_> {
     fn taken_out(&self, rule: &str) -> Answer {
         let reference = self.reference();
         tracing::warn!(reference, rule, "request for a rule that is taken out");
-        let message = format!("The rule {rule} keeps failing and is not run for a while. This request has changed nothing.");
+        let message =
+            format!("The rule {rule} keeps failing and is not run for a while. This request has changed nothing.");
         self.unavailable("rule-out", &message, &reference)
     }
 

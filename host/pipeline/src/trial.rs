@@ -11,8 +11,8 @@ use tenet_core::{
 use tracing::Span;
 
 use crate::answer::rejection_body;
-use crate::rule_breaker::RuleBreaker;
 use crate::calls::{Calls, LogLine, Shared, Stopped};
+use crate::rule_breaker::RuleBreaker;
 use crate::within::within;
 
 /// One attempt of one request: the rules in order, then the commit of their verdict.

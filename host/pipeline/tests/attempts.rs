@@ -1014,7 +1014,10 @@ async fn a_rule_that_keeps_failing_is_taken_out_and_others_go_on() {
     let handled = host.pipeline.handle(request("two", "more")).await;
     assert_eq!(handled.answer.status, Status::Unavailable);
     let body = &handled.answer.body;
-    assert!(body.contains("rule-out") && body.contains("The rule second keeps failing") && body.contains("\"more\""), "{body}");
+    assert!(
+        body.contains("rule-out") && body.contains("The rule second keeps failing") && body.contains("\"more\""),
+        "{body}"
+    );
     assert_eq!(calls.load(Ordering::SeqCst), failures, "it is not run any more");
     assert_eq!(host.pipeline.handle(request("one", "k")).await.answer.status, Status::Accepted);
 }

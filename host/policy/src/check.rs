@@ -198,7 +198,10 @@ impl<'g> Checker<'g> {
             }
         }
         if lock.of.is_empty() && from.iter().any(has_query) {
-            return Err(Refusal::not_understood(lock.at, "FOR UPDATE locks the rows of the query in FROM too: say OF which table"));
+            return Err(Refusal::not_understood(
+                lock.at,
+                "FOR UPDATE locks the rows of the query in FROM too: say OF which table",
+            ));
         }
         for of in &lock.of {
             if !relations.iter().any(|relation| relation.name.as_deref() == Some(&of.text)) {
@@ -457,7 +460,9 @@ impl<'g> Checker<'g> {
             if let Some((table, grant)) = tables.first() {
                 return match tables.len() {
                     1 => self.touch(table, grant, Verb::Select, name),
-                    _ => Err(Refusal::not_granted(name.at, format!("no table here has select of {} granted", name.text))),
+                    _ => {
+                        Err(Refusal::not_granted(name.at, format!("no table here has select of {} granted", name.text)))
+                    }
                 };
             }
             next = *outer;

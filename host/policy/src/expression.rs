@@ -8,8 +8,21 @@ use crate::words;
 
 /// What may stand in the frame of a window, beside numbers.
 const FRAME: &[&str] = &[
-    "rows", "range", "groups", "between", "and", "unbounded", "preceding", "following", "current", "row", "exclude",
-    "no", "others", "ties", "group",
+    "rows",
+    "range",
+    "groups",
+    "between",
+    "and",
+    "unbounded",
+    "preceding",
+    "following",
+    "current",
+    "row",
+    "exclude",
+    "no",
+    "others",
+    "ties",
+    "group",
 ];
 
 /// Functions whose arguments have words between them.
@@ -319,7 +332,8 @@ impl Parser<'_> {
         }
         let column = self.part()?;
         if self.is_sign('.') {
-            return self.refuse("a column with a schema before it is not understood: give the table another name with AS");
+            return self
+                .refuse("a column with a schema before it is not understood: give the table another name with AS");
         }
         Ok(Expression::Of(name, column))
     }
@@ -453,7 +467,10 @@ impl Parser<'_> {
                 return self.refuse("a type is written without its schema");
             }
             Kind::Word(word) | Kind::Quoted(word) => {
-                return Err(Refusal::not_granted(at, format!("the type {word} is not on the list of those that may be used")));
+                return Err(Refusal::not_granted(
+                    at,
+                    format!("the type {word} is not on the list of those that may be used"),
+                ));
             }
             _ => return self.refuse("a type is expected here"),
         };

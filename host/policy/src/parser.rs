@@ -150,10 +150,7 @@ impl<'t> Parser<'t> {
         Ok(Name { text: text.clone(), at })
     }
 
-    pub(crate) fn list<T>(
-        &mut self,
-        mut one: impl FnMut(&mut Self) -> Result<T, Refusal>,
-    ) -> Result<Vec<T>, Refusal> {
+    pub(crate) fn list<T>(&mut self, mut one: impl FnMut(&mut Self) -> Result<T, Refusal>) -> Result<Vec<T>, Refusal> {
         let mut list = vec![one(self)?];
         while self.sign(',') {
             list.push(one(self)?);
@@ -494,7 +491,8 @@ impl<'t> Parser<'t> {
         let table = self.table()?;
         let alias = if self.word("as") { Some(self.name()?) } else { None };
         let mut columns = None;
-        if self.is_sign('(') && !matches!(self.ahead(1), Kind::Word(word) if ["select", "with", "values"].contains(&word.as_str()))
+        if self.is_sign('(')
+            && !matches!(self.ahead(1), Kind::Word(word) if ["select", "with", "values"].contains(&word.as_str()))
         {
             // `((SELECT ...))` is a query too, and no column's name begins with a parenthesis.
             if !matches!(self.ahead(1), Kind::Sign('(')) {

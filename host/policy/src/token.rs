@@ -309,28 +309,26 @@ mod tests {
 
     #[test]
     fn pieces_are_cut_as_postgresql_cuts_them() {
-        assert_eq!(kinds("SeLeCt A$b, \"A\"\"b\""), [
-            word("select"),
-            word("a$b"),
-            Kind::Sign(','),
-            Kind::Quoted("A\"b".into())
-        ]);
-        assert_eq!(kinds("'it''s' E'\\'' $$ ' $$ $a$ $$ $a$"), [
-            Kind::String(Some("it's".into())),
-            Kind::String(None),
-            Kind::String(None),
-            Kind::String(None)
-        ]);
-        assert_eq!(kinds("1 1.5 .5 1. 1e5 1.5E-3 $12"), [
-            Kind::Number,
-            Kind::Number,
-            Kind::Number,
-            Kind::Number,
-            Kind::Number,
-            Kind::Number,
-            Kind::Parameter
-        ]);
-        for (text, cut) in [("=-", vec!["=", "-"]), ("<>", vec!["<>"]), ("@-", vec!["@-"]), ("+--x", vec!["+"]), ("*/*x*/+", vec!["*", "+"]), ("->>", vec!["->>"])] {
+        assert_eq!(
+            kinds("SeLeCt A$b, \"A\"\"b\""),
+            [word("select"), word("a$b"), Kind::Sign(','), Kind::Quoted("A\"b".into())]
+        );
+        assert_eq!(
+            kinds("'it''s' E'\\'' $$ ' $$ $a$ $$ $a$"),
+            [Kind::String(Some("it's".into())), Kind::String(None), Kind::String(None), Kind::String(None)]
+        );
+        assert_eq!(
+            kinds("1 1.5 .5 1. 1e5 1.5E-3 $12"),
+            [Kind::Number, Kind::Number, Kind::Number, Kind::Number, Kind::Number, Kind::Number, Kind::Parameter]
+        );
+        for (text, cut) in [
+            ("=-", vec!["=", "-"]),
+            ("<>", vec!["<>"]),
+            ("@-", vec!["@-"]),
+            ("+--x", vec!["+"]),
+            ("*/*x*/+", vec!["*", "+"]),
+            ("->>", vec!["->>"]),
+        ] {
             assert_eq!(kinds(text), cut.into_iter().map(operator).collect::<Vec<_>>(), "{text}");
         }
         assert_eq!(kinds("a--b\rc/* /* */ d */e"), [word("a"), word("c"), word("e")]);
@@ -339,9 +337,35 @@ mod tests {
     #[test]
     fn what_could_be_read_in_two_ways_is_refused() {
         for sql in [
-            "'a\\'", "U&'x'", "u&\"x\"", "x'00'", "b'0'", "n'x'", "date'2020-01-01'", "a\"b\"", "1a", "0x1f", "1_000",
-            "1..2", "$1a", "1e", "gr\u{f6}\u{df}e", "a\u{a0}b", "\u{b}", "a\0", "'\0'", "a/*\0*/", "\"\"", "/* /* */", "'x", "\"x", "$$ x",
-            "$\u{e4}$ $\u{e4}$", "a:b", ":=", "\\",
+            "'a\\'",
+            "U&'x'",
+            "u&\"x\"",
+            "x'00'",
+            "b'0'",
+            "n'x'",
+            "date'2020-01-01'",
+            "a\"b\"",
+            "1a",
+            "0x1f",
+            "1_000",
+            "1..2",
+            "$1a",
+            "1e",
+            "gr\u{f6}\u{df}e",
+            "a\u{a0}b",
+            "\u{b}",
+            "a\0",
+            "'\0'",
+            "a/*\0*/",
+            "\"\"",
+            "/* /* */",
+            "'x",
+            "\"x",
+            "$$ x",
+            "$\u{e4}$ $\u{e4}$",
+            "a:b",
+            ":=",
+            "\\",
         ] {
             assert!(tokens(sql).is_err(), "{sql}");
         }

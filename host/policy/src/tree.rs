@@ -77,8 +77,14 @@ pub(crate) struct Select {
 #[derive(Clone, Debug)]
 pub(crate) enum Item {
     /// `*` or `NAME.*`.
-    All { of: Option<Name>, at: usize },
-    One { expression: Expression, alias: Option<Name> },
+    All {
+        of: Option<Name>,
+        at: usize,
+    },
+    One {
+        expression: Expression,
+        alias: Option<Name>,
+    },
 }
 
 /// Where rows come from.

@@ -5,11 +5,11 @@ use crate::repository::{Repository, run};
 use crate::stages::Stages;
 use crate::test::{self, Servers};
 
-/// What a campaign is started with.
+/// What a campaign and a fuzzer are started with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wanted {
-    seed: String,
-    minutes: String,
+    pub(crate) seed: String,
+    pub(crate) minutes: String,
 }
 
 impl Wanted {

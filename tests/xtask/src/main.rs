@@ -7,6 +7,7 @@ mod architecture;
 mod bench;
 mod campaign;
 mod demo;
+mod fuzz;
 mod glibc;
 mod guests;
 mod licences;
@@ -31,8 +32,12 @@ usage: cargo xtask TASK
   demo         build everything and tell the story of one transaction in two regions
   test [NAME]  every check and every test there is; with NAME only tests with it in their name
   campaign [--seed N] [--minutes M]
+  fuzz [--seed N] [--minutes M]
                does harm to two regions' hosts, wires and buses from seed N on for M minutes, and
                counts what was lost, doubled or invented
+  fuzz [--seed N] [--minutes M]
+               holds the statement policy against PostgreSQL, with statements from seed N, for M
+               minutes
   bench [NAME] measure what a call, its rows, a start, a transfer and a warm answer cost; with NAME
                only one of call, rows, start, transfer, warm
   package [x86_64|arm64] [--bundle PATH]
@@ -51,6 +56,9 @@ fn main() -> ExitCode {
         ["test", name] => test::test(&repository, Some(name)).map(|()| ExitCode::SUCCESS),
         ["bench"] => bench::bench(&repository, None).map(|()| ExitCode::SUCCESS),
         ["bench", name] => bench::bench(&repository, Some(name)).map(|()| ExitCode::SUCCESS),
+        ["fuzz", rest @ ..] if let Some(wanted) = campaign::Wanted::parse(rest) => {
+            fuzz::fuzz(&repository, &wanted).map(|()| ExitCode::SUCCESS)
+        }
         ["campaign", rest @ ..] if let Some(wanted) = campaign::Wanted::parse(rest) => {
             campaign::campaign(&repository, &wanted)
         }

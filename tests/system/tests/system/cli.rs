@@ -155,3 +155,66 @@ async fn a_database_without_the_tables_is_told_with_the_command_that_makes_them(
     let ended = tenet(&rules, &run);
     assert_eq!((ended.code, ended.stdout.as_str()), (0, "{\"transaction_count\":0,\"region\":\"us-east-1\"}\n"));
 }
+
+#[tokio::test]
+async fn a_bundle_is_checked_before_it_is_shipped() {
+    let database = support::database().await;
+    let (folder, _) = bundle("rules");
+    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest/rules").canonicalize().unwrap();
+    let [source, out] = [&source, &folder].map(|path| path.to_str().unwrap());
+    let checked = tenet(&folder, &["check", source, "--out", out, "--database-url", database.url()]);
+    assert_eq!(checked.code, 0, "{}{}", checked.stdout, checked.stderr);
+    assert!(checked.stdout.contains("transfer                 update accounts.balance\n"), "{}", checked.stdout);
+    assert!(checked.stderr.ends_with("check: 0 errors, 0 warnings\n"), "{}", checked.stderr);
+
+    // The same rules against a database that lacks what they want.
+    database.execute("ALTER TABLE ledger DROP COLUMN payee").await;
+    database.execute("ALTER TABLE daily_totals ALTER COLUMN day TYPE text").await;
+    let checked = tenet(&folder, &["check", source, "--out", out, "--database-url", database.url()]);
+    assert_eq!(checked.code, 1, "{}{}", checked.stdout, checked.stderr);
+    let found = |what: &str| checked.stdout.lines().any(|line| line.starts_with("error: ") && line.contains(what));
+    assert!(found("rule transfer: asks for ledger.payee, and the table has no such column"), "{}", checked.stdout);
+    assert!(found("rules/transfer/src/lib.rs:39: column \"payee\" of relation"), "{}", checked.stdout);
+
+    let component = folder.join("index.json");
+    let refused = tenet(&folder, &["check", "--component", component.to_str().unwrap()]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.stdout.contains("not WebAssembly"), "{}", refused.stdout);
+}
+
+#[test]
+fn what_is_asked_is_granted_by_a_command_of_its_own_and_shown_as_a_difference() {
+    let folder = scratch("rules = [\"record\"]\n");
+    let manifest = folder.path().join("rules/record/rule.toml");
+    let asks = |rest: &str| fs::write(&manifest, format!("version = 1\ndescription = \"d\"\n{rest}")).unwrap();
+    let grant = |arguments: &[&str]| tenet(folder.path(), &[&["grant"], arguments].concat());
+    asks("[tables.accounts]\nselect = [\"id\", \"balance\"]\n[limits]\ncpu_ms = 500\n");
+    let built = tenet(folder.path(), &["build"]);
+    assert_eq!(built.code, 3);
+    let lacks = "asks for what is not granted to it: select accounts.balance, select accounts.id, cpu_ms 500";
+    assert!(built.stderr.contains(lacks) && built.stderr.contains("`tenet grant`"), "{}", built.stderr);
+
+    let plus = "+ record: cpu_ms 500\n+ record: select accounts.balance\n+ record: select accounts.id\n";
+    let checked = grant(&["--check"]);
+    assert_eq!((checked.code, checked.stdout.as_str()), (2, plus));
+    assert!(!folder.path().join("grants.lock").exists());
+    let granted = grant(&[]);
+    assert_eq!((granted.code, granted.stdout.as_str()), (0, plus));
+    assert_eq!(grant(&["--check"]).code, 0);
+
+    asks("[tables.accounts]\nselect = [\"id\"]\nupdate = [\"balance\"]\n");
+    let granted = grant(&["--rule", "record"]);
+    let changed = "- record: cpu_ms 500\n- record: select accounts.balance\n+ record: update accounts.balance\n";
+    assert_eq!((granted.code, granted.stdout.as_str()), (0, changed));
+    let inspected = tenet(folder.path(), &["inspect"]);
+    assert!(inspected.stdout.contains("asked  granted  -     update accounts.balance"), "{}", inspected.stdout);
+
+    asks("[tables.\"tenet.keys\"]\nselect = \"*\"\n");
+    let refused = grant(&[]);
+    assert!(refused.code == 3 && refused.stderr.contains("tenet.keys belongs to the host"), "{}", refused.stderr);
+    asks("[limits]\ncpu_ms = 60000\n");
+    let refused = grant(&[]);
+    assert!(refused.stderr.contains("cpu_ms was passed: 10000 allowed, 60000 used"), "{}", refused.stderr);
+    asks("");
+    assert!(grant(&["--rule", "recrod"]).stderr.contains("did you mean"), "a rule that is not there");
+}

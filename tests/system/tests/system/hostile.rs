@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tenet_core::{
-    BoxFuture, Ended, Event, EventError, EventId, HostCalls, Limit, Limits, LogLevel, Outcome, Request, RuleCall, Rules,
-    SqlError, Statement, Stop, Timestamp, Verdict,
+    BoxFuture, Ended, Event, EventError, EventId, HostCalls, Limit, Limits, LogLevel, Outcome, Request, RuleCall,
+    Rules, SqlError, Statement, Stop, Timestamp, Verdict,
 };
 use tenet_engine::{Engine, Library};
 use tenet_events::Buses;
@@ -107,8 +107,16 @@ const LIMITED: &[(&str, Limit)] = &[
 ];
 
 /// Each guest that breaks the rules of the component model, or runs into nothing.
-const TRAPPED: &[&str] =
-    &["lying-argument", "lying-list", "crooked-list", "lying-result", "crooked-text", "writes-and-traps", "wasi-exits", "wasi-hoards"];
+const TRAPPED: &[&str] = &[
+    "lying-argument",
+    "lying-list",
+    "crooked-list",
+    "lying-result",
+    "crooked-text",
+    "writes-and-traps",
+    "wasi-exits",
+    "wasi-hoards",
+];
 
 /// Those that a host call stops, which says why.
 const STOPPED: &[&str] = &["logs-for-ever", "publishes-for-ever", "wasi-prints-for-ever"];
@@ -183,7 +191,8 @@ async fn wasi_tells_nothing_of_the_machine_and_no_time_passes_in_it() {
 #[tokio::test]
 async fn a_hostile_rule_costs_its_own_request_and_nothing_else() {
     let database = support::database().await;
-    let names: Vec<&str> = LIMITED.iter().map(|(name, _)| *name).chain(TRAPPED.iter().chain(STOPPED).copied()).collect();
+    let names: Vec<&str> =
+        LIMITED.iter().map(|(name, _)| *name).chain(TRAPPED.iter().chain(STOPPED).copied()).collect();
     let (folder, index) = raw::bundle(&names);
     let buses = Buses::new([EAST]).unwrap();
     let at_bus = buses.subscribe(EAST, r#"{"source":[{"prefix":""}]}"#).unwrap();
@@ -208,8 +217,19 @@ async fn a_hostile_rule_costs_its_own_request_and_nothing_else() {
 /// Ways to write what ends a transaction or leaves it.
 fn disguises() -> Vec<String> {
     let endings = [
-        "COMMIT", "ROLLBACK", "END", "ABORT", "BEGIN", "SAVEPOINT s", "RELEASE s", "COMMIT AND CHAIN", "PREPARE TRANSACTION 'x'",
-        "SET LOCAL role = 'postgres'", "RESET ALL", "DISCARD ALL", "DO $$ BEGIN COMMIT; END $$",
+        "COMMIT",
+        "ROLLBACK",
+        "END",
+        "ABORT",
+        "BEGIN",
+        "SAVEPOINT s",
+        "RELEASE s",
+        "COMMIT AND CHAIN",
+        "PREPARE TRANSACTION 'x'",
+        "SET LOCAL role = 'postgres'",
+        "RESET ALL",
+        "DISCARD ALL",
+        "DO $$ BEGIN COMMIT; END $$",
     ];
     let dresses: [fn(&str) -> String; 9] = [
         |sql| sql.to_owned(),
@@ -240,7 +260,11 @@ async fn no_disguise_ends_a_transaction_or_leaves_it() {
         let handled = regions.east.invoke(&event.to_string()).await;
         // The rule wrote a row before it and accepts after it.
         assert_eq!(handled.answer.status, Status::Failed, "{sql}: {}", handled.answer.body);
-        assert_eq!(database.count("select (select count(*) from counters) + (select count(*) from tenet.keys)").await, 0, "{sql}");
+        assert_eq!(
+            database.count("select (select count(*) from counters) + (select count(*) from tenet.keys)").await,
+            0,
+            "{sql}"
+        );
     }
 }
 

@@ -7,12 +7,17 @@
 use std::time::{Duration, Instant};
 
 use tenet_core::Grants;
+use tenet_pipeline::Status;
 use tenet_policy::{check, only_reads, privileges};
 use tenet_test_support::sentences::{GRANTS, SCHEMA, Sentences};
 use tokio_postgres::Client;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
+use crate::support;
+use crate::support::bundle::bundle;
 use crate::support::database::{Database, empty_database};
+use crate::support::host::Regions;
+use crate::support::tenet::tenet;
 
 /// How many statements a run of the tests tries.
 const SHORT: u64 = 6_000;
@@ -63,7 +68,10 @@ impl World {
     /// Somebody who has what is granted and no more.
     async fn somebody(&self) -> Client {
         let client = self.database.connect().await;
-        client.batch_execute(&format!("SET SESSION AUTHORIZATION {}; SET statement_timeout = '5s'", self.role)).await.unwrap();
+        client
+            .batch_execute(&format!("SET SESSION AUTHORIZATION {}; SET statement_timeout = '5s'", self.role))
+            .await
+            .unwrap();
         client
     }
 
@@ -153,7 +161,10 @@ async fn what_the_policy_passes_touches_nothing_that_is_not_granted() {
             break;
         }
     }
-    println!("seed {seed}: {tried} statements, {passed} passed, {answered} of those answered, {} findings", findings.len());
+    println!(
+        "seed {seed}: {tried} statements, {passed} passed, {answered} of those answered, {} findings",
+        findings.len()
+    );
     assert_eq!(world.canary().await, canary);
     assert!(findings.is_empty(), "{}", findings.join("\n"));
     // A policy that passes nothing would pass this test.
@@ -187,4 +198,49 @@ async fn what_is_taken_for_a_read_writes_nothing() {
     assert!(reads > 200, "{reads}");
     drop(client);
     world.end().await;
+}
+
+/// The GRANTs that `tenet schema grants` writes are enough for the bundle and its host, and for
+/// nothing else.
+#[tokio::test]
+async fn the_role_of_the_database_is_a_second_wall() {
+    let database = support::database().await;
+    let (folder, _) = bundle("rules");
+    let role = format!("app_{}", database.name());
+    database.execute(&format!("CREATE ROLE {role} LOGIN")).await;
+    let written = tenet(&folder, &["schema", "grants", "--role", &role, folder.to_str().unwrap()]);
+    assert_eq!(written.code, 0, "{}", written.stderr);
+    for statement in written.stdout.lines() {
+        database.execute(statement).await;
+    }
+    let url = database.url().replacen("//admin@", &format!("//{role}@"), 1);
+    let regions = Regions::start("rules", &url);
+    for event in [
+        r#"{"operation":"open-account","account":"a","opening_balance":10.00,"daily_ceiling":5.00}"#,
+        r#"{"operation":"open-account","account":"b","opening_balance":0.00,"daily_ceiling":5.00}"#,
+        r#"{"operation":"transfer","transfer_id":"1","from":"a","to":"b","amount":2.50}"#,
+        r#"{"operation":"show-account","account":"b"}"#,
+        r#"{"operation":"write","transaction_id":"t","amount":1.50}"#,
+        r#"{"operation":"read"}"#,
+    ] {
+        let handled = regions.east.invoke(event).await;
+        assert_eq!(handled.answer.status, Status::Accepted, "{event}: {}", handled.answer.body);
+    }
+    assert!(regions.east.relay().await.complete);
+    let client = database.connect().await;
+    client.batch_execute(&format!("SET SESSION AUTHORIZATION {role}")).await.unwrap();
+    for sql in [
+        "SELECT opened_at FROM accounts",
+        "UPDATE accounts SET daily_ceiling = 9",
+        "DELETE FROM ledger",
+        "INSERT INTO transactions (id, status) VALUES ('x', 'y')",
+        "UPDATE tenet.keys SET answer = ''",
+        "SELECT name FROM tenet.steps",
+        "CREATE TABLE mine (id int)",
+    ] {
+        let error = client.batch_execute(sql).await.unwrap_err();
+        assert_eq!(error.code().map(|code| code.code()), Some("42501"), "{sql}: {error}");
+    }
+    drop((client, regions));
+    database.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
 }

@@ -158,7 +158,9 @@ async fn a_rule_in_python_runs_and_tells_no_two_runs_apart() {
         };
         let willing = Arc::new(Willing::default());
         let call = library.call("python", &request, &limits, Arc::clone(&willing) as _).await;
-        let Ended::Verdict(Verdict::Accept(output)) = call.ended else { panic!("{:?} {:?}", call.ended, willing.lines()) };
+        let Ended::Verdict(Verdict::Accept(output)) = call.ended else {
+            panic!("{:?} {:?}", call.ended, willing.lines())
+        };
         assert_eq!(willing.lines(), ["hello from python"]);
         seen.insert(output);
     }

@@ -22,8 +22,10 @@ fn folder() -> PathBuf {
 pub(crate) fn names() -> Vec<String> {
     let files = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
     let guests = files.filter(|path| path.extension().is_some_and(|extension| extension == "wat"));
-    let mut names: Vec<String> =
-        guests.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).filter(|name| name != "frame").collect();
+    let mut names: Vec<String> = guests
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .filter(|name| name != "frame")
+        .collect();
     names.sort();
     names
 }
