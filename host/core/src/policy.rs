@@ -4,7 +4,7 @@ use crate::{Event, EventError, SqlError};
 pub trait Policy: Send + Sync {
     /// Whether a rule may send this statement. The error is what it is shown: of class 42, with
     /// the position in the text.
-    fn statement(&self, rule: &str, sql: &str) -> Result<(), SqlError>;
+    fn statement(&self, rule: &str, sql: &str) -> Result<(), Box<SqlError>>;
 
     /// Whether a rule may publish this event.
     fn event(&self, rule: &str, event: &Event) -> Result<(), EventError>;

@@ -222,7 +222,7 @@ impl Calls {
     fn forbidden(&self, statements: &[Statement]) -> Option<SqlError> {
         let rule = &self.rule;
         statements.iter().enumerate().find_map(|(number, statement)| {
-            let mut error = self.policy.statement(rule, &statement.sql).err()?;
+            let mut error = *self.policy.statement(rule, &statement.sql).err()?;
             if statements.len() > 1 {
                 error.details.push(("statement".to_owned(), number.to_string()));
             }

@@ -231,9 +231,9 @@ impl Clock for Still {
 struct Anything;
 
 impl Policy for Anything {
-    fn statement(&self, rule: &str, sql: &str) -> Result<(), SqlError> {
+    fn statement(&self, rule: &str, sql: &str) -> Result<(), Box<SqlError>> {
         match sql.contains("forbidden") {
-            true => Err(SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, format!("not by {rule}"))),
+            true => Err(Box::new(SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, format!("not by {rule}")))),
             false => Ok(()),
         }
     }

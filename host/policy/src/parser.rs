@@ -399,11 +399,8 @@ impl<'t> Parser<'t> {
         if self.is_word("only") {
             return self.refuse("ONLY is not understood");
         }
-        let is_call = match (self.peek(), self.ahead(1), self.ahead(3)) {
-            (_, Kind::Sign('('), _) => true,
-            (_, Kind::Sign('.'), Kind::Sign('(')) => true,
-            _ => false,
-        };
+        let is_call = *self.ahead(1) == Kind::Sign('(')
+            || (*self.ahead(1) == Kind::Sign('.') && *self.ahead(3) == Kind::Sign('('));
         if is_call {
             let call = self.call()?;
             self.words(&["with", "ordinality"]);

@@ -3,7 +3,7 @@ use std::fmt;
 use std::sync::{PoisonError, RwLock};
 
 use tenet_core::bundle::Index;
-use tenet_core::{Event, EventError, Grants, Policy, SqlError};
+use tenet_core::{Event, EventError, Grants, Policy, SqlError, SqlState};
 
 /// The most texts of one rule whose verdicts are kept, and the most bytes of them. A rule has a
 /// handful; one that makes a new text for each request is checked each time.
@@ -23,7 +23,7 @@ struct Rule {
 
 #[derive(Default)]
 struct Known {
-    verdicts: HashMap<Box<str>, Option<SqlError>>,
+    verdicts: HashMap<Box<str>, Option<Box<SqlError>>>,
     bytes: usize,
 }
 
@@ -36,14 +36,15 @@ impl StatementPolicy {
 }
 
 impl Policy for StatementPolicy {
-    fn statement(&self, rule: &str, sql: &str) -> Result<(), SqlError> {
+    fn statement(&self, rule: &str, sql: &str) -> Result<(), Box<SqlError>> {
         let Some(Rule { grants, known }) = self.rules.get(rule) else {
-            return Err(SqlError::new(tenet_core::SqlState::INSUFFICIENT_PRIVILEGE, "this rule is granted nothing"));
+            let error = SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, "this rule is granted nothing");
+            return Err(Box::new(error));
         };
         if let Some(verdict) = known.read().unwrap_or_else(PoisonError::into_inner).verdicts.get(sql) {
             return verdict.clone().map_or(Ok(()), Err);
         }
-        let verdict = crate::check(sql, grants).map(drop).map_err(|refusal| refusal.error(sql));
+        let verdict = crate::check(sql, grants).map(drop).map_err(|refusal| Box::new(refusal.error(sql)));
         let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
         if known.verdicts.len() < MOST_KEPT && known.bytes + sql.len() <= MOST_BYTES {
             known.bytes += sql.len();

@@ -1,4 +1,5 @@
 //! Statements that pass and statements that do not, each with what it uses or where it fails.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where it panics")]
 
 use tenet_core::Grants;
 use tenet_policy::{check, only_reads};

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use anyhow::ensure;
 use tenet_bench::{Bare, Pairs, Ready, Stock, native, on_cpu, place, request, rows};
-use tenet_core::{Ended, HostCalls, Limits, Request, Rules, Verdict};
+use tenet_core::{Ended, Grants, HostCalls, Limits, Policy, Request, Rules, Verdict};
 use tenet_engine::{Engine, Library};
 use tenet_log::{Format, Metrics};
 use tenet_pipeline::{Backoff, MEASURED, Operations, Pipeline, Status, SystemClock};
-use tenet_policy::StatementPolicy;
+use tenet_policy::{StatementPolicy, check};
 use tracing::subscriber::NoSubscriber;
 
 const PAYLOAD: &str = r#"{"rows":10}"#;
@@ -21,6 +21,10 @@ const OUTPUT: &str = r#"{"rows":10,"sum":30}"#;
 /// contenders meet the same machine.
 const CALLS: u32 = 50;
 const ROUNDS: usize = 400;
+
+/// A statement of an ordinary length.
+const STATEMENT: &str = "SELECT a.id, a.balance, coalesce(a.balance, 0.00) AS owed FROM accounts AS a \
+     WHERE a.id = $1 AND a.balance > $2 ORDER BY a.balance DESC LIMIT 10";
 
 const BARE: &str = "wasmtime alone";
 
@@ -35,11 +39,17 @@ fn main() -> anyhow::Result<()> {
     let library = Arc::new(Library::open(Engine::new(1)?, &folder, &index)?);
     let bare = Bare::open(&folder, &index, "rows", rows(10)?)?;
     let ports = Arc::new(ready.clone());
+    let granted: Grants = serde_json::from_str(r#"{"tables":{"accounts":{"select":["id","balance"]}}}"#)?;
+    let mut with_statement = index.clone();
+    for rule in &mut with_statement.rules {
+        rule.grants.add(granted.clone());
+    }
+    let policy = Arc::new(StatementPolicy::new(&with_statement));
     let pipeline = Pipeline::new(
         Operations::new(&index)?,
         Arc::clone(&ports) as _,
         Arc::clone(&library) as _,
-        Arc::new(StatementPolicy::new(&index)),
+        Arc::clone(&policy) as _,
         ports,
         Arc::new(SystemClock),
         Backoff::default(),
@@ -100,6 +110,22 @@ fn main() -> anyhow::Result<()> {
     pairs.add("the host, an operation that writes", || handle(&write));
     pairs.add("the host, reading, with logging off", || {
         tracing::subscriber::with_default(NoSubscriber::default(), || handle(&read))
+    });
+    pairs.add("a statement that the policy knows", || {
+        on_cpu(CALLS, || {
+            for _ in 0..CALLS {
+                ensure!(policy.statement("rows", STATEMENT).is_ok());
+            }
+            Ok(())
+        })
+    });
+    pairs.add("a statement that it has not seen", || {
+        on_cpu(CALLS, || {
+            for _ in 0..CALLS {
+                ensure!(check(STATEMENT, &granted).is_ok());
+            }
+            Ok(())
+        })
     });
     pairs.run(ROUNDS)?.print("One call: 10 rows by 5 columns, processor time", BARE);
     Ok(())
