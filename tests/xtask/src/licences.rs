@@ -22,7 +22,7 @@ const ALLOWED: [&str; 9] = [
 ];
 
 /// Crates that are there in two versions, and why that cannot be helped.
-const DUPLICATES: [(&str, &str); 11] = [
+const DUPLICATES: [(&str, &str); 12] = [
     ("base64", "tokio-postgres and lambda_runtime are one behind hyper-util"),
     ("block-buffer", "with sha2"),
     ("const-oid", "tokio-postgres-rustls reads certificates with a crate that is one behind digest"),
