@@ -11,23 +11,26 @@ use tenet_engine::{Compiler, OWN_TARGET};
 use crate::args::CheckArgs;
 use crate::built;
 use crate::database::Database;
-use crate::report::Place;
+use crate::report::{Place, show};
 use crate::survey::{Surveyed, survey};
 
-/// What is found. Errors are shown first.
+/// What is found.
 #[derive(Default)]
 struct Findings {
+    /// Who writes what, and who emits and takes which events.
+    table: Vec<String>,
     errors: Vec<String>,
     warnings: Vec<String>,
 }
 
 impl Findings {
-    fn tell(&self) -> ExitCode {
-        for (kind, lines) in [("error", &self.errors), ("warning", &self.warnings)] {
-            lines.iter().for_each(|line| println!("{kind}: {line}"));
-        }
-        eprintln!("check: {} errors, {} warnings", self.errors.len(), self.warnings.len());
-        if self.errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    fn tell(self) -> anyhow::Result<ExitCode> {
+        let Self { table: mut lines, errors, warnings } = self;
+        lines.extend(errors.iter().map(|what| format!("error: {what}")));
+        lines.extend(warnings.iter().map(|what| format!("warning: {what}")));
+        show(&lines)?;
+        eprintln!("check: {} errors, {} warnings", errors.len(), warnings.len());
+        Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 
@@ -54,7 +57,7 @@ pub(crate) async fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     drop(catalog);
     database.close()?;
     between_rules(&rules, &index.operations, &mut findings);
-    Ok(findings.tell())
+    findings.tell()
 }
 
 /// Whether a component is a rule, and if not where it differs.
@@ -64,7 +67,7 @@ fn of_component(path: &Path) -> anyhow::Result<ExitCode> {
     if let Err(error) = Compiler::new(OWN_TARGET)?.compile(&component) {
         findings.errors.push(format!("{}: {:#}", path.display(), anyhow::Error::new(error)));
     }
-    Ok(findings.tell())
+    findings.tell()
 }
 
 fn against_grants(rule: &Surveyed, findings: &mut Findings) {
@@ -126,7 +129,7 @@ fn between_rules(rules: &[Surveyed], operations: &[Operation], findings: &mut Fi
                 let text = grant.to_string();
                 let column = text.split_once(' ').map_or(table, |(_, object)| object).to_owned();
                 let what = if verb == "insert" { table.to_owned() } else { column };
-                println!("{:<24} {text}", rule.rule);
+                findings.table.push(format!("{:<24} {text}", rule.rule));
                 // Rows that are only inserted meet nobody.
                 if verb != "insert" {
                     writers.entry(what).or_default().insert(&rule.rule);
@@ -134,7 +137,7 @@ fn between_rules(rules: &[Surveyed], operations: &[Operation], findings: &mut Fi
             }
         }
         for grant in rule.asked.each().iter().filter(|grant| grant.is_event()) {
-            println!("{:<24} {grant}", rule.rule);
+            findings.table.push(format!("{:<24} {grant}", rule.rule));
         }
     }
     let of_rule = |rule: &str| -> BTreeSet<&str> {
@@ -158,7 +161,7 @@ fn between_rules(rules: &[Surveyed], operations: &[Operation], findings: &mut Fi
     for operation in operations {
         for pattern in &operation.events {
             for (source, detail_type) in taken(pattern) {
-                println!("{:<24} take {source}: {detail_type}", operation.name);
+                findings.table.push(format!("{:<24} take {source}: {detail_type}", operation.name));
                 let own = emitted.iter().any(|(emits, _)| *emits == source);
                 if own && !emitted.contains(&(source, detail_type)) && !emitted.contains(&(source, "*")) {
                     let what = format!("the operation {} takes {source}: {detail_type}", operation.name);

@@ -6,6 +6,7 @@ use anyhow::Context;
 use tenet_build::{Bundle, GRANTS, Lock};
 
 use crate::args::GrantArgs;
+use crate::report::show;
 
 /// The exit code where there is something to do.
 const TO_DO: u8 = 2;
@@ -16,9 +17,7 @@ pub(crate) fn grant(args: &GrantArgs) -> anyhow::Result<ExitCode> {
     let bundle = Bundle::open(&args.bundle)?;
     let granted = bundle.granted(&args.rules)?;
     let lines = difference(bundle.lock(), &granted);
-    for line in &lines {
-        println!("{line}");
-    }
+    show(&lines)?;
     if args.check {
         eprintln!("grants: {} differences between what is asked and {GRANTS}", lines.len());
         return Ok(if lines.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(TO_DO) });

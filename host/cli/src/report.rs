@@ -1,6 +1,7 @@
 //! How an error is told: what, where, and what to do next.
 
 use std::fmt;
+use std::io::{ErrorKind, Write as _};
 use std::ops::Range;
 use std::process::ExitCode;
 
@@ -63,6 +64,16 @@ impl fmt::Display for Problem {
 }
 
 impl std::error::Error for Problem {}
+
+/// Writes to standard output what a command was asked to show. Whoever reads it may have seen
+/// enough before its end.
+pub(crate) fn show(lines: &[String]) -> anyhow::Result<()> {
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
+}
 
 /// Tells standard error, with colours and lines where that is a terminal and wants them;
 /// gives the code that the command ends with.

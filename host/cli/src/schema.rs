@@ -11,7 +11,7 @@ use tenet_database::{Dsql, Endpoint, Planned, Schema, SchemaError, Standing};
 use crate::args::{ApplyArgs, DatabaseArgs, GrantsArgs, SchemaArgs};
 use crate::built;
 use crate::lint;
-use crate::report::Problem;
+use crate::report::{Problem, show};
 
 /// How long reading how steps stand may take.
 const READING: Duration = Duration::from_secs(60);
@@ -68,10 +68,8 @@ pub(crate) fn grants(args: &GrantsArgs) -> anyhow::Result<()> {
         let (_, index) = built::read(folder)?;
         index.rules.into_iter().for_each(|rule| all.add(rule.grants));
     }
-    for statement in Schema::privileges(&args.role).into_iter().chain(tenet_policy::privileges(&all, &args.role)) {
-        println!("{statement};");
-    }
-    Ok(())
+    let statements = Schema::privileges(&args.role).into_iter().chain(tenet_policy::privileges(&all, &args.role));
+    show(&statements.map(|statement| format!("{statement};")).collect::<Vec<_>>())
 }
 
 /// The bundles that are named, with nothing in their steps that DSQL would refuse.

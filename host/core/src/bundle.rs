@@ -294,6 +294,15 @@ mod tests {
     }
 
     #[test]
+    fn the_contract_is_every_file_of_its_folder() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/v1");
+        let mut files: Vec<_> =
+            std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        files.sort();
+        assert_eq!(files, WIT.map(|(name, _)| name));
+    }
+
+    #[test]
     fn reads_what_it_writes() {
         assert_eq!(Index::parse(&index().to_json()).unwrap(), index());
     }

@@ -6,7 +6,7 @@ use tokio_postgres::config::{SslMode, SslNegotiation};
 use tokio_postgres::{Config, Error};
 
 use crate::connection::Connection;
-use crate::endpoint::{EndpointError, patient};
+use crate::endpoint::{EndpointError, HOSTS_NAME, HOSTS_SCHEMA, patient};
 use crate::tls::Tls;
 use crate::token::Signer;
 
@@ -69,6 +69,9 @@ impl Cluster {
         let region = region(&host, dsql.region.as_deref())?;
         if dsql.role.is_empty() || dsql.role.len() > LONGEST_NAME || dsql.role.contains('\0') {
             return Err(EndpointError::of("role", "a database role has 1 to 63 bytes"));
+        }
+        if dsql.role == HOSTS_SCHEMA {
+            return Err(EndpointError::of("role", HOSTS_NAME));
         }
         let at = dsql.address.as_deref().unwrap_or(&host);
         if at.is_empty() || at.contains(['/', ' ', '\0']) {
@@ -224,6 +227,7 @@ mod tests {
             (with(&|dsql| dsql.region = Some("us-east-1".to_owned())), "region"),
             (with(&|dsql| dsql.role = String::new()), "role"),
             (with(&|dsql| dsql.role = "r".repeat(64)), "role"),
+            (with(&|dsql| dsql.role = "tenet".to_owned()), "role"),
             (with(&|dsql| dsql.address = Some("https://vpce".to_owned())), "address"),
             (with(&|dsql| dsql.authorities = Some("no certificate".to_owned())), "ca"),
         ];

@@ -14,6 +14,13 @@ use crate::connection::Connection;
 use crate::dsql::{Cluster, Dsql, Refusal};
 use crate::failure;
 
+/// The schema of the host's own tables.
+pub(crate) const HOSTS_SCHEMA: &str = "tenet";
+
+/// Why nobody signs in under that name.
+pub(crate) const HOSTS_NAME: &str = "a database role cannot be called tenet: PostgreSQL looks for tables in the schema of \
+     the role's name first, and that one is the host's";
+
 /// Longest wait for a new connection to be ready, name look-up and log-in included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -73,6 +80,9 @@ impl Endpoint {
         }
         if config.get_ssl_mode() == SslMode::Require {
             return error("the database's URL asks for TLS, which a plain PostgreSQL endpoint does not speak");
+        }
+        if config.get_user() == Some(HOSTS_SCHEMA) {
+            return error(HOSTS_NAME);
         }
         config.ssl_mode(SslMode::Disable);
         patient(&mut config);

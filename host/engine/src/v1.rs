@@ -64,7 +64,13 @@ pub(crate) fn link(linker: &Linker<CallState>, component: &Component) -> Result<
         let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
         WorldError(chain.join(": "))
     };
-    linker.instantiate_pre(component).and_then(RulePre::new).map_err(told)
+    let pre = if world.imports(linker.engine()).any(|(name, _)| wasi::offers(name)) {
+        let mut linker = linker.clone();
+        wasi::deny(&mut linker, component).and_then(|()| linker.instantiate_pre(component))
+    } else {
+        linker.instantiate_pre(component)
+    };
+    pre.and_then(RulePre::new).map_err(told)
 }
 
 impl types::Host for CallState {}

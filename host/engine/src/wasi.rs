@@ -14,10 +14,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use rand_core::TryRng;
 use tenet_core::{HostCalls, LogLevel, Timestamp};
-use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
-use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, HasData, Linker, LinkerInstance, Resource, ResourceTable, ResourceType, Val};
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream, WasiCli, WasiCliView as _};
 use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
-use wasmtime_wasi::p2::{DynPollable, OutputStream, Pollable, StreamError, subscribe};
+use wasmtime_wasi::p2::bindings::{cli, random};
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, OutputStream, Pollable, StreamError, subscribe};
+use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView, async_trait};
 
 use crate::call::CallState;
@@ -62,9 +65,6 @@ impl Wasi {
             .max_random_size(MOST_RANDOM)
             .wall_clock(Frozen(now))
             .monotonic_clock(Frozen(now))
-            .allow_tcp(false)
-            .allow_udp(false)
-            .allow_ip_name_lookup(false)
             .build();
         let mut table = ResourceTable::new();
         table.set_max_capacity(MOST_RESOURCES);
@@ -87,14 +87,87 @@ pub(crate) fn offers(name: &str) -> bool {
         && version.is_some_and(|version| version.starts_with("0.2."))
 }
 
-/// Offers all of WASI 0.2.
+/// Offers clocks, randomness, streams and what is about the process. Files and sockets are what
+/// [`deny`] offers, in place of wasmtime-wasi's own: as much code as all the rest, to come to
+/// the same.
 pub(crate) fn add_to_linker(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
-    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(linker)?;
+    random::insecure::add_to_linker::<CallState, WasiRandom>(linker, |state| state.ctx().ctx.random())?;
+    random::insecure_seed::add_to_linker::<CallState, WasiRandom>(linker, |state| state.ctx().ctx.random())?;
+    cli::exit::add_to_linker::<CallState, WasiCli>(linker, CallState::cli)?;
+    cli::environment::add_to_linker::<CallState, WasiCli>(linker, CallState::cli)?;
+    cli::terminal_input::add_to_linker::<CallState, WasiCli>(linker, CallState::cli)?;
+    cli::terminal_output::add_to_linker::<CallState, WasiCli>(linker, CallState::cli)?;
+    cli::terminal_stdin::add_to_linker::<CallState, WasiCli>(linker, CallState::cli)?;
+    cli::terminal_stdout::add_to_linker::<CallState, WasiCli>(linker, CallState::cli)?;
+    cli::terminal_stderr::add_to_linker::<CallState, WasiCli>(linker, CallState::cli)?;
     // Its own clock waits in earnest.
     linker.allow_shadowing(true);
     monotonic_clock::add_to_linker::<CallState, Timeless>(linker, |state| Standing(state.ctx()))?;
     linker.allow_shadowing(false);
     Ok(())
+}
+
+/// Offers a component what it imports of files and sockets: that there are none. To ask for
+/// folders gives an empty list, to ask for a socket an error; whatever wants a file or a socket
+/// that there cannot be ends the guest.
+pub(crate) fn deny(linker: &mut Linker<CallState>, component: &Component) -> wasmtime::Result<()> {
+    let engine = linker.engine().clone();
+    for (name, import) in component.component_type().imports(&engine) {
+        let ComponentItem::ComponentInstance(instance) = import.ty else { continue };
+        if !DENIED.iter().any(|package| name.starts_with(package)) {
+            continue;
+        }
+        let mut denied = linker.instance(name)?;
+        for (name, export) in instance.exports(&engine) {
+            match export.ty {
+                ComponentItem::Resource(_) => denied.resource(name, resource(name), |_, _| Ok(()))?,
+                ComponentItem::ComponentFunc(_) => deny_function(&mut denied, name)?,
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The packages of files and sockets.
+const DENIED: [&str; 2] = ["wasi:filesystem/", "wasi:sockets/"];
+
+/// A file or a socket, of which there is none.
+enum Nothing {}
+
+/// What a resource of this name is: one of the streams', if it has that name in all of WASI.
+fn resource(name: &str) -> ResourceType {
+    match name {
+        "pollable" => ResourceType::host::<DynPollable>(),
+        "input-stream" => ResourceType::host::<DynInputStream>(),
+        "output-stream" => ResourceType::host::<DynOutputStream>(),
+        "error" => ResourceType::host::<wasmtime::Error>(),
+        _ => ResourceType::host::<Nothing>(),
+    }
+}
+
+fn deny_function(interface: &mut LinkerInstance<'_, CallState>, name: &str) -> wasmtime::Result<()> {
+    let answer = match name {
+        "get-directories" => Some(Val::List(Vec::new())),
+        "create-tcp-socket" | "create-udp-socket" => {
+            Some(Val::Result(Err(Some(Box::new(Val::Enum("access-denied".to_owned()))))))
+        }
+        // Asked of a failed stream, whose error is no file's.
+        "filesystem-error-code" => Some(Val::Option(None)),
+        _ => None,
+    };
+    let denied = format!("{name} wants a file or a socket, and a rule has none");
+    interface.func_new(name, move |mut store, _, _, results| {
+        store.data_mut().count()?;
+        match (&answer, results) {
+            (Some(answer), [result]) => {
+                *result = answer.clone();
+                Ok(())
+            }
+            _ => Err(Halt::Misuse(denied.clone()).into()),
+        }
+    })
 }
 
 impl WasiView for CallState {
