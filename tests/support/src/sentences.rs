@@ -244,6 +244,121 @@ const TEMPTATIONS: &[&str] = &[
     "right",
 ];
 
+/// Statements with places for expressions (`{e}`) and for tables that are called `a` (`{t}`), so
+/// that what is not honest stands where it would work.
+const FRAMES: &[&str] = &[
+    "SELECT {e} FROM {t}",
+    "SELECT {e}, {e} FROM {t} WHERE {e} IS NOT NULL ORDER BY {e} LIMIT 5",
+    "SELECT a.id FROM accounts a, {t2} WHERE {e} IS NOT NULL",
+    "SELECT count(*) FILTER (WHERE {e} IS NULL) FROM {t} GROUP BY {e}",
+    "SELECT x.v FROM (SELECT {e} AS v FROM {t}) x",
+    "SELECT x.* FROM (SELECT {e} FROM {t}) x",
+    "WITH w AS (SELECT {e} AS v FROM {t}) SELECT v FROM w",
+    "SELECT id FROM accounts a WHERE EXISTS (SELECT {e} FROM totals t WHERE t.account = a.id)",
+    "SELECT CASE WHEN {e} IS NULL THEN 1 ELSE 2 END, coalesce({e}, {e}) FROM {t}",
+    "SELECT 1 FROM accounts a JOIN totals t ON {e} IS NOT NULL",
+    "SELECT l.v FROM {t}, LATERAL (SELECT {e} AS v) l",
+    "SELECT max({e}) OVER (PARTITION BY {e} ORDER BY a.id) FROM accounts a",
+    "UPDATE accounts a SET balance = 1 WHERE {e} IS NULL RETURNING {e}",
+    "UPDATE totals t SET paid = 1 FROM {t} WHERE {e} IS NOT NULL",
+    "DELETE FROM totals USING {t} WHERE {e} IS NULL RETURNING {e}",
+    "INSERT INTO accounts AS a (id) SELECT {e}::text FROM {t2} ON CONFLICT (id) DO UPDATE SET balance = 2 WHERE {e} IS NULL RETURNING {e}",
+    "INSERT INTO diary (line) SELECT {e}::text FROM {t}",
+    "SELECT {e} FROM {t} UNION ALL SELECT {e} FROM {t}",
+    "VALUES ({e}), ({e})",
+    "SELECT a.id FROM {t} FOR UPDATE",
+];
+
+/// What may stand for `{e}`: the first are honest.
+const EXPRESSIONS: &[&str] = &[
+    "a.id",
+    "id",
+    "balance",
+    "a.balance",
+    "1",
+    "$1",
+    "lower(a.id)",
+    "(SELECT max(paid) FROM totals)",
+    "a.note",
+    "count(*)",
+    "secret",
+    "a.secret",
+    "accounts.secret",
+    "a",
+    "accounts",
+    "to_json(a)",
+    "row(a)",
+    "a.*",
+    "(a).secret",
+    "a.touch",
+    "touch(a)",
+    "canary_touch()",
+    "public.canary_touch()",
+    "canary_touch('x')",
+    "\"canary_touch\"()",
+    "nextval('canary_trace')",
+    "(SELECT secret FROM canary)",
+    "(SELECT max(secret) FROM bank.rates)",
+    "(SELECT count(*) FROM tenet.keys)",
+    "(SELECT count(*) FROM pg_class)",
+    "(SELECT count(*) FROM diary)",
+    "(SELECT secret)",
+    "(SELECT a.secret)",
+    "(SELECT count(*) FROM accounts WHERE secret = 'x')",
+    "ARRAY(SELECT secret FROM canary)",
+    "a.ctid",
+    "xmin",
+    "a.tableoid",
+    "'canary'::regclass",
+    "current_setting('role')",
+    "txid_current()",
+    "lo_creat(1)",
+    "pg_notify('a', 'b')",
+    "set_config('role', 'none', true)",
+    "string_agg(secret, ',')",
+    "count(DISTINCT a.secret)",
+    "max(id ORDER BY secret)",
+    "extract(year FROM secret)",
+    "substring(secret FROM 1)",
+    "excluded.secret",
+    "line",
+];
+
+/// What may stand for `{t}`, and for `{t2}` under another name.
+const TABLES: &[&str] = &[
+    "accounts a",
+    "accounts a",
+    "open a",
+    "accounts AS a",
+    "(SELECT id, balance FROM accounts) a",
+    "canary a",
+    "public.canary a",
+    "tenet.keys a",
+    "pg_class a",
+    "information_schema.tables a",
+    "bank.rates a",
+    "diary a",
+    "(SELECT * FROM accounts) a",
+    "(SELECT secret AS id FROM canary) a",
+    "accounts a(secret, id)",
+    "accounts a (secret)",
+    "(TABLE canary) a",
+    "canary_touch() a",
+    "public.canary_touch() AS a",
+    "generate_series(1, 2) a",
+    "accounts a JOIN canary ON true",
+    "accounts a CROSS JOIN canary",
+    "accounts a JOIN canary USING (id)",
+    "accounts a NATURAL JOIN canary",
+    "ONLY accounts a",
+    "accounts a TABLESAMPLE SYSTEM (50)",
+    "LATERAL (SELECT * FROM canary) a",
+    "totals a",
+    "\"canary\" a",
+    "\"accounts\" a",
+    "\"Accounts\" a",
+];
+
 /// A source of statements.
 pub struct Sentences {
     rng: Rng,
@@ -257,13 +372,31 @@ impl Sentences {
 
     /// One more.
     pub fn next_one(&mut self) -> String {
-        let mut parts = pieces(self.one_of(SEEDS));
-        for _ in 0..self.rng.usize(0..5) {
+        let framed = self.rng.bool();
+        let text = if framed { self.framed() } else { self.one_of(SEEDS).to_owned() };
+        let mut parts = pieces(&text);
+        for _ in 0..self.rng.usize(0..if framed { 2 } else { 5 }) {
             self.change(&mut parts);
         }
         let mut text = parts.concat();
         if self.rng.u8(0..8) == 0 {
             self.damage(&mut text);
+        }
+        text
+    }
+
+    /// A frame with its places filled, most of them honestly.
+    fn framed(&mut self) -> String {
+        let mut text = self.one_of(FRAMES).to_owned();
+        for (place, list, honest) in [("{e}", EXPRESSIONS, 10), ("{t}", TABLES, 5), ("{t2}", TABLES, 5)] {
+            while text.contains(place) {
+                let most = if self.rng.u8(0..3) == 0 { list.len() } else { honest };
+                let mut filling = list[self.rng.usize(0..most)].to_owned();
+                if place == "{t2}" {
+                    filling = filling.replace(" a", " b");
+                }
+                text = text.replacen(place, &filling, 1);
+            }
         }
         text
     }
