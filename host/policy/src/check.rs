@@ -128,6 +128,11 @@ impl<'g> Checker<'g> {
         let scope = &Scope { with: &tables, ..*scope };
         let names = match &query.body {
             Body::Select(select) => self.select(select, &query.order, &query.locks, scope)?,
+            Body::Query(inner) if !query.order.is_empty() => {
+                let names = self.query(inner, scope)?;
+                query.order.iter().try_for_each(|by| ordered(by, &names, query.order_at))?;
+                names
+            }
             body => {
                 let names = self.body(body, scope)?;
                 // Only what comes out can be ordered by here, and nothing be locked.
@@ -570,6 +575,18 @@ impl<'g> Checker<'g> {
         let mut relations = self.sources(sources, Vec::new(), scope)?;
         relations.insert(0, own);
         Ok(relations)
+    }
+}
+
+/// A query in parentheses and an ORDER BY behind them are one to PostgreSQL, which then finds the
+/// columns of the query's tables. What comes out goes first, and is all that is taken here.
+fn ordered(by: &Expression, names: &Names, at: usize) -> Result<(), Refusal> {
+    let what = "ORDER BY behind a query in parentheses takes what comes out of it by name or number";
+    match by {
+        Expression::Leaf => Ok(()),
+        Expression::Column(name) if names.iter().flatten().any(|known| *known == name.text) => Ok(()),
+        Expression::Column(name) => Err(Refusal::not_understood(name.at, what)),
+        _ => Err(Refusal::not_understood(at, what)),
     }
 }
 

@@ -179,7 +179,8 @@ impl Parser<'_> {
             "null" | "true" | "false" | "current_date" | "current_timestamp" | "current_time" | "localtime"
             | "localtimestamp" => {
                 self.skip();
-                if opens && word.ends_with(['e', 'p']) && self.sign('(') {
+                if opens {
+                    self.skip();
                     if *self.peek() != Kind::Number {
                         return self.refuse("a precision is a number");
                     }

@@ -226,8 +226,9 @@ impl<'t> Parser<'t> {
             let _ = self.word("all") || self.word("distinct");
             body = Body::Both(Box::new(body), Box::new(self.body_part()?));
         }
-        let mut query = Query { with, body, order: Vec::new(), limits: Vec::new(), locks: Vec::new() };
-        query.order = self.order()?;
+        let order_at = self.at();
+        let order = self.order()?;
+        let mut query = Query { with, body, order, order_at, limits: Vec::new(), locks: Vec::new() };
         loop {
             if self.word("limit") {
                 if !self.word("all") {

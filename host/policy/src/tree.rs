@@ -48,6 +48,8 @@ pub(crate) struct Query {
     pub(crate) with: With,
     pub(crate) body: Body,
     pub(crate) order: Vec<Expression>,
+    /// Where ORDER BY stands, or would.
+    pub(crate) order_at: usize,
     /// Of LIMIT, OFFSET and FETCH.
     pub(crate) limits: Vec<Expression>,
     pub(crate) locks: Vec<Lock>,

@@ -216,6 +216,11 @@ fn what_is_not_granted_is_refused_at_its_place() {
         ("VALUES (pg_sleep(1))", "pg_sleep"),
         ("SELECT 'pg_class'::regclass", "regclass"),
         ("SELECT CAST('x' AS regrole)", "regrole"),
+        // PostgreSQL orders the query in the parentheses itself.
+        ("(SELECT id FROM accounts) ORDER BY secret", "secret"),
+        ("((SELECT id FROM accounts)) ORDER BY secret LIMIT 1", "secret"),
+        ("(SELECT id FROM accounts) ORDER BY lower(secret)", "ORDER"),
+        ("SELECT ((SELECT rate FROM bank.rates) ORDER BY paid LIMIT 1) FROM totals", "paid LIMIT"),
         ("SELECT e.pg_sleep FROM (SELECT 1 AS a) e", "pg_sleep"),
     ] {
         let refusal = check(sql, &grants()).expect_err(sql);

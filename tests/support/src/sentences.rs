@@ -266,6 +266,8 @@ const FRAMES: &[&str] = &[
     "INSERT INTO diary (line) SELECT {e}::text FROM {t}",
     "SELECT {e} FROM {t} UNION ALL SELECT {e} FROM {t}",
     "VALUES ({e}), ({e})",
+    "(SELECT a.id FROM {t}) ORDER BY {e}",
+    "SELECT ((SELECT a.id FROM {t}) ORDER BY {e} LIMIT 1) FROM totals",
     "SELECT a.id FROM {t} FOR UPDATE",
 ];
 

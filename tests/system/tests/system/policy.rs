@@ -20,7 +20,7 @@ use crate::support::host::Regions;
 use crate::support::tenet::tenet;
 
 /// How many statements a run of the tests tries.
-const SHORT: u64 = 6_000;
+const SHORT: u64 = 15_000;
 
 /// Minutes and seed of a longer run: `cargo xtask fuzz`.
 const MINUTES: &str = "TENET_TEST_FUZZ_MINUTES";
