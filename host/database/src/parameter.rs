@@ -1,8 +1,10 @@
 use std::error::Error;
 use std::fmt;
+use std::sync::LazyLock;
 
 use bytes::BytesMut;
 use tenet_core::{Fault, Interval, SqlError, SqlState, Statement, Value};
+use tenet_policy::Known;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
 use crate::numeric;
@@ -14,6 +16,9 @@ pub(crate) const EPOCH_MICROS: i64 = 946_684_800_000_000;
 
 /// The most parameters that fit the count of them in a message of the driver.
 const MOST_PARAMETERS: usize = 32_767;
+
+/// Whether texts only read: the same few come with every request.
+static READS: LazyLock<Known<bool>> = LazyLock::new(Known::default);
 
 /// A statement ready to be sent. What can be wrong with it without asking the server has
 /// been found out.
@@ -38,7 +43,7 @@ impl Encoded {
                 format!("a statement has at most {MOST_PARAMETERS} parameters; this one has {}", parameters.len());
             return Err(error("42601", text));
         }
-        let only_reads = tenet_policy::only_reads(&sql);
+        let only_reads = READS.of(&sql, || tenet_policy::only_reads(&sql));
         let parameters = parameters.into_iter().enumerate().map(|(at, value)| encode(at + 1, value));
         Ok(Self { sql, parameters: parameters.collect::<Result<_, _>>()?, only_reads })
     }

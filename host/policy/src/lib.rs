@@ -17,6 +17,7 @@
 
 mod check;
 mod expression;
+mod known;
 mod parser;
 mod policy;
 mod privileges;
@@ -28,6 +29,7 @@ mod words;
 
 use tenet_core::Grants;
 
+pub use known::Known;
 pub use policy::StatementPolicy;
 pub use privileges::privileges;
 pub use refusal::Refusal;

@@ -1,14 +1,10 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{PoisonError, RwLock};
 
 use tenet_core::bundle::Index;
 use tenet_core::{Event, EventError, Grants, Policy, SqlError, SqlState};
 
-/// The most texts of one rule whose verdicts are kept, and the most bytes of them. A rule has a
-/// handful; one that makes a new text for each request is checked each time.
-const MOST_KEPT: usize = 256;
-const MOST_BYTES: usize = 256 << 10;
+use crate::Known;
 
 /// The port `Policy`: what each rule of a bundle is granted, and the verdicts on the texts that
 /// it has sent.
@@ -18,39 +14,26 @@ pub struct StatementPolicy {
 
 struct Rule {
     grants: Grants,
-    known: RwLock<Known>,
-}
-
-#[derive(Default)]
-struct Known {
-    verdicts: HashMap<Box<str>, Option<Box<SqlError>>>,
-    bytes: usize,
+    /// The error of each text that was sent, if it had one.
+    errors: Known<Option<Box<SqlError>>>,
 }
 
 impl StatementPolicy {
     /// The policy of a bundle: each rule has what the index says that it is granted.
     pub fn new(index: &Index) -> Self {
-        let rule = |grants: &Grants| Rule { grants: grants.clone(), known: RwLock::default() };
+        let rule = |grants: &Grants| Rule { grants: grants.clone(), errors: Known::default() };
         Self { rules: index.rules.iter().map(|each| (each.name.clone(), rule(&each.grants))).collect() }
     }
 }
 
 impl Policy for StatementPolicy {
     fn statement(&self, rule: &str, sql: &str) -> Result<(), Box<SqlError>> {
-        let Some(Rule { grants, known }) = self.rules.get(rule) else {
+        let Some(Rule { grants, errors }) = self.rules.get(rule) else {
             let error = SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, "this rule is granted nothing");
             return Err(Box::new(error));
         };
-        if let Some(verdict) = known.read().unwrap_or_else(PoisonError::into_inner).verdicts.get(sql) {
-            return verdict.clone().map_or(Ok(()), Err);
-        }
-        let verdict = crate::check(sql, grants).map(drop).map_err(|refusal| Box::new(refusal.error(sql)));
-        let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
-        if known.verdicts.len() < MOST_KEPT && known.bytes + sql.len() <= MOST_BYTES {
-            known.bytes += sql.len();
-            known.verdicts.insert(sql.into(), verdict.clone().err());
-        }
-        verdict
+        let error = errors.of(sql, || crate::check(sql, grants).err().map(|refusal| Box::new(refusal.error(sql))));
+        error.map_or(Ok(()), Err)
     }
 
     fn event(&self, rule: &str, event: &Event) -> Result<(), EventError> {
