@@ -442,37 +442,42 @@ impl<'g> Checker<'g> {
         self.column(name, scope)
     }
 
+    /// A name alone that is a column's. Where it is certain that somebody here has it, nobody
+    /// further out is meant. A table of which all columns are granted may have it or not: then
+    /// nobody else in sight may have it ungranted.
     fn column(&mut self, name: &Name, scope: &Scope<'_, 'g>) -> Result<(), Refusal> {
-        let (mut next, mut open) = (Some(scope), false);
+        let (mut next, mut possible) = (Some(scope), false);
         while let Some(Scope { relations, outer, .. }) = next {
-            let (mut found, mut tables) = (false, Vec::new());
+            let (mut certain, mut tables) = (false, Vec::new());
             for Relation { of, .. } in *relations {
                 match of {
-                    Of::Rows(Some(names)) => found |= names.contains(&name.text),
-                    Of::Rows(None) => open = true,
+                    Of::Rows(Some(names)) => certain |= names.contains(&name.text),
+                    Of::Rows(None) => possible = true,
                     Of::Table(table, grant) => tables.push((*table, *grant)),
                 }
             }
-            for (table, grant) in &tables {
-                if grant.select.has(&name.text) {
-                    self.touch(table, grant, Verb::Select, name)?;
-                    found = true;
-                }
-            }
-            if found {
-                return Ok(());
-            }
-            if let Some((table, grant)) = tables.first() {
+            certain |= tables.iter().any(|(_, grant)| grant.select.names().any(|named| named == name.text));
+            let without = tables.iter().find(|(_, grant)| !grant.select.has(&name.text));
+            if let (false, Some((table, grant))) = (certain, without) {
                 return match tables.len() {
                     1 => self.touch(table, grant, Verb::Select, name),
                     _ => {
-                        Err(Refusal::not_granted(name.at, format!("no table here has select of {} granted", name.text)))
+                        let what =
+                            format!("select of {table}.{0} is not granted, and {0} alone could be it", name.text);
+                        Err(Refusal::not_granted(name.at, what))
                     }
                 };
             }
+            for (table, grant) in tables.iter().filter(|(_, grant)| grant.select.has(&name.text)) {
+                self.touch(table, grant, Verb::Select, name)?;
+                possible = true;
+            }
+            if certain {
+                return Ok(());
+            }
             next = *outer;
         }
-        if open {
+        if possible {
             return Ok(());
         }
         Err(Refusal::not_understood(name.at, format!("there is no column {} here", name.text)))
@@ -508,8 +513,8 @@ impl<'g> Checker<'g> {
             let relations = [own.clone()];
             let here = &Scope { relations: &relations, outer: Some(scope), with: scope.with };
             self.all(index_filter, here)?;
-            // The row that was to be inserted: the rule's own values.
-            let excluded = Relation { name: Some("excluded".to_owned()), of: Of::Rows(None) };
+            // The row that was to be inserted: PostgreSQL asks for the select of what is read of it.
+            let excluded = Relation { name: Some("excluded".to_owned()), of: Of::Table(table, grant) };
             let relations = [own.clone(), excluded];
             let here = &Scope { relations: &relations, outer: Some(scope), with: scope.with };
             self.set(table, grant, set, here)?;

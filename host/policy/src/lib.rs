@@ -60,7 +60,8 @@ pub fn second_statement(sql: &str) -> Result<Option<usize>, Refusal> {
 ///
 /// The answer may be wrong in one direction only: what is not understood may write. What a text
 /// cannot show, a view or an operator of the team's own schema with a writing function behind
-/// it, is not seen.
+/// it, is not seen; nor is a function that is called as `ROW.NAME`, for which [`check`] wants a
+/// column of that name granted, or all.
 pub fn only_reads(sql: &str) -> bool {
     let Ok(tokens) = token::tokens(sql) else { return false };
     let mut parser = Parser::new(&tokens);

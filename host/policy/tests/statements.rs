@@ -47,6 +47,11 @@ fn what_is_granted_passes_and_is_told() {
         ("SELECT * FROM open", "select open.*"),
         ("SELECT o.whatever, o.* FROM open o", "select open.*, select open.whatever"),
         ("SELECT count(*) FROM accounts", ""),
+        ("SELECT balance, note FROM accounts, (SELECT note FROM open) o", "select accounts.balance, select open.note"),
+        (
+            "SELECT o.id FROM open o WHERE EXISTS (SELECT paid FROM totals WHERE paid > 0)",
+            "select open.id, select totals.paid",
+        ),
         (
             "SELECT sum(paid) AS total, day FROM totals GROUP BY day HAVING sum(paid) > 10 ORDER BY total DESC NULLS LAST LIMIT $1 OFFSET 2",
             "select totals.day, select totals.paid",
@@ -154,6 +159,11 @@ fn what_is_not_granted_is_refused_at_its_place() {
         ("SELECT 1 FROM accounts a JOIN totals t ON a.secret = t.paid", "secret"),
         ("SELECT 1 FROM accounts JOIN totals USING (id)", "id)"),
         ("SELECT id FROM accounts, totals WHERE secret = 1", "secret"),
+        // `open` may have no column of that name, and the other table has.
+        ("SELECT a.id FROM accounts a, open o WHERE secret IS NULL", "secret"),
+        ("SELECT a.id FROM accounts a WHERE EXISTS (SELECT secret FROM open)", "secret"),
+        ("SELECT a.id FROM accounts a JOIN open o ON secret IS NULL", "secret"),
+        ("INSERT INTO accounts (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET balance = excluded.secret", "secret"),
         // It could be a column of the inner table that is not granted.
         ("SELECT (SELECT balance FROM totals) FROM accounts", "balance"),
         ("SELECT x FROM (SELECT secret AS x FROM accounts) s", "secret"),

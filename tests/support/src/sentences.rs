@@ -265,6 +265,7 @@ const FRAMES: &[&str] = &[
     "INSERT INTO accounts AS a (id) SELECT {e}::text FROM {t2} ON CONFLICT (id) DO UPDATE SET balance = 2 WHERE {e} IS NULL RETURNING {e}",
     "INSERT INTO diary (line) SELECT {e}::text FROM {t}",
     "SELECT {e} FROM {t} UNION ALL SELECT {e} FROM {t}",
+    "SELECT a.id FROM {t} WHERE EXISTS (SELECT {e} FROM open o)",
     "VALUES ({e}), ({e})",
     "(SELECT a.id FROM {t}) ORDER BY {e}",
     "SELECT ((SELECT a.id FROM {t}) ORDER BY {e} LIMIT 1) FROM totals",
