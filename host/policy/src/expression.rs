@@ -88,25 +88,17 @@ impl Parser<'_> {
                 Kind::Sign('.') => return self.refuse("a field of a value is not understood"),
                 Kind::Operator(text) if words::is_operator(text) => {
                     self.skip();
-                    if self.is_one_of(&["any", "all", "some"]) {
-                        self.skip();
-                        let inside = self.parenthesised()?;
-                        parts.push(inside);
-                        continue;
+                    if !self.quantified(parts)? {
+                        return Ok(true);
                     }
-                    return Ok(true);
                 }
                 Kind::Operator(text) => return self.refuse(format!("the operator {text} is not understood")),
                 Kind::Word(word) => match word.as_str() {
                     "and" | "or" | "like" | "ilike" | "escape" | "overlaps" => {
                         self.skip();
-                        if self.is_one_of(&["any", "all", "some"]) {
-                            self.skip();
-                            let inside = self.parenthesised()?;
-                            parts.push(inside);
-                            continue;
+                        if !self.quantified(parts)? {
+                            return Ok(true);
                         }
-                        return Ok(true);
                     }
                     "between" => {
                         self.skip();
@@ -158,6 +150,16 @@ impl Parser<'_> {
                 _ => return Ok(false),
             }
         }
+    }
+
+    /// Takes what `= ANY` and its like stand before, if one of them is here.
+    fn quantified(&mut self, parts: &mut Vec<Expression>) -> Result<bool, Refusal> {
+        let is = self.is_one_of(&["any", "all", "some"]);
+        if is {
+            self.skip();
+            parts.push(self.parenthesised()?);
+        }
+        Ok(is)
     }
 
     fn operand(&mut self) -> Result<Expression, Refusal> {
