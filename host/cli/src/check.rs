@@ -46,6 +46,10 @@ pub(crate) async fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     for rule in &rules {
         against_grants(rule, &mut findings);
     }
+    // Nothing is built of rules that ask for more than they are granted.
+    if bundle.check_grants().is_err() {
+        return findings.tell();
+    }
     // Builds the components, holds each against the contract, and lints the schema.
     let folder = args.out.clone().unwrap_or_else(|| built::default_out(&args.bundle));
     let index = built::make(&args.bundle, &folder, OWN_TARGET).await?;
@@ -128,11 +132,10 @@ fn between_rules(rules: &[Surveyed], operations: &[Operation], findings: &mut Fi
             if let Some((table, verb)) = grant.table().filter(|(_, verb)| *verb != "select") {
                 let text = grant.to_string();
                 let column = text.split_once(' ').map_or(table, |(_, object)| object).to_owned();
-                let what = if verb == "insert" { table.to_owned() } else { column };
                 findings.table.push(format!("{:<24} {text}", rule.rule));
                 // Rows that are only inserted meet nobody.
                 if verb != "insert" {
-                    writers.entry(what).or_default().insert(&rule.rule);
+                    writers.entry(column).or_default().insert(&rule.rule);
                 }
             }
         }

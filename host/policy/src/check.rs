@@ -2,8 +2,8 @@
 //!
 //! The schema is not known here, and names are resolved without it. Where PostgreSQL would find
 //! a column depends on which columns the tables have; so a name counts as a table's only if
-//! that column is granted, and is never looked for further out than the first tables in sight:
-//! they may have a column of that name that is not granted.
+//! that column is granted, and is not looked for further out than a table that may have one of
+//! that name which is not granted.
 
 use tenet_core::{Columns, Grants, TableGrant};
 
@@ -277,7 +277,7 @@ impl<'g> Checker<'g> {
                 self.table_use(table);
                 Ok(vec![Relation { name: Some(name), of: Of::Table(table, grant) }])
             }
-            Source::Query { query, alias, lateral, at: _ } => {
+            Source::Query { query, alias, lateral } => {
                 let names = self.query(query, if *lateral { beside } else { scope })?;
                 Ok(vec![rows(alias.as_ref(), names, None)])
             }
@@ -620,12 +620,12 @@ fn rows<'g>(alias: Option<&crate::tree::Alias>, names: Names, function: Option<&
     Relation { name, of: Of::Rows(names.filter(|_| !renamed)) }
 }
 
-/// The name of a column of the result, where it is plain which it has.
+/// The name of a column of the result, where it is plain which it has. Not a call's: that of
+/// `trim(x)` is `btrim`.
 fn label(item: &Item) -> Option<&str> {
     match item {
         Item::One { alias: Some(name), .. }
-        | Item::One { expression: Expression::Column(name) | Expression::Of(_, name), alias: None }
-        | Item::One { expression: Expression::Call(Call { name, .. }), alias: None } => Some(&name.text),
+        | Item::One { expression: Expression::Column(name) | Expression::Of(_, name), alias: None } => Some(&name.text),
         Item::All { .. } | Item::One { .. } => None,
     }
 }

@@ -35,18 +35,20 @@ impl Parser<'_> {
     /// Operands with operators between them, in the order of the text.
     pub(crate) fn expression(&mut self) -> Result<Expression, Refusal> {
         self.deeper_in_place(|parser| {
-            let mut parts = Vec::new();
-            loop {
+            let begins = parser.next;
+            parser.prefixes()?;
+            let is_bare = parser.next == begins;
+            let first = parser.operand()?;
+            let ends = parser.next;
+            let mut parts = vec![first];
+            while parser.infix(&mut parts)? {
                 parser.prefixes()?;
                 parts.push(parser.operand()?);
-                if !parser.infix(&mut parts)? {
-                    break;
-                }
             }
-            Ok(match parts.len() {
-                1 => parts.pop().unwrap_or(Expression::Leaf),
-                _ => Expression::Made(parts),
-            })
+            if is_bare && parser.next == ends {
+                return Ok(parts.pop().unwrap_or(Expression::Leaf));
+            }
+            Ok(Expression::Made(parts))
         })
     }
 
@@ -215,7 +217,7 @@ impl Parser<'_> {
             }
             "row" if opens => {
                 self.skip();
-                self.parenthesised()
+                self.parenthesised().map(|inside| Expression::Made(vec![inside]))
             }
             "interval" if matches!(self.ahead(1), Kind::String(_)) => {
                 self.skip();

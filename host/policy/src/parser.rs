@@ -18,7 +18,7 @@ const DEEPEST: u32 = 40;
 
 pub(crate) struct Parser<'t> {
     tokens: &'t [Token],
-    next: usize,
+    pub(crate) next: usize,
     depth: u32,
     /// Whether something in it writes.
     pub(crate) writes: bool,
@@ -372,7 +372,6 @@ impl<'t> Parser<'t> {
     }
 
     fn source_part(&mut self) -> Result<Source, Refusal> {
-        let at = self.at();
         let lateral = self.word("lateral");
         if self.is_sign('(') {
             self.expect('(')?;
@@ -380,15 +379,15 @@ impl<'t> Parser<'t> {
                 let query = Box::new(self.query()?);
                 self.expect(')')?;
                 let alias = self.alias()?;
-                return Ok(Source::Query { query, alias, lateral, at });
+                return Ok(Source::Query { query, alias, lateral });
             }
             let source = self.source()?;
             self.expect(')')?;
             return match source {
                 // `((SELECT 1)) AS x`
-                Source::Query { query, alias: None, lateral: inner, at } => {
+                Source::Query { query, alias: None, lateral: inner } => {
                     let alias = self.alias()?;
-                    Ok(Source::Query { query, alias, lateral: lateral || inner, at })
+                    Ok(Source::Query { query, alias, lateral: lateral || inner })
                 }
                 Source::Join { .. } if !lateral => match self.alias()? {
                     None => Ok(source),

@@ -27,11 +27,6 @@ impl Refusal {
         Self { kind: Kind::NotGranted, what: what.into(), at }
     }
 
-    /// Whether it is clear what the statement asks for, and that is not granted.
-    pub fn is_about_grants(&self) -> bool {
-        self.kind == Kind::NotGranted
-    }
-
     /// The place that it is about, in bytes from the beginning of the text.
     pub fn at(&self) -> usize {
         self.at

@@ -93,7 +93,7 @@ pub(crate) enum Item {
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
     Table { table: TableName, alias: Option<Alias> },
-    Query { query: Box<Query>, alias: Option<Alias>, lateral: bool, at: usize },
+    Query { query: Box<Query>, alias: Option<Alias>, lateral: bool },
     Function { call: Call, alias: Option<Alias> },
     Join { left: Box<Source>, right: Box<Source>, on: Option<Expression>, using: Vec<Name> },
 }
@@ -164,7 +164,8 @@ pub(crate) struct Call {
 }
 
 /// An expression. How operators bind makes no difference to what is touched, so that they are
-/// not told apart.
+/// not told apart; but a name alone, which may be that of a column of the result, is told from
+/// one with anything beside it.
 #[derive(Clone, Debug)]
 pub(crate) enum Expression {
     /// A value, a parameter, DEFAULT.

@@ -164,6 +164,16 @@ fn what_is_not_granted_is_refused_at_its_place() {
         ("SELECT a.id FROM accounts a WHERE EXISTS (SELECT secret FROM open)", "secret"),
         ("SELECT a.id FROM accounts a JOIN open o ON secret IS NULL", "secret"),
         ("INSERT INTO accounts (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET balance = excluded.secret", "secret"),
+        // With anything beside it, a name in ORDER BY is no column's of the result.
+        ("SELECT 1 AS secret FROM accounts ORDER BY -secret", "secret"),
+        ("SELECT 1 AS secret FROM accounts ORDER BY secret::text", "secret::"),
+        ("SELECT 1 AS secret FROM accounts ORDER BY secret IS NULL", "secret IS"),
+        ("SELECT DISTINCT ON (NOT secret) 1 AS secret FROM accounts", "secret)"),
+        ("SELECT 1 FROM (SELECT -paid FROM totals) s, accounts a WHERE paid = 1", "paid = 1"),
+        ("SELECT 1 FROM (SELECT row(paid) FROM totals) s, accounts a WHERE paid = 1", "paid = 1"),
+        // PostgreSQL calls the first column btrim, and means the table's by the name.
+        ("SELECT trim(id) FROM accounts ORDER BY \"trim\"", "\"trim\""),
+        ("SELECT 1 FROM (SELECT trim(id) FROM accounts) s, accounts a WHERE \"trim\" = 1", "\"trim\" = 1"),
         // It could be a column of the inner table that is not granted.
         ("SELECT (SELECT balance FROM totals) FROM accounts", "balance"),
         ("SELECT x FROM (SELECT secret AS x FROM accounts) s", "secret"),
