@@ -229,7 +229,7 @@ fn checked(
 ) -> Result<Vec<Operation>, Error> {
     let mut checked = Vec::new();
     for (name, operation) in operations {
-        let manifest::Operation { rules, key, read_only, callers, events } = operation;
+        let manifest::Operation { rules, key, read_only, callers, events, secret, shadow } = operation;
         let refuse = |span, why: &str| document.error(span, format!("the operation {} {why}", name.get_ref()));
         if !is_operation(name.get_ref()) {
             let help = "take letters, digits, hyphens, underscores and dots";
@@ -273,11 +273,22 @@ fn checked(
             let why = "is open to some callers only, and nothing vouches for an event's";
             return Err(refuse(event.span(), why).with_help("leave out `callers` or `events`"));
         }
+        for (of, by) in &shadow {
+            if !seen.contains(of.get_ref().as_str()) {
+                let why = format!("has a shadow for {}, which is none of its rules", of.get_ref());
+                return Err(refuse(of.span(), &why).with_help("name on the left a rule of `rules`"));
+            }
+            if !known.iter().any(|known| known.name == *by.get_ref()) {
+                let why = format!("has the shadow {}, and there is no folder rules/{}", by.get_ref(), by.get_ref());
+                return Err(refuse(by.span(), &why).with_help("name on the right a rule of this bundle"));
+            }
+        }
+        let shadow = shadow.into_iter().map(|(of, by)| (of.into_inner(), by.into_inner())).collect();
         let callers = callers.map(|callers| callers.into_iter().map(Spanned::into_inner).collect());
         let rules = rules.into_inner().into_iter().map(Spanned::into_inner).collect();
         let key = key.map(Spanned::into_inner);
         let events = events.into_iter().map(Spanned::into_inner).collect();
-        checked.push(Operation { name: name.into_inner(), rules, key, read_only, callers, events });
+        checked.push(Operation { name: name.into_inner(), rules, key, read_only, callers, events, secret, shadow });
     }
     Ok(checked)
 }

@@ -41,6 +41,10 @@ pub(crate) struct Operation {
     pub(crate) callers: Option<Vec<Spanned<Caller>>>,
     #[serde(default)]
     pub(crate) events: Vec<Spanned<serde_json::Value>>,
+    #[serde(default)]
+    pub(crate) secret: Vec<String>,
+    #[serde(default)]
+    pub(crate) shadow: BTreeMap<Spanned<String>, Spanned<String>>,
 }
 
 /// `rules/NAME/rule.toml`.

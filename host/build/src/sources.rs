@@ -66,7 +66,9 @@ fn collect(directory: &Path, files: &mut BTreeSet<PathBuf>) -> Result<(), Error>
         let entry = entry.map_err(Error::io("read", directory))?;
         let (name, path) = (entry.file_name(), entry.path());
         let built = name == "target" && directory.join("Cargo.toml").is_file();
-        if built || name.as_encoded_bytes().starts_with(b".") {
+        // A rule's tests are nothing of it.
+        let tests = name == "tests" && directory.join("rule.toml").is_file();
+        if built || tests || name.as_encoded_bytes().starts_with(b".") {
             continue;
         }
         if path.is_dir() {

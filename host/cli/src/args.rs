@@ -26,6 +26,16 @@ pub(crate) enum Command {
     /// the bundle that is here, with its operation in `tenet.toml` and a step of the schema
     /// with its table. What is there already is never written over.
     New(NewArgs),
+    /// Run the tests of a bundle: the files `tests/*.toml` of the bundle and of its rules.
+    ///
+    /// Each has a database of its own and runs on the engine, the pipeline, the policy and the SQL
+    /// that a region has. Exits with 1 if one fails.
+    Test(TestArgs),
+    /// Decide the requests of capsules once more, without a database, and show what is not as it
+    /// was.
+    ///
+    /// Exits with 1 if anything is not: verdict, statements, events or log.
+    Replay(ReplayArgs),
     /// Run one operation and print its answer.
     ///
     /// Exits with 0 if the rules accepted, 1 if one rejected, 2 if the request cannot be
@@ -196,6 +206,81 @@ pub(crate) struct GrantArgs {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct TestArgs {
+    /// Tests, or folders with tests; all of the bundle unless given.
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// The folder with `tenet.toml`, which is built first, or of a built bundle.
+    #[arg(long, default_value = ".")]
+    pub(crate) bundle: PathBuf,
+
+    /// Only tests with this in their name.
+    #[arg(long)]
+    pub(crate) filter: Option<String>,
+
+    /// Run them again each time that a source or a test is saved; ends with Ctrl-C.
+    #[arg(long)]
+    pub(crate) watch: bool,
+
+    /// Write what came of a test that failed, or that expects nothing yet, into its file as what is
+    /// expected, and show the difference.
+    #[arg(long)]
+    pub(crate) update: bool,
+
+    /// Show which statements, rejections and events of the rules no test reaches.
+    #[arg(long)]
+    pub(crate) coverage: bool,
+
+    /// Fail where less than this is reached, in percent.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) min_coverage: Option<u8>,
+
+    /// Write the results as JUnit's XML.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+
+    /// Tell the results as JSON, one test a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Tests that run side by side; as many as there are processors unless given.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) jobs: Option<usize>,
+
+    /// Run requests at once in this order of their flights only, as a failed test tells it.
+    #[arg(long, value_name = "TURNS")]
+    pub(crate) schedule: Option<String>,
+
+    /// Print the JSON Schema of test files, and run nothing.
+    #[arg(long)]
+    pub(crate) schema: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReplayArgs {
+    /// Capsules, or folders with capsules.
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// The folder with `tenet.toml`, which is built first, or of a built bundle: its rules decide.
+    #[arg(long, default_value = ".")]
+    pub(crate) bundle: PathBuf,
+
+    /// Put this component in the place of a rule, `NAME=FILE`; where the operation has one rule the
+    /// file is enough. May be given again.
+    #[arg(long = "rule", value_name = "[NAME=]FILE")]
+    pub(crate) rules: Vec<String>,
+
+    /// Replay each so often; each time has to bring the same bytes.
+    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    pub(crate) times: u32,
+
+    /// Make a test of each, a file beside it, in place of replaying it.
+    #[arg(long)]
+    pub(crate) as_test: bool,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct RunArgs {
     /// The operation's name in `tenet.toml`.
     pub(crate) operation: String,
@@ -215,6 +300,10 @@ pub(crate) struct RunArgs {
     /// The folder with `tenet.toml`, which is built first, or of a built bundle.
     #[arg(long, default_value = ".")]
     pub(crate) bundle: PathBuf,
+
+    /// Write a capsule of the request, which `tenet replay` decides once more without a database.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
 
     /// The region to run in.
     #[arg(long, default_value = "us-east-1")]

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
+use tenet_capsule::{Answer, Capsule, Tape};
 use tenet_core::bundle::Index;
 use tenet_core::{Clock, Trace};
 use tenet_events::Buses;
@@ -25,6 +26,7 @@ pub(crate) struct Local {
     region: String,
     api: Api,
     pipeline: Pipeline,
+    index: Index,
 }
 
 impl Local {
@@ -43,7 +45,7 @@ impl Local {
             Arc::new(SystemClock),
             Backoff::default(),
         );
-        Ok(Self { region: region.to_owned(), api, pipeline })
+        Ok(Self { region: region.to_owned(), api, pipeline, index: index.clone() })
     }
 
     /// The region it serves.
@@ -64,13 +66,27 @@ impl Local {
         trace: Option<Trace>,
         time: Duration,
     ) -> anyhow::Result<Handled> {
+        Ok(self.recorded(invocation, caller, trace, time).await?.0)
+    }
+
+    /// The same, with the recording of it; none where there is no such operation.
+    pub(crate) async fn recorded(
+        &self,
+        invocation: Invocation,
+        caller: Option<String>,
+        trace: Option<Trace>,
+        time: Duration,
+    ) -> anyhow::Result<(Handled, Option<Capsule>)> {
         let arrival = Arrival { caller, trace, ..Arrival::now(&SystemClock, &self.region, time)? };
         let request = arrival.request(invocation.operation, invocation.key, invocation.payload);
-        let mut handled = self.pipeline.handle(request).await;
+        let tape = Tape::new();
+        let mut handled = self.pipeline.handle_under(request.clone(), Some(&tape)).await;
         if let Some(pending) = handled.pending.take() {
             self.pipeline.publish(pending, SystemClock.instant() + time).await;
         }
-        Ok(handled)
+        let answer = answer(&handled);
+        let capsule = Capsule::new(&self.index, &request, tape.attempts(), answer, &handled.receipt);
+        Ok((handled, capsule))
     }
 
     /// Answers a direct invocation, JSON text in and out, as the Lambda function does.
@@ -103,4 +119,10 @@ impl Local {
             }
         })
     }
+}
+
+/// What a caller was told, as a capsule has it.
+pub(crate) fn answer(handled: &Handled) -> Answer {
+    let tenet_pipeline::Answer { status, body, repeated, .. } = &handled.answer;
+    Answer { status: status.code(), body: body.clone(), repeated: *repeated }
 }

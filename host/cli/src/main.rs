@@ -16,18 +16,24 @@ mod grant;
 mod inspect;
 mod lint;
 mod local;
+mod metered;
+mod moment;
 mod new;
 mod pack;
 mod payload;
+mod replay;
 mod report;
 mod run;
 mod schema;
+mod script;
 mod serve;
 mod statements;
 mod survey;
 mod template;
+mod testing;
 mod vendored;
 mod waiting;
+mod watching;
 
 use std::process::ExitCode;
 
@@ -50,7 +56,9 @@ async fn main() -> ExitCode {
         Command::Grant(args) => grant::grant(&args),
         Command::New(args) => new::new(&args).map(|()| ExitCode::SUCCESS),
         Command::Pack(args) => pack::pack(&args).await.map(|()| ExitCode::SUCCESS),
+        Command::Replay(args) => replay::replay(&args).await,
         Command::Run(args) => run::run(&args).await,
+        Command::Test(args) => testing::test(&args).await,
         Command::Serve(args) => serve::serve(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::demo(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Schema { command: SchemaCommand::Plan(args) } => schema::plan(&args).await,

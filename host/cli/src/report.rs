@@ -75,6 +75,11 @@ pub(crate) fn show(lines: &[String]) -> anyhow::Result<()> {
     }
 }
 
+/// What an error says, whole and without colours.
+pub(crate) fn text(error: &anyhow::Error) -> String {
+    render(error, ThemeCharacters::ascii(), ThemeStyles::none()).trim_end().to_owned()
+}
+
 /// Tells standard error, with colours and lines where that is a terminal and wants them;
 /// gives the code that the command ends with.
 pub(crate) fn tell(error: &anyhow::Error) -> ExitCode {

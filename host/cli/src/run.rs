@@ -33,9 +33,13 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let events = buses.subscribe(&args.region, EVERY_EVENT)?;
     let host = Local::start(&args.region, &url, &folder, &index, &buses)?;
     let invocation = Invocation { operation: args.operation.clone(), key, payload: args.payload.clone() };
-    let handled = host.handle(invocation, args.caller.clone(), None, TIME).await?;
+    let (handled, capsule) = host.recorded(invocation, args.caller.clone(), None, TIME).await?;
     println!("{}", handled.answer.body);
     eprintln!("{}", summary(&handled));
+    if let (Some(path), Some(capsule)) = (&args.record, &capsule) {
+        crate::replay::write(path, capsule)?;
+        eprintln!("recorded: {}", path.display());
+    }
     for event in events.received() {
         eprintln!("event: {event}");
     }

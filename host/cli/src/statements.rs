@@ -1,5 +1,7 @@
-//! The statements in the sources of rules: strings of Rust that begin as SQL does.
+//! What the sources of rules show without being run: the statements, which are strings that begin
+//! as SQL does, and the codes that are rejected with.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -10,6 +12,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::Lit;
 
 use crate::report::Place;
+use crate::script;
 
 /// How a statement begins, and what one of the kind has further on.
 const BEGINNINGS: [(&str, &str); 5] =
@@ -25,24 +28,74 @@ pub(crate) struct Found {
 
 /// The statements in a rule's folder, in the order of its files.
 pub(crate) fn find(rule: &Path) -> anyhow::Result<Vec<Found>> {
-    let mut files = Vec::new();
-    collect(&rule.join("src"), &mut files)?;
-    files.sort();
     let mut found = Vec::new();
-    for file in files {
-        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        // What is no Rust the compiler tells better.
-        if let Ok(tokens) = TokenStream::from_str(&text) {
-            strings(tokens, &mut |sql, span| {
-                if is_statement(&sql) {
-                    let is_template = sql.contains('{');
-                    let place = Place { name: file.display().to_string(), text: text.clone(), span };
-                    found.push(Found { sql, place, is_template });
-                }
-            });
+    for (file, text) in sources(rule)? {
+        let mut each = |sql: String, span| {
+            if is_statement(&sql) {
+                let is_template = sql.contains('{');
+                let place = Place { name: file.display().to_string(), text: text.clone(), span };
+                found.push(Found { sql, place, is_template });
+            }
+        };
+        if script::Language::of(&file).is_some() {
+            script::strings(&file, &text).into_iter().for_each(|(sql, span)| each(sql, span));
+        } else if let Ok(tokens) = TokenStream::from_str(&text) {
+            // What is no Rust the compiler tells better.
+            strings(tokens, &mut each);
         }
     }
     Ok(found)
+}
+
+/// The codes that a rule's sources reject with: what stands first in `reject(...)` or `reject!(...)`.
+pub(crate) fn codes(rule: &Path) -> anyhow::Result<BTreeSet<String>> {
+    let mut codes = BTreeSet::new();
+    for (file, text) in sources(rule)? {
+        if script::Language::of(&file).is_some() {
+            let strings = script::strings(&file, &text).into_iter();
+            let is_code = |span: &Range<usize>| {
+                text.get(..span.start).is_some_and(|before| before.trim_end().ends_with("reject("))
+            };
+            codes.extend(strings.filter(|(_, span)| is_code(span)).map(|(code, _)| code));
+        } else if let Ok(tokens) = TokenStream::from_str(&text) {
+            rejections(tokens, &mut |code| _ = codes.insert(code));
+        }
+    }
+    Ok(codes)
+}
+
+fn rejections(tokens: TokenStream, each: &mut impl FnMut(String)) {
+    let mut after_reject = false;
+    for token in tokens {
+        let was = std::mem::take(&mut after_reject);
+        match token {
+            TokenTree::Ident(word) => after_reject = word == "reject",
+            TokenTree::Punct(sign) => after_reject = was && sign.as_char() == '!',
+            TokenTree::Group(group) => {
+                if was
+                    && let Some(TokenTree::Literal(literal)) = group.stream().into_iter().next()
+                    && let Lit::Str(code) = Lit::new(literal)
+                {
+                    each(code.value());
+                }
+                rejections(group.stream(), each);
+            }
+            TokenTree::Literal(_) => {}
+        }
+    }
+}
+
+/// The files of a rule's sources with their texts, in order.
+fn sources(rule: &Path) -> anyhow::Result<Vec<(PathBuf, String)>> {
+    let mut files = Vec::new();
+    collect(&rule.join("src"), &mut files)?;
+    files.extend(["rule.js", "rule.py"].map(|name| rule.join(name)).into_iter().filter(|file| file.is_file()));
+    files.sort();
+    let read = |file: PathBuf| {
+        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        Ok((file, text))
+    };
+    files.into_iter().map(read).collect()
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {

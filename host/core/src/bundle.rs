@@ -4,6 +4,7 @@
 //! tests read it. Whatever is not in it, or does not have the digest that it gives, is
 //! refused.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::{Grants, HostSettings, Limits, hex};
 
 /// The version of the format that this code writes and reads.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// The contract that rules are built against.
 pub const CONTRACT: &str = "tenet:rule@1.0.0";
@@ -98,6 +99,14 @@ pub struct Operation {
     pub callers: Option<Vec<Caller>>,
     /// The EventBridge patterns, any one of which makes an event a request for it.
     pub events: Vec<serde_json::Value>,
+    /// What of it nobody is to read who may read recordings: names, for whoever asks why. One
+    /// that names any is recorded sealed, or without values.
+    #[serde(default)]
+    pub secret: Vec<String>,
+    /// By a rule's name the rule that shadows it: run on what a request was told once it is
+    /// answered, and compared.
+    #[serde(default)]
+    pub shadow: BTreeMap<String, String>,
 }
 
 /// One rule.
@@ -177,6 +186,10 @@ impl Index {
                     "the operation {} names the rule {missing}, which the index lacks",
                     operation.name
                 ));
+            }
+            let astray = |(of, by): &(&String, &String)| !operation.rules.contains(of) || index.rule(by).is_none();
+            if let Some((of, by)) = operation.shadow.iter().find(astray) {
+                return fail(format!("the operation {} has {by} shadow {of}, and lacks one of them", operation.name));
             }
         }
         for rule in &index.rules {
@@ -279,6 +292,8 @@ mod tests {
                 read_only: false,
                 callers: None,
                 events: vec![serde_json::json!({"detail": {"amount": [{"numeric": [">", 100.5]}]}})],
+                secret: vec!["card".into()],
+                shadow: BTreeMap::from([("record".into(), "record".into())]),
             }],
             rules: vec![Rule {
                 name: "record".into(),
@@ -319,6 +334,8 @@ mod tests {
         assert!(changed(|i| i.contract_sha256 = "00".into()).contains("another text"));
         assert!(changed(|i| i.operations[0].rules.clear()).contains("no rule"));
         assert!(changed(|i| i.rules[0].name = "other".into()).contains("record"));
+        let shadowed = changed(|i| _ = i.operations[0].shadow.insert("record".into(), "next".into()));
+        assert!(shadowed.contains("next shadow record"), "{shadowed}");
         assert!(changed(|i| i.ceilings.cpu_ms = 1).contains("cpu_ms was passed: 1 allowed, 250 used"));
         assert!(
             changed(|i| {

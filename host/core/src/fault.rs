@@ -135,6 +135,11 @@ impl Fault {
         }
     }
 
+    /// What whoever met it said about it, without the code.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The database's code, where it gave one.
     pub fn sqlstate(&self) -> Option<SqlState> {
         match &self.kind {

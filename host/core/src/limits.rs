@@ -204,6 +204,37 @@ pub struct LimitExceeded {
 }
 
 impl Limit {
+    /// All of them.
+    const ALL: [Self; 22] = [
+        Self::Wall,
+        Self::Cpu,
+        Self::Memory,
+        Self::TableElements,
+        Self::Statements,
+        Self::RowsRead,
+        Self::BytesRead,
+        Self::BytesSent,
+        Self::RowsWritten,
+        Self::BytesWritten,
+        Self::Events,
+        Self::EventBytes,
+        Self::LogLines,
+        Self::LogBytes,
+        Self::OutputBytes,
+        Self::HostCalls,
+        Self::Stack,
+        Self::TransactionRows,
+        Self::TransactionBytes,
+        Self::TransactionAge,
+        Self::Transaction,
+        Self::QueryMemory,
+    ];
+
+    /// The limit of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|limit| limit.name() == name)
+    }
+
     /// The name as it is written in a manifest and in messages.
     pub fn name(self) -> &'static str {
         match self {

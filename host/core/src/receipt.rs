@@ -19,8 +19,15 @@ pub struct Receipt {
     pub statements: u64,
     /// Rows that they read, over all attempts.
     pub rows_read: u64,
+    /// Bytes of values that they read, over all attempts.
+    pub bytes_read: u64,
     /// Rows that they inserted, updated or deleted, over all attempts.
     pub rows_affected: u64,
+    /// Events that the last attempt staged.
+    pub events: u64,
+    /// What the rules of the last attempt computed, where the engine is metered: about one an
+    /// instruction.
+    pub fuel: Option<u64>,
     /// Waiting for the database, over all attempts.
     pub database: Duration,
     /// The part of [`database`](Self::database) in which verdicts were stored and committed.
@@ -50,4 +57,6 @@ pub struct RuleReceipt {
     pub cpu: Duration,
     /// The most linear memory it had, in bytes.
     pub memory_bytes: u64,
+    /// What it computed, where the engine is metered.
+    pub fuel: Option<u64>,
 }

@@ -29,6 +29,9 @@ pub struct RuleCall {
     pub cpu: Duration,
     /// The most linear memory it had, in bytes.
     pub memory_bytes: u64,
+    /// What it computed, in wasmtime's units: about one an instruction, the same each time. Only
+    /// a metered engine counts it.
+    pub fuel: Option<u64>,
 }
 
 /// Every way in which a rule's call can end.

@@ -32,10 +32,10 @@ impl Catalog {
             let client = &connection.client;
             let (mut tables, mut named) = (BTreeMap::<_, BTreeSet<_>>::new(), BTreeSet::new());
             for row in client.query_typed(columns, &[]).await? {
-                tables.entry(name(row.try_get(0)?, row.try_get(1)?)).or_default().insert(row.try_get(2)?);
+                tables.entry(granted(row.try_get(0)?, row.try_get(1)?)).or_default().insert(row.try_get(2)?);
             }
             for row in client.query_typed(sequences, &[]).await? {
-                named.insert(name(row.try_get(0)?, row.try_get(1)?));
+                named.insert(granted(row.try_get(0)?, row.try_get(1)?));
             }
             Ok((tables, named))
         };
@@ -76,6 +76,7 @@ impl fmt::Debug for Catalog {
     }
 }
 
-fn name(schema: String, name: String) -> String {
-    if schema == "public" { name } else { format!("{schema}.{name}") }
+/// The name under which a table or a sequence is granted.
+pub(crate) fn granted(schema: &str, name: &str) -> String {
+    if schema == "public" { name.to_owned() } else { format!("{schema}.{name}") }
 }

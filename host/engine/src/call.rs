@@ -129,7 +129,8 @@ impl Rules for Library {
 
 impl Library {
     async fn run(&self, rule: &str, request: &Request, limits: &Limits, calls: Arc<dyn HostCalls>) -> RuleCall {
-        let not_run = |why: String| RuleCall { ended: Ended::Host(why), cpu: Duration::ZERO, memory_bytes: 0 };
+        let not_run =
+            |why: String| RuleCall { ended: Ended::Host(why), cpu: Duration::ZERO, memory_bytes: 0, fuel: None };
         let Some(pre) = self.rule(rule) else {
             return not_run(format!("no rule is named {rule}"));
         };
@@ -145,6 +146,10 @@ impl Library {
             now: request.now,
         };
         let mut store = self.store(CallState::new(calls, context, limits));
+        let metered = self.engine().is_metered();
+        if metered && let Err(error) = store.set_fuel(u64::MAX) {
+            return not_run(format!("the engine counts no fuel: {error}"));
+        }
         let watch = store.data().watch();
         let payload = v1::Request { payload: request.payload.clone() };
         let mut is_there = false;
@@ -156,11 +161,13 @@ impl Library {
             })
             .await;
         store.data().finish();
+        let fuel = store.get_fuel().ok().filter(|_| metered).map(|left| u64::MAX - left);
         let limiter = &store.data().limiter;
         RuleCall {
             ended: ended::sort(result, limits, limiter.refused(), is_there),
             cpu: watch.elapsed(),
             memory_bytes: limiter.memory_bytes(),
+            fuel,
         }
     }
 

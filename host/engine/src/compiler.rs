@@ -5,12 +5,13 @@ use object::{Object as _, ObjectSection as _};
 use wasmtime::component::{Component, Linker};
 
 use crate::call::CallState;
-use crate::settings::{self, OWN_TARGET, TARGETS};
+use crate::settings::{self, Metering, OWN_TARGET, TARGETS};
 use crate::v1;
 
 /// Compiles rules ahead of time, for this host's target or another one.
 pub struct Compiler {
     target: &'static str,
+    metering: Metering,
     /// Where a component's types are looked at, which only the own target can.
     own: wasmtime::Engine,
     linker: Linker<CallState>,
@@ -28,23 +29,32 @@ pub struct CompileError {
 impl Compiler {
     /// A compiler for one of the [`TARGETS`], whichever of them this host runs on.
     pub fn new(target: &str) -> Result<Self, CompileError> {
+        Self::with(target, Metering::Off)
+    }
+
+    /// A compiler for this host's target and engines that are [`metered`](crate::Engine::metered).
+    pub fn metered() -> Result<Self, CompileError> {
+        Self::with(OWN_TARGET, Metering::On)
+    }
+
+    fn with(target: &str, metering: Metering) -> Result<Self, CompileError> {
         let Some(target) = TARGETS.into_iter().find(|known| *known == target) else {
             let known = TARGETS.join(" and ");
             return Err(CompileError::new(format!("rules are compiled for {known}, and not for {target}")));
         };
         let fail = |error: wasmtime::Error| CompileError::new(format!("cannot compile for {target}")).because(error);
-        let own = settings::pooled(OWN_TARGET, 1)
+        let own = settings::pooled(OWN_TARGET, 1, metering)
             .and_then(|config| wasmtime::Engine::new(&config))
-            .or_else(|_| settings::on_demand(OWN_TARGET).and_then(|config| wasmtime::Engine::new(&config)))
+            .or_else(|_| settings::on_demand(OWN_TARGET, metering).and_then(|config| wasmtime::Engine::new(&config)))
             .map_err(fail)?;
         let linker = v1::linker(&own).map_err(fail)?;
         let foreign = if target == OWN_TARGET {
             None
         } else {
-            let config = settings::on_demand(target).map_err(fail)?;
+            let config = settings::on_demand(target, metering).map_err(fail)?;
             Some(wasmtime::Engine::new(&config).map_err(fail)?)
         };
-        Ok(Self { target, own, linker, foreign })
+        Ok(Self { target, metering, own, linker, foreign })
     }
 
     /// The target triple.
@@ -55,7 +65,7 @@ impl Compiler {
     /// The word of the engines that can load the result: an [`Engine`](crate::Engine) on the
     /// target has it for its own.
     pub fn fingerprint(&self) -> String {
-        settings::fingerprint(self.target)
+        settings::fingerprint(self.target, self.metering)
     }
 
     /// Compiles a component that is a rule: what it imports the host offers, and what it
@@ -156,10 +166,10 @@ mod tests {
             let compiler = Compiler::new(target).unwrap();
             let with =
                 |config: wasmtime::Config| wasmtime::Engine::new(&config).unwrap().precompile_component(EMPTY).unwrap();
-            assert!(compiler.wrote(&with(settings::on_demand(target).unwrap())).unwrap());
-            let native = settings::with_all(wasmtime::Config::new());
+            assert!(compiler.wrote(&with(settings::on_demand(target, Metering::Off).unwrap())).unwrap());
+            let native = settings::with_all(wasmtime::Config::new(), Metering::Off);
             assert!(!compiler.wrote(&with(native)).unwrap());
-            let mut fuel = settings::on_demand(target).unwrap();
+            let mut fuel = settings::on_demand(target, Metering::Off).unwrap();
             fuel.consume_fuel(true);
             assert!(!compiler.wrote(&with(fuel)).unwrap());
             assert!(!compiler.wrote(b"").unwrap() && !compiler.wrote(EMPTY).unwrap());

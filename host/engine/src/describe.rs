@@ -33,6 +33,9 @@ impl Library {
         let limits = Limits { host_calls: 0, ..Limits::default() };
         let context = Context { operation: String::new(), region: String::new(), caller: None, now: Timestamp(0) };
         let mut store = self.store(CallState::new(Arc::new(Nobody), context, &limits));
+        if self.engine().is_metered() {
+            store.set_fuel(u64::MAX).map_err(|error| fail("it has no fuel", Some(error.into_boxed_dyn_error())))?;
+        }
         let watch = store.data().watch();
         let described = watch.guest(async {
             let instance = pre.instantiate_async(&mut store).await?;

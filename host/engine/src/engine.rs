@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::settings::{self, OWN_TARGET};
+use crate::settings::{self, Metering, OWN_TARGET};
 use crate::ticker::Ticker;
 
 /// What rules run on: wasmtime with one set of settings, a pool of instances, and the
 /// ticking that interrupts guests. One serves any number of libraries.
 pub struct Engine {
     wasmtime: wasmtime::Engine,
+    metering: Metering,
     slots: Semaphore,
     _ticker: Ticker,
 }
@@ -29,27 +30,44 @@ impl Engine {
     /// Where so much address space is not to be had, instances are allocated one by one,
     /// which is slower and otherwise the same.
     pub fn new(slots: u32) -> Result<Arc<Self>, EngineError> {
+        Self::with(slots, Metering::Off)
+    }
+
+    /// The same, but that it also counts what rules compute
+    /// ([`RuleCall::fuel`](tenet_core::RuleCall::fuel)): for a harness, since it loads other code.
+    pub fn metered(slots: u32) -> Result<Arc<Self>, EngineError> {
+        Self::with(slots, Metering::On)
+    }
+
+    fn with(slots: u32, metering: Metering) -> Result<Arc<Self>, EngineError> {
         let slots = slots.max(1);
-        let wasmtime = match settings::pooled(OWN_TARGET, slots).and_then(|config| wasmtime::Engine::new(&config)) {
-            Ok(engine) => engine,
-            Err(error) => {
-                tracing::warn!(slots, error = %error.root_cause(), "no pool of instances; allocating on demand");
-                settings::on_demand(OWN_TARGET).and_then(|config| wasmtime::Engine::new(&config)).map_err(|error| {
-                    EngineError { what: "the engine refuses its settings", source: error.into_boxed_dyn_error() }
-                })?
-            }
-        };
+        let wasmtime =
+            match settings::pooled(OWN_TARGET, slots, metering).and_then(|config| wasmtime::Engine::new(&config)) {
+                Ok(engine) => engine,
+                Err(error) => {
+                    tracing::warn!(slots, error = %error.root_cause(), "no pool of instances; allocating on demand");
+                    let config = settings::on_demand(OWN_TARGET, metering);
+                    config.and_then(|config| wasmtime::Engine::new(&config)).map_err(|error| EngineError {
+                        what: "the engine refuses its settings",
+                        source: error.into_boxed_dyn_error(),
+                    })?
+                }
+            };
         let ticking = wasmtime.clone();
         let ticker = Ticker::start(move || ticking.increment_epoch())
             .map_err(|error| EngineError { what: "there is no thread for the ticker", source: error.into() })?;
         let slots = Semaphore::new(usize::try_from(slots).unwrap_or(Semaphore::MAX_PERMITS));
-        Ok(Arc::new(Self { wasmtime, slots, _ticker: ticker }))
+        Ok(Arc::new(Self { wasmtime, metering, slots, _ticker: ticker }))
     }
 
     /// The engine's word for its version and its settings. Compiled rules carry the word
     /// of the engine that they were compiled for, and another engine refuses them.
     pub fn fingerprint(&self) -> String {
-        settings::fingerprint(OWN_TARGET)
+        settings::fingerprint(OWN_TARGET, self.metering)
+    }
+
+    pub(crate) fn is_metered(&self) -> bool {
+        self.metering == Metering::On
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {

@@ -51,9 +51,6 @@ const CODE: &[Setting] = &[
     ("epochs", |config| {
         config.epoch_interruption(true);
     }),
-    ("no-fuel", |config| {
-        config.consume_fuel(false);
-    }),
     ("no-concurrency", |config| {
         config.concurrency_support(false);
     }),
@@ -82,18 +79,26 @@ fn canonical_nan(config: &mut Config) {
 #[cfg(not(feature = "compile"))]
 fn canonical_nan(_: &mut Config) {}
 
+/// Whether what a guest computes is counted, which costs it some time. It is a harness's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Metering {
+    Off,
+    On,
+}
+
 /// The settings for a target, with instances allocated on demand.
-pub(crate) fn on_demand(target: &str) -> wasmtime::Result<Config> {
+pub(crate) fn on_demand(target: &str, metering: Metering) -> wasmtime::Result<Config> {
     let mut config = Config::new();
     config.target(target)?;
-    Ok(with_all(config))
+    Ok(with_all(config, metering))
 }
 
 /// Everything but the target.
-pub(crate) fn with_all(mut config: Config) -> Config {
+pub(crate) fn with_all(mut config: Config, metering: Metering) -> Config {
     for (_, set) in CODE {
         set(&mut config);
     }
+    config.consume_fuel(metering == Metering::On);
     config.max_wasm_stack(WASM_STACK).async_stack_size(STACK);
     config.memory_init_cow(true);
     config.wasm_backtrace_max_frames(NonZeroUsize::new(16));
@@ -102,7 +107,7 @@ pub(crate) fn with_all(mut config: Config) -> Config {
 
 /// The same with a pool of `slots` instances, which costs a third of the time a call
 /// (measured: 38 µs instead of 103 µs for a store, an instance and a query).
-pub(crate) fn pooled(target: &str, slots: u32) -> wasmtime::Result<Config> {
+pub(crate) fn pooled(target: &str, slots: u32, metering: Metering) -> wasmtime::Result<Config> {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
         .total_core_instances(slots.saturating_mul(CORE_INSTANCES))
@@ -119,7 +124,7 @@ pub(crate) fn pooled(target: &str, slots: u32) -> wasmtime::Result<Config> {
         .max_unused_warm_slots(slots)
         // Resetting by PAGEMAP_SCAN needs Linux 6.7, which is newer than Lambda's.
         .pagemap_scan(Enabled::Auto);
-    let mut config = on_demand(target)?;
+    let mut config = on_demand(target, metering)?;
     config.allocation_strategy(pool);
     Ok(config)
 }
@@ -127,11 +132,12 @@ pub(crate) fn pooled(target: &str, slots: u32) -> wasmtime::Result<Config> {
 /// The engine's word for its version, the processor and the settings that compiled code
 /// depends on: `wasmtime-48+x86-64+epochs+...`. The rest of its settings wasmtime compares
 /// itself.
-pub(crate) fn fingerprint(target: &str) -> String {
+pub(crate) fn fingerprint(target: &str, metering: Metering) -> String {
     let version = ModuleVersionStrategy::WasmtimeVersion;
     let processor = PROCESSORS.iter().find(|(known, _)| *known == target).map_or(target, |(_, processor)| *processor);
     let word = format!("wasmtime-{}+{processor}", version.as_str());
-    CODE.iter().fold(word, |word, (name, _)| word + "+" + name)
+    let word = CODE.iter().fold(word, |word, (name, _)| word + "+" + name);
+    word + if metering == Metering::On { "+fuel" } else { "+no-fuel" }
 }
 
 #[cfg(test)]
@@ -141,15 +147,16 @@ mod tests {
     #[test]
     fn the_fingerprint_names_version_processor_and_settings() {
         for (target, processor) in [(X86_64, "x86-64"), (AARCH64, "armv8-a")] {
-            let word = fingerprint(target);
+            let word = fingerprint(target, Metering::Off);
             assert!(word.starts_with(&format!("wasmtime-48+{processor}+epochs+")), "{word}");
-            assert!(word.contains("+canonical-nan"), "{word}");
+            assert!(word.contains("+canonical-nan") && word.ends_with("+no-fuel"), "{word}");
+            assert_ne!(word, fingerprint(target, Metering::On));
         }
     }
 
     #[test]
     fn engines_of_either_kind_can_be_made() {
-        wasmtime::Engine::new(&on_demand(OWN_TARGET).unwrap()).unwrap();
-        wasmtime::Engine::new(&pooled(OWN_TARGET, 2).unwrap()).unwrap();
+        wasmtime::Engine::new(&on_demand(OWN_TARGET, Metering::Off).unwrap()).unwrap();
+        wasmtime::Engine::new(&pooled(OWN_TARGET, 2, Metering::On).unwrap()).unwrap();
     }
 }

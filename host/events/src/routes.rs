@@ -77,7 +77,16 @@ mod tests {
     use super::*;
 
     fn operation(name: &str, events: Vec<Value>) -> Operation {
-        Operation { name: name.into(), rules: vec!["rule".into()], key: None, read_only: false, callers: None, events }
+        Operation {
+            name: name.into(),
+            rules: vec!["rule".into()],
+            key: None,
+            read_only: false,
+            callers: None,
+            events,
+            secret: Vec::new(),
+            shadow: std::collections::BTreeMap::new(),
+        }
     }
 
     #[test]

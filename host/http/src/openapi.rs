@@ -292,6 +292,8 @@ pub(crate) mod tests {
             read_only: false,
             callers: Some(vec![Caller("ann".into())]),
             events: vec![],
+            secret: Vec::new(),
+            shadow: std::collections::BTreeMap::new(),
         };
         let show = Operation {
             name: "show".into(),
@@ -300,6 +302,8 @@ pub(crate) mod tests {
             read_only: true,
             callers: None,
             events: vec![],
+            secret: Vec::new(),
+            shadow: std::collections::BTreeMap::new(),
         };
         Index {
             version: VERSION,

@@ -66,6 +66,8 @@ fn every_fixture_of_the_kinds_that_are_served_goes_through_and_every_other_is_to
         read_only: false,
         callers: None,
         events: vec![pattern],
+        secret: Vec::new(),
+        shadow: std::collections::BTreeMap::new(),
     };
     let routes = Routes::new(&[
         takes("stopped", json!({ "detail": { "state": ["pending"] } })),

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tenet_core::{
-    Blame, CallerId, Claim, Clock, Delivery, Fault, IdempotencyKey, Ledger, Mode, Policy, Publisher, Receipt, Request,
-    Rules, StagedEvent, StoredAnswer, hex,
+    Blame, CallerId, Claim, Clock, Delivery, Fault, IdempotencyKey, Ledger, Mode, Policy, Probe, Publisher, Receipt,
+    Request, Rules, StagedEvent, StoredAnswer, hex,
 };
 use tracing::Span;
 
@@ -44,6 +44,9 @@ pub struct Handled {
     pub receipt: Receipt,
     /// What is left to be published; hand it to [`Pipeline::publish`].
     pub pending: Option<Pending>,
+    /// Why it failed or was given up, where it was: for the log and for a rule's author, never
+    /// for the caller.
+    pub reason: Option<String>,
 }
 
 /// Events of a transaction that is certainly committed.
@@ -96,10 +99,15 @@ impl Pipeline {
     /// Decides a request. Every ending is an answer; the reasons of a failure go to the
     /// log under the reference that the caller is given.
     pub async fn handle(&self, request: Request) -> Handled {
+        self.handle_under(request, None).await
+    }
+
+    /// The same with somebody looking on.
+    pub async fn handle_under(&self, request: Request, probe: Option<&dyn Probe>) -> Handled {
         let is_first = !self.in_use.swap(true, Ordering::Relaxed);
         let operation = self.operations.select(&request.operation);
         let span = summary::span(operation.as_ref().ok().map(|operation| operation.name()), &request);
-        let mut handled = within(&span, pin!(self.decide(&request, operation, &span))).await;
+        let mut handled = within(&span, pin!(self.decide(&request, operation, probe, &span))).await;
         let summary = Summary::new(span, is_first, &handled.answer, &handled.receipt);
         if let Some(pending) = &mut handled.pending {
             pending.summary = Some(summary);
@@ -176,12 +184,19 @@ impl Pipeline {
         Delivered { taken: taken.len(), parked }
     }
 
-    async fn decide(&self, request: &Request, operation: Result<&Selected, String>, span: &Span) -> Handled {
+    async fn decide(
+        &self,
+        request: &Request,
+        operation: Result<&Selected, String>,
+        probe: Option<&dyn Probe>,
+        span: &Span,
+    ) -> Handled {
         let started = self.clock.instant();
         let refuse = |answer| Handled {
             answer,
             receipt: Receipt { elapsed: self.clock.instant() - started, ..Receipt::default() },
             pending: None,
+            reason: None,
         };
         let operation = match operation {
             Ok(operation) => operation,
@@ -203,10 +218,10 @@ impl Pipeline {
         if let Some((rule, _)) = operation.rules.iter().find(|(rule, _)| !self.breaker.admits(rule, started)) {
             return refuse(course.taken_out(rule));
         }
-        self.attempts(&course, span).await
+        self.attempts(&course, probe, span).await
     }
 
-    async fn attempts(&self, course: &Course<'_>, around: &Span) -> Handled {
+    async fn attempts(&self, course: &Course<'_>, probe: Option<&dyn Probe>, around: &Span) -> Handled {
         let request = course.request;
         let trial = Trial {
             rules: self.rules.as_ref(),
@@ -214,6 +229,7 @@ impl Pipeline {
             breaker: &self.breaker,
             clock: self.clock.as_ref(),
             request,
+            probe,
             key: course.key(),
             #[cfg(feature = "mutants")]
             publisher: self.publisher.as_ref(),
@@ -224,10 +240,16 @@ impl Pipeline {
         // Whether an earlier attempt may have committed without our knowing.
         let mut unknown = false;
         let mut lost = Vec::new();
+        let mut why = None;
         loop {
             receipt.attempts += 1;
             let span = tracing::info_span!("attempt", attempt = receipt.attempts);
-            let over = within(&span, pin!(trial.run(self.ledger.open(course.claim()), &mut receipt))).await;
+            let attempt = self.ledger.open(course.claim());
+            let attempt = match probe {
+                Some(probe) => probe.attempt(attempt),
+                None => attempt,
+            };
+            let over = within(&span, pin!(trial.run(attempt, &mut receipt))).await;
             let (answer, pending) = match over {
                 Over::Committed { accepted, body, events } => {
                     let status = if accepted { Status::Accepted } else { Status::Rejected };
@@ -239,6 +261,7 @@ impl Pipeline {
                         self.breaker.failed(rule, self.clock.instant());
                         summary::tell_rule(&request.region, rule, failure.limit);
                     }
+                    why = Some(failure.to_string());
                     (course.failed(&failure, unknown), None)
                 }
                 Over::Again(ended) => {
@@ -258,12 +281,13 @@ impl Pipeline {
                         self.clock.sleep(wait).await;
                         continue;
                     }
+                    why = Some(fault.to_string());
                     (course.given_up(&ended, unknown, receipt.attempts, self.clock.instant()), None)
                 }
             };
             receipt.round_trips = course.round_trips.load(Ordering::Relaxed);
             receipt.elapsed = self.clock.instant() - course.started;
-            return Handled { answer, receipt, pending };
+            return Handled { answer, receipt, pending, reason: why };
         }
     }
 

@@ -138,6 +138,8 @@ mod tests {
                 read_only: false,
                 callers: None,
                 events: vec![],
+                secret: Vec::new(),
+                shadow: std::collections::BTreeMap::new(),
             },
         }
     }

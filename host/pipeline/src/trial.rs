@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use tenet_core::{
-    Attempt, Blame, Clock, Ended, Fault, IdempotencyKey, Limit, LimitExceeded, Limits, LogLevel, Policy, Ran, Receipt,
-    Request, RuleReceipt, Rules, StagedEvent, StoredAnswer, Verdict,
+    Attempt, Blame, Clock, Ended, Fault, HostCalls, IdempotencyKey, Limit, LimitExceeded, Limits, LogLevel, Policy,
+    Probe, Ran, Receipt, Request, RuleReceipt, Rules, StagedEvent, StoredAnswer, Verdict,
 };
 use tracing::Span;
 
@@ -22,6 +22,8 @@ pub(crate) struct Trial<'a> {
     pub(crate) breaker: &'a RuleBreaker,
     pub(crate) clock: &'a dyn Clock,
     pub(crate) request: &'a Request,
+    /// Who looks on.
+    pub(crate) probe: Option<&'a dyn Probe>,
     pub(crate) key: Option<&'a IdempotencyKey>,
     #[cfg(feature = "mutants")]
     pub(crate) publisher: &'a dyn tenet_core::Publisher,
@@ -75,9 +77,12 @@ impl Trial<'_> {
         let shared = Shared::new(attempt);
         receipt.rules.clear();
         let decision = self.decide(&shared, &mut receipt.rules).await;
+        receipt.events = receipt.rules.iter().map(|rule| rule.events).sum();
+        receipt.fuel = receipt.rules.iter().map(|rule| rule.fuel).sum();
         for rule in &receipt.rules {
             receipt.statements += rule.statements;
             receipt.rows_read += rule.rows_read;
+            receipt.bytes_read += rule.bytes_read;
             receipt.rows_affected += rule.rows_affected;
             receipt.computing += rule.cpu;
         }
@@ -127,7 +132,11 @@ impl Trial<'_> {
         let passed = |exceeded: LimitExceeded| Over::Failed(Failure::limit(Some(rule.to_owned()), exceeded));
         let left = self.request.deadline.saturating_duration_since(self.clock.instant());
         let time = limits.wall().min(left);
-        let host = Arc::clone(calls) as Arc<dyn tenet_core::HostCalls>;
+        let host = Arc::clone(calls) as Arc<dyn HostCalls>;
+        let host = match self.probe {
+            Some(probe) => probe.calls(rule, host),
+            None => host,
+        };
         let call = match select(self.rules.call(rule, self.request, limits, host), self.clock.sleep(time)).await {
             Either::Left((call, _)) => call,
             Either::Right(((), call)) => {
@@ -139,6 +148,7 @@ impl Trial<'_> {
         let mut receipt = calls.receipt();
         receipt.cpu = call.cpu;
         receipt.memory_bytes = call.memory_bytes;
+        receipt.fuel = call.fuel;
         receipts.push(receipt);
         let cpu_us = u64::try_from(call.cpu.as_micros()).unwrap_or(u64::MAX);
         tracing::record_all!(span, cpu_us, ended = name_of(&call.ended));

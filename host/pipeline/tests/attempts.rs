@@ -180,7 +180,7 @@ where
         calls: Arc<dyn HostCalls>,
     ) -> BoxFuture<'a, RuleCall> {
         let ended = (self.0)(rule.to_owned(), calls);
-        Box::pin(async { RuleCall { ended: ended.await, cpu: Duration::ZERO, memory_bytes: 0 } })
+        Box::pin(async { RuleCall { ended: ended.await, cpu: Duration::ZERO, memory_bytes: 0, fuel: None } })
     }
 }
 
@@ -276,6 +276,8 @@ where
         read_only,
         callers: (name == "closed").then(|| vec![Caller("ann".into())]),
         events: vec![],
+        secret: Vec::new(),
+        shadow: std::collections::BTreeMap::new(),
     };
     let index = Index {
         version: VERSION,

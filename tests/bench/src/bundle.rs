@@ -34,6 +34,8 @@ pub fn bundle_of(count: usize, folder: &Path, index: &Index) -> anyhow::Result<T
         read_only: true,
         callers: None,
         events: vec![],
+        secret: Vec::new(),
+        shadow: std::collections::BTreeMap::new(),
     });
     let operations = operation.into_iter().collect();
     let made_of = Index { operations, rules, schema: Vec::new(), ..index.clone() };

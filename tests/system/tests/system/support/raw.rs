@@ -75,6 +75,8 @@ pub(crate) fn bundle(names: &[&str]) -> (tempfile::TempDir, Index) {
         read_only: false,
         callers: None,
         events: Vec::new(),
+        secret: Vec::new(),
+        shadow: std::collections::BTreeMap::new(),
     };
     let index = Index {
         version: VERSION,

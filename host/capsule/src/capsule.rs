@@ -1,0 +1,511 @@
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use tenet_core::bundle::{Index, Operation};
+use tenet_core::{IdempotencyKey, Receipt, Timestamp};
+
+use crate::key::unhex;
+use crate::wire::{Event, Fault, Outcome, SqlError, Statement, Stored};
+use crate::{CapsuleError, Key};
+
+/// The version of the format that this code writes and reads.
+pub const VERSION: u32 = 1;
+
+/// A recording of one request: what came, each attempt at it, and the answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Capsule {
+    /// SHA-256 of the component of each rule of the operation, by its name.
+    pub rules: BTreeMap<String, String>,
+    /// The operation as the bundle had it.
+    pub operation: Operation,
+    /// What was asked.
+    pub request: Request,
+    /// Each attempt, in order.
+    pub attempts: Vec<Attempt>,
+    /// What the caller was told.
+    pub answer: Answer,
+    /// What it cost: counts, and microseconds where the name ends in `_us`. Of all that is in a
+    /// capsule only this is another one each time.
+    pub receipt: BTreeMap<String, u64>,
+}
+
+/// What was asked, with all that the host knew of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are those of `tenet_core::Request`")]
+pub struct Request {
+    pub operation: String,
+    pub key: Option<String>,
+    pub source_key: Option<String>,
+    pub payload: String,
+    pub caller: Option<String>,
+    pub region: String,
+    /// Microseconds since 1970.
+    pub now: i64,
+    /// Hexadecimal.
+    pub seed: String,
+}
+
+/// One attempt.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attempt {
+    /// What its rules asked of the host, in order.
+    pub entries: Vec<Entry>,
+    /// How it ended; none where it was dropped.
+    pub ended: Option<Ended>,
+}
+
+/// What a rule asked, and what it was told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields say themselves")]
+pub struct Entry {
+    pub rule: String,
+    #[serde(flatten)]
+    pub call: Call,
+}
+
+/// What a rule can ask.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Call {
+    /// Statements that went to the database in one flight.
+    Run {
+        /// In order.
+        statements: Vec<Statement>,
+        /// What they did.
+        #[serde(flatten)]
+        told: Told,
+    },
+    /// Statements that the host did not send, and the error that the rule was shown.
+    Refused {
+        /// In order; none where the host could not even read them.
+        statements: Vec<Statement>,
+        /// The error.
+        error: SqlError,
+    },
+    /// An event.
+    Publish {
+        /// The event.
+        event: Event,
+        /// Its id, unless it was not taken.
+        id: Option<String>,
+        /// Why it was not taken.
+        refused: Option<String>,
+    },
+    /// A line for the log.
+    Log {
+        /// `debug`, `info`, `warn` or `error`.
+        level: String,
+        /// The line.
+        message: String,
+    },
+    /// So many bytes of the request's random sequence.
+    Random(u32),
+}
+
+/// What came of a flight.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    /// What each statement did.
+    Outcomes(Vec<Outcome>),
+    /// The key had an answer.
+    Answered(Stored),
+    /// Nothing.
+    Fault(Fault),
+}
+
+/// How an attempt was ended, and what came of that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ended {
+    /// What was to be.
+    pub by: End,
+    /// The answer that the key had already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered: Option<Stored>,
+    /// Why it did not come to that, or why that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
+}
+
+/// What an attempt can be ended with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// Commit the output with these events.
+    Accept {
+        /// The output.
+        output: String,
+        /// In order.
+        events: Vec<Event>,
+    },
+    /// Commit this rejection and nothing else.
+    Reject(String),
+    /// Leave nothing.
+    RollBack,
+}
+
+/// What a caller was told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// As an HTTP status code.
+    pub status: u16,
+    /// JSON text.
+    pub body: String,
+    /// Whether it had been stored by an earlier request.
+    pub repeated: bool,
+}
+
+/// How a capsule is written.
+#[derive(Debug)]
+pub enum Secrecy<'a> {
+    /// As it is.
+    Open,
+    /// To be read by whoever has the key.
+    Sealed(&'a Key),
+    /// Without any value that came from the caller, from a row or from a rule: what is left are
+    /// the texts of statements, counts, codes and times. Such a capsule cannot be replayed.
+    LeftOut,
+}
+
+/// The file: one of the two.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    version: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sealed: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    left_out: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    capsule: Option<Capsule>,
+}
+
+impl Capsule {
+    /// The recording of a request; none where the bundle has no such operation.
+    pub fn new(
+        index: &Index,
+        request: &tenet_core::Request,
+        attempts: Vec<Attempt>,
+        answer: Answer,
+        receipt: &Receipt,
+    ) -> Option<Self> {
+        let operation = index.operations.iter().find(|operation| operation.name == request.operation)?;
+        let digest = |name: &String| Some((name.clone(), index.rule(name)?.component.sha256.clone()));
+        Some(Self {
+            rules: operation.rules.iter().filter_map(digest).collect(),
+            operation: operation.clone(),
+            request: Request::of(request),
+            attempts,
+            answer,
+            receipt: Self::costs(receipt),
+        })
+    }
+
+    /// How a capsule of this operation is written: one that keeps something secret with the key,
+    /// or without values where there is none.
+    pub fn secrecy<'a>(operation: &Operation, key: Option<&'a Key>) -> Secrecy<'a> {
+        match key {
+            _ if operation.secret.is_empty() => Secrecy::Open,
+            Some(key) => Secrecy::Sealed(key),
+            None => Secrecy::LeftOut,
+        }
+    }
+
+    /// The capsule as text, the same for equal capsules unless it is sealed.
+    pub fn to_text(&self, secrecy: &Secrecy<'_>) -> Result<String, CapsuleError> {
+        let mut file = File { version: VERSION, sealed: None, left_out: false, capsule: None };
+        match secrecy {
+            Secrecy::Open => file.capsule = Some(self.clone()),
+            Secrecy::Sealed(key) => file.sealed = Some(key.seal(&json(self)?)?),
+            Secrecy::LeftOut => {
+                file.left_out = true;
+                file.capsule = Some(self.without_values());
+            }
+        }
+        Ok(json(&file)? + "\n")
+    }
+
+    /// Reads a capsule; one that is sealed with this key.
+    pub fn parse(text: &str, key: Option<&Key>) -> Result<Self, CapsuleError> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        let invalid = |error: serde_json::Error| {
+            CapsuleError::new(format!("not a capsule: line {}, column {}", error.line(), error.column()))
+        };
+        let Versioned { version } = serde_json::from_str(text).map_err(invalid)?;
+        if version != VERSION {
+            let what = format!("the capsule has version {version}, and this tenet reads version {VERSION}");
+            return Err(CapsuleError::new(what));
+        }
+        let file: File = serde_json::from_str(text).map_err(invalid)?;
+        match (file.capsule, file.sealed, key) {
+            (Some(_), None, _) if file.left_out => {
+                Err(CapsuleError::new("the capsule was written without its values, which its operation keeps secret"))
+            }
+            (Some(capsule), None, _) => Ok(capsule),
+            (None, Some(sealed), Some(key)) => serde_json::from_str(&key.open(&sealed)?).map_err(invalid),
+            (None, Some(_), None) => Err(CapsuleError::sealed("the capsule is sealed, and no key is given")),
+            _ => Err(CapsuleError::new("not a capsule: it has to hold one thing")),
+        }
+    }
+
+    fn without_values(&self) -> Self {
+        let mut capsule = self.clone();
+        let request = &mut capsule.request;
+        request.payload.clear();
+        (request.key, request.source_key, request.caller) = (None, None, None);
+        request.seed.clear();
+        capsule.answer.body.clear();
+        for attempt in &mut capsule.attempts {
+            attempt.entries.iter_mut().for_each(|entry| entry.call.leave_values_out());
+            if let Some(ended) = &mut attempt.ended {
+                match &mut ended.by {
+                    End::Accept { output, events } => {
+                        output.clear();
+                        events.iter_mut().for_each(|event| event.detail.clear());
+                    }
+                    End::Reject(body) => body.clear(),
+                    End::RollBack => {}
+                }
+                ended.answered.iter_mut().for_each(|stored| stored.body.clear());
+                ended.fault.iter_mut().for_each(Fault::leave_values_out);
+            }
+        }
+        capsule
+    }
+
+    /// Of a receipt what a capsule has.
+    fn costs(receipt: &Receipt) -> BTreeMap<String, u64> {
+        let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let each = [
+            ("attempts", u64::from(receipt.attempts)),
+            ("round_trips", u64::from(receipt.round_trips)),
+            ("conflicts", u64::from(receipt.conflicts)),
+            ("unknown_commits", u64::from(receipt.unknown_commits)),
+            ("statements", receipt.statements),
+            ("rows_read", receipt.rows_read),
+            ("bytes_read", receipt.bytes_read),
+            ("rows_written", receipt.rows_affected),
+            ("events", receipt.events),
+            ("database_us", micros(receipt.database)),
+            ("commit_us", micros(receipt.commit)),
+            ("computing_us", micros(receipt.computing)),
+            ("elapsed_us", micros(receipt.elapsed)),
+        ];
+        let fuel = receipt.fuel.map(|fuel| ("fuel", fuel));
+        each.into_iter().chain(fuel).map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}
+
+impl Request {
+    /// Takes down a request.
+    pub fn of(request: &tenet_core::Request) -> Self {
+        let text = |key: &Option<IdempotencyKey>| key.as_ref().map(|key| key.as_str().to_owned());
+        Self {
+            operation: request.operation.clone(),
+            key: text(&request.key),
+            source_key: text(&request.source_key),
+            payload: request.payload.clone(),
+            caller: request.caller.clone(),
+            region: request.region.clone(),
+            now: request.now.micros(),
+            seed: tenet_core::hex(&request.seed),
+        }
+    }
+
+    /// The request again, for a caller who waits until `deadline`.
+    pub fn to_core(&self, deadline: Instant) -> Result<tenet_core::Request, CapsuleError> {
+        let key = |key: &Option<String>| {
+            let key = key.as_ref().map(IdempotencyKey::new).transpose();
+            key.map_err(|error| CapsuleError::new(format!("the capsule's key: {error}")))
+        };
+        let seed = unhex(&self.seed).and_then(|seed| seed.try_into().ok());
+        Ok(tenet_core::Request {
+            operation: self.operation.clone(),
+            key: key(&self.key)?,
+            source_key: key(&self.source_key)?,
+            payload: self.payload.clone(),
+            caller: self.caller.clone(),
+            region: self.region.clone(),
+            now: Timestamp(self.now),
+            seed: seed.ok_or_else(|| CapsuleError::new("the capsule's seed has to have 64 hexadecimal digits"))?,
+            deadline,
+            trace: None,
+        })
+    }
+}
+
+impl Call {
+    fn leave_values_out(&mut self) {
+        let leave_out = |statements: &mut Vec<Statement>| {
+            statements.iter_mut().for_each(|statement| statement.parameters.clear());
+        };
+        match self {
+            Self::Run { statements, told } => {
+                leave_out(statements);
+                match told {
+                    Told::Outcomes(outcomes) => {
+                        for column in outcomes.iter_mut().flat_map(|outcome| &mut outcome.columns) {
+                            column.values = column.values.none();
+                            column.nulls.clear();
+                        }
+                    }
+                    Told::Answered(stored) => stored.body.clear(),
+                    Told::Fault(fault) => fault.leave_values_out(),
+                }
+            }
+            Self::Refused { statements, error } => {
+                leave_out(statements);
+                error.leave_values_out();
+            }
+            Self::Publish { event, .. } => event.detail.clear(),
+            Self::Log { message, .. } => message.clear(),
+            Self::Random(_) => {}
+        }
+    }
+}
+
+impl SqlError {
+    /// Messages of the database quote values, and details quote rows.
+    fn leave_values_out(&mut self) {
+        self.message.clear();
+        self.details.retain(|(name, _)| matches!(name.as_str(), "position" | "statement"));
+    }
+}
+
+impl Fault {
+    fn leave_values_out(&mut self) {
+        match self {
+            Self::Sql(error) => error.leave_values_out(),
+            Self::Conflict { message, .. }
+            | Self::UnknownCommit { message }
+            | Self::Unavailable { message, .. }
+            | Self::Deadline { message }
+            | Self::Other { message, .. } => message.clear(),
+            Self::Limit { .. } => {}
+        }
+    }
+}
+
+fn json(value: &impl Serialize) -> Result<String, CapsuleError> {
+    serde_json::to_string(value).map_err(|error| CapsuleError::new(format!("the capsule cannot be written: {error}")))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::wire::{Column, Value, Values};
+
+    pub(crate) fn capsule() -> Capsule {
+        let statement =
+            Statement { sql: "SELECT a FROM t WHERE b = $1".into(), parameters: vec![Value::Text("SECRET".into())] };
+        let outcome = Outcome {
+            columns: vec![Column { name: "a".into(), values: Values::Text(vec!["SECRET".into()]), nulls: vec![] }],
+            rows: 1,
+            bytes: 6,
+            affected: 1,
+            written: 0,
+        };
+        let error = SqlError {
+            sqlstate: "22P02".into(),
+            message: "SECRET".into(),
+            constraint: None,
+            table: None,
+            column: None,
+            details: vec![("detail".into(), "SECRET".into()), ("position".into(), "3".into())],
+        };
+        let event = Event { source: "s".into(), detail_type: "t".into(), detail: "\"SECRET\"".into() };
+        let stored = Stored { accepted: true, body: "SECRET".into(), digest: "00".repeat(32), now: 1 };
+        let entry = |call| Entry { rule: "r".into(), call };
+        Capsule {
+            rules: BTreeMap::from([("r".into(), "00".into())]),
+            operation: Operation {
+                name: "o".into(),
+                rules: vec!["r".into()],
+                key: None,
+                read_only: false,
+                callers: None,
+                events: vec![],
+                secret: vec!["card".into()],
+                shadow: BTreeMap::new(),
+            },
+            request: Request {
+                operation: "o".into(),
+                key: Some("SECRET".into()),
+                source_key: None,
+                payload: "{\"card\":\"SECRET\"}".into(),
+                caller: Some("SECRET".into()),
+                region: "us-east-1".into(),
+                now: 7,
+                seed: "01".repeat(32),
+            },
+            attempts: vec![
+                Attempt {
+                    entries: vec![
+                        entry(Call::Run { statements: vec![statement.clone()], told: Told::Outcomes(vec![outcome]) }),
+                        entry(Call::Run {
+                            statements: vec![statement.clone()],
+                            told: Told::Fault(Fault::Sql(error.clone())),
+                        }),
+                        entry(Call::Run { statements: vec![], told: Told::Answered(stored.clone()) }),
+                        entry(Call::Refused { statements: vec![statement], error }),
+                        entry(Call::Publish { event: event.clone(), id: None, refused: None }),
+                        entry(Call::Log { level: "info".into(), message: "SECRET".into() }),
+                        entry(Call::Random(16)),
+                    ],
+                    ended: Some(Ended {
+                        by: End::Accept { output: "SECRET".into(), events: vec![event] },
+                        answered: Some(stored),
+                        fault: Some(Fault::Conflict { sqlstate: Some("40001".into()), message: "SECRET".into() }),
+                    }),
+                },
+                Attempt {
+                    entries: vec![],
+                    ended: Some(Ended { by: End::Reject("SECRET".into()), answered: None, fault: None }),
+                },
+            ],
+            answer: Answer { status: 200, body: "SECRET".into(), repeated: false },
+            receipt: BTreeMap::from([("attempts".into(), 2)]),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let text = capsule().to_text(&Secrecy::Open).unwrap();
+        assert_eq!(Capsule::parse(&text, None).unwrap(), capsule());
+        assert_eq!(text, capsule().to_text(&Secrecy::Open).unwrap());
+    }
+
+    #[test]
+    fn nothing_secret_is_in_what_is_sealed_or_left_out() {
+        let key = Key::parse(&"07".repeat(32)).unwrap();
+        let sealed = capsule().to_text(&Secrecy::Sealed(&key)).unwrap();
+        assert!(!sealed.contains("SECRET") && !sealed.contains("SELECT"));
+        assert_eq!(Capsule::parse(&sealed, Some(&key)).unwrap(), capsule());
+        assert!(Capsule::parse(&sealed, None).unwrap_err().is_sealed());
+        let left_out = capsule().to_text(&Secrecy::LeftOut).unwrap();
+        assert!(!left_out.contains("SECRET") && left_out.contains("SELECT a FROM t"), "{left_out}");
+        assert!(Capsule::parse(&left_out, None).unwrap_err().to_string().contains("without its values"));
+    }
+
+    #[test]
+    fn another_version_is_refused_by_name_and_a_damaged_file_is_refused() {
+        let text = capsule().to_text(&Secrecy::Open).unwrap();
+        let other = text.replacen("\"version\":1", "\"version\":2", 1);
+        assert!(Capsule::parse(&other, None).unwrap_err().to_string().contains("version 2"));
+        for bad in ["", "{}", "{\"version\":1}", "{\"version\":1,\"surprise\":true}"] {
+            assert!(Capsule::parse(bad, None).is_err(), "{bad}");
+        }
+        let refused = Capsule::parse(&text[..text.len() / 2], None).unwrap_err().to_string();
+        assert!(!refused.contains("SECRET"), "{refused}");
+    }
+}

@@ -1,0 +1,30 @@
+//! Capsules: recordings of requests.
+//!
+//! A [`Tape`] looks on while a request is decided (it is a [`Probe`](tenet_core::Probe)) and
+//! takes down each attempt: what its rules ran, published, logged and drew, what they were
+//! told, and how it ended. With the request and the answer that makes a [`Capsule`], a file of
+//! JSON in which nothing is rounded. A [`Playback`] is the way back: it is the port `Ledger`, and
+//! answers statements with what the capsule has for them, so that the pipeline, the engine
+//! and the policy decide the request once more and no database is there. [`differences`] says in
+//! what two recordings of one request are not the same.
+//!
+//! What a capsule holds is what the rows held. Where an operation keeps something secret it is
+//! [sealed](Key) or left out: [`Capsule::to_text`] writes no other.
+//!
+//! What this crate must never know: wasmtime, a SQL driver, the pipeline, where files are kept.
+
+mod capsule;
+mod difference;
+mod error;
+mod key;
+mod playback;
+mod tape;
+mod wire;
+
+pub use capsule::{Answer, Attempt, Call, Capsule, End, Ended, Entry, Request, Secrecy, Told, VERSION};
+pub use difference::differences;
+pub use error::CapsuleError;
+pub use key::Key;
+pub use playback::Playback;
+pub use tape::Tape;
+pub use wire::{Column, Event, Fault, Outcome, SqlError, Statement, Stored, Value, Values};

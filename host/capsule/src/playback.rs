@@ -1,0 +1,195 @@
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use tenet_core::{
+    Attempt, BoxFuture, CallerId, Claim, EventId, IdempotencyKey, Keep, Ledger, Outcome, Place, Ran, ReadCap,
+    StagedEvent, Statement, Timestamp,
+};
+
+use crate::CapsuleError;
+use crate::capsule::{self, Call, Capsule, End, Ended, Told};
+use crate::wire;
+
+/// The port `Ledger` over a capsule: the attempts that it has, in their order.
+///
+/// A statement gets what the capsule has for it, wherever in the attempt it stands there: one
+/// that asks the same things in another order is answered. What the capsule does not have is a
+/// fault that no further attempt follows, and is kept to be told.
+pub struct Playback {
+    attempts: Vec<capsule::Attempt>,
+    next: AtomicUsize,
+    /// The statements that the capsule has no answer to.
+    unknown: Arc<Mutex<Vec<wire::Statement>>>,
+}
+
+impl Playback {
+    /// A ledger for one decision of this capsule's request.
+    pub fn new(capsule: &Capsule) -> Self {
+        Self { attempts: capsule.attempts.clone(), next: AtomicUsize::new(0), unknown: Arc::default() }
+    }
+
+    /// The statements that were asked and that the capsule has no answer to.
+    pub fn unknown(&self) -> Vec<wire::Statement> {
+        self.unknown.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What each flight of an attempt asked, and was told.
+struct Flight {
+    statements: Vec<wire::Statement>,
+    told: Told,
+}
+
+struct Played {
+    flights: VecDeque<Flight>,
+    /// Whether the recording had this attempt.
+    is_known: bool,
+    ended: Option<Ended>,
+    unknown: Arc<Mutex<Vec<wire::Statement>>>,
+}
+
+impl Ledger for Playback {
+    fn open(&self, _claim: Claim) -> Box<dyn Attempt> {
+        let attempt = self.attempts.get(self.next.fetch_add(1, Ordering::Relaxed));
+        let flights = attempt.into_iter().flat_map(|attempt| &attempt.entries).filter_map(|entry| match &entry.call {
+            Call::Run { statements, told } => Some(Flight { statements: statements.clone(), told: told.clone() }),
+            _ => None,
+        });
+        Box::new(Played {
+            flights: flights.collect(),
+            is_known: attempt.is_some(),
+            ended: attempt.and_then(|attempt| attempt.ended.clone()),
+            unknown: Arc::clone(&self.unknown),
+        })
+    }
+
+    fn ready(&self, _deadline: Instant) -> BoxFuture<'_, Result<(), tenet_core::Fault>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn staged<'a>(
+        &'a self,
+        _operation: &'a str,
+        _caller: CallerId,
+        _key: &'a IdempotencyKey,
+        _deadline: Instant,
+    ) -> BoxFuture<'a, Result<Vec<StagedEvent>, tenet_core::Fault>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn left<'a>(
+        &'a self,
+        _before: Timestamp,
+        _after: Option<Place>,
+        _deadline: Instant,
+    ) -> BoxFuture<'a, Result<Vec<StagedEvent>, tenet_core::Fault>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn forget<'a>(
+        &'a self,
+        _events: &'a [EventId],
+        _deadline: Instant,
+    ) -> BoxFuture<'a, Result<(), tenet_core::Fault>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn park<'a>(
+        &'a self,
+        _events: &'a [(EventId, String)],
+        _deadline: Instant,
+    ) -> BoxFuture<'a, Result<(), tenet_core::Fault>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn parked(&self, _deadline: Instant) -> BoxFuture<'_, Result<u64, tenet_core::Fault>> {
+        Box::pin(async { Ok(0) })
+    }
+
+    fn expire(&self, _keep: Keep, _deadline: Instant) -> BoxFuture<'_, Result<u64, tenet_core::Fault>> {
+        Box::pin(async { Ok(0) })
+    }
+}
+
+impl Played {
+    fn answer(&mut self, asked: &[wire::Statement]) -> Result<Ran<Vec<Outcome>>, tenet_core::Fault> {
+        if let Some(place) = self.flights.iter().position(|flight| flight.statements == asked) {
+            let flight = self.flights.remove(place);
+            return flight.map_or_else(|| Err(unknown()), |flight| told(&flight.told).unwrap_or_else(damaged));
+        }
+        // The same statements, cut into flights another way.
+        let mut outcomes = Vec::new();
+        for statement in asked {
+            let Some(outcome) = self.flights.iter().find_map(|flight| flight.outcome(statement)) else {
+                self.unknown.lock().unwrap_or_else(PoisonError::into_inner).push(statement.clone());
+                return Err(unknown());
+            };
+            outcomes.push(outcome.to_core().or_else(damaged)?);
+        }
+        Ok(Ran::On(outcomes))
+    }
+
+    fn end(&self, is_the_same: impl Fn(&End) -> bool) -> Result<Ran<()>, tenet_core::Fault> {
+        if !self.is_known {
+            return Err(unknown());
+        }
+        let Some(ended) = self.ended.as_ref().filter(|ended| is_the_same(&ended.by)) else { return Ok(Ran::On(())) };
+        match ended {
+            Ended { answered: Some(stored), .. } => Ok(Ran::Answered(stored.to_core().or_else(damaged)?)),
+            Ended { fault: Some(fault), .. } => Err(fault.to_core().unwrap_or_else(|error| error.into_fault())),
+            _ => Ok(Ran::On(())),
+        }
+    }
+}
+
+impl Attempt for Played {
+    fn run<'a>(
+        &'a mut self,
+        statements: Vec<Statement>,
+        _cap: ReadCap,
+    ) -> BoxFuture<'a, Result<Ran<Vec<Outcome>>, tenet_core::Fault>> {
+        Box::pin(async move { self.answer(&statements.iter().map(From::from).collect::<Vec<_>>()) })
+    }
+
+    fn accept(
+        self: Box<Self>,
+        _output: String,
+        _events: Vec<StagedEvent>,
+    ) -> BoxFuture<'static, Result<Ran<()>, tenet_core::Fault>> {
+        Box::pin(async move { self.end(|by| matches!(by, End::Accept { .. })) })
+    }
+
+    fn reject(self: Box<Self>, _body: String) -> BoxFuture<'static, Result<Ran<()>, tenet_core::Fault>> {
+        Box::pin(async move { self.end(|by| matches!(by, End::Reject(_))) })
+    }
+
+    fn roll_back(self: Box<Self>) -> BoxFuture<'static, Result<Ran<()>, tenet_core::Fault>> {
+        Box::pin(async move { self.end(|by| matches!(by, End::RollBack)) })
+    }
+}
+
+impl Flight {
+    /// What one of its statements did.
+    fn outcome(&self, statement: &wire::Statement) -> Option<&wire::Outcome> {
+        let Told::Outcomes(outcomes) = &self.told else { return None };
+        self.statements.iter().zip(outcomes).find(|(asked, _)| *asked == statement).map(|(_, outcome)| outcome)
+    }
+}
+
+fn told(told: &Told) -> Result<Result<Ran<Vec<Outcome>>, tenet_core::Fault>, CapsuleError> {
+    Ok(match told {
+        Told::Outcomes(outcomes) => Ok(Ran::On(outcomes.iter().map(wire::Outcome::to_core).collect::<Result<_, _>>()?)),
+        Told::Answered(stored) => Ok(Ran::Answered(stored.to_core()?)),
+        Told::Fault(fault) => Err(fault.to_core()?),
+    })
+}
+
+fn unknown() -> tenet_core::Fault {
+    tenet_core::Fault::other(None, "the recording has no answer to it")
+}
+
+fn damaged<T>(error: CapsuleError) -> Result<T, tenet_core::Fault> {
+    Err(error.into_fault())
+}

@@ -1,0 +1,424 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use tenet_capsule::{Attempt, Capsule, End, Playback};
+use tenet_core::Receipt;
+use tenet_database::{Contents, Tables};
+use tenet_pipeline::{Answer, Backoff, Handled};
+
+use super::coverage::Reached;
+use super::explorer::{Explorer, Schedule};
+use super::file::{Ask, AtMost, Change, Expected, Target, TestFile, What};
+use super::injected::Injected;
+use super::json::{Json, Row, row};
+use super::site::{Hosts, Rig, Site};
+use super::transcript;
+
+/// One test that was run.
+#[derive(Debug)]
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) about: Option<String>,
+    pub(crate) took: Duration,
+    /// What is not as it has to be; none where it passed.
+    pub(crate) failures: Vec<String>,
+    /// What was asked, with what it did, for whoever reads why it failed.
+    pub(crate) told: Vec<String>,
+    /// What is worth knowing although it passed.
+    pub(crate) notes: Vec<String>,
+    /// What has to be added to the command that repeats it.
+    pub(crate) schedule: Option<Schedule>,
+    pub(crate) actual: Actual,
+    pub(crate) reached: Reached,
+}
+
+/// What came of it: what is expected once somebody says that this is right.
+#[derive(Debug, Default)]
+pub(crate) struct Actual {
+    /// By step; none for those that are no single request.
+    pub(crate) steps: Vec<Option<ActualStep>>,
+    pub(crate) rows: BTreeMap<String, Change>,
+    /// Whether the rows are not what they have to be.
+    pub(crate) rows_are_unmet: bool,
+}
+
+/// What came of a step.
+#[derive(Debug)]
+pub(crate) struct ActualStep {
+    pub(crate) answer: Answer,
+    pub(crate) reason: Option<String>,
+    pub(crate) events: Vec<Json>,
+    /// Whether the verdict, or the events, are not what they have to be.
+    pub(crate) verdict_is_unmet: bool,
+    pub(crate) events_are_unmet: bool,
+}
+
+impl Case {
+    pub(crate) fn new(name: &str, about: Option<&str>) -> Self {
+        Self {
+            name: name.to_owned(),
+            about: about.map(str::to_owned),
+            took: Duration::ZERO,
+            failures: Vec::new(),
+            told: Vec::new(),
+            notes: Vec::new(),
+            schedule: None,
+            actual: Actual::default(),
+            reached: Reached::default(),
+        }
+    }
+
+    /// Whether all was as it has to be.
+    pub(crate) fn has_passed(&self) -> bool {
+        self.failures.is_empty()
+    }
+
+    /// Runs a test on a rig, or over its recording. What breaks on the way is a failure of it.
+    pub(crate) async fn run(
+        site: &Site,
+        rig: Option<&Rig>,
+        name: &str,
+        file: &TestFile,
+        only: Option<&Schedule>,
+    ) -> Self {
+        let started = Instant::now();
+        let mut case = Self::new(name, file.about.as_deref());
+        let done = match (&file.recorded, rig) {
+            (Some(path), _) => case.run_recorded(site, path, file).await,
+            (None, Some(rig)) => case.run_on(site, rig, file, only).await,
+            (None, None) => Err(anyhow::anyhow!("there is no database for it")),
+        };
+        if let Err(error) = done {
+            case.failures.push(format!("{error:#}"));
+        }
+        case.took = started.elapsed();
+        case
+    }
+
+    async fn run_on(&mut self, site: &Site, rig: &Rig, file: &TestFile, only: Option<&Schedule>) -> anyhow::Result<()> {
+        rig.tables.restore(&rig.base).await.context("the tables could not be emptied")?;
+        for (table, rows) in &file.given {
+            for row in rows {
+                let Json::Object(members) = row else { continue };
+                let columns: Vec<String> = members.iter().map(|(name, _)| name.clone()).collect();
+                let given = rig.tables.give(table, &columns, &format!("[{row}]")).await?;
+                given.with_context(|| format!("given.{table}: {row} cannot be a row"))?;
+            }
+        }
+        let before = rig.tables.contents().await?;
+        let hosts = site.hosts(rig, Backoff::default())?;
+        for (number, step) in file.steps.iter().enumerate() {
+            match &step.what {
+                What::Ask(ask, expected) => {
+                    self.step(site, &hosts, number, ask, expected).await?;
+                }
+                What::Relay => {
+                    hosts.relay(&site.index).await?;
+                    self.told.push(format!("step {}: the relay", number + 1));
+                    self.actual.steps.push(None);
+                }
+                What::Together { asks, schedules } => {
+                    let explorer = Explorer { site, rig, asks, most: *schedules };
+                    let explored = explorer.explore(only).await?;
+                    self.notes.push(format!("step {}: {explored}", number + 1));
+                    if let Some(anomaly) = explored.anomaly {
+                        self.fail(number, "what comes of the requests at once comes of no order of them");
+                        self.failures.extend(anomaly.lines);
+                        self.schedule = Some(anomaly.schedule);
+                    }
+                    for ask in asks {
+                        self.ask(site, &hosts, number, ask).await?;
+                    }
+                    self.actual.steps.push(None);
+                }
+            }
+        }
+        let after = rig.tables.contents().await?;
+        self.actual.rows = changes(&rig.tables, &before, &after);
+        if let Some(expected) = &file.rows {
+            let unmet = self.unmet_rows(&rig.tables, expected).await?;
+            self.actual.rows_are_unmet = !unmet.is_empty();
+            self.failures.extend(unmet);
+        }
+        Ok(())
+    }
+
+    async fn run_recorded(&mut self, site: &Site, path: &std::path::Path, file: &TestFile) -> anyhow::Result<()> {
+        let capsule = crate::replay::read(path)?;
+        for (number, step) in file.steps.iter().enumerate() {
+            let What::Ask(ask, expected) = &step.what else {
+                self.fail(number, "a recording has one request in it");
+                continue;
+            };
+            let playback = Arc::new(Playback::new(&capsule));
+            let hosts = site.over(Arc::clone(&playback) as _, Backoff::default())?;
+            let request = Ask { seed: crate::replay::seed(&capsule)?, ..(**ask).clone() };
+            self.step(site, &hosts, number, &request, expected).await?;
+            for statement in playback.unknown() {
+                self.fail(number, &format!("the recording has no answer to {statement}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, step: usize, what: &str) {
+        self.failures.push(format!("step {}: {what}", step + 1));
+    }
+
+    /// Asks, and takes down what it did.
+    async fn ask(
+        &mut self,
+        site: &Site,
+        hosts: &Hosts,
+        number: usize,
+        ask: &Ask,
+    ) -> anyhow::Result<(Handled, Vec<Attempt>)> {
+        let probe = Injected::new(ask.fault.clone(), None);
+        let handled = hosts.ask(ask, &probe).await?;
+        let attempts = probe.tape.attempts();
+        let name = match &ask.target {
+            Target::Operation(name) => name.clone(),
+            Target::Rule(rule) => format!("rule {rule}"),
+        };
+        let status = handled.answer.status.code();
+        self.told.push(format!("step {}: {name} in {} -> {status} {}", number + 1, ask.region, handled.answer.body));
+        if let Some(reason) = &handled.reason {
+            self.told.push(format!("  because {reason}"));
+        }
+        self.told.extend(transcript::lines(&attempts).into_iter().map(|line| format!("  {line}")));
+        self.reached.add(site, ask, &handled, &attempts);
+        Ok((handled, attempts))
+    }
+
+    async fn step(
+        &mut self,
+        site: &Site,
+        hosts: &Hosts,
+        number: usize,
+        ask: &Ask,
+        expected: &Expected,
+    ) -> anyhow::Result<()> {
+        let (handled, attempts) = self.ask(site, hosts, number, ask).await?;
+        let unmet = unmet_verdict(expected, &handled);
+        let verdict_is_unmet = !unmet.is_empty();
+        unmet.iter().for_each(|what| self.fail(number, what));
+        let events = events(&handled, &attempts);
+        let mut events_are_unmet = false;
+        if let Some(wanted) = &expected.events {
+            for what in Json::List(wanted.clone()).unmet(&Json::List(events.clone())) {
+                self.fail(number, &format!("events: {what}"));
+                events_are_unmet = true;
+            }
+        }
+        for what in above(&expected.at_most, &handled.receipt) {
+            self.fail(number, &what);
+        }
+        self.actual.steps.push(Some(ActualStep {
+            answer: handled.answer,
+            reason: handled.reason,
+            events,
+            verdict_is_unmet,
+            events_are_unmet,
+        }));
+        Ok(())
+    }
+
+    /// Where the changes are not those that are expected.
+    async fn unmet_rows(&self, tables: &Tables, expected: &BTreeMap<String, Change>) -> anyhow::Result<Vec<String>> {
+        let mut unmet = Vec::new();
+        let nothing = Change::default();
+        let names: BTreeSet<&String> = self.actual.rows.keys().chain(expected.keys()).collect();
+        for table in names {
+            let (wanted, found) = (expected.get(table), self.actual.rows.get(table).unwrap_or(&nothing));
+            let wanted = wanted.unwrap_or(&nothing);
+            let kinds = [
+                ("added", &wanted.added, &found.added, false),
+                ("changed", &wanted.changed, &found.changed, true),
+                ("gone", &wanted.gone, &found.gone, false),
+            ];
+            for (kind, wanted, found, in_whole) in kinds {
+                let place = format!("rows.{table}.{kind}");
+                let mut left: Vec<&Json> = found.iter().collect();
+                for written in wanted {
+                    let normal = match tables.normal(table, &written.to_string()).await? {
+                        Ok(normal) => Json::parse(&normal).unwrap_or(Json::Null),
+                        Err(error) => {
+                            unmet.push(format!("{place}: {written} cannot be a row: {error}"));
+                            continue;
+                        }
+                    };
+                    // Only what is written is asked for.
+                    let named = row(written);
+                    if let Some(unknown) = named.keys().find(|name| normal.get(name).is_none()) {
+                        unmet.push(format!("{place}: there is no column {unknown}"));
+                        continue;
+                    }
+                    let normal: Row = row(&normal).into_iter().filter(|(name, _)| named.contains_key(name)).collect();
+                    let is_it = |found: &&Json| {
+                        let found = row(found);
+                        let has =
+                            |(name, value): (&String, &Json)| found.get(name).is_some_and(|found| value.is(found));
+                        normal.iter().all(has) && (!in_whole || found.keys().all(|name| normal.contains_key(name)))
+                    };
+                    match left.iter().position(is_it) {
+                        Some(place) => drop(left.remove(place)),
+                        None => unmet.push(format!("{place}: expected {written}, and there is none")),
+                    }
+                }
+                unmet.extend(left.into_iter().map(|found| format!("{place}: found {found}, which is not expected")));
+            }
+        }
+        Ok(unmet)
+    }
+}
+
+fn unmet_verdict(expected: &Expected, handled: &Handled) -> Vec<String> {
+    let Answer { body, repeated, .. } = &handled.answer;
+    let status = handled.answer.status.code();
+    let mut unmet = Vec::new();
+    let because = handled.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let mut wants = |wanted: u16, word: &str| {
+        let is = status == wanted;
+        if !is {
+            unmet.push(format!("expected {word}, and the answer is {status} {body}{because}"));
+        }
+        is
+    };
+    let json = || Json::parse(body).unwrap_or(Json::Null);
+    let mut places = Vec::new();
+    if let Some(accept) = &expected.accept {
+        if wants(200, "to be accepted") && !matches!(accept, Json::Bool(true)) {
+            places = accept.unmet(&json());
+        }
+    } else if let Some(output) = &expected.output {
+        if wants(200, "to be accepted") && output != body {
+            places = vec![format!("expected the output {output}, found {body}")];
+        }
+    } else if let Some(reject) = &expected.reject {
+        if wants(422, "to be rejected") {
+            let wanted = match reject {
+                Json::Text(_) => Json::Object(vec![("code".to_owned(), reject.clone())]),
+                other => other.clone(),
+            };
+            places = wanted.unmet(&json());
+        }
+    } else if let Some(fail) = &expected.fail {
+        let reason = handled.reason.as_deref().unwrap_or_default();
+        if wants(500, "to fail") && !reason.contains(fail.as_str()) {
+            places = vec![format!("expected to fail because of {fail:?}, found {reason:?}")];
+        }
+    } else if let Some(code) = &expected.unavailable {
+        if wants(503, "to be unavailable") {
+            places = Json::Object(vec![("code".to_owned(), Json::Text(code.clone()))]).unmet(&json());
+        }
+    }
+    if let Some(wanted) = expected.status {
+        wants(wanted, &format!("the status {wanted}"));
+    }
+    unmet.extend(places);
+    if let Some(wanted) = expected.repeated.filter(|wanted| wanted != repeated) {
+        let word = |repeated| if repeated { "a stored answer" } else { "an answer of its own" };
+        unmet.push(format!("expected {}, found {}", word(wanted), word(*repeated)));
+    }
+    unmet
+}
+
+/// The events that a request has left. A stored answer leaves none: they came with the first.
+fn events(handled: &Handled, attempts: &[Attempt]) -> Vec<Json> {
+    let ended = attempts.iter().rev().filter_map(|attempt| attempt.ended.as_ref());
+    let accepted = ended.filter_map(|ended| match &ended.by {
+        End::Accept { events, .. } => Some(events),
+        _ => None,
+    });
+    let is_own = handled.answer.status.code() == 200 && !handled.answer.repeated;
+    let last = accepted.take(1).filter(|_| is_own).flatten();
+    let text = |text: &str| Json::Text(text.to_owned());
+    last.map(|event| {
+        Json::Object(vec![
+            ("source".to_owned(), text(&event.source)),
+            ("detail-type".to_owned(), text(&event.detail_type)),
+            ("detail".to_owned(), Json::parse(&event.detail).unwrap_or(Json::Null)),
+        ])
+    })
+    .collect()
+}
+
+/// What a request has cost above what it may.
+fn above(most: &AtMost, receipt: &Receipt) -> Vec<String> {
+    let each = [
+        ("attempts", most.attempts, u64::from(receipt.attempts)),
+        ("statements", most.statements, receipt.statements),
+        ("round_trips", most.round_trips, u64::from(receipt.round_trips)),
+        ("rows_read", most.rows_read, receipt.rows_read),
+        ("bytes_read", most.bytes_read, receipt.bytes_read),
+        ("rows_written", most.rows_written, receipt.rows_affected),
+        ("events", most.events, receipt.events),
+        ("fuel", most.fuel, receipt.fuel.unwrap_or_default()),
+    ];
+    let above = |(name, most, used): (&str, Option<u64>, u64)| {
+        let most = most.filter(|most| used > *most)?;
+        Some(format!("at_most.{name}: {most} allowed, {used} used"))
+    };
+    each.into_iter().filter_map(above).collect()
+}
+
+/// What has changed, by table. A table without a primary key has rows that come and go.
+fn changes(tables: &Tables, before: &Contents, after: &Contents) -> BTreeMap<String, Change> {
+    let rows = |contents: &Contents| -> BTreeMap<String, Vec<Json>> {
+        let parsed = |rows: &[String]| rows.iter().filter_map(|row| Json::parse(row)).collect();
+        contents.rows().map(|(table, rows)| (table.to_owned(), parsed(rows))).collect()
+    };
+    let (before, after) = (rows(before), rows(after));
+    let mut changes = BTreeMap::new();
+    for table in tables.names() {
+        let none = Vec::new();
+        let (old, new) = (before.get(table).unwrap_or(&none), after.get(table).unwrap_or(&none));
+        let key = tables.key(table);
+        let key_of = |json: &Json| -> Vec<String> {
+            let row = row(json);
+            key.iter().map(|name| row.get(name).map(ToString::to_string).unwrap_or_default()).collect()
+        };
+        let mut change = Change::default();
+        let mut gone: Vec<&Json> = old.iter().collect();
+        for now in new {
+            let same =
+                gone.iter().position(|was| if key.is_empty() { *was == now } else { key_of(was) == key_of(now) });
+            let Some(place) = same else {
+                change.added.push(now.clone());
+                continue;
+            };
+            let was = row(gone.remove(place));
+            let changed = |(name, value): &(String, Json)| was.get(name) != Some(value);
+            let now: Vec<_> = row(now).into_iter().collect();
+            if now.iter().any(changed) {
+                let kept = now.into_iter().filter(|member| key.contains(&member.0) || changed(member));
+                change.changed.push(Json::Object(kept.collect()));
+            }
+        }
+        change.gone = gone.into_iter().cloned().collect();
+        if !(change.added.is_empty() && change.changed.is_empty() && change.gone.is_empty()) {
+            changes.insert(table.to_owned(), change);
+        }
+    }
+    changes
+}
+
+/// A capsule that is a test by itself: the rules of now have to do what they did then.
+pub(crate) async fn replay(site: &Site, name: &str, capsule: &Capsule) -> Case {
+    let started = Instant::now();
+    let mut case = Case::new(name, None);
+    match crate::replay::again(site, capsule).await {
+        Ok(replayed) => {
+            case.failures = tenet_capsule::differences(capsule, &replayed.capsule);
+            let unknown =
+                replayed.unknown.iter().map(|statement| format!("the recording has no answer to {statement}"));
+            case.failures.extend(unknown);
+            case.told = transcript::lines(&replayed.capsule.attempts);
+        }
+        Err(error) => case.failures.push(format!("{error:#}")),
+    }
+    case.took = started.elapsed();
+    case
+}

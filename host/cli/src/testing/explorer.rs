@@ -1,0 +1,413 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tenet_core::Probe;
+use tenet_database::Contents;
+use tenet_pipeline::Backoff;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
+
+use super::file::{Ask, FaultText};
+use super::injected::{Injected, Turn, Turns, Waits};
+use super::json::Json;
+use super::site::{Rig, Site};
+use super::transcript;
+
+/// Runs requests at once in every order of their statements and commits, and holds what comes of
+/// each order against what comes of the requests one after the other.
+///
+/// Each request waits before each of its flights; whose turn it is is chosen, one at a time, and
+/// the next choice is made when that flight is over. A flight that waits for a lock of another
+/// request ends the run: PostgreSQL cannot go on there, and DSQL, which has no locks, would let
+/// both pass and fail the later commit, which is what an injected conflict stands for.
+pub(crate) struct Explorer<'a> {
+    pub(crate) site: &'a Site,
+    pub(crate) rig: &'a Rig,
+    pub(crate) asks: &'a [Ask],
+    /// The most orders that are run.
+    pub(crate) most: u32,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(crate) struct Explored {
+    /// Orders that were run to their end, and those of them with an injected conflict.
+    pub(crate) run: u32,
+    pub(crate) with_conflict: u32,
+    /// Orders that ended at a lock.
+    pub(crate) pruned: u32,
+    /// Whether there were more than was asked for.
+    pub(crate) is_cut: bool,
+    /// The first order whose outcome is none of the requests one after the other.
+    pub(crate) anomaly: Option<Anomaly>,
+}
+
+/// An order of flights in which something comes out that no order of requests brings.
+#[derive(Debug)]
+pub(crate) struct Anomaly {
+    pub(crate) schedule: Schedule,
+    pub(crate) lines: Vec<String>,
+}
+
+/// Whose turn it was, one after the other: `1 2 1! 2` is a flight of the first request, one of
+/// the second, one of the first that met a conflict, one of the second.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Schedule(Vec<(usize, Turn)>);
+
+/// What came of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Outcome {
+    /// Status and body, by request.
+    answers: Vec<(u16, String)>,
+    /// The rows of the bundle's tables.
+    rows: BTreeMap<String, Vec<String>>,
+    /// In no order.
+    events: Vec<String>,
+}
+
+/// One run.
+struct Run {
+    /// What was chosen, and what could have been in its place.
+    choices: Vec<((usize, Turn), Vec<usize>)>,
+    /// None where it ended at a lock.
+    outcome: Option<Outcome>,
+    transcripts: Vec<Vec<String>>,
+}
+
+impl Explorer<'_> {
+    /// Runs the orders, or the one that is given, and leaves the tables as they were.
+    pub(crate) async fn explore(&self, only: Option<&Schedule>) -> anyhow::Result<Explored> {
+        let before = self.rig.tables.contents().await?;
+        let serial = self.serial(&before).await?;
+        let mut explored = Explored::default();
+        if let Some(only) = only {
+            let run = self.run(&before, only).await?;
+            explored.count(&run, &serial);
+            self.rig.tables.restore(&before).await?;
+            return Ok(explored);
+        }
+        // All orders first, then with a conflict at each place of each.
+        for inject in [false, true] {
+            let mut left = vec![Schedule::default()];
+            while let Some(prefix) = left.pop() {
+                if explored.run + explored.pruned >= self.most {
+                    explored.is_cut = true;
+                    break;
+                }
+                let run = self.run(&before, &prefix).await?;
+                left.extend(run.others(prefix.0.len(), inject));
+                // What has no conflict was counted the first time.
+                if !inject || prefix.has_conflict() {
+                    explored.count(&run, &serial);
+                }
+                if explored.anomaly.is_some() {
+                    self.rig.tables.restore(&before).await?;
+                    return Ok(explored);
+                }
+            }
+        }
+        self.rig.tables.restore(&before).await?;
+        Ok(explored)
+    }
+
+    /// What comes of the requests in each order, one after the other.
+    async fn serial(&self, before: &Contents) -> anyhow::Result<Vec<(Vec<usize>, Outcome)>> {
+        let mut outcomes = Vec::new();
+        for order in orders(self.asks.len()) {
+            self.rig.tables.restore(before).await?;
+            let hosts = self.site.hosts(self.rig, at_once())?;
+            let mut answers = vec![(0, String::new()); self.asks.len()];
+            for who in &order {
+                let (Some(ask), Some(answer)) = (self.asks.get(*who), answers.get_mut(*who)) else { continue };
+                let handled = hosts.ask(ask, &Injected::new(FaultText::default(), None)).await?;
+                *answer = (handled.answer.status.code(), handled.answer.body);
+            }
+            let outcome = Outcome { answers, rows: self.rows().await?, events: sorted(hosts.arrived()) };
+            outcomes.push((order, outcome));
+        }
+        Ok(outcomes)
+    }
+
+    /// Runs one order: what the prefix says, and then the first request that can go on.
+    async fn run(&self, before: &Contents, prefix: &Schedule) -> anyhow::Result<Run> {
+        self.rig.tables.restore(before).await?;
+        let hosts = Arc::new(self.site.hosts(self.rig, at_once())?);
+        let (waits, mut waiting) = unbounded_channel();
+        let mut running = JoinSet::new();
+        let (mut turns, mut tapes) = (Vec::new(), Vec::new());
+        for (who, ask) in self.asks.iter().enumerate() {
+            let (turn, receiver) = unbounded_channel();
+            turns.push(turn);
+            let of = Turns { who, waits: waits.clone(), turns: Mutex::new(Some(receiver)) };
+            let probe = Injected::new(FaultText::default(), Some(of));
+            tapes.push(probe.tape.clone());
+            let (hosts, ask, waits) = (Arc::clone(&hosts), ask.clone(), waits.clone());
+            running.spawn(async move {
+                let handled = hosts.ask(&ask, &probe as &dyn Probe).await;
+                // Nobody listens where the run has ended at a lock.
+                let _ended = waits.send(Waits::Over(who));
+                handled.map(|handled| (who, (handled.answer.status.code(), handled.answer.body)))
+            });
+        }
+        drop(waits);
+        let chosen = self.choose(prefix, &mut waiting, &turns).await;
+        let (choices, is_pruned) = match chosen {
+            Ok(chosen) => chosen,
+            Err(error) => {
+                running.shutdown().await;
+                return Err(error);
+            }
+        };
+        let mut run = Run { choices, outcome: None, transcripts: Vec::new() };
+        if is_pruned {
+            running.shutdown().await;
+            drop(hosts);
+            self.rig.tables.end_others().await?;
+            return Ok(run);
+        }
+        let mut answers = vec![(0, String::new()); self.asks.len()];
+        while let Some(ended) = running.join_next().await {
+            let (who, answer) = ended??;
+            if let Some(place) = answers.get_mut(who) {
+                *place = answer;
+            }
+        }
+        let events = sorted(hosts.arrived());
+        run.outcome = Some(Outcome { answers, rows: self.rows().await?, events });
+        run.transcripts = tapes.iter().map(|tape| transcript::lines(&tape.attempts())).collect();
+        Ok(run)
+    }
+
+    /// Gives turns until all requests are over. Also whether it ended at a lock.
+    #[expect(clippy::type_complexity, reason = "the two parts of a run")]
+    async fn choose(
+        &self,
+        prefix: &Schedule,
+        waiting: &mut UnboundedReceiver<Waits>,
+        turns: &[UnboundedSender<Turn>],
+    ) -> anyhow::Result<(Vec<((usize, Turn), Vec<usize>)>, bool)> {
+        let mut choices = Vec::new();
+        let mut ready = std::collections::BTreeSet::new();
+        let mut busy = self.asks.len();
+        loop {
+            // One flight is on its way at a time, but for the beginning, when nobody waits for a lock.
+            while busy > 0 {
+                let waits = tokio::select! {
+                    biased;
+                    waits = waiting.recv() => waits,
+                    blocked = self.rig.tables.is_blocked() => {
+                        if blocked? {
+                            return Ok((choices, true));
+                        }
+                        continue;
+                    }
+                };
+                match waits {
+                    Some(Waits::Statements(who) | Waits::Commit(who)) => drop(ready.insert(who)),
+                    Some(Waits::Over(_)) => {}
+                    None => return Ok((choices, false)),
+                }
+                busy -= 1;
+            }
+            let Some(first) = ready.first().copied() else { return Ok((choices, false)) };
+            let (who, turn) = prefix.0.get(choices.len()).copied().unwrap_or((first, Turn::Go));
+            anyhow::ensure!(
+                ready.contains(&who),
+                "the schedule cannot be run: request {} does not wait there",
+                who + 1
+            );
+            choices.push(((who, turn), ready.iter().copied().collect()));
+            ready.remove(&who);
+            busy = 1;
+            if let Some(turns) = turns.get(who) {
+                // Where the request is gone its end has been told.
+                let _gone = turns.send(turn);
+            }
+        }
+    }
+
+    async fn rows(&self) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
+        let contents = self.rig.tables.contents().await?;
+        Ok(contents.rows().map(|(table, rows)| (table.to_owned(), rows.to_vec())).collect())
+    }
+}
+
+/// Another attempt begins as soon as one is lost: it waits for its turn anyway.
+fn at_once() -> Backoff {
+    Backoff { base: Duration::ZERO, cap: Duration::ZERO, ..Backoff::default() }
+}
+
+impl Run {
+    /// The orders that differ from this one in a choice that the prefix left open.
+    fn others(&self, prefix: usize, inject: bool) -> Vec<Schedule> {
+        let mut others = Vec::new();
+        for (place, (chosen, ready)) in self.choices.iter().enumerate().skip(prefix) {
+            let before = || self.choices.iter().take(place).map(|(choice, _)| *choice);
+            let had_conflict = before().any(|(_, turn)| turn == Turn::Conflict);
+            let go = ready.iter().map(|who| (*who, Turn::Go));
+            let conflict = ready.iter().map(|who| (*who, Turn::Conflict)).filter(|_| inject && !had_conflict);
+            for choice in go.chain(conflict).filter(|choice| choice != chosen) {
+                others.push(Schedule(before().chain([choice]).collect()));
+            }
+        }
+        others
+    }
+
+    fn schedule(&self) -> Schedule {
+        Schedule(self.choices.iter().map(|(choice, _)| *choice).collect())
+    }
+}
+
+impl Explored {
+    fn count(&mut self, run: &Run, serial: &[(Vec<usize>, Outcome)]) {
+        let Some(outcome) = &run.outcome else {
+            self.pruned += 1;
+            return;
+        };
+        self.run += 1;
+        let schedule = run.schedule();
+        self.with_conflict += u32::from(schedule.has_conflict());
+        if serial.iter().all(|(_, serial)| serial != outcome) {
+            let mut lines = vec![format!("the order `{schedule}` brings")];
+            lines.extend(outcome.lines());
+            for (order, serial) in serial {
+                let order: Vec<String> = order.iter().map(|who| (who + 1).to_string()).collect();
+                lines.push(format!("and the requests one after the other, {}, bring", order.join(" then ")));
+                lines.extend(serial.lines());
+            }
+            for (who, transcript) in run.transcripts.iter().enumerate() {
+                lines.push(format!("request {} did", who + 1));
+                lines.extend(transcript.iter().map(|line| format!("  {line}")));
+            }
+            self.anomaly = Some(Anomaly { schedule, lines });
+        }
+    }
+}
+
+impl fmt::Display for Explored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { run, with_conflict, pruned, is_cut, .. } = self;
+        write!(f, "{run} orders run, {with_conflict} of them with a conflict injected")?;
+        if *pruned > 0 {
+            write!(
+                f,
+                "; {pruned} ended at a row lock, where DSQL lets both pass and fails the later commit: \
+                 the injected conflicts stand for these"
+            )?;
+        }
+        if *is_cut {
+            f.write_str("; there are more (`schedules` says how many are run)")?;
+        }
+        Ok(())
+    }
+}
+
+impl Outcome {
+    fn lines(&self) -> Vec<String> {
+        let answers = self.answers.iter().enumerate();
+        let mut lines: Vec<String> =
+            answers.map(|(who, (status, body))| format!("  {}: {status} {body}", who + 1)).collect();
+        for (table, rows) in &self.rows {
+            lines.extend(rows.iter().map(|row| format!("  {table} {row}")));
+        }
+        lines.extend(self.events.iter().map(|event| format!("  event {}", detail(event))));
+        lines
+    }
+}
+
+/// What a rule has said of an event, without the envelope.
+fn detail(event: &str) -> String {
+    let event = Json::parse(event);
+    let part =
+        |name: &str| event.as_ref().and_then(|event| event.get(name)).map(ToString::to_string).unwrap_or_default();
+    format!("{} {}", part("detail-type"), part("detail"))
+}
+
+impl Schedule {
+    /// Reads what [`Display`](fmt::Display) writes.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let turn = |word: &str| {
+            let (number, turn) = match word.strip_suffix('!') {
+                Some(number) => (number, Turn::Conflict),
+                None => (word, Turn::Go),
+            };
+            let who = number.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+            who.map(|who| (who, turn)).ok_or_else(|| format!("{word:?} is no turn; `1 2 1! 2` is a schedule"))
+        };
+        text.split_whitespace().map(turn).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn has_conflict(&self) -> bool {
+        self.0.iter().any(|(_, turn)| *turn == Turn::Conflict)
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, (who, turn)) in self.0.iter().enumerate() {
+            let space = if place > 0 { " " } else { "" };
+            write!(f, "{space}{}{}", who + 1, if *turn == Turn::Conflict { "!" } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+/// Every order of so many things.
+fn orders(of: usize) -> Vec<Vec<usize>> {
+    let mut orders = vec![Vec::new()];
+    for next in 0..of {
+        orders = orders
+            .into_iter()
+            .flat_map(|order: Vec<usize>| {
+                (0..=order.len()).rev().map(move |place| {
+                    let mut longer = order.clone();
+                    longer.insert(place, next);
+                    longer
+                })
+            })
+            .collect();
+    }
+    orders
+}
+
+fn sorted(mut events: Vec<String>) -> Vec<String> {
+    events.sort();
+    events
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_order_is_there_once_and_the_one_that_is_written_comes_first() {
+        assert_eq!(orders(2), [vec![0, 1], vec![1, 0]]);
+        let three = orders(3);
+        assert_eq!((three.len(), &three[0]), (6, &vec![0, 1, 2]));
+        assert_eq!(three.iter().collect::<std::collections::BTreeSet<_>>().len(), 6);
+    }
+
+    #[test]
+    fn a_schedule_is_read_as_it_is_written() {
+        let text = "1 2 1! 2";
+        assert_eq!(Schedule::parse(text).unwrap().to_string(), text);
+        assert!(Schedule::parse("1 2 x").unwrap_err().contains("\"x\""));
+        assert!(Schedule::parse("0").is_err());
+    }
+
+    #[test]
+    fn each_choice_that_was_left_open_is_taken_once() {
+        let go = |who| (who, Turn::Go);
+        let run = Run {
+            choices: vec![(go(0), vec![0, 1]), (go(0), vec![0, 1]), (go(1), vec![1])],
+            outcome: None,
+            transcripts: vec![],
+        };
+        let texts = |inject| run.others(0, inject).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(texts(false), ["2", "1 2"]);
+        assert_eq!(texts(true), ["2", "1!", "2!", "1 2", "1 1!", "1 2!", "1 1 2!"]);
+        assert_eq!(run.others(2, false), []);
+    }
+}

@@ -1,0 +1,190 @@
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use tenet_core::Decimal;
+
+/// JSON with its numbers as they are written: an amount of 100.50 is not 100.5 on the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Json {
+    Null,
+    Bool(bool),
+    Number(String),
+    Text(String),
+    List(Vec<Self>),
+    /// In the order of the text.
+    Object(Vec<(String, Self)>),
+}
+
+impl Json {
+    /// Reads a text; none where it is not JSON.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        Some(match text.as_bytes().first()? {
+            b'{' => {
+                let Members(members) = serde_json::from_str(text).ok()?;
+                let read = |(name, value): (String, Box<RawValue>)| Some((name, Self::parse(value.get())?));
+                Self::Object(members.into_iter().map(read).collect::<Option<_>>()?)
+            }
+            b'[' => {
+                let items: Vec<Box<RawValue>> = serde_json::from_str(text).ok()?;
+                Self::List(items.iter().map(|item| Self::parse(item.get())).collect::<Option<_>>()?)
+            }
+            b'"' => Self::Text(serde_json::from_str(text).ok()?),
+            b't' | b'f' => Self::Bool(serde_json::from_str(text).ok()?),
+            b'n' => serde_json::from_str(text).ok().map(|()| Self::Null)?,
+            _ => Self::Number(serde_json::from_str::<Box<RawValue>>(text).ok()?.get().to_owned()),
+        })
+    }
+
+    /// The member of an object.
+    pub(crate) fn get(&self, name: &str) -> Option<&Self> {
+        let Self::Object(members) = self else { return None };
+        members.iter().find(|(member, _)| member == name).map(|(_, value)| value)
+    }
+
+    /// Where `found` is not what is expected here, each place with what was expected and what
+    /// there is. An object may have more members than are expected; a list has just its items.
+    pub(crate) fn unmet(&self, found: &Self) -> Vec<String> {
+        let mut unmet = Vec::new();
+        self.compare(found, "", &mut unmet);
+        unmet
+    }
+
+    fn compare(&self, found: &Self, at: &str, unmet: &mut Vec<String>) {
+        let place = if at.is_empty() { String::new() } else { format!("{at}: ") };
+        match (self, found) {
+            (Self::Object(expected), Self::Object(_)) => {
+                for (name, value) in expected {
+                    let at = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
+                    match found.get(name) {
+                        Some(found) => value.compare(found, &at, unmet),
+                        None => unmet.push(format!("{at}: expected {value}, and it is not there")),
+                    }
+                }
+            }
+            (Self::List(expected), Self::List(items)) if expected.len() == items.len() => {
+                for (number, (value, found)) in expected.iter().zip(items).enumerate() {
+                    value.compare(found, &format!("{at}[{number}]"), unmet);
+                }
+            }
+            (Self::List(expected), Self::List(items)) => {
+                let (expected, found) = (expected.len(), items.len());
+                unmet.push(format!("{place}expected {expected} items, found {found}"));
+            }
+            (expected, found) if expected.is(found) => {}
+            (expected, found) => unmet.push(format!("{place}expected {expected}, found {found}")),
+        }
+    }
+
+    /// Whether both mean the same value: 100.5 is 100.50.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Number(one), Self::Number(two)) => {
+                let normal = |text: &str| Decimal::parse(text).map(|decimal| decimal.normalized());
+                one == two || matches!((normal(one), normal(two)), (Ok(one), Ok(two)) if one == two)
+            }
+            _ => self == other,
+        }
+    }
+}
+
+impl fmt::Display for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("null"),
+            Self::Bool(value) => write!(f, "{value}"),
+            Self::Number(text) => f.write_str(text),
+            Self::Text(text) => f.write_str(&serde_json::Value::from(text.as_str()).to_string()),
+            Self::List(items) => {
+                f.write_str("[")?;
+                for (number, item) in items.iter().enumerate() {
+                    write!(f, "{}{item}", if number > 0 { "," } else { "" })?;
+                }
+                f.write_str("]")
+            }
+            Self::Object(members) => {
+                f.write_str("{")?;
+                for (number, (name, value)) in members.iter().enumerate() {
+                    let name = serde_json::Value::from(name.as_str());
+                    write!(f, "{}{name}:{value}", if number > 0 { "," } else { "" })?;
+                }
+                f.write_str("}")
+            }
+        }
+    }
+}
+
+/// A row, by column.
+pub(crate) type Row = BTreeMap<String, Json>;
+
+/// The members of an object.
+pub(crate) fn row(json: &Json) -> Row {
+    match json {
+        Json::Object(members) => members.iter().cloned().collect(),
+        _ => Row::new(),
+    }
+}
+
+/// The members of an object in their order.
+struct Members(Vec<(String, Box<RawValue>)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(text: &str) -> Json {
+        Json::parse(text).unwrap()
+    }
+
+    #[test]
+    fn what_is_read_is_written_as_it_was() {
+        for text in [r#"{"b":100.50,"a":[1e400,null,true,"\"ü"],"c":{}}"#, "-0", "\"\"", "[]"] {
+            assert_eq!(json(text).to_string(), text);
+        }
+        for text in ["", "{", "nul", "[1,]", "01", "{\"a\":1}x"] {
+            assert_eq!(Json::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_expected_may_be_a_part_and_the_rest_is_told_with_its_place() {
+        let found = json(r#"{"id":"t","amount":40.50,"list":[{"a":1,"b":2}],"more":1}"#);
+        assert_eq!(json(r#"{"amount":40.5,"list":[{"b":2}]}"#).unmet(&found), Vec::<String>::new());
+        assert_eq!(
+            json(r#"{"id":"u","amount":40,"list":[{"b":3}],"gone":null,"more":[]}"#).unmet(&found),
+            [
+                r#"id: expected "u", found "t""#,
+                "amount: expected 40, found 40.50",
+                "list[0].b: expected 3, found 2",
+                "gone: expected null, and it is not there",
+                "more: expected [], found 1",
+            ]
+        );
+        assert_eq!(json("[1]").unmet(&json("[1,2]")), ["expected 1 items, found 2"]);
+        assert_eq!(json("\"1\"").unmet(&json("1")).len(), 1);
+    }
+}

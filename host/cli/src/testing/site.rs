@@ -1,0 +1,175 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tenet_build::PrivatePostgres;
+use tenet_core::bundle::{Index, Operation};
+use tenet_core::{Clock, IdempotencyKey, Ledger, Policy, Probe, Publisher, Request, Timestamp};
+use tenet_database::{Contents, Database, Endpoint, Tables};
+use tenet_engine::{Engine, Library};
+use tenet_events::{Buses, Subscription};
+use tenet_pipeline::{Backoff, Handled, Operations, Pipeline, SystemClock};
+use tenet_policy::StatementPolicy;
+
+use super::file::{Ask, Target};
+use crate::local::{EAST, EVERY_EVENT, WEST};
+use crate::report::Problem;
+use crate::{database, metered};
+
+/// How long a request may take in a test before the test has failed.
+const TIME: Duration = Duration::from_secs(60);
+
+/// Requests that one test runs at once at most, and the connections that they have.
+const CONNECTIONS: u32 = 8;
+
+/// What all tests of a bundle share: its rules, compiled so that what they compute is counted,
+/// and a private PostgreSQL.
+pub(crate) struct Site {
+    pub(crate) index: Index,
+    library: Arc<Library>,
+    policy: Arc<dyn Policy>,
+    postgres: Option<PrivatePostgres>,
+}
+
+/// A database of its own, for one test after the other.
+pub(crate) struct Rig {
+    pub(crate) tables: Tables,
+    /// What is in the tables before anything is given.
+    pub(crate) base: Contents,
+    endpoint: Endpoint,
+}
+
+/// Two regions' hosts on it, which have decided nothing yet.
+pub(crate) struct Hosts {
+    hosts: BTreeMap<&'static str, Arc<Pipeline>>,
+    pub(crate) buses: Buses,
+    events: Subscription,
+}
+
+/// The operation that runs a rule alone.
+fn alone(rule: &str) -> String {
+    format!("rule/{rule}")
+}
+
+impl Site {
+    /// Loads a built bundle, and starts a PostgreSQL for those tests that want one.
+    pub(crate) async fn start(folder: &Path, index: &Index, with_database: bool) -> anyhow::Result<Self> {
+        let mut index = metered::compiled(folder, index)?;
+        for rule in &index.rules {
+            index.operations.push(Operation {
+                name: alone(&rule.name),
+                rules: vec![rule.name.clone()],
+                key: None,
+                read_only: false,
+                callers: None,
+                events: Vec::new(),
+                secret: Vec::new(),
+                shadow: BTreeMap::new(),
+            });
+        }
+        let library = Library::open(Engine::metered(16)?, folder, &index)?;
+        let postgres = match with_database {
+            true => Some(database::private(&[(folder.to_owned(), index.clone())]).await?.0),
+            false => None,
+        };
+        Ok(Self { policy: Arc::new(StatementPolicy::new(&index)), index, library: Arc::new(library), postgres })
+    }
+
+    /// Makes a database for one test at a time.
+    pub(crate) async fn rig(&self, number: usize) -> anyhow::Result<Rig> {
+        let postgres = self.postgres.as_ref().context("these tests have no database")?;
+        let name = format!("test_{number}");
+        Tables::copy(&Endpoint::parse(&postgres.url("template1"))?, "postgres", &name).await?;
+        let endpoint = Endpoint::parse(&postgres.url(&name))?;
+        let tables = Tables::open(&endpoint).await?;
+        Ok(Rig { base: tables.contents().await?, tables, endpoint })
+    }
+
+    /// Hosts over a rig.
+    pub(crate) fn hosts(&self, rig: &Rig, backoff: Backoff) -> anyhow::Result<Hosts> {
+        self.over(Arc::new(Database::new(rig.endpoint.clone(), CONNECTIONS)), backoff)
+    }
+
+    /// Hosts over any ledger.
+    pub(crate) fn over(&self, ledger: Arc<dyn Ledger>, backoff: Backoff) -> anyhow::Result<Hosts> {
+        let buses = Buses::new([EAST, WEST])?;
+        let host = |region| {
+            let publisher: Arc<dyn Publisher> = Arc::new(buses.publisher(region)?);
+            let (library, policy) = (Arc::clone(&self.library) as _, Arc::clone(&self.policy));
+            let operations = Operations::new(&self.index)?;
+            let clock = Arc::new(SystemClock);
+            let pipeline = Pipeline::new(operations, Arc::clone(&ledger), library, policy, publisher, clock, backoff);
+            anyhow::Ok((region, Arc::new(pipeline)))
+        };
+        let hosts = BTreeMap::from([host(EAST)?, host(WEST)?]);
+        Ok(Hosts { hosts, events: buses.subscribe(EAST, EVERY_EVENT)?, buses })
+    }
+
+    /// Stops the database.
+    pub(crate) fn close(self) -> anyhow::Result<()> {
+        match self.postgres {
+            Some(postgres) => Ok(postgres.stop()?),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Hosts {
+    /// Decides a request with somebody looking on; its events are published.
+    pub(crate) async fn ask(&self, ask: &Ask, probe: &dyn Probe) -> anyhow::Result<Handled> {
+        let pipeline = self.host(&ask.region)?;
+        self.buses.set_up(&ask.region, !ask.fault.bus_down)?;
+        let mut handled = pipeline.handle_under(request(ask)?, Some(probe)).await;
+        if let Some(pending) = handled.pending.take() {
+            pipeline.publish(pending, SystemClock.instant() + TIME).await;
+        }
+        self.buses.set_up(&ask.region, true)?;
+        Ok(handled)
+    }
+
+    /// Decides a request that was decided before; nothing is published.
+    pub(crate) async fn decide(&self, request: Request, probe: &dyn Probe) -> anyhow::Result<Handled> {
+        Ok(self.host(EAST)?.handle_under(request, Some(probe)).await)
+    }
+
+    /// The host of a region.
+    pub(crate) fn host(&self, region: &str) -> anyhow::Result<&Arc<Pipeline>> {
+        let Some(host) = self.hosts.get(region) else {
+            bail!(Problem::new(format!("there is no region {region} in a test"), format!("take {EAST} or {WEST}")));
+        };
+        Ok(host)
+    }
+
+    /// Delivers all that is left in the outbox.
+    pub(crate) async fn relay(&self, index: &Index) -> anyhow::Result<()> {
+        let deadline = SystemClock.instant() + TIME;
+        Ok(self.host(EAST)?.relay(Duration::ZERO, index.host.keep(), deadline).await.map(drop)?)
+    }
+
+    /// The events that have arrived since this was last asked.
+    pub(crate) fn arrived(&self) -> Vec<String> {
+        self.events.received()
+    }
+}
+
+/// A request as the pipeline takes it.
+pub(crate) fn request(ask: &Ask) -> anyhow::Result<Request> {
+    let operation = match &ask.target {
+        Target::Operation(name) => name.clone(),
+        Target::Rule(rule) => alone(rule),
+    };
+    Ok(Request {
+        operation,
+        key: ask.key.as_deref().map(IdempotencyKey::new).transpose()?,
+        source_key: None,
+        payload: ask.payload.clone(),
+        caller: ask.caller.clone(),
+        region: ask.region.clone(),
+        now: Timestamp(ask.now),
+        seed: ask.seed,
+        deadline: SystemClock.instant() + TIME,
+        trace: None,
+    })
+}

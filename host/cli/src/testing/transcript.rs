@@ -1,0 +1,101 @@
+//! What a request did, line by line: its statements with parameters and rows, its log, its events.
+
+use tenet_capsule::{Attempt, Call, End, Outcome, Told};
+
+/// Rows of one statement that are shown.
+const MOST_ROWS: u32 = 5;
+
+/// The longest line.
+const WIDTH: usize = 400;
+
+/// The attempts of a request.
+pub(crate) fn lines(attempts: &[Attempt]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (number, attempt) in attempts.iter().enumerate() {
+        if attempts.len() > 1 {
+            lines.push(format!("attempt {}", number + 1));
+        }
+        for entry in &attempt.entries {
+            each(&entry.call, &mut |text| lines.push(cut(&format!("  {:<10} {text}", entry.rule))));
+        }
+        if let Some(ended) = &attempt.ended {
+            let by = match &ended.by {
+                End::Accept { output, .. } => format!("commit {output}"),
+                End::Reject(body) => format!("roll back, commit the rejection {body}"),
+                End::RollBack => "roll back".to_owned(),
+            };
+            let then = match (&ended.answered, &ended.fault) {
+                (Some(stored), _) => format!(" -> the key has the answer {}", stored.body),
+                (_, Some(fault)) => format!(" -> {}", fault_text(fault)),
+                _ => String::new(),
+            };
+            lines.push(cut(&format!("  {by}{then}")));
+        }
+    }
+    lines
+}
+
+fn each(call: &Call, line: &mut impl FnMut(String)) {
+    match call {
+        Call::Run { statements, told } => {
+            for (place, statement) in statements.iter().enumerate() {
+                line(statement.to_string());
+                match told {
+                    Told::Outcomes(outcomes) => {
+                        outcomes.get(place).into_iter().for_each(|outcome| rows(outcome, line));
+                    }
+                    Told::Answered(stored) => line(format!("  -> the key has the answer {}", stored.body)),
+                    Told::Fault(fault) => line(format!("  -> {}", fault_text(fault))),
+                }
+            }
+        }
+        Call::Refused { statements, error } => {
+            statements.iter().for_each(|statement| line(statement.to_string()));
+            line(format!("  -> not sent: {} (SQLSTATE {})", error.message, error.sqlstate));
+        }
+        Call::Publish { event, refused, .. } => {
+            let refused = refused.as_ref().map(|why| format!("  -> not taken: {why}")).unwrap_or_default();
+            line(format!("publish {} {:?} {}{refused}", event.source, event.detail_type, event.detail));
+        }
+        Call::Log { level, message } => line(format!("log {level}: {message}")),
+        Call::Random(_) => {}
+    }
+}
+
+fn rows(outcome: &Outcome, line: &mut impl FnMut(String)) {
+    if outcome.columns.is_empty() {
+        line(format!("  -> {} rows", outcome.affected));
+    }
+    for row in 0..outcome.rows.min(MOST_ROWS) {
+        let cells = outcome.columns.iter().enumerate().map(|(place, column)| {
+            format!("{} = {}", column.name, outcome.text(place, row).unwrap_or_else(|| "NULL".to_owned()))
+        });
+        line(format!("  -> {}", cells.collect::<Vec<_>>().join(", ")));
+    }
+    if !outcome.columns.is_empty() && outcome.rows == 0 {
+        line("  -> no row".to_owned());
+    }
+    if outcome.rows > MOST_ROWS {
+        line(format!("  -> and {} rows more", outcome.rows - MOST_ROWS));
+    }
+}
+
+fn fault_text(fault: &tenet_capsule::Fault) -> String {
+    use tenet_capsule::Fault;
+    match fault {
+        Fault::Conflict { message, .. } => format!("conflict: {message}"),
+        Fault::Sql(error) => format!("{} (SQLSTATE {})", error.message, error.sqlstate),
+        Fault::Limit { limit, .. } => format!("the limit {limit} was passed"),
+        Fault::UnknownCommit { message }
+        | Fault::Unavailable { message, .. }
+        | Fault::Deadline { message }
+        | Fault::Other { message, .. } => message.clone(),
+    }
+}
+
+fn cut(line: &str) -> String {
+    match line.char_indices().nth(WIDTH) {
+        Some((end, _)) => format!("{}...", line.get(..end).unwrap_or_default()),
+        None => line.to_owned(),
+    }
+}
