@@ -279,10 +279,12 @@ impl Values {
         let text = match self {
             Self::Bool(all) => all.get(row)?.to_string(),
             Self::Int2(all) => all.get(row)?.to_string(),
-            Self::Int4(all) | Self::Date(all) => all.get(row)?.to_string(),
-            Self::Int8(all) | Self::Time(all) | Self::Timestamp(all) | Self::Timestamptz(all) => {
-                all.get(row)?.to_string()
-            }
+            Self::Int4(all) => all.get(row)?.to_string(),
+            Self::Int8(all) => all.get(row)?.to_string(),
+            Self::Date(all) => date(*all.get(row)?),
+            Self::Time(all) => time(*all.get(row)?),
+            Self::Timestamp(all) => moment(*all.get(row)?),
+            Self::Timestamptz(all) => moment(*all.get(row)?) + "Z",
             Self::Float8(all) | Self::Numeric(all) | Self::Bytea(all) | Self::Uuid(all) | Self::Json(all) => {
                 all.get(row)?.clone()
             }
@@ -320,10 +322,12 @@ impl std::fmt::Display for Value {
             Self::Null => f.write_str("NULL"),
             Self::Bool(value) => write!(f, "{value}"),
             Self::Int2(value) => write!(f, "{value}"),
-            Self::Int4(value) | Self::Date(value) => write!(f, "{value}"),
-            Self::Int8(value) | Self::Time(value) | Self::Timestamp(value) | Self::Timestamptz(value) => {
-                write!(f, "{value}")
-            }
+            Self::Int4(value) => write!(f, "{value}"),
+            Self::Int8(value) => write!(f, "{value}"),
+            Self::Date(days) => f.write_str(&date(*days)),
+            Self::Time(micros) => f.write_str(&time(*micros)),
+            Self::Timestamp(micros) => f.write_str(&moment(*micros)),
+            Self::Timestamptz(micros) => write!(f, "{}Z", moment(*micros)),
             Self::Float8(value) | Self::Numeric(value) | Self::Bytea(value) | Self::Uuid(value) | Self::Json(value) => {
                 f.write_str(value)
             }
@@ -418,6 +422,28 @@ impl Stored {
             now: tenet_core::Timestamp(self.now),
         })
     }
+}
+
+/// The greatest and the smallest stand for SQL's infinities.
+fn date(days: i32) -> String {
+    match days {
+        i32::MAX => "infinity".to_owned(),
+        i32::MIN => "-infinity".to_owned(),
+        days => tenet_core::date_text(i64::from(days)),
+    }
+}
+
+fn moment(micros: i64) -> String {
+    match micros {
+        i64::MAX => "infinity".to_owned(),
+        i64::MIN => "-infinity".to_owned(),
+        micros => tenet_core::moment_text(micros),
+    }
+}
+
+fn time(micros: i64) -> String {
+    let text = tenet_core::moment_text(micros);
+    text.split_once('T').map(|(_, time)| time.to_owned()).unwrap_or(text)
 }
 
 fn state(text: &str) -> Result<SqlState, CapsuleError> {

@@ -1,5 +1,6 @@
 //! Moments as people write them, in microseconds since 1970-01-01 00:00:00 UTC.
 
+use tenet_core::{days_of, moment_text};
 use toml::value::{Datetime, Offset};
 
 const DAY: i64 = 86_400_000_000;
@@ -14,32 +15,12 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
     let seconds =
         i64::from(time.hour) * 3600 + i64::from(time.minute) * 60 + i64::from(time.second.unwrap_or(0)) - minutes * 60;
     let micros = i64::from(time.nanosecond.unwrap_or(0) / 1000);
-    Some(days(i64::from(date.year), i64::from(date.month), i64::from(date.day)) * DAY + seconds * 1_000_000 + micros)
+    Some(days_of(i64::from(date.year), i64::from(date.month), i64::from(date.day)) * DAY + seconds * 1_000_000 + micros)
 }
 
 /// The same moment as text.
 pub(crate) fn text(micros: i64) -> String {
-    let (day, of_day) = (micros.div_euclid(DAY), micros.rem_euclid(DAY));
-    // The days of the civil calendar, counted from a first of March so that a leap day comes last.
-    let shifted = day + 719_468;
-    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + era * 400 + i64::from(month <= 2);
-    let (seconds, micros) = (of_day / 1_000_000, of_day % 1_000_000);
-    let fraction = if micros == 0 { String::new() } else { format!(".{micros:06}") };
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z")
-}
-
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+    moment_text(micros) + "Z"
 }
 
 #[cfg(test)]

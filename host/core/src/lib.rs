@@ -15,6 +15,7 @@
 
 pub mod bundle;
 mod caller_id;
+mod civil;
 mod clock;
 mod decimal;
 mod digest;
@@ -41,6 +42,7 @@ mod value;
 mod verdict;
 
 pub use caller_id::CallerId;
+pub use civil::{date_text, days_of, moment_text};
 pub use clock::{Clock, Timestamp};
 pub use decimal::{Decimal, DecimalError};
 pub use digest::{Digest, DigestError};

@@ -88,24 +88,20 @@ impl Explorer<'_> {
             self.rig.tables.restore(&before).await?;
             return Ok(explored);
         }
-        // All orders first, then with a conflict at each place of each.
-        for inject in [false, true] {
-            let mut left = vec![Schedule::default()];
-            while let Some(prefix) = left.pop() {
-                if explored.run + explored.pruned >= self.most {
-                    explored.is_cut = true;
-                    break;
-                }
-                let run = self.run(&before, &prefix).await?;
-                left.extend(run.others(prefix.0.len(), inject));
-                // What has no conflict was counted the first time.
-                if !inject || prefix.has_conflict() {
-                    explored.count(&run, &serial);
-                }
-                if explored.anomaly.is_some() {
-                    self.rig.tables.restore(&before).await?;
-                    return Ok(explored);
-                }
+        // All orders first, then those with a conflict at one place of one of these.
+        let (mut left, mut with_conflict) = (vec![Schedule::default()], Vec::new());
+        while let Some(prefix) = left.pop().or_else(|| with_conflict.pop()) {
+            if explored.run + explored.pruned >= self.most {
+                explored.is_cut = true;
+                break;
+            }
+            let run = self.run(&before, &prefix).await?;
+            let (go, conflict) = run.others(&prefix);
+            left.extend(go);
+            with_conflict.extend(conflict);
+            explored.count(&run, &serial);
+            if explored.anomaly.is_some() {
+                break;
             }
         }
         self.rig.tables.restore(&before).await?;
@@ -124,7 +120,7 @@ impl Explorer<'_> {
                 let handled = hosts.ask(ask, &Injected::new(FaultText::default(), None)).await?;
                 *answer = (handled.answer.status.code(), handled.answer.body);
             }
-            let outcome = Outcome { answers, rows: self.rows().await?, events: sorted(hosts.arrived()) };
+            let outcome = Outcome { answers, rows: self.rows().await?, events: said(hosts.arrived()) };
             outcomes.push((order, outcome));
         }
         Ok(outcomes)
@@ -174,7 +170,7 @@ impl Explorer<'_> {
                 *place = answer;
             }
         }
-        let events = sorted(hosts.arrived());
+        let events = said(hosts.arrived());
         run.outcome = Some(Outcome { answers, rows: self.rows().await?, events });
         run.transcripts = tapes.iter().map(|tape| transcript::lines(&tape.attempts())).collect();
         Ok(run)
@@ -240,19 +236,21 @@ fn at_once() -> Backoff {
 }
 
 impl Run {
-    /// The orders that differ from this one in a choice that the prefix left open.
-    fn others(&self, prefix: usize, inject: bool) -> Vec<Schedule> {
-        let mut others = Vec::new();
-        for (place, (chosen, ready)) in self.choices.iter().enumerate().skip(prefix) {
-            let before = || self.choices.iter().take(place).map(|(choice, _)| *choice);
-            let had_conflict = before().any(|(_, turn)| turn == Turn::Conflict);
-            let go = ready.iter().map(|who| (*who, Turn::Go));
-            let conflict = ready.iter().map(|who| (*who, Turn::Conflict)).filter(|_| inject && !had_conflict);
-            for choice in go.chain(conflict).filter(|choice| choice != chosen) {
-                others.push(Schedule(before().chain([choice]).collect()));
+    /// The orders that differ from this one in a choice that the prefix left open: in whose turn
+    /// it is, and in that its flight meets a conflict, which one of an order does.
+    fn others(&self, prefix: &Schedule) -> (Vec<Schedule>, Vec<Schedule>) {
+        let (mut others, mut with_conflict) = (Vec::new(), Vec::new());
+        for (place, (chosen, ready)) in self.choices.iter().enumerate().skip(prefix.0.len()) {
+            let with = |choice| {
+                let before = self.choices.iter().take(place).map(|(choice, _)| *choice);
+                Schedule(before.chain([choice]).collect())
+            };
+            others.extend(ready.iter().map(|who| (*who, Turn::Go)).filter(|choice| choice != chosen).map(with));
+            if !prefix.has_conflict() {
+                with_conflict.extend(ready.iter().map(|who| with((*who, Turn::Conflict))));
             }
         }
-        others
+        (others, with_conflict)
     }
 
     fn schedule(&self) -> Schedule {
@@ -312,7 +310,7 @@ impl Outcome {
         for (table, rows) in &self.rows {
             lines.extend(rows.iter().map(|row| format!("  {table} {row}")));
         }
-        lines.extend(self.events.iter().map(|event| format!("  event {}", detail(event))));
+        lines.extend(self.events.iter().map(|event| format!("  event {event}")));
         lines
     }
 }
@@ -322,7 +320,7 @@ fn detail(event: &str) -> String {
     let event = Json::parse(event);
     let part =
         |name: &str| event.as_ref().and_then(|event| event.get(name)).map(ToString::to_string).unwrap_or_default();
-    format!("{} {}", part("detail-type"), part("detail"))
+    format!("{} {} {}", part("source"), part("detail-type"), part("detail"))
 }
 
 impl Schedule {
@@ -372,9 +370,11 @@ fn orders(of: usize) -> Vec<Vec<usize>> {
     orders
 }
 
-fn sorted(mut events: Vec<String>) -> Vec<String> {
-    events.sort();
-    events
+/// What events say, in no order; the envelope is another one each time.
+fn said(events: Vec<String>) -> Vec<String> {
+    let mut said: Vec<String> = events.iter().map(|event| detail(event)).collect();
+    said.sort();
+    said
 }
 
 #[cfg(test)]
@@ -405,9 +405,12 @@ mod tests {
             outcome: None,
             transcripts: vec![],
         };
-        let texts = |inject| run.others(0, inject).iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(texts(false), ["2", "1 2"]);
-        assert_eq!(texts(true), ["2", "1!", "2!", "1 2", "1 1!", "1 2!", "1 1 2!"]);
-        assert_eq!(run.others(2, false), []);
+        let texts = |prefix: &str| {
+            let (go, conflict) = run.others(&Schedule::parse(prefix).unwrap());
+            [go, conflict].map(|some| some.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        assert_eq!(texts(""), [vec!["2", "1 2"], vec!["1!", "2!", "1 1!", "1 2!", "1 1 2!"]]);
+        assert_eq!(texts("1 1"), [vec![], vec!["1 1 2!"]]);
+        assert_eq!(texts("1!"), [vec!["1 2"], vec![]]);
     }
 }

@@ -214,8 +214,6 @@ pub(crate) struct Change {
 /// A step.
 #[derive(Debug)]
 pub(crate) struct Step {
-    /// Its line in the file, from 1.
-    pub(crate) line: usize,
     pub(crate) what: What,
 }
 
@@ -387,7 +385,7 @@ impl Reading<'_> {
             let ask = self.ask(number * 10, target, now, rest, step.fault.clone())?;
             What::Ask(Box::new(ask), Box::new(expected(step)))
         };
-        Ok(Step { line, what })
+        Ok(Step { what })
     }
 
     #[expect(clippy::type_complexity, reason = "what a step and a request of several have in common")]
@@ -494,7 +492,7 @@ mod tests {
         assert_eq!(expected.reject, Some(Json::Text("no".into())));
         let What::Ask(second, _) = &file.steps[1].what else { panic!() };
         assert_eq!((second.payload.as_str(), second.now), (r#"{"amount": 1e2}"#, 1_772_366_401_000_000));
-        assert_eq!((&second.target, file.steps[1].line), (&Target::Rule("transfer".into()), 12));
+        assert_eq!(second.target, Target::Rule("transfer".into()));
         assert_ne!(first.seed, second.seed);
         assert_eq!(file.rows.unwrap()["accounts"].changed[0].to_string(), r#"{"balance":60.00,"id":"a"}"#);
     }
