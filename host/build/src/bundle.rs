@@ -10,6 +10,7 @@ use toml::Spanned;
 use crate::error::Place;
 use crate::lock::{GRANTS, Lock};
 use crate::manifest::{self, Document, Manifest, RuleManifest, nearest};
+use crate::script::Written;
 use crate::sources::Sources;
 use crate::{Error, Progress, compile, fresh};
 
@@ -38,6 +39,7 @@ pub struct Bundle {
 pub(crate) struct RuleSource {
     pub(crate) name: String,
     pub(crate) directory: PathBuf,
+    pub(crate) written: Written,
     pub(crate) description: String,
     pub(crate) limits: Limits,
     /// What it asks for.
@@ -177,11 +179,9 @@ fn rules(directory: &Path, ceilings: &Limits) -> Result<Vec<RuleSource>, Error> 
                 directory.display()
             )));
         }
-        if !directory.join("Cargo.toml").is_file() {
-            return Err(Error::new(format!("{}: a rule is a crate, and this has no Cargo.toml", directory.display())));
-        }
         let document = Document::read(&directory.join("rule.toml"))?;
-        let RuleManifest { description, limits, tables, sequences, events, .. } = document.parse()?;
+        let RuleManifest { description, limits, python_path, tables, sequences, events, .. } = document.parse()?;
+        let written = Written::of(&directory, &python_path)?;
         if let Some(limits) = &limits
             && let Some(above) = limits.get_ref().above(ceilings).first()
         {
@@ -193,7 +193,7 @@ fn rules(directory: &Path, ceilings: &Limits) -> Result<Vec<RuleSource>, Error> 
         let grants = Grants { tables, sequences, events };
         grants.check().map_err(|error| document.error(0..0, error.to_string()))?;
         let limits = limits.map(Spanned::into_inner).unwrap_or_default();
-        rules.push(RuleSource { name, directory, description, limits, grants });
+        rules.push(RuleSource { name, directory, written, description, limits, grants });
     }
     Ok(rules)
 }

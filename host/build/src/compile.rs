@@ -6,10 +6,11 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
-use tenet_core::bundle::{CONTRACT, File, Index, Rule, VERSION};
+use tenet_core::bundle::{CONTRACT, File, Index, Rule, VERSION, WIT};
 
 use crate::bundle::{Bundle, RuleSource};
 use crate::packages::Package;
+use crate::script::{Script, Written};
 use crate::sources::Sources;
 use crate::toolchain::{PROFILE, TARGET};
 use crate::{Error, Progress, Toolchain, sha256, write_index};
@@ -24,7 +25,11 @@ const DESCRIBE: &str = "tenet/describe";
 /// deployed: what can tell a type is several times the code of a small rule.
 const DESCRIBING: &str = "describe";
 
-/// The component of a built bundle's rule that says what the rule takes and gives.
+/// What is kept of rules that are scripts.
+const SCRIPTS: &str = "scripts";
+
+/// The component of a built bundle's rule that says what the rule takes and gives, where that is
+/// not the rule itself.
 pub fn describing(out: &Path, rule: &str) -> PathBuf {
     out.join(DESCRIBING).join(format!("{rule}.wasm"))
 }
@@ -37,10 +42,91 @@ pub(crate) fn compile(
 ) -> Result<Index, Error> {
     fs::create_dir_all(out).map_err(Error::io("make", out))?;
     let out = &fs::canonicalize(out).map_err(Error::io("open", out))?;
+    let mut components = BTreeMap::new();
+    let mut crates = Vec::new();
+    for rule in &bundle.rules {
+        match &rule.written {
+            Written::Rust => crates.push(rule),
+            Written::Component(file) => drop(components.insert(&rule.name, checked(&rule.name, read(file)?)?)),
+            Written::Script(script) => {
+                let component = scripted(rule, script, out, progress)?;
+                components.insert(&rule.name, checked(&rule.name, component)?);
+            }
+        }
+    }
+    if !crates.is_empty() {
+        components.extend(compiled(bundle, &crates, sources, out, progress)?);
+    }
+    let mut index = Index {
+        version: VERSION,
+        contract: CONTRACT.into(),
+        contract_sha256: tenet_core::bundle::contract_digest(),
+        // Once more, since a first build makes lock files.
+        sources: sources.digest()?,
+        compiled_for: None,
+        host: bundle.host.clone(),
+        ceilings: bundle.ceilings.clone(),
+        bootstrap: None,
+        operations: bundle.operations.clone(),
+        rules: Vec::new(),
+        schema: Vec::new(),
+        openapi: None,
+    };
+    for rule in &bundle.rules {
+        let component = components.get(&rule.name).map(Vec::as_slice).unwrap_or_default();
+        let component = keep(out, format!("rules/{}.wasm", rule.name), component)?;
+        let RuleSource { name, description, limits, grants, .. } = rule.clone();
+        index.rules.push(Rule { name, description, component, compiled: None, limits, grants });
+    }
+    for step in &bundle.schema {
+        let text = read(&bundle.directory.join("schema").join(step))?;
+        index.schema.push(keep(out, format!("schema/{step}"), &text)?);
+    }
+    write_index(out, &index)?;
+    Ok(index)
+}
+
+/// The component of a script. Compiling one takes seconds, so that it is kept with the digest of
+/// what it was made of.
+fn scripted(rule: &RuleSource, script: &Script, out: &Path, progress: &mut dyn Progress) -> Result<Vec<u8>, Error> {
+    let mut made_of = String::new();
+    for source in &script.sources {
+        made_of.push_str(&sha256(&read(source)?));
+    }
+    let digest = sha256((made_of + &tenet_core::bundle::contract_digest()).as_bytes());
+    let kept = out.join(SCRIPTS).join(&rule.name);
+    let (component, of) = (kept.with_extension("wasm"), kept.with_extension("sha256"));
+    if fs::read_to_string(&of).is_ok_and(|known| known == digest) {
+        return read(&component);
+    }
+    progress.step(&format!("building {}", rule.name));
+    let wit = out.join(SCRIPTS).join("wit");
+    for (name, text) in WIT {
+        keep(out, format!("{SCRIPTS}/wit/{name}"), text.as_bytes())?;
+    }
+    let work = kept.with_extension("work");
+    if work.exists() {
+        fs::remove_dir_all(&work).map_err(Error::io("remove", &work))?;
+    }
+    let bytes = script.build(&wit, &work, progress)?;
+    fs::remove_dir_all(&work).map_err(Error::io("remove", &work))?;
+    fs::write(&component, &bytes).map_err(Error::io("write", &component))?;
+    fs::write(&of, digest).map_err(Error::io("write", &of))?;
+    Ok(bytes)
+}
+
+/// The components of crates, and beside them those that describe themselves.
+fn compiled<'a>(
+    bundle: &Bundle,
+    crates: &[&'a RuleSource],
+    sources: &Sources,
+    out: &Path,
+    progress: &mut dyn Progress,
+) -> Result<Vec<(&'a String, Vec<u8>)>, Error> {
     let toolchain = Toolchain::find(&bundle.directory)?;
     let mut workspaces: BTreeMap<&Path, Vec<&Package>> = BTreeMap::new();
     let mut rules = Vec::new();
-    for rule in &bundle.rules {
+    for rule in crates.iter().copied() {
         let package = sources
             .package(&rule.directory)
             .ok_or_else(|| Error::new(format!("{}: cargo does not know a package here", rule.directory.display())))?;
@@ -68,33 +154,9 @@ pub(crate) fn compile(
     for (workspace, packages) in &workspaces {
         cargo.build(workspace, packages, &[], progress)?;
     }
-    let mut index = Index {
-        version: VERSION,
-        contract: CONTRACT.into(),
-        contract_sha256: tenet_core::bundle::contract_digest(),
-        // Once more, since a first build makes lock files.
-        sources: sources.digest()?,
-        compiled_for: None,
-        host: bundle.host.clone(),
-        ceilings: bundle.ceilings.clone(),
-        bootstrap: None,
-        operations: bundle.operations.clone(),
-        rules: Vec::new(),
-        schema: Vec::new(),
-        openapi: None,
-    };
-    for (rule, artifact) in rules {
-        let component = cargo.component(&rule.name, artifact)?;
-        let component = keep(out, format!("rules/{}.wasm", rule.name), &component)?;
-        let RuleSource { name, description, limits, grants, .. } = rule.clone();
-        index.rules.push(Rule { name, description, component, compiled: None, limits, grants });
-    }
-    for step in &bundle.schema {
-        let text = read(&bundle.directory.join("schema").join(step))?;
-        index.schema.push(keep(out, format!("schema/{step}"), &text)?);
-    }
-    write_index(out, &index)?;
-    Ok(index)
+    let component =
+        |(rule, artifact): (&'a RuleSource, &String)| Ok((&rule.name, cargo.component(&rule.name, artifact)?));
+    rules.into_iter().map(component).collect()
 }
 
 /// What cargo builds a bundle's rules with.
@@ -131,13 +193,16 @@ impl Cargo<'_> {
 
     /// What the last build has made of a rule.
     fn component(&self, rule: &str, artifact: &str) -> Result<Vec<u8>, Error> {
-        let component = read(&self.target.join(TARGET).join(PROFILE).join(format!("{artifact}.wasm")))?;
-        if component.starts_with(COMPONENT) {
-            return Ok(component);
-        }
-        Err(Error::new(format!("the rule {rule} did not become a component"))
-            .with_help("write it with the SDK: a function with the attribute `#[tenet::rule]`"))
+        checked(rule, read(&self.target.join(TARGET).join(PROFILE).join(format!("{artifact}.wasm")))?)
     }
+}
+
+fn checked(rule: &str, component: Vec<u8>) -> Result<Vec<u8>, Error> {
+    if component.starts_with(COMPONENT) {
+        return Ok(component);
+    }
+    Err(Error::new(format!("the rule {rule} did not become a component"))
+        .with_help("write it with the SDK: a function with the attribute `#[tenet::rule]`"))
 }
 
 /// A first build writes the lock file, as cargo would; later ones hold to it.

@@ -27,8 +27,10 @@ mod packages;
 mod postgres;
 mod programs;
 mod progress;
+mod script;
 mod sources;
 mod toolchain;
+mod tools;
 
 pub use bundle::Bundle;
 pub use compile::describing;
@@ -42,3 +44,4 @@ pub use postgres::PrivatePostgres;
 pub use programs::Programs;
 pub use progress::Progress;
 pub use toolchain::Toolchain;
+pub use tools::missing;

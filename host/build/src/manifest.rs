@@ -57,6 +57,9 @@ pub(crate) struct RuleManifest {
     /// guess.
     pub(crate) description: String,
     pub(crate) limits: Option<Spanned<Limits>>,
+    /// Where a rule in Python looks for modules beside its own folder.
+    #[serde(default)]
+    pub(crate) python_path: Vec<PathBuf>,
     /// What it asks for; the bundle grants it.
     #[serde(default)]
     pub(crate) tables: BTreeMap<String, TableGrant>,

@@ -9,6 +9,7 @@ use tenet_core::hex;
 use crate::bundle::Bundle;
 use crate::lock::GRANTS;
 use crate::packages::{Package, Packages};
+use crate::script::Written;
 use crate::{Error, toolchain};
 
 /// Everything that a bundle's components are made of.
@@ -16,12 +17,19 @@ use crate::{Error, toolchain};
 pub(crate) struct Sources {
     bundle: PathBuf,
     packages: Packages,
+    /// What rules that are no crates are made of, wherever it lies.
+    scripts: BTreeSet<PathBuf>,
 }
 
 impl Sources {
     pub(crate) fn of(bundle: &Bundle) -> Result<Self, Error> {
-        let packages = Packages::of(bundle.rules.iter().map(|rule| rule.directory.as_path()))?;
-        Ok(Self { bundle: bundle.directory.clone(), packages })
+        let crates = bundle.rules.iter().filter(|rule| matches!(rule.written, Written::Rust));
+        let packages = Packages::of(crates.map(|rule| rule.directory.as_path()))?;
+        let scripts = bundle.rules.iter().filter_map(|rule| match &rule.written {
+            Written::Script(script) => Some(&script.sources),
+            _ => None,
+        });
+        Ok(Self { bundle: bundle.directory.clone(), packages, scripts: scripts.flatten().cloned().collect() })
     }
 
     pub(crate) fn package(&self, directory: &Path) -> Option<&Package> {
@@ -31,6 +39,7 @@ impl Sources {
     /// SHA-256 over the files' paths and contents, in lower-case hexadecimal.
     pub(crate) fn digest(&self) -> Result<String, Error> {
         let mut files = BTreeSet::from([self.bundle.join("tenet.toml")]);
+        files.extend(self.scripts.iter().cloned());
         files.extend(Some(self.bundle.join(GRANTS)).filter(|lock| lock.is_file()));
         let own = [self.bundle.join("rules"), self.bundle.join("schema")];
         for directory in own.iter().map(PathBuf::as_path).chain(self.packages.directories()) {
@@ -68,7 +77,7 @@ fn collect(directory: &Path, files: &mut BTreeSet<PathBuf>) -> Result<(), Error>
         let built = name == "target" && directory.join("Cargo.toml").is_file();
         // A rule's tests are nothing of it.
         let tests = name == "tests" && directory.join("rule.toml").is_file();
-        if built || tests || name.as_encoded_bytes().starts_with(b".") {
+        if built || tests || name == "__pycache__" || name.as_encoded_bytes().starts_with(b".") {
             continue;
         }
         if path.is_dir() {

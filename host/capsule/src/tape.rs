@@ -1,8 +1,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tenet_core::{
-    Attempt, BoxFuture, Event, EventError, EventId, Fault, HostCalls, LogLevel, Outcome, Probe, Ran, ReadCap, SqlError,
-    StagedEvent, Statement, Stop,
+    Attempt, BoxFuture, Event, EventError, EventId, Fault, HostCalls, LogLevel, Outcome, Probe, Ran, Randomness,
+    ReadCap, SqlError, StagedEvent, Statement, Stop,
 };
 
 use crate::capsule::{self, Call, End, Ended, Entry, Told};
@@ -176,9 +176,9 @@ impl HostCalls for TapedCalls {
         logged
     }
 
-    fn random(&self, length: u32) -> Result<Vec<u8>, Stop> {
-        let drawn = self.calls.random(length);
-        if drawn.is_ok() {
+    fn random(&self, whose: Randomness, length: u32) -> Result<Vec<u8>, Stop> {
+        let drawn = self.calls.random(whose, length);
+        if drawn.is_ok() && whose == Randomness::Rule {
             self.tape.add(Call::Random(length));
         }
         drawn

@@ -107,9 +107,20 @@ async fn describe(
         let said = component.with_extension("json");
         if !(up_to_date && said.is_file()) {
             waiting.step(&format!("asking {} what it takes and gives", rule.name));
-            let component =
-                std::fs::read(&component).with_context(|| format!("cannot read {}", component.display()))?;
-            let library = Library::compile(Engine::new(1)?, [(rule.name.as_str(), component.as_slice())])?;
+            let library = if component.is_file() {
+                let bytes =
+                    std::fs::read(&component).with_context(|| format!("cannot read {}", component.display()))?;
+                Library::compile(Engine::new(1)?, [(rule.name.as_str(), bytes.as_slice())])?
+            } else if index.compiled_for.as_ref().is_some_and(|compiled_for| compiled_for.target == OWN_TARGET) {
+                // It describes itself, and is compiled for this machine already.
+                Library::open(Engine::new(1)?, out, &Index { rules: vec![rule.clone()], ..index.clone() })?
+            } else {
+                let bytes = std::fs::read(out.join(&rule.component.path))?;
+                Library::compile(Engine::new(1)?, [(rule.name.as_str(), bytes.as_slice())])?
+            };
+            if let Some(folder) = said.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
             std::fs::write(&said, library.describe(&rule.name).await?)?;
         }
         let text = std::fs::read_to_string(&said).with_context(|| format!("cannot read {}", said.display()))?;

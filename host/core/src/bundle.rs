@@ -19,7 +19,7 @@ pub const VERSION: u32 = 5;
 pub const CONTRACT: &str = "tenet:rule@1.0.0";
 
 /// The contract's text, file by file.
-const WIT: [(&str, &str); 6] = [
+pub const WIT: [(&str, &str); 6] = [
     ("context.wit", include_str!("../../../wit/v1/context.wit")),
     ("database.wit", include_str!("../../../wit/v1/database.wit")),
     ("events.wit", include_str!("../../../wit/v1/events.wit")),

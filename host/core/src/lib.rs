@@ -62,7 +62,7 @@ pub use probe::Probe;
 pub use publisher::{Delivery, Publisher};
 pub use receipt::{Receipt, RuleReceipt};
 pub use request::Request;
-pub use rules::{Ended, HostCalls, LogLevel, RuleCall, Rules, Stop};
+pub use rules::{Ended, HostCalls, LogLevel, Randomness, RuleCall, Rules, Stop};
 pub use sql::{Outcome, SqlError, SqlState, Statement};
 pub use trace::Trace;
 pub use value::{Column, ColumnValues, Interval, RowSet, Value};

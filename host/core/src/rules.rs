@@ -66,6 +66,16 @@ pub enum LogLevel {
     Error,
 }
 
+/// Who draws random bytes. Each has a sequence of its own, so that a rule draws the same ones
+/// whatever the runtime of its language has drawn before it began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Randomness {
+    /// The rule, by the contract.
+    Rule,
+    /// The runtime of its language, by WASI.
+    Runtime,
+}
+
 /// What a guest may ask of the host while it runs. One object serves one call of one rule.
 pub trait HostCalls: Send + Sync {
     /// Runs statements in order in one round trip.
@@ -81,8 +91,8 @@ pub trait HostCalls: Send + Sync {
     /// Takes a line for the log.
     fn log(&self, level: LogLevel, message: String) -> Result<(), Stop>;
 
-    /// The next bytes of the call's random sequence.
-    fn random(&self, length: u32) -> Result<Vec<u8>, Stop>;
+    /// The next bytes of one of the call's random sequences.
+    fn random(&self, whose: Randomness, length: u32) -> Result<Vec<u8>, Stop>;
 
     /// The idempotency key under which the request runs; none for a read-only operation.
     fn key(&self) -> Option<&str>;

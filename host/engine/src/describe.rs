@@ -9,6 +9,9 @@ use crate::Library;
 use crate::call::{CallState, Context};
 use crate::nobody::Nobody;
 
+/// What a runtime may use of WASI while its rule describes itself.
+const WASI: u64 = 10_000;
+
 /// Why a rule does not say what it takes and gives.
 #[derive(Debug)]
 pub struct DescribeError {
@@ -32,7 +35,8 @@ impl Library {
         let _slot = self.engine().slots().acquire().await.map_err(|_| fail("the engine is closed", None))?;
         let limits = Limits { host_calls: 0, ..Limits::default() };
         let context = Context { operation: String::new(), region: String::new(), caller: None, now: Timestamp(0) };
-        let mut store = self.store(CallState::new(Arc::new(Nobody), context, &limits));
+        let state = CallState::new(Arc::new(Nobody), context, &limits).with_wasi(WASI);
+        let mut store = self.store(state);
         if self.engine().is_metered() {
             store.set_fuel(u64::MAX).map_err(|error| fail("it has no fuel", Some(error.into_boxed_dyn_error())))?;
         }

@@ -1,4 +1,6 @@
-use tenet_core::{BoxFuture, Event, EventError, EventId, HostCalls, LogLevel, Outcome, SqlError, Statement, Stop};
+use tenet_core::{
+    BoxFuture, Event, EventError, EventId, HostCalls, LogLevel, Outcome, Randomness, SqlError, Statement, Stop,
+};
 
 /// The host of a rule that is called without a request, so that there is nothing to ask for.
 pub(crate) struct Nobody;
@@ -20,7 +22,7 @@ impl HostCalls for Nobody {
         Err(Stop)
     }
 
-    fn random(&self, _: u32) -> Result<Vec<u8>, Stop> {
+    fn random(&self, _: Randomness, _: u32) -> Result<Vec<u8>, Stop> {
         Err(Stop)
     }
 

@@ -2,7 +2,7 @@
 
 mod convert;
 
-use tenet_core::{Event, LogLevel, Outcome, SqlError, Statement};
+use tenet_core::{Event, LogLevel, Outcome, Randomness, SqlError, Statement};
 use wasmtime::component::{Component, HasSelf, Linker};
 
 use self::bindings::tenet::rule::{context, database, events, log, types};
@@ -188,7 +188,7 @@ impl context::Host for CallState {
             let what = format!("{length} random bytes were asked for in one call, which gives at most {MAX_RANDOM}");
             return Err(Halt::Misuse(what).into());
         }
-        Ok(self.calls().random(length).map_err(Halt::from)?)
+        Ok(self.calls().random(Randomness::Rule, length).map_err(Halt::from)?)
     }
 }
 

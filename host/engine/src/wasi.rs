@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rand_core::TryRng;
-use tenet_core::{HostCalls, LogLevel, Timestamp};
+use tenet_core::{HostCalls, LogLevel, Randomness, Timestamp};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, HasData, Linker, LinkerInstance, Resource, ResourceTable, ResourceType, Val};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream, WasiCli, WasiCliView as _};
@@ -55,7 +55,11 @@ impl Wasi {
         let line = |level| Arc::new(Mutex::new(Line { calls: Arc::clone(calls), level, text: Vec::new() }));
         let streams = [line(LogLevel::Info), line(LogLevel::Warn)];
         let [out, err] = &streams;
-        let seed = calls.random(16).ok().and_then(|bytes| bytes.try_into().ok()).map_or(0, u128::from_le_bytes);
+        let seed = calls
+            .random(Randomness::Runtime, 16)
+            .ok()
+            .and_then(|bytes| bytes.try_into().ok())
+            .map_or(0, u128::from_le_bytes);
         let context = WasiCtxBuilder::new()
             .stdout(Stream(Arc::clone(out)))
             .stderr(Stream(Arc::clone(err)))
@@ -242,7 +246,7 @@ impl Pollable for Now {
     async fn ready(&mut self) {}
 }
 
-/// The request's own random sequence.
+/// The random sequence of the call that is for runtimes.
 struct Random(Arc<dyn HostCalls>);
 
 impl TryRng for Random {
@@ -264,7 +268,7 @@ impl TryRng for Random {
         for part in buffer.chunks_mut(1 << 16) {
             let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
             // Refused only to a guest that is being stopped, and what it has then is nobody's.
-            if let Ok(bytes) = self.0.random(length) {
+            if let Ok(bytes) = self.0.random(Randomness::Runtime, length) {
                 part.iter_mut().zip(bytes).for_each(|(place, byte)| *place = byte);
             }
         }

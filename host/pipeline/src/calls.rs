@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use tenet_core::{
     Attempt, BoxFuture, CallerId, Event, EventError, EventId, Fault, HostCalls, IdempotencyKey, Limit, LimitExceeded,
-    Limits, LogLevel, Outcome, Policy, Ran, ReadCap, Request, RuleReceipt, SqlError, SqlState, StagedEvent, Statement,
-    Stop, StoredAnswer, Trace,
+    Limits, LogLevel, Outcome, Policy, Ran, Randomness, ReadCap, Request, RuleReceipt, SqlError, SqlState, StagedEvent,
+    Statement, Stop, StoredAnswer, Trace,
 };
 use tracing::Span;
 
@@ -117,6 +117,8 @@ pub(crate) struct Calls {
     now: tenet_core::Timestamp,
     trace: Option<Trace>,
     random: Mutex<Random>,
+    /// What the runtime of its language draws.
+    runtime: Mutex<Random>,
     used: Mutex<Used>,
 }
 
@@ -151,6 +153,7 @@ impl Calls {
             now: request.now,
             trace: request.trace,
             random: Mutex::new(Random::new(&request.seed, "rule", place as u64)),
+            runtime: Mutex::new(Random::new(&request.seed, "runtime", place as u64)),
             used: Mutex::new(Used {
                 receipt: RuleReceipt { rule: rule.to_owned(), ..RuleReceipt::default() },
                 ..Used::default()
@@ -369,8 +372,12 @@ impl HostCalls for Calls {
         Ok(())
     }
 
-    fn random(&self, length: u32) -> Result<Vec<u8>, Stop> {
-        Ok(self.random.lock().unwrap_or_else(PoisonError::into_inner).bytes(length as usize))
+    fn random(&self, whose: Randomness, length: u32) -> Result<Vec<u8>, Stop> {
+        let sequence = match whose {
+            Randomness::Rule => &self.random,
+            Randomness::Runtime => &self.runtime,
+        };
+        Ok(sequence.lock().unwrap_or_else(PoisonError::into_inner).bytes(length as usize))
     }
 
     fn key(&self) -> Option<&str> {

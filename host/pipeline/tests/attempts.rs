@@ -668,7 +668,7 @@ async fn a_rule_sees_the_same_randomness_on_every_attempt_and_its_own_in_a_chain
     let drawn = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&drawn);
     let host = host(move |_, calls| {
-        seen.lock().unwrap().push(calls.random(16).unwrap());
+        seen.lock().unwrap().push(calls.random(tenet_core::Randomness::Rule, 16).unwrap());
         Box::pin(std::future::ready(accept("{}")))
     });
     host.memory.on_end.lock().unwrap().push_back((conflict(), false));

@@ -95,7 +95,7 @@ impl HostCalls for Ready {
         Ok(())
     }
 
-    fn random(&self, length: u32) -> Result<Vec<u8>, Stop> {
+    fn random(&self, _: tenet_core::Randomness, length: u32) -> Result<Vec<u8>, Stop> {
         Ok(vec![7; length as usize])
     }
 

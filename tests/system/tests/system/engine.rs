@@ -73,7 +73,7 @@ impl HostCalls for Calls {
         Ok(())
     }
 
-    fn random(&self, length: u32) -> Result<Vec<u8>, Stop> {
+    fn random(&self, _: tenet_core::Randomness, length: u32) -> Result<Vec<u8>, Stop> {
         let mut next = self.random.lock().unwrap();
         Ok((0..length)
             .map(|_| {

@@ -55,7 +55,7 @@ impl HostCalls for Willing {
         Ok(())
     }
 
-    fn random(&self, length: u32) -> Result<Vec<u8>, Stop> {
+    fn random(&self, _: tenet_core::Randomness, length: u32) -> Result<Vec<u8>, Stop> {
         Ok((0..length).map(|byte| byte as u8).collect())
     }
 
