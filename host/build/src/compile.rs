@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
 
 use tenet_core::bundle::{CONTRACT, File, Index, Rule, VERSION, WIT};
 
@@ -12,7 +13,7 @@ use crate::bundle::{Bundle, RuleSource};
 use crate::packages::Package;
 use crate::script::{Script, Written};
 use crate::sources::Sources;
-use crate::toolchain::{PROFILE, TARGET};
+use crate::toolchain::{self, PROFILE, TARGET};
 use crate::{Error, Progress, Toolchain, sha256, write_index};
 
 /// How a component's file begins; a plain module has another version in these bytes.
@@ -146,17 +147,47 @@ fn compiled<'a>(
     for (workspace, packages) in &workspaces {
         progress.step(&format!("building {} rules with {}", packages.len(), toolchain.describe()));
         lock(&toolchain, workspace, progress)?;
-        cargo.build(workspace, packages, &["--features", DESCRIBE], progress)?;
+        let describing = || {
+            let mut silence = Kept::default();
+            let built =
+                cargo.build(toolchain::DESCRIBING, workspace, packages, &["--features", DESCRIBE], &mut silence);
+            (built, silence)
+        };
+        // Side by side: what is wrong with the sources both say, and one is heard.
+        let (built, (described, said)) = thread::scope(|scope| {
+            let describing = scope.spawn(describing);
+            let built = cargo.build(PROFILE, workspace, packages, &[], progress);
+            (built, describing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        built?;
+        if described.is_err() {
+            said.0.iter().for_each(|line| progress.cargo(line));
+        }
+        described?;
     }
     for (rule, artifact) in &rules {
-        keep(out, format!("{DESCRIBING}/{}.wasm", rule.name), &cargo.component(&rule.name, artifact)?)?;
-    }
-    for (workspace, packages) in &workspaces {
-        cargo.build(workspace, packages, &[], progress)?;
+        let component = cargo.component(toolchain::DESCRIBING, &rule.name, artifact)?;
+        keep(out, format!("{DESCRIBING}/{}.wasm", rule.name), &component)?;
     }
     let component =
-        |(rule, artifact): (&'a RuleSource, &String)| Ok((&rule.name, cargo.component(&rule.name, artifact)?));
+        |(rule, artifact): (&'a RuleSource, &String)| Ok((&rule.name, cargo.component(PROFILE, &rule.name, artifact)?));
     rules.into_iter().map(component).collect()
+}
+
+/// What cargo said, for when somebody wants to know.
+#[derive(Default)]
+struct Kept(Vec<String>);
+
+impl Progress for Kept {
+    fn step(&mut self, _: &str) {}
+
+    fn cargo(&mut self, line: &str) {
+        self.0.push(line.to_owned());
+    }
+
+    fn colours(&self) -> bool {
+        false
+    }
 }
 
 /// What cargo builds a bundle's rules with.
@@ -170,12 +201,13 @@ impl Cargo<'_> {
     /// Builds packages of one workspace, in the place of whatever was built of them before.
     fn build(
         &self,
+        profile: &str,
         workspace: &Path,
         packages: &[&Package],
         features: &[&str],
         progress: &mut dyn Progress,
     ) -> Result<(), Error> {
-        let mut cargo = self.toolchain.build()?;
+        let mut cargo = self.toolchain.build(profile)?;
         cargo.args(["--locked", "--target-dir"]).arg(&self.target);
         cargo.arg("--manifest-path").arg(workspace.join("Cargo.toml")).args(features);
         cargo.args(packages.iter().flat_map(|package| ["--package", &package.id]));
@@ -192,8 +224,8 @@ impl Cargo<'_> {
     }
 
     /// What the last build has made of a rule.
-    fn component(&self, rule: &str, artifact: &str) -> Result<Vec<u8>, Error> {
-        checked(rule, read(&self.target.join(TARGET).join(PROFILE).join(format!("{artifact}.wasm")))?)
+    fn component(&self, profile: &str, rule: &str, artifact: &str) -> Result<Vec<u8>, Error> {
+        checked(rule, read(&self.target.join(TARGET).join(profile).join(format!("{artifact}.wasm")))?)
     }
 }
 
@@ -230,7 +262,11 @@ fn run(cargo: &mut Command, progress: &mut dyn Progress) -> Result<ExitStatus, E
     for line in said.into_iter().flat_map(|said| said.split(b'\n')) {
         // What cannot be read is not said; whether cargo succeeded is asked for all the same.
         let Ok(line) = line else { break };
-        progress.cargo(String::from_utf8_lossy(&line).trim_end_matches('\r'));
+        let line = String::from_utf8_lossy(&line);
+        // Two builds go on side by side and wait for each other, which is nobody's concern.
+        if !line.contains("Blocking waiting for file lock") {
+            progress.cargo(line.trim_end_matches('\r'));
+        }
     }
     child.wait().map_err(starting())
 }

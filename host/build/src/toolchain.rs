@@ -13,16 +13,24 @@ pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 /// Cargo.toml needs none of it.
 pub(crate) const PROFILE: &str = "rule";
 
+/// The profile of the components that describe the rules: asked once, and made fast. Another
+/// profile has a folder of its own, so that neither build takes the other's place.
+pub(crate) const DESCRIBING: &str = "describe";
+
 /// The settings of that profile and, last, the link line's. They are part of the digest of
 /// sources. A sum that overflows ends a rule, as it does in its native tests; an instance
 /// lives for one call and pays for each page of its stack.
-pub(crate) const SETTINGS: [&str; 7] = [
+pub(crate) const SETTINGS: [&str; 11] = [
     "profile.rule.inherits=\"release\"",
     "profile.rule.panic=\"abort\"",
     "profile.rule.lto=true",
     "profile.rule.codegen-units=1",
     "profile.rule.strip=\"debuginfo\"",
     "profile.rule.overflow-checks=true",
+    "profile.describe.inherits=\"dev\"",
+    "profile.describe.panic=\"abort\"",
+    "profile.describe.debug=false",
+    "profile.describe.opt-level=1",
     RUSTFLAGS,
 ];
 
@@ -79,10 +87,10 @@ impl Toolchain {
         Ok(cargo)
     }
 
-    /// `cargo build` of components in the profile of rules.
-    pub(crate) fn build(&self) -> Result<Command, Error> {
+    /// `cargo build` of components in one of the profiles.
+    pub(crate) fn build(&self, profile: &str) -> Result<Command, Error> {
         let mut cargo = self.cargo("build")?;
-        cargo.args(["--target", TARGET, "--profile", PROFILE]);
+        cargo.args(["--target", TARGET, "--profile", profile]);
         for setting in SETTINGS.iter().filter(|setting| setting.starts_with("profile.")) {
             cargo.args(["--config", setting]);
         }

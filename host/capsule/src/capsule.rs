@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use tenet_core::bundle::{Index, Operation};
@@ -160,6 +160,8 @@ pub struct Answer {
     pub body: String,
     /// Whether it had been stored by an earlier request.
     pub repeated: bool,
+    /// The key under which it is stored.
+    pub key: Option<String>,
 }
 
 /// How a capsule is written.
@@ -204,7 +206,7 @@ impl Capsule {
             request: Request::of(request),
             attempts,
             answer,
-            receipt: Self::costs(receipt),
+            receipt: receipt.each().into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         })
     }
 
@@ -216,6 +218,12 @@ impl Capsule {
             Some(key) => Secrecy::Sealed(key),
             None => Secrecy::LeftOut,
         }
+    }
+
+    /// A name for its file, which no other capsule has: the operation and the beginning of the seed.
+    pub fn file_name(&self) -> String {
+        let seed = self.request.seed.get(..16).unwrap_or_default();
+        format!("{}-{seed}.capsule.json", self.operation.name.replace('/', "-"))
     }
 
     /// The capsule as text, the same for equal capsules unless it is sealed.
@@ -265,6 +273,7 @@ impl Capsule {
         (request.key, request.source_key, request.caller) = (None, None, None);
         request.seed.clear();
         capsule.answer.body.clear();
+        capsule.answer.key = None;
         for attempt in &mut capsule.attempts {
             attempt.entries.iter_mut().for_each(|entry| entry.call.leave_values_out());
             if let Some(ended) = &mut attempt.ended {
@@ -281,28 +290,6 @@ impl Capsule {
             }
         }
         capsule
-    }
-
-    /// Of a receipt what a capsule has.
-    fn costs(receipt: &Receipt) -> BTreeMap<String, u64> {
-        let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        let each = [
-            ("attempts", u64::from(receipt.attempts)),
-            ("round_trips", u64::from(receipt.round_trips)),
-            ("conflicts", u64::from(receipt.conflicts)),
-            ("unknown_commits", u64::from(receipt.unknown_commits)),
-            ("statements", receipt.statements),
-            ("rows_read", receipt.rows_read),
-            ("bytes_read", receipt.bytes_read),
-            ("rows_written", receipt.rows_affected),
-            ("events", receipt.events),
-            ("database_us", micros(receipt.database)),
-            ("commit_us", micros(receipt.commit)),
-            ("computing_us", micros(receipt.computing)),
-            ("elapsed_us", micros(receipt.elapsed)),
-        ];
-        let fuel = receipt.fuel.map(|fuel| ("fuel", fuel));
-        each.into_iter().chain(fuel).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }
 
@@ -473,7 +460,7 @@ pub(crate) mod tests {
                     ended: Some(Ended { by: End::Reject("SECRET".into()), answered: None, fault: None }),
                 },
             ],
-            answer: Answer { status: 200, body: "SECRET".into(), repeated: false },
+            answer: Answer { status: 200, body: "SECRET".into(), repeated: false, key: Some("SECRET".into()) },
             receipt: BTreeMap::from([("attempts".into(), 2)]),
         }
     }

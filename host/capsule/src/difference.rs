@@ -27,7 +27,7 @@ pub fn differences(old: &Capsule, new: &Capsule) -> Vec<String> {
 }
 
 /// What is in one of two lists and not in the other, each as often as it is.
-fn lists<T: PartialEq + Display>(what: &str, old: &[T], new: &[T], lines: &mut Vec<String>) {
+pub(crate) fn lists<T: PartialEq + Display>(what: &str, old: &[T], new: &[T], lines: &mut Vec<String>) {
     let before = lines.len();
     let mut rest: Vec<&T> = new.iter().collect();
     for item in old {

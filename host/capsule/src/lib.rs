@@ -8,6 +8,8 @@
 //! and the policy decide the request once more and no database is there. [`differences`] says in
 //! what two recordings of one request are not the same.
 //!
+//! A [`Shadow`] runs the next version of a rule on what the live request was told, and compares.
+//!
 //! What a capsule holds is what the rows held. Where an operation keeps something secret it is
 //! [sealed](Key) or left out: [`Capsule::to_text`] writes no other.
 //!
@@ -18,6 +20,7 @@ mod difference;
 mod error;
 mod key;
 mod playback;
+mod shadow;
 mod tape;
 mod wire;
 
@@ -26,5 +29,6 @@ pub use difference::differences;
 pub use error::CapsuleError;
 pub use key::Key;
 pub use playback::Playback;
+pub use shadow::{Compared, Shadow};
 pub use tape::Tape;
 pub use wire::{Column, Event, Fault, Outcome, SqlError, Statement, Stored, Value, Values};

@@ -46,6 +46,9 @@ pub(crate) enum Command {
     /// There is no authoriser on a laptop, so the harness is one: the token of
     /// `Authorization: Bearer NAME` is taken for the caller's name. Ends with Ctrl-C.
     Serve(ServeArgs),
+    /// Serve the operations while one writes them: built anew and served as soon as something is
+    /// saved, and every request told with its statements.
+    Dev(DevArgs),
     /// Tell the story of one transaction: two hosts, one database, two event buses.
     Demo(DemoArgs),
     /// Check a bundle before it is shipped: its rules against the contract, what they ask for
@@ -330,6 +333,20 @@ pub(crate) struct ServeArgs {
     /// applied. Without it a private one is started and thrown away.
     #[arg(long, env = "TENET_DATABASE_URL")]
     pub(crate) database_url: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DevArgs {
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
+
+    /// Keep what the database holds for the next time, in `target/tenet/kept.json`.
+    #[arg(long, conflicts_with = "database_url")]
+    pub(crate) keep: bool,
+
+    /// Write a capsule of every request into this folder.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) record: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

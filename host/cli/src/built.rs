@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use tenet_build::{Bundle, Progress};
-use tenet_core::bundle::{CompiledFor, File, INDEX, Index};
+use tenet_core::bundle::{CompiledFor, File, INDEX, Index, Rule};
 use tenet_engine::{Compiler, Engine, Library, OWN_TARGET};
 
 use crate::args::BuildArgs;
@@ -70,6 +70,7 @@ pub(crate) async fn make(source: &Path, out: &Path, target: &str) -> anyhow::Res
     let mut waiting = Waiting::new();
     let bundle = Bundle::open(source)?;
     bundle.check_events(|pattern| tenet_events::Pattern::of(pattern).map(drop))?;
+    let before = read(out).ok().map(|(_, index)| index);
     let mut index = bundle.build(out, &mut waiting)?;
     lint::check(out, &index)?;
     let compiler = Compiler::new(target)?;
@@ -77,6 +78,10 @@ pub(crate) async fn make(source: &Path, out: &Path, target: &str) -> anyhow::Res
     let up_to_date = index.compiled_for.as_ref() == Some(&compiled_for);
     for rule in &mut index.rules {
         if up_to_date && rule.compiled.is_some() {
+            continue;
+        }
+        if let Some(code) = kept(out, before.as_ref(), &compiled_for, rule) {
+            rule.compiled = Some(code);
             continue;
         }
         waiting.step(&format!("compiling {} for {}", rule.name, compiled_for.target));
@@ -87,29 +92,34 @@ pub(crate) async fn make(source: &Path, out: &Path, target: &str) -> anyhow::Res
         rule.compiled = Some(File { path, sha256: tenet_build::sha256(&code) });
     }
     index.compiled_for = Some(compiled_for);
-    let descriptions = describe(out, &index, up_to_date, &mut waiting).await?;
+    let descriptions = describe(out, &index, &mut waiting).await?;
     index.openapi = Some(write_openapi(out, &index, &descriptions)?);
     tenet_build::write_index(out, &index)?;
     Ok(index)
 }
 
+/// What was compiled of a rule before, if it was the same component, and the same compiler.
+fn kept(out: &Path, before: Option<&Index>, compiled_for: &CompiledFor, rule: &Rule) -> Option<File> {
+    let before = before.filter(|before| before.compiled_for.as_ref() == Some(compiled_for))?;
+    let code = before.rule(&rule.name).filter(|known| known.component == rule.component)?.compiled.clone()?;
+    std::fs::read(out.join(&code.path)).is_ok_and(|bytes| code.is(&bytes)).then_some(code)
+}
+
 /// What the rules say that they take and give. What they said when they were last built is
 /// kept beside the components that were asked.
-async fn describe(
-    out: &Path,
-    index: &Index,
-    up_to_date: bool,
-    waiting: &mut Waiting,
-) -> anyhow::Result<BTreeMap<String, String>> {
+async fn describe(out: &Path, index: &Index, waiting: &mut Waiting) -> anyhow::Result<BTreeMap<String, String>> {
     let mut descriptions = BTreeMap::new();
     for rule in &index.rules {
         let component = tenet_build::describing(out, &rule.name);
-        let said = component.with_extension("json");
-        if !(up_to_date && said.is_file()) {
+        let (said, of) = (component.with_extension("json"), component.with_extension("of"));
+        let own = match component.is_file() {
+            true => Some(std::fs::read(&component).with_context(|| format!("cannot read {}", component.display()))?),
+            false => None,
+        };
+        let digest = own.as_deref().map_or_else(|| rule.component.sha256.clone(), tenet_build::sha256);
+        if !(said.is_file() && std::fs::read_to_string(&of).is_ok_and(|known| known == digest)) {
             waiting.step(&format!("asking {} what it takes and gives", rule.name));
-            let library = if component.is_file() {
-                let bytes =
-                    std::fs::read(&component).with_context(|| format!("cannot read {}", component.display()))?;
+            let library = if let Some(bytes) = own {
                 Library::compile(Engine::new(1)?, [(rule.name.as_str(), bytes.as_slice())])?
             } else if index.compiled_for.as_ref().is_some_and(|compiled_for| compiled_for.target == OWN_TARGET) {
                 // It describes itself, and is compiled for this machine already.
@@ -122,6 +132,7 @@ async fn describe(
                 std::fs::create_dir_all(folder)?;
             }
             std::fs::write(&said, library.describe(&rule.name).await?)?;
+            std::fs::write(&of, digest)?;
         }
         let text = std::fs::read_to_string(&said).with_context(|| format!("cannot read {}", said.display()))?;
         descriptions.insert(rule.name.clone(), text);

@@ -3,9 +3,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
-use tenet_capsule::{Answer, Capsule, Tape};
+use tenet_capsule::{Answer, Capsule, Shadow, Tape};
 use tenet_core::bundle::Index;
-use tenet_core::{Clock, Trace};
+use tenet_core::{Clock, Ledger, Policy, Rules, Trace};
 use tenet_events::Buses;
 use tenet_http::{Api, Reply, Route};
 use tenet_pipeline::{Arrival, Backoff, Handled, Invocation, Operations, Pipeline, SystemClock, direct};
@@ -27,6 +27,7 @@ pub(crate) struct Local {
     api: Api,
     pipeline: Pipeline,
     index: Index,
+    shadow: Shadow,
 }
 
 impl Local {
@@ -36,16 +37,25 @@ impl Local {
         let library = tenet_engine::Library::open(engine, folder, index)?;
         let api = Api::open(region, folder, index)?;
         let endpoint = tenet_database::Endpoint::parse(url)?;
+        let ledger: Arc<dyn Ledger> = Arc::new(tenet_database::Database::new(endpoint, CONCURRENCY));
+        let (library, policy): (Arc<dyn Rules>, Arc<dyn Policy>) =
+            (Arc::new(library), Arc::new(StatementPolicy::new(index)));
+        let shadow = Shadow {
+            rules: Arc::clone(&library),
+            policy: Arc::clone(&policy),
+            ledger: Arc::clone(&ledger),
+            only_reads: tenet_policy::only_reads,
+        };
         let pipeline = Pipeline::new(
             Operations::new(index)?,
-            Arc::new(tenet_database::Database::new(endpoint, CONCURRENCY)),
-            Arc::new(library),
-            Arc::new(StatementPolicy::new(index)),
+            ledger,
+            library,
+            policy,
             Arc::new(buses.publisher(region)?),
             Arc::new(SystemClock),
             Backoff::default(),
         );
-        Ok(Self { region: region.to_owned(), api, pipeline, index: index.clone() })
+        Ok(Self { region: region.to_owned(), api, pipeline, index: index.clone(), shadow })
     }
 
     /// The region it serves.
@@ -89,6 +99,24 @@ impl Local {
         Ok((handled, capsule))
     }
 
+    /// Runs the rules that shadow others on a request that was answered, and tells how they do.
+    pub(crate) async fn shadows(&self, capsule: &Capsule, time: Duration) -> anyhow::Result<Vec<String>> {
+        let mut lines = Vec::new();
+        for (of, by) in capsule.operation.shadow.iter().filter(|_| !capsule.answer.repeated) {
+            let Some(rule) = self.index.rule(by) else { continue };
+            let compared = self.shadow.run(capsule, (of, by), &rule.limits, SystemClock.instant() + time).await?;
+            let newer = if compared.has_read_newer { ", in part in a newer snapshot" } else { "" };
+            let word = match (compared.agrees(), compared.is_comparable) {
+                (true, _) => "agrees with",
+                (false, true) => "differs from",
+                (false, false) => "cannot be compared with",
+            };
+            lines.push(format!("shadow {by} {word} {of}{newer}"));
+            lines.extend(compared.differences.iter().map(|line| format!("  {line}")));
+        }
+        Ok(lines)
+    }
+
     /// Answers a direct invocation, JSON text in and out, as the Lambda function does.
     pub(crate) async fn invoke(&self, event: &str, time: Duration) -> anyhow::Result<(String, Option<Handled>)> {
         let invocation = match direct::read(event) {
@@ -106,7 +134,7 @@ impl Local {
         request: &Request<impl AsRef<[u8]>>,
         caller: Option<String>,
         time: Duration,
-    ) -> anyhow::Result<(Reply, Option<Handled>)> {
+    ) -> anyhow::Result<(Reply, Option<(Handled, Option<Capsule>)>)> {
         Ok(match self.api.route(request) {
             Route::Reply(reply) => (reply, None),
             Route::Health => {
@@ -114,8 +142,10 @@ impl Local {
                 (self.api.health(ready.is_ok()), None)
             }
             Route::Invoke(invocation) => {
-                let handled = self.handle(invocation, caller, tenet_http::trace(request.headers()), time).await?;
-                (self.api.answer(&handled.answer), Some(handled))
+                let trace = tenet_http::trace(request.headers());
+                let decided = self.recorded(invocation, caller, trace, time).await?;
+                let receipt = tenet_http::wants_receipt(request.headers()).then_some(&decided.0.receipt);
+                (self.api.answer(&decided.0.answer, receipt), Some(decided))
             }
         })
     }
@@ -123,6 +153,7 @@ impl Local {
 
 /// What a caller was told, as a capsule has it.
 pub(crate) fn answer(handled: &Handled) -> Answer {
-    let tenet_pipeline::Answer { status, body, repeated, .. } = &handled.answer;
-    Answer { status: status.code(), body: body.clone(), repeated: *repeated }
+    let tenet_pipeline::Answer { status, body, repeated, key, .. } = &handled.answer;
+    let key = key.as_ref().map(|key| key.as_str().to_owned());
+    Answer { status: status.code(), body: body.clone(), repeated: *repeated, key }
 }

@@ -60,6 +60,7 @@ async fn main() -> ExitCode {
         Command::Run(args) => run::run(&args).await,
         Command::Test(args) => testing::test(&args).await,
         Command::Serve(args) => serve::serve(&args).await.map(|()| ExitCode::SUCCESS),
+        Command::Dev(args) => serve::dev(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::demo(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Schema { command: SchemaCommand::Plan(args) } => schema::plan(&args).await,
         Command::Schema { command: SchemaCommand::Grants(args) } => schema::grants(&args).map(|()| ExitCode::SUCCESS),

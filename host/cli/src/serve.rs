@@ -1,10 +1,11 @@
 use std::convert::Infallible;
 use std::io::ErrorKind;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Request};
@@ -15,19 +16,26 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use serde_json::value::RawValue;
+use tenet_capsule::Capsule;
+use tenet_database::{Contents, Endpoint, Tables};
 use tenet_events::{Buses, Subscription};
 use tenet_http::Reply;
+use tenet_pipeline::Handled;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::args::ServeArgs;
+use crate::args::{DevArgs, ServeArgs};
 use crate::built;
 use crate::database::Database;
 use crate::local::{EAST, EVERY_EVENT, Local, WEST};
-use crate::report::Problem;
+use crate::replay;
+use crate::report::{self, Problem};
 use crate::run::{TIME, summary};
+use crate::schema;
+use crate::testing::transcript;
+use crate::watching::Watching;
 
 /// The largest body that Lambda hands to a function, in bytes
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
@@ -41,43 +49,99 @@ const LEAVING: Duration = Duration::from_secs(5);
 
 /// One region: its host, and where it listens.
 struct Region {
-    host: Arc<Local>,
+    serving: Arc<Serving>,
     listener: TcpListener,
+}
+
+/// What answers in a region: the host of now, which another takes the place of once the rules are
+/// built anew, and what is made of its requests.
+struct Serving {
+    host: RwLock<Arc<Local>>,
+    telling: Telling,
+}
+
+/// What is told of a request, and kept.
+#[derive(Clone, Debug, Default)]
+struct Telling {
+    /// Whether its statements are.
+    statements: bool,
+    /// Where its capsule goes.
+    record: Option<PathBuf>,
 }
 
 /// Serves a bundle's operations in both regions until it is told to end.
 pub(crate) async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
+    run(args, Telling::default(), None, None).await
+}
+
+/// The same, and serves what is saved meanwhile.
+pub(crate) async fn dev(args: &DevArgs) -> anyhow::Result<()> {
+    let bundle = &args.serve.bundle;
+    if !bundle.join(built::MANIFEST).is_file() {
+        let what = format!("{} is no source of a bundle", bundle.display());
+        bail!(Problem::new(what, "name the folder with tenet.toml; `tenet serve` serves one that is built"));
+    }
+    if let Some(folder) = &args.record {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    let kept = args.keep.then(|| built::default_out(bundle).join("kept.json"));
+    let telling = Telling { statements: true, record: args.record.clone() };
+    run(&args.serve, telling, Some(Watching::new(bundle)?), kept).await
+}
+
+async fn run(
+    args: &ServeArgs,
+    telling: Telling,
+    mut watching: Option<Watching>,
+    kept: Option<PathBuf>,
+) -> anyhow::Result<()> {
     let (folder, index) = built::open(&args.bundle).await?;
     let listeners = (listen(args.port, 0).await?, listen(args.port, 1).await?);
     let database = Database::open(args.database_url.as_deref(), &folder, &index).await?;
     let url = database.url();
+    if let Some(kept) = &kept {
+        restore(kept, &url).await?;
+    }
     let buses = Buses::new([EAST, WEST])?;
     let start = |region, listener: TcpListener| {
-        let host = Arc::new(Local::start(region, &url, &folder, &index, &buses)?);
+        let host = RwLock::new(Arc::new(Local::start(region, &url, &folder, &index, &buses)?));
         println!("{region}  http://{}", listener.local_addr()?);
-        anyhow::Ok(Region { host, listener })
+        let serving = Arc::new(Serving { host, telling: telling.clone() });
+        anyhow::Ok(Region { serving, listener })
     };
     let (east, west) = (start(EAST, listeners.0)?, start(WEST, listeners.1)?);
     println!("{:<9}  /openapi.json describes the operations", "");
     if matches!(database, Database::Private(_)) {
         println!("{:<9}  {url} is the database, which ends with this", "");
     }
-    let mut telling = JoinSet::new();
+    let mut events = JoinSet::new();
     for region in [EAST, WEST] {
-        telling.spawn(tell_events(region, buses.subscribe(region, EVERY_EVENT)?));
+        events.spawn(tell_events(region, buses.subscribe(region, EVERY_EVENT)?));
     }
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let shutdown = GracefulShutdown::new();
     loop {
-        let (accepted, host) = tokio::select! {
-            accepted = east.listener.accept() => (accepted, &east.host),
-            accepted = west.listener.accept() => (accepted, &west.host),
+        let (accepted, serving) = tokio::select! {
+            accepted = east.listener.accept() => (accepted, &east.serving),
+            accepted = west.listener.accept() => (accepted, &west.serving),
+            saved = saved(&mut watching) => {
+                if !saved {
+                    break;
+                }
+                let began = Instant::now();
+                match anew(&args.bundle, &database, &buses, [&east, &west]).await {
+                    Ok(()) => tell("both", &format!("serving what was saved, {} ms later", began.elapsed().as_millis())),
+                    // What was served before goes on.
+                    Err(error) => drop(report::tell(&error)),
+                }
+                continue;
+            }
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
         };
         match accepted {
             Ok((stream, _)) => {
-                tokio::spawn(converse(stream, Arc::clone(host), shutdown.watcher()));
+                tokio::spawn(converse(stream, Arc::clone(serving), shutdown.watcher()));
             }
             // Its client was faster to leave than the server to take it.
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
@@ -87,8 +151,50 @@ pub(crate) async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     if timeout(LEAVING, shutdown.shutdown()).await.is_err() {
         tracing::warn!("requests were still being answered");
     }
-    telling.shutdown().await;
+    events.shutdown().await;
+    if let Some(kept) = &kept {
+        let contents = Tables::open(&Endpoint::parse(&url)?).await?.contents().await?;
+        std::fs::write(kept, contents.to_json()).with_context(|| format!("cannot write {}", kept.display()))?;
+    }
     database.close()
+}
+
+/// Waits until something is saved, if anybody watches. False where that is over.
+async fn saved(watching: &mut Option<Watching>) -> bool {
+    match watching {
+        Some(watching) => watching.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Builds the bundle anew and serves it in the place of what was served.
+async fn anew(bundle: &Path, database: &Database, buses: &Buses, regions: [&Region; 2]) -> anyhow::Result<()> {
+    let (folder, index) = built::open(bundle).await?;
+    let url = database.url();
+    if let Database::Private(_) = database {
+        schema::apply_to(&url, &[(folder.clone(), index.clone())]).await?;
+    }
+    for region in regions {
+        let name = region.serving.host().region().to_owned();
+        let host = Arc::new(Local::start(&name, &url, &folder, &index, buses)?);
+        *region.serving.host.write().unwrap_or_else(PoisonError::into_inner) = host;
+    }
+    Ok(())
+}
+
+/// Gives the database what was kept, if anything was.
+async fn restore(kept: &Path, url: &str) -> anyhow::Result<()> {
+    let Ok(text) = std::fs::read_to_string(kept) else { return Ok(()) };
+    let help = "remove it to begin with an empty database";
+    let what = || Problem::new(format!("what was kept in {} cannot be given back", kept.display()), help);
+    let contents = Contents::parse(&text).with_context(what)?;
+    Tables::open(&Endpoint::parse(url)?).await?.restore(&contents).await.with_context(what)
+}
+
+impl Serving {
+    fn host(&self) -> Arc<Local> {
+        Arc::clone(&self.host.read().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 async fn listen(port: u16, number: u16) -> anyhow::Result<TcpListener> {
@@ -100,12 +206,12 @@ async fn listen(port: u16, number: u16) -> anyhow::Result<TcpListener> {
 }
 
 /// Answers the requests of one connection, until its client or `watcher` ends it.
-async fn converse(stream: TcpStream, host: Arc<Local>, watcher: Watcher) {
+async fn converse(stream: TcpStream, serving: Arc<Serving>, watcher: Watcher) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let host = Arc::clone(&host);
+        let host = serving.host();
         // In a task of its own, which a client that leaves does not end: nor does it in
         // Lambda, where a request that was begun is decided and its events leave.
-        let answering = tokio::spawn(answer(Arc::clone(&host), request));
+        let answering = tokio::spawn(answer(Arc::clone(&host), serving.telling.clone(), request));
         async move {
             let (head, body) = answering.await.unwrap_or_else(|_| host.api().broken()).into_parts();
             Ok::<_, Infallible>(http::Response::from_parts(head, Full::new(Bytes::from(body))))
@@ -120,15 +226,26 @@ async fn converse(stream: TcpStream, host: Arc<Local>, watcher: Watcher) {
 }
 
 /// Answers one request and tells the terminal.
-async fn answer(host: Arc<Local>, request: Request<Incoming>) -> Reply {
+async fn answer(host: Arc<Local>, telling: Telling, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
     let line = format!("{} {}", head.method, head.uri.path());
     let caller = caller(&head.headers);
+    let mut lines = Vec::new();
     let (reply, cost) = match timeout(ARRIVING, Limited::new(body, MAX_BODY).collect()).await {
         Ok(Ok(body)) => {
             let request = Request::from_parts(head, body.to_bytes());
             match host.serve(&request, caller, TIME).await {
-                Ok((reply, handled)) => (reply, handled.as_ref().map(summary)),
+                Ok((reply, decided)) => {
+                    if let Some((handled, capsule)) = &decided {
+                        lines = telling.lines(handled, capsule.as_ref());
+                        let shadowed = capsule.as_ref().filter(|capsule| !capsule.operation.shadow.is_empty());
+                        // In its own time, as in a region.
+                        if let Some(capsule) = shadowed.cloned() {
+                            tokio::spawn(tell_shadows(Arc::clone(&host), capsule));
+                        }
+                    }
+                    (reply, decided.map(|(handled, _)| summary(&handled)))
+                }
                 Err(error) => (host.api().broken(), Some(format!("{error:#}"))),
             }
         }
@@ -137,7 +254,35 @@ async fn answer(host: Arc<Local>, request: Request<Incoming>) -> Reply {
         Err(_) => (host.api().unreadable("The body did not arrive in time."), None),
     };
     tell(host.region(), &format!("{line}  {}", cost.unwrap_or_else(|| reply.status().as_u16().to_string())));
+    if !lines.is_empty() {
+        println!("{}", lines.join("\n"));
+    }
     reply
+}
+
+async fn tell_shadows(host: Arc<Local>, capsule: Capsule) {
+    let lines = host.shadows(&capsule, TIME).await.unwrap_or_else(|error| vec![format!("shadow: {error:#}")]);
+    lines.iter().for_each(|line| tell(host.region(), line));
+}
+
+impl Telling {
+    /// What is told of a request beside what became of it; its capsule is written.
+    fn lines(&self, handled: &Handled, capsule: Option<&Capsule>) -> Vec<String> {
+        let mut lines = Vec::new();
+        let Some(capsule) = capsule else { return lines };
+        if self.statements {
+            lines.extend(handled.reason.as_ref().map(|reason| format!("    because {reason}")));
+            lines.extend(transcript::lines(&capsule.attempts).into_iter().map(|line| format!("    {line}")));
+        }
+        if let Some(folder) = &self.record {
+            let path = folder.join(capsule.file_name());
+            lines.push(match replay::write(&path, capsule) {
+                Ok(()) => format!("    recorded: {}", path.display()),
+                Err(error) => format!("    not recorded: {error:#}"),
+            });
+        }
+        lines
+    }
 }
 
 /// Who asks: what the harness, which is the authoriser here, takes a token for.

@@ -43,6 +43,15 @@ pub struct HostSettings {
     pub rule_rest_s: u64,
     /// Minutes that rejections are kept under their keys, 10 to 5,256,000.
     pub keep_rejected_minutes: u64,
+    /// Of a thousand requests so many are recorded as capsules, 0 to 1,000, where the function has
+    /// a folder for them (`TENET_CAPSULES`).
+    pub capsule_permille: u32,
+    /// Whether each request that fails (500, 503) is.
+    pub capsule_failures: bool,
+    /// Whether each is whose caller asks for it, by the header `Tenet-Capsule`.
+    pub capsule_asked: bool,
+    /// Milliseconds that the shadow of a rule may take once the request is answered, 1 to 60,000.
+    pub shadow_ms: u64,
 }
 
 /// A setting that no host can have.
@@ -65,6 +74,10 @@ impl Default for HostSettings {
             rule_rest_s: 30,
             keep_accepted_days: 30,
             keep_rejected_minutes: 1440,
+            capsule_permille: 0,
+            capsule_failures: false,
+            capsule_asked: false,
+            shadow_ms: 500,
         }
     }
 }
@@ -81,6 +94,8 @@ impl HostSettings {
             ("rule_rest_s", self.rule_rest_s, 1, 3600),
             ("keep_accepted_days", self.keep_accepted_days, 1, 3650),
             ("keep_rejected_minutes", self.keep_rejected_minutes, 10, 5_256_000),
+            ("capsule_permille", u64::from(self.capsule_permille), 0, 1000),
+            ("shadow_ms", self.shadow_ms, 1, 60_000),
         ] {
             if !(least..=most).contains(&value) {
                 return Err(ImpossibleSetting { name, text: format!("is {value}, and it may be {least} to {most}") });
@@ -109,6 +124,11 @@ impl HostSettings {
     /// The relay's grace, as a duration.
     pub fn relay_grace(&self) -> Duration {
         Duration::from_secs(self.relay_grace_s)
+    }
+
+    /// What a shadow may take, as a duration.
+    pub fn shadow(&self) -> Duration {
+        Duration::from_millis(self.shadow_ms)
     }
 
     /// How long answers are kept.

@@ -38,6 +38,29 @@ pub struct Receipt {
     pub elapsed: Duration,
 }
 
+impl Receipt {
+    /// Each part with its name, in one order: counts, and microseconds where the name ends in `_us`.
+    pub fn each(&self) -> Vec<(&'static str, u64)> {
+        let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let each = [
+            ("attempts", u64::from(self.attempts)),
+            ("round_trips", u64::from(self.round_trips)),
+            ("conflicts", u64::from(self.conflicts)),
+            ("unknown_commits", u64::from(self.unknown_commits)),
+            ("statements", self.statements),
+            ("rows_read", self.rows_read),
+            ("bytes_read", self.bytes_read),
+            ("rows_written", self.rows_affected),
+            ("events", self.events),
+            ("database_us", micros(self.database)),
+            ("commit_us", micros(self.commit)),
+            ("computing_us", micros(self.computing)),
+            ("elapsed_us", micros(self.elapsed)),
+        ];
+        each.into_iter().chain(self.fuel.map(|fuel| ("fuel", fuel))).collect()
+    }
+}
+
 /// What one call of one rule cost.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RuleReceipt {

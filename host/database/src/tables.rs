@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use tenet_core::{Fault, SqlError};
 use tokio::time::timeout_at;
 use tokio_postgres::types::{ToSql, Type};
@@ -40,13 +41,24 @@ struct Table {
 }
 
 /// The rows of every table, and where the sequences stand.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Contents {
     rows: BTreeMap<String, Vec<String>>,
     sequences: BTreeMap<String, (i64, bool)>,
 }
 
 impl Contents {
+    /// As text, the same for the same contents.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads what [`to_json`](Self::to_json) writes.
+    pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+
     /// The rows of each table of the bundle that has any, each as a JSON object. Tables go by the
     /// names under which they are granted.
     pub fn rows(&self) -> impl Iterator<Item = (&str, &[String])> {

@@ -3,11 +3,12 @@ use std::path::Path;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde::Serialize;
-use tenet_core::IdempotencyKey;
 use tenet_core::bundle::{Index, Operation};
+use tenet_core::{IdempotencyKey, Receipt};
 use tenet_pipeline::{Answer, Invocation};
 
 use crate::OpenError;
+use crate::receipt::RECEIPT;
 use crate::reply::{self, IDEMPOTENCY_KEY, Reply};
 
 /// The path of the list of operations; below it is one path each.
@@ -83,8 +84,15 @@ impl Api {
     }
 
     /// The pipeline's answer as it leaves.
-    pub fn answer(&self, answer: &Answer) -> Reply {
-        reply::answer(answer)
+    ///
+    /// With a receipt it tells what the request has cost: whoever asks for that names the header
+    /// ([`wants_receipt`](crate::wants_receipt)).
+    pub fn answer(&self, answer: &Answer, receipt: Option<&Receipt>) -> Reply {
+        let mut reply = reply::answer(answer);
+        if let Some(value) = receipt.and_then(crate::receipt::header) {
+            reply.headers_mut().insert(RECEIPT, value);
+        }
+        reply
     }
 
     /// The answer to a question for the host's health.

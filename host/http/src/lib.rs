@@ -18,11 +18,13 @@ mod api;
 mod open_error;
 mod openapi;
 mod problem;
+mod receipt;
 mod reply;
 mod trace;
 
 pub use api::{Api, Route};
 pub use open_error::OpenError;
 pub use openapi::{DescriptionError, openapi};
+pub use receipt::wants_receipt;
 pub use reply::Reply;
 pub use trace::trace;

@@ -48,6 +48,15 @@ impl After {
         self.waiting().push(Box::pin(work));
     }
 
+    /// Takes work for when the answer has left; where nobody would do it then, it goes on by itself
+    /// and ends with the sandbox. No answer waits for it.
+    pub(crate) fn sometime(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if self.0.is_on.load(Ordering::Relaxed) {
+            return self.waiting().push(Box::pin(work));
+        }
+        tokio::spawn(work);
+    }
+
     /// Waits until one more answer has left and what it left is done.
     pub(crate) async fn is_over(&self) {
         // It is never closed.

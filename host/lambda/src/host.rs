@@ -1,10 +1,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use anyhow::Context as _;
 use aws_config::{BehaviorVersion, Region};
 use lambda_runtime::Context;
+use tenet_capsule::{Key, Shadow};
 use tenet_core::bundle::Index;
-use tenet_core::{Clock, Fault, HostSettings, IdempotencyKey, Ledger, Timestamp, Trace};
+use tenet_core::{Clock, Fault, HostSettings, IdempotencyKey, Ledger, Policy, Receipt, Rules, Timestamp, Trace};
 use tenet_database::Database;
 use tenet_engine::{Engine, Library};
 use tenet_events::{EventBridge, Routes};
@@ -14,6 +16,7 @@ use tenet_policy::StatementPolicy;
 
 use crate::after::After;
 use crate::extension;
+use crate::recorder::Recorder;
 use crate::settings::Settings;
 use crate::work::Work;
 
@@ -34,6 +37,7 @@ pub(crate) struct Host {
     pub(crate) routes: Routes,
     database: Arc<Database>,
     pipeline: Arc<Pipeline>,
+    recorder: Arc<Recorder>,
     after: After,
     work: Work,
 }
@@ -52,6 +56,8 @@ pub(crate) struct Origin {
     pub(crate) deadline: Instant,
     /// Where it stands in a trace.
     pub(crate) trace: Option<Trace>,
+    /// Whether its caller asks for a capsule of it.
+    pub(crate) wants_capsule: bool,
 }
 
 impl Host {
@@ -68,11 +74,20 @@ impl Host {
                 extension::register(&after, after_answers).await;
                 Ok(())
             },)?;
+        let key = settings.capsule_key.as_deref().map(Key::parse).transpose().context("TENET_CAPSULE_KEY")?;
+        let policy: Arc<dyn Policy> = Arc::new(StatementPolicy::new(&index));
+        let shadow = Shadow {
+            rules: Arc::clone(&library) as Arc<dyn Rules>,
+            policy: Arc::clone(&policy),
+            ledger: Arc::clone(&database) as Arc<dyn Ledger>,
+            only_reads: tenet_policy::only_reads,
+        };
+        let recorder = Recorder::new(index.clone(), settings.capsules, key, shadow);
         let pipeline = Pipeline::new(
             Operations::new(&index)?,
             Arc::clone(&database) as Arc<dyn Ledger>,
             library,
-            Arc::new(StatementPolicy::new(&index)),
+            policy,
             Arc::new(publisher),
             Arc::new(SystemClock),
             Backoff::default(),
@@ -85,6 +100,7 @@ impl Host {
             routes,
             database,
             pipeline: Arc::new(pipeline),
+            recorder: Arc::new(recorder),
             after,
             work,
         })
@@ -129,12 +145,25 @@ impl Host {
     }
 
     /// Decides a request; what it staged is published, now or after the answer.
-    pub(crate) async fn decide(&self, invocation: Invocation, origin: Origin) -> anyhow::Result<Answer> {
+    pub(crate) async fn decide(&self, invocation: Invocation, origin: Origin) -> anyhow::Result<(Answer, Receipt)> {
         let arrival = Arrival::now(&SystemClock, &self.region, Duration::ZERO)?;
-        let Origin { caller, source_key, now, deadline, trace } = origin;
+        let Origin { caller, source_key, now, deadline, trace, wants_capsule } = origin;
         let arrival = Arrival { caller, source_key, now, deadline, trace, ..arrival };
-        let handled =
-            self.pipeline.handle(arrival.request(invocation.operation, invocation.key, invocation.payload)).await;
+        let request = arrival.request(invocation.operation, invocation.key, invocation.payload);
+        let handled = match self.recorder.begin(&request, wants_capsule) {
+            None => self.pipeline.handle(request).await,
+            Some(recording) => {
+                let handled = self.pipeline.handle_under(request.clone(), Some(&recording.tape)).await;
+                let (recorder, receipt) = (Arc::clone(&self.recorder), handled.receipt.clone());
+                let Answer { status, body, repeated, key, .. } = &handled.answer;
+                let key = key.as_ref().map(|key| key.as_str().to_owned());
+                let answer =
+                    tenet_capsule::Answer { status: status.code(), body: body.clone(), repeated: *repeated, key };
+                let recording = async move { recorder.finish(recording, request, answer, receipt).await };
+                self.after.sometime(recording);
+                handled
+            }
+        };
         if let Some(pending) = handled.pending {
             let (pipeline, longest) = (Arc::clone(&self.pipeline), self.settings.publish());
             self.after
@@ -143,7 +172,7 @@ impl Host {
                 })
                 .await;
         }
-        Ok(handled.answer)
+        Ok((handled.answer, handled.receipt))
     }
 }
 

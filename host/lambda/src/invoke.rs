@@ -19,15 +19,19 @@ use crate::sqs_batch::{self, Record, SqsBatch};
 /// given up half-way.
 const LEAST: Duration = Duration::from_millis(100);
 
+/// The header that asks for a capsule of the request.
+const CAPSULE: &str = "tenet-capsule";
+
 /// Answers one event with the JSON text that leaves. An error makes the invocation fail.
 pub(crate) async fn invoke(host: &Host, event: &str, context: &Context) -> anyhow::Result<String> {
     let source_key = IdempotencyKey::new(&context.request_id).ok();
     let trace = context.xray_trace_id.as_deref().and_then(Trace::x_ray);
-    let origin = Origin { caller: None, source_key, now: SystemClock.now(), deadline: host.deadline(context), trace };
+    let (now, deadline) = (SystemClock.now(), host.deadline(context));
+    let origin = Origin { caller: None, source_key, now, deadline, trace, wants_capsule: false };
     match Source::of(event) {
         // Lambda lets a direct caller in or not, and does not tell the function who it is.
         Source::Direct => Ok(direct::write(&match direct::read(event) {
-            Ok(invocation) => host.decide(invocation, origin).await?,
+            Ok(invocation) => host.decide(invocation, origin).await?.0,
             Err(answer) => *answer,
         })),
         Source::Http => Ok(http_event::write(serve(host, event, origin).await?)?),
@@ -55,7 +59,10 @@ async fn serve(host: &Host, event: &str, origin: Origin) -> anyhow::Result<Reply
         Route::Reply(reply) => reply,
         Route::Health => host.api.health(host.is_ready(origin.deadline).await),
         Route::Invoke(invocation) => {
-            host.api.answer(&host.decide(invocation, Origin { caller, trace, ..origin }).await?)
+            let wants_receipt = tenet_http::wants_receipt(request.headers());
+            let wants_capsule = request.headers().contains_key(CAPSULE);
+            let (answer, receipt) = host.decide(invocation, Origin { caller, trace, wants_capsule, ..origin }).await?;
+            host.api.answer(&answer, wants_receipt.then_some(&receipt))
         }
     })
 }
@@ -78,7 +85,7 @@ async fn take(host: &Host, event: &str, origin: Origin) -> anyhow::Result<Vec<De
         let answer = match asked {
             Ok((key, invocation)) => {
                 let source_key = key.or_else(|| origin.source_key.clone());
-                host.decide(invocation, Origin { source_key, ..origin.clone() }).await?
+                host.decide(invocation, Origin { source_key, ..origin.clone() }).await?.0
             }
             Err(message) => Answer::invalid(&message),
         };
@@ -119,7 +126,7 @@ async fn take_record(host: &Host, record: &Record, origin: &Origin) -> anyhow::R
         Source::Direct => match direct::read(&record.body) {
             Ok(invocation) => {
                 let operation = invocation.operation.clone();
-                vec![Decided { operation, answer: host.decide(invocation, origin).await? }]
+                vec![Decided { operation, answer: host.decide(invocation, origin).await?.0 }]
             }
             Err(answer) => {
                 let message = answer.problem().map(|problem| problem.message.into_owned());

@@ -16,6 +16,7 @@ mod host;
 mod http_event;
 mod invoke;
 mod log_settings;
+mod recorder;
 mod settings;
 mod source;
 mod sqs_batch;

@@ -23,6 +23,12 @@ pub(crate) struct Settings {
     pub(crate) event_bus: String,
     /// `AWS_LAMBDA_MAX_CONCURRENCY`: whether Lambda gives a sandbox one invocation at a time.
     pub(crate) one_at_a_time: bool,
+    /// `TENET_CAPSULES`: the folder that capsules go to, which outlives the sandbox: a file system
+    /// that is mounted into the function.
+    pub(crate) capsules: Option<PathBuf>,
+    /// `TENET_CAPSULE_KEY`: 64 hexadecimal digits that seal the capsules of operations which keep
+    /// something secret. Without it those are written without values.
+    pub(crate) capsule_key: Option<String>,
     /// `TENET_LOG` and Lambda's own: what is logged, and how.
     pub(crate) log: LogSettings,
 }
@@ -47,8 +53,10 @@ pub(crate) enum Database {
     },
 }
 
-const OURS: [&str; 13] = [
+const OURS: [&str; 15] = [
     "TENET_BUNDLE",
+    "TENET_CAPSULES",
+    "TENET_CAPSULE_KEY",
     "TENET_DATABASE_URL",
     DSQL_ENDPOINT,
     "TENET_DSQL_ADDRESS",
@@ -92,6 +100,8 @@ impl Settings {
             database: Database::read(&read)?,
             event_bus: needed("TENET_EVENT_BUS", "the EventBridge bus that takes the events")?,
             one_at_a_time: read("AWS_LAMBDA_MAX_CONCURRENCY").is_none_or(|most| most == "1"),
+            capsules: read("TENET_CAPSULES").map(PathBuf::from),
+            capsule_key: read("TENET_CAPSULE_KEY"),
             log: LogSettings::read(read)?,
         };
         // Read by the crates that speak to it, which panic without it.

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::random::Random;
+use tenet_core::Random;
 
 /// How long to wait between attempts, and how many there are.
 ///

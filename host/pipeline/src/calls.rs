@@ -9,8 +9,8 @@ use tenet_core::{
 };
 use tracing::Span;
 
-use crate::random::Random;
 use crate::within::within;
+use tenet_core::Random;
 
 /// What the rules of one attempt share.
 pub(crate) struct Shared {

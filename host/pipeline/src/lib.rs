@@ -22,7 +22,6 @@ mod calls;
 pub mod direct;
 mod invocation;
 mod pipeline;
-mod random;
 mod relay;
 mod rule_breaker;
 mod selection;

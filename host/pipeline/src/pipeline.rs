@@ -10,13 +10,13 @@ use tenet_core::{
 use tracing::Span;
 
 use crate::answer::Problem;
-use crate::random::Random;
 use crate::rule_breaker::RuleBreaker;
 use crate::selection::{Keyed, Selected};
 use crate::summary::{self, Published, Summary};
 use crate::trial::{Failure, Interrupted, Over, Trial};
 use crate::within::within;
 use crate::{Answer, Backoff, Operations, Status};
+use tenet_core::Random;
 
 /// Kept of a deadline for taking events out of the outbox.
 const FORGETTING: Duration = Duration::from_millis(500);

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use tenet_core::bundle::{self, Index};
 use tenet_core::{Digest, IdempotencyKey, Limits, Mode, Request, hex};
 
-use crate::random::Random;
+use tenet_core::Random;
 
 /// The operations of a bundle, as the pipeline needs them.
 #[derive(Clone, Debug)]

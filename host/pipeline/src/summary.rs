@@ -199,6 +199,8 @@ impl Drop for Summary {
             statements = receipt.statements,
             round_trips = receipt.round_trips,
             rows_read = receipt.rows_read,
+            bytes_read = receipt.bytes_read,
+            events = receipt.events,
             rows_affected = receipt.rows_affected,
             computing_us = micros(receipt.computing),
             commit_us = micros(receipt.commit),

@@ -2,7 +2,7 @@ use sha2::{Digest as _, Sha256};
 
 /// A sequence of bytes that looks random and depends on nothing but its seed: SHA-256
 /// over the seed, a label and a counter.
-pub(crate) struct Random {
+pub struct Random {
     prefix: Sha256,
     blocks: u64,
     left: Vec<u8>,
@@ -10,7 +10,7 @@ pub(crate) struct Random {
 
 impl Random {
     /// The sequence with this label. Labels keep the uses of one seed apart.
-    pub(crate) fn new(seed: &[u8; 32], label: &str, number: u64) -> Self {
+    pub fn new(seed: &[u8; 32], label: &str, number: u64) -> Self {
         let prefix = Sha256::new()
             .chain_update(seed)
             .chain_update((label.len() as u64).to_be_bytes())
@@ -20,7 +20,7 @@ impl Random {
     }
 
     /// The next bytes.
-    pub(crate) fn bytes(&mut self, length: usize) -> Vec<u8> {
+    pub fn bytes(&mut self, length: usize) -> Vec<u8> {
         while self.left.len() < length {
             let block = self.prefix.clone().chain_update(self.blocks.to_be_bytes()).finalize();
             self.left.extend_from_slice(&block);
@@ -31,7 +31,7 @@ impl Random {
     }
 
     /// The next eight bytes as a number.
-    pub(crate) fn number(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.bytes(8).into_iter().fold(0, |number, byte| number << 8 | u64::from(byte))
     }
 }

@@ -1,0 +1,338 @@
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use tenet_core::{
+    Attempt, BoxFuture, CallerId, Claim, Ended, Event, EventError, EventId, Fault, HostCalls, IdempotencyKey, Ledger,
+    Limits, LogLevel, Mode, Outcome, Policy, Ran, Random, Randomness, ReadCap, Rules, SqlError, Statement, Stop,
+    Timestamp, Verdict,
+};
+
+use crate::CapsuleError;
+use crate::capsule::{Call, Capsule, End, Told};
+use crate::difference::lists;
+use crate::wire;
+
+/// Runs the next version of a rule on the recording of a live request that has been answered, and
+/// compares what both did.
+///
+/// The same statement gets the recorded rows. Another one that only reads goes to a READ ONLY
+/// transaction, whose snapshot is newer. Another one that writes is taken down and never sent: what
+/// the same text with other parameters did stands for it where that gave no rows, and elsewhere
+/// there is nothing to go on with. Whatever it does, nothing of it stays.
+pub struct Shadow {
+    /// The rules, the next version among them.
+    pub rules: Arc<dyn Rules>,
+    /// What it may do, by its own name.
+    pub policy: Arc<dyn Policy>,
+    /// Where it may read.
+    pub ledger: Arc<dyn Ledger>,
+    /// Whether a statement certainly writes nothing.
+    pub only_reads: fn(&str) -> bool,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// In what both differ, for people.
+    pub differences: Vec<String>,
+    /// Whether the next version came to a verdict. It did not where it would have needed what a
+    /// write did that was not sent, or where it failed, which is a difference too.
+    pub is_comparable: bool,
+    /// Whether it has read what the live request has not, in a newer snapshot.
+    pub has_read_newer: bool,
+}
+
+impl Compared {
+    /// Whether both did the same.
+    pub fn agrees(&self) -> bool {
+        self.is_comparable && self.differences.is_empty()
+    }
+}
+
+impl Shadow {
+    /// Runs the rule `by`, within its `limits`, in the place of the rule `of` of the capsule's
+    /// operation.
+    ///
+    /// # Errors
+    /// Fails where the capsule is not of a live request.
+    pub async fn run(
+        &self,
+        capsule: &Capsule,
+        (of, by): (&str, &str),
+        limits: &Limits,
+        deadline: Instant,
+    ) -> Result<Compared, CapsuleError> {
+        let request = capsule.request.to_core(deadline)?;
+        let place = capsule.operation.rules.iter().position(|rule| rule == of).unwrap_or_default();
+        let key = capsule.answer.key.as_ref().map(IdempotencyKey::new).transpose();
+        let key = key.map_err(|error| CapsuleError::new(format!("the capsule's key: {error}")))?;
+        let calls = Arc::new(Calls {
+            recorded: recorded(capsule, of),
+            policy: Arc::clone(&self.policy),
+            ledger: Arc::clone(&self.ledger),
+            only_reads: self.only_reads,
+            rule: by.to_owned(),
+            claim: Claim {
+                operation: request.operation.clone(),
+                caller: CallerId::of(request.caller.as_deref()),
+                mode: Mode::Read,
+                now: request.now,
+                region: request.region.clone(),
+                deadline,
+                round_trips: Arc::new(AtomicU32::new(0)),
+            },
+            cap: ReadCap { rows: limits.rows_read, bytes: limits.bytes_read },
+            key,
+            now: request.now,
+            state: Mutex::new(State {
+                random: Random::new(&request.seed, "rule", place as u64),
+                runtime: Random::new(&request.seed, "runtime", place as u64),
+                attempt: None,
+                asked: Vec::new(),
+                events: Vec::new(),
+                stopped: None,
+                has_read_newer: false,
+            }),
+        });
+        let host = Arc::clone(&calls) as Arc<dyn HostCalls>;
+        let ended = self.rules.call(by, &request, limits, host).await.ended;
+        let attempt = calls.lock().attempt.take();
+        if let Some(attempt) = attempt {
+            // It has only read; whatever comes of ending it is no matter.
+            let _ended = attempt.roll_back().await;
+        }
+        Ok(compare(capsule, of, &calls.lock(), &ended))
+    }
+}
+
+/// A statement that was asked, and what it was told.
+#[derive(Clone, Debug, PartialEq)]
+struct Asked {
+    statement: wire::Statement,
+    told: Result<wire::Outcome, wire::SqlError>,
+}
+
+/// What a rule asked in the attempt that settled the request.
+fn recorded(capsule: &Capsule, rule: &str) -> Vec<Asked> {
+    let mut asked = Vec::new();
+    let entries = capsule.attempts.last().into_iter().flat_map(|attempt| &attempt.entries);
+    for entry in entries.filter(|entry| entry.rule == rule) {
+        match &entry.call {
+            Call::Run { statements, told: Told::Outcomes(outcomes) } => {
+                let pairs = statements.iter().zip(outcomes);
+                asked.extend(
+                    pairs.map(|(statement, outcome)| Asked { statement: statement.clone(), told: Ok(outcome.clone()) }),
+                );
+            }
+            Call::Run { statements, told: Told::Fault(wire::Fault::Sql(error)) }
+            | Call::Refused { statements, error } => {
+                let failed = statements.last().cloned();
+                asked.extend(failed.map(|statement| Asked { statement, told: Err(error.clone()) }));
+            }
+            _ => {}
+        }
+    }
+    asked
+}
+
+struct Calls {
+    recorded: Vec<Asked>,
+    policy: Arc<dyn Policy>,
+    ledger: Arc<dyn Ledger>,
+    only_reads: fn(&str) -> bool,
+    rule: String,
+    claim: Claim,
+    cap: ReadCap,
+    key: Option<IdempotencyKey>,
+    now: Timestamp,
+    state: Mutex<State>,
+}
+
+struct State {
+    random: Random,
+    runtime: Random,
+    /// Where it reads what the live request has not read.
+    attempt: Option<Box<dyn Attempt>>,
+    asked: Vec<wire::Statement>,
+    events: Vec<Event>,
+    /// Why there was nothing to go on with.
+    stopped: Option<String>,
+    has_read_newer: bool,
+}
+
+impl Calls {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stop(&self, why: String) -> Stop {
+        self.lock().stopped.get_or_insert(why);
+        Stop
+    }
+
+    async fn answer(&self, statement: &Statement) -> Result<Result<Outcome, SqlError>, Stop> {
+        if let Err(error) = self.policy.statement(&self.rule, &statement.sql) {
+            return Ok(Err(*error));
+        }
+        let asked = wire::Statement::from(statement);
+        self.lock().asked.push(asked.clone());
+        let damaged = |error: CapsuleError| self.stop(error.to_string());
+        if let Some(same) = self.recorded.iter().find(|recorded| recorded.statement == asked) {
+            return match &same.told {
+                Ok(outcome) => Ok(Ok(outcome.to_core().map_err(damaged)?)),
+                Err(error) => Ok(Err(error.to_core().map_err(damaged)?)),
+            };
+        }
+        if (self.only_reads)(&statement.sql) {
+            return self.read(statement).await;
+        }
+        let alike = self.recorded.iter().find(|recorded| recorded.statement.sql == asked.sql);
+        match alike.map(|alike| &alike.told) {
+            Some(Ok(outcome)) if outcome.columns.is_empty() => Ok(Ok(outcome.to_core().map_err(damaged)?)),
+            _ => Err(self.stop(format!("it needs what a write does that is not sent: {asked}"))),
+        }
+    }
+
+    async fn read(&self, statement: &Statement) -> Result<Result<Outcome, SqlError>, Stop> {
+        let mut attempt = {
+            let mut state = self.lock();
+            state.has_read_newer = true;
+            state.attempt.take().unwrap_or_else(|| self.ledger.open(self.claim.clone()))
+        };
+        let ran = attempt.run(vec![statement.clone()], self.cap).await;
+        self.lock().attempt = Some(attempt);
+        match ran {
+            Ok(Ran::On(outcomes)) => {
+                let outcome = outcomes.into_iter().next();
+                outcome.map(Ok).ok_or_else(|| self.stop("the database gave no outcome".to_owned()))
+            }
+            Ok(Ran::Answered(_)) => Err(self.stop("the database gave an answer for a read".to_owned())),
+            Err(fault) => self.failed(&fault),
+        }
+    }
+
+    fn failed(&self, fault: &Fault) -> Result<Result<Outcome, SqlError>, Stop> {
+        match fault.sql_error() {
+            Some(error) => Ok(Err(error.clone())),
+            None => Err(self.stop(format!("it could not read: {fault}"))),
+        }
+    }
+}
+
+impl HostCalls for Calls {
+    fn run(&self, statements: Vec<Statement>) -> BoxFuture<'_, Result<Result<Vec<Outcome>, SqlError>, Stop>> {
+        Box::pin(async move {
+            let mut outcomes = Vec::with_capacity(statements.len());
+            for statement in &statements {
+                match self.answer(statement).await? {
+                    Ok(outcome) => outcomes.push(outcome),
+                    Err(error) => return Ok(Err(error)),
+                }
+            }
+            Ok(Ok(outcomes))
+        })
+    }
+
+    fn refuse(&self, error: SqlError) -> Result<SqlError, Stop> {
+        Ok(error)
+    }
+
+    fn publish(&self, event: Event) -> Result<Result<EventId, EventError>, Stop> {
+        let Some(key) = &self.key else { return Ok(Err(EventError::read_only())) };
+        if let Err(error) = event.check().and_then(|()| self.policy.event(&self.rule, &event)) {
+            return Ok(Err(error));
+        }
+        let mut state = self.lock();
+        let ordinal = u32::try_from(state.events.len()).unwrap_or(u32::MAX);
+        state.events.push(event);
+        Ok(Ok(EventId::derive(&self.claim.operation, self.claim.caller, key, self.now, ordinal)))
+    }
+
+    fn log(&self, _level: LogLevel, _message: String) -> Result<(), Stop> {
+        Ok(())
+    }
+
+    fn random(&self, whose: Randomness, length: u32) -> Result<Vec<u8>, Stop> {
+        let mut state = self.lock();
+        let sequence = match whose {
+            Randomness::Rule => &mut state.random,
+            Randomness::Runtime => &mut state.runtime,
+        };
+        Ok(sequence.bytes(usize::try_from(length).unwrap_or(usize::MAX)))
+    }
+
+    fn key(&self) -> Option<&str> {
+        self.key.as_ref().map(IdempotencyKey::as_str)
+    }
+}
+
+fn compare(capsule: &Capsule, of: &str, state: &State, ended: &Ended) -> Compared {
+    let mut lines = Vec::new();
+    let verdict = match (&state.stopped, ended) {
+        (Some(why), _) => Err(why.clone()),
+        (None, Ended::Verdict(verdict)) => Ok(verdict),
+        (None, Ended::Bug(why) | Ended::Trap(why) | Ended::Host(why)) => Err(format!("it failed: {why}")),
+        (None, Ended::Limit(exceeded)) => Err(format!("it failed: {exceeded}")),
+        (None, Ended::Stopped) => Err("it was stopped".to_owned()),
+    };
+    match &verdict {
+        Ok(verdict) => compare_verdicts(capsule, of, verdict, &mut lines),
+        Err(why) => lines.push(format!("verdict: none to compare, {why}")),
+    }
+    let before: Vec<wire::Statement> = recorded(capsule, of).into_iter().map(|asked| asked.statement).collect();
+    lists("statement", &before, &state.asked, &mut lines);
+    let text = |source: &str, detail_type: &str, detail: &str| format!("{source} {detail_type:?} {detail}");
+    let entries = capsule.attempts.last().into_iter().flat_map(|attempt| &attempt.entries);
+    let events = entries.filter(|entry| entry.rule == of).filter_map(|entry| match &entry.call {
+        Call::Publish { event, refused: None, .. } => Some(text(&event.source, &event.detail_type, &event.detail)),
+        _ => None,
+    });
+    let now = state.events.iter().map(|event| text(&event.source, &event.detail_type, &event.detail));
+    lists("event", &events.collect::<Vec<_>>(), &now.collect::<Vec<_>>(), &mut lines);
+    Compared { differences: lines, is_comparable: verdict.is_ok(), has_read_newer: state.has_read_newer }
+}
+
+fn compare_verdicts(capsule: &Capsule, of: &str, verdict: &Verdict, lines: &mut Vec<String>) {
+    let ended = capsule.attempts.last().and_then(|attempt| attempt.ended.as_ref());
+    let entries = capsule.attempts.last().map(|attempt| attempt.entries.as_slice()).unwrap_or_default();
+    // The last rule that ran is the one that rejected, if one did.
+    let ran_last = entries.last().is_none_or(|entry| entry.rule == of)
+        || !capsule
+            .operation
+            .rules
+            .iter()
+            .skip_while(|rule| *rule != of)
+            .skip(1)
+            .any(|rule| entries.iter().any(|entry| entry.rule == *rule));
+    let is_last = capsule.operation.rules.last().is_some_and(|rule| rule == of);
+    let (before, output) = match ended.map(|ended| &ended.by) {
+        Some(End::Reject(body)) if ran_last => (Err(serde_json::from_str::<Value>(body).unwrap_or_default()), None),
+        Some(End::Accept { output, .. }) => (Ok(()), Some(output).filter(|_| is_last)),
+        _ => (Ok(()), None),
+    };
+    match (before, verdict) {
+        (Ok(()), Verdict::Accept(now)) => {
+            if let Some(before) = output.filter(|before| *before != now) {
+                lines.push(format!("verdict: accepted with {before} before, with {now} now"));
+            }
+        }
+        (Err(before), Verdict::Reject(now)) => {
+            let mut body = json!({ "code": now.code, "message": now.message });
+            if !now.details.is_empty() {
+                let details = now.details.iter().map(|(name, text)| (name.clone(), Value::from(text.as_str())));
+                body["details"] = Value::Object(details.collect());
+            }
+            if before != body {
+                lines.push(format!("verdict: rejected with {before} before, with {body} now"));
+            }
+        }
+        (Ok(()), Verdict::Reject(now)) => {
+            lines.push(format!("verdict: accepted before, rejected with {} now", now.code))
+        }
+        (Err(before), Verdict::Accept(_)) => {
+            lines.push(format!("verdict: rejected with {} before, accepted now", before["code"]));
+        }
+    }
+}

@@ -1,0 +1,135 @@
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use tenet_capsule::{Answer, Capsule, Key, Shadow, Tape};
+use tenet_core::bundle::Index;
+use tenet_core::{Measured, Receipt, Request};
+use tokio::sync::Semaphore;
+
+/// What the line of a shadow's run counts.
+pub(crate) const MEASURED: [Measured; 1] = [Measured {
+    name: "shadow",
+    dimensions: &[&["operation", "rule"], &["operation"]],
+    metrics: &[
+        ("ShadowAgreed", "Count"),
+        ("ShadowDiffered", "Count"),
+        ("ShadowNotComparable", "Count"),
+        ("ShadowDropped", "Count"),
+    ],
+}];
+
+/// Takes requests down, as the bundle's settings want it: for capsules, which go to a folder, and
+/// for the rules that shadow others. All of it is done once the answer is known, and a request
+/// never waits for it nor fails by it.
+pub(crate) struct Recorder {
+    index: Index,
+    /// Where capsules go; none are written without it.
+    folder: Option<PathBuf>,
+    key: Option<Key>,
+    shadow: Shadow,
+    /// One shadow runs at a time: what would have to wait is dropped.
+    free: Semaphore,
+}
+
+/// A request that is taken down.
+pub(crate) struct Recording {
+    pub(crate) tape: Tape,
+    /// Whether its capsule is kept whatever becomes of it.
+    keep: bool,
+    keep_failure: bool,
+}
+
+impl Recorder {
+    pub(crate) fn new(index: Index, folder: Option<PathBuf>, key: Option<Key>, shadow: Shadow) -> Self {
+        Self { index, folder, key, shadow, free: Semaphore::new(1) }
+    }
+
+    /// Begins to take a request down, if there is a use for it. `asked` says whether its caller
+    /// wants a capsule.
+    pub(crate) fn begin(&self, request: &Request, asked: bool) -> Option<Recording> {
+        let host = &self.index.host;
+        let operation = self.index.operations.iter().find(|operation| operation.name == request.operation)?;
+        let [first, second, ..] = request.seed;
+        let is_sampled = u32::from(u16::from_be_bytes([first, second])) * 1000 < host.capsule_permille * 65_536;
+        let can_keep = self.folder.is_some();
+        let keep = can_keep && (is_sampled || (asked && host.capsule_asked));
+        let keep_failure = can_keep && host.capsule_failures;
+        let wanted = keep || keep_failure || !operation.shadow.is_empty();
+        wanted.then(|| Recording { tape: Tape::new(), keep, keep_failure })
+    }
+
+    /// Makes of a request that was taken down what is to be made of it.
+    pub(crate) async fn finish(&self, recording: Recording, request: Request, answer: Answer, receipt: Receipt) {
+        let is_failure = answer.status >= 500;
+        let Some(capsule) = Capsule::new(&self.index, &request, recording.tape.attempts(), answer, &receipt) else {
+            return;
+        };
+        let differs = !is_failure && self.run_shadows(&capsule).await;
+        if recording.keep || (recording.keep_failure && is_failure) || differs {
+            self.write(&capsule).await;
+        }
+    }
+
+    /// Runs the rules that shadow others. Whether any of them differs.
+    async fn run_shadows(&self, capsule: &Capsule) -> bool {
+        let mut differs = false;
+        if capsule.answer.repeated {
+            return differs;
+        }
+        let operation = capsule.operation.name.as_str();
+        for (of, by) in &capsule.operation.shadow {
+            let Some(rule) = self.index.rule(by) else { continue };
+            let Ok(_permit) = self.free.try_acquire() else {
+                tracing::info!(name: "shadow", message = "shadow dropped", operation, rule = by, ShadowDropped = 1);
+                continue;
+            };
+            let deadline = Instant::now() + self.index.host.shadow();
+            let running = self.shadow.run(capsule, (of, by), &rule.limits, deadline);
+            match tokio::time::timeout_at(deadline.into(), running).await {
+                Ok(Ok(compared)) => {
+                    let agrees = compared.agrees();
+                    differs |= !agrees;
+                    tracing::info!(
+                        name: "shadow",
+                        message = "shadow over",
+                        operation,
+                        rule = by,
+                        newer = compared.has_read_newer,
+                        differences = compared.differences.len(),
+                        ShadowAgreed = u8::from(agrees),
+                        ShadowDiffered = u8::from(!agrees && compared.is_comparable),
+                        ShadowNotComparable = u8::from(!compared.is_comparable),
+                    );
+                }
+                Ok(Err(_)) | Err(_) => {
+                    tracing::info!(name: "shadow", message = "shadow dropped", operation, rule = by, ShadowDropped = 1);
+                }
+            }
+        }
+        differs
+    }
+
+    async fn write(&self, capsule: &Capsule) {
+        let Some(folder) = &self.folder else { return };
+        let secrecy = Capsule::secrecy(&capsule.operation, self.key.as_ref());
+        let text = match capsule.to_text(&secrecy) {
+            Ok(text) => text,
+            Err(error) => return tracing::warn!(%error, "a capsule is not written"),
+        };
+        let path = folder.join(capsule.file_name());
+        let place = path.clone();
+        let written = tokio::task::spawn_blocking(move || write(&place, &text)).await;
+        match written {
+            Ok(Ok(())) => tracing::info!(capsule = %path.display(), "a capsule is written"),
+            Ok(Err(error)) => tracing::warn!(capsule = %path.display(), %error, "a capsule is not written"),
+            Err(error) => tracing::warn!(%error, "a capsule is not written"),
+        }
+    }
+}
+
+/// Writes a file, whole or not at all.
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    let new = path.with_extension("new");
+    std::fs::write(&new, text)?;
+    std::fs::rename(&new, path)
+}
