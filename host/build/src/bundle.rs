@@ -13,6 +13,7 @@ use crate::manifest::{self, Document, Manifest, RuleManifest, nearest};
 use crate::script::Written;
 use crate::sources::Sources;
 use crate::{Error, Progress, compile, fresh};
+use tenet_core::Code;
 
 /// The greatest number of four digits.
 const LAST_STEP: u32 = 9999;
@@ -55,7 +56,9 @@ impl Bundle {
         let manifest = directory.join("tenet.toml");
         if !manifest.is_file() {
             let what = format!("{} is no bundle: there is no tenet.toml in it", directory.display());
-            return Err(Error::new(what).with_help("name the folder of one; `tenet new PATH` makes one"));
+            return Err(Error::new(what)
+                .coded(Code::NoBundle)
+                .with_help("name the folder of one; `tenet new PATH` makes one"));
         }
         let document = Document::read(&manifest)?;
         let Manifest { host, ceilings, operations, .. } = document.parse()?;
@@ -108,7 +111,7 @@ impl Bundle {
             if !missing.is_empty() {
                 let what = format!("the rule {} asks for what is not granted to it: {}", rule.name, missing.join(", "));
                 let help = format!("`tenet grant` shows what is asked and writes {GRANTS}; see that it is reviewed");
-                return Err(Error::new(what).with_help(help));
+                return Err(Error::new(what).coded(Code::NotGranted).with_help(help));
             }
         }
         Ok(())
@@ -126,7 +129,7 @@ impl Bundle {
             for (pattern, place) in operation.events.iter().zip(places) {
                 if let Err(reason) = check(pattern) {
                     let what = format!("the operation {} cannot take events by this pattern: {reason}", operation.name);
-                    return Err(Error::new(what).at(place.clone()));
+                    return Err(Error::new(what).at(place.clone()).coded(Code::EventPattern));
                 }
             }
         }
@@ -171,13 +174,15 @@ fn rules(directory: &Path, ceilings: &Limits) -> Result<Vec<RuleSource>, Error> 
     let mut rules = Vec::new();
     for (name, directory) in entries(&folder)? {
         if !directory.is_dir() {
-            return Err(Error::new(format!("{}: there are only folders of rules here", directory.display())));
+            return Err(Error::new(format!("{}: there are only folders of rules here", directory.display()))
+                .coded(Code::RuleFolder));
         }
         if !is_name(&name) {
             return Err(Error::new(format!(
                 "{}: a rule's name has lower-case letters, digits and hyphens",
                 directory.display()
-            )));
+            ))
+            .coded(Code::RuleFolder));
         }
         let document = Document::read(&directory.join("rule.toml"))?;
         let RuleManifest { description, limits, python_path, tables, sequences, events, .. } = document.parse()?;
@@ -188,6 +193,7 @@ fn rules(directory: &Path, ceilings: &Limits) -> Result<Vec<RuleSource>, Error> 
             let what = format!("a limit is above its ceiling: {above}");
             return Err(document
                 .error(limits.span(), what)
+                .coded(Code::Ceiling)
                 .with_help("whoever operates the host sets `[ceilings]` in tenet.toml"));
         }
         let grants = Grants { tables, sequences, events };
@@ -202,7 +208,8 @@ fn checked_ceilings(document: &Document, named: BTreeMap<Spanned<String>, u64>) 
     let mut ceilings = Limits::ceilings();
     for (name, value) in named {
         if !ceilings.set(name.get_ref(), value) {
-            let error = document.error(name.span(), format!("there is no limit {}", name.get_ref()));
+            let error =
+                document.error(name.span(), format!("there is no limit {}", name.get_ref())).coded(Code::Ceiling);
             return Err(
                 match nearest(name.get_ref(), Limits::default().each().map(|(limit, _)| limit.name()).into_iter()) {
                     Some(near) => error.with_help(format!("did you mean `{near}`?")),
@@ -230,7 +237,9 @@ fn checked(
     let mut checked = Vec::new();
     for (name, operation) in operations {
         let manifest::Operation { rules, key, read_only, callers, events, secret, shadow } = operation;
-        let refuse = |span, why: &str| document.error(span, format!("the operation {} {why}", name.get_ref()));
+        let refuse = |span, why: &str| {
+            document.error(span, format!("the operation {} {why}", name.get_ref())).coded(Code::Operation)
+        };
         if !is_operation(name.get_ref()) {
             let help = "take letters, digits, hyphens, underscores and dots";
             return Err(document
@@ -451,7 +460,7 @@ mod tests {
             (
                 "rules = [\"record\"]\nread_olny = true\n",
                 "4:1: unknown field `read_olny`, \
-             expected one of `rules`, `key`, `read_only`, `callers`, `events`; did you mean `read_only`?",
+             expected one of `rules`, `key`, `read_only`, `callers`, `events`, `secret`, `shadow`; did you mean `read_only`?",
             ),
             (
                 "rules = [\"record\", \"record\"]\n",

@@ -15,6 +15,7 @@ use crate::script::{Script, Written};
 use crate::sources::Sources;
 use crate::toolchain::{self, PROFILE, TARGET};
 use crate::{Error, Progress, Toolchain, sha256, write_index};
+use tenet_core::Code;
 
 /// How a component's file begins; a plain module has another version in these bytes.
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
@@ -216,7 +217,7 @@ impl Cargo<'_> {
             return Ok(());
         }
         let what = format!("cargo could not build the rules of {} ({done})", self.bundle.display());
-        Err(Error::new(what).with_help(format!(
+        Err(Error::new(what).coded(Code::Cargo).with_help(format!(
             "what cargo says is above; where it is the lock file that is out of date, \
              `cargo update --workspace` in {} mends it",
             workspace.display()
@@ -234,6 +235,7 @@ fn checked(rule: &str, component: Vec<u8>) -> Result<Vec<u8>, Error> {
         return Ok(component);
     }
     Err(Error::new(format!("the rule {rule} did not become a component"))
+        .coded(Code::NotARule)
         .with_help("write it with the SDK: a function with the attribute `#[tenet::rule]`"))
 }
 

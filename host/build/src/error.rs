@@ -3,6 +3,8 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use tenet_core::Code;
+
 /// Why something could not be read, built or started.
 ///
 /// It is whole as text: where, what, and what to do. Whoever shows the file itself asks
@@ -10,6 +12,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct Error {
     what: String,
+    code: Option<Code>,
     place: Option<Box<Place>>,
     help: Option<String>,
     source: Option<io::Error>,
@@ -25,7 +28,7 @@ pub struct Place {
 
 impl Error {
     pub(crate) fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), place: None, help: None, source: None }
+        Self { what: what.into(), code: None, place: None, help: None, source: None }
     }
 
     /// For `map_err`: what was being done to which file.
@@ -49,6 +52,11 @@ impl Error {
         Self { help: Some(help.into()), ..self }
     }
 
+    /// The same, under a code that has more to say.
+    pub(crate) fn coded(self, code: Code) -> Self {
+        Self { code: Some(code), ..self }
+    }
+
     /// The same, as the reason why something else is wrong.
     pub(crate) fn because(self, what: &str) -> Self {
         Self { what: format!("{what}: {}", self.what), ..self }
@@ -57,6 +65,11 @@ impl Error {
     /// What is wrong, without the place and without what to do.
     pub fn what(&self) -> &str {
         &self.what
+    }
+
+    /// The code under which there is more about it.
+    pub fn code(&self) -> Option<Code> {
+        self.code
     }
 
     /// Where it is wrong, if that is a place in a file.

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::Error;
+use tenet_core::Code;
 
 /// Installs Debian packages, or says which command would: that takes root and apt-get.
 ///
@@ -9,7 +10,7 @@ use crate::Error;
 pub fn install(packages: &[&str]) -> Result<(), Error> {
     let list = packages.join(" ");
     let Some(apt) = on_path("apt-get").filter(|_| is_root()) else {
-        return Err(Error::new(format!("missing: {list}")).with_help(format!(
+        return Err(Error::new(format!("missing: {list}")).coded(Code::Tool).with_help(format!(
             "on Debian `sudo sh -c 'apt-get update && apt-get install -y --no-install-recommends {list}'` brings them"
         )));
     };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tenet_core::bundle::Caller;
-use tenet_core::{HostSettings, Limits, TableGrant};
+use tenet_core::{Code, HostSettings, Limits, TableGrant};
 use toml::Spanned;
 
 use crate::Error;
@@ -91,19 +91,22 @@ impl Document {
         let Versioned { version } = toml::from_str(&self.text).map_err(|error| self.invalid(&error))?;
         let Some(version) = version else {
             let help = format!("begin it with `version = {VERSION}`");
-            return Err(self.error(0..0, "the file does not say which version it has").with_help(help));
+            return Err(self
+                .error(0..0, "the file does not say which version it has")
+                .coded(Code::ManifestVersion)
+                .with_help(help));
         };
         if *version.get_ref() != VERSION {
             let what = format!("it has version {}, and this tenet reads version {VERSION}", version.get_ref());
             let help = format!("write `version = {VERSION}`, or use the tenet that the file is for");
-            return Err(self.error(version.span(), what).with_help(help));
+            return Err(self.error(version.span(), what).coded(Code::ManifestVersion).with_help(help));
         }
         toml::from_str(&self.text).map_err(|error| self.invalid(&error))
     }
 
     /// An error about this part of it.
     pub(crate) fn error(&self, span: Range<usize>, what: impl Into<String>) -> Error {
-        Error::new(what).at(self.place(span))
+        Error::new(what).coded(Code::Manifest).at(self.place(span))
     }
 
     /// This part of it.

@@ -26,7 +26,7 @@ impl Programs {
             .ok_or_else(|| Error::new(format!("PostgreSQL is installed, but {} are not found", NEEDED.join(", "))))
     }
 
-    fn present() -> Option<Self> {
+    pub(crate) fn present() -> Option<Self> {
         let configured = output(Command::new("pg_config").arg("--bindir")).map(PathBuf::from);
         let on_path = on_path("initdb").and_then(|initdb| initdb.parent().map(Path::to_owned));
         let folder = configured

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::tools::{JAVASCRIPT, PYTHON, Tool};
 use crate::{Error, Progress};
+use tenet_core::Code;
 
 /// How a rule is written.
 #[derive(Clone, Debug)]
@@ -44,7 +45,7 @@ impl Written {
         if files.iter().filter(|file| file.is_file()).count() != 1 {
             let what = format!("{}: a rule is written in one way", rule.display());
             let help = "its folder has Cargo.toml (Rust), rule.js, rule.py or rule.wasm (a finished component)";
-            return Err(Error::new(what).with_help(help));
+            return Err(Error::new(what).coded(Code::RuleFolder).with_help(help));
         }
         if cargo.is_file() {
             Ok(Self::Rust)
@@ -75,6 +76,14 @@ impl Written {
 }
 
 impl Script {
+    /// `javascript` or `python`.
+    pub(crate) fn language(&self) -> &'static str {
+        match self.language {
+            Language::JavaScript => "javascript",
+            Language::Python => "python",
+        }
+    }
+
     /// The component. `work` is a folder that it may fill, which is not there yet.
     pub(crate) fn build(&self, wit: &Path, work: &Path, progress: &mut dyn Progress) -> Result<Vec<u8>, Error> {
         let out = work.join("rule.wasm");
@@ -143,7 +152,7 @@ fn modules(main: &Path) -> Result<BTreeSet<PathBuf>, Error> {
             } else if !specifier.starts_with("tenet:") && !specifier.starts_with("wasi:") {
                 let what = format!("{}: it imports {specifier:?}, which is no path", module.display());
                 let help = "packages of npm are put into one file by a bundler first, and that is imported by its path";
-                return Err(Error::new(what).with_help(help));
+                return Err(Error::new(what).coded(Code::Script).with_help(help));
             }
         }
         found.insert(module);

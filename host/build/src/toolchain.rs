@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 
 use crate::Error;
 use crate::machine::{install, on_path, output};
+use tenet_core::Code;
 
 /// What rules are compiled for. The linker makes a component of it, so that a rule has no
 /// import that its author did not ask for.
@@ -70,6 +71,14 @@ impl Toolchain {
         Ok(Self { cargo, rustc, linkers: own.linkers, build_std: true })
     }
 
+    /// The toolchain that has the target already, in words; nothing is added.
+    pub(crate) fn present(directory: &Path) -> Option<String> {
+        let own = Own::find(directory).ok()?;
+        let of_debian =
+            || DEBIAN.iter().all(|package| is_installed(package)).then(|| "of Debian's packages".to_owned());
+        if own.has_target() { Some(own.sysroot.display().to_string()) } else { of_debian() }
+    }
+
     /// In words, for whoever waits.
     pub(crate) fn describe(&self) -> String {
         let library = if self.build_std { ", which builds the standard library first" } else { "" };
@@ -119,7 +128,9 @@ impl Own {
         let program = |name: &str| {
             let which = rustup.as_ref().and_then(|rustup| output(clean(rustup, directory).args(["which", name])));
             which.map(PathBuf::from).or_else(|| on_path(name)).ok_or_else(|| {
-                Error::new(format!("there is no {name}")).with_help("install Rust with rustup, see https://rustup.rs")
+                Error::new(format!("there is no {name}"))
+                    .coded(Code::Tool)
+                    .with_help("install Rust with rustup, see https://rustup.rs")
             })
         };
         let (cargo, rustc) = (program("cargo")?, program("rustc")?);

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::machine::on_path;
 use crate::{Error, Progress};
+use tenet_core::Code;
 
 /// A program, and where it comes from.
 pub(crate) struct Wanted {
@@ -97,7 +98,7 @@ impl Tool {
                 wanted.version,
                 wanted.needs.join(" or ")
             );
-            return Err(Error::new(what).with_help(wanted.help));
+            return Err(Error::new(what).coded(Code::Tool).with_help(wanted.help));
         }
         progress.step(&format!("installing {} {} into {}, once", wanted.name, wanted.version, folder.display()));
         // A folder that is left over was never finished: the program comes last.
@@ -112,7 +113,7 @@ impl Tool {
             if !output.status.success() {
                 let said = String::from_utf8_lossy(&output.stderr);
                 let what = format!("{} cannot be installed ({})\n{}", wanted.name, output.status, said.trim_end());
-                return Err(Error::new(what).with_help(wanted.help));
+                return Err(Error::new(what).coded(Code::Tool).with_help(wanted.help));
             }
         }
         Ok(tool())
@@ -146,7 +147,7 @@ impl Tool {
         let said = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&said);
         let what = format!("{}: {} does not compile it\n{}", source.display(), self.name, said.trim());
-        Err(Error::new(what))
+        Err(Error::new(what).coded(Code::Script))
     }
 }
 
@@ -165,13 +166,22 @@ impl Wanted {
     }
 }
 
-/// What a machine lacks for rules in a language, `javascript` or `python`, if anything: the name, and
-/// what to do.
-pub fn missing(language: &str) -> Option<(&'static str, &'static str)> {
-    let wanted = match language {
-        "javascript" => &JAVASCRIPT,
-        "python" => &PYTHON,
-        _ => return None,
-    };
-    wanted.is_missing().then_some((wanted.name, wanted.help))
+/// What a machine lacks for rules in a language, `javascript` or `python`, if anything.
+pub(crate) fn missing(language: &str) -> Option<&'static str> {
+    let wanted = of(language);
+    wanted.is_missing().then_some(wanted.help)
+}
+
+/// Where the compiler of a language is, or that it comes when it is first wanted.
+pub(crate) fn place(language: &str) -> String {
+    let wanted = of(language);
+    let folder = cache().map(|cache| cache.join(format!("{}-{}", wanted.name, wanted.version)));
+    match folder {
+        Ok(folder) if folder.join(wanted.program).exists() => folder.display().to_string(),
+        _ => format!("{} is installed when a rule first wants it", wanted.version),
+    }
+}
+
+fn of(language: &str) -> &'static Wanted {
+    if language == "python" { &PYTHON } else { &JAVASCRIPT }
 }

@@ -2,7 +2,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tenet_core::{
     Attempt, BoxFuture, CallerId, Claim, Ended, Event, EventError, EventId, Fault, HostCalls, IdempotencyKey, Ledger,
     Limits, LogLevel, Mode, Outcome, Policy, Ran, Random, Randomness, ReadCap, Rules, SqlError, Statement, Stop,
@@ -319,11 +319,14 @@ fn compare_verdicts(capsule: &Capsule, of: &str, verdict: &Verdict, lines: &mut 
             }
         }
         (Err(before), Verdict::Reject(now)) => {
-            let mut body = json!({ "code": now.code, "message": now.message });
+            let mut body = serde_json::Map::new();
+            body.insert("code".to_owned(), now.code.as_str().into());
+            body.insert("message".to_owned(), now.message.as_str().into());
             if !now.details.is_empty() {
                 let details = now.details.iter().map(|(name, text)| (name.clone(), Value::from(text.as_str())));
-                body["details"] = Value::Object(details.collect());
+                body.insert("details".to_owned(), Value::Object(details.collect()));
             }
+            let body = Value::Object(body);
             if before != body {
                 lines.push(format!("verdict: rejected with {before} before, with {body} now"));
             }
@@ -332,7 +335,8 @@ fn compare_verdicts(capsule: &Capsule, of: &str, verdict: &Verdict, lines: &mut 
             lines.push(format!("verdict: accepted before, rejected with {} now", now.code))
         }
         (Err(before), Verdict::Accept(_)) => {
-            lines.push(format!("verdict: rejected with {} before, accepted now", before["code"]));
+            lines
+                .push(format!("verdict: rejected with {} before, accepted now", before.get("code").unwrap_or(&before)));
         }
     }
 }

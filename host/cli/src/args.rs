@@ -4,6 +4,8 @@ use clap::{Parser, Subcommand};
 use tenet_core::EventId;
 use tenet_engine::TARGETS;
 
+use crate::template::Language;
+
 /// Builds transaction rules and runs them on this machine.
 #[derive(Debug, Parser)]
 #[command(name = "tenet", version, arg_required_else_help = true)]
@@ -22,9 +24,9 @@ pub(crate) enum Command {
     Build(BuildArgs),
     /// Make a bundle with one rule, or a rule in a bundle.
     ///
-    /// `tenet new PATH` makes a bundle in a new folder. `tenet new --rule NAME` makes a rule in
-    /// the bundle that is here, with its operation in `tenet.toml` and a step of the schema
-    /// with its table. What is there already is never written over.
+    /// `tenet new NAME` makes a bundle in a new folder; in the folder of a bundle it makes a rule,
+    /// with its operation in `tenet.toml`, a step of the schema with its table, and tests. What is
+    /// there already is never written over.
     New(NewArgs),
     /// Run the tests of a bundle: the files `tests/*.toml` of the bundle and of its rules.
     ///
@@ -36,6 +38,16 @@ pub(crate) enum Command {
     ///
     /// Exits with 1 if anything is not: verdict, statements, events or log.
     Replay(ReplayArgs),
+    /// Say what is missing on this machine, and the command that brings each.
+    ///
+    /// Exits with 1 if anything is that the bundle here needs, or that every bundle needs.
+    Doctor(DoctorArgs),
+    /// Replace what the rules of a bundle are written with by what this tenet brings.
+    Upgrade(UpgradeArgs),
+    /// Explain an error by its code, such as T0101; without one, list them all.
+    Explain(ExplainArgs),
+    /// Measure what a rule costs: its part, beside the database's, of so many requests.
+    Bench(BenchArgs),
     /// Run one operation and print its answer.
     ///
     /// Exits with 0 if the rules accepted, 1 if one rejected, 2 if the request cannot be
@@ -133,16 +145,20 @@ fn target(name: &str) -> Result<&'static str, String> {
 #[derive(Debug, clap::Args)]
 #[command(arg_required_else_help = true)]
 pub(crate) struct NewArgs {
-    /// The folder of the new bundle.
+    /// The folder of the new bundle; where a bundle is already, the name of the new rule.
     #[arg(required_unless_present = "rule")]
     pub(crate) path: Option<PathBuf>,
 
-    /// The new rule's name; with PATH that of the new bundle's first rule.
+    /// The name of the new bundle's first rule; without NAME that of a rule in the bundle that is here.
     #[arg(long, value_name = "NAME")]
     pub(crate) rule: Option<String>,
 
+    /// What the rule is written in.
+    #[arg(long, value_enum, default_value = "rust")]
+    pub(crate) lang: Language,
+
     /// The folder with `tenet.toml` that the rule is made in.
-    #[arg(long, default_value = ".", conflicts_with = "path")]
+    #[arg(long, default_value = ".")]
     pub(crate) bundle: PathBuf,
 }
 
@@ -217,6 +233,10 @@ pub(crate) struct TestArgs {
     #[arg(long, default_value = ".")]
     pub(crate) bundle: PathBuf,
 
+    /// Where a source is built; unless given `target/tenet` in the bundle's folder.
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
+
     /// Only tests with this in their name.
     #[arg(long)]
     pub(crate) filter: Option<String>,
@@ -260,6 +280,44 @@ pub(crate) struct TestArgs {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct DoctorArgs {
+    /// The folder with `tenet.toml`, if there is one.
+    #[arg(default_value = ".")]
+    pub(crate) bundle: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct UpgradeArgs {
+    /// The folder with `tenet.toml`.
+    #[arg(default_value = ".")]
+    pub(crate) bundle: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExplainArgs {
+    /// The code.
+    pub(crate) code: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct BenchArgs {
+    /// A test whose first request is measured; its `given` rows are there each time.
+    pub(crate) test: PathBuf,
+
+    /// The folder with `tenet.toml`, which is built first, or of a built bundle.
+    #[arg(long, default_value = ".")]
+    pub(crate) bundle: PathBuf,
+
+    /// Where a source is built; unless given `target/tenet` in the bundle's folder.
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Requests.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) requests: u32,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct ReplayArgs {
     /// Capsules, or folders with capsules.
     #[arg(required = true)]
@@ -268,6 +326,10 @@ pub(crate) struct ReplayArgs {
     /// The folder with `tenet.toml`, which is built first, or of a built bundle: its rules decide.
     #[arg(long, default_value = ".")]
     pub(crate) bundle: PathBuf,
+
+    /// Where a source is built; unless given `target/tenet` in the bundle's folder.
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
 
     /// Put this component in the place of a rule, `NAME=FILE`; where the operation has one rule the
     /// file is enough. May be given again.
@@ -304,6 +366,10 @@ pub(crate) struct RunArgs {
     #[arg(long, default_value = ".")]
     pub(crate) bundle: PathBuf,
 
+    /// Where a source is built; unless given `target/tenet` in the bundle's folder.
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
+
     /// Write a capsule of the request, which `tenet replay` decides once more without a database.
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
@@ -323,6 +389,10 @@ pub(crate) struct ServeArgs {
     /// The folder with `tenet.toml`, which is built first, or of a built bundle.
     #[arg(default_value = ".")]
     pub(crate) bundle: PathBuf,
+
+    /// Where a source is built; unless given `target/tenet` in the bundle's folder.
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
 
     /// The first region's port on 127.0.0.1; the second has the next one. 0 takes any two
     /// that are free.

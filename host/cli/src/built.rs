@@ -10,6 +10,7 @@ use crate::args::BuildArgs;
 use crate::lint;
 use crate::report::Problem;
 use crate::waiting::Waiting;
+use tenet_core::Code;
 
 /// The manifest that makes a folder a bundle's source.
 pub(crate) const MANIFEST: &str = "tenet.toml";
@@ -31,15 +32,15 @@ pub(crate) async fn build(args: &BuildArgs) -> anyhow::Result<()> {
 }
 
 /// A bundle to run: one that is built already, or a source that is built first.
-pub(crate) async fn open(folder: &Path) -> anyhow::Result<(PathBuf, Index)> {
+pub(crate) async fn open(folder: &Path, out: Option<&Path>) -> anyhow::Result<(PathBuf, Index)> {
     if folder.join(MANIFEST).is_file() {
-        let out = default_out(folder);
+        let out = out.map_or_else(|| default_out(folder), Path::to_owned);
         let index = make(folder, &out, OWN_TARGET).await?;
         return Ok((out, index));
     }
     if !folder.join(INDEX).is_file() {
         let what = format!("{} is no bundle: it has neither {MANIFEST} nor {INDEX}", folder.display());
-        bail!(Problem::new(what, "name one with --bundle; `tenet new PATH` makes one"));
+        bail!(Problem::new(what, "name one with --bundle; `tenet new PATH` makes one").explained(Code::NoBundle));
     }
     read(folder)
 }
@@ -56,9 +57,10 @@ fn not_built(folder: &Path) -> Problem {
     let what = format!("{} is no built bundle", folder.display());
     if folder.join(MANIFEST).is_file() {
         let (source, out) = (folder.display(), default_out(folder));
-        return Problem::new(what, format!("`tenet build {source}` builds it; then name {}", out.display()));
+        return Problem::new(what, format!("`tenet build {source}` builds it; then name {}", out.display()))
+            .explained(Code::NoBundle);
     }
-    Problem::new(what, "`tenet build` makes one and says where")
+    Problem::new(what, "`tenet build` makes one and says where").explained(Code::NoBundle)
 }
 
 /// Where a bundle is built unless somebody says otherwise.
@@ -86,7 +88,7 @@ pub(crate) async fn make(source: &Path, out: &Path, target: &str) -> anyhow::Res
         }
         waiting.step(&format!("compiling {} for {}", rule.name, compiled_for.target));
         let component = std::fs::read(out.join(&rule.component.path))?;
-        let code = compiler.compile(&component).with_context(|| format!("rule {}", rule.name))?;
+        let code = compiler.compile(&component).with_context(|| not_a_rule(&rule.name))?;
         let path = format!("rules/{}.{}.cwasm", rule.name, compiled_for.target);
         std::fs::write(out.join(&path), &code)?;
         rule.compiled = Some(File { path, sha256: tenet_build::sha256(&code) });
@@ -96,6 +98,16 @@ pub(crate) async fn make(source: &Path, out: &Path, target: &str) -> anyhow::Res
     index.openapi = Some(write_openapi(out, &index, &descriptions)?);
     tenet_build::write_index(out, &index)?;
     Ok(index)
+}
+
+fn not_a_rule(rule: &str) -> Problem {
+    let help = "`tenet check --component FILE` says what a component lacks";
+    Problem::new(format!("rule {rule}"), help).explained(Code::NotARule)
+}
+
+fn undescribed(rule: &str) -> Problem {
+    let help = "give it the schemas of its payload and its output, as the other rules do";
+    Problem::new(format!("rule {rule}"), help).explained(Code::Undescribed)
 }
 
 /// What was compiled of a rule before, if it was the same component, and the same compiler.
@@ -131,7 +143,7 @@ async fn describe(out: &Path, index: &Index, waiting: &mut Waiting) -> anyhow::R
             if let Some(folder) = said.parent() {
                 std::fs::create_dir_all(folder)?;
             }
-            std::fs::write(&said, library.describe(&rule.name).await?)?;
+            std::fs::write(&said, library.describe(&rule.name).await.with_context(|| undescribed(&rule.name))?)?;
             std::fs::write(&of, digest)?;
         }
         let text = std::fs::read_to_string(&said).with_context(|| format!("cannot read {}", said.display()))?;

@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use anyhow::bail;
+use tenet_core::Code;
 use tenet_core::bundle::Index;
 
 use crate::report::{Place, Problem};
@@ -19,7 +20,11 @@ fn step(name: &str, sql: &str) -> anyhow::Result<()> {
     let found = dsql_lint::lint_sql(sql);
     if let Some(diagnostic) = found.first() {
         let what = format!("{name} is not for Aurora DSQL: {}", diagnostic.message.trim_end_matches('.'));
-        bail!(Problem::new(what, in_a_sentence(&diagnostic.suggestion)).at(place(name, sql, diagnostic.line)));
+        bail!(Problem::new(what, in_a_sentence(&diagnostic.suggestion)).explained(Code::SchemaStep).at(place(
+            name,
+            sql,
+            diagnostic.line
+        )));
     }
     let line = |at: usize| sql.get(..at).unwrap_or_default().lines().count().max(1);
     match tenet_policy::second_statement(sql) {
@@ -27,12 +32,12 @@ fn step(name: &str, sql: &str) -> anyhow::Result<()> {
         Ok(Some(second)) => {
             let what = format!("{name} has more than one statement");
             let help = "make a step of each, with numbers of their own";
-            bail!(Problem::new(what, help).at(place(name, sql, line(second))));
+            bail!(Problem::new(what, help).explained(Code::SchemaStep).at(place(name, sql, line(second))));
         }
         Err(refusal) => {
             let what = format!("{name} cannot be read: {refusal}");
             let help = "write it so that every server reads it the same way";
-            bail!(Problem::new(what, help).at(place(name, sql, line(refusal.at()))));
+            bail!(Problem::new(what, help).explained(Code::SchemaStep).at(place(name, sql, line(refusal.at()))));
         }
     }
     Ok(())

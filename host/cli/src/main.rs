@@ -7,11 +7,14 @@
 //! How an error is told is in `report`, how somebody who waits is told in `waiting`.
 
 mod args;
+mod bench;
 mod built;
 mod check;
 mod database;
 mod demo;
+mod doctor;
 mod events;
+mod explain;
 mod grant;
 mod inspect;
 mod lint;
@@ -31,6 +34,7 @@ mod statements;
 mod survey;
 mod template;
 mod testing;
+mod upgrade;
 mod vendored;
 mod waiting;
 mod watching;
@@ -56,6 +60,10 @@ async fn main() -> ExitCode {
         Command::Grant(args) => grant::grant(&args),
         Command::New(args) => new::new(&args).map(|()| ExitCode::SUCCESS),
         Command::Pack(args) => pack::pack(&args).await.map(|()| ExitCode::SUCCESS),
+        Command::Doctor(args) => doctor::doctor(&args),
+        Command::Upgrade(args) => upgrade::upgrade(&args).map(|()| ExitCode::SUCCESS),
+        Command::Explain(args) => explain::explain(&args).map(|()| ExitCode::SUCCESS),
+        Command::Bench(args) => bench::bench(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Replay(args) => replay::replay(&args).await,
         Command::Run(args) => run::run(&args).await,
         Command::Test(args) => testing::test(&args).await,

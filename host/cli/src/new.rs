@@ -1,6 +1,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 use tenet_build::Bundle;
@@ -10,7 +11,7 @@ use crate::args::NewArgs;
 use crate::built::MANIFEST;
 use crate::grant;
 use crate::report::Problem;
-use crate::template::{File, KEY, Names, PAYLOAD};
+use crate::template::{File, KEY, Language, Names, PAYLOAD, WORKSPACE};
 use crate::vendored;
 
 /// The rule of a new bundle that is not given another name.
@@ -32,14 +33,19 @@ const CRATES: &[&str] = &["alloc", "core", "proc-macro", "serde", "std", "tenet"
 
 /// Makes a bundle, or a rule in one.
 pub(crate) fn new(args: &NewArgs) -> anyhow::Result<()> {
+    let stands_in_one = args.bundle.join(MANIFEST).is_file();
     match (&args.path, &args.rule) {
-        (Some(path), rule) => bundle(path, rule.as_deref().unwrap_or(FIRST_RULE)),
-        (None, Some(rule)) => add(&args.bundle, rule),
+        // Where there is a bundle a name is a rule's; a path leads elsewhere.
+        (Some(name), None) if stands_in_one && name.components().count() == 1 => {
+            add(&args.bundle, &name.to_string_lossy(), args.lang)
+        }
+        (Some(path), rule) => bundle(path, rule.as_deref().unwrap_or(FIRST_RULE), args.lang),
+        (None, Some(rule)) => add(&args.bundle, rule, args.lang),
         (None, None) => bail!(Problem::new("neither a bundle nor a rule is named", "`tenet new PATH`, or --rule NAME")),
     }
 }
 
-fn bundle(folder: &Path, rule: &str) -> anyhow::Result<()> {
+fn bundle(folder: &Path, rule: &str, language: Language) -> anyhow::Result<()> {
     check_name(rule)?;
     if fs::read_dir(folder).map_or_else(|_| folder.symlink_metadata().is_ok(), |mut inside| inside.next().is_some()) {
         let what = format!("{} is there already, and not an empty folder", folder.display());
@@ -50,14 +56,17 @@ fn bundle(folder: &Path, rule: &str) -> anyhow::Result<()> {
     let title = full.file_name().unwrap_or_default().to_string_lossy();
     let vendored = folder.join(vendored::folder());
     vendored::write(&vendored).with_context(|| format!("cannot write {}", vendored.display()))?;
-    write(folder, &Names { title: &title, rule, step: 1 }.bundle())?;
+    write(folder, &Names { title: &title, rule, step: 1, language }.bundle())?;
+    workspace(folder, language)?;
     grant(folder, rule)?;
     eprintln!("made the bundle {} with the rule {rule}", folder.display());
-    eprintln!("next: cd {} && tenet run {rule} --payload '{PAYLOAD}'", folder.display());
+    begin_repository(folder);
+    eprintln!("next: cd {} && tenet test", folder.display());
+    eprintln!("then: tenet run {rule} --payload '{PAYLOAD}'");
     Ok(())
 }
 
-fn add(folder: &Path, rule: &str) -> anyhow::Result<()> {
+fn add(folder: &Path, rule: &str, language: Language) -> anyhow::Result<()> {
     check_name(rule)?;
     let bundle = Bundle::open(folder)?;
     let place = folder.join("rules").join(rule);
@@ -72,13 +81,71 @@ fn add(folder: &Path, rule: &str) -> anyhow::Result<()> {
     let manifest = folder.join(MANIFEST);
     let text = fs::read_to_string(&manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
     let text = with_operation(&text, rule).with_context(|| manifest.display().to_string())?;
-    write(folder, &Names { title: "", rule, step: bundle.next_step()? }.rule())?;
+    write(folder, &Names { title: "", rule, step: bundle.next_step()?, language }.rule())?;
+    workspace(folder, language)?;
     fs::write(&manifest, text).with_context(|| format!("cannot write {}", manifest.display()))?;
     grant(folder, rule)?;
     let elsewhere = if folder == Path::new(".") { String::new() } else { format!(" --bundle {}", folder.display()) };
-    eprintln!("made the rule {rule}, its operation and its table");
-    eprintln!("next: tenet run {rule}{elsewhere} --payload '{PAYLOAD}'");
+    eprintln!("made the rule {rule}, its operation, its table and its tests");
+    eprintln!("next: tenet test{elsewhere} --filter {rule}");
     Ok(())
+}
+
+/// Makes the crates of a bundle one workspace, and keeps the rules out of it that are none.
+fn workspace(folder: &Path, language: Language) -> anyhow::Result<()> {
+    let (path, text) = WORKSPACE;
+    let place = folder.join(path);
+    if language == Language::Rust && !place.exists() {
+        write(folder, &[(path.to_owned(), text.to_owned())])?;
+    }
+    if !place.exists() {
+        return Ok(());
+    }
+    let mut scripts = Vec::new();
+    let rules = folder.join("rules");
+    for entry in fs::read_dir(&rules).with_context(|| format!("cannot read {}", rules.display()))? {
+        let rule = entry?;
+        if !rule.path().join("Cargo.toml").is_file() {
+            scripts.push(format!("rules/{}", rule.file_name().to_string_lossy()));
+        }
+    }
+    scripts.sort();
+    let text = fs::read_to_string(&place).with_context(|| format!("cannot read {}", place.display()))?;
+    let without = without_members(&text, &scripts).with_context(|| place.display().to_string())?;
+    if without != text {
+        fs::write(&place, without).with_context(|| format!("cannot write {}", place.display()))?;
+    }
+    Ok(())
+}
+
+/// The manifest of a workspace that leaves these folders out, and is otherwise as it was.
+fn without_members(manifest: &str, folders: &[String]) -> anyhow::Result<String> {
+    let mut document: DocumentMut = manifest.parse()?;
+    // A bundle whose rules are no workspace has nothing to be left out of.
+    let Some(workspace) = document.get_mut("workspace").and_then(Item::as_table_like_mut) else {
+        return Ok(manifest.to_owned());
+    };
+    let exclude = workspace.entry("exclude").or_insert(value(Array::new()));
+    let exclude = exclude.as_array_mut().context("`exclude` is no list")?;
+    for folder in folders {
+        if !exclude.iter().any(|known| known.as_str() == Some(folder)) {
+            exclude.push(folder.as_str());
+        }
+    }
+    Ok(document.to_string())
+}
+
+/// Makes the new bundle a repository of its own, unless it lies in one. Where there is no git it is
+/// a folder like any other.
+fn begin_repository(folder: &Path) {
+    let git = |arguments: &[&str]| {
+        let mut git = Command::new("git");
+        git.arg("-C").arg(folder).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        git.status().is_ok_and(|status| status.success())
+    };
+    if !git(&["rev-parse", "--git-dir"]) && git(&["init", "--quiet"]) {
+        eprintln!("made it a repository of git");
+    }
 }
 
 /// Grants the new rule what its template asks for: whoever calls `tenet new` wants to run it.
@@ -158,6 +225,16 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_that_is_no_crate_is_left_out_of_the_workspace_once() {
+        let manifest = "[workspace]\nmembers = [\"rules/*\"]\n# Ours.\nexclude = [\"vendor\"]\n";
+        let folders = ["rules/a".to_owned()];
+        let without = without_members(manifest, &folders).unwrap();
+        assert_eq!(without, manifest.replace("[\"vendor\"]", "[\"vendor\", \"rules/a\"]"));
+        assert_eq!(without_members(&without, &folders).unwrap(), without);
+        assert_eq!(without_members("[package]\nname = \"a\"\n", &folders).unwrap(), "[package]\nname = \"a\"\n");
+    }
+
+    #[test]
     fn a_name_that_no_rule_can_have_is_refused() {
         for bad in ["", "-a", "a-", "a--b", "1a", "A", "a_b", "a/b", "../a", "ä", "match", "tenet", &"a".repeat(51)] {
             assert!(check_name(bad).is_err(), "{bad}");
@@ -169,8 +246,10 @@ mod tests {
 
     #[test]
     fn nothing_is_left_to_fill_in() {
-        for (path, text) in (Names { title: "shop", rule: "record-payment", step: 12 }).bundle() {
-            assert!(!path.contains("{{") && !text.contains("{{"), "{path}");
+        for language in [Language::Rust, Language::Javascript, Language::Python] {
+            for (path, text) in (Names { title: "shop", rule: "record-payment", step: 12, language }).bundle() {
+                assert!(!path.contains("{{") && !text.contains("{{"), "{path}");
+            }
         }
     }
 }

@@ -2,6 +2,7 @@ use serde_json::value::RawValue;
 
 use crate::report::{Place, Problem};
 use crate::run::UNUSABLE;
+use tenet_core::Code;
 
 /// Refuses a payload that is not JSON, and says where it is not: the pipeline would as well,
 /// but it does not show the place.
@@ -18,5 +19,6 @@ pub(crate) fn check(payload: &str) -> Result<(), Problem> {
         "it is a JSON object; in a shell, put it in single quotes",
     )
     .at(place)
-    .with_code(UNUSABLE))
+    .with_code(UNUSABLE)
+    .explained(Code::Payload))
 }

@@ -16,6 +16,7 @@ use crate::moment;
 use crate::report::{Problem, show};
 use crate::testing::site::Site;
 use crate::testing::{CAPSULE, transcript};
+use tenet_core::Code;
 
 /// The exit code where something is not as it was.
 const DIFFERS: u8 = 1;
@@ -40,7 +41,10 @@ pub(crate) async fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         collect(path, &mut files)?;
     }
     if files.is_empty() {
-        bail!(Problem::new("there is no capsule", format!("name files, or folders with files called NAME{CAPSULE}")));
+        bail!(
+            Problem::new("there is no capsule", format!("name files, or folders with files called NAME{CAPSULE}"))
+                .explained(Code::Capsule)
+        );
     }
     let mut capsules = Vec::new();
     for path in files {
@@ -53,7 +57,7 @@ pub(crate) async fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let (folder, mut index) = built::open(&args.bundle).await?;
+    let (folder, mut index) = built::open(&args.bundle, args.out.as_deref()).await?;
     for rule in &args.rules {
         substitute(&mut index, rule, &capsules)?;
     }
@@ -112,7 +116,8 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Capsule> {
             true => format!("set {KEY} to the key that it was sealed with"),
             false => "take a file that `--record` wrote, or a function".to_owned(),
         };
-        anyhow::Error::new(error).context(Problem::new(format!("{} cannot be used", path.display()), help))
+        anyhow::Error::new(error)
+            .context(Problem::new(format!("{} cannot be used", path.display()), help).explained(Code::Capsule))
     })
 }
 

@@ -11,6 +11,8 @@ use miette::{
     ThemeStyles,
 };
 
+use tenet_core::Code;
+
 use crate::run::BROKEN;
 
 /// An error that a command itself gives a next step or a place to. It may be the context
@@ -20,6 +22,7 @@ pub(crate) struct Problem {
     what: String,
     help: String,
     place: Option<Place>,
+    explained: Option<Code>,
     code: u8,
 }
 
@@ -37,7 +40,7 @@ pub(crate) struct Place {
 impl Problem {
     /// A problem, and what to do about it: the rest of a sentence, without a full stop.
     pub(crate) fn new(what: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { what: what.into(), help: help.into(), place: None, code: BROKEN }
+        Self { what: what.into(), help: help.into(), place: None, explained: None, code: BROKEN }
     }
 
     /// What to do about it.
@@ -49,6 +52,11 @@ impl Problem {
     /// The same, about this place.
     pub(crate) fn at(self, place: Place) -> Self {
         Self { place: Some(place), ..self }
+    }
+
+    /// The same, with a page of its own in `tenet explain`.
+    pub(crate) fn explained(self, code: Code) -> Self {
+        Self { explained: Some(code), ..self }
     }
 
     /// The same, of a command that ends with this code.
@@ -93,7 +101,11 @@ pub(crate) fn tell(error: &anyhow::Error) -> ExitCode {
 }
 
 fn render(error: &anyhow::Error, characters: ThemeCharacters, styles: ThemeStyles) -> String {
-    let characters = ThemeCharacters { error: "error:".to_owned(), ..characters };
+    let error_word = match code(error) {
+        Some(code) => format!("error[{code}]:"),
+        None => "error:".to_owned(),
+    };
+    let characters = ThemeCharacters { error: error_word, ..characters };
     let handler = GraphicalReportHandler::new_themed(GraphicalTheme { characters, styles });
     let mut text = String::new();
     // A path or a command that is broken into two lines cannot be copied or searched for.
@@ -101,6 +113,12 @@ fn render(error: &anyhow::Error, characters: ThemeCharacters, styles: ThemeStyle
         Ok(()) => text,
         Err(_) => format!("error: {error:#}\n"),
     }
+}
+
+/// The code of the first in the chain that has one.
+fn code(error: &anyhow::Error) -> Option<Code> {
+    let of_context = error.downcast_ref::<Problem>().and_then(|problem| problem.explained);
+    of_context.or_else(|| error.downcast_ref::<tenet_build::Error>().and_then(tenet_build::Error::code))
 }
 
 /// An error as miette wants it.

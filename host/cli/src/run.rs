@@ -26,7 +26,7 @@ pub(crate) const TIME: Duration = Duration::from_secs(30);
 pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let key = args.key.as_deref().map(IdempotencyKey::new).transpose().context("--key")?;
     payload::check(&args.payload)?;
-    let (folder, index) = built::open(&args.bundle).await?;
+    let (folder, index) = built::open(&args.bundle, args.out.as_deref()).await?;
     let database = Database::open(args.database_url.as_deref(), &folder, &index).await?;
     let url = database.url();
     let buses = Buses::new([args.region.as_str()])?;

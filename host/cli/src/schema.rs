@@ -12,6 +12,7 @@ use crate::args::{ApplyArgs, DatabaseArgs, GrantsArgs, SchemaArgs};
 use crate::built;
 use crate::lint;
 use crate::report::{Problem, show};
+use tenet_core::Code;
 
 /// How long reading how steps stand may take.
 const READING: Duration = Duration::from_secs(60);
@@ -55,7 +56,10 @@ pub(crate) async fn plan(args: &SchemaArgs) -> anyhow::Result<ExitCode> {
     }
     if changed > 0 {
         let what = format!("{changed} steps were applied with another text");
-        bail!(Problem::new(what, "a step is never edited: put the old text back, and add a new step"));
+        bail!(
+            Problem::new(what, "a step is never edited: put the old text back, and add a new step")
+                .explained(Code::SchemaState)
+        );
     }
     eprintln!("schema: {to_do} of {} steps are to do", plan.len());
     Ok(if to_do > 0 { ExitCode::from(TO_DO) } else { ExitCode::SUCCESS })
@@ -123,11 +127,14 @@ pub(crate) async fn check(url: &str, bundles: &[(PathBuf, Index)]) -> anyhow::Re
 fn explain(error: SchemaError, endpoint: &Endpoint, bundles: &[(PathBuf, Index)]) -> anyhow::Error {
     let problem = if error.is_unavailable() {
         let help = "see that it runs, lets you in and is the one you mean; `tenet run` without --database-url starts one of its own";
-        Some(Problem::new(format!("the database {endpoint} is not to be had"), help))
+        Some(Problem::new(format!("the database {endpoint} is not to be had"), help).explained(Code::Database))
     } else if error.missing_step().is_some() {
         let folders: String = bundles.iter().map(|(folder, _)| format!(" {}", folder.display())).collect();
         let help = format!("`tenet schema apply --database-url URL{folders}` brings it up to date");
-        Some(Problem::new(format!("the database {endpoint} is not ready for the bundle"), help))
+        Some(
+            Problem::new(format!("the database {endpoint} is not ready for the bundle"), help)
+                .explained(Code::SchemaState),
+        )
     } else {
         None
     };

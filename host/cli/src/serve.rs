@@ -84,7 +84,8 @@ pub(crate) async fn dev(args: &DevArgs) -> anyhow::Result<()> {
     if let Some(folder) = &args.record {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    let kept = args.keep.then(|| built::default_out(bundle).join("kept.json"));
+    let out = args.serve.out.clone().unwrap_or_else(|| built::default_out(bundle));
+    let kept = args.keep.then(|| out.join("kept.json"));
     let telling = Telling { statements: true, record: args.record.clone() };
     run(&args.serve, telling, Some(Watching::new(bundle)?), kept).await
 }
@@ -95,7 +96,7 @@ async fn run(
     mut watching: Option<Watching>,
     kept: Option<PathBuf>,
 ) -> anyhow::Result<()> {
-    let (folder, index) = built::open(&args.bundle).await?;
+    let (folder, index) = built::open(&args.bundle, args.out.as_deref()).await?;
     let listeners = (listen(args.port, 0).await?, listen(args.port, 1).await?);
     let database = Database::open(args.database_url.as_deref(), &folder, &index).await?;
     let url = database.url();
@@ -129,7 +130,7 @@ async fn run(
                     break;
                 }
                 let began = Instant::now();
-                match anew(&args.bundle, &database, &buses, [&east, &west]).await {
+                match anew(args, &database, &buses, [&east, &west]).await {
                     Ok(()) => tell("both", &format!("serving what was saved, {} ms later", began.elapsed().as_millis())),
                     // What was served before goes on.
                     Err(error) => drop(report::tell(&error)),
@@ -168,8 +169,8 @@ async fn saved(watching: &mut Option<Watching>) -> bool {
 }
 
 /// Builds the bundle anew and serves it in the place of what was served.
-async fn anew(bundle: &Path, database: &Database, buses: &Buses, regions: [&Region; 2]) -> anyhow::Result<()> {
-    let (folder, index) = built::open(bundle).await?;
+async fn anew(args: &ServeArgs, database: &Database, buses: &Buses, regions: [&Region; 2]) -> anyhow::Result<()> {
+    let (folder, index) = built::open(&args.bundle, args.out.as_deref()).await?;
     let url = database.url();
     if let Database::Private(_) = database {
         schema::apply_to(&url, &[(folder.clone(), index.clone())]).await?;

@@ -41,6 +41,7 @@ use crate::built;
 use crate::replay;
 use crate::report::{Problem, show};
 use crate::watching::Watching;
+use tenet_core::Code;
 
 /// The exit code where a test has failed.
 const FAILED: u8 = 1;
@@ -81,7 +82,7 @@ pub(crate) async fn test(args: &TestArgs) -> anyhow::Result<ExitCode> {
 async fn once(args: &TestArgs) -> anyhow::Result<ExitCode> {
     let schedule = args.schedule.as_deref().map(Schedule::parse).transpose();
     let schedule = schedule.map_err(|what| Problem::new(what, "take the one that a failed test tells"))?;
-    let (folder, index) = built::open(&args.bundle).await?;
+    let (folder, index) = built::open(&args.bundle, args.out.as_deref()).await?;
     let started = Instant::now();
     let paths = paths(args)?;
     let tests: Vec<(String, Test)> = paths.iter().map(|path| (name(&args.bundle, path), Test::read(path))).collect();
@@ -205,7 +206,10 @@ fn paths(args: &TestArgs) -> anyhow::Result<Vec<PathBuf>> {
     if found.is_empty() {
         let what =
             if all == 0 { "there are no tests".to_owned() } else { format!("none of {all} tests has that name") };
-        bail!(Problem::new(what, "tests are the files `tests/*.toml` of a rule and of the bundle"));
+        bail!(
+            Problem::new(what, "tests are the files `tests/*.toml` of a rule and of the bundle")
+                .explained(Code::NoTests)
+        );
     }
     Ok(found.into_iter().collect())
 }

@@ -6,13 +6,17 @@ use std::path::Path;
 
 use include_dir::{Dir, include_dir};
 
+use crate::testing::file;
+
 /// Its version is the binary's.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The folders, without tests and without what cargo has built.
-static FOLDERS: [(&str, Dir<'_>); 3] = [
+static FOLDERS: [(&str, Dir<'_>); 5] = [
     ("guest/sdk/src", include_dir!("$CARGO_MANIFEST_DIR/../../guest/sdk/src")),
     ("guest/macros/src", include_dir!("$CARGO_MANIFEST_DIR/../../guest/macros/src")),
+    ("guest/javascript/sdk", include_dir!("$CARGO_MANIFEST_DIR/../../guest/javascript/sdk")),
+    ("guest/python/sdk", include_dir!("$CARGO_MANIFEST_DIR/../../guest/python/sdk")),
     ("wit/v1", include_dir!("$CARGO_MANIFEST_DIR/../../wit/v1")),
 ];
 
@@ -21,6 +25,9 @@ const FILES: [(&str, &str); 3] = [
     ("guest/sdk/Cargo.toml", include_str!("../../../guest/sdk/Cargo.toml")),
     ("guest/macros/Cargo.toml", include_str!("../../../guest/macros/Cargo.toml")),
 ];
+
+/// The JSON Schema of test files.
+const SCHEMA: &str = "test.schema.json";
 
 /// The folder of it in a bundle.
 pub(crate) fn folder() -> String {
@@ -37,5 +44,5 @@ pub(crate) fn write(folder: &Path) -> std::io::Result<()> {
     for (path, text) in FILES {
         fs::write(folder.join(path), text)?;
     }
-    Ok(())
+    fs::write(folder.join(SCHEMA), file::schema())
 }

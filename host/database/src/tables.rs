@@ -176,13 +176,18 @@ impl Tables {
 
     /// Adds rows, a JSON array of objects, that give values to these columns; the others get
     /// their defaults. The inner error is the database's, or says that there is no such table.
-    pub async fn give(&self, table: &str, columns: &[String], rows: &str) -> Result<Result<(), SqlError>, Fault> {
+    pub async fn give(&self, table: &str, columns: &[String], rows: &str) -> Result<Result<(), Box<SqlError>>, Fault> {
         let columns: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
         self.insert(table, Some(&columns), rows).await
     }
 
-    async fn insert(&self, table: &str, columns: Option<&[String]>, rows: &str) -> Result<Result<(), SqlError>, Fault> {
-        let Some(known) = self.tables.get(table) else { return Ok(Err(no_table(table))) };
+    async fn insert(
+        &self,
+        table: &str,
+        columns: Option<&[String]>,
+        rows: &str,
+    ) -> Result<Result<(), Box<SqlError>>, Fault> {
+        let Some(known) = self.tables.get(table) else { return Ok(Err(Box::new(no_table(table)))) };
         let columns = columns.unwrap_or(&known.columns).join(", ");
         let sql = format!(
             "INSERT INTO {of} ({columns}) OVERRIDING SYSTEM VALUE \
@@ -194,16 +199,17 @@ impl Tables {
 
     /// A row that is written by hand, an object with some columns of the table, as the table
     /// would hold it: dates, numbers and the like in PostgreSQL's own form.
-    pub async fn normal(&self, table: &str, row: &str) -> Result<Result<String, SqlError>, Fault> {
-        let Some(known) = self.tables.get(table) else { return Ok(Err(no_table(table))) };
+    pub async fn normal(&self, table: &str, row: &str) -> Result<Result<String, Box<SqlError>>, Fault> {
+        let Some(known) = self.tables.get(table) else { return Ok(Err(Box::new(no_table(table)))) };
         let sql = format!("SELECT to_jsonb(jsonb_populate_record(NULL::{}, $1::text::jsonb))::text", known.quoted);
         self.ask(&sql, row).await.map(|answered| answered.map(|text| text.unwrap_or_default()))
     }
 
-    /// Whether a session waits for a lock that another holds.
+    /// Whether a session waits for the transaction of another: for its row, or for a key that it may
+    /// yet insert. Locks of a moment do not count.
     pub async fn is_blocked(&self) -> Result<bool, Fault> {
-        let sql =
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let sql = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted \
+             AND locktype IN ('transactionid', 'tuple', 'spectoken') AND datname = current_database()";
         let asking = async { self.connection.client.query_typed(sql, &[]).await };
         let rows = within(Instant::now() + ASKING, asking).await?;
         Ok(rows.first().is_some_and(|row| row.try_get::<_, i64>(0).is_ok_and(|waiting| waiting > 0)))
@@ -221,7 +227,7 @@ impl Tables {
         within(Instant::now() + ASKING, ending).await
     }
 
-    async fn ask(&self, sql: &str, json: &str) -> Result<Result<Option<String>, SqlError>, Fault> {
+    async fn ask(&self, sql: &str, json: &str) -> Result<Result<Option<String>, Box<SqlError>>, Fault> {
         let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&json, Type::TEXT)];
         let asking = self.connection.client.query_typed(sql, &parameters);
         match timeout_at((Instant::now() + ASKING).into(), asking).await {
@@ -229,7 +235,7 @@ impl Tables {
             Ok(Ok(rows)) => Ok(Ok(rows.first().and_then(|row| row.try_get(0).ok()))),
             Ok(Err(error)) => {
                 let fault = Failure::of_statement(Trouble::Driver(error)).fault;
-                fault.sql_error().cloned().map(Err).ok_or(fault)
+                fault.sql_error().cloned().map(|error| Err(Box::new(error))).ok_or(fault)
             }
         }
     }

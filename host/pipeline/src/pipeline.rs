@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tenet_core::{
-    Blame, CallerId, Claim, Clock, Delivery, Fault, IdempotencyKey, Ledger, Mode, Policy, Probe, Publisher, Receipt,
-    Request, Rules, StagedEvent, StoredAnswer, hex,
+    Blame, CallerId, Claim, Clock, Code, Delivery, Fault, IdempotencyKey, Ledger, Mode, Policy, Probe, Publisher,
+    Receipt, Request, Rules, StagedEvent, StoredAnswer, hex,
 };
 use tracing::Span;
 
@@ -261,7 +261,7 @@ impl Pipeline {
                         self.breaker.failed(rule, self.clock.instant());
                         summary::tell_rule(&request.region, rule, failure.limit);
                     }
-                    why = Some(failure.to_string());
+                    why = Some(format!("{}: {failure}", failure.code));
                     (course.failed(&failure, unknown), None)
                 }
                 Over::Again(ended) => {
@@ -281,7 +281,7 @@ impl Pipeline {
                         self.clock.sleep(wait).await;
                         continue;
                     }
-                    why = Some(fault.to_string());
+                    why = Some(format!("{}: {fault}", Code::HostFailed));
                     (course.given_up(&ended, unknown, receipt.attempts, self.clock.instant()), None)
                 }
             };

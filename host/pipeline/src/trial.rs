@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use tenet_core::{
-    Attempt, Blame, Clock, Ended, Fault, HostCalls, IdempotencyKey, Limit, LimitExceeded, Limits, LogLevel, Policy,
-    Probe, Ran, Receipt, Request, RuleReceipt, Rules, StagedEvent, StoredAnswer, Verdict,
+    Attempt, Blame, Clock, Code, Ended, Fault, HostCalls, IdempotencyKey, Limit, LimitExceeded, Limits, LogLevel,
+    Policy, Probe, Ran, Receipt, Request, RuleReceipt, Rules, StagedEvent, StoredAnswer, Verdict,
 };
 use tracing::Span;
 
@@ -62,6 +62,7 @@ pub(crate) struct Failure {
     pub(crate) out_of_time: bool,
     /// The limit that was passed, if that was it.
     pub(crate) limit: Option<LimitExceeded>,
+    pub(crate) code: Code,
     text: String,
 }
 
@@ -126,8 +127,8 @@ impl Trial<'_> {
         calls: &Arc<Calls>,
         receipts: &mut Vec<RuleReceipt>,
     ) -> Result<Verdict, Over> {
-        let fail = |blame, text: String| {
-            Over::Failed(Failure { blame, rule: Some(rule.to_owned()), out_of_time: false, limit: None, text })
+        let fail = |blame, code, text: String| {
+            Over::Failed(Failure { blame, rule: Some(rule.to_owned()), out_of_time: false, limit: None, code, text })
         };
         let passed = |exceeded: LimitExceeded| Over::Failed(Failure::limit(Some(rule.to_owned()), exceeded));
         let left = self.request.deadline.saturating_duration_since(self.clock.instant());
@@ -170,6 +171,7 @@ impl Trial<'_> {
                 }
                 Some(spent) => Err(fail(
                     Blame::Rule,
+                    Code::SpentTransaction,
                     format!("it accepted although its statement {} had failed: {}", spent.statement, spent.error),
                 )),
             },
@@ -177,11 +179,13 @@ impl Trial<'_> {
                 self.breaker.succeeded(rule);
                 Ok(reject)
             }
-            Ended::Bug(text) => Err(fail(Blame::Rule, format!("it says that it is broken: {text}"))),
-            Ended::Trap(text) => Err(fail(Blame::Rule, format!("it trapped: {text}"))),
+            Ended::Bug(text) => Err(fail(Blame::Rule, Code::Broken, format!("it says that it is broken: {text}"))),
+            Ended::Trap(text) => Err(fail(Blame::Rule, Code::Trapped, format!("it trapped: {text}"))),
             Ended::Limit(exceeded) => Err(passed(exceeded)),
-            Ended::Host(text) => Err(fail(Blame::Host, text)),
-            Ended::Stopped => Err(fail(Blame::Host, "it was stopped while a statement was on its way".to_owned())),
+            Ended::Host(text) => Err(fail(Blame::Host, Code::HostFailed, text)),
+            Ended::Stopped => {
+                Err(fail(Blame::Host, Code::HostFailed, "it was stopped while a statement was on its way".to_owned()))
+            }
         }
     }
 
@@ -192,7 +196,8 @@ impl Trial<'_> {
         let rule = Some(rule.to_owned());
         if out_of_time {
             let text = "the caller's time ran out while it ran".to_owned();
-            return Over::Failed(Failure { blame: Blame::Host, rule, out_of_time, limit: None, text });
+            let code = Code::HostFailed;
+            return Over::Failed(Failure { blame: Blame::Host, rule, out_of_time, limit: None, code, text });
         }
         // It was stopped when it had used all of it.
         let allowed = Some(limits.wall_ms);
@@ -211,6 +216,7 @@ impl Trial<'_> {
                 rule: None,
                 out_of_time: false,
                 limit: None,
+                code: Code::HostFailed,
                 text: "the attempt was lost before its verdict".to_owned(),
             });
         };
@@ -272,6 +278,7 @@ fn over(fault: Fault, at: Option<(&str, u64)>) -> Over {
             rule,
             out_of_time: fault.is_deadline(),
             limit: fault.limit_exceeded().copied(),
+            code: if fault.limit_exceeded().is_some() { Code::Limit } else { Code::HostFailed },
             text: fault.to_string(),
         })
     }
@@ -302,7 +309,8 @@ fn write_log(lines: Vec<LogLine>) {
 
 impl Failure {
     fn limit(rule: Option<String>, exceeded: LimitExceeded) -> Self {
-        Self { blame: Blame::Rule, rule, out_of_time: false, limit: Some(exceeded), text: exceeded.to_string() }
+        let (limit, code) = (Some(exceeded), Code::Limit);
+        Self { blame: Blame::Rule, rule, out_of_time: false, limit, code, text: exceeded.to_string() }
     }
 }
 

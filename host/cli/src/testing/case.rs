@@ -2,9 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use tenet_capsule::{Attempt, Capsule, End, Playback};
-use tenet_core::Receipt;
+use tenet_core::{Code, Receipt};
 use tenet_database::{Contents, Tables};
 use tenet_pipeline::{Answer, Backoff, Handled};
 
@@ -98,15 +97,7 @@ impl Case {
     }
 
     async fn run_on(&mut self, site: &Site, rig: &Rig, file: &TestFile, only: Option<&Schedule>) -> anyhow::Result<()> {
-        rig.tables.restore(&rig.base).await.context("the tables could not be emptied")?;
-        for (table, rows) in &file.given {
-            for row in rows {
-                let Json::Object(members) = row else { continue };
-                let columns: Vec<String> = members.iter().map(|(name, _)| name.clone()).collect();
-                let given = rig.tables.give(table, &columns, &format!("[{row}]")).await?;
-                given.with_context(|| format!("given.{table}: {row} cannot be a row"))?;
-            }
-        }
+        rig.given(file).await?;
         let before = rig.tables.contents().await?;
         let hosts = site.hosts(rig, Backoff::default())?;
         for (number, step) in file.steps.iter().enumerate() {
@@ -124,7 +115,7 @@ impl Case {
                     let explored = explorer.explore(only).await?;
                     self.notes.push(format!("step {}: {explored}", number + 1));
                     if let Some(anomaly) = explored.anomaly {
-                        self.fail(number, "what comes of the requests at once comes of no order of them");
+                        self.fail(Code::Orders, number, "what comes of the requests at once comes of no order of them");
                         self.failures.extend(anomaly.lines);
                         self.schedule = Some(anomaly.schedule);
                     }
@@ -140,7 +131,7 @@ impl Case {
         if let Some(expected) = &file.rows {
             let unmet = self.unmet_rows(&rig.tables, expected).await?;
             self.actual.rows_are_unmet = !unmet.is_empty();
-            self.failures.extend(unmet);
+            self.failures.extend(unmet.into_iter().map(|what| format!("{} {what}", Code::Rows)));
         }
         Ok(())
     }
@@ -149,7 +140,7 @@ impl Case {
         let capsule = crate::replay::read(path)?;
         for (number, step) in file.steps.iter().enumerate() {
             let What::Ask(ask, expected) = &step.what else {
-                self.fail(number, "a recording has one request in it");
+                self.fail(Code::TestFile, number, "a recording has one request in it");
                 continue;
             };
             let playback = Arc::new(Playback::new(&capsule));
@@ -157,14 +148,14 @@ impl Case {
             let request = Ask { seed: crate::replay::seed(&capsule)?, ..(**ask).clone() };
             self.step(site, &hosts, number, &request, expected).await?;
             for statement in playback.unknown() {
-                self.fail(number, &format!("the recording has no answer to {statement}"));
+                self.fail(Code::Replay, number, &format!("the recording has no answer to {statement}"));
             }
         }
         Ok(())
     }
 
-    fn fail(&mut self, step: usize, what: &str) {
-        self.failures.push(format!("step {}: {what}", step + 1));
+    fn fail(&mut self, code: Code, step: usize, what: &str) {
+        self.failures.push(format!("{code} step {}: {what}", step + 1));
     }
 
     /// Asks, and takes down what it did.
@@ -203,17 +194,17 @@ impl Case {
         let (handled, attempts) = self.ask(site, hosts, number, ask).await?;
         let unmet = unmet_verdict(expected, &handled);
         let verdict_is_unmet = !unmet.is_empty();
-        unmet.iter().for_each(|what| self.fail(number, what));
+        unmet.iter().for_each(|what| self.fail(Code::Verdict, number, what));
         let events = events(&handled, &attempts);
         let mut events_are_unmet = false;
         if let Some(wanted) = &expected.events {
             for what in Json::List(wanted.clone()).unmet(&Json::List(events.clone())) {
-                self.fail(number, &format!("events: {what}"));
+                self.fail(Code::Events, number, &format!("events: {what}"));
                 events_are_unmet = true;
             }
         }
         for what in above(&expected.at_most, &handled.receipt) {
-            self.fail(number, &what);
+            self.fail(Code::Costs, number, &what);
         }
         self.actual.steps.push(Some(ActualStep {
             answer: handled.answer,
@@ -309,10 +300,10 @@ fn unmet_verdict(expected: &Expected, handled: &Handled) -> Vec<String> {
         if wants(500, "to fail") && !reason.contains(fail.as_str()) {
             places = vec![format!("expected to fail because of {fail:?}, found {reason:?}")];
         }
-    } else if let Some(code) = &expected.unavailable {
-        if wants(503, "to be unavailable") {
-            places = Json::Object(vec![("code".to_owned(), Json::Text(code.clone()))]).unmet(&json());
-        }
+    } else if let Some(code) = &expected.unavailable
+        && wants(503, "to be unavailable")
+    {
+        places = Json::Object(vec![("code".to_owned(), Json::Text(code.clone()))]).unmet(&json());
     }
     if let Some(wanted) = expected.status {
         wants(wanted, &format!("the status {wanted}"));
@@ -415,6 +406,7 @@ pub(crate) async fn replay(site: &Site, name: &str, capsule: &Capsule) -> Case {
             let unknown =
                 replayed.unknown.iter().map(|statement| format!("the recording has no answer to {statement}"));
             case.failures.extend(unknown);
+            case.failures.iter_mut().for_each(|failure| failure.insert_str(0, &format!("{} ", Code::Replay)));
             case.told = transcript::lines(&replayed.capsule.attempts);
         }
         Err(error) => case.failures.push(format!("{error:#}")),

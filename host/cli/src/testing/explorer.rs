@@ -177,7 +177,6 @@ impl Explorer<'_> {
     }
 
     /// Gives turns until all requests are over. Also whether it ended at a lock.
-    #[expect(clippy::type_complexity, reason = "the two parts of a run")]
     async fn choose(
         &self,
         prefix: &Schedule,

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
+use tenet_core::Code;
 use toml_edit::DocumentMut;
 
 use super::json::Json;
@@ -277,12 +278,12 @@ impl TestFile {
         let invalid = |error: toml::de::Error| {
             let message = error.message().trim_end().to_owned();
             let help = "guest/README.md describes test files, and editors complete them by test.schema.json";
-            Problem::new(message, help).at(place(error.span().unwrap_or_default()))
+            Problem::new(message, help).explained(Code::TestFile).at(place(error.span().unwrap_or_default()))
         };
         let form: FileText<IgnoredAny> = toml::from_str(text).map_err(invalid)?;
         if form.version != VERSION {
             let what = format!("the test has version {}, and this tenet reads version {VERSION}", form.version);
-            bail!(Problem::new(what, format!("write `version = {VERSION}`")).at(place(0..0)));
+            bail!(Problem::new(what, format!("write `version = {VERSION}`")).explained(Code::TestFile).at(place(0..0)));
         }
         let document: DocumentMut = text.parse()?;
         let json = toml_json::document(&document)
@@ -301,7 +302,11 @@ impl TestFile {
             now = step_now + STEP;
         }
         if steps.is_empty() {
-            bail!(Problem::new("the test has no step", "add `[[step]]` with an `operation`").at(place(0..0)));
+            bail!(
+                Problem::new("the test has no step", "add `[[step]]` with an `operation`")
+                    .explained(Code::TestFile)
+                    .at(place(0..0))
+            );
         }
         Ok(Self {
             text: text.to_owned(),
@@ -350,7 +355,7 @@ impl Reading<'_> {
                 text: self.text.to_owned(),
                 span: start..start + "[[step]]".len(),
             };
-            Problem::new(what, help).at(place)
+            Problem::new(what, help).explained(Code::TestFile).at(place)
         };
         let StepText { operation, rule, together, relay, .. } = step;
         let kinds = [operation.is_some(), rule.is_some(), together.is_some(), *relay];

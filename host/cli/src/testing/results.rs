@@ -1,11 +1,13 @@
 //! The results of tests, for people, for CI and for programs.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use serde_json::json;
+use tenet_core::Code;
 
 use super::case::Case;
 
@@ -20,8 +22,17 @@ pub(crate) fn lines(case: &Case, repeat: &str) -> Vec<String> {
         lines.push("      what was done:".to_owned());
         lines.extend(case.told.iter().map(|told| format!("        {told}")));
         lines.push(format!("      again: {repeat}"));
+        let codes: BTreeSet<&str> = case.failures.iter().filter_map(|failure| code(failure)).collect();
+        lines.extend(codes.into_iter().map(|code| format!("      more: tenet explain {code}")));
     }
     lines
+}
+
+/// The code that a failure begins with, or that its reason has.
+fn code(failure: &str) -> Option<&str> {
+    let mut words = failure.split(|c: char| !c.is_ascii_alphanumeric());
+    let is_code = |word: &&str| Code::ALL.iter().any(|code| code.as_str() == *word);
+    words.rfind(is_code)
 }
 
 /// Writes JUnit's XML.

@@ -13,7 +13,8 @@ use tenet_events::{Buses, Subscription};
 use tenet_pipeline::{Backoff, Handled, Operations, Pipeline, SystemClock};
 use tenet_policy::StatementPolicy;
 
-use super::file::{Ask, Target};
+use super::file::{Ask, Target, TestFile};
+use super::json::Json;
 use crate::local::{EAST, EVERY_EVENT, WEST};
 use crate::report::Problem;
 use crate::{database, metered};
@@ -113,6 +114,22 @@ impl Site {
             Some(postgres) => Ok(postgres.stop()?),
             None => Ok(()),
         }
+    }
+}
+
+impl Rig {
+    /// Makes the tables hold the rows that a test gives, and nothing else.
+    pub(crate) async fn given(&self, file: &TestFile) -> anyhow::Result<()> {
+        self.tables.restore(&self.base).await.context("the tables could not be emptied")?;
+        for (table, rows) in &file.given {
+            for row in rows {
+                let Json::Object(members) = row else { continue };
+                let columns: Vec<String> = members.iter().map(|(name, _)| name.clone()).collect();
+                let given = self.tables.give(table, &columns, &format!("[{row}]")).await?;
+                given.with_context(|| format!("given.{table}: {row} cannot be a row"))?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a request did, line by line: its statements with parameters and rows, its log, its events.
 
 use tenet_capsule::{Attempt, Call, End, Outcome, Told};
+use tenet_core::Code;
 
 /// Rows of one statement that are shown.
 const MOST_ROWS: u32 = 5;
@@ -51,10 +52,18 @@ fn each(call: &Call, line: &mut impl FnMut(String)) {
         }
         Call::Refused { statements, error } => {
             statements.iter().for_each(|statement| line(statement.to_string()));
-            line(format!("  -> not sent: {} (SQLSTATE {})", error.message, error.sqlstate));
+            let code = match error.sqlstate.as_str() {
+                "42501" => format!("{} ", Code::StatementNotGranted),
+                "42601" => format!("{} ", Code::StatementNotUnderstood),
+                _ => String::new(),
+            };
+            line(format!("  -> not sent: {code}{} (SQLSTATE {})", error.message, error.sqlstate));
         }
         Call::Publish { event, refused, .. } => {
-            let refused = refused.as_ref().map(|why| format!("  -> not taken: {why}")).unwrap_or_default();
+            let refused = refused
+                .as_ref()
+                .map(|why| format!("  -> not taken: {} {why}", Code::EventNotGranted))
+                .unwrap_or_default();
             line(format!("publish {} {:?} {}{refused}", event.source, event.detail_type, event.detail));
         }
         Call::Log { level, message } => line(format!("log {level}: {message}")),

@@ -1,0 +1,161 @@
+use std::fmt;
+
+/// What went wrong with a rule, for whoever wrote it: a code that stays the same, under which
+/// `tenet explain` has more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Code {
+    /// There is no bundle here.
+    NoBundle,
+    /// A manifest cannot be read.
+    Manifest,
+    /// A file has a version that this tenet does not read.
+    ManifestVersion,
+    /// An operation does not fit.
+    Operation,
+    /// A rule's folder is not one.
+    RuleFolder,
+    /// A limit is above its ceiling, or is none.
+    Ceiling,
+    /// A rule asks for what it is not granted.
+    NotGranted,
+    /// A pattern of events is not understood.
+    EventPattern,
+    /// cargo could not build the rules.
+    Cargo,
+    /// The result is not a rule.
+    NotARule,
+    /// A script cannot be built.
+    Script,
+    /// A program is missing.
+    Tool,
+    /// A rule does not say what it takes and gives.
+    Undescribed,
+    /// A step of the schema is not for Aurora DSQL.
+    SchemaStep,
+    /// The database has not the bundle's tables.
+    SchemaState,
+    /// A statement touches what is not granted.
+    StatementNotGranted,
+    /// A statement is not understood.
+    StatementNotUnderstood,
+    /// An event is not taken.
+    EventNotGranted,
+    /// A rule trapped.
+    Trapped,
+    /// A rule says that it is broken.
+    Broken,
+    /// A rule passed a limit.
+    Limit,
+    /// A rule accepted after a statement had failed.
+    SpentTransaction,
+    /// The request could not be decided.
+    HostFailed,
+    /// A test cannot be read.
+    TestFile,
+    /// An answer is not the one that is expected.
+    Verdict,
+    /// Rows are not as they are expected.
+    Rows,
+    /// Events are not those that are expected.
+    Events,
+    /// A request costs more than it may.
+    Costs,
+    /// What comes of requests at once comes of no order of them.
+    Orders,
+    /// There are no tests.
+    NoTests,
+    /// A capsule cannot be used.
+    Capsule,
+    /// A replay is not as it was.
+    Replay,
+    /// The database is not to be had.
+    Database,
+    /// The payload is not JSON.
+    Payload,
+}
+
+impl Code {
+    /// All of them, in order.
+    pub const ALL: [Self; 34] = [
+        Self::NoBundle,
+        Self::Manifest,
+        Self::ManifestVersion,
+        Self::Operation,
+        Self::RuleFolder,
+        Self::Ceiling,
+        Self::NotGranted,
+        Self::EventPattern,
+        Self::Cargo,
+        Self::NotARule,
+        Self::Script,
+        Self::Tool,
+        Self::Undescribed,
+        Self::SchemaStep,
+        Self::SchemaState,
+        Self::StatementNotGranted,
+        Self::StatementNotUnderstood,
+        Self::EventNotGranted,
+        Self::Trapped,
+        Self::Broken,
+        Self::Limit,
+        Self::SpentTransaction,
+        Self::HostFailed,
+        Self::TestFile,
+        Self::Verdict,
+        Self::Rows,
+        Self::Events,
+        Self::Costs,
+        Self::Orders,
+        Self::NoTests,
+        Self::Capsule,
+        Self::Replay,
+        Self::Database,
+        Self::Payload,
+    ];
+
+    /// The code itself: `T0101`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoBundle => "T0101",
+            Self::Manifest => "T0102",
+            Self::ManifestVersion => "T0103",
+            Self::Operation => "T0104",
+            Self::RuleFolder => "T0105",
+            Self::Ceiling => "T0106",
+            Self::NotGranted => "T0107",
+            Self::EventPattern => "T0108",
+            Self::Cargo => "T0201",
+            Self::NotARule => "T0202",
+            Self::Script => "T0203",
+            Self::Tool => "T0204",
+            Self::Undescribed => "T0205",
+            Self::SchemaStep => "T0301",
+            Self::SchemaState => "T0302",
+            Self::StatementNotGranted => "T0401",
+            Self::StatementNotUnderstood => "T0402",
+            Self::EventNotGranted => "T0403",
+            Self::Trapped => "T0501",
+            Self::Broken => "T0502",
+            Self::Limit => "T0503",
+            Self::SpentTransaction => "T0504",
+            Self::HostFailed => "T0505",
+            Self::TestFile => "T0601",
+            Self::Verdict => "T0602",
+            Self::Rows => "T0603",
+            Self::Events => "T0604",
+            Self::Costs => "T0605",
+            Self::Orders => "T0606",
+            Self::NoTests => "T0607",
+            Self::Capsule => "T0701",
+            Self::Replay => "T0702",
+            Self::Database => "T0801",
+            Self::Payload => "T0802",
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
