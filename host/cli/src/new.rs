@@ -1,6 +1,6 @@
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
@@ -36,13 +36,17 @@ pub(crate) fn new(args: &NewArgs) -> anyhow::Result<()> {
     let stands_in_one = args.bundle.join(MANIFEST).is_file();
     match (&args.path, &args.rule) {
         // Where there is a bundle a name is a rule's; a path leads elsewhere.
-        (Some(name), None) if stands_in_one && name.components().count() == 1 => {
-            add(&args.bundle, &name.to_string_lossy(), args.lang)
-        }
+        (Some(name), None) if stands_in_one && is_plain(name) => add(&args.bundle, &name.to_string_lossy(), args.lang),
         (Some(path), rule) => bundle(path, rule.as_deref().unwrap_or(FIRST_RULE), args.lang),
         (None, Some(rule)) => add(&args.bundle, rule, args.lang),
         (None, None) => bail!(Problem::new("neither a bundle nor a rule is named", "`tenet new PATH`, or --rule NAME")),
     }
+}
+
+/// Whether this is a name, and leads nowhere else.
+fn is_plain(name: &Path) -> bool {
+    let mut parts = name.components();
+    matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None))
 }
 
 fn bundle(folder: &Path, rule: &str, language: Language) -> anyhow::Result<()> {

@@ -33,3 +33,4 @@ mod schema;
 mod shipped;
 mod sources;
 mod support;
+mod writing;

@@ -1,0 +1,356 @@
+//! The way of somebody who writes a rule: from nothing to a tested rule, in what the terminal says.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use snapbox::{assert_data_eq, str};
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use crate::support::tenet::{Ended, run, tenet};
+use crate::support::{self, bundle};
+
+/// Far longer than anything takes that is ever told.
+const HANGS: Duration = Duration::from_secs(300);
+
+/// The root of this repository.
+fn root() -> PathBuf {
+    fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).unwrap()
+}
+
+/// `cargo` in a folder, away from the cargo that runs this test.
+fn cargo(folder: &Path, arguments: &[&str]) {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(arguments).current_dir(folder).env("CARGO_TARGET_DIR", root().join("target/guest"));
+    let ended = run(&mut command);
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+}
+
+/// A new bundle, and where it is built: below the repository's own target folder, beside the bundles
+/// whose dependencies it shares.
+struct Shop {
+    _scratch: tempfile::TempDir,
+    built: tempfile::TempDir,
+    folder: PathBuf,
+}
+
+impl Shop {
+    fn new() -> Self {
+        let scratch = tempfile::tempdir().unwrap();
+        let ended = tenet(scratch.path(), &["new", "shop"]);
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        assert_data_eq!(
+            ended.stderr,
+            str![[r#"
+made the bundle shop with the rule award
+made it a repository of git
+next: cd shop && tenet test
+then: tenet run award --payload '{"id": "1", "customer": "ada", "points": 5}'
+
+"#]]
+        );
+        let folder = scratch.path().join("shop");
+        // The versions that this repository has, so that most of it is compiled already.
+        fs::copy(root().join("guest/Cargo.lock"), folder.join("Cargo.lock")).unwrap();
+        cargo(&folder, &["update", "--workspace", "--offline"]);
+        let built = tempfile::tempdir_in(root().join("target/tenet")).unwrap();
+        Self { _scratch: scratch, built, folder }
+    }
+
+    /// A command that builds the bundle first.
+    fn tenet(&self, arguments: &[&str]) -> Ended {
+        tenet(&self.folder, &[arguments, &["--out", self.built.path().to_str().unwrap()]].concat())
+    }
+
+    fn edit(&self, path: &str, from: &str, to: &str) {
+        let path = self.folder.join(path);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{} has no {from}", path.display());
+        fs::write(path, text.replace(from, to)).unwrap();
+    }
+}
+
+const RULE: &str = "rules/award/src/lib.rs";
+
+#[test]
+fn from_nothing_to_a_tested_rule_broken_mended_run_recorded_and_replayed() {
+    let shop = Shop::new();
+    let ended = tenet(&shop.folder, &["new", "award-twice"]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(ended.stderr.ends_with("next: tenet test --filter award-twice\n"), "{}", ended.stderr);
+    // It reads well, and its native tests pass.
+    cargo(&shop.folder, &["update", "--workspace", "--offline"]);
+    cargo(&shop.folder, &["fmt", "--check"]);
+    cargo(&shop.folder, &["clippy", "--locked", "--all-targets", "--", "-D", "warnings"]);
+    cargo(&shop.folder, &["test", "--locked"]);
+
+    // Its tests pass, and reach all of it.
+    let junit = shop.folder.join("junit.xml");
+    let ended = shop.tenet(&["test", "--min-coverage", "100", "--junit", junit.to_str().unwrap()]);
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    // No terminal, and so lines: no colour, nothing that is drawn over.
+    assert!(ended.stderr.starts_with("building 2 rules with "), "{}", ended.stderr);
+    assert!(ended.stderr.contains("   Compiling award v0.1.0"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains(['\u{1b}', '\r']), "{:?}", ended.stderr);
+    assert_data_eq!(
+        ended.stdout,
+        str![[r#"
+pass  rules/award/tests/at-once  [..] ms
+      step 1: [..] orders run, [..] of them with a conflict injected[..]
+pass  rules/award/tests/changes-a-balance  [..] ms
+pass  rules/award/tests/refuses  [..] ms
+pass  rules/award-twice/tests/at-once  [..] ms
+      step 1: [..] orders run, [..] of them with a conflict injected[..]
+pass  rules/award-twice/tests/changes-a-balance  [..] ms
+pass  rules/award-twice/tests/refuses  [..] ms
+
+"#]]
+    );
+    assert!(ended.stderr.contains("6 passed, 0 failed in ") && ended.stderr.contains("(100 %)"), "{}", ended.stderr);
+    let written = fs::read_to_string(&junit).unwrap();
+    assert!(written.contains("tests=\"6\"") && written.contains("failures=\"0\""), "{written}");
+
+    // Broken.
+    shop.edit(RULE, "Some(balance) = input.balance_after(before)", "Some(balance) = Some(before + input.points)");
+    let ended = shop.tenet(&["test", "--filter", "award/tests/refuses"]);
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert_data_eq!(
+        ended.stdout,
+        str![[r#"
+FAIL  rules/award/tests/refuses  [..] ms
+      What cannot be is rejected and changes nothing
+      T0602 step 1: expected to be rejected, and the answer is 200 {"customer":"ada","balance":-1}
+      T0603 rows.award_balances.added: found {"balance":-1,"customer":"ada"}, which is not expected
+      what was done:
+        step 1: award in us-east-1 -> 200 {"customer":"ada","balance":-1}
+            award      SELECT balance FROM award_balances WHERE customer = $1  ["ada"]
+            award        -> no row
+            award      INSERT INTO award_balances (customer, balance) VALUES ($1, $2) ON CONFLICT (customer) DO UPDATE SET balance = excluded.balance  ["ada", -1]
+            award        -> 1 rows
+            award      publish award "Balance Changed" {"id":"1","customer":"ada","points":-1,"balance":-1}
+            commit {"customer":"ada","balance":-1}
+        step 2: award in us-east-1 -> 422 {"code":"invalid-customer","message":"a name has 1 to 255 bytes"}
+            roll back, commit the rejection {"code":"invalid-customer","message":"a name has 1 to 255 bytes"}
+      again: tenet test ./rules/award/tests/refuses.toml
+      more: tenet explain T0602
+      more: tenet explain T0603
+
+"#]]
+    );
+    let explained = tenet(&shop.folder, &["explain", "T0602"]);
+    assert!(
+        explained.stdout.starts_with("# T0602: An answer is not the one that is expected\n"),
+        "{}",
+        explained.stdout
+    );
+
+    // A panic is told with its code, and where.
+    shop.edit(
+        RULE,
+        "Some(balance) = Some(before + input.points)",
+        "Some(balance) = Some(i64::MAX + input.points + before)",
+    );
+    let ended = shop.tenet(&["test", "--json", "rules/award/tests/changes-a-balance.toml"]);
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    let result: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(result["passed"], false);
+    assert!(result["failures"][0].as_str().unwrap().contains("(T0501: rule award: it trapped: "), "{result}");
+
+    // Mended.
+    let mended = "Some(balance) = input.balance_after(before)";
+    shop.edit(RULE, "Some(balance) = Some(i64::MAX + input.points + before)", mended);
+    let new = shop.folder.join("tests/new.toml");
+    fs::create_dir_all(new.parent().unwrap()).unwrap();
+    let text =
+        "version = 1\n\n[[step]]\noperation = \"award\"\npayload = { id = \"1\", customer = \"bob\", points = 3 }\n";
+    fs::write(&new, text).unwrap();
+    let ended = shop.tenet(&["test", "--filter", "tests/new", "--update"]);
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    assert_data_eq!(
+        ended.stdout,
+        str![[r#"
+pass  tests/new  [..] ms
+--- tests/new
++++ tests/new
+@@ -4,2 +4,8 @@
+ operation = "award"
+ payload = { id = "1", customer = "bob", points = 3 }
++accept = { customer = "bob", balance = 3 }
++events = [{ source = "award", detail-type = "Balance Changed", detail = { id = "1", customer = "bob", points = 3, balance = 3 } }]
++
++[[rows.award_balances.added]]
++balance = 3
++customer = "bob"
+
+
+"#]]
+    );
+    assert_eq!(shop.tenet(&["test", "--filter", "tests/new"]).code, 0);
+
+    // Run, recorded, replayed.
+    let payload = r#"{"id": "1", "customer": "ada", "points": 5}"#;
+    let ended = shop.tenet(&["run", "award", "--payload", payload, "--record", "tests/award.capsule.json"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, "{\"customer\":\"ada\",\"balance\":5}\n"), "{}", ended.stderr);
+    let event = ended.stderr.lines().find_map(|line| line.strip_prefix("event: ")).unwrap();
+    let event: serde_json::Value = serde_json::from_str(event).unwrap();
+    assert_eq!((&event["source"], &event["detail-type"]), (&"award".into(), &"Balance Changed".into()));
+    assert_eq!((&event["detail"]["id"], &event["detail"]["balance"]), (&"1".into(), &5.into()));
+    let ended = shop.tenet(&["replay", "tests/award.capsule.json", "--times", "1000"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, "same     tests/award.capsule.json\n"), "{}", ended.stderr);
+    // A folder of capsules is a suite, and one can be a test that says what it expects.
+    assert_eq!(shop.tenet(&["test", "--filter", "tests/award"]).code, 0);
+    assert_eq!(shop.tenet(&["replay", "tests/award.capsule.json", "--as-test"]).code, 0);
+    let ended = shop.tenet(&["test", "tests/award.toml"]);
+    assert_eq!(ended.code, 0, "{}", ended.stdout);
+    let before = fs::read(shop.built.path().join("rules/award.wasm")).unwrap();
+    shop.edit(RULE, "\"Balance Changed\", &event", "\"Balance  Changed\", &event");
+    let ended = shop.tenet(&["replay", "tests/award.capsule.json"]);
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert!(ended.stdout.contains("event before: award \"Balance Changed\""), "{}", ended.stdout);
+    assert!(ended.stdout.contains("not taken: T0403 "), "{}", ended.stdout);
+    assert!(ended.stdout.contains("the rule award is another version"), "{}", ended.stdout);
+    // The version of before in its place.
+    fs::write(shop.folder.join("before.wasm"), before).unwrap();
+    let ended = shop.tenet(&["replay", "tests/award.capsule.json", "--rule", "before.wasm"]);
+    assert_eq!(ended.code, 0, "{}", ended.stdout);
+
+    fs::write(shop.folder.join(RULE), "fn broken() -> u8 { \"no\" }\n").unwrap();
+    let ended = shop.tenet(&["build"]);
+    assert_eq!(ended.code, 3);
+    let told = "error[E0308]: mismatched types\n --> rules/award/src/lib.rs:1:21\n";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    assert!(ended.stderr.contains("  error[T0201]: cargo could not build the rules of "), "{}", ended.stderr);
+    assert!(ended.stderr.contains("  help: what cargo says is above; "), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn what_is_saved_is_served_with_its_statements_and_what_was_kept_is_there_again() {
+    let shop = Shop::new();
+    let kept = |shop: &Shop| shop.built.path().join("kept.json").is_file();
+    let payload = |id: u32| format!(r#"{{"id":"{id}","customer":"ada","points":1}}"#);
+    for round in 0..2 {
+        let mut dev = tokio::process::Command::new(support::path("TENET_TEST_TENET"));
+        let mut dev = dev
+            .args(["dev", "--port", "0", "--keep", "--out", shop.built.path().to_str().unwrap()])
+            .current_dir(&shop.folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(dev.stdout.take().unwrap()).lines();
+        let mut told = async |part: &str| loop {
+            let line = tokio::time::timeout(HANGS, lines.next_line()).await.expect(part).unwrap().expect(part);
+            if line.contains(part) {
+                return line;
+            }
+        };
+        let address = told("us-east-1  http://").await.split_once("http://").unwrap().1.to_owned();
+        let json = [("content-type", "application/json"), ("tenet-receipt", "1")];
+        let ask =
+            async |id| support::http::send(&address, "POST", "/operations/award", &json, &payload(id)).await.unwrap();
+        let answer = ask(round * 2).await;
+        assert_eq!(
+            (answer.status, answer.body.as_str()),
+            (200, format!(r#"{{"customer":"ada","balance":{}}}"#, round * 2 + 1).as_str())
+        );
+        let receipt = answer.header("tenet-receipt").unwrap();
+        assert!(receipt.contains("attempts=1, round_trips=3") && receipt.contains("statements=2"), "{receipt}");
+        told("SELECT balance FROM award_balances WHERE customer = $1  [\"ada\"]").await;
+        let (from, to) =
+            if round == 0 { ("checked_add(self.points)", "checked_add(self.points + 0)") } else { ("+ 0", "") };
+        shop.edit(RULE, from, to);
+        told("serving what was saved").await;
+        assert_eq!(ask(round * 2 + 1).await.status, 200);
+        let process = dev.id().unwrap().to_string();
+        let killed = tokio::process::Command::new("kill").args(["-TERM", &process]).status().await.unwrap();
+        assert!(killed.success() && dev.wait().await.unwrap().success());
+        assert!(kept(&shop));
+    }
+}
+
+/// The names of the tests that have passed, of which none has failed.
+fn passed(ended: &Ended) -> Vec<String> {
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    let names = ended.stdout.lines().filter_map(|line| line.strip_prefix("pass  "));
+    names.map(|line| line.split("  ").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_same_test_files_are_passed_by_three_languages() {
+    let test = |bundle: &str, out: &str| {
+        let arguments = ["test", "--bundle", bundle, "--out", out, "--filter", "rules/transfer/"];
+        passed(&tenet(&root(), &arguments))
+    };
+    let rust = test("guest/rules", "target/tenet/rules");
+    assert!(rust.len() >= 3, "{rust:?}");
+    assert_eq!(test("guest/javascript", "target/tenet/javascript"), rust);
+    assert_eq!(test("guest/python", "target/tenet/python"), rust);
+}
+
+#[test]
+fn the_examples_pass_their_tests_which_reach_all_of_them() {
+    let (out, _) = bundle::bundle("rules");
+    let arguments = ["test", "--bundle", "guest/rules", "--out", out.to_str().unwrap(), "--min-coverage", "100"];
+    let ended = tenet(&root(), &arguments);
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+}
+
+#[test]
+fn a_write_skew_is_found_with_the_schedule_that_repeats_it_and_its_correction_passes() {
+    let (out, _) = bundle::bundle("guests");
+    let test = |arguments: &[&str]| {
+        let bundle = ["test", "--bundle", "tests/guests", "--out", out.to_str().unwrap()];
+        tenet(&root(), &[&bundle, arguments].concat())
+    };
+    assert_eq!(passed(&test(&["--filter", "guarded"])), ["rules/guarded/tests/at-once"]);
+    let ended = test(&["--filter", "skewed"]);
+    assert_eq!(ended.code, 1, "{}{}", ended.stdout, ended.stderr);
+    assert!(
+        ended.stdout.contains("T0606 step 1: what comes of the requests at once comes of no order"),
+        "{}",
+        ended.stdout
+    );
+    let again = ended.stdout.lines().find_map(|line| line.trim().strip_prefix("again: ")).unwrap();
+    let schedule = again.split('\'').nth(1).unwrap();
+    let ended = test(&["tests/guests/rules/skewed/tests/at-once.toml", "--schedule", schedule]);
+    assert_eq!(ended.code, 1, "{}", ended.stdout);
+    assert!(ended.stdout.contains(&format!("the order `{schedule}` brings")), "{}", ended.stdout);
+    // One after the other nothing is wrong.
+    assert_eq!(test(&["--filter", "skewed", "--schedule", "1 1 1 2 2 2"]).code, 0);
+    let ended = test(&["--filter", "skewed", "--schedule", "1 7"]);
+    assert!(ended.stdout.contains("cannot be run: request 7"), "{}", ended.stdout);
+}
+
+#[test]
+fn what_goes_wrong_can_be_tested() {
+    let (out, _) = bundle::bundle("rules");
+    let folder = tempfile::tempdir().unwrap();
+    let test = |text: &str| {
+        let path = folder.path().join("t.toml");
+        fs::write(&path, format!("version = 1\n{text}")).unwrap();
+        tenet(&root(), &["test", "--bundle", out.to_str().unwrap(), path.to_str().unwrap()])
+    };
+    let write = "[[step]]\noperation = \"write\"\npayload = { transaction_id = \"t-1\", amount = 1 }\n";
+    let row = "[rows]\ntransactions.added = [{ id = \"t-1\" }]\n";
+    for (fault, expected) in [
+        ("conflict = [1, 2]", "accept = true\nat_most = { attempts = 3 }"),
+        ("lost_commit_answer = true", "accept = true\nrepeated = false"),
+        ("bus_down = true", "accept = true"),
+    ] {
+        let relay = if fault.starts_with("bus") { "[[step]]\nrelay = true\n" } else { "" };
+        passed(&test(&format!("{write}{expected}\nfault = {{ {fault} }}\n{relay}{row}")));
+    }
+    passed(&test(&format!("{write}unavailable = \"out-of-time\"\nfault = {{ deadline = 1 }}\n[rows]\n")));
+    let ended =
+        test(&format!("{write}accept = true\nfault = {{ conflict = [1] }}\nat_most = {{ attempts = 1, fuel = 10 }}\n"));
+    assert_eq!(ended.code, 1);
+    assert!(ended.stdout.contains("T0605 step 1: at_most.attempts: 1 allowed, 2 used"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("T0605 step 1: at_most.fuel: 10 allowed, "), "{}", ended.stdout);
+    let ended = test(&format!("{write}accpt = true\n"));
+    assert!(ended.stdout.contains("error[T0601]: unknown field `accpt`"), "{}", ended.stdout);
+    let nothing = tenet(folder.path(), &["test", "--bundle", out.to_str().unwrap()]);
+    assert!(nothing.code == 3 && nothing.stderr.contains("error[T0607]: there are no tests"), "{}", nothing.stderr);
+}
