@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use tenet_capsule::{Answer, Capsule, Key, Shadow, Tape};
+use tenet_capsule::{Answer, Capsule, Compared, Key, Shadow, Tape};
 use tenet_core::bundle::Index;
 use tenet_core::{Measured, Receipt, Request};
 use tokio::sync::Semaphore;
@@ -79,32 +79,16 @@ impl Recorder {
         let operation = capsule.operation.name.as_str();
         for (of, by) in &capsule.operation.shadow {
             let Some(rule) = self.index.rule(by) else { continue };
-            let Ok(_permit) = self.free.try_acquire() else {
-                tracing::info!(name: "shadow", message = "shadow dropped", operation, rule = by, ShadowDropped = 1);
-                continue;
+            let compared = match self.free.try_acquire() {
+                Ok(_permit) => {
+                    let deadline = Instant::now() + self.index.host.shadow();
+                    let running = self.shadow.run(capsule, (of, by), &rule.limits, deadline);
+                    tokio::time::timeout_at(deadline.into(), running).await.ok().and_then(Result::ok)
+                }
+                Err(_) => None,
             };
-            let deadline = Instant::now() + self.index.host.shadow();
-            let running = self.shadow.run(capsule, (of, by), &rule.limits, deadline);
-            match tokio::time::timeout_at(deadline.into(), running).await {
-                Ok(Ok(compared)) => {
-                    let agrees = compared.agrees();
-                    differs |= !agrees;
-                    tracing::info!(
-                        name: "shadow",
-                        message = "shadow over",
-                        operation,
-                        rule = by,
-                        newer = compared.has_read_newer,
-                        differences = compared.differences.len(),
-                        ShadowAgreed = u8::from(agrees),
-                        ShadowDiffered = u8::from(!agrees && compared.is_comparable),
-                        ShadowNotComparable = u8::from(!compared.is_comparable),
-                    );
-                }
-                Ok(Err(_)) | Err(_) => {
-                    tracing::info!(name: "shadow", message = "shadow dropped", operation, rule = by, ShadowDropped = 1);
-                }
-            }
+            differs |= compared.as_ref().is_some_and(|compared| !compared.agrees());
+            tell(operation, by, compared.as_ref());
         }
         differs
     }
@@ -125,6 +109,24 @@ impl Recorder {
             Err(error) => tracing::warn!(%error, "a capsule is not written"),
         }
     }
+}
+
+/// Tells how a shadow did; none where it was dropped.
+fn tell(operation: &str, rule: &str, compared: Option<&Compared>) {
+    let agrees = compared.is_some_and(Compared::agrees);
+    let is_comparable = compared.is_some_and(|compared| compared.is_comparable);
+    tracing::info!(
+        name: "shadow",
+        message = if compared.is_some() { "shadow over" } else { "shadow dropped" },
+        operation,
+        rule,
+        newer = compared.is_some_and(|compared| compared.has_read_newer),
+        differences = compared.map_or(0, |compared| compared.differences.len()),
+        ShadowAgreed = u8::from(agrees),
+        ShadowDiffered = u8::from(is_comparable && !agrees),
+        ShadowNotComparable = u8::from(compared.is_some() && !is_comparable),
+        ShadowDropped = u8::from(compared.is_none()),
+    );
 }
 
 /// Writes a file, whole or not at all.

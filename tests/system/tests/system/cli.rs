@@ -28,7 +28,7 @@ fn an_error_of_a_manifest_shows_the_line_and_the_name_that_was_meant() {
     assert_eq!(ended.code, 3);
     assert_eq!(
         ended.stderr,
-        r#"  error: the operation write names the rule recrod, and there is no folder rules/recrod
+        r#"  error[T0104]: the operation write names the rule recrod, and there is no folder rules/recrod
    ,-[tenet.toml:4:10]
  3 | [operations.write]
  4 | rules = ["recrod"]
@@ -49,7 +49,7 @@ fn a_pattern_that_is_not_understood_is_shown_with_the_operation_and_the_reason()
     assert_eq!(ended.code, 3);
     assert_eq!(
         ended.stderr,
-        r#"  error: the operation write cannot take events by this pattern: the operator `numric` is not understood (detail.amount)
+        r#"  error[T0108]: the operation write cannot take events by this pattern: the operator `numric` is not understood (detail.amount)
     ,-[tenet.toml:9:1]
   8 | 
   9 | [[operations.write.events]]
@@ -79,7 +79,7 @@ fn a_payload_that_is_not_json_is_shown_where_it_is_not() {
     assert_eq!(ended.stdout, "");
     assert_eq!(
         ended.stderr,
-        r#"  error: the payload is not JSON: key must be a string
+        r#"  error[T0802]: the payload is not JSON: key must be a string
    ,-[--payload:1:13]
  1 | {"id": "1", points: 5}
    :             ^
@@ -101,7 +101,7 @@ fn a_folder_that_is_no_bundle_is_told_with_the_command_that_makes_one() {
     assert_eq!(ended.code, 3);
     assert_eq!(
         ended.stderr,
-        "  error: . is no bundle: it has neither tenet.toml nor index.json\n  \
+        "  error[T0101]: . is no bundle: it has neither tenet.toml nor index.json\n  \
            help: name one with --bundle; `tenet new PATH` makes one\n"
     );
 }
@@ -112,7 +112,7 @@ fn a_bundle_that_is_not_built_is_told_with_the_command_that_builds_it() {
     let url = "postgres://nobody@127.0.0.1/nothing";
     let ended = tenet(folder.path(), &["schema", "apply", "--database-url", url, "."]);
     assert_eq!(ended.code, 3);
-    assert!(ended.stderr.starts_with("  error: . is no built bundle\n"), "{}", ended.stderr);
+    assert!(ended.stderr.starts_with("  error[T0101]: . is no built bundle\n"), "{}", ended.stderr);
     assert!(
         ended.stderr.ends_with("  help: `tenet build .` builds it; then name ./target/tenet\n"),
         "{}",
@@ -129,7 +129,7 @@ fn a_database_that_is_not_there_is_named() {
     let ended = tenet(&rules, &run);
     assert_eq!((ended.code, ended.stdout.as_str()), (3, ""));
     assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
-    let told = format!("  error: the database 127.0.0.1:{port}/orders is not to be had\n");
+    let told = format!("  error[T0801]: the database 127.0.0.1:{port}/orders is not to be had\n");
     assert!(ended.stderr.starts_with(&told), "{}", ended.stderr);
     assert!(ended.stderr.contains("refused") && ended.stderr.contains("  help: see that it runs"), "{}", ended.stderr);
 }

@@ -28,6 +28,7 @@ mod parked;
 mod pipeline;
 mod policy;
 mod readme;
+mod recorded;
 mod rules;
 mod schema;
 mod shipped;
