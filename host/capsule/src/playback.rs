@@ -193,3 +193,90 @@ fn unknown() -> tenet_core::Fault {
 fn damaged<T>(error: CapsuleError) -> Result<T, tenet_core::Fault> {
     Err(error.into_fault())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+
+    use proptest::prelude::*;
+    use tenet_core::Mode;
+
+    use super::*;
+    use crate::capsule::tests::capsule;
+    use crate::{Secrecy, Value};
+
+    /// Gives what it is worth: nothing in this crate waits.
+    fn now<T>(future: impl Future<Output = T>) -> T {
+        let mut future = std::pin::pin!(future);
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match future.as_mut().poll(&mut context) {
+            std::task::Poll::Ready(value) => value,
+            std::task::Poll::Pending => panic!("it waits"),
+        }
+    }
+
+    fn open(playback: &Playback) -> Box<dyn Attempt> {
+        playback.open(Claim {
+            operation: "o".into(),
+            caller: CallerId::NOBODY,
+            mode: Mode::Read,
+            now: Timestamp(0),
+            region: "r".into(),
+            deadline: Instant::now(),
+            round_trips: Arc::new(AtomicU32::new(0)),
+        })
+    }
+
+    const CAP: ReadCap = ReadCap { rows: 1, bytes: 1 };
+
+    fn statement(sql: &str) -> Statement {
+        Statement { sql: sql.into(), parameters: vec![core_text("SECRET")] }
+    }
+
+    fn core_text(text: &str) -> tenet_core::Value {
+        tenet_core::Value::Text(text.into())
+    }
+
+    #[test]
+    fn a_statement_is_answered_as_it_was_each_time_once_and_what_is_not_there_is_told() {
+        let playback = Playback::new(&capsule());
+        let mut attempt = open(&playback);
+        let asked = || vec![statement("SELECT a FROM t WHERE b = $1")];
+        let Ok(Ran::On(outcomes)) = now(attempt.run(asked(), CAP)) else { panic!() };
+        assert_eq!(outcomes[0].rows.rows, 1);
+        assert!(now(attempt.run(asked(), CAP)).unwrap_err().sql_error().is_some(), "the second failed");
+        assert!(now(attempt.run(vec![statement("SELECT 1")], CAP)).is_err());
+        let unknown = playback.unknown();
+        assert_eq!((unknown.len(), &unknown[0].parameters), (1, &vec![Value::Text("SECRET".into())]));
+        assert!(matches!(now(attempt.accept(String::new(), Vec::new())), Ok(Ran::Answered(_))));
+        assert!(matches!(now(open(&playback).reject(String::new())), Ok(Ran::On(()))));
+        assert!(now(open(&playback).roll_back()).is_err(), "there was no third attempt");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 2000, ..ProptestConfig::default() })]
+
+        /// A file from elsewhere is read or refused, and what is read is played or refused.
+        #[test]
+        fn a_damaged_capsule_ends_nothing(at in 0..10_000_usize, byte: u8, cut in proptest::option::of(0..10_000_usize)) {
+            let mut bytes = capsule().to_text(&Secrecy::Open).unwrap().into_bytes();
+            let length = bytes.len();
+            bytes[at % length] = byte;
+            bytes.truncate(cut.map_or(length, |cut| cut % length));
+            let Ok(text) = String::from_utf8(bytes) else { return Ok(()) };
+            let Ok(capsule) = Capsule::parse(&text, None) else { return Ok(()) };
+            let _request = capsule.request.to_core(Instant::now());
+            let playback = Playback::new(&capsule);
+            for attempt in &capsule.attempts {
+                let mut played = open(&playback);
+                for entry in &attempt.entries {
+                    if let Call::Run { statements, .. } = &entry.call {
+                        let statements = statements.iter().map(|statement| self::statement(&statement.sql)).collect();
+                        let _ran = now(played.run(statements, CAP));
+                    }
+                }
+                let _ended = now(played.roll_back());
+            }
+        }
+    }
+}

@@ -31,6 +31,7 @@ pub(crate) fn bench(repository: &Repository, name: Option<&str>) -> anyhow::Resu
             .env("TENET_BENCH_GUESTS", repository.path(GUESTS))
             .env("TENET_BENCH_RULES", repository.path(RULES))
             .env("TENET_BENCH_BOOTSTRAP", release::path(repository, Architecture::OWN))
+            .env("TENET_BENCH_TENET", repository.binary("tenet"))
             .env("TENET_BENCH_PYTHON", venv.program("python"))
             .env("TENET_BENCH_DATABASE", postgres.url("postgres"));
         run(&mut cargo)

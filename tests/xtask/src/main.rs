@@ -38,8 +38,8 @@ usage: cargo xtask TASK
   fuzz [--seed N] [--minutes M]
                holds the statement policy against PostgreSQL, with statements from seed N, for M
                minutes
-  bench [NAME] measure what a call, its rows, a start, a transfer and a warm answer cost; with NAME
-               only one of call, rows, start, transfer, warm
+  bench [NAME] measure what a call, its rows, a start, a transfer and a warm answer cost, and what whoever
+               writes rules waits for; with NAME only one of call, rows, start, transfer, warm, writing
   package [x86_64|arm64] [--bundle PATH]
                the zips that Lambda is given, of the function and a bundle's rules (the example
                rules unless one is named), into target/tenet/package

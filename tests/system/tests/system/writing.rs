@@ -354,3 +354,100 @@ fn what_goes_wrong_can_be_tested() {
     let nothing = tenet(folder.path(), &["test", "--bundle", out.to_str().unwrap()]);
     assert!(nothing.code == 3 && nothing.stderr.contains("error[T0607]: there are no tests"), "{}", nothing.stderr);
 }
+
+#[test]
+fn what_is_wrong_with_a_bundle_has_a_code_that_explains_it() {
+    let scratch = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let place = scratch.path().join(path);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::write(place, text).unwrap();
+    };
+    let rule = "version = 1\ndescription = \"Records.\"\n";
+    let manifest = "version = 1\n\n[operations.write]\nrules = [\"record\"]\n";
+    let javascript = "export const evaluate = 1, describe = 2;\n";
+    for (code, path, text, told) in [
+        ("T0102", "tenet.toml", "version = 1\nsurprise = true\n", "unknown field `surprise`"),
+        ("T0103", "tenet.toml", "version = 9\n", "version 9"),
+        ("T0104", "tenet.toml", "version = 1\n[operations.write]\nrules = [\"x\"]\n", "no folder rules/x"),
+        (
+            "T0104",
+            "tenet.toml",
+            "version = 1\n[operations.write]\nrules = [\"record\"]\nshadow = { record = \"x\" }\n",
+            "the shadow x",
+        ),
+        ("T0105", "rules/record/rule.py", "", "written in one way"),
+        (
+            "T0106",
+            "rules/record/rule.toml",
+            "version = 1\ndescription = \"d\"\n[limits]\ncpu_ms = 60000\n",
+            "above its ceiling",
+        ),
+        (
+            "T0107",
+            "rules/record/rule.toml",
+            "version = 1\ndescription = \"d\"\n[tables.a]\nselect = [\"b\"]\n",
+            "select a.b",
+        ),
+        ("T0203", "rules/record/rule.js", "import x from 'left-pad';\n", "left-pad"),
+        ("T0202", "rules/record/rule.wasm", "not WebAssembly", "did not become a component"),
+    ] {
+        for (path, text) in
+            [("tenet.toml", manifest), ("rules/record/rule.toml", rule), ("rules/record/rule.js", javascript)]
+        {
+            write(path, text);
+        }
+        for other in ["rule.py", "rule.wasm"] {
+            let _gone = fs::remove_file(scratch.path().join("rules/record").join(other));
+        }
+        if path.ends_with(".wasm") {
+            fs::remove_file(scratch.path().join("rules/record/rule.js")).unwrap();
+        }
+        write(path, text);
+        let ended = tenet(scratch.path(), &["build"]);
+        assert_eq!(ended.code, 3, "{code}: {}{}", ended.stdout, ended.stderr);
+        assert!(ended.stderr.contains(&format!("  error[{code}]: ")), "{code}: {}", ended.stderr);
+        assert!(ended.stderr.contains(told), "{code}: {}", ended.stderr);
+        let page = tenet(scratch.path(), &["explain", code]);
+        assert!(page.code == 0 && page.stdout.starts_with(&format!("# {code}: ")), "{}", page.stdout);
+    }
+    let all = tenet(scratch.path(), &["explain"]).stdout;
+    assert!(all.lines().count() > 30 && all.lines().all(|line| line.starts_with('T')), "{all}");
+    assert!(tenet(scratch.path(), &["explain", "T9999"]).stderr.contains("there is no code T9999"));
+}
+
+#[test]
+fn what_goes_wrong_inside_a_rule_has_a_code_as_well() {
+    let (out, _) = bundle::bundle("guests");
+    let folder = tempfile::tempdir().unwrap();
+    for (payload, told) in [
+        ("do = \"panic\"", "T0501: rule probe: it trapped"),
+        ("do = \"bug\"", "T0502: rule probe: it says that it is broken"),
+        ("do = \"loop\"", "T0503: rule probe: the limit cpu_ms was passed"),
+        ("do = \"swallow\"", "T0504: rule probe: it accepted although its statement 1 had failed"),
+    ] {
+        let path = folder.path().join("t.toml");
+        fs::write(
+            &path,
+            format!("version = 1\n[[step]]\nrule = \"probe\"\npayload = {{ {payload} }}\naccept = true\n"),
+        )
+        .unwrap();
+        let ended = tenet(&root(), &["test", "--bundle", out.to_str().unwrap(), path.to_str().unwrap()]);
+        assert_eq!(ended.code, 1, "{}{}", ended.stdout, ended.stderr);
+        assert!(ended.stdout.contains(told), "{told}: {}", ended.stdout);
+        assert!(ended.stdout.contains(&format!("more: tenet explain {}", &told[..5])), "{}", ended.stdout);
+    }
+}
+
+#[test]
+fn a_machine_is_looked_at_and_a_rule_is_measured() {
+    let ended = tenet(&root(), &["doctor", "guest/rules"]);
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    assert!(ended.stdout.lines().any(|line| line.starts_with("ok") && line.contains("PostgreSQL")), "{}", ended.stdout);
+    let (out, _) = bundle::bundle("rules");
+    let test = "guest/rules/rules/transfer/tests/moves-money.toml";
+    let ended = tenet(&root(), &["bench", test, "--bundle", out.to_str().unwrap(), "--requests", "5"]);
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    assert!(ended.stdout.starts_with("5 requests, each answered 200;"), "{}", ended.stdout);
+    assert!(ended.stdout.contains(" fuel, 3 statements"), "{}", ended.stdout);
+}
