@@ -125,6 +125,9 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Capsule> {
 pub(crate) fn write(path: &Path, capsule: &Capsule) -> anyhow::Result<()> {
     let key = key()?;
     let text = capsule.to_text(&Capsule::secrecy(&capsule.operation, key.as_ref()))?;
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
