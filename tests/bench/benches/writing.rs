@@ -98,8 +98,9 @@ fn reload(harness: &Harness) -> anyhow::Result<()> {
     let mut dev =
         dev.current_dir(&shop).args(["dev", "--port", "0"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let mut lines = BufReader::new(dev.stdout.take().context("no output")?).lines();
-    let mut wait =
-        |part: &str| lines.find(|line| line.as_ref().is_ok_and(|line| line.contains(part))).context("it ended");
+    let mut wait = |part: &str| {
+        lines.find(|line| line.as_ref().is_ok_and(|line| line.contains(part))).map(drop).context("it ended")
+    };
     wait("openapi.json")?;
     let (mut served, mut alone) = (Vec::new(), Vec::new());
     for save in 0..SAVES {
