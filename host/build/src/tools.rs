@@ -100,6 +100,14 @@ impl Tool {
             );
             return Err(Error::new(what).coded(Code::Tool).with_help(wanted.help));
         }
+        // Two that want it at once install it once.
+        fs::create_dir_all(&cache).map_err(Error::io("make", &cache))?;
+        let lock = cache.join(format!("{}.lock", wanted.name));
+        let held = fs::File::create(&lock).map_err(Error::io("write", &lock))?;
+        held.lock().map_err(Error::io("lock", &lock))?;
+        if folder.join(wanted.program).exists() {
+            return Ok(tool());
+        }
         progress.step(&format!("installing {} {} into {}, once", wanted.name, wanted.version, folder.display()));
         // A folder that is left over was never finished: the program comes last.
         if folder.exists() {

@@ -150,6 +150,7 @@ impl Host {
         let Origin { caller, source_key, now, deadline, trace, wants_capsule } = origin;
         let arrival = Arrival { caller, source_key, now, deadline, trace, ..arrival };
         let request = arrival.request(invocation.operation, invocation.key, invocation.payload);
+        let deciding = self.recorder.deciding();
         let handled = match self.recorder.begin(&request, wants_capsule) {
             None => self.pipeline.handle(request).await,
             Some(recording) => {
@@ -164,6 +165,7 @@ impl Host {
                 handled
             }
         };
+        drop(deciding);
         if let Some(pending) = handled.pending {
             let (pipeline, longest) = (Arc::clone(&self.pipeline), self.settings.publish());
             self.after

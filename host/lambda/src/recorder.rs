@@ -1,4 +1,5 @@
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use tenet_capsule::{Answer, Capsule, Compared, Key, Shadow, Tape};
@@ -29,6 +30,17 @@ pub(crate) struct Recorder {
     shadow: Shadow,
     /// One shadow runs at a time: what would have to wait is dropped.
     free: Semaphore,
+    /// Requests that are being decided: a shadow takes no connection that one of them may want.
+    deciding: AtomicU32,
+}
+
+/// A request that is being decided, until it is dropped.
+pub(crate) struct Deciding<'a>(&'a AtomicU32);
+
+impl Drop for Deciding<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A request that is taken down.
@@ -41,7 +53,18 @@ pub(crate) struct Recording {
 
 impl Recorder {
     pub(crate) fn new(index: Index, folder: Option<PathBuf>, key: Option<Key>, shadow: Shadow) -> Self {
-        Self { index, folder, key, shadow, free: Semaphore::new(1) }
+        Self { index, folder, key, shadow, free: Semaphore::new(1), deciding: AtomicU32::new(0) }
+    }
+
+    /// Counts a request that is being decided.
+    pub(crate) fn deciding(&self) -> Deciding<'_> {
+        self.deciding.fetch_add(1, Ordering::Relaxed);
+        Deciding(&self.deciding)
+    }
+
+    /// Whether requests may want the connections that there are.
+    fn is_busy(&self) -> bool {
+        self.deciding.load(Ordering::Relaxed).saturating_mul(2) >= self.index.host.connections.max(2)
     }
 
     /// Begins to take a request down, if there is a use for it. `asked` says whether its caller
@@ -80,12 +103,12 @@ impl Recorder {
         for (of, by) in &capsule.operation.shadow {
             let Some(rule) = self.index.rule(by) else { continue };
             let compared = match self.free.try_acquire() {
-                Ok(_permit) => {
+                Ok(_permit) if !self.is_busy() => {
                     let deadline = Instant::now() + self.index.host.shadow();
                     let running = self.shadow.run(capsule, (of, by), &rule.limits, deadline);
                     tokio::time::timeout_at(deadline.into(), running).await.ok().and_then(Result::ok)
                 }
-                Err(_) => None,
+                _ => None,
             };
             differs |= compared.as_ref().is_some_and(|compared| !compared.agrees());
             tell(operation, by, compared.as_ref());

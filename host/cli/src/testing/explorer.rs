@@ -30,14 +30,18 @@ pub(crate) struct Explorer<'a> {
     pub(crate) most: u32,
 }
 
+/// Orders that ended at a lock and are shown.
+const SHOWN: usize = 2;
+
 /// What was found.
 #[derive(Debug, Default)]
 pub(crate) struct Explored {
     /// Orders that were run to their end, and those of them with an injected conflict.
     pub(crate) run: u32,
     pub(crate) with_conflict: u32,
-    /// Orders that ended at a lock.
+    /// Orders that ended at a lock, and the first few of them.
     pub(crate) pruned: u32,
+    pub(crate) pruned_at: Vec<Schedule>,
     /// Whether there were more than was asked for.
     pub(crate) is_cut: bool,
     /// The first order whose outcome is none of the requests one after the other.
@@ -261,6 +265,9 @@ impl Explored {
     fn count(&mut self, run: &Run, serial: &[(Vec<usize>, Outcome)]) {
         let Some(outcome) = &run.outcome else {
             self.pruned += 1;
+            if self.pruned_at.len() < SHOWN {
+                self.pruned_at.push(run.schedule());
+            }
             return;
         };
         self.run += 1;
@@ -288,10 +295,12 @@ impl fmt::Display for Explored {
         let Self { run, with_conflict, pruned, is_cut, .. } = self;
         write!(f, "{run} orders run, {with_conflict} of them with a conflict injected")?;
         if *pruned > 0 {
+            let shown: Vec<String> = self.pruned_at.iter().map(|schedule| format!("`{schedule}`")).collect();
             write!(
                 f,
-                "; {pruned} ended at a row lock, where DSQL lets both pass and fails the later commit: \
-                 the injected conflicts stand for these"
+                "; {pruned} ended at a row lock ({} ...), where DSQL lets both pass and fails the later commit: \
+                 the injected conflicts stand for these",
+                shown.join(", ")
             )?;
         }
         if *is_cut {

@@ -269,6 +269,31 @@ async fn what_is_saved_is_served_with_its_statements_and_what_was_kept_is_there_
         assert!(killed.success() && dev.wait().await.unwrap().success());
         assert!(kept(&shop));
     }
+
+    // Tests are run again with each save as well, and a test that is saved builds nothing.
+    let mut watch = tokio::process::Command::new(support::path("TENET_TEST_TENET"));
+    let mut watch = watch
+        .args(["test", "--watch", "--filter", "refuses", "--out", shop.built.path().to_str().unwrap()])
+        .current_dir(&shop.folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watch.stderr.take().unwrap()).lines();
+    let mut told = async |part: &str| loop {
+        let line = tokio::time::timeout(HANGS, lines.next_line()).await.expect(part).unwrap().expect(part);
+        assert!(part != "0 passed, 1 failed" || !line.contains("building"), "{line}");
+        if line.contains(part) {
+            return;
+        }
+    };
+    told("1 passed, 0 failed").await;
+    told("waiting for a change").await;
+    shop.edit("rules/award/tests/refuses.toml", "not-possible", "possible");
+    told("0 passed, 1 failed").await;
+    watch.kill().await.unwrap();
 }
 
 /// The names of the tests that have passed, of which none has failed.
