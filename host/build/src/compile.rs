@@ -14,7 +14,7 @@ use crate::packages::Package;
 use crate::script::{Script, Written};
 use crate::sources::Sources;
 use crate::toolchain::{self, PROFILE, TARGET};
-use crate::{Error, Progress, Toolchain, sha256, write_index};
+use crate::{Error, Progress, Toolchain, sha256, write_index, write_whole};
 use tenet_core::Code;
 
 /// How a component's file begins; a plain module has another version in these bytes.
@@ -288,7 +288,7 @@ fn keep(out: &Path, path: String, bytes: &[u8]) -> Result<File, Error> {
     if let Some(folder) = place.parent() {
         fs::create_dir_all(folder).map_err(Error::io("make", folder))?;
     }
-    fs::write(&place, bytes).map_err(Error::io("write", &place))?;
+    write_whole(&place, bytes)?;
     Ok(File { path, sha256: sha256(bytes) })
 }
 

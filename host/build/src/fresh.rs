@@ -14,10 +14,21 @@ pub fn sha256(bytes: &[u8]) -> String {
 
 /// Writes the index of the built bundle in `out`, whole or not at all.
 pub fn write_index(out: &Path, index: &Index) -> Result<(), Error> {
-    let path = out.join(INDEX);
-    let new = out.join(format!("{INDEX}.new"));
-    fs::write(&new, index.to_json()).map_err(Error::io("write", &new))?;
-    fs::rename(&new, &path).map_err(Error::io("write", &path))
+    write_whole(&out.join(INDEX), index.to_json().as_bytes())
+}
+
+/// Writes a file of a built bundle, whole or not at all, and not if that is what it holds: another
+/// harness may be reading it.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    if fs::read(path).is_ok_and(|known| known == bytes) {
+        return Ok(());
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    // Of this process alone.
+    name.push(format!(".{}.new", std::process::id()));
+    let new = path.with_file_name(name);
+    fs::write(&new, bytes).map_err(Error::io("write", &new))?;
+    fs::rename(&new, path).map_err(Error::io("write", path))
 }
 
 /// The index in `out`, if that is a build of the bundle as it is in `source` now. Else an
@@ -77,6 +88,19 @@ mod tests {
         scratch.write("target/tenet/schema/0001_start.sql", "select 1");
         scratch.write("rules/record/src/lib.rs", "// changed");
         assert!(check().unwrap_err().to_string().contains("as it is now"));
+    }
+
+    #[test]
+    fn a_file_that_holds_it_already_is_not_written_and_nothing_is_left_beside_one_that_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        write_whole(&path, b"one").unwrap();
+        let written = || fs::metadata(&path).unwrap().modified().unwrap();
+        let before = written();
+        write_whole(&path, b"one").unwrap();
+        assert_eq!(written(), before);
+        write_whole(&path, b"two").unwrap();
+        assert_eq!((fs::read(&path).unwrap(), fs::read_dir(folder.path()).unwrap().count()), (b"two".to_vec(), 1));
     }
 
     /// Nothing is to be done, and so nothing said.

@@ -38,7 +38,7 @@ pub use compile::describing;
 pub use deployment::Deployment;
 pub use doctor::{Finding, examine};
 pub use error::{Error, Place};
-pub use fresh::{check_fresh, sha256, write_index};
+pub use fresh::{check_fresh, sha256, write_index, write_whole};
 pub use leash::Leash;
 pub use lock::{GRANTS, Lock};
 pub use machine::install;

@@ -90,7 +90,7 @@ pub(crate) async fn make(source: &Path, out: &Path, target: &str) -> anyhow::Res
         let component = std::fs::read(out.join(&rule.component.path))?;
         let code = compiler.compile(&component).with_context(|| not_a_rule(&rule.name))?;
         let path = format!("rules/{}.{}.cwasm", rule.name, compiled_for.target);
-        std::fs::write(out.join(&path), &code)?;
+        tenet_build::write_whole(&out.join(&path), &code)?;
         rule.compiled = Some(File { path, sha256: tenet_build::sha256(&code) });
     }
     index.compiled_for = Some(compiled_for);
@@ -156,6 +156,6 @@ async fn describe(out: &Path, index: &Index, waiting: &mut Waiting) -> anyhow::R
 fn write_openapi(out: &Path, index: &Index, descriptions: &BTreeMap<String, String>) -> anyhow::Result<File> {
     let document = tenet_http::openapi(index, descriptions)?;
     let path = out.join(OPENAPI);
-    std::fs::write(&path, &document).with_context(|| format!("cannot write {}", path.display()))?;
+    tenet_build::write_whole(&path, document.as_bytes())?;
     Ok(File { path: OPENAPI.to_owned(), sha256: tenet_build::sha256(document.as_bytes()) })
 }

@@ -35,8 +35,8 @@ pub(crate) fn compiled(folder: &Path, index: &Index) -> anyhow::Result<Index> {
                     .with_context(|| format!("cannot read {}", rule.component.path))?;
                 let bytes = compiler.compile(&component).with_context(|| format!("rule {}", rule.name))?;
                 let sha256 = tenet_build::sha256(&bytes);
-                std::fs::write(&code, &bytes).with_context(|| format!("cannot write {}", code.display()))?;
-                std::fs::write(&digest, &sha256).with_context(|| format!("cannot write {}", digest.display()))?;
+                tenet_build::write_whole(&code, &bytes)?;
+                tenet_build::write_whole(&digest, sha256.as_bytes())?;
                 sha256
             }
         };

@@ -87,7 +87,7 @@ pub(crate) async fn dev(args: &DevArgs) -> anyhow::Result<()> {
     let out = args.serve.out.clone().unwrap_or_else(|| built::default_out(bundle));
     let kept = args.keep.then(|| out.join("kept.json"));
     let telling = Telling { statements: true, record: args.record.clone() };
-    run(&args.serve, telling, Some(Watching::new(bundle)?), kept).await
+    run(&args.serve, telling, Some(Watching::new(bundle, args.serve.out.as_deref())?), kept).await
 }
 
 async fn run(

@@ -66,7 +66,7 @@ pub(crate) async fn test(args: &TestArgs) -> anyhow::Result<ExitCode> {
     if !args.watch {
         return once(args).await;
     }
-    let mut watching = Watching::new(&args.bundle)?;
+    let mut watching = Watching::new(&args.bundle, args.out.as_deref())?;
     loop {
         match once(args).await {
             Ok(_) => {}

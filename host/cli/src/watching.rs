@@ -17,15 +17,18 @@ pub(crate) struct Watching {
 }
 
 impl Watching {
-    /// Watches the sources of the bundle in this folder, and not what is built of them.
-    pub(crate) fn new(bundle: &Path) -> anyhow::Result<Self> {
+    /// Watches the sources of the bundle in this folder, and not what is built of them, which may go
+    /// to a folder `out` of it.
+    pub(crate) fn new(bundle: &Path, out: Option<&Path>) -> anyhow::Result<Self> {
         let bundle = std::fs::canonicalize(bundle).with_context(|| format!("cannot open {}", bundle.display()))?;
+        let out = out.and_then(|out| std::fs::canonicalize(out).or_else(|_| std::path::absolute(out)).ok());
+        let of_out = move |path: &Path| out.as_ref().is_some_and(|out| path.starts_with(out));
         let (told, saved) = unbounded_channel();
         let root = bundle.clone();
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let Ok(event) = event else { return };
             let is_change = !matches!(event.kind, EventKind::Access(_));
-            if is_change && event.paths.iter().any(|path| is_source(&root, path)) {
+            if is_change && event.paths.iter().any(|path| is_source(&root, path) && !of_out(path)) {
                 // Whoever listened is gone.
                 let _gone = told.send(());
             }
@@ -82,9 +85,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("rules/a/src")).unwrap();
         std::fs::create_dir_all(folder.path().join("target/tenet")).unwrap();
-        let mut watching = Watching::new(folder.path()).unwrap();
+        std::fs::create_dir_all(folder.path().join("built")).unwrap();
+        let mut watching = Watching::new(folder.path(), Some(&folder.path().join("built"))).unwrap();
         std::fs::write(folder.path().join("target/tenet/index.json"), "{}").unwrap();
         std::fs::write(folder.path().join(".swp"), "").unwrap();
+        std::fs::write(folder.path().join("built/index.json"), "{}").unwrap();
         std::fs::write(folder.path().join("rules/a/src/lib.rs"), "// saved").unwrap();
         assert!(watching.changed().await);
         assert!(watching.saved.try_recv().is_err(), "it was told once");

@@ -5,6 +5,9 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use tenet_core::Decimal;
 
+/// How deep lists and objects may lie in each other: each level is read once more.
+const DEEPEST: usize = 128;
+
 /// JSON with its numbers as they are written: an amount of 100.50 is not 100.5 on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Json {
@@ -18,18 +21,26 @@ pub(crate) enum Json {
 }
 
 impl Json {
-    /// Reads a text; none where it is not JSON.
+    /// Reads a text; none where it is not JSON, or is deeper than anybody means.
     pub(crate) fn parse(text: &str) -> Option<Self> {
+        Self::at(text, 0)
+    }
+
+    fn at(text: &str, depth: usize) -> Option<Self> {
+        let depth = depth + 1;
+        if depth > DEEPEST {
+            return None;
+        }
         let text = text.trim();
         Some(match text.as_bytes().first()? {
             b'{' => {
                 let Members(members) = serde_json::from_str(text).ok()?;
-                let read = |(name, value): (String, Box<RawValue>)| Some((name, Self::parse(value.get())?));
+                let read = |(name, value): (String, Box<RawValue>)| Some((name, Self::at(value.get(), depth)?));
                 Self::Object(members.into_iter().map(read).collect::<Option<_>>()?)
             }
             b'[' => {
                 let items: Vec<Box<RawValue>> = serde_json::from_str(text).ok()?;
-                Self::List(items.iter().map(|item| Self::parse(item.get())).collect::<Option<_>>()?)
+                Self::List(items.iter().map(|item| Self::at(item.get(), depth)).collect::<Option<_>>()?)
             }
             b'"' => Self::Text(serde_json::from_str(text).ok()?),
             b't' | b'f' => Self::Bool(serde_json::from_str(text).ok()?),
@@ -168,6 +179,9 @@ mod tests {
         for text in ["", "{", "nul", "[1,]", "01", "{\"a\":1}x"] {
             assert_eq!(Json::parse(text), None, "{text}");
         }
+        assert_eq!(Json::parse(&"[".repeat(100_000)), None);
+        assert_eq!(Json::parse(&format!("{}{}", "[".repeat(200), "]".repeat(200))), None);
+        assert!(Json::parse(&format!("{}{}", "[".repeat(100), "]".repeat(100))).is_some());
     }
 
     #[test]
