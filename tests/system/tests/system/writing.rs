@@ -476,3 +476,23 @@ fn a_machine_is_looked_at_and_a_rule_is_measured() {
     assert!(ended.stdout.starts_with("5 requests, each answered 200;"), "{}", ended.stdout);
     assert!(ended.stdout.contains(" fuel, 3 statements"), "{}", ended.stdout);
 }
+
+#[test]
+fn a_finished_component_is_a_rule_whatever_made_it() {
+    let (out, _) = bundle::bundle("rules");
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path();
+    fs::create_dir_all(folder.join("rules/transfer")).unwrap();
+    fs::create_dir(folder.join("schema")).unwrap();
+    let source = root().join("guest/rules");
+    fs::copy(out.join("rules/transfer.wasm"), folder.join("rules/transfer/rule.wasm")).unwrap();
+    fs::copy(source.join("rules/transfer/rule.toml"), folder.join("rules/transfer/rule.toml")).unwrap();
+    fs::copy(root().join("guest/javascript/tenet.toml"), folder.join("tenet.toml")).unwrap();
+    for step in fs::read_dir(source.join("schema")).unwrap() {
+        let step = step.unwrap();
+        fs::copy(step.path(), folder.join("schema").join(step.file_name())).unwrap();
+    }
+    assert_eq!(tenet(folder, &["grant"]).code, 0);
+    let tests = source.join("rules/transfer/tests");
+    assert!(passed(&tenet(folder, &["test", tests.to_str().unwrap()])).len() >= 3);
+}
