@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use anyhow::{Context, bail};
 use tenet_build::{Bundle, Progress};
@@ -8,6 +9,7 @@ use tenet_engine::{Compiler, Engine, Library, OWN_TARGET};
 
 use crate::args::BuildArgs;
 use crate::lint;
+use crate::metered;
 use crate::report::Problem;
 use crate::waiting::Waiting;
 use tenet_core::Code;
@@ -33,9 +35,14 @@ pub(crate) async fn build(args: &BuildArgs) -> anyhow::Result<()> {
 
 /// A bundle to run: one that is built already, or a source that is built first.
 pub(crate) async fn open(folder: &Path, out: Option<&Path>) -> anyhow::Result<(PathBuf, Index)> {
+    open_for(folder, out, Wanted::Runs).await
+}
+
+/// The same for tests.
+pub(crate) async fn open_for(folder: &Path, out: Option<&Path>, wanted: Wanted) -> anyhow::Result<(PathBuf, Index)> {
     if folder.join(MANIFEST).is_file() {
         let out = out.map_or_else(|| default_out(folder), Path::to_owned);
-        let index = make(folder, &out, OWN_TARGET).await?;
+        let index = make_for(folder, &out, OWN_TARGET, wanted).await?;
         return Ok((out, index));
     }
     if !folder.join(INDEX).is_file() {
@@ -68,7 +75,20 @@ pub(crate) fn default_out(bundle: &Path) -> PathBuf {
     bundle.join("target").join("tenet")
 }
 
+/// What a bundle is built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// To be run.
+    Runs,
+    /// To be run by tests, which count what rules compute.
+    Tests,
+}
+
 pub(crate) async fn make(source: &Path, out: &Path, target: &str) -> anyhow::Result<Index> {
+    make_for(source, out, target, Wanted::Runs).await
+}
+
+async fn make_for(source: &Path, out: &Path, target: &str, wanted: Wanted) -> anyhow::Result<Index> {
     let mut waiting = Waiting::new();
     let bundle = Bundle::open(source)?;
     bundle.check_events(|pattern| tenet_events::Pattern::of(pattern).map(drop))?;
@@ -78,20 +98,30 @@ pub(crate) async fn make(source: &Path, out: &Path, target: &str) -> anyhow::Res
     let compiler = Compiler::new(target)?;
     let compiled_for = CompiledFor { target: compiler.target().to_owned(), engine: compiler.fingerprint() };
     let up_to_date = index.compiled_for.as_ref() == Some(&compiled_for);
-    for rule in &mut index.rules {
-        if up_to_date && rule.compiled.is_some() {
-            continue;
+    let of_components = index.clone();
+    // What tests run on is compiled beside it: a language's runtime takes its seconds twice.
+    let metered = thread::scope(|scope| {
+        let metered =
+            (wanted == Wanted::Tests).then(|| scope.spawn(|| metered::compile(out, &of_components, &mut |_| {})));
+        for rule in &mut index.rules {
+            if up_to_date && rule.compiled.is_some() {
+                continue;
+            }
+            if let Some(code) = kept(out, before.as_ref(), &compiled_for, rule) {
+                rule.compiled = Some(code);
+                continue;
+            }
+            waiting.step(&format!("compiling {} for {}", rule.name, compiled_for.target));
+            let component = std::fs::read(out.join(&rule.component.path))?;
+            let code = compiler.compile(&component).with_context(|| not_a_rule(&rule.name))?;
+            let path = format!("rules/{}.{}.cwasm", rule.name, compiled_for.target);
+            tenet_build::write_whole(&out.join(&path), &code)?;
+            rule.compiled = Some(File { path, sha256: tenet_build::sha256(&code) });
         }
-        if let Some(code) = kept(out, before.as_ref(), &compiled_for, rule) {
-            rule.compiled = Some(code);
-            continue;
-        }
-        waiting.step(&format!("compiling {} for {}", rule.name, compiled_for.target));
-        let component = std::fs::read(out.join(&rule.component.path))?;
-        let code = compiler.compile(&component).with_context(|| not_a_rule(&rule.name))?;
-        let path = format!("rules/{}.{}.cwasm", rule.name, compiled_for.target);
-        tenet_build::write_whole(&out.join(&path), &code)?;
-        rule.compiled = Some(File { path, sha256: tenet_build::sha256(&code) });
+        anyhow::Ok(metered.map(|metered| metered.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))))
+    })?;
+    if let Some(metered) = metered {
+        metered?;
     }
     index.compiled_for = Some(compiled_for);
     let descriptions = describe(out, &index, &mut waiting).await?;

@@ -57,7 +57,7 @@ pub(crate) async fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let (folder, mut index) = built::open(&args.bundle, args.out.as_deref()).await?;
+    let (folder, mut index) = built::open_for(&args.bundle, args.out.as_deref(), built::Wanted::Tests).await?;
     for rule in &args.rules {
         substitute(&mut index, rule, &capsules)?;
     }

@@ -82,7 +82,7 @@ pub(crate) async fn test(args: &TestArgs) -> anyhow::Result<ExitCode> {
 async fn once(args: &TestArgs) -> anyhow::Result<ExitCode> {
     let schedule = args.schedule.as_deref().map(Schedule::parse).transpose();
     let schedule = schedule.map_err(|what| Problem::new(what, "take the one that a failed test tells"))?;
-    let (folder, index) = built::open(&args.bundle, args.out.as_deref()).await?;
+    let (folder, index) = built::open_for(&args.bundle, args.out.as_deref(), built::Wanted::Tests).await?;
     let started = Instant::now();
     let paths = paths(args)?;
     let tests: Vec<(String, Test)> = paths.iter().map(|path| (name(&args.bundle, path), Test::read(path))).collect();
