@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedMutexGuard};
 use tokio_rustls::server::TlsStream;
 
 use crate::dialect::{Dialect, Refusal, Verdict};
@@ -62,6 +62,9 @@ struct Cycle {
     simple: bool,
     /// An index is built in the background, of which the server itself knows nothing.
     job: bool,
+    /// Held meanwhile: PostgreSQL ends one of two that build indexes of a table at once as a deadlock,
+    /// which a service that runs jobs does not.
+    building: Option<Arc<OwnedMutexGuard<()>>>,
     /// How long it is held up.
     delay: Duration,
     /// The connection ends in the middle of it.
@@ -249,9 +252,11 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
     }
 
     async fn pass_on(&self, message: Message, job: bool, to: &mut OwnedWriteHalf) -> Result<()> {
+        let building = if job { Some(Arc::new(Arc::clone(&self.wire.building).lock_owned().await)) } else { None };
         {
             let mut state = self.state.lock().unwrap();
             state.next.job |= job;
+            state.next.building = building.or(state.next.building.take());
             state.open = !message.ends_a_cycle() && message.tag != b'X';
             if message.ends_a_cycle() {
                 let cycle = Cycle { simple: message.tag == b'Q', ..std::mem::take(&mut state.next) };

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
@@ -23,6 +23,8 @@ pub struct Wire {
     mischief: Mutex<Option<Mischief>>,
     harms: watch::Sender<BTreeMap<&'static str, u64>>,
     jobs: Mutex<Vec<Job>>,
+    /// Held while an index is built.
+    pub(crate) building: Arc<tokio::sync::Mutex<()>>,
     /// How many looks at a job that is begun now find it unfinished.
     slowness: AtomicU32,
     /// Whether nobody is let in.
