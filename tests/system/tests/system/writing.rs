@@ -36,20 +36,17 @@ struct Shop {
 }
 
 impl Shop {
-    fn new() -> Self {
+    /// With a first rule of this name, which no other test may have: cargo calls what it makes of a
+    /// crate by its name alone, and all of them are built in one place.
+    fn new(rule: &str) -> Self {
         let scratch = tempfile::tempdir().unwrap();
-        let ended = tenet(scratch.path(), &["new", "shop"]);
+        let ended = tenet(scratch.path(), &["new", "shop", "--rule", rule]);
         assert_eq!(ended.code, 0, "{}", ended.stderr);
-        assert_data_eq!(
-            ended.stderr,
-            str![[r#"
-made the bundle shop with the rule award
-made it a repository of git
-next: cd shop && tenet test
-then: tenet run award --payload '{"id": "1", "customer": "ada", "points": 5}'
-
-"#]]
+        let told = format!(
+            "made the bundle shop with the rule {rule}\nmade it a repository of git\nnext: cd shop && tenet test\n\
+             then: tenet run {rule} --payload '{{\"id\": \"1\", \"customer\": \"ada\", \"points\": 5}}'\n"
         );
+        assert_eq!(ended.stderr, told);
         let folder = scratch.path().join("shop");
         // The versions that this repository has, so that most of it is compiled already.
         fs::copy(root().join("guest/Cargo.lock"), folder.join("Cargo.lock")).unwrap();
@@ -71,14 +68,14 @@ then: tenet run award --payload '{"id": "1", "customer": "ada", "points": 5}'
     }
 }
 
-const RULE: &str = "rules/award/src/lib.rs";
+const RULE: &str = "rules/gift/src/lib.rs";
 
 #[test]
 fn from_nothing_to_a_tested_rule_broken_mended_run_recorded_and_replayed() {
-    let shop = Shop::new();
-    let ended = tenet(&shop.folder, &["new", "award-twice"]);
+    let shop = Shop::new("gift");
+    let ended = tenet(&shop.folder, &["new", "gift-twice"]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
-    assert!(ended.stderr.ends_with("next: tenet test --filter award-twice\n"), "{}", ended.stderr);
+    assert!(ended.stderr.ends_with("next: tenet test --filter gift-twice\n"), "{}", ended.stderr);
     // It reads well, and its native tests pass.
     cargo(&shop.folder, &["update", "--workspace", "--offline"]);
     cargo(&shop.folder, &["fmt", "--check"]);
@@ -91,19 +88,19 @@ fn from_nothing_to_a_tested_rule_broken_mended_run_recorded_and_replayed() {
     assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
     // No terminal, and so lines: no colour, nothing that is drawn over.
     assert!(ended.stderr.starts_with("building 2 rules with "), "{}", ended.stderr);
-    assert!(ended.stderr.contains("   Compiling award v0.1.0"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("   Compiling gift v0.1.0"), "{}", ended.stderr);
     assert!(!ended.stderr.contains(['\u{1b}', '\r']), "{:?}", ended.stderr);
     assert_data_eq!(
         ended.stdout,
         str![[r#"
-pass  rules/award/tests/at-once  [..] ms
+pass  rules/gift/tests/at-once  [..] ms
       step 1: [..] orders run, [..] of them with a conflict injected[..]
-pass  rules/award/tests/changes-a-balance  [..] ms
-pass  rules/award/tests/refuses  [..] ms
-pass  rules/award-twice/tests/at-once  [..] ms
+pass  rules/gift/tests/changes-a-balance  [..] ms
+pass  rules/gift/tests/refuses  [..] ms
+pass  rules/gift-twice/tests/at-once  [..] ms
       step 1: [..] orders run, [..] of them with a conflict injected[..]
-pass  rules/award-twice/tests/changes-a-balance  [..] ms
-pass  rules/award-twice/tests/refuses  [..] ms
+pass  rules/gift-twice/tests/changes-a-balance  [..] ms
+pass  rules/gift-twice/tests/refuses  [..] ms
 
 "#]]
     );
@@ -113,26 +110,26 @@ pass  rules/award-twice/tests/refuses  [..] ms
 
     // Broken.
     shop.edit(RULE, "Some(balance) = input.balance_after(before)", "Some(balance) = Some(before + input.points)");
-    let ended = shop.tenet(&["test", "--filter", "award/tests/refuses"]);
+    let ended = shop.tenet(&["test", "--filter", "gift/tests/refuses"]);
     assert_eq!(ended.code, 1, "{}", ended.stderr);
     assert_data_eq!(
         ended.stdout,
         str![[r#"
-FAIL  rules/award/tests/refuses  [..] ms
+FAIL  rules/gift/tests/refuses  [..] ms
       What cannot be is rejected and changes nothing
       T0602 step 1: expected to be rejected, and the answer is 200 {"customer":"ada","balance":-1}
-      T0603 rows.award_balances.added: found {"balance":-1,"customer":"ada"}, which is not expected
+      T0603 rows.gift_balances.added: found {"balance":-1,"customer":"ada"}, which is not expected
       what was done:
-        step 1: award in us-east-1 -> 200 {"customer":"ada","balance":-1}
-            award      SELECT balance FROM award_balances WHERE customer = $1  ["ada"]
-            award        -> no row
-            award      INSERT INTO award_balances (customer, balance) VALUES ($1, $2) ON CONFLICT (customer) DO UPDATE SET balance = excluded.balance  ["ada", -1]
-            award        -> 1 rows
-            award      publish award "Balance Changed" {"id":"1","customer":"ada","points":-1,"balance":-1}
+        step 1: gift in us-east-1 -> 200 {"customer":"ada","balance":-1}
+            gift       SELECT balance FROM gift_balances WHERE customer = $1  ["ada"]
+            gift         -> no row
+            gift       INSERT INTO gift_balances (customer, balance) VALUES ($1, $2) ON CONFLICT (customer) DO UPDATE SET balance = excluded.balance  ["ada", -1]
+            gift         -> 1 rows
+            gift       publish gift "Balance Changed" {"id":"1","customer":"ada","points":-1,"balance":-1}
             commit {"customer":"ada","balance":-1}
-        step 2: award in us-east-1 -> 422 {"code":"invalid-customer","message":"a name has 1 to 255 bytes"}
+        step 2: gift in us-east-1 -> 422 {"code":"invalid-customer","message":"a name has 1 to 255 bytes"}
             roll back, commit the rejection {"code":"invalid-customer","message":"a name has 1 to 255 bytes"}
-      again: tenet test ./rules/award/tests/refuses.toml
+      again: tenet test ./rules/gift/tests/refuses.toml
       more: tenet explain T0602
       more: tenet explain T0603
 
@@ -151,11 +148,11 @@ FAIL  rules/award/tests/refuses  [..] ms
         "Some(balance) = Some(before + input.points)",
         "Some(balance) = Some(i64::MAX + input.points + before)",
     );
-    let ended = shop.tenet(&["test", "--json", "rules/award/tests/changes-a-balance.toml"]);
+    let ended = shop.tenet(&["test", "--json", "rules/gift/tests/changes-a-balance.toml"]);
     assert_eq!(ended.code, 1, "{}", ended.stderr);
     let result: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(result["passed"], false);
-    assert!(result["failures"][0].as_str().unwrap().contains("(T0501: rule award: it trapped: "), "{result}");
+    assert!(result["failures"][0].as_str().unwrap().contains("(T0501: rule gift: it trapped: "), "{result}");
 
     // Mended.
     let mended = "Some(balance) = input.balance_after(before)";
@@ -163,7 +160,7 @@ FAIL  rules/award/tests/refuses  [..] ms
     let new = shop.folder.join("tests/new.toml");
     fs::create_dir_all(new.parent().unwrap()).unwrap();
     let text =
-        "version = 1\n\n[[step]]\noperation = \"award\"\npayload = { id = \"1\", customer = \"bob\", points = 3 }\n";
+        "version = 1\n\n[[step]]\noperation = \"gift\"\npayload = { id = \"1\", customer = \"bob\", points = 3 }\n";
     fs::write(&new, text).unwrap();
     let ended = shop.tenet(&["test", "--filter", "tests/new", "--update"]);
     assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
@@ -174,12 +171,12 @@ pass  tests/new  [..] ms
 --- tests/new
 +++ tests/new
 @@ -4,2 +4,8 @@
- operation = "award"
+ operation = "gift"
  payload = { id = "1", customer = "bob", points = 3 }
 +accept = { customer = "bob", balance = 3 }
-+events = [{ source = "award", detail-type = "Balance Changed", detail = { id = "1", customer = "bob", points = 3, balance = 3 } }]
++events = [{ source = "gift", detail-type = "Balance Changed", detail = { id = "1", customer = "bob", points = 3, balance = 3 } }]
 +
-+[[rows.award_balances.added]]
++[[rows.gift_balances.added]]
 +balance = 3
 +customer = "bob"
 
@@ -190,35 +187,35 @@ pass  tests/new  [..] ms
 
     // Run, recorded, replayed.
     let payload = r#"{"id": "1", "customer": "ada", "points": 5}"#;
-    let ended = shop.tenet(&["run", "award", "--payload", payload, "--record", "tests/award.capsule.json"]);
+    let ended = shop.tenet(&["run", "gift", "--payload", payload, "--record", "tests/gift.capsule.json"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (0, "{\"customer\":\"ada\",\"balance\":5}\n"), "{}", ended.stderr);
     let event = ended.stderr.lines().find_map(|line| line.strip_prefix("event: ")).unwrap();
     let event: serde_json::Value = serde_json::from_str(event).unwrap();
-    assert_eq!((&event["source"], &event["detail-type"]), (&"award".into(), &"Balance Changed".into()));
+    assert_eq!((&event["source"], &event["detail-type"]), (&"gift".into(), &"Balance Changed".into()));
     assert_eq!((&event["detail"]["id"], &event["detail"]["balance"]), (&"1".into(), &5.into()));
-    let ended = shop.tenet(&["replay", "tests/award.capsule.json", "--times", "1000"]);
-    assert_eq!((ended.code, ended.stdout.as_str()), (0, "same     tests/award.capsule.json\n"), "{}", ended.stderr);
+    let ended = shop.tenet(&["replay", "tests/gift.capsule.json", "--times", "1000"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, "same     tests/gift.capsule.json\n"), "{}", ended.stderr);
     // A folder of capsules is a suite, and one can be a test that says what it expects.
-    assert_eq!(shop.tenet(&["test", "--filter", "tests/award"]).code, 0);
-    assert_eq!(shop.tenet(&["replay", "tests/award.capsule.json", "--as-test"]).code, 0);
-    let ended = shop.tenet(&["test", "tests/award.toml"]);
+    assert_eq!(shop.tenet(&["test", "--filter", "tests/gift"]).code, 0);
+    assert_eq!(shop.tenet(&["replay", "tests/gift.capsule.json", "--as-test"]).code, 0);
+    let ended = shop.tenet(&["test", "tests/gift.toml"]);
     assert_eq!(ended.code, 0, "{}", ended.stdout);
-    let before = fs::read(shop.built.path().join("rules/award.wasm")).unwrap();
+    let before = fs::read(shop.built.path().join("rules/gift.wasm")).unwrap();
     shop.edit(RULE, "\"Balance Changed\", &event", "\"Balance  Changed\", &event");
-    let ended = shop.tenet(&["replay", "tests/award.capsule.json"]);
+    let ended = shop.tenet(&["replay", "tests/gift.capsule.json"]);
     assert_eq!(ended.code, 1, "{}", ended.stderr);
-    assert!(ended.stdout.contains("event before: award \"Balance Changed\""), "{}", ended.stdout);
+    assert!(ended.stdout.contains("event before: gift \"Balance Changed\""), "{}", ended.stdout);
     assert!(ended.stdout.contains("not taken: T0403 "), "{}", ended.stdout);
-    assert!(ended.stdout.contains("the rule award is another version"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("the rule gift is another version"), "{}", ended.stdout);
     // The version of before in its place.
     fs::write(shop.folder.join("before.wasm"), before).unwrap();
-    let ended = shop.tenet(&["replay", "tests/award.capsule.json", "--rule", "before.wasm"]);
+    let ended = shop.tenet(&["replay", "tests/gift.capsule.json", "--rule", "before.wasm"]);
     assert_eq!(ended.code, 0, "{}", ended.stdout);
 
     fs::write(shop.folder.join(RULE), "fn broken() -> u8 { \"no\" }\n").unwrap();
     let ended = shop.tenet(&["build"]);
     assert_eq!(ended.code, 3);
-    let told = "error[E0308]: mismatched types\n --> rules/award/src/lib.rs:1:21\n";
+    let told = "error[E0308]: mismatched types\n --> rules/gift/src/lib.rs:1:21\n";
     assert!(ended.stderr.contains(told), "{}", ended.stderr);
     assert!(ended.stderr.contains("  error[T0201]: cargo could not build the rules of "), "{}", ended.stderr);
     assert!(ended.stderr.contains("  help: what cargo says is above; "), "{}", ended.stderr);
@@ -226,7 +223,7 @@ pass  tests/new  [..] ms
 
 #[tokio::test]
 async fn what_is_saved_is_served_with_its_statements_and_what_was_kept_is_there_again() {
-    let shop = Shop::new();
+    let shop = Shop::new("thank");
     let kept = |shop: &Shop| shop.built.path().join("kept.json").is_file();
     let payload = |id: u32| format!(r#"{{"id":"{id}","customer":"ada","points":1}}"#);
     for round in 0..2 {
@@ -250,7 +247,7 @@ async fn what_is_saved_is_served_with_its_statements_and_what_was_kept_is_there_
         let address = told("us-east-1  http://").await.split_once("http://").unwrap().1.to_owned();
         let json = [("content-type", "application/json"), ("tenet-receipt", "1")];
         let ask =
-            async |id| support::http::send(&address, "POST", "/operations/award", &json, &payload(id)).await.unwrap();
+            async |id| support::http::send(&address, "POST", "/operations/thank", &json, &payload(id)).await.unwrap();
         let answer = ask(round * 2).await;
         assert_eq!(
             (answer.status, answer.body.as_str()),
@@ -258,10 +255,10 @@ async fn what_is_saved_is_served_with_its_statements_and_what_was_kept_is_there_
         );
         let receipt = answer.header("tenet-receipt").unwrap();
         assert!(receipt.contains("attempts=1, round_trips=3") && receipt.contains("statements=2"), "{receipt}");
-        told("SELECT balance FROM award_balances WHERE customer = $1  [\"ada\"]").await;
+        told("SELECT balance FROM thank_balances WHERE customer = $1  [\"ada\"]").await;
         let (from, to) =
             if round == 0 { ("checked_add(self.points)", "checked_add(self.points + 0)") } else { ("+ 0", "") };
-        shop.edit(RULE, from, to);
+        shop.edit("rules/thank/src/lib.rs", from, to);
         told("serving what was saved").await;
         assert_eq!(ask(round * 2 + 1).await.status, 200);
         let process = dev.id().unwrap().to_string();
@@ -291,7 +288,7 @@ async fn what_is_saved_is_served_with_its_statements_and_what_was_kept_is_there_
     };
     told("1 passed, 0 failed").await;
     told("waiting for a change").await;
-    shop.edit("rules/award/tests/refuses.toml", "not-possible", "possible");
+    shop.edit("rules/thank/tests/refuses.toml", "not-possible", "possible");
     told("0 passed, 1 failed").await;
     watch.kill().await.unwrap();
 }
