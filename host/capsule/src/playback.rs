@@ -122,7 +122,7 @@ impl Played {
         // The same statements, cut into flights another way.
         let mut outcomes = Vec::new();
         for statement in asked {
-            let Some(outcome) = self.flights.iter().find_map(|flight| flight.outcome(statement)) else {
+            let Some(outcome) = self.flights.iter_mut().find_map(|flight| flight.take(statement)) else {
                 self.unknown.lock().unwrap_or_else(PoisonError::into_inner).push(statement.clone());
                 return Err(unknown());
             };
@@ -171,10 +171,14 @@ impl Attempt for Played {
 }
 
 impl Flight {
-    /// What one of its statements did.
-    fn outcome(&self, statement: &wire::Statement) -> Option<&wire::Outcome> {
-        let Told::Outcomes(outcomes) = &self.told else { return None };
-        self.statements.iter().zip(outcomes).find(|(asked, _)| *asked == statement).map(|(_, outcome)| outcome)
+    /// What one of its statements did, which is told once: the same statement later in a transaction
+    /// may have done something else.
+    fn take(&mut self, statement: &wire::Statement) -> Option<wire::Outcome> {
+        let Told::Outcomes(outcomes) = &mut self.told else { return None };
+        let place =
+            self.statements.iter().position(|asked| asked == statement).filter(|place| *place < outcomes.len())?;
+        self.statements.remove(place);
+        Some(outcomes.remove(place))
     }
 }
 
@@ -251,6 +255,26 @@ mod tests {
         assert!(matches!(now(attempt.accept(String::new(), Vec::new())), Ok(Ran::Answered(_))));
         assert!(matches!(now(open(&playback).reject(String::new())), Ok(Ran::On(()))));
         assert!(now(open(&playback).roll_back()).is_err(), "there was no third attempt");
+    }
+
+    #[test]
+    fn the_same_statement_is_told_in_turn_what_it_did_each_time_however_it_is_sent() {
+        let mut capsule = capsule();
+        let entries = &mut capsule.attempts[0].entries;
+        entries.truncate(1);
+        let Call::Run { statements, told: Told::Outcomes(outcomes) } = &mut entries[0].call else { panic!() };
+        statements.push(statements[0].clone());
+        let mut second = outcomes[0].clone();
+        second.affected = 7;
+        outcomes.push(second);
+        let playback = Playback::new(&capsule);
+        let mut attempt = open(&playback);
+        // One flight of two, asked as two.
+        for affected in [1, 7] {
+            let ran = now(attempt.run(vec![statement("SELECT a FROM t WHERE b = $1")], CAP));
+            assert!(matches!(ran, Ok(Ran::On(outcomes)) if outcomes[0].affected == affected), "{affected}");
+        }
+        assert!(now(attempt.run(vec![statement("SELECT a FROM t WHERE b = $1")], CAP)).is_err());
     }
 
     proptest! {

@@ -69,7 +69,6 @@ impl Shadow {
         let key = capsule.answer.key.as_ref().map(IdempotencyKey::new).transpose();
         let key = key.map_err(|error| CapsuleError::new(format!("the capsule's key: {error}")))?;
         let calls = Arc::new(Calls {
-            recorded: recorded(capsule, of),
             policy: Arc::clone(&self.policy),
             ledger: Arc::clone(&self.ledger),
             only_reads: self.only_reads,
@@ -87,6 +86,7 @@ impl Shadow {
             key,
             now: request.now,
             state: Mutex::new(State {
+                left: recorded(capsule, of),
                 random: Random::new(&request.seed, "rule", place as u64),
                 runtime: Random::new(&request.seed, "runtime", place as u64),
                 attempt: None,
@@ -138,7 +138,6 @@ fn recorded(capsule: &Capsule, rule: &str) -> Vec<Asked> {
 }
 
 struct Calls {
-    recorded: Vec<Asked>,
     policy: Arc<dyn Policy>,
     ledger: Arc<dyn Ledger>,
     only_reads: fn(&str) -> bool,
@@ -151,6 +150,9 @@ struct Calls {
 }
 
 struct State {
+    /// What the live request asked and this has not: the same statement later in a transaction may
+    /// have been told something else.
+    left: Vec<Asked>,
     random: Random,
     runtime: Random,
     /// Where it reads what the live request has not read.
@@ -177,9 +179,14 @@ impl Calls {
             return Ok(Err(*error));
         }
         let asked = wire::Statement::from(statement);
-        self.lock().asked.push(asked.clone());
+        let same = {
+            let mut state = self.lock();
+            state.asked.push(asked.clone());
+            let place = state.left.iter().position(|recorded| recorded.statement == asked);
+            place.map(|place| state.left.remove(place))
+        };
         let damaged = |error: CapsuleError| self.stop(error.to_string());
-        if let Some(same) = self.recorded.iter().find(|recorded| recorded.statement == asked) {
+        if let Some(same) = same {
             return match &same.told {
                 Ok(outcome) => Ok(Ok(outcome.to_core().map_err(damaged)?)),
                 Err(error) => Ok(Err(error.to_core().map_err(damaged)?)),
@@ -188,8 +195,12 @@ impl Calls {
         if (self.only_reads)(&statement.sql) {
             return self.read(statement).await;
         }
-        let alike = self.recorded.iter().find(|recorded| recorded.statement.sql == asked.sql);
-        match alike.map(|alike| &alike.told) {
+        let alike = {
+            let mut state = self.lock();
+            let place = state.left.iter().position(|recorded| recorded.statement.sql == asked.sql);
+            place.map(|place| state.left.remove(place))
+        };
+        match alike.as_ref().map(|alike| &alike.told) {
             Some(Ok(outcome)) if outcome.columns.is_empty() => Ok(Ok(outcome.to_core().map_err(damaged)?)),
             _ => Err(self.stop(format!("it needs what a write does that is not sent: {asked}"))),
         }
