@@ -384,7 +384,7 @@ pub(crate) struct RunArgs {
     pub(crate) database_url: Option<String>,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ServeArgs {
     /// The folder with `tenet.toml`, which is built first, or of a built bundle.
     #[arg(default_value = ".")]

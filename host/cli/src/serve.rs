@@ -93,7 +93,7 @@ pub(crate) async fn dev(args: &DevArgs) -> anyhow::Result<()> {
 async fn run(
     args: &ServeArgs,
     telling: Telling,
-    mut watching: Option<Watching>,
+    watching: Option<Watching>,
     kept: Option<PathBuf>,
 ) -> anyhow::Result<()> {
     let (folder, index) = built::open(&args.bundle, args.out.as_deref()).await?;
@@ -103,7 +103,7 @@ async fn run(
     if let Some(kept) = &kept {
         restore(kept, &url).await?;
     }
-    let buses = Buses::new([EAST, WEST])?;
+    let buses = Arc::new(Buses::new([EAST, WEST])?);
     let start = |region, listener: TcpListener| {
         let host = RwLock::new(Arc::new(Local::start(region, &url, &folder, &index, &buses)?));
         println!("{region}  http://{}", listener.local_addr()?);
@@ -119,24 +119,19 @@ async fn run(
     for region in [EAST, WEST] {
         events.spawn(tell_events(region, buses.subscribe(region, EVERY_EVENT)?));
     }
+    let mut saving = JoinSet::new();
+    if let Some(watching) = watching {
+        let private = matches!(database, Database::Private(_));
+        let serving = [&east, &west].map(|region| Arc::clone(&region.serving));
+        let anew = Anew { args: args.clone(), url: url.clone(), private, buses: Arc::clone(&buses), serving };
+        saving.spawn(anew.watch(watching));
+    }
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let shutdown = GracefulShutdown::new();
     loop {
         let (accepted, serving) = tokio::select! {
             accepted = east.listener.accept() => (accepted, &east.serving),
             accepted = west.listener.accept() => (accepted, &west.serving),
-            saved = saved(&mut watching) => {
-                if !saved {
-                    break;
-                }
-                let began = Instant::now();
-                match anew(args, &database, &buses, [&east, &west]).await {
-                    Ok(()) => tell("both", &format!("serving what was saved, {} ms later", began.elapsed().as_millis())),
-                    // What was served before goes on.
-                    Err(error) => drop(report::tell(&error)),
-                }
-                continue;
-            }
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
         };
@@ -153,6 +148,7 @@ async fn run(
         tracing::warn!("requests were still being answered");
     }
     events.shutdown().await;
+    saving.shutdown().await;
     if let Some(kept) = &kept {
         let contents = Tables::open(&Endpoint::parse(&url)?).await?.contents().await?;
         std::fs::write(kept, contents.to_json()).with_context(|| format!("cannot write {}", kept.display()))?;
@@ -160,27 +156,46 @@ async fn run(
     database.close()
 }
 
-/// Waits until something is saved, if anybody watches. False where that is over.
-async fn saved(watching: &mut Option<Watching>) -> bool {
-    match watching {
-        Some(watching) => watching.changed().await,
-        None => std::future::pending().await,
-    }
+/// What it takes to serve a bundle that was saved.
+struct Anew {
+    args: ServeArgs,
+    url: String,
+    private: bool,
+    buses: Arc<Buses>,
+    serving: [Arc<Serving>; 2],
 }
 
-/// Builds the bundle anew and serves it in the place of what was served.
-async fn anew(args: &ServeArgs, database: &Database, buses: &Buses, regions: [&Region; 2]) -> anyhow::Result<()> {
-    let (folder, index) = built::open(&args.bundle, args.out.as_deref()).await?;
-    let url = database.url();
-    if let Database::Private(_) = database {
-        schema::apply_to(&url, &[(folder.clone(), index.clone())]).await?;
+impl Anew {
+    /// Serves what is saved, each time. Meanwhile, and where it cannot be built, what was served
+    /// before goes on.
+    async fn watch(self, mut watching: Watching) {
+        let this = Arc::new(self);
+        while watching.changed().await {
+            let began = Instant::now();
+            let runtime = tokio::runtime::Handle::current();
+            let building = Arc::clone(&this);
+            // Compilers take their time, and requests are answered by the same threads.
+            let served = tokio::task::spawn_blocking(move || runtime.block_on(building.serve())).await;
+            match served.map_err(anyhow::Error::from).flatten() {
+                Ok(()) => tell("both", &format!("serving what was saved, {} ms later", began.elapsed().as_millis())),
+                Err(error) => drop(report::tell(&error)),
+            }
+        }
     }
-    for region in regions {
-        let name = region.serving.host().region().to_owned();
-        let host = Arc::new(Local::start(&name, &url, &folder, &index, buses)?);
-        *region.serving.host.write().unwrap_or_else(PoisonError::into_inner) = host;
+
+    /// Builds the bundle and serves it in the place of what was served.
+    async fn serve(&self) -> anyhow::Result<()> {
+        let (folder, index) = built::open(&self.args.bundle, self.args.out.as_deref()).await?;
+        if self.private {
+            schema::apply_to(&self.url, &[(folder.clone(), index.clone())]).await?;
+        }
+        for serving in &self.serving {
+            let name = serving.host().region().to_owned();
+            let host = Arc::new(Local::start(&name, &self.url, &folder, &index, &self.buses)?);
+            *serving.host.write().unwrap_or_else(PoisonError::into_inner) = host;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Gives the database what was kept, if anything was.

@@ -259,6 +259,9 @@ async fn what_is_saved_is_served_with_its_statements_and_what_was_kept_is_there_
         let (from, to) =
             if round == 0 { ("checked_add(self.points)", "checked_add(self.points + 0)") } else { ("+ 0", "") };
         shop.edit("rules/thank/src/lib.rs", from, to);
+        // Whoever comes while it is built is served by what was there before.
+        let meanwhile = ask(round * 2).await;
+        assert_eq!((meanwhile.status, meanwhile.header("idempotent-replayed")), (200, Some("true")));
         told("serving what was saved").await;
         assert_eq!(ask(round * 2 + 1).await.status, 200);
         let process = dev.id().unwrap().to_string();
