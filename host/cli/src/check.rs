@@ -256,8 +256,7 @@ mod tests {
             read_only: false,
             callers: None,
             events,
-            secret: Vec::new(),
-            shadow: std::collections::BTreeMap::new(),
+            ..tenet_core::bundle::Operation::default()
         };
         let takes = serde_json::json!({ "source": ["bank"], "detail-type": ["Paid", "Lost"] });
         let operations = vec![operation("out", "pay", vec![]), operation("back", "refund", vec![takes])];

@@ -12,7 +12,8 @@
 //! every server that speaks PostgreSQL's protocol. No statement of the host relies on
 //! what Aurora DSQL lacks: no savepoints, no SET, no serial columns, no foreign keys.
 //! [`Schema`] brings the tables of the host and those of a bundle up to date, step by
-//! step.
+//! step. [`Catalog`] and [`Tables`] are the harness's: what a database has, and the rows of a
+//! test's own private PostgreSQL, for which alone they ask what DSQL has not.
 //!
 //! A cluster has an endpoint in each of two regions. A breaker watches over each way there, and
 //! while the one at home is out of reach attempts take the other.

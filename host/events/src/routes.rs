@@ -84,8 +84,7 @@ mod tests {
             read_only: false,
             callers: None,
             events,
-            secret: Vec::new(),
-            shadow: std::collections::BTreeMap::new(),
+            ..tenet_core::bundle::Operation::default()
         }
     }
 

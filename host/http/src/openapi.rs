@@ -292,8 +292,7 @@ pub(crate) mod tests {
             read_only: false,
             callers: Some(vec![Caller("ann".into())]),
             events: vec![],
-            secret: Vec::new(),
-            shadow: std::collections::BTreeMap::new(),
+            ..tenet_core::bundle::Operation::default()
         };
         let show = Operation {
             name: "show".into(),
@@ -302,8 +301,7 @@ pub(crate) mod tests {
             read_only: true,
             callers: None,
             events: vec![],
-            secret: Vec::new(),
-            shadow: std::collections::BTreeMap::new(),
+            ..tenet_core::bundle::Operation::default()
         };
         Index {
             version: VERSION,

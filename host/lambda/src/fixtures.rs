@@ -66,8 +66,7 @@ fn every_fixture_of_the_kinds_that_are_served_goes_through_and_every_other_is_to
         read_only: false,
         callers: None,
         events: vec![pattern],
-        secret: Vec::new(),
-        shadow: std::collections::BTreeMap::new(),
+        ..tenet_core::bundle::Operation::default()
     };
     let routes = Routes::new(&[
         takes("stopped", json!({ "detail": { "state": ["pending"] } })),

@@ -138,8 +138,7 @@ mod tests {
                 read_only: false,
                 callers: None,
                 events: vec![],
-                secret: Vec::new(),
-                shadow: std::collections::BTreeMap::new(),
+                ..bundle::Operation::default()
             },
         }
     }

@@ -276,8 +276,7 @@ where
         read_only,
         callers: (name == "closed").then(|| vec![Caller("ann".into())]),
         events: vec![],
-        secret: Vec::new(),
-        shadow: std::collections::BTreeMap::new(),
+        ..tenet_core::bundle::Operation::default()
     };
     let index = Index {
         version: VERSION,

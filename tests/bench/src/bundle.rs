@@ -34,8 +34,7 @@ pub fn bundle_of(count: usize, folder: &Path, index: &Index) -> anyhow::Result<T
         read_only: true,
         callers: None,
         events: vec![],
-        secret: Vec::new(),
-        shadow: std::collections::BTreeMap::new(),
+        ..tenet_core::bundle::Operation::default()
     });
     let operations = operation.into_iter().collect();
     let made_of = Index { operations, rules, schema: Vec::new(), ..index.clone() };

@@ -62,12 +62,7 @@ impl Site {
             index.operations.push(Operation {
                 name: alone(&rule.name),
                 rules: vec![rule.name.clone()],
-                key: None,
-                read_only: false,
-                callers: None,
-                events: Vec::new(),
-                secret: Vec::new(),
-                shadow: BTreeMap::new(),
+                ..Operation::default()
             });
         }
         let library = Library::open(Engine::metered(16)?, folder, &index)?;

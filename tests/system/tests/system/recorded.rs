@@ -161,12 +161,8 @@ fn shadowed(rule: &str, by: &str) -> Operation {
     Operation {
         name: rule.into(),
         rules: vec![rule.into()],
-        key: None,
-        read_only: false,
-        callers: None,
-        events: Vec::new(),
-        secret: Vec::new(),
         shadow: BTreeMap::from([(rule.into(), by.into())]),
+        ..Operation::default()
     }
 }
 

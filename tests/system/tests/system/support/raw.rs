@@ -75,8 +75,7 @@ pub(crate) fn bundle(names: &[&str]) -> (tempfile::TempDir, Index) {
         read_only: false,
         callers: None,
         events: Vec::new(),
-        secret: Vec::new(),
-        shadow: std::collections::BTreeMap::new(),
+        ..tenet_core::bundle::Operation::default()
     };
     let index = Index {
         version: VERSION,
