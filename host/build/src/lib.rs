@@ -3,11 +3,11 @@
 //! A [`Bundle`] is a team's source: `tenet.toml`, `rules/NAME`, `schema/NNNN_*.sql`. It
 //! builds itself with a [`Toolchain`], which comes from rustup where it can and from
 //! Debian's packages where it cannot, into a folder of files and the index that names
-//! them; rules in JavaScript and Python are made by programs that are installed, each to the
-//! version, when one is first wanted. Whoever waits is told through [`Progress`]. The index carries a digest of
-//! everything the components were made of, so that [`check_fresh`] can tell a stale build
-//! without building. A [`PrivatePostgres`] is a database for one process, and a [`Leash`]
-//! ends a server with whoever started it.
+//! them; rules in JavaScript and Python are made by programs that are installed, each to
+//! the version, when one is first wanted. Whoever waits is told through [`Progress`]. The
+//! index carries a digest of everything the components were made of, so that
+//! [`check_fresh`] can tell a stale build without building. A [`PrivatePostgres`] is a
+//! database for one process, and a [`Leash`] ends a server with whoever started it.
 //!
 //! What this crate must never know: wasmtime, an async runtime, AWS, a SQL driver. The
 //! tasks of this repository start through it, and they start at once. Of its own

@@ -1,9 +1,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use tenet_core::Decimal;
+use tenet_core::{Decimal, Members};
 
 /// How deep lists and objects may lie in each other: each level is read once more.
 const DEEPEST: usize = 128;
@@ -35,7 +34,7 @@ impl Json {
         Some(match text.as_bytes().first()? {
             b'{' => {
                 let Members(members) = serde_json::from_str(text).ok()?;
-                let read = |(name, value): (String, Box<RawValue>)| Some((name, Self::at(value.get(), depth)?));
+                let read = |(name, value): (String, &RawValue)| Some((name, Self::at(value.get(), depth)?));
                 Self::Object(members.into_iter().map(read).collect::<Option<_>>()?)
             }
             b'[' => {
@@ -135,31 +134,6 @@ pub(crate) fn row(json: &Json) -> Row {
     match json {
         Json::Object(members) => members.iter().cloned().collect(),
         _ => Row::new(),
-    }
-}
-
-/// The members of an object in their order.
-struct Members(Vec<(String, Box<RawValue>)>);
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Members;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(InOrder)
     }
 }
 
