@@ -1,0 +1,1 @@
+//! Two regions on one database: brought up, watched and taken down.

@@ -1,0 +1,1 @@
+//! Fields that only rules with the grant can read.
