@@ -75,6 +75,30 @@ pub(crate) enum Command {
     ///
     /// Prints the SHA-256 and the path of each: packing the same again gives the same bytes.
     Pack(PackArgs),
+    /// Bring a bundle up in two regions on one database, from whatever is there of it.
+    ///
+    /// Builds and packs the bundle, shows what there is to do, and does it: clusters, tables and
+    /// roles, the zip in each region's bucket, a stack in each region, a new version of the
+    /// function, a smoke test. Run again it goes on where it stopped, and changes nothing where
+    /// nothing is to be changed.
+    Deploy(DeployArgs),
+    /// Serve the canary's version for all calls, in both regions.
+    Promote(DeploymentArgs),
+    /// Serve what was served before, in both regions; where there is a canary, only that goes.
+    Rollback(DeploymentArgs),
+    /// Show how a deployment stands, in both regions.
+    ///
+    /// Exits with 0 if all is well, 1 if something is not.
+    Status(StatusArgs),
+    /// Have both regions show that they serve, and that they are one database.
+    ///
+    /// What is written in one is answered by the other, and its event arrives.
+    Smoke(DeploymentArgs),
+    /// Show what the functions of both regions have said of a request.
+    Logs(LogsArgs),
+    /// Take a deployment down: its stacks and buckets. Clusters and the vault's key stay unless
+    /// they are named, and what is left is listed.
+    Destroy(DestroyArgs),
     /// Grant the rules what their manifests ask for, by writing grants.lock.
     ///
     /// Each thing that is added or taken is shown first: that, in a review of grants.lock, is
@@ -207,6 +231,100 @@ pub(crate) struct PackArgs {
     /// The function to pack; unless given `bootstrap-TARGET` beside this program.
     #[arg(long, value_name = "FILE")]
     pub(crate) bootstrap: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DeploymentArgs {
+    /// What is deployed, where, and how large.
+    #[arg(long, value_name = "FILE", default_value = "deploy/tenet.toml")]
+    pub(crate) config: PathBuf,
+
+    /// Where the cluster's endpoint of a region is reached, if not at the address of its own
+    /// name: `us-east-1=HOST`, with `:PORT` if that is not 5432. May be given again.
+    #[arg(long = "dsql-address", value_name = "REGION=HOST", value_parser = address)]
+    pub(crate) addresses: Vec<(String, String)>,
+
+    /// A PEM file with the authorities that may vouch for the endpoints, in place of those that
+    /// browsers trust.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) dsql_ca: Option<PathBuf>,
+}
+
+fn address(text: &str) -> Result<(String, String), &'static str> {
+    let (region, host) = text.split_once('=').ok_or("it is REGION=HOST")?;
+    Ok((region.to_owned(), host.to_owned()))
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DeployArgs {
+    #[command(flatten)]
+    pub(crate) deployment: DeploymentArgs,
+
+    /// Only show what there is to do.
+    ///
+    /// Exits with 2 if there is something.
+    #[arg(long)]
+    pub(crate) plan: bool,
+
+    /// Give the new version so many of 100 calls, until `tenet promote` or `tenet rollback`.
+    #[arg(long, value_name = "PERCENT", value_parser = percent, conflicts_with = "plan")]
+    pub(crate) canary: Option<u8>,
+
+    /// The function; unless given `bootstrap-TARGET` beside this program.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bootstrap: Option<PathBuf>,
+
+    /// Where what is built goes; unless given `target/tenet/deploy` of the bundle.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Leave the smoke test out.
+    #[arg(long)]
+    pub(crate) no_smoke: bool,
+}
+
+fn percent(text: &str) -> Result<u8, &'static str> {
+    let percent = text.strip_suffix('%').unwrap_or(text).parse().ok();
+    percent.filter(|percent| (1..100).contains(percent)).ok_or("it is 1% to 99%")
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) deployment: DeploymentArgs,
+
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct LogsArgs {
+    #[command(flatten)]
+    pub(crate) deployment: DeploymentArgs,
+
+    /// The request: its id at Lambda, the reference of its answer, or whatever its lines have in
+    /// them.
+    #[arg(long, value_name = "ID")]
+    pub(crate) request: String,
+
+    /// How far back, in hours.
+    #[arg(long, value_name = "HOURS", default_value_t = 24)]
+    pub(crate) hours: u64,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DestroyArgs {
+    #[command(flatten)]
+    pub(crate) deployment: DeploymentArgs,
+
+    /// The clusters too, with all their data, and after 30 days the vault's key.
+    #[arg(long)]
+    pub(crate) clusters: bool,
+
+    /// The deployment's name: its clusters' protection from deletion is lifted.
+    #[arg(long, value_name = "NAME", requires = "clusters")]
+    pub(crate) lift_protection: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -12,6 +12,7 @@ mod built;
 mod check;
 mod database;
 mod demo;
+mod deploy;
 mod doctor;
 mod events;
 mod explain;
@@ -60,6 +61,13 @@ async fn main() -> ExitCode {
         Command::Grant(args) => grant::grant(&args),
         Command::New(args) => new::new(&args).map(|()| ExitCode::SUCCESS),
         Command::Pack(args) => pack::pack(&args).await.map(|()| ExitCode::SUCCESS),
+        Command::Deploy(args) => deploy::deploy(&args).await,
+        Command::Promote(args) => deploy::promote(&args).await.map(|()| ExitCode::SUCCESS),
+        Command::Rollback(args) => deploy::rollback(&args).await.map(|()| ExitCode::SUCCESS),
+        Command::Status(args) => deploy::status(&args).await,
+        Command::Smoke(args) => deploy::smoke(&args).await.map(|()| ExitCode::SUCCESS),
+        Command::Logs(args) => deploy::logs(&args).await.map(|()| ExitCode::SUCCESS),
+        Command::Destroy(args) => deploy::destroy(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Upgrade(args) => upgrade::upgrade(&args).map(|()| ExitCode::SUCCESS),
         Command::Explain(args) => explain::explain(&args).map(|()| ExitCode::SUCCESS),

@@ -24,26 +24,42 @@ pub(crate) async fn pack(args: &PackArgs) -> anyhow::Result<()> {
         ));
     }
     // All functions are looked for before anything is built.
-    let functions: Vec<(&str, PathBuf)> =
-        targets.into_iter().map(|target| Ok((target, function(args, target)?))).collect::<anyhow::Result<_>>()?;
+    let functions: Vec<(&str, PathBuf)> = targets
+        .into_iter()
+        .map(|target| Ok((target, function(args.bootstrap.as_ref(), target)?)))
+        .collect::<anyhow::Result<_>>()?;
     fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
     for (target, function) in functions {
-        let rules = args.out.join(target);
-        let index = built::make(&args.bundle, &rules, target).await?;
-        check(&rules, &index, target)?;
-        let program = fs::read(&function).with_context(|| format!("cannot read {}", function.display()))?;
-        let zip = args.out.join(format!("tenet-{target}.zip"));
-        let size = Deployment::new(program, &rules)?.write(&zip)?;
-        let sha256 = tenet_build::sha256(&fs::read(&zip).with_context(|| format!("cannot read {}", zip.display()))?);
-        println!("{sha256}  {}", zip.display());
-        eprintln!("packed {} rules for {target}: {size} bytes", index.rules.len());
+        let Packed { zip, index, bytes } = one(&args.bundle, target, &function, &args.out).await?;
+        println!("{}  {}", tenet_build::sha256(&bytes), zip.display());
+        eprintln!("packed {} rules for {target}: {} bytes", index.rules.len(), bytes.len());
     }
     Ok(())
 }
 
+/// A bundle's rules and the function, as Lambda takes them.
+pub(crate) struct Packed {
+    /// Where the zip lies, beside the folder with the bundle that is in it.
+    pub(crate) zip: PathBuf,
+    pub(crate) index: Index,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Compiles a bundle for one target and packs it with the function.
+pub(crate) async fn one(bundle: &Path, target: &'static str, function: &Path, out: &Path) -> anyhow::Result<Packed> {
+    let rules = out.join(target);
+    let index = built::make(bundle, &rules, target).await?;
+    check(&rules, &index, target)?;
+    let program = fs::read(function).with_context(|| format!("cannot read {}", function.display()))?;
+    let zip = out.join(format!("tenet-{target}.zip"));
+    Deployment::new(program, &rules)?.write(&zip)?;
+    let bytes = fs::read(&zip).with_context(|| format!("cannot read {}", zip.display()))?;
+    Ok(Packed { zip, index, bytes })
+}
+
 /// The function for a target: the one that is named, or the one beside this program.
-fn function(args: &PackArgs, target: &str) -> anyhow::Result<PathBuf> {
-    if let Some(named) = &args.bootstrap {
+pub(crate) fn function(named: Option<&PathBuf>, target: &str) -> anyhow::Result<PathBuf> {
+    if let Some(named) = named {
         return Ok(named.clone());
     }
     let own = std::env::current_exe().context("cannot tell where this program is")?;

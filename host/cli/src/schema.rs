@@ -91,7 +91,11 @@ pub(crate) async fn apply_to(url: &str, bundles: &[(PathBuf, Index)]) -> anyhow:
     apply_by(&Endpoint::parse(url)?, bundles, Instant::now() + HERE).await
 }
 
-async fn apply_by(endpoint: &Endpoint, bundles: &[(PathBuf, Index)], deadline: Instant) -> anyhow::Result<usize> {
+pub(crate) async fn apply_by(
+    endpoint: &Endpoint,
+    bundles: &[(PathBuf, Index)],
+    deadline: Instant,
+) -> anyhow::Result<usize> {
     let applied = Schema::apply(endpoint, &steps(bundles)?, deadline).await;
     applied.map_err(|error| explain(error, endpoint, bundles))
 }
@@ -145,7 +149,7 @@ fn explain(error: SchemaError, endpoint: &Endpoint, bundles: &[(PathBuf, Index)]
     }
 }
 
-fn steps(bundles: &[(PathBuf, Index)]) -> anyhow::Result<Vec<(String, String)>> {
+pub(crate) fn steps(bundles: &[(PathBuf, Index)]) -> anyhow::Result<Vec<(String, String)>> {
     let mut steps = Vec::new();
     for (folder, index) in bundles {
         for file in &index.schema {

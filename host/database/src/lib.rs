@@ -24,6 +24,7 @@
 //! `tenet_core::RowSet`. A URL may hold a password, a token is one, and values may
 //! hold anything, so none of them is ever logged or put into an error.
 
+mod administrator;
 mod ages;
 mod breaker;
 mod catalog;
@@ -53,6 +54,7 @@ mod tls;
 mod token;
 mod transaction;
 
+pub use administrator::{Administrator, Waiting};
 pub use ages::Ages;
 pub use catalog::Catalog;
 pub use database::Database;

@@ -14,6 +14,7 @@ use tokio_rustls::server::TlsStream;
 use crate::bucket::Bucket;
 use crate::dialect;
 use crate::message::{Message, Severity};
+use crate::roles::Roles;
 use crate::token::{self, Denied, Wanted};
 use crate::wire::Wire;
 
@@ -33,6 +34,9 @@ pub(crate) struct Door {
     pub(crate) clock_ahead: Duration,
     pub(crate) bucket: Option<Bucket>,
     pub(crate) most: Option<u32>,
+    /// Whether every cluster of the region is behind it.
+    pub(crate) every_cluster: bool,
+    pub(crate) roles: Option<Roles>,
     pub(crate) wire: Arc<Wire>,
     /// Role and application of each client that was let in.
     pub(crate) let_in: Mutex<Vec<(String, String)>>,
@@ -119,9 +123,13 @@ impl Door {
         let answer = Message::read(stream, 10_000).await?;
         let password = String::from_utf8_lossy(&answer.body);
         let now = SystemTime::now() + self.clock_ahead;
-        let wanted = Wanted { host: &self.host, region: &self.region, user: &user, now };
+        let host = name.filter(|_| self.every_cluster).unwrap_or(&self.host);
+        let wanted = Wanted { host, region: &self.region, user: &user, now };
         let checked = token::check(password.trim_end_matches('\0'), &wanted);
         Ok(match checked {
+            Ok(()) if user != "admin" && self.roles.as_ref().is_some_and(|roles| !roles.has(&user)) => {
+                Err(Turned::new("28000", "unable to accept connection, access denied"))
+            }
             Ok(()) => Ok((user, parameters)),
             Err(Denied { message, detail }) => Err(Turned { sqlstate: "28000", message, detail }),
         })
@@ -141,7 +149,8 @@ impl Door {
         let Some(name) = name else {
             return Some(Turned::new("08P01", "unable to accept connection, sni was not received"));
         };
-        if name != self.host {
+        let is_of_region = self.every_cluster && name.ends_with(&format!(".dsql.{}.on.aws", self.region));
+        if name != self.host && !is_of_region {
             return Some(Turned::new("08P01", format!("unable to accept connection, there is no cluster {name}")));
         }
         if !protocol {

@@ -10,6 +10,7 @@ use crate::bucket::Bucket;
 use crate::dialect::Dialect;
 use crate::door::{Door, Guest, PROTOCOL, startup};
 use crate::link::{Link, Manners};
+use crate::roles::Roles;
 use crate::server::Server;
 use crate::wire::Wire;
 
@@ -46,6 +47,10 @@ pub struct Terms {
     pub clock_ahead: Duration,
     /// Whether it refuses what DSQL does not understand.
     pub strict: bool,
+    /// Whether it is the endpoint of every cluster of its region, whatever the cluster's id.
+    pub every_cluster: bool,
+    /// Who signs in as which role. Without it anybody does as any.
+    pub roles: Option<Roles>,
 }
 
 impl Terms {
@@ -60,6 +65,8 @@ impl Terms {
             most: None,
             clock_ahead: Duration::ZERO,
             strict: true,
+            every_cluster: false,
+            roles: None,
         }
     }
 }
@@ -69,8 +76,9 @@ impl Dsql {
     /// password. DSQL's roles are not those of PostgreSQL: all become the user in the URL.
     pub async fn start(url: &str, terms: Terms) -> Self {
         let server = Server::at(url);
-        let Terms { region, host, certified, age, rate, most, clock_ahead, strict } = terms;
+        let Terms { region, host, certified, age, rate, most, clock_ahead, strict, every_cluster, roles } = terms;
         let id: String = std::iter::repeat_with(fastrand::lowercase).take(26).collect();
+        let certified = certified.or_else(|| every_cluster.then(|| format!("*.dsql.{region}.on.aws")));
         let host = host.unwrap_or_else(|| format!("{id}.dsql.{region}.on.aws"));
         let authority = Authority::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -86,6 +94,8 @@ impl Dsql {
                 clock_ahead,
                 bucket: rate.map(|(burst, a_second)| Bucket::new(burst, a_second)),
                 most,
+                every_cluster,
+                roles: roles.clone(),
                 wire: Arc::clone(&wire),
                 let_in: Mutex::default(),
                 turned_away: watch::Sender::default(),
@@ -98,7 +108,7 @@ impl Dsql {
                     continue;
                 }
                 client.set_nodelay(true).unwrap();
-                let (door, server, wire) = (Arc::clone(&door), server.clone(), Arc::clone(&wire));
+                let (door, server, wire, roles) = (Arc::clone(&door), server.clone(), Arc::clone(&wire), roles.clone());
                 tokio::spawn(async move {
                     let Some(Guest { stream, mut parameters }) = door.admit(client).await else { return };
                     parameters.insert("user".to_owned(), server.user.clone());
@@ -108,7 +118,7 @@ impl Dsql {
                     parameters.entry("timezone".to_owned()).or_insert_with(|| "UTC".to_owned());
                     let server = server.connect(&startup(&parameters)).await;
                     let manners =
-                        Manners { dialect: strict.then(Dialect::default), age, longest: Some(LONGEST_MESSAGE) };
+                        Manners { dialect: strict.then(Dialect::default), age, longest: Some(LONGEST_MESSAGE), roles };
                     Link::serve(stream, server, wire, manners).await;
                 });
             }

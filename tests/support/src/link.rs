@@ -13,6 +13,7 @@ use tokio_rustls::server::TlsStream;
 use crate::dialect::{Dialect, Refusal, Verdict};
 use crate::harm::Harm;
 use crate::message::{Message, Severity};
+use crate::roles::Roles;
 use crate::wire::Wire;
 
 /// That a client is there, for as long as this is.
@@ -27,6 +28,8 @@ pub(crate) struct Manners {
     pub(crate) age: Option<Duration>,
     /// The longest message, in bytes.
     pub(crate) longest: Option<usize>,
+    /// Who signs in as which role, where it keeps that.
+    pub(crate) roles: Option<Roles>,
 }
 
 /// One connection between a client and the server, once the client's first message was
@@ -35,6 +38,7 @@ pub(crate) struct Link<C> {
     wire: Arc<Wire>,
     longest: usize,
     dialect: Mutex<Option<Dialect>>,
+    roles: Option<Roles>,
     /// What is said in place of the errors that stand for refused statements.
     refusals: Mutex<Vec<Refusal>>,
     state: Mutex<State>,
@@ -116,6 +120,7 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
             wire,
             longest: manners.longest.unwrap_or(usize::MAX),
             dialect: Mutex::new(manners.dialect),
+            roles: manners.roles,
             refusals: Mutex::default(),
             state: Mutex::new(State {
                 outstanding: VecDeque::from([Cycle::default()]),
@@ -275,6 +280,9 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
         let (Some(dialect), Some(statement)) = (&mut *self.dialect.lock().unwrap(), message.statement()) else {
             return (message, false);
         };
+        if let Some(instead) = self.roles.as_ref().and_then(|roles| roles.translate(&statement)) {
+            return (message.with_statement(&instead), false);
+        }
         if statement.contains(JOBS) {
             return (message.with_statement(&statement.replace(JOBS, &self.wire.look_at_jobs())), false);
         }

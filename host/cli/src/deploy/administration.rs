@@ -1,0 +1,90 @@
+use std::error::Error;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use aws_config::SdkConfig;
+use futures_util::future::BoxFuture;
+use tenet_core::Grants;
+use tenet_core::bundle::Index;
+use tenet_database::{Administrator, Dsql, Endpoint, Schema};
+use tenet_deploy::{Cluster, Database, Outbox, Prepared};
+
+use crate::schema;
+
+/// The longest that bringing the tables up to date may take: indexes of large ones take minutes.
+const PREPARING: Duration = Duration::from_secs(3600);
+
+/// The longest that a look may take.
+const LOOKING: Duration = Duration::from_secs(30);
+
+/// The databases of a deployment, as their administrator has them.
+pub(crate) struct Administration {
+    pub(crate) aws: SdkConfig,
+    /// Where the endpoint of a region is reached, if not at its own name.
+    pub(crate) addresses: Vec<(String, String)>,
+    /// Who may vouch for the endpoints.
+    pub(crate) authorities: Option<String>,
+    /// What is deployed, where something is.
+    pub(crate) bundle: Vec<(PathBuf, Index)>,
+}
+
+type Failed = Box<dyn Error + Send + Sync>;
+
+impl Administration {
+    fn endpoint(&self, cluster: &Cluster) -> Result<Endpoint, Failed> {
+        let address =
+            self.addresses.iter().find(|(region, _)| *region == cluster.region).map(|(_, host)| host.as_str());
+        let (host, port) = match address.map(|address| address.rsplit_once(':').unwrap_or((address, "5432"))) {
+            Some((host, port)) => (Some(host.to_owned()), port),
+            None => (None, "5432"),
+        };
+        let dsql = Dsql {
+            endpoint: format!("{}:{port}", cluster.endpoint),
+            address: host,
+            region: Some(cluster.region.clone()),
+            role: Dsql::ADMIN.to_owned(),
+            authorities: self.authorities.clone(),
+            application: "tenet".to_owned(),
+        };
+        Ok(Endpoint::dsql(&dsql, &self.aws)?)
+    }
+
+    async fn prepared(&self, cluster: &Cluster, role: &str, principals: &[String]) -> Result<Prepared, Failed> {
+        let (endpoint, deadline) = (self.endpoint(cluster)?, Instant::now() + PREPARING);
+        let before = Schema::plan(&endpoint, &schema::steps(&self.bundle)?, deadline).await?;
+        let to_do = before.iter().filter(|planned| planned.standing == tenet_database::Standing::ToDo).count();
+        schema::apply_by(&endpoint, &self.bundle, deadline).await?;
+        let mut changes = Vec::new();
+        if to_do > 0 {
+            changes.push(format!("{to_do} steps of the schema are applied"));
+        }
+        let mut granted = Grants::default();
+        self.bundle.iter().flat_map(|(_, index)| &index.rules).for_each(|rule| granted.add(rule.grants.clone()));
+        let grants: Vec<_> =
+            Schema::privileges(role).into_iter().chain(tenet_policy::privileges(&granted, role)).collect();
+        let administrator = Administrator::open(&endpoint, deadline).await?;
+        changes.extend(administrator.admit(role, principals, &grants).await?);
+        Ok(Prepared { identity: administrator.identity().await?, changes })
+    }
+
+    async fn waiting(&self, cluster: &Cluster) -> Result<Outbox, Failed> {
+        let administrator = Administrator::open(&self.endpoint(cluster)?, Instant::now() + LOOKING).await?;
+        let waiting = administrator.waiting().await?;
+        Ok(Outbox { waiting: waiting.waiting, parked: waiting.parked, oldest_s: waiting.oldest_s })
+    }
+}
+
+impl Database for Administration {
+    fn prepare<'a>(
+        &'a self,
+        cluster: &'a Cluster,
+        role: &'a str,
+        principals: &'a [String],
+    ) -> BoxFuture<'a, Result<Prepared, Failed>> {
+        Box::pin(self.prepared(cluster, role, principals))
+    }
+
+    fn outbox<'a>(&'a self, cluster: &'a Cluster) -> BoxFuture<'a, Result<Outbox, Failed>> {
+        Box::pin(self.waiting(cluster))
+    }
+}

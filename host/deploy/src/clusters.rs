@@ -1,0 +1,313 @@
+use std::collections::BTreeSet;
+
+use aws_sdk_dsql::operation::get_cluster::GetClusterOutput;
+use aws_sdk_dsql::types::{ClusterStatus, MultiRegionProperties};
+
+use crate::config::Config;
+use crate::error::{DeployError, code, message, refused};
+use crate::names::TAG;
+use crate::progress::Progress;
+use crate::regional::Regional;
+use crate::wait::{Looked, Patience, until};
+
+/// A cluster of Aurora DSQL, one of two that are one database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// Its id, which is in its ARN and its endpoint.
+    pub id: String,
+    /// Its ARN.
+    pub arn: String,
+    /// The name that it is reached by.
+    pub endpoint: String,
+    /// Its region.
+    pub region: String,
+    /// How it stands, in AWS's word.
+    pub status: String,
+    /// Whether it refuses to be deleted.
+    pub is_protected: bool,
+    /// The ARNs of those that it is peered with, its own perhaps among them.
+    pub peers: BTreeSet<String>,
+    /// The region of its witness.
+    pub witness: Option<String>,
+    /// The key that encrypts it, where that is not AWS's own.
+    pub kms_key: Option<String>,
+}
+
+impl Cluster {
+    fn read(region: &str, got: GetClusterOutput) -> Self {
+        let of_regions = got.multi_region_properties;
+        let peers = of_regions.as_ref().and_then(|of| of.clusters.clone()).unwrap_or_default();
+        Self {
+            endpoint: got.endpoint.unwrap_or_else(|| format!("{}.dsql.{region}.on.aws", got.identifier)),
+            id: got.identifier,
+            arn: got.arn,
+            region: region.to_owned(),
+            status: got.status.as_str().to_owned(),
+            is_protected: got.deletion_protection_enabled,
+            peers: peers.into_iter().collect(),
+            witness: of_regions.and_then(|of| of.witness_region),
+            kms_key: got.encryption_details.and_then(|details| details.kms_key_arn),
+        }
+    }
+
+    /// Whether it is on its way out.
+    fn is_going(&self) -> bool {
+        matches!(self.status.as_str(), "DELETING" | "DELETED" | "PENDING_DELETE")
+    }
+
+    /// Whether it serves. One that nobody has used for a while is idle and wakes up.
+    pub fn is_active(&self) -> bool {
+        matches!(self.status.as_str(), "ACTIVE" | "IDLE" | "INACTIVE")
+    }
+
+    /// Whether it is peered with `other`.
+    pub fn has_peer(&self, other: &Self) -> bool {
+        self.peers.contains(&other.arn)
+    }
+}
+
+/// The deployment's cluster in a region, by its tag, unless it is being deleted.
+pub(crate) async fn find(region: &Regional, deployment: &str) -> Result<Option<Cluster>, DeployError> {
+    let mut found = all(region, deployment).await?;
+    found.retain(|cluster| !cluster.is_going());
+    match found.as_slice() {
+        [] | [_] => Ok(found.pop()),
+        [one, other, ..] => Err(DeployError::new(format!(
+            "{}: the clusters {} and {} both have the tag {TAG}={deployment}",
+            region.name, one.id, other.id
+        ))
+        .help("take the tag from the one that is not the deployment's")),
+    }
+}
+
+/// Every cluster with the deployment's tag.
+pub(crate) async fn all(region: &Regional, deployment: &str) -> Result<Vec<Cluster>, DeployError> {
+    let mut pages = region.dsql.list_clusters().into_paginator().send();
+    let mut found = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| refused(&region.name, "ListClusters", &error))?;
+        for summary in page.clusters {
+            let got = match region.dsql.get_cluster().identifier(&summary.identifier).send().await {
+                Ok(got) => got,
+                Err(error) if code(&error) == Some("ResourceNotFoundException") => continue,
+                Err(error) => return Err(refused(&region.name, "GetCluster", &error)),
+            };
+            let is_ours = got.tags.as_ref().and_then(|tags| tags.get(TAG)).is_some_and(|name| name == deployment);
+            if is_ours {
+                found.push(Cluster::read(&region.name, got));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Brings the two clusters about that are the deployment's database, whatever is there of them.
+///
+/// The first waits in PENDING_SETUP until it is told of the second, which is told of the first
+/// when it is created
+/// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/multi-region-aws-cli.html>).
+pub(crate) async fn ensure(
+    regions: &[Regional; 2],
+    config: &Config,
+    patience: &Patience,
+    progress: &dyn Progress,
+) -> Result<[Cluster; 2], DeployError> {
+    let [one, other] = regions;
+    let (found, of_other) = both(find(one, &config.name), find(other, &config.name)).await?;
+    let first = match (found, &of_other) {
+        (Some(cluster), _) => cluster,
+        (None, of_other) => create(one, config, of_other.as_ref(), progress).await?,
+    };
+    let second = match of_other {
+        Some(cluster) => cluster,
+        None => create(other, config, Some(&first), progress).await?,
+    };
+    peer(one, &first, &second, config, patience, progress).await?;
+    peer(other, &second, &first, config, patience, progress).await?;
+    let clusters =
+        both(active(one, &first, &second, patience, progress), active(other, &second, &first, patience, progress));
+    let (first, second) = clusters.await?;
+    let clusters = [first, second];
+    for (region, cluster) in regions.iter().zip(&clusters) {
+        keep(region, cluster, config, progress).await?;
+    }
+    Ok(clusters)
+}
+
+/// Both, one beside the other.
+pub(crate) async fn both<A, B>(
+    one: impl Future<Output = Result<A, DeployError>>,
+    other: impl Future<Output = Result<B, DeployError>>,
+) -> Result<(A, B), DeployError> {
+    futures_util::future::try_join(one, other).await
+}
+
+async fn create(
+    region: &Regional,
+    config: &Config,
+    peer: Option<&Cluster>,
+    progress: &dyn Progress,
+) -> Result<Cluster, DeployError> {
+    let of_regions = of_regions(config, peer);
+    let mut request = region
+        .dsql
+        .create_cluster()
+        .deletion_protection_enabled(config.database.deletion_protection)
+        .multi_region_properties(of_regions)
+        .tags(TAG, &config.name)
+        .tags("Name", &config.name);
+    if let Some(key) = config.database.kms_keys.get(&region.name) {
+        request = request.kms_encryption_key(key);
+    }
+    let made = request.send().await.map_err(|error| refused(&region.name, "CreateCluster", &error))?;
+    progress.say(Some(&region.name), &format!("cluster {} is being created", made.identifier));
+    Ok(Cluster {
+        endpoint: format!("{}.dsql.{}.on.aws", made.identifier, region.name),
+        id: made.identifier,
+        arn: made.arn,
+        region: region.name.clone(),
+        status: made.status.as_str().to_owned(),
+        is_protected: made.deletion_protection_enabled,
+        peers: peer.map(|peer| peer.arn.clone()).into_iter().collect(),
+        witness: Some(config.regions.witness.clone()),
+        kms_key: None,
+    })
+}
+
+fn of_regions(config: &Config, peer: Option<&Cluster>) -> MultiRegionProperties {
+    let of_regions = MultiRegionProperties::builder().witness_region(&config.regions.witness);
+    of_regions.set_clusters(peer.map(|peer| vec![peer.arn.clone()])).build()
+}
+
+/// Tells a cluster of its peer, unless it knows.
+async fn peer(
+    region: &Regional,
+    cluster: &Cluster,
+    peer: &Cluster,
+    config: &Config,
+    patience: &Patience,
+    progress: &dyn Progress,
+) -> Result<(), DeployError> {
+    if cluster.witness.as_ref().is_some_and(|witness| *witness != config.regions.witness) {
+        return Err(DeployError::new(format!(
+            "{}: the cluster {} has the witness {}, and {} is asked for",
+            region.name,
+            cluster.id,
+            cluster.witness.as_deref().unwrap_or_default(),
+            config.regions.witness
+        ))
+        .help("a cluster keeps its witness for life: ask for that one, or deploy under another name"));
+    }
+    if cluster.has_peer(peer) {
+        return Ok(());
+    }
+    if let Some(stranger) = cluster.peers.iter().find(|arn| **arn != cluster.arn) {
+        return Err(DeployError::new(format!(
+            "{}: the cluster {} is peered with {stranger}, and {} is asked for",
+            region.name, cluster.id, peer.arn
+        ))
+        .help("the runbook says how a pair of regions is changed"));
+    }
+    let late = |state: &str| DeployError::new(format!("{}: UpdateCluster: {state}", region.name));
+    until(patience.cluster, patience.pause, late, async || {
+        let request = region.dsql.update_cluster().identifier(&cluster.id);
+        match request.multi_region_properties(of_regions(config, Some(peer))).send().await {
+            Ok(_) => Ok(Looked::Seen(())),
+            // One of the two is not ready to hear of it.
+            Err(error) if code(&error) == Some("ConflictException") => {
+                Ok(Looked::NotYet(message(&error).unwrap_or("ConflictException").to_owned()))
+            }
+            Err(error) => Err(refused(&region.name, "UpdateCluster", &error)),
+        }
+    })
+    .await?;
+    progress.say(Some(&region.name), &format!("cluster {} is peered with {} in {}", cluster.id, peer.id, peer.region));
+    Ok(())
+}
+
+/// Waits until a cluster serves and knows its peer.
+async fn active(
+    region: &Regional,
+    cluster: &Cluster,
+    peer: &Cluster,
+    patience: &Patience,
+    progress: &dyn Progress,
+) -> Result<Cluster, DeployError> {
+    let late = |state: &str| {
+        DeployError::new(format!("{}: the cluster {} is still {state}", region.name, cluster.id))
+            .help("run it again: it goes on where it is")
+    };
+    let mut told = String::new();
+    let active = until(patience.cluster, patience.pause, late, async || {
+        let got = region.dsql.get_cluster().identifier(&cluster.id).send().await;
+        let got = got.map_err(|error| refused(&region.name, "GetCluster", &error))?;
+        if got.status == ClusterStatus::Failed {
+            return Err(DeployError::new(format!("{}: the cluster {} has FAILED", region.name, cluster.id))
+                .help("AWS Health says why; delete it with `tenet destroy --clusters` and deploy again"));
+        }
+        let seen = Cluster::read(&region.name, got);
+        if seen.is_going() {
+            return Err(DeployError::new(format!(
+                "{}: the cluster {} is being deleted by somebody",
+                region.name, seen.id
+            )));
+        }
+        if seen.status != told {
+            told.clone_from(&seen.status);
+            progress.say(Some(&region.name), &format!("cluster {} is {}", seen.id, seen.status));
+        }
+        Ok(if seen.is_active() && seen.has_peer(peer) { Looked::Seen(seen) } else { Looked::NotYet(seen.status) })
+    });
+    active.await
+}
+
+/// Gives a cluster the protection and the key that are asked for. Protection is never taken
+/// away here.
+async fn keep(
+    region: &Regional,
+    cluster: &Cluster,
+    config: &Config,
+    progress: &dyn Progress,
+) -> Result<(), DeployError> {
+    if config.database.deletion_protection && !cluster.is_protected {
+        protect(region, cluster, true).await?;
+        progress.say(Some(&region.name), &format!("cluster {} is protected from deletion", cluster.id));
+    }
+    let Some(wanted) = config.database.kms_keys.get(&region.name) else { return Ok(()) };
+    if cluster.kms_key.as_ref().is_none_or(|key| !key.ends_with(wanted.as_str())) {
+        let request = region.dsql.update_cluster().identifier(&cluster.id).kms_encryption_key(wanted);
+        request.send().await.map_err(|error| refused(&region.name, "UpdateCluster", &error))?;
+        progress.say(Some(&region.name), &format!("cluster {} is encrypted with {wanted}", cluster.id));
+    }
+    Ok(())
+}
+
+/// Sets or lifts a cluster's protection from deletion.
+pub(crate) async fn protect(region: &Regional, cluster: &Cluster, is_protected: bool) -> Result<(), DeployError> {
+    let request = region.dsql.update_cluster().identifier(&cluster.id).deletion_protection_enabled(is_protected);
+    request.send().await.map_err(|error| refused(&region.name, "UpdateCluster", &error))?;
+    Ok(())
+}
+
+/// Asks for a cluster to be deleted. While its peer is there it waits for that one's end.
+pub(crate) async fn delete(region: &Regional, cluster: &Cluster) -> Result<(), DeployError> {
+    match region.dsql.delete_cluster().identifier(&cluster.id).send().await {
+        Ok(_) => Ok(()),
+        Err(error) if code(&error) == Some("ResourceNotFoundException") => Ok(()),
+        Err(error) => Err(refused(&region.name, "DeleteCluster", &error)),
+    }
+}
+
+/// Waits until no cluster of the deployment is left in a region.
+pub(crate) async fn gone(region: &Regional, deployment: &str, patience: &Patience) -> Result<(), DeployError> {
+    let late = |state: &str| DeployError::new(format!("{}: the cluster {state}", region.name));
+    until(patience.cluster, patience.pause, late, async || {
+        let mut left = all(region, deployment).await?;
+        left.retain(|cluster| cluster.status != "DELETED");
+        Ok(match left.pop() {
+            None => Looked::Seen(()),
+            Some(cluster) => Looked::NotYet(format!("{} is still {}", cluster.id, cluster.status)),
+        })
+    })
+    .await
+}

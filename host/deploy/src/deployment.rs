@@ -1,0 +1,317 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+
+use crate::bucket::Bucket;
+use crate::clusters::{self, Cluster};
+use crate::config::Config;
+use crate::database::Database;
+use crate::error::DeployError;
+use crate::function;
+use crate::names::Names;
+use crate::package::Package;
+use crate::progress::Progress;
+use crate::regional::Regional;
+use crate::smoke;
+use crate::stack::{Applied, Stack};
+use crate::vault_key;
+use crate::versions::{self, Versions};
+use crate::wait::Patience;
+
+/// A region's stack, unless the configuration names another.
+const REGION: &str = include_str!("../../../deploy/region.yaml");
+
+/// The stack of the workflows.
+const WORKFLOWS: &str = include_str!("../../../deploy/workflows.yaml");
+
+/// A deployment: two regions on one database, by its configuration. It keeps nothing of its
+/// own: how things stand is what AWS says, so that whoever was interrupted begins anew.
+pub struct Deployment {
+    pub(crate) config: Config,
+    pub(crate) names: Names,
+    pub(crate) regions: [Regional; 2],
+    pub(crate) database: Arc<dyn Database>,
+    pub(crate) progress: Arc<dyn Progress>,
+    pub(crate) patience: Patience,
+    pub(crate) template: String,
+}
+
+/// What a deploy has come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deployed {
+    /// Of each region what is there now.
+    pub regions: [Served; 2],
+    /// Whether anything was changed.
+    pub has_changed: bool,
+}
+
+/// What a region serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// The region.
+    pub region: String,
+    /// Its cluster's endpoint.
+    pub endpoint: String,
+    /// Its HTTP API.
+    pub api: String,
+    /// The version of the function.
+    pub version: String,
+    /// The version that gets a part of the calls, of 100.
+    pub canary: Option<(String, u8)>,
+}
+
+impl Deployment {
+    /// Asks AWS who the caller is, and is ready to begin.
+    ///
+    /// # Errors
+    /// Fails where the credentials are of another account than is meant, or a template cannot
+    /// be read.
+    pub async fn open(
+        config: Config,
+        aws: &SdkConfig,
+        database: Arc<dyn Database>,
+        progress: Arc<dyn Progress>,
+        patience: Patience,
+    ) -> Result<Self, DeployError> {
+        let regions = config.regions.served.each_ref().map(|region| Regional::new(aws, region));
+        let [one, _] = &regions;
+        let account = one.account().await?;
+        if let Some(meant) = config.account.as_ref().filter(|meant| **meant != account) {
+            return Err(DeployError::new(format!(
+                "the credentials are of the account {account}, and {meant} is meant"
+            )));
+        }
+        let template = match &config.template {
+            None => REGION.to_owned(),
+            Some(path) => std::fs::read_to_string(path)
+                .map_err(|error| DeployError::new(format!("cannot read {}", path.display())).because(error))?,
+        };
+        let names = Names { name: config.name.clone(), account };
+        Ok(Self { config, names, regions, database, progress, patience, template })
+    }
+
+    /// Brings it all up, from whatever is there of it. With `canary` the new version gets so
+    /// many of 100 calls.
+    ///
+    /// # Errors
+    /// Says where it stopped and why. Run again it goes on from there.
+    pub async fn deploy(&self, package: &Package, canary: Option<u8>) -> Result<Deployed, DeployError> {
+        self.config.fits(package.connections)?;
+        let clusters = clusters::ensure(&self.regions, &self.config, &self.patience, &*self.progress).await?;
+        let [first, _] = &clusters;
+        let principals: Vec<_> = self.regions.iter().map(|region| self.names.function_role(&region.name)).collect();
+        let prepared = self.database.prepare(first, &self.config.database.role, &principals).await;
+        let prepared = prepared.map_err(|error| {
+            DeployError::new(format!("{}: the database {} is not ready", first.region, first.endpoint)).because(error)
+        })?;
+        for change in &prepared.changes {
+            self.progress.say(Some(&first.region), change);
+        }
+        let keys = if package.has_vault {
+            let keys = vault_key::ensure(&self.regions, &self.names, &self.patience, &*self.progress).await?;
+            keys.map(Some)
+        } else {
+            [None, None]
+        };
+        // Code first, everywhere: it is nobody's until a version of it is served.
+        let mut has_changed = !prepared.changes.is_empty();
+        let mut released = Vec::new();
+        for (place, region) in self.regions.iter().enumerate() {
+            let bucket = Bucket::of(region, &self.names);
+            bucket.ensure(&*self.progress).await?;
+            let key = bucket.put(&package.sha256(), &package.zip, &*self.progress).await?;
+            let vault = keys.iter().nth(place).cloned().flatten();
+            let mut parameters = self.parameters(place, &clusters, &prepared.identity, package, vault);
+            parameters.insert("CodeBucket".to_owned(), bucket.name().to_owned());
+            parameters.insert("CodeKey".to_owned(), key);
+            let stack = Stack::of(region, self.names.stack(), self.patience);
+            let versions = stack.look().await?.map(|standing| Versions::read(&standing)).unwrap_or_default();
+            versions.write(&mut parameters);
+            let applied = stack.apply(&self.template, &parameters, &self.names.name, &*self.progress).await?;
+            has_changed |= applied != Applied::Unchanged;
+            let new = versions::publish(region, &self.names, &package.sha256(), &self.patience).await?;
+            released.push((region, stack, parameters, new));
+        }
+        // Then one region after the other, each once its version has shown that it can.
+        for (region, stack, parameters, new) in &mut released {
+            let said = function::is_ready(region, &self.names, new).await?;
+            if said.status != 200 {
+                return Err(DeployError::new(format!(
+                    "{}: version {new} is not ready to decide: {}",
+                    region.name, said.body
+                ))
+                .help("`tenet logs` shows what it says; what was served before is still served"));
+            }
+            let standing = stack.look().await?.unwrap_or_default();
+            let versions = Versions::read(&standing);
+            let wanted = versions.with(new, canary);
+            if wanted == versions {
+                continue;
+            }
+            wanted.write(parameters);
+            let applied = stack.apply(&self.template, parameters, &self.names.name, &*self.progress).await?;
+            has_changed |= applied != Applied::Unchanged;
+            self.say_versions(region, &wanted);
+        }
+        has_changed |= self.workflows().await?;
+        Ok(Deployed { regions: self.served(&clusters).await?, has_changed })
+    }
+
+    /// What deploying would do, a line each; nothing is changed by that.
+    ///
+    /// # Errors
+    /// Fails where AWS does not tell, or would refuse.
+    pub async fn plan(&self, package: &Package) -> Result<Vec<String>, DeployError> {
+        self.config.fits(package.connections)?;
+        let mut lines = Vec::new();
+        let mut clusters = Vec::new();
+        for region in &self.regions {
+            let cluster = clusters::find(region, &self.config.name).await?;
+            match &cluster {
+                None => lines.push(format!(
+                    "{}: + a cluster of Aurora DSQL, peered, with the witness {}",
+                    region.name, self.config.regions.witness
+                )),
+                Some(cluster) => lines.push(format!("{}: cluster {} is {}", region.name, cluster.id, cluster.status)),
+            }
+            clusters.push(cluster);
+        }
+        for (place, region) in self.regions.iter().enumerate() {
+            let bucket = Bucket::of(region, &self.names);
+            if !bucket.is_there().await? {
+                lines.push(format!("{}: + bucket {}", region.name, bucket.name()));
+            }
+            let stack = Stack::of(region, self.names.stack(), self.patience);
+            let standing = stack.look().await?;
+            let known: Option<[Cluster; 2]> =
+                clusters.iter().cloned().collect::<Option<Vec<_>>>().and_then(|both| both.try_into().ok());
+            let (Some(standing), Some(both)) = (standing, known) else {
+                lines.push(format!("{}: + stack {}", region.name, stack_line(&self.template)));
+                continue;
+            };
+            let kept = |name: &str| standing.parameters.get(name).cloned().unwrap_or_default();
+            let vault = Some(kept("VaultKeyArn")).filter(|arn| !arn.is_empty());
+            let mut parameters = self.parameters(place, &both, &kept("DatabaseIdentity"), package, vault);
+            parameters.insert("CodeBucket".to_owned(), bucket.name().to_owned());
+            parameters.insert("CodeKey".to_owned(), format!("bundles/{}.zip", package.sha256()));
+            Versions::read(&standing).write(&mut parameters);
+            if kept("Version").is_empty() {
+                parameters.insert("Version".to_owned(), String::new());
+            }
+            let changes = stack.plan(&self.template, &parameters).await?;
+            if changes.is_empty() {
+                lines.push(format!("{}: stack {} stays as it is", region.name, self.names.stack()));
+            }
+            lines.extend(changes.into_iter().map(|change| format!("{}: {change}", region.name)));
+        }
+        Ok(lines)
+    }
+
+    pub(crate) fn say_versions(&self, region: &Regional, versions: &Versions) {
+        let canary = versions.canary.as_ref();
+        let canary = canary.map(|(version, percent)| format!(", and version {version} for {percent} of 100 calls"));
+        let text = format!("version {} is served{}", versions.served, canary.unwrap_or_default());
+        self.progress.say(Some(&region.name), &text);
+    }
+
+    /// Brings the stacks of the workflows up to date, where they are wanted. Gives whether
+    /// anything was changed.
+    async fn workflows(&self) -> Result<bool, DeployError> {
+        let Some(wanted) = &self.config.workflows else { return Ok(false) };
+        let parameters = BTreeMap::from([
+            ("Name".to_owned(), self.names.name.clone()),
+            ("Source".to_owned(), wanted.source.clone()),
+            ("SettledType".to_owned(), wanted.settled_type.clone()),
+            ("ReviewAmount".to_owned(), wanted.review_amount.to_string()),
+            ("LogRetentionDays".to_owned(), self.config.function.log_retention_days.to_string()),
+        ]);
+        let mut has_changed = false;
+        for region in &self.regions {
+            let stack = Stack::of(region, &self.names.workflows(), self.patience);
+            let applied = stack.apply(WORKFLOWS, &parameters, &self.names.name, &*self.progress).await?;
+            has_changed |= applied != Applied::Unchanged;
+        }
+        Ok(has_changed)
+    }
+
+    async fn served(&self, clusters: &[Cluster; 2]) -> Result<[Served; 2], DeployError> {
+        let mut all = Vec::new();
+        for (region, cluster) in self.regions.iter().zip(clusters) {
+            let standing = Stack::of(region, self.names.stack(), self.patience).look().await?.unwrap_or_default();
+            let versions = Versions::read(&standing);
+            all.push(Served {
+                region: region.name.clone(),
+                endpoint: cluster.endpoint.clone(),
+                api: standing.outputs.get("ApiEndpoint").cloned().unwrap_or_default(),
+                version: versions.served,
+                canary: versions.canary,
+            });
+        }
+        all.try_into().map_err(|_| DeployError::new("a deployment has two regions"))
+    }
+
+    /// What the template of a region is given, but for its code and its versions.
+    fn parameters(
+        &self,
+        place: usize,
+        clusters: &[Cluster; 2],
+        identity: &str,
+        package: &Package,
+        vault: Option<String>,
+    ) -> BTreeMap<String, String> {
+        let config = &self.config;
+        let [one, other] = clusters;
+        let (here, there) = if place == 0 { (one, other) } else { (other, one) };
+        let region = &here.region;
+        let by_region = |named: &BTreeMap<String, String>| named.get(region).cloned().unwrap_or_default();
+        let jwt = config.http.jwt.as_ref();
+        let domain = config.http.domain.as_ref();
+        let route = config.events.route.as_ref();
+        let mut parameters = BTreeMap::new();
+        let mut set = |name: &str, value: String| parameters.insert(name.to_owned(), value);
+        set("Name", self.names.name.clone());
+        set("PeerRegion", there.region.clone());
+        set("Architecture", config.architecture.name().to_owned());
+        set("ClusterArn", here.arn.clone());
+        set("PeerClusterArn", there.arn.clone());
+        set("Endpoint", here.endpoint.clone());
+        set("PeerEndpoint", there.endpoint.clone());
+        set("DatabaseRole", config.database.role.clone());
+        set("DatabaseIdentity", identity.to_owned());
+        set("VaultKeyArn", vault.unwrap_or_default());
+        set("MemoryMb", config.function.memory_mb.to_string());
+        set("TimeoutSeconds", config.function.timeout_s.to_string());
+        set("ReservedConcurrency", config.function.reserved_concurrency.to_string());
+        set("LogLevel", config.function.log_level.clone());
+        set("LogRetentionDays", config.function.log_retention_days.to_string());
+        set("MetricsNamespace", package.metrics.clone());
+        set("RelayMinutes", config.events.relay_minutes.to_string());
+        set("ArchiveDays", config.events.archive_days.to_string());
+        set("TakesEvents", package.takes_events.to_string());
+        set("RouteOperation", route.map(|route| route.operation.clone()).unwrap_or_default());
+        set("RouteAmount", route.map_or(0.0, |route| route.amount).to_string());
+        set("SmokePattern", config.smoke.as_ref().map(smoke::pattern).unwrap_or_default());
+        set("Authorizer", jwt.map_or("AWS_IAM", |_| "JWT").to_owned());
+        set("JwtIssuer", jwt.map(|jwt| jwt.issuer.clone()).unwrap_or_default());
+        set("JwtAudience", jwt.map(|jwt| jwt.audience.join(",")).unwrap_or_default());
+        set("ThrottleRate", config.http.rate.to_string());
+        set("ThrottleBurst", config.http.burst.to_string());
+        set("HostedZoneId", domain.map(|domain| domain.hosted_zone.clone()).unwrap_or_default());
+        set("DomainName", domain.map(|domain| domain.name.clone()).unwrap_or_default());
+        set("CertificateArn", domain.map(|domain| by_region(&domain.certificates)).unwrap_or_default());
+        set("AlarmTopicArn", by_region(&config.alarms.topics));
+        set("P99Milliseconds", config.alarms.p99_ms.to_string());
+        set("ConflictsPerMinute", config.alarms.conflicts_per_minute.to_string());
+        set("OutboxLagSeconds", config.alarms.outbox_lag_s.to_string());
+        set("ConnectionsMost", config.alarms.connections.to_string());
+        set("DpuPerHour", config.alarms.dpu_per_hour.to_string());
+        parameters
+    }
+}
+
+/// How many resources a template has.
+fn stack_line(template: &str) -> String {
+    let resources = template.lines().filter(|line| line.starts_with("    Type: AWS::")).count();
+    format!("with {resources} resources, some of them only where they are asked for")
+}

@@ -1,0 +1,86 @@
+use crate::bucket::Bucket;
+use crate::clusters;
+use crate::deployment::Deployment;
+use crate::error::DeployError;
+use crate::stack::Stack;
+use crate::vault_key;
+
+/// How much of a deployment is to go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Doomed {
+    /// The clusters too, with all that is in them, and the vault's key.
+    pub clusters: bool,
+    /// The deployment's name, where their protection from deletion is to be lifted.
+    pub lift_protection: Option<String>,
+}
+
+impl Deployment {
+    /// Takes down what `deploy` has brought up: the stacks, the buckets and, where it is asked
+    /// for, the clusters and the vault's key. Gives what is left, a line each.
+    ///
+    /// # Errors
+    /// Fails before anything is done where clusters are to go that are protected and whose
+    /// protection is not to be lifted by name; else where AWS does not delete something. Run
+    /// again it goes on.
+    pub async fn destroy(&self, doomed: &Doomed) -> Result<Vec<String>, DeployError> {
+        let mut all = Vec::new();
+        for region in &self.regions {
+            for cluster in clusters::all(region, &self.names.name).await? {
+                all.push((region, cluster));
+            }
+        }
+        if doomed.clusters {
+            let may_lift = doomed.lift_protection.as_deref() == Some(self.names.name.as_str());
+            let protected: Vec<_> =
+                all.iter().filter(|(_, cluster)| cluster.is_protected).map(|(_, cluster)| cluster.id.clone()).collect();
+            if !protected.is_empty() && !may_lift {
+                return Err(DeployError::new(format!("protected from deletion: {}", protected.join(", ")))
+                    .help(format!("--lift-protection {} says that all their data may go", self.names.name)));
+            }
+        }
+        // What sends to the function before the function, which is in the same stack; workflows
+        // listen to its bus.
+        for region in &self.regions {
+            Stack::of(region, &self.names.workflows(), self.patience).delete(&*self.progress).await?;
+        }
+        let [one, other] = &self.regions;
+        let stack = |region| Stack::of(region, self.names.stack(), self.patience);
+        let (of_one, of_other) = (stack(one), stack(other));
+        clusters::both(of_one.delete(&*self.progress), of_other.delete(&*self.progress)).await?;
+        for region in &self.regions {
+            let bucket = Bucket::of(region, &self.names);
+            if bucket.delete().await? {
+                self.progress.say(Some(&region.name), &format!("bucket {} is gone", bucket.name()));
+            }
+        }
+        if !doomed.clusters {
+            let mut left: Vec<_> = all
+                .iter()
+                .map(|(region, cluster)| {
+                    format!("{}: cluster {} ({}), with all its data", region.name, cluster.id, cluster.status)
+                })
+                .collect();
+            for region in &self.regions {
+                if let Some(key) = vault_key::described(region, &self.names.vault_key()).await? {
+                    left.push(format!("{}: the vault's key {}, which sealed fields need", region.name, key.key_id));
+                }
+            }
+            return Ok(left);
+        }
+        for (region, cluster) in &all {
+            if cluster.is_protected {
+                clusters::protect(region, cluster, false).await?;
+            }
+        }
+        // Each waits for the other's end, so that both are asked before either is waited for.
+        for (region, cluster) in &all {
+            clusters::delete(region, cluster).await?;
+            self.progress.say(Some(&region.name), &format!("cluster {} is being deleted", cluster.id));
+        }
+        for region in &self.regions {
+            clusters::gone(region, &self.names.name, &self.patience).await?;
+        }
+        vault_key::delete(&self.regions, &self.names, &*self.progress).await?;
+        Ok(Vec::new())
+    }
+}

@@ -1,0 +1,95 @@
+use std::error::Error;
+use std::fmt;
+
+use aws_sdk_dsql::error::{ProvideErrorMetadata, SdkError};
+
+/// Why something of a deployment is not as it was asked for.
+///
+/// The text is for whoever deploys: it names the region, the call and what AWS said.
+#[derive(Debug)]
+pub struct DeployError {
+    what: String,
+    help: Option<String>,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl DeployError {
+    /// Says what is wrong.
+    pub fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), help: None, source: None }
+    }
+
+    /// Says what to do about it.
+    #[must_use]
+    pub fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+
+    /// Says what it comes from.
+    #[must_use]
+    pub fn because(self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { source: Some(source.into()), ..self }
+    }
+
+    /// What to do, where there is something.
+    pub fn advice(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+}
+
+impl fmt::Display for DeployError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl Error for DeployError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// What AWS said of a call that failed, with where and what was asked.
+pub(crate) fn refused<E, R>(region: &str, call: &str, error: &SdkError<E, R>) -> DeployError
+where
+    E: ProvideErrorMetadata + Error + 'static,
+    R: fmt::Debug + 'static,
+{
+    let said = match (code(error), message(error)) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(code), None) => code.to_owned(),
+        (None, _) => innermost(error),
+    };
+    let refused = DeployError::new(format!("{region}: {call}: {said}"));
+    match code(error) {
+        Some("AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation") => {
+            refused.help("the runbook, deploy/README.md, lists the rights that deploying takes")
+        }
+        Some("ExpiredToken" | "ExpiredTokenException" | "InvalidClientTokenId" | "UnrecognizedClientException") => {
+            refused.help("sign in again: AWS does not take these credentials")
+        }
+        _ => refused,
+    }
+}
+
+/// The name that AWS has for an error.
+pub(crate) fn code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Option<&str> {
+    error.as_service_error().and_then(ProvideErrorMetadata::code)
+}
+
+/// What AWS says of it.
+pub(crate) fn message<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Option<&str> {
+    error.as_service_error().and_then(ProvideErrorMetadata::message)
+}
+
+/// What an error of the way to AWS comes from: each layer of the client has a line of its own.
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut texts = vec![error.to_string()];
+    let mut inner = error.source();
+    while let Some(error) = inner {
+        texts.push(error.to_string());
+        inner = error.source();
+    }
+    texts.dedup();
+    texts.join(": ")
+}

@@ -1,0 +1,47 @@
+use aws_config::SdkConfig;
+use aws_sdk_s3::config::Region;
+
+use crate::error::{DeployError, refused};
+
+/// AWS's interfaces in one region, by the credentials and the HTTP client of one configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Regional {
+    pub(crate) name: String,
+    pub(crate) dsql: aws_sdk_dsql::Client,
+    pub(crate) stacks: aws_sdk_cloudformation::Client,
+    pub(crate) functions: aws_sdk_lambda::Client,
+    pub(crate) objects: aws_sdk_s3::Client,
+    pub(crate) keys: aws_sdk_kms::Client,
+    pub(crate) events: aws_sdk_eventbridge::Client,
+    pub(crate) queues: aws_sdk_sqs::Client,
+    pub(crate) logs: aws_sdk_cloudwatchlogs::Client,
+    identity: aws_sdk_sts::Client,
+}
+
+impl Regional {
+    pub(crate) fn new(config: &SdkConfig, region: &str) -> Self {
+        let config = config.to_builder().region(Region::new(region.to_owned())).build();
+        // A host that is not AWS's own has no name for each bucket.
+        let objects =
+            aws_sdk_s3::config::Builder::from(&config).force_path_style(config.endpoint_url().is_some()).build();
+        Self {
+            name: region.to_owned(),
+            dsql: aws_sdk_dsql::Client::new(&config),
+            stacks: aws_sdk_cloudformation::Client::new(&config),
+            functions: aws_sdk_lambda::Client::new(&config),
+            objects: aws_sdk_s3::Client::from_conf(objects),
+            keys: aws_sdk_kms::Client::new(&config),
+            events: aws_sdk_eventbridge::Client::new(&config),
+            queues: aws_sdk_sqs::Client::new(&config),
+            logs: aws_sdk_cloudwatchlogs::Client::new(&config),
+            identity: aws_sdk_sts::Client::new(&config),
+        }
+    }
+
+    /// The account of the credentials.
+    pub(crate) async fn account(&self) -> Result<String, DeployError> {
+        let caller = self.identity.get_caller_identity().send().await;
+        let caller = caller.map_err(|error| refused(&self.name, "GetCallerIdentity", &error))?;
+        caller.account.ok_or_else(|| DeployError::new(format!("{}: AWS does not tell the account", self.name)))
+    }
+}

@@ -1,0 +1,89 @@
+use crate::deployment::Deployment;
+use crate::error::DeployError;
+use crate::regional::Regional;
+use crate::stack::{Stack, Standing};
+use crate::versions::{self, Versions};
+
+/// A region's stack, and what it serves.
+struct Serving<'a> {
+    region: &'a Regional,
+    stack: Stack<'a>,
+    standing: Standing,
+    versions: Versions,
+}
+
+impl Deployment {
+    /// Gives the canary all calls, in both regions. A region whose canary has them already, by
+    /// a turn that was interrupted, stays as it is.
+    ///
+    /// # Errors
+    /// Fails where there is no canary.
+    pub async fn promote(&self) -> Result<(), DeployError> {
+        let mut moved = false;
+        for serving in self.serving().await? {
+            if let Some(promoted) = serving.versions.promoted() {
+                self.shift(serving, &promoted).await?;
+                moved = true;
+            }
+        }
+        if moved { Ok(()) } else { Err(DeployError::new("there is no canary to promote")) }
+    }
+
+    /// Takes the canary's calls away or, where there is none, serves what was served before, in
+    /// both regions.
+    ///
+    /// # Errors
+    /// Fails where nothing was served before.
+    pub async fn rollback(&self) -> Result<(), DeployError> {
+        let [one, other] = self.serving().await?;
+        let has_canary = one.versions.canary.is_some() || other.versions.canary.is_some();
+        // Where the first has gone back already, by a turn that was interrupted, the other
+        // follows it.
+        let follows = !has_canary && self.serves_what_the_other_served(&one, &other).await?;
+        let mut moved = false;
+        for (serving, stays) in [(one, follows), (other, false)] {
+            if stays || (has_canary && serving.versions.canary.is_none()) {
+                continue;
+            }
+            if let Some(before) = serving.versions.rolled_back() {
+                self.shift(serving, &before).await?;
+                moved = true;
+            }
+        }
+        if moved { Ok(()) } else { Err(DeployError::new("no version was served before")) }
+    }
+
+    /// Whether the first region serves the zip that the other has served before and serves no
+    /// more. Versions have numbers of each region's own; the zip is the same.
+    async fn serves_what_the_other_served(&self, one: &Serving<'_>, other: &Serving<'_>) -> Result<bool, DeployError> {
+        let Some(previous) = &other.versions.previous else { return Ok(false) };
+        let digest = async |of: &Serving<'_>, version: &str| versions::digest(of.region, &self.names, version).await;
+        let served = digest(one, &one.versions.served).await?;
+        Ok(served.is_some()
+            && served != digest(other, &other.versions.served).await?
+            && served == digest(other, previous).await?)
+    }
+
+    async fn serving(&self) -> Result<[Serving<'_>; 2], DeployError> {
+        let [one, other] = &self.regions;
+        Ok([self.serving_in(one).await?, self.serving_in(other).await?])
+    }
+
+    async fn serving_in<'a>(&self, region: &'a Regional) -> Result<Serving<'a>, DeployError> {
+        let stack = Stack::of(region, self.names.stack(), self.patience);
+        let Some(standing) = stack.look().await? else {
+            return Err(DeployError::new(format!("{}: there is no stack {}", region.name, self.names.stack()))
+                .help("`tenet deploy` makes it"));
+        };
+        let versions = Versions::read(&standing);
+        Ok(Serving { region, stack, standing, versions })
+    }
+
+    async fn shift(&self, serving: Serving<'_>, to: &Versions) -> Result<(), DeployError> {
+        let mut parameters = serving.standing.parameters;
+        to.write(&mut parameters);
+        serving.stack.apply(&self.template, &parameters, &self.names.name, &*self.progress).await?;
+        self.say_versions(serving.region, to);
+        Ok(())
+    }
+}

@@ -1,0 +1,184 @@
+use aws_sdk_sqs::error::ProvideErrorMetadata;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::bucket::Bucket;
+use crate::config::{Seen, Smoke};
+use crate::deployment::Deployment;
+use crate::error::{DeployError, refused};
+use crate::function;
+use crate::names::LIVE;
+use crate::regional::Regional;
+use crate::stack::Stack;
+use crate::wait::{Looked, until};
+
+/// What every test's names begin with, so that a rule of the bus knows their events.
+pub(crate) const PREFIX: &str = "smoke-";
+
+/// Where the last outcome is kept, in the bucket of each region.
+const NOTE: &str = "smoke.json";
+
+/// What a smoke test has shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tested {
+    /// When, in seconds since 1970-01-01 00:00:00 UTC.
+    pub at: u64,
+    /// What went wrong, if anything did.
+    pub failure: Option<String>,
+    /// What was seen, a line each.
+    pub seen: Vec<String>,
+}
+
+impl Deployment {
+    /// Has both regions show that they serve: each is ready, what is written in one is answered
+    /// by the other, and its event arrives. The outcome is kept.
+    ///
+    /// # Errors
+    /// Says which region did what instead.
+    pub async fn smoke(&self) -> Result<Tested, DeployError> {
+        let mut seen = Vec::new();
+        let done = self.tested(&mut seen).await;
+        let at = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
+        let tested = Tested { at, failure: done.as_ref().err().map(ToString::to_string), seen };
+        let note = serde_json::to_string(&tested).unwrap_or_default();
+        for region in &self.regions {
+            Bucket::of(region, &self.names).write(NOTE, &note).await?;
+        }
+        done.map(|()| tested)
+    }
+
+    async fn tested(&self, seen: &mut Vec<String>) -> Result<(), DeployError> {
+        let mut tell = |region: &Regional, what: String| {
+            self.progress.say(Some(&region.name), &what);
+            seen.push(format!("{}: {what}", region.name));
+        };
+        for region in &self.regions {
+            let said = function::is_ready(region, &self.names, LIVE).await?;
+            if said.status != 200 {
+                return Err(DeployError::new(format!("{}: it is not ready: {}", region.name, said.body)));
+            }
+            tell(region, "ready".to_owned());
+        }
+        let Some(smoke) = &self.config.smoke else { return Ok(()) };
+        let [one, other] = &self.regions;
+        for (here, there) in [(one, other), (other, one)] {
+            let id = format!("{PREFIX}{:016x}", fastrand::u64(..));
+            let event = request(smoke, &id)?;
+            let written = function::call(here, &self.names, LIVE, &event).await?;
+            if written.status != 200 {
+                return Err(DeployError::new(format!(
+                    "{}: {} is answered {}: {}",
+                    here.name, smoke.operation, written.status, written.body
+                )));
+            }
+            tell(here, format!("{} is accepted as {id}", smoke.operation));
+            // The same key has the same answer, and the other region has it from its own endpoint.
+            let read = function::call(there, &self.names, LIVE, &event).await?;
+            if read != written {
+                return Err(DeployError::new(format!(
+                    "{} answers {id} otherwise than {}: {} {}, and not {} {}",
+                    there.name, here.name, read.status, read.body, written.status, written.body
+                ))
+                .help("the two endpoints are not one database"));
+            }
+            tell(there, format!("the answer to {id} is the same"));
+            if smoke.event.is_some() {
+                let places = if smoke.seen == Seen::Both { vec![here, there] } else { vec![here] };
+                for place in places {
+                    self.arrives(place, &id).await?;
+                    tell(place, format!("the event of {id} has arrived"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the event of a test at the bus of a region.
+    async fn arrives(&self, region: &Regional, id: &str) -> Result<(), DeployError> {
+        let standing = Stack::of(region, self.names.stack(), self.patience).look().await?.unwrap_or_default();
+        let Some(queue) = standing.outputs.get("SmokeQueueUrl") else {
+            return Err(DeployError::new(format!("{}: there is no queue for the events of tests", region.name))
+                .help("deploy with the same [smoke]"));
+        };
+        let late = |_: &str| {
+            DeployError::new(format!("{}: the event of {id} has not arrived", region.name))
+                .help("`tenet status` tells what waits in the outbox and in the dead letters")
+        };
+        until(self.patience.event, self.patience.pause, late, async || {
+            let received = region.queues.receive_message().queue_url(queue).max_number_of_messages(10);
+            let received = received.wait_time_seconds(2).send().await;
+            let received = match received {
+                Ok(received) => received,
+                Err(error) if error.code() == Some("OverLimit") => return Ok(Looked::NotYet(String::new())),
+                Err(error) => return Err(refused(&region.name, "ReceiveMessage", &error)),
+            };
+            let mut has_come = false;
+            for message in received.messages.unwrap_or_default() {
+                has_come |= message.body.is_some_and(|body| body.contains(id));
+                let delete = region.queues.delete_message().queue_url(queue);
+                let delete = delete.set_receipt_handle(message.receipt_handle).send().await;
+                delete.map_err(|error| refused(&region.name, "DeleteMessage", &error))?;
+            }
+            Ok(if has_come { Looked::Seen(()) } else { Looked::NotYet(String::new()) })
+        })
+        .await
+    }
+
+    /// What the last test has shown, as a region keeps it.
+    pub(crate) async fn last_tested(&self, region: &Regional) -> Result<Option<Tested>, DeployError> {
+        let note = Bucket::of(region, &self.names).read(NOTE).await?;
+        Ok(note.and_then(|note| serde_json::from_str(&note).ok()))
+    }
+}
+
+/// The event pattern of tests: what their queue is given.
+pub(crate) fn pattern(smoke: &Smoke) -> String {
+    let Some(member) = &smoke.event else { return String::new() };
+    serde_json::json!({"detail": {member.as_str(): [{"prefix": PREFIX}]}}).to_string()
+}
+
+/// A direct invocation with a name and a key that no other has.
+fn request(smoke: &Smoke, id: &str) -> Result<Value, DeployError> {
+    let payload = serde_json::to_value(&smoke.payload);
+    let payload = payload.map_err(|error| DeployError::new("smoke.payload is no JSON").because(error))?;
+    let mut event = Map::new();
+    event.insert("operation".to_owned(), smoke.operation.as_str().into());
+    event.insert("idempotency_key".to_owned(), id.into());
+    if let Value::Object(members) = named(payload, id) {
+        event.extend(members);
+    }
+    Ok(Value::Object(event))
+}
+
+/// With the name where `{id}` stands.
+fn named(value: Value, id: &str) -> Value {
+    match value {
+        Value::String(text) => Value::String(text.replace("{id}", id)),
+        Value::Array(values) => values.into_iter().map(|value| named(value, id)).collect(),
+        Value::Object(members) => members.into_iter().map(|(name, value)| (name, named(value, id))).collect(),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_has_a_name_and_a_key_of_its_own() {
+        let smoke = Smoke {
+            operation: "write".to_owned(),
+            payload: toml::from_str("transaction_id = \"{id}\"\namount = 1.5\nparts = [\"a {id}\", 2]").unwrap(),
+            event: Some("transaction_id".to_owned()),
+            seen: Seen::Both,
+        };
+        assert_eq!(
+            request(&smoke, "smoke-1").unwrap(),
+            serde_json::json!({
+                "operation": "write", "idempotency_key": "smoke-1",
+                "transaction_id": "smoke-1", "amount": 1.5, "parts": ["a smoke-1", 2],
+            })
+        );
+        assert_eq!(pattern(&smoke), r#"{"detail":{"transaction_id":[{"prefix":"smoke-"}]}}"#);
+    }
+}

@@ -1,0 +1,160 @@
+use aws_sdk_kms::types::{KeyMetadata, KeyState, Tag};
+
+use crate::error::{DeployError, code, refused};
+use crate::names::{Names, TAG};
+use crate::progress::Progress;
+use crate::regional::Regional;
+use crate::wait::{Looked, Patience, until};
+
+/// How long a key that is to be deleted can still be called back.
+const PENDING_DAYS: i32 = 30;
+
+/// The ARNs of the vault's key in both regions. It is one multi-Region key: what is sealed in
+/// one region is opened in the other. It is older than any stack and stays when they go, because
+/// rows that it has sealed do.
+pub(crate) async fn ensure(
+    regions: &[Regional; 2],
+    names: &Names,
+    patience: &Patience,
+    progress: &dyn Progress,
+) -> Result<[String; 2], DeployError> {
+    let [one, other] = regions;
+    let primary = match described(one, &names.vault_key()).await? {
+        Some(key) => key,
+        None => {
+            let key = match lost(one, names).await? {
+                Some(key) => key,
+                None => create(one, names, progress).await?,
+            };
+            name(one, &key, names).await?;
+            key
+        }
+    };
+    let rotation = one.keys.enable_key_rotation().key_id(&primary.key_id);
+    rotation.send().await.map_err(|error| refused(&one.name, "EnableKeyRotation", &error))?;
+    let replica = match described(other, &primary.key_id).await? {
+        Some(key) => key,
+        None => replicate(one, other, &primary, names, patience, progress).await?,
+    };
+    if described(other, &names.vault_key()).await?.is_none_or(|of| of.key_id != replica.key_id) {
+        name(other, &replica, names).await?;
+    }
+    Ok([arn(one, &primary)?, arn(other, &replica)?])
+}
+
+/// What the key is called by whoever looks at it, and by whoever finds it again without its
+/// alias.
+fn description(names: &Names) -> String {
+    format!("Sealed fields of {}", names.name)
+}
+
+fn arn(region: &Regional, key: &KeyMetadata) -> Result<String, DeployError> {
+    key.arn.clone().ok_or_else(|| DeployError::new(format!("{}: the key {} has no ARN", region.name, key.key_id)))
+}
+
+/// A key by its id or its alias.
+pub(crate) async fn described(region: &Regional, id: &str) -> Result<Option<KeyMetadata>, DeployError> {
+    match region.keys.describe_key().key_id(id).send().await {
+        Ok(described) => Ok(described.key_metadata),
+        Err(error) if code(&error) == Some("NotFoundException") => Ok(None),
+        Err(error) => Err(refused(&region.name, "DescribeKey", &error)),
+    }
+}
+
+/// A key that was made and not named, because whoever made it was interrupted.
+async fn lost(region: &Regional, names: &Names) -> Result<Option<KeyMetadata>, DeployError> {
+    let mut pages = region.keys.list_keys().into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| refused(&region.name, "ListKeys", &error))?;
+        for id in page.keys.unwrap_or_default().into_iter().filter_map(|key| key.key_id) {
+            let key = described(region, &id).await?;
+            let is_it = |key: &KeyMetadata| {
+                key.description.as_ref() == Some(&description(names))
+                    && key.multi_region == Some(true)
+                    && key.key_state == Some(KeyState::Enabled)
+            };
+            if key.as_ref().is_some_and(is_it) {
+                return Ok(key);
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn tag(names: &Names) -> Result<Tag, DeployError> {
+    let tag = Tag::builder().tag_key(TAG).tag_value(&names.name).build();
+    tag.map_err(|error| DeployError::new("a tag cannot be written").because(error))
+}
+
+async fn create(region: &Regional, names: &Names, progress: &dyn Progress) -> Result<KeyMetadata, DeployError> {
+    let request = region.keys.create_key().multi_region(true).description(description(names)).tags(tag(names)?);
+    let made = request.send().await.map_err(|error| refused(&region.name, "CreateKey", &error))?;
+    let made = made.key_metadata;
+    let made = made.ok_or_else(|| DeployError::new(format!("{}: CreateKey tells of no key", region.name)))?;
+    progress.say(Some(&region.name), &format!("the vault's key {} is there", made.key_id));
+    Ok(made)
+}
+
+async fn replicate(
+    from: &Regional,
+    to: &Regional,
+    primary: &KeyMetadata,
+    names: &Names,
+    patience: &Patience,
+    progress: &dyn Progress,
+) -> Result<KeyMetadata, DeployError> {
+    let request = from
+        .keys
+        .replicate_key()
+        .key_id(&primary.key_id)
+        .replica_region(&to.name)
+        .description(description(names))
+        .tags(tag(names)?);
+    match request.send().await {
+        Ok(_) => {}
+        Err(error) if code(&error) == Some("AlreadyExistsException") => {}
+        Err(error) => return Err(refused(&from.name, "ReplicateKey", &error)),
+    }
+    let late = |state: &str| DeployError::new(format!("{}: the replica {} is {state}", to.name, primary.key_id));
+    let replica = until(patience.cluster, patience.pause, late, async || {
+        Ok(match described(to, &primary.key_id).await? {
+            Some(key) if key.key_state == Some(KeyState::Enabled) => Looked::Seen(key),
+            Some(key) => Looked::NotYet(key.key_state.map_or(String::new(), |state| state.as_str().to_owned())),
+            None => Looked::NotYet("not there".to_owned()),
+        })
+    });
+    let replica = replica.await?;
+    progress.say(Some(&to.name), &format!("the vault's key {} is there too", replica.key_id));
+    Ok(replica)
+}
+
+async fn name(region: &Regional, key: &KeyMetadata, names: &Names) -> Result<(), DeployError> {
+    match region.keys.create_alias().alias_name(names.vault_key()).target_key_id(&key.key_id).send().await {
+        Ok(_) => Ok(()),
+        Err(error) if code(&error) == Some("AlreadyExistsException") => Err(DeployError::new(format!(
+            "{}: {} is the name of another key than {}",
+            region.name,
+            names.vault_key(),
+            key.key_id
+        ))),
+        Err(error) => Err(refused(&region.name, "CreateAlias", &error)),
+    }
+}
+
+/// Has the keys deleted after a month, replicas first. Gives what was there.
+pub(crate) async fn delete(regions: &[Regional; 2], names: &Names, progress: &dyn Progress) -> Result<(), DeployError> {
+    let [one, other] = regions;
+    for region in [other, one] {
+        let Some(key) = described(region, &names.vault_key()).await? else { continue };
+        if key.key_state != Some(KeyState::PendingDeletion) && key.key_state != Some(KeyState::PendingReplicaDeletion) {
+            let request = region.keys.schedule_key_deletion().key_id(&key.key_id).pending_window_in_days(PENDING_DAYS);
+            request.send().await.map_err(|error| refused(&region.name, "ScheduleKeyDeletion", &error))?;
+        }
+        let request = region.keys.delete_alias().alias_name(names.vault_key());
+        request.send().await.map_err(|error| refused(&region.name, "DeleteAlias", &error))?;
+        let text =
+            format!("the vault's key {} goes in {PENDING_DAYS} days; until then it can be called back", key.key_id);
+        progress.say(Some(&region.name), &text);
+    }
+    Ok(())
+}
