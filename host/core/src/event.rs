@@ -144,17 +144,18 @@ impl EventId {
 
 impl StagedEvent {
     /// The detail as it is published: the rule's object with the member `tenet`, which
-    /// holds the event's `id`, the `region` that committed it, and `bus`, the region
-    /// whose bus takes the entry. Forwarding between the two buses filters on `bus`.
+    /// holds the event's `id`, the `operation` that it comes of, the `region` that committed
+    /// it, and `bus`, the region whose bus takes the entry. Forwarding between the two buses filters on `bus`.
     pub fn detail_for(&self, bus: &str) -> String {
         let whole = self.event.detail.trim_end();
         let open = whole.strip_suffix('}').unwrap_or(whole);
         let comma = if open.trim_end().ends_with('{') { "" } else { "," };
         let text = |value: &str| serde_json::Value::from(value).to_string();
         format!(
-            "{open}{comma}\"{}\":{{\"id\":\"{}\",\"region\":{},\"bus\":{}}}}}",
+            "{open}{comma}\"{}\":{{\"id\":\"{}\",\"operation\":{},\"region\":{},\"bus\":{}}}}}",
             Event::MEMBER,
             self.id,
+            text(&self.operation),
             text(&self.region),
             text(bus),
         )

@@ -38,7 +38,7 @@ impl Cluster {
         let of_regions = got.multi_region_properties;
         let peers = of_regions.as_ref().and_then(|of| of.clusters.clone()).unwrap_or_default();
         Self {
-            endpoint: got.endpoint.unwrap_or_else(|| format!("{}.dsql.{region}.on.aws", got.identifier)),
+            endpoint: endpoint(&got.identifier, region),
             id: got.identifier,
             arn: got.arn,
             region: region.to_owned(),
@@ -66,6 +66,12 @@ impl Cluster {
     }
 }
 
+/// The name that a cluster is reached by
+/// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/SECTION_authentication-token.html>).
+fn endpoint(id: &str, region: &str) -> String {
+    format!("{id}.dsql.{region}.on.aws")
+}
+
 /// The deployment's cluster in a region, by its tag, unless it is being deleted.
 pub(crate) async fn find(region: &Regional, deployment: &str) -> Result<Option<Cluster>, DeployError> {
     let mut found = all(region, deployment).await?;
@@ -86,7 +92,8 @@ pub(crate) async fn all(region: &Regional, deployment: &str) -> Result<Vec<Clust
     let mut found = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| refused(&region.name, "ListClusters", &error))?;
-        for summary in page.clusters {
+        let here = format!("arn:aws:dsql:{}:", region.name);
+        for summary in page.clusters.into_iter().filter(|summary| summary.arn.starts_with(&here)) {
             let got = match region.dsql.get_cluster().identifier(&summary.identifier).send().await {
                 Ok(got) => got,
                 Err(error) if code(&error) == Some("ResourceNotFoundException") => continue,
@@ -162,7 +169,7 @@ async fn create(
     let made = request.send().await.map_err(|error| refused(&region.name, "CreateCluster", &error))?;
     progress.say(Some(&region.name), &format!("cluster {} is being created", made.identifier));
     Ok(Cluster {
-        endpoint: format!("{}.dsql.{}.on.aws", made.identifier, region.name),
+        endpoint: endpoint(&made.identifier, &region.name),
         id: made.identifier,
         arn: made.arn,
         region: region.name.clone(),

@@ -305,8 +305,7 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self, DeployError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| DeployError::new(format!("cannot read {}", path.display())).because(error))?;
-        let mut config =
-            Self::parse(&text).map_err(|error| DeployError::new(path.display().to_string()).because(error))?;
+        let mut config = Self::parse(&text).map_err(|error| error.at(&path.display().to_string()))?;
         let folder = path.parent().unwrap_or(Path::new("."));
         config.bundle = folder.join(&config.bundle);
         config.template = config.template.map(|template| folder.join(template));

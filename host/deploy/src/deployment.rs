@@ -196,9 +196,6 @@ impl Deployment {
             parameters.insert("CodeBucket".to_owned(), bucket.name().to_owned());
             parameters.insert("CodeKey".to_owned(), format!("bundles/{}.zip", package.sha256()));
             Versions::read(&standing).write(&mut parameters);
-            if kept("Version").is_empty() {
-                parameters.insert("Version".to_owned(), String::new());
-            }
             let changes = stack.plan(&self.template, &parameters).await?;
             if changes.is_empty() {
                 lines.push(format!("{}: stack {} stays as it is", region.name, self.names.stack()));
@@ -211,7 +208,7 @@ impl Deployment {
     pub(crate) fn say_versions(&self, region: &Regional, versions: &Versions) {
         let canary = versions.canary.as_ref();
         let canary = canary.map(|(version, percent)| format!(", and version {version} for {percent} of 100 calls"));
-        let text = format!("version {} is served{}", versions.served, canary.unwrap_or_default());
+        let text = format!("version {} is served{}", versions.served(), canary.unwrap_or_default());
         self.progress.say(Some(&region.name), &text);
     }
 
@@ -244,7 +241,7 @@ impl Deployment {
                 region: region.name.clone(),
                 endpoint: cluster.endpoint.clone(),
                 api: standing.outputs.get("ApiEndpoint").cloned().unwrap_or_default(),
-                version: versions.served,
+                version: versions.served().to_owned(),
                 canary: versions.canary,
             });
         }

@@ -31,6 +31,12 @@ impl DeployError {
         Self { source: Some(source.into()), ..self }
     }
 
+    /// Says where.
+    #[must_use]
+    pub(crate) fn at(self, place: &str) -> Self {
+        Self { what: format!("{place}: {}", self.what), ..self }
+    }
+
     /// What to do, where there is something.
     pub fn advice(&self) -> Option<&str> {
         self.help.as_deref()

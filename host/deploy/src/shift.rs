@@ -58,9 +58,9 @@ impl Deployment {
     async fn serves_what_the_other_served(&self, one: &Serving<'_>, other: &Serving<'_>) -> Result<bool, DeployError> {
         let Some(previous) = &other.versions.previous else { return Ok(false) };
         let digest = async |of: &Serving<'_>, version: &str| versions::digest(of.region, &self.names, version).await;
-        let served = digest(one, &one.versions.served).await?;
+        let served = digest(one, one.versions.served()).await?;
         Ok(served.is_some()
-            && served != digest(other, &other.versions.served).await?
+            && served != digest(other, other.versions.served()).await?
             && served == digest(other, previous).await?)
     }
 
@@ -71,7 +71,8 @@ impl Deployment {
 
     async fn serving_in<'a>(&self, region: &'a Regional) -> Result<Serving<'a>, DeployError> {
         let stack = Stack::of(region, self.names.stack(), self.patience);
-        let Some(standing) = stack.look().await? else {
+        // What an interrupted turn has begun is waited for.
+        let Some(standing) = stack.settled().await? else {
             return Err(DeployError::new(format!("{}: there is no stack {}", region.name, self.names.stack()))
                 .help("`tenet deploy` makes it"));
         };

@@ -69,7 +69,7 @@ impl<'a> Stack<'a> {
     }
 
     /// Waits until nothing is under way.
-    async fn settled(&self) -> Result<Option<Standing>, DeployError> {
+    pub(crate) async fn settled(&self) -> Result<Option<Standing>, DeployError> {
         let late = |state: &str| {
             DeployError::new(format!("{}: the stack {} is still {state}", self.region.name, self.name))
                 .help("run it again: it goes on where it is")

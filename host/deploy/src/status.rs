@@ -185,8 +185,8 @@ impl Deployment {
         let Some(standing) = stack.look().await? else { return Ok(()) };
         of.stack = Some(standing.status.clone());
         let versions = Versions::read(&standing);
-        let digest = versions::digest(region, &self.names, &versions.served).await?;
-        of.served = Some((versions.served, digest));
+        let digest = versions::digest(region, &self.names, versions.served()).await?;
+        of.served = Some((versions.served().to_owned(), digest));
         of.canary = versions.canary;
         if let Some(queue) = standing.outputs.get("DeadLettersUrl") {
             let name = aws_sdk_sqs::types::QueueAttributeName::ApproximateNumberOfMessages;

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_lambda::types::{LastUpdateStatus, State};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use crate::error::{DeployError, refused};
 use crate::names::Names;
@@ -12,8 +13,10 @@ use crate::wait::{Looked, Patience, until};
 /// nothing that CloudFormation does not know of moves the alias.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Versions {
-    /// What is served.
-    pub(crate) served: String,
+    /// The one that the stack has made, which is served until another is named.
+    first: Option<String>,
+    /// The one that is named.
+    named: Option<String>,
     /// What was served before.
     pub(crate) previous: Option<String>,
     /// What gets a part of the calls, of 100.
@@ -21,13 +24,13 @@ pub(crate) struct Versions {
 }
 
 impl Versions {
-    /// Those of a stack. One that was just created serves its first.
+    /// Those of a stack.
     pub(crate) fn read(standing: &Standing) -> Self {
         let parameter = |name: &str| standing.parameters.get(name).filter(|value| !value.is_empty()).cloned();
-        let first = standing.outputs.get("FirstVersion").cloned();
         let weight = parameter("CanaryWeight").and_then(|weight| weight.parse::<f64>().ok()).unwrap_or_default();
         Self {
-            served: parameter("Version").or(first).unwrap_or_default(),
+            first: standing.outputs.get("FirstVersion").cloned(),
+            named: parameter("Version"),
             previous: parameter("PreviousVersion"),
             canary: parameter("CanaryVersion").map(|version| (version, (weight * 100.0).round() as u8)),
         }
@@ -37,7 +40,7 @@ impl Versions {
     pub(crate) fn write(&self, parameters: &mut BTreeMap<String, String>) {
         let (canary, weight) = self.canary.clone().unwrap_or_default();
         for (name, value) in [
-            ("Version", self.served.clone()),
+            ("Version", self.named.clone().unwrap_or_default()),
             ("PreviousVersion", self.previous.clone().unwrap_or_default()),
             ("CanaryVersion", canary),
             ("CanaryWeight", format!("{}", f64::from(weight) / 100.0)),
@@ -46,14 +49,20 @@ impl Versions {
         }
     }
 
+    /// What is served.
+    pub(crate) fn served(&self) -> &str {
+        self.named.as_deref().or(self.first.as_deref()).unwrap_or_default()
+    }
+
     /// With a new version, for all calls or for some.
     pub(crate) fn with(&self, new: &str, percent: Option<u8>) -> Self {
         match percent {
-            _ if new == self.served => Self { canary: None, ..self.clone() },
+            _ if new == self.served() => Self { canary: None, ..self.clone() },
             Some(percent) => Self { canary: Some((new.to_owned(), percent)), ..self.clone() },
             None => Self {
-                served: new.to_owned(),
-                previous: Some(self.served.clone()).filter(|of| !of.is_empty()),
+                first: self.first.clone(),
+                named: Some(new.to_owned()),
+                previous: Some(self.served().to_owned()).filter(|of| !of.is_empty()),
                 canary: None,
             },
         }
@@ -93,7 +102,9 @@ pub(crate) async fn publish(
 pub(crate) async fn digest(region: &Regional, names: &Names, version: &str) -> Result<Option<String>, DeployError> {
     let got = region.functions.get_function_configuration().function_name(names.stack()).qualifier(version);
     let got = got.send().await.map_err(|error| refused(&region.name, "GetFunctionConfiguration", &error))?;
-    Ok(got.description.filter(|of| of.len() == 64))
+    // Lambda tells it in another alphabet than everybody else.
+    let digest = got.code_sha256.and_then(|digest| BASE64_STANDARD.decode(digest).ok());
+    Ok(digest.map(|digest| digest.iter().map(|byte| format!("{byte:02x}")).collect()))
 }
 
 /// Waits until a version has its code and its settings, and may be called.
@@ -123,9 +134,10 @@ async fn settled(
 mod tests {
     use super::*;
 
-    fn versions(served: &str, previous: Option<&str>, canary: Option<(&str, u8)>) -> Versions {
+    fn versions(named: &str, previous: Option<&str>, canary: Option<(&str, u8)>) -> Versions {
         Versions {
-            served: served.to_owned(),
+            first: Some("1".to_owned()),
+            named: Some(named.to_owned()).filter(|named| !named.is_empty()),
             previous: previous.map(str::to_owned),
             canary: canary.map(|(version, percent)| (version.to_owned(), percent)),
         }
@@ -135,9 +147,9 @@ mod tests {
     fn the_stack_keeps_them_and_a_new_one_serves_its_first() {
         let mut standing = Standing::default();
         standing.outputs.insert("FirstVersion".to_owned(), "1".to_owned());
-        assert_eq!(Versions::read(&standing), versions("1", None, None));
-        for of in [versions("1", None, None), versions("3", Some("2"), None), versions("3", Some("2"), Some(("4", 7)))]
-        {
+        let new = Versions::read(&standing);
+        assert_eq!((new.served(), &new), ("1", &versions("", None, None)));
+        for of in [new, versions("3", Some("2"), None), versions("3", Some("2"), Some(("4", 7)))] {
             of.write(&mut standing.parameters);
             assert_eq!(Versions::read(&standing), of);
         }
@@ -145,7 +157,9 @@ mod tests {
 
     #[test]
     fn a_new_one_takes_over_or_gets_its_part_and_what_was_served_is_gone_back_to() {
-        let one = versions("1", None, None);
+        let one = versions("", None, None);
+        // What is served already is not named: nothing changes.
+        assert_eq!(one.with("1", None), one);
         let two = one.with("2", None);
         assert_eq!(two, versions("2", Some("1"), None));
         // Said once more, nothing changes: what was served before is not forgotten.

@@ -29,6 +29,7 @@ mod pipeline;
 mod policy;
 mod readme;
 mod recorded;
+mod rehearsal;
 mod rules;
 mod schema;
 mod shipped;

@@ -81,6 +81,11 @@ impl Function {
 }
 
 impl HttpApi {
+    /// The one with this id.
+    pub(crate) fn at(region: &'static str, id: &str) -> Self {
+        Self { region, id: id.to_owned() }
+    }
+
     /// Sends one request.
     pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let path = format!("/_aws/execute-api/{}/$default{path}", self.id);

@@ -8,6 +8,7 @@ pub(crate) mod host;
 pub(crate) mod http;
 pub(crate) mod ministack;
 pub(crate) mod raw;
+pub(crate) mod rehearsal;
 pub(crate) mod serve;
 pub(crate) mod tenet;
 

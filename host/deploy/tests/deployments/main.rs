@@ -1,0 +1,311 @@
+//! Deployments on AWS's words: what no stand-in models, and a deployer that dies anywhere.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test ends where it panics"
+)]
+
+mod aws;
+
+use std::error::Error;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tenet_deploy::{
+    Cluster, Config, Database, DeployError, Deployed, Deployment, Doomed, Outbox, Package, Patience, Prepared, Progress,
+};
+
+use crate::aws::Aws;
+
+const EAST: &str = "us-east-1";
+const WEST: &str = "us-west-2";
+
+const CONFIG: &str = "version = 1\nname = \"shop\"\nregions = [\"us-east-1\", \"us-west-2\"]\n[workflows]\n";
+
+/// A database that is ready as soon as it is asked.
+struct Ready;
+
+impl Database for Ready {
+    fn prepare<'a>(
+        &'a self,
+        _: &'a Cluster,
+        role: &'a str,
+        principals: &'a [String],
+    ) -> BoxFuture<'a, Result<Prepared, Box<dyn Error + Send + Sync>>> {
+        assert_eq!(role, "tenet_app");
+        assert_eq!(principals[1], "arn:aws:iam::123456789012:role/shop-us-west-2-function");
+        Box::pin(async { Ok(Prepared { identity: "id".to_owned(), changes: Vec::new() }) })
+    }
+
+    fn outbox<'a>(&'a self, _: &'a Cluster) -> BoxFuture<'a, Result<Outbox, Box<dyn Error + Send + Sync>>> {
+        Box::pin(async { Ok(Outbox::default()) })
+    }
+}
+
+/// Remembers what was told.
+#[derive(Default)]
+struct Told(Mutex<Vec<String>>);
+
+impl Progress for Told {
+    fn say(&self, region: Option<&str>, what: &str) {
+        self.0.lock().unwrap().push(format!("{}: {what}", region.unwrap_or_default()));
+    }
+}
+
+fn package(zip: &str) -> Package {
+    Package {
+        zip: zip.as_bytes().to_vec(),
+        connections: 8,
+        takes_events: false,
+        has_vault: true,
+        metrics: "Tenet".to_owned(),
+    }
+}
+
+fn patience() -> Patience {
+    let most = Duration::from_secs(20);
+    Patience { cluster: most, stack: most, event: most, pause: Duration::from_millis(1) }
+}
+
+async fn open(aws: &Aws) -> Result<Deployment, DeployError> {
+    let config = Config::parse(CONFIG).unwrap();
+    Deployment::open(config, &aws.config(), Arc::new(Ready), Arc::new(Told::default()), patience()).await
+}
+
+async fn deploy(aws: &Aws, zip: &str, canary: Option<u8>) -> Result<Deployed, DeployError> {
+    open(aws).await?.deploy(&package(zip), canary).await
+}
+
+/// Does something, and gives how many calls that took.
+async fn counted<T>(aws: &Aws, doing: impl Future<Output = T>) -> (T, usize) {
+    let before = aws.state(|state| state.calls.len());
+    let done = doing.await;
+    (done, aws.state(|state| state.calls.len()) - before)
+}
+
+#[tokio::test]
+async fn the_clusters_come_from_pending_setup_to_active_as_peers_with_a_witness() {
+    let aws = Aws::default();
+    let deployed = deploy(&aws, "one", None).await.unwrap();
+    assert!(deployed.has_changed);
+    assert_eq!(deployed.regions.each_ref().map(|served| served.version.as_str()), ["1", "1"]);
+
+    let regions = aws.regions();
+    for (region, other) in [(EAST, WEST), (WEST, EAST)] {
+        let clusters = &regions[region].clusters;
+        let (id, cluster) = clusters.first_key_value().unwrap();
+        assert_eq!((clusters.len(), cluster.status.as_str(), cluster.witness.as_str()), (1, "ACTIVE", "us-east-2"));
+        assert!(cluster.is_protected && cluster.tags["tenet:deployment"] == "shop", "{cluster:?}");
+        let peer = regions[other].clusters.keys().next().unwrap();
+        assert_eq!(cluster.peers, [format!("arn:aws:dsql:{other}:123456789012:cluster/{peer}")]);
+        let parameters = &regions[region].stacks["shop"].parameters;
+        assert_eq!(parameters["Endpoint"], format!("{id}.dsql.{region}.on.aws"));
+        assert_eq!(parameters["PeerEndpoint"], format!("{peer}.dsql.{other}.on.aws"));
+        assert_eq!(parameters["DatabaseIdentity"], "id");
+        // One key in two regions.
+        assert_eq!(parameters["VaultKeyArn"], format!("arn:aws:kms:{region}:123456789012:key/mrk-1"));
+        let bucket = &regions[region].buckets[&format!("shop-123456789012-{region}-bundles")];
+        assert!(bucket.is_closed && bucket.has_policy, "{bucket:?}");
+        assert_eq!(parameters["CodeKey"], *bucket.objects.keys().next().unwrap());
+    }
+}
+
+#[tokio::test]
+async fn deployed_again_without_a_change_nothing_is_changed() {
+    let aws = Aws::default();
+    deploy(&aws, "one", None).await.unwrap();
+    deploy(&aws, "one", None).await.unwrap();
+    let before = aws.regions();
+    let calls = aws.state(|state| std::mem::take(&mut state.calls));
+    let deployed = deploy(&aws, "one", None).await.unwrap();
+    assert!(!deployed.has_changed);
+    assert_eq!(aws.regions(), before);
+    // It has looked, asked for updates that there are none of, and published what is published.
+    let of_cluster = |call: &&String| call.contains("dsql POST") || call.contains("s3 PUT");
+    assert_eq!(aws.state(|state| state.calls.iter().filter(of_cluster).count()), 0, "{calls:?}");
+}
+
+#[tokio::test]
+async fn a_new_zip_is_a_new_version_that_gets_its_part_is_promoted_and_gone_back_from() {
+    let aws = Aws::default();
+    deploy(&aws, "one", None).await.unwrap();
+    let served = async || {
+        let parameters = aws.regions()[WEST].stacks["shop"].parameters.clone();
+        ["Version", "PreviousVersion", "CanaryVersion", "CanaryWeight"].map(|name| parameters[name].clone())
+    };
+    let canary = deploy(&aws, "two", Some(10)).await.unwrap();
+    assert_eq!(canary.regions[1].canary, Some(("2".to_owned(), 10)));
+    assert_eq!(served().await, ["", "", "2", "0.1"]);
+    // More of it, and the same: there is one canary.
+    deploy(&aws, "two", Some(25)).await.unwrap();
+    assert_eq!(served().await, ["", "", "2", "0.25"]);
+    let deployment = open(&aws).await.unwrap();
+    deployment.promote().await.unwrap();
+    assert_eq!(served().await, ["2", "1", "", "0"]);
+    assert!(deployment.promote().await.unwrap_err().to_string().contains("no canary"));
+    deployment.rollback().await.unwrap();
+    assert_eq!(served().await, ["1", "2", "", "0"]);
+    deploy(&aws, "three", Some(5)).await.unwrap();
+    assert_eq!(served().await, ["1", "2", "3", "0.05"]);
+    deployment.rollback().await.unwrap();
+    assert_eq!(served().await, ["1", "2", "", "0"]);
+    deploy(&aws, "three", None).await.unwrap();
+    assert_eq!(served().await, ["3", "1", "", "0"]);
+}
+
+#[tokio::test]
+async fn a_cluster_that_has_failed_is_told_and_so_is_a_stack_with_its_first_reason() {
+    let aws = Aws::default();
+    aws.state(|state| state.ends_as = Some("FAILED"));
+    let error = deploy(&aws, "one", None).await.unwrap_err();
+    assert!(error.to_string().contains("has FAILED"), "{error}");
+    assert!(error.advice().unwrap().contains("tenet destroy --clusters"), "{error:?}");
+
+    let aws = Aws::default();
+    deploy(&aws, "one", None).await.unwrap();
+    aws.state(|state| {
+        state.regions.get_mut(WEST).unwrap().stacks.get_mut("shop").unwrap().status =
+            "UPDATE_ROLLBACK_IN_PROGRESS".into()
+    });
+    // It waits for the end of what somebody else does, and then does its own.
+    assert!(deploy(&aws, "two", None).await.unwrap().has_changed);
+    aws.state(|state| {
+        state.regions.get_mut(WEST).unwrap().stacks.get_mut("shop").unwrap().status = "ROLLBACK_COMPLETE".into()
+    });
+    // One that was never created whole goes first.
+    assert!(deploy(&aws, "two", None).await.unwrap().has_changed);
+}
+
+#[tokio::test]
+async fn who_is_throttled_or_comes_too_early_asks_again() {
+    let aws = Aws::default();
+    aws.state(|state| {
+        state.refusals = vec![
+            ("POST /cluster", "ThrottlingException"),
+            ("POST /cluster/", "ConflictException"),
+            ("CreateStack", "Throttling"),
+            ("DescribeStacks", "Throttling"),
+        ];
+    });
+    deploy(&aws, "one", None).await.unwrap();
+    assert_eq!(aws.state(|state| state.refusals.len()), 0);
+    assert!(aws.regions().values().all(|region| region.clusters.len() == 1));
+}
+
+#[tokio::test]
+async fn another_account_another_witness_and_a_stranger_for_a_peer_are_refused() {
+    let aws = Aws::default();
+    let other = Config::parse(&CONFIG.replace("version = 1", "version = 1\naccount = \"1\"")).unwrap();
+    let error = Deployment::open(other, &aws.config(), Arc::new(Ready), Arc::new(Told::default()), patience()).await;
+    assert!(error.err().unwrap().to_string().contains("123456789012, and 1 is meant"));
+
+    deploy(&aws, "one", None).await.unwrap();
+    let change = |of: fn(&mut aws::Cluster)| {
+        aws.state(|state| state.regions.get_mut(EAST).unwrap().clusters.values_mut().for_each(of));
+    };
+    change(|cluster| cluster.peers = vec!["arn:aws:dsql:us-east-2:123456789012:cluster/x".to_owned()]);
+    let error = deploy(&aws, "one", None).await.unwrap_err();
+    assert!(error.to_string().contains("is peered with arn:aws:dsql:us-east-2"), "{error}");
+    change(|cluster| cluster.witness = "eu-west-1".to_owned());
+    let error = deploy(&aws, "one", None).await.unwrap_err();
+    assert!(error.to_string().contains("has the witness eu-west-1"), "{error}");
+}
+
+/// Has the deployer die after each of its calls, runs it again, and wants what an uninterrupted
+/// run leaves.
+async fn survives<A, B>(prepare: impl AsyncFn(&Aws) -> A, doing: impl AsyncFn(&Aws) -> Result<B, DeployError>) {
+    let whole = Aws::default();
+    prepare(&whole).await;
+    let (done, calls) = counted(&whole, doing(&whole)).await;
+    done.unwrap();
+    assert!(calls > 5, "{calls}");
+    for at in 1..=calls {
+        let aws = Aws::default();
+        prepare(&aws).await;
+        aws.state(|state| state.dies_at = Some(state.calls.len() + at));
+        tokio::select! {
+            _ = doing(&aws) => panic!("it did not die at {at} of {calls}"),
+            () = aws.died() => {}
+        }
+        aws.state(|state| state.dies_at = None);
+        match doing(&aws).await {
+            Ok(_) => {}
+            // What died with its last call is over.
+            Err(error) if error.to_string().contains("there is no canary") => {}
+            Err(error) => panic!("after it died at {at} of {calls}: {error}"),
+        }
+        let last = || aws.state(|state| state.calls[..].last().cloned());
+        assert_eq!(aws.regions(), whole.regions(), "after it died at {at} of {calls}: {:?}", last());
+    }
+}
+
+#[tokio::test]
+async fn a_deploy_that_dies_after_any_call_ends_as_one_that_does_not() {
+    survives(async |_| (), async |aws| deploy(aws, "one", None).await).await;
+}
+
+#[tokio::test]
+async fn so_does_one_of_a_new_version() {
+    survives(async |aws| deploy(aws, "one", None).await.unwrap(), async |aws| deploy(aws, "two", Some(10)).await).await;
+}
+
+#[tokio::test]
+async fn so_does_a_promotion() {
+    let prepare = async |aws: &Aws| {
+        deploy(aws, "one", None).await.unwrap();
+        deploy(aws, "two", Some(10)).await.unwrap();
+    };
+    survives(prepare, async |aws| open(aws).await?.promote().await).await;
+}
+
+#[tokio::test]
+async fn so_does_everything_that_is_destroyed() {
+    let doomed = Doomed { clusters: true, lift_protection: Some("shop".to_owned()) };
+    let prepare = async |aws: &Aws| deploy(aws, "one", None).await.unwrap();
+    survives(prepare, async |aws| open(aws).await?.destroy(&doomed).await).await;
+}
+
+#[tokio::test]
+async fn what_is_destroyed_leaves_what_it_says_and_data_only_goes_when_it_is_named() {
+    let aws = Aws::default();
+    deploy(&aws, "one", None).await.unwrap();
+    let deployment = open(&aws).await.unwrap();
+    for lift_protection in [None, Some("another".to_owned())] {
+        let before = aws.regions();
+        let error = deployment.destroy(&Doomed { clusters: true, lift_protection }).await.unwrap_err();
+        assert!(error.to_string().starts_with("protected from deletion"), "{error}");
+        assert!(error.advice().unwrap().contains("--lift-protection shop"));
+        assert_eq!(aws.regions(), before);
+    }
+    let left = deployment.destroy(&Doomed::default()).await.unwrap();
+    assert_eq!(left.len(), 4, "{left:?}");
+    assert!(left[0].contains("cluster") && left[2].contains("vault's key"), "{left:?}");
+    let regions = aws.regions();
+    assert!(
+        regions
+            .values()
+            .all(|region| region.stacks.is_empty() && region.buckets.is_empty() && region.clusters.len() == 1)
+    );
+    // The same database, should it be deployed again.
+    deploy(&aws, "one", None).await.unwrap();
+    let again = aws.regions();
+    assert_eq!(again[EAST].clusters.keys().collect::<Vec<_>>(), regions[EAST].clusters.keys().collect::<Vec<_>>());
+    assert_eq!(again[EAST].keys, regions[EAST].keys);
+
+    let doomed = Doomed { clusters: true, lift_protection: Some("shop".to_owned()) };
+    assert_eq!(deployment.destroy(&doomed).await.unwrap(), [""; 0]);
+    for region in aws.regions().values() {
+        assert!(
+            region.clusters.is_empty()
+                && region.stacks.is_empty()
+                && region.buckets.is_empty()
+                && region.aliases.is_empty()
+        );
+        assert!(region.keys.values().all(|key| key.state == "PendingDeletion"), "{region:?}");
+    }
+}

@@ -1,0 +1,167 @@
+//! Two regions, deployed, watched and taken down, on stand-ins: the deployer as one types it, its
+//! templates, the function as it is packed. What no stand-in does is in `deploy/README.md`.
+
+use serde_json::{Value, json};
+
+use crate::support::http::Answer;
+use crate::support::ministack::HttpApi;
+use crate::support::rehearsal::{EAST, Rehearsal, WEST};
+
+/// The HTTP APIs of both regions, as `tenet deploy` has told them.
+fn apis(told: &str) -> [HttpApi; 2] {
+    let ids: Vec<_> = told
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("api ")?.trim().strip_prefix("http://")?.split('.').next())
+        .collect();
+    assert_eq!(ids.len(), 2, "{told}");
+    [HttpApi::at(EAST, ids[0]), HttpApi::at(WEST, ids[1])]
+}
+
+async fn write(api: &HttpApi, key: &str) -> Answer {
+    let body = format!(r#"{{"transaction_id":"{key}","amount":1.00}}"#);
+    api.send("POST", "/operations/write", &[("idempotency-key", key)], &body).await
+}
+
+/// What a region's status says under a name.
+fn each<'a>(status: &'a [Value], name: &str) -> Vec<&'a Value> {
+    status.iter().map(|region| &region[name]).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_from_nothing_to_nothing() {
+    let rehearsal = Rehearsal::new().await;
+
+    // Nothing is changed by a look.
+    let plan = rehearsal.tenet(&["deploy", "--plan"]);
+    assert_eq!(plan.code, 2, "{plan:?}");
+    assert!(plan.stdout.contains("us-west-2: + a cluster of Aurora DSQL, peered, with the witness us-east-2"));
+    assert_eq!(each(&rehearsal.status(), "cluster"), [&Value::Null, &Value::Null]);
+
+    let deployed = rehearsal.succeed(&["deploy"]);
+    let [east, west] = apis(&deployed.stdout);
+    let status = rehearsal.status();
+    assert_eq!(each(&status, "well"), [&json!(true), &json!(true)], "{status:#?}");
+    for (region, other) in [(0, 1), (1, 0)] {
+        assert_eq!(status[region]["cluster"]["status"], "ACTIVE");
+        assert_eq!(status[region]["cluster"]["peer"], status[other]["cluster"]["id"]);
+        assert_eq!(status[region]["outbox"], json!({"waiting": 0, "parked": 0, "oldest_s": 0}));
+        assert_eq!(status[region]["smoke"]["failure"], Value::Null);
+    }
+    assert_eq!(status[0]["sha256"], status[1]["sha256"]);
+    // Nobody signs in as the function's role but the two regions' functions.
+    let roles = [EAST, WEST].map(|region| {
+        (rehearsal.role(), format!("arn:aws:iam::000000000000:role/{}-{region}-function", rehearsal.name))
+    });
+    assert_eq!(rehearsal.roles.granted(), roles);
+
+    // Through the HTTP API of either region it is one database.
+    let written = write(&east, "k-1").await;
+    assert_eq!((written.status, written.header("idempotent-replayed")), (200, Some("false")), "{written:?}");
+    let replayed = write(&west, "k-1").await;
+    assert_eq!((replayed.status, replayed.header("idempotent-replayed")), (200, Some("true")), "{replayed:?}");
+    assert_eq!(replayed.json(), written.json());
+    for api in [&east, &west] {
+        assert_eq!(api.send("GET", "/health", &[], "").await.json()["status"], "ready");
+        assert_eq!(api.send("GET", "/live", &[], "").await.status, 200);
+    }
+    assert_eq!(rehearsal.database.count("select count(*) from transactions where id = 'k-1'").await, 1);
+
+    // Large transfers of a region go to its queue.
+    for (account, balance) in [("ann", "50000.00"), ("bob", "0.00")] {
+        let body = format!(r#"{{"account":"{account}","opening_balance":{balance},"daily_ceiling":50000.00}}"#);
+        let opened = west.send("POST", "/operations/open-account", &[], &body).await;
+        assert_eq!(opened.status, 200, "{opened:?}");
+    }
+    for (id, amount) in [("small", "9999.99"), ("large", "10000.00")] {
+        let body = format!(r#"{{"transfer_id":"{id}","from":"ann","to":"bob","amount":{amount}}}"#);
+        let moved = west.send("POST", "/operations/transfer", &[], &body).await;
+        assert_eq!(moved.status, 200, "{moved:?}");
+    }
+    let routed = rehearsal.routed(WEST).await;
+    assert!(routed.contains("large") && routed.contains(r#""operation": "transfer""#), "{routed}");
+
+    // Again without a change.
+    let again = rehearsal.succeed(&["deploy"]);
+    assert!(again.stdout.contains("nothing was changed"), "{}\n{}", again.stdout, again.stderr);
+    let plan = rehearsal.tenet(&["deploy", "--plan"]);
+    assert_eq!(plan.code, 0, "{plan:?}");
+
+    // A new version gets its part, is promoted, and gone back from.
+    let old = status[0]["sha256"].clone();
+    rehearsal.change_the_function();
+    rehearsal.succeed(&["deploy", "--canary", "10%"]);
+    let status = rehearsal.status();
+    assert_eq!(each(&status, "canary"), [&json!({"version": "2", "percent": 10}); 2], "{status:#?}");
+    assert_eq!(each(&status, "sha256"), [&old, &old]);
+    assert_eq!(write(&east, "k-2").await.status, 200);
+    rehearsal.succeed(&["promote"]);
+    let status = rehearsal.status();
+    assert_eq!(each(&status, "version"), [&json!("2"), &json!("2")]);
+    assert!(status[0]["sha256"] != old && status[0]["sha256"] == status[1]["sha256"], "{status:#?}");
+    assert_eq!(write(&west, "k-3").await.status, 200);
+    rehearsal.succeed(&["rollback"]);
+    assert_eq!(each(&rehearsal.status(), "sha256"), [&old, &old]);
+    let none = rehearsal.tenet(&["promote"]);
+    assert!(none.code != 0 && none.stderr.contains("there is no canary"), "{none:?}");
+
+    // What a function has said of a request.
+    let logs = rehearsal.succeed(&["logs", "--request", "record-transaction"]);
+    assert!(logs.stdout.lines().any(|line| line.contains(EAST) && line.contains("request over")), "{logs:?}");
+
+    // One region's endpoint goes away: the other serves for it, the breaker says so, it heals.
+    rehearsal.east.go_down();
+    for number in 0..6 {
+        let answer = write(&east, &format!("away-{number}")).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    let status = rehearsal.status();
+    assert!(status[0]["unknown"][0].as_str().is_some_and(|why| why.contains("outbox")), "{status:#?}");
+    assert_eq!((&status[0]["well"], &status[1]["well"]), (&json!(false), &json!(true)));
+    let logs = rehearsal.succeed(&["logs", "--request", "BreakerOpened"]);
+    assert!(logs.stdout.contains(EAST), "{logs:?}");
+    rehearsal.succeed(&["smoke"]);
+    rehearsal.east.come_up();
+    rehearsal.east.reset();
+    let mut number = 0;
+    while rehearsal.east.statements() == 0 {
+        // It is tried again when its pause is over, by one request.
+        assert_eq!(write(&east, &format!("back-{number}")).await.status, 200);
+        number += 1;
+    }
+    assert_eq!(each(&rehearsal.status(), "well"), [&json!(true), &json!(true)]);
+
+    // Data goes only by name, and nothing is left but what is listed.
+    let refused = rehearsal.tenet(&["destroy", "--clusters"]);
+    assert!(refused.code != 0 && refused.stderr.contains("protected from deletion"), "{refused:?}");
+    let destroyed = rehearsal.succeed(&["destroy"]);
+    assert_eq!(destroyed.stdout.matches("cluster").count(), 2, "{destroyed:?}");
+    let status = rehearsal.status();
+    assert_eq!(each(&status, "stack"), [&Value::Null, &Value::Null]);
+    assert_eq!(status[0]["cluster"]["status"], "ACTIVE");
+    let destroyed = rehearsal.succeed(&["destroy", "--clusters", "--lift-protection", &rehearsal.name]);
+    assert!(destroyed.stdout.contains("nothing is left"), "{destroyed:?}");
+    let status = rehearsal.status();
+    assert_eq!(each(&status, "cluster"), [&Value::Null, &Value::Null], "{status:#?}");
+    assert_eq!(rehearsal.left_at_ministack().await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_deployed_is_refused_before_anything_is_made() {
+    let rehearsal = Rehearsal::new().await;
+    for (from, to, why, help) in [
+        ("witness = \"us-east-2\"", "witness = \"eu-west-1\"", "eu-west-1 is of the region set Europe", "us-east-2"),
+        (
+            "operation = \"write\"",
+            "operation = \"read\"",
+            "smoke.operation is \"read\", which only reads",
+            "takes a key",
+        ),
+        ("reserved_concurrency = 50", "reserved_concurrency = 5000", "a cluster takes 10000", "593 at most"),
+    ] {
+        rehearsal.configure(|config| config.replace(from, to));
+        let refused = rehearsal.tenet(&["deploy"]);
+        assert!(refused.code != 0 && refused.stderr.contains(why) && refused.stderr.contains(help), "{refused:?}");
+    }
+    rehearsal.configure(str::to_owned);
+    assert_eq!(each(&rehearsal.status(), "cluster"), [&Value::Null, &Value::Null]);
+}
