@@ -35,6 +35,7 @@ mod survey;
 mod template;
 mod testing;
 mod upgrade;
+mod vault;
 mod vendored;
 mod waiting;
 mod watching;

@@ -241,6 +241,10 @@ impl Policy for Anything {
     fn event(&self, _: &str, event: &Event) -> Result<(), EventError> {
         if event.source == "forbidden" { Err(EventError::not_granted(event)) } else { Ok(()) }
     }
+
+    fn vault(&self, _: &str, verb: VaultVerb, field: &VaultField) -> Result<(), VaultError> {
+        if field.table == "forbidden" { Err(VaultError::not_granted(verb, field)) } else { Ok(()) }
+    }
 }
 
 struct Host {
