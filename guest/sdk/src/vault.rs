@@ -28,7 +28,7 @@ pub struct Field {
 }
 
 /// Where one value belongs: a column of one row. What was sealed for one place opens as no other's.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Place(host::Field);
 
 impl Field {

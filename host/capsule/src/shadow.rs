@@ -249,7 +249,7 @@ impl Calls {
     }
 
     async fn ask_vault(&self, call: VaultCall) -> Result<Vaulted, Stop> {
-        if let Err(error) = self.policy.vault(&self.rule, call.verb, &call.field).and_then(|()| call.check()) {
+        if let Err(error) = call.check().and_then(|()| self.policy.vault(&self.rule, call.verb, &call.field)) {
             return Ok(Err(error));
         }
         let asked = wire::VaultCall::from(&call);

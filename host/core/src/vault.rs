@@ -94,6 +94,9 @@ impl VaultCall {
     /// The longest key of a row.
     pub const MAX_ROW_KEY: usize = 1024;
 
+    /// The longest name of a table, with its schema, or of a column.
+    const MAX_NAME: usize = 127;
+
     /// Refuses what no vault takes.
     pub fn check(&self) -> Result<(), VaultError> {
         let unusable = |message: String| Err(VaultError { refusal: VaultRefusal::Unusable, message });
@@ -107,6 +110,9 @@ impl VaultCall {
                 self.bytes.len(),
                 self.verb
             ));
+        }
+        if self.field.table.len() > Self::MAX_NAME || self.field.column.len() > Self::MAX_NAME {
+            return unusable("a name of a table or of a column is longer than any".to_owned());
         }
         let key = self.field.row_key.len();
         if key == 0 || key > Self::MAX_ROW_KEY {

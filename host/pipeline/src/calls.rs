@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tenet_core::{
     Attempt, BoxFuture, CallerId, Event, EventError, EventId, Fault, HostCalls, IdempotencyKey, Limit, LimitExceeded,
     Limits, LogLevel, Occasion, Outcome, Policy, Ran, Randomness, ReadCap, Request, RuleReceipt, SqlError, SqlState,
-    StagedEvent, Statement, Stop, StoredAnswer, Trace, Vault, VaultCall, VaultVerb, Vaulted,
+    StagedEvent, Statement, Stop, StoredAnswer, Trace, Vault, VaultCall, VaultRefusal, VaultVerb, Vaulted,
 };
 use tracing::Span;
 
@@ -258,7 +258,7 @@ impl Calls {
             VaultVerb::Open => [0; 32],
         };
         let (rule, field) = (&self.rule, &call.field);
-        let told = match self.policy.vault(rule, call.verb, field).and_then(|()| call.check()) {
+        let told = match call.check().and_then(|()| self.policy.vault(rule, call.verb, field)) {
             Ok(()) => {
                 let occasion = Occasion { operation: &self.operation, now: self.now, salt, deadline: self.deadline };
                 self.vault.ask(&call, occasion).await.map_err(|fault| self.stop(Stopped::Fault(fault)))?
@@ -266,7 +266,9 @@ impl Calls {
             Err(error) => Err(error),
         };
         if let Err(error) = &told {
-            tracing::warn!(rule, %field, verb = call.verb.name(), code = error.refusal.code(), "the vault refused");
+            // What is unusable may be so by its names.
+            let field = (error.refusal != VaultRefusal::Unusable).then(|| tracing::field::display(field));
+            tracing::warn!(rule, field, verb = call.verb.name(), code = error.refusal.code(), "the vault refused");
         }
         Ok(told)
     }

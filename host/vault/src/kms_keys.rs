@@ -191,6 +191,7 @@ impl Error for InvalidKey {}
 
 #[cfg(test)]
 mod tests {
+    use aws_config::BehaviorVersion;
     use aws_sdk_kms::error::{ConnectorError, ErrorMetadata};
     use aws_sdk_kms::operation::decrypt::DecryptError;
 
@@ -198,7 +199,7 @@ mod tests {
 
     #[test]
     fn only_a_key_of_this_region_is_one() {
-        let config = SdkConfig::builder().build();
+        let config = SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build();
         let new = |key: &str| KmsKeys::new(&config, "us-east-1", key);
         for key in ["arn:aws:kms:us-east-1:111122223333:key/mrk-1", "arn:aws-cn:kms:us-east-1:1:alias/tenet/rules"] {
             assert!(new(key).is_ok(), "{key}");
