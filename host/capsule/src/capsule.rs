@@ -208,11 +208,11 @@ impl Capsule {
     ) -> Option<Self> {
         let operation = index.operations.iter().find(|operation| operation.name == request.operation)?;
         let mut operation = operation.clone();
-        let rules = operation.rules.iter().chain(operation.shadow.values()).filter_map(|name| index.rule(name));
-        let sealed: BTreeSet<String> = rules.flat_map(|rule| rule.grants.sealed_columns()).collect();
-        let known = std::mem::take(&mut operation.secret);
-        operation.secret.extend(sealed.into_iter().filter(|column| !known.contains(column)));
-        operation.secret.splice(..0, known);
+        for column in sealed(index, &operation, &attempts) {
+            if !operation.secret.contains(&column) {
+                operation.secret.push(column);
+            }
+        }
         let digest = |name: &String| Some((name.clone(), index.rule(name)?.component.sha256.clone()));
         Some(Self {
             rules: operation.rules.iter().filter_map(digest).collect(),
@@ -404,6 +404,18 @@ impl Fault {
     }
 }
 
+/// What the rules of an operation may seal and open, or have tried to.
+fn sealed(index: &Index, operation: &Operation, attempts: &[Attempt]) -> BTreeSet<String> {
+    let rules = operation.rules.iter().chain(operation.shadow.values()).filter_map(|name| index.rule(name));
+    let mut sealed: BTreeSet<String> = rules.flat_map(|rule| rule.grants.sealed_columns()).collect();
+    let mut entries = attempts.iter().flat_map(|attempt| &attempt.entries);
+    if sealed.is_empty() && entries.any(|entry| matches!(entry.call, Call::Vault { .. })) {
+        // The names of one that is refused are the rule's own, and may be anything.
+        sealed.insert("what the vault refused".to_owned());
+    }
+    sealed
+}
+
 fn json(value: &impl Serialize) -> Result<String, CapsuleError> {
     serde_json::to_string(value).map_err(|error| CapsuleError::new(format!("the capsule cannot be written: {error}")))
 }
@@ -523,6 +535,44 @@ pub(crate) mod tests {
         assert!(!left_out.contains("SECRET") && left_out.contains("SELECT a FROM t"), "{left_out}");
         assert!(!left_out.contains(&hex) && left_out.contains("\"card\""), "{left_out}");
         assert!(Capsule::parse(&left_out, None).unwrap_err().to_string().contains("without its values"));
+    }
+
+    #[test]
+    fn whoever_may_use_the_vault_or_tries_to_keeps_something_secret() {
+        let rule = |vault: &str| {
+            let file = || tenet_core::bundle::File { path: "r.wasm".into(), sha256: "00".into() };
+            tenet_core::bundle::Rule {
+                name: "r".into(),
+                description: String::new(),
+                component: file(),
+                compiled: None,
+                limits: tenet_core::Limits::default(),
+                grants: serde_json::from_str(&format!(r#"{{"vault":{vault}}}"#)).unwrap(),
+            }
+        };
+        let secret = |vault: &str, attempts: Vec<Attempt>| {
+            let operation = Operation { secret: Vec::new(), ..capsule().operation };
+            let index = Index {
+                version: tenet_core::bundle::VERSION,
+                contract: String::new(),
+                contract_sha256: String::new(),
+                sources: String::new(),
+                compiled_for: None,
+                bootstrap: None,
+                host: tenet_core::HostSettings::default(),
+                ceilings: tenet_core::Limits::ceilings(),
+                operations: vec![operation],
+                rules: vec![rule(vault)],
+                schema: vec![],
+                openapi: None,
+            };
+            let request = capsule().request.to_core(Instant::now()).unwrap();
+            let receipt = Receipt::default();
+            Capsule::new(&index, &request, attempts, capsule().answer, &receipt).unwrap().operation.secret
+        };
+        assert_eq!(secret(r#"{"t":{"seal":["card"],"open":["card","pin"]}}"#, vec![]), ["t.card", "t.pin"]);
+        assert_eq!(secret("{}", capsule().attempts), ["what the vault refused"]);
+        assert!(secret("{}", vec![]).is_empty());
     }
 
     #[test]

@@ -335,6 +335,24 @@ mod tests {
     }
 
     #[test]
+    fn of_the_vault_each_column_is_granted_by_its_name() {
+        let asked = grants(r#"{"vault":{"a":{"seal":["x"],"open":["x","y"]},"s.b":{"open":["z"]}}}"#);
+        assert!(asked.check().is_ok());
+        assert!(asked.vaults(VaultVerb::Open, "a", "y") && !asked.vaults(VaultVerb::Seal, "a", "y"));
+        assert!(!asked.vaults(VaultVerb::Open, "a", "z") && !asked.vaults(VaultVerb::Open, "b", "z"));
+        let granted = grants(r#"{"vault":{"a":{"seal":["x"],"open":["x"]}}}"#);
+        let missing: Vec<_> = granted.missing(&asked).iter().map(ToString::to_string).collect();
+        assert_eq!(missing, ["open a.y", "open s.b.z"]);
+        assert_eq!(asked.sealed_columns().into_iter().collect::<Vec<_>>(), ["a.x", "a.y", "s.b.z"]);
+        let mut sum = granted.clone();
+        sum.add(asked.clone());
+        assert!(sum.missing(&asked).is_empty());
+        for refused in [r#"{"a":{}}"#, r#"{"a":{"seal":["*"]}}"#, r#"{"tenet.keys":{"open":["body"]}}"#] {
+            assert!(grants(&format!(r#"{{"vault":{refused}}}"#)).check().is_err(), "{refused}");
+        }
+    }
+
+    #[test]
     fn what_is_missing_is_told_thing_by_thing_and_all_covers_each() {
         let asked = grants(
             r#"{"tables":{"a":{"select":["x","y"],"delete":true},"s.b":{"insert":"*"}},

@@ -1,4 +1,5 @@
 //! The vault as a host uses it: what it opens, what it refuses, and how often it asks for keys.
+#![expect(clippy::unwrap_used, reason = "a test ends where it panics")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
