@@ -190,7 +190,8 @@ export class VaultError extends Error {
 
 function vaulted(ask) {
   try {
-    return ask();
+    // Bytes come as one of several things, of which a parameter is one.
+    return new Uint8Array(ask());
   } catch (error) {
     if (error?.payload?.code) throw new VaultError(error.payload);
     throw error;
