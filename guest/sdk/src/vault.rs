@@ -45,7 +45,7 @@ impl Field {
     }
 }
 
-/// Seals a value, text or bytes, of at most 65,536 bytes. The answer, which is some 300 bytes longer,
+/// Seals a value, text or bytes, of at most 65,536 bytes. The answer, which is some 250 bytes longer,
 /// goes into a column of type `bytea`.
 ///
 /// It is the same on every attempt of a request, and another one each time that the value is

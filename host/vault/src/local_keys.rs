@@ -1,7 +1,7 @@
 use std::fmt;
 use std::time::Instant;
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::{constant_time, hmac};
 use tenet_core::{BoxFuture, Fault};
 use zeroize::Zeroizing;
 
@@ -76,7 +76,10 @@ impl Keys for LocalKeys {
         _: Instant,
     ) -> BoxFuture<'a, Result<Secret, KeyFault>> {
         let period = wrapped.strip_prefix(self.name).and_then(|rest| rest.first_chunk().copied());
-        let ours = period.filter(|period| self.wrapped(operation, *period) == wrapped);
+        let is_ours = |period: &[u8; 8]| {
+            constant_time::verify_slices_are_equal(&self.wrapped(operation, *period), wrapped).is_ok()
+        };
+        let ours = period.filter(is_ours);
         let secret = ours.map(|period| self.made(b"key ", operation, period)).ok_or(KeyFault::Foreign);
         Box::pin(std::future::ready(secret))
     }

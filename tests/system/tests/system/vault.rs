@@ -153,6 +153,40 @@ async fn a_thousand_values_are_sealed_by_one_call_and_too_large_a_one_is_refused
     assert!((100..=322).contains(&each), "{each} bytes for 22");
     assert_eq!(keys.counts(), (1, 0));
     assert_eq!(ask(&east, r#""do":"many","values":1,"bytes":65537"#).await, "unusable");
+    let more = east.invoke(r#"{"operation":"safe-read","do":"many","values":20000,"bytes":1}"#).await;
+    assert!(more.reason.unwrap().contains("host_calls"), "each is a call of the host");
+}
+
+#[tokio::test]
+async fn on_a_laptop_the_key_is_in_a_file_or_is_one_that_everybody_knows() {
+    let (database, folder) = (support::database().await, tempfile::tempdir().unwrap());
+    let bundle = support::bundle::bundle("guests").0;
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let (one, other) = (file("one", &"0a".repeat(32)), file("other", &"0b".repeat(32)));
+    let ran = |operation: &str, payload: &str, key: Option<&PathBuf>| {
+        let mut command = std::process::Command::new(support::path("TENET_TEST_TENET"));
+        command.args(["run", operation, "--payload", payload, "--database-url", database.url(), "--bundle"]);
+        command.arg(&bundle);
+        if let Some(key) = key {
+            command.arg("--vault-key").arg(key);
+        }
+        run(&mut command)
+    };
+    let get = r#"{"do":"get-as","id":"ann","other":"ann"}"#;
+    for key in [None, Some(&one)] {
+        assert_eq!(ran("safe", &put_body("ann"), key).code, 0);
+        let got = ran("safe-read", get, key);
+        assert!(got.code == 0 && got.stdout.contains(IBAN), "{}{}", got.stdout, got.stderr);
+        let refused = ran("safe-read", get, Some(&other));
+        assert!(refused.code == 1 && refused.stdout.contains("elsewhere"), "{}{}", refused.stdout, refused.stderr);
+    }
+    let bad = ran("safe-read", get, Some(&file("bad", "secret")));
+    assert!(bad.code == 3 && bad.stderr.contains("is no key of the vault"), "{}", bad.stderr);
+    assert!(!bad.stderr.contains("secret"), "{}", bad.stderr);
 }
 
 /// The real function over the guests, with a folder for its log and its capsules.
@@ -214,6 +248,16 @@ impl Function {
         read()
     }
 
+    /// Decides the requests of these capsules once more, without KMS.
+    fn replays(&self, capsules: &[PathBuf]) {
+        let mut command = std::process::Command::new("env");
+        command.arg(format!("TENET_CAPSULE_KEY={CAPSULE_KEY}")).arg(support::path("TENET_TEST_TENET"));
+        command.arg("replay").args(capsules).args(["--times", "5", "--bundle"]).arg(self.bundle.path());
+        let replayed = run(&mut command);
+        assert_eq!(replayed.code, 0, "{}{}", replayed.stdout, replayed.stderr);
+        assert_eq!(replayed.stdout.matches("same     ").count(), capsules.len(), "{}", replayed.stdout);
+    }
+
     async fn wait(&self, there: impl Fn() -> bool) {
         let waiting = async {
             while !there() {
@@ -262,22 +306,17 @@ async fn nothing_of_a_value_is_in_the_log_or_in_a_capsule_and_a_sealed_one_repla
         assert_eq!(function.lines("the vault refused", 1).await[0]["field"], "secrets.iban");
         assert!(!tells(&function.log()), "{}", function.log());
         if sealed {
-            let mut command = std::process::Command::new(support::path("TENET_TEST_TENET"));
-            command.arg("replay").args(&capsules).args(["--times", "5", "--bundle"]).arg(function.bundle.path());
-            let mut wrapped = std::process::Command::new("env");
-            wrapped.arg(format!("TENET_CAPSULE_KEY={CAPSULE_KEY}"));
-            wrapped.arg(command.get_program()).args(command.get_args());
-            let replayed = run(&mut wrapped);
-            assert_eq!(replayed.code, 0, "{}{}", replayed.stdout, replayed.stderr);
-            assert_eq!(replayed.stdout.matches("same     ").count(), 3, "{}", replayed.stdout);
+            function.replays(&capsules);
         }
     }
 }
 
 #[tokio::test]
 async fn with_kms_away_the_answer_is_503_and_nothing_has_changed() {
-    let away = |function: &mut Command| _ = function.env("AWS_ENDPOINT_URL_KMS", "http://127.0.0.1:1");
-    let function = Function::start(|_| (), away).await;
+    let away = |function: &mut Command| {
+        function.env("AWS_ENDPOINT_URL_KMS", "http://127.0.0.1:1").env("TENET_CAPSULE_KEY", CAPSULE_KEY);
+    };
+    let function = Function::start(|index| index.host.capsule_failures = true, away).await;
     let (status, body) = function.post("safe", &put_body("ann")).await;
     assert_eq!((status, &body["code"]), (503, &"vault-away".into()), "{body}");
     assert_eq!(function.database.count("select count(*) from secrets").await, 0);
@@ -288,6 +327,7 @@ async fn with_kms_away_the_answer_is_503_and_nothing_has_changed() {
     let call = vec!["call=GenerateDataKey".to_owned()];
     assert_eq!(counted[&(call.clone(), "VaultFailures".to_owned())], 1.0);
     assert_eq!(counted[&(call, "VaultCalls".to_owned())], 1.0);
+    function.replays(&function.capsules(1).await);
     // Other rules do not need it.
     assert_eq!(function.post("probe", r#"{"do":"increment","id":1}"#).await.0 / 100, 4);
 }
@@ -320,6 +360,7 @@ async fn a_function_whose_rules_want_the_vault_does_not_start_without_its_key() 
         function
             .env("TENET_BUNDLE", support::bundle::bundle("guests").0)
             .env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1")
+            .env_remove("TENET_VAULT_KEY")
             .envs(key.map(|key| ("TENET_VAULT_KEY", key)))
             .stderr(Stdio::piped());
         let refused = function.output().await.unwrap();
