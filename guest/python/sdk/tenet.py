@@ -173,7 +173,11 @@ class Field:
 
     def open_text(self, row_key, sealed):
         """The text that was sealed."""
-        return self.open(row_key, sealed).decode()
+        try:
+            return self.open(row_key, sealed).decode()
+        except UnicodeDecodeError:
+            # What it is must not be said where this error goes.
+            raise ValueError("the vault's value is no text") from None
 
 
 operation, region, key, caller = context.operation, context.region, context.key, context.caller
