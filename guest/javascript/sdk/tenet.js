@@ -8,6 +8,7 @@ import * as database from 'tenet:rule/database@1.0.0';
 import * as events from 'tenet:rule/events@1.0.0';
 import * as context from 'tenet:rule/context@1.0.0';
 import * as lines from 'tenet:rule/log@1.0.0';
+import * as safe from 'tenet:rule/vault@1.0.0';
 
 /** A number of decimal digits, exact. */
 export class Decimal {
@@ -177,6 +178,41 @@ export function batch(...statements) {
 /** Stages an event, which exists only if the transaction commits, and gives its id. */
 export function publish(source, detailType, detail) {
   return events.publish({ source, detailType, detail: stringify(detail) });
+}
+
+/** The vault refuses a value: `code` is `elsewhere`, `not-sealed`, `not-granted` or `unusable`. */
+export class VaultError extends Error {
+  constructor(error) {
+    super(`the vault refused: ${error.message} (${error.code})`);
+    this.code = error.code;
+  }
+}
+
+function vaulted(ask) {
+  try {
+    // Bytes come as one of several things, of which a parameter is one.
+    return new Uint8Array(ask());
+  } catch (error) {
+    if (error?.payload?.code) throw new VaultError(error.payload);
+    throw error;
+  }
+}
+
+/** A sensitive column of type `bytea`: `field('accounts', 'iban')`. The key tells the row, and has to
+ * be written the same way each time; what was sealed for one row opens in no other. */
+export function field(table, column) {
+  const place = (key) => ({ table, column, rowKey: String(key) });
+  return {
+    /** Seals text or bytes, for a parameter. */
+    seal: (key, value) => {
+      const bytes = typeof value === 'string' ? new TextEncoder().encode(value) : value;
+      return vaulted(() => safe.seal(place(key), bytes));
+    },
+    /** The bytes that were sealed. */
+    open: (key, sealed) => vaulted(() => safe.open(place(key), sealed)),
+    /** The text that was sealed. */
+    openText: (key, sealed) => new TextDecoder().decode(vaulted(() => safe.open(place(key), sealed))),
+  };
 }
 
 export const { operation, region, key, caller } = context;

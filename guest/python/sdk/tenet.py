@@ -14,7 +14,7 @@ from uuid import UUID
 
 import wit_world
 from componentize_py_types import Err
-from wit_world.imports import context, database, events, log as lines, types
+from wit_world.imports import context, database, events, log as lines, types, vault as safe
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MICROSECOND = timedelta(microseconds=1)
@@ -137,6 +137,47 @@ def batch(*statements):
 def publish(source, detail_type, detail):
     """Stages an event, which exists only if the transaction commits, and gives its id."""
     return events.publish(events.Event(source, detail_type, dumps(detail)))
+
+
+class VaultError(Exception):
+    """The vault refuses a value: `code` is `elsewhere`, `not-sealed`, `not-granted` or `unusable`."""
+
+    def __init__(self, error):
+        super().__init__(f"the vault refused: {error.message} ({error.code})")
+        self.code = error.code
+
+
+def vaulted(ask, *arguments):
+    try:
+        return ask(*arguments)
+    except Err as error:
+        raise VaultError(error.value) from None
+
+
+@dataclass
+class Field:
+    """A sensitive column of type `bytea`: `Field("accounts", "iban")`. The key tells the row, and has to be
+    written the same way each time; what was sealed for one row opens in no other."""
+
+    table: str
+    column: str
+
+    def seal(self, row_key, value):
+        """Seals text or bytes, for a parameter."""
+        value = value.encode() if isinstance(value, str) else value
+        return vaulted(safe.seal, safe.Field(self.table, self.column, str(row_key)), value)
+
+    def open(self, row_key, sealed):
+        """The bytes that were sealed."""
+        return vaulted(safe.open, safe.Field(self.table, self.column, str(row_key)), sealed)
+
+    def open_text(self, row_key, sealed):
+        """The text that was sealed."""
+        try:
+            return self.open(row_key, sealed).decode()
+        except UnicodeDecodeError:
+            # What it is must not be said where this error goes.
+            raise ValueError("the vault's value is no text") from None
 
 
 operation, region, key, caller = context.operation, context.region, context.key, context.caller

@@ -2,15 +2,16 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use crate::bindings::tenet::rule::types::DatabaseError;
+use crate::bindings::tenet::rule::vault::VaultError;
 use crate::bindings::{Rejection, Verdict};
 
 /// What a rule returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a rule did not come to an output: a rejection, an error of the database, or a bug.
+/// Why a rule did not come to an output: a rejection, an error of the database or of the vault, or a bug.
 ///
 /// A rejection is an ordinary answer: it is stored under the request's key and told to
-/// the caller. The other two mean that the rule is broken: the request fails, nothing is
+/// the caller. The others mean that the rule is broken: the request fails, nothing is
 /// stored, and the text goes to the operator's log and not to the caller. A rule that
 /// expects an error of the database asks what it is and answers with a rejection; after
 /// such an error the transaction is spent, and a rejection is all that is left.
@@ -37,6 +38,7 @@ struct Inner {
 enum Kind {
     Rejection { code: String, message: String },
     Database(DatabaseError),
+    Vault(VaultError),
     Bug(String),
 }
 
@@ -78,6 +80,10 @@ impl Error {
         Self::new(Kind::Database(error))
     }
 
+    pub(crate) fn vault(error: VaultError) -> Self {
+        Self::new(Kind::Vault(error))
+    }
+
     /// The same error with one more detail: told to the caller of a rejection, and
     /// written to the log otherwise.
     #[must_use]
@@ -102,6 +108,14 @@ impl Error {
     /// The five characters of an error of the database: `23505`.
     pub fn sqlstate(&self) -> Option<&str> {
         self.from_database().map(|error| error.sqlstate.as_str())
+    }
+
+    /// The code of an error of the vault: `elsewhere`, `not-sealed`, `not-granted`, `unusable`.
+    pub fn vault_code(&self) -> Option<&str> {
+        match &self.0.kind {
+            Kind::Vault(error) => Some(&error.code),
+            _ => None,
+        }
     }
 
     /// Whether the database refused a row because its key is taken (23505).
@@ -181,6 +195,7 @@ impl fmt::Display for Inner {
         match &self.kind {
             Kind::Rejection { code, message } => write!(f, "{code}: {message}")?,
             Kind::Bug(message) => f.write_str(message)?,
+            Kind::Vault(error) => write!(f, "the vault refused: {} ({})", error.message, error.code)?,
             Kind::Database(error) => {
                 // What goes up ends in a log, and messages of class 22 quote the wrong value.
                 let message = if error.sqlstate.starts_with("22") { "wrong data" } else { &error.message };
@@ -242,6 +257,15 @@ mod tests {
         assert_eq!((error.detail("hint"), error.detail("detail")), (Some("choose another"), None));
         let text = error.into_verdict().unwrap_err();
         assert_eq!(text, "SQLSTATE 23505: duplicate key (constraint accounts_pkey) (table accounts)");
+    }
+
+    #[test]
+    fn an_error_of_the_vault_is_told_by_its_code_and_goes_up_as_a_bug() {
+        let (code, message) = ("elsewhere".to_owned(), "not for this row".to_owned());
+        let error = Error::vault(VaultError { code, message, details: vec![] });
+        assert!(!error.is_rejection() && error.sqlstate().is_none());
+        assert_eq!(error.vault_code(), Some("elsewhere"));
+        assert_eq!(error.into_verdict().unwrap_err(), "the vault refused: not for this row (elsewhere)");
     }
 
     #[test]

@@ -80,6 +80,7 @@ mod signature;
 mod text;
 mod time;
 mod uuid;
+pub mod vault;
 
 pub use batch::{Batch, Outcome};
 pub use bindings::tenet::rule::types::{Interval, Value};

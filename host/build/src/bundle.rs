@@ -185,7 +185,8 @@ fn rules(directory: &Path, ceilings: &Limits) -> Result<Vec<RuleSource>, Error> 
             .coded(Code::RuleFolder));
         }
         let document = Document::read(&directory.join("rule.toml"))?;
-        let RuleManifest { description, limits, python_path, tables, sequences, events, .. } = document.parse()?;
+        let RuleManifest { description, limits, python_path, tables, sequences, events, vault, .. } =
+            document.parse()?;
         let written = Written::of(&directory, &python_path)?;
         if let Some(limits) = &limits
             && let Some(above) = limits.get_ref().above(ceilings).first()
@@ -196,7 +197,7 @@ fn rules(directory: &Path, ceilings: &Limits) -> Result<Vec<RuleSource>, Error> 
                 .coded(Code::Ceiling)
                 .with_help("whoever operates the host sets `[ceilings]` in tenet.toml"));
         }
-        let grants = Grants { tables, sequences, events };
+        let grants = Grants { tables, sequences, events, vault };
         grants.check().map_err(|error| document.error(0..0, error.to_string()))?;
         let limits = limits.map(Spanned::into_inner).unwrap_or_default();
         rules.push(RuleSource { name, directory, written, description, limits, grants });

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use tenet_core::{Grants, Limits, TableGrant};
+use tenet_core::{Grants, Limits, TableGrant, VaultGrant};
 
 use crate::Error;
 use crate::manifest::Document;
@@ -28,6 +28,8 @@ struct Granted {
     limits: BTreeMap<String, u64>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     tables: BTreeMap<String, TableGrant>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    vault: BTreeMap<String, VaultGrant>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,10 +54,10 @@ impl Lock {
 
     /// Grants a rule what it asks for.
     pub(crate) fn grant(&mut self, rule: &str, asked: &Grants, limits: &Limits) {
-        let Grants { tables, sequences, events } = asked.clone();
+        let Grants { tables, sequences, events, vault } = asked.clone();
         let above = limits.above(&Limits::default()).into_iter();
         let limits = above.filter_map(|above| Some((above.limit.name().to_owned(), above.used?))).collect();
-        let granted = Granted { sequences, events, limits, tables };
+        let granted = Granted { sequences, events, limits, tables, vault };
         if granted == Granted::default() {
             self.rules.remove(rule);
         } else {
@@ -65,8 +67,8 @@ impl Lock {
 
     /// What a rule is granted.
     pub fn grants(&self, rule: &str) -> Grants {
-        let Granted { sequences, events, tables, .. } = self.rules.get(rule).cloned().unwrap_or_default();
-        Grants { tables, sequences, events }
+        let Granted { sequences, events, tables, vault, .. } = self.rules.get(rule).cloned().unwrap_or_default();
+        Grants { tables, sequences, events, vault }
     }
 
     /// How much a rule may use.
@@ -110,7 +112,8 @@ mod tests {
         assert_eq!(Lock::read(scratch.path()).unwrap(), Lock::default());
         let asked: Grants = serde_json::from_str(
             r#"{"tables":{"accounts":{"select":["id","balance"],"delete":true},"bank.open":{"insert":"*"}},
-                "sequences":["q"],"events":{"bank \"x\"":["Paid"]}}"#,
+                "sequences":["q"],"events":{"bank \"x\"":["Paid"]},
+                "vault":{"accounts":{"seal":["iban"],"open":["iban"]}}}"#,
         )
         .unwrap();
         let mut lock = Lock::default();
@@ -129,7 +132,9 @@ mod tests {
                 "pay: delete accounts",
                 "pay: insert bank.open.*",
                 "pay: nextval q",
+                "pay: open accounts.iban",
                 "pay: publish bank \"x\": Paid",
+                "pay: seal accounts.iban",
                 "pay: select accounts.balance",
                 "pay: select accounts.id"
             ]

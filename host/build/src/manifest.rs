@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tenet_core::bundle::Caller;
-use tenet_core::{Code, HostSettings, Limits, TableGrant};
+use tenet_core::{Code, HostSettings, Limits, TableGrant, VaultGrant};
 use toml::Spanned;
 
 use crate::Error;
@@ -67,6 +67,8 @@ pub(crate) struct RuleManifest {
     pub(crate) sequences: BTreeSet<String>,
     #[serde(default)]
     pub(crate) events: BTreeMap<String, BTreeSet<String>>,
+    #[serde(default)]
+    pub(crate) vault: BTreeMap<String, VaultGrant>,
 }
 
 /// A manifest as it is on disk, kept so that an error can point into it.

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -6,11 +6,11 @@ use tenet_core::bundle::{Index, Operation};
 use tenet_core::{IdempotencyKey, Receipt, Timestamp};
 
 use crate::key::unhex;
-use crate::wire::{Event, Fault, Outcome, SqlError, Statement, Stored};
+use crate::wire::{Event, Fault, Outcome, SqlError, Statement, Stored, VaultCall, VaultTold};
 use crate::{CapsuleError, Key};
 
 /// The version of the format that this code writes and reads.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A recording of one request: what came, each attempt at it, and the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,7 +18,8 @@ pub const VERSION: u32 = 1;
 pub struct Capsule {
     /// SHA-256 of the component of each rule of the operation, by its name.
     pub rules: BTreeMap<String, String>,
-    /// The operation as the bundle had it.
+    /// The operation as the bundle had it, with what its rules may seal and open among what it keeps
+    /// secret.
     pub operation: Operation,
     /// What was asked.
     pub request: Request,
@@ -95,6 +96,13 @@ pub enum Call {
         id: Option<String>,
         /// Why it was not taken.
         refused: Option<String>,
+    },
+    /// A sensitive value.
+    Vault {
+        /// What was to be done with it.
+        call: VaultCall,
+        /// What came of that.
+        told: VaultTold,
     },
     /// A line for the log.
     Log {
@@ -199,10 +207,16 @@ impl Capsule {
         receipt: &Receipt,
     ) -> Option<Self> {
         let operation = index.operations.iter().find(|operation| operation.name == request.operation)?;
+        let mut operation = operation.clone();
+        for column in sealed(index, &operation, &attempts) {
+            if !operation.secret.contains(&column) {
+                operation.secret.push(column);
+            }
+        }
         let digest = |name: &String| Some((name.clone(), index.rule(name)?.component.sha256.clone()));
         Some(Self {
             rules: operation.rules.iter().filter_map(digest).collect(),
-            operation: operation.clone(),
+            operation,
             request: Request::of(request),
             attempts,
             answer,
@@ -355,6 +369,13 @@ impl Call {
                 error.leave_values_out();
             }
             Self::Publish { event, .. } => event.detail.clear(),
+            Self::Vault { call, told } => {
+                call.row_key.clear();
+                call.bytes.clear();
+                if let VaultTold::Gave(bytes) = told {
+                    bytes.clear();
+                }
+            }
             Self::Log { message, .. } => message.clear(),
             Self::Random(_) => {}
         }
@@ -383,6 +404,18 @@ impl Fault {
     }
 }
 
+/// What the rules of an operation may seal and open, or have tried to.
+fn sealed(index: &Index, operation: &Operation, attempts: &[Attempt]) -> BTreeSet<String> {
+    let rules = operation.rules.iter().chain(operation.shadow.values()).filter_map(|name| index.rule(name));
+    let mut sealed: BTreeSet<String> = rules.flat_map(|rule| rule.grants.sealed_columns()).collect();
+    let mut entries = attempts.iter().flat_map(|attempt| &attempt.entries);
+    if sealed.is_empty() && entries.any(|entry| matches!(entry.call, Call::Vault { .. })) {
+        // The names of one that is refused are the rule's own, and may be anything.
+        sealed.insert("what the vault refused".to_owned());
+    }
+    sealed
+}
+
 fn json(value: &impl Serialize) -> Result<String, CapsuleError> {
     serde_json::to_string(value).map_err(|error| CapsuleError::new(format!("the capsule cannot be written: {error}")))
 }
@@ -391,6 +424,16 @@ fn json(value: &impl Serialize) -> Result<String, CapsuleError> {
 pub(crate) mod tests {
     use super::*;
     use crate::wire::{Column, Value, Values};
+
+    fn vault_call(verb: &str, bytes: &str) -> VaultCall {
+        VaultCall {
+            verb: verb.into(),
+            table: "t".into(),
+            column: "card".into(),
+            row_key: "SECRET".into(),
+            bytes: tenet_core::hex(bytes.as_bytes()),
+        }
+    }
 
     pub(crate) fn capsule() -> Capsule {
         let statement =
@@ -446,6 +489,14 @@ pub(crate) mod tests {
                         entry(Call::Run { statements: vec![], told: Told::Answered(stored.clone()) }),
                         entry(Call::Refused { statements: vec![statement], error }),
                         entry(Call::Publish { event: event.clone(), id: None, refused: None }),
+                        entry(Call::Vault {
+                            call: vault_call("seal", "SECRET"),
+                            told: VaultTold::Gave(tenet_core::hex(b"sealed")),
+                        }),
+                        entry(Call::Vault {
+                            call: vault_call("open", "sealed"),
+                            told: VaultTold::Gave(tenet_core::hex(b"SECRET")),
+                        }),
                         entry(Call::Log { level: "info".into(), message: "SECRET".into() }),
                         entry(Call::Random(16)),
                     ],
@@ -476,20 +527,60 @@ pub(crate) mod tests {
     fn nothing_secret_is_in_what_is_sealed_or_left_out() {
         let key = Key::parse(&"07".repeat(32)).unwrap();
         let sealed = capsule().to_text(&Secrecy::Sealed(&key)).unwrap();
-        assert!(!sealed.contains("SECRET") && !sealed.contains("SELECT"));
+        let hex = tenet_core::hex(b"SECRET");
+        assert!(!sealed.contains("SECRET") && !sealed.contains("SELECT") && !sealed.contains(&hex));
         assert_eq!(Capsule::parse(&sealed, Some(&key)).unwrap(), capsule());
         assert!(Capsule::parse(&sealed, None).unwrap_err().is_sealed());
         let left_out = capsule().to_text(&Secrecy::LeftOut).unwrap();
         assert!(!left_out.contains("SECRET") && left_out.contains("SELECT a FROM t"), "{left_out}");
+        assert!(!left_out.contains(&hex) && left_out.contains("\"card\""), "{left_out}");
         assert!(Capsule::parse(&left_out, None).unwrap_err().to_string().contains("without its values"));
+    }
+
+    #[test]
+    fn whoever_may_use_the_vault_or_tries_to_keeps_something_secret() {
+        let rule = |vault: &str| {
+            let file = || tenet_core::bundle::File { path: "r.wasm".into(), sha256: "00".into() };
+            tenet_core::bundle::Rule {
+                name: "r".into(),
+                description: String::new(),
+                component: file(),
+                compiled: None,
+                limits: tenet_core::Limits::default(),
+                grants: serde_json::from_str(&format!(r#"{{"vault":{vault}}}"#)).unwrap(),
+            }
+        };
+        let secret = |vault: &str, attempts: Vec<Attempt>| {
+            let operation = Operation { secret: Vec::new(), ..capsule().operation };
+            let index = Index {
+                version: tenet_core::bundle::VERSION,
+                contract: String::new(),
+                contract_sha256: String::new(),
+                sources: String::new(),
+                compiled_for: None,
+                bootstrap: None,
+                host: tenet_core::HostSettings::default(),
+                ceilings: tenet_core::Limits::ceilings(),
+                operations: vec![operation],
+                rules: vec![rule(vault)],
+                schema: vec![],
+                openapi: None,
+            };
+            let request = capsule().request.to_core(Instant::now()).unwrap();
+            let receipt = Receipt::default();
+            Capsule::new(&index, &request, attempts, capsule().answer, &receipt).unwrap().operation.secret
+        };
+        assert_eq!(secret(r#"{"t":{"seal":["card"],"open":["card","pin"]}}"#, vec![]), ["t.card", "t.pin"]);
+        assert_eq!(secret("{}", capsule().attempts), ["what the vault refused"]);
+        assert!(secret("{}", vec![]).is_empty());
     }
 
     #[test]
     fn another_version_is_refused_by_name_and_a_damaged_file_is_refused() {
         let text = capsule().to_text(&Secrecy::Open).unwrap();
-        let other = text.replacen("\"version\":1", "\"version\":2", 1);
-        assert!(Capsule::parse(&other, None).unwrap_err().to_string().contains("version 2"));
-        for bad in ["", "{}", "{\"version\":1}", "{\"version\":1,\"surprise\":true}"] {
+        let other = text.replacen("\"version\":2", "\"version\":1", 1);
+        assert!(Capsule::parse(&other, None).unwrap_err().to_string().contains("version 1"));
+        for bad in ["", "{}", "{\"version\":2}", "{\"version\":2,\"surprise\":true}"] {
             assert!(Capsule::parse(bad, None).is_err(), "{bad}");
         }
         let refused = Capsule::parse(&text[..text.len() / 2], None).unwrap_err().to_string();

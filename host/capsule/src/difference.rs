@@ -21,6 +21,7 @@ pub fn differences(old: &Capsule, new: &Capsule) -> Vec<String> {
     // Earlier attempts left nothing.
     let (old, new) = (old.attempts.last(), new.attempts.last());
     lists("statement", &asked(old), &asked(new), &mut lines);
+    lists("vault", &vaulted(old), &vaulted(new), &mut lines);
     lists("event", &events(old), &events(new), &mut lines);
     lists("log", &logged(old), &logged(new), &mut lines);
     lines
@@ -84,6 +85,16 @@ fn events(attempt: Option<&Attempt>) -> Vec<String> {
     let ended = attempt.and_then(|attempt| attempt.ended.as_ref());
     let Some(End::Accept { events, .. }) = ended.map(|ended| &ended.by) else { return Vec::new() };
     events.iter().map(|event| format!("{} {:?} {}", event.source, event.detail_type, event.detail)).collect()
+}
+
+fn vaulted(attempt: Option<&Attempt>) -> Vec<String> {
+    let entries = attempt.into_iter().flat_map(|attempt| &attempt.entries);
+    entries
+        .filter_map(|entry| match &entry.call {
+            Call::Vault { call, .. } => Some(call.to_string()),
+            _ => None,
+        })
+        .collect()
 }
 
 fn logged(attempt: Option<&Attempt>) -> Vec<String> {

@@ -11,7 +11,8 @@
 //! A [`Shadow`] runs the next version of a rule on what the live request was told, and compares.
 //!
 //! What a capsule holds is what the rows held. Where an operation keeps something secret it is
-//! [sealed](Key) or left out: [`Capsule::to_text`] writes no other.
+//! [sealed](Key) or left out: [`Capsule::to_text`] writes no other. An operation whose rules may
+//! use the vault does: what they sealed and opened is in it, and answers a replay without a key.
 //!
 //! What this crate must never know: wasmtime, a SQL driver, the pipeline, where files are kept.
 
@@ -31,4 +32,4 @@ pub use key::Key;
 pub use playback::Playback;
 pub use shadow::{Compared, Shadow};
 pub use tape::Tape;
-pub use wire::{Column, Event, Fault, Outcome, SqlError, Statement, Stored, Value, Values};
+pub use wire::{Column, Event, Fault, Outcome, SqlError, Statement, Stored, Value, Values, VaultCall, VaultTold};

@@ -4,34 +4,38 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use tenet_core::{
-    Attempt, BoxFuture, CallerId, Claim, EventId, IdempotencyKey, Keep, Ledger, Outcome, Place, Ran, ReadCap,
-    StagedEvent, Statement, Timestamp,
+    Attempt, BoxFuture, CallerId, Claim, EventId, IdempotencyKey, Keep, Ledger, Occasion, Outcome, Place, Ran, ReadCap,
+    StagedEvent, Statement, Timestamp, Vault, VaultCall, Vaulted,
 };
 
 use crate::CapsuleError;
 use crate::capsule::{self, Call, Capsule, End, Ended, Told};
 use crate::wire;
 
-/// The port `Ledger` over a capsule: the attempts that it has, in their order.
+/// The ports `Ledger` and `Vault` over a capsule: the attempts that it has, in their order.
 ///
 /// A statement gets what the capsule has for it, wherever in the attempt it stands there: one
 /// that asks the same things in another order is answered. What the capsule does not have is a
-/// fault that no further attempt follows, and is kept to be told.
+/// fault that no further attempt follows, and is kept to be told. With the vault it is the same,
+/// and no key is needed.
 pub struct Playback {
     attempts: Vec<capsule::Attempt>,
     next: AtomicUsize,
-    /// The statements that the capsule has no answer to.
-    unknown: Arc<Mutex<Vec<wire::Statement>>>,
+    /// What the vault told in the attempt that was opened last.
+    vault: Mutex<Vec<(wire::VaultCall, wire::VaultTold)>>,
+    /// What the capsule has no answer to.
+    unknown: Arc<Mutex<Vec<String>>>,
 }
 
 impl Playback {
     /// A ledger for one decision of this capsule's request.
     pub fn new(capsule: &Capsule) -> Self {
-        Self { attempts: capsule.attempts.clone(), next: AtomicUsize::new(0), unknown: Arc::default() }
+        let attempts = capsule.attempts.clone();
+        Self { attempts, next: AtomicUsize::new(0), vault: Mutex::default(), unknown: Arc::default() }
     }
 
-    /// The statements that were asked and that the capsule has no answer to.
-    pub fn unknown(&self) -> Vec<wire::Statement> {
+    /// What was asked and the capsule has no answer to, for people.
+    pub fn unknown(&self) -> Vec<String> {
         self.unknown.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -47,12 +51,38 @@ struct Played {
     /// Whether the recording had this attempt.
     is_known: bool,
     ended: Option<Ended>,
-    unknown: Arc<Mutex<Vec<wire::Statement>>>,
+    unknown: Arc<Mutex<Vec<String>>>,
+}
+
+impl Vault for Playback {
+    fn ask<'a>(&'a self, call: &'a VaultCall, _: Occasion<'a>) -> BoxFuture<'a, Result<Vaulted, tenet_core::Fault>> {
+        let asked = wire::VaultCall::from(call);
+        let told = {
+            let mut vault = self.vault.lock().unwrap_or_else(PoisonError::into_inner);
+            let place = vault.iter().position(|(recorded, _)| *recorded == asked);
+            place.map(|place| vault.remove(place).1)
+        };
+        let told = match told.map(|told| told.to_core()) {
+            Some(Ok(Some(told))) => Ok(told),
+            Some(Ok(None)) => Err(tenet_core::Fault::vault("the keys were out of reach when it was recorded")),
+            Some(Err(error)) => damaged(error),
+            None => {
+                self.unknown.lock().unwrap_or_else(PoisonError::into_inner).push(asked.to_string());
+                Err(unknown())
+            }
+        };
+        Box::pin(std::future::ready(told))
+    }
 }
 
 impl Ledger for Playback {
     fn open(&self, _claim: Claim) -> Box<dyn Attempt> {
         let attempt = self.attempts.get(self.next.fetch_add(1, Ordering::Relaxed));
+        let vaulted = attempt.into_iter().flat_map(|attempt| &attempt.entries).filter_map(|entry| match &entry.call {
+            Call::Vault { call, told } => Some((call.clone(), told.clone())),
+            _ => None,
+        });
+        *self.vault.lock().unwrap_or_else(PoisonError::into_inner) = vaulted.collect();
         let flights = attempt.into_iter().flat_map(|attempt| &attempt.entries).filter_map(|entry| match &entry.call {
             Call::Run { statements, told } => Some(Flight { statements: statements.clone(), told: told.clone() }),
             _ => None,
@@ -123,7 +153,7 @@ impl Played {
         let mut outcomes = Vec::new();
         for statement in asked {
             let Some(outcome) = self.flights.iter_mut().find_map(|flight| flight.take(statement)) else {
-                self.unknown.lock().unwrap_or_else(PoisonError::into_inner).push(statement.clone());
+                self.unknown.lock().unwrap_or_else(PoisonError::into_inner).push(statement.to_string());
                 return Err(unknown());
             };
             outcomes.push(outcome.to_core().or_else(damaged)?);
@@ -203,11 +233,11 @@ mod tests {
     use std::sync::atomic::AtomicU32;
 
     use proptest::prelude::*;
-    use tenet_core::Mode;
+    use tenet_core::{Mode, VaultField, VaultVerb};
 
     use super::*;
+    use crate::Secrecy;
     use crate::capsule::tests::capsule;
-    use crate::{Secrecy, Value};
 
     /// Gives what it is worth: nothing in this crate waits.
     fn now<T>(future: impl Future<Output = T>) -> T {
@@ -251,7 +281,7 @@ mod tests {
         assert!(now(attempt.run(asked(), CAP)).unwrap_err().sql_error().is_some(), "the second failed");
         assert!(now(attempt.run(vec![statement("SELECT 1")], CAP)).is_err());
         let unknown = playback.unknown();
-        assert_eq!((unknown.len(), &unknown[0].parameters), (1, &vec![Value::Text("SECRET".into())]));
+        assert_eq!(unknown, ["SELECT 1  [\"SECRET\"]"]);
         assert!(matches!(now(attempt.accept(String::new(), Vec::new())), Ok(Ran::Answered(_))));
         assert!(matches!(now(open(&playback).reject(String::new())), Ok(Ran::On(()))));
         assert!(now(open(&playback).roll_back()).is_err(), "there was no third attempt");
@@ -275,6 +305,22 @@ mod tests {
             assert!(matches!(ran, Ok(Ran::On(outcomes)) if outcomes[0].affected == affected), "{affected}");
         }
         assert!(now(attempt.run(vec![statement("SELECT a FROM t WHERE b = $1")], CAP)).is_err());
+    }
+
+    #[test]
+    fn the_vault_tells_what_it_told_each_time_once_and_needs_no_key() {
+        let playback = Playback::new(&capsule());
+        let _attempt = open(&playback);
+        let field = VaultField { table: "t".into(), column: "card".into(), row_key: "SECRET".into() };
+        let ask = |verb, bytes: &[u8]| {
+            let call = VaultCall { verb, field: field.clone(), bytes: bytes.into() };
+            let (salt, deadline) = ([0; 32], Instant::now());
+            now(playback.ask(&call, Occasion { operation: "o", now: Timestamp(0), salt, deadline }))
+        };
+        assert_eq!(ask(VaultVerb::Seal, b"SECRET").unwrap().unwrap(), b"sealed");
+        assert_eq!(ask(VaultVerb::Open, b"sealed").unwrap().unwrap(), b"SECRET");
+        assert!(!ask(VaultVerb::Seal, b"SECRET").unwrap_err().is_vault(), "it was sealed once");
+        assert_eq!(playback.unknown(), ["seal t.card"]);
     }
 
     proptest! {

@@ -5,8 +5,8 @@ use std::time::Instant;
 use serde_json::Value;
 use tenet_core::{
     Attempt, BoxFuture, CallerId, Claim, Ended, Event, EventError, EventId, Fault, HostCalls, IdempotencyKey, Ledger,
-    Limits, LogLevel, Mode, Outcome, Policy, Ran, Random, Randomness, ReadCap, Rules, SqlError, Statement, Stop,
-    Timestamp, Verdict,
+    Limits, LogLevel, Mode, Occasion, Outcome, Policy, Ran, Random, Randomness, ReadCap, Rules, SqlError, Statement,
+    Stop, Timestamp, Vault, VaultCall, VaultVerb, Vaulted, Verdict,
 };
 
 use crate::CapsuleError;
@@ -20,7 +20,8 @@ use crate::wire;
 /// The same statement gets the recorded rows. Another one that only reads goes to a READ ONLY
 /// transaction, whose snapshot is newer. Another one that writes is taken down and never sent: what
 /// the same text with other parameters did stands for it where that gave no rows, and elsewhere
-/// there is nothing to go on with. Whatever it does, nothing of it stays.
+/// there is nothing to go on with. A value that was sealed or opened is told from the recording, and
+/// the vault is asked only for another one. Whatever it does, nothing of it stays.
 pub struct Shadow {
     /// The rules, the next version among them.
     pub rules: Arc<dyn Rules>,
@@ -28,6 +29,8 @@ pub struct Shadow {
     pub policy: Arc<dyn Policy>,
     /// Where it may read.
     pub ledger: Arc<dyn Ledger>,
+    /// Who opens and seals what the recording does not have.
+    pub vault: Arc<dyn Vault>,
     /// Whether a statement certainly writes nothing.
     pub only_reads: fn(&str) -> bool,
 }
@@ -71,6 +74,7 @@ impl Shadow {
         let calls = Arc::new(Calls {
             policy: Arc::clone(&self.policy),
             ledger: Arc::clone(&self.ledger),
+            vault: Arc::clone(&self.vault),
             only_reads: self.only_reads,
             rule: by.to_owned(),
             claim: Claim {
@@ -89,6 +93,9 @@ impl Shadow {
                 left: recorded(capsule, of),
                 random: Random::new(&request.seed, "rule", place as u64),
                 runtime: Random::new(&request.seed, "runtime", place as u64),
+                salts: Random::new(&request.seed, "vault", place as u64),
+                vault_left: vaulted(capsule, of),
+                vault_asked: Vec::new(),
                 attempt: None,
                 asked: Vec::new(),
                 events: Vec::new(),
@@ -137,9 +144,22 @@ fn recorded(capsule: &Capsule, rule: &str) -> Vec<Asked> {
     asked
 }
 
+/// What a rule asked of the vault in that attempt, and was told.
+fn vaulted(capsule: &Capsule, rule: &str) -> Vec<(wire::VaultCall, wire::VaultTold)> {
+    let entries = capsule.attempts.last().into_iter().flat_map(|attempt| &attempt.entries);
+    entries
+        .filter(|entry| entry.rule == rule)
+        .filter_map(|entry| match &entry.call {
+            Call::Vault { call, told } => Some((call.clone(), told.clone())),
+            _ => None,
+        })
+        .collect()
+}
+
 struct Calls {
     policy: Arc<dyn Policy>,
     ledger: Arc<dyn Ledger>,
+    vault: Arc<dyn Vault>,
     only_reads: fn(&str) -> bool,
     rule: String,
     claim: Claim,
@@ -155,6 +175,10 @@ struct State {
     left: Vec<Asked>,
     random: Random,
     runtime: Random,
+    salts: Random,
+    /// What the live request asked of the vault and this has not.
+    vault_left: Vec<(wire::VaultCall, wire::VaultTold)>,
+    vault_asked: Vec<String>,
     /// Where it reads what the live request has not read.
     attempt: Option<Box<dyn Attempt>>,
     asked: Vec<wire::Statement>,
@@ -224,6 +248,28 @@ impl Calls {
         }
     }
 
+    async fn ask_vault(&self, call: VaultCall) -> Result<Vaulted, Stop> {
+        if let Err(error) = call.check().and_then(|()| self.policy.vault(&self.rule, call.verb, &call.field)) {
+            return Ok(Err(error));
+        }
+        let asked = wire::VaultCall::from(&call);
+        let (same, salt) = {
+            let mut state = self.lock();
+            state.vault_asked.push(asked.to_string());
+            let place = state.vault_left.iter().position(|(recorded, _)| *recorded == asked);
+            let same = place.map(|place| state.vault_left.remove(place).1);
+            let salt = if call.verb == VaultVerb::Seal { state.salts.array() } else { [0; 32] };
+            (same, salt)
+        };
+        if let Some(told) = same {
+            let told = told.to_core().map_err(|error| self.stop(error.to_string()))?;
+            return told.ok_or_else(|| self.stop("the recording has no answer of the vault".to_owned()));
+        }
+        let Claim { operation, now, deadline, .. } = &self.claim;
+        let occasion = Occasion { operation, now: *now, salt, deadline: *deadline };
+        self.vault.ask(&call, occasion).await.map_err(|fault| self.stop(format!("the vault did not answer: {fault}")))
+    }
+
     fn failed(&self, fault: &Fault) -> Result<Result<Outcome, SqlError>, Stop> {
         match fault.sql_error() {
             Some(error) => Ok(Err(error.clone())),
@@ -261,6 +307,10 @@ impl HostCalls for Calls {
         Ok(Ok(EventId::derive(&self.claim.operation, self.claim.caller, key, self.now, ordinal)))
     }
 
+    fn vault(&self, call: VaultCall) -> BoxFuture<'_, Result<Vaulted, Stop>> {
+        Box::pin(self.ask_vault(call))
+    }
+
     fn log(&self, _level: LogLevel, _message: String) -> Result<(), Stop> {
         Ok(())
     }
@@ -294,6 +344,8 @@ fn compare(capsule: &Capsule, of: &str, state: &State, ended: &Ended) -> Compare
     }
     let before: Vec<wire::Statement> = recorded(capsule, of).into_iter().map(|asked| asked.statement).collect();
     lists("statement", &before, &state.asked, &mut lines);
+    let before: Vec<String> = vaulted(capsule, of).into_iter().map(|(call, _)| call.to_string()).collect();
+    lists("vault", &before, &state.vault_asked, &mut lines);
     let text = |source: &str, detail_type: &str, detail: &str| format!("{source} {detail_type:?} {detail}");
     let entries = capsule.attempts.last().into_iter().flat_map(|attempt| &attempt.entries);
     let events = entries.filter(|entry| entry.rule == of).filter_map(|entry| match &entry.call {

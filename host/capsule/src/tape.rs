@@ -2,10 +2,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tenet_core::{
     Attempt, BoxFuture, Event, EventError, EventId, Fault, HostCalls, LogLevel, Outcome, Probe, Ran, Randomness,
-    ReadCap, SqlError, StagedEvent, Statement, Stop,
+    ReadCap, SqlError, StagedEvent, Statement, Stop, VaultCall, Vaulted,
 };
 
 use crate::capsule::{self, Call, End, Ended, Entry, Told};
+use crate::wire::VaultTold;
 
 /// Takes down one request while it is decided.
 #[derive(Clone, Default)]
@@ -159,6 +160,15 @@ impl HostCalls for TapedCalls {
             self.tape.add(Call::Publish { event: taken, id, refused });
         }
         published
+    }
+
+    fn vault(&self, call: VaultCall) -> BoxFuture<'_, Result<Vaulted, Stop>> {
+        Box::pin(async move {
+            let taken = (&call).into();
+            let told = self.calls.vault(call).await;
+            self.tape.add(Call::Vault { call: taken, told: VaultTold::of(&told) });
+            told
+        })
     }
 
     fn log(&self, level: LogLevel, message: String) -> Result<(), Stop> {

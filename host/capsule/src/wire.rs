@@ -127,6 +127,33 @@ pub struct Event {
     pub detail: String,
 }
 
+/// What a rule asked of the vault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are those of `tenet_core::VaultCall` and its field")]
+pub struct VaultCall {
+    /// `seal` or `open`.
+    pub verb: String,
+    pub table: String,
+    pub column: String,
+    pub row_key: String,
+    /// Hexadecimal.
+    pub bytes: String,
+}
+
+/// What it was told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum VaultTold {
+    /// These bytes, hexadecimal.
+    Gave(String),
+    /// No.
+    #[expect(missing_docs, reason = "the fields are those of `tenet_core::VaultError`")]
+    Refused { code: String, message: String },
+    /// Nothing: the keys were out of reach, and the attempt ended.
+    Nothing,
+}
+
 /// An answer that was stored under the key already.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -137,6 +164,47 @@ pub struct Stored {
     /// Hexadecimal.
     pub digest: String,
     pub now: i64,
+}
+
+impl From<&tenet_core::VaultCall> for VaultCall {
+    fn from(call: &tenet_core::VaultCall) -> Self {
+        let tenet_core::VaultField { table, column, row_key } = call.field.clone();
+        Self { verb: call.verb.name().to_owned(), table, column, row_key, bytes: tenet_core::hex(&call.bytes) }
+    }
+}
+
+impl VaultTold {
+    pub(crate) fn of<E>(told: &Result<tenet_core::Vaulted, E>) -> Self {
+        match told {
+            Ok(Ok(bytes)) => Self::Gave(tenet_core::hex(bytes)),
+            Ok(Err(error)) => Self::Refused { code: error.refusal.code().to_owned(), message: error.message.clone() },
+            Err(_) => Self::Nothing,
+        }
+    }
+
+    /// The same again; none where there was nothing.
+    pub(crate) fn to_core(&self) -> Result<Option<tenet_core::Vaulted>, CapsuleError> {
+        Ok(match self {
+            Self::Gave(bytes) => {
+                let bytes = unhex(bytes);
+                Some(Ok(bytes.ok_or_else(|| CapsuleError::new("what the vault gave is not hexadecimal"))?))
+            }
+            Self::Refused { code, message } => {
+                let refusal = tenet_core::VaultRefusal::of_code(code);
+                let refusal =
+                    refusal.ok_or_else(|| CapsuleError::new("the vault refused for a reason that is none"))?;
+                Some(Err(tenet_core::VaultError { refusal, message: message.clone() }))
+            }
+            Self::Nothing => None,
+        })
+    }
+}
+
+/// Without any value: it is for people.
+impl std::fmt::Display for VaultCall {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}.{}", self.verb, self.table, self.column)
+    }
 }
 
 impl From<&tenet_core::Statement> for Statement {

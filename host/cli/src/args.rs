@@ -496,6 +496,11 @@ pub(crate) struct RunArgs {
     #[arg(long, default_value = "us-east-1")]
     pub(crate) region: String,
 
+    /// A file with 64 hexadecimal digits, the key that the rules' sensitive values are sealed
+    /// with. Unless given it is one that everybody knows: for development.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) vault_key: Option<PathBuf>,
+
     /// A PostgreSQL to use, `postgres://USER@HOST:PORT/DATABASE`; its schema has to be
     /// applied. Without it a private one is started and thrown away.
     #[arg(long, env = "TENET_DATABASE_URL")]
@@ -516,6 +521,11 @@ pub(crate) struct ServeArgs {
     /// that are free.
     #[arg(long, default_value_t = 8080)]
     pub(crate) port: u16,
+
+    /// A file with 64 hexadecimal digits, the key that the rules' sensitive values are sealed
+    /// with. Unless given it is one that everybody knows: for development.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) vault_key: Option<PathBuf>,
 
     /// A PostgreSQL to use, `postgres://USER@HOST:PORT/DATABASE`; its schema has to be
     /// applied. Without it a private one is started and thrown away.

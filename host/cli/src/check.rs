@@ -90,7 +90,7 @@ fn against_grants(rule: &Surveyed, findings: &mut Findings) {
     // `count(*)` reads a table and no column of it, for which some column has to be granted.
     let reads = |table: &str| rule.used.tables.get(table).is_some_and(|used| used.select.is_none());
     let unused = rule.used.missing(&rule.asked);
-    let unused = unused.iter().filter(|grant| !grant.is_event());
+    let unused = unused.iter().filter(|grant| grant.is_of_statements());
     for grant in unused.filter(|grant| !grant.table().is_some_and(|(table, verb)| verb == "select" && reads(table))) {
         findings
             .warnings
@@ -110,6 +110,13 @@ async fn against_database(rule: &Surveyed, catalog: &Catalog, findings: &mut Fin
             findings
                 .errors
                 .push(format!("rule {}: asks for {table}.{column}, and the table has no such column", rule.rule));
+        }
+    }
+    for column in rule.asked.sealed_columns() {
+        let there = column.rsplit_once('.').and_then(|(table, name)| Some(catalog.columns(table)?.contains(name)));
+        if there != Some(true) {
+            let what = format!("rule {}: seals or opens {column}, which is not there", rule.rule);
+            findings.errors.push(what);
         }
     }
     for sequence in rule.asked.sequences.iter().filter(|sequence| !catalog.has_sequence(sequence)) {

@@ -9,6 +9,7 @@ use crate::built;
 use crate::database;
 use crate::local::{EAST, EVERY_EVENT, Local, WEST};
 use crate::run::{TIME, summary};
+use crate::vault;
 
 /// How long an event may take to a bus in this process before the story has gone wrong.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,8 +31,9 @@ pub(crate) async fn demo(args: &DemoArgs) -> anyhow::Result<()> {
     let buses = Buses::new([EAST, WEST])?;
     let mut at_east = buses.subscribe(EAST, EVERY_EVENT)?;
     let mut at_west = buses.subscribe(WEST, EVERY_EVENT)?;
-    let east = Local::start(EAST, &url, &folder, &index, &buses)?;
-    let west = Local::start(WEST, &url, &folder, &index, &buses)?;
+    let vault = vault::local(None, &index.host)?;
+    let east = Local::start(EAST, &url, (&folder, &index), &buses, &vault)?;
+    let west = Local::start(WEST, &url, (&folder, &index), &buses, &vault)?;
     tell("hosts", &format!("{EAST} and {WEST}, each with its own engine, connections and event bus"));
 
     println!("\nA transaction is recorded in {EAST}.");

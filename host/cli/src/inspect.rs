@@ -17,8 +17,8 @@ pub(crate) fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
         let all: BTreeSet<&Grant> = asked.iter().chain(&granted).chain(&used).collect();
         for grant in all {
             let mark = |set: &BTreeSet<Grant>, word| if set.contains(grant) { word } else { "-" };
-            // Events are not seen in a statement.
-            let used = if grant.is_event() { "?" } else { mark(&used, "used") };
+            // Events and sensitive values are not seen in a statement.
+            let used = if grant.is_of_statements() { mark(&used, "used") } else { "?" };
             lines.push(format!("  {:<6} {:<8} {used:<5} {grant}", mark(&asked, "asked"), mark(&granted, "granted")));
         }
         let missing = rule.refused.len();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Request;
 use tenet_capsule::{Answer, Capsule, Shadow, Tape};
 use tenet_core::bundle::Index;
-use tenet_core::{Clock, Ledger, Policy, Rules, Trace};
+use tenet_core::{Clock, Ledger, Policy, Rules, Trace, Vault};
 use tenet_events::Buses;
 use tenet_http::{Api, Reply, Route};
 use tenet_pipeline::{Arrival, Backoff, Handled, Invocation, Operations, Pipeline, SystemClock, direct};
@@ -31,8 +31,14 @@ pub(crate) struct Local {
 }
 
 impl Local {
-    /// Loads a built bundle and wires it to a database and to the region's bus.
-    pub(crate) fn start(region: &str, url: &str, folder: &Path, index: &Index, buses: &Buses) -> anyhow::Result<Self> {
+    /// Loads a built bundle and wires it to a database, to the region's bus and to a vault.
+    pub(crate) fn start(
+        region: &str,
+        url: &str,
+        (folder, index): (&Path, &Index),
+        buses: &Buses,
+        vault: &Arc<dyn Vault>,
+    ) -> anyhow::Result<Self> {
         let engine = tenet_engine::Engine::new(CONCURRENCY)?;
         let library = tenet_engine::Library::open(engine, folder, index)?;
         let api = Api::open(region, folder, index)?;
@@ -44,6 +50,7 @@ impl Local {
             rules: Arc::clone(&library),
             policy: Arc::clone(&policy),
             ledger: Arc::clone(&ledger),
+            vault: Arc::clone(vault),
             only_reads: tenet_policy::only_reads,
         };
         let pipeline = Pipeline::new(
@@ -55,6 +62,7 @@ impl Local {
             Arc::new(SystemClock),
             Backoff::default(),
         );
+        let pipeline = pipeline.with_vault(Arc::clone(vault));
         Ok(Self { region: region.to_owned(), api, pipeline, index: index.clone(), shadow })
     }
 

@@ -36,6 +36,7 @@ mod survey;
 mod template;
 mod testing;
 mod upgrade;
+mod vault;
 mod vendored;
 mod waiting;
 mod watching;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use tenet_capsule::{Capsule, End, Key, Playback, Statement, Tape};
+use tenet_capsule::{Capsule, End, Key, Playback, Tape};
 use tenet_core::bundle::{File, Index};
 use tenet_pipeline::Backoff;
 use toml_edit::{DocumentMut, Item, Table, Value, value};
@@ -31,7 +31,7 @@ const KEY: &str = "TENET_CAPSULE_KEY";
 pub(crate) struct Replayed {
     pub(crate) capsule: Capsule,
     /// What was asked that the recording has no answer to.
-    pub(crate) unknown: Vec<Statement>,
+    pub(crate) unknown: Vec<String>,
 }
 
 /// Decides the requests of capsules once more and shows what is not as it was.
@@ -146,7 +146,7 @@ pub(crate) fn seed(capsule: &Capsule) -> anyhow::Result<[u8; 32]> {
 pub(crate) async fn again(site: &Site, capsule: &Capsule) -> anyhow::Result<Replayed> {
     let playback = Arc::new(Playback::new(capsule));
     let backoff = Backoff { base: Duration::ZERO, cap: Duration::ZERO, ..Backoff::default() };
-    let hosts = site.over(Arc::clone(&playback) as _, backoff)?;
+    let hosts = site.over(Arc::clone(&playback) as _, Arc::clone(&playback) as _, backoff)?;
     let request = capsule.request.to_core(Instant::now() + TIME)?;
     let tape = Tape::new();
     let handled = hosts.decide(request.clone(), &tape).await?;

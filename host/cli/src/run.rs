@@ -11,6 +11,7 @@ use crate::built;
 use crate::database::Database;
 use crate::local::{EVERY_EVENT, Local};
 use crate::payload;
+use crate::vault;
 
 /// The exit code of a command that failed.
 pub(crate) const BROKEN: u8 = 3;
@@ -31,7 +32,8 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let url = database.url();
     let buses = Buses::new([args.region.as_str()])?;
     let events = buses.subscribe(&args.region, EVERY_EVENT)?;
-    let host = Local::start(&args.region, &url, &folder, &index, &buses)?;
+    let vault = vault::local(args.vault_key.as_deref(), &index.host)?;
+    let host = Local::start(&args.region, &url, (&folder, &index), &buses, &vault)?;
     let invocation = Invocation { operation: args.operation.clone(), key, payload: args.payload.clone() };
     let (handled, capsule) = host.recorded(invocation, args.caller.clone(), None, TIME).await?;
     println!("{}", handled.answer.body);

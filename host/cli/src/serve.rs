@@ -35,6 +35,7 @@ use crate::report::{self, Problem};
 use crate::run::{TIME, summary};
 use crate::schema;
 use crate::testing::transcript;
+use crate::vault;
 use crate::watching::Watching;
 
 /// The largest body that Lambda hands to a function, in bytes
@@ -104,8 +105,9 @@ async fn run(
         restore(kept, &url).await?;
     }
     let buses = Arc::new(Buses::new([EAST, WEST])?);
+    let vault = vault::local(args.vault_key.as_deref(), &index.host)?;
     let start = |region, listener: TcpListener| {
-        let host = RwLock::new(Arc::new(Local::start(region, &url, &folder, &index, &buses)?));
+        let host = RwLock::new(Arc::new(Local::start(region, &url, (&folder, &index), &buses, &vault)?));
         println!("{region}  http://{}", listener.local_addr()?);
         let serving = Arc::new(Serving { host, telling: telling.clone() });
         anyhow::Ok(Region { serving, listener })
@@ -189,9 +191,10 @@ impl Anew {
         if self.private {
             schema::apply_to(&self.url, &[(folder.clone(), index.clone())]).await?;
         }
+        let vault = vault::local(self.args.vault_key.as_deref(), &index.host)?;
         for serving in &self.serving {
             let name = serving.host().region().to_owned();
-            let host = Arc::new(Local::start(&name, &self.url, &folder, &index, &self.buses)?);
+            let host = Arc::new(Local::start(&name, &self.url, (&folder, &index), &self.buses, &vault)?);
             *serving.host.write().unwrap_or_else(PoisonError::into_inner) = host;
         }
         Ok(())

@@ -63,5 +63,5 @@ fn as_grants(uses: Uses) -> Grants {
         (name, TableGrant { select, insert, update, delete: uses.delete })
     };
     let tables: BTreeMap<_, _> = uses.tables.into_iter().map(table).collect();
-    Grants { tables, sequences: uses.sequences, events: BTreeMap::new() }
+    Grants { tables, sequences: uses.sequences, ..Grants::default() }
 }

@@ -13,6 +13,7 @@ pub(crate) mod file;
 mod injected;
 pub(crate) mod json;
 mod results;
+mod sealed;
 pub(crate) mod site;
 mod toml_json;
 pub(crate) mod transcript;

@@ -13,18 +13,19 @@ use sha2::{Digest, Sha256};
 use crate::{Grants, HostSettings, Limits, hex};
 
 /// The version of the format that this code writes and reads.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// The contract that rules are built against.
 pub const CONTRACT: &str = "tenet:rule@1.0.0";
 
 /// The contract's text, file by file.
-pub const WIT: [(&str, &str); 6] = [
+pub const WIT: [(&str, &str); 7] = [
     ("context.wit", include_str!("../../../wit/v1/context.wit")),
     ("database.wit", include_str!("../../../wit/v1/database.wit")),
     ("events.wit", include_str!("../../../wit/v1/events.wit")),
     ("log.wit", include_str!("../../../wit/v1/log.wit")),
     ("types.wit", include_str!("../../../wit/v1/types.wit")),
+    ("vault.wit", include_str!("../../../wit/v1/vault.wit")),
     ("world.wit", include_str!("../../../wit/v1/world.wit")),
 ];
 

@@ -40,6 +40,8 @@ pub enum Code {
     StatementNotUnderstood,
     /// An event is not taken.
     EventNotGranted,
+    /// The vault refuses a value.
+    VaultRefused,
     /// A rule trapped.
     Trapped,
     /// A rule says that it is broken.
@@ -76,7 +78,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in order.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::NoBundle,
         Self::Manifest,
         Self::ManifestVersion,
@@ -95,6 +97,7 @@ impl Code {
         Self::StatementNotGranted,
         Self::StatementNotUnderstood,
         Self::EventNotGranted,
+        Self::VaultRefused,
         Self::Trapped,
         Self::Broken,
         Self::Limit,
@@ -134,6 +137,7 @@ impl Code {
             Self::StatementNotGranted => "T0401",
             Self::StatementNotUnderstood => "T0402",
             Self::EventNotGranted => "T0403",
+            Self::VaultRefused => "T0404",
             Self::Trapped => "T0501",
             Self::Broken => "T0502",
             Self::Limit => "T0503",

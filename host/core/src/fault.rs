@@ -13,7 +13,7 @@ pub enum Blame {
     Host,
 }
 
-/// Why the database did not do what it was asked.
+/// Why the database, or the vault, did not do what it was asked.
 ///
 /// Ask it questions instead of matching on what the driver said: what may be tried
 /// again, what is settled, and what a rule may see is decided in one place.
@@ -31,6 +31,7 @@ enum Kind {
     Limit(LimitExceeded),
     Unavailable { sqlstate: Option<SqlState>, shut: bool },
     Deadline,
+    Vault,
     Other(Option<SqlState>),
 }
 
@@ -73,6 +74,11 @@ impl Fault {
     /// The caller's time ran out before COMMIT was handed over.
     pub fn deadline(message: impl Into<String>) -> Self {
         Self { kind: Kind::Deadline, message: message.into() }
+    }
+
+    /// The keys of the vault are out of reach: of KMS, and not of the database.
+    pub fn vault(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Vault, message: message.into() }
     }
 
     /// Anything else. It is not tried again.
@@ -119,6 +125,11 @@ impl Fault {
         matches!(self.kind, Kind::Deadline)
     }
 
+    /// Whether the keys of the vault are out of reach, with nothing committed.
+    pub fn is_vault(&self) -> bool {
+        matches!(self.kind, Kind::Vault)
+    }
+
     /// The error as a rule may see it.
     pub fn sql_error(&self) -> Option<&SqlError> {
         match &self.kind {
@@ -145,7 +156,7 @@ impl Fault {
         match &self.kind {
             Kind::Conflict(sqlstate) | Kind::Other(sqlstate) | Kind::Unavailable { sqlstate, .. } => *sqlstate,
             Kind::Sql(error) => Some(error.sqlstate),
-            Kind::CommitUnknown | Kind::Limit(_) | Kind::Deadline => None,
+            Kind::CommitUnknown | Kind::Limit(_) | Kind::Deadline | Kind::Vault => None,
         }
     }
 
@@ -153,9 +164,12 @@ impl Fault {
     pub fn blame(&self) -> Blame {
         match self.kind {
             Kind::Sql(_) | Kind::Limit(_) => Blame::Rule,
-            Kind::Conflict(_) | Kind::CommitUnknown | Kind::Unavailable { .. } | Kind::Deadline | Kind::Other(_) => {
-                Blame::Host
-            }
+            Kind::Conflict(_)
+            | Kind::CommitUnknown
+            | Kind::Unavailable { .. }
+            | Kind::Deadline
+            | Kind::Vault
+            | Kind::Other(_) => Blame::Host,
         }
     }
 }

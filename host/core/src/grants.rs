@@ -4,6 +4,8 @@ use std::fmt;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::VaultVerb;
+
 /// What a rule may touch: what its manifest asks for, or what its bundle grants. Nothing, until
 /// something is named.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +20,21 @@ pub struct Grants {
     /// Detail-types of events that may be published, by source. `*` is any detail-type.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub events: BTreeMap<String, BTreeSet<String>>,
+    /// Columns whose values may be sealed and opened, by table.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub vault: BTreeMap<String, VaultGrant>,
+}
+
+/// Which columns of a table may be sealed, and which opened: each by its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VaultGrant {
+    /// Those that a value may be sealed for.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub seal: BTreeSet<String>,
+    /// Those whose sealed values may be opened.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub open: BTreeSet<String>,
 }
 
 /// What may be done with a table.
@@ -85,12 +102,32 @@ impl Grants {
                 return Err(GrantError(format!("the event source {source:?} is named and no detail-type of it")));
             }
         }
+        for (table, grant) in &self.vault {
+            object(table)?;
+            if *grant == VaultGrant::default() {
+                return Err(GrantError(format!("the vault's table {table} is named and nothing asked of it")));
+            }
+            grant.seal.iter().chain(&grant.open).try_for_each(|column| name(column))?;
+        }
         Ok(())
     }
 
     /// Whether events of this source and detail-type may be published.
     pub fn publishes(&self, source: &str, detail_type: &str) -> bool {
         self.events.get(source).is_some_and(|types| types.contains(detail_type) || types.contains("*"))
+    }
+
+    /// Whether values of this column may be sealed, or opened.
+    pub fn vaults(&self, verb: VaultVerb, table: &str, column: &str) -> bool {
+        self.vault.get(table).is_some_and(|grant| grant.of(verb).contains(column))
+    }
+
+    /// The columns that are sealed or opened: `accounts.iban`.
+    pub fn sealed_columns(&self) -> BTreeSet<String> {
+        let columns = |(table, grant): (&String, &VaultGrant)| -> Vec<String> {
+            grant.seal.iter().chain(&grant.open).map(|column| format!("{table}.{column}")).collect()
+        };
+        self.vault.iter().flat_map(columns).collect()
     }
 
     /// Each single thing that is granted.
@@ -109,6 +146,12 @@ impl Grants {
         each.extend(self.sequences.iter().map(|name| grant(name, "nextval", name.clone())));
         for (source, types) in &self.events {
             each.extend(types.iter().map(|name| grant(source, "publish", format!("{source}: {name}"))));
+        }
+        for (table, of_vault) in &self.vault {
+            for verb in [VaultVerb::Seal, VaultVerb::Open] {
+                let columns = of_vault.of(verb).iter();
+                each.extend(columns.map(|name| grant(table, verb.name(), format!("{table}.{name}"))));
+            }
         }
         each
     }
@@ -133,6 +176,11 @@ impl Grants {
         self.sequences.extend(others.sequences);
         for (source, types) in others.events {
             self.events.entry(source).or_default().extend(types);
+        }
+        for (table, VaultGrant { seal, open }) in others.vault {
+            let ours = self.vault.entry(table).or_default();
+            ours.seal.extend(seal);
+            ours.open.extend(open);
         }
     }
 
@@ -237,10 +285,25 @@ impl<'de> Deserialize<'de> for Columns {
     }
 }
 
+impl VaultGrant {
+    /// The columns that this may be done with.
+    pub fn of(&self, verb: VaultVerb) -> &BTreeSet<String> {
+        match verb {
+            VaultVerb::Seal => &self.seal,
+            VaultVerb::Open => &self.open,
+        }
+    }
+}
+
 impl Grant {
     /// Whether it is about events.
     pub fn is_event(&self) -> bool {
         self.verb == "publish"
+    }
+
+    /// Whether it is about the database, so that a statement uses it.
+    pub fn is_of_statements(&self) -> bool {
+        !matches!(self.verb, "publish" | "seal" | "open")
     }
 
     /// The table that it is about and what may be done with it, if it is about one.
@@ -269,6 +332,24 @@ mod tests {
 
     fn grants(json: &str) -> Grants {
         serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn of_the_vault_each_column_is_granted_by_its_name() {
+        let asked = grants(r#"{"vault":{"a":{"seal":["x"],"open":["x","y"]},"s.b":{"open":["z"]}}}"#);
+        assert!(asked.check().is_ok());
+        assert!(asked.vaults(VaultVerb::Open, "a", "y") && !asked.vaults(VaultVerb::Seal, "a", "y"));
+        assert!(!asked.vaults(VaultVerb::Open, "a", "z") && !asked.vaults(VaultVerb::Open, "b", "z"));
+        let granted = grants(r#"{"vault":{"a":{"seal":["x"],"open":["x"]}}}"#);
+        let missing: Vec<_> = granted.missing(&asked).iter().map(ToString::to_string).collect();
+        assert_eq!(missing, ["open a.y", "open s.b.z"]);
+        assert_eq!(asked.sealed_columns().into_iter().collect::<Vec<_>>(), ["a.x", "a.y", "s.b.z"]);
+        let mut sum = granted.clone();
+        sum.add(asked.clone());
+        assert!(sum.missing(&asked).is_empty());
+        for refused in [r#"{"a":{}}"#, r#"{"a":{"seal":["*"]}}"#, r#"{"tenet.keys":{"open":["body"]}}"#] {
+            assert!(grants(&format!(r#"{{"vault":{refused}}}"#)).check().is_err(), "{refused}");
+        }
     }
 
     #[test]

@@ -52,6 +52,13 @@ pub struct HostSettings {
     pub capsule_asked: bool,
     /// Milliseconds that the shadow of a rule may take once the request is answered, 1 to 60,000.
     pub shadow_ms: u64,
+    /// Seconds that one data key of the vault seals an operation's values for, 60 to 31,536,000:
+    /// by the requests' moments, so that it is a new one after that.
+    pub vault_period_s: u64,
+    /// The most data keys that the vault keeps open, 1 to 10,000.
+    pub vault_keys: u32,
+    /// Seconds that it keeps one which it had to have unwrapped, 1 to 86,400.
+    pub vault_age_s: u64,
 }
 
 /// A setting that no host can have.
@@ -78,6 +85,9 @@ impl Default for HostSettings {
             capsule_failures: false,
             capsule_asked: false,
             shadow_ms: 500,
+            vault_period_s: 86_400,
+            vault_keys: 200,
+            vault_age_s: 3600,
         }
     }
 }
@@ -96,6 +106,9 @@ impl HostSettings {
             ("keep_rejected_minutes", self.keep_rejected_minutes, 10, 5_256_000),
             ("capsule_permille", u64::from(self.capsule_permille), 0, 1000),
             ("shadow_ms", self.shadow_ms, 1, 60_000),
+            ("vault_period_s", self.vault_period_s, 60, 31_536_000),
+            ("vault_keys", u64::from(self.vault_keys), 1, 10_000),
+            ("vault_age_s", self.vault_age_s, 1, 86_400),
         ] {
             if !(least..=most).contains(&value) {
                 return Err(ImpossibleSetting { name, text: format!("is {value}, and it may be {least} to {most}") });

@@ -5,7 +5,7 @@
 //! [`Attempt`] is one try at the transaction around them, opened by a [`Ledger`]; what
 //! the request cost is a [`Receipt`]. The traits are the ports through which the
 //! pipeline reaches the engine ([`Rules`]), the database ([`Ledger`]), the event bus
-//! ([`Publisher`]) and time ([`Clock`]), and through which the engine reaches back
+//! ([`Publisher`]), sensitive fields ([`Vault`]) and time ([`Clock`]), and through which the engine reaches back
 //! ([`HostCalls`]).
 //!
 //! What this crate must never know: wasmtime, AWS, a SQL driver, an async runtime. The
@@ -42,6 +42,7 @@ mod rules;
 mod sql;
 mod trace;
 mod value;
+mod vault;
 mod verdict;
 
 pub use caller_id::CallerId;
@@ -52,7 +53,7 @@ pub use decimal::{Decimal, DecimalError};
 pub use digest::{Digest, DigestError};
 pub use event::{Event, EventError, EventId, StagedEvent};
 pub use fault::{Blame, Fault};
-pub use grants::{Columns, Grant, GrantError, Grants, TableGrant};
+pub use grants::{Columns, Grant, GrantError, Grants, TableGrant, VaultGrant};
 pub use hex::hex;
 pub use host_settings::{HostSettings, ImpossibleSetting};
 pub use keep::Keep;
@@ -72,6 +73,7 @@ pub use rules::{Ended, HostCalls, LogLevel, Randomness, RuleCall, Rules, Stop};
 pub use sql::{Outcome, SqlError, SqlState, Statement};
 pub use trace::Trace;
 pub use value::{Column, ColumnValues, Interval, RowSet, Value};
+pub use vault::{Occasion, Vault, VaultCall, VaultError, VaultField, VaultRefusal, VaultVerb, Vaulted};
 pub use verdict::{Rejection, Verdict};
 
 /// A future that can be held behind a trait object and moved between threads.

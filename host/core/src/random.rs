@@ -30,6 +30,13 @@ impl Random {
         std::mem::replace(&mut self.left, rest)
     }
 
+    /// The next 32 bytes.
+    pub fn array(&mut self) -> [u8; 32] {
+        let mut array = [0; 32];
+        array.iter_mut().zip(self.bytes(32)).for_each(|(byte, random)| *byte = random);
+        array
+    }
+
     /// The next eight bytes as a number.
     pub fn number(&mut self) -> u64 {
         self.bytes(8).into_iter().fold(0, |number, byte| number << 8 | u64::from(byte))

@@ -2,7 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{
-    BoxFuture, Event, EventError, EventId, LimitExceeded, Limits, Outcome, Request, SqlError, Statement, Verdict,
+    BoxFuture, Event, EventError, EventId, LimitExceeded, Limits, Outcome, Request, SqlError, Statement, VaultCall,
+    Vaulted, Verdict,
 };
 
 /// The port to the engine.
@@ -87,6 +88,9 @@ pub trait HostCalls: Send + Sync {
 
     /// Stages an event.
     fn publish(&self, event: Event) -> Result<Result<EventId, EventError>, Stop>;
+
+    /// Seals or opens a sensitive value.
+    fn vault(&self, call: VaultCall) -> BoxFuture<'_, Result<Vaulted, Stop>>;
 
     /// Takes a line for the log.
     fn log(&self, level: LogLevel, message: String) -> Result<(), Stop>;

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tenet_core::{
     BoxFuture, Ended, HostCalls, Limit, LimitExceeded, Limits, Outcome, Request, RuleCall, Rules, SqlError, Statement,
-    Timestamp,
+    Timestamp, VaultCall, Vaulted,
 };
 use wasmtime::{Store, UpdateDeadline};
 
@@ -105,6 +105,11 @@ impl CallState {
     /// Runs statements with the guest's clock stopped.
     pub(crate) async fn run(&mut self, statements: Vec<Statement>) -> Result<Result<Vec<Outcome>, SqlError>, Halt> {
         Ok(self.watch.host(self.calls.run(statements)).await?)
+    }
+
+    /// Asks the vault with the guest's clock stopped.
+    pub(crate) async fn vault(&mut self, call: VaultCall) -> Result<Vaulted, Halt> {
+        Ok(self.watch.host(self.calls.vault(call)).await?)
     }
 
     /// Whether the guest may go on computing.

@@ -1,5 +1,6 @@
 use tenet_core::{
     BoxFuture, Event, EventError, EventId, HostCalls, LogLevel, Outcome, Randomness, SqlError, Statement, Stop,
+    VaultCall, Vaulted,
 };
 
 /// The host of a rule that is called without a request, so that there is nothing to ask for.
@@ -16,6 +17,10 @@ impl HostCalls for Nobody {
 
     fn publish(&self, _: Event) -> Result<Result<EventId, EventError>, Stop> {
         Err(Stop)
+    }
+
+    fn vault(&self, _: VaultCall) -> BoxFuture<'_, Result<Vaulted, Stop>> {
+        Box::pin(std::future::ready(Err(Stop)))
     }
 
     fn log(&self, _: LogLevel, _: String) -> Result<(), Stop> {

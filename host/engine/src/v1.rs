@@ -2,10 +2,10 @@
 
 mod convert;
 
-use tenet_core::{Event, LogLevel, Outcome, Randomness, SqlError, Statement};
+use tenet_core::{Event, LogLevel, Outcome, Randomness, SqlError, Statement, VaultCall, VaultField, VaultVerb};
 use wasmtime::component::{Component, HasSelf, Linker};
 
-use self::bindings::tenet::rule::{context, database, events, log, types};
+use self::bindings::tenet::rule::{context, database, events, log, types, vault};
 pub(crate) use self::bindings::{Rejection, Request, RulePre, Verdict};
 use self::convert::{in_batch, packed};
 use crate::call::CallState;
@@ -19,6 +19,7 @@ mod bindings {
         world: "tenet:rule/rule",
         imports: {
             "tenet:rule/database": async | trappable,
+            "tenet:rule/vault": async | trappable,
             default: trappable,
         },
         exports: { default: async },
@@ -153,6 +154,43 @@ impl events::Host for CallState {
         let events::Event { source, detail_type, detail } = event;
         let published = self.calls().publish(Event { source, detail_type, detail }).map_err(Halt::from)?;
         Ok(published.map(|id| id.to_string()).map_err(|error| error.to_string()))
+    }
+}
+
+impl vault::Host for CallState {
+    async fn seal(
+        &mut self,
+        field: vault::Field,
+        value: Vec<u8>,
+    ) -> wasmtime::Result<Result<Vec<u8>, vault::VaultError>> {
+        Ok(self.ask_vault(VaultVerb::Seal, field, value).await?)
+    }
+
+    async fn open(
+        &mut self,
+        field: vault::Field,
+        sealed: Vec<u8>,
+    ) -> wasmtime::Result<Result<Vec<u8>, vault::VaultError>> {
+        Ok(self.ask_vault(VaultVerb::Open, field, sealed).await?)
+    }
+}
+
+impl CallState {
+    async fn ask_vault(
+        &mut self,
+        verb: VaultVerb,
+        field: vault::Field,
+        bytes: Vec<u8>,
+    ) -> Result<Result<Vec<u8>, vault::VaultError>, Halt> {
+        self.count()?;
+        let vault::Field { table, column, row_key } = field;
+        let call = VaultCall { verb, field: VaultField { table, column, row_key }, bytes };
+        let told = self.vault(call).await?;
+        Ok(told.map_err(|error| vault::VaultError {
+            code: error.refusal.code().to_owned(),
+            message: error.message,
+            details: Vec::new(),
+        }))
     }
 }
 

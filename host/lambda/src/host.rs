@@ -6,12 +6,12 @@ use aws_config::{BehaviorVersion, Region};
 use lambda_runtime::Context;
 use tenet_capsule::{Key, Shadow};
 use tenet_core::bundle::Index;
-use tenet_core::{Clock, Fault, HostSettings, IdempotencyKey, Ledger, Policy, Receipt, Rules, Timestamp, Trace};
+use tenet_core::{Clock, Fault, HostSettings, IdempotencyKey, Ledger, Policy, Receipt, Rules, Timestamp, Trace, Vault};
 use tenet_database::Database;
 use tenet_engine::{Engine, Library};
 use tenet_events::{EventBridge, Routes};
 use tenet_http::Api;
-use tenet_pipeline::{Answer, Arrival, Backoff, Invocation, Operations, Pipeline, Relayed, SystemClock};
+use tenet_pipeline::{Answer, Arrival, Backoff, Invocation, NoVault, Operations, Pipeline, Relayed, SystemClock};
 use tenet_policy::StatementPolicy;
 
 use crate::after::After;
@@ -67,7 +67,7 @@ impl Host {
         let routes = Routes::new(&index.operations)?;
         let work = Work::new();
         let after = After::new(work.clone());
-        let ((library, api), (database, publisher), ()) =
+        let ((library, api), (database, publisher, vault), ()) =
             tokio::try_join!(load(&settings, &index), connect(&settings, &index), async {
                 // A sandbox with several invocations at a time is told of none as an extension.
                 let after_answers = index.host.publish_after_answer && settings.one_at_a_time;
@@ -80,6 +80,7 @@ impl Host {
             rules: Arc::clone(&library) as Arc<dyn Rules>,
             policy: Arc::clone(&policy),
             ledger: Arc::clone(&database) as Arc<dyn Ledger>,
+            vault: Arc::clone(&vault),
             only_reads: tenet_policy::only_reads,
         };
         let recorder = Recorder::new(index.clone(), settings.capsules, key, shadow);
@@ -91,7 +92,8 @@ impl Host {
             Arc::new(publisher),
             Arc::new(SystemClock),
             Backoff::default(),
-        );
+        )
+        .with_vault(vault);
         tracing::info!(region = settings.region, rules = index.rules.len(), "host is ready");
         Ok(Self {
             region: settings.region,
@@ -196,9 +198,13 @@ async fn load(settings: &Settings, index: &Index) -> anyhow::Result<(Arc<Library
 }
 
 /// Finds the credentials and opens the first connection.
-async fn connect(settings: &Settings, index: &Index) -> anyhow::Result<(Arc<Database>, EventBridge)> {
+async fn connect(settings: &Settings, index: &Index) -> anyhow::Result<(Arc<Database>, EventBridge, Arc<dyn Vault>)> {
     let region = Region::new(settings.region.clone());
     let config = aws_config::defaults(BehaviorVersion::latest()).region(region).load().await;
+    let vault: Arc<dyn Vault> = match settings.vault(index, &config)? {
+        Some(vault) => Arc::new(vault),
+        None => Arc::new(NoVault),
+    };
     let database = settings.database.open(index.host.connections, &config)?;
     match database.warm(SystemClock.instant() + CONNECTING).await {
         Ok(()) => {}
@@ -209,7 +215,7 @@ async fn connect(settings: &Settings, index: &Index) -> anyhow::Result<(Arc<Data
         // Two databases taken for one would double everything.
         Err(fault) => return Err(fault.into()),
     }
-    Ok((Arc::new(database), EventBridge::new(&config, &settings.region, &settings.event_bus)))
+    Ok((Arc::new(database), EventBridge::new(&config, &settings.region, &settings.event_bus), vault))
 }
 
 /// The time that an invocation has, by its deadline in milliseconds since 1970.

@@ -44,7 +44,8 @@ impl LogSettings {
 
     /// Writes the log to standard output, with metrics in this namespace unless that is empty.
     pub(crate) fn subscriber(&self, namespace: &str) -> anyhow::Result<impl Subscriber + Send + Sync + use<>> {
-        let measured = tenet_pipeline::MEASURED.iter().chain(&tenet_database::MEASURED).chain(&recorder::MEASURED);
+        let measured = tenet_pipeline::MEASURED.iter().chain(&tenet_database::MEASURED);
+        let measured = measured.chain(&tenet_vault::MEASURED).chain(&recorder::MEASURED);
         let metrics = measured.filter(|_| !namespace.is_empty()).map(|measured| {
             let metrics = Metrics::new(measured.name, namespace, measured.dimensions, measured.metrics);
             self.drops_below.map_or(metrics.clone(), |level| metrics.at_level(level))

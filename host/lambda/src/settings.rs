@@ -1,10 +1,12 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use aws_config::SdkConfig;
 use tenet_core::bundle::{INDEX, Index};
 use tenet_database::{Dsql, Endpoint};
+use tenet_vault::{FieldVault, Keeping, KmsKeys};
 use uuid::Uuid;
 
 use crate::log_settings::LogSettings;
@@ -29,6 +31,9 @@ pub(crate) struct Settings {
     /// `TENET_CAPSULE_KEY`: 64 hexadecimal digits that seal the capsules of operations which keep
     /// something secret. Without it those are written without values.
     pub(crate) capsule_key: Option<String>,
+    /// `TENET_VAULT_KEY`: the ARN of the key of KMS, or of an alias of it, that wraps the data keys of
+    /// sensitive values. Rules that are granted the vault want it.
+    pub(crate) vault_key: Option<String>,
     /// `TENET_LOG` and Lambda's own: what is logged, and how.
     pub(crate) log: LogSettings,
 }
@@ -53,7 +58,7 @@ pub(crate) enum Database {
     },
 }
 
-const OURS: [&str; 15] = [
+const OURS: [&str; 16] = [
     "TENET_BUNDLE",
     "TENET_CAPSULES",
     "TENET_CAPSULE_KEY",
@@ -69,6 +74,7 @@ const OURS: [&str; 15] = [
     "TENET_DSQL_ROLE",
     "TENET_EVENT_BUS",
     "TENET_LOG",
+    VAULT_KEY,
 ];
 
 /// Which promise is broken on purpose: [`tenet_core::Mutant`].
@@ -76,6 +82,7 @@ const MUTANT: Option<&str> = if cfg!(feature = "mutants") { Some("TENET_MUTANT")
 
 const DSQL_ENDPOINT: &str = "TENET_DSQL_ENDPOINT";
 const PEER_ENDPOINT: &str = "TENET_DSQL_PEER_ENDPOINT";
+const VAULT_KEY: &str = "TENET_VAULT_KEY";
 
 impl Settings {
     /// Reads the variables of a process. One that begins with `TENET_` and is not known
@@ -102,6 +109,7 @@ impl Settings {
             one_at_a_time: read("AWS_LAMBDA_MAX_CONCURRENCY").is_none_or(|most| most == "1"),
             capsules: read("TENET_CAPSULES").map(PathBuf::from),
             capsule_key: read("TENET_CAPSULE_KEY"),
+            vault_key: read(VAULT_KEY),
             log: LogSettings::read(read)?,
         };
         // Read by the crates that speak to it, which panic without it.
@@ -114,6 +122,21 @@ impl Settings {
         let path = self.bundle.join(INDEX);
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         Index::parse(&text).with_context(|| path.display().to_string())
+    }
+
+    /// The vault of the bundle's rules; none where none of them is granted any of it.
+    pub(crate) fn vault(&self, index: &Index, aws: &SdkConfig) -> anyhow::Result<Option<FieldVault>> {
+        let Some(rule) = index.rules.iter().find(|rule| !rule.grants.vault.is_empty()) else { return Ok(None) };
+        let key = self.vault_key.as_ref().with_context(|| {
+            format!("{VAULT_KEY} is not set: the ARN of a key of KMS, for what the rule {} seals and opens", rule.name)
+        })?;
+        let keys = KmsKeys::new(aws, &self.region, key).context(VAULT_KEY)?;
+        let keeping = Keeping {
+            period: Duration::from_secs(index.host.vault_period_s),
+            keys: usize::try_from(index.host.vault_keys).unwrap_or(usize::MAX),
+            age: Duration::from_secs(index.host.vault_age_s),
+        };
+        Ok(Some(FieldVault::new(keys, keeping)))
     }
 }
 

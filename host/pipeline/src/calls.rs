@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use tenet_core::{
     Attempt, BoxFuture, CallerId, Event, EventError, EventId, Fault, HostCalls, IdempotencyKey, Limit, LimitExceeded,
-    Limits, LogLevel, Outcome, Policy, Ran, Randomness, ReadCap, Request, RuleReceipt, SqlError, SqlState, StagedEvent,
-    Statement, Stop, StoredAnswer, Trace,
+    Limits, LogLevel, Occasion, Outcome, Policy, Ran, Randomness, ReadCap, Request, RuleReceipt, SqlError, SqlState,
+    StagedEvent, Statement, Stop, StoredAnswer, Trace, Vault, VaultCall, VaultRefusal, VaultVerb, Vaulted,
 };
 use tracing::Span;
 
@@ -108,6 +108,7 @@ impl State {
 pub(crate) struct Calls {
     shared: Arc<Shared>,
     policy: Arc<dyn Policy>,
+    vault: Arc<dyn Vault>,
     rule: String,
     limits: Limits,
     operation: String,
@@ -115,8 +116,11 @@ pub(crate) struct Calls {
     caller: CallerId,
     key: Option<IdempotencyKey>,
     now: tenet_core::Timestamp,
+    deadline: Instant,
     trace: Option<Trace>,
     random: Mutex<Random>,
+    /// What tells the values that it seals from each other.
+    salts: Mutex<Random>,
     /// What the runtime of its language draws.
     runtime: Mutex<Random>,
     used: Mutex<Used>,
@@ -134,7 +138,7 @@ struct Used {
 impl Calls {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        policy: Arc<dyn Policy>,
+        (policy, vault): (Arc<dyn Policy>, Arc<dyn Vault>),
         request: &Request,
         key: Option<&IdempotencyKey>,
         rule: &str,
@@ -144,6 +148,7 @@ impl Calls {
         Self {
             shared,
             policy,
+            vault,
             rule: rule.to_owned(),
             limits: limits.clone(),
             operation: request.operation.clone(),
@@ -151,7 +156,9 @@ impl Calls {
             caller: CallerId::of(request.caller.as_deref()),
             key: key.cloned(),
             now: request.now,
+            deadline: request.deadline,
             trace: request.trace,
+            salts: Mutex::new(Random::new(&request.seed, "vault", place as u64)),
             random: Mutex::new(Random::new(&request.seed, "rule", place as u64)),
             runtime: Mutex::new(Random::new(&request.seed, "runtime", place as u64)),
             used: Mutex::new(Used {
@@ -243,6 +250,27 @@ impl Calls {
         }
         state.spent = Some(Spent { statement, error: error.clone() });
         error
+    }
+
+    async fn ask_vault(&self, call: VaultCall) -> Result<Vaulted, Stop> {
+        let salt = match call.verb {
+            VaultVerb::Seal => self.salts.lock().unwrap_or_else(PoisonError::into_inner).array(),
+            VaultVerb::Open => [0; 32],
+        };
+        let (rule, field) = (&self.rule, &call.field);
+        let told = match call.check().and_then(|()| self.policy.vault(rule, call.verb, field)) {
+            Ok(()) => {
+                let occasion = Occasion { operation: &self.operation, now: self.now, salt, deadline: self.deadline };
+                self.vault.ask(&call, occasion).await.map_err(|fault| self.stop(Stopped::Fault(fault)))?
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &told {
+            // What is unusable may be so by its names.
+            let field = (error.refusal != VaultRefusal::Unusable).then(|| tracing::field::display(field));
+            tracing::warn!(rule, field, verb = call.verb.name(), code = error.refusal.code(), "the vault refused");
+        }
+        Ok(told)
     }
 
     async fn send(&self, span: &Span, statements: Vec<Statement>) -> Result<Result<Vec<Outcome>, SqlError>, Stop> {
@@ -357,6 +385,10 @@ impl HostCalls for Calls {
             trace: self.trace,
         });
         Ok(Ok(id))
+    }
+
+    fn vault(&self, call: VaultCall) -> BoxFuture<'_, Result<Vaulted, Stop>> {
+        Box::pin(self.ask_vault(call))
     }
 
     fn log(&self, level: LogLevel, message: String) -> Result<(), Stop> {

@@ -5,15 +5,16 @@ use std::time::{Duration, Instant};
 
 use tenet_core::{
     Blame, CallerId, Claim, Clock, Code, Delivery, Fault, IdempotencyKey, Ledger, Mode, Policy, Probe, Publisher,
-    Receipt, Request, Rules, StagedEvent, StoredAnswer, hex,
+    Receipt, Request, Rules, StagedEvent, StoredAnswer, Vault, hex,
 };
 use tracing::Span;
 
 use crate::answer::Problem;
+use crate::no_vault::NoVault;
 use crate::rule_breaker::RuleBreaker;
 use crate::selection::{Keyed, Selected};
 use crate::summary::{self, Published, Summary};
-use crate::trial::{Failure, Interrupted, Over, Trial};
+use crate::trial::{Failure, Interrupted, Lack, Over, Trial};
 use crate::within::within;
 use crate::{Answer, Backoff, Operations, Status};
 use tenet_core::Random;
@@ -27,6 +28,7 @@ pub struct Pipeline {
     pub(crate) ledger: Arc<dyn Ledger>,
     rules: Arc<dyn Rules>,
     policy: Arc<dyn Policy>,
+    vault: Arc<dyn Vault>,
     publisher: Arc<dyn Publisher>,
     pub(crate) clock: Arc<dyn Clock>,
     backoff: Backoff,
@@ -93,7 +95,14 @@ impl Pipeline {
     ) -> Self {
         let (failures, rest) = operations.breaker;
         let (breaker, in_use) = (RuleBreaker::new(failures, rest), AtomicBool::new(false));
-        Self { operations, ledger, rules, policy, publisher, clock, backoff, breaker, in_use }
+        let vault = Arc::new(NoVault);
+        Self { operations, ledger, rules, policy, vault, publisher, clock, backoff, breaker, in_use }
+    }
+
+    /// The same with a vault: without one nothing can be sealed or opened.
+    #[must_use]
+    pub fn with_vault(self, vault: Arc<dyn Vault>) -> Self {
+        Self { vault, ..self }
     }
 
     /// Decides a request. Every ending is an answer; the reasons of a failure go to the
@@ -226,6 +235,7 @@ impl Pipeline {
         let trial = Trial {
             rules: self.rules.as_ref(),
             policy: &self.policy,
+            vault: &self.vault,
             breaker: &self.breaker,
             clock: self.clock.as_ref(),
             request,
@@ -356,8 +366,15 @@ impl Course<'_> {
         if unknown {
             return self.in_doubt(&reference);
         }
-        if failure.out_of_time {
-            return self.unavailable("out-of-time", "There was not enough time. Nothing was changed.", &reference);
+        let lacks = match failure.lacks {
+            Some(Lack::Time) => Some(("out-of-time", "There was not enough time. Nothing was changed.")),
+            Some(Lack::Vault) => {
+                Some(("vault-away", "The keys of sensitive fields cannot be reached. Nothing was changed."))
+            }
+            None => None,
+        };
+        if let Some((code, message)) = lacks {
+            return self.unavailable(code, message, &reference);
         }
         let message =
             format!("The request failed and nothing was changed. The operator's log has more under {reference}.");

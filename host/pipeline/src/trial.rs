@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use tenet_core::{
     Attempt, Blame, Clock, Code, Ended, Fault, HostCalls, IdempotencyKey, Limit, LimitExceeded, Limits, LogLevel,
-    Policy, Probe, Ran, Receipt, Request, RuleReceipt, Rules, StagedEvent, StoredAnswer, Verdict,
+    Policy, Probe, Ran, Receipt, Request, RuleReceipt, Rules, StagedEvent, StoredAnswer, Vault, Verdict,
 };
 use tracing::Span;
 
@@ -19,6 +19,7 @@ use crate::within::within;
 pub(crate) struct Trial<'a> {
     pub(crate) rules: &'a dyn Rules,
     pub(crate) policy: &'a Arc<dyn Policy>,
+    pub(crate) vault: &'a Arc<dyn Vault>,
     pub(crate) breaker: &'a RuleBreaker,
     pub(crate) clock: &'a dyn Clock,
     pub(crate) request: &'a Request,
@@ -58,12 +59,21 @@ pub(crate) struct Interrupted {
 pub(crate) struct Failure {
     pub(crate) blame: Blame,
     pub(crate) rule: Option<String>,
-    /// Whether the caller's time ran out, which another request may have more of.
-    pub(crate) out_of_time: bool,
+    /// What another request may have more of, if that was it.
+    pub(crate) lacks: Option<Lack>,
     /// The limit that was passed, if that was it.
     pub(crate) limit: Option<LimitExceeded>,
     pub(crate) code: Code,
     text: String,
+}
+
+/// What a request that failed could not have, and a later one may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lack {
+    /// The caller's time ran out.
+    Time,
+    /// The keys of the vault are out of reach.
+    Vault,
 }
 
 /// What the rules decided, before anything is committed.
@@ -107,8 +117,8 @@ impl Trial<'_> {
         let mut output = String::new();
         for (place, (rule, limits)) in self.chain.iter().enumerate() {
             let span = tracing::info_span!("rule", rule, cpu_us = tracing::field::Empty, ended = tracing::field::Empty);
-            let policy = Arc::clone(self.policy);
-            let calls = Calls::new(Arc::clone(shared), policy, self.request, self.key, rule, place, limits);
+            let ports = (Arc::clone(self.policy), Arc::clone(self.vault));
+            let calls = Calls::new(Arc::clone(shared), ports, self.request, self.key, rule, place, limits);
             let calls = Arc::new(calls);
             let verdict = within(&span, pin!(self.call(&span, shared, (rule, limits), &calls, receipts))).await?;
             match verdict {
@@ -128,7 +138,7 @@ impl Trial<'_> {
         receipts: &mut Vec<RuleReceipt>,
     ) -> Result<Verdict, Over> {
         let fail = |blame, code, text: String| {
-            Over::Failed(Failure { blame, rule: Some(rule.to_owned()), out_of_time: false, limit: None, code, text })
+            Over::Failed(Failure { blame, rule: Some(rule.to_owned()), lacks: None, limit: None, code, text })
         };
         let passed = |exceeded: LimitExceeded| Over::Failed(Failure::limit(Some(rule.to_owned()), exceeded));
         let left = self.request.deadline.saturating_duration_since(self.clock.instant());
@@ -197,7 +207,8 @@ impl Trial<'_> {
         if out_of_time {
             let text = "the caller's time ran out while it ran".to_owned();
             let code = Code::HostFailed;
-            return Over::Failed(Failure { blame: Blame::Host, rule, out_of_time, limit: None, code, text });
+            let lacks = Some(Lack::Time);
+            return Over::Failed(Failure { blame: Blame::Host, rule, lacks, limit: None, code, text });
         }
         // It was stopped when it had used all of it.
         let allowed = Some(limits.wall_ms);
@@ -214,7 +225,7 @@ impl Trial<'_> {
             return Over::Failed(Failure {
                 blame: Blame::Host,
                 rule: None,
-                out_of_time: false,
+                lacks: None,
                 limit: None,
                 code: Code::HostFailed,
                 text: "the attempt was lost before its verdict".to_owned(),
@@ -267,7 +278,7 @@ impl Trial<'_> {
     }
 }
 
-/// What a fault of the database means for the attempt.
+/// What a fault of the database, or of the vault, means for the attempt.
 fn over(fault: Fault, at: Option<(&str, u64)>) -> Over {
     let rule = at.map(|(rule, _)| rule.to_owned());
     if fault.is_conflict() || fault.commit_unknown() || fault.is_unavailable() {
@@ -276,7 +287,11 @@ fn over(fault: Fault, at: Option<(&str, u64)>) -> Over {
         Over::Failed(Failure {
             blame: fault.blame(),
             rule,
-            out_of_time: fault.is_deadline(),
+            lacks: match (fault.is_deadline(), fault.is_vault()) {
+                (true, _) => Some(Lack::Time),
+                (_, true) => Some(Lack::Vault),
+                _ => None,
+            },
             limit: fault.limit_exceeded().copied(),
             code: if fault.limit_exceeded().is_some() { Code::Limit } else { Code::HostFailed },
             text: fault.to_string(),
@@ -310,7 +325,7 @@ fn write_log(lines: Vec<LogLine>) {
 impl Failure {
     fn limit(rule: Option<String>, exceeded: LimitExceeded) -> Self {
         let (limit, code) = (Some(exceeded), Code::Limit);
-        Self { blame: Blame::Rule, rule, out_of_time: false, limit, code, text: exceeded.to_string() }
+        Self { blame: Blame::Rule, rule, lacks: None, limit, code, text: exceeded.to_string() }
     }
 }
 

@@ -241,6 +241,10 @@ impl Policy for Anything {
     fn event(&self, _: &str, event: &Event) -> Result<(), EventError> {
         if event.source == "forbidden" { Err(EventError::not_granted(event)) } else { Ok(()) }
     }
+
+    fn vault(&self, _: &str, verb: VaultVerb, field: &VaultField) -> Result<(), VaultError> {
+        if field.table == "forbidden" { Err(VaultError::not_granted(verb, field)) } else { Ok(()) }
+    }
 }
 
 struct Host {
@@ -1021,4 +1025,76 @@ async fn a_rule_that_keeps_failing_is_taken_out_and_others_go_on() {
     );
     assert_eq!(calls.load(Ordering::SeqCst), failures, "it is not run any more");
     assert_eq!(host.pipeline.handle(request("one", "k")).await.answer.status, Status::Accepted);
+}
+
+/// A vault that remembers on which occasions it was asked, and is away if it is told so.
+#[derive(Default)]
+struct Remembers {
+    asked: Mutex<Vec<(VaultCall, [u8; 32])>>,
+    is_away: bool,
+}
+
+impl Vault for Remembers {
+    fn ask<'a>(&'a self, call: &'a VaultCall, occasion: Occasion<'a>) -> BoxFuture<'a, Result<Vaulted, Fault>> {
+        self.asked.lock().unwrap().push((call.clone(), occasion.salt));
+        let told = if self.is_away { Err(Fault::vault("away")) } else { Ok(Ok(call.bytes.clone())) };
+        Box::pin(std::future::ready(told))
+    }
+}
+
+fn call(verb: VaultVerb, table: &str, bytes: usize) -> VaultCall {
+    let field = VaultField { table: table.into(), column: "iban".into(), row_key: "ann".into() };
+    VaultCall { verb, field, bytes: vec![7; bytes] }
+}
+
+#[tokio::test]
+async fn each_value_that_is_sealed_has_a_salt_of_its_own_which_is_the_same_on_each_attempt() {
+    let mut host = host(|_, calls| {
+        Box::pin(async move {
+            for _ in 0..2 {
+                calls.vault(call(VaultVerb::Seal, "accounts", 1)).await.unwrap().unwrap();
+                calls.vault(call(VaultVerb::Open, "accounts", 1)).await.unwrap().unwrap();
+            }
+            accept("{}")
+        })
+    });
+    let vault = Arc::new(Remembers::default());
+    host.pipeline = host.pipeline.with_vault(Arc::clone(&vault) as Arc<dyn Vault>);
+    host.memory.on_end.lock().unwrap().push_back((conflict(), false));
+    let handled = host.pipeline.handle(request("two", "k")).await;
+    assert_eq!((handled.answer.status, handled.receipt.attempts), (Status::Accepted, 2));
+    let asked = vault.asked.lock().unwrap();
+    let salts: Vec<_> = asked.iter().filter(|(call, _)| call.verb == VaultVerb::Seal).map(|(_, salt)| *salt).collect();
+    // Two rules of two each, on two attempts.
+    assert_eq!(salts.len(), 8);
+    assert_eq!(salts[..4], salts[4..]);
+    for (place, salt) in salts[..4].iter().enumerate() {
+        assert!(!salts[..place].contains(salt), "{place}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_vault_may_not_do_it_is_not_asked_and_when_it_is_away_nothing_is_changed() {
+    let mut host = host(|_, calls| {
+        Box::pin(async move {
+            let refused = async |call| calls.vault(call).await.unwrap().unwrap_err().refusal;
+            assert_eq!(refused(call(VaultVerb::Seal, "forbidden", 1)).await, VaultRefusal::NotGranted);
+            assert_eq!(
+                refused(call(VaultVerb::Seal, "accounts", VaultCall::MAX_VALUE + 1)).await,
+                VaultRefusal::Unusable
+            );
+            match calls.vault(call(VaultVerb::Seal, "accounts", 1)).await {
+                Err(Stop) => Ended::Stopped,
+                Ok(_) => accept("{}"),
+            }
+        })
+    });
+    let vault = Arc::new(Remembers { is_away: true, ..Remembers::default() });
+    host.pipeline = host.pipeline.with_vault(Arc::clone(&vault) as Arc<dyn Vault>);
+    let handled = host.pipeline.handle(request("one", "k")).await;
+    assert_eq!((handled.answer.status, handled.receipt.attempts), (Status::Unavailable, 1));
+    assert_eq!(handled.answer.problem().unwrap().code, "vault-away");
+    assert_eq!(vault.asked.lock().unwrap().len(), 1);
+    assert!(host.memory.answers.lock().unwrap().is_empty());
+    assert_eq!(host.memory.rolled_back.load(Ordering::SeqCst), 1);
 }

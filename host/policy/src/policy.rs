@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use tenet_core::bundle::Index;
-use tenet_core::{Event, EventError, Grants, Policy, SqlError, SqlState};
+use tenet_core::{Event, EventError, Grants, Policy, SqlError, SqlState, VaultError, VaultField, VaultVerb};
 
 use crate::Known;
 
@@ -39,6 +39,12 @@ impl Policy for StatementPolicy {
     fn event(&self, rule: &str, event: &Event) -> Result<(), EventError> {
         let granted = self.rules.get(rule).is_some_and(|rule| rule.grants.publishes(&event.source, &event.detail_type));
         if granted { Ok(()) } else { Err(EventError::not_granted(event)) }
+    }
+
+    fn vault(&self, rule: &str, verb: VaultVerb, field: &VaultField) -> Result<(), VaultError> {
+        let rule = self.rules.get(rule);
+        let granted = rule.is_some_and(|rule| rule.grants.vaults(verb, &field.table, &field.column));
+        if granted { Ok(()) } else { Err(VaultError::not_granted(verb, field)) }
     }
 }
 

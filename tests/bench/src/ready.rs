@@ -91,6 +91,10 @@ impl HostCalls for Ready {
         Ok(Err(EventError::read_only()))
     }
 
+    fn vault(&self, _: tenet_core::VaultCall) -> BoxFuture<'_, Result<tenet_core::Vaulted, Stop>> {
+        Box::pin(std::future::ready(Err(Stop)))
+    }
+
     fn log(&self, _: LogLevel, _: String) -> Result<(), Stop> {
         Ok(())
     }

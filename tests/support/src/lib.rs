@@ -31,6 +31,7 @@ mod dsql;
 pub mod eventbridge;
 pub mod eventbridge_relay;
 mod harm;
+pub mod kms;
 mod latency;
 mod link;
 mod message;

@@ -12,6 +12,7 @@ use super::explorer::{Explorer, Schedule};
 use super::file::{Ask, AtMost, Change, Expected, Target, TestFile, What};
 use super::injected::Injected;
 use super::json::{Json, Row, row};
+use super::sealed::Sealed;
 use super::site::{Hosts, Rig, Site};
 use super::transcript;
 
@@ -129,7 +130,7 @@ impl Case {
         let after = rig.tables.contents().await?;
         self.actual.rows = changes(&rig.tables, &before, &after);
         if let Some(expected) = &file.rows {
-            let unmet = self.unmet_rows(&rig.tables, expected).await?;
+            let unmet = self.unmet_rows(&rig.tables, &site.sealed, expected).await?;
             self.actual.rows_are_unmet = !unmet.is_empty();
             self.failures.extend(unmet.into_iter().map(|what| format!("{} {what}", Code::Rows)));
         }
@@ -144,7 +145,7 @@ impl Case {
                 continue;
             };
             let playback = Arc::new(Playback::new(&capsule));
-            let hosts = site.over(Arc::clone(&playback) as _, Backoff::default())?;
+            let hosts = site.over(Arc::clone(&playback) as _, Arc::clone(&playback) as _, Backoff::default())?;
             let request = Ask { seed: crate::replay::seed(&capsule)?, ..(**ask).clone() };
             self.step(site, &hosts, number, &request, expected).await?;
             for statement in playback.unknown() {
@@ -217,7 +218,12 @@ impl Case {
     }
 
     /// Where the changes are not those that are expected.
-    async fn unmet_rows(&self, tables: &Tables, expected: &BTreeMap<String, Change>) -> anyhow::Result<Vec<String>> {
+    async fn unmet_rows(
+        &self,
+        tables: &Tables,
+        sealed: &Sealed,
+        expected: &BTreeMap<String, Change>,
+    ) -> anyhow::Result<Vec<String>> {
         let mut unmet = Vec::new();
         let nothing = Change::default();
         let names: BTreeSet<&String> = self.actual.rows.keys().chain(expected.keys()).collect();
@@ -233,7 +239,11 @@ impl Case {
                 let place = format!("rows.{table}.{kind}");
                 let mut left: Vec<&Json> = found.iter().collect();
                 for written in wanted {
-                    let normal = match tables.normal(table, &written.to_string()).await? {
+                    let mut plain = row(written);
+                    // What is sealed is no value that PostgreSQL could bring into a form of its own.
+                    let secret = sealed.take(table, &mut plain);
+                    let text = Json::Object(plain.into_iter().collect()).to_string();
+                    let normal = match tables.normal(table, &text).await? {
                         Ok(normal) => Json::parse(&normal).unwrap_or(Json::Null),
                         Err(error) => {
                             unmet.push(format!("{place}: {written} cannot be a row: {error}"));
@@ -246,15 +256,33 @@ impl Case {
                         unmet.push(format!("{place}: there is no column {unknown}"));
                         continue;
                     }
-                    let normal: Row = row(&normal).into_iter().filter(|(name, _)| named.contains_key(name)).collect();
-                    let is_it = |found: &&Json| {
+                    let is_plain = |name: &String| secret.iter().all(|secret| secret.column != *name);
+                    let normal = row(&normal).into_iter();
+                    let normal: Row = normal.filter(|(name, _)| named.contains_key(name) && is_plain(name)).collect();
+                    let is_it = async |found: &Json| {
                         let found = row(found);
                         let has =
                             |(name, value): (&String, &Json)| found.get(name).is_some_and(|found| value.is(found));
-                        normal.iter().all(has) && (!in_whole || found.keys().all(|name| normal.contains_key(name)))
+                        let is_whole = !in_whole || found.keys().all(|name| named.contains_key(name));
+                        if !normal.iter().all(has) || !is_whole {
+                            return false;
+                        }
+                        for secret in &secret {
+                            if !sealed.holds(tables, table, &found, secret).await {
+                                return false;
+                            }
+                        }
+                        true
                     };
-                    match left.iter().position(is_it) {
-                        Some(place) => drop(left.remove(place)),
+                    let mut it = None;
+                    for (number, found) in left.iter().enumerate() {
+                        if is_it(found).await {
+                            it = Some(number);
+                            break;
+                        }
+                    }
+                    match it {
+                        Some(it) => drop(left.remove(it)),
                         None => unmet.push(format!("{place}: expected {written}, and there is none")),
                     }
                 }

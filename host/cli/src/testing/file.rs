@@ -44,7 +44,9 @@ struct FileText<J> {
     region: Option<String>,
     /// Another number gives other random numbers.
     seed: Option<u64>,
-    /// The rows that are there before the first step, by table.
+    /// The rows that are there before the first step, by table. In a column that a rule seals or opens
+    /// `{ sealed = "TEXT" }` is that text sealed in its place, here and in `rows`; `row = "KEY"` beside it
+    /// says what the row is told by, where that is not the one column of the table's key.
     #[serde(default)]
     given: BTreeMap<String, Vec<BTreeMap<String, J>>>,
     /// What happens, in order.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tenet_build::PrivatePostgres;
 use tenet_core::bundle::{Index, Operation};
-use tenet_core::{Clock, IdempotencyKey, Ledger, Policy, Probe, Publisher, Request, Timestamp};
+use tenet_core::{Clock, IdempotencyKey, Ledger, Policy, Probe, Publisher, Request, Timestamp, Vault};
 use tenet_database::{Contents, Database, Endpoint, Tables};
 use tenet_engine::{Engine, Library};
 use tenet_events::{Buses, Subscription};
@@ -14,10 +14,11 @@ use tenet_pipeline::{Backoff, Handled, Operations, Pipeline, SystemClock};
 use tenet_policy::StatementPolicy;
 
 use super::file::{Ask, Target, TestFile};
-use super::json::Json;
+use super::json::{Json, row};
+use super::sealed::Sealed;
 use crate::local::{EAST, EVERY_EVENT, WEST};
 use crate::report::Problem;
-use crate::{database, metered};
+use crate::{database, metered, vault};
 
 /// How long a request may take in a test before the test has failed.
 const TIME: Duration = Duration::from_secs(60);
@@ -31,6 +32,9 @@ pub(crate) struct Site {
     pub(crate) index: Index,
     library: Arc<Library>,
     policy: Arc<dyn Policy>,
+    /// With the key that everybody knows, so that what a test seals is the same each time.
+    vault: Arc<dyn Vault>,
+    pub(crate) sealed: Arc<Sealed>,
     postgres: Option<PrivatePostgres>,
 }
 
@@ -39,6 +43,7 @@ pub(crate) struct Rig {
     pub(crate) tables: Tables,
     /// What is in the tables before anything is given.
     pub(crate) base: Contents,
+    sealed: Arc<Sealed>,
     endpoint: Endpoint,
 }
 
@@ -70,7 +75,10 @@ impl Site {
             true => Some(database::private(&[(folder.to_owned(), index.clone())]).await?.0),
             false => None,
         };
-        Ok(Self { policy: Arc::new(StatementPolicy::new(&index)), index, library: Arc::new(library), postgres })
+        let vault = vault::local(None, &index.host)?;
+        let sealed = Arc::new(Sealed::new(Arc::clone(&vault), &index));
+        let policy = Arc::new(StatementPolicy::new(&index));
+        Ok(Self { policy, vault, sealed, index, library: Arc::new(library), postgres })
     }
 
     /// Makes a database for one test at a time.
@@ -80,16 +88,22 @@ impl Site {
         Tables::copy(&Endpoint::parse(&postgres.url("template1"))?, "postgres", &name).await?;
         let endpoint = Endpoint::parse(&postgres.url(&name))?;
         let tables = Tables::open(&endpoint).await?;
-        Ok(Rig { base: tables.contents().await?, tables, endpoint })
+        Ok(Rig { base: tables.contents().await?, sealed: Arc::clone(&self.sealed), tables, endpoint })
     }
 
     /// Hosts over a rig.
     pub(crate) fn hosts(&self, rig: &Rig, backoff: Backoff) -> anyhow::Result<Hosts> {
-        self.over(Arc::new(Database::new(rig.endpoint.clone(), CONNECTIONS)), backoff)
+        let database = Arc::new(Database::new(rig.endpoint.clone(), CONNECTIONS));
+        self.over(database, Arc::clone(&self.vault), backoff)
     }
 
-    /// Hosts over any ledger.
-    pub(crate) fn over(&self, ledger: Arc<dyn Ledger>, backoff: Backoff) -> anyhow::Result<Hosts> {
+    /// Hosts over any ledger and any vault.
+    pub(crate) fn over(
+        &self,
+        ledger: Arc<dyn Ledger>,
+        vault: Arc<dyn Vault>,
+        backoff: Backoff,
+    ) -> anyhow::Result<Hosts> {
         let buses = Buses::new([EAST, WEST])?;
         let host = |region| {
             let publisher: Arc<dyn Publisher> = Arc::new(buses.publisher(region)?);
@@ -97,7 +111,7 @@ impl Site {
             let operations = Operations::new(&self.index)?;
             let clock = Arc::new(SystemClock);
             let pipeline = Pipeline::new(operations, Arc::clone(&ledger), library, policy, publisher, clock, backoff);
-            anyhow::Ok((region, Arc::new(pipeline)))
+            anyhow::Ok((region, Arc::new(pipeline.with_vault(Arc::clone(&vault)))))
         };
         let hosts = BTreeMap::from([host(EAST)?, host(WEST)?]);
         Ok(Hosts { hosts, events: buses.subscribe(EAST, EVERY_EVENT)?, buses })
@@ -117,11 +131,12 @@ impl Rig {
     pub(crate) async fn given(&self, file: &TestFile) -> anyhow::Result<()> {
         self.tables.restore(&self.base).await.context("the tables could not be emptied")?;
         for (table, rows) in &file.given {
-            for row in rows {
-                let Json::Object(members) = row else { continue };
-                let columns: Vec<String> = members.iter().map(|(name, _)| name.clone()).collect();
-                let given = self.tables.give(table, &columns, &format!("[{row}]")).await?;
-                given.with_context(|| format!("given.{table}: {row} cannot be a row"))?;
+            for written in rows {
+                let members = self.sealed.given(&self.tables, table, row(written)).await?;
+                let columns: Vec<String> = members.keys().cloned().collect();
+                let members = Json::Object(members.into_iter().collect());
+                let given = self.tables.give(table, &columns, &format!("[{members}]")).await?;
+                given.with_context(|| format!("given.{table}: {written} cannot be a row"))?;
             }
         }
         Ok(())

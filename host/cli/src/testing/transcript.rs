@@ -1,6 +1,6 @@
 //! What a request did, line by line: its statements with parameters and rows, its log, its events.
 
-use tenet_capsule::{Attempt, Call, End, Outcome, Told};
+use tenet_capsule::{Attempt, Call, End, Outcome, Told, VaultTold};
 use tenet_core::Code;
 
 /// Rows of one statement that are shown.
@@ -66,6 +66,14 @@ fn each(call: &Call, line: &mut impl FnMut(String)) {
                 .unwrap_or_default();
             line(format!("publish {} {:?} {}{refused}", event.source, event.detail_type, event.detail));
         }
+        Call::Vault { call, told } => match told {
+            // Neither the value nor what it is sealed to is for a terminal.
+            VaultTold::Gave(_) => line(format!("{call}")),
+            VaultTold::Refused { code, message } => {
+                line(format!("{call}  -> refused: {} {message} ({code})", Code::VaultRefused));
+            }
+            VaultTold::Nothing => line(format!("{call}  -> the keys are out of reach")),
+        },
         Call::Log { level, message } => line(format!("log {level}: {message}")),
         Call::Random(_) => {}
     }

@@ -68,6 +68,10 @@ impl HostCalls for Calls {
         Ok(Err(EventError::read_only()))
     }
 
+    fn vault(&self, _: tenet_core::VaultCall) -> BoxFuture<'_, Result<tenet_core::Vaulted, Stop>> {
+        Box::pin(std::future::ready(Err(Stop)))
+    }
+
     fn log(&self, level: LogLevel, message: String) -> Result<(), Stop> {
         self.log.lock().unwrap().push((level, message));
         Ok(())

@@ -45,6 +45,10 @@ impl HostCalls for Willing {
         Ok(Err(EventError::read_only()))
     }
 
+    fn vault(&self, _: tenet_core::VaultCall) -> BoxFuture<'_, Result<tenet_core::Vaulted, Stop>> {
+        Box::pin(std::future::ready(Err(Stop)))
+    }
+
     fn log(&self, level: LogLevel, message: String) -> Result<(), Stop> {
         let mut log = self.log.lock().unwrap();
         // As the pipeline does once a limit is passed.

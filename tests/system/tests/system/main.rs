@@ -35,4 +35,5 @@ mod schema;
 mod shipped;
 mod sources;
 mod support;
+mod vault;
 mod writing;

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tenet_core::bundle::Index;
-use tenet_core::{Clock, HostSettings, Publisher, Timestamp};
+use tenet_core::{Clock, HostSettings, Publisher, Timestamp, Vault};
 use tenet_database::{Database, Endpoint};
 use tenet_engine::{Engine, Library};
 use tenet_events::{Buses, Subscription};
@@ -110,6 +110,11 @@ impl Host {
             Backoff::default(),
         );
         Self { region, pipeline }
+    }
+
+    /// The same with a vault.
+    pub(crate) fn with_vault(self, vault: Arc<dyn Vault>) -> Self {
+        Self { pipeline: self.pipeline.with_vault(vault), ..self }
     }
 
     /// Answers a direct invocation and publishes what it staged.

@@ -13,7 +13,7 @@ pub(crate) mod serve;
 pub(crate) mod tenet;
 
 pub(crate) use database::{database, empty_database};
-pub(crate) use tenet_test_support::{eventbridge, eventbridge_relay};
+pub(crate) use tenet_test_support::{eventbridge, eventbridge_relay, kms};
 
 /// A variable that `cargo xtask test` sets.
 pub(crate) fn variable(name: &str) -> String {

@@ -1,0 +1,30 @@
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tenet_core::{HostSettings, Vault};
+use tenet_vault::{FieldVault, Keeping, LocalKeys};
+
+use crate::report::Problem;
+
+/// The vault of a laptop, which needs no AWS: with the key in a file or, where none is named, with
+/// one that everybody knows.
+pub(crate) fn local(key: Option<&Path>, settings: &HostSettings) -> anyhow::Result<Arc<dyn Vault>> {
+    let keys = match key {
+        None => LocalKeys::development(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            LocalKeys::parse(&text).with_context(|| {
+                let help = "make one with `openssl rand -hex 32`, and keep it out of the repository";
+                Problem::new(format!("{} is no key of the vault", path.display()), help)
+            })?
+        }
+    };
+    let keeping = Keeping {
+        period: Duration::from_secs(settings.vault_period_s),
+        keys: usize::try_from(settings.vault_keys).unwrap_or(usize::MAX),
+        age: Duration::from_secs(settings.vault_age_s),
+    };
+    Ok(Arc::new(FieldVault::new(keys, keeping)))
+}

@@ -1,0 +1,118 @@
+use tenet_core::VaultField;
+
+/// What every envelope begins with: a name, and the version of all that follows.
+const MAGIC: &[u8] = b"tnv\x01";
+
+/// Bytes of an envelope's nonce.
+pub(crate) const NONCE: usize = 24;
+
+/// Bytes by which what is sealed is longer than the value.
+pub(crate) const TAG: usize = 16;
+
+/// A sealed value, taken apart.
+///
+/// `MAGIC`, the operation and the wrapped key each with its length before it (two bytes, the
+/// highest first), the nonce, and what AES-256-GCM made of the value, its tag at the end. No region
+/// is named: what one has wrapped the other unwraps.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Envelope<'a> {
+    pub(crate) operation: &'a str,
+    pub(crate) wrapped: &'a [u8],
+    pub(crate) nonce: &'a [u8; NONCE],
+    pub(crate) sealed: &'a [u8],
+}
+
+impl<'a> Envelope<'a> {
+    /// Takes an envelope apart; none where the bytes are none.
+    pub(crate) fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let rest = bytes.strip_prefix(MAGIC)?;
+        let (operation, rest) = part(rest)?;
+        let (wrapped, rest) = part(rest)?;
+        let (nonce, sealed) = rest.split_first_chunk()?;
+        let operation = std::str::from_utf8(operation).ok()?;
+        (sealed.len() >= TAG).then_some(Self { operation, wrapped, nonce, sealed })
+    }
+
+    /// The bytes again.
+    pub(crate) fn to_bytes(&self) -> Option<Vec<u8>> {
+        let mut bytes = head(self.operation, self.wrapped)?;
+        bytes.extend_from_slice(self.nonce);
+        bytes.extend_from_slice(self.sealed);
+        Some(bytes)
+    }
+}
+
+/// What is said over a value when it is sealed: all of the envelope that comes before the nonce,
+/// and where it belongs. Each part says its own length, so that no two places are written alike.
+pub(crate) fn said_over(operation: &str, wrapped: &[u8], field: &VaultField) -> Option<Vec<u8>> {
+    let mut said = head(operation, wrapped)?;
+    for text in [&field.table, &field.column, &field.row_key] {
+        add(&mut said, text.as_bytes())?;
+    }
+    Some(said)
+}
+
+fn head(operation: &str, wrapped: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = MAGIC.to_vec();
+    add(&mut bytes, operation.as_bytes())?;
+    add(&mut bytes, wrapped)?;
+    Some(bytes)
+}
+
+/// None where the part is too long for its length.
+fn add(bytes: &mut Vec<u8>, part: &[u8]) -> Option<()> {
+    bytes.extend_from_slice(&u16::try_from(part.len()).ok()?.to_be_bytes());
+    bytes.extend_from_slice(part);
+    Some(())
+}
+
+fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn field(table: &str, column: &str, row_key: &str) -> VaultField {
+        VaultField { table: table.into(), column: column.into(), row_key: row_key.into() }
+    }
+
+    #[test]
+    fn an_envelope_is_taken_apart_as_it_was_made_and_a_part_of_one_is_none() {
+        let envelope = Envelope { operation: "pay", wrapped: b"wrapped", nonce: &[9; NONCE], sealed: &[7; TAG + 3] };
+        let bytes = envelope.to_bytes().unwrap();
+        assert_eq!(Envelope::parse(&bytes).unwrap(), envelope);
+        for length in 0..bytes.len() - 3 {
+            assert_eq!(Envelope::parse(&bytes[..length]), None, "{length}");
+        }
+        let other_version = [b"tnv\x02", &bytes[MAGIC.len()..]].concat();
+        assert_eq!(Envelope::parse(&other_version), None);
+    }
+
+    #[test]
+    fn no_two_places_are_said_alike() {
+        let said = |table, column, row_key| said_over("o", b"w", &field(table, column, row_key)).unwrap();
+        let places = [("ab", "c", "d"), ("a", "bc", "d"), ("a", "b", "cd"), ("abc", "", "d"), ("", "abc", "d")];
+        for (at, one) in places.iter().enumerate() {
+            for other in &places[at + 1..] {
+                assert_ne!(said(one.0, one.1, one.2), said(other.0, other.1, other.2));
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn whatever_is_read_is_an_envelope_or_none(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let bytes = [MAGIC, &bytes].concat();
+            if let Some(envelope) = Envelope::parse(&bytes) {
+                prop_assert_eq!(envelope.to_bytes().unwrap(), bytes);
+            }
+        }
+    }
+}

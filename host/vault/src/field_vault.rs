@@ -1,0 +1,98 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tenet_core::{BoxFuture, Fault, Occasion, Vault, VaultCall, VaultError, VaultField, VaultVerb, Vaulted};
+use tokio::time::timeout_at;
+
+use crate::data_key::DataKey;
+use crate::envelope::Envelope;
+use crate::keyring::{Keeping, Keyring};
+use crate::keys::{KeyFault, Keys, NewKey};
+
+/// The longest that a data key is waited for, whoever else waits for it too.
+const WAITING: Duration = Duration::from_secs(3);
+
+/// The port `Vault` over keys of any kind.
+pub struct FieldVault {
+    keys: Box<dyn Keys>,
+    period: Duration,
+    /// Those that seal, by operation and period.
+    sealing: Keyring<(String, u64)>,
+    /// Those that open, by operation and wrapped key.
+    opening: Keyring<(String, Vec<u8>)>,
+}
+
+impl FieldVault {
+    /// A vault that has opened no key yet.
+    pub fn new(keys: impl Keys + 'static, keeping: Keeping) -> Self {
+        Self {
+            keys: Box::new(keys),
+            period: keeping.period.max(Duration::from_secs(1)),
+            // Requests say themselves in which period they came; a key that nobody asks for any
+            // more goes when it has been there for as long.
+            sealing: Keyring::new(keeping.keys, keeping.period),
+            opening: Keyring::new(keeping.keys, keeping.age),
+        }
+    }
+
+    async fn seal(&self, field: &VaultField, value: &[u8], occasion: Occasion<'_>) -> Result<Vaulted, Fault> {
+        let Occasion { operation, now, salt, deadline } = occasion;
+        let now = Duration::from_micros(u64::try_from(now.micros()).unwrap_or_default());
+        let period = now.as_secs() / self.period.as_secs();
+        let deadline = until(deadline);
+        let key = within(deadline, async {
+            let making = async {
+                let NewKey { secret, wrapped } = self.keys.make(operation, period, deadline).await?;
+                Ok(DataKey::new(secret, wrapped))
+            };
+            self.sealing.get((operation.to_owned(), period), making).await
+        });
+        let key = key.await.unwrap_or_else(|| Err(late()))?;
+        // What this process has sealed it opens without asking.
+        self.opening.put((operation.to_owned(), key.wrapped.clone()), Arc::clone(&key));
+        let sealed = key.seal(operation, field, &salt, value);
+        sealed.map(Ok).ok_or_else(|| Fault::other(None, "the vault could not seal a value"))
+    }
+
+    async fn open(&self, field: &VaultField, sealed: &[u8], deadline: Instant) -> Result<Vaulted, Fault> {
+        let Some(envelope) = Envelope::parse(sealed) else { return Ok(Err(VaultError::not_sealed())) };
+        let deadline = until(deadline);
+        let key = within(deadline, async {
+            let (operation, wrapped) = (envelope.operation, envelope.wrapped);
+            let unwrapping = async {
+                let secret = self.keys.unwrap(operation, wrapped, deadline).await?;
+                Ok(DataKey::new(secret, wrapped.to_vec()))
+            };
+            self.opening.get((operation.to_owned(), wrapped.to_vec()), unwrapping).await
+        });
+        let key = match key.await.unwrap_or_else(|| Err(KeyFault::Away(late()))) {
+            Ok(key) => key,
+            Err(KeyFault::Away(fault)) => return Err(fault),
+            Err(KeyFault::Foreign) => return Ok(Err(VaultError::elsewhere(field))),
+        };
+        Ok(key.open(&envelope, field).ok_or_else(|| VaultError::elsewhere(field)))
+    }
+}
+
+impl Vault for FieldVault {
+    fn ask<'a>(&'a self, call: &'a VaultCall, occasion: Occasion<'a>) -> BoxFuture<'a, Result<Vaulted, Fault>> {
+        Box::pin(async move {
+            match call.verb {
+                VaultVerb::Seal => self.seal(&call.field, &call.bytes, occasion).await,
+                VaultVerb::Open => self.open(&call.field, &call.bytes, occasion.deadline).await,
+            }
+        })
+    }
+}
+
+fn until(deadline: Instant) -> Instant {
+    deadline.min(Instant::now() + WAITING)
+}
+
+async fn within<T>(deadline: Instant, waiting: impl Future<Output = T>) -> Option<T> {
+    timeout_at(deadline.into(), waiting).await.ok()
+}
+
+fn late() -> Fault {
+    Fault::vault("the vault's key did not come in time")
+}

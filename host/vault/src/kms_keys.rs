@@ -1,0 +1,230 @@
+use std::error::Error;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use aws_config::{Region, SdkConfig};
+use aws_sdk_kms::Client;
+use aws_sdk_kms::config::retry::RetryConfig;
+use aws_sdk_kms::config::timeout::TimeoutConfig;
+use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_kms::primitives::Blob;
+use aws_sdk_kms::types::DataKeySpec;
+use tenet_core::{BoxFuture, Fault, Measured};
+use tokio::time::timeout_at;
+use zeroize::Zeroizing;
+
+use crate::keys::{KeyFault, Keys, NewKey, Secret};
+
+/// What the line of a call of KMS counts.
+pub const MEASURED: [Measured; 1] = [Measured {
+    name: "vault",
+    dimensions: &[&["operation", "call"], &["call"], &[]],
+    metrics: &[("VaultCalls", "Count"), ("VaultFailures", "Count")],
+}];
+
+/// The name under which the encryption context has the operation. KMS unwraps a key for nobody who
+/// does not name the one that it was made for, and a key policy can ask for it.
+const OPERATION: &str = "tenet:operation";
+
+/// What KMS answers where a wrapped key is not one that it made in this context.
+const FOREIGN: [&str; 2] = ["InvalidCiphertextException", "IncorrectKeyException"];
+
+/// Data keys from AWS KMS: made and wrapped by `GenerateDataKey`, unwrapped by `Decrypt`.
+///
+/// A wrapped key names the key of KMS that it is wrapped under, so that what was wrapped under an
+/// earlier one is unwrapped as long as KMS has that. With a multi-Region key each region's own
+/// replica unwraps what the other's has wrapped.
+#[derive(Clone, Debug)]
+pub struct KmsKeys {
+    client: Client,
+    key: String,
+}
+
+/// A text names no key of KMS in this region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidKey(String);
+
+impl KmsKeys {
+    /// The key of this ARN, or that the alias of this ARN stands for, in `region`, reached as
+    /// `config` says.
+    ///
+    /// # Errors
+    /// Fails where it is no such ARN, or is one of another region: every call would.
+    pub fn new(config: &SdkConfig, region: &str, key: &str) -> Result<Self, InvalidKey> {
+        let parts: Vec<&str> = key.splitn(6, ':').collect();
+        let is_one = matches!(parts.as_slice(), ["arn", _, "kms", _, _, name]
+            if name.strip_prefix("key/").or(name.strip_prefix("alias/")).is_some_and(|name| !name.is_empty()));
+        if !is_one {
+            let what = "it has to be arn:aws:kms:REGION:ACCOUNT:key/ID, or an alias's with alias/NAME";
+            return Err(InvalidKey(what.to_owned()));
+        }
+        if let Some(of) = parts.get(3).filter(|of| **of != region) {
+            return Err(InvalidKey(format!("it is a key of {of}, and this is {region}: name this region's replica")));
+        }
+        let config = aws_sdk_kms::config::Builder::from(config)
+            .region(Region::new(region.to_owned()))
+            .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50)))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(Duration::from_secs(1))
+                    .operation_attempt_timeout(Duration::from_secs(2))
+                    .build(),
+            )
+            .build();
+        Ok(Self { client: Client::from_conf(config), key: key.to_owned() })
+    }
+}
+
+impl Keys for KmsKeys {
+    fn make<'a>(&'a self, operation: &'a str, _: u64, deadline: Instant) -> BoxFuture<'a, Result<NewKey, Fault>> {
+        Box::pin(async move {
+            let call = self
+                .client
+                .generate_data_key()
+                .key_id(&self.key)
+                .key_spec(DataKeySpec::Aes256)
+                .encryption_context(OPERATION, operation)
+                .send();
+            let answer = told("GenerateDataKey", operation, timeout_at(deadline.into(), call).await.ok())
+                .map_err(|why| Fault::vault(why.text))?;
+            let parts = (answer.plaintext.and_then(secret), answer.ciphertext_blob);
+            let (Some(secret), Some(wrapped)) = parts else {
+                return Err(Fault::vault("KMS: GenerateDataKey answered without a key of 32 bytes"));
+            };
+            Ok(NewKey { secret, wrapped: wrapped.into_inner() })
+        })
+    }
+
+    fn unwrap<'a>(
+        &'a self,
+        operation: &'a str,
+        wrapped: &'a [u8],
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Secret, KeyFault>> {
+        Box::pin(async move {
+            let call = self
+                .client
+                .decrypt()
+                .ciphertext_blob(Blob::new(wrapped))
+                .encryption_context(OPERATION, operation)
+                .send();
+            match told("Decrypt", operation, timeout_at(deadline.into(), call).await.ok()) {
+                Ok(answer) => {
+                    let without = || KeyFault::Away(Fault::vault("KMS: Decrypt answered without a key of 32 bytes"));
+                    answer.plaintext.and_then(secret).ok_or_else(without)
+                }
+                Err(why) if why.is_foreign => Err(KeyFault::Foreign),
+                Err(why) => Err(KeyFault::Away(Fault::vault(why.text))),
+            }
+        })
+    }
+}
+
+/// Why a call came to nothing: codes and messages, never a key.
+struct Why {
+    text: String,
+    is_foreign: bool,
+}
+
+/// Takes note of a call and of what came of it; none where its time ran out.
+fn told<T, E, R>(call: &'static str, operation: &str, answer: Option<Result<T, SdkError<E, R>>>) -> Result<T, Why>
+where
+    E: ProvideErrorMetadata + Error + 'static,
+    R: fmt::Debug + Send + Sync + 'static,
+{
+    let answer = match answer {
+        Some(Ok(answer)) => Ok(answer),
+        Some(Err(error)) => Err(why(call, &error)),
+        None => Err(Why { text: format!("KMS: {call} was not answered in time"), is_foreign: false }),
+    };
+    let why = answer.as_ref().err();
+    tracing::info!(
+        name: "vault",
+        message = "vault key",
+        call,
+        operation,
+        reason = why.map(|why| why.text.as_str()),
+        VaultCalls = 1,
+        VaultFailures = u8::from(why.is_some_and(|why| !why.is_foreign)),
+    );
+    answer
+}
+
+fn why<E, R>(call: &str, error: &SdkError<E, R>) -> Why
+where
+    E: ProvideErrorMetadata + Error + 'static,
+    R: fmt::Debug + Send + Sync + 'static,
+{
+    let Some(refusal) = error.as_service_error() else {
+        let mut text = format!("KMS was not reached: {call}: {error}");
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let more = error.to_string();
+            if !text.contains(&more) {
+                text.push_str(": ");
+                text.push_str(&more);
+            }
+            cause = error.source();
+        }
+        return Why { text, is_foreign: false };
+    };
+    let code = refusal.code().unwrap_or("an error without a code");
+    let text = match refusal.message() {
+        Some(message) => format!("KMS refused {call}: {code}: {message}"),
+        None => format!("KMS refused {call}: {code}"),
+    };
+    Why { text, is_foreign: FOREIGN.contains(&code) }
+}
+
+fn secret(blob: Blob) -> Option<Secret> {
+    let bytes = Zeroizing::new(blob.into_inner());
+    Some(Zeroizing::new(<[u8; 32]>::try_from(bytes.as_slice()).ok()?))
+}
+
+impl fmt::Display for InvalidKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for InvalidKey {}
+
+#[cfg(test)]
+mod tests {
+    use aws_config::BehaviorVersion;
+    use aws_sdk_kms::error::{ConnectorError, ErrorMetadata};
+    use aws_sdk_kms::operation::decrypt::DecryptError;
+
+    use super::*;
+
+    #[test]
+    fn only_a_key_of_this_region_is_one() {
+        let config = SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build();
+        let new = |key: &str| KmsKeys::new(&config, "us-east-1", key);
+        for key in ["arn:aws:kms:us-east-1:111122223333:key/mrk-1", "arn:aws-cn:kms:us-east-1:1:alias/tenet/rules"] {
+            assert!(new(key).is_ok(), "{key}");
+        }
+        for key in ["", "mrk-1", "alias/tenet", "arn:aws:s3:us-east-1:1:key/a", "arn:aws:kms:us-east-1:1:key/"] {
+            assert!(new(key).unwrap_err().to_string().contains("arn:aws:kms:"), "{key}");
+        }
+        let elsewhere = new("arn:aws:kms:us-west-2:1:key/mrk-1").unwrap_err().to_string();
+        assert!(elsewhere.contains("us-west-2") && elsewhere.contains("us-east-1"), "{elsewhere}");
+    }
+
+    #[test]
+    fn a_key_that_is_not_ours_is_told_from_keys_that_are_out_of_reach() {
+        let refused = |code: &str| {
+            let meta = ErrorMetadata::builder().code(code).message("why").build();
+            why("Decrypt", &SdkError::service_error(DecryptError::generic(meta), "authorization: secret"))
+        };
+        assert!(refused("InvalidCiphertextException").is_foreign);
+        for code in ["AccessDeniedException", "KMSInvalidStateException", "NotFoundException", "ThrottlingException"] {
+            let why = refused(code);
+            assert!(!why.is_foreign && why.text == format!("KMS refused Decrypt: {code}: why"), "{}", why.text);
+        }
+        let inner = std::io::Error::other("connection reset");
+        let lost = SdkError::<DecryptError, ()>::dispatch_failure(ConnectorError::io(Box::new(inner)));
+        let why = why("Decrypt", &lost);
+        assert!(why.text.starts_with("KMS was not reached") && why.text.contains("connection reset"), "{}", why.text);
+    }
+}

@@ -1,0 +1,101 @@
+use std::fmt;
+use std::time::Instant;
+
+use aws_lc_rs::{constant_time, hmac};
+use tenet_core::{BoxFuture, Fault};
+use zeroize::Zeroizing;
+
+use crate::keys::{KeyFault, Keys, NewKey, Secret};
+
+/// What a wrapped key of these begins with, for whoever looks at the bytes in a row.
+const LOCAL: &[u8] = b"local";
+
+/// The same for those that anybody can unwrap.
+const DEVELOPMENT: &[u8] = b"for development, not secret";
+
+/// Data keys that a secret of one's own makes, without KMS: for a laptop. The same secret makes
+/// the same ones each time, so that a test can be held against its bytes.
+pub struct LocalKeys {
+    name: &'static [u8],
+    secret: Secret,
+}
+
+/// A text is no secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidSecret;
+
+impl LocalKeys {
+    /// Keys of the secret that these 64 hexadecimal digits are.
+    pub fn parse(text: &str) -> Result<Self, InvalidSecret> {
+        let text = text.trim();
+        let mut secret = Zeroizing::new([0; 32]);
+        if !text.bytes().all(|digit| digit.is_ascii_hexdigit()) || text.len() != secret.len() * 2 {
+            return Err(InvalidSecret);
+        }
+        for (number, byte) in secret.iter_mut().enumerate() {
+            let digits = text.get(number * 2..number * 2 + 2).ok_or(InvalidSecret)?;
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| InvalidSecret)?;
+        }
+        Ok(Self { name: LOCAL, secret })
+    }
+
+    /// Keys that keep nothing from anybody: their secret is in every copy of this program. What
+    /// they seal says so.
+    pub fn development() -> Self {
+        Self { name: DEVELOPMENT, secret: Zeroizing::new([0; 32]) }
+    }
+
+    /// What becomes of an operation and a period: a data key, or what its wrapped form proves
+    /// itself by.
+    fn made(&self, purpose: &[u8; 4], operation: &str, period: [u8; 8]) -> Secret {
+        let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &*self.secret));
+        for part in [purpose.as_slice(), &period, operation.as_bytes()] {
+            context.update(part);
+        }
+        let mut secret = Zeroizing::new([0; 32]);
+        secret.iter_mut().zip(context.sign().as_ref()).for_each(|(byte, made)| *byte = *made);
+        secret
+    }
+
+    fn wrapped(&self, operation: &str, period: [u8; 8]) -> Vec<u8> {
+        [self.name, &period, self.made(b"name", operation, period).as_slice()].concat()
+    }
+}
+
+impl Keys for LocalKeys {
+    fn make<'a>(&'a self, operation: &'a str, period: u64, _: Instant) -> BoxFuture<'a, Result<NewKey, Fault>> {
+        let period = period.to_be_bytes();
+        let key = NewKey { secret: self.made(b"key ", operation, period), wrapped: self.wrapped(operation, period) };
+        Box::pin(std::future::ready(Ok(key)))
+    }
+
+    fn unwrap<'a>(
+        &'a self,
+        operation: &'a str,
+        wrapped: &'a [u8],
+        _: Instant,
+    ) -> BoxFuture<'a, Result<Secret, KeyFault>> {
+        let period = wrapped.strip_prefix(self.name).and_then(|rest| rest.first_chunk().copied());
+        let is_ours = |period: &[u8; 8]| {
+            constant_time::verify_slices_are_equal(&self.wrapped(operation, *period), wrapped).is_ok()
+        };
+        let ours = period.filter(is_ours);
+        let secret = ours.map(|period| self.made(b"key ", operation, period)).ok_or(KeyFault::Foreign);
+        Box::pin(std::future::ready(secret))
+    }
+}
+
+/// Says nothing of what it is.
+impl fmt::Debug for LocalKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LocalKeys")
+    }
+}
+
+impl fmt::Display for InvalidSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key of the vault has 64 hexadecimal digits")
+    }
+}
+
+impl std::error::Error for InvalidSecret {}

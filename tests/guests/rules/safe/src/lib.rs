@@ -1,0 +1,70 @@
+//! Keeps an account's IBAN sealed, tells it, and tries to read what belongs elsewhere.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tenet::{params, reject, vault};
+
+const IBAN: vault::Field = vault::Field::of("secrets", "iban");
+const BIC: vault::Field = vault::Field::of("secrets", "bic");
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+enum Input {
+    /// Seals the IBAN of an account, and writes it.
+    Put { id: String, iban: String },
+    /// The IBAN of an account, as it was.
+    Get { id: String },
+    /// The same, taken for the IBAN of another account.
+    GetAs { id: String, other: String },
+    /// The same, taken for another column of the account.
+    GetAsBic { id: String },
+    /// Seals for a column that it is not granted.
+    PutBic { id: String },
+    /// Seals so many values, and gives how many bytes they have become.
+    Many { values: u32, bytes: u32 },
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Output {
+    iban: Option<String>,
+    bytes: Option<u64>,
+}
+
+#[tenet::rule]
+fn safe(input: Input) -> tenet::Result<Output> {
+    let mut output = Output { iban: None, bytes: None };
+    match input {
+        Input::Put { id, iban } => {
+            let sealed = vault::seal(IBAN.row(&id), &iban)?;
+            let sql = "INSERT INTO secrets (id, iban) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET iban = $2";
+            tenet::execute(sql, params![id, sealed])?;
+        }
+        Input::Get { id } => output.iban = Some(told(vault::open_text(IBAN.row(&id), &stored(&id)?))?),
+        Input::GetAs { id, other } => output.iban = Some(told(vault::open_text(IBAN.row(other), &stored(&id)?))?),
+        Input::GetAsBic { id } => output.iban = Some(told(vault::open_text(BIC.row(&id), &stored(&id)?))?),
+        Input::PutBic { id } => drop(told(vault::seal(BIC.row(id), "X"))?),
+        Input::Many { values, bytes } => {
+            let value = vec![b'7'; usize::try_from(bytes).unwrap_or(usize::MAX)];
+            let mut all = 0;
+            for number in 0..values {
+                all += told(vault::seal(IBAN.row(number), &value))?.len() as u64;
+            }
+            output.bytes = Some(all);
+        }
+    }
+    Ok(output)
+}
+
+fn stored(id: &str) -> tenet::Result<Vec<u8>> {
+    let sealed: Option<Vec<u8>> = tenet::query_opt("SELECT iban FROM secrets WHERE id = $1", params![id])?;
+    let Some(sealed) = sealed else { reject!("no-account", "there is no account {id}") };
+    Ok(sealed)
+}
+
+/// What the vault refuses is the caller's to know here.
+fn told<T>(asked: tenet::Result<T>) -> tenet::Result<T> {
+    asked.map_err(|error| match error.vault_code() {
+        Some(code) => tenet::reject(code, "the vault refused"),
+        None => error,
+    })
+}
