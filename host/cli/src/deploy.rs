@@ -197,7 +197,7 @@ fn package(packed: Packed, smoke: Option<&str>) -> anyhow::Result<(Package, Inde
         zip: bytes,
         connections: index.host.connections,
         takes_events: index.operations.iter().any(|operation| !operation.events.is_empty()),
-        has_vault: false,
+        has_vault: index.rules.iter().any(|rule| !rule.grants.vault.is_empty()),
         metrics: index.host.metrics.clone(),
     };
     Ok((package, index))

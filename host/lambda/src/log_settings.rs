@@ -1,5 +1,6 @@
 use crate::recorder;
 use anyhow::{Context as _, bail};
+use tenet_core::Measured;
 use tenet_log::{Format, Metrics};
 use tracing::Subscriber;
 
@@ -44,15 +45,19 @@ impl LogSettings {
 
     /// Writes the log to standard output, with metrics in this namespace unless that is empty.
     pub(crate) fn subscriber(&self, namespace: &str) -> anyhow::Result<impl Subscriber + Send + Sync + use<>> {
-        let measured = tenet_pipeline::MEASURED.iter().chain(&tenet_database::MEASURED);
-        let measured = measured.chain(&tenet_vault::MEASURED).chain(&recorder::MEASURED);
-        let metrics = measured.filter(|_| !namespace.is_empty()).map(|measured| {
+        let metrics = measured().filter(|_| !namespace.is_empty()).map(|measured| {
             let metrics = Metrics::new(measured.name, namespace, measured.dimensions, measured.metrics);
             self.drops_below.map_or(metrics.clone(), |level| metrics.at_level(level))
         });
         tenet_log::subscriber(self.format, &self.filter, metrics.collect(), std::io::stdout)
             .context("TENET_LOG is no filter")
     }
+}
+
+/// All lines of the function that count something.
+fn measured() -> impl Iterator<Item = &'static Measured> {
+    let measured = tenet_pipeline::MEASURED.iter().chain(&tenet_database::MEASURED);
+    measured.chain(&tenet_vault::MEASURED).chain(&recorder::MEASURED)
 }
 
 /// What a variable says that has a few known values.
@@ -70,6 +75,8 @@ fn choice<T: Copy, const N: usize>(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> anyhow::Result<LogSettings> {
@@ -99,6 +106,36 @@ mod tests {
             let mut read = read(variables).unwrap();
             read.filter = read.filter.replace(REPEATED, "");
             assert_eq!(read, expected, "{variables:?}");
+        }
+    }
+
+    /// The metrics of the host's own that a template names, each with the names of its dimensions.
+    fn named(template: &str) -> BTreeSet<(&str, Vec<&str>)> {
+        let mut named = BTreeSet::new();
+        // A resource ends with an empty line.
+        for alarm in template.split("\n\n").filter(|of| of.contains("Namespace: !Ref MetricsNamespace")) {
+            let after =
+                |text: &'static str| alarm.split(text).skip(1).filter_map(|rest| rest.split([',', '\n']).next());
+            named.insert((after("MetricName: ").next().unwrap(), after("{Name: ").collect()));
+        }
+        for shown in template.split("[\"${MetricsNamespace}\", ").skip(1) {
+            let words = shown.split(']').next().unwrap().split(", ").take_while(|word| word.starts_with('"'));
+            let words: Vec<_> = words.map(|word| word.trim_matches('"')).collect();
+            named.insert((words[0], words[1..].iter().step_by(2).copied().collect()));
+        }
+        named
+    }
+
+    #[test]
+    fn every_metric_that_an_alarm_or_the_dashboard_names_is_one_that_the_host_emits() {
+        let named = named(include_str!("../../../deploy/region.yaml"));
+        assert!(named.len() > 18 && named.contains(&("Lag", vec![])), "{named:?}");
+        for (name, dimensions) in named {
+            let is_emitted = measured().any(|measured| {
+                measured.metrics.iter().any(|(metric, _)| *metric == name)
+                    && measured.dimensions.iter().any(|set| *set == dimensions)
+            });
+            assert!(is_emitted, "{name} by {dimensions:?} is nowhere emitted");
         }
     }
 

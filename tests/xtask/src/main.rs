@@ -13,11 +13,13 @@ mod guests;
 mod licences;
 mod lint;
 mod package;
+mod rehearse;
 mod release;
 mod repository;
 mod server;
 mod stages;
 mod tally;
+mod templates;
 mod test;
 mod venv;
 
@@ -43,6 +45,7 @@ usage: cargo xtask TASK
   package [x86_64|arm64] [--bundle PATH]
                the zips that Lambda is given, of the function and a bundle's rules (the example
                rules unless one is named), into target/tenet/package
+  rehearse     bring a deployment up in two regions on stand-ins, and take it down again
   guests       build the example rules and the guests of the tests into target/tenet
   lint         formatting, clippy, documentation, licences and duplicate versions";
 
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         ["campaign", rest @ ..] if let Some(wanted) = campaign::Wanted::parse(rest) => {
             campaign::campaign(&repository, &wanted)
         }
+        ["rehearse"] => rehearse::rehearse(&repository).map(|()| ExitCode::SUCCESS),
         ["guests"] => guests::task(&repository).map(|()| ExitCode::SUCCESS),
         ["lint"] => lint::task(&repository).map(|()| ExitCode::SUCCESS),
         ["package", rest @ ..] if let Some(wanted) = Wanted::parse(rest) => {

@@ -11,6 +11,7 @@ use crate::repository::{self, Repository, run};
 use crate::server::Server;
 use crate::stages::Stages;
 use crate::tally::Tally;
+use crate::templates;
 use crate::venv::Venv;
 
 /// The database that a test's own is a copy of: every schema is in it.
@@ -18,13 +19,13 @@ const TEMPLATE: &str = "tenet_template";
 
 /// The Lambda function built alone, as it is deployed: a build of the whole workspace would
 /// unify its features with the harness's and put a compiler into it.
-const BOOTSTRAP: &str = "target/tenet/bootstrap";
+pub(crate) const BOOTSTRAP: &str = "target/tenet/bootstrap";
 
 /// The same with every way in it to break a promise on purpose.
 const MUTANTS: &str = "target/tenet/mutants";
 
 /// The same with the example rules, packed as it is for Lambda.
-const PACKAGE: &str = "target/tenet/package.zip";
+pub(crate) const PACKAGE: &str = "target/tenet/package.zip";
 
 /// Every check and every test there is; with `name` only the tests that have it in theirs.
 pub(crate) fn test(repository: &Repository, name: Option<&str>) -> anyhow::Result<()> {
@@ -41,13 +42,14 @@ pub(crate) fn test(repository: &Repository, name: Option<&str>) -> anyhow::Resul
 fn all(repository: &Repository, name: Option<&str>, stages: &mut Stages, tally: &mut Tally) -> anyhow::Result<()> {
     // Downloads take minutes and cargo does not need them: they go on meanwhile.
     let of_setup = repository.clone();
-    let setup = thread::spawn(move || set_up(&of_setup));
+    let setup = thread::spawn(move || anyhow::Ok((set_up(&of_setup)?, Venv::for_templates(&of_setup)?)));
     lint::all(repository, stages)?;
     stages.run("build", || run(&mut repository.cargo(&["build", "--locked", "--workspace", "--all-targets"])))?;
     // What the tests start, before the next stage puts another of its kind into its place.
     stages.run("bootstrap", || bootstrap(repository))?;
     stages.run("mutants", || function(repository, &["--features", "mutants"], MUTANTS))?;
-    let venv = stages.run("setup", || setup.join().map_err(|_| anyhow!("the set-up panicked"))?)?;
+    let (venv, of_templates) = stages.run("setup", || setup.join().map_err(|_| anyhow!("the set-up panicked"))?)?;
+    stages.run("templates", || templates::check(repository, &of_templates))?;
     stages.run("guests", || guests::build(repository))?;
     stages.run("package", || {
         let bootstrap = fs::read(repository.path(BOOTSTRAP)).context("cannot read bootstrap")?;

@@ -25,6 +25,12 @@ const TESTS: Requirements = Requirements {
     folder: "target/tenet/venv",
 };
 
+const TEMPLATES: Requirements = Requirements {
+    file: "tests/xtask/templates.txt",
+    text: include_str!("../templates.txt"),
+    folder: "target/tenet/venv-templates",
+};
+
 const PACKAGING: Requirements = Requirements {
     file: "tests/xtask/packaging.txt",
     text: include_str!("../packaging.txt"),
@@ -41,6 +47,11 @@ impl Venv {
     /// The programs that the tests drive.
     pub(crate) fn for_tests(repository: &Repository) -> anyhow::Result<Self> {
         Self::ready(repository, &TESTS)
+    }
+
+    /// What checks the templates.
+    pub(crate) fn for_templates(repository: &Repository) -> anyhow::Result<Self> {
+        Self::ready(repository, &TEMPLATES)
     }
 
     /// What links a function for another machine than this.

@@ -77,8 +77,26 @@ async fn a_deployment_from_nothing_to_nothing() {
         let moved = west.send("POST", "/operations/transfer", &[], &body).await;
         assert_eq!(moved.status, 200, "{moved:?}");
     }
-    let routed = rehearsal.routed(WEST).await;
+    let routed = rehearsal.heard(WEST, "routed", 1).await;
+    assert!(!routed.contains("small"), "{routed}");
     assert!(routed.contains("large") && routed.contains(r#""operation": "transfer""#), "{routed}");
+
+    // Each transaction is settled in the region that it was committed in, or that it prefers, and
+    // reviewed there where it is large.
+    let body = r#"{"transaction_id":"huge","amount":100000.00}"#;
+    assert_eq!(east.send("POST", "/operations/write", &[], body).await.status, 200);
+    rehearsal
+        .put(EAST, "dsql.application", "Transaction Created", r#"{"id":"prefers-east","preferred_region":"us-east-1"}"#)
+        .await;
+    rehearsal
+        .put(EAST, "dsql.application", "Transaction Created", r#"{"id":"prefers-west","preferred_region":"us-west-2"}"#)
+        .await;
+    rehearsal.put(EAST, "dsql.application", "Something Else", r#"{"id":"other","preferred_region":"us-east-1"}"#).await;
+    let settled = rehearsal.heard(EAST, "settlement", 3 + 1).await;
+    assert!(settled.contains("huge") && settled.contains("prefers-east"), "{settled}");
+    assert!(!settled.contains("prefers-west") && !settled.contains("other"), "{settled}");
+    let reviewed = rehearsal.heard(EAST, "reviews", 1).await;
+    assert!(reviewed.contains("huge") && reviewed.contains("\"urgent\""), "{reviewed}");
 
     // Again without a change.
     let again = rehearsal.succeed(&["deploy"]);

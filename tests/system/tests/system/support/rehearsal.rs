@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use serde_json::Value;
 use tenet_engine::OWN_TARGET;
 use tenet_test_support::{ACCESS_KEY, Dsql, Roles, SECRET_KEY, Terms};
@@ -57,10 +58,6 @@ impl Rehearsal {
         assert_eq!(run(Command::new("cp").arg("-r").arg(built.join(".")).arg(&out)).code, 0);
         rehearsal.configure(|config| config.to_owned());
         rehearsal
-    }
-
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     fn ca(&self) -> PathBuf {
@@ -179,14 +176,34 @@ impl Rehearsal {
         serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"))
     }
 
-    /// What the queue of routed events of a region gets: one event, and no other.
-    pub(crate) async fn routed(&self, region: &'static str) -> String {
+    /// What a queue of a region gets, at least so many messages, one after the other.
+    pub(crate) async fn heard(&self, region: &'static str, queue: &str, count: usize) -> String {
         let sqs = aws_sdk_sqs::Client::new(&config(region, &ministack::endpoint()));
-        let queue = sqs.get_queue_url().queue_name(format!("{}-routed", self.name)).send().await.unwrap();
-        let receive = sqs.receive_message().set_queue_url(queue.queue_url).wait_time_seconds(20);
-        let messages = receive.max_number_of_messages(10).send().await.unwrap().messages.unwrap_or_default();
-        assert_eq!(messages.len(), 1, "{messages:?}");
-        messages[0].body.clone().unwrap()
+        let queue = sqs.get_queue_url().queue_name(format!("{}-{queue}", self.name)).send().await.unwrap();
+        let (mut heard, mut text) = (0, String::new());
+        loop {
+            let receive = sqs.receive_message().set_queue_url(queue.queue_url.clone()).max_number_of_messages(10);
+            let wait = if heard < count { 20 } else { 0 };
+            let messages = receive.wait_time_seconds(wait).send().await.unwrap().messages.unwrap_or_default();
+            if messages.is_empty() {
+                assert!(heard >= count, "of {count} messages {heard} have come: {text}");
+                return text;
+            }
+            heard += messages.len();
+            for message in messages {
+                text += message.body.as_deref().unwrap_or_default();
+                let delete = sqs.delete_message().set_queue_url(queue.queue_url.clone());
+                delete.set_receipt_handle(message.receipt_handle).send().await.unwrap();
+            }
+        }
+    }
+
+    /// Puts an event on the bus of a region.
+    pub(crate) async fn put(&self, region: &'static str, source: &str, detail_type: &str, detail: &str) {
+        let entry = PutEventsRequestEntry::builder().event_bus_name(&self.name).source(source);
+        let entry = entry.detail_type(detail_type).detail(detail).build();
+        let client = aws_sdk_eventbridge::Client::new(&config(region, &ministack::endpoint()));
+        assert_eq!(client.put_events().entries(entry).send().await.unwrap().failed_entry_count, 0);
     }
 
     /// What there is at ministack that has the deployment's name.
