@@ -121,7 +121,7 @@ impl Deployment {
             let bucket = Bucket::of(region, &self.names);
             bucket.ensure(&*self.progress).await?;
             let key = bucket.put(&package.sha256(), &package.zip, &*self.progress).await?;
-            let vault = keys.iter().nth(place).cloned().flatten();
+            let vault = keys.get(place).cloned().flatten();
             let mut parameters = self.parameters(place, &clusters, &prepared.identity, package, vault);
             parameters.insert("CodeBucket".to_owned(), bucket.name().to_owned());
             parameters.insert("CodeKey".to_owned(), key);
