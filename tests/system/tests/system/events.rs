@@ -80,7 +80,8 @@ async fn an_event_arrives_with_all_that_identifies_it() {
     let detail = &event["detail"];
     assert_eq!((&detail["transaction_id"], &detail["region"]), (&"test-000".into(), &EAST.into()));
     assert_eq!(detail["amount"].as_f64(), Some(100.5));
-    let member = serde_json::json!({ "id": events[0].id.to_string(), "region": EAST, "bus": EAST });
+    let member =
+        serde_json::json!({ "id": events[0].id.to_string(), "operation": "write", "region": EAST, "bus": EAST });
     assert_eq!(detail["tenet"], member);
 }
 

@@ -95,7 +95,7 @@ async fn what_one_region_leaves_the_relay_of_the_other_brings_to_both_buses_once
         let received = bus.receive(1).await;
         let [event] = &received[..] else { panic!("once: {received:?}") };
         let event: Value = serde_json::from_str(event).unwrap();
-        assert_eq!(event["detail"]["tenet"], json!({ "id": id, "region": EAST, "bus": WEST }));
+        assert_eq!(event["detail"]["tenet"], json!({ "id": id, "operation": "write", "region": EAST, "bus": WEST }));
     }
     assert_eq!(west.relay().await.delivered, 0);
 }
