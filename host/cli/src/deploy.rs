@@ -53,10 +53,8 @@ pub(crate) async fn deploy(args: &DeployArgs) -> anyhow::Result<ExitCode> {
     fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
     let packed = pack::one(&config.bundle, target, &function, &out).await?;
     crate::lint::check(&out.join(target), &packed.index)?;
-    let package = package(packed, config.smoke.as_ref().map(|smoke| smoke.operation.as_str()))?;
-    let rules = (out.join(target), package.1);
-    let package = package.0;
-    let deployment = open(&args.deployment, config, Some(rules)).await?;
+    let (package, index) = package(packed, config.smoke.as_ref().map(|smoke| smoke.operation.as_str()))?;
+    let deployment = open(&args.deployment, config, Some((out.join(target), index))).await?;
     let plan = deployment.plan(&package).await.map_err(explain)?;
     show(&plan)?;
     if args.plan {

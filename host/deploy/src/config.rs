@@ -353,6 +353,12 @@ impl Config {
                 raw.database.role
             )));
         }
+        if !(2..=10).contains(&raw.events.relay_minutes) {
+            return Err(DeployError::new(format!(
+                "events.relay_minutes is {}; it may be 2 to 10",
+                raw.events.relay_minutes
+            )));
+        }
         if raw.http.domain.as_ref().is_some_and(|domain| domain.certificates.is_empty()) {
             return Err(DeployError::new("http.domain.certificates is empty: the name needs one in each region"));
         }
@@ -425,6 +431,7 @@ mod tests {
             ("[alarms]\ntopics = { us-east-2 = \"arn\" }", "alarms.topics names us-east-2"),
             ("[alarms]\ntopics = { us-east-1 = \"arn\" }", "alarms.topics does not name us-west-2"),
             ("[smoke]\npayload = {}", "operation"),
+            ("[events]\nrelay_minutes = 60", "events.relay_minutes is 60"),
         ] {
             let error = Config::parse(&format!("{LEAST}{more}\n")).unwrap_err().to_string();
             assert!(error.contains(why), "{more}: {error}");

@@ -1,4 +1,3 @@
-use aws_sdk_sqs::error::ProvideErrorMetadata;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -107,11 +106,7 @@ impl Deployment {
         until(self.patience.event, self.patience.pause, late, async || {
             let received = region.queues.receive_message().queue_url(queue).max_number_of_messages(10);
             let received = received.wait_time_seconds(2).send().await;
-            let received = match received {
-                Ok(received) => received,
-                Err(error) if error.code() == Some("OverLimit") => return Ok(Looked::NotYet(String::new())),
-                Err(error) => return Err(refused(&region.name, "ReceiveMessage", &error)),
-            };
+            let received = received.map_err(|error| refused(&region.name, "ReceiveMessage", &error))?;
             let mut has_come = false;
             for message in received.messages.unwrap_or_default() {
                 has_come |= message.body.is_some_and(|body| body.contains(id));

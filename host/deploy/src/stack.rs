@@ -206,7 +206,6 @@ impl<'a> Stack<'a> {
         }
         const NAME: &str = "tenet-plan";
         let stacks = &self.region.stacks;
-        let refused = |call: &str, error| refused(&self.region.name, call, &error);
         let request = stacks
             .create_change_set()
             .stack_name(&self.name)
@@ -218,11 +217,11 @@ impl<'a> Stack<'a> {
         // One that a plan left behind which was interrupted.
         let old = stacks.delete_change_set().stack_name(&self.name).change_set_name(NAME);
         let _ = old.send().await;
-        request.send().await.map_err(|error| self::refused(&self.region.name, "CreateChangeSet", &error))?;
+        request.send().await.map_err(|error| refused(&self.region.name, "CreateChangeSet", &error))?;
         let late = |state: &str| DeployError::new(format!("{}: the change set is still {state}", self.region.name));
         let seen = until(LOOKING, self.patience.pause, late, async || {
             let described = stacks.describe_change_set().stack_name(&self.name).change_set_name(NAME).send().await;
-            let described = described.map_err(|error| refused("DescribeChangeSet", error))?;
+            let described = described.map_err(|error| refused(&self.region.name, "DescribeChangeSet", &error))?;
             Ok(match described.status {
                 Some(ChangeSetStatus::CreateComplete | ChangeSetStatus::Failed) => Looked::Seen(described),
                 status => Looked::NotYet(status.map_or(String::new(), |status| status.as_str().to_owned())),
@@ -230,7 +229,7 @@ impl<'a> Stack<'a> {
         });
         let seen = seen.await?;
         let delete = stacks.delete_change_set().stack_name(&self.name).change_set_name(NAME);
-        delete.send().await.map_err(|error| self::refused(&self.region.name, "DeleteChangeSet", &error))?;
+        delete.send().await.map_err(|error| refused(&self.region.name, "DeleteChangeSet", &error))?;
         let why = seen.status_reason.unwrap_or_default();
         if seen.status == Some(ChangeSetStatus::Failed)
             && !(why.contains("No updates") || why.contains("didn't contain changes"))
