@@ -74,11 +74,17 @@ pub enum Code {
     Database,
     /// The payload is not JSON.
     Payload,
+    /// The database does not let the role in.
+    DatabaseRole,
+    /// The database's role lacks a right.
+    DatabaseGrant,
+    /// The database lacks the host's tables.
+    DatabaseSchema,
 }
 
 impl Code {
     /// All of them, in order.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 38] = [
         Self::NoBundle,
         Self::Manifest,
         Self::ManifestVersion,
@@ -114,6 +120,9 @@ impl Code {
         Self::Replay,
         Self::Database,
         Self::Payload,
+        Self::DatabaseRole,
+        Self::DatabaseGrant,
+        Self::DatabaseSchema,
     ];
 
     /// The code itself: `T0101`.
@@ -154,6 +163,9 @@ impl Code {
             Self::Replay => "T0702",
             Self::Database => "T0801",
             Self::Payload => "T0802",
+            Self::DatabaseRole => "T0803",
+            Self::DatabaseGrant => "T0804",
+            Self::DatabaseSchema => "T0805",
         }
     }
 }

@@ -32,6 +32,24 @@ enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pass {
     generation: u64,
+    is_probe: bool,
+}
+
+/// Whether the endpoint may be tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    Allowed(Pass),
+    /// Not before its pause is over.
+    Open,
+    /// Another try finds out just now.
+    Probed,
+}
+
+impl Pass {
+    /// Whether it finds out for all.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.is_probe
+    }
 }
 
 /// A change of state, by the name of the new one.
@@ -60,14 +78,15 @@ impl Default for Breaker {
 
 impl Breaker {
     /// Whether the endpoint may be tried now. While it is half-open one try may, and no more.
-    pub(crate) fn admit(&mut self, now: Instant) -> (Option<Pass>, Option<Change>) {
+    pub(crate) fn admit(&mut self, now: Instant) -> (Admission, Option<Change>) {
         match self.state {
-            State::Closed { .. } => (Some(self.pass()), None),
+            State::Closed { .. } => (Admission::Allowed(self.pass(false)), None),
             State::Open { until, pause } if now >= until => {
                 self.turn(State::HalfOpen { pause });
-                (Some(self.pass()), Some(Change::Probes))
+                (Admission::Allowed(self.pass(true)), Some(Change::Probes))
             }
-            State::Open { .. } | State::HalfOpen { .. } => (None, None),
+            State::Open { .. } => (Admission::Open, None),
+            State::HalfOpen { .. } => (Admission::Probed, None),
         }
     }
 
@@ -120,8 +139,8 @@ impl Breaker {
         }
     }
 
-    fn pass(&self) -> Pass {
-        Pass { generation: self.generation }
+    fn pass(&self, is_probe: bool) -> Pass {
+        Pass { generation: self.generation, is_probe }
     }
 
     fn turn(&mut self, state: State) {
@@ -140,10 +159,17 @@ mod tests {
     fn opened(now: Instant) -> Breaker {
         let mut breaker = Breaker::default();
         for _ in 0..FAILURES {
-            let pass = breaker.admit(now).0.unwrap();
+            let pass = allowed(&mut breaker, now);
             breaker.failed(pass, now, 0.0);
         }
         breaker
+    }
+
+    fn allowed(breaker: &mut Breaker, now: Instant) -> Pass {
+        match breaker.admit(now).0 {
+            Admission::Allowed(pass) => pass,
+            refused => panic!("{refused:?}"),
+        }
     }
 
     #[test]
@@ -151,11 +177,11 @@ mod tests {
         let now = Instant::now();
         let mut breaker = Breaker::default();
         for round in 0..10 * FAILURES {
-            let pass = breaker.admit(now).0.unwrap();
+            let pass = allowed(&mut breaker, now);
             let change = if round % FAILURES == 0 { breaker.succeeded(pass) } else { breaker.failed(pass, now, 0.0) };
             assert_eq!(change, None);
         }
-        assert_eq!(opened(now).admit(now), (None, None));
+        assert_eq!(opened(now).admit(now), (Admission::Open, None));
     }
 
     #[test]
@@ -164,23 +190,25 @@ mod tests {
         let mut breaker = opened(now);
         for pause in [1, 2, 4, 8, 16, 30, 30] {
             let pause = Duration::from_secs(pause);
-            assert_eq!(breaker.admit(now + pause - Duration::from_millis(1)), (None, None));
+            assert_eq!(breaker.admit(now + pause - Duration::from_millis(1)), (Admission::Open, None));
             now += pause;
             let (probe, change) = breaker.admit(now);
-            assert_eq!((change, breaker.admit(now)), (Some(Change::Probes), (None, None)));
-            assert_eq!(breaker.failed(probe.unwrap(), now, 0.0), Some(Change::Opened));
+            let Admission::Allowed(probe) = probe else { panic!("{probe:?}") };
+            assert!(probe.is_probe());
+            assert_eq!((change, breaker.admit(now)), (Some(Change::Probes), (Admission::Probed, None)));
+            assert_eq!(breaker.failed(probe, now, 0.0), Some(Change::Opened));
         }
         now += LAST_PAUSE;
-        let probe = breaker.admit(now).0.unwrap();
+        let probe = allowed(&mut breaker, now);
         assert_eq!(breaker.succeeded(probe), Some(Change::Closed));
-        assert!(breaker.admit(now).0.is_some());
+        assert!(!allowed(&mut breaker, now).is_probe());
     }
 
     #[test]
     fn a_probe_that_is_given_up_leaves_it_to_the_next() {
         let now = Instant::now() + FIRST_PAUSE;
         let mut breaker = opened(now - FIRST_PAUSE);
-        let probe = breaker.admit(now).0.unwrap();
+        let probe = allowed(&mut breaker, now);
         breaker.gave_up(probe, now);
         assert_eq!(breaker.admit(now).1, Some(Change::Probes));
     }
@@ -189,12 +217,12 @@ mod tests {
     fn how_a_try_went_that_was_allowed_before_a_change_says_nothing_after_it() {
         let now = Instant::now();
         let mut breaker = Breaker::default();
-        let old = breaker.admit(now).0.unwrap();
+        let old = allowed(&mut breaker, now);
         for _ in 0..FAILURES {
-            let pass = breaker.admit(now).0.unwrap();
+            let pass = allowed(&mut breaker, now);
             breaker.failed(pass, now, 0.0);
         }
-        let probe = breaker.admit(now + FIRST_PAUSE).0.unwrap();
+        let probe = allowed(&mut breaker, now + FIRST_PAUSE);
         assert_eq!(breaker.succeeded(old), None);
         assert_eq!(breaker.failed(old, now, 0.0), None);
         assert_eq!(breaker.succeeded(probe), Some(Change::Closed));
@@ -214,7 +242,11 @@ mod tests {
                 match event {
                     0 => now += Duration::from_millis(millis),
                     1 => {
-                        let (pass, change) = breaker.admit(now);
+                        let (admission, change) = breaker.admit(now);
+                        let pass = match admission {
+                            Admission::Allowed(pass) => Some(pass),
+                            Admission::Open | Admission::Probed => None,
+                        };
                         if change == Some(Change::Probes) {
                             prop_assert!(probe.is_none());
                             probe = pass;
@@ -252,7 +284,7 @@ mod tests {
             }
             // Time alone never leaves it shut for good.
             if probe.is_none() {
-                prop_assert!(breaker.admit(now + LAST_PAUSE).0.is_some());
+                prop_assert!(matches!(breaker.admit(now + LAST_PAUSE).0, Admission::Allowed(_)));
             }
         }
     }

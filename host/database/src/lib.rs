@@ -53,6 +53,7 @@ mod tables;
 mod tls;
 mod token;
 mod transaction;
+mod wait;
 
 pub use administrator::{Administrator, Waiting};
 pub use ages::Ages;

@@ -255,7 +255,7 @@ fn as_json(out: &mut Vec<u8>, told: &Told<'_>, metrics: Option<&Metrics>) {
         Format::Json.end(out, b"],");
     }
     if let Some(metrics) = metrics {
-        metrics.write(out, told.moment);
+        metrics.write(out, told.moment, told.members);
     }
     Format::Json.end(out, b"}\n");
 }
@@ -478,7 +478,7 @@ mod tests {
     }
 
     fn metrics() -> Metrics {
-        Metrics::new("counted", "Here", &[&["region"]], &[("Things", "Count")])
+        Metrics::new("counted", "Here", &[&["region"]], &[("Things", "Count"), ("Odd", "Count")], Some("Odd"))
     }
 
     fn count() {

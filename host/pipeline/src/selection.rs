@@ -14,6 +14,8 @@ pub struct Operations {
     all: Vec<Selected>,
     /// After how many failures a rule rests, and for how long.
     pub(crate) breaker: (u32, Duration),
+    /// How many requests are decided at the same moment.
+    pub(crate) connections: u32,
 }
 
 /// An operation names a rule that the index lacks.
@@ -49,7 +51,8 @@ impl Operations {
             Ok(Selected { rules, of_index: operation.clone() })
         };
         let breaker = (index.host.rule_failures, Duration::from_secs(index.host.rule_rest_s));
-        Ok(Self { all: index.operations.iter().map(select).collect::<Result<_, _>>()?, breaker })
+        let all = index.operations.iter().map(select).collect::<Result<_, _>>()?;
+        Ok(Self { all, breaker, connections: index.host.connections })
     }
 
     /// The operation that a caller named, or a sentence that says which there are.
@@ -200,7 +203,9 @@ mod tests {
 
     #[test]
     fn an_unknown_operation_is_told_which_there_are() {
-        let error = Operations { all: vec![selected()], breaker: (0, Duration::ZERO) }.select("wriet").unwrap_err();
+        let error = Operations { all: vec![selected()], breaker: (0, Duration::ZERO), connections: 1 }
+            .select("wriet")
+            .unwrap_err();
         assert_eq!(error, "There is no operation \"wriet\". There are: write.");
     }
 

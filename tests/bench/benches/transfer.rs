@@ -150,7 +150,8 @@ fn pipeline(url: &str, connections: usize) -> anyhow::Result<Pipeline> {
         Arc::new(Ready::new(rows(1)?)),
         Arc::new(SystemClock),
         Backoff::default(),
-    ))
+    )
+    .with_concurrency(connections))
 }
 
 /// A database of its own with the schema and rich accounts.

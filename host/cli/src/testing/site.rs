@@ -111,7 +111,9 @@ impl Site {
             let operations = Operations::new(&self.index)?;
             let clock = Arc::new(SystemClock);
             let pipeline = Pipeline::new(operations, Arc::clone(&ledger), library, policy, publisher, clock, backoff);
-            anyhow::Ok((region, Arc::new(pipeline.with_vault(Arc::clone(&vault)))))
+            // A test's requests at once are held back by the test and not by the bundle's `connections`.
+            let pipeline = pipeline.with_vault(Arc::clone(&vault)).with_concurrency(CONNECTIONS);
+            anyhow::Ok((region, Arc::new(pipeline)))
         };
         let hosts = BTreeMap::from([host(EAST)?, host(WEST)?]);
         Ok(Hosts { hosts, events: buses.subscribe(EAST, EVERY_EVENT)?, buses })
