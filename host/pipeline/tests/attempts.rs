@@ -25,6 +25,8 @@ struct Memory {
     on_left: Mutex<VecDeque<Fault>>,
     on_park: Mutex<VecDeque<Fault>>,
     opened: AtomicUsize,
+    /// Of each attempt, whether it was to go elsewhere.
+    elsewhere: Mutex<Vec<bool>>,
     rolled_back: AtomicUsize,
 }
 
@@ -70,6 +72,7 @@ impl MemoryAttempt {
 impl Ledger for MemoryLedger {
     fn open(&self, claim: Claim) -> Box<dyn Attempt> {
         self.0.opened.fetch_add(1, Ordering::SeqCst);
+        self.0.elsewhere.lock().unwrap().push(claim.elsewhere);
         Box::new(MemoryAttempt { memory: Arc::clone(&self.0), claim, looked_up: false })
     }
 
@@ -260,6 +263,7 @@ impl Policy for Anything {
 struct Host {
     memory: Arc<Memory>,
     bus: Arc<Bus>,
+    clock: Virtual,
     pipeline: Pipeline,
 }
 
@@ -311,17 +315,17 @@ where
         schema: vec![],
         openapi: None,
     };
-    let (memory, bus) = (Arc::new(Memory::default()), Arc::new(Bus::default()));
+    let (memory, bus, clock) = (Arc::new(Memory::default()), Arc::new(Bus::default()), Virtual::default());
     let pipeline = Pipeline::new(
         Operations::new(&index).unwrap(),
         Arc::new(MemoryLedger(Arc::clone(&memory))),
         Arc::new(Scripted(rules)),
         Arc::new(Anything),
         Arc::new(BusPublisher(Arc::clone(&bus))),
-        Arc::new(Virtual::default()),
+        Arc::new(clock.clone()),
         Backoff { attempts: 4, ..Backoff::default() },
     );
-    Host { memory, bus, pipeline }
+    Host { memory, bus, clock, pipeline }
 }
 
 fn request(operation: &str, key: &str) -> Request {
@@ -608,7 +612,7 @@ async fn a_rule_that_waits_past_its_wall_time_is_stopped() {
     let limits = Limits { wall_ms: 1000, ..Limits::default() };
     let host = host_with(|_, _| Box::pin(std::future::pending()), limits.clone());
     assert_eq!(host.pipeline.handle(request("one", "k")).await.answer.status, Status::Failed);
-    // Without the look-up's answer nothing is known of the key, so nothing is claimed of it.
+    // What it waits for the database is not its own time: only the caller's time ends that.
     let hangs = |_: String, calls: Arc<dyn HostCalls>| -> BoxFuture<'static, Ended> {
         Box::pin(async move {
             let _ = calls.run(statement("hang")).await;
@@ -616,7 +620,97 @@ async fn a_rule_that_waits_past_its_wall_time_is_stopped() {
         })
     };
     let host = host_with(hangs, limits);
-    assert_eq!(host.pipeline.handle(request("one", "k")).await.answer.status, Status::Unavailable);
+    let asked = Request { deadline: Instant::now() + Duration::from_secs(50), ..request("one", "k") };
+    let answer = host.pipeline.handle(asked).await.answer;
+    assert!(answer.status == Status::Unavailable && answer.body.contains("out-of-time"), "{answer:?}");
+    assert_eq!(rule_failures(), 1, "of the rule that took its time itself");
+}
+
+/// How many failures were blamed on rules.
+fn rule_failures() -> usize {
+    logged().lines().filter(|line| line.contains("RuleFailures=1")).count()
+}
+
+#[tokio::test]
+async fn a_silent_database_is_asked_again_elsewhere_and_blamed_on_no_rule() {
+    let host = host(writer);
+    let silent = || Fault::unavailable("the database gave no answer within 5000 ms");
+    host.memory.on_run.lock().unwrap().extend([silent(), silent()]);
+    host.memory.on_end.lock().unwrap().push_back((Fault::unknown_commit("no answer"), false));
+    let handled = host.pipeline.handle(request("one", "k")).await;
+    assert_eq!((handled.answer.status, handled.receipt.attempts), (Status::Accepted, 4));
+    assert_eq!(*host.memory.elsewhere.lock().unwrap(), [false, true, false, true]);
+    // A conflict says nothing of the endpoint.
+    host.memory.on_run.lock().unwrap().push_back(conflict());
+    host.pipeline.handle(request("one", "l")).await;
+    assert_eq!(host.memory.elsewhere.lock().unwrap()[4..], [false, false]);
+    // Nor do rules get the blame for what does not end.
+    for number in 0..HostSettings::default().rule_failures {
+        host.memory.on_run.lock().unwrap().extend((0..4).map(|_| silent()));
+        let answer = host.pipeline.handle(request("one", &format!("m{number}"))).await.answer;
+        assert!(answer.status == Status::Unavailable && answer.body.contains("unavailable"), "{answer:?}");
+    }
+    assert_eq!(host.pipeline.handle(request("one", "n")).await.answer.status, Status::Accepted);
+    assert_eq!(rule_failures(), 0);
+}
+
+#[tokio::test]
+async fn requests_wait_for_their_turn_in_order_and_too_late_is_told_in_time() {
+    let (open, opened) = tokio::sync::watch::channel(false);
+    let running = Arc::new(AtomicUsize::new(0));
+    let most = Arc::new(AtomicUsize::new(0));
+    let (count, highest) = (Arc::clone(&running), Arc::clone(&most));
+    let host = host(move |_, calls| {
+        let (mut opened, count, highest) = (opened.clone(), Arc::clone(&count), Arc::clone(&highest));
+        Box::pin(async move {
+            highest.fetch_max(count.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            if calls.run(statement("w")).await.is_err() {
+                return Ended::Stopped;
+            }
+            opened.wait_for(|open| *open).await.unwrap();
+            count.fetch_sub(1, Ordering::SeqCst);
+            accept("{}")
+        })
+    });
+    let places = HostSettings::default().connections as usize;
+    let all = futures_util::future::join_all((0..64).map(|number| {
+        let pipeline = &host.pipeline;
+        async move { pipeline.handle(request("two", &format!("k{number}"))).await }
+    }));
+    let late = async {
+        // One that has little time is told so while all places are taken.
+        let soon = Request { deadline: Instant::now() + Duration::from_secs(50), ..request("two", "late") };
+        let handled = host.pipeline.handle(soon).await;
+        open.send(true).unwrap();
+        handled
+    };
+    let (all, late) = tokio::join!(all, late);
+    assert!(all.iter().all(|handled| handled.answer.status == Status::Accepted));
+    assert_eq!(most.load(Ordering::SeqCst), places);
+    assert_eq!((late.answer.status, late.receipt.attempts), (Status::Unavailable, 0));
+    let body = &late.answer.body;
+    assert!(body.contains("overloaded") && body.contains("\"key\":\"late\""), "{body}");
+    assert!(late.receipt.queued > Duration::ZERO);
+    assert!(logged().contains("status=503"));
+}
+
+#[tokio::test]
+async fn a_request_that_is_given_up_while_it_waits_or_runs_leaves_its_place() {
+    let host = host(|_, calls| {
+        Box::pin(async move {
+            let _ = calls.run(statement("hang")).await;
+            accept("{}")
+        })
+    });
+    let places = HostSettings::default().connections;
+    for round in 0..2 {
+        let hang = (0..places * 2).map(|number| host.pipeline.handle(request("one", &format!("{round} {number}"))));
+        let hang = futures_util::future::join_all(hang.map(Box::pin));
+        let given_up = tokio::time::timeout(Duration::from_millis(10), hang).await;
+        assert!(given_up.is_err());
+    }
+    assert!(host.pipeline.spare_place().is_some());
+    host.pipeline.ready(Instant::now() + Duration::from_secs(7200)).await.unwrap();
 }
 
 #[tokio::test]
@@ -1034,7 +1128,47 @@ async fn a_rule_that_keeps_failing_is_taken_out_and_others_go_on() {
         "{body}"
     );
     assert_eq!(calls.load(Ordering::SeqCst), failures, "it is not run any more");
+    // A key that has an answer gets it all the same.
+    let stored = StoredAnswer {
+        accepted: true,
+        body: "{\"was\":1}".into(),
+        digest: Digest::of(&request("two", "old").payload).unwrap(),
+        now: Timestamp(0),
+    };
+    host.memory.answers.lock().unwrap().insert(format!("two {} old", CallerId::NOBODY), stored);
+    let handled = host.pipeline.handle(request("two", "old")).await;
+    assert_eq!((handled.answer.status, handled.answer.body.as_str()), (Status::Accepted, "{\"was\":1}"));
+    assert!(handled.answer.repeated);
     assert_eq!(host.pipeline.handle(request("one", "k")).await.answer.status, Status::Accepted);
+}
+
+#[tokio::test]
+async fn the_trial_of_a_rule_is_spent_by_a_request_that_runs_it_and_by_no_other() {
+    let (mended, rejects) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (is_mended, first_rejects) = (Arc::clone(&mended), Arc::clone(&rejects));
+    let host = host(move |rule, _| {
+        let ended = match rule.as_str() {
+            "first" if first_rejects.load(Ordering::SeqCst) == 1 => reject("limit"),
+            "second" if is_mended.load(Ordering::SeqCst) == 0 => Ended::Trap("unreachable".into()),
+            _ => accept("{}"),
+        };
+        Box::pin(std::future::ready(ended))
+    });
+    let ask = async |key: &str| host.pipeline.handle(request("two", key)).await.answer;
+    for number in 0..HostSettings::default().rule_failures {
+        assert_eq!(ask(&number.to_string()).await.status, Status::Failed);
+    }
+    assert_eq!(ask("out").await.status, Status::Unavailable);
+    mended.store(1, Ordering::SeqCst);
+    *host.clock.slept.lock().unwrap() += Duration::from_secs(HostSettings::default().rule_rest_s);
+    // A request that the rule before it rejects does not run it.
+    rejects.store(1, Ordering::SeqCst);
+    assert_eq!(ask("rejected").await.status, Status::Rejected);
+    rejects.store(0, Ordering::SeqCst);
+    // Nor does a conflict take the trial from the request that has it.
+    host.memory.on_end.lock().unwrap().push_back((conflict(), false));
+    assert_eq!(ask("tried").await.status, Status::Accepted);
+    assert_eq!(ask("back").await.status, Status::Accepted);
 }
 
 /// A vault that remembers on which occasions it was asked, and is away if it is told so.
