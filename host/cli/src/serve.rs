@@ -332,7 +332,7 @@ async fn relay(serving: Arc<Serving>) {
         match host.relay(RELAY_GRACE, TIME).await {
             Ok(relayed) if relayed.delivered > 0 || relayed.parked > 0 => {
                 let Relayed { delivered, parked, .. } = relayed;
-                tell(host.region(), &format!("relay  {delivered} events delivered, {parked} parked"));
+                tell(host.region(), &format!("relay  delivered {delivered}, parked {parked}"));
             }
             Ok(_) => {}
             Err(error) => tracing::debug!(%error, "the relay's turn failed"),

@@ -145,7 +145,7 @@ impl Host {
     pub(crate) async fn is_ready(&self, deadline: Instant) -> bool {
         let ready = self.pipeline.ready(deadline.min(SystemClock.instant() + CHECKING)).await;
         if let Err(fault) = &ready {
-            tracing::warn!(code = fault.code().map(Code::as_str), %fault, "not ready");
+            tracing::warn!(error_code = fault.code().map(Code::as_str), %fault, "not ready");
         }
         ready.is_ok()
     }
@@ -228,11 +228,11 @@ async fn connect(settings: &Settings, index: &Index) -> anyhow::Result<(Arc<Data
         Ok(()) => {}
         Err(fault) if fault.is_unavailable() || fault.is_deadline() || fault.is_conflict() => {
             // Requests try again, and say 503 as long as it stays away.
-            tracing::warn!(code = fault.code().map(Code::as_str), %fault, "no connection in the init phase");
+            tracing::warn!(error_code = fault.code().map(Code::as_str), %fault, "no connection in the init phase");
         }
         // What the operator has to mend may be mended while the function serves.
         Err(fault) if let Some(code) = fault.code() => {
-            tracing::error!(code = code.as_str(), %fault, "the database is not set up");
+            tracing::error!(error_code = code.as_str(), %fault, "the database is not set up");
         }
         // Two databases taken for one would double everything.
         Err(fault) => return Err(fault.into()),

@@ -453,17 +453,22 @@ impl Course<'_> {
 
     fn failed(&self, failure: &Failure, unknown: bool) -> Answer {
         let reference = self.reference();
-        let limit = failure.limit.as_ref();
-        tracing::error!(
-            reference,
-            blame = ?failure.blame,
-            rule = failure.rule,
-            limit = limit.map(|exceeded| exceeded.limit.name()),
-            allowed = limit.and_then(|exceeded| exceeded.allowed),
-            used = limit.and_then(|exceeded| exceeded.used),
-            reason = %failure,
-            "request failed"
-        );
+        if failure.lacks == Some(Lack::Rule) {
+            tracing::warn!(reference, rule = failure.rule, "request for a rule that is taken out");
+        } else {
+            let limit = failure.limit.as_ref();
+            tracing::error!(
+                reference,
+                error_code = failure.code.as_str(),
+                blame = ?failure.blame,
+                rule = failure.rule,
+                limit = limit.map(|exceeded| exceeded.limit.name()),
+                allowed = limit.and_then(|exceeded| exceeded.allowed),
+                used = limit.and_then(|exceeded| exceeded.used),
+                reason = %failure,
+                "request failed"
+            );
+        }
         if unknown {
             return self.in_doubt(&reference);
         }
@@ -496,7 +501,8 @@ impl Course<'_> {
         let Interrupted { fault, rule, statement } = ended;
         let reference = self.reference();
         let elapsed_ms = u64::try_from((now - self.started).as_millis()).unwrap_or(u64::MAX);
-        tracing::error!(reference, rule, statement, attempts, elapsed_ms, reason = %fault, "request given up");
+        let error_code = fault.code().map(Code::as_str);
+        tracing::error!(reference, error_code, rule, statement, attempts, elapsed_ms, reason = %fault, "request given up");
         if unknown {
             self.in_doubt(&reference)
         } else if fault.is_unavailable() {

@@ -93,7 +93,9 @@ impl Site {
 
     /// Hosts over a rig.
     pub(crate) fn hosts(&self, rig: &Rig, backoff: Backoff) -> anyhow::Result<Hosts> {
-        let database = Arc::new(Database::new(rig.endpoint.clone(), CONNECTIONS));
+        let database = Database::new(rig.endpoint.clone(), CONNECTIONS);
+        // A busy laptop is no silent database.
+        let database = Arc::new(database.with_statement_timeout(TIME));
         self.over(database, Arc::clone(&self.vault), backoff)
     }
 

@@ -4,10 +4,12 @@
 use std::process::Stdio;
 
 use serde_json::json;
+use tenet_events::Buses;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
+use crate::support::host::{EAST, Host};
 use crate::support::serve::Served;
 use crate::support::{self, http};
 
@@ -38,6 +40,21 @@ async fn a_transaction_recorded_in_one_region_is_there_in_the_other() {
     assert!(line.contains("accepted (200)") && line.contains("1 attempt"), "{line}");
     let event = served.told("us-west-2  event Transaction Created").await;
     assert!(event.contains("100.50"), "{event}");
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_that_a_fault_has_left_in_the_outbox_is_delivered_by_the_relay() {
+    let database = support::database().await;
+    // A host decides and dies before it publishes.
+    let host = Host::start("rules", database.url(), EAST, &Buses::new([EAST]).unwrap());
+    let write = r#"{"operation":"write","transaction_id":"left","amount":1.00}"#;
+    assert_eq!(host.decide(write).await.answer.status.code(), 200);
+    database.execute("update tenet.outbox set at = at - interval '5 minutes'").await;
+    let mut served = Served::start("rules", database.url()).await;
+    served.told("event Transaction Created").await;
+    served.told("relay  delivered 1, parked 0").await;
+    assert_eq!(database.count("select count(*) from tenet.outbox").await, 0);
     served.stop().await;
 }
 

@@ -32,6 +32,7 @@ mod recorded;
 mod rehearsal;
 mod rules;
 mod schema;
+mod setup;
 mod shipped;
 mod sources;
 mod support;
