@@ -20,6 +20,8 @@ pub enum Code {
     NotGranted,
     /// A pattern of events is not understood.
     EventPattern,
+    /// A name that no payload has.
+    Member,
     /// cargo could not build the rules.
     Cargo,
     /// The result is not a rule.
@@ -84,7 +86,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in order.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::NoBundle,
         Self::Manifest,
         Self::ManifestVersion,
@@ -93,6 +95,7 @@ impl Code {
         Self::Ceiling,
         Self::NotGranted,
         Self::EventPattern,
+        Self::Member,
         Self::Cargo,
         Self::NotARule,
         Self::Script,
@@ -136,6 +139,7 @@ impl Code {
             Self::Ceiling => "T0106",
             Self::NotGranted => "T0107",
             Self::EventPattern => "T0108",
+            Self::Member => "T0109",
             Self::Cargo => "T0201",
             Self::NotARule => "T0202",
             Self::Script => "T0203",

@@ -7,7 +7,7 @@ use lambda_runtime::Context;
 use tenet_capsule::{Key, Shadow};
 use tenet_core::bundle::Index;
 use tenet_core::{
-    Clock, Code, Fault, HostSettings, IdempotencyKey, Ledger, Policy, Receipt, Rules, Timestamp, Trace, Vault,
+    Clock, Code, Fault, HostSettings, Ledger, Policy, Receipt, Rules, SourceKey, Timestamp, Trace, Vault,
 };
 use tenet_database::Database;
 use tenet_engine::{Engine, Library};
@@ -51,8 +51,8 @@ pub(crate) struct Host {
 pub(crate) struct Origin {
     /// Who asks, as an authoriser vouches for it.
     pub(crate) caller: Option<String>,
-    /// The id that its source gives to every delivery of it.
-    pub(crate) source_key: Option<IdempotencyKey>,
+    /// The id that its source gives it.
+    pub(crate) source_key: Option<SourceKey>,
     /// When it came. An event that several operations take has come once, and all of them see
     /// the same moment.
     pub(crate) now: Timestamp,

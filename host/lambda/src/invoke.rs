@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use lambda_runtime::Context;
-use tenet_core::{Clock, IdempotencyKey, Trace};
+use tenet_core::{Clock, IdempotencyKey, SourceKey, Trace};
 use tenet_http::{Reply, Route};
 use tenet_pipeline::{Answer, Invocation, Pending, SystemClock, direct};
 
@@ -25,7 +25,7 @@ const CAPSULE: &str = "tenet-capsule";
 
 /// Answers one event with the JSON text that leaves. An error makes the invocation fail.
 pub(crate) async fn invoke(host: &Host, event: &str, context: &Context) -> anyhow::Result<String> {
-    let source_key = IdempotencyKey::new(&context.request_id).ok();
+    let source_key = of_delivery(&context.request_id);
     let trace = context.xray_trace_id.as_deref().and_then(Trace::x_ray);
     let (now, deadline) = (SystemClock.now(), host.deadline(context));
     let origin = Origin { caller: None, source_key, now, deadline, trace, wants_capsule: false };
@@ -49,6 +49,10 @@ pub(crate) async fn invoke(host: &Host, event: &str, context: &Context) -> anyho
         Source::Asked(what) => Ok(direct::write(&Answer::invalid(&format!("{SERVED}. This is {what}.")))),
         Source::Sent(what) => Err(Undecidable(format!("{SERVED}. This is {what}.")).into()),
     }
+}
+
+fn of_delivery(id: &str) -> Option<SourceKey> {
+    IdempotencyKey::new(id).ok().map(SourceKey::Delivery)
 }
 
 /// Answers an HTTP request.
@@ -109,7 +113,7 @@ async fn take(host: &Host, event: &str, origin: Origin, outgoing: &Outgoing) -> 
         let asked = key.clone().and_then(|key| Ok((key, bridge.invocation(operation)?)));
         let answer = match asked {
             Ok((key, invocation)) => {
-                let source_key = key.or_else(|| origin.source_key.clone());
+                let source_key = key.map(SourceKey::Event).or_else(|| origin.source_key.clone());
                 outgoing.decide(host, invocation, Origin { source_key, ..origin.clone() }).await?
             }
             Err(message) => Answer::invalid(&message),
@@ -150,7 +154,7 @@ async fn take_record(host: &Host, record: &Record, origin: &Origin, outgoing: &O
     let trace = record.trace.or(origin.trace);
     // A message has come when its turn has: the others of its batch may have taken a while.
     let now = SystemClock.now();
-    let origin = Origin { source_key: IdempotencyKey::new(&record.id).ok(), now, trace, ..origin.clone() };
+    let origin = Origin { source_key: of_delivery(&record.id), now, trace, ..origin.clone() };
     let decided = match Source::of(&record.body) {
         Source::Bridge => take(host, &record.body, origin, outgoing).await?,
         Source::Direct => match direct::read(&record.body) {

@@ -73,6 +73,39 @@ async fn a_rejection_is_a_problem_with_the_rules_own_code() {
 }
 
 #[tokio::test]
+async fn a_request_without_its_key_is_refused_and_the_document_says_which_member_that_is() {
+    let database = support::database().await;
+    let served = Served::start("rules", database.url()).await;
+    for account in ["ann", "bob"] {
+        let open = json!({ "account": account, "opening_balance": 100, "daily_ceiling": 60 });
+        assert_eq!(served.operate("open-account", &[], &open.to_string()).await.status, 200);
+    }
+    let transfer = r#"{"transfer_id":"t-1","from":"ann","to":"bob","amount":5}"#;
+    let misspelt = transfer.replace("transfer_id", "transfr_id");
+    for _ in 0..2 {
+        let refused = served.operate("transfer", &[], &misspelt).await;
+        assert_eq!((refused.status, &refused.json()["code"]), (400, &json!("invalid-request")), "{refused:?}");
+        let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.starts_with("The member \"transfer_id\" is missing"), "{detail}");
+        let done = served.operate("transfer", &[], transfer).await;
+        assert_eq!((done.status, done.header("idempotency-key")), (200, Some("t-1")), "{done:?}");
+    }
+    assert_eq!(database.count("select count(*) from ledger").await, 1);
+    // Where it is optional a request without is given a key, and does its work each time.
+    for _ in 0..2 {
+        let answer = served.operate("write", &[], r#"{"amount":1}"#).await;
+        assert_eq!((answer.status, answer.header("idempotency-key").map(str::len)), (200, Some(32)), "{answer:?}");
+    }
+    assert_eq!(database.count("select count(*) from transactions").await, 2);
+
+    let document = served.get("/openapi.json").await.json();
+    let told = |operation: &str| document["paths"][format!("/operations/{operation}")]["post"].clone();
+    assert_eq!(told("transfer")["x-idempotency-key"], json!({ "member": "transfer_id", "required": true }));
+    assert_eq!(told("write")["x-idempotency-key"], json!({ "member": "transaction_id", "required": false }));
+    assert!(told("open-account")["x-idempotency-key"].is_null());
+}
+
+#[tokio::test]
 async fn who_may_ask_is_what_the_authoriser_says_and_nothing_else() {
     let database = support::database().await;
     let served = Served::start("guests", database.url()).await;
