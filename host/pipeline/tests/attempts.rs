@@ -23,6 +23,7 @@ struct Memory {
     on_run: Mutex<VecDeque<Fault>>,
     on_end: Mutex<VecDeque<(Fault, bool)>>,
     on_left: Mutex<VecDeque<Fault>>,
+    on_staged: Mutex<VecDeque<Fault>>,
     on_park: Mutex<VecDeque<Fault>>,
     opened: AtomicUsize,
     /// Of each attempt, whether it was to go elsewhere.
@@ -87,7 +88,12 @@ impl Ledger for MemoryLedger {
         _: &'a IdempotencyKey,
         _: Instant,
     ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>> {
-        Box::pin(async { Ok(self.0.outbox.lock().unwrap().clone()) })
+        Box::pin(async {
+            match self.0.on_staged.lock().unwrap().pop_front() {
+                Some(fault) => Err(fault),
+                None => Ok(self.0.outbox.lock().unwrap().clone()),
+            }
+        })
     }
 
     fn left<'a>(
@@ -733,6 +739,33 @@ async fn an_event_that_the_bus_leaves_stays_in_the_outbox() {
     assert_eq!(*host.memory.parked.lock().unwrap(), [(left[1].1, "malformed".to_owned())]);
     let line = requests().remove(0);
     assert!(line.contains("EventsPublished=1 EventsLeft=1 EventsParked=1"), "{line}");
+}
+
+#[tokio::test]
+async fn events_of_a_batch_go_to_the_bus_in_one_call_and_each_request_tells_of_its_own() {
+    let host = host(writer);
+    let mut pending = Vec::new();
+    for number in 0..10 {
+        pending.extend(host.pipeline.handle(request("one", &format!("k{number}"))).await.pending);
+    }
+    host.bus.deliveries.lock().unwrap().push_back(Delivery::Later("throttled".into()));
+    host.pipeline.publish_all(pending, Instant::now() + Duration::from_secs(7200)).await;
+    assert_eq!(host.bus.until.lock().unwrap().len(), 1, "calls of the bus");
+    assert_eq!(host.memory.outbox.lock().unwrap().len(), 1);
+    let left = requests().iter().filter(|line| line.contains("EventsPublished=0 EventsLeft=1")).count();
+    assert_eq!((requests().len(), left), (10, 1));
+}
+
+#[tokio::test]
+async fn what_is_left_is_not_known_where_the_outbox_cannot_be_read() {
+    let host = host(writer);
+    host.memory.on_end.lock().unwrap().push_back((Fault::unknown_commit("no answer"), true));
+    let pending = host.pipeline.handle(request("one", "k")).await.pending.unwrap();
+    host.memory.on_staged.lock().unwrap().push_back(Fault::unavailable("away"));
+    assert_eq!(host.pipeline.publish(pending, Instant::now() + Duration::from_secs(7200)).await, None);
+    let line = requests().remove(0);
+    assert!(line.contains("EventsUnknown=1") && !line.contains("EventsLeft"), "{line}");
+    assert_eq!(host.memory.outbox.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]
