@@ -31,6 +31,7 @@ mod ledger;
 mod limits;
 mod measured;
 mod members;
+mod moment;
 mod mutant;
 mod policy;
 mod probe;
@@ -63,6 +64,7 @@ pub use ledger::{Attempt, Claim, Ledger, Mode, Place, Ran, ReadCap, StoredAnswer
 pub use limits::{Limit, LimitExceeded, Limits};
 pub use measured::Measured;
 pub use members::Members;
+pub use moment::Moment;
 pub use mutant::Mutant;
 pub use policy::Policy;
 pub use probe::Probe;

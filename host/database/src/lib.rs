@@ -39,7 +39,6 @@ mod flight;
 mod identity;
 mod index_job;
 mod keys;
-mod moment;
 mod numeric;
 mod outbox;
 mod parameter;

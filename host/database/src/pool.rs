@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use tenet_core::Fault;
+use tenet_core::{Fault, Moment};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
 use tracing::debug;
@@ -11,7 +11,6 @@ use tracing::debug;
 use crate::ages::Ages;
 use crate::connection::Connection;
 use crate::endpoint::Endpoint;
-use crate::moment::Moment;
 use crate::side::Try;
 use crate::wait::{Patience, Silence};
 

@@ -1,8 +1,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
-use tenet_core::{Fault, Measured};
+use tenet_core::{Fault, Measured, Moment};
 use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
@@ -86,7 +85,7 @@ impl Side {
     }
 
     fn admit(&self) -> Admission {
-        let (admission, change) = self.breaker().admit(Instant::now());
+        let (admission, change) = self.breaker().admit(Moment::now());
         self.turn(change);
         admission
     }
@@ -136,7 +135,7 @@ impl Try {
     /// It could not be reached, or was lost, or was silent.
     pub(crate) fn failed(mut self) {
         if let Some(pass) = self.pass.take() {
-            let change = self.side.breaker().failed(pass, Instant::now(), fastrand::f64());
+            let change = self.side.breaker().failed(pass, Moment::now(), fastrand::f64());
             self.side.turn(change);
         }
     }
@@ -152,7 +151,7 @@ impl Try {
 impl Drop for Try {
     fn drop(&mut self) {
         if let Some(pass) = self.pass.take() {
-            let change = self.side.breaker().gave_up(pass, Instant::now());
+            let change = self.side.breaker().gave_up(pass, Moment::now());
             self.side.turn(change);
         }
     }

@@ -360,7 +360,7 @@ impl Pipeline {
                 Over::Answered(stored) => course.stored(stored, unknown),
                 Over::Failed(failure) => {
                     if let (Blame::Rule, Some(rule)) = (failure.blame, &failure.rule) {
-                        self.breaker.failed(rule, self.clock.instant());
+                        self.breaker.failed(rule, self.clock.moment());
                         summary::tell_rule(&request.region, rule, failure.limit);
                     }
                     why = Some(format!("{}: {failure}", failure.code));
@@ -397,7 +397,7 @@ impl Pipeline {
 
     /// The first rule of the operation that certainly rests, so that others need not run for nothing.
     fn resting<'a>(&self, course: &'a Course<'_>) -> Option<&'a str> {
-        let now = self.clock.instant();
+        let now = self.clock.moment();
         course.operation.rules.iter().map(|(rule, _)| rule.as_str()).find(|rule| self.breaker.rests(rule, now))
     }
 

@@ -1,7 +1,9 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tenet_core::Moment;
 
 /// Takes a rule out that keeps failing, so that it costs others nothing: after so many failures
 /// with no call between them that came to a verdict, it rests. Then one request tries it, and
@@ -21,8 +23,8 @@ pub(crate) struct RuleBreaker {
 #[derive(Clone, Copy, Default)]
 struct State {
     in_a_row: u32,
-    /// Until when it rests, once it does.
-    out_until: Option<Instant>,
+    /// Since when it rests, once it does.
+    out_since: Option<Moment>,
     /// Which request tries it then, if one does.
     tried_by: Option<u64>,
 }
@@ -37,15 +39,15 @@ pub(crate) struct RulePasses<'a> {
 
 impl RulePasses<'_> {
     /// Whether the request may run the rule now, which begins the trial of one whose rest is over.
-    pub(crate) fn admits(&self, rule: &str, now: Instant) -> bool {
+    pub(crate) fn admits(&self, rule: &str, now: Moment) -> bool {
         let mut rules = self.breaker.lock();
         let Some(state) = rules.get_mut(rule) else { return true };
-        let Some(until) = state.out_until else { return true };
+        let Some(since) = state.out_since else { return true };
         let mut trials = self.trials.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(trial) = state.tried_by {
             return trials.iter().any(|(tried, by)| tried == rule && *by == trial);
         }
-        if now < until {
+        if now.since(&since) < self.breaker.rest {
             return false;
         }
         let trial = self.breaker.trials.fetch_add(1, Ordering::Relaxed);
@@ -81,21 +83,21 @@ impl RuleBreaker {
     }
 
     /// Whether the rule certainly rests now, and is not due to be tried.
-    pub(crate) fn rests(&self, rule: &str, now: Instant) -> bool {
+    pub(crate) fn rests(&self, rule: &str, now: Moment) -> bool {
         let rules = self.lock();
         let Some(state) = rules.get(rule) else { return false };
-        state.tried_by.is_some() || state.out_until.is_some_and(|until| now < until)
+        state.tried_by.is_some() || state.out_since.is_some_and(|since| now.since(&since) < self.rest)
     }
 
     /// The rule came to a verdict.
     pub(crate) fn succeeded(&self, rule: &str) {
-        if self.lock().remove(rule).is_some_and(|state| state.out_until.is_some()) {
+        if self.lock().remove(rule).is_some_and(|state| state.out_since.is_some()) {
             tracing::info!(rule, "a rule is back");
         }
     }
 
     /// The rule failed, and it was its own fault.
-    pub(crate) fn failed(&self, rule: &str, now: Instant) {
+    pub(crate) fn failed(&self, rule: &str, now: Moment) {
         if self.failures == 0 {
             return;
         }
@@ -104,7 +106,7 @@ impl RuleBreaker {
         state.tried_by = None;
         state.in_a_row = state.in_a_row.saturating_add(1);
         if state.in_a_row >= self.failures {
-            state.out_until = Some(now + self.rest);
+            state.out_since = Some(now);
             let rest_s = self.rest.as_secs();
             tracing::error!(rule, failures = state.in_a_row, rest_s, "a rule keeps failing and is taken out");
         }
@@ -124,7 +126,7 @@ mod tests {
     #[test]
     fn a_rule_rests_after_failures_in_a_row_and_one_request_tries_it_again() {
         let breaker = RuleBreaker::new(3, REST);
-        let start = Instant::now();
+        let start = Moment::now();
         let admits = |rule: &str, now| breaker.passes().admits(rule, now);
         for _ in 0..2 {
             breaker.failed("a", start);
@@ -144,7 +146,7 @@ mod tests {
         assert!(tries.admits("a", due), "its next attempt too");
         breaker.failed("a", due);
         drop(tries);
-        assert!(!admits("a", due + REST - Duration::from_secs(1)));
+        assert!(!admits("a", due + (REST - Duration::from_secs(1))));
         let tries = breaker.passes();
         assert!(tries.admits("a", due + REST));
         breaker.succeeded("a");
@@ -155,7 +157,7 @@ mod tests {
     #[test]
     fn a_trial_that_comes_to_no_end_is_the_next_requests() {
         let breaker = RuleBreaker::new(1, REST);
-        let start = Instant::now();
+        let start = Moment::now();
         breaker.failed("a", start);
         let gives_up = breaker.passes();
         assert!(gives_up.admits("a", start + REST));
@@ -167,7 +169,7 @@ mod tests {
     #[test]
     fn with_no_failures_to_count_no_rule_is_taken_out() {
         let breaker = RuleBreaker::new(0, REST);
-        let start = Instant::now();
+        let start = Moment::now();
         (0..100).for_each(|_| breaker.failed("a", start));
         assert!(breaker.passes().admits("a", start));
     }

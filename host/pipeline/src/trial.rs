@@ -133,7 +133,7 @@ impl Trial<'_> {
         let mut output = String::new();
         for (place, (rule, limits)) in self.chain.iter().enumerate() {
             // Not before its turn: whether it runs is not known while a rule before it may reject.
-            if !self.passes.admits(rule, self.clock.instant()) {
+            if !self.passes.admits(rule, self.clock.moment()) {
                 return Err(Over::Failed(Failure::rests(rule)));
             }
             let span = tracing::info_span!("rule", rule, cpu_us = tracing::field::Empty, ended = tracing::field::Empty);
