@@ -8,13 +8,12 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
-use crate::support::serve::Served;
 use crate::support::{self, http};
 
 #[tokio::test]
 async fn a_transaction_recorded_in_one_region_is_there_in_the_other() {
     let database = support::database().await;
-    let mut served = Served::start("rules", database.url()).await;
+    let mut served = support::serve("rules", database.url()).await;
     let write = r#"{"transaction_id":"test-001","amount":100.50}"#;
     let first = served.operate("write", &[], write).await;
     assert_eq!(first.status, 200, "{first:?}");
@@ -44,7 +43,7 @@ async fn a_transaction_recorded_in_one_region_is_there_in_the_other() {
 #[tokio::test]
 async fn a_rejection_is_a_problem_with_the_rules_own_code() {
     let database = support::database().await;
-    let served = Served::start("rules", database.url()).await;
+    let served = support::serve("rules", database.url()).await;
     let answer = served.operate("write", &[("idempotency-key", "k")], r#"{"amount":100.505}"#).await;
     assert_eq!((answer.status, answer.header("content-type")), (422, Some("application/problem+json")));
     let problem = answer.json();
@@ -58,7 +57,7 @@ async fn a_rejection_is_a_problem_with_the_rules_own_code() {
 #[tokio::test]
 async fn who_may_ask_is_what_the_authoriser_says_and_nothing_else() {
     let database = support::database().await;
-    let served = Served::start("guests", database.url()).await;
+    let served = support::serve("guests", database.url()).await;
     for (headers, body, status) in [
         (&[][..], "{}", 403),
         (&[("authorization", "Bearer bob")], "{}", 403),
@@ -74,7 +73,7 @@ async fn who_may_ask_is_what_the_authoriser_says_and_nothing_else() {
 #[tokio::test]
 async fn it_tells_what_there_is_and_how_it_is() {
     let database = support::database().await;
-    let served = Served::start("guests", database.url()).await;
+    let served = support::serve("guests", database.url()).await;
     let list = served.get("/operations").await.json();
     let names: Vec<_> = list["operations"].as_array().unwrap().iter().map(|o| o["name"].as_str().unwrap()).collect();
     assert!(names.contains(&"probe") && names.contains(&"closed"), "{list}");
@@ -93,7 +92,7 @@ async fn it_tells_what_there_is_and_how_it_is() {
 #[tokio::test]
 async fn what_is_too_large_or_broken_off_is_answered_and_the_next_request_is_served() {
     let database = support::database().await;
-    let served = Served::start("rules", database.url()).await;
+    let served = support::serve("rules", database.url()).await;
     let large = format!(r#"{{"amount":1,"padding":"{}"}}"#, "x".repeat(7 << 20));
     // The server answers before it has read all of it and closes, which the client may
     // meet as a broken connection.
@@ -107,7 +106,7 @@ async fn what_is_too_large_or_broken_off_is_answered_and_the_next_request_is_ser
 #[tokio::test]
 async fn what_a_client_began_is_decided_although_it_leaves() {
     let database = support::database().await;
-    let mut served = Served::start("rules", database.url()).await;
+    let mut served = support::serve("rules", database.url()).await;
     let other = database.connect().await;
     other.batch_execute("begin; lock table transactions").await.unwrap();
     let body = r#"{"transaction_id":"left","amount":1}"#;
@@ -128,7 +127,7 @@ async fn what_a_client_began_is_decided_although_it_leaves() {
 #[tokio::test]
 async fn a_client_made_from_the_document_finds_nothing_that_it_does_not_say() {
     let database = support::database().await;
-    let served = Served::start("rules", database.url()).await;
+    let served = support::serve("rules", database.url()).await;
     let folder = tempfile::tempdir().unwrap();
     let run = Command::new(support::path("TENET_TEST_SCHEMATHESIS"))
         .args(["run", &format!("http://{}/openapi.json", served.east())])
