@@ -10,13 +10,12 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 
 use crate::support::host::{EAST, Host};
-use crate::support::serve::Served;
 use crate::support::{self, http};
 
 #[tokio::test]
 async fn a_transaction_recorded_in_one_region_is_there_in_the_other() {
     let database = support::database().await;
-    let mut served = Served::start("rules", database.url()).await;
+    let mut served = support::serve("rules", database.url()).await;
     let write = r#"{"transaction_id":"test-001","amount":100.50}"#;
     let first = served.operate("write", &[], write).await;
     assert_eq!(first.status, 200, "{first:?}");
@@ -51,7 +50,7 @@ async fn an_event_that_a_fault_has_left_in_the_outbox_is_delivered_by_the_relay(
     let write = r#"{"operation":"write","transaction_id":"left","amount":1.00}"#;
     assert_eq!(host.decide(write).await.answer.status.code(), 200);
     database.execute("update tenet.outbox set at = at - interval '5 minutes'").await;
-    let mut served = Served::start("rules", database.url()).await;
+    let mut served = support::serve("rules", database.url()).await;
     served.told("event Transaction Created").await;
     served.told("relay  delivered 1, parked 0").await;
     assert_eq!(database.count("select count(*) from tenet.outbox").await, 0);
@@ -61,7 +60,7 @@ async fn an_event_that_a_fault_has_left_in_the_outbox_is_delivered_by_the_relay(
 #[tokio::test]
 async fn a_rejection_is_a_problem_with_the_rules_own_code() {
     let database = support::database().await;
-    let served = Served::start("rules", database.url()).await;
+    let served = support::serve("rules", database.url()).await;
     let answer = served.operate("write", &[("idempotency-key", "k")], r#"{"amount":100.505}"#).await;
     assert_eq!((answer.status, answer.header("content-type")), (422, Some("application/problem+json")));
     let problem = answer.json();
@@ -75,7 +74,7 @@ async fn a_rejection_is_a_problem_with_the_rules_own_code() {
 #[tokio::test]
 async fn a_request_without_its_key_is_refused_and_the_document_says_which_member_that_is() {
     let database = support::database().await;
-    let served = Served::start("rules", database.url()).await;
+    let served = support::serve("rules", database.url()).await;
     for account in ["ann", "bob"] {
         let open = json!({ "account": account, "opening_balance": 100, "daily_ceiling": 60 });
         assert_eq!(served.operate("open-account", &[], &open.to_string()).await.status, 200);
@@ -108,7 +107,7 @@ async fn a_request_without_its_key_is_refused_and_the_document_says_which_member
 #[tokio::test]
 async fn who_may_ask_is_what_the_authoriser_says_and_nothing_else() {
     let database = support::database().await;
-    let served = Served::start("guests", database.url()).await;
+    let served = support::serve("guests", database.url()).await;
     for (headers, body, status) in [
         (&[][..], "{}", 403),
         (&[("authorization", "Bearer bob")], "{}", 403),
@@ -124,7 +123,7 @@ async fn who_may_ask_is_what_the_authoriser_says_and_nothing_else() {
 #[tokio::test]
 async fn it_tells_what_there_is_and_how_it_is() {
     let database = support::database().await;
-    let served = Served::start("guests", database.url()).await;
+    let served = support::serve("guests", database.url()).await;
     let list = served.get("/operations").await.json();
     let names: Vec<_> = list["operations"].as_array().unwrap().iter().map(|o| o["name"].as_str().unwrap()).collect();
     assert!(names.contains(&"probe") && names.contains(&"closed"), "{list}");
@@ -143,7 +142,7 @@ async fn it_tells_what_there_is_and_how_it_is() {
 #[tokio::test]
 async fn what_is_too_large_or_broken_off_is_answered_and_the_next_request_is_served() {
     let database = support::database().await;
-    let served = Served::start("rules", database.url()).await;
+    let served = support::serve("rules", database.url()).await;
     let large = format!(r#"{{"amount":1,"padding":"{}"}}"#, "x".repeat(7 << 20));
     // The server answers before it has read all of it and closes, which the client may
     // meet as a broken connection.
@@ -157,7 +156,7 @@ async fn what_is_too_large_or_broken_off_is_answered_and_the_next_request_is_ser
 #[tokio::test]
 async fn what_a_client_began_is_decided_although_it_leaves() {
     let database = support::database().await;
-    let mut served = Served::start("rules", database.url()).await;
+    let mut served = support::serve("rules", database.url()).await;
     let other = database.connect().await;
     other.batch_execute("begin; lock table transactions").await.unwrap();
     let body = r#"{"transaction_id":"left","amount":1}"#;
@@ -178,7 +177,7 @@ async fn what_a_client_began_is_decided_although_it_leaves() {
 #[tokio::test]
 async fn a_client_made_from_the_document_finds_nothing_that_it_does_not_say() {
     let database = support::database().await;
-    let served = Served::start("rules", database.url()).await;
+    let served = support::serve("rules", database.url()).await;
     let folder = tempfile::tempdir().unwrap();
     let run = Command::new(support::path("TENET_TEST_SCHEMATHESIS"))
         .args(["run", &format!("http://{}/openapi.json", served.east())])

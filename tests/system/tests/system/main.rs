@@ -31,6 +31,8 @@ mod readme;
 mod recorded;
 mod rehearsal;
 mod rules;
+mod saturation;
+mod saturation_in_lambda;
 mod schema;
 mod setup;
 mod shipped;
