@@ -12,7 +12,9 @@
 //!
 //! What a capsule holds is what the rows held. Where an operation keeps something secret it is
 //! [sealed](Key) or left out: [`Capsule::to_text`] writes no other. An operation whose rules may
-//! use the vault does: what they sealed and opened is in it, and answers a replay without a key.
+//! use the vault does: what they sealed and opened is in it, and answers a replay without a key. Where
+//! values are left out, of the words that a rule chooses only key words of SQL and the bundle's own
+//! [`Names`] stay.
 //!
 //! What this crate must never know: wasmtime, a SQL driver, the pipeline, where files are kept.
 
@@ -20,15 +22,18 @@ mod capsule;
 mod difference;
 mod error;
 mod key;
+mod names;
 mod playback;
 mod shadow;
 mod tape;
 mod wire;
+mod without_values;
 
 pub use capsule::{Answer, Attempt, Call, Capsule, End, Ended, Entry, Request, Secrecy, Told, VERSION};
 pub use difference::differences;
 pub use error::CapsuleError;
 pub use key::Key;
+pub use names::Names;
 pub use playback::Playback;
 pub use shadow::{Compared, Shadow};
 pub use tape::Tape;

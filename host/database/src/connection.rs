@@ -1,8 +1,8 @@
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use tenet_core::Moment;
+use tenet_policy::Known;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::timeout;
@@ -13,15 +13,17 @@ use tracing::debug;
 use crate::failure;
 use crate::parameter::Encoded;
 
-/// How many texts' result columns a connection remembers before it starts over.
+/// How many texts' result columns a connection remembers, and how many bytes of texts: the server keeps
+/// each of them too.
 const MOST_DESCRIBED: usize = 256;
+const MOST_DESCRIBED_BYTES: usize = 256 << 10;
 
 /// One session with the server. Dropped, it closes its socket at once, which ends the
 /// session and whatever transaction it had.
 pub(crate) struct Connection {
     pub(crate) client: Client,
     // After the client: a description dropped while that is there sends a message.
-    described: Mutex<HashMap<Text, Statement>>,
+    described: Known<Statement>,
     /// When it began to be opened: the server counts from a moment after that.
     opened: Moment,
     /// How long it is used.
@@ -31,8 +33,8 @@ pub(crate) struct Connection {
     running: Running,
 }
 
-/// A statement's text and its parameters' types: what its result columns depend on.
-pub(crate) type Text = (String, Vec<u32>);
+/// A statement's text and its parameters' types, one after another: what its result columns depend on.
+pub(crate) type Text = String;
 
 /// Stops, when it is dropped, what carries the messages.
 struct Running(Option<AbortHandle>);
@@ -44,7 +46,7 @@ impl Connection {
         T: MakeTlsConnect<Socket>,
         T::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let opened = Moment::now();
+        let (described, opened) = (Known::new(MOST_DESCRIBED, MOST_DESCRIBED_BYTES), Moment::now());
         let (client, driver) = config.connect(tls).await?;
         let ended = tokio::spawn(async move {
             match driver.await {
@@ -53,7 +55,7 @@ impl Connection {
             }
         });
         let running = Running(Some(ended.abort_handle()));
-        Ok(Self { client, described: Mutex::default(), opened, used_for: Duration::MAX, ended, running })
+        Ok(Self { client, described, opened, used_for: Duration::MAX, ended, running })
     }
 
     /// The same, to be used for so long.
@@ -90,26 +92,56 @@ impl Connection {
     /// A table altered since then makes it stale. It is only used for the names of
     /// columns that have no rows.
     pub(crate) fn described(&self, statement: &Encoded) -> Result<Statement, Text> {
-        let text = (statement.sql.clone(), statement.parameters.iter().map(|(_, kind)| kind.oid()).collect());
-        let described = self.described.lock().unwrap_or_else(PoisonError::into_inner);
-        described.get(&text).cloned().ok_or(text)
+        let text = text(statement);
+        self.described.get(&text).ok_or(text)
     }
 
+    /// Remembers a description.
     pub(crate) fn remember(&self, text: Text, description: Statement) {
-        // The description is kept rather than its columns, because dropping it sends a
-        // message to the server.
-        let mut described = self.described.lock().unwrap_or_else(PoisonError::into_inner);
-        if described.len() >= MOST_DESCRIBED {
-            described.clear();
-        }
-        described.insert(text, description);
+        // The description is kept rather than its columns, because dropping it sends a message to the
+        // server. So one goes at a time.
+        self.described.keep(&text, description);
     }
+}
+
+fn text(statement: &Encoded) -> Text {
+    let mut text = statement.sql.clone();
+    for (_, kind) in &statement.parameters {
+        // A statement has no U+0000 in it, and memory takes everything.
+        let _ = write!(text, "\0{}", kind.oid());
+    }
+    text
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         if let Some(driver) = &self.0 {
             driver.abort();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tenet_core::Value;
+
+    use super::*;
+
+    #[test]
+    fn a_description_is_of_one_text_with_parameters_of_these_types() {
+        let text = |sql: &str, parameters: Vec<Value>| text(&Encoded::of_host(sql, parameters).unwrap());
+        let (int4, int8) = (|| Value::Int4(1), || Value::Int8(1));
+        assert_eq!(text("SELECT $1", vec![int4()]), text("SELECT $1", vec![Value::Int4(2)]));
+        let other = [
+            text("SELECT $1", vec![]),
+            text("SELECT $1", vec![int4()]),
+            text("SELECT $1", vec![int8()]),
+            text("SELECT $1", vec![int4(), int8()]),
+            text("SELECT $1", vec![int8(), int4()]),
+            text("SELECT $2", vec![int4()]),
+        ];
+        for (place, one) in other.iter().enumerate() {
+            assert!(!other[place + 1..].contains(one), "{one:?}");
         }
     }
 }

@@ -14,7 +14,8 @@ pub struct StatementPolicy {
 
 struct Rule {
     grants: Grants,
-    /// The error of each text that was sent, if it had one.
+    /// The error of each text that was sent, if it had one. Each rule has its own, so that one which
+    /// builds its texts takes no place from another's.
     errors: Known<Option<Box<SqlError>>>,
 }
 
@@ -51,5 +52,23 @@ impl Policy for StatementPolicy {
 impl fmt::Debug for StatementPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StatementPolicy").field("rules", &self.rules.keys()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_that_builds_its_texts_takes_no_place_from_anothers() {
+        let rule = || Rule { grants: Grants::default(), errors: Known::default() };
+        let policy = StatementPolicy { rules: ["builds", "steady"].map(|name| (name.to_owned(), rule())).into() };
+        let is_known = |rule: &str, sql: &str| policy.rules[rule].errors.get(sql).is_some();
+        policy.statement("steady", "SELECT 1").unwrap();
+        for number in 0..2000 {
+            policy.statement("builds", &format!("SELECT {number}")).unwrap();
+        }
+        assert!(is_known("steady", "SELECT 1") && is_known("builds", "SELECT 1999"));
+        assert!(!is_known("builds", "SELECT 0"));
     }
 }
