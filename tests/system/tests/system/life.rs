@@ -1,108 +1,27 @@
 //! The life of a sandbox: the real `bootstrap` started cold, frozen, thawed and told to end,
 //! by a simulator of Lambda's interfaces that others wrote.
 
-use std::process::ExitStatus;
 use std::time::Duration;
 
-use lambda_simulator::{FreezeMode, InvocationBuilder, InvocationState, InvocationStatus, Simulator, SimulatorPhase};
+use lambda_simulator::FreezeMode;
 use serde_json::{Value, json};
 use tenet_core::bundle::INDEX;
-use tokio::process::{Child, Command};
 
 use crate::lambda::bootstrap;
 use crate::support;
-use crate::support::database::Database;
 use crate::support::eventbridge::{self, Bus};
 use crate::support::eventbridge_relay::Relay;
-
-/// Whoever waits longer waits for ever.
-const HANGS: Duration = Duration::from_secs(60);
-
-/// A sandbox with the function in it; both end with the value.
-struct Sandbox {
-    simulator: Simulator,
-    bootstrap: Child,
-    pid: u32,
-}
-
-impl Sandbox {
-    async fn start(command: &mut Command) -> Self {
-        Self::start_in(FreezeMode::Process, command).await
-    }
-
-    async fn start_in(freezes: FreezeMode, command: &mut Command) -> Self {
-        let simulator = Simulator::builder()
-            .freeze_mode(freezes)
-            .extension_ready_timeout(HANGS)
-            .invocation_timeout(HANGS)
-            .build()
-            .await
-            .unwrap();
-        let api = simulator.runtime_api_url().replace("http://", "");
-        let bootstrap = command.env("AWS_LAMBDA_RUNTIME_API", api).kill_on_drop(true).spawn().unwrap();
-        let pid = bootstrap.id().unwrap();
-        simulator.register_freeze_pid(pid);
-        // An event that came before would not be told to an extension that is yet to come.
-        simulator.wait_for_phase(SimulatorPhase::Ready, HANGS).await.unwrap();
-        Self { simulator, bootstrap, pid }
-    }
-
-    async fn begin(&self, event: Value, time: Duration) -> String {
-        let invocation = InvocationBuilder::new().payload(event).timeout_ms(time.as_millis() as u64);
-        self.simulator.enqueue(invocation.build().unwrap()).await
-    }
-
-    async fn answer(&mut self, id: &str) -> Value {
-        let ended = tokio::select! {
-            state = self.simulator.wait_for_invocation_complete(id, HANGS) => state.unwrap(),
-            ended = self.bootstrap.wait() => panic!("bootstrap has ended: {ended:?}"),
-        };
-        match ended {
-            InvocationState { status: InvocationStatus::Success, response: Some(response), .. } => response.payload,
-            other => panic!("no answer but {other:?}"),
-        }
-    }
-
-    async fn invoke(&mut self, event: Value) -> Value {
-        let id = self.begin(event, HANGS).await;
-        self.answer(&id).await
-    }
-
-    async fn is_frozen(&self) {
-        self.simulator.wait_for_frozen(HANGS).await.unwrap();
-    }
-
-    /// Tells it that it ends, and waits until it has.
-    async fn terminate(&mut self) -> ExitStatus {
-        self.signal();
-        tokio::time::timeout(HANGS, self.bootstrap.wait()).await.unwrap().unwrap()
-    }
-
-    fn signal(&self) {
-        let kill = format!("kill -TERM {}", self.pid);
-        assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-    }
-}
+use crate::support::sandbox::{HANGS, Sandbox};
 
 fn write(id: &str) -> Value {
     json!({"operation": "write", "transaction_id": id, "amount": 100.5})
-}
-
-/// Waits until so many sessions wait for a lock.
-async fn waiting(database: &Database, sessions: i64) {
-    let client = database.connect().await;
-    let sql = "select count(*) from pg_stat_activity \
-               where datname = current_database() and wait_event_type = 'Lock'";
-    while client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) < sessions {
-        tokio::task::yield_now().await;
-    }
 }
 
 #[tokio::test]
 async fn the_answer_leaves_before_its_events_and_the_sandbox_stays_awake_for_them() {
     let (database, bus) = (support::database().await, Bus::create().await);
     let relay = Relay::start(eventbridge::endpoint(), |_| vec![]).await;
-    let mut sandbox = Sandbox::start(bootstrap(database.url(), bus.name()).env("AWS_ENDPOINT_URL", relay.url())).await;
+    let sandbox = Sandbox::start(bootstrap(database.url(), bus.name()).env("AWS_ENDPOINT_URL", relay.url())).await;
     let held = relay.hold().await;
     let answer = sandbox.invoke(write("t-1")).await;
     assert_eq!(answer["statusCode"], 200, "{answer}");
@@ -119,11 +38,11 @@ async fn the_answer_leaves_before_its_events_and_the_sandbox_stays_awake_for_the
 async fn events_of_a_sandbox_that_dies_before_they_leave_stay_in_the_outbox() {
     let (database, bus) = (support::database().await, Bus::create().await);
     let relay = Relay::start(eventbridge::endpoint(), |_| vec![]).await;
-    let mut sandbox = Sandbox::start(bootstrap(database.url(), bus.name()).env("AWS_ENDPOINT_URL", relay.url())).await;
+    let sandbox = Sandbox::start(bootstrap(database.url(), bus.name()).env("AWS_ENDPOINT_URL", relay.url())).await;
     let _held = relay.hold().await;
     assert_eq!(sandbox.invoke(write("t-1")).await["statusCode"], 200);
     relay.call().await;
-    sandbox.bootstrap.kill().await.unwrap();
+    sandbox.kill().await;
     assert_eq!(database.count("select count(*) from tenet.outbox").await, 1);
 }
 
@@ -134,7 +53,7 @@ async fn a_bundle_may_have_its_events_leave_before_the_answer() {
     index.host.publish_after_answer = false;
     std::fs::write(folder.path().join(INDEX), index.to_json()).unwrap();
     let relay = Relay::start(eventbridge::endpoint(), |_| vec![]).await;
-    let mut sandbox = Sandbox::start(
+    let sandbox = Sandbox::start(
         bootstrap(database.url(), bus.name()).env("AWS_ENDPOINT_URL", relay.url()).env("TENET_BUNDLE", folder.path()),
     )
     .await;
@@ -151,7 +70,7 @@ async fn a_bundle_may_have_its_events_leave_before_the_answer() {
 #[tokio::test]
 async fn what_was_frozen_goes_on_although_its_connection_died_meanwhile() {
     let (database, bus) = (support::database().await, Bus::create().await);
-    let mut sandbox = Sandbox::start(&mut bootstrap(database.url(), bus.name())).await;
+    let sandbox = Sandbox::start(&mut bootstrap(database.url(), bus.name())).await;
     for round in 0..3 {
         let answer = sandbox.invoke(write(&format!("t-{round}"))).await;
         assert_eq!(answer["statusCode"], 200, "{answer}");
@@ -166,7 +85,7 @@ async fn what_was_frozen_goes_on_although_its_connection_died_meanwhile() {
 #[tokio::test]
 async fn an_answer_comes_before_the_deadline_whatever_keeps_the_database() {
     let (database, bus) = (support::database().await, Bus::create().await);
-    let mut sandbox = Sandbox::start(&mut bootstrap(database.url(), bus.name())).await;
+    let sandbox = Sandbox::start(&mut bootstrap(database.url(), bus.name())).await;
     let holder = database.connect().await;
     holder.batch_execute("begin; lock table transactions in access exclusive mode").await.unwrap();
     let id = sandbox.begin(write("t-1"), Duration::from_secs(3)).await;
@@ -181,16 +100,15 @@ async fn an_answer_comes_before_the_deadline_whatever_keeps_the_database() {
 async fn told_to_end_it_answers_what_it_has_and_closes_its_connections() {
     let (database, bus) = (support::database().await, Bus::create().await);
     // Lambda freezes nobody whom it has told to end.
-    let mut sandbox = Sandbox::start_in(FreezeMode::None, &mut bootstrap(database.url(), bus.name())).await;
+    let sandbox = Sandbox::start_in(FreezeMode::None, &mut bootstrap(database.url(), bus.name())).await;
     let holder = database.connect().await;
     holder.batch_execute("begin; lock table transactions in access exclusive mode").await.unwrap();
     let id = sandbox.begin(write("t-1"), HANGS).await;
-    waiting(&database, 1).await;
+    database.until_waiting(1).await;
     sandbox.signal();
     holder.batch_execute("rollback").await.unwrap();
-    let state = sandbox.simulator.wait_for_invocation_complete(&id, HANGS).await.unwrap();
-    assert_eq!(state.response.unwrap().payload["statusCode"], 200);
-    let status = tokio::time::timeout(HANGS, sandbox.bootstrap.wait()).await.unwrap().unwrap();
+    assert_eq!(sandbox.answer(&id).await["statusCode"], 200);
+    let status = sandbox.ended().await;
     assert!(status.success(), "{status}");
     assert_eq!(database.count("select count(*) from transactions").await, 1);
 }
@@ -198,7 +116,7 @@ async fn told_to_end_it_answers_what_it_has_and_closes_its_connections() {
 #[tokio::test]
 async fn told_to_end_while_it_is_idle_it_ends_well() {
     let (database, bus) = (support::database().await, Bus::create().await);
-    let mut sandbox = Sandbox::start(&mut bootstrap(database.url(), bus.name())).await;
+    let sandbox = Sandbox::start(&mut bootstrap(database.url(), bus.name())).await;
     assert_eq!(sandbox.invoke(write("t-1")).await["statusCode"], 200);
     sandbox.is_frozen().await;
     let client = database.connect().await;
@@ -226,14 +144,14 @@ async fn a_sandbox_with_several_invocations_at_a_time_decides_them_side_by_side(
     let (database, bus) = (support::database().await, Bus::create().await);
     let mut command = bootstrap(database.url(), bus.name());
     // One answer is no reason to freeze: the others are still due.
-    let mut sandbox = Sandbox::start_in(FreezeMode::None, command.env("AWS_LAMBDA_MAX_CONCURRENCY", "4")).await;
+    let sandbox = Sandbox::start_in(FreezeMode::None, command.env("AWS_LAMBDA_MAX_CONCURRENCY", "4")).await;
     let holder = database.connect().await;
     holder.batch_execute("begin; lock table transactions in access exclusive mode").await.unwrap();
     let mut ids = Vec::new();
     for number in 0..4 {
         ids.push(sandbox.begin(write(&format!("t-{number}")), HANGS).await);
     }
-    waiting(&database, 4).await;
+    database.until_waiting(4).await;
     holder.batch_execute("rollback").await.unwrap();
     for id in ids {
         assert_eq!(sandbox.answer(&id).await["statusCode"], 200);

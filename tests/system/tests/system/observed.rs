@@ -22,12 +22,12 @@ const TRACE: &str = "1-5759e988-bd862e3fe1be46a994272793";
 const HANGS: Duration = Duration::from_secs(60);
 
 /// What a function has written to standard output.
-struct Log {
+pub(crate) struct Log {
     folder: TempDir,
 }
 
 impl Log {
-    fn of(function: &mut Command) -> Self {
+    pub(crate) fn of(function: &mut Command) -> Self {
         let log = Self { folder: tempfile::tempdir().unwrap() };
         function.stdout(File::create(log.path()).unwrap());
         log
@@ -37,18 +37,21 @@ impl Log {
         self.folder.path().join("stdout")
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         std::fs::read_to_string(self.path()).unwrap()
+    }
+
+    /// The lines with this message, so far.
+    pub(crate) fn lines(&self, message: &str) -> Vec<Value> {
+        let text = self.text();
+        let whole = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        whole.filter(|line| line["message"] == message).collect()
     }
 
     /// The lines that say of so many requests that they are over, which may be a moment after
     /// their answers, and after the next one's: in the order of their statuses, and repeats last.
-    async fn requests(&self, count: usize) -> Vec<Value> {
-        let read = || {
-            let text = self.text();
-            let whole = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            whole.filter(|line| line["message"] == "request over").collect::<Vec<_>>()
-        };
+    pub(crate) async fn requests(&self, count: usize) -> Vec<Value> {
+        let read = || self.lines("request over");
         let all = async {
             while read().len() < count {
                 tokio::task::yield_now().await;

@@ -54,6 +54,16 @@ impl Database {
         self.connect().await.batch_execute(sql).await.unwrap();
     }
 
+    /// Waits until so many sessions wait for a lock.
+    pub(crate) async fn until_waiting(&self, sessions: i64) {
+        let sql = "select count(*) from pg_stat_activity \
+                   where datname = current_database() and wait_event_type = 'Lock'";
+        let client = self.connect().await;
+        while client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) < sessions {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// The one `bigint` that a query gives.
     pub(crate) async fn count(&self, sql: &str) -> i64 {
         self.text(&format!("select ({sql})::text")).await.parse().unwrap()

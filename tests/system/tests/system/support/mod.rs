@@ -9,6 +9,7 @@ pub(crate) mod http;
 pub(crate) mod ministack;
 pub(crate) mod raw;
 pub(crate) mod rehearsal;
+pub(crate) mod sandbox;
 pub(crate) mod serve;
 pub(crate) mod tenet;
 
