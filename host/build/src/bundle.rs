@@ -10,6 +10,7 @@ use toml::Spanned;
 use crate::error::Place;
 use crate::lock::{GRANTS, Lock};
 use crate::manifest::{self, Document, Manifest, RuleManifest, nearest};
+use crate::payload::{Described, Misfit};
 use crate::script::Written;
 use crate::sources::Sources;
 use crate::{Error, Progress, compile, fresh};
@@ -28,11 +29,19 @@ pub struct Bundle {
     pub(crate) host: HostSettings,
     pub(crate) ceilings: Limits,
     pub(crate) operations: Vec<Operation>,
-    /// Where the patterns of each operation's `events` stand.
-    events: Vec<Vec<Place>>,
+    /// Where what each operation says stands in the manifest.
+    places: Vec<Places>,
     pub(crate) rules: Vec<RuleSource>,
     pub(crate) schema: Vec<String>,
     lock: Lock,
+}
+
+/// Where the names and patterns of one operation stand.
+#[derive(Clone, Debug)]
+struct Places {
+    key: Option<Place>,
+    events: Vec<Place>,
+    secret: Vec<Place>,
 }
 
 /// One folder of `rules`.
@@ -65,12 +74,11 @@ impl Bundle {
         let ceilings = checked_ceilings(&document, ceilings)?;
         let rules = rules(&directory, &ceilings)?;
         let host = host_settings(&document, host)?;
-        let place = |event: &Spanned<_>| document.place(event.span());
-        let events = operations.values().map(|operation| operation.events.iter().map(place).collect()).collect();
+        let places = operations.values().map(|operation| Places::of(&document, operation)).collect();
         let operations = checked(&document, operations, &rules)?;
         let schema = schema(&directory.join("schema"))?;
         let lock = Lock::read(&directory)?;
-        Ok(Self { directory, host, ceilings, operations, events, rules, schema, lock })
+        Ok(Self { directory, host, ceilings, operations, places, rules, schema, lock })
     }
 
     /// What is granted now.
@@ -125,8 +133,8 @@ impl Bundle {
     /// Refuses the first of the operations' `events` that `check` refuses. What a pattern
     /// may say is known by whoever matches it, and not here.
     pub fn check_events<E: Display>(&self, check: impl Fn(&serde_json::Value) -> Result<(), E>) -> Result<(), Error> {
-        for (operation, places) in self.operations.iter().zip(&self.events) {
-            for (pattern, place) in operation.events.iter().zip(places) {
+        for (operation, places) in self.operations.iter().zip(&self.places) {
+            for (pattern, place) in operation.events.iter().zip(&places.events) {
                 if let Err(reason) = check(pattern) {
                     let what = format!("the operation {} cannot take events by this pattern: {reason}", operation.name);
                     return Err(Error::new(what).at(place.clone()).coded(Code::EventPattern));
@@ -134,6 +142,35 @@ impl Bundle {
             }
         }
         Ok(())
+    }
+
+    /// Refuses the first `key` or `secret` of the operations that names what no rule of the
+    /// operation takes or gives, and a `key` that is not in each request. `descriptions` has what
+    /// each rule says of that, by its name, as the contract's `describe` gives it. What is given
+    /// are warnings: keys of which no rule says anything.
+    pub fn check_members(&self, descriptions: &BTreeMap<String, String>) -> Result<Vec<Error>, Error> {
+        let described = Described::read(descriptions);
+        let mut warnings = Vec::new();
+        for (operation, places) in self.operations.iter().zip(&self.places) {
+            if let (Some(key), Some(place)) = (&operation.key, &places.key) {
+                let error = |Misfit { what, help }| {
+                    let what = format!("the operation {} has the key {key}, and {what}", operation.name);
+                    Error::new(what).at(place.clone()).coded(Code::Member).with_help(help)
+                };
+                let checked = described.payload(operation).check_key(key, operation.key_required);
+                warnings.extend(checked.map_err(error)?.map(error));
+            }
+            for (name, place) in operation.secret.iter().zip(&places.secret) {
+                if !described.may_have(operation, name) {
+                    let what = format!("the operation {} keeps {name} secret, and no rule of it", operation.name);
+                    return Err(Error::new(format!("{what} takes or gives that"))
+                        .at(place.clone())
+                        .coded(Code::Member)
+                        .with_help("name members as they lie within each other: `card.number`"));
+                }
+            }
+        }
+        Ok(warnings)
     }
 
     /// A digest of everything that the components are made of: the bundle, the crates that
@@ -166,6 +203,17 @@ impl Bundle {
             return Ok(index);
         }
         compile::compile(self, &sources, out, progress)
+    }
+}
+
+impl Places {
+    fn of(document: &Document, operation: &manifest::Operation) -> Self {
+        let place = |span| document.place(span);
+        Self {
+            key: operation.key.as_ref().map(|key| place(key.span())),
+            events: operation.events.iter().map(|event| place(event.span())).collect(),
+            secret: operation.secret.iter().map(|name| place(name.span())).collect(),
+        }
     }
 }
 
@@ -270,7 +318,7 @@ fn checked(
                 let why = "only reads, and so it has no key";
                 return Err(refuse(key.span(), why).with_help("leave out `key` or `read_only`"));
             }
-            if key.get_ref().is_empty() {
+            if key.get_ref().member.is_empty() {
                 let help = "name the payload's field, or leave it out";
                 return Err(refuse(key.span(), "has an empty `key`").with_help(help));
             }
@@ -296,9 +344,12 @@ fn checked(
         let shadow = shadow.into_iter().map(|(of, by)| (of.into_inner(), by.into_inner())).collect();
         let callers = callers.map(|callers| callers.into_iter().map(Spanned::into_inner).collect());
         let rules = rules.into_inner().into_iter().map(Spanned::into_inner).collect();
-        let key = key.map(Spanned::into_inner);
+        let key_required = key.as_ref().is_some_and(|key| !key.get_ref().optional);
+        let key = key.map(|key| key.into_inner().member);
         let events = events.into_iter().map(Spanned::into_inner).collect();
-        checked.push(Operation { name: name.into_inner(), rules, key, read_only, callers, events, secret, shadow });
+        let secret = secret.into_iter().map(Spanned::into_inner).collect();
+        let name = name.into_inner();
+        checked.push(Operation { name, rules, key, key_required, read_only, callers, events, secret, shadow });
     }
     Ok(checked)
 }
@@ -385,6 +436,7 @@ mod tests {
         assert_eq!(bundle.operations[0].name, "write");
         assert_eq!(bundle.operations[0].rules, ["record"]);
         assert_eq!(bundle.operations[0].key.as_deref(), Some("transaction_id"));
+        assert!(bundle.operations[0].key_required);
         assert!(!bundle.operations[0].read_only && bundle.operations[0].callers.is_none());
         assert_eq!(bundle.rules[0].description, "d");
         assert_eq!(bundle.rules[0].limits, Limits { rows_read: 7, ..Limits::default() });
@@ -422,6 +474,132 @@ mod tests {
         scratch.write("tenet.toml", &format!("{operation}callers = [\"ann\"]\n{second}"));
         let told = told_of(&scratch);
         assert!(told.contains("nothing vouches for an event's; leave out `callers` or `events`"), "{told}");
+    }
+
+    const ID: &str =
+        r#"{"input":{"properties":{"id":{"type":"string"},"amount":{"type":"number"}},"required":["id"]}}"#;
+
+    const OPTIONAL_ID: &str =
+        r#"{"input":{"properties":{"id":{"type":["string","null"]},"amount":{"type":"number"}}}}"#;
+
+    const OTHER: &str = r#"{"input":{"properties":{"amount":{"type":"number"}},"required":["amount"]}}"#;
+
+    /// What is said of a manifest whose operation has these rules and this key, if that is an error,
+    /// or else a warning.
+    fn of_key(rules: &[(&str, &str)], key: &str) -> Result<Option<String>, String> {
+        let scratch = Scratch::bundle();
+        scratch.write("rules/more/rule.toml", "version = 1\ndescription = \"More.\"\n");
+        scratch.write("rules/more/Cargo.toml", "");
+        let names: Vec<_> = rules.iter().map(|(name, _)| *name).collect();
+        let manifest = format!("version = 1\n[operations.write]\nrules = {names:?}\nkey = {key}\n");
+        scratch.write("tenet.toml", &manifest);
+        let bundle = Bundle::open(scratch.path()).unwrap();
+        let descriptions = rules.iter().map(|(rule, text)| ((*rule).to_owned(), (*text).to_owned())).collect();
+        let told = |error: &Error| {
+            assert_eq!((error.code(), error.place().unwrap().line_and_column()), (Some(Code::Member), (4, 7)));
+            let text = format!("{}; {}", error.what(), error.help().unwrap());
+            text.strip_prefix("the operation write has the key ").unwrap().to_owned()
+        };
+        let warnings = bundle.check_members(&descriptions).map_err(|error| told(&error))?;
+        assert!(warnings.len() < 2);
+        Ok(warnings.first().map(told))
+    }
+
+    #[test]
+    fn a_key_is_a_required_string_of_the_payload_or_is_refused_at_its_place() {
+        let optional = r#"{ member = "id", optional = true }"#;
+        for (rules, key) in [
+            (&[("record", ID)][..], r#""id""#),
+            (&[("record", ID)], r#"{ member = "id" }"#),
+            (&[("record", OPTIONAL_ID)], optional),
+            // A payload has to fit all of them.
+            (&[("record", OTHER), ("more", ID)], r#""id""#),
+            (&[("record", OPTIONAL_ID), ("more", ID)], r#""id""#),
+            (&[("record", "{}"), ("more", ID)], r#""id""#),
+        ] {
+            assert_eq!(of_key(rules, key), Ok(None), "{rules:?} {key}");
+        }
+        let nothing = r#"{"input":{"properties":{}}}"#;
+        for (rules, key, told) in [
+            (&[("record", ID)][..], r#""ids""#, "ids, and no rule of it takes such a member; did you mean `id`?"),
+            (
+                &[("record", ID)],
+                r#""requst""#,
+                "requst, and no rule of it takes such a member; name one of its rules' members: `amount`, `id`",
+            ),
+            (
+                &[("record", nothing)],
+                r#""id""#,
+                "id, and no rule of it takes such a member; \
+                 describe it in the schema of a rule's payload: a required string",
+            ),
+            // Another rule that says nothing makes no member of it.
+            (
+                &[("record", "{}"), ("more", ID)],
+                r#"{ member = "ids", optional = true }"#,
+                "ids, and no rule of it takes such a member; did you mean `id`?",
+            ),
+            (
+                &[("record", ID)],
+                r#""amount""#,
+                "amount, and what its rules take there is no string; name a member that is one",
+            ),
+            (
+                &[("record", OPTIONAL_ID)],
+                r#""id""#,
+                "id, and a request may leave the member out; have a rule require it, or write \
+                 `key = { member = \"id\", optional = true }`: \
+                 then a request without it is another one each time that it is sent",
+            ),
+            (
+                &[("record", ID)],
+                optional,
+                "id, and a rule of it requires the member, which is not optional then; write `key = \"id\"`",
+            ),
+        ] {
+            assert_eq!(of_key(rules, key), Err(told.to_owned()), "{rules:?} {key}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_which_no_rule_says_anything_is_warned_of_once() {
+        let open = r#"{"input":{"properties":{"idd":{"type":"string"}},"additionalProperties":true}}"#;
+        let any = r#"{"input":{"properties":{"id":{}},"required":["id"]}}"#;
+        let describe = "describe it in the schema of a rule's payload: a required string";
+        for (description, told) in [
+            ("{}", format!("no rule of it says that there is such a member; {describe}")),
+            (r#"{"input":true}"#, format!("no rule of it says that there is such a member; {describe}")),
+            (r#"{"input":{"type":"object"}}"#, format!("no rule of it says that there is such a member; {describe}")),
+            (open, "no rule of it says that there is such a member; did you mean `idd`?".to_owned()),
+            (any, format!("no rule of it says that the member is a string; {describe}")),
+        ] {
+            let told = Ok(Some(format!("id, and {told}")));
+            assert_eq!(of_key(&[("record", description)], r#""id""#), told, "{description}");
+        }
+    }
+
+    #[test]
+    fn what_is_secret_is_a_part_of_what_a_rule_takes_or_gives() {
+        let scratch = Scratch::bundle();
+        let manifest = |secret: &str| {
+            format!("version = 1\n[operations.write]\nrules = [\"record\"]\nsecret = [\"amount\", {secret:?}]\n")
+        };
+        let description = r#"{"input":{"properties":{"amount":{"type":"number"},"card":{"properties":{"number":{}}}}},
+                              "output":{"properties":{"iban":{"type":"string"}}}}"#;
+        let check = |secret: &str| {
+            scratch.write("tenet.toml", &manifest(secret));
+            let descriptions = BTreeMap::from([("record".to_owned(), description.to_owned())]);
+            Bundle::open(scratch.path()).unwrap().check_members(&descriptions)
+        };
+        for known in ["card", "card.number", "iban"] {
+            assert!(check(known).unwrap().is_empty(), "{known}");
+        }
+        for unknown in ["crad", "card.nmber", "iban.country", ""] {
+            let error = check(unknown).unwrap_err();
+            assert_eq!((error.code(), error.place().unwrap().line_and_column()), (Some(Code::Member), (4, 21)));
+            let what = format!("the operation write keeps {unknown} secret, and no rule of it takes or gives that");
+            assert_eq!(error.what(), what);
+        }
     }
 
     #[test]
@@ -482,6 +660,15 @@ mod tests {
                 "rules = [\"record\"]\nkey = \"\"\n",
                 "4:7: the operation write has an empty `key`; \
              name the payload's field, or leave it out",
+            ),
+            (
+                "rules = [\"record\"]\nkey = { member = \"id\", optinal = true }\n",
+                "4:24: unknown field `optinal`, expected `member` or `optional`; did you mean `optional`?",
+            ),
+            (
+                "rules = [\"record\"]\nkey = 7\n",
+                "4:7: invalid type: integer `7`, \
+             expected the name of a member, or a table with `member` and `optional`",
             ),
             (
                 "rules = [\"record\"]\nkey = \"k\"\nread_only = true\n",

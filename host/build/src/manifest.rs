@@ -1,11 +1,13 @@
 //! The files that a team writes: `tenet.toml` and `rule.toml`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use tenet_core::bundle::Caller;
 use tenet_core::{Code, HostSettings, Limits, TableGrant, VaultGrant};
 use toml::Spanned;
@@ -35,16 +37,55 @@ pub(crate) struct Manifest {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Operation {
     pub(crate) rules: Spanned<Vec<Spanned<String>>>,
-    pub(crate) key: Option<Spanned<String>>,
+    pub(crate) key: Option<Spanned<Key>>,
     #[serde(default)]
     pub(crate) read_only: bool,
     pub(crate) callers: Option<Vec<Spanned<Caller>>>,
     #[serde(default)]
     pub(crate) events: Vec<Spanned<serde_json::Value>>,
     #[serde(default)]
-    pub(crate) secret: Vec<String>,
+    pub(crate) secret: Vec<Spanned<String>>,
     #[serde(default)]
     pub(crate) shadow: BTreeMap<Spanned<String>, Spanned<String>>,
+}
+
+/// `key = "MEMBER"`, or a table that says more.
+#[derive(Debug)]
+pub(crate) struct Key {
+    pub(crate) member: String,
+    /// Whether a request may come without.
+    pub(crate) optional: bool,
+}
+
+// What serde derives for an untagged enum loses the places of errors and says nothing in them.
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Table {
+            member: String,
+            #[serde(default)]
+            optional: bool,
+        }
+        struct Written;
+        impl<'de> Visitor<'de> for Written {
+            type Value = Key;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a member, or a table with `member` and `optional`")
+            }
+
+            fn visit_str<E: de::Error>(self, member: &str) -> Result<Key, E> {
+                Ok(Key { member: member.to_owned(), optional: false })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<Key, A::Error> {
+                let Table { member, optional } = Table::deserialize(MapAccessDeserializer::new(table))?;
+                Ok(Key { member, optional })
+            }
+        }
+        deserializer.deserialize_any(Written)
+    }
 }
 
 /// `rules/NAME/rule.toml`.

@@ -95,6 +95,26 @@ impl PrivatePostgres {
         finish(&mut create)
     }
 
+    /// Ends the server with whatever is open on it, as an administrator does, and starts it again on
+    /// the same port. What was committed is still there.
+    pub fn restart(&self) -> Result<(), Error> {
+        let pg_ctl = self.programs.path("pg_ctl");
+        let log = self.folder.join("log");
+        let mut restart = command(&pg_ctl, self.user, &self.folder);
+        restart
+            .args(["-w", "-t", "120", "restart", "-m", "fast", "-D"])
+            .arg(self.folder.join("data"))
+            .arg("-l")
+            .arg(&log);
+        if !restart.stdout(Stdio::null()).status().map_err(Error::starting(&pg_ctl))?.success() {
+            return Err(Error::new(format!(
+                "the private PostgreSQL does not restart; its log ends with\n{}",
+                tail(&log)
+            )));
+        }
+        Ok(())
+    }
+
     /// Ends the server and removes its folder; an error says that the folder is still there.
     /// Dropping the value does the same in silence.
     pub fn stop(self) -> Result<(), Error> {
@@ -224,6 +244,18 @@ mod tests {
         greet(port).unwrap();
         drop(two);
         assert!(greet(port).is_err() && !folder.exists());
+    }
+
+    #[test]
+    fn one_that_is_restarted_has_the_same_port_and_what_was_in_it() {
+        let postgres = PrivatePostgres::start().unwrap();
+        postgres.create_database("orders").unwrap();
+        let mut client = greet(postgres.port()).unwrap();
+        postgres.restart().unwrap();
+        // A reset is an end as well.
+        let _end = client.read_to_end(&mut Vec::new());
+        greet(postgres.port()).unwrap();
+        assert!(postgres.create_database("orders").unwrap_err().to_string().contains("exists"));
     }
 
     #[test]

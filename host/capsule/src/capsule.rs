@@ -3,14 +3,17 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use tenet_core::bundle::{Index, Operation};
-use tenet_core::{IdempotencyKey, Receipt, Timestamp};
+use tenet_core::{IdempotencyKey, Receipt, SourceKey, Timestamp};
 
 use crate::key::unhex;
 use crate::wire::{Event, Fault, Outcome, SqlError, Statement, Stored, VaultCall, VaultTold};
 use crate::{CapsuleError, Key};
 
-/// The version of the format that this code writes and reads.
-pub const VERSION: u32 = 2;
+/// The version of the format that this code writes.
+pub const VERSION: u32 = 3;
+
+/// The oldest that it reads: one without [`Request::delivery_key`], whose operations require no key.
+const OLDEST: u32 = 2;
 
 /// A recording of one request: what came, each attempt at it, and the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +42,11 @@ pub struct Capsule {
 pub struct Request {
     pub operation: String,
     pub key: Option<String>,
+    /// The id of an event.
     pub source_key: Option<String>,
+    /// The id of a delivery, in place of that.
+    #[serde(default)]
+    pub delivery_key: Option<String>,
     pub payload: String,
     pub caller: Option<String>,
     pub region: String,
@@ -264,8 +271,9 @@ impl Capsule {
             CapsuleError::new(format!("not a capsule: line {}, column {}", error.line(), error.column()))
         };
         let Versioned { version } = serde_json::from_str(text).map_err(invalid)?;
-        if version != VERSION {
-            let what = format!("the capsule has version {version}, and this tenet reads version {VERSION}");
+        if !(OLDEST..=VERSION).contains(&version) {
+            let what =
+                format!("the capsule has version {version}, and this tenet reads the versions {OLDEST} to {VERSION}");
             return Err(CapsuleError::new(what));
         }
         let file: File = serde_json::from_str(text).map_err(invalid)?;
@@ -284,7 +292,7 @@ impl Capsule {
         let mut capsule = self.clone();
         let request = &mut capsule.request;
         request.payload.clear();
-        (request.key, request.source_key, request.caller) = (None, None, None);
+        (request.key, request.source_key, request.delivery_key, request.caller) = (None, None, None, None);
         request.seed.clear();
         capsule.answer.body.clear();
         capsule.answer.key = None;
@@ -310,11 +318,17 @@ impl Capsule {
 impl Request {
     /// Takes down a request.
     pub fn of(request: &tenet_core::Request) -> Self {
-        let text = |key: &Option<IdempotencyKey>| key.as_ref().map(|key| key.as_str().to_owned());
+        let text = |key: &IdempotencyKey| Some(key.as_str().to_owned());
+        let (source_key, delivery_key) = match &request.source_key {
+            Some(SourceKey::Event(key)) => (text(key), None),
+            Some(SourceKey::Delivery(key)) => (None, text(key)),
+            None => (None, None),
+        };
         Self {
             operation: request.operation.clone(),
-            key: text(&request.key),
-            source_key: text(&request.source_key),
+            key: request.key.as_ref().and_then(text),
+            source_key,
+            delivery_key,
             payload: request.payload.clone(),
             caller: request.caller.clone(),
             region: request.region.clone(),
@@ -329,11 +343,13 @@ impl Request {
             let key = key.as_ref().map(IdempotencyKey::new).transpose();
             key.map_err(|error| CapsuleError::new(format!("the capsule's key: {error}")))
         };
+        let of_event = key(&self.source_key)?.map(SourceKey::Event);
+        let of_delivery = key(&self.delivery_key)?.map(SourceKey::Delivery);
         let seed = unhex(&self.seed).and_then(|seed| seed.try_into().ok());
         Ok(tenet_core::Request {
             operation: self.operation.clone(),
             key: key(&self.key)?,
-            source_key: key(&self.source_key)?,
+            source_key: of_event.or(of_delivery),
             payload: self.payload.clone(),
             caller: self.caller.clone(),
             region: self.region.clone(),
@@ -462,6 +478,7 @@ pub(crate) mod tests {
                 name: "o".into(),
                 rules: vec!["r".into()],
                 key: None,
+                key_required: false,
                 read_only: false,
                 callers: None,
                 events: vec![],
@@ -472,6 +489,7 @@ pub(crate) mod tests {
                 operation: "o".into(),
                 key: Some("SECRET".into()),
                 source_key: None,
+                delivery_key: Some("SECRET".into()),
                 payload: "{\"card\":\"SECRET\"}".into(),
                 caller: Some("SECRET".into()),
                 region: "us-east-1".into(),
@@ -521,6 +539,30 @@ pub(crate) mod tests {
         let text = capsule().to_text(&Secrecy::Open).unwrap();
         assert_eq!(Capsule::parse(&text, None).unwrap(), capsule());
         assert_eq!(text, capsule().to_text(&Secrecy::Open).unwrap());
+    }
+
+    #[test]
+    fn the_id_of_an_event_and_of_a_delivery_come_back_as_what_they_were() {
+        for of in [SourceKey::Event, SourceKey::Delivery] {
+            let source_key = IdempotencyKey::new("id").ok().map(of);
+            let deadline = Instant::now();
+            let request = tenet_core::Request { source_key, ..capsule().request.to_core(deadline).unwrap() };
+            assert_eq!(Request::of(&request).to_core(deadline).unwrap().source_key, request.source_key);
+        }
+    }
+
+    #[test]
+    fn a_capsule_of_the_version_before_is_read_and_requires_no_key() {
+        let mut text: serde_json::Value = serde_json::from_str(&capsule().to_text(&Secrecy::Open).unwrap()).unwrap();
+        text["version"] = 2.into();
+        text["capsule"]["operation"]["key"] = "id".into();
+        text["capsule"]["operation"].as_object_mut().unwrap().remove("key_required").unwrap();
+        text["capsule"]["request"].as_object_mut().unwrap().remove("delivery_key").unwrap();
+        let read = Capsule::parse(&text.to_string(), None).unwrap();
+        assert!(!read.operation.key_required && read.request.delivery_key.is_none());
+        text["version"] = 1.into();
+        let error = Capsule::parse(&text.to_string(), None).unwrap_err().to_string();
+        assert_eq!(error, "the capsule has version 1, and this tenet reads the versions 2 to 3");
     }
 
     #[test]
@@ -578,9 +620,9 @@ pub(crate) mod tests {
     #[test]
     fn another_version_is_refused_by_name_and_a_damaged_file_is_refused() {
         let text = capsule().to_text(&Secrecy::Open).unwrap();
-        let other = text.replacen("\"version\":2", "\"version\":1", 1);
+        let other = text.replacen("\"version\":3", "\"version\":1", 1);
         assert!(Capsule::parse(&other, None).unwrap_err().to_string().contains("version 1"));
-        for bad in ["", "{}", "{\"version\":2}", "{\"version\":2,\"surprise\":true}"] {
+        for bad in ["", "{}", "{\"version\":3}", "{\"version\":3,\"surprise\":true}"] {
             assert!(Capsule::parse(bad, None).is_err(), "{bad}");
         }
         let refused = Capsule::parse(&text[..text.len() / 2], None).unwrap_err().to_string();

@@ -257,6 +257,7 @@ mod tests {
             now: Timestamp(0),
             region: "r".into(),
             deadline: Instant::now(),
+            elsewhere: false,
             round_trips: Arc::new(AtomicU32::new(0)),
         })
     }

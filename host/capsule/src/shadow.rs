@@ -1,6 +1,6 @@
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tenet_core::{
@@ -34,6 +34,9 @@ pub struct Shadow {
     /// Whether a statement certainly writes nothing.
     pub only_reads: fn(&str) -> bool,
 }
+
+/// How much later than the shadow its statements are over.
+const A_MOMENT: Duration = Duration::from_secs(1);
 
 /// What came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,7 +86,9 @@ impl Shadow {
                 mode: Mode::Read,
                 now: request.now,
                 region: request.region.clone(),
-                deadline,
+                // The shadow's own end is no silence of the database: it drops the attempt.
+                deadline: deadline + A_MOMENT,
+                elsewhere: false,
                 round_trips: Arc::new(AtomicU32::new(0)),
             },
             cap: ReadCap { rows: limits.rows_read, bytes: limits.bytes_read },
@@ -98,6 +103,7 @@ impl Shadow {
                 vault_asked: Vec::new(),
                 attempt: None,
                 asked: Vec::new(),
+                events_before: events_before(capsule, of),
                 events: Vec::new(),
                 stopped: None,
                 has_read_newer: false,
@@ -144,6 +150,15 @@ fn recorded(capsule: &Capsule, rule: &str) -> Vec<Asked> {
     asked
 }
 
+/// How many events the rules in front of this one have staged in that attempt.
+fn events_before(capsule: &Capsule, rule: &str) -> u32 {
+    let in_front: Vec<_> = capsule.operation.rules.iter().take_while(|name| *name != rule).collect();
+    let entries = capsule.attempts.last().into_iter().flat_map(|attempt| &attempt.entries);
+    let before = entries.filter(|entry| in_front.contains(&&entry.rule));
+    let staged = before.filter(|entry| matches!(&entry.call, Call::Publish { refused: None, .. }));
+    u32::try_from(staged.count()).unwrap_or(u32::MAX)
+}
+
 /// What a rule asked of the vault in that attempt, and was told.
 fn vaulted(capsule: &Capsule, rule: &str) -> Vec<(wire::VaultCall, wire::VaultTold)> {
     let entries = capsule.attempts.last().into_iter().flat_map(|attempt| &attempt.entries);
@@ -182,6 +197,8 @@ struct State {
     /// Where it reads what the live request has not read.
     attempt: Option<Box<dyn Attempt>>,
     asked: Vec<wire::Statement>,
+    /// Events that rules in front of it have staged: its own are counted on from there.
+    events_before: u32,
     events: Vec<Event>,
     /// Why there was nothing to go on with.
     stopped: Option<String>,
@@ -302,7 +319,7 @@ impl HostCalls for Calls {
             return Ok(Err(error));
         }
         let mut state = self.lock();
-        let ordinal = u32::try_from(state.events.len()).unwrap_or(u32::MAX);
+        let ordinal = u32::try_from(state.events.len()).unwrap_or(u32::MAX).saturating_add(state.events_before);
         state.events.push(event);
         Ok(Ok(EventId::derive(&self.claim.operation, self.claim.caller, key, self.now, ordinal)))
     }

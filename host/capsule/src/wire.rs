@@ -455,7 +455,7 @@ impl Fault {
             }
             Self::Unavailable { shut: true, message, .. } => tenet_core::Fault::shut(message),
             Self::Unavailable { sqlstate: Some(sqlstate), message, .. } => {
-                tenet_core::Fault::throttled(state(sqlstate)?, message)
+                tenet_core::Fault::refused(state(sqlstate)?, message)
             }
             Self::Unavailable { message, .. } => tenet_core::Fault::unavailable(message),
             Self::Deadline { message } => tenet_core::Fault::deadline(message),
@@ -592,7 +592,7 @@ mod tests {
             tenet_core::Fault::sql(tenet_core::SqlError::new(SqlState::UNIQUE_VIOLATION, "twice")),
             tenet_core::Fault::limit(exceeded),
             tenet_core::Fault::unavailable("gone"),
-            tenet_core::Fault::throttled(sqlstate, "later"),
+            tenet_core::Fault::refused(sqlstate, "later"),
             tenet_core::Fault::shut("open"),
             tenet_core::Fault::deadline("late"),
             tenet_core::Fault::other(Some(sqlstate), "odd"),

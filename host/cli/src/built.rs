@@ -10,7 +10,7 @@ use tenet_engine::{Compiler, Engine, Library, OWN_TARGET};
 use crate::args::BuildArgs;
 use crate::lint;
 use crate::metered;
-use crate::report::Problem;
+use crate::report::{self, Problem};
 use crate::waiting::Waiting;
 use tenet_core::Code;
 
@@ -28,7 +28,7 @@ pub(crate) async fn build(args: &BuildArgs) -> anyhow::Result<()> {
         (None, Some(target)) => default_out(&args.bundle).join(target),
         (None, None) => default_out(&args.bundle),
     };
-    let index = make(&args.bundle, &out, args.target.unwrap_or(OWN_TARGET)).await?;
+    let index = make(&args.bundle, &out, args.target.unwrap_or(OWN_TARGET)).await?.tell();
     eprintln!("built {} rules into {}", index.rules.len(), out.display());
     Ok(())
 }
@@ -42,7 +42,7 @@ pub(crate) async fn open(folder: &Path, out: Option<&Path>) -> anyhow::Result<(P
 pub(crate) async fn open_for(folder: &Path, out: Option<&Path>, wanted: Wanted) -> anyhow::Result<(PathBuf, Index)> {
     if folder.join(MANIFEST).is_file() {
         let out = out.map_or_else(|| default_out(folder), Path::to_owned);
-        let index = make_for(folder, &out, OWN_TARGET, wanted).await?;
+        let index = make_for(folder, &out, OWN_TARGET, wanted).await?.tell();
         return Ok((out, index));
     }
     if !folder.join(INDEX).is_file() {
@@ -84,11 +84,25 @@ pub(crate) enum Wanted {
     Tests,
 }
 
-pub(crate) async fn make(source: &Path, out: &Path, target: &str) -> anyhow::Result<Index> {
+/// A bundle that was built, and what is not as good of it as it could be.
+pub(crate) struct Built {
+    pub(crate) index: Index,
+    pub(crate) warnings: Vec<tenet_build::Error>,
+}
+
+impl Built {
+    /// Tells standard error the warnings.
+    pub(crate) fn tell(self) -> Index {
+        self.warnings.into_iter().for_each(report::warn);
+        self.index
+    }
+}
+
+pub(crate) async fn make(source: &Path, out: &Path, target: &str) -> anyhow::Result<Built> {
     make_for(source, out, target, Wanted::Runs).await
 }
 
-async fn make_for(source: &Path, out: &Path, target: &str, wanted: Wanted) -> anyhow::Result<Index> {
+async fn make_for(source: &Path, out: &Path, target: &str, wanted: Wanted) -> anyhow::Result<Built> {
     let mut waiting = Waiting::new();
     let bundle = Bundle::open(source)?;
     bundle.check_events(|pattern| tenet_events::Pattern::of(pattern).map(drop))?;
@@ -125,9 +139,10 @@ async fn make_for(source: &Path, out: &Path, target: &str, wanted: Wanted) -> an
     }
     index.compiled_for = Some(compiled_for);
     let descriptions = describe(out, &index, &mut waiting).await?;
+    let warnings = bundle.check_members(&descriptions)?;
     index.openapi = Some(write_openapi(out, &index, &descriptions)?);
     tenet_build::write_index(out, &index)?;
-    Ok(index)
+    Ok(Built { index, warnings })
 }
 
 fn not_a_rule(rule: &str) -> Problem {

@@ -9,7 +9,7 @@ use tenet_database::{Catalog, Endpoint};
 use tenet_engine::{Compiler, OWN_TARGET};
 
 use crate::args::CheckArgs;
-use crate::built;
+use crate::built::{self, Built};
 use crate::database::Database;
 use crate::report::{Place, show};
 use crate::survey::{Surveyed, survey};
@@ -52,7 +52,8 @@ pub(crate) async fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     }
     // Builds the components, holds each against the contract, and lints the schema.
     let folder = args.out.clone().unwrap_or_else(|| built::default_out(&args.bundle));
-    let index = built::make(&args.bundle, &folder, OWN_TARGET).await?;
+    let Built { index, warnings } = built::make(&args.bundle, &folder, OWN_TARGET).await?;
+    findings.warnings.extend(warnings.iter().map(ToString::to_string));
     let database = Database::open(args.database_url.as_deref(), &folder, &index).await?;
     let catalog = Catalog::read(&Endpoint::parse(&database.url())?).await?;
     for rule in &rules {

@@ -51,9 +51,10 @@ pub(crate) async fn deploy(args: &DeployArgs) -> anyhow::Result<ExitCode> {
     let function = pack::function(args.bootstrap.as_ref(), target)?;
     let out = args.out.clone().unwrap_or_else(|| config.bundle.join("target/tenet/deploy"));
     fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
-    let packed = pack::one(&config.bundle, target, &function, &out).await?;
-    crate::lint::check(&out.join(target), &packed.index)?;
-    let (package, index) = package(packed, config.smoke.as_ref().map(|smoke| smoke.operation.as_str()))?;
+    let Packed { built, bytes, .. } = pack::one(&config.bundle, target, &function, &out).await?;
+    let index = built.tell();
+    crate::lint::check(&out.join(target), &index)?;
+    let package = package(&index, bytes, config.smoke.as_ref().map(|smoke| smoke.operation.as_str()))?;
     let deployment = open(&args.deployment, config, Some((out.join(target), index))).await?;
     let plan = deployment.plan(&package).await.map_err(explain)?;
     show(&plan)?;
@@ -175,8 +176,7 @@ fn target(architecture: Architecture) -> anyhow::Result<&'static str> {
 }
 
 /// What a deployment has to know of what was packed.
-fn package(packed: Packed, smoke: Option<&str>) -> anyhow::Result<(Package, Index)> {
-    let Packed { index, bytes, .. } = packed;
+fn package(index: &Index, bytes: Vec<u8>, smoke: Option<&str>) -> anyhow::Result<Package> {
     if let Some(name) = smoke {
         let Some(operation) = index.operations.iter().find(|operation| operation.name == name) else {
             bail!(Problem::new(
@@ -191,14 +191,13 @@ fn package(packed: Packed, smoke: Option<&str>) -> anyhow::Result<(Package, Inde
             ));
         }
     }
-    let package = Package {
+    Ok(Package {
         zip: bytes,
         connections: index.host.connections,
         takes_events: index.operations.iter().any(|operation| !operation.events.is_empty()),
         has_vault: index.rules.iter().any(|rule| !rule.grants.vault.is_empty()),
         metrics: index.host.metrics.clone(),
-    };
-    Ok((package, index))
+    })
 }
 
 /// An error of a deployment as this program tells errors.

@@ -8,7 +8,7 @@ use tenet_core::bundle::Index;
 use tenet_core::{Clock, Ledger, Policy, Rules, Trace, Vault};
 use tenet_events::Buses;
 use tenet_http::{Api, Reply, Route};
-use tenet_pipeline::{Arrival, Backoff, Handled, Invocation, Operations, Pipeline, SystemClock, direct};
+use tenet_pipeline::{Arrival, Backoff, Handled, Invocation, Operations, Pipeline, Relayed, SystemClock, direct};
 use tenet_policy::StatementPolicy;
 
 /// The two regions that a laptop stands in for.
@@ -17,9 +17,6 @@ pub(crate) const WEST: &str = "us-west-2";
 
 /// The pattern that every event matches.
 pub(crate) const EVERY_EVENT: &str = r#"{"source":[{"prefix":""}]}"#;
-
-/// Requests that a host on a laptop runs side by side.
-const CONCURRENCY: u32 = 4;
 
 /// One region's host in this process: an engine, connections and a bus of its own.
 pub(crate) struct Local {
@@ -39,11 +36,13 @@ impl Local {
         buses: &Buses,
         vault: &Arc<dyn Vault>,
     ) -> anyhow::Result<Self> {
-        let engine = tenet_engine::Engine::new(CONCURRENCY)?;
+        let connections = index.host.connections;
+        let engine = tenet_engine::Engine::new(connections)?;
         let library = tenet_engine::Library::open(engine, folder, index)?;
         let api = Api::open(region, folder, index)?;
         let endpoint = tenet_database::Endpoint::parse(url)?;
-        let ledger: Arc<dyn Ledger> = Arc::new(tenet_database::Database::new(endpoint, CONCURRENCY));
+        let database = tenet_database::Database::new(endpoint, connections);
+        let ledger: Arc<dyn Ledger> = Arc::new(database.with_statement_timeout(index.host.statement_timeout()));
         let (library, policy): (Arc<dyn Rules>, Arc<dyn Policy>) =
             (Arc::new(library), Arc::new(StatementPolicy::new(index)));
         let shadow = Shadow {
@@ -107,9 +106,17 @@ impl Local {
         Ok((handled, capsule))
     }
 
+    /// Delivers what was left in the outbox for longer than `grace`, and removes old answers.
+    pub(crate) async fn relay(&self, grace: Duration, time: Duration) -> anyhow::Result<Relayed> {
+        Ok(self.pipeline.relay(grace, self.index.host.keep(), SystemClock.instant() + time).await?)
+    }
+
     /// Runs the rules that shadow others on a request that was answered, and tells how they do.
     pub(crate) async fn shadows(&self, capsule: &Capsule, time: Duration) -> anyhow::Result<Vec<String>> {
         let mut lines = Vec::new();
+        let Some(_place) = self.pipeline.spare_place() else {
+            return Ok(vec!["shadow dropped: requests want the connections".to_owned()]);
+        };
         for (of, by) in capsule.operation.shadow.iter().filter(|_| !capsule.answer.repeated) {
             let Some(rule) = self.index.rule(by) else { continue };
             let compared = self.shadow.run(capsule, (of, by), &rule.limits, SystemClock.instant() + time).await?;

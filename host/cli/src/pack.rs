@@ -7,7 +7,7 @@ use tenet_core::bundle::Index;
 use tenet_engine::{Compiler, TARGETS};
 
 use crate::args::PackArgs;
-use crate::built;
+use crate::built::{self, Built};
 use crate::report::Problem;
 
 /// What Lambda starts, and how it is called beside this program: with its target behind it.
@@ -29,8 +29,10 @@ pub(crate) async fn pack(args: &PackArgs) -> anyhow::Result<()> {
         .map(|target| Ok((target, function(args.bootstrap.as_ref(), target)?)))
         .collect::<anyhow::Result<_>>()?;
     fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
-    for (target, function) in functions {
-        let Packed { zip, index, bytes } = one(&args.bundle, target, &function, &args.out).await?;
+    for (number, (target, function)) in functions.into_iter().enumerate() {
+        let Packed { zip, built, bytes } = one(&args.bundle, target, &function, &args.out).await?;
+        // What is said of the bundle is the same for each.
+        let index = if number == 0 { built.tell() } else { built.index };
         println!("{}  {}", tenet_build::sha256(&bytes), zip.display());
         eprintln!("packed {} rules for {target}: {} bytes", index.rules.len(), bytes.len());
     }
@@ -41,20 +43,20 @@ pub(crate) async fn pack(args: &PackArgs) -> anyhow::Result<()> {
 pub(crate) struct Packed {
     /// Where the zip lies, beside the folder with the bundle that is in it.
     pub(crate) zip: PathBuf,
-    pub(crate) index: Index,
+    pub(crate) built: Built,
     pub(crate) bytes: Vec<u8>,
 }
 
 /// Compiles a bundle for one target and packs it with the function.
 pub(crate) async fn one(bundle: &Path, target: &'static str, function: &Path, out: &Path) -> anyhow::Result<Packed> {
     let rules = out.join(target);
-    let index = built::make(bundle, &rules, target).await?;
-    check(&rules, &index, target)?;
+    let built = built::make(bundle, &rules, target).await?;
+    check(&rules, &built.index, target)?;
     let program = fs::read(function).with_context(|| format!("cannot read {}", function.display()))?;
     let zip = out.join(format!("tenet-{target}.zip"));
     Deployment::new(program, &rules)?.write(&zip)?;
     let bytes = fs::read(&zip).with_context(|| format!("cannot read {}", zip.display()))?;
-    Ok(Packed { zip, index, bytes })
+    Ok(Packed { zip, built, bytes })
 }
 
 /// The function for a target: the one that is named, or the one beside this program.

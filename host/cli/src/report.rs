@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use console::Term;
 use miette::{
-    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode, ThemeCharacters,
-    ThemeStyles,
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity, SourceCode,
+    ThemeCharacters, ThemeStyles,
 };
 
 use tenet_core::Code;
@@ -85,31 +85,40 @@ pub(crate) fn show(lines: &[String]) -> anyhow::Result<()> {
 
 /// What an error says, whole and without colours.
 pub(crate) fn text(error: &anyhow::Error) -> String {
-    render(error, ThemeCharacters::ascii(), ThemeStyles::none()).trim_end().to_owned()
+    render(error, Severity::Error, ThemeCharacters::ascii(), ThemeStyles::none()).trim_end().to_owned()
 }
 
-/// Tells standard error, with colours and lines where that is a terminal and wants them;
-/// gives the code that the command ends with.
+/// Tells standard error; gives the code that the command ends with.
 pub(crate) fn tell(error: &anyhow::Error) -> ExitCode {
+    eprint!("{}", drawn(error, Severity::Error));
+    ExitCode::from(error.downcast_ref::<Problem>().map_or(BROKEN, |problem| problem.code))
+}
+
+/// Tells standard error what does not keep a command from going on.
+pub(crate) fn warn(warning: tenet_build::Error) {
+    eprint!("{}", drawn(&warning.into(), Severity::Warning));
+}
+
+/// With colours and lines where standard error is a terminal and wants them.
+fn drawn(error: &anyhow::Error, severity: Severity) -> String {
     let terminal = Term::stderr();
     let lines = terminal.is_term() && terminal.features().wants_emoji();
     let colours = terminal.is_term() && console::colors_enabled_stderr();
     let characters = if lines { ThemeCharacters::unicode() } else { ThemeCharacters::ascii() };
     let styles = if colours { ThemeStyles::ansi() } else { ThemeStyles::none() };
-    eprint!("{}", render(error, characters, styles));
-    ExitCode::from(error.downcast_ref::<Problem>().map_or(BROKEN, |problem| problem.code))
+    render(error, severity, characters, styles)
 }
 
-fn render(error: &anyhow::Error, characters: ThemeCharacters, styles: ThemeStyles) -> String {
-    let error_word = match code(error) {
-        Some(code) => format!("error[{code}]:"),
-        None => "error:".to_owned(),
+fn render(error: &anyhow::Error, severity: Severity, characters: ThemeCharacters, styles: ThemeStyles) -> String {
+    let word = |word| match code(error) {
+        Some(code) => format!("{word}[{code}]:"),
+        None => format!("{word}:"),
     };
-    let characters = ThemeCharacters { error: error_word, ..characters };
+    let characters = ThemeCharacters { error: word("error"), warning: word("warning"), ..characters };
     let handler = GraphicalReportHandler::new_themed(GraphicalTheme { characters, styles });
     let mut text = String::new();
     // A path or a command that is broken into two lines cannot be copied or searched for.
-    match handler.with_links(false).with_wrap_lines(false).render_report(&mut text, &Report::of(error)) {
+    match handler.with_links(false).with_wrap_lines(false).render_report(&mut text, &Report::of(error, severity)) {
         Ok(()) => text,
         Err(_) => format!("error: {error:#}\n"),
     }
@@ -129,6 +138,7 @@ struct Report {
     help: Option<String>,
     source: Option<NamedSource<String>>,
     span: Range<usize>,
+    severity: Severity,
 }
 
 /// What led to it.
@@ -139,7 +149,7 @@ struct Cause {
 }
 
 impl Report {
-    fn of(error: &anyhow::Error) -> Self {
+    fn of(error: &anyhow::Error, severity: Severity) -> Self {
         let of_build = error.downcast_ref::<tenet_build::Error>();
         let problem = error.downcast_ref::<Problem>();
         let place = problem
@@ -153,7 +163,7 @@ impl Report {
         let cause = causes.fold(None, |cause, what| Some(Box::new(Cause { what, cause })));
         let span = place.as_ref().map(|place| shown(&place.text, place.span.clone())).unwrap_or_default();
         let source = place.map(|place| NamedSource::new(place.name, place.text));
-        Self { what, cause, help, source, span }
+        Self { what, cause, help, source, span, severity }
     }
 }
 
@@ -212,6 +222,10 @@ impl std::error::Error for Cause {
 }
 
 impl Diagnostic for Report {
+    fn severity(&self) -> Option<Severity> {
+        Some(self.severity)
+    }
+
     fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
         self.help.as_ref().map(|help| Box::new(help) as _)
     }
@@ -231,7 +245,7 @@ mod tests {
     use super::*;
 
     fn plain(error: &anyhow::Error) -> String {
-        render(error, ThemeCharacters::ascii(), ThemeStyles::none())
+        render(error, Severity::Error, ThemeCharacters::ascii(), ThemeStyles::none())
     }
 
     #[test]

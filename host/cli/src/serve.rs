@@ -20,11 +20,11 @@ use tenet_capsule::Capsule;
 use tenet_database::{Contents, Endpoint, Tables};
 use tenet_events::{Buses, Subscription};
 use tenet_http::Reply;
-use tenet_pipeline::Handled;
+use tenet_pipeline::{Handled, Relayed};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{MissedTickBehavior, timeout};
 
 use crate::args::{DevArgs, ServeArgs};
 use crate::built;
@@ -44,6 +44,13 @@ const MAX_BODY: usize = 6 << 20;
 
 /// How long a request may take to arrive, head and body.
 const ARRIVING: Duration = Duration::from_secs(30);
+
+/// How often a region's relay has its turn. A deployment's has it each minute.
+const RELAYING: Duration = Duration::from_secs(10);
+
+/// How old an event in the outbox is at least when the relay takes it: a request may take as long
+/// to be decided, and again to publish.
+const RELAY_GRACE: Duration = Duration::from_secs(2 * TIME.as_secs());
 
 /// How long requests that are being answered may take when the server is told to end.
 const LEAVING: Duration = Duration::from_secs(5);
@@ -121,6 +128,10 @@ async fn run(
     for region in [EAST, WEST] {
         events.spawn(tell_events(region, buses.subscribe(region, EVERY_EVENT)?));
     }
+    let mut relays = JoinSet::new();
+    for serving in [&east, &west].map(|region| Arc::clone(&region.serving)) {
+        relays.spawn(relay(serving));
+    }
     let mut saving = JoinSet::new();
     if let Some(watching) = watching {
         let private = matches!(database, Database::Private(_));
@@ -149,6 +160,7 @@ async fn run(
     if timeout(LEAVING, shutdown.shutdown()).await.is_err() {
         tracing::warn!("requests were still being answered");
     }
+    relays.shutdown().await;
     events.shutdown().await;
     saving.shutdown().await;
     if let Some(kept) = &kept {
@@ -308,6 +320,24 @@ impl Telling {
 fn caller(headers: &HeaderMap) -> Option<String> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| token.trim().to_owned())
+}
+
+/// Delivers what a fault has left in the outbox, turn by turn, as a region's schedule has it.
+async fn relay(serving: Arc<Serving>) {
+    let mut turns = tokio::time::interval(RELAYING);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        turns.tick().await;
+        let host = serving.host();
+        match host.relay(RELAY_GRACE, TIME).await {
+            Ok(relayed) if relayed.delivered > 0 || relayed.parked > 0 => {
+                let Relayed { delivered, parked, .. } = relayed;
+                tell(host.region(), &format!("relay  delivered {delivered}, parked {parked}"));
+            }
+            Ok(_) => {}
+            Err(error) => tracing::debug!(%error, "the relay's turn failed"),
+        }
+    }
 }
 
 /// Tells the terminal of every event that arrives at a region's bus.

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::{Grants, HostSettings, Limits, hex};
 
 /// The version of the format that this code writes and reads.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// The contract that rules are built against.
 pub const CONTRACT: &str = "tenet:rule@1.0.0";
@@ -94,6 +94,9 @@ pub struct Operation {
     pub rules: Vec<String>,
     /// The member of the payload that is the idempotency key, if there is one.
     pub key: Option<String>,
+    /// Whether a request is refused that has neither this member nor a key of its own.
+    #[serde(default)]
+    pub key_required: bool,
     /// Whether it only reads.
     pub read_only: bool,
     /// Who may ask for it; absent where everybody may whom the function lets in.
@@ -289,7 +292,8 @@ mod tests {
             operations: vec![Operation {
                 name: "write".into(),
                 rules: vec!["record".into()],
-                key: None,
+                key: Some("id".into()),
+                key_required: true,
                 read_only: false,
                 callers: None,
                 events: vec![serde_json::json!({"detail": {"amount": [{"numeric": [">", 100.5]}]}})],

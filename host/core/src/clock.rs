@@ -1,7 +1,7 @@
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use crate::BoxFuture;
+use crate::{BoxFuture, Moment};
 
 /// A moment, in microseconds since 1970-01-01 00:00:00 UTC: the resolution of SQL's
 /// `timestamptz`, so that a moment stored is the moment read back.
@@ -28,6 +28,12 @@ pub trait Clock: Send + Sync {
 
     /// The monotonic clock, for deadlines and durations.
     fn instant(&self) -> Instant;
+
+    /// Both clocks, for what may last longer than one request.
+    fn moment(&self) -> Moment {
+        let micros = u64::try_from(self.now().micros()).unwrap_or_default();
+        Moment::of(self.instant(), UNIX_EPOCH + Duration::from_micros(micros))
+    }
 
     /// Is ready once `duration` has passed.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;

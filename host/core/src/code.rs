@@ -20,6 +20,8 @@ pub enum Code {
     NotGranted,
     /// A pattern of events is not understood.
     EventPattern,
+    /// A name that no payload has.
+    Member,
     /// cargo could not build the rules.
     Cargo,
     /// The result is not a rule.
@@ -74,11 +76,17 @@ pub enum Code {
     Database,
     /// The payload is not JSON.
     Payload,
+    /// The database does not let the role in.
+    DatabaseRole,
+    /// The database's role lacks a right.
+    DatabaseGrant,
+    /// The database lacks the host's tables.
+    DatabaseSchema,
 }
 
 impl Code {
     /// All of them, in order.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 39] = [
         Self::NoBundle,
         Self::Manifest,
         Self::ManifestVersion,
@@ -87,6 +95,7 @@ impl Code {
         Self::Ceiling,
         Self::NotGranted,
         Self::EventPattern,
+        Self::Member,
         Self::Cargo,
         Self::NotARule,
         Self::Script,
@@ -114,6 +123,9 @@ impl Code {
         Self::Replay,
         Self::Database,
         Self::Payload,
+        Self::DatabaseRole,
+        Self::DatabaseGrant,
+        Self::DatabaseSchema,
     ];
 
     /// The code itself: `T0101`.
@@ -127,6 +139,7 @@ impl Code {
             Self::Ceiling => "T0106",
             Self::NotGranted => "T0107",
             Self::EventPattern => "T0108",
+            Self::Member => "T0109",
             Self::Cargo => "T0201",
             Self::NotARule => "T0202",
             Self::Script => "T0203",
@@ -154,6 +167,9 @@ impl Code {
             Self::Replay => "T0702",
             Self::Database => "T0801",
             Self::Payload => "T0802",
+            Self::DatabaseRole => "T0803",
+            Self::DatabaseGrant => "T0804",
+            Self::DatabaseSchema => "T0805",
         }
     }
 }

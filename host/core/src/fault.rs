@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::{Limit, LimitExceeded, SqlError, SqlState};
+use crate::{Code, Limit, LimitExceeded, SqlError, SqlState};
 
 /// Whose fault a failure is, which decides who is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,7 @@ pub enum Blame {
 pub struct Fault {
     kind: Kind,
     message: String,
+    code: Option<Code>,
 }
 
 #[derive(Clone, Debug)]
@@ -38,52 +39,65 @@ enum Kind {
 impl Fault {
     /// The transaction is certainly not committed and may succeed the next time.
     pub fn conflict(sqlstate: Option<SqlState>, message: impl Into<String>) -> Self {
-        Self { kind: Kind::Conflict(sqlstate), message: message.into() }
+        Self::new(Kind::Conflict(sqlstate), message)
     }
 
     /// COMMIT was handed over and its answer never read.
     pub fn unknown_commit(message: impl Into<String>) -> Self {
-        Self { kind: Kind::CommitUnknown, message: message.into() }
+        Self::new(Kind::CommitUnknown, message)
     }
 
     /// An error that the rule may see.
     pub fn sql(error: SqlError) -> Self {
-        Self { message: error.to_string(), kind: Kind::Sql(Box::new(error)) }
+        let message = error.to_string();
+        Self::new(Kind::Sql(Box::new(error)), message)
     }
 
     /// A limit was passed.
     pub fn limit(exceeded: LimitExceeded) -> Self {
-        Self { message: exceeded.to_string(), kind: Kind::Limit(exceeded) }
+        Self::new(Kind::Limit(exceeded), exceeded.to_string())
     }
 
-    /// No connection could be had; nothing was sent.
+    /// No connection could be opened, or one gave no answer in time. Nothing is committed: COMMIT was
+    /// not sent.
     pub fn unavailable(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Unavailable { sqlstate: None, shut: false }, message: message.into() }
+        Self::new(Kind::Unavailable { sqlstate: None, shut: false }, message)
     }
 
-    /// No connection is given just now by a database that is there and says so.
-    pub fn throttled(sqlstate: SqlState, message: impl Into<String>) -> Self {
-        Self { kind: Kind::Unavailable { sqlstate: Some(sqlstate), shut: false }, message: message.into() }
+    /// The database is there and lets no connection in, and this is the code that it gives.
+    pub fn refused(sqlstate: SqlState, message: impl Into<String>) -> Self {
+        Self::new(Kind::Unavailable { sqlstate: Some(sqlstate), shut: false }, message)
     }
 
     /// No connection is tried just now: too many have failed.
     pub fn shut(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Unavailable { sqlstate: None, shut: true }, message: message.into() }
+        Self::new(Kind::Unavailable { sqlstate: None, shut: true }, message)
     }
 
     /// The caller's time ran out before COMMIT was handed over.
     pub fn deadline(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Deadline, message: message.into() }
+        Self::new(Kind::Deadline, message)
     }
 
     /// The keys of the vault are out of reach: of KMS, and not of the database.
     pub fn vault(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Vault, message: message.into() }
+        Self::new(Kind::Vault, message)
     }
 
     /// Anything else. It is not tried again.
     pub fn other(sqlstate: Option<SqlState>, message: impl Into<String>) -> Self {
-        Self { kind: Kind::Other(sqlstate), message: message.into() }
+        Self::new(Kind::Other(sqlstate), message)
+    }
+
+    /// The same with the code of its page, where the operator can mend it: a wrong role, a missing
+    /// grant, a missing schema.
+    #[must_use]
+    pub fn with_code(self, code: Code) -> Self {
+        Self { code: Some(code), ..self }
+    }
+
+    fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), code: None }
     }
 
     /// Sorts an error that the database reported about a statement other than COMMIT.
@@ -94,9 +108,9 @@ impl Fault {
         } else if sqlstate.is_for_rules() {
             Self::sql(error)
         } else if let Some(limit) = Limit::of_error(sqlstate, &error.message) {
-            Self { kind: Kind::Limit(LimitExceeded { limit, allowed: None, used: None }), message: error.to_string() }
+            Self::new(Kind::Limit(LimitExceeded { limit, allowed: None, used: None }), error.to_string())
         } else {
-            Self { kind: Kind::Other(Some(sqlstate)), message: error.to_string() }
+            Self::other(Some(sqlstate), error.to_string())
         }
     }
 
@@ -110,7 +124,7 @@ impl Fault {
         matches!(self.kind, Kind::CommitUnknown)
     }
 
-    /// Whether no connection could be had.
+    /// Whether the database could not be reached, or was silent, with nothing committed.
     pub fn is_unavailable(&self) -> bool {
         matches!(self.kind, Kind::Unavailable { .. })
     }
@@ -158,6 +172,11 @@ impl Fault {
             Kind::Sql(error) => Some(error.sqlstate),
             Kind::CommitUnknown | Kind::Limit(_) | Kind::Deadline | Kind::Vault => None,
         }
+    }
+
+    /// Under which code `tenet explain` tells the operator what to do.
+    pub fn code(&self) -> Option<Code> {
+        self.code
     }
 
     /// Whose fault it is.

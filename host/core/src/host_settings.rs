@@ -12,12 +12,17 @@ use crate::Keep;
 #[serde(default, deny_unknown_fields)]
 pub struct HostSettings {
     /// The most connections to the database that one sandbox has, and so the most requests
-    /// that it decides at the same moment: 1 to 64.
+    /// that it decides at the same moment: 1 to 64. Others wait for their turn.
     ///
     /// Times the function's concurrency it has to stay below the cluster's limit, which is
     /// 10,000 unless raised
     /// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html>).
     pub connections: u32,
+    /// Milliseconds that the host waits for the database's answer to one flight, 100 to 60,000:
+    /// a connection, a rule's statement or batch, COMMIT. What takes longer is silence. The
+    /// connection is closed, the endpoint's breaker counts a failure, and the request is tried
+    /// again while it has time, at the peer's endpoint where there is one.
+    pub statement_ms: u64,
     /// Whether events leave after the answer has, where the platform allows it.
     pub publish_after_answer: bool,
     /// Milliseconds that publishing a request's events may take, 1 to 60,000. What the bus
@@ -72,6 +77,7 @@ impl Default for HostSettings {
     fn default() -> Self {
         Self {
             connections: 8,
+            statement_ms: 5000,
             publish_after_answer: true,
             publish_ms: 2000,
             margin_ms: 300,
@@ -97,6 +103,7 @@ impl HostSettings {
     pub fn check(&self) -> Result<(), ImpossibleSetting> {
         for (name, value, least, most) in [
             ("connections", u64::from(self.connections), 1, 64),
+            ("statement_ms", self.statement_ms, 100, 60_000),
             ("publish_ms", self.publish_ms, 1, 60_000),
             ("margin_ms", self.margin_ms, 1, 60_000),
             ("relay_grace_s", self.relay_grace_s, 1, 86_400),
@@ -122,6 +129,11 @@ impl HostSettings {
             return Err(ImpossibleSetting { name: "metrics", text });
         }
         Ok(())
+    }
+
+    /// The longest wait for one answer of the database, as a duration.
+    pub fn statement_timeout(&self) -> Duration {
+        Duration::from_millis(self.statement_ms)
     }
 
     /// What publishing may take, as a duration.

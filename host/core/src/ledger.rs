@@ -72,6 +72,9 @@ pub struct Claim {
     pub region: String,
     /// When the attempt has to be over.
     pub deadline: Instant,
+    /// Whether the database is reached by another endpoint first, where it has one, because the
+    /// last attempt got no answer by the usual one.
+    pub elsewhere: bool,
     /// Counts round trips: waits for the database with nothing of ours in flight. It
     /// outlives the attempt, however that ends.
     pub round_trips: Arc<AtomicU32>,

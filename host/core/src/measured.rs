@@ -7,4 +7,6 @@ pub struct Measured {
     pub dimensions: &'static [&'static [&'static str]],
     /// The members that are metrics, and CloudWatch's name of their unit.
     pub metrics: &'static [(&'static str, &'static str)],
+    /// The one of the metrics that a line lacks where it is not known.
+    pub optional: Option<&'static str>,
 }

@@ -28,6 +28,8 @@ pub struct Receipt {
     /// What the rules of the last attempt computed, where the engine is metered: about one an
     /// instruction.
     pub fuel: Option<u64>,
+    /// Waiting for its turn before anything was tried.
+    pub queued: Duration,
     /// Waiting for the database, over all attempts.
     pub database: Duration,
     /// The part of [`database`](Self::database) in which verdicts were stored and committed.
@@ -52,6 +54,7 @@ impl Receipt {
             ("bytes_read", self.bytes_read),
             ("rows_written", self.rows_affected),
             ("events", self.events),
+            ("queued_us", micros(self.queued)),
             ("database_us", micros(self.database)),
             ("commit_us", micros(self.commit)),
             ("computing_us", micros(self.computing)),

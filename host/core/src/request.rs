@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use crate::{IdempotencyKey, Timestamp, Trace};
+use crate::{IdempotencyKey, SourceKey, Timestamp, Trace};
 
 /// What a caller asked for, after whatever shape it came in has been read.
 #[derive(Clone, Debug)]
@@ -9,9 +9,8 @@ pub struct Request {
     pub operation: String,
     /// The idempotency key, where the caller brought one.
     pub key: Option<IdempotencyKey>,
-    /// A key to use if neither the caller nor the payload brings one: the id that the
-    /// source of the request gives to all its deliveries of it.
-    pub source_key: Option<IdempotencyKey>,
+    /// A key to use if neither the caller nor the payload brings one.
+    pub source_key: Option<SourceKey>,
     /// JSON text, never parsed by the host beyond what a digest needs.
     pub payload: String,
     /// Who asks, as an authoriser vouches for it. Keys belong to their callers:

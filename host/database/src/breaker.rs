@@ -1,4 +1,6 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tenet_core::Moment;
 
 /// Failures in a row after which nothing is tried for a while. One that is not followed by
 /// another is a connection that had died of age, and two are a thaw.
@@ -23,15 +25,42 @@ pub(crate) struct Breaker {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Closed { failures: u32 },
-    Open { until: Instant, pause: Duration },
-    HalfOpen { pause: Duration },
+    Closed {
+        failures: u32,
+    },
+    /// Since then, for so long; the last says how long the pause was before chance cut it.
+    Open {
+        since: Moment,
+        rest: Duration,
+        pause: Duration,
+    },
+    HalfOpen {
+        pause: Duration,
+    },
 }
 
 /// A try that was allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pass {
     generation: u64,
+    is_probe: bool,
+}
+
+/// Whether the endpoint may be tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    Allowed(Pass),
+    /// Not before its pause is over.
+    Open,
+    /// Another try finds out just now.
+    Probed,
+}
+
+impl Pass {
+    /// Whether it finds out for all.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.is_probe
+    }
 }
 
 /// A change of state, by the name of the new one.
@@ -60,14 +89,15 @@ impl Default for Breaker {
 
 impl Breaker {
     /// Whether the endpoint may be tried now. While it is half-open one try may, and no more.
-    pub(crate) fn admit(&mut self, now: Instant) -> (Option<Pass>, Option<Change>) {
+    pub(crate) fn admit(&mut self, now: Moment) -> (Admission, Option<Change>) {
         match self.state {
-            State::Closed { .. } => (Some(self.pass()), None),
-            State::Open { until, pause } if now >= until => {
+            State::Closed { .. } => (Admission::Allowed(self.pass(false)), None),
+            State::Open { since, rest, pause } if now.since(&since) >= rest => {
                 self.turn(State::HalfOpen { pause });
-                (Some(self.pass()), Some(Change::Probes))
+                (Admission::Allowed(self.pass(true)), Some(Change::Probes))
             }
-            State::Open { .. } | State::HalfOpen { .. } => (None, None),
+            State::Open { .. } => (Admission::Open, None),
+            State::HalfOpen { .. } => (Admission::Probed, None),
         }
     }
 
@@ -90,7 +120,7 @@ impl Breaker {
     }
 
     /// It could not be reached, or was lost, or was silent. `chance` is from 0 to 1.
-    pub(crate) fn failed(&mut self, pass: Pass, now: Instant, chance: f64) -> Option<Change> {
+    pub(crate) fn failed(&mut self, pass: Pass, now: Moment, chance: f64) -> Option<Change> {
         if pass.generation != self.generation {
             return None;
         }
@@ -103,25 +133,25 @@ impl Breaker {
             State::HalfOpen { pause } => LAST_PAUSE.min(pause * 2),
             State::Open { .. } => return None,
         };
-        let until = now + pause.mul_f64(1.0 - chance.clamp(0.0, 1.0) / 4.0);
-        self.turn(State::Open { until, pause });
+        let rest = pause.mul_f64(1.0 - chance.clamp(0.0, 1.0) / 4.0);
+        self.turn(State::Open { since: now, rest, pause });
         Some(Change::Opened)
     }
 
     /// Nobody can say how the try went: it was given up. One that was to find out leaves that
     /// to the next.
-    pub(crate) fn gave_up(&mut self, pass: Pass, now: Instant) -> Option<Change> {
+    pub(crate) fn gave_up(&mut self, pass: Pass, now: Moment) -> Option<Change> {
         match self.state {
             State::HalfOpen { pause } if pass.generation == self.generation => {
-                self.turn(State::Open { until: now, pause });
+                self.turn(State::Open { since: now, rest: Duration::ZERO, pause });
                 Some(Change::Opened)
             }
             _ => None,
         }
     }
 
-    fn pass(&self) -> Pass {
-        Pass { generation: self.generation }
+    fn pass(&self, is_probe: bool) -> Pass {
+        Pass { generation: self.generation, is_probe }
     }
 
     fn turn(&mut self, state: State) {
@@ -137,67 +167,85 @@ mod tests {
     use super::*;
 
     /// Opens a breaker at this moment.
-    fn opened(now: Instant) -> Breaker {
+    fn opened(now: Moment) -> Breaker {
         let mut breaker = Breaker::default();
         for _ in 0..FAILURES {
-            let pass = breaker.admit(now).0.unwrap();
+            let pass = allowed(&mut breaker, now);
             breaker.failed(pass, now, 0.0);
         }
         breaker
     }
 
+    fn allowed(breaker: &mut Breaker, now: Moment) -> Pass {
+        match breaker.admit(now).0 {
+            Admission::Allowed(pass) => pass,
+            refused => panic!("{refused:?}"),
+        }
+    }
+
     #[test]
     fn failures_in_a_row_open_it_and_a_success_between_them_does_not_let_them() {
-        let now = Instant::now();
+        let now = Moment::now();
         let mut breaker = Breaker::default();
         for round in 0..10 * FAILURES {
-            let pass = breaker.admit(now).0.unwrap();
+            let pass = allowed(&mut breaker, now);
             let change = if round % FAILURES == 0 { breaker.succeeded(pass) } else { breaker.failed(pass, now, 0.0) };
             assert_eq!(change, None);
         }
-        assert_eq!(opened(now).admit(now), (None, None));
+        assert_eq!(opened(now).admit(now), (Admission::Open, None));
     }
 
     #[test]
     fn one_finds_out_for_all_and_the_pause_doubles_as_long_as_it_is_in_vain() {
-        let mut now = Instant::now();
+        let mut now = Moment::now();
         let mut breaker = opened(now);
         for pause in [1, 2, 4, 8, 16, 30, 30] {
             let pause = Duration::from_secs(pause);
-            assert_eq!(breaker.admit(now + pause - Duration::from_millis(1)), (None, None));
+            assert_eq!(breaker.admit(now + (pause - Duration::from_millis(1))), (Admission::Open, None));
             now += pause;
             let (probe, change) = breaker.admit(now);
-            assert_eq!((change, breaker.admit(now)), (Some(Change::Probes), (None, None)));
-            assert_eq!(breaker.failed(probe.unwrap(), now, 0.0), Some(Change::Opened));
+            let Admission::Allowed(probe) = probe else { panic!("{probe:?}") };
+            assert!(probe.is_probe());
+            assert_eq!((change, breaker.admit(now)), (Some(Change::Probes), (Admission::Probed, None)));
+            assert_eq!(breaker.failed(probe, now, 0.0), Some(Change::Opened));
         }
         now += LAST_PAUSE;
-        let probe = breaker.admit(now).0.unwrap();
+        let probe = allowed(&mut breaker, now);
         assert_eq!(breaker.succeeded(probe), Some(Change::Closed));
-        assert!(breaker.admit(now).0.is_some());
+        assert!(!allowed(&mut breaker, now).is_probe());
     }
 
     #[test]
     fn a_probe_that_is_given_up_leaves_it_to_the_next() {
-        let now = Instant::now() + FIRST_PAUSE;
-        let mut breaker = opened(now - FIRST_PAUSE);
-        let probe = breaker.admit(now).0.unwrap();
+        let start = Moment::now();
+        let mut breaker = opened(start);
+        let now = start + FIRST_PAUSE;
+        let probe = allowed(&mut breaker, now);
         breaker.gave_up(probe, now);
         assert_eq!(breaker.admit(now).1, Some(Change::Probes));
     }
 
     #[test]
     fn how_a_try_went_that_was_allowed_before_a_change_says_nothing_after_it() {
-        let now = Instant::now();
+        let now = Moment::now();
         let mut breaker = Breaker::default();
-        let old = breaker.admit(now).0.unwrap();
+        let old = allowed(&mut breaker, now);
         for _ in 0..FAILURES {
-            let pass = breaker.admit(now).0.unwrap();
+            let pass = allowed(&mut breaker, now);
             breaker.failed(pass, now, 0.0);
         }
-        let probe = breaker.admit(now + FIRST_PAUSE).0.unwrap();
+        let probe = allowed(&mut breaker, now + FIRST_PAUSE);
         assert_eq!(breaker.succeeded(old), None);
         assert_eq!(breaker.failed(old, now, 0.0), None);
         assert_eq!(breaker.succeeded(probe), Some(Change::Closed));
+    }
+
+    #[test]
+    fn a_frozen_sandbox_does_not_prolong_a_pause() {
+        let (monotonic, wall) = (std::time::Instant::now(), std::time::SystemTime::now());
+        let mut breaker = opened(Moment::of(monotonic, wall));
+        assert_eq!(breaker.admit(Moment::of(monotonic, wall)).0, Admission::Open);
+        assert_eq!(breaker.admit(Moment::of(monotonic, wall + FIRST_PAUSE)).1, Some(Change::Probes));
     }
 
     proptest! {
@@ -205,7 +253,7 @@ mod tests {
         /// than the last pause, and open only after failures.
         #[test]
         fn any_course_of_events_keeps_to_its_rules(events in prop::collection::vec((0..5_u8, 0..40_000_u64, 0.0..1.0), 1..400)) {
-            let mut now = Instant::now();
+            let mut now = Moment::now();
             let mut breaker = Breaker::default();
             let mut passes: Vec<Pass> = Vec::new();
             let mut probe: Option<Pass> = None;
@@ -214,7 +262,11 @@ mod tests {
                 match event {
                     0 => now += Duration::from_millis(millis),
                     1 => {
-                        let (pass, change) = breaker.admit(now);
+                        let (admission, change) = breaker.admit(now);
+                        let pass = match admission {
+                            Admission::Allowed(pass) => Some(pass),
+                            Admission::Open | Admission::Probed => None,
+                        };
                         if change == Some(Change::Probes) {
                             prop_assert!(probe.is_none());
                             probe = pass;
@@ -246,13 +298,13 @@ mod tests {
                         }
                     }
                 }
-                if let State::Open { until, pause } = breaker.state {
-                    prop_assert!(until <= now + LAST_PAUSE && (FIRST_PAUSE..=LAST_PAUSE).contains(&pause));
+                if let State::Open { rest, pause, .. } = breaker.state {
+                    prop_assert!(rest <= pause && (FIRST_PAUSE..=LAST_PAUSE).contains(&pause));
                 }
             }
             // Time alone never leaves it shut for good.
             if probe.is_none() {
-                prop_assert!(breaker.admit(now + LAST_PAUSE).0.is_some());
+                prop_assert!(matches!(breaker.admit(now + LAST_PAUSE).0, Admission::Allowed(_)));
             }
         }
     }

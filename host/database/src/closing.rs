@@ -1,7 +1,4 @@
-use std::time::Instant;
-
 use tenet_core::{Claim, Digest, Fault, IdempotencyKey, Mutant, StagedEvent, StoredAnswer};
-use tokio::time::timeout_at;
 use tokio_postgres::Error;
 
 use crate::columns::Tally;
@@ -10,6 +7,7 @@ use crate::failure::{self, Failure, Trouble};
 use crate::flight::{Launch, Message, launch};
 use crate::query::Query;
 use crate::transaction::{ROLLBACK, begin};
+use crate::wait::{Patience, Silence};
 use crate::{keys, outbox};
 
 /// The last flight of a transaction: everything that makes its answer stand, COMMIT
@@ -48,11 +46,13 @@ pub(crate) enum Closed {
     NotCommitted(Fault, bool),
     /// Nobody can say.
     Unknown(Fault),
+    /// Nobody can say yet: COMMIT was not answered in time.
+    Silent(Silence),
 }
 
 impl Closing<'_> {
     /// Sends the flight and sorts what comes back.
-    pub(crate) async fn fly(self, connection: &Connection) -> Closed {
+    pub(crate) async fn fly(self, connection: &Connection, patience: Patience) -> Closed {
         let Self { claim, key, digest, from, accepted, answer, events } = self;
         let answer = StoredAnswer { accepted, body: answer, digest, now: claim.now };
         let prepared = outbox::store(events).and_then(|events| {
@@ -63,7 +63,7 @@ impl Closing<'_> {
             Ok(prepared) => prepared,
             Err(fault) => return Closed::NotCommitted(fault, false),
         };
-        if Instant::now() >= claim.deadline {
+        if patience.is_over() {
             return Closed::NotCommitted(Fault::deadline("the time ran out before COMMIT"), false);
         }
 
@@ -78,9 +78,9 @@ impl Closing<'_> {
         };
         launch(flight.messages(), &claim.round_trips).await;
         // COMMIT is handed over: from here on silence proves nothing.
-        match timeout_at(claim.deadline.into(), flight.land()).await {
+        match patience.wait(flight.land()).await {
             Ok(closed) => closed,
-            Err(_) => Closed::Unknown(Fault::unknown_commit("the time ran out before COMMIT was answered")),
+            Err(silence) => Closed::Silent(silence),
         }
     }
 }

@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use tenet_core::Moment;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::timeout;
@@ -10,7 +11,6 @@ use tokio_postgres::{Client, Config, Error, Socket, Statement};
 use tracing::debug;
 
 use crate::failure;
-use crate::moment::Moment;
 use crate::parameter::Encoded;
 
 /// How many texts' result columns a connection remembers before it starts over.
@@ -22,6 +22,7 @@ pub(crate) struct Connection {
     pub(crate) client: Client,
     // After the client: a description dropped while that is there sends a message.
     described: Mutex<HashMap<Text, Statement>>,
+    /// When it began to be opened: the server counts from a moment after that.
     opened: Moment,
     /// How long it is used.
     used_for: Duration,
@@ -43,6 +44,7 @@ impl Connection {
         T: MakeTlsConnect<Socket>,
         T::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let opened = Moment::now();
         let (client, driver) = config.connect(tls).await?;
         let ended = tokio::spawn(async move {
             match driver.await {
@@ -51,8 +53,7 @@ impl Connection {
             }
         });
         let running = Running(Some(ended.abort_handle()));
-        let (described, opened) = (Mutex::default(), Moment::now());
-        Ok(Self { client, described, opened, used_for: Duration::MAX, ended, running })
+        Ok(Self { client, described: Mutex::default(), opened, used_for: Duration::MAX, ended, running })
     }
 
     /// The same, to be used for so long.

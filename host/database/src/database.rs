@@ -1,12 +1,11 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tenet_core::{
     Attempt, BoxFuture, CallerId, Claim, EventId, Fault, IdempotencyKey, Keep, Ledger, Outcome, Place, SqlState,
     StagedEvent, Timestamp,
 };
-use tokio::time::timeout_at;
 
 use crate::ages::Ages;
 use crate::columns::Tally;
@@ -22,6 +21,7 @@ use crate::query::Query;
 use crate::route::Route;
 use crate::side::Side;
 use crate::transaction::Transaction;
+use crate::wait::{Patience, STATEMENT_TIMEOUT};
 
 /// Events forgotten or parked in one flight.
 const EVENTS_A_FLIGHT: usize = 100;
@@ -31,6 +31,7 @@ const EVENTS_A_FLIGHT: usize = 100;
 /// It is used inside a tokio runtime and keeps its connections for as long as it lives.
 pub struct Database {
     route: Arc<Route>,
+    statement_timeout: Duration,
 }
 
 impl Database {
@@ -42,8 +43,8 @@ impl Database {
 
     /// The same with other ages of its connections, which only tests have a use for.
     pub fn with_ages(endpoint: Endpoint, max_connections: u32, ages: Ages) -> Self {
-        let home = Side::new(Pool::new(endpoint, Permits::new(max_connections), ages));
-        Self { route: Arc::new(Route::new(home, None, None)) }
+        let home = Side::new(Pool::new(endpoint, ages));
+        Self::over(Route::new(home, None, Permits::new(max_connections), None))
     }
 
     /// A ledger that goes to the endpoint of the peer region while `home` is out of reach. No
@@ -52,9 +53,23 @@ impl Database {
     /// Neither is used before the database behind it has shown that it is the one that is
     /// meant: the one with this `identity`, or where it is not said the one that home leads to.
     pub fn with_peer(home: Endpoint, peer: Endpoint, identity: Option<[u8; 16]>, max_connections: u32) -> Self {
-        let permits = Permits::new(max_connections);
-        let side = |endpoint| Side::new(Pool::new(endpoint, permits.clone(), Ages::default()));
-        Self { route: Arc::new(Route::new(side(home), Some(side(peer)), identity)) }
+        let side = |endpoint| Side::new(Pool::new(endpoint, Ages::default()));
+        Self::over(Route::new(side(home), Some(side(peer)), Permits::new(max_connections), identity))
+    }
+
+    fn over(route: Route) -> Self {
+        Self { route: Arc::new(route), statement_timeout: STATEMENT_TIMEOUT }
+    }
+
+    /// The same with another longest wait for one answer of the database, which is 5 seconds where
+    /// nothing is said. DSQL has no `statement_timeout` of its own.
+    #[must_use]
+    pub fn with_statement_timeout(self, statement_timeout: Duration) -> Self {
+        Self { statement_timeout, ..self }
+    }
+
+    fn patience(&self, deadline: Instant) -> Patience {
+        Patience { statement_timeout: self.statement_timeout, deadline }
     }
 
     /// Opens a connection unless one is there, so that the first request need not wait
@@ -62,7 +77,7 @@ impl Database {
     /// one that may be gone the next time ([`Fault::is_unavailable`], [`Fault::is_deadline`],
     /// [`Fault::is_conflict`]), or a database that is not the one that is meant.
     pub async fn warm(&self, deadline: Instant) -> Result<(), Fault> {
-        self.route.warm(deadline).await
+        self.route.warm(self.patience(deadline)).await
     }
 
     /// Waits for what is under way, begins nothing any more, and tells the server that
@@ -114,7 +129,8 @@ impl Database {
 
     /// Runs statements in one flight, each a transaction of its own.
     async fn each(&self, statements: Vec<Encoded>, deadline: Instant) -> Result<Vec<Result<Outcome, Trouble>>, Fault> {
-        let lease = self.route.check_out(deadline).await?;
+        let patience = self.patience(deadline);
+        let lease = self.route.check_out(patience, false).await?;
         let flight = async {
             let mut queries: Vec<_> =
                 statements.into_iter().map(|statement| Query::plain(lease.connection(), statement)).collect();
@@ -126,9 +142,12 @@ impl Database {
             }
             outcomes
         };
-        let Ok(outcomes) = timeout_at(deadline.into(), flight).await else {
-            lease.timed_out();
-            return Err(failure::late());
+        let outcomes = match patience.wait(flight).await {
+            Ok(outcomes) => outcomes,
+            Err(silence) => {
+                lease.silent(silence);
+                return Err(silence.fault());
+            }
         };
         let broken = |outcome: &Result<_, Trouble>| matches!(outcome, Err(Trouble::Driver(error)) if error.as_db_error().is_none());
         if outcomes.iter().any(broken) {
@@ -142,7 +161,7 @@ impl Database {
 
 impl Ledger for Database {
     fn open(&self, claim: Claim) -> Box<dyn Attempt> {
-        Box::new(Transaction::new(Arc::clone(&self.route), claim))
+        Box::new(Transaction::new(Arc::clone(&self.route), self.statement_timeout, claim))
     }
 
     fn ready(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Fault>> {

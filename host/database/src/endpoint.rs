@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
-use tenet_core::{Fault, SqlState};
+use tenet_core::{Code, Fault, SqlState};
 use tokio::time::timeout_at;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Config, NoTls};
@@ -36,6 +36,9 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(15);
 /// The codes of a server that takes no more connections just now: too many are open, or
 /// were opened in this second.
 const THROTTLED: [&str; 2] = ["53300", "53400"];
+
+/// The class of codes of a server that does not let the role in.
+const AUTHORIZATION: &str = "28";
 
 /// The longest pause after the first connection that was not taken; it doubles with each up
 /// to the last.
@@ -125,11 +128,17 @@ impl Endpoint {
             };
             let text = refusal.to_string();
             debug!(endpoint = %self, error = text, "not connected");
-            let pause = longest.mul_f64(fastrand::f64());
             let text = format!("no connection to the database could be had: {text}");
-            let Some(sqlstate) = refusal.throttles() else { return Err(Fault::unavailable(text)) };
+            let Some(sqlstate) = refusal.sqlstate() else { return Err(Fault::unavailable(text)) };
+            if sqlstate.class() == AUTHORIZATION {
+                return Err(Fault::refused(sqlstate, text).with_code(Code::DatabaseRole));
+            }
+            let pause = longest.mul_f64(fastrand::f64());
+            if !THROTTLED.contains(&sqlstate.as_str()) {
+                return Err(Fault::unavailable(text));
+            }
             if Instant::now() + pause >= deadline {
-                return Err(Fault::throttled(sqlstate, text));
+                return Err(Fault::refused(sqlstate, text));
             }
             tokio::time::sleep(pause).await;
             longest = LAST_PAUSE.min(longest * 2);
@@ -153,11 +162,11 @@ pub(crate) fn patient(config: &mut Config) {
 }
 
 impl Refusal {
-    /// The code of a server that takes no more connections just now.
-    fn throttles(&self) -> Option<SqlState> {
+    /// The code that the server gave.
+    fn sqlstate(&self) -> Option<SqlState> {
         match self {
             Self::NoToken(_) => None,
-            Self::Driver(error) => failure::code(error).filter(|code| THROTTLED.contains(code)).and_then(SqlState::new),
+            Self::Driver(error) => failure::code(error).and_then(SqlState::new),
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::error::Error as _;
 use std::io;
 
-use tenet_core::{Fault, LimitExceeded, SqlError, SqlState};
+use tenet_core::{Code, Fault, LimitExceeded, SqlError, SqlState};
 use tokio_postgres::Error;
 use tokio_postgres::error::{DbError, ErrorPosition, Severity};
 
@@ -59,6 +59,11 @@ impl Failure {
                 }
             },
         }
+    }
+
+    /// Of a statement of the host's own that was not sent.
+    pub(crate) fn before_sending(fault: Fault) -> Self {
+        Self { fault, left: Left::Open }
     }
 
     /// Of a statement of the host's own, which no rule ever hears of.
@@ -127,10 +132,22 @@ fn host_fault(error: SqlError, doing: &str) -> Fault {
     if sqlstate == SqlState::UNIQUE_VIOLATION {
         return Fault::conflict(Some(sqlstate), format!("{doing}: {}", error.message));
     }
-    if sqlstate.is_for_rules() {
-        return Fault::other(Some(sqlstate), format!("{doing}: {error}"));
+    let other = || Fault::other(Some(sqlstate), format!("{doing}: {error}"));
+    match set_up(sqlstate) {
+        Some(code) => other().with_code(code),
+        None if sqlstate.is_for_rules() => other(),
+        None => Fault::from_sql(error),
     }
-    Fault::from_sql(error)
+}
+
+/// What is missing in the database for the host's own statements, by the SQLSTATE.
+fn set_up(sqlstate: SqlState) -> Option<Code> {
+    match sqlstate.as_str() {
+        "42501" => Some(Code::DatabaseGrant),
+        // No such table, schema or column.
+        "42P01" | "3F000" | "42703" => Some(Code::DatabaseSchema),
+        _ => None,
+    }
 }
 
 fn left_by(db: &DbError) -> Left {

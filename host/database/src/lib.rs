@@ -39,7 +39,6 @@ mod flight;
 mod identity;
 mod index_job;
 mod keys;
-mod moment;
 mod numeric;
 mod outbox;
 mod parameter;
@@ -53,6 +52,7 @@ mod tables;
 mod tls;
 mod token;
 mod transaction;
+mod wait;
 
 pub use administrator::{Administrator, Waiting};
 pub use ages::Ages;

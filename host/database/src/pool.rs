@@ -1,8 +1,9 @@
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use tenet_core::Fault;
+use tenet_core::{Fault, Moment};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
 use tracing::debug;
@@ -10,9 +11,8 @@ use tracing::debug;
 use crate::ages::Ages;
 use crate::connection::Connection;
 use crate::endpoint::Endpoint;
-use crate::failure;
-use crate::moment::Moment;
 use crate::side::Try;
+use crate::wait::{Patience, Silence};
 
 /// The longest wait for a sign of life. A connection whose other end has gone without a
 /// word gives none.
@@ -27,16 +27,18 @@ const MOST_CONNECTIONS: u32 = 10_000;
 pub(crate) struct Pool {
     endpoint: Endpoint,
     ages: Ages,
-    permits: Permits,
     idle: Mutex<Vec<Idle>>,
+    is_closed: AtomicBool,
 }
 
-/// How many connections may be lent at the same moment, over all pools that share this.
-#[derive(Clone)]
+/// How many connections may be lent at the same moment, over the pools of all endpoints.
 pub(crate) struct Permits {
     most: u32,
     semaphore: Arc<Semaphore>,
 }
+
+/// The right to one connection, of whichever endpoint. Its clones are the same right.
+pub(crate) type Permit = Arc<OwnedSemaphorePermit>;
 
 /// A connection lent. Dropped, it closes the connection: only who knows its state may
 /// give it back.
@@ -45,17 +47,19 @@ pub(crate) struct Lease {
     pool: Arc<Pool>,
     attempt: Try,
     // After the connection, so that a new one is opened only when this one is closed.
-    permit: OwnedSemaphorePermit,
+    permit: Permit,
 }
 
 struct Idle {
     connection: Connection,
     since: Moment,
+    /// Whether another connection was silent meanwhile.
+    is_doubted: bool,
 }
 
 impl Pool {
-    pub(crate) fn new(endpoint: Endpoint, permits: Permits, ages: Ages) -> Self {
-        Self { endpoint, ages, permits, idle: Mutex::default() }
+    pub(crate) fn new(endpoint: Endpoint, ages: Ages) -> Self {
+        Self { endpoint, ages, idle: Mutex::default(), is_closed: AtomicBool::new(false) }
     }
 
     /// The endpoint, as a log may name it.
@@ -63,46 +67,62 @@ impl Pool {
         self.endpoint.to_string()
     }
 
-    /// Lends the connection that was used last, or a new one that is there by then. Waits while
-    /// all are lent. How that went is told to the breaker, unless it is about others: a server
-    /// that takes no more connections just now is well.
+    /// Lends the connection that was used last, or a new one. How that went goes to the breaker,
+    /// unless it is about others: a server that takes no more connections just now is well, and so
+    /// is one that refuses the role.
     pub(crate) async fn check_out(
         self: Arc<Self>,
+        permit: Permit,
         mut attempt: Try,
-        by: Instant,
-        deadline: Instant,
+        patience: Patience,
     ) -> Result<Lease, Fault> {
-        let permit = Arc::clone(&self.permits.semaphore).acquire_owned();
-        let permit = timeout_at(by.into(), permit).await.map_err(|_| failure::late())?;
-        let permit = permit.map_err(|_| Fault::unavailable("the database is being shut down"))?;
-        let idle = timeout_at(by.into(), self.take_idle()).await.map_err(|_| failure::late())?;
-        attempt.wait_until(by);
+        let idle = match patience.wait(self.take_idle(attempt.is_probe())).await {
+            Ok(idle) => idle,
+            Err(silence) => return Err(silence.fault()),
+        };
         let connection = match idle {
             Some(connection) => connection,
-            None => match self.endpoint.connect(by).await {
-                Ok(connection) => connection.used_for(self.ages.of_one()),
-                Err(fault) if fault.sqlstate().is_some() => {
-                    attempt.gave_up();
-                    return Err(fault);
-                }
-                Err(fault) => {
-                    attempt.failed();
+            None => match self.open(patience).await {
+                Ok(connection) => connection,
+                Err((fault, is_endpoints)) => {
+                    if is_endpoints {
+                        attempt.failed();
+                    }
                     return Err(fault);
                 }
             },
         };
-        attempt.wait_until(deadline);
+        attempt.answered();
         Ok(Lease { connection, pool: self, attempt, permit })
     }
 
-    async fn take_idle(&self) -> Option<Connection> {
+    /// Opens a connection. An error comes with whether it is the endpoint's fault.
+    async fn open(&self, patience: Patience) -> Result<Connection, (Fault, bool)> {
+        let began = Instant::now();
+        match self.endpoint.connect(patience.until(began)).await {
+            Ok(connection) => Ok(connection.used_for(self.ages.of_one())),
+            Err(fault) if fault.is_deadline() => {
+                let silence = patience.silence_since(began);
+                Err((silence.fault(), silence.is_endpoints()))
+            }
+            Err(fault) => {
+                let is_endpoints = fault.sqlstate().is_none();
+                Err((fault, is_endpoints))
+            }
+        }
+    }
+
+    /// The idle connection that was used last and is still there. One that `has_to_answer`, or that
+    /// was idle for long, is asked for a sign of life.
+    async fn take_idle(&self, has_to_answer: bool) -> Option<Connection> {
         loop {
-            let Idle { connection, since } = self.idle().pop()?;
+            let Idle { connection, since, is_doubted } = self.idle().pop()?;
+            let is_trusted = !has_to_answer && !is_doubted && since.elapsed() <= self.ages.trusted;
             if connection.is_closed() {
                 debug!(reason = "the server closed it while it was idle", "connection dropped");
             } else if connection.is_old() {
                 retire(connection);
-            } else if since.elapsed() <= self.ages.trusted || connection.answers(SIGN_OF_LIFE).await {
+            } else if is_trusted || connection.answers(SIGN_OF_LIFE).await {
                 return Some(connection);
             } else {
                 self.drop_idle("it gave no sign of life");
@@ -117,17 +137,19 @@ impl Pool {
         debug!(reason, idle = idle.len(), "connections dropped");
     }
 
-    /// Waits for the connections lent, lends none any more, and says goodbye on all.
+    /// Keeps no connection any more, and says goodbye on those that are idle.
     pub(crate) async fn close(&self, deadline: Instant) {
-        // Who waits for a connection already is in front of this.
-        let all_back = timeout_at(deadline.into(), self.permits.semaphore.acquire_many(self.permits.most)).await;
-        self.permits.semaphore.close();
-        drop(all_back);
+        self.is_closed.store(true, Ordering::Release);
         let idle = std::mem::take(&mut *self.idle());
         let goodbyes = idle.into_iter().map(|idle| idle.connection.say_goodbye());
         if timeout_at(deadline.into(), join_all(goodbyes)).await.is_err() {
             debug!("the time ran out before every connection was closed");
         }
+    }
+
+    /// Has the idle connections asked for a sign of life before they are used.
+    fn doubt_idle(&self) {
+        self.idle().iter_mut().for_each(|idle| idle.is_doubted = true);
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
@@ -141,6 +163,25 @@ impl Permits {
         let most = most.clamp(1, MOST_CONNECTIONS);
         Self { most, semaphore: Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(1))) }
     }
+
+    /// Waits, in the order of asking, while all are lent. That they are says nothing of the
+    /// endpoints.
+    pub(crate) async fn acquire(&self, deadline: Instant) -> Result<Permit, Fault> {
+        let permit = Arc::clone(&self.semaphore).acquire_owned();
+        match timeout_at(deadline.into(), permit).await {
+            Ok(Ok(permit)) => Ok(Arc::new(permit)),
+            Ok(Err(_)) => Err(Fault::unavailable("the connections to the database are being closed")),
+            Err(_) => Err(Fault::deadline("the time ran out while all connections were in use")),
+        }
+    }
+
+    /// Waits for the connections lent, and lends none any more.
+    pub(crate) async fn close(&self, deadline: Instant) {
+        // Requests that wait for a connection already are in front of this.
+        let all_back = timeout_at(deadline.into(), self.semaphore.acquire_many(self.most)).await;
+        self.semaphore.close();
+        drop(all_back);
+    }
 }
 
 impl Lease {
@@ -153,10 +194,10 @@ impl Lease {
         let Self { connection, pool, attempt, permit } = self;
         attempt.succeeded();
         let mut idle = pool.idle();
-        if connection.is_old() || pool.permits.semaphore.is_closed() {
+        if connection.is_old() || pool.is_closed.load(Ordering::Acquire) {
             retire(connection);
         } else {
-            idle.push(Idle { connection, since: Moment::now() });
+            idle.push(Idle { connection, since: Moment::now(), is_doubted: false });
         }
         // A permit free before its connection is idle would open one connection too many.
         drop(permit);
@@ -165,15 +206,17 @@ impl Lease {
     /// Closes a connection whose state is not known.
     pub(crate) fn discard(self, reason: &'static str) {
         debug!(reason, "connection dropped");
-        self.attempt.gave_up();
     }
 
-    /// Closes a connection on which nothing came in time.
-    pub(crate) fn timed_out(self) {
-        let Self { connection, attempt, .. } = self;
-        debug!(reason = "the time ran out", "connection dropped");
+    /// Closes a connection on which no answer came in time.
+    pub(crate) fn silent(self, silence: Silence) {
+        let Self { connection, pool, attempt, .. } = self;
+        debug!(reason = "it was silent", "connection dropped");
         drop(connection);
-        attempt.failed();
+        if silence.is_endpoints() {
+            pool.doubt_idle();
+            attempt.failed();
+        }
     }
 
     /// Closes a connection that broke, and the idle ones.

@@ -1,17 +1,17 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use tenet_core::{ColumnValues, Fault};
-use tokio::time::timeout_at;
+use tenet_core::{Code, ColumnValues, Fault};
 use tracing::warn;
 
 use crate::columns::Tally;
-use crate::failure::{self, Failure};
+use crate::failure::{Failure, Left};
 use crate::flight::launch;
 use crate::identity;
-use crate::pool::Lease;
+use crate::pool::{Lease, Permit, Permits};
 use crate::query::Query;
-use crate::side::Side;
+use crate::side::{Side, WhileProbed};
+use crate::wait::Patience;
 
 /// The ways to one database: its endpoint in the host's own region and, where there is one,
 /// the peer's.
@@ -23,49 +23,52 @@ use crate::side::Side;
 pub(crate) struct Route {
     home: Arc<Side>,
     peer: Option<Arc<Side>>,
+    permits: Permits,
     /// Who the database is.
     identity: OnceLock<[u8; 16]>,
 }
 
 impl Route {
-    pub(crate) fn new(home: Arc<Side>, peer: Option<Arc<Side>>, identity: Option<[u8; 16]>) -> Self {
+    pub(crate) fn new(home: Arc<Side>, peer: Option<Arc<Side>>, permits: Permits, identity: Option<[u8; 16]>) -> Self {
         let known = OnceLock::new();
         if let Some(identity) = identity {
             // It is empty.
             let _ = known.set(identity);
         }
-        Self { home, peer, identity: known }
+        Self { home, peer, permits, identity: known }
     }
 
     /// Lends a connection of the first endpoint that gives one. Home comes first as soon as it
-    /// may be tried.
-    pub(crate) async fn check_out(&self, deadline: Instant) -> Result<Lease, Fault> {
-        let Some(peer) = &self.peer else { return self.home.check_out(deadline, deadline).await };
+    /// may be tried, but for an attempt that is to go `elsewhere`.
+    ///
+    /// The right to a connection is waited for before either endpoint is tried: that all
+    /// connections are in use is no reason to leave a region.
+    pub(crate) async fn check_out(&self, patience: Patience, elsewhere: bool) -> Result<Lease, Fault> {
+        let permit = self.permits.acquire(patience.deadline).await?;
+        let Some(peer) = &self.peer else { return self.home.check_out(permit, patience, WhileProbed::Wait).await };
+        let (first, second) = if elsewhere { (peer, &self.home) } else { (&self.home, peer) };
         let now = Instant::now();
-        // What is left when home has taken its time has to be enough for the peer.
-        let half = now + deadline.saturating_duration_since(now) / 2;
-        let at_home = match self.home.check_out(half, deadline).await {
-            Ok(lease) => self.verified(&self.home, lease, deadline).await,
-            Err(fault) => Err(fault),
+        // What is left when the first has taken its time has to be enough for the second.
+        let half = Patience { deadline: now + patience.deadline.saturating_duration_since(now) / 2, ..patience };
+        let fault = match self.lend(first, Permit::clone(&permit), half).await {
+            Err(fault) if fault.is_unavailable() || fault.is_deadline() => fault,
+            lent => return lent,
         };
-        match at_home {
-            Err(fault) if fault.is_unavailable() || fault.is_deadline() => {
-                let lease = match peer.check_out(deadline, deadline).await {
-                    Err(also) if also.is_shut() => return Err(fault),
-                    lease => lease?,
-                };
-                self.verified(peer, lease, deadline).await
-            }
-            at_home => at_home,
+        match self.lend(second, permit, patience).await {
+            Err(also) if also.is_shut() => Err(fault),
+            lent => lent,
         }
     }
 
     /// Opens a connection to each endpoint and compares who they are. Of what is out of reach
     /// the first fault is given, after the others have been tried.
-    pub(crate) async fn warm(&self, deadline: Instant) -> Result<(), Fault> {
+    pub(crate) async fn warm(&self, patience: Patience) -> Result<(), Fault> {
         let warm = async |side: &Arc<Side>| {
-            let lease = side.check_out(deadline, deadline).await?;
-            let lease = if self.peer.is_some() { self.verified(side, lease, deadline).await? } else { lease };
+            let permit = self.permits.acquire(patience.deadline).await?;
+            let lease = match &self.peer {
+                Some(_) => self.lend(side, permit, patience).await?,
+                None => side.check_out(permit, patience, WhileProbed::Wait).await?,
+            };
             lease.give_back();
             Ok::<_, Fault>(())
         };
@@ -82,32 +85,44 @@ impl Route {
     }
 
     pub(crate) async fn close(&self, deadline: Instant) {
+        self.permits.close(deadline).await;
         self.home.pool.close(deadline).await;
         if let Some(peer) = &self.peer {
             peer.pool.close(deadline).await;
         }
     }
 
+    /// Lends a connection of one of two endpoints.
+    async fn lend(&self, side: &Arc<Side>, permit: Permit, patience: Patience) -> Result<Lease, Fault> {
+        let lease = side.check_out(permit, patience, WhileProbed::Leave).await?;
+        self.verified(side, lease, patience).await
+    }
+
     /// The same connection, once the database behind it is known to be the one that is meant.
-    async fn verified(&self, side: &Side, lease: Lease, deadline: Instant) -> Result<Lease, Fault> {
+    async fn verified(&self, side: &Side, lease: Lease, patience: Patience) -> Result<Lease, Fault> {
         if side.is_verified() {
             return Ok(lease);
         }
         let shown = async {
-            let mut query = Query::plain(lease.connection(), identity::read()?);
+            let mut query = Query::plain(lease.connection(), identity::read().map_err(Failure::before_sending)?);
             launch(query.messages(), &std::sync::atomic::AtomicU32::new(0)).await;
             let outcome = query.outcome(&mut Tally::unlimited()).await;
-            outcome.map_err(|trouble| Failure::of_host(trouble, "the database's identity could not be read").fault)
+            outcome.map_err(|trouble| Failure::of_host(trouble, "the database's identity could not be read"))
         };
-        let shown = match timeout_at(deadline.into(), shown).await {
+        let shown = match patience.wait(shown).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(fault)) => {
-                lease.lost();
+            Ok(Err(Failure { fault, left })) => {
+                match left {
+                    Left::Lost => lease.lost(),
+                    Left::Stuck => lease.discard("what it still has to say is not wanted"),
+                    // The server has answered, and there was no transaction.
+                    Left::Aborted | Left::Open => lease.give_back(),
+                }
                 return Err(fault);
             }
-            Err(_) => {
-                lease.timed_out();
-                return Err(failure::late());
+            Err(silence) => {
+                lease.silent(silence);
+                return Err(silence.fault());
             }
         };
         let shown = match shown.rows.columns.into_iter().next().map(|column| column.values) {
@@ -116,7 +131,8 @@ impl Route {
         };
         let Some(shown) = shown else {
             lease.give_back();
-            return Err(Fault::other(None, "the database has no identity: its schema is not applied"));
+            let text = "the database has no identity: its schema is not applied";
+            return Err(Fault::other(None, text).with_code(Code::DatabaseSchema));
         };
         // Home shows who is meant, unless that was said.
         let is_home = std::ptr::eq(side, &*self.home);

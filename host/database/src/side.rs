@@ -1,51 +1,79 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
-use tenet_core::{Fault, Measured};
+use tenet_core::{Fault, Measured, Moment};
+use tokio::sync::Notify;
+use tokio::time::timeout_at;
 
-use crate::breaker::{Breaker, Change, Pass};
-use crate::pool::{Lease, Pool};
+use crate::breaker::{Admission, Breaker, Change, Pass};
+use crate::pool::{Lease, Permit, Pool};
+use crate::wait::Patience;
 
 /// All lines of this crate that count something: one for each change of an endpoint's breaker.
 pub const MEASURED: [Measured; 1] = [Measured {
     name: "breaker",
     dimensions: &[&["endpoint"], &[]],
     metrics: &[("BreakerOpened", "Count"), ("BreakerClosed", "Count")],
+    optional: None,
 }];
 
 /// One of the endpoints of a database: the connections to it, and whether it is worth trying.
 pub(crate) struct Side {
     pub(crate) pool: Arc<Pool>,
     breaker: Mutex<Breaker>,
+    /// The breaker has changed its state.
+    turned: Notify,
     /// Whether it is known to lead to the database that is meant.
     verified: AtomicBool,
 }
 
-/// A try at an endpoint. Dropped before it is told how that went, it says nothing, unless its
-/// time was over: whoever waits for an answer until then gives up by dropping it.
+/// What to do while another request finds out whether the endpoint is back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WhileProbed {
+    /// Wait for what it finds.
+    Wait,
+    /// Go where there is another endpoint.
+    Leave,
+}
+
+/// A try at an endpoint. Dropped before it reports how that went, it says nothing.
 pub(crate) struct Try {
     side: Arc<Side>,
     pass: Option<Pass>,
-    /// When whoever waits for the endpoint waits no longer, once somebody does.
-    until: Option<Instant>,
 }
 
 impl Side {
     pub(crate) fn new(pool: Pool) -> Arc<Self> {
-        Arc::new(Self { pool: Arc::new(pool), breaker: Mutex::default(), verified: AtomicBool::new(false) })
+        Arc::new(Self {
+            pool: Arc::new(pool),
+            breaker: Mutex::default(),
+            turned: Notify::new(),
+            verified: AtomicBool::new(false),
+        })
     }
 
-    /// Lends a connection, unless the endpoint is not worth trying or has none by then. It is used
-    /// until the deadline.
-    pub(crate) async fn check_out(self: &Arc<Self>, by: Instant, deadline: Instant) -> Result<Lease, Fault> {
-        let (pass, change) = self.breaker().admit(Instant::now());
-        self.tell(change);
-        let Some(pass) = pass else {
-            return Err(Fault::shut("the database could not be reached a moment ago, and is not tried again yet"));
+    /// Lends a connection, unless the endpoint is not worth trying or has none by then.
+    pub(crate) async fn check_out(
+        self: &Arc<Self>,
+        permit: Permit,
+        patience: Patience,
+        while_probed: WhileProbed,
+    ) -> Result<Lease, Fault> {
+        let shut = || Fault::shut("the database could not be reached a moment ago, and is not tried again yet");
+        let pass = loop {
+            let mut turned = std::pin::pin!(self.turned.notified());
+            // From now on no change is missed.
+            turned.as_mut().enable();
+            match (self.admit(), while_probed) {
+                (Admission::Allowed(pass), _) => break pass,
+                (Admission::Probed, WhileProbed::Wait) => {
+                    timeout_at(patience.deadline.into(), turned).await.map_err(|_| shut())?;
+                }
+                (Admission::Open, _) | (Admission::Probed, WhileProbed::Leave) => return Err(shut()),
+            }
         };
-        let attempt = Try { side: Arc::clone(self), pass: Some(pass), until: None };
-        Arc::clone(&self.pool).check_out(attempt, by, deadline).await
+        let attempt = Try { side: Arc::clone(self), pass: Some(pass) };
+        Arc::clone(&self.pool).check_out(permit, attempt, patience).await
     }
 
     pub(crate) fn is_verified(&self) -> bool {
@@ -56,12 +84,19 @@ impl Side {
         self.verified.store(true, Ordering::Release);
     }
 
+    fn admit(&self) -> Admission {
+        let (admission, change) = self.breaker().admit(Moment::now());
+        self.turn(change);
+        admission
+    }
+
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self, change: Option<Change>) {
+    fn turn(&self, change: Option<Change>) {
         let Some(change) = change else { return };
+        self.turned.notify_waiters();
         let endpoint = self.pool.name();
         let is = |what: Change| u8::from(change == what);
         tracing::warn!(
@@ -76,46 +111,48 @@ impl Side {
 }
 
 impl Try {
-    /// From now on somebody waits for the endpoint, until then.
-    pub(crate) fn wait_until(&mut self, until: Instant) {
-        self.until = Some(until);
+    /// Whether it finds out for all whether the endpoint is back.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.pass.is_some_and(|pass| pass.is_probe())
+    }
+
+    /// The endpoint has given an answer, and more is to come. That is all that a probe is to find
+    /// out: others need not wait for the rest of its transaction.
+    pub(crate) fn answered(&mut self) {
+        if self.is_probe() {
+            self.succeed();
+            if let Admission::Allowed(pass) = self.side.admit() {
+                self.pass = Some(pass);
+            }
+        }
     }
 
     /// The endpoint did what it was asked.
     pub(crate) fn succeeded(mut self) {
-        if let Some(pass) = self.pass.take() {
-            let change = self.side.breaker().succeeded(pass);
-            self.side.tell(change);
-        }
+        self.succeed();
     }
 
     /// It could not be reached, or was lost, or was silent.
     pub(crate) fn failed(mut self) {
-        self.fail();
-    }
-
-    /// How it went cannot be said, and that is not the endpoint's doing.
-    pub(crate) fn gave_up(mut self) {
-        self.give_up();
-    }
-
-    fn fail(&mut self) {
         if let Some(pass) = self.pass.take() {
-            let change = self.side.breaker().failed(pass, Instant::now(), fastrand::f64());
-            self.side.tell(change);
+            let change = self.side.breaker().failed(pass, Moment::now(), fastrand::f64());
+            self.side.turn(change);
         }
     }
 
-    fn give_up(&mut self) {
+    fn succeed(&mut self) {
         if let Some(pass) = self.pass.take() {
-            let change = self.side.breaker().gave_up(pass, Instant::now());
-            self.side.tell(change);
+            let change = self.side.breaker().succeeded(pass);
+            self.side.turn(change);
         }
     }
 }
 
 impl Drop for Try {
     fn drop(&mut self) {
-        if self.until.is_some_and(|until| Instant::now() >= until) { self.fail() } else { self.give_up() }
+        if let Some(pass) = self.pass.take() {
+            let change = self.side.breaker().gave_up(pass, Moment::now());
+            self.side.turn(change);
+        }
     }
 }

@@ -1,11 +1,10 @@
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use tenet_core::{
     Attempt, BoxFuture, Claim, Fault, Mode, Mutant, Outcome, Ran, ReadCap, SqlError, SqlState, StagedEvent, Statement,
     StoredAnswer,
 };
-use tokio::time::timeout_at;
 
 use crate::closing::{Closed, Closing, From, LOOK_UP};
 use crate::columns::Tally;
@@ -17,6 +16,7 @@ use crate::parameter::Encoded;
 use crate::pool::Lease;
 use crate::query::Query;
 use crate::route::Route;
+use crate::wait::{Patience, Silence};
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
 pub(crate) const ROLLBACK: &str = "ROLLBACK";
@@ -25,6 +25,8 @@ const BEGIN_READ_ONLY: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 /// One attempt, on a connection of its own from its first statement to its end.
 pub(crate) struct Transaction {
     route: Arc<Route>,
+    /// The longest wait for one answer.
+    statement_timeout: Duration,
     claim: Claim,
     stage: Stage,
     /// An error was shown to the rule, after which it may only reject.
@@ -52,8 +54,12 @@ enum Stage {
 type Flown<T> = Result<Ran<T>, Failure>;
 
 impl Transaction {
-    pub(crate) fn new(route: Arc<Route>, claim: Claim) -> Self {
-        Self { route, claim, stage: Stage::Fresh, spent: false }
+    pub(crate) fn new(route: Arc<Route>, statement_timeout: Duration, claim: Claim) -> Self {
+        Self { route, statement_timeout, claim, stage: Stage::Fresh, spent: false }
+    }
+
+    fn patience(&self) -> Patience {
+        Patience { statement_timeout: self.statement_timeout, deadline: self.claim.deadline }
     }
 
     async fn run_all(&mut self, statements: Vec<Statement>, cap: ReadCap) -> Result<Ran<Vec<Outcome>>, Fault> {
@@ -83,12 +89,8 @@ impl Transaction {
             Stage::Over => return Err(over()),
         };
         let writes = wrote || encoded.iter().any(|statement| !statement.only_reads);
-        let flown = timeout_at(self.claim.deadline.into(), self.fly(lease.connection(), begun, encoded, cap)).await;
-        match flown {
-            Err(_) => {
-                lease.timed_out();
-                Err(late())
-            }
+        match self.patience().wait(self.fly(lease.connection(), begun, encoded, cap)).await {
+            Err(silence) => Err(silent(lease, silence)),
             Ok(Ok(Ran::On(outcomes))) => {
                 self.stage = Stage::Begun { lease, writes };
                 Ok(Ran::On(outcomes))
@@ -231,7 +233,7 @@ impl Transaction {
             // Had ROLLBACK failed, a COMMIT behind it would make the writes stand.
             Stage::Begun { lease, writes: true } => match self.command(lease, ROLLBACK).await {
                 Some(lease) => (lease, From::Ended),
-                None if Instant::now() >= self.claim.deadline => return Err(late()),
+                None if self.patience().is_over() => return Err(late()),
                 None => return Err(Fault::conflict(None, "the transaction could not be rolled back in order")),
             },
         };
@@ -253,11 +255,8 @@ impl Transaction {
             launch(query.messages(), &self.claim.round_trips).await;
             stored(query).await
         };
-        match timeout_at(self.claim.deadline.into(), look_up).await {
-            Err(_) => {
-                lease.timed_out();
-                Err(late())
-            }
+        match self.patience().wait(look_up).await {
+            Err(silence) => Err(silent(lease, silence)),
             Ok(Ok(found)) => {
                 lease.give_back();
                 Ok(found.map_or(Ran::On(()), Ran::Answered))
@@ -280,11 +279,8 @@ impl Transaction {
             Stage::Fresh => self.check_out().await?,
             Stage::Over => return Err(over()),
         };
-        match timeout_at(self.claim.deadline.into(), self.begin(lease.connection(), &mut [])).await {
-            Err(_) => {
-                lease.timed_out();
-                Err(late())
-            }
+        match self.patience().wait(self.begin(lease.connection(), &mut [])).await {
+            Err(silence) => Err(silent(lease, silence)),
             Ok(Ok(Ran::On(()))) => Ok(Ran::On(lease)),
             Ok(Ok(Ran::Answered(answer))) => {
                 self.end(lease).await;
@@ -305,7 +301,7 @@ impl Transaction {
     }
 
     async fn close(&self, lease: Lease, closing: Closing<'_>) -> Result<Ran<()>, Fault> {
-        match closing.fly(lease.connection()).await {
+        match closing.fly(lease.connection(), self.patience()).await {
             Closed::Committed => {
                 lease.give_back();
                 Ok(Ran::On(()))
@@ -330,11 +326,15 @@ impl Transaction {
                 lease.lost();
                 Err(fault)
             }
+            Closed::Silent(silence) => {
+                lease.silent(silence);
+                Err(silence.fault_of_commit())
+            }
         }
     }
 
     async fn check_out(&self) -> Result<Lease, Fault> {
-        self.route.check_out(self.claim.deadline).await
+        self.route.check_out(self.patience(), self.claim.elsewhere).await
     }
 
     async fn undo(&self, stage: Stage) {
@@ -353,20 +353,20 @@ impl Transaction {
 
     /// Ends the transaction. The connection is there no more if the server did not say so.
     async fn command(&self, lease: Lease, text: &'static str) -> Option<Lease> {
-        if Instant::now() >= self.claim.deadline {
+        if self.patience().is_over() {
             lease.discard("the time ran out");
             return None;
         }
         let mut command = Message::command(lease.connection(), text);
         launch([&mut command as &mut dyn Launch], &self.claim.round_trips).await;
-        match timeout_at(self.claim.deadline.into(), command.answer()).await {
+        match self.patience().wait(command.answer()).await {
             Ok(Ok(())) => Some(lease),
             Ok(Err(_)) => {
                 lease.discard("its transaction could not be ended");
                 None
             }
-            Err(_) => {
-                lease.timed_out();
+            Err(silence) => {
+                lease.silent(silence);
                 None
             }
         }
@@ -404,6 +404,12 @@ async fn stored(look_up: Query<'_>) -> Result<Option<StoredAnswer>, Failure> {
     let outcome = look_up.outcome(&mut Tally::unlimited()).await;
     let outcome = outcome.map_err(|trouble| Failure::of_host(trouble, LOOK_UP))?;
     keys::found(&outcome.rows).map_err(|fault| Failure { fault, left: Left::Open })
+}
+
+/// Closes a connection that was silent before COMMIT was sent.
+fn silent(lease: Lease, silence: Silence) -> Fault {
+    lease.silent(silence);
+    silence.fault()
 }
 
 fn numbered(mut error: SqlError, number: usize) -> SqlError {

@@ -198,6 +198,8 @@ fn list(index: &Index) -> String {
         read_only: bool,
         /// The payload's member that is the idempotency key.
         key: Option<&'a str>,
+        /// Whether a request needs it that brings no key of its own.
+        key_required: bool,
         /// Whether it is open to some callers only.
         restricted: bool,
     }
@@ -207,6 +209,7 @@ fn list(index: &Index) -> String {
         path: format!("{OPERATIONS}/{}", operation.name),
         read_only: operation.read_only,
         key: operation.key.as_deref(),
+        key_required: operation.key_required,
         restricted: operation.callers.is_some(),
     });
     reply::text(&List { operations: listed.collect() })
@@ -324,6 +327,7 @@ mod tests {
                     "path": "/operations/pay",
                     "read_only": false,
                     "key": "id",
+                    "key_required": true,
                     "restricted": true,
                 },
                 {
@@ -332,6 +336,7 @@ mod tests {
                     "path": "/operations/show",
                     "read_only": true,
                     "key": null,
+                    "key_required": false,
                     "restricted": false,
                 },
             ])

@@ -8,6 +8,10 @@ use tenet_core::bundle::{Index, Operation};
 
 use crate::api::{OPERATIONS, description};
 
+/// The member of an operation that says which member of its payload is the idempotency key; OpenAPI
+/// has no word for it, and lets names begin so that are not its own.
+const KEY: &str = "x-idempotency-key";
+
 /// Why a rule's description of itself is of no use: its author is to be told.
 #[derive(Debug)]
 pub struct DescriptionError {
@@ -171,6 +175,10 @@ fn post(index: &Index, operation: &Operation, schemas: &Map<String, Value>) -> V
         "summary": description(index, operation),
         "requestBody": { "required": needs_payload, "content": { "application/json": { "schema": input } } },
     });
+    if let Some(member) = &operation.key {
+        set(&mut post, "description", key_description(member, operation.key_required).into());
+        set(&mut post, KEY, json!({ "member": member, "required": operation.key_required }));
+    }
     if !operation.read_only {
         statuses.push("409");
         set(&mut accepted, "headers", headers_of_an_answer());
@@ -201,12 +209,22 @@ fn get(summary: &str, schema: Value, others: Value) -> Value {
     json!({ "get": { "summary": summary, "responses": responses } })
 }
 
+/// Which member of the payload is the key, for people.
+fn key_description(member: &str, required: bool) -> String {
+    let without = if required {
+        "A request without either is refused."
+    } else {
+        "A request without either is given a key, and is another one each time that it is sent."
+    };
+    format!("The member `{member}` is the idempotency key, unless the request brings another. {without}")
+}
+
 fn parameter() -> Value {
     json!({
         "name": "Idempotency-Key",
         "in": "header",
         "description": "The name of this request's one answer. Send a request again with its key to learn what \
-                        became of it. A request without one is given a key.",
+                        became of it. Where no member of the payload is the key, a request without one is given one.",
         "schema": { "type": "string", "minLength": 1, "maxLength": IdempotencyKey::MAX_BYTES, "pattern": "^[!-~]+$" },
     })
 }
@@ -289,6 +307,7 @@ pub(crate) mod tests {
             name: "pay".into(),
             rules: vec!["check".into(), "pay".into()],
             key: Some("id".into()),
+            key_required: true,
             read_only: false,
             callers: Some(vec![Caller("ann".into())]),
             events: vec![],
@@ -356,9 +375,20 @@ pub(crate) mod tests {
         let pay = &document["paths"]["/operations/pay"]["post"];
         let show = &document["paths"]["/operations/show"]["post"];
         assert_eq!(pay["security"], json!([{ "caller": [] }]));
+        assert_eq!(pay["x-idempotency-key"], json!({ "member": "id", "required": true }));
+        let told = "The member `id` is the idempotency key, unless the request brings another. \
+                    A request without either is refused.";
+        assert_eq!(pay["description"], told);
         assert!(pay["parameters"][0].is_object() && pay["responses"]["200"]["headers"].is_object());
         assert!(pay["responses"]["403"].is_object() && pay["responses"]["409"].is_object());
-        for absent in [&show["security"], &show["parameters"], &show["responses"]["403"], &show["responses"]["409"]] {
+        for absent in [
+            &show["description"],
+            &show["x-idempotency-key"],
+            &show["security"],
+            &show["parameters"],
+            &show["responses"]["403"],
+            &show["responses"]["409"],
+        ] {
             assert!(absent.is_null(), "{show}");
         }
         assert!(!document.to_string().contains("ann"), "whom an operation is open to is nobody's business");

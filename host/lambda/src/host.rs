@@ -6,12 +6,16 @@ use aws_config::{BehaviorVersion, Region};
 use lambda_runtime::Context;
 use tenet_capsule::{Key, Shadow};
 use tenet_core::bundle::Index;
-use tenet_core::{Clock, Fault, HostSettings, IdempotencyKey, Ledger, Policy, Receipt, Rules, Timestamp, Trace, Vault};
+use tenet_core::{
+    Clock, Code, Fault, HostSettings, Ledger, Policy, Receipt, Rules, SourceKey, Timestamp, Trace, Vault,
+};
 use tenet_database::Database;
 use tenet_engine::{Engine, Library};
 use tenet_events::{EventBridge, Routes};
 use tenet_http::Api;
-use tenet_pipeline::{Answer, Arrival, Backoff, Invocation, NoVault, Operations, Pipeline, Relayed, SystemClock};
+use tenet_pipeline::{
+    Answer, Arrival, Backoff, Handled, Invocation, NoVault, Operations, Pending, Pipeline, Relayed, SystemClock,
+};
 use tenet_policy::StatementPolicy;
 
 use crate::after::After;
@@ -47,8 +51,8 @@ pub(crate) struct Host {
 pub(crate) struct Origin {
     /// Who asks, as an authoriser vouches for it.
     pub(crate) caller: Option<String>,
-    /// The id that its source gives to every delivery of it.
-    pub(crate) source_key: Option<IdempotencyKey>,
+    /// The id that its source gives it.
+    pub(crate) source_key: Option<SourceKey>,
     /// When it came. An event that several operations take has come once, and all of them see
     /// the same moment.
     pub(crate) now: Timestamp,
@@ -141,18 +145,17 @@ impl Host {
     pub(crate) async fn is_ready(&self, deadline: Instant) -> bool {
         let ready = self.pipeline.ready(deadline.min(SystemClock.instant() + CHECKING)).await;
         if let Err(fault) = &ready {
-            tracing::warn!(%fault, "not ready");
+            tracing::warn!(error_code = fault.code().map(Code::as_str), %fault, "not ready");
         }
         ready.is_ok()
     }
 
-    /// Decides a request; what it staged is published, now or after the answer.
-    pub(crate) async fn decide(&self, invocation: Invocation, origin: Origin) -> anyhow::Result<(Answer, Receipt)> {
+    /// Decides a request. What it staged is still to be [published](Self::publish).
+    pub(crate) async fn decide_only(&self, invocation: Invocation, origin: Origin) -> anyhow::Result<Handled> {
         let arrival = Arrival::now(&SystemClock, &self.region, Duration::ZERO)?;
         let Origin { caller, source_key, now, deadline, trace, wants_capsule } = origin;
         let arrival = Arrival { caller, source_key, now, deadline, trace, ..arrival };
         let request = arrival.request(invocation.operation, invocation.key, invocation.payload);
-        let deciding = self.recorder.deciding();
         let handled = match self.recorder.begin(&request, wants_capsule) {
             None => self.pipeline.handle(request).await,
             Some(recording) => {
@@ -162,21 +165,35 @@ impl Host {
                 let key = key.as_ref().map(|key| key.as_str().to_owned());
                 let answer =
                     tenet_capsule::Answer { status: status.code(), body: body.clone(), repeated: *repeated, key };
-                let recording = async move { recorder.finish(recording, request, answer, receipt).await };
+                let pipeline = Arc::clone(&self.pipeline);
+                let recording = async move {
+                    recorder.finish(recording, (request, answer, receipt), &pipeline, deadline).await;
+                };
                 self.after.sometime(recording);
                 handled
             }
         };
-        drop(deciding);
-        if let Some(pending) = handled.pending {
-            let (pipeline, longest) = (Arc::clone(&self.pipeline), self.settings.publish());
-            self.after
-                .the_answer(async move {
-                    pipeline.publish(pending, deadline.min(SystemClock.instant() + longest)).await;
-                })
-                .await;
+        Ok(handled)
+    }
+
+    /// Decides a request; what it staged is published, now or after the answer.
+    pub(crate) async fn decide(&self, invocation: Invocation, origin: Origin) -> anyhow::Result<(Answer, Receipt)> {
+        let deadline = origin.deadline;
+        let Handled { answer, receipt, pending, .. } = self.decide_only(invocation, origin).await?;
+        self.publish(pending, deadline).await;
+        Ok((answer, receipt))
+    }
+
+    /// Publishes what requests have staged, now or after the answer: their events go together.
+    pub(crate) async fn publish(&self, pending: impl IntoIterator<Item = Pending>, deadline: Instant) {
+        let pending: Vec<_> = pending.into_iter().collect();
+        if pending.is_empty() {
+            return;
         }
-        Ok((handled.answer, handled.receipt))
+        let (pipeline, longest) = (Arc::clone(&self.pipeline), self.settings.publish());
+        let publishing =
+            async move { pipeline.publish_all(pending, deadline.min(SystemClock.instant() + longest)).await };
+        self.after.the_answer(publishing).await;
     }
 }
 
@@ -206,11 +223,16 @@ async fn connect(settings: &Settings, index: &Index) -> anyhow::Result<(Arc<Data
         None => Arc::new(NoVault),
     };
     let database = settings.database.open(index.host.connections, &config)?;
+    let database = database.with_statement_timeout(index.host.statement_timeout());
     match database.warm(SystemClock.instant() + CONNECTING).await {
         Ok(()) => {}
         Err(fault) if fault.is_unavailable() || fault.is_deadline() || fault.is_conflict() => {
             // Requests try again, and say 503 as long as it stays away.
-            tracing::warn!(%fault, "no connection in the init phase");
+            tracing::warn!(error_code = fault.code().map(Code::as_str), %fault, "no connection in the init phase");
+        }
+        // What the operator has to mend may be mended while the function serves.
+        Err(fault) if let Some(code) = fault.code() => {
+            tracing::error!(error_code = code.as_str(), %fault, "the database is not set up");
         }
         // Two databases taken for one would double everything.
         Err(fault) => return Err(fault.into()),

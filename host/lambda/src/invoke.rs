@@ -1,12 +1,13 @@
 //! Which kind of event an invocation brings, and what it is answered.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use lambda_runtime::Context;
-use tenet_core::{Clock, IdempotencyKey, Trace};
+use tenet_core::{Clock, IdempotencyKey, SourceKey, Trace};
 use tenet_http::{Reply, Route};
-use tenet_pipeline::{Answer, SystemClock, direct};
+use tenet_pipeline::{Answer, Invocation, Pending, SystemClock, direct};
 
 use crate::bridge_event::BridgeEvent;
 use crate::decided::{self, Decided, Undecidable};
@@ -24,7 +25,7 @@ const CAPSULE: &str = "tenet-capsule";
 
 /// Answers one event with the JSON text that leaves. An error makes the invocation fail.
 pub(crate) async fn invoke(host: &Host, event: &str, context: &Context) -> anyhow::Result<String> {
-    let source_key = IdempotencyKey::new(&context.request_id).ok();
+    let source_key = of_delivery(&context.request_id);
     let trace = context.xray_trace_id.as_deref().and_then(Trace::x_ray);
     let (now, deadline) = (SystemClock.now(), host.deadline(context));
     let origin = Origin { caller: None, source_key, now, deadline, trace, wants_capsule: false };
@@ -36,7 +37,10 @@ pub(crate) async fn invoke(host: &Host, event: &str, context: &Context) -> anyho
         })),
         Source::Http => Ok(http_event::write(serve(host, event, origin).await?)?),
         Source::Bridge => {
-            let decided = take(host, event, origin).await?;
+            let (outgoing, deadline) = (Outgoing::default(), origin.deadline);
+            let decided = take(host, event, origin, &outgoing).await;
+            host.publish(outgoing.into_inner(), deadline).await;
+            let decided = decided?;
             decided::settle(&decided)?;
             Ok(decided::write(&decided)?)
         }
@@ -45,6 +49,10 @@ pub(crate) async fn invoke(host: &Host, event: &str, context: &Context) -> anyho
         Source::Asked(what) => Ok(direct::write(&Answer::invalid(&format!("{SERVED}. This is {what}.")))),
         Source::Sent(what) => Err(Undecidable(format!("{SERVED}. This is {what}.")).into()),
     }
+}
+
+fn of_delivery(id: &str) -> Option<SourceKey> {
+    IdempotencyKey::new(id).ok().map(SourceKey::Delivery)
 }
 
 /// Answers an HTTP request.
@@ -67,8 +75,29 @@ async fn serve(host: &Host, event: &str, origin: Origin) -> anyhow::Result<Reply
     })
 }
 
+/// What the requests of one invocation leave to be published, together, when all are decided.
+#[derive(Default)]
+struct Outgoing(Mutex<Vec<Pending>>);
+
+impl Outgoing {
+    fn add(&self, pending: Option<Pending>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(pending);
+    }
+
+    fn into_inner(self) -> Vec<Pending> {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Decides a request.
+    async fn decide(&self, host: &Host, invocation: Invocation, origin: Origin) -> anyhow::Result<Answer> {
+        let handled = host.decide_only(invocation, origin).await?;
+        self.add(handled.pending);
+        Ok(handled.answer)
+    }
+}
+
 /// Has every operation decide that takes an event, one after the other.
-async fn take(host: &Host, event: &str, origin: Origin) -> anyhow::Result<Vec<Decided>> {
+async fn take(host: &Host, event: &str, origin: Origin, outgoing: &Outgoing) -> anyhow::Result<Vec<Decided>> {
     let bridge = BridgeEvent::read(event).map_err(Undecidable)?;
     let takers = host.routes.takers(event);
     if takers.is_empty() {
@@ -84,8 +113,8 @@ async fn take(host: &Host, event: &str, origin: Origin) -> anyhow::Result<Vec<De
         let asked = key.clone().and_then(|key| Ok((key, bridge.invocation(operation)?)));
         let answer = match asked {
             Ok((key, invocation)) => {
-                let source_key = key.or_else(|| origin.source_key.clone());
-                host.decide(invocation, Origin { source_key, ..origin.clone() }).await?.0
+                let source_key = key.map(SourceKey::Event).or_else(|| origin.source_key.clone());
+                outgoing.decide(host, invocation, Origin { source_key, ..origin.clone() }).await?
             }
             Err(message) => Answer::invalid(&message),
         };
@@ -98,9 +127,11 @@ async fn take(host: &Host, event: &str, origin: Origin) -> anyhow::Result<Vec<De
 async fn take_batch(host: &Host, event: &str, origin: &Origin) -> anyhow::Result<String> {
     let batch = SqsBatch::read(event).map_err(Undecidable)?;
     let has_time = || SystemClock.instant() + LEAST < origin.deadline;
+    let outgoing = Outgoing::default();
+    let outgoing_of_records = &outgoing;
     let kept = batch.run(host.connections(), has_time, |record| {
         async move {
-            let taken = take_record(host, record, origin).await;
+            let taken = take_record(host, record, origin, outgoing_of_records).await;
             if let Err(error) = &taken {
                 tracing::error!(record = record.id, reason = decided::reason(error), "the queue keeps the message");
             }
@@ -112,21 +143,24 @@ async fn take_batch(host: &Host, event: &str, origin: &Origin) -> anyhow::Result
     if !kept.is_empty() {
         tracing::warn!(kept = kept.len(), "the queue keeps messages of the batch, untried ones included");
     }
-    Ok(sqs_batch::write(kept)?)
+    let reply = sqs_batch::write(kept)?;
+    // Not before: publishing wants connections, for which answers would wait.
+    host.publish(outgoing.into_inner(), origin.deadline).await;
+    Ok(reply)
 }
 
 /// Decides one message: a direct invocation or an event that EventBridge has put there.
-async fn take_record(host: &Host, record: &Record, origin: &Origin) -> anyhow::Result<()> {
+async fn take_record(host: &Host, record: &Record, origin: &Origin, outgoing: &Outgoing) -> anyhow::Result<()> {
     let trace = record.trace.or(origin.trace);
     // A message has come when its turn has: the others of its batch may have taken a while.
     let now = SystemClock.now();
-    let origin = Origin { source_key: IdempotencyKey::new(&record.id).ok(), now, trace, ..origin.clone() };
+    let origin = Origin { source_key: of_delivery(&record.id), now, trace, ..origin.clone() };
     let decided = match Source::of(&record.body) {
-        Source::Bridge => take(host, &record.body, origin).await?,
+        Source::Bridge => take(host, &record.body, origin, outgoing).await?,
         Source::Direct => match direct::read(&record.body) {
             Ok(invocation) => {
                 let operation = invocation.operation.clone();
-                vec![Decided { operation, answer: host.decide(invocation, origin).await?.0 }]
+                vec![Decided { operation, answer: outgoing.decide(host, invocation, origin).await? }]
             }
             Err(answer) => {
                 let message = answer.problem().map(|problem| problem.message.into_owned());

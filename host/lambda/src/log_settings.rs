@@ -46,7 +46,8 @@ impl LogSettings {
     /// Writes the log to standard output, with metrics in this namespace unless that is empty.
     pub(crate) fn subscriber(&self, namespace: &str) -> anyhow::Result<impl Subscriber + Send + Sync + use<>> {
         let metrics = measured().filter(|_| !namespace.is_empty()).map(|measured| {
-            let metrics = Metrics::new(measured.name, namespace, measured.dimensions, measured.metrics);
+            let Measured { name, dimensions, metrics, optional } = *measured;
+            let metrics = Metrics::new(name, namespace, dimensions, metrics, optional);
             self.drops_below.map_or(metrics.clone(), |level| metrics.at_level(level))
         });
         tenet_log::subscriber(self.format, &self.filter, metrics.collect(), std::io::stdout)

@@ -1,10 +1,10 @@
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use tenet_capsule::{Answer, Capsule, Compared, Key, Shadow, Tape};
 use tenet_core::bundle::Index;
 use tenet_core::{Measured, Receipt, Request};
+use tenet_pipeline::Pipeline;
 use tokio::sync::Semaphore;
 
 /// What the line of a shadow's run counts.
@@ -17,6 +17,7 @@ pub(crate) const MEASURED: [Measured; 1] = [Measured {
         ("ShadowNotComparable", "Count"),
         ("ShadowDropped", "Count"),
     ],
+    optional: None,
 }];
 
 /// Takes requests down, as the bundle's settings want it: for capsules, which go to a folder, and
@@ -30,17 +31,6 @@ pub(crate) struct Recorder {
     shadow: Shadow,
     /// One shadow runs at a time: what would have to wait is dropped.
     free: Semaphore,
-    /// Requests that are being decided: a shadow takes no connection that one of them may want.
-    deciding: AtomicU32,
-}
-
-/// A request that is being decided, until it is dropped.
-pub(crate) struct Deciding<'a>(&'a AtomicU32);
-
-impl Drop for Deciding<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// A request that is taken down.
@@ -53,18 +43,7 @@ pub(crate) struct Recording {
 
 impl Recorder {
     pub(crate) fn new(index: Index, folder: Option<PathBuf>, key: Option<Key>, shadow: Shadow) -> Self {
-        Self { index, folder, key, shadow, free: Semaphore::new(1), deciding: AtomicU32::new(0) }
-    }
-
-    /// Counts a request that is being decided.
-    pub(crate) fn deciding(&self) -> Deciding<'_> {
-        self.deciding.fetch_add(1, Ordering::Relaxed);
-        Deciding(&self.deciding)
-    }
-
-    /// Whether requests may want the connections that there are.
-    fn is_busy(&self) -> bool {
-        self.deciding.load(Ordering::Relaxed).saturating_mul(2) >= self.index.host.connections.max(2)
+        Self { index, folder, key, shadow, free: Semaphore::new(1) }
     }
 
     /// Begins to take a request down, if there is a use for it. `asked` says whether its caller
@@ -81,20 +60,27 @@ impl Recorder {
         wanted.then(|| Recording { tape: Tape::new(), keep, keep_failure })
     }
 
-    /// Makes of a request that was taken down what is to be made of it.
-    pub(crate) async fn finish(&self, recording: Recording, request: Request, answer: Answer, receipt: Receipt) {
+    /// Makes of a request that was taken down what is to be made of it, while its invocation lasts:
+    /// until the deadline. A shadow runs on a place that `pipeline` has to spare.
+    pub(crate) async fn finish(
+        &self,
+        recording: Recording,
+        (request, answer, receipt): (Request, Answer, Receipt),
+        pipeline: &Pipeline,
+        deadline: Instant,
+    ) {
         let is_failure = answer.status >= 500;
         let Some(capsule) = Capsule::new(&self.index, &request, recording.tape.attempts(), answer, &receipt) else {
             return;
         };
-        let differs = !is_failure && self.run_shadows(&capsule).await;
+        let differs = !is_failure && self.run_shadows(&capsule, pipeline, deadline).await;
         if recording.keep || (recording.keep_failure && is_failure) || differs {
             self.write(&capsule).await;
         }
     }
 
     /// Runs the rules that shadow others. Whether any of them differs.
-    async fn run_shadows(&self, capsule: &Capsule) -> bool {
+    async fn run_shadows(&self, capsule: &Capsule, pipeline: &Pipeline, deadline: Instant) -> bool {
         let mut differs = false;
         if capsule.answer.repeated {
             return differs;
@@ -102,9 +88,9 @@ impl Recorder {
         let operation = capsule.operation.name.as_str();
         for (of, by) in &capsule.operation.shadow {
             let Some(rule) = self.index.rule(by) else { continue };
-            let compared = match self.free.try_acquire() {
-                Ok(_permit) if !self.is_busy() => {
-                    let deadline = Instant::now() + self.index.host.shadow();
+            let compared = match (self.free.try_acquire(), pipeline.spare_place()) {
+                (Ok(_permit), Some(_place)) => {
+                    let deadline = deadline.min(Instant::now() + self.index.host.shadow());
                     let running = self.shadow.run(capsule, (of, by), &rule.limits, deadline);
                     tokio::time::timeout_at(deadline.into(), running).await.ok().and_then(Result::ok)
                 }

@@ -10,6 +10,9 @@
 //! each span and its JSON reads every span back for each line, a request cost twice what its
 //! rule does. Here the memory of a closed span serves the next.
 //!
+//! A value's `Debug` or `Display` may use the log itself: it runs while no lock is held. What a writer
+//! logs while it writes is left out, since the same writer would have to write that too.
+//!
 //! What this crate must never know: what is said. It has no word of Tenet's in it.
 
 mod format;

@@ -1,5 +1,6 @@
 use std::cell::Cell;
 use std::io::Write;
+use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tracing::level_filters::LevelFilter;
@@ -26,11 +27,17 @@ const LEAST: usize = 256;
 const ELAPSED: &str = "elapsed_us";
 
 thread_local! {
-    /// The memory of the last line, for the next one.
+    /// The memory of the last line or span, for the next one.
     static MEMORY: Cell<Option<Box<Memory>>> = const { Cell::new(None) };
+    /// Whether this thread is writing a line.
+    static WRITES: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What an event is written into.
+/// What fields are shown in, and lines are written into.
+///
+/// Showing a field runs its own `Debug` or `Display`, which may use this log. So fields are shown in
+/// memory of the thread's own, before the spans are locked. Within the use of one memory there may be
+/// another.
 struct Memory {
     line: Vec<u8>,
     words: Members,
@@ -40,6 +47,43 @@ struct Memory {
 impl Default for Memory {
     fn default() -> Self {
         Self { line: Vec::new(), words: Members::new(Format::Text), json: Members::new(Format::Json) }
+    }
+}
+
+impl Memory {
+    fn take() -> Box<Self> {
+        // A thread that ends has none any more, and may still log.
+        MEMORY.try_with(Cell::take).ok().flatten().unwrap_or_default()
+    }
+
+    fn put_back(mut self: Box<Self>) {
+        self.line.clear();
+        self.words.clear();
+        self.json.clear();
+        let _is_kept = MEMORY.try_with(|memory| memory.set(Some(self)));
+    }
+
+    fn members(&mut self, format: Format) -> &mut Members {
+        match format {
+            Format::Json => &mut self.json,
+            Format::Text => &mut self.words,
+        }
+    }
+}
+
+/// While it is there, the thread writes a line.
+struct Writing;
+
+impl Writing {
+    fn begin() -> Self {
+        WRITES.set(true);
+        Self
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        WRITES.set(false);
     }
 }
 
@@ -89,8 +133,19 @@ impl<W: for<'a> MakeWriter<'a>> Lines<W> {
         self.format == Format::Text && !self.metrics.is_empty()
     }
 
+    /// Shows the fields of a span.
+    fn show(&self, record: impl Fn(&mut Members)) -> Box<Memory> {
+        let mut memory = Memory::take();
+        record(memory.members(self.format));
+        if self.speaks_both() {
+            record(&mut memory.json);
+        }
+        memory
+    }
+
     /// Writes whole lines.
     fn write(&self, lines: &[u8]) {
+        let _writing = Writing::begin();
         // There is nobody left to be told that the log cannot be written.
         let _ = self.out.make_writer().write_all(lines);
     }
@@ -129,41 +184,50 @@ where
     }
 
     fn new_span(&self, attributes: &Attributes<'_>) -> Id {
+        let mut memory = self.show(|members| attributes.record(members));
         let around = around(attributes.parent(), attributes.is_contextual());
         let mut spans = self.lock();
         let (id, span) = spans.open(attributes.metadata(), around);
         if let Some(span) = span {
-            attributes.record(&mut span.members);
+            mem::swap(&mut span.members, memory.members(self.format));
             if self.speaks_both() {
-                attributes.record(&mut span.json);
+                mem::swap(&mut span.json, &mut memory.json);
             }
         }
+        drop(spans);
+        memory.put_back();
         id
     }
 
     fn record(&self, id: &Id, values: &Record<'_>) {
+        let mut memory = self.show(|members| values.record(members));
         if let Some(span) = self.lock().get_mut(id) {
-            values.record(&mut span.members);
+            span.members.merge(memory.members(self.format));
             if self.speaks_both() {
-                values.record(&mut span.json);
+                span.json.merge(&memory.json);
             }
         }
+        memory.put_back();
     }
 
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
+        if WRITES.get() {
+            // It is the writer's, which would have to write that too, and so on.
+            return;
+        }
         let metadata = event.metadata();
         let metrics = self.metrics(metadata);
-        let mut memory = MEMORY.take();
-        let Memory { line, words, json } = &mut **memory.get_or_insert_default();
-        let around = around(event.parent(), event.is_contextual());
+        let mut memory = Memory::take();
+        let Memory { line, words, json } = &mut *memory;
         if self.format == Format::Json || metrics.is_some() {
             event.record(json);
         }
         if self.format == Format::Text && self.is_wanted(metadata) {
             event.record(words);
         }
+        let around = around(event.parent(), event.is_contextual());
         let mut spans = self.lock();
         // An event that has the name of the span around it tells what was in that.
         let is_its = |span: &Span| span.metadata.name() == metadata.name();
@@ -193,10 +257,7 @@ where
         }
         drop(spans);
         self.write(line);
-        line.clear();
-        words.clear();
-        json.clear();
-        MEMORY.set(memory);
+        memory.put_back();
     }
 
     fn enter(&self, id: &Id) {
@@ -229,11 +290,11 @@ where
     }
 }
 
-/// The span around something that says so, or that is where it is.
+/// The span around something that says so, or that is where it is. What a writer does is in none.
 fn around(parent: Option<&Id>, is_contextual: bool) -> Option<Id> {
     match parent {
         Some(parent) => Some(parent.clone()),
-        None if is_contextual => spans::current(),
+        None if is_contextual && !WRITES.get() => spans::current(),
         None => None,
     }
 }
@@ -255,7 +316,7 @@ fn as_json(out: &mut Vec<u8>, told: &Told<'_>, metrics: Option<&Metrics>) {
         Format::Json.end(out, b"],");
     }
     if let Some(metrics) = metrics {
-        metrics.write(out, told.moment);
+        metrics.write(out, told.moment, told.members);
     }
     Format::Json.end(out, b"}\n");
 }
@@ -319,6 +380,7 @@ fn nested(format: Format, out: &mut Vec<u8>, span: &Span) {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
     use std::io;
     use std::sync::{Arc, Mutex};
 
@@ -463,6 +525,34 @@ mod tests {
     }
 
     #[test]
+    fn a_thread_that_ends_still_logs() {
+        /// Goes with what its thread keeps, after that of the log, which is younger.
+        struct Last(RefCell<Option<tracing::Span>>);
+        impl Drop for Last {
+            fn drop(&mut self) {
+                let span = self.0.take().unwrap();
+                span.record("later", "at the end");
+                span.in_scope(|| {});
+            }
+        }
+        thread_local! {
+            static LAST: Last = const { Last(RefCell::new(None)) };
+        }
+        let told = told("info", vec![], || {
+            let outer = tracing::info_span!("outer", later = tracing::field::Empty);
+            let span = outer.clone();
+            let ending = std::thread::spawn(move || {
+                LAST.with(|last| last.0.replace(Some(span.clone())));
+                span.record("later", "before the end");
+                span.in_scope(|| {});
+            });
+            ending.join().unwrap();
+            outer.in_scope(|| tracing::info!("over"));
+        });
+        assert_eq!(told, [json!({"level": "INFO", "message": "over", "later": "at the end"})]);
+    }
+
+    #[test]
     fn a_line_does_not_grow_without_end() {
         let told = told("info", vec![], || {
             tracing::info_span!("outer").in_scope(|| {
@@ -478,7 +568,7 @@ mod tests {
     }
 
     fn metrics() -> Metrics {
-        Metrics::new("counted", "Here", &[&["region"]], &[("Things", "Count")])
+        Metrics::new("counted", "Here", &[&["region"]], &[("Things", "Count"), ("Odd", "Count")], Some("Odd"))
     }
 
     fn count() {

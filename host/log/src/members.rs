@@ -59,6 +59,18 @@ impl Members {
         self.text.push(self.format.separator());
     }
 
+    /// Adds those of fields of the same span; what these were before goes.
+    pub(crate) fn merge(&mut self, others: &Self) {
+        let is_new = self.fields & others.fields == 0 && others.fields.count_ones() as usize == others.starts.len();
+        if !is_new {
+            others.starts.iter().for_each(|(name, _)| self.remove(name));
+        }
+        let before = self.text.len();
+        self.text.extend_from_slice(&others.text);
+        self.starts.extend(others.starts.iter().map(|(name, start)| (*name, before + start)));
+        self.fields |= others.fields;
+    }
+
     fn begin(&mut self, name: &'static str) {
         self.starts.push((name, self.text.len()));
         match self.format {
@@ -97,10 +109,13 @@ impl Members {
         let bit = u32::try_from(field.index()).ok().and_then(|number| 1_u64.checked_shl(number));
         let is_new = bit.is_some_and(|bit| self.fields & bit == 0);
         self.fields |= bit.unwrap_or_default();
-        if is_new {
-            return;
+        if !is_new {
+            self.remove(field.name());
         }
-        let Some(place) = self.starts.iter().position(|(known, _)| *known == field.name()) else { return };
+    }
+
+    fn remove(&mut self, name: &str) {
+        let Some(place) = self.starts.iter().position(|(known, _)| *known == name) else { return };
         let (_, start) = self.starts.remove(place);
         let end = self.starts.get(place).map_or(self.text.len(), |(_, next)| *next);
         self.text.drain(start..end);

@@ -1,5 +1,6 @@
 use serde_json::json;
 
+use crate::members::Members;
 use crate::moment::Moment;
 
 /// Which members of one kind of line are metrics, in CloudWatch's embedded metric format
@@ -13,22 +14,25 @@ pub struct Metrics {
     level: Option<&'static str>,
     /// All of the member `_aws` but its time.
     directive: String,
+    /// The metric that a line may lack, and the directive of such a line.
+    optional: Option<(&'static str, String)>,
 }
 
 impl Metrics {
     /// The metrics in the lines of events of this name, which are of the level INFO or more
     /// severe: under `namespace`, once for each of `dimensions`, which are members
     /// with texts, `metrics`, which are members with numbers, each with its unit. A line has to
-    /// have all of these members.
+    /// have all of these members, but for the metric that is `optional`.
     pub fn new(
         name: &'static str,
         namespace: &str,
         dimensions: &[&[&'static str]],
         metrics: &[(&'static str, &'static str)],
+        optional: Option<&'static str>,
     ) -> Self {
-        let metrics: Vec<_> = metrics.iter().map(|(name, unit)| json!({ "Name": name, "Unit": unit })).collect();
-        let directive = json!([{ "Namespace": namespace, "Dimensions": dimensions, "Metrics": metrics }]);
-        Self { name, level: None, directive: format!(",\"CloudWatchMetrics\":{directive}}}") }
+        let without = |lacking| directive(namespace, dimensions, metrics.iter().filter(|(name, _)| *name != lacking));
+        let optional = optional.map(|name| (name, without(name)));
+        Self { name, level: None, directive: directive(namespace, dimensions, metrics.iter()), optional }
     }
 
     /// The same, in lines that say this level instead of their own, because whatever takes
@@ -45,10 +49,24 @@ impl Metrics {
         self.level
     }
 
-    /// Writes the member `_aws` for a line of this moment.
-    pub(crate) fn write(&self, out: &mut Vec<u8>, moment: Moment) {
+    /// Writes the member `_aws` for a line of this moment with these members.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, moment: Moment, members: &Members) {
+        let directive = match &self.optional {
+            Some((name, without)) if !members.has(name) => without,
+            _ => &self.directive,
+        };
         out.extend_from_slice(br#""_aws":{"Timestamp":"#);
         crate::members::write(out, moment.millis());
-        out.extend_from_slice(self.directive.as_bytes());
+        out.extend_from_slice(directive.as_bytes());
     }
+}
+
+fn directive<'a>(
+    namespace: &str,
+    dimensions: &[&[&'static str]],
+    metrics: impl Iterator<Item = &'a (&'static str, &'static str)>,
+) -> String {
+    let metrics: Vec<_> = metrics.map(|(name, unit)| json!({ "Name": name, "Unit": unit })).collect();
+    let directive = json!([{ "Namespace": namespace, "Dimensions": dimensions, "Metrics": metrics }]);
+    format!(",\"CloudWatchMetrics\":{directive}}}")
 }

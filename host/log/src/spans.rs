@@ -120,12 +120,14 @@ fn place(id: &Id) -> usize {
     usize::try_from(id.into_u64() - 1).unwrap_or(usize::MAX)
 }
 
+/// Notes that this thread enters a span. A thread that ends has no place for that any more.
 pub(crate) fn enter(id: &Id) {
-    ENTERED.with_borrow_mut(|entered| entered.push(id.clone()));
+    let _is_noted = ENTERED.try_with(|entered| entered.borrow_mut().push(id.clone()));
 }
 
 pub(crate) fn exit(id: &Id) {
-    ENTERED.with_borrow_mut(|entered| {
+    let _is_noted = ENTERED.try_with(|entered| {
+        let mut entered = entered.borrow_mut();
         if let Some(place) = entered.iter().rposition(|known| known == id) {
             entered.remove(place);
         }
@@ -134,5 +136,5 @@ pub(crate) fn exit(id: &Id) {
 
 /// The innermost span that this thread is in.
 pub(crate) fn current() -> Option<Id> {
-    ENTERED.with_borrow(|entered| entered.last().cloned())
+    ENTERED.try_with(|entered| entered.borrow().last().cloned()).ok().flatten()
 }

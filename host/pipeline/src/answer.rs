@@ -57,7 +57,8 @@ impl Status {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem<'a> {
     /// For programs: a rule's own code, or `invalid-request`, `forbidden`, `key-reused`,
-    /// `failed`, `busy`, `unavailable`, `vault-away`, `out-of-time`, `outcome-unknown`.
+    /// `failed`, `busy`, `overloaded`, `unavailable`, `vault-away`, `rule-out`, `out-of-time`,
+    /// `outcome-unknown`.
     #[serde(borrow)]
     pub code: Cow<'a, str>,
     /// For people.

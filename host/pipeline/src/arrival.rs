@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use tenet_core::{Clock, IdempotencyKey, Request, Timestamp, Trace};
+use tenet_core::{Clock, IdempotencyKey, Request, SourceKey, Timestamp, Trace};
 
 /// What the host knows of a request beside what the caller sent.
 #[derive(Clone, Debug)]
@@ -13,8 +13,8 @@ pub struct Arrival {
     pub deadline: Instant,
     /// Where the randomness of its attempts comes from.
     pub seed: [u8; 32],
-    /// The id that its source gives to every delivery of it.
-    pub source_key: Option<IdempotencyKey>,
+    /// The id that its source gives it.
+    pub source_key: Option<SourceKey>,
     /// Who asks, as an authoriser vouches for it.
     pub caller: Option<String>,
     /// Where it stands in a trace of its caller's.

@@ -3,9 +3,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tenet_core::{
-    Attempt, BoxFuture, CallerId, Event, EventError, EventId, Fault, HostCalls, IdempotencyKey, Limit, LimitExceeded,
-    Limits, LogLevel, Occasion, Outcome, Policy, Ran, Randomness, ReadCap, Request, RuleReceipt, SqlError, SqlState,
-    StagedEvent, Statement, Stop, StoredAnswer, Trace, Vault, VaultCall, VaultRefusal, VaultVerb, Vaulted,
+    Attempt, BoxFuture, CallerId, Clock, Event, EventError, EventId, Fault, HostCalls, IdempotencyKey, Limit,
+    LimitExceeded, Limits, LogLevel, Occasion, Outcome, Policy, Ran, Randomness, ReadCap, Request, RuleReceipt,
+    SqlError, SqlState, StagedEvent, Statement, Stop, StoredAnswer, Trace, Vault, VaultCall, VaultRefusal, VaultVerb,
+    Vaulted,
 };
 use tracing::Span;
 
@@ -29,10 +30,7 @@ pub(crate) struct State {
     pub(crate) events: Vec<StagedEvent>,
     pub(crate) written: Written,
     pub(crate) log: Vec<LogLine>,
-    /// Waiting for statements that were answered.
-    waited: Duration,
-    /// Since when the statement that is on its way has been.
-    waits_since: Option<Instant>,
+    pub(crate) waits: Waits,
 }
 
 /// What the transaction has written so far, as far as tags and parameters show it. What they do
@@ -84,8 +82,7 @@ impl Shared {
             events: Vec::new(),
             written: Written::default(),
             log: Vec::new(),
-            waited: Duration::ZERO,
-            waits_since: None,
+            waits: Waits::default(),
         };
         Arc::new(Self { state: Mutex::new(state) })
     }
@@ -96,10 +93,51 @@ impl Shared {
     }
 }
 
-impl State {
-    /// How long rules have waited for their statements, one that was given up included.
-    pub(crate) fn waited(&self) -> Duration {
-        self.waited + self.waits_since.map(|since| since.elapsed()).unwrap_or_default()
+/// What rules wait for while the host works for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WaitFor {
+    Database,
+    Vault,
+}
+
+/// How long rules have waited for the host. It is not their own time.
+#[derive(Default)]
+pub(crate) struct Waits {
+    database: Duration,
+    vault: Duration,
+    /// What a rule waits for just now, and since when.
+    now: Option<(WaitFor, Instant)>,
+}
+
+impl Waits {
+    /// A rule begins to wait. It waits for one thing at a time.
+    pub(crate) fn begin(&mut self, what: WaitFor, now: Instant) {
+        self.now = Some((what, now));
+    }
+
+    pub(crate) fn end(&mut self, now: Instant) {
+        if let Some((what, since)) = self.now.take() {
+            let waited = now.saturating_duration_since(since);
+            match what {
+                WaitFor::Database => self.database += waited,
+                WaitFor::Vault => self.vault += waited,
+            }
+        }
+    }
+
+    /// For the database, one that was given up included.
+    pub(crate) fn for_database(&self, now: Instant) -> Duration {
+        self.database + self.ongoing(|what| what == WaitFor::Database, now)
+    }
+
+    /// For everything.
+    pub(crate) fn total(&self, now: Instant) -> Duration {
+        self.database + self.vault + self.ongoing(|_| true, now)
+    }
+
+    fn ongoing(&self, is_meant: impl Fn(WaitFor) -> bool, now: Instant) -> Duration {
+        let ongoing = self.now.filter(|(what, _)| is_meant(*what));
+        ongoing.map(|(_, since)| now.saturating_duration_since(since)).unwrap_or_default()
     }
 }
 
@@ -109,6 +147,7 @@ pub(crate) struct Calls {
     shared: Arc<Shared>,
     policy: Arc<dyn Policy>,
     vault: Arc<dyn Vault>,
+    clock: Arc<dyn Clock>,
     rule: String,
     limits: Limits,
     operation: String,
@@ -138,7 +177,7 @@ struct Used {
 impl Calls {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        (policy, vault): (Arc<dyn Policy>, Arc<dyn Vault>),
+        (policy, vault, clock): (Arc<dyn Policy>, Arc<dyn Vault>, Arc<dyn Clock>),
         request: &Request,
         key: Option<&IdempotencyKey>,
         rule: &str,
@@ -149,6 +188,7 @@ impl Calls {
             shared,
             policy,
             vault,
+            clock,
             rule: rule.to_owned(),
             limits: limits.clone(),
             operation: request.operation.clone(),
@@ -261,7 +301,10 @@ impl Calls {
         let told = match call.check().and_then(|()| self.policy.vault(rule, call.verb, field)) {
             Ok(()) => {
                 let occasion = Occasion { operation: &self.operation, now: self.now, salt, deadline: self.deadline };
-                self.vault.ask(&call, occasion).await.map_err(|fault| self.stop(Stopped::Fault(fault)))?
+                self.shared.lock().waits.begin(WaitFor::Vault, self.clock.instant());
+                let asked = self.vault.ask(&call, occasion).await;
+                self.shared.lock().waits.end(self.clock.instant());
+                asked.map_err(|fault| self.stop(Stopped::Fault(fault)))?
             }
             Err(error) => Err(error),
         };
@@ -287,14 +330,13 @@ impl Calls {
             }
             // Absent only if an earlier statement was cancelled, and then the guest is gone too.
             let attempt = state.attempt.take().ok_or(Stop)?;
-            state.waits_since = Some(Instant::now());
+            state.waits.begin(WaitFor::Database, self.clock.instant());
             attempt
         };
         let sizes: Vec<_> = statements.iter().map(bytes_of).collect();
         let ran = attempt.run(statements, cap).await;
         let mut state = self.shared.lock();
-        state.waited = state.waited();
-        state.waits_since = None;
+        state.waits.end(self.clock.instant());
         state.attempt = Some(attempt);
         match ran {
             Ok(Ran::On(outcomes)) => {

@@ -15,10 +15,12 @@
 //! room they share: what a caller says, an [`Invocation`], with the shape that it has
 //! [`direct`]ly, and the machine's own time and randomness, [`SystemClock`] and [`Arrival`].
 
+mod admission;
 mod answer;
 mod arrival;
 mod backoff;
 mod calls;
+mod courier;
 pub mod direct;
 mod invocation;
 mod no_vault;
@@ -31,6 +33,7 @@ mod system_clock;
 mod trial;
 mod within;
 
+pub use admission::Place;
 pub use answer::{Answer, Problem, Status};
 pub use arrival::Arrival;
 pub use backoff::Backoff;

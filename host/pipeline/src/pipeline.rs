@@ -3,13 +3,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use tenet_core::{
     Blame, CallerId, Claim, Clock, Code, Delivery, Fault, IdempotencyKey, Ledger, Mode, Policy, Probe, Publisher,
     Receipt, Request, Rules, StagedEvent, StoredAnswer, Vault, hex,
 };
 use tracing::Span;
 
+use crate::admission::{Admission, InBackground, Place, Refused};
 use crate::answer::Problem;
+use crate::courier::{Courier, Fate};
 use crate::no_vault::NoVault;
 use crate::rule_breaker::RuleBreaker;
 use crate::selection::{Keyed, Selected};
@@ -33,6 +36,8 @@ pub struct Pipeline {
     pub(crate) clock: Arc<dyn Clock>,
     backoff: Backoff,
     breaker: RuleBreaker,
+    admission: Admission,
+    courier: Courier,
     /// Whether a request has come.
     in_use: AtomicBool,
 }
@@ -63,14 +68,6 @@ pub struct Pending {
     summary: Option<Summary>,
 }
 
-/// What became of events that the bus was offered; the rest goes later.
-pub(crate) struct Delivered {
-    /// How many it has taken.
-    pub(crate) taken: usize,
-    /// How many it refused for good and are parked.
-    pub(crate) parked: usize,
-}
-
 /// A request on its way: what all its attempts share.
 struct Course<'a> {
     request: &'a Request,
@@ -94,15 +91,42 @@ impl Pipeline {
         backoff: Backoff,
     ) -> Self {
         let (failures, rest) = operations.breaker;
-        let (breaker, in_use) = (RuleBreaker::new(failures, rest), AtomicBool::new(false));
-        let vault = Arc::new(NoVault);
-        Self { operations, ledger, rules, policy, vault, publisher, clock, backoff, breaker, in_use }
+        let admission = Admission::new(operations.connections);
+        Self {
+            operations,
+            ledger,
+            rules,
+            policy,
+            vault: Arc::new(NoVault),
+            publisher,
+            clock,
+            backoff,
+            breaker: RuleBreaker::new(failures, rest),
+            admission,
+            courier: Courier::new(),
+            in_use: AtomicBool::new(false),
+        }
     }
 
     /// The same with a vault: without one nothing can be sealed or opened.
     #[must_use]
     pub fn with_vault(self, vault: Arc<dyn Vault>) -> Self {
         Self { vault, ..self }
+    }
+
+    /// The same with another number of requests that are decided at the same moment, which is that
+    /// of the bundle's `connections` where nothing is said. The ledger has to have a connection for
+    /// each, and the engine an instance.
+    #[must_use]
+    pub fn with_concurrency(self, requests: u32) -> Self {
+        Self { admission: Admission::new(requests), ..self }
+    }
+
+    /// A place for work that may as well not be done, such as a shadow's, which wants a connection
+    /// or an instance as a request does: only while more than half of the places are free. It is
+    /// held until that work is over.
+    pub fn spare_place(&self) -> Option<Place> {
+        self.admission.spare()
     }
 
     /// Decides a request. Every ending is an answer; the reasons of a failure go to the
@@ -126,13 +150,25 @@ impl Pipeline {
 
     /// Whether the database can be reached and has Tenet's tables, so that requests can be
     /// decided. The error is for the log.
+    ///
+    /// A host that has all its connections in use until the deadline is busy, which is not to say
+    /// that it is not ready.
     pub async fn ready(&self, deadline: Instant) -> Result<(), Fault> {
+        let now = self.clock.instant();
+        let half = now + deadline.saturating_duration_since(now) / 2;
+        let Ok(_place) = self.admission.enter_in_background(&*self.clock, half).await else {
+            tracing::info!("all connections are in use");
+            return Ok(());
+        };
         self.ledger.ready(deadline).await
     }
 
     /// Hands the events of a committed transaction to the bus and takes those it has
-    /// taken out of the outbox. Gives the number of those that are a relay's work.
-    pub async fn publish(&self, mut pending: Pending, deadline: Instant) -> usize {
+    /// taken out of the outbox. Gives the number of those that are a relay's work, where it is
+    /// known: after a commit whose answer was lost only the outbox tells, and may be out of reach.
+    ///
+    /// Events of requests that publish at the same moment go in one call of the bus.
+    pub async fn publish(&self, mut pending: Pending, deadline: Instant) -> Option<usize> {
         let started = self.clock.instant();
         let summary = pending.summary.take();
         let span = summary.as_ref().map_or_else(Span::none, |summary| summary.span.clone());
@@ -143,54 +179,95 @@ impl Pipeline {
         published.left
     }
 
+    /// The same for several transactions, whose events go together.
+    pub async fn publish_all(&self, pending: impl IntoIterator<Item = Pending>, deadline: Instant) {
+        join_all(pending.into_iter().map(|pending| self.publish(pending, deadline))).await;
+    }
+
     async fn publish_now(&self, pending: Pending, deadline: Instant) -> Published {
         let events = match pending.events {
             Some(events) => events,
-            None => match self.ledger.staged(&pending.operation, pending.caller, &pending.key, deadline).await {
+            None => match self.staged(&pending, deadline).await {
                 Ok(events) => events,
                 Err(fault) => {
                     tracing::warn!(%fault, "the outbox could not be read after a commit whose answer was lost");
-                    return Published::default();
+                    return Published { left: None, ..Published::default() };
                 }
             },
         };
         if events.is_empty() {
             return Published::default();
         }
-        let Delivered { taken, parked } = self.deliver(&events, deadline).await;
-        Published { taken, parked, left: events.len() - taken - parked, elapsed: None }
+        let deliver = |events: Vec<StagedEvent>| async move { self.deliver(&events, deadline).await };
+        let fates = self.courier.send(events, &*self.clock, deadline, deliver).await;
+        let count = |what| fates.iter().filter(|fate| **fate == what).count();
+        Published {
+            taken: count(Fate::Taken),
+            parked: count(Fate::Parked),
+            left: Some(count(Fate::Left)),
+            elapsed: None,
+        }
+    }
+
+    async fn staged(&self, pending: &Pending, deadline: Instant) -> Result<Vec<StagedEvent>, Fault> {
+        let _place = self.in_background(deadline).await?;
+        self.ledger.staged(&pending.operation, pending.caller, &pending.key, deadline).await
+    }
+
+    /// A place for a flight of the host's own.
+    pub(crate) async fn in_background(&self, deadline: Instant) -> Result<InBackground<'_>, Fault> {
+        let place = self.admission.enter_in_background(&*self.clock, deadline).await;
+        place.map_err(|refused| Fault::deadline(refused.to_string()))
     }
 
     /// Offers events to the bus, takes those it has taken out of the outbox, and parks those it
     /// will never take.
-    pub(crate) async fn deliver(&self, events: &[StagedEvent], deadline: Instant) -> Delivered {
+    pub(crate) async fn deliver(&self, events: &[StagedEvent], deadline: Instant) -> Vec<Fate> {
         // What was taken and not taken out is published again, so that a bus that takes its
         // time must not leave none for that.
         let left = deadline.saturating_duration_since(self.clock.instant());
         let deliveries = self.publisher.publish(events, deadline - FORGETTING.min(left / 3)).await;
         let mut refused = Vec::new();
         let mut taken = Vec::with_capacity(events.len());
-        for (event, delivery) in events.iter().zip(deliveries) {
+        let mut fates = vec![Fate::Left; events.len()];
+        for ((event, delivery), fate) in events.iter().zip(deliveries).zip(&mut fates) {
             match delivery {
-                Delivery::Taken => taken.push(event.id),
+                Delivery::Taken => {
+                    *fate = Fate::Taken;
+                    taken.push(event.id);
+                }
                 Delivery::Later(reason) => tracing::warn!(event = %event.id, reason, "event stays in the outbox"),
                 Delivery::Refused(reason) => {
                     tracing::error!(event = %event.id, operation = event.operation, reason, "event refused for good");
+                    *fate = Fate::Parked;
                     refused.push((event.id, reason));
                 }
             }
         }
-        if let Err(fault) = self.ledger.forget(&taken, deadline).await {
+        if taken.is_empty() && refused.is_empty() {
+            return fates;
+        }
+        let settled = async {
+            let _place = self.in_background(deadline).await?;
+            let forgotten = self.ledger.forget(&taken, deadline).await;
+            Ok::<_, Fault>((forgotten, self.ledger.park(&refused, deadline).await))
+        };
+        let (forgotten, parked) = match settled.await {
+            Ok(settled) => settled,
+            Err(fault) => (Err(fault.clone()), Err(fault)),
+        };
+        if let Err(fault) = forgotten
+            && !taken.is_empty()
+        {
             tracing::warn!(%fault, "published events stay in the outbox and will be published again");
         }
-        let parked = match self.ledger.park(&refused, deadline).await {
-            Ok(()) => refused.len(),
-            Err(fault) => {
-                tracing::warn!(%fault, "events that were refused for good are not parked and will be offered again");
-                0
-            }
-        };
-        Delivered { taken: taken.len(), parked }
+        if let Err(fault) = parked
+            && !refused.is_empty()
+        {
+            tracing::warn!(%fault, "events that were refused for good are not parked and will be offered again");
+            fates.iter_mut().filter(|fate| **fate == Fate::Parked).for_each(|fate| *fate = Fate::Left);
+        }
+        fates
     }
 
     async fn decide(
@@ -224,20 +301,34 @@ impl Pipeline {
         let round_trips = Arc::new(AtomicU32::new(0));
         let caller = CallerId::of(request.caller.as_deref());
         let course = Course { request, operation, caller, mode, key_is_given: is_given, round_trips, started };
-        if let Some((rule, _)) = operation.rules.iter().find(|(rule, _)| !self.breaker.admits(rule, started)) {
-            return refuse(course.taken_out(rule));
-        }
-        self.attempts(&course, probe, span).await
+        let half = started + request.deadline.saturating_duration_since(started) / 2;
+        let entered = self.admission.enter(&*self.clock, half).await;
+        let queued = self.clock.instant() - started;
+        let _place = match entered {
+            Ok(place) => place,
+            Err(refused) => {
+                let mut handled = refuse(course.overloaded(refused));
+                handled.receipt.queued = queued;
+                return handled;
+            }
+        };
+        let mut handled = self.attempts(&course, probe, span).await;
+        handled.receipt.queued = queued;
+        handled
     }
 
     async fn attempts(&self, course: &Course<'_>, probe: Option<&dyn Probe>, around: &Span) -> Handled {
         let request = course.request;
+        let passes = self.breaker.passes();
+        let resting = self.resting(course);
         let trial = Trial {
             rules: self.rules.as_ref(),
             policy: &self.policy,
             vault: &self.vault,
             breaker: &self.breaker,
-            clock: self.clock.as_ref(),
+            passes: &passes,
+            resting,
+            clock: &self.clock,
             request,
             probe,
             key: course.key(),
@@ -251,10 +342,11 @@ impl Pipeline {
         let mut unknown = false;
         let mut lost = Vec::new();
         let mut why = None;
+        let mut elsewhere = false;
         loop {
             receipt.attempts += 1;
             let span = tracing::info_span!("attempt", attempt = receipt.attempts);
-            let attempt = self.ledger.open(course.claim());
+            let attempt = self.ledger.open(course.claim(elsewhere));
             let attempt = match probe {
                 Some(probe) => probe.attempt(attempt),
                 None => attempt,
@@ -268,7 +360,7 @@ impl Pipeline {
                 Over::Answered(stored) => course.stored(stored, unknown),
                 Over::Failed(failure) => {
                     if let (Blame::Rule, Some(rule)) = (failure.blame, &failure.rule) {
-                        self.breaker.failed(rule, self.clock.instant());
+                        self.breaker.failed(rule, self.clock.moment());
                         summary::tell_rule(&request.region, rule, failure.limit);
                     }
                     why = Some(format!("{}: {failure}", failure.code));
@@ -278,6 +370,8 @@ impl Pipeline {
                     let fault = &ended.fault;
                     let reason = summary::reason(fault);
                     unknown |= fault.commit_unknown();
+                    // Where an endpoint gave no answer the other one is the better choice.
+                    elsewhere ^= fault.commit_unknown() || fault.is_unavailable();
                     receipt.unknown_commits += u32::from(fault.commit_unknown());
                     receipt.conflicts += u32::from(fault.is_conflict());
                     receipt.schema_conflicts += u32::from(reason == summary::SCHEMA_CHANGED);
@@ -291,7 +385,7 @@ impl Pipeline {
                         self.clock.sleep(wait).await;
                         continue;
                     }
-                    why = Some(format!("{}: {fault}", Code::HostFailed));
+                    why = Some(format!("{}: {fault}", fault.code().unwrap_or(Code::HostFailed)));
                     (course.given_up(&ended, unknown, receipt.attempts, self.clock.instant()), None)
                 }
             };
@@ -299,6 +393,12 @@ impl Pipeline {
             receipt.elapsed = self.clock.instant() - course.started;
             return Handled { answer, receipt, pending, reason: why };
         }
+    }
+
+    /// The first rule of the operation that certainly rests, so that others need not run for nothing.
+    fn resting<'a>(&self, course: &'a Course<'_>) -> Option<&'a str> {
+        let now = self.clock.moment();
+        course.operation.rules.iter().map(|(rule, _)| rule.as_str()).find(|rule| self.breaker.rests(rule, now))
     }
 
     fn has_time(&self, request: &Request, wait: Duration) -> bool {
@@ -314,7 +414,7 @@ impl Course<'_> {
         }
     }
 
-    fn claim(&self) -> Claim {
+    fn claim(&self, elsewhere: bool) -> Claim {
         Claim {
             operation: self.operation.name().to_owned(),
             caller: self.caller,
@@ -322,6 +422,7 @@ impl Course<'_> {
             now: self.request.now,
             region: self.request.region.clone(),
             deadline: self.request.deadline,
+            elsewhere,
             round_trips: Arc::clone(&self.round_trips),
         }
     }
@@ -352,21 +453,34 @@ impl Course<'_> {
 
     fn failed(&self, failure: &Failure, unknown: bool) -> Answer {
         let reference = self.reference();
-        let limit = failure.limit.as_ref();
-        tracing::error!(
-            reference,
-            blame = ?failure.blame,
-            rule = failure.rule,
-            limit = limit.map(|exceeded| exceeded.limit.name()),
-            allowed = limit.and_then(|exceeded| exceeded.allowed),
-            used = limit.and_then(|exceeded| exceeded.used),
-            reason = %failure,
-            "request failed"
-        );
+        if failure.lacks == Some(Lack::Rule) {
+            tracing::warn!(reference, rule = failure.rule, "request for a rule that is taken out");
+        } else {
+            let limit = failure.limit.as_ref();
+            tracing::error!(
+                reference,
+                error_code = failure.code.as_str(),
+                blame = ?failure.blame,
+                rule = failure.rule,
+                limit = limit.map(|exceeded| exceeded.limit.name()),
+                allowed = limit.and_then(|exceeded| exceeded.allowed),
+                used = limit.and_then(|exceeded| exceeded.used),
+                reason = %failure,
+                "request failed"
+            );
+        }
         if unknown {
             return self.in_doubt(&reference);
         }
+        let resting;
         let lacks = match failure.lacks {
+            Some(Lack::Rule) => {
+                let rule = failure.rule.as_deref().unwrap_or_default();
+                resting = format!(
+                    "The rule {rule} keeps failing and is not run for a while. This request has changed nothing."
+                );
+                Some(("rule-out", resting.as_str()))
+            }
             Some(Lack::Time) => Some(("out-of-time", "There was not enough time. Nothing was changed.")),
             Some(Lack::Vault) => {
                 Some(("vault-away", "The keys of sensitive fields cannot be reached. Nothing was changed."))
@@ -387,7 +501,8 @@ impl Course<'_> {
         let Interrupted { fault, rule, statement } = ended;
         let reference = self.reference();
         let elapsed_ms = u64::try_from((now - self.started).as_millis()).unwrap_or(u64::MAX);
-        tracing::error!(reference, rule, statement, attempts, elapsed_ms, reason = %fault, "request given up");
+        let error_code = fault.code().map(Code::as_str);
+        tracing::error!(reference, error_code, rule, statement, attempts, elapsed_ms, reason = %fault, "request given up");
         if unknown {
             self.in_doubt(&reference)
         } else if fault.is_unavailable() {
@@ -398,12 +513,11 @@ impl Course<'_> {
         }
     }
 
-    fn taken_out(&self, rule: &str) -> Answer {
+    fn overloaded(&self, refused: Refused) -> Answer {
         let reference = self.reference();
-        tracing::warn!(reference, rule, "request for a rule that is taken out");
-        let message =
-            format!("The rule {rule} keeps failing and is not run for a while. This request has changed nothing.");
-        self.unavailable("rule-out", &message, &reference)
+        tracing::warn!(reference, reason = %refused, "request for which no connection was free");
+        let message = "There are more requests than can be decided just now. Nothing was changed by this one.";
+        self.unavailable("overloaded", message, &reference)
     }
 
     fn in_doubt(&self, reference: &str) -> Answer {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tenet_core::{Fault, Keep, Timestamp};
 
+use crate::courier::Fate;
 use crate::within::within;
 use crate::{Pipeline, summary};
 
@@ -50,7 +51,11 @@ impl Pipeline {
 
     async fn turn(&self, grace: Duration, keep: Keep, deadline: Instant) -> Result<Relayed, Fault> {
         let mut relayed = self.relay_now(grace, deadline).await?;
-        relayed.parked_now = match self.ledger.parked(deadline).await {
+        let counted = async {
+            let _place = self.in_background(deadline).await?;
+            self.ledger.parked(deadline).await
+        };
+        relayed.parked_now = match counted.await {
             Ok(parked) => parked,
             Err(fault) => {
                 tracing::warn!(%fault, "the parked events could not be counted");
@@ -58,7 +63,11 @@ impl Pipeline {
             }
         };
         while self.clock.instant() < deadline {
-            match self.ledger.expire(keep, deadline).await {
+            let expired = async {
+                let _place = self.in_background(deadline).await?;
+                self.ledger.expire(keep, deadline).await
+            };
+            match expired.await {
                 Ok(0) => break,
                 Ok(expired) => relayed.keys_expired += expired,
                 Err(fault) => {
@@ -77,7 +86,11 @@ impl Pipeline {
         let mut relayed = Relayed::default();
         let mut after = None;
         while self.clock.instant() < deadline {
-            let events = match self.ledger.left(before, after, deadline).await {
+            let read = async {
+                let _place = self.in_background(deadline).await?;
+                self.ledger.left(before, after, deadline).await
+            };
+            let events = match read.await {
                 Ok(events) => events,
                 Err(fault) if after.is_some() => {
                     tracing::warn!(%fault, "the rest of the outbox could not be read");
@@ -95,11 +108,12 @@ impl Pipeline {
             }
             // On from here whatever becomes of these: what stays keeps nothing else back.
             after = Some((youngest.at, youngest.id));
-            let delivered = self.deliver(&events, deadline).await;
-            relayed.delivered += delivered.taken;
-            relayed.parked += delivered.parked;
-            relayed.left += events.len() - delivered.taken - delivered.parked;
-            if delivered.taken == 0 && delivered.parked == 0 {
+            let fates = self.deliver(&events, deadline).await;
+            let count = |what| fates.iter().filter(|fate| **fate == what).count();
+            relayed.delivered += count(Fate::Taken);
+            relayed.parked += count(Fate::Parked);
+            relayed.left += count(Fate::Left);
+            if fates.iter().all(|fate| *fate == Fate::Left) {
                 // It is about the bus and not about these: there is no use in reading on.
                 break;
             }

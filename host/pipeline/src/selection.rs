@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 use tenet_core::bundle::{self, Index};
-use tenet_core::{Digest, IdempotencyKey, Limits, Mode, Request, hex};
+use tenet_core::{Digest, IdempotencyKey, Limits, Mode, Request, SourceKey, hex};
 
 use tenet_core::Random;
 
@@ -14,6 +14,8 @@ pub struct Operations {
     all: Vec<Selected>,
     /// After how many failures a rule rests, and for how long.
     pub(crate) breaker: (u32, Duration),
+    /// How many requests are decided at the same moment.
+    pub(crate) connections: u32,
 }
 
 /// An operation names a rule that the index lacks.
@@ -49,7 +51,8 @@ impl Operations {
             Ok(Selected { rules, of_index: operation.clone() })
         };
         let breaker = (index.host.rule_failures, Duration::from_secs(index.host.rule_rest_s));
-        Ok(Self { all: index.operations.iter().map(select).collect::<Result<_, _>>()?, breaker })
+        let all = index.operations.iter().map(select).collect::<Result<_, _>>()?;
+        Ok(Self { all, breaker, connections: index.host.connections })
     }
 
     /// The operation that a caller named, or a sentence that says which there are.
@@ -77,8 +80,9 @@ impl Selected {
     }
 
     /// Decides the key: the caller's own, else the member of the payload that the
-    /// manifest names, else the source's id of this request, else a new one. The error
-    /// is for the caller.
+    /// manifest names, else the source's id of this request, else a new one. Where the
+    /// member is required only an event's id stands in for it: under any other the same
+    /// request would be another one when it is sent again. The error is for the caller.
     pub(crate) fn keyed(&self, request: &Request) -> Result<Keyed, String> {
         // Also checks that the payload is JSON that every parser reads alike.
         let digest = Digest::of(&request.payload).map_err(|error| format!("The payload is {error}."))?;
@@ -91,9 +95,12 @@ impl Selected {
             (None, None) => None,
         };
         let is_given = named.is_none();
-        let key = match named.or_else(|| request.source_key.clone()) {
-            Some(key) => key,
-            None => new_key(&request.seed)?,
+        let required = self.of_index.key.as_ref().filter(|_| self.of_index.key_required);
+        let key = match (named, &request.source_key, required) {
+            (Some(key), _, _) => key,
+            (None, Some(SourceKey::Event(key)), _) | (None, Some(SourceKey::Delivery(key)), None) => key.clone(),
+            (None, _, Some(member)) => return Err(missing(member)),
+            (None, None, None) => new_key(&request.seed)?,
         };
         Ok(Keyed { mode: Mode::Write { key, digest }, is_given })
     }
@@ -106,6 +113,13 @@ fn key_in_payload(payload: &str, member: &str) -> Result<Option<IdempotencyKey>,
     let text: Option<String> = serde_json::from_str(value.get())
         .map_err(|_| format!("The member {member:?} is the idempotency key and has to be a string."))?;
     text.map(IdempotencyKey::new).transpose().map_err(|error| format!("The member {member:?}: {error}."))
+}
+
+fn missing(member: &str) -> String {
+    format!(
+        "The member {member:?} is missing: it is the idempotency key. Send it, or another key as \
+         \"idempotency_key\" or in the header Idempotency-Key."
+    )
 }
 
 fn new_key(seed: &[u8; 32]) -> Result<IdempotencyKey, String> {
@@ -159,7 +173,11 @@ mod tests {
     }
 
     fn key_of(request: &Request) -> Result<(String, bool), String> {
-        match selected().keyed(request)? {
+        key_by(&selected(), request)
+    }
+
+    fn key_by(selected: &Selected, request: &Request) -> Result<(String, bool), String> {
+        match selected.keyed(request)? {
             Keyed { mode: Mode::Write { key, .. }, is_given } => Ok((key.as_str().to_owned(), is_given)),
             Keyed { mode: Mode::Read, .. } => Err("a reader".into()),
         }
@@ -170,7 +188,7 @@ mod tests {
         let key = |text| IdempotencyKey::new(text).ok();
         let mut full = request(r#"{"transaction_id":"from-payload"}"#);
         full.key = key("from-caller");
-        full.source_key = key("from-source");
+        full.source_key = key("from-source").map(SourceKey::Delivery);
         assert_eq!(key_of(&full).unwrap().0, "from-caller");
         full.key = None;
         assert_eq!(key_of(&full).unwrap(), ("from-payload".into(), false));
@@ -179,6 +197,27 @@ mod tests {
         full.source_key = None;
         let (made, is_given) = key_of(&full).unwrap();
         assert!(is_given && made.len() == 32, "{made}");
+    }
+
+    #[test]
+    fn a_required_member_that_is_missing_is_refused_unless_the_request_has_a_key_that_lasts() {
+        let key = |text| IdempotencyKey::new(text).unwrap();
+        let mut required = selected();
+        required.of_index.key_required = true;
+        for payload in ["{}", r#"{"transaction_id":null}"#, r#"{"transfer_id":"from-payload"}"#] {
+            let mut bare = request(payload);
+            for source_key in [None, Some(SourceKey::Delivery(key("from-delivery")))] {
+                bare.source_key = source_key;
+                let error = key_by(&required, &bare).unwrap_err();
+                assert!(error.starts_with("The member \"transaction_id\" is missing"), "{error}");
+            }
+            bare.source_key = Some(SourceKey::Event(key("from-event")));
+            assert_eq!(key_by(&required, &bare).unwrap(), ("from-event".into(), true));
+            bare.key = Some(key("from-caller"));
+            assert_eq!(key_by(&required, &bare).unwrap(), ("from-caller".into(), false));
+        }
+        let full = request(r#"{"transaction_id":"from-payload"}"#);
+        assert_eq!(key_by(&required, &full).unwrap(), ("from-payload".into(), false));
     }
 
     #[test]
@@ -200,7 +239,9 @@ mod tests {
 
     #[test]
     fn an_unknown_operation_is_told_which_there_are() {
-        let error = Operations { all: vec![selected()], breaker: (0, Duration::ZERO) }.select("wriet").unwrap_err();
+        let error = Operations { all: vec![selected()], breaker: (0, Duration::ZERO), connections: 1 }
+            .select("wriet")
+            .unwrap_err();
         assert_eq!(error, "There is no operation \"wriet\". There are: write.");
     }
 

@@ -26,9 +26,11 @@ const REQUEST: Measured = Measured {
         ("EventsPublished", "Count"),
         ("EventsLeft", "Count"),
         ("EventsParked", "Count"),
+        ("EventsUnknown", "Count"),
         ("Duration", "Microseconds"),
         ("DatabaseTime", "Microseconds"),
     ],
+    optional: Some("EventsLeft"),
 };
 
 /// What the line of a relay's turn counts. CloudWatch keeps regions apart by itself.
@@ -43,6 +45,7 @@ const RELAY: Measured = Measured {
         ("KeysExpired", "Count"),
         ("Lag", "Seconds"),
     ],
+    optional: None,
 };
 
 /// What the line of a rule's failure counts.
@@ -50,6 +53,7 @@ const RULE: Measured = Measured {
     name: "rule-failure",
     dimensions: &[&["rule", "limit"], &["rule"]],
     metrics: &[("RuleFailures", "Count"), ("LimitsPassed", "Count")],
+    optional: None,
 };
 
 /// The limit of a failure that is none of a limit's.
@@ -75,16 +79,22 @@ pub(crate) struct Summary {
 }
 
 /// What became of the events of a request.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Published {
     /// Those that the bus has taken.
     pub(crate) taken: usize,
     /// Those that it refused for good.
     pub(crate) parked: usize,
-    /// Those that are a relay's work.
-    pub(crate) left: usize,
+    /// Those that are a relay's work, where it is known.
+    pub(crate) left: Option<usize>,
     /// How long it took.
     pub(crate) elapsed: Option<Duration>,
+}
+
+impl Default for Published {
+    fn default() -> Self {
+        Self { taken: 0, parked: 0, left: Some(0), elapsed: None }
+    }
 }
 
 /// Opens the span of a request.
@@ -202,6 +212,7 @@ impl Drop for Summary {
             bytes_read = receipt.bytes_read,
             events = receipt.events,
             rows_affected = receipt.rows_affected,
+            queued_us = micros(receipt.queued),
             computing_us = micros(receipt.computing),
             commit_us = micros(receipt.commit),
             publish_us = published.elapsed.map(micros),
@@ -216,6 +227,7 @@ impl Drop for Summary {
             EventsPublished = published.taken,
             EventsLeft = published.left,
             EventsParked = published.parked,
+            EventsUnknown = u8::from(published.left.is_none()),
             Duration = micros(receipt.elapsed),
             DatabaseTime = micros(receipt.database),
         );

@@ -12,7 +12,7 @@ use tracing::Span;
 
 use crate::answer::rejection_body;
 use crate::calls::{Calls, LogLine, Shared, Stopped};
-use crate::rule_breaker::RuleBreaker;
+use crate::rule_breaker::{RuleBreaker, RulePasses};
 use crate::within::within;
 
 /// One attempt of one request: the rules in order, then the commit of their verdict.
@@ -21,7 +21,11 @@ pub(crate) struct Trial<'a> {
     pub(crate) policy: &'a Arc<dyn Policy>,
     pub(crate) vault: &'a Arc<dyn Vault>,
     pub(crate) breaker: &'a RuleBreaker,
-    pub(crate) clock: &'a dyn Clock,
+    /// What the request may run of the rules that rest.
+    pub(crate) passes: &'a RulePasses<'a>,
+    /// A rule of the chain that certainly rests.
+    pub(crate) resting: Option<&'a str>,
+    pub(crate) clock: &'a Arc<dyn Clock>,
     pub(crate) request: &'a Request,
     /// Who looks on.
     pub(crate) probe: Option<&'a dyn Probe>,
@@ -70,10 +74,18 @@ pub(crate) struct Failure {
 /// What a request that failed could not have, and a later one may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lack {
+    /// A rule that keeps failing rests.
+    Rule,
     /// The caller's time ran out.
     Time,
     /// The keys of the vault are out of reach.
     Vault,
+}
+
+/// Whose time is over.
+enum TimeOver {
+    Rules,
+    Callers,
 }
 
 /// What the rules decided, before anything is committed.
@@ -105,7 +117,7 @@ impl Trial<'_> {
         };
         let ended = self.clock.instant() - ending;
         let mut state = shared.lock();
-        receipt.database += state.waited() + ended;
+        receipt.database += state.waits.for_database(self.clock.instant()) + ended;
         receipt.commit += if commits { ended } else { Duration::ZERO };
         if matches!(over, Over::Committed { .. } | Over::Failed(_)) {
             write_log(std::mem::take(&mut state.log));
@@ -114,10 +126,18 @@ impl Trial<'_> {
     }
 
     async fn decide(&self, shared: &Arc<Shared>, receipts: &mut Vec<RuleReceipt>) -> Result<Decision, Over> {
+        if let Some(rule) = self.resting {
+            // Rules before it would write for nothing. The key is looked up all the same.
+            return Err(Over::Failed(Failure::rests(rule)));
+        }
         let mut output = String::new();
         for (place, (rule, limits)) in self.chain.iter().enumerate() {
+            // Not before its turn: whether it runs is not known while a rule before it may reject.
+            if !self.passes.admits(rule, self.clock.moment()) {
+                return Err(Over::Failed(Failure::rests(rule)));
+            }
             let span = tracing::info_span!("rule", rule, cpu_us = tracing::field::Empty, ended = tracing::field::Empty);
-            let ports = (Arc::clone(self.policy), Arc::clone(self.vault));
+            let ports = (Arc::clone(self.policy), Arc::clone(self.vault), Arc::clone(self.clock));
             let calls = Calls::new(Arc::clone(shared), ports, self.request, self.key, rule, place, limits);
             let calls = Arc::new(calls);
             let verdict = within(&span, pin!(self.call(&span, shared, (rule, limits), &calls, receipts))).await?;
@@ -141,19 +161,26 @@ impl Trial<'_> {
             Over::Failed(Failure { blame, rule: Some(rule.to_owned()), lacks: None, limit: None, code, text })
         };
         let passed = |exceeded: LimitExceeded| Over::Failed(Failure::limit(Some(rule.to_owned()), exceeded));
-        let left = self.request.deadline.saturating_duration_since(self.clock.instant());
-        let time = limits.wall().min(left);
         let host = Arc::clone(calls) as Arc<dyn HostCalls>;
         let host = match self.probe {
             Some(probe) => probe.calls(rule, host),
             None => host,
         };
-        let call = match select(self.rules.call(rule, self.request, limits, host), self.clock.sleep(time)).await {
+        let time_over = pin!(self.time_over(shared, limits));
+        let call = match select(self.rules.call(rule, self.request, limits, host), time_over).await {
             Either::Left((call, _)) => call,
-            Either::Right(((), call)) => {
+            Either::Right((whose, call)) => {
                 drop(call);
                 receipts.push(calls.receipt());
-                return Err(self.timed_out(shared, rule, limits, left));
+                return Err(Over::Failed(match whose {
+                    TimeOver::Rules => {
+                        // It was stopped when it had used all of it.
+                        let allowed = Some(limits.wall_ms);
+                        let exceeded = LimitExceeded { limit: Limit::Wall, allowed, used: allowed };
+                        Failure::limit(Some(rule.to_owned()), exceeded)
+                    }
+                    TimeOver::Callers => Failure::out_of_time(rule),
+                }));
             }
         };
         let mut receipt = calls.receipt();
@@ -199,21 +226,25 @@ impl Trial<'_> {
         }
     }
 
-    fn timed_out(&self, shared: &Shared, rule: &str, limits: &Limits, left: Duration) -> Over {
-        let state = shared.lock();
-        let in_first_flight = state.attempt.is_none() && !state.looked_up;
-        let out_of_time = left <= limits.wall() || in_first_flight;
-        let rule = Some(rule.to_owned());
-        if out_of_time {
-            let text = "the caller's time ran out while it ran".to_owned();
-            let code = Code::HostFailed;
-            let lacks = Some(Lack::Time);
-            return Over::Failed(Failure { blame: Blame::Host, rule, lacks, limit: None, code, text });
+    /// Waits until the rule has used its time or the caller's time is over. The rule's time is its
+    /// own: what it waits for the host is bounded by the host.
+    async fn time_over(&self, shared: &Shared, limits: &Limits) -> TimeOver {
+        let began = self.clock.instant();
+        let waited_before = shared.lock().waits.total(began);
+        loop {
+            let now = self.clock.instant();
+            let left = self.request.deadline.saturating_duration_since(now);
+            if left.is_zero() {
+                return TimeOver::Callers;
+            }
+            let waited = shared.lock().waits.total(now).saturating_sub(waited_before);
+            let own = now.saturating_duration_since(began).saturating_sub(waited);
+            let left_to_rule = limits.wall().saturating_sub(own);
+            if left_to_rule.is_zero() {
+                return TimeOver::Rules;
+            }
+            self.clock.sleep(left.min(left_to_rule)).await;
         }
-        // It was stopped when it had used all of it.
-        let allowed = Some(limits.wall_ms);
-        let exceeded = LimitExceeded { limit: Limit::Wall, allowed, used: allowed };
-        Over::Failed(Failure::limit(rule, exceeded))
     }
 
     async fn settle(&self, shared: &Shared, decision: Decision) -> Over {
@@ -293,7 +324,10 @@ fn over(fault: Fault, at: Option<(&str, u64)>) -> Over {
                 _ => None,
             },
             limit: fault.limit_exceeded().copied(),
-            code: if fault.limit_exceeded().is_some() { Code::Limit } else { Code::HostFailed },
+            code: match fault.limit_exceeded() {
+                Some(_) => Code::Limit,
+                None => fault.code().unwrap_or(Code::HostFailed),
+            },
             text: fault.to_string(),
         })
     }
@@ -326,6 +360,19 @@ impl Failure {
     fn limit(rule: Option<String>, exceeded: LimitExceeded) -> Self {
         let (limit, code) = (Some(exceeded), Code::Limit);
         Self { blame: Blame::Rule, rule, lacks: None, limit, code, text: exceeded.to_string() }
+    }
+
+    fn out_of_time(rule: &str) -> Self {
+        Self::lacks(Lack::Time, rule, "the caller's time ran out while it ran")
+    }
+
+    fn rests(rule: &str) -> Self {
+        Self::lacks(Lack::Rule, rule, "it keeps failing and is not run for a while")
+    }
+
+    fn lacks(lack: Lack, rule: &str, text: &str) -> Self {
+        let (rule, text) = (Some(rule.to_owned()), text.to_owned());
+        Self { blame: Blame::Host, rule, lacks: Some(lack), limit: None, code: Code::HostFailed, text }
     }
 }
 

@@ -23,8 +23,11 @@ struct Memory {
     on_run: Mutex<VecDeque<Fault>>,
     on_end: Mutex<VecDeque<(Fault, bool)>>,
     on_left: Mutex<VecDeque<Fault>>,
+    on_staged: Mutex<VecDeque<Fault>>,
     on_park: Mutex<VecDeque<Fault>>,
     opened: AtomicUsize,
+    /// Of each attempt, whether it was to go elsewhere.
+    elsewhere: Mutex<Vec<bool>>,
     rolled_back: AtomicUsize,
 }
 
@@ -70,6 +73,7 @@ impl MemoryAttempt {
 impl Ledger for MemoryLedger {
     fn open(&self, claim: Claim) -> Box<dyn Attempt> {
         self.0.opened.fetch_add(1, Ordering::SeqCst);
+        self.0.elsewhere.lock().unwrap().push(claim.elsewhere);
         Box::new(MemoryAttempt { memory: Arc::clone(&self.0), claim, looked_up: false })
     }
 
@@ -84,7 +88,12 @@ impl Ledger for MemoryLedger {
         _: &'a IdempotencyKey,
         _: Instant,
     ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>> {
-        Box::pin(async { Ok(self.0.outbox.lock().unwrap().clone()) })
+        Box::pin(async {
+            match self.0.on_staged.lock().unwrap().pop_front() {
+                Some(fault) => Err(fault),
+                None => Ok(self.0.outbox.lock().unwrap().clone()),
+            }
+        })
     }
 
     fn left<'a>(
@@ -205,22 +214,32 @@ impl Publisher for BusPublisher {
     }
 }
 
-/// A clock that never makes anybody wait, unless it is told that time has run out.
-struct Still;
+/// A clock on which short waits are over at once: it goes forward by them.
+#[derive(Clone, Default)]
+struct Virtual {
+    slept: Arc<Mutex<Duration>>,
+}
 
-impl Clock for Still {
+impl Clock for Virtual {
     fn now(&self) -> Timestamp {
         Timestamp(0)
     }
 
     fn instant(&self) -> Instant {
-        Instant::now()
+        Instant::now() + *self.slept.lock().unwrap()
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         // Back-offs end at once; the hour that a rule is given never does.
         if duration < Duration::from_secs(60) {
-            Box::pin(std::future::ready(()))
+            let clock = self.clone();
+            Box::pin(async move {
+                // What can go on without time goes on first.
+                for _ in 0..10 {
+                    tokio::task::yield_now().await;
+                }
+                *clock.slept.lock().unwrap() += duration;
+            })
         } else {
             Box::pin(std::future::pending())
         }
@@ -250,6 +269,7 @@ impl Policy for Anything {
 struct Host {
     memory: Arc<Memory>,
     bus: Arc<Bus>,
+    clock: Virtual,
     pipeline: Pipeline,
 }
 
@@ -301,17 +321,17 @@ where
         schema: vec![],
         openapi: None,
     };
-    let (memory, bus) = (Arc::new(Memory::default()), Arc::new(Bus::default()));
+    let (memory, bus, clock) = (Arc::new(Memory::default()), Arc::new(Bus::default()), Virtual::default());
     let pipeline = Pipeline::new(
         Operations::new(&index).unwrap(),
         Arc::new(MemoryLedger(Arc::clone(&memory))),
         Arc::new(Scripted(rules)),
         Arc::new(Anything),
         Arc::new(BusPublisher(Arc::clone(&bus))),
-        Arc::new(Still),
+        Arc::new(clock.clone()),
         Backoff { attempts: 4, ..Backoff::default() },
     );
-    Host { memory, bus, pipeline }
+    Host { memory, bus, clock, pipeline }
 }
 
 fn request(operation: &str, key: &str) -> Request {
@@ -370,7 +390,7 @@ async fn a_conflict_is_run_again_and_leaves_one_answer_and_one_event() {
     host.memory.on_end.lock().unwrap().push_back((conflict(), false));
     let handled = host.pipeline.handle(request("one", "k")).await;
     assert_eq!((handled.answer.status, handled.receipt.attempts), (Status::Accepted, 3));
-    assert_eq!(host.pipeline.publish(handled.pending.unwrap(), Instant::now()).await, 0);
+    assert_eq!(host.pipeline.publish(handled.pending.unwrap(), Instant::now()).await, Some(0));
     let seen = host.bus.seen.lock().unwrap();
     assert_eq!(seen.len(), 1);
     assert_eq!(
@@ -396,7 +416,7 @@ async fn a_lost_answer_to_commit_is_settled_by_the_key_and_published_from_the_ou
     host.memory.on_end.lock().unwrap().push_back((Fault::unknown_commit("connection lost"), true));
     let handled = host.pipeline.handle(request("one", "k")).await;
     assert_eq!((handled.answer.status, handled.answer.repeated), (Status::Accepted, false));
-    assert_eq!(host.pipeline.publish(handled.pending.unwrap(), Instant::now()).await, 0);
+    assert_eq!(host.pipeline.publish(handled.pending.unwrap(), Instant::now()).await, Some(0));
     assert_eq!(host.bus.seen.lock().unwrap().len(), 1);
 }
 
@@ -598,7 +618,7 @@ async fn a_rule_that_waits_past_its_wall_time_is_stopped() {
     let limits = Limits { wall_ms: 1000, ..Limits::default() };
     let host = host_with(|_, _| Box::pin(std::future::pending()), limits.clone());
     assert_eq!(host.pipeline.handle(request("one", "k")).await.answer.status, Status::Failed);
-    // Without the look-up's answer nothing is known of the key, so nothing is claimed of it.
+    // What it waits for the database is not its own time: only the caller's time ends that.
     let hangs = |_: String, calls: Arc<dyn HostCalls>| -> BoxFuture<'static, Ended> {
         Box::pin(async move {
             let _ = calls.run(statement("hang")).await;
@@ -606,7 +626,97 @@ async fn a_rule_that_waits_past_its_wall_time_is_stopped() {
         })
     };
     let host = host_with(hangs, limits);
-    assert_eq!(host.pipeline.handle(request("one", "k")).await.answer.status, Status::Unavailable);
+    let asked = Request { deadline: Instant::now() + Duration::from_secs(50), ..request("one", "k") };
+    let answer = host.pipeline.handle(asked).await.answer;
+    assert!(answer.status == Status::Unavailable && answer.body.contains("out-of-time"), "{answer:?}");
+    assert_eq!(rule_failures(), 1, "of the rule that took its time itself");
+}
+
+/// How many failures were blamed on rules.
+fn rule_failures() -> usize {
+    logged().lines().filter(|line| line.contains("RuleFailures=1")).count()
+}
+
+#[tokio::test]
+async fn a_silent_database_is_asked_again_elsewhere_and_blamed_on_no_rule() {
+    let host = host(writer);
+    let silent = || Fault::unavailable("the database gave no answer within 5000 ms");
+    host.memory.on_run.lock().unwrap().extend([silent(), silent()]);
+    host.memory.on_end.lock().unwrap().push_back((Fault::unknown_commit("no answer"), false));
+    let handled = host.pipeline.handle(request("one", "k")).await;
+    assert_eq!((handled.answer.status, handled.receipt.attempts), (Status::Accepted, 4));
+    assert_eq!(*host.memory.elsewhere.lock().unwrap(), [false, true, false, true]);
+    // A conflict says nothing of the endpoint.
+    host.memory.on_run.lock().unwrap().push_back(conflict());
+    host.pipeline.handle(request("one", "l")).await;
+    assert_eq!(host.memory.elsewhere.lock().unwrap()[4..], [false, false]);
+    // Nor do rules get the blame for what does not end.
+    for number in 0..HostSettings::default().rule_failures {
+        host.memory.on_run.lock().unwrap().extend((0..4).map(|_| silent()));
+        let answer = host.pipeline.handle(request("one", &format!("m{number}"))).await.answer;
+        assert!(answer.status == Status::Unavailable && answer.body.contains("unavailable"), "{answer:?}");
+    }
+    assert_eq!(host.pipeline.handle(request("one", "n")).await.answer.status, Status::Accepted);
+    assert_eq!(rule_failures(), 0);
+}
+
+#[tokio::test]
+async fn requests_wait_for_their_turn_in_order_and_too_late_is_told_in_time() {
+    let (open, opened) = tokio::sync::watch::channel(false);
+    let running = Arc::new(AtomicUsize::new(0));
+    let most = Arc::new(AtomicUsize::new(0));
+    let (count, highest) = (Arc::clone(&running), Arc::clone(&most));
+    let host = host(move |_, calls| {
+        let (mut opened, count, highest) = (opened.clone(), Arc::clone(&count), Arc::clone(&highest));
+        Box::pin(async move {
+            highest.fetch_max(count.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            if calls.run(statement("w")).await.is_err() {
+                return Ended::Stopped;
+            }
+            opened.wait_for(|open| *open).await.unwrap();
+            count.fetch_sub(1, Ordering::SeqCst);
+            accept("{}")
+        })
+    });
+    let places = HostSettings::default().connections as usize;
+    let all = futures_util::future::join_all((0..64).map(|number| {
+        let pipeline = &host.pipeline;
+        async move { pipeline.handle(request("two", &format!("k{number}"))).await }
+    }));
+    let late = async {
+        // One that has little time is told so while all places are taken.
+        let soon = Request { deadline: Instant::now() + Duration::from_secs(50), ..request("two", "late") };
+        let handled = host.pipeline.handle(soon).await;
+        open.send(true).unwrap();
+        handled
+    };
+    let (all, late) = tokio::join!(all, late);
+    assert!(all.iter().all(|handled| handled.answer.status == Status::Accepted));
+    assert_eq!(most.load(Ordering::SeqCst), places);
+    assert_eq!((late.answer.status, late.receipt.attempts), (Status::Unavailable, 0));
+    let body = &late.answer.body;
+    assert!(body.contains("overloaded") && body.contains("\"key\":\"late\""), "{body}");
+    assert!(late.receipt.queued > Duration::ZERO);
+    assert!(logged().contains("status=503"));
+}
+
+#[tokio::test]
+async fn a_request_that_is_given_up_while_it_waits_or_runs_leaves_its_place() {
+    let host = host(|_, calls| {
+        Box::pin(async move {
+            let _ = calls.run(statement("hang")).await;
+            accept("{}")
+        })
+    });
+    let places = HostSettings::default().connections;
+    for round in 0..2 {
+        let hang = (0..places * 2).map(|number| host.pipeline.handle(request("one", &format!("{round} {number}"))));
+        let hang = futures_util::future::join_all(hang.map(Box::pin));
+        let given_up = tokio::time::timeout(Duration::from_millis(10), hang).await;
+        assert!(given_up.is_err());
+    }
+    assert!(host.pipeline.spare_place().is_some());
+    host.pipeline.ready(Instant::now() + Duration::from_secs(7200)).await.unwrap();
 }
 
 #[tokio::test]
@@ -623,12 +733,39 @@ async fn an_event_that_the_bus_leaves_stays_in_the_outbox() {
     host.bus.deliveries.lock().unwrap().extend(script);
     let handled = host.pipeline.handle(request("one", "k")).await;
     // The one that was refused for good is nobody's work any more.
-    assert_eq!(host.pipeline.publish(handled.pending.unwrap(), Instant::now()).await, 1);
+    assert_eq!(host.pipeline.publish(handled.pending.unwrap(), Instant::now()).await, Some(1));
     let left: Vec<_> = host.memory.outbox.lock().unwrap().iter().map(|event| (event.ordinal, event.id)).collect();
     assert_eq!(left.iter().map(|(ordinal, _)| *ordinal).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(*host.memory.parked.lock().unwrap(), [(left[1].1, "malformed".to_owned())]);
     let line = requests().remove(0);
     assert!(line.contains("EventsPublished=1 EventsLeft=1 EventsParked=1"), "{line}");
+}
+
+#[tokio::test]
+async fn events_of_a_batch_go_to_the_bus_in_one_call_and_each_request_tells_of_its_own() {
+    let host = host(writer);
+    let mut pending = Vec::new();
+    for number in 0..10 {
+        pending.extend(host.pipeline.handle(request("one", &format!("k{number}"))).await.pending);
+    }
+    host.bus.deliveries.lock().unwrap().push_back(Delivery::Later("throttled".into()));
+    host.pipeline.publish_all(pending, Instant::now() + Duration::from_secs(7200)).await;
+    assert_eq!(host.bus.until.lock().unwrap().len(), 1, "calls of the bus");
+    assert_eq!(host.memory.outbox.lock().unwrap().len(), 1);
+    let left = requests().iter().filter(|line| line.contains("EventsPublished=0 EventsLeft=1")).count();
+    assert_eq!((requests().len(), left), (10, 1));
+}
+
+#[tokio::test]
+async fn what_is_left_is_not_known_where_the_outbox_cannot_be_read() {
+    let host = host(writer);
+    host.memory.on_end.lock().unwrap().push_back((Fault::unknown_commit("no answer"), true));
+    let pending = host.pipeline.handle(request("one", "k")).await.pending.unwrap();
+    host.memory.on_staged.lock().unwrap().push_back(Fault::unavailable("away"));
+    assert_eq!(host.pipeline.publish(pending, Instant::now() + Duration::from_secs(7200)).await, None);
+    let line = requests().remove(0);
+    assert!(line.contains("EventsUnknown=1") && !line.contains("EventsLeft"), "{line}");
+    assert_eq!(host.memory.outbox.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -731,7 +868,7 @@ async fn a_request_has_one_line_that_counts_all_that_is_measured() {
     host.memory.on_end.lock().unwrap().extend(lost);
     let pending = host.pipeline.handle(request("one", "a")).await.pending.unwrap();
     assert!(requests().is_empty(), "its events are not published yet");
-    assert_eq!(host.pipeline.publish(pending, Instant::now()).await, 1);
+    assert_eq!(host.pipeline.publish(pending, Instant::now()).await, Some(1));
     host.memory.on_end.lock().unwrap().extend((0..4).map(|_| (conflict(), false)));
     host.pipeline.handle(request("one", "b")).await;
     drop(host.pipeline.handle(request("one", "c")).await.pending);
@@ -1024,7 +1161,47 @@ async fn a_rule_that_keeps_failing_is_taken_out_and_others_go_on() {
         "{body}"
     );
     assert_eq!(calls.load(Ordering::SeqCst), failures, "it is not run any more");
+    // A key that has an answer gets it all the same.
+    let stored = StoredAnswer {
+        accepted: true,
+        body: "{\"was\":1}".into(),
+        digest: Digest::of(&request("two", "old").payload).unwrap(),
+        now: Timestamp(0),
+    };
+    host.memory.answers.lock().unwrap().insert(format!("two {} old", CallerId::NOBODY), stored);
+    let handled = host.pipeline.handle(request("two", "old")).await;
+    assert_eq!((handled.answer.status, handled.answer.body.as_str()), (Status::Accepted, "{\"was\":1}"));
+    assert!(handled.answer.repeated);
     assert_eq!(host.pipeline.handle(request("one", "k")).await.answer.status, Status::Accepted);
+}
+
+#[tokio::test]
+async fn the_trial_of_a_rule_is_spent_by_a_request_that_runs_it_and_by_no_other() {
+    let (mended, rejects) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (is_mended, first_rejects) = (Arc::clone(&mended), Arc::clone(&rejects));
+    let host = host(move |rule, _| {
+        let ended = match rule.as_str() {
+            "first" if first_rejects.load(Ordering::SeqCst) == 1 => reject("limit"),
+            "second" if is_mended.load(Ordering::SeqCst) == 0 => Ended::Trap("unreachable".into()),
+            _ => accept("{}"),
+        };
+        Box::pin(std::future::ready(ended))
+    });
+    let ask = async |key: &str| host.pipeline.handle(request("two", key)).await.answer;
+    for number in 0..HostSettings::default().rule_failures {
+        assert_eq!(ask(&number.to_string()).await.status, Status::Failed);
+    }
+    assert_eq!(ask("out").await.status, Status::Unavailable);
+    mended.store(1, Ordering::SeqCst);
+    *host.clock.slept.lock().unwrap() += Duration::from_secs(HostSettings::default().rule_rest_s);
+    // A request that the rule before it rejects does not run it.
+    rejects.store(1, Ordering::SeqCst);
+    assert_eq!(ask("rejected").await.status, Status::Rejected);
+    rejects.store(0, Ordering::SeqCst);
+    // Nor does a conflict take the trial from the request that has it.
+    host.memory.on_end.lock().unwrap().push_back((conflict(), false));
+    assert_eq!(ask("tried").await.status, Status::Accepted);
+    assert_eq!(ask("back").await.status, Status::Accepted);
 }
 
 /// A vault that remembers on which occasions it was asked, and is away if it is told so.

@@ -1,9 +1,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::{digest, hmac};
-use tenet_core::VaultField;
+use tenet_core::{Moment, VaultField};
 use zeroize::Zeroizing;
 
 use crate::envelope::{Envelope, NONCE, said_over};
@@ -28,13 +27,14 @@ const MOST_USES: u64 = 1 << 32;
 pub(crate) struct DataKey {
     secret: Secret,
     pub(crate) wrapped: Vec<u8>,
-    pub(crate) since: Instant,
+    /// When it was asked for. What gave it looked then, or later, whether it may.
+    pub(crate) since: Moment,
     uses: AtomicU64,
 }
 
 impl DataKey {
-    pub(crate) fn new(secret: Secret, wrapped: Vec<u8>) -> Self {
-        Self { secret, wrapped, since: Instant::now(), uses: AtomicU64::new(0) }
+    pub(crate) fn new(secret: Secret, wrapped: Vec<u8>, since: Moment) -> Self {
+        Self { secret, wrapped, since, uses: AtomicU64::new(0) }
     }
 
     /// Whether it has sealed as much as it may.
@@ -98,7 +98,7 @@ mod tests {
     }
 
     fn key(byte: u8) -> DataKey {
-        DataKey::new(Zeroizing::new([byte; 32]), vec![1, 2, 3])
+        DataKey::new(Zeroizing::new([byte; 32]), vec![1, 2, 3], Moment::now())
     }
 
     fn opened(key: &DataKey, bytes: &[u8], field: &VaultField) -> Option<Vec<u8>> {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tenet_core::{BoxFuture, Fault, Occasion, Vault, VaultCall, VaultError, VaultField, VaultVerb, Vaulted};
+use tenet_core::{BoxFuture, Fault, Moment, Occasion, Vault, VaultCall, VaultError, VaultField, VaultVerb, Vaulted};
 use tokio::time::timeout_at;
 
 use crate::data_key::DataKey;
@@ -42,8 +42,9 @@ impl FieldVault {
         let deadline = until(deadline);
         let key = within(deadline, async {
             let making = async {
+                let since = Moment::now();
                 let NewKey { secret, wrapped } = self.keys.make(operation, period, deadline).await?;
-                Ok(DataKey::new(secret, wrapped))
+                Ok(DataKey::new(secret, wrapped, since))
             };
             self.sealing.get((operation.to_owned(), period), making).await
         });
@@ -60,8 +61,9 @@ impl FieldVault {
         let key = within(deadline, async {
             let (operation, wrapped) = (envelope.operation, envelope.wrapped);
             let unwrapping = async {
+                let since = Moment::now();
                 let secret = self.keys.unwrap(operation, wrapped, deadline).await?;
-                Ok(DataKey::new(secret, wrapped.to_vec()))
+                Ok(DataKey::new(secret, wrapped.to_vec(), since))
             };
             self.opening.get((operation.to_owned(), wrapped.to_vec()), unwrapping).await
         });

@@ -1,8 +1,9 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tenet_core::Moment;
 use tokio::sync::OnceCell;
 
 use crate::data_key::DataKey;
@@ -22,17 +23,23 @@ pub struct Keeping {
 pub(crate) struct Keyring<K> {
     most: usize,
     age: Duration,
-    slots: Mutex<HashMap<K, Slot>>,
+    slots: Mutex<Slots<K>>,
+}
+
+struct Slots<K> {
+    by_name: HashMap<K, Slot>,
+    uses: u64,
 }
 
 struct Slot {
     cell: Arc<OnceCell<Arc<DataKey>>>,
-    used: Instant,
+    /// The number of the use, counted over all slots.
+    used: u64,
 }
 
 impl<K: Clone + Eq + Hash> Keyring<K> {
     pub(crate) fn new(most: usize, age: Duration) -> Self {
-        Self { most: most.max(1), age, slots: Mutex::new(HashMap::new()) }
+        Self { most: most.max(1), age, slots: Mutex::new(Slots { by_name: HashMap::new(), uses: 0 }) }
     }
 
     /// The key of this name, opened if it is not here. Of those who want it at the same time one
@@ -55,17 +62,51 @@ impl<K: Clone + Eq + Hash> Keyring<K> {
     /// The slot of this name. What is too old, and what was used longest ago where there are too
     /// many, goes.
     fn slot(&self, name: K) -> Arc<OnceCell<Arc<DataKey>>> {
-        let now = Instant::now();
+        let now = Moment::now();
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.retain(|_, slot| {
-            slot.cell.get().is_none_or(|key| now.duration_since(key.since) < self.age && !key.is_used_up())
-        });
-        if !slots.contains_key(&name) && slots.len() >= self.most {
-            let oldest = slots.iter().min_by_key(|(_, slot)| slot.used).map(|(name, _)| name.clone());
-            oldest.and_then(|oldest| slots.remove(&oldest));
+        let Slots { by_name, uses } = &mut *slots;
+        by_name
+            .retain(|_, slot| slot.cell.get().is_none_or(|key| now.since(&key.since) < self.age && !key.is_used_up()));
+        if !by_name.contains_key(&name) && by_name.len() >= self.most {
+            let oldest = by_name.iter().min_by_key(|(_, slot)| slot.used).map(|(name, _)| name.clone());
+            oldest.and_then(|oldest| by_name.remove(&oldest));
         }
-        let slot = slots.entry(name).or_insert_with(|| Slot { cell: Arc::default(), used: now });
-        slot.used = now;
+        *uses += 1;
+        let slot = by_name.entry(name).or_insert_with(|| Slot { cell: Arc::default(), used: *uses });
+        slot.used = *uses;
         Arc::clone(&slot.cell)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::time::{Instant, SystemTime};
+
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    const AGE: Duration = Duration::from_secs(3600);
+
+    fn key(since: Moment) -> DataKey {
+        DataKey::new(Zeroizing::new([7; 32]), Vec::new(), since)
+    }
+
+    #[tokio::test]
+    async fn a_key_ages_while_the_sandbox_is_frozen() {
+        let keyring = Keyring::new(2, AGE);
+        let (monotonic, wall) = (Instant::now(), SystemTime::now());
+        for (before, is_asked_for) in [(Duration::ZERO, false), (AGE, true)] {
+            // As after a freeze: only the wall clock went on.
+            keyring.put(before, Arc::new(key(Moment::of(monotonic, wall - before))));
+            let mut asked_for = false;
+            let asking = async {
+                asked_for = true;
+                Ok::<_, Infallible>(key(Moment::now()))
+            };
+            keyring.get(before, asking).await.unwrap();
+            assert_eq!(asked_for, is_asked_for, "{before:?}");
+        }
     }
 }

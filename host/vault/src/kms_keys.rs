@@ -20,6 +20,7 @@ pub const MEASURED: [Measured; 1] = [Measured {
     name: "vault",
     dimensions: &[&["operation", "call"], &["call"], &[]],
     metrics: &[("VaultCalls", "Count"), ("VaultFailures", "Count")],
+    optional: None,
 }];
 
 /// The name under which the encryption context has the operation. KMS unwraps a key for nobody who

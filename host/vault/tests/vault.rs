@@ -1,17 +1,20 @@
 //! The vault as a host uses it: what it opens, what it refuses, and how often it asks for keys.
 #![expect(clippy::unwrap_used, reason = "a test ends where it panics")]
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tenet_core::{BoxFuture, Fault, Occasion, Timestamp, Vault, VaultCall, VaultField, VaultRefusal, VaultVerb};
+use tenet_core::{
+    BoxFuture, Fault, Moment, Occasion, Timestamp, Vault, VaultCall, VaultField, VaultRefusal, VaultVerb,
+};
 use tenet_vault::{FieldVault, Keeping, KeyFault, Keys, LocalKeys, NewKey, Secret};
 use tokio::sync::Notify;
 
 const KEEPING: Keeping = Keeping { period: Duration::from_secs(86_400), keys: 10, age: Duration::from_secs(3600) };
 
-/// Local keys that count how often they are asked, and wait or are away as they are told.
+/// Local keys that count how often they are asked, and wait, take their time or are away as they are
+/// told.
 #[derive(Clone, Default)]
 struct Counted(Arc<State>);
 
@@ -21,6 +24,7 @@ struct State {
     unwrapped: AtomicU32,
     away: AtomicBool,
     hangs: AtomicBool,
+    takes: Mutex<Duration>,
     asked: Notify,
     go: Notify,
 }
@@ -34,6 +38,10 @@ impl Counted {
         self.0.asked.notify_one();
         if self.0.hangs.load(Ordering::SeqCst) {
             self.0.go.notified().await;
+        }
+        let (began, takes) = (Moment::now(), *self.0.takes.lock().unwrap());
+        while began.elapsed() < takes {
+            tokio::task::yield_now().await;
         }
         if self.0.away.load(Ordering::SeqCst) { Err(Fault::vault("away")) } else { Ok(()) }
     }
@@ -109,6 +117,17 @@ async fn another_process_unwraps_a_key_once_and_again_when_it_has_been_there_for
     open(&vault, &sealed).await;
     open(&vault, &sealed).await;
     assert_eq!(keys.counts(), (0, 2));
+}
+
+#[tokio::test]
+async fn a_key_is_as_old_as_the_call_that_asked_for_it() {
+    let sealed = seal(&FieldVault::new(Counted::default(), KEEPING), "pay", 1).await;
+    let (keys, age) = (Counted::default(), Duration::from_millis(200));
+    *keys.0.takes.lock().unwrap() = age;
+    let vault = FieldVault::new(keys.clone(), Keeping { age, ..KEEPING });
+    open(&vault, &sealed).await;
+    open(&vault, &sealed).await;
+    assert_eq!(keys.counts(), (0, 2), "the first one was too old when it came");
 }
 
 #[tokio::test]

@@ -30,7 +30,8 @@ const BARE: &str = "wasmtime alone";
 
 fn main() -> anyhow::Result<()> {
     // As `bootstrap` sets it up, but that nobody reads it.
-    let metrics = MEASURED.iter().map(|of| Metrics::new(of.name, "Tenet", of.dimensions, of.metrics)).collect();
+    let metrics =
+        MEASURED.iter().map(|of| Metrics::new(of.name, "Tenet", of.dimensions, of.metrics, of.optional)).collect();
     tracing::subscriber::set_global_default(tenet_log::subscriber(Format::Json, "info", metrics, io::sink)?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let (folder, index) = place::guests()?;

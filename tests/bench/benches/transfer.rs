@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use futures_util::future::try_join_all;
-use tenet_bench::{Direct, Pairs, Ready, place, rows};
+use tenet_bench::{Direct, Pairs, Ready, new_database, place, rows};
 use tenet_core::{Clock, IdempotencyKey, Request};
-use tenet_database::{Database, Endpoint, Schema};
+use tenet_database::{Database, Endpoint};
 use tenet_engine::{Engine, Library};
 use tenet_pipeline::{Backoff, Operations, Pipeline, Status, SystemClock};
 use tenet_policy::StatementPolicy;
@@ -150,25 +150,13 @@ fn pipeline(url: &str, connections: usize) -> anyhow::Result<Pipeline> {
         Arc::new(Ready::new(rows(1)?)),
         Arc::new(SystemClock),
         Backoff::default(),
-    ))
+    )
+    .with_concurrency(connections))
 }
 
 /// A database of its own with the schema and rich accounts.
 async fn database() -> anyhow::Result<String> {
-    let server = place::database()?;
-    let (client, driver) = tokio_postgres::connect(&server, tokio_postgres::NoTls).await?;
-    tokio::spawn(driver);
-    client.batch_execute("DROP DATABASE IF EXISTS transfers").await?;
-    client.batch_execute("CREATE DATABASE transfers").await?;
-    let (server, _) = server.rsplit_once('/').context("the server's URL names no database")?;
-    let url = format!("{server}/transfers");
-    let (folder, index) = place::rules()?;
-    let read = |file: &tenet_core::bundle::File| {
-        let sql = std::fs::read_to_string(folder.join(&file.path))?;
-        anyhow::Ok((file.path.clone(), sql))
-    };
-    let steps = index.schema.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
-    Schema::apply(&Endpoint::parse(&url)?, &steps, Instant::now() + Duration::from_secs(60)).await?;
+    let url = new_database(&place::database()?, "transfers").await?;
     let (client, driver) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await?;
     tokio::spawn(driver);
     let accounts = format!(

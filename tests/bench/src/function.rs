@@ -1,12 +1,21 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
+use tokio::sync::oneshot;
 
+use crate::event_bus::EventBus;
 use crate::place;
 use crate::runtime_api::RuntimeApi;
+
+/// How often a function that owes an answer is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// When one that has not answered never will.
+const HANGS: Duration = Duration::from_secs(60);
 
 /// A statement that the yardsticks run, the same as the rule `rows` does for ten rows.
 const STATEMENT: &str = "SELECT n AS id, 'owner ' || n AS owner, n * 1.25 AS balance, \
@@ -45,6 +54,16 @@ impl Program {
         let mut command = command(&place::bootstrap()?);
         command.env("TENET_DATABASE_URL", database).env("TENET_EVENT_BUS", "default").env("TENET_BUNDLE", bundle);
         Ok(Self { command, event: r#"{"operation":"rows-read","rows":10}"#.to_owned(), answer: r#""statusCode":200,"# })
+    }
+
+    /// The same host as a function that is given so many invocations at a time, with events for this bus.
+    ///
+    /// # Errors
+    /// Fails where there is no `bootstrap`.
+    pub fn host_for_many(bundle: &Path, database: &str, bus: &EventBus, at_once: u32) -> anyhow::Result<Self> {
+        let mut program = Self::host(bundle, database)?;
+        program.command.env("AWS_ENDPOINT_URL", bus.url()).env("AWS_LAMBDA_MAX_CONCURRENCY", at_once.to_string());
+        Ok(program)
     }
 
     /// The same host, asked for what it does not know: it answers without a rule and without
@@ -112,9 +131,31 @@ impl Function {
         Ok(self.answered(program)? - start)
     }
 
+    /// Answers an event, beside others.
+    ///
+    /// # Errors
+    /// Fails where it says that it does, or has ended.
+    pub async fn answer(&self, event: &str) -> anyhow::Result<String> {
+        let (sender, answer) = oneshot::channel();
+        self.api.begin(event, move |(_, answer)| drop(sender.send(answer)))?;
+        let answer = tokio::time::timeout(HANGS, answer).await.context("the function does not answer")?;
+        answer.context("the function has ended instead of answering")?
+    }
+
     fn answered(&mut self, program: &Program) -> anyhow::Result<Instant> {
-        let process = &mut self.process;
-        let (answered, body) = self.api.invoke(&program.event, || Ok(process.try_wait()?.is_none()))?;
+        let (sender, answers) = mpsc::channel();
+        self.api.begin(&program.event, move |answer| drop(sender.send(answer)))?;
+        let start = Instant::now();
+        let (answered, body) = loop {
+            match answers.recv_timeout(LOOK) {
+                Ok((at, answer)) => break (at, answer?),
+                Err(RecvTimeoutError::Timeout) => {
+                    ensure!(self.process.try_wait()?.is_none(), "the function has ended instead of answering");
+                    ensure!(start.elapsed() < HANGS, "the function does not answer");
+                }
+                Err(RecvTimeoutError::Disconnected) => bail!("the runtime API has ended"),
+            }
+        };
         ensure!(
             body.replace(": ", ":").contains(program.answer),
             "{:?} answered {body}",

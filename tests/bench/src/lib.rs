@@ -13,14 +13,21 @@
 //! released host, and beside it one that only connects (`only-connects`) and one in Python
 //! (`python/handler.py`).
 //!
+//! Load is of its own kind: the same host with few clients and with many, on accounts that all of them want, and an
+//! audit at the end. The function's events go to an interface that takes all of them at once ([`EventBus`]).
+//!
 //! `cargo xtask bench` builds what the benchmarks want and says where it is ([`place`]).
 //! Nothing here may bring a compiler of WebAssembly into the tree: it would change what
 //! the function's engine is measured with.
 
 mod bare;
 mod bundle;
+mod database;
 mod direct;
+mod event_bus;
 mod function;
+mod http_request;
+mod http_server;
 pub mod native;
 mod pairs;
 pub mod place;
@@ -30,7 +37,9 @@ mod stock;
 
 pub use bare::Bare;
 pub use bundle::bundle_of;
+pub use database::new_database;
 pub use direct::Direct;
+pub use event_bus::EventBus;
 pub use function::{Function, Memory, Program};
 pub use pairs::{Pairs, on_cpu};
 pub use ready::{Ready, request, rows};

@@ -39,6 +39,14 @@ pub fn bootstrap() -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
+/// The harness `tenet`, as it is released.
+///
+/// # Errors
+/// Fails where none is named.
+pub fn released_tenet() -> anyhow::Result<PathBuf> {
+    Ok(PathBuf::from(variable("TENET_BENCH_RELEASED_TENET")?))
+}
+
 /// The Python that has what the handler in Python wants.
 ///
 /// # Errors

@@ -116,7 +116,7 @@ impl Dsql {
                     // What DSQL never does otherwise.
                     parameters.insert("default_transaction_isolation".to_owned(), "repeatable read".to_owned());
                     parameters.entry("timezone".to_owned()).or_insert_with(|| "UTC".to_owned());
-                    let server = server.connect(&startup(&parameters)).await;
+                    let Ok(server) = server.connect(&startup(&parameters)).await else { return };
                     let manners =
                         Manners { dialect: strict.then(Dialect::default), age, longest: Some(LONGEST_MESSAGE), roles };
                     Link::serve(stream, server, wire, manners).await;

@@ -25,7 +25,7 @@ impl Latency {
             while let Ok((client, _)) = listener.accept().await {
                 let server = server.clone();
                 tokio::spawn(async move {
-                    let server = server.reach().await;
+                    let Ok(server) = server.reach().await else { return };
                     client.set_nodelay(true).unwrap();
                     let (from_client, to_client) = client.into_split();
                     let (from_server, to_server) = server.into_split();

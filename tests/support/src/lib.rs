@@ -13,6 +13,9 @@
 //! [`Harm`] is done to statements one by one, or at random from a seed. It stays within what
 //! a real server and a real network can do.
 //!
+//! [`serve`] is `tenet serve` in a process of its own, [`http`] the client that asks it, and [`hot`] what many
+//! clients at once ask of few rows, and the audit afterwards.
+//!
 //! A stand-in is as strict as what it stands for and, where that is not documented,
 //! stricter. It shares nothing with the host, and checks what the AWS SDK signs without it.
 #![allow(
@@ -31,6 +34,8 @@ mod dsql;
 pub mod eventbridge;
 pub mod eventbridge_relay;
 mod harm;
+pub mod hot;
+pub mod http;
 pub mod kms;
 mod latency;
 mod link;
@@ -38,6 +43,7 @@ mod message;
 mod relay;
 mod roles;
 pub mod sentences;
+pub mod serve;
 mod server;
 mod token;
 mod wire;

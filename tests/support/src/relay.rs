@@ -30,8 +30,9 @@ impl Relay {
                 client.set_nodelay(true).unwrap();
                 let (server, wire) = (server.clone(), Arc::clone(&wire));
                 tokio::spawn(async move {
-                    if let Ok(first) = Message::read_first(&mut client).await {
-                        let server = server.connect(&first).await;
+                    if let Ok(first) = Message::read_first(&mut client).await
+                        && let Ok(server) = server.connect(&first).await
+                    {
                         Link::serve(client, server, wire, Manners::default()).await;
                     }
                 });

@@ -1,3 +1,4 @@
+use std::io::Result;
 use std::str::FromStr;
 
 use tokio::io::AsyncWriteExt;
@@ -27,18 +28,18 @@ impl Server {
         }
     }
 
-    /// A connection on which nothing was sent.
-    pub(crate) async fn reach(&self) -> TcpStream {
-        let server = TcpStream::connect((self.host.as_str(), self.port)).await.unwrap();
-        server.set_nodelay(true).unwrap();
-        server
+    /// A connection on which nothing was sent. There is none while the server is down.
+    pub(crate) async fn reach(&self) -> Result<TcpStream> {
+        let server = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        server.set_nodelay(true)?;
+        Ok(server)
     }
 
     /// A connection on which this first message was sent.
-    pub(crate) async fn connect(&self, first: &[u8]) -> TcpStream {
-        let mut server = self.reach().await;
+    pub(crate) async fn connect(&self, first: &[u8]) -> Result<TcpStream> {
+        let mut server = self.reach().await?;
         let length = (first.len() as u32 + 4).to_be_bytes();
-        server.write_all(&[&length[..], first].concat()).await.unwrap();
-        server
+        server.write_all(&[&length[..], first].concat()).await?;
+        Ok(server)
     }
 }

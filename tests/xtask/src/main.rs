@@ -40,8 +40,12 @@ usage: cargo xtask TASK
   fuzz [--seed N] [--minutes M]
                holds the statement policy against PostgreSQL, with statements from seed N, for M
                minutes
-  bench [NAME] measure what a call, its rows, a start, a transfer and a warm answer cost, and what whoever
-               writes rules waits for; with NAME only one of call, rows, start, transfer, warm, writing
+  bench [NAME] measure what a call, its rows, a start, a transfer and a warm answer cost, what many clients at
+               once get, and what whoever writes rules waits for; with NAME only one of call, load, rows,
+               start, transfer, warm, writing
+  bench load [--seconds N]
+               the load alone, N seconds (60) each for few clients, for many, and for many while
+               connections are cut and the server is restarted; then an audit of every answer
   package [x86_64|arm64] [--bundle PATH]
                the zips that Lambda is given, of the function and a bundle's rules (the example
                rules unless one is named), into target/tenet/package
@@ -57,8 +61,9 @@ fn main() -> ExitCode {
         ["demo"] => demo::demo(&repository),
         ["test"] => test::test(&repository, None).map(|()| ExitCode::SUCCESS),
         ["test", name] => test::test(&repository, Some(name)).map(|()| ExitCode::SUCCESS),
-        ["bench"] => bench::bench(&repository, None).map(|()| ExitCode::SUCCESS),
-        ["bench", name] => bench::bench(&repository, Some(name)).map(|()| ExitCode::SUCCESS),
+        ["bench", rest @ ..] if let Some(wanted) = bench::Wanted::parse(rest) => {
+            bench::bench(&repository, wanted).map(|()| ExitCode::SUCCESS)
+        }
         ["fuzz", rest @ ..] if let Some(wanted) = campaign::Wanted::parse(rest) => {
             fuzz::fuzz(&repository, &wanted).map(|()| ExitCode::SUCCESS)
         }

@@ -93,7 +93,9 @@ impl Site {
 
     /// Hosts over a rig.
     pub(crate) fn hosts(&self, rig: &Rig, backoff: Backoff) -> anyhow::Result<Hosts> {
-        let database = Arc::new(Database::new(rig.endpoint.clone(), CONNECTIONS));
+        let database = Database::new(rig.endpoint.clone(), CONNECTIONS);
+        // A busy laptop is no silent database.
+        let database = Arc::new(database.with_statement_timeout(TIME));
         self.over(database, Arc::clone(&self.vault), backoff)
     }
 
@@ -111,7 +113,9 @@ impl Site {
             let operations = Operations::new(&self.index)?;
             let clock = Arc::new(SystemClock);
             let pipeline = Pipeline::new(operations, Arc::clone(&ledger), library, policy, publisher, clock, backoff);
-            anyhow::Ok((region, Arc::new(pipeline.with_vault(Arc::clone(&vault)))))
+            // A test's requests at once are held back by the test and not by the bundle's `connections`.
+            let pipeline = pipeline.with_vault(Arc::clone(&vault)).with_concurrency(CONNECTIONS);
+            anyhow::Ok((region, Arc::new(pipeline)))
         };
         let hosts = BTreeMap::from([host(EAST)?, host(WEST)?]);
         Ok(Hosts { hosts, events: buses.subscribe(EAST, EVERY_EVENT)?, buses })

@@ -37,6 +37,7 @@ fn claim(mode: Mode) -> Claim {
         now: NOW,
         region: "us-east-1".into(),
         deadline: later(),
+        elsewhere: false,
         round_trips: Arc::new(AtomicU32::new(0)),
     }
 }

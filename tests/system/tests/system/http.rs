@@ -4,17 +4,18 @@
 use std::process::Stdio;
 
 use serde_json::{Value, json};
+use tenet_events::Buses;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
-use crate::support::serve::Served;
+use crate::support::host::{EAST, Host};
 use crate::support::{self, http};
 
 #[tokio::test]
 async fn a_transaction_recorded_in_one_region_is_there_in_the_other() {
     let database = support::database().await;
-    let mut served = Served::start("rules", database.url()).await;
+    let mut served = support::serve("rules", database.url()).await;
     let write = r#"{"transaction_id":"test-001","amount":100.50}"#;
     let first = served.operate("write", &[], write).await;
     assert_eq!(first.status, 200, "{first:?}");
@@ -42,9 +43,24 @@ async fn a_transaction_recorded_in_one_region_is_there_in_the_other() {
 }
 
 #[tokio::test]
+async fn an_event_that_a_fault_has_left_in_the_outbox_is_delivered_by_the_relay() {
+    let database = support::database().await;
+    // A host decides and dies before it publishes.
+    let host = Host::start("rules", database.url(), EAST, &Buses::new([EAST]).unwrap());
+    let write = r#"{"operation":"write","transaction_id":"left","amount":1.00}"#;
+    assert_eq!(host.decide(write).await.answer.status.code(), 200);
+    database.execute("update tenet.outbox set at = at - interval '5 minutes'").await;
+    let mut served = support::serve("rules", database.url()).await;
+    served.told("event Transaction Created").await;
+    served.told("relay  delivered 1, parked 0").await;
+    assert_eq!(database.count("select count(*) from tenet.outbox").await, 0);
+    served.stop().await;
+}
+
+#[tokio::test]
 async fn a_rejection_is_a_problem_with_the_rules_own_code() {
     let database = support::database().await;
-    let served = Served::start("rules", database.url()).await;
+    let served = support::serve("rules", database.url()).await;
     let answer = served.operate("write", &[("idempotency-key", "k")], r#"{"amount":100.505}"#).await;
     assert_eq!((answer.status, answer.header("content-type")), (422, Some("application/problem+json")));
     let problem = answer.json();
@@ -56,9 +72,42 @@ async fn a_rejection_is_a_problem_with_the_rules_own_code() {
 }
 
 #[tokio::test]
+async fn a_request_without_its_key_is_refused_and_the_document_says_which_member_that_is() {
+    let database = support::database().await;
+    let served = support::serve("rules", database.url()).await;
+    for account in ["ann", "bob"] {
+        let open = json!({ "account": account, "opening_balance": 100, "daily_ceiling": 60 });
+        assert_eq!(served.operate("open-account", &[], &open.to_string()).await.status, 200);
+    }
+    let transfer = r#"{"transfer_id":"t-1","from":"ann","to":"bob","amount":5}"#;
+    let misspelt = transfer.replace("transfer_id", "transfr_id");
+    for _ in 0..2 {
+        let refused = served.operate("transfer", &[], &misspelt).await;
+        assert_eq!((refused.status, &refused.json()["code"]), (400, &json!("invalid-request")), "{refused:?}");
+        let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.starts_with("The member \"transfer_id\" is missing"), "{detail}");
+        let done = served.operate("transfer", &[], transfer).await;
+        assert_eq!((done.status, done.header("idempotency-key")), (200, Some("t-1")), "{done:?}");
+    }
+    assert_eq!(database.count("select count(*) from ledger").await, 1);
+    // Where it is optional a request without is given a key, and does its work each time.
+    for _ in 0..2 {
+        let answer = served.operate("write", &[], r#"{"amount":1}"#).await;
+        assert_eq!((answer.status, answer.header("idempotency-key").map(str::len)), (200, Some(32)), "{answer:?}");
+    }
+    assert_eq!(database.count("select count(*) from transactions").await, 2);
+
+    let document = served.get("/openapi.json").await.json();
+    let told = |operation: &str| document["paths"][format!("/operations/{operation}")]["post"].clone();
+    assert_eq!(told("transfer")["x-idempotency-key"], json!({ "member": "transfer_id", "required": true }));
+    assert_eq!(told("write")["x-idempotency-key"], json!({ "member": "transaction_id", "required": false }));
+    assert!(told("open-account")["x-idempotency-key"].is_null());
+}
+
+#[tokio::test]
 async fn who_may_ask_is_what_the_authoriser_says_and_nothing_else() {
     let database = support::database().await;
-    let served = Served::start("guests", database.url()).await;
+    let served = support::serve("guests", database.url()).await;
     for (headers, body, status) in [
         (&[][..], "{}", 403),
         (&[("authorization", "Bearer bob")], "{}", 403),
@@ -74,7 +123,7 @@ async fn who_may_ask_is_what_the_authoriser_says_and_nothing_else() {
 #[tokio::test]
 async fn it_tells_what_there_is_and_how_it_is() {
     let database = support::database().await;
-    let served = Served::start("guests", database.url()).await;
+    let served = support::serve("guests", database.url()).await;
     let list = served.get("/operations").await.json();
     let names: Vec<_> = list["operations"].as_array().unwrap().iter().map(|o| o["name"].as_str().unwrap()).collect();
     assert!(names.contains(&"probe") && names.contains(&"closed"), "{list}");
@@ -93,7 +142,7 @@ async fn it_tells_what_there_is_and_how_it_is() {
 #[tokio::test]
 async fn what_is_too_large_or_broken_off_is_answered_and_the_next_request_is_served() {
     let database = support::database().await;
-    let served = Served::start("rules", database.url()).await;
+    let served = support::serve("rules", database.url()).await;
     let large = format!(r#"{{"amount":1,"padding":"{}"}}"#, "x".repeat(7 << 20));
     // The server answers before it has read all of it and closes, which the client may
     // meet as a broken connection.
@@ -107,7 +156,7 @@ async fn what_is_too_large_or_broken_off_is_answered_and_the_next_request_is_ser
 #[tokio::test]
 async fn what_a_client_began_is_decided_although_it_leaves() {
     let database = support::database().await;
-    let mut served = Served::start("rules", database.url()).await;
+    let mut served = support::serve("rules", database.url()).await;
     let other = database.connect().await;
     other.batch_execute("begin; lock table transactions").await.unwrap();
     let body = r#"{"transaction_id":"left","amount":1}"#;
@@ -128,7 +177,7 @@ async fn what_a_client_began_is_decided_although_it_leaves() {
 #[tokio::test]
 async fn a_client_made_from_the_document_finds_nothing_that_it_does_not_say() {
     let database = support::database().await;
-    let served = Served::start("rules", database.url()).await;
+    let served = support::serve("rules", database.url()).await;
     let folder = tempfile::tempdir().unwrap();
     let run = Command::new(support::path("TENET_TEST_SCHEMATHESIS"))
         .args(["run", &format!("http://{}/openapi.json", served.east())])

@@ -50,18 +50,23 @@ async fn keys(function: &Function) -> String {
 
 /// An HTTP request as API Gateway hands it over, with these members of the payload.
 fn http(key: Option<&str>, payload: &Value) -> Value {
+    http_to("write", key, payload)
+}
+
+fn http_to(operation: &str, key: Option<&str>, payload: &Value) -> Value {
+    let path = format!("/operations/{operation}");
     let mut headers = json!({ "content-type": "application/json" });
     if let Some(key) = key {
         headers["idempotency-key"] = key.into();
     }
     json!({
         "version": "2.0",
-        "rawPath": "/operations/write",
+        "rawPath": path,
         "rawQueryString": "",
         "headers": headers,
         "requestContext": {
             "stage": "$default",
-            "http": { "method": "POST", "path": "/operations/write", "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1" },
+            "http": { "method": "POST", "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1" },
             "authorizer": { "jwt": { "claims": { "sub": "ann" }, "scopes": null } },
         },
         "body": payload.to_string(),
@@ -70,8 +75,12 @@ fn http(key: Option<&str>, payload: &Value) -> Value {
 }
 
 fn direct(payload: &Value) -> Value {
+    direct_to("write", payload)
+}
+
+fn direct_to(operation: &str, payload: &Value) -> Value {
     let mut event = payload.clone();
-    event["operation"] = "write".into();
+    event["operation"] = operation.into();
     event
 }
 
@@ -125,6 +134,38 @@ async fn the_first_key_of_field_payload_event_and_source_counts_whichever_way_a_
         let answer = function.taken(&event).await;
         let told = answer["headers"]["idempotency-key"].as_str().unwrap().to_owned();
         assert_eq!((told.len(), keys(&function).await), (36, told));
+    }
+}
+
+#[tokio::test]
+async fn a_request_without_the_member_that_is_its_key_is_a_400_unless_it_has_another_or_is_an_event() {
+    let mut function = Function::start().await;
+    let none = json!({ "from": "ann", "to": "bob", "amount": 1 });
+    let null = json!({ "transfer_id": null, "from": "ann", "to": "bob", "amount": 1 });
+    let event = |id: &str, detail: &Value| sources::event(id, "payroll", "Due", detail.clone());
+    for payload in [&none, &null] {
+        for invocation in [http_to("transfer", None, payload), direct_to("transfer", payload)] {
+            let answer = function.taken(&invocation).await;
+            assert_eq!(answer["statusCode"], 400, "{invocation}");
+            let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+            let told = body["detail"].as_str().or(body["message"].as_str()).unwrap();
+            assert!(told.starts_with("The member \"transfer_id\" is missing: it is the idempotency key."), "{told}");
+        }
+        assert_eq!(function.kept(&queue(&direct_to("transfer", payload))).await, ["of-the-message"]);
+        let mut nameless = event("", payload);
+        nameless.as_object_mut().unwrap().remove("id");
+        assert_eq!(function.kept(&queue(&nameless)).await, ["of-the-message"]);
+        assert_eq!(keys(&function).await, "");
+    }
+    // The rule wants the member too, but its rejection is an answer under a key that lasts.
+    for (event, key) in [
+        (http_to("transfer", Some("header"), &none), "header"),
+        (queue(&direct_to("transfer", &json!({ "idempotency_key": "field" }))), "field"),
+        (event("of-the-bus", &none), "of-the-bus"),
+        (queue(&event("of-the-bus", &none)), "of-the-bus"),
+    ] {
+        function.taken(&event).await;
+        assert_eq!(keys(&function).await, key, "{event}");
     }
 }
 

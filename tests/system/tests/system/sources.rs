@@ -27,6 +27,7 @@ fn bundle() -> TempDir {
                 json!({ "source": ["dsql.application"] }),
             ],
             "open-account" => vec![json!({ "detail": { "account": [{ "exists": true }] } })],
+            "transfer" => vec![json!({ "source": ["payroll"] })],
             _ => vec![],
         };
     }
@@ -151,7 +152,7 @@ async fn an_event_that_is_not_settled_makes_the_invocation_fail_and_says_why() {
     let mut function = Function::start().await;
     let small = event("e-1", "till", "Paid", json!({ "amount": 100 }));
     let why = function.failed(&small).await;
-    for part in ["\\\"Paid\\\"", "\\\"till\\\"", "open-account, write"] {
+    for part in ["\\\"Paid\\\"", "\\\"till\\\"", "open-account, transfer, write"] {
         assert!(why.contains(part), "{why}");
     }
     let contradicts = event("e-2", "bank", "Deposit", json!({ "operation": "read", "amount": 1 }));

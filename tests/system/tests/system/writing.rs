@@ -442,6 +442,52 @@ fn what_is_wrong_with_a_bundle_has_a_code_that_explains_it() {
 }
 
 #[test]
+fn a_key_that_no_payload_has_fails_the_build_where_it_stands() {
+    let shop = Shop::new("bonus");
+    let key = |from: &str, to: &str| shop.edit("tenet.toml", from, to);
+    let refused = |told: &str| {
+        let ended = shop.tenet(&["build"]);
+        assert_eq!(ended.code, 3, "{}", ended.stderr);
+        let (_, error) = ended.stderr.split_once("  error[").unwrap();
+        assert_eq!(format!("  error[{error}"), told);
+    };
+    key("key = \"id\"", "key = \"idd\"");
+    refused(
+        r#"  error[T0109]: the operation bonus has the key idd, and no rule of it takes such a member
+   ,-[tenet.toml:7:7]
+ 6 | rules = ["bonus"]
+ 7 | key = "idd"
+   :       ^^^^^
+   `----
+  help: did you mean `id`?
+"#,
+    );
+    // Nothing is served of what was not built.
+    let built = shop.built.path().to_str().unwrap();
+    let ended = tenet(&shop.folder, &["run", "bonus", "--bundle", built]);
+    assert!(ended.code == 3 && ended.stderr.contains("not compiled"), "{}", ended.stderr);
+
+    key("\"idd\"", "\"points\"");
+    let ended = shop.tenet(&["test"]);
+    assert!(ended.code == 3 && ended.stderr.contains("error[T0109]: "), "{}{}", ended.stdout, ended.stderr);
+    assert!(ended.stderr.contains("what its rules take there is no string"), "{}", ended.stderr);
+    key("\"points\"", "\"id\"");
+    assert_eq!(shop.tenet(&["build"]).code, 0);
+
+    // A member that may be left out is a key only for who says so.
+    let rule = "rules/bonus/src/lib.rs";
+    shop.edit(rule, "    id: String,", "    id: Option<String>,");
+    shop.edit(rule, "id: &input.id,", "id: input.id.as_deref().unwrap_or(\"?\"),");
+    let ended = shop.tenet(&["build"]);
+    assert!(ended.code == 3 && ended.stderr.contains("a request may leave the member out"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("`key = { member = \"id\", optional = true }`"), "{}", ended.stderr);
+    key("key = \"id\"", "key = { member = \"id\", optional = true }");
+    let ended = shop.tenet(&["run", "bonus", "--payload", r#"{"customer": "ada", "points": 5}"#]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, "{\"customer\":\"ada\",\"balance\":5}\n"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("T0109"), "{}", ended.stderr);
+}
+
+#[test]
 fn what_goes_wrong_inside_a_rule_has_a_code_as_well() {
     let (out, _) = bundle::bundle("guests");
     let folder = tempfile::tempdir().unwrap();
@@ -495,4 +541,25 @@ fn a_finished_component_is_a_rule_whatever_made_it() {
     assert_eq!(tenet(folder, &["grant"]).code, 0);
     let tests = source.join("rules/transfer/tests");
     assert!(passed(&tenet(folder, &["test", tests.to_str().unwrap()])).len() >= 3);
+
+    // It was built without what describes it, so that no schema has the key of its operation.
+    let built = tenet(folder, &["build"]);
+    let warned = r#"  warning[T0109]: the operation transfer has the key transfer_id, and no rule of it says that there is such a member
+   ,-[tenet.toml:5:7]
+ 4 | rules = ["transfer"]
+ 5 | key = "transfer_id"
+   :       ^^^^^^^^^^^^^
+   `----
+  help: describe it in the schema of a rule's payload: a required string
+"#;
+    assert_eq!((built.code, built.stderr.matches(warned).count()), (0, 1), "{}", built.stderr);
+    assert_eq!(built.stderr.matches("T0109").count(), 1, "{}", built.stderr);
+    let misspelt = r#"{"transfr_id": "t-1", "from": "ann", "to": "bob", "amount": 1}"#;
+    let run = |arguments: &[&str]| tenet(folder, &[&["run", "transfer", "--payload"], arguments].concat());
+    let refused = run(&[misspelt]);
+    assert_eq!(refused.code, 2, "{}{}", refused.stdout, refused.stderr);
+    assert!(refused.stdout.contains(r#"The member \"transfer_id\" is missing"#), "{}", refused.stdout);
+    // With a key of its own it gets to the rule.
+    let rejected = run(&[misspelt, "--key", "k-1"]);
+    assert_eq!(rejected.code, 1, "{}{}", rejected.stdout, rejected.stderr);
 }

@@ -166,7 +166,7 @@ impl Host {
     /// Publishes what it staged, and gives the number of events that are left to a relay.
     pub(crate) async fn publish(&self, handled: &mut Handled) -> usize {
         match handled.pending.take() {
-            Some(pending) => self.pipeline.publish(pending, SystemClock.instant() + TIME).await,
+            Some(pending) => self.pipeline.publish(pending, SystemClock.instant() + TIME).await.unwrap(),
             None => 0,
         }
     }

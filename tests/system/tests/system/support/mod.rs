@@ -5,16 +5,20 @@ pub(crate) mod database;
 pub(crate) mod embedded_metrics;
 
 pub(crate) mod host;
-pub(crate) mod http;
 pub(crate) mod ministack;
 pub(crate) mod raw;
 pub(crate) mod rehearsal;
 pub(crate) mod sandbox;
-pub(crate) mod serve;
 pub(crate) mod tenet;
 
 pub(crate) use database::{database, empty_database};
-pub(crate) use tenet_test_support::{eventbridge, eventbridge_relay, kms};
+use tenet_test_support::serve::Served;
+pub(crate) use tenet_test_support::{eventbridge, eventbridge_relay, http, kms};
+
+/// `tenet serve` of the built bundle with this name, on the database with this URL.
+pub(crate) async fn serve(name: &str, url: &str) -> Served {
+    Served::start(&path("TENET_TEST_TENET"), &bundle::bundle(name).0, url).await
+}
 
 /// A variable that `cargo xtask test` sets.
 pub(crate) fn variable(name: &str) -> String {

@@ -1,0 +1,359 @@
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// A JSON Schema, asked which members an object has that fits it.
+///
+/// It reads what tells names apart (`properties`, `required`, `$ref`, `allOf`, `anyOf`,
+/// `oneOf`) and takes any other way to name members for one that allows more of them.
+#[derive(Clone)]
+pub(crate) struct JsonSchema<'a> {
+    schema: &'a Value,
+    /// The document that references lead into.
+    root: &'a Value,
+    /// The references that led here.
+    followed: Vec<&'a str>,
+}
+
+/// The members of an object: which there are, which have to be there, and what each is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Members<'a> {
+    named: BTreeMap<&'a str, Member>,
+    /// Whether there is a list of members at all, empty or not.
+    are_listed: bool,
+    /// Whether it says that others are taken too.
+    are_open: bool,
+}
+
+/// One of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    /// Whether an object without it does not fit.
+    pub(crate) is_required: bool,
+    pub(crate) kinds: Kinds,
+}
+
+/// What kinds of value may be in a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Kinds {
+    pub(crate) string: bool,
+    pub(crate) null: bool,
+    pub(crate) other: bool,
+}
+
+/// Keywords that name members, or may, in other ways than are read here.
+const OTHERS: [&str; 7] =
+    ["patternProperties", "propertyNames", "if", "dependentSchemas", "dependencies", "not", "$dynamicRef"];
+
+impl<'a> JsonSchema<'a> {
+    /// A schema that is a document of its own.
+    pub(crate) fn new(document: &'a Value) -> Self {
+        Self { schema: document, root: document, followed: Vec::new() }
+    }
+
+    /// What it says of an object.
+    pub(crate) fn members(&self) -> Members<'a> {
+        let mut members = self.own_members();
+        for part in self.reference().into_iter().chain(self.list("allOf")) {
+            members = members.and(part.members());
+        }
+        for variants in ["anyOf", "oneOf"] {
+            // What takes no object says nothing of one.
+            let variants = self.list(variants).filter(|variant| variant.kinds().other);
+            if let Some(either) = variants.map(|variant| variant.members()).reduce(Members::or) {
+                members = members.and(either);
+            }
+        }
+        members
+    }
+
+    /// Whether there may be a value where this path leads, through the elements of arrays too.
+    pub(crate) fn may_have(&self, path: &[&str]) -> bool {
+        let Some((name, rest)) = path.split_first() else { return true };
+        let Some(schema) = self.schema.as_object() else { return *self.schema != Value::Bool(false) };
+        let own = self.own_members();
+        let leads = |keyword, path| schema.get(keyword).is_some_and(|schema| self.at(schema).may_have(path));
+        let property = schema.get("properties").and_then(|properties| properties.get(*name));
+        let parts = ["allOf", "anyOf", "oneOf"].map(|keyword| self.list(keyword).collect::<Vec<_>>());
+        let mut parts = self.reference().into_iter().chain(parts.into_iter().flatten()).peekable();
+        // What neither lists members nor refers to what might can have any, unless it is a scalar.
+        let is_silent = !own.are_listed && !schema.contains_key("items") && parts.peek().is_none();
+        let is_scalar = matches!(schema.get("type").and_then(Value::as_str), Some("number" | "integer" | "boolean"));
+        property.is_some_and(|schema| self.at(schema).may_have(rest))
+            || own.are_open
+            || is_silent && !is_scalar && self.kinds().other
+            || leads("items", path)
+            || parts.any(|part| part.may_have(path))
+    }
+
+    /// What it says of an object without what it refers to.
+    fn own_members(&self) -> Members<'a> {
+        let Some(schema) = self.schema.as_object() else { return Members::default() };
+        let mut members = Members::default();
+        let properties = schema.get("properties").and_then(Value::as_object);
+        for (name, schema) in properties.into_iter().flatten() {
+            members.named.insert(name, Member { is_required: false, kinds: self.at(schema).kinds() });
+        }
+        for name in self.values("required").filter_map(Value::as_str) {
+            let unsaid = Member { is_required: true, kinds: Kinds::ANY };
+            members.named.entry(name).and_modify(|member| member.is_required = true).or_insert(unsaid);
+        }
+        let additional = ["additionalProperties", "unevaluatedProperties"].map(|keyword| schema.get(keyword));
+        let refuses = |value: &Option<&Value>| *value == Some(&Value::Bool(false));
+        members.are_listed = properties.is_some() || additional.iter().any(refuses);
+        members.are_open = additional.iter().any(|value| value.is_some() && !refuses(value))
+            || OTHERS.iter().any(|keyword| schema.contains_key(*keyword));
+        members
+    }
+
+    /// Which kinds of value fit.
+    fn kinds(&self) -> Kinds {
+        let schema = match self.schema {
+            Value::Bool(false) => return Kinds::NONE,
+            Value::Object(schema) => schema,
+            _ => return Kinds::ANY,
+        };
+        let mut kinds = match schema.get("type") {
+            Some(Value::Array(types)) => Kinds::any_of(types.iter().map(Kinds::named)),
+            Some(one) => Kinds::named(one),
+            None => Kinds::ANY,
+        };
+        if let Some(value) = schema.get("const") {
+            kinds = kinds.and(Kinds::of_value(value));
+        }
+        if schema.contains_key("enum") {
+            kinds = kinds.and(Kinds::any_of(self.values("enum").map(Kinds::of_value)));
+        }
+        for part in self.reference().into_iter().chain(self.list("allOf")) {
+            kinds = kinds.and(part.kinds());
+        }
+        for variants in ["anyOf", "oneOf"].into_iter().filter(|variants| schema.contains_key(*variants)) {
+            kinds = kinds.and(Kinds::any_of(self.list(variants).map(|variant| variant.kinds())));
+        }
+        kinds
+    }
+
+    /// The schema that this one refers to, unless that leads nowhere or back.
+    fn reference(&self) -> Option<Self> {
+        let target = self.schema.get("$ref")?.as_str()?;
+        if self.followed.contains(&target) {
+            return None;
+        }
+        let mut reference = self.at(self.root.pointer(target.strip_prefix('#')?)?);
+        reference.followed.push(target);
+        Some(reference)
+    }
+
+    /// A part of it.
+    fn at(&self, schema: &'a Value) -> Self {
+        Self { schema, ..self.clone() }
+    }
+
+    fn list(&self, keyword: &str) -> impl Iterator<Item = Self> {
+        self.values(keyword).map(|schema| self.at(schema))
+    }
+
+    fn values(&self, keyword: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
+        self.schema.get(keyword).and_then(Value::as_array).into_iter().flatten()
+    }
+}
+
+impl<'a> Members<'a> {
+    pub(crate) fn get(&self, name: &str) -> Option<Member> {
+        self.named.get(name).copied()
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.named.keys().copied()
+    }
+
+    /// Whether a member that is not named is none.
+    pub(crate) fn are_closed(&self) -> bool {
+        self.are_listed && !self.are_open
+    }
+
+    /// What is said of an object that has to fit both.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        for (name, member) in other.named {
+            let both = |known: &mut Member| {
+                known.is_required |= member.is_required;
+                known.kinds = known.kinds.and(member.kinds);
+            };
+            self.named.entry(name).and_modify(both).or_insert(member);
+        }
+        self.are_listed |= other.are_listed;
+        self.are_open |= other.are_open;
+        self
+    }
+
+    /// What is said of an object that has to fit one of the two.
+    fn or(mut self, other: Self) -> Self {
+        for (name, known) in &mut self.named {
+            known.is_required &= other.named.get(name).is_some_and(|member| member.is_required);
+        }
+        for (name, member) in other.named {
+            let either = |known: &mut Member| known.kinds = known.kinds.or(member.kinds);
+            let only_there = Member { is_required: false, ..member };
+            self.named.entry(name).and_modify(either).or_insert(only_there);
+        }
+        self.are_open |= other.are_open || self.are_listed != other.are_listed;
+        self.are_listed |= other.are_listed;
+        self
+    }
+}
+
+impl Kinds {
+    const ANY: Self = Self { string: true, null: true, other: true };
+
+    const NONE: Self = Self { string: false, null: false, other: false };
+
+    fn and(self, with: Self) -> Self {
+        Self { string: self.string && with.string, null: self.null && with.null, other: self.other && with.other }
+    }
+
+    fn or(self, with: Self) -> Self {
+        Self { string: self.string || with.string, null: self.null || with.null, other: self.other || with.other }
+    }
+
+    /// The kind with this name, as `type` has it.
+    fn named(kind: &Value) -> Self {
+        match kind.as_str() {
+            Some("string") => Self { string: true, ..Self::NONE },
+            Some("null") => Self { null: true, ..Self::NONE },
+            _ => Self { other: true, ..Self::NONE },
+        }
+    }
+
+    fn of_value(value: &Value) -> Self {
+        Self { string: value.is_string(), null: value.is_null(), other: !value.is_string() && !value.is_null() }
+    }
+
+    fn any_of(kinds: impl Iterator<Item = Self>) -> Self {
+        kinds.fold(Self::NONE, Self::or)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STRING: Kinds = Kinds { string: true, ..Kinds::NONE };
+    const OTHER: Kinds = Kinds { other: true, ..Kinds::NONE };
+
+    fn id(schema: &str) -> Option<Member> {
+        JsonSchema::new(&serde_json::from_str(schema).unwrap()).members().get("id")
+    }
+
+    fn is_closed(schema: &str) -> bool {
+        JsonSchema::new(&serde_json::from_str(schema).unwrap()).members().are_closed()
+    }
+
+    #[test]
+    fn a_member_is_found_where_schemars_writes_it() {
+        for (schema, is_required, kinds) in [
+            (r#"{"type":"object","properties":{"id":{"type":"string"}},"required":["id"]}"#, true, STRING),
+            (r#"{"properties":{"id":{"type":"string","format":"uuid"}}}"#, false, STRING),
+            (r#"{"properties":{"id":{"type":["string","null"]}}}"#, false, Kinds { null: true, ..STRING }),
+            (r#"{"properties":{"id":{"type":"integer"}},"required":["id"]}"#, true, OTHER),
+            (r#"{"properties":{"id":{}},"required":["id"]}"#, true, Kinds::ANY),
+            (r#"{"properties":{"id":true}}"#, false, Kinds::ANY),
+            (r#"{"required":["id"]}"#, true, Kinds::ANY),
+            (r#"{"properties":{"id":{"enum":["a","b"]}}}"#, false, STRING),
+            (r#"{"properties":{"id":{"const":7}}}"#, false, OTHER),
+            // A newtype, and one that may be left out.
+            (
+                r##"{"properties":{"id":{"$ref":"#/$defs/Id"}},"required":["id"],"$defs":{"Id":{"type":"string"}}}"##,
+                true,
+                STRING,
+            ),
+            (
+                r##"{"properties":{"id":{"anyOf":[{"$ref":"#/$defs/Id"},{"type":"null"}]}},"$defs":{"Id":{"type":"string"}}}"##,
+                false,
+                Kinds { null: true, ..STRING },
+            ),
+            // A struct that is flattened.
+            (
+                r##"{"$ref":"#/$defs/A","properties":{"b":{}},"$defs":{"A":{"properties":{"id":{"type":"string"}},"required":["id"]}}}"##,
+                true,
+                STRING,
+            ),
+            (r#"{"allOf":[{"properties":{"id":{"type":"string"}}},{"required":["id"]}]}"#, true, STRING),
+            // An enum: in all variants, and in one.
+            (
+                r#"{"oneOf":[{"properties":{"id":{"type":"string"}},"required":["id"]},
+                             {"properties":{"id":{"type":"string"},"b":{}},"required":["id","b"]}]}"#,
+                true,
+                STRING,
+            ),
+            (
+                r#"{"oneOf":[{"properties":{"id":{"type":"string"}},"required":["id"]},{"properties":{"b":{}}}]}"#,
+                false,
+                STRING,
+            ),
+            // Whatever is no object is no payload.
+            (r#"{"anyOf":[{"properties":{"id":{"type":"string"}},"required":["id"]},{"type":"null"}]}"#, true, STRING),
+        ] {
+            assert_eq!(id(schema), Some(Member { is_required, kinds }), "{schema}");
+        }
+    }
+
+    #[test]
+    fn a_schema_that_leads_back_to_itself_ends() {
+        let own = r##"{"$ref":"#","allOf":[{"$ref":"#"}],"properties":{"id":{"$ref":"#/properties/id"}}}"##;
+        assert_eq!(id(own), Some(Member { is_required: false, kinds: Kinds::ANY }));
+        assert_eq!(id(r##"{"$ref":"#/$defs/Gone"}"##), None);
+    }
+
+    #[test]
+    fn a_list_of_members_is_whole_unless_it_says_otherwise() {
+        for closed in [
+            r#"{"properties":{"a":{}}}"#,
+            r#"{"properties":{}}"#,
+            r#"{"properties":{"a":{}},"additionalProperties":false}"#,
+            r#"{"additionalProperties":false}"#,
+            r#"{"oneOf":[{"properties":{"a":{}}},{"properties":{"b":{}}}]}"#,
+        ] {
+            assert!(is_closed(closed), "{closed}");
+        }
+        for open in [
+            "true",
+            "{}",
+            r#"{"type":"object"}"#,
+            r#"{"properties":{"a":{}},"additionalProperties":true}"#,
+            r#"{"properties":{"a":{}},"additionalProperties":{"type":"string"}}"#,
+            r#"{"properties":{"a":{}},"patternProperties":{"^x":{}}}"#,
+            r#"{"properties":{"a":{}},"allOf":[{"additionalProperties":true}]}"#,
+            r#"{"oneOf":[{"properties":{"a":{}}},{"type":"object"}]}"#,
+        ] {
+            assert!(!is_closed(open), "{open}");
+        }
+    }
+
+    #[test]
+    fn a_path_leads_through_objects_arrays_and_references_and_anywhere_where_nothing_is_said() {
+        let may_have = |schema: &str, path: &str| {
+            let path: Vec<_> = path.split('.').collect();
+            JsonSchema::new(&serde_json::from_str(schema).unwrap()).may_have(&path)
+        };
+        let cards = r##"{"properties":{"cards":{"type":"array","items":{"$ref":"#/$defs/Card"}},"extra":{}},
+                        "$defs":{"Card":{"properties":{"number":{"type":"string"}}}}}"##;
+        for (path, found) in [
+            ("cards", true),
+            ("cards.number", true),
+            ("cards.nmber", false),
+            ("cards.number.digits", false),
+            ("crads", false),
+            ("extra.anything", true),
+        ] {
+            assert_eq!(may_have(cards, path), found, "{path}");
+        }
+        for says_nothing in ["true", "{}", r#"{"type":"object"}"#, r#"{"properties":{},"additionalProperties":{}}"#] {
+            assert!(may_have(says_nothing, "a.b"), "{says_nothing}");
+        }
+        for no_object in ["false", r#"{"type":"string"}"#, r#"{"type":"integer"}"#, r#"{"type":"null"}"#] {
+            assert!(!may_have(no_object, "a"), "{no_object}");
+        }
+        let recursive = r##"{"properties":{"next":{"$ref":"#"},"id":{"type":"string"}}}"##;
+        assert!(may_have(recursive, "next.id") && !may_have(recursive, "next.di"));
+    }
+}

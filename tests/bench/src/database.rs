@@ -1,0 +1,28 @@
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use tenet_database::{Endpoint, Schema};
+
+use crate::place;
+
+/// Makes a database with this name, which takes the place of another one, with the schema of the example rules: its
+/// URL, by that of another database of the server.
+///
+/// # Errors
+/// Fails where the server does.
+pub async fn new_database(server: &str, name: &str) -> anyhow::Result<String> {
+    let (client, driver) = tokio_postgres::connect(server, tokio_postgres::NoTls).await?;
+    tokio::spawn(driver);
+    client.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?;
+    client.batch_execute(&format!("CREATE DATABASE {name}")).await?;
+    let (server, _) = server.rsplit_once('/').context("the server's URL names no database")?;
+    let url = format!("{server}/{name}");
+    let (folder, index) = place::rules()?;
+    let read = |file: &tenet_core::bundle::File| {
+        let sql = std::fs::read_to_string(folder.join(&file.path))?;
+        anyhow::Ok((file.path.clone(), sql))
+    };
+    let steps = index.schema.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
+    Schema::apply(&Endpoint::parse(&url)?, &steps, Instant::now() + Duration::from_secs(60)).await?;
+    Ok(url)
+}

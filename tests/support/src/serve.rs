@@ -1,0 +1,132 @@
+//! `tenet serve` as a person starts it.
+
+use std::fs::File;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::timeout;
+
+use crate::http::{self, Answer, JSON};
+
+/// Far longer than anything takes that is ever told.
+const HANGS: Duration = Duration::from_secs(120);
+
+/// The served API, which ends with the value.
+pub struct Served {
+    east: String,
+    west: String,
+    child: Child,
+    /// What it tells the terminal. It is read at once: a pipe that is full holds the server up.
+    lines: UnboundedReceiver<String>,
+    seen: Vec<String>,
+    log: TempDir,
+}
+
+impl Served {
+    /// Serves the built bundle in `folder` on the database with this URL, by the program `tenet`, and waits
+    /// until both regions listen.
+    pub async fn start(tenet: &Path, folder: &Path, url: &str) -> Self {
+        let mut command = Command::new(tenet);
+        command.arg("serve").arg(folder).args(["--database-url", url]);
+        Self::of(command).await
+    }
+
+    /// The same by a command that serves.
+    pub async fn of(mut command: Command) -> Self {
+        let log = tempfile::tempdir().unwrap();
+        let mut child = command
+            .args(["--port", "0"])
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(log.path().join(LOG)).unwrap())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (told, lines) = unbounded_channel();
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = output.next_line().await {
+                if told.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut served = Self { east: String::new(), west: String::new(), child, lines, seen: Vec::new(), log };
+        served.east = served.address("us-east-1").await;
+        served.west = served.address("us-west-2").await;
+        served
+    }
+
+    async fn address(&mut self, region: &str) -> String {
+        let line = self.told(&format!("{region}  http://")).await;
+        line.split_once("://").unwrap().1.to_owned()
+    }
+
+    /// Where the first region listens: `127.0.0.1:PORT`.
+    pub fn east(&self) -> &str {
+        &self.east
+    }
+
+    /// Where the second region listens.
+    pub fn west(&self) -> &str {
+        &self.west
+    }
+
+    /// Asks the first region for an operation.
+    pub async fn operate(&self, name: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let headers = [&[JSON], headers].concat();
+        http::send(&self.east, "POST", &format!("/operations/{name}"), &headers, body).await.unwrap()
+    }
+
+    /// Asks the first region for what it tells of itself.
+    pub async fn get(&self, path: &str) -> Answer {
+        http::send(&self.east, "GET", path, &[], "").await.unwrap()
+    }
+
+    /// The first line that it tells the terminal and that has `part` in it.
+    pub async fn told(&mut self, part: &str) -> String {
+        self.told_times(part, 1).await
+    }
+
+    /// The same line once there are so many of them.
+    pub async fn told_times(&mut self, part: &str, times: usize) -> String {
+        loop {
+            let mut lines = self.seen.iter().filter(|line| line.contains(part));
+            if let Some(line) = lines.nth(times - 1) {
+                return line.clone();
+            }
+            let Ok(line) = timeout(HANGS, self.lines.recv()).await else {
+                panic!("it does not tell {part:?}: {:?}", self.seen)
+            };
+            let Some(line) = line else { panic!("it ended without telling {part:?}: {:?}\n{}", self.seen, self.log()) };
+            self.seen.push(line);
+        }
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log.path().join(LOG)).unwrap()
+    }
+
+    /// Asks it to end as `kill` does, waits until it has, and gives all that it told the terminal and all that
+    /// it logged.
+    pub async fn stop(mut self) -> (Vec<String>, String) {
+        let process = self.child.id().unwrap().to_string();
+        let killed = Command::new("kill").args(["-TERM", &process]).status().await.unwrap();
+        assert!(killed.success() && self.child.wait().await.unwrap().success(), "{}", self.log());
+        while let Some(line) = self.lines.recv().await {
+            self.seen.push(line);
+        }
+        let log = self.log();
+        (self.seen, log)
+    }
+}
+
+/// The file of the log.
+const LOG: &str = "log";
