@@ -25,8 +25,10 @@ pub(crate) struct Breaker {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
+    /// With the pause before it, until the endpoint did what it was asked.
     Closed {
         failures: u32,
+        pause: Option<Duration>,
     },
     /// Since then, for so long; the last says how long the pause was before chance cut it.
     Open {
@@ -83,7 +85,7 @@ impl Change {
 
 impl Default for Breaker {
     fn default() -> Self {
-        Self { state: State::Closed { failures: 0 }, generation: 0 }
+        Self { state: State::Closed { failures: 0, pause: None }, generation: 0 }
     }
 }
 
@@ -108,11 +110,11 @@ impl Breaker {
         }
         match self.state {
             State::Closed { .. } => {
-                self.state = State::Closed { failures: 0 };
+                self.state = State::Closed { failures: 0, pause: None };
                 None
             }
-            State::HalfOpen { .. } => {
-                self.turn(State::Closed { failures: 0 });
+            State::HalfOpen { pause } => {
+                self.turn(State::Closed { failures: 0, pause: Some(pause) });
                 Some(Change::Closed)
             }
             State::Open { .. } => None,
@@ -125,11 +127,11 @@ impl Breaker {
             return None;
         }
         let pause = match self.state {
-            State::Closed { failures } if failures + 1 < FAILURES => {
-                self.state = State::Closed { failures: failures + 1 };
+            State::Closed { failures, pause } if failures + 1 < FAILURES => {
+                self.state = State::Closed { failures: failures + 1, pause };
                 return None;
             }
-            State::Closed { .. } => FIRST_PAUSE,
+            State::Closed { pause, .. } => pause.map_or(FIRST_PAUSE, |pause| LAST_PAUSE.min(pause * 2)),
             State::HalfOpen { pause } => LAST_PAUSE.min(pause * 2),
             State::Open { .. } => return None,
         };
@@ -238,6 +240,31 @@ mod tests {
         assert_eq!(breaker.succeeded(old), None);
         assert_eq!(breaker.failed(old, now, 0.0), None);
         assert_eq!(breaker.succeeded(probe), Some(Change::Closed));
+    }
+
+    #[test]
+    fn an_endpoint_that_answers_a_probe_and_nothing_else_is_left_alone_for_longer_each_time() {
+        let mut now = Moment::now();
+        let mut breaker = opened(now);
+        for pause in [1, 2, 4, 8, 16, 30] {
+            now += Duration::from_secs(pause);
+            let probe = allowed(&mut breaker, now);
+            assert_eq!(breaker.succeeded(probe), Some(Change::Closed));
+            for _ in 0..FAILURES {
+                let pass = allowed(&mut breaker, now);
+                breaker.failed(pass, now, 0.0);
+            }
+        }
+        now += LAST_PAUSE;
+        let probe = allowed(&mut breaker, now);
+        breaker.succeeded(probe);
+        let works = allowed(&mut breaker, now);
+        breaker.succeeded(works);
+        for _ in 0..FAILURES {
+            let pass = allowed(&mut breaker, now);
+            breaker.failed(pass, now, 0.0);
+        }
+        assert_eq!(breaker.admit(now + FIRST_PAUSE).1, Some(Change::Probes));
     }
 
     #[test]

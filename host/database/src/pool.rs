@@ -83,6 +83,11 @@ impl Pool {
         let connection = match idle {
             Some(connection) => connection,
             None => match self.open(patience).await {
+                // A server that lets in and says nothing more is not back.
+                Ok(connection) if attempt.is_probe() && !connection.answers(SIGN_OF_LIFE).await => {
+                    attempt.failed();
+                    return Err(Fault::unavailable("a new connection to the database gave no sign of life"));
+                }
                 Ok(connection) => connection,
                 Err((fault, is_endpoints)) => {
                     if is_endpoints {
@@ -213,7 +218,8 @@ impl Lease {
         let Self { connection, pool, attempt, .. } = self;
         debug!(reason = "it was silent", "connection dropped");
         drop(connection);
-        if silence.is_endpoints() {
+        // Where it has answered others meanwhile, one slow statement or one lost way is all there is.
+        if silence.is_endpoints() && !attempt.others_were_answered_within(silence.waited()) {
             pool.doubt_idle();
             attempt.failed();
         }

@@ -51,7 +51,8 @@ impl Route {
         // What is left when the first has taken its time has to be enough for the second.
         let half = Patience { deadline: now + patience.deadline.saturating_duration_since(now) / 2, ..patience };
         let fault = match self.lend(first, Permit::clone(&permit), half).await {
-            Err(fault) if fault.is_unavailable() || fault.is_deadline() => fault,
+            // Home is usable where a peer is another database.
+            Err(fault) if elsewhere || fault.is_unavailable() || fault.is_deadline() => fault,
             lent => return lent,
         };
         match self.lend(second, permit, patience).await {

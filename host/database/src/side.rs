@@ -1,5 +1,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tenet_core::{Fault, Measured, Moment};
 use tokio::sync::Notify;
@@ -23,6 +24,8 @@ pub(crate) struct Side {
     breaker: Mutex<Breaker>,
     /// The breaker has changed its state.
     turned: Notify,
+    /// When it last did what it was asked.
+    answered: Mutex<Option<Instant>>,
     /// Whether it is known to lead to the database that is meant.
     verified: AtomicBool,
 }
@@ -48,6 +51,7 @@ impl Side {
             pool: Arc::new(pool),
             breaker: Mutex::default(),
             turned: Notify::new(),
+            answered: Mutex::default(),
             verified: AtomicBool::new(false),
         })
     }
@@ -127,8 +131,15 @@ impl Try {
         }
     }
 
+    /// Whether the endpoint did what others asked of it during the last while.
+    pub(crate) fn others_were_answered_within(&self, last: Duration) -> bool {
+        let answered = *self.side.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        answered.is_some_and(|answered| answered.elapsed() < last)
+    }
+
     /// The endpoint did what it was asked.
     pub(crate) fn succeeded(mut self) {
+        *self.side.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         self.succeed();
     }
 

@@ -192,7 +192,7 @@ impl Transaction {
             (Stage::Fresh, Mode::Read) => Ok(Ran::On(())),
             (Stage::Begun { lease, .. }, Mode::Read) => {
                 // Nothing depends on the answer: there is nothing that could be lost.
-                if let Some(lease) = self.command(lease, "COMMIT").await {
+                if let Ok(lease) = self.command(lease, "COMMIT").await {
                     lease.give_back();
                 }
                 Ok(Ran::On(()))
@@ -232,9 +232,8 @@ impl Transaction {
             Stage::Begun { lease, writes: false } => (lease, From::ToUndo),
             // Had ROLLBACK failed, a COMMIT behind it would make the writes stand.
             Stage::Begun { lease, writes: true } => match self.command(lease, ROLLBACK).await {
-                Some(lease) => (lease, From::Ended),
-                None if self.patience().is_over() => return Err(late()),
-                None => return Err(Fault::conflict(None, "the transaction could not be rolled back in order")),
+                Ok(lease) => (lease, From::Ended),
+                Err(fault) => return Err(fault),
             },
         };
         let closing =
@@ -346,29 +345,27 @@ impl Transaction {
     /// Rolls back and gives the connection back. Should that fail, the connection is
     /// closed, which rolls back too.
     async fn end(&self, lease: Lease) {
-        if let Some(lease) = self.command(lease, ROLLBACK).await {
+        if let Ok(lease) = self.command(lease, ROLLBACK).await {
             lease.give_back();
         }
     }
 
-    /// Ends the transaction. The connection is there no more if the server did not say so.
-    async fn command(&self, lease: Lease, text: &'static str) -> Option<Lease> {
+    /// Ends the transaction. The connection is closed where the server did not say so, and the fault
+    /// is that of a transaction which is certainly not committed.
+    async fn command(&self, lease: Lease, text: &'static str) -> Result<Lease, Fault> {
         if self.patience().is_over() {
             lease.discard("the time ran out");
-            return None;
+            return Err(late());
         }
         let mut command = Message::command(lease.connection(), text);
         launch([&mut command as &mut dyn Launch], &self.claim.round_trips).await;
         match self.patience().wait(command.answer()).await {
-            Ok(Ok(())) => Some(lease),
+            Ok(Ok(())) => Ok(lease),
             Ok(Err(_)) => {
                 lease.discard("its transaction could not be ended");
-                None
+                Err(Fault::conflict(None, "the transaction could not be rolled back in order"))
             }
-            Err(silence) => {
-                lease.silent(silence);
-                None
-            }
+            Err(silence) => Err(silent(lease, silence)),
         }
     }
 }

@@ -56,6 +56,10 @@ impl Patience {
 }
 
 impl Silence {
+    pub(crate) fn waited(self) -> Duration {
+        self.waited
+    }
+
     /// Whether it was long enough to be the endpoint's fault.
     pub(crate) fn is_endpoints(self) -> bool {
         self.waited >= self.statement_timeout.min(LEAST_SILENCE)

@@ -131,6 +131,12 @@ impl Host {
         SystemClock.instant() + left
     }
 
+    /// When several requests have to be decided, so that there is time to publish what they stage.
+    pub(crate) fn before_publishing(&self, deadline: Instant) -> Instant {
+        let left = deadline.saturating_duration_since(SystemClock.instant());
+        deadline.checked_sub(self.settings.publish().min(left / 4)).unwrap_or(deadline)
+    }
+
     /// How many requests it decides at the same moment.
     pub(crate) fn connections(&self) -> usize {
         usize::try_from(self.settings.connections).unwrap_or(usize::MAX)

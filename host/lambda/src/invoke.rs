@@ -126,6 +126,9 @@ async fn take(host: &Host, event: &str, origin: Origin, outgoing: &Outgoing) -> 
 /// Decides the messages of a batch, and tells the queue which it has to keep.
 async fn take_batch(host: &Host, event: &str, origin: &Origin) -> anyhow::Result<String> {
     let batch = SqsBatch::read(event).map_err(Undecidable)?;
+    // What is decided has to be published within the same time.
+    let deadline = origin.deadline;
+    let origin = &Origin { deadline: host.before_publishing(deadline), ..origin.clone() };
     let has_time = || SystemClock.instant() + LEAST < origin.deadline;
     let outgoing = Outgoing::default();
     let outgoing_of_records = &outgoing;
@@ -145,7 +148,7 @@ async fn take_batch(host: &Host, event: &str, origin: &Origin) -> anyhow::Result
     }
     let reply = sqs_batch::write(kept)?;
     // Not before: publishing wants connections, for which answers would wait.
-    host.publish(outgoing.into_inner(), origin.deadline).await;
+    host.publish(outgoing.into_inner(), deadline).await;
     Ok(reply)
 }
 

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use futures_util::future::{Either, select};
@@ -24,6 +24,8 @@ pub(crate) struct Admission {
     places: u32,
     semaphore: Arc<Semaphore>,
     waiting: AtomicUsize,
+    /// Places that were given so far.
+    given: AtomicU64,
     /// Work that no answer waits for takes one place at most.
     background: Semaphore,
 }
@@ -52,6 +54,7 @@ impl Admission {
             places,
             semaphore: Arc::new(Semaphore::new(usize::try_from(places).unwrap_or(1))),
             waiting: AtomicUsize::new(0),
+            given: AtomicU64::new(0),
             background: Semaphore::new(1),
         }
     }
@@ -60,7 +63,7 @@ impl Admission {
     pub(crate) async fn enter(&self, clock: &dyn Clock, until: Instant) -> Result<Place, Refused> {
         // A place that is free is never somebody else's: those who wait are given theirs directly.
         if let Ok(permit) = Arc::clone(&self.semaphore).try_acquire_owned() {
-            return Ok(Place(permit));
+            return Ok(self.give(permit));
         }
         let Some(_waiting) = Waiting::among(&self.waiting) else { return Err(Refused::Full) };
         self.wait(clock, until).await
@@ -82,6 +85,16 @@ impl Admission {
         Ok(InBackground { _place: self.wait(clock, until).await?, _turn: turn })
     }
 
+    /// How many places were given so far: more, where it goes on.
+    pub(crate) fn given(&self) -> u64 {
+        self.given.load(Ordering::Relaxed)
+    }
+
+    fn give(&self, permit: OwnedSemaphorePermit) -> Place {
+        self.given.fetch_add(1, Ordering::Relaxed);
+        Place(permit)
+    }
+
     /// A place for work that may as well not be done: only while more than half of them are free.
     pub(crate) fn spare(&self) -> Option<Place> {
         let free = self.semaphore.available_permits();
@@ -96,7 +109,7 @@ impl Admission {
         let turn = pin!(Arc::clone(&self.semaphore).acquire_owned());
         let left = until.saturating_duration_since(clock.instant());
         match select(turn, clock.sleep(left)).await {
-            Either::Left((permit, _)) => permit.map(Place).map_err(|_| Refused::Late),
+            Either::Left((permit, _)) => permit.map(|permit| self.give(permit)).map_err(|_| Refused::Late),
             Either::Right(_) => Err(Refused::Late),
         }
     }

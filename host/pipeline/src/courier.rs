@@ -1,117 +1,123 @@
 use std::collections::VecDeque;
 use std::pin::pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use futures_util::future::{Either, select};
-use tenet_core::{Clock, StagedEvent};
+use tenet_core::Clock;
 use tokio::sync::{Semaphore, oneshot};
 
-/// The most events that one turn takes: what the outbox forgets in one flight.
-const MOST_EVENTS: usize = 100;
+/// The most items that one turn takes: what the outbox forgets in one flight.
+const MOST_ITEMS: usize = 100;
 
-/// What became of one event that the bus was offered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// The bus has taken it.
-    Taken,
-    /// The bus refused it for good, and it is parked.
-    Parked,
-    /// It stays in the outbox for the relay.
-    Left,
-}
-
-/// Takes the events of several requests to the bus together: one call of the bus for what is
-/// there, and one flight that takes it out of the outbox.
+/// Does work for several requests together: one call of the bus for the events of those that come at
+/// the same moment, one flight for what they take out of the outbox.
 ///
-/// One request at a time does that, for all who wait meanwhile. There is no task of its own: a
-/// frozen sandbox runs none.
-pub(crate) struct Courier {
-    parcels: Mutex<VecDeque<Parcel>>,
-    turn: Semaphore,
+/// A request does it for itself and for all who wait just then, in one of a few turns. There is no
+/// task of its own: a frozen sandbox runs none. Where the time of the request that does it ends in the
+/// middle, the others do theirs again, so that it has to be work that may be done twice.
+pub(crate) struct Courier<T, D> {
+    parcels: Mutex<VecDeque<Parcel<T, D>>>,
+    turns: Semaphore,
 }
 
-/// The events of one request.
-struct Parcel {
-    events: Vec<StagedEvent>,
-    fates: oneshot::Sender<Vec<Fate>>,
+/// The items of one request.
+struct Parcel<T, D> {
+    items: Arc<[T]>,
+    done: oneshot::Sender<Vec<D>>,
 }
 
-impl Courier {
-    pub(crate) fn new() -> Self {
-        Self { parcels: Mutex::default(), turn: Semaphore::new(1) }
+impl<T: Clone, D> Courier<T, D> {
+    /// One that has so many turns at the same moment.
+    pub(crate) fn new(turns: usize) -> Self {
+        Self { parcels: Mutex::default(), turns: Semaphore::new(turns) }
     }
 
-    /// Has events delivered, by `deliver` with those of others, and tells the fate of each. They
-    /// stay in the outbox where that takes longer than the deadline.
+    /// Has `work` done on these items, with those of others, and gives what became of each. None where
+    /// that takes longer than the deadline.
     pub(crate) async fn send<F>(
         &self,
-        events: Vec<StagedEvent>,
+        items: Vec<T>,
         clock: &dyn Clock,
         deadline: Instant,
-        deliver: impl Fn(Vec<StagedEvent>) -> F,
-    ) -> Vec<Fate>
+        work: impl Fn(Arc<[T]>) -> F,
+    ) -> Option<Vec<D>>
     where
-        F: Future<Output = Vec<Fate>>,
+        F: Future<Output = Vec<D>>,
     {
-        let count = events.len();
-        let (sender, mut fates) = oneshot::channel();
-        self.lock().push_back(Parcel { events, fates: sender });
-        let delivered = pin!(async {
+        let items: Arc<[T]> = items.into();
+        let done = pin!(async {
             loop {
-                match select(&mut fates, pin!(self.turn.acquire())).await {
-                    Either::Left((fates, _)) => return fates.ok(),
-                    Either::Right((turn, _)) => {
-                        let Ok(_turn) = turn else { return None };
-                        // Those who have come at the same moment can add theirs first.
-                        tokio::task::yield_now().await;
-                        if let Ok(fates) = fates.try_recv() {
-                            return Some(fates);
-                        }
-                        self.deliver_some(&deliver).await;
-                    }
+                if let Some(done) = self.take_part(Arc::clone(&items), &work).await {
+                    return done;
                 }
             }
         });
         let left = deadline.saturating_duration_since(clock.instant());
-        let fates = match select(delivered, clock.sleep(left)).await {
-            Either::Left((fates, _)) => fates,
+        match select(done, clock.sleep(left)).await {
+            Either::Left((done, _)) => Some(done),
             Either::Right(_) => None,
-        };
-        fates.unwrap_or_else(|| vec![Fate::Left; count])
+        }
     }
 
-    /// Delivers what waits, up to a bound.
-    async fn deliver_some<F>(&self, deliver: &impl Fn(Vec<StagedEvent>) -> F)
+    /// Waits for another's turn or takes one. None where the other's ended before it was over.
+    async fn take_part<F>(&self, items: Arc<[T]>, work: &impl Fn(Arc<[T]>) -> F) -> Option<Vec<D>>
     where
-        F: Future<Output = Vec<Fate>>,
+        F: Future<Output = Vec<D>>,
     {
-        let (mut owners, mut events) = (Vec::new(), Vec::new());
-        {
-            let mut parcels = self.lock();
-            while let Some(parcel) = parcels.pop_front() {
-                if parcel.fates.is_closed() {
-                    continue;
+        let (sender, mut done) = oneshot::channel();
+        self.lock().push_back(Parcel { items, done: sender });
+        loop {
+            match select(&mut done, pin!(self.turns.acquire())).await {
+                Either::Left((done, _)) => return done.ok(),
+                Either::Right((turn, _)) => {
+                    // They are never closed.
+                    let _turn = turn.ok()?;
+                    // Those who have come at the same moment can add theirs first.
+                    tokio::task::yield_now().await;
+                    match done.try_recv() {
+                        Ok(done) => return Some(done),
+                        Err(oneshot::error::TryRecvError::Closed) => return None,
+                        Err(oneshot::error::TryRecvError::Empty) => self.take_turn(work).await,
+                    }
                 }
-                if !events.is_empty() && events.len() + parcel.events.len() > MOST_EVENTS {
-                    parcels.push_front(parcel);
-                    break;
-                }
-                owners.push((parcel.events.len(), parcel.fates));
-                events.extend(parcel.events);
             }
         }
-        if events.is_empty() {
-            return;
+    }
+
+    /// Does what waits, up to a bound.
+    async fn take_turn<F>(&self, work: &impl Fn(Arc<[T]>) -> F)
+    where
+        F: Future<Output = Vec<D>>,
+    {
+        let (mut parcels, mut count) = (Vec::new(), 0);
+        {
+            let mut waiting = self.lock();
+            while let Some(parcel) = waiting.pop_front() {
+                if parcel.done.is_closed() {
+                    continue;
+                }
+                if count > 0 && count + parcel.items.len() > MOST_ITEMS {
+                    waiting.push_front(parcel);
+                    break;
+                }
+                count += parcel.items.len();
+                parcels.push(parcel);
+            }
         }
-        let mut fates = deliver(events).await.into_iter();
-        for (count, owner) in owners {
-            // An owner that has given up left its events to the relay, which finds them gone.
-            let _given_up = owner.send(fates.by_ref().take(count).collect());
+        let items: Arc<[T]> = match parcels.as_slice() {
+            [] => return,
+            [alone] => Arc::clone(&alone.items),
+            several => several.iter().flat_map(|parcel| parcel.items.iter().cloned()).collect(),
+        };
+        let mut done = work(items).await.into_iter();
+        for Parcel { items, done: owner } in parcels {
+            // One that has given up meanwhile does not want to know.
+            let _given_up = owner.send(done.by_ref().take(items.len()).collect());
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Parcel>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Parcel<T, D>>> {
         self.parcels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -121,67 +127,65 @@ mod tests {
     use std::time::Duration;
 
     use futures_util::future::join_all;
-    use tenet_core::{CallerId, Event, EventId, IdempotencyKey, Timestamp};
 
     use super::*;
     use crate::SystemClock;
-
-    fn events(count: u32) -> Vec<StagedEvent> {
-        let key = IdempotencyKey::new("k").unwrap();
-        let event = |ordinal| StagedEvent {
-            id: EventId::derive("o", CallerId::NOBODY, &key, Timestamp(0), ordinal),
-            operation: "o".into(),
-            caller: CallerId::NOBODY,
-            key: key.clone(),
-            ordinal,
-            event: Event { source: "s".into(), detail_type: "t".into(), detail: "{}".into() },
-            region: "r".into(),
-            at: Timestamp(0),
-            trace: None,
-        };
-        (0..count).map(event).collect()
-    }
 
     fn later() -> Instant {
         Instant::now() + Duration::from_secs(60)
     }
 
     #[tokio::test]
-    async fn events_of_requests_that_end_together_go_together_and_each_learns_of_its_own() {
-        let courier = Courier::new();
+    async fn what_comes_together_goes_together_and_each_learns_of_its_own() {
+        let courier = Courier::new(4);
         let turns = Mutex::new(Vec::new());
-        let deliver = |events: Vec<StagedEvent>| {
-            turns.lock().unwrap().push(events.len());
-            let fates =
-                events.iter().map(|event| if event.ordinal == 1 { Fate::Parked } else { Fate::Taken }).collect();
-            async move { fates }
+        let double = |items: Arc<[u32]>| {
+            turns.lock().unwrap().push(items.len());
+            async move { items.iter().map(|item| item * 2).collect() }
         };
-        let sent = join_all((1..=3).map(|count| courier.send(events(count), &SystemClock, later(), deliver))).await;
-        use Fate::{Parked, Taken};
-        assert_eq!(sent, [vec![Taken], vec![Taken, Parked], vec![Taken, Parked, Taken]]);
+        let items = [vec![1], vec![2, 3], vec![4, 5, 6]];
+        let sent = join_all(items.map(|items| courier.send(items, &SystemClock, later(), double))).await;
+        assert_eq!(sent, [Some(vec![2]), Some(vec![4, 6]), Some(vec![8, 10, 12])]);
         assert_eq!(*turns.lock().unwrap(), [6]);
     }
 
     #[tokio::test]
-    async fn more_than_a_turn_takes_is_delivered_in_several() {
-        let courier = Courier::new();
+    async fn more_than_a_turn_takes_is_done_in_several() {
+        let courier = Courier::new(1);
         let turns = Mutex::new(Vec::new());
-        let deliver = |events: Vec<StagedEvent>| {
-            turns.lock().unwrap().push(events.len());
-            async move { vec![Fate::Taken; events.len()] }
+        let count = |items: Arc<[u8]>| {
+            turns.lock().unwrap().push(items.len());
+            async move { items.to_vec() }
         };
-        let sent = join_all([60, 60, 250].map(|count| courier.send(events(count), &SystemClock, later(), deliver)));
-        assert_eq!(sent.await.into_iter().map(|fates| fates.len()).collect::<Vec<_>>(), [60, 60, 250]);
+        let sent =
+            join_all([60, 60, 250].map(|count_of| courier.send(vec![0; count_of], &SystemClock, later(), count)));
+        let sent: Vec<_> = sent.await.into_iter().map(|sent| sent.unwrap().len()).collect();
+        assert_eq!(sent, [60, 60, 250]);
         assert_eq!(*turns.lock().unwrap(), [60, 60, 250]);
     }
 
     #[tokio::test]
-    async fn one_that_runs_out_of_time_leaves_its_events_and_keeps_nobody_back() {
-        let courier = Courier::new();
-        let soon = Instant::now() + Duration::from_millis(5);
-        let never = |_| std::future::pending();
-        assert_eq!(courier.send(events(2), &SystemClock, soon, never).await, [Fate::Left; 2]);
-        let deliver = |events: Vec<StagedEvent>| async move { vec![Fate::Taken; events.len()] };
-        assert_eq!(courier.send(events(1), &SystemClock, later(), deliver).await, [Fate::Taken]);
+    async fn one_whose_time_ends_in_its_turn_does_not_take_the_others_with_it() {
+        let courier = Courier::new(1);
+        let calls = Mutex::new(0);
+        // The first turn never ends by itself.
+        let work = |items: Arc<[u8]>| {
+            let mut calls = calls.lock().unwrap();
+            *calls += 1;
+            let hangs = *calls == 1;
+            async move {
+                if hangs {
+                    std::future::pending::<()>().await;
+                }
+                items.to_vec()
+            }
+        };
+        let soon = Instant::now() + Duration::from_millis(20);
+        let (first, second) = tokio::join!(
+            courier.send(vec![1], &SystemClock, soon, work),
+            courier.send(vec![2], &SystemClock, later(), work)
+        );
+        assert_eq!((first, second), (None, Some(vec![2])));
+        assert_eq!(*calls.lock().unwrap(), 2);
     }
 }

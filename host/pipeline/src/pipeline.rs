@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use tenet_core::{
-    Blame, CallerId, Claim, Clock, Code, Delivery, Fault, IdempotencyKey, Ledger, Mode, Policy, Probe, Publisher,
-    Receipt, Request, Rules, StagedEvent, StoredAnswer, Vault, hex,
+    Blame, CallerId, Claim, Clock, Code, Delivery, EventId, Fault, IdempotencyKey, Ledger, Mode, Policy, Probe,
+    Publisher, Receipt, Request, Rules, StagedEvent, StoredAnswer, Vault, hex,
 };
 use tracing::Span;
 
 use crate::admission::{Admission, InBackground, Place, Refused};
 use crate::answer::Problem;
-use crate::courier::{Courier, Fate};
+use crate::courier::Courier;
 use crate::no_vault::NoVault;
 use crate::rule_breaker::RuleBreaker;
 use crate::selection::{Keyed, Selected};
@@ -24,6 +24,30 @@ use tenet_core::Random;
 
 /// Kept of a deadline for taking events out of the outbox.
 const FORGETTING: Duration = Duration::from_millis(500);
+
+/// What a caller is told of a database that is away or silent.
+const AWAY: &str = "The database cannot be reached, or does not answer. Nothing was changed.";
+
+/// Calls of the bus that are on their way at the same moment.
+const BUS_CALLS: usize = 16;
+
+/// What becomes of one event that the bus was offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// The bus has taken it.
+    Taken,
+    /// The bus refused it for good, and it is parked.
+    Parked,
+    /// It stays in the outbox for the relay.
+    Left,
+}
+
+/// An event that the bus has settled and the outbox has not.
+#[derive(Clone)]
+enum Settled {
+    Taken(EventId),
+    Refused(EventId, String),
+}
 
 /// A host: a bundle's operations over a database, an engine, a bus and a clock.
 pub struct Pipeline {
@@ -37,7 +61,10 @@ pub struct Pipeline {
     backoff: Backoff,
     breaker: RuleBreaker,
     admission: Admission,
-    courier: Courier,
+    /// Events on their way to the bus.
+    events: Courier<StagedEvent, Delivery>,
+    /// What is on its way out of the outbox.
+    settled: Courier<Settled, Fate>,
     /// Whether a request has come.
     in_use: AtomicBool,
 }
@@ -103,7 +130,8 @@ impl Pipeline {
             backoff,
             breaker: RuleBreaker::new(failures, rest),
             admission,
-            courier: Courier::new(),
+            events: Courier::new(BUS_CALLS),
+            settled: Courier::new(1),
             in_use: AtomicBool::new(false),
         }
     }
@@ -151,16 +179,20 @@ impl Pipeline {
     /// Whether the database can be reached and has Tenet's tables, so that requests can be
     /// decided. The error is for the log.
     ///
-    /// A host that has all its connections in use until the deadline is busy, which is not to say
-    /// that it is not ready.
+    /// A host whose connections are all in use is busy, which is not to say that it is not ready: it
+    /// is while requests come to their ends.
     pub async fn ready(&self, deadline: Instant) -> Result<(), Fault> {
         let now = self.clock.instant();
         let half = now + deadline.saturating_duration_since(now) / 2;
-        let Ok(_place) = self.admission.enter_in_background(&*self.clock, half).await else {
-            tracing::info!("all connections are in use");
-            return Ok(());
-        };
-        self.ledger.ready(deadline).await
+        let begun = self.admission.given();
+        match self.admission.enter(&*self.clock, half).await {
+            Ok(_place) => self.ledger.ready(deadline).await,
+            Err(_) if self.admission.given() > begun => {
+                tracing::info!("all connections are in use");
+                Ok(())
+            }
+            Err(refused) => Err(Fault::unavailable(format!("{refused}, and no request came to its end meanwhile"))),
+        }
     }
 
     /// Hands the events of a committed transaction to the bus and takes those it has
@@ -198,8 +230,7 @@ impl Pipeline {
         if events.is_empty() {
             return Published::default();
         }
-        let deliver = |events: Vec<StagedEvent>| async move { self.deliver(&events, deadline).await };
-        let fates = self.courier.send(events, &*self.clock, deadline, deliver).await;
+        let fates = self.deliver(events, deadline).await;
         let count = |what| fates.iter().filter(|fate| **fate == what).count();
         Published {
             taken: count(Fate::Taken),
@@ -221,39 +252,65 @@ impl Pipeline {
     }
 
     /// Offers events to the bus, takes those it has taken out of the outbox, and parks those it
-    /// will never take.
-    pub(crate) async fn deliver(&self, events: &[StagedEvent], deadline: Instant) -> Vec<Fate> {
+    /// will never take. Events of several callers go together.
+    pub(crate) async fn deliver(&self, events: Vec<StagedEvent>, deadline: Instant) -> Vec<Fate> {
+        let mut fates = vec![Fate::Left; events.len()];
         // What was taken and not taken out is published again, so that a bus that takes its
         // time must not leave none for that.
         let left = deadline.saturating_duration_since(self.clock.instant());
-        let deliveries = self.publisher.publish(events, deadline - FORGETTING.min(left / 3)).await;
-        let mut refused = Vec::new();
-        let mut taken = Vec::with_capacity(events.len());
-        let mut fates = vec![Fate::Left; events.len()];
-        for ((event, delivery), fate) in events.iter().zip(deliveries).zip(&mut fates) {
+        let until = deadline - FORGETTING.min(left / 3);
+        let names: Vec<_> = events.iter().map(|event| (event.id, event.operation.clone())).collect();
+        let offer = |events: Arc<[StagedEvent]>| async move { self.publisher.publish(&events, until).await };
+        let Some(deliveries) = self.events.send(events, &*self.clock, until, offer).await else {
+            tracing::warn!(events = names.len(), "events stay in the outbox: the bus took too long");
+            return fates;
+        };
+        let (mut places, mut settled) = (Vec::new(), Vec::new());
+        for (place, ((id, operation), delivery)) in names.into_iter().zip(deliveries).enumerate() {
             match delivery {
-                Delivery::Taken => {
-                    *fate = Fate::Taken;
-                    taken.push(event.id);
+                Delivery::Taken => settled.push(Settled::Taken(id)),
+                Delivery::Later(reason) => {
+                    tracing::warn!(event = %id, reason, "event stays in the outbox");
+                    continue;
                 }
-                Delivery::Later(reason) => tracing::warn!(event = %event.id, reason, "event stays in the outbox"),
                 Delivery::Refused(reason) => {
-                    tracing::error!(event = %event.id, operation = event.operation, reason, "event refused for good");
-                    *fate = Fate::Parked;
-                    refused.push((event.id, reason));
+                    tracing::error!(event = %id, operation, reason, "event refused for good");
+                    settled.push(Settled::Refused(id, reason));
                 }
             }
+            places.push(place);
         }
-        if taken.is_empty() && refused.is_empty() {
+        if settled.is_empty() {
             return fates;
         }
-        let settled = async {
+        let told: Vec<_> = settled.iter().map(Settled::unless_forgotten).collect();
+        let settle = |settled: Arc<[Settled]>| async move { self.settle(&settled, deadline).await };
+        let settled = self.settled.send(settled, &*self.clock, deadline, settle).await.unwrap_or(told);
+        for (place, fate) in places.into_iter().zip(settled) {
+            if let Some(slot) = fates.get_mut(place) {
+                *slot = fate;
+            }
+        }
+        fates
+    }
+
+    /// Takes out of the outbox what the bus has settled.
+    async fn settle(&self, settled: &[Settled], deadline: Instant) -> Vec<Fate> {
+        let (mut taken, mut refused) = (Vec::new(), Vec::new());
+        for settled in settled {
+            match settled {
+                Settled::Taken(id) => taken.push(*id),
+                Settled::Refused(id, reason) => refused.push((*id, reason.clone())),
+            }
+        }
+        let done = async {
             let _place = self.in_background(deadline).await?;
-            let forgotten = self.ledger.forget(&taken, deadline).await;
-            Ok::<_, Fault>((forgotten, self.ledger.park(&refused, deadline).await))
+            let forgotten = if taken.is_empty() { Ok(()) } else { self.ledger.forget(&taken, deadline).await };
+            let parked = if refused.is_empty() { Ok(()) } else { self.ledger.park(&refused, deadline).await };
+            Ok::<_, Fault>((forgotten, parked))
         };
-        let (forgotten, parked) = match settled.await {
-            Ok(settled) => settled,
+        let (forgotten, parked) = match done.await {
+            Ok(done) => done,
             Err(fault) => (Err(fault.clone()), Err(fault)),
         };
         if let Err(fault) = forgotten
@@ -261,13 +318,17 @@ impl Pipeline {
         {
             tracing::warn!(%fault, "published events stay in the outbox and will be published again");
         }
+        let is_parked = parked.is_ok();
         if let Err(fault) = parked
             && !refused.is_empty()
         {
             tracing::warn!(%fault, "events that were refused for good are not parked and will be offered again");
-            fates.iter_mut().filter(|fate| **fate == Fate::Parked).for_each(|fate| *fate = Fate::Left);
         }
-        fates
+        let fate = |settled: &Settled| match settled {
+            Settled::Refused(..) if is_parked => Fate::Parked,
+            settled => settled.unless_forgotten(),
+        };
+        settled.iter().map(fate).collect()
     }
 
     async fn decide(
@@ -343,6 +404,8 @@ impl Pipeline {
         let mut lost = Vec::new();
         let mut why = None;
         let mut elsewhere = false;
+        // Whether an attempt was lost because the database was away or silent.
+        let mut was_away = false;
         loop {
             receipt.attempts += 1;
             let span = tracing::info_span!("attempt", attempt = receipt.attempts);
@@ -364,7 +427,7 @@ impl Pipeline {
                         summary::tell_rule(&request.region, rule, failure.limit);
                     }
                     why = Some(format!("{}: {failure}", failure.code));
-                    (course.failed(&failure, unknown), None)
+                    (course.failed(&failure, unknown, was_away), None)
                 }
                 Over::Again(ended) => {
                     let fault = &ended.fault;
@@ -372,6 +435,7 @@ impl Pipeline {
                     unknown |= fault.commit_unknown();
                     // Where an endpoint gave no answer the other one is the better choice.
                     elsewhere ^= fault.commit_unknown() || fault.is_unavailable();
+                    was_away |= fault.is_unavailable();
                     receipt.unknown_commits += u32::from(fault.commit_unknown());
                     receipt.conflicts += u32::from(fault.is_conflict());
                     receipt.schema_conflicts += u32::from(reason == summary::SCHEMA_CHANGED);
@@ -403,6 +467,16 @@ impl Pipeline {
 
     fn has_time(&self, request: &Request, wait: Duration) -> bool {
         self.clock.instant() + wait < request.deadline
+    }
+}
+
+impl Settled {
+    /// What becomes of it where the outbox could not be told.
+    fn unless_forgotten(&self) -> Fate {
+        match self {
+            Self::Taken(_) => Fate::Taken,
+            Self::Refused(..) => Fate::Left,
+        }
     }
 }
 
@@ -451,7 +525,7 @@ impl Course<'_> {
         (Answer { repeated: !unknown, ..self.answer(status, stored.body) }, pending)
     }
 
-    fn failed(&self, failure: &Failure, unknown: bool) -> Answer {
+    fn failed(&self, failure: &Failure, unknown: bool, was_away: bool) -> Answer {
         let reference = self.reference();
         if failure.lacks == Some(Lack::Rule) {
             tracing::warn!(reference, rule = failure.rule, "request for a rule that is taken out");
@@ -481,6 +555,8 @@ impl Course<'_> {
                 );
                 Some(("rule-out", resting.as_str()))
             }
+            // That is what the time went for.
+            Some(Lack::Time) if was_away => Some(("unavailable", AWAY)),
             Some(Lack::Time) => Some(("out-of-time", "There was not enough time. Nothing was changed.")),
             Some(Lack::Vault) => {
                 Some(("vault-away", "The keys of sensitive fields cannot be reached. Nothing was changed."))
@@ -506,7 +582,7 @@ impl Course<'_> {
         if unknown {
             self.in_doubt(&reference)
         } else if fault.is_unavailable() {
-            self.unavailable("unavailable", "The database cannot be reached. Nothing was changed.", &reference)
+            self.unavailable("unavailable", AWAY, &reference)
         } else {
             let message = "Other requests changed the same rows each time. Nothing was changed by this one.";
             self.unavailable("busy", message, &reference)

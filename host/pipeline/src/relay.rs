@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tenet_core::{Fault, Keep, Timestamp};
 
-use crate::courier::Fate;
+use crate::pipeline::Fate;
 use crate::within::within;
 use crate::{Pipeline, summary};
 
@@ -108,7 +108,7 @@ impl Pipeline {
             }
             // On from here whatever becomes of these: what stays keeps nothing else back.
             after = Some((youngest.at, youngest.id));
-            let fates = self.deliver(&events, deadline).await;
+            let fates = self.deliver(events, deadline).await;
             let count = |what| fates.iter().filter(|fate| **fate == what).count();
             relayed.delivered += count(Fate::Taken);
             relayed.parked += count(Fate::Parked);

@@ -116,10 +116,8 @@ fn key_in_payload(payload: &str, member: &str) -> Result<Option<IdempotencyKey>,
 }
 
 fn missing(member: &str) -> String {
-    format!(
-        "The member {member:?} is missing: it is the idempotency key. Send it, or another key as \
-         \"idempotency_key\" or in the header Idempotency-Key."
-    )
+    // Another key would only lead to the rule, which wants the member as well.
+    format!("The member {member:?} is missing: it is the idempotency key.")
 }
 
 fn new_key(seed: &[u8; 32]) -> Result<IdempotencyKey, String> {

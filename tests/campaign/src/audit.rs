@@ -68,6 +68,9 @@ impl<'a> Audit<'a> {
             let kept: Vec<_> = answers.iter().copied().flatten().filter(|(status, _)| *status != 409).collect();
             match self.stored.get(name) {
                 None => {
+                    if entry.settled {
+                        self.wrong(Kind::Lost, name, "a queue was told to forget it, and there is no such key");
+                    }
                     for answer in answers.iter().copied().flatten() {
                         self.wrong(Kind::Lost, name, format!("was answered {answer:?}, and there is no such key"));
                     }

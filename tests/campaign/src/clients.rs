@@ -1,10 +1,11 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use fastrand::Rng;
 use futures_util::future::join;
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::accounts::{self, ACCOUNTS};
 use crate::bus::Arrivals;
@@ -29,6 +30,15 @@ const ACCEPTED: f64 = 0.7;
 
 /// How often a client asks again by itself.
 const PERSISTENCE: u32 = 4;
+
+/// Of so many times that it asks, it does not wait for the answer once.
+const IMPATIENCE: u32 = 10;
+
+/// How long it waits then at most, in milliseconds.
+const LEAVES: u64 = 800;
+
+/// The most messages of a queue that come in one batch.
+const MESSAGES: usize = 8;
 
 /// What all clients share.
 pub(crate) struct Clients<'a> {
@@ -89,6 +99,7 @@ impl<'a> Clients<'a> {
                         self.insist(&question, &mut random).await;
                     }
                 }
+                93..97 => self.batch(&mut random).await,
                 _ => self.read(&mut random).await,
             }
         }
@@ -137,6 +148,10 @@ impl<'a> Clients<'a> {
     /// Asks, and mostly does not take an uncertain answer for one.
     async fn insist(&self, question: &Question, random: &mut Rng) {
         for _ in 0..PERSISTENCE {
+            if random.u32(0..IMPATIENCE) == 0 {
+                self.give_up(question, random).await;
+                continue;
+            }
             if self.ask(question, self.sandbox(random)).await || random.u32(0..10) < 3 {
                 return;
             }
@@ -162,12 +177,70 @@ impl<'a> Clients<'a> {
 
     /// Asks once. Gives whether all is answered for good.
     async fn ask(&self, question: &Question, sandbox: &Sandbox) -> bool {
+        self.note(question, sandbox);
+        let heard = self.heard(question, sandbox.invoke(&question.event).await);
+        self.hear(question, sandbox, &heard)
+    }
+
+    /// Asks, and leaves before there is an answer, or nearly.
+    async fn give_up(&self, question: &Question, random: &mut Rng) {
+        let sandbox = self.sandbox(random);
+        let patience = Duration::from_millis(random.u64(1..LEAVES));
+        self.note(question, sandbox);
+        let ended = timeout(patience, sandbox.invoke(&question.event)).await;
+        let heard = self.heard(question, ended.unwrap_or(Ended::Unheard("nobody waits for it")));
+        self.hear(question, sandbox, &heard);
+    }
+
+    /// Has several questions come as the messages of a queue. It is told no answers, but which messages it has to
+    /// keep.
+    async fn batch(&self, random: &mut Rng) {
+        let questions: Vec<_> = (0..random.usize(2..=MESSAGES)).filter_map(|_| self.message(random)).collect();
+        let sandbox = self.sandbox(random);
+        let records: Vec<_> = questions.iter().enumerate().map(|(place, question)| record(place, question)).collect();
+        questions.iter().for_each(|question| self.note(question, sandbox));
+        let ended = sandbox.invoke(&json!({ "Records": records })).await;
+        let kept: Vec<_> = match &ended {
+            Ended::Answered(reply) => {
+                let failures = reply["batchItemFailures"].as_array();
+                failures.into_iter().flatten().filter_map(|failure| failure["itemIdentifier"].as_str()).collect()
+            }
+            _ => Vec::new(),
+        };
+        for (place, question) in questions.iter().enumerate() {
+            let heard = match &ended {
+                Ended::Answered(_) if kept.contains(&name_of(place).as_str()) => {
+                    Heard::Nothing("the queue keeps it".to_owned())
+                }
+                Ended::Answered(_) => Heard::Settled,
+                Ended::Failed(text) => Heard::Nothing(text.clone()),
+                Ended::Unheard(why) => Heard::Nothing((*why).to_owned()),
+            };
+            self.hear(question, sandbox, &vec![heard; question.asks.len()]);
+        }
+    }
+
+    /// What a queue delivers: something new, or something once more.
+    fn message(&self, random: &mut Rng) -> Option<Question> {
+        match random.u32(if self.may_be_new() { 0..10 } else { 6..10 }) {
+            0..4 => Some(self.fresh(random)),
+            4 => Some(self.write()),
+            5 => Some(self.event(random)),
+            _ => self.known(random),
+        }
+    }
+
+    /// Notes that it is about to be asked.
+    fn note(&self, question: &Question, sandbox: &Sandbox) {
         for ask in &question.asks {
             self.journal.ask(ask, &sandbox.name);
         }
-        let heard = self.heard(question, sandbox.invoke(&question.event).await);
+    }
+
+    /// Notes what was heard. Gives whether all is answered for good.
+    fn hear(&self, question: &Question, sandbox: &Sandbox, heard: &[Heard]) -> bool {
         let mut all = true;
-        for (ask, heard) in question.asks.iter().zip(&heard) {
+        for (ask, heard) in question.asks.iter().zip(heard) {
             self.count(heard);
             all &= self.journal.hear(ask, &sandbox.name, heard);
         }
@@ -187,8 +260,8 @@ impl<'a> Clients<'a> {
             },
             // An event that is not settled fails the invocation.
             Ended::Failed(text) => {
-                if text.contains("answered 5") && !text.contains("answered 503") {
-                    self.journal.wrong(Kind::Failed, Some(question.asks[0].name.clone()), text.clone());
+                if text.contains("answered 500") {
+                    self.journal.wrong(Kind::Blamed, Some(question.asks[0].name.clone()), text.clone());
                 }
                 nothing(text)
             }
@@ -203,6 +276,7 @@ impl<'a> Clients<'a> {
                 self.tally.count(&format!("answer: 503 {}", problem["code"].as_str().unwrap_or("without a code")));
             }
             Heard::Answer { status, .. } => self.tally.count(&format!("answer: {status}")),
+            Heard::Settled => self.tally.count("answer: a queue may forget it"),
             Heard::Nothing(why) => {
                 self.tally.count(&format!("no answer: {}", why.split([':', '(']).next().unwrap_or_default()))
             }
@@ -300,6 +374,25 @@ impl<'a> Clients<'a> {
         self.asked.lock().unwrap().push(question.clone());
         question
     }
+}
+
+/// A message of a queue.
+fn record(place: usize, question: &Question) -> Value {
+    json!({
+        "messageId": name_of(place),
+        "receiptHandle": "handle",
+        "body": question.event.to_string(),
+        "attributes": { "ApproximateReceiveCount": "1" },
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:campaign",
+        "awsRegion": "us-east-1",
+    })
+}
+
+/// The message's id in its batch.
+fn name_of(place: usize) -> String {
+    format!("m-{place}")
 }
 
 fn transfer(key: String, id: String, payload: Value) -> Question {

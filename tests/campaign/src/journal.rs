@@ -25,6 +25,8 @@ pub(crate) struct Journal {
 pub(crate) struct Entry {
     /// Each payload that was asked for, and what it was answered for good.
     pub(crate) asked: BTreeMap<String, Option<(u64, String)>>,
+    /// Whether a queue was told that it need not keep it, whatever its answer was.
+    pub(crate) settled: bool,
     story: Vec<String>,
 }
 
@@ -42,6 +44,8 @@ pub(crate) struct Ask {
 pub(crate) enum Heard {
     /// What the caller is told.
     Answer { status: u64, body: String },
+    /// That there is an answer for good, and not which: all that a queue is told.
+    Settled,
     /// Nothing, and why.
     Nothing(String),
 }
@@ -70,11 +74,22 @@ impl Journal {
         let mut entries = self.entries.lock().unwrap();
         let entry = entries.entry(ask.name.clone()).or_default();
         entry.story.push(format!("{} {of} {heard:?}", self.time()));
-        let Heard::Answer { status, body } = heard else { return false };
+        let (status, body) = match heard {
+            Heard::Answer { status, body } => (status, body),
+            Heard::Settled => {
+                entry.settled = true;
+                return false;
+            }
+            Heard::Nothing(_) => return false,
+        };
         let wrong = |kind, text: String| self.wrong(kind, Some(ask.name.clone()), text);
         match status {
             200 | 422 | 409 => {}
-            503 => return false,
+            503 if !body.contains(r#""code":"rule-out""#) => return false,
+            500 | 503 => {
+                wrong(Kind::Blamed, format!("{status} {body}"));
+                return false;
+            }
             _ => {
                 wrong(Kind::Failed, format!("{status} {body}"));
                 return false;

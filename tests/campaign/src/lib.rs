@@ -6,7 +6,7 @@
 //! themselves and contradict themselves, and meanwhile does harm to the wires, takes the
 //! buses away and kills hosts. Then it lets the world come to rest and compares what clients
 //! were told, what the database holds and what arrived at the buses. Each difference is a
-//! [`Wrong`]: something lost, doubled or invented.
+//! [`Wrong`]: something lost, doubled or invented, or a rule that is blamed for the weather.
 //!
 //! The seed decides what is asked and what harm is done. It does not decide who is faster, so
 //! that a seed is a place to look again and not a replay.

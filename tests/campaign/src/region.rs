@@ -6,7 +6,7 @@ use tenet_test_support::{Dsql, Terms};
 use tokio::process::Command;
 
 use crate::gate::Gate;
-use crate::sandbox::{Sandbox, Start};
+use crate::sandbox::{Notes, Sandbox, Start};
 use crate::tally::Tally;
 
 /// One region: its endpoint of the database, the way to its bus, and sandboxes of its host.
@@ -39,7 +39,7 @@ pub(crate) struct Peer {
     authority: String,
 }
 
-/// How many invocations each sandbox of a region takes at once. One of them has its events
+/// How many invocations each sandbox of a region takes at once: the first more than it has connections. One of them has its events
 /// leave before its answers, since Lambda wakes no extension of a sandbox with several
 /// invocations, and the others after.
 const SANDBOXES: [usize; 3] = [6, 1, 1];
@@ -55,11 +55,11 @@ impl Region {
     }
 
     /// Starts the sandboxes, which know the way to the peer's endpoint too.
-    pub(crate) async fn populate(&mut self, plot: &Plot<'_>, peer: &Peer, tally: &Arc<Tally>) -> anyhow::Result<()> {
+    pub(crate) async fn populate(&mut self, plot: &Plot<'_>, peer: &Peer, notes: &Notes) -> anyhow::Result<()> {
         for (place, at_once) in SANDBOXES.into_iter().enumerate() {
             let name = format!("{} {place}", plot.name);
             let start = self.start(plot, peer, at_once)?;
-            self.sandboxes.push(Sandbox::new(name, at_once, start, Arc::clone(tally)).await?);
+            self.sandboxes.push(Sandbox::new(name, at_once, start, notes.clone()).await?);
         }
         Ok(())
     }

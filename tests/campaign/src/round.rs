@@ -20,7 +20,7 @@ use crate::clients::{Clients, TAKERS};
 use crate::journal::Journal;
 use crate::region::{Plot, Region};
 use crate::report::Report;
-use crate::sandbox::Ended;
+use crate::sandbox::{Ended, Notes};
 use crate::tally::Tally;
 use crate::weather;
 use crate::wrong::Kind;
@@ -40,6 +40,13 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Seconds after which a row of the outbox is the relay's: so few that it gets some while
 /// others publish.
 const GRACE_S: u64 = 3;
+
+/// How many connections a sandbox has: fewer than some are asked at once.
+const CONNECTIONS: u32 = 3;
+
+/// What a rule and what a statement may take, in milliseconds: the one in rounds with an even seed, the other in
+/// those with an odd one. A silence is longer than each.
+const TIMES: [(u64, u64); 2] = [(900, 400), (500, 900)];
 
 /// Where the real parts are.
 #[derive(Clone, Debug)]
@@ -86,7 +93,7 @@ impl Round {
         let client = connect(&database.url).await?;
         accounts::open(&client).await?;
         let identity: String = client.query_one("SELECT id::text FROM tenet.identity", &[]).await?.get(0);
-        let folder = bundle(&means.bundle)?;
+        let folder = bundle(&means.bundle, self.seed)?;
         let tally = Arc::new(Tally::default());
         let buses = [Bus::create_at(&means.events, REGIONS[0]).await, Bus::create_at(&means.events, REGIONS[1]).await];
         buses[0].forward_to(&buses[1]).await;
@@ -106,11 +113,12 @@ impl Round {
         let (east, west) = (plot(0), plot(1));
         let mut regions = [Region::new(&east, &tally).await?, Region::new(&west, &tally).await?];
         let [at_east, at_west] = regions.each_ref().map(Region::as_peer);
-        regions[0].populate(&east, &at_west, &tally).await?;
-        regions[1].populate(&west, &at_east, &tally).await?;
+        let journal = Arc::new(Journal::new());
+        let notes = Notes { tally: Arc::clone(&tally), journal: Arc::clone(&journal) };
+        regions[0].populate(&east, &at_west, &notes).await?;
+        regions[1].populate(&west, &at_east, &notes).await?;
         let ears = Ears::at(buses);
 
-        let journal = Journal::new();
         let clients = Clients::new(&regions, &journal, &tally, &ears.arrivals);
         let until = Instant::now() + self.faults;
         let asking = join_all((0..self.clients).map(|number| clients.client(self.seed ^ (number << 32), until)));
@@ -242,12 +250,19 @@ async fn at_rest(client: &Client, journal: &Journal) -> anyhow::Result<()> {
     }
 }
 
-/// A copy of the built rules with two operations more, which take one and the same event.
-fn bundle(source: &std::path::Path) -> anyhow::Result<TempDir> {
+/// A copy of the built rules with two operations more, which take one and the same event, and with what the
+/// round with this seed has for settings.
+fn bundle(source: &std::path::Path, seed: u64) -> anyhow::Result<TempDir> {
     let folder = tempfile::tempdir()?;
     let text = std::fs::read_to_string(source.join(INDEX)).with_context(|| format!("{}", source.display()))?;
     let mut index = Index::parse(&text)?;
     index.host.relay_grace_s = GRACE_S;
+    index.host.connections = CONNECTIONS;
+    let (wall_ms, statement_ms) = TIMES[usize::from(seed % 2 == 1)];
+    index.host.statement_ms = statement_ms;
+    for rule in &mut index.rules {
+        rule.limits.wall_ms = wall_ms;
+    }
     let transfer = index.operations.iter().find(|operation| operation.name == "transfer");
     let transfer = transfer.context("the rules have no transfer")?.clone();
     for name in TAKERS {

@@ -8,9 +8,12 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, RwLock, Semaphore, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::journal::Journal;
 use crate::tally::Tally;
+use crate::wrong::Kind;
 
 /// Whoever takes longer to start never will.
 const STARTING: Duration = Duration::from_secs(60);
@@ -36,12 +39,21 @@ pub(crate) struct Sandbox {
     permits: Semaphore,
     running: RwLock<Option<Running>>,
     starting: Mutex<()>,
-    tally: Arc<Tally>,
+    notes: Notes,
+}
+
+/// Where what a function's log says goes.
+#[derive(Clone)]
+pub(crate) struct Notes {
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) journal: Arc<Journal>,
 }
 
 struct Running {
     simulator: Simulator,
     child: Mutex<Child>,
+    /// Ends when all of the log is read.
+    log: JoinHandle<()>,
     /// Whether it is over with it.
     killed: watch::Sender<bool>,
 }
@@ -57,14 +69,14 @@ pub(crate) enum Ended {
 }
 
 impl Sandbox {
-    pub(crate) async fn new(name: String, at_once: usize, start: Start, tally: Arc<Tally>) -> anyhow::Result<Self> {
+    pub(crate) async fn new(name: String, at_once: usize, start: Start, notes: Notes) -> anyhow::Result<Self> {
         let sandbox = Self {
             name,
             start,
             permits: Semaphore::new(at_once),
             running: RwLock::default(),
             starting: Mutex::default(),
-            tally,
+            notes,
         };
         sandbox.start().await?;
         Ok(sandbox)
@@ -86,12 +98,12 @@ impl Sandbox {
         command.env("AWS_LAMBDA_RUNTIME_API", api).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = command.kill_on_drop(true).spawn().context("cannot start bootstrap")?;
         let log = BufReader::new(child.stdout.take().context("bootstrap has no output")?);
-        tokio::spawn(listen(log, Arc::clone(&self.tally)));
+        let log = tokio::spawn(listen(log, self.name.clone(), self.notes.clone()));
         tokio::select! {
             ready = ready(&simulator) => ready?,
             ended = child.wait() => anyhow::bail!("{} ended instead of starting: {}", self.name, ended?),
         }
-        let running = Running { simulator, child: Mutex::new(child), killed: watch::Sender::new(false) };
+        let running = Running { simulator, child: Mutex::new(child), log, killed: watch::Sender::new(false) };
         *self.running.write().await = Some(running);
         Ok(())
     }
@@ -133,6 +145,7 @@ impl Sandbox {
         if let Some(running) = self.running.write().await.take() {
             running.child.lock().await.kill().await?;
             running.simulator.shutdown().await;
+            running.log.await?;
         }
         Ok(())
     }
@@ -176,9 +189,10 @@ impl Running {
     }
 }
 
-/// Adds up what the function's log measures.
-async fn listen(mut log: BufReader<tokio::process::ChildStdout>, tally: Arc<Tally>) {
-    const MEASURED: [&str; 10] = [
+/// Adds up what the function's log measures, and notes where it blames a rule: the rules are the examples, which
+/// fail by themselves for nothing that clients ask.
+async fn listen(mut log: BufReader<tokio::process::ChildStdout>, name: String, Notes { tally, journal }: Notes) {
+    const MEASURED: [&str; 11] = [
         "Conflicts",
         "SchemaConflicts",
         "UnknownCommits",
@@ -188,17 +202,29 @@ async fn listen(mut log: BufReader<tokio::process::ChildStdout>, tally: Arc<Tall
         "EventsParked",
         "KeysExpired",
         "BreakerOpened",
+        "BreakerClosed",
         "attempts",
     ];
     let mut line = String::new();
     while log.read_line(&mut line).await.is_ok_and(|read| read > 0) {
         if let Ok(Value::Object(members)) = serde_json::from_str(&line) {
-            for name in MEASURED {
-                if let Some(number) = members.get(name).and_then(Value::as_u64).filter(|number| *number > 0) {
-                    tally.add(&format!("told: {name}"), number);
+            for measured in MEASURED {
+                if let Some(number) = members.get(measured).and_then(Value::as_u64).filter(|number| *number > 0) {
+                    tally.add(&format!("told: {measured}"), number);
                 }
+            }
+            if blames(&members) {
+                journal.wrong(Kind::Blamed, None, format!("{name} says {}", line.trim_end()));
             }
         }
         line.clear();
     }
+}
+
+/// Whether a line of the log says that a rule has failed.
+fn blames(members: &serde_json::Map<String, Value>) -> bool {
+    const LINES: [&str; 3] =
+        ["rule failed", "a rule keeps failing and is taken out", "request for a rule that is taken out"];
+    let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
+    LINES.contains(&text("message")) || text("blame") == "Rule"
 }

@@ -16,6 +16,9 @@ enum Sky {
     Storm,
 }
 
+/// How long a silence lasts, in milliseconds: longer than a rule may take, and than a statement may.
+const SILENCE: std::ops::Range<u64> = 1100..2200;
+
 /// Does harm to a region until then: to its wires, message by message and all of them at once,
 /// and to the way to its bus.
 pub(crate) async fn over(region: &Region, seed: u64, tally: &Tally, until: Instant) {
@@ -44,6 +47,21 @@ pub(crate) async fn over(region: &Region, seed: u64, tally: &Tally, until: Insta
                 tally.count("wire: all connections fall silent");
                 region.dsql.fall_silent();
             }
+            3 | 4 => {
+                tally.count("endpoint: silent for a while");
+                // PostgreSQL would keep the locks of what is under way, and DSQL has none.
+                region.dsql.fall_silent();
+                region.dsql.silence();
+                sleep(Duration::from_millis(random.u64(SILENCE))).await;
+                region.dsql.speak();
+            }
+            5 => {
+                tally.count("endpoint: lets nobody in for a while");
+                region.dsql.silence_log_ins();
+                region.dsql.cut();
+                sleep(Duration::from_millis(random.u64(SILENCE))).await;
+                region.dsql.speak();
+            }
             _ => {}
         }
     }
@@ -68,6 +86,7 @@ pub(crate) fn clear(regions: &[Region; 2]) {
     for region in regions {
         region.dsql.spare();
         region.dsql.come_up();
+        region.dsql.speak();
         region.gate.whims(0);
     }
 }

@@ -20,13 +20,15 @@ pub enum Kind {
     Doubled,
     /// Something is there that nobody was to make.
     Invented,
+    /// A rule was blamed for what the weather did: by an answer, or in the log.
+    Blamed,
     /// A host failed, or never came to rest.
     Failed,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Lost, Self::Doubled, Self::Invented, Self::Failed];
+    pub const ALL: [Self; 5] = [Self::Lost, Self::Doubled, Self::Invented, Self::Blamed, Self::Failed];
 }
 
 impl fmt::Display for Kind {
@@ -35,6 +37,7 @@ impl fmt::Display for Kind {
             Self::Lost => "lost",
             Self::Doubled => "doubled",
             Self::Invented => "invented",
+            Self::Blamed => "blamed",
             Self::Failed => "failed",
         })
     }

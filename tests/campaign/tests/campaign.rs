@@ -37,7 +37,7 @@ async fn round(seed: u64, mutant: Option<Mutant>) -> Report {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_lost_nothing_doubled_and_nothing_invented() {
+async fn nothing_is_lost_nothing_doubled_nothing_invented_and_no_rule_blamed() {
     let _alone = ALONE.lock().await;
     for seed in SEEDS.into_iter().take(2) {
         let report = round(seed, None).await;
@@ -45,7 +45,9 @@ async fn nothing_is_lost_nothing_doubled_and_nothing_invented() {
         assert!(wrongs.is_empty(), "seed {seed}:\n{}\n{report}", wrongs.join("\n"));
         // A campaign in which nothing happens proves nothing; how much does is the machine's.
         assert!(report.accepted > 10 && report.counts.keys().any(|name| name.starts_with("wire: ")), "{report}");
-        assert!(report.counts.contains_key("host: killed"), "{report}");
+        for name in ["host: killed", "wire: silence", "answer: a queue may forget it"] {
+            assert!(report.counts.keys().any(|counted| counted.starts_with(name)), "{name}: {report}");
+        }
     }
 }
 

@@ -121,6 +121,7 @@ impl Door {
         stream.write_all(&Message::password_wanted().bytes()).await?;
         stream.flush().await?;
         let answer = Message::read(stream, 10_000).await?;
+        self.wire.until_letting_in().await;
         let password = String::from_utf8_lossy(&answer.body);
         let now = SystemTime::now() + self.clock_ahead;
         let host = name.filter(|_| self.every_cluster).unwrap_or(&self.host);

@@ -2,7 +2,8 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::io::Interest;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::authority::Authority;
@@ -104,12 +105,19 @@ impl Dsql {
         let (door, wire) = (Arc::clone(&endpoint.door), Arc::clone(&endpoint.wire));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                wire.knock();
                 if wire.is_down() {
                     continue;
                 }
                 client.set_nodelay(true).unwrap();
                 let (door, server, wire, roles) = (Arc::clone(&door), server.clone(), Arc::clone(&wire), roles.clone());
                 tokio::spawn(async move {
+                    if wire.is_silent() {
+                        wire.until_heard().await;
+                        if has_left(&client).await {
+                            return;
+                        }
+                    }
                     let Some(Guest { stream, mut parameters }) = door.admit(client).await else { return };
                     parameters.insert("user".to_owned(), server.user.clone());
                     parameters.insert("database".to_owned(), server.database.clone());
@@ -166,6 +174,11 @@ impl Dsql {
         // The sender is part of this value.
         let _ = self.door.turned_away.subscribe().wait_for(|away| away.len() >= count).await;
     }
+}
+
+/// Whether a client that has said something is gone.
+async fn has_left(client: &TcpStream) -> bool {
+    client.ready(Interest::READABLE).await.is_ok_and(|ready| ready.is_read_closed())
 }
 
 impl Deref for Dsql {

@@ -35,6 +35,18 @@ pub enum Harm {
     /// The statement and all behind it up to COMMIT get to the server when the client has long
     /// been cut off.
     Late(Duration),
+    /// The connection stays open, and nothing is heard on it any more. Others are as they were.
+    Silence {
+        /// Whether the server does the statement all the same. What it was in the middle of it
+        /// gives up: DSQL has no locks that an abandoned transaction could keep.
+        done: bool,
+    },
+    /// The whole stand-in falls silent, as by [`Wire::silence`](crate::Wire::silence), until
+    /// [`Wire::speak`](crate::Wire::speak). What comes to it meanwhile is held, and passes then.
+    Hold {
+        /// Whether the server does the statement all the same.
+        done: bool,
+    },
 }
 
 impl Harm {
@@ -65,6 +77,10 @@ impl Harm {
             Self::CommitDoubted { done: true } => "XX000 at COMMIT, done",
             Self::CommitDoubted { done: false } => "XX000 at COMMIT, not done",
             Self::Late(_) => "COMMIT after its client had gone",
+            Self::Silence { done: false } => "silence before a statement",
+            Self::Silence { done: true } => "silence before an answer",
+            Self::Hold { done: false } => "silence everywhere before a statement",
+            Self::Hold { done: true } => "silence everywhere before an answer",
         }
     }
 
@@ -80,8 +96,8 @@ impl Harm {
         }
     }
 
-    /// Every kind, each with its shortest or longest wait.
-    pub fn all(wait: Duration) -> [Self; 14] {
+    /// Every kind that is over by itself, or once its client gives up, each with this wait.
+    pub fn all(wait: Duration) -> [Self; 16] {
         [
             Self::CutBefore,
             Self::Reset,
@@ -97,6 +113,8 @@ impl Harm {
             Self::CommitDoubted { done: true },
             Self::CommitDoubted { done: false },
             Self::Late(wait),
+            Self::Silence { done: false },
+            Self::Silence { done: true },
         ]
     }
 }

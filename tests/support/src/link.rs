@@ -1,13 +1,14 @@
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::io::{ErrorKind, Result};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, WriteHalf, split};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{Notify, OwnedMutexGuard};
+use tokio::sync::{Notify, OwnedMutexGuard, mpsc};
 use tokio_rustls::server::TlsStream;
 
 use crate::dialect::{Dialect, Refusal, Verdict};
@@ -44,6 +45,13 @@ pub(crate) struct Link<C> {
     state: Mutex<State>,
     answered: Notify,
     to_client: tokio::sync::Mutex<WriteHalf<C>>,
+}
+
+/// What a client says, message by message. It is read ahead, so that one that leaves is noticed while
+/// what it has said is held.
+struct Inbox {
+    coming: mpsc::UnboundedReceiver<Result<Message>>,
+    held: VecDeque<Message>,
 }
 
 struct State {
@@ -116,6 +124,7 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
         let (mut from_client, to_client) = split(client);
         let (mut from_server, mut to_server) = server.into_split();
         let (mut cuts, mut silences) = (wire.cuts.subscribe(), wire.silences.subscribe());
+        let (hear, mut inbox) = Inbox::new();
         let link = Self {
             wire,
             longest: manners.longest.unwrap_or(usize::MAX),
@@ -134,7 +143,8 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
         };
         // Whichever ends first, both sockets close.
         let ended = tokio::select! {
-            ended = link.requests(&mut from_client, &mut to_server) => ended.unwrap_or(Ended::Cut),
+            ended = link.requests(&mut inbox, &mut to_server) => ended.unwrap_or(Ended::Cut),
+            never = listen(&mut from_client, link.longest, hear) => match never {},
             _ = link.answers(&mut from_server) => Ended::Cut,
             () = link.grow_old(manners.age) => Ended::Cut,
             _ = cuts.changed() => Ended::Cut,
@@ -158,9 +168,9 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
         }
     }
 
-    async fn requests(&self, from: &mut ReadHalf<C>, to: &mut OwnedWriteHalf) -> Result<Ended> {
+    async fn requests(&self, from: &mut Inbox, to: &mut OwnedWriteHalf) -> Result<Ended> {
         loop {
-            let message = match Message::read(from, self.longest).await {
+            let message = match from.next().await {
                 Err(error) if error.kind() == ErrorKind::InvalidData => {
                     let refusal = Message::error(Severity::Fatal, "08P01", &error.to_string(), None);
                     let mut to_client = self.to_client.lock().await;
@@ -170,6 +180,7 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
                 }
                 message => message?,
             };
+            from.until_heard(&self.wire).await?;
             self.wire.messages.fetch_add(1, Ordering::SeqCst);
             if message.tag == b'X' {
                 self.wire.goodbyes.fetch_add(1, Ordering::SeqCst);
@@ -187,16 +198,7 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
                 Harm::CutBefore => return Ok(Ended::Cut),
                 Harm::Reset => return Ok(Ended::Reset),
                 Harm::CutAfter => {
-                    {
-                        let mut state = self.state.lock().unwrap();
-                        state.pass = Some(state.outstanding.len());
-                    }
-                    self.forward(message, to).await?;
-                    while self.state.lock().unwrap().open {
-                        let next = Message::read(from, self.longest).await?;
-                        self.forward(next, to).await?;
-                    }
-                    self.all_answered().await;
+                    self.forward_unheard(message, from, to).await?;
                     return Ok(Ended::Cut);
                 }
                 Harm::CutWithin => {
@@ -236,14 +238,50 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
                     let mut messages = message.bytes();
                     let mut last = message;
                     while !last.statement().is_some_and(|statement| statement.starts_with("COMMIT")) {
-                        last = Message::read(from, self.longest).await?;
+                        last = from.next().await?;
                         messages.extend(last.bytes());
                     }
                     self.all_answered().await;
                     return Ok(Ended::Late(messages, time));
                 }
+                Harm::Silence { done } => {
+                    if done {
+                        self.forward_unheard(message, from, to).await?;
+                    }
+                    return Ok(Ended::Silent);
+                }
+                Harm::Hold { done: true } => {
+                    self.wire.silence();
+                    self.forward_cycle(message, from, to).await?;
+                }
+                Harm::Hold { done: false } => {
+                    self.wire.silence();
+                    from.until_heard(&self.wire).await?;
+                    self.forward(message, to).await?;
+                }
             }
         }
+    }
+
+    /// Has the server do it, and lets its answer go nowhere.
+    async fn forward_unheard(&self, message: Message, from: &mut Inbox, to: &mut OwnedWriteHalf) -> Result<()> {
+        {
+            let mut state = self.state.lock().unwrap();
+            state.pass = Some(state.outstanding.len());
+        }
+        self.forward_cycle(message, from, to).await?;
+        self.all_answered().await;
+        Ok(())
+    }
+
+    /// Forwards a message and all that the server answers together with it.
+    async fn forward_cycle(&self, message: Message, from: &mut Inbox, to: &mut OwnedWriteHalf) -> Result<()> {
+        self.forward(message, to).await?;
+        while self.state.lock().unwrap().open {
+            let next = from.next().await?;
+            self.forward(next, to).await?;
+        }
+        Ok(())
     }
 
     /// Decides what becomes of the answer to what is about to be forwarded.
@@ -306,6 +344,7 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
     async fn answers(&self, from: &mut OwnedReadHalf) -> Result<()> {
         loop {
             let message = Message::read(from, usize::MAX).await?;
+            self.wire.until_heard().await;
             let delay =
                 self.state.lock().unwrap().outstanding.front_mut().map(|cycle| std::mem::take(&mut cycle.delay));
             if let Some(delay) = delay.filter(|delay| !delay.is_zero()) {
@@ -388,6 +427,52 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
                 return;
             }
             answered.await;
+        }
+    }
+}
+
+impl Inbox {
+    fn new() -> (mpsc::UnboundedSender<Result<Message>>, Self) {
+        let (hear, coming) = mpsc::unbounded_channel();
+        (hear, Self { coming, held: VecDeque::new() })
+    }
+
+    async fn next(&mut self) -> Result<Message> {
+        match self.held.pop_front() {
+            Some(message) => Ok(message),
+            None => self.receive().await,
+        }
+    }
+
+    /// Holds what comes for as long as the stand-in is silent, unless the client leaves.
+    async fn until_heard(&mut self, wire: &Wire) -> Result<()> {
+        while wire.is_silent() {
+            tokio::select! {
+                () = wire.until_heard() => {}
+                message = self.receive() => self.held.push_back(message?),
+            }
+        }
+        Ok(())
+    }
+
+    async fn receive(&mut self) -> Result<Message> {
+        self.coming.recv().await.unwrap_or_else(|| Err(ErrorKind::UnexpectedEof.into()))
+    }
+}
+
+/// Reads what a client says, to the end of it. That is for others to notice, who may have something left to do
+/// with what came before.
+async fn listen(
+    from: &mut (impl AsyncRead + Unpin),
+    longest: usize,
+    hear: mpsc::UnboundedSender<Result<Message>>,
+) -> Infallible {
+    loop {
+        let message = Message::read(from, longest).await;
+        let ended = message.is_err();
+        if hear.send(message).is_err() || ended {
+            drop(hear);
+            return std::future::pending().await;
         }
     }
 }

@@ -24,15 +24,16 @@ impl Relay {
         let relay = Self { url, wire: Arc::clone(&wire) };
         tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
+                wire.knock();
                 if wire.is_down() {
                     continue;
                 }
                 client.set_nodelay(true).unwrap();
                 let (server, wire) = (server.clone(), Arc::clone(&wire));
                 tokio::spawn(async move {
-                    if let Ok(first) = Message::read_first(&mut client).await
-                        && let Ok(server) = server.connect(&first).await
-                    {
+                    let Ok(first) = Message::read_first(&mut client).await else { return };
+                    wire.until_letting_in().await;
+                    if let Ok(server) = server.connect(&first).await {
                         Link::serve(client, server, wire, Manners::default()).await;
                     }
                 });

@@ -27,12 +27,26 @@ pub struct Wire {
     pub(crate) building: Arc<tokio::sync::Mutex<()>>,
     /// How many looks at a job that is begun now find it unfinished.
     slowness: AtomicU32,
+    /// Connections that were asked for.
+    knocks: watch::Sender<u32>,
     /// Whether nobody is let in.
     down: AtomicBool,
+    heard: watch::Sender<Heard>,
     /// Counts up when all connections are to be cut.
     pub(crate) cuts: watch::Sender<u32>,
     /// Counts up when all connections are to fall silent.
     pub(crate) silences: watch::Sender<u32>,
+}
+
+/// How much is heard of a stand-in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Heard {
+    #[default]
+    All,
+    /// Connections are taken, TLS is agreed on, and then nothing comes.
+    NoLogIn,
+    /// Connections are taken, and nothing comes on these nor on those there are.
+    Nothing,
 }
 
 /// The building of an index in the background.
@@ -165,6 +179,56 @@ impl Wire {
 
     pub(crate) fn is_down(&self) -> bool {
         self.down.load(Ordering::SeqCst)
+    }
+
+    /// Says nothing any more, neither on the connections there are nor on new ones, which are taken
+    /// all the same: until [`Self::speak`]. What is said meanwhile, by either side, is held and not
+    /// dropped. A client that leaves has its transaction rolled back.
+    pub fn silence(&self) {
+        self.heard.send_replace(Heard::Nothing);
+    }
+
+    /// Takes connections and agrees on TLS, and lets nobody in until [`Self::speak`]. The connections
+    /// there are go on.
+    pub fn silence_log_ins(&self) {
+        self.heard.send_replace(Heard::NoLogIn);
+    }
+
+    /// Ends [`Self::silence`]: all that was held passes, but for what came from clients that have left.
+    pub fn speak(&self) {
+        self.heard.send_replace(Heard::All);
+    }
+
+    pub(crate) fn is_silent(&self) -> bool {
+        *self.heard.borrow() == Heard::Nothing
+    }
+
+    /// Waits until something is heard of it again.
+    pub(crate) async fn until_heard(&self) {
+        // The sender is part of this value.
+        let _ = self.heard.subscribe().wait_for(|heard| *heard != Heard::Nothing).await;
+    }
+
+    /// Waits until log-ins are answered.
+    pub(crate) async fn until_letting_in(&self) {
+        // The sender is part of this value.
+        let _ = self.heard.subscribe().wait_for(|heard| *heard == Heard::All).await;
+    }
+
+    /// Notes that a connection was asked for.
+    pub(crate) fn knock(&self) {
+        self.knocks.send_modify(|knocks| *knocks += 1);
+    }
+
+    /// How many connections were asked for, ever, in vain or not.
+    pub fn knocks(&self) -> u32 {
+        *self.knocks.borrow()
+    }
+
+    /// Waits until so many were.
+    pub async fn until_knocked(&self, times: u32) {
+        // The sender is part of this value.
+        let _ = self.knocks.subscribe().wait_for(|knocks| *knocks >= times).await;
     }
 
     /// Lets nothing through any more on the connections there are, and does not close

@@ -1,14 +1,17 @@
 //! A host between two regions' endpoints of one database, of which one goes away.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use serde_json::json;
 use tenet_database::{Database, Endpoint};
 use tenet_events::Buses;
-use tenet_pipeline::Status;
-use tenet_test_support::{Dsql, Relay, Terms};
+use tenet_pipeline::{Handled, Status};
+use tenet_test_support::{Dsql, Harm, Relay, Terms};
 
+use crate::sources::batch;
 use crate::support;
 use crate::support::host::{EAST, Host, TIME, WEST};
+use crate::support::two_regions::{self, TwoRegions};
 use crate::{dsql, lambda};
 
 fn write(id: &str) -> String {
@@ -17,6 +20,11 @@ fn write(id: &str) -> String {
 
 fn later() -> Instant {
     Instant::now() + TIME
+}
+
+async fn written(host: &Host, id: &str) {
+    let answer = host.invoke(&write(id)).await.answer;
+    assert_eq!(answer.status, Status::Accepted, "{answer:?}");
 }
 
 /// Both regions' endpoints of one database, and the east's host with a way to both.
@@ -32,20 +40,16 @@ async fn regions(url: &str) -> (Dsql, Dsql, Host) {
 async fn while_home_is_away_the_peer_serves_and_afterwards_home_does_again() {
     let database = support::database().await;
     let (east, west, host) = regions(database.url()).await;
-    let written = async |id: &str| {
-        let answer = host.invoke(&write(id)).await.answer;
-        assert_eq!(answer.status, Status::Accepted, "{answer:?}");
-    };
-    written("at home").await;
+    written(&host, "at home").await;
     assert_eq!(west.let_in().len(), 1, "the peer was asked who it is and no more");
     west.reset();
-    written("still at home").await;
+    written(&host, "still at home").await;
     assert_eq!(west.statements(), 0);
 
     east.go_down();
     east.reset();
     for number in 0..10 {
-        written(&format!("away {number}")).await;
+        written(&host, &format!("away {number}")).await;
     }
     assert_eq!(east.statements(), 0);
     assert!(west.statements() > 0);
@@ -56,11 +60,11 @@ async fn while_home_is_away_the_peer_serves_and_afterwards_home_does_again() {
     let mut number = 0;
     while east.statements() == 0 {
         // It is tried again when its pause is over, by one request.
-        written(&format!("back {number}")).await;
+        written(&host, &format!("back {number}")).await;
         number += 1;
     }
     west.reset();
-    written("home again").await;
+    written(&host, "home again").await;
     assert_eq!(west.statements(), 0);
     assert_eq!(database.count("select count(*) from transactions").await, 13 + number);
 }
@@ -69,19 +73,27 @@ async fn while_home_is_away_the_peer_serves_and_afterwards_home_does_again() {
 async fn a_request_in_the_middle_of_which_home_goes_away_ends_at_the_peer_once() {
     let database = support::database().await;
     let (east, west, host) = regions(database.url()).await;
-    host.invoke(&write("first")).await;
+    written(&host, "first").await;
+    west.reset();
     // It is committed, and home is gone before it can say so.
-    east.harm_once("COMMIT", tenet_test_support::Harm::CutAfter);
+    east.harm_once("COMMIT", Harm::Hold { done: true });
     let event = write("w");
     let answered = host.invoke(&event);
     let goes = async {
-        east.until_harmed(1).await;
+        while database.count("select count(*) from tenet.keys where key = 'w'").await == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(west.statements(), 0);
         east.go_down();
+        east.speak();
     };
     let (handled, ()) = tokio::join!(answered, goes);
-    assert_eq!(handled.answer.status, Status::Accepted, "{:?}", handled.answer);
-    assert!(west.statements() > 0 || handled.receipt.attempts > 1);
+    let Handled { answer, receipt, .. } = handled;
+    assert_eq!((answer.status, answer.repeated), (Status::Accepted, false), "{answer:?}");
+    assert_eq!((receipt.attempts, receipt.unknown_commits), (2, 1));
+    assert!(west.statements() > 0, "the peer knows what became of it");
     assert_eq!(database.count("select count(*) from transactions where id = 'w'").await, 1);
+    assert_eq!(database.count("select count(*) from tenet.outbox").await, 0);
 }
 
 #[tokio::test]
@@ -102,7 +114,7 @@ async fn another_database_is_never_taken_for_the_peer() {
     let database = open(None).await;
     assert!(database.warm(later()).await.unwrap_err().is_unavailable());
     let host = Host::over(database, "rules", EAST, &Buses::new([EAST]).unwrap());
-    let answer = host.invoke_within(std::time::Duration::from_secs(2), &write("w")).await.answer;
+    let answer = host.invoke_within(Duration::from_secs(2), &write("w")).await.answer;
     assert_eq!(answer.status, Status::Unavailable, "{answer:?}");
     assert_eq!(other.count("select count(*) from transactions").await, 0);
 }
@@ -130,16 +142,22 @@ async fn an_endpoint_that_stays_away_costs_nobody_more_than_a_moment_and_is_foun
     // It is tried until it has failed often enough, and then no more.
     let first = host.invoke(&write("w")).await;
     assert_eq!((first.answer.status, first.receipt.attempts), (Status::Unavailable, 6), "{:?}", first.answer);
+    assert_eq!(relay.knocks(), 5);
     let next = host.invoke(&write("w")).await;
     assert_eq!((next.answer.status, next.receipt.attempts), (Status::Unavailable, 1), "{:?}", next.answer);
     assert!(next.answer.body.contains(r#""key":"w""#), "{:?}", next.answer);
+    assert_eq!(relay.knocks(), 5);
     relay.come_up();
-    let mut tries = 1;
-    while host.invoke(&write("w")).await.answer.status != Status::Accepted {
-        tries += 1;
-        tokio::task::yield_now().await;
-    }
-    assert!(tries >= 1);
+    let found = loop {
+        let Handled { answer, receipt, .. } = host.invoke(&write("w")).await;
+        assert_eq!(receipt.attempts, 1, "{answer:?}");
+        match answer.status {
+            Status::Unavailable => assert_eq!(relay.knocks(), 5, "it was not tried: {answer:?}"),
+            _ => break answer,
+        }
+    };
+    // By the first that tries it again.
+    assert_eq!((found.status, relay.knocks()), (Status::Accepted, 6), "{found:?}");
     assert_eq!(database.count("select count(*) from transactions").await, 1);
 }
 
@@ -150,15 +168,50 @@ async fn what_is_not_the_endpoints_fault_never_opens_its_breaker() {
     let buses = Buses::new([EAST]).unwrap();
     let host = Host::on(Endpoint::parse(relay.url()).unwrap(), "guests", EAST, &buses);
     database.execute("insert into counters values (1, 0)").await;
-    for number in 0..8 {
-        // A conflict, an error that the rule is shown, and a rule that takes its time.
-        relay.harm_once("UPDATE", tenet_test_support::Harm::CHANGED);
-        let event = format!(r#"{{"operation":"probe","idempotency_key":"{number}","do":"increment","id":1}}"#);
-        assert_eq!(host.invoke(&event).await.answer.status, Status::Accepted);
-        let fails = format!(r#"{{"operation":"probe","idempotency_key":"f{number}","do":"sql","sql":"select 1 / 0"}}"#);
-        host.invoke(&fails).await;
+    let asked = async |key: &str, what: &str| {
+        let event = format!(r#"{{"operation":"probe","idempotency_key":"{key}","do":{what}}}"#);
+        host.invoke(&event).await
+    };
+    // Of each as many in a row as would open it, and nothing between them that would make up for it.
+    const IN_A_ROW: u32 = 6;
+    (0..IN_A_ROW).for_each(|_| relay.harm_once("UPDATE", Harm::CHANGED));
+    let conflicts = asked("conflicts", r#""increment","id":1"#).await;
+    assert_eq!((conflicts.answer.status, conflicts.receipt.conflicts), (Status::Accepted, IN_A_ROW));
+    (0..IN_A_ROW).for_each(|_| relay.harm_once("COMMIT", Harm::CommitRefused));
+    let refused = asked("refused", r#""increment","id":1"#).await;
+    assert_eq!((refused.answer.status, refused.receipt.conflicts), (Status::Accepted, IN_A_ROW));
+    for (what, status) in [
+        // An error that the rule is shown, and does not make a rejection of.
+        (r#""sql","sql":"select 1 / 0""#, Status::Failed),
+        // A rule that takes its time in the middle of its transaction.
+        (r#""dawdle""#, Status::Failed),
+        // More rows than it may read.
+        (r#""rows","count":20000"#, Status::Failed),
+    ] {
+        for number in 0..IN_A_ROW {
+            let Handled { answer, receipt, .. } = asked(&format!("{what} {number}").replace('"', "'"), what).await;
+            assert_eq!((answer.status, receipt.attempts), (status, 1), "{what}: {answer:?}");
+        }
     }
-    assert_eq!(database.count("select value from counters").await, 8);
+    // Whoever had to wait for a connection that others have, and had not the time.
+    let busy = Host::over(Database::new(Endpoint::parse(relay.url()).unwrap(), 1), "guests", EAST, &buses);
+    let holder = database.connect().await;
+    holder.batch_execute("begin; update counters set value = value where id = 1").await.unwrap();
+    let increment = |key: &str| format!(r#"{{"operation":"probe","idempotency_key":"{key}","do":"increment","id":1}}"#);
+    let (has_it, waits) = (increment("has it"), increment("waits"));
+    let many = async {
+        database.until_waiting(1).await;
+        for _ in 0..IN_A_ROW {
+            let answer = busy.invoke_within(Duration::from_millis(50), &waits).await.answer;
+            assert_eq!(answer.status, Status::Unavailable, "{answer:?}");
+        }
+        holder.batch_execute("rollback").await.unwrap();
+    };
+    let (has_it, ()) = tokio::join!(busy.invoke(&has_it), many);
+    assert_eq!((has_it.answer.status, has_it.receipt.attempts), (Status::Accepted, 1), "{:?}", has_it.answer);
+    let last = busy.invoke(&waits).await;
+    assert_eq!((last.answer.status, last.receipt.attempts), (Status::Accepted, 1), "{:?}", last.answer);
+    assert_eq!(database.count("select value from counters").await, 4);
 }
 
 #[tokio::test]
@@ -198,15 +251,69 @@ async fn an_endpoint_that_says_nothing_is_given_up_like_one_that_is_gone() {
     let relay = Relay::start(database.url()).await;
     let buses = Buses::new([EAST]).unwrap();
     let host = Host::on(Endpoint::parse(relay.url()).unwrap(), "rules", EAST, &buses);
-    host.invoke(&write("first")).await;
+    written(&host, "first").await;
     // Less than a second says nothing of the endpoint.
-    let time = std::time::Duration::from_millis(1100);
+    let time = Duration::from_millis(1100);
     for number in 0..5 {
-        relay.harm_once("BEGIN", tenet_test_support::Harm::DelayAnswer(TIME));
+        relay.harm_once("BEGIN", Harm::Silence { done: false });
         let answer = host.invoke_within(time, &write(&format!("w-{number}"))).await.answer;
-        assert!(answer.body.contains("out-of-time"), "{answer:?}");
+        let problem = answer.problem().unwrap();
+        let key = format!("w-{number}");
+        assert_eq!((&*problem.code, problem.key.as_deref()), ("unavailable", Some(key.as_str())), "{answer:?}");
     }
     relay.spare();
+    let knocks = relay.knocks();
     let next = host.invoke(&write("w")).await;
     assert_eq!((next.answer.status, next.receipt.attempts), (Status::Unavailable, 1), "{:?}", next.answer);
+    assert_eq!(relay.knocks(), knocks);
+}
+
+#[tokio::test]
+async fn one_finds_out_for_all_and_is_over_with_the_first_answer() {
+    let mut world = TwoRegions::start(false, 1, |_| {}).await;
+    world.east.go_down();
+    assert_eq!(world.invoke(&two_regions::write("w"), TIME).await.status(), 503);
+    assert_eq!(world.opened(&world.east), 1);
+    world.east.come_up();
+    // Nothing is tried for so long.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    // Whoever finds out has an answer from the database, and then waits for its transaction.
+    let holder = world.database.connect().await;
+    holder.batch_execute("begin; lock table transactions in access exclusive mode").await.unwrap();
+    let messages: Vec<_> = (0..8).map(|number| format!("w-{number}")).collect();
+    let messages: Vec<_> = messages.iter().map(|id| (id.as_str(), "", two_regions::write(id).to_string())).collect();
+    let id = world.sandbox.begin(batch("orders", &messages), TIME).await;
+    // All of them are at the table, or have been sent away.
+    let client = world.database.connect().await;
+    let waiting = "select count(*) from pg_stat_activity \
+                   where datname = current_database() and wait_event_type = 'Lock'";
+    let sent_away = || world.log.lines("request given up").len() - 1;
+    while sent_away() + client.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) as usize != messages.len() {
+        tokio::task::yield_now().await;
+    }
+    holder.batch_execute("rollback").await.unwrap();
+    assert_eq!(world.sandbox.answer(&id).await["batchItemFailures"], json!([]), "{}", world.log.text());
+    assert_eq!(world.database.count("select count(*) from transactions").await, 8);
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_connection_of_ones_own_host_waits_at_home() {
+    let mut world = TwoRegions::start(true, 2, |index| index.host.connections = 1).await;
+    assert_eq!(world.invoke(&two_regions::write("first"), TIME).await.status(), 200);
+    world.west.reset();
+    let holder = world.database.connect().await;
+    // Its rule is over and its connection is not free: another's rule begins and has none.
+    holder.batch_execute("begin; lock table tenet.keys in exclusive mode").await.unwrap();
+    let has_it = world.begin(&two_regions::write("has it"), TIME).await;
+    world.database.until_waiting(1).await;
+    let waits = world.begin(&two_regions::write("waits"), Duration::from_secs(4)).await;
+    // Past half of its time, and before its end.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    holder.batch_execute("rollback").await.unwrap();
+    for id in [has_it, waits] {
+        let answer = world.answer(&id).await;
+        assert_eq!(answer.status(), 200, "{answer:?}");
+    }
+    assert_eq!(world.west.statements(), 0, "the other region has nothing to do with it");
+    assert_eq!((world.opened(&world.east), world.opened(&world.west)), (0, 0));
 }

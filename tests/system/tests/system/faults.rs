@@ -22,6 +22,9 @@ use crate::support::host::{EAST, Host, TIME, WEST, event_id};
 /// What a harm that holds something up takes: enough to let others go first.
 const WAIT: Duration = Duration::from_millis(20);
 
+/// How long a host waits for what never comes: more than what only takes its time.
+const SILENCE: Duration = Duration::from_millis(300);
+
 /// Two regions' hosts on one database, of which the east reaches it by a wire that can be
 /// harmed. Accounts `a` and `b` have 1000.00 each.
 struct World {
@@ -35,15 +38,21 @@ struct World {
 
 impl World {
     async fn start() -> Self {
+        Self::with(|database| database).await
+    }
+
+    /// The same with this change to the way of the east.
+    async fn with(change: impl FnOnce(tenet_database::Database) -> tenet_database::Database) -> Self {
         let database = support::database().await;
         let accounts = "INSERT INTO accounts (id, balance, daily_ceiling, opened_at) \
                         VALUES ('a', 1000, 1000000, now()), ('b', 1000, 1000000, now())";
         database.execute(accounts).await;
         let wire = Relay::start(database.url()).await;
+        let way = tenet_database::Database::new(Endpoint::parse(wire.url()).unwrap(), 16);
         let buses = Buses::new([EAST, WEST]).unwrap();
         let every = r#"{"source":[{"prefix":""}]}"#;
         Self {
-            east: Arc::new(Host::start("rules", wire.url(), EAST, &buses)),
+            east: Arc::new(Host::over(change(way), "rules", EAST, &buses)),
             west: Host::start("rules", database.url(), WEST, &buses),
             at_east: buses.subscribe(EAST, every).unwrap(),
             at_west: buses.subscribe(WEST, every).unwrap(),
@@ -144,7 +153,7 @@ async fn every_harm(world: &World, name: &str, event: impl Fn(&str) -> String, s
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_harm_to_every_statement_ends_as_one_request_does() {
-    let world = World::start().await;
+    let world = World::with(|way| way.with_statement_timeout(SILENCE)).await;
     let ledger = "select count(*) from ledger where transfer_id";
     every_harm(&world, "paid", |id| pay(id, "1.00"), Status::Accepted, ledger).await;
     every_harm(&world, "poor", |id| pay(id, "100000.00"), Status::Rejected, ledger).await;
@@ -200,6 +209,50 @@ async fn an_error_that_a_client_is_told_has_failed_the_servers_transaction_too()
         assert_eq!(database.count("select count(*) from counters").await, rows, "{}", harm.name());
         client.batch_execute("SELECT 1").await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn what_a_silent_stand_in_is_told_it_holds_and_passes_on_when_it_speaks() {
+    let database = support::database().await;
+    let wire = Relay::start(database.url()).await;
+    let connect = async || {
+        let (client, driver) = tokio_postgres::connect(wire.url(), tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(driver);
+        client
+    };
+    let (one, other, leaves) = (connect().await, connect().await, connect().await);
+    leaves.batch_execute("BEGIN; INSERT INTO counters VALUES (1, 0)").await.unwrap();
+
+    // At this statement everything falls silent, on what there is and on what comes.
+    wire.harm_once("INSERT", Harm::Hold { done: false });
+    let inserts = tokio::spawn(async move { one.batch_execute("INSERT INTO counters VALUES (2, 0)").await });
+    wire.until_harmed(1).await;
+    let reads = tokio::spawn(async move { other.query_one("SELECT 3", &[]).await.unwrap().get::<_, i32>(0) });
+    let (_, late) = tokio::join!(wire.until_knocked(4), async { tokio::time::timeout(WAIT, connect()).await });
+    assert!(late.is_err(), "a log-in was answered");
+    // Whoever leaves has nothing more to do with it.
+    drop(leaves);
+    let sessions = "select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in%'";
+    while database.count(sessions).await > 0 {
+        yield_now().await;
+    }
+    assert_eq!(database.count("select count(*) from counters").await, 0);
+    assert!(!inserts.is_finished() && !reads.is_finished());
+    wire.speak();
+    inserts.await.unwrap().unwrap();
+    assert_eq!(reads.await.unwrap(), 3);
+    assert_eq!(database.text("select string_agg(id::text, ' ') from counters").await, "2");
+
+    // Done, and not said; and only for the one connection.
+    let (one, other) = (connect().await, connect().await);
+    wire.harm_once("DELETE", Harm::Silence { done: true });
+    let deletes = tokio::spawn(async move { one.batch_execute("DELETE FROM counters").await });
+    while database.count("select count(*) from counters").await > 0 {
+        yield_now().await;
+    }
+    other.batch_execute("INSERT INTO counters VALUES (4, 0)").await.unwrap();
+    assert!(!deletes.is_finished());
+    deletes.abort();
 }
 
 #[tokio::test]
@@ -291,19 +344,22 @@ async fn both_regions_relays_beside_the_publishers_leave_nothing_and_make_up_not
     let publishers = (0..20).map(|number| {
         let event = write(&format!("w-{number}"));
         let host = if number % 2 == 0 { &*world.east } else { &world.west };
-        async move { host.invoke(&event).await.answer.status }
+        async move { host.invoke(&event).await }
     });
     let relays = (0..20).map(|number| {
         let host = if number % 2 == 0 { &*world.east } else { &world.west };
-        async move {
-            // A row that another took out meanwhile is gone, and nobody's failure.
-            host.relay().await;
-            Status::Accepted
-        }
+        // A row that another took out meanwhile is gone, and nobody's failure.
+        async move { host.relay().await }
     });
     let (published, relayed) = tokio::join!(join_all(publishers), join_all(relays));
-    assert!(published.into_iter().chain(relayed).all(|status| status == Status::Accepted));
-    world.relay().await;
+    for Handled { answer, .. } in &published {
+        assert_eq!(answer.status, Status::Accepted, "{answer:?}");
+    }
+    let last = world.relay().await;
+    for turn in relayed.iter().chain([&last]) {
+        assert!(turn.complete && turn.left == 0 && turn.parked_now == 0, "{turn:?}");
+    }
+    assert_eq!((published.len(), relayed.len()), (20, 20));
     assert_eq!((world.ids().len(), world.count("select count(*) from tenet.outbox").await), (20, 0));
 }
 

@@ -36,6 +36,7 @@ mod saturation_in_lambda;
 mod schema;
 mod setup;
 mod shipped;
+mod silence;
 mod sources;
 mod support;
 mod vault;

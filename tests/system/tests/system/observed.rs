@@ -41,14 +41,17 @@ impl Log {
         std::fs::read_to_string(self.path()).unwrap()
     }
 
+    /// The lines with this message, so far.
+    pub(crate) fn lines(&self, message: &str) -> Vec<Value> {
+        let text = self.text();
+        let whole = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        whole.filter(|line| line["message"] == message).collect()
+    }
+
     /// The lines that say of so many requests that they are over, which may be a moment after
     /// their answers, and after the next one's: in the order of their statuses, and repeats last.
     pub(crate) async fn requests(&self, count: usize) -> Vec<Value> {
-        let read = || {
-            let text = self.text();
-            let whole = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            whole.filter(|line| line["message"] == "request over").collect::<Vec<_>>()
-        };
+        let read = || self.lines("request over");
         let all = async {
             while read().len() < count {
                 tokio::task::yield_now().await;

@@ -10,6 +10,7 @@ mod batch;
 mod big_output;
 mod bug;
 mod context;
+mod dawdle;
 mod events;
 mod host_calls;
 mod increment;
@@ -42,6 +43,7 @@ const BEHAVIOURS: &[(&str, Behaviour)] = &[
     ("big-output", |payload| run(big_output::run, payload)),
     ("bug", |payload| run(bug::run, payload)),
     ("context", |payload| run(context::run, payload)),
+    ("dawdle", |payload| run(dawdle::run, payload)),
     ("events", |payload| run(events::run, payload)),
     ("host-calls", |payload| run(host_calls::run, payload)),
     ("increment", |payload| run(increment::run, payload)),

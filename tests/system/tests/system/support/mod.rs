@@ -10,6 +10,7 @@ pub(crate) mod raw;
 pub(crate) mod rehearsal;
 pub(crate) mod sandbox;
 pub(crate) mod tenet;
+pub(crate) mod two_regions;
 
 pub(crate) use database::{database, empty_database};
 use tenet_test_support::serve::Served;

@@ -1,0 +1,339 @@
+//! A database that says nothing. Waiting for it is the host's time: it counts against the endpoint and never
+//! against a rule, and the attempt is made again while time is left.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tenet_core::bundle::Index;
+use tenet_test_support::{Dsql, Harm};
+use tokio::time::sleep;
+
+use crate::sources::batch;
+use crate::support::host::event_id;
+use crate::support::sandbox::HANGS;
+use crate::support::two_regions::{ACCOUNTS, Answer, TwoRegions, pay, write};
+
+/// The time of an invocation that is deployed as the templates have it.
+const TIME: Duration = Duration::from_secs(30);
+
+/// The first statement of a transfer writes; the second flight of its rules begins like the second.
+const FIRST: &str = "INSERT INTO daily_totals";
+const SECOND: &str = "UPDATE";
+
+const SILENCE: Harm = Harm::Silence { done: false };
+const HOLD: Harm = Harm::Hold { done: false };
+
+/// The bundle with these times in milliseconds.
+fn times(statement_ms: u64, wall_ms: u64) -> impl FnOnce(&mut Index) {
+    move |index| {
+        index.host.statement_ms = statement_ms;
+        index.host.relay_grace_s = 1;
+        for rule in &mut index.rules {
+            rule.limits.wall_ms = wall_ms;
+        }
+    }
+}
+
+async fn rows(world: &TwoRegions, id: &str) -> (i64, i64) {
+    let ledger = world.database.count(&format!("select count(*) from ledger where transfer_id = '{id}'")).await;
+    let keys = world.database.count(&format!("select count(*) from tenet.keys where key = '{id}'")).await;
+    (ledger, keys)
+}
+
+#[tokio::test]
+async fn silence_in_a_second_statement_ends_in_an_accept_at_the_peer_and_opens_the_breaker() {
+    let mut world = TwoRegions::start(true, 5, |_| {}).await;
+    (0..5).for_each(|_| world.east.harm_once(SECOND, SILENCE));
+    let started = Instant::now();
+    let mut ids = Vec::new();
+    for number in 0..5 {
+        ids.push(world.begin(&pay(&format!("t-{number}"), number, 1), TIME).await);
+    }
+    world.east.until_harmed(5).await;
+    world.east.silence();
+    for id in ids {
+        let answer = world.answer(&id).await;
+        assert_eq!(answer.status(), 200, "{answer:?}");
+    }
+    assert!(started.elapsed() < TIME, "{:?}", started.elapsed());
+    for line in world.over().await {
+        assert_eq!(line["attempts"], 2, "{line}");
+    }
+    for number in 0..5 {
+        assert_eq!(rows(&world, &format!("t-{number}")).await, (1, 1));
+    }
+    assert_eq!((world.opened(&world.east), world.opened(&world.west)), (1, 0), "{}", world.log.text());
+    world.blames_no_rule();
+
+    // Once its silence is over, home serves again.
+    world.east.speak();
+    world.east.reset();
+    let mut number = 5;
+    while world.east.statements() == 0 {
+        assert_eq!(world.invoke(&pay(&format!("t-{number}"), 0, 1), TIME).await.status(), 200);
+        number += 1;
+    }
+}
+
+#[tokio::test]
+async fn a_silence_that_ends_in_time_ends_in_an_accept_where_there_is_no_peer() {
+    let mut world = TwoRegions::start(false, 1, |_| {}).await;
+    world.east.harm_once(SECOND, HOLD);
+    let id = world.begin(&pay("t", 0, 1), TIME).await;
+    world.east.until_harmed(1).await;
+    sleep(Duration::from_secs(15)).await;
+    world.east.speak();
+    let answer = world.answer(&id).await;
+    assert_eq!(answer.status(), 200, "{answer:?}");
+    assert_eq!(rows(&world, "t").await, (1, 1));
+    world.blames_no_rule();
+}
+
+#[tokio::test]
+async fn a_silence_that_does_not_end_is_a_503_with_the_key_and_asked_again_the_answer() {
+    let mut world = TwoRegions::start(false, 1, |_| {}).await;
+    world.east.harm_once(SECOND, HOLD);
+    let answer = world.invoke(&pay("t", 0, 1), Duration::from_secs(8)).await;
+    let problem = answer.problem();
+    assert_eq!((answer.status(), &problem["code"], &problem["key"]), (503, &json!("unavailable"), &json!("t")));
+    world.east.speak();
+    let answer = world.settle(&pay("t", 0, 1)).await;
+    assert_eq!(answer.status(), 200, "{answer:?}");
+    assert_eq!(rows(&world, "t").await, (1, 1));
+    world.blames_no_rule();
+    assert_eq!(world.settle(&pay("t", 0, 1)).await, answer);
+}
+
+#[tokio::test]
+async fn a_silence_that_is_short_costs_nothing_but_its_time() {
+    let mut world = TwoRegions::start(true, 1, times(5000, 200)).await;
+    world.east.harm_once(SECOND, HOLD);
+    let id = world.begin(&pay("t", 0, 1), TIME).await;
+    world.east.until_harmed(1).await;
+    // Longer than what a rule may take, and shorter than what a statement may.
+    sleep(Duration::from_secs(1)).await;
+    world.east.speak();
+    assert_eq!(world.answer(&id).await.status(), 200);
+    assert_eq!(world.over().await[0]["attempts"], 1);
+    assert_eq!(rows(&world, "t").await, (1, 1));
+    world.blames_no_rule();
+}
+
+#[tokio::test]
+async fn twenty_silences_with_no_verdict_between_them_take_no_rule_out() {
+    let mut world = TwoRegions::start(false, 1, times(200, 100)).await;
+    // More than there will be attempts.
+    (0..100).for_each(|_| world.east.harm_once(SECOND, SILENCE));
+    let mut asked = 0;
+    while world.east.harms().values().sum::<u64>() < 20 {
+        // For three attempts, so that the breaker does not open either: another rule has its verdict then.
+        let answer = world.invoke(&pay(&format!("t-{asked}"), asked, 1), Duration::from_millis(900)).await;
+        assert_eq!((answer.status(), &answer.problem()["code"]), (503, &json!("unavailable")), "{answer:?}");
+        asked += 1;
+        assert_eq!(world.invoke(&json!({ "operation": "read" }), TIME).await.status(), 200);
+    }
+    world.east.spare();
+    for number in 0..asked {
+        let id = format!("t-{number}");
+        assert_eq!(world.settle(&pay(&id, number, 1)).await.status(), 200);
+        assert_eq!(rows(&world, &id).await, (1, 1));
+    }
+    world.blames_no_rule();
+    assert_eq!(world.opened(&world.east), 0, "{}", world.log.text());
+}
+
+#[tokio::test]
+async fn a_batch_that_meets_silence_goes_to_the_peer_and_none_of_it_goes_back() {
+    let world = TwoRegions::start(true, 1, times(300, 200)).await;
+    world.east.harm_once("INSERT INTO transactions", HOLD);
+    let messages: Vec<_> = (0..8).map(|number| (format!("m-{number}"), write(&format!("w-{number}")))).collect();
+    let messages: Vec<_> = messages.iter().map(|(id, event)| (id.as_str(), "", event.to_string())).collect();
+    let id = world.sandbox.begin(batch("orders", &messages), TIME).await;
+    world.east.until_harmed(1).await;
+    let answer = world.sandbox.answer(&id).await;
+    assert_eq!(answer["batchItemFailures"], json!([]), "{answer}");
+    assert_eq!(world.database.count("select count(*) from transactions").await, 8);
+    world.blames_no_rule();
+}
+
+/// Where a silence begins.
+#[derive(Clone, Copy, Debug)]
+enum Begins {
+    /// A connection is taken, and nothing comes on it.
+    Connecting,
+    /// TLS is agreed on, and whoever signs in is not answered.
+    SigningIn,
+    /// With the statement that begins like this, which the server does or does not.
+    At(&'static str, bool),
+}
+
+/// What is asked while a silence begins, and what it is to be answered for good.
+#[derive(Clone, Copy, Debug)]
+enum Asked {
+    /// A transfer that is accepted.
+    Paid,
+    /// One that is rejected by a rule that has written.
+    TooMuch,
+    /// One that is rejected before its first statement.
+    Wrong,
+    /// What only reads.
+    Read,
+}
+
+impl Asked {
+    fn event(self, id: &str, account: usize) -> Value {
+        match self {
+            Self::Paid => pay(id, account, 1),
+            Self::TooMuch => pay(id, account, 600),
+            Self::Wrong => pay(id, account, 0),
+            Self::Read => json!({ "operation": "read" }),
+        }
+    }
+
+    fn status(self) -> u64 {
+        match self {
+            Self::Paid | Self::Read => 200,
+            Self::TooMuch | Self::Wrong => 422,
+        }
+    }
+}
+
+/// Each place, and the code of a request that has no time left after it.
+const PLACES: [(Asked, Begins, Option<&'static str>); 18] = [
+    (Asked::Paid, Begins::Connecting, AWAY),
+    (Asked::Paid, Begins::SigningIn, AWAY),
+    (Asked::Paid, Begins::At("BEGIN", false), AWAY),
+    (Asked::Paid, Begins::At("BEGIN", true), AWAY),
+    (Asked::Paid, Begins::At(LOOK_UP, false), AWAY),
+    (Asked::Paid, Begins::At(FIRST, false), AWAY),
+    (Asked::Paid, Begins::At(SECOND, false), AWAY),
+    (Asked::Paid, Begins::At(SECOND, true), AWAY),
+    (Asked::Paid, Begins::At("INSERT INTO tenet.keys", false), IN_DOUBT),
+    (Asked::Paid, Begins::At("COMMIT", false), IN_DOUBT),
+    (Asked::Paid, Begins::At("COMMIT", true), IN_DOUBT),
+    (Asked::Paid, Begins::At(CLEAN_UP, false), None),
+    (Asked::TooMuch, Begins::At("ROLLBACK", false), AWAY),
+    (Asked::TooMuch, Begins::At("COMMIT", false), IN_DOUBT),
+    (Asked::TooMuch, Begins::At("COMMIT", true), IN_DOUBT),
+    (Asked::Wrong, Begins::At(LOOK_UP, false), IN_DOUBT),
+    (Asked::Read, Begins::At("BEGIN", false), AWAY),
+    (Asked::Read, Begins::At("SELECT count", true), AWAY),
+];
+
+const AWAY: Option<&str> = Some("unavailable");
+const IN_DOUBT: Option<&str> = Some("outcome-unknown");
+
+const LOOK_UP: &str = "SELECT accepted";
+const CLEAN_UP: &str = "DELETE FROM tenet.outbox";
+
+/// How far a silence goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    Connection,
+    Endpoint,
+}
+
+/// Has the silence begin there, for what is asked next. Gives whether it can.
+async fn fall_silent(east: &Dsql, begins: Begins, reach: Reach) -> bool {
+    match (begins, reach) {
+        (Begins::Connecting | Begins::SigningIn, Reach::Connection) => return false,
+        (Begins::At(statement, done), Reach::Connection) => east.harm_once(statement, Harm::Silence { done }),
+        (Begins::At(statement, done), Reach::Endpoint) => east.harm_once(statement, Harm::Hold { done }),
+        (Begins::Connecting | Begins::SigningIn, Reach::Endpoint) => {
+            if matches!(begins, Begins::Connecting) {
+                east.silence()
+            } else {
+                east.silence_log_ins()
+            }
+            east.cut();
+            east.alone().await;
+        }
+    }
+    true
+}
+
+/// A question that met a silence, and its key.
+struct Met<'a> {
+    asked: Asked,
+    key: &'a str,
+    /// The code of its answer if there is no time left; none where it has its answer already.
+    code: Option<&'static str>,
+}
+
+/// Has a silence of this reach begin at every place, for a request that has so much time, and asks again once it
+/// is over. What the first answer may be is for `judge` to say.
+async fn at_every_place(world: &mut TwoRegions, reach: Reach, time: Duration, judge: impl Fn(&Answer, &Met<'_>)) {
+    let mut paid = 0;
+    for (number, (asked, begins, code)) in PLACES.into_iter().enumerate() {
+        let id = format!("t-{number}");
+        let event = asked.event(&id, number);
+        let met = |east: &Dsql| east.harms().values().sum::<u64>() + u64::from(east.knocks());
+        let before = met(&world.east);
+        if !fall_silent(&world.east, begins, reach).await {
+            continue;
+        }
+        let first = world.invoke(&event, time).await;
+        let place = format!("{asked:?} {begins:?}: {first:?}");
+        judge(&first, &Met { asked, key: &id, code });
+        // Its events too: their clean-up is after the answer.
+        world.over().await;
+        assert!(met(&world.east) > before, "the silence was not met: {place}");
+        world.east.spare();
+        world.east.speak();
+
+        let again = world.settle(&event).await;
+        assert_eq!(again.status(), asked.status(), "{place} and then {again:?}");
+        if first.status() != 503 {
+            assert_eq!(first, again, "{place}");
+        }
+        assert_eq!(world.settle(&event).await, again, "{place}");
+        let accepted = i64::from(matches!(asked, Asked::Paid));
+        let stored = i64::from(!matches!(asked, Asked::Read));
+        assert_eq!(rows(world, &id).await, (accepted, stored), "{place}");
+        paid += usize::try_from(accepted).unwrap();
+    }
+    assert!(paid > 5 && PLACES.len() <= ACCOUNTS);
+    world.blames_no_rule();
+    let wrong = "select count(*) from accounts where balance <> 1000 \
+                 + (select coalesce(sum(amount), 0) from ledger where payee = accounts.id) \
+                 - (select coalesce(sum(amount), 0) from ledger where payer = accounts.id)";
+    assert_eq!(world.database.count(wrong).await, 0);
+    // What nobody could clean up, or did not know of, is the relay's.
+    while world.database.count("select count(*) from tenet.outbox").await > 0 {
+        world.sandbox.invoke(json!({ "tenet": "relay" })).await;
+    }
+    let arrived = world.bus.receive(paid).await;
+    assert_eq!(arrived.iter().map(|event| event_id(event)).collect::<HashSet<_>>().len(), paid, "{arrived:?}");
+}
+
+fn is_for_good(answer: &Answer, met: &Met<'_>) {
+    assert_eq!(answer.status(), met.asked.status(), "{answer:?}");
+}
+
+#[tokio::test]
+async fn whatever_is_silent_at_home_the_peer_answers() {
+    let mut world = TwoRegions::start(true, 1, times(300, 200)).await;
+    at_every_place(&mut world, Reach::Endpoint, HANGS, is_for_good).await;
+}
+
+#[tokio::test]
+async fn whichever_connection_is_silent_another_one_answers() {
+    let mut world = TwoRegions::start(false, 1, times(300, 1000)).await;
+    at_every_place(&mut world, Reach::Connection, HANGS, is_for_good).await;
+}
+
+#[tokio::test]
+async fn whatever_is_silent_where_there_is_no_peer_is_a_503_with_the_key_for_as_long() {
+    let mut world = TwoRegions::start(false, 1, times(300, 200)).await;
+    // So short that the breaker does not open.
+    let time = Duration::from_millis(1200);
+    at_every_place(&mut world, Reach::Endpoint, time, |answer, met| {
+        let Some(code) = met.code else { return is_for_good(answer, met) };
+        let key = if matches!(met.asked, Asked::Read) { Value::Null } else { json!(met.key) };
+        let problem = answer.problem();
+        assert_eq!((answer.status(), &problem["code"], &problem["key"]), (503, &json!(code), &key), "{answer:?}");
+    })
+    .await;
+    assert_eq!(world.opened(&world.east), 0, "{}", world.log.text());
+}
