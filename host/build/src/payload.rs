@@ -28,7 +28,7 @@ pub(crate) struct Misfit {
 }
 
 impl Described {
-    /// Reads the descriptions. One that cannot be read says nothing here; whoever makes the API's
+    /// Reads the descriptions. One that cannot be read says nothing here: the maker of the API's
     /// description of it refuses it.
     pub(crate) fn read(descriptions: &BTreeMap<String, String>) -> Self {
         let read = |(rule, text): (&String, &String)| (rule.clone(), serde_json::from_str(text).unwrap_or_default());

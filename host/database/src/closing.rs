@@ -46,7 +46,7 @@ pub(crate) enum Closed {
     NotCommitted(Fault, bool),
     /// Nobody can say.
     Unknown(Fault),
-    /// Nobody can say yet: COMMIT was not answered in time.
+    /// It is not known yet: COMMIT was not answered in time.
     Silent(Silence),
 }
 

@@ -15,8 +15,8 @@ const MOST_WAITING: usize = 1024;
 ///
 /// A user of the host (a request, a shadow, a flight that takes events out of the outbox) holds a
 /// [`Place`] while it may want a connection or an instance of a rule. There are as many of either
-/// as there are places, and a user wants one at a time, so that whoever has a place waits for
-/// nobody else. Without that, one request would hold a connection and wait for an instance, and
+/// as there are places, and a user wants one at a time, so that the holder of a place waits for
+/// no other. Without that, one request would hold a connection and wait for an instance, and
 /// another the other way round.
 ///
 /// Those who wait are served in the order of asking. A dropped wait leaves the queue.

@@ -293,7 +293,7 @@ async fn one_finds_out_for_all_and_is_over_with_the_first_answer() {
 }
 
 #[tokio::test]
-async fn whoever_waits_for_a_connection_of_ones_own_host_waits_at_home() {
+async fn a_wait_for_a_connection_of_the_own_host_is_no_reason_to_leave_the_region() {
     let mut world = TwoRegions::start(true, 2, |index| index.host.connections = 1).await;
     assert_eq!(world.invoke(&two_regions::write("first"), TIME).await.status(), 200);
     world.west.reset();

@@ -271,7 +271,7 @@ async fn a_request_is_overtaken_by_few() {
 }
 
 #[tokio::test]
-async fn bodies_that_come_byte_by_byte_hold_up_nobody() {
+async fn bodies_that_come_byte_by_byte_hold_up_no_others() {
     let mut bank = Bank::open(1).await;
     let begin = async |number| {
         let transfer = Transfer::in_ring(TRANSFER, format!("slow-{number}"), number, RICH);
@@ -297,7 +297,7 @@ async fn bodies_that_come_byte_by_byte_hold_up_nobody() {
 }
 
 #[tokio::test]
-async fn connections_that_are_kept_alive_and_idle_hold_up_nobody() {
+async fn connections_that_are_kept_alive_and_idle_hold_up_no_others() {
     let mut bank = Bank::open(1).await;
     let open = async |_| {
         let mut connection = Connection::open(bank.served.east()).await.unwrap();

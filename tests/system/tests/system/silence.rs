@@ -162,7 +162,7 @@ async fn a_batch_that_meets_silence_goes_to_the_peer_and_none_of_it_goes_back() 
 enum Begins {
     /// A connection is taken, and nothing comes on it.
     Connecting,
-    /// TLS is agreed on, and whoever signs in is not answered.
+    /// TLS is agreed on, and the log-in is not answered.
     SigningIn,
     /// With the statement that begins like this, which the server does or does not.
     At(&'static str, bool),
@@ -299,7 +299,7 @@ async fn at_every_place(world: &mut TwoRegions, reach: Reach, time: Duration, ju
                  + (select coalesce(sum(amount), 0) from ledger where payee = accounts.id) \
                  - (select coalesce(sum(amount), 0) from ledger where payer = accounts.id)";
     assert_eq!(world.database.count(wrong).await, 0);
-    // What nobody could clean up, or did not know of, is the relay's.
+    // What was not cleaned up, or was not known of, is the relay's.
     while world.database.count("select count(*) from tenet.outbox").await > 0 {
         world.sandbox.invoke(json!({ "tenet": "relay" })).await;
     }
