@@ -602,7 +602,12 @@ impl Course<'_> {
     }
 
     fn unavailable(&self, code: &str, message: &str, reference: &str) -> Answer {
-        let mut problem = Problem::new(code, message);
+        let again = match self.key() {
+            Some(_) if !message.contains("Ask again") => " Ask again with the same key.",
+            _ => "",
+        };
+        let message = format!("{message}{again}");
+        let mut problem = Problem::new(code, &message);
         problem.key = self.key().map(|key| key.as_str().into());
         problem.reference = Some(reference.into());
         self.answer(Status::Unavailable, problem.body())
