@@ -293,23 +293,26 @@ async fn one_finds_out_for_all_and_is_over_with_the_first_answer() {
 }
 
 #[tokio::test]
-async fn a_wait_for_a_connection_of_the_own_host_is_no_reason_to_leave_the_region() {
+async fn that_all_connections_are_in_use_sends_no_request_to_the_peer() {
     let mut world = TwoRegions::start(true, 2, |index| index.host.connections = 1).await;
     assert_eq!(world.invoke(&two_regions::write("first"), TIME).await.status(), 200);
     world.west.reset();
     let holder = world.database.connect().await;
-    // Its rule is over and its connection is not free: another's rule begins and has none.
+    // Its rule is over, and its connection is not free.
     holder.batch_execute("begin; lock table tenet.keys in exclusive mode").await.unwrap();
     let has_it = world.begin(&two_regions::write("has it"), TIME).await;
     world.database.until_waiting(1).await;
-    let waits = world.begin(&two_regions::write("waits"), Duration::from_secs(8)).await;
-    // Before its turn comes too late.
-    tokio::time::sleep(Duration::from_millis(2500)).await;
-    holder.batch_execute("rollback").await.unwrap();
-    for id in [has_it, waits] {
-        let answer = world.answer(&id).await;
-        assert_eq!(answer.status(), 200, "{answer:?}");
+    // As many as would open a breaker.
+    for number in 0..6 {
+        let waits = two_regions::write(&format!("w-{number}"));
+        let answer = world.invoke(&waits, Duration::from_millis(1000)).await;
+        assert_eq!((answer.status(), &answer.problem()["code"]), (503, &json!("overloaded")), "{answer:?}");
     }
-    assert_eq!(world.west.statements(), 0, "the other region has nothing to do with it");
+    holder.batch_execute("rollback").await.unwrap();
+    assert_eq!(world.answer(&has_it).await.status(), 200);
+    for number in 0..6 {
+        assert_eq!(world.invoke(&two_regions::write(&format!("w-{number}")), TIME).await.status(), 200);
+    }
+    assert_eq!(world.west.statements(), 0);
     assert_eq!((world.opened(&world.east), world.opened(&world.west)), (0, 0));
 }

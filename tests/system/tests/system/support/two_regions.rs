@@ -99,7 +99,7 @@ impl TwoRegions {
             if answer.status() != 503 {
                 return answer;
             }
-            assert_eq!(answer.problem()["code"], "unavailable", "{answer:?}");
+            assert_eq!(answer.changed(), Some(false), "{answer:?}");
         }
     }
 
@@ -135,6 +135,17 @@ impl Answer {
 
     pub(crate) fn body(&self) -> &str {
         self.0["body"].as_str().unwrap()
+    }
+
+    /// Whether an answer that is none for good says that something may have changed.
+    pub(crate) fn changed(&self) -> Option<bool> {
+        let problem = self.problem();
+        match (self.status(), problem["code"].as_str()?) {
+            // The database was silent for too long, or for as long as there was.
+            (503, "unavailable" | "out-of-time") => Some(false),
+            (503, "outcome-unknown") => Some(true),
+            _ => None,
+        }
     }
 
     /// What is wrong.
