@@ -309,8 +309,9 @@ impl Calls {
             Err(error) => Err(error),
         };
         if let Err(error) = &told {
-            // What is unusable may be so by its names.
-            let field = (error.refusal != VaultRefusal::Unusable).then(|| tracing::field::display(field));
+            // A name that was not granted is the rule's own text, and may be made of what it read.
+            let is_known = matches!(error.refusal, VaultRefusal::NotSealed | VaultRefusal::Elsewhere);
+            let field = is_known.then(|| tracing::field::display(field));
             tracing::warn!(rule, field, verb = call.verb.name(), code = error.refusal.code(), "the vault refused");
         }
         Ok(told)
