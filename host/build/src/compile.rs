@@ -78,7 +78,16 @@ pub(crate) fn compile(
         let component = components.get(&rule.name).map(Vec::as_slice).unwrap_or_default();
         let component = keep(out, format!("rules/{}.wasm", rule.name), component)?;
         let RuleSource { name, description, limits, grants, .. } = rule.clone();
-        index.rules.push(Rule { name, description, component, compiled: None, limits, grants });
+        index.rules.push(Rule {
+            name,
+            description,
+            component,
+            compiled: None,
+            limits,
+            grants,
+            input: None,
+            output: None,
+        });
     }
     for step in &bundle.schema {
         let text = read(&bundle.directory.join("schema").join(step))?;

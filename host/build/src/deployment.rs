@@ -121,6 +121,8 @@ mod tests {
             compiled: Some(file("rules/record.cwasm", "code")),
             limits: Limits::default(),
             grants: tenet_core::Grants::default(),
+            input: None,
+            output: None,
         };
         let index = Index {
             version: VERSION,

@@ -382,6 +382,8 @@ pub(crate) mod tests {
             compiled: None,
             limits: tenet_core::Limits::default(),
             grants: serde_json::from_str(grants).unwrap(),
+            input: None,
+            output: None,
         };
         Index {
             version: tenet_core::bundle::VERSION,

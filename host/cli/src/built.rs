@@ -3,9 +3,12 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use anyhow::{Context, bail};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use tenet_build::{Bundle, Progress};
 use tenet_core::bundle::{CompiledFor, File, INDEX, Index, Rule};
 use tenet_engine::{Compiler, Engine, Library, OWN_TARGET};
+use tenet_schema::Schema;
 
 use crate::args::BuildArgs;
 use crate::lint;
@@ -139,6 +142,9 @@ async fn make_for(source: &Path, out: &Path, target: &str, wanted: Wanted) -> an
     }
     index.compiled_for = Some(compiled_for);
     let descriptions = describe(out, &index, &mut waiting).await?;
+    for rule in &mut index.rules {
+        declare(rule, descriptions.get(&rule.name).map(String::as_str))?;
+    }
     let warnings = bundle.check_members(&descriptions)?;
     index.openapi = Some(write_openapi(out, &index, &descriptions)?);
     tenet_build::write_index(out, &index)?;
@@ -153,6 +159,29 @@ fn not_a_rule(rule: &str) -> Problem {
 fn undescribed(rule: &str) -> Problem {
     let help = "give it the schemas of its payload and its output, as the other rules do";
     Problem::new(format!("rule {rule}"), help).explained(Code::Undescribed)
+}
+
+/// Takes down what a rule says that it takes and gives, which the host holds payloads to.
+fn declare(rule: &mut Rule, description: Option<&str>) -> anyhow::Result<()> {
+    #[derive(Deserialize)]
+    struct Schemas<'a> {
+        #[serde(borrow)]
+        input: Option<&'a RawValue>,
+        #[serde(borrow)]
+        output: Option<&'a RawValue>,
+    }
+    let said = description.and_then(|text| serde_json::from_str(text).ok());
+    let Some(Schemas { input, output }) = said else { return Ok(()) };
+    let read = |schema: Option<&RawValue>, of: &str| {
+        let Some(schema) = schema else { return anyhow::Ok(None) };
+        if let Err(error) = Schema::parse(schema.get()) {
+            let what = format!("rule {}: the schema of its {of}: {error}", rule.name);
+            bail!(Problem::new(what, "`tenet explain T0206` says what is held").explained(Code::Schema));
+        }
+        Ok(Some(serde_json::from_str(schema.get())?))
+    };
+    (rule.input, rule.output) = (read(input, "payload")?, read(output, "output")?);
+    Ok(())
 }
 
 /// What was compiled of a rule before, if it was the same component, and the same compiler.

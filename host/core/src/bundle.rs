@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::{Grants, HostSettings, Limits, hex};
 
 /// The version of the format that this code writes and reads.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 /// The contract that rules are built against.
 pub const CONTRACT: &str = "tenet:rule@1.0.0";
@@ -130,6 +130,13 @@ pub struct Rule {
     /// What it may touch.
     #[serde(default)]
     pub grants: Grants,
+    /// The JSON Schema of its payload, once it is compiled and has declared one. A payload that
+    /// does not fit is rejected before the rule runs.
+    #[serde(default)]
+    pub input: Option<serde_json::Value>,
+    /// The JSON Schema of its output, which tests hold it to.
+    #[serde(default)]
+    pub output: Option<serde_json::Value>,
 }
 
 /// Whom an operation is open to: an identity as the authoriser vouches for it, or all that
@@ -307,6 +314,8 @@ mod tests {
                 compiled: None,
                 limits: Limits::default(),
                 grants: Grants::default(),
+                input: Some(serde_json::json!({ "type": "object", "required": ["id"] })),
+                output: None,
             }],
             schema: vec![file("schema/0001_a.sql")],
             openapi: Some(file("openapi.json")),

@@ -32,6 +32,8 @@ pub enum Code {
     Tool,
     /// A rule does not say what it takes and gives.
     Undescribed,
+    /// What a rule says that it takes or gives cannot be held.
+    Schema,
     /// A step of the schema is not for Aurora DSQL.
     SchemaStep,
     /// The database has not the bundle's tables.
@@ -52,6 +54,8 @@ pub enum Code {
     Limit,
     /// A rule accepted after a statement had failed.
     SpentTransaction,
+    /// A rule gives what it does not declare.
+    Output,
     /// The request could not be decided.
     HostFailed,
     /// A test cannot be read.
@@ -86,7 +90,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in order.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 41] = [
         Self::NoBundle,
         Self::Manifest,
         Self::ManifestVersion,
@@ -101,6 +105,7 @@ impl Code {
         Self::Script,
         Self::Tool,
         Self::Undescribed,
+        Self::Schema,
         Self::SchemaStep,
         Self::SchemaState,
         Self::StatementNotGranted,
@@ -112,6 +117,7 @@ impl Code {
         Self::Limit,
         Self::SpentTransaction,
         Self::HostFailed,
+        Self::Output,
         Self::TestFile,
         Self::Verdict,
         Self::Rows,
@@ -145,6 +151,7 @@ impl Code {
             Self::Script => "T0203",
             Self::Tool => "T0204",
             Self::Undescribed => "T0205",
+            Self::Schema => "T0206",
             Self::SchemaStep => "T0301",
             Self::SchemaState => "T0302",
             Self::StatementNotGranted => "T0401",
@@ -156,6 +163,7 @@ impl Code {
             Self::Limit => "T0503",
             Self::SpentTransaction => "T0504",
             Self::HostFailed => "T0505",
+            Self::Output => "T0506",
             Self::TestFile => "T0601",
             Self::Verdict => "T0602",
             Self::Rows => "T0603",

@@ -41,10 +41,13 @@ pub struct HostSettings {
     /// redelivers what it sent, which EventBridge does for a day and SQS for up to 14
     /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>).
     pub keep_accepted_days: u64,
-    /// Failures of a rule, with no verdict of it between them, after which a sandbox does not
-    /// run it for `rule_rest_s`; 0 to 1,000,000, and with 0 it always runs it.
+    /// Costly failures of a rule among the last `2 * rule_failures` calls of it for one caller,
+    /// after which a sandbox does not run it for `rule_rest_s`: for the payloads that made it fail,
+    /// for the caller if these are many, and for all if it is so for many callers. 0 to 1,000, and
+    /// with 0 it always runs it.
     pub rule_failures: u32,
-    /// Seconds that such a rule rests, 1 to 3,600. Its operations are answered 503 meanwhile.
+    /// Seconds that such a rule rests, 1 to 3,600. Those for whom it rests are answered 503
+    /// meanwhile.
     pub rule_rest_s: u64,
     /// Minutes that rejections are kept under their keys, 10 to 5,256,000.
     pub keep_rejected_minutes: u64,
@@ -107,7 +110,7 @@ impl HostSettings {
             ("publish_ms", self.publish_ms, 1, 60_000),
             ("margin_ms", self.margin_ms, 1, 60_000),
             ("relay_grace_s", self.relay_grace_s, 1, 86_400),
-            ("rule_failures", u64::from(self.rule_failures), 0, 1_000_000),
+            ("rule_failures", u64::from(self.rule_failures), 0, 1000),
             ("rule_rest_s", self.rule_rest_s, 1, 3600),
             ("keep_accepted_days", self.keep_accepted_days, 1, 3650),
             ("keep_rejected_minutes", self.keep_rejected_minutes, 10, 5_256_000),

@@ -173,6 +173,8 @@ mod tests {
                 compiled: Some(file("record.cwasm")),
                 limits: Limits::default(),
                 grants: tenet_core::Grants::default(),
+                input: None,
+                output: None,
             }],
             schema: Vec::new(),
             openapi: None,

@@ -302,6 +302,8 @@ pub(crate) mod tests {
             compiled: None,
             limits: Limits::default(),
             grants: tenet_core::Grants::default(),
+            input: None,
+            output: None,
         };
         let pay = Operation {
             name: "pay".into(),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use tenet_core::{
-    Blame, CallerId, Claim, Clock, Code, Delivery, EventId, Fault, IdempotencyKey, Ledger, Mode, Policy, Probe,
+    Blame, CallerId, Claim, Clock, Code, Delivery, Digest, EventId, Fault, IdempotencyKey, Ledger, Mode, Policy, Probe,
     Publisher, Receipt, Request, Rules, StagedEvent, StoredAnswer, Vault, hex,
 };
 use tracing::Span;
@@ -14,7 +14,7 @@ use crate::admission::{Admission, InBackground, Place, Refused};
 use crate::answer::Problem;
 use crate::courier::Courier;
 use crate::no_vault::NoVault;
-use crate::rule_breaker::RuleBreaker;
+use crate::rule_breaker::{RuleBreaker, RulePasses};
 use crate::selection::{Keyed, Selected};
 use crate::summary::{self, Published, Summary};
 use crate::trial::{Failure, Interrupted, Lack, Over, Trial};
@@ -100,6 +100,7 @@ struct Course<'a> {
     request: &'a Request,
     operation: &'a Selected,
     caller: CallerId,
+    digest: Digest,
     mode: Mode,
     key_is_given: bool,
     round_trips: Arc<AtomicU32>,
@@ -352,7 +353,7 @@ impl Pipeline {
         if let Err(message) = operation.admit(request) {
             return refuse(Answer::forbidden(message));
         }
-        let Keyed { mode, is_given } = match operation.keyed(request) {
+        let Keyed { mode, digest, is_given } = match operation.keyed(request) {
             Ok(keyed) => keyed,
             Err(message) => return refuse(Answer::invalid(&message)),
         };
@@ -361,7 +362,7 @@ impl Pipeline {
         }
         let round_trips = Arc::new(AtomicU32::new(0));
         let caller = CallerId::of(request.caller.as_deref());
-        let course = Course { request, operation, caller, mode, key_is_given: is_given, round_trips, started };
+        let course = Course { request, operation, caller, digest, mode, key_is_given: is_given, round_trips, started };
         let half = started + request.deadline.saturating_duration_since(started) / 2;
         let entered = self.admission.enter(&*self.clock, half).await;
         let queued = self.clock.instant() - started;
@@ -380,13 +381,12 @@ impl Pipeline {
 
     async fn attempts(&self, course: &Course<'_>, probe: Option<&dyn Probe>, around: &Span) -> Handled {
         let request = course.request;
-        let passes = self.breaker.passes();
-        let resting = self.resting(course);
+        let passes = self.breaker.passes(course.caller, course.digest);
+        let resting = self.resting(course, &passes);
         let trial = Trial {
             rules: self.rules.as_ref(),
             policy: &self.policy,
             vault: &self.vault,
-            breaker: &self.breaker,
             passes: &passes,
             resting,
             clock: &self.clock,
@@ -423,7 +423,9 @@ impl Pipeline {
                 Over::Answered(stored) => course.stored(stored, unknown),
                 Over::Failed(failure) => {
                     if let (Blame::Rule, Some(rule)) = (failure.blame, &failure.rule) {
-                        self.breaker.failed(rule, self.clock.moment());
+                        if failure.costs(&receipt) {
+                            passes.failed(rule, self.clock.moment());
+                        }
                         summary::tell_rule(&request.region, rule, failure.limit);
                     }
                     why = Some(format!("{}: {failure}", failure.code));
@@ -460,9 +462,9 @@ impl Pipeline {
     }
 
     /// The first rule of the operation that certainly rests, so that others need not run for nothing.
-    fn resting<'a>(&self, course: &'a Course<'_>) -> Option<&'a str> {
+    fn resting<'a>(&self, course: &'a Course<'_>, passes: &RulePasses<'_>) -> Option<&'a str> {
         let now = self.clock.moment();
-        course.operation.rules.iter().map(|(rule, _)| rule.as_str()).find(|rule| self.breaker.rests(rule, now))
+        course.operation.rules.iter().map(|rule| rule.name.as_str()).find(|rule| passes.rests(rule, now))
     }
 
     fn has_time(&self, request: &Request, wait: Duration) -> bool {

@@ -1,32 +1,62 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tenet_core::Moment;
+use tenet_core::{CallerId, Digest, Moment};
 
-/// Takes a rule out that keeps failing, so that it costs others nothing: after so many failures
-/// with no call between them that came to a verdict, it rests. Then one request tries it, and
-/// how that one ends counts for all.
+/// Takes a rule out that keeps failing at a cost, for those for whom it fails.
 ///
-/// Only what is the rule's fault is a failure: a trap, a limit, a bug; never a rejection, a
-/// conflict or a database that is away.
+/// Only what is the rule's fault and costs is a failure: a limit on time, memory or the database's
+/// work that was passed, or much processor time before a trap; never a rejection, a conflict or a
+/// database that is away. What fails at no cost takes nothing from others and is not counted.
+///
+/// It is counted by caller: of the last `2 * failures` calls for one caller, `failures` have failed.
+/// Where they were few payloads, only these rest. Where they were many, the rule rests for this
+/// caller; and for all once that is so for [`MANY`] callers and for most that it is called for. So
+/// no caller can take a rule from others, and no payload a rule from its caller.
+///
+/// After the rest one request tries the rule, and how that one ends counts.
 pub(crate) struct RuleBreaker {
     /// 0 takes no rule out.
     failures: u32,
     rest: Duration,
-    rules: Mutex<HashMap<String, State>>,
+    rules: Mutex<HashMap<String, History>>,
     /// Counts the trials.
     trials: AtomicU64,
 }
 
-#[derive(Clone, Copy, Default)]
-struct State {
-    in_a_row: u32,
-    /// Since when it rests, once it does.
-    out_since: Option<Moment>,
-    /// Which request tries it then, if one does.
+/// How many payloads of one caller, or how many callers, are not one of a kind.
+const MANY: usize = 5;
+
+/// The most callers that are remembered for a rule, and the most that it rests for.
+const MOST: usize = 64;
+
+/// A rule that has failed.
+#[derive(Default)]
+struct History {
+    /// The caller that it was called for last comes last.
+    callers: VecDeque<(CallerId, Calls)>,
+    resting: VecDeque<Resting>,
+}
+
+/// The last calls for one caller: the payload of each that failed.
+#[derive(Default)]
+struct Calls(VecDeque<Option<Digest>>);
+
+struct Resting {
+    of: Scope,
+    since: Moment,
+    /// Which request tries it, if one does.
     tried_by: Option<u64>,
+}
+
+/// What does not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scope {
+    Payload(CallerId, Digest),
+    Caller(CallerId),
+    All,
 }
 
 /// What one request may run of the rules that rest. It belongs to the request and not to one of
@@ -34,6 +64,8 @@ struct State {
 /// came to no end to the next request.
 pub(crate) struct RulePasses<'a> {
     breaker: &'a RuleBreaker,
+    caller: CallerId,
+    payload: Digest,
     trials: Mutex<Vec<(String, u64)>>,
 }
 
@@ -41,19 +73,77 @@ impl RulePasses<'_> {
     /// Whether the request may run the rule now, which begins the trial of one whose rest is over.
     pub(crate) fn admits(&self, rule: &str, now: Moment) -> bool {
         let mut rules = self.breaker.lock();
-        let Some(state) = rules.get_mut(rule) else { return true };
-        let Some(since) = state.out_since else { return true };
+        let Some(history) = rules.get_mut(rule) else { return true };
         let mut trials = self.trials.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(trial) = state.tried_by {
-            return trials.iter().any(|(tried, by)| tried == rule && *by == trial);
-        }
-        if now.since(&since) < self.breaker.rest {
+        let is_own = |by: u64| trials.iter().any(|(tried, own)| tried == rule && *own == by);
+        let bars = |resting: &&mut Resting| resting.of.holds(self.caller, &self.payload);
+        let mut due: Vec<&mut Resting> = history.resting.iter_mut().filter(bars).collect();
+        if due.iter().any(|resting| resting.tried_by.is_some_and(|by| !is_own(by))) {
             return false;
         }
-        let trial = self.breaker.trials.fetch_add(1, Ordering::Relaxed);
-        state.tried_by = Some(trial);
-        trials.push((rule.to_owned(), trial));
+        due.retain(|resting| resting.tried_by.is_none());
+        if due.iter().any(|resting| now.since(&resting.since) < self.breaker.rest) {
+            return false;
+        }
+        if !due.is_empty() {
+            let trial = self.breaker.trials.fetch_add(1, Ordering::Relaxed);
+            due.iter_mut().for_each(|resting| resting.tried_by = Some(trial));
+            trials.push((rule.to_owned(), trial));
+        }
         true
+    }
+
+    /// Whether the rule certainly rests now, and is not due to be tried.
+    pub(crate) fn rests(&self, rule: &str, now: Moment) -> bool {
+        let rules = self.breaker.lock();
+        let Some(history) = rules.get(rule) else { return false };
+        let mut barring = history.resting.iter().filter(|resting| resting.of.holds(self.caller, &self.payload));
+        barring.any(|resting| resting.tried_by.is_some() || now.since(&resting.since) < self.breaker.rest)
+    }
+
+    /// The rule came to a verdict.
+    pub(crate) fn succeeded(&self, rule: &str) {
+        let mut back = Vec::new();
+        {
+            let mut rules = self.breaker.lock();
+            let Some(history) = rules.get_mut(rule) else { return };
+            history.resting.retain(|resting| {
+                let is_back = resting.of.holds(self.caller, &self.payload);
+                back.extend(is_back.then_some(resting.of));
+                !is_back
+            });
+            if back.contains(&Scope::All) {
+                history.callers.clear();
+            }
+            if !back.is_empty() {
+                // Another payload may have failed all the same, and would rest again at once.
+                history.callers.retain(|(caller, _)| *caller != self.caller);
+            }
+            history.record(self.caller, None, self.breaker.kept());
+            if history.resting.is_empty() && history.callers.iter().all(|(_, calls)| calls.failed() == 0) {
+                rules.remove(rule);
+            }
+        }
+        for of in back {
+            tracing::info!(rule, of = of.name(), "a rule is back");
+        }
+    }
+
+    /// The rule failed by its own fault and cost much.
+    pub(crate) fn failed(&self, rule: &str, now: Moment) {
+        if self.breaker.failures == 0 {
+            return;
+        }
+        let (rested, failures) = {
+            let mut rules = self.breaker.lock();
+            let history = rules.entry(rule.to_owned()).or_default();
+            let failures = history.record(self.caller, Some(self.payload), self.breaker.kept());
+            (history.rest(self.caller, &self.payload, self.breaker.failures, now), failures)
+        };
+        if let Some(of) = rested {
+            let rest_s = self.breaker.rest.as_secs();
+            tracing::error!(rule, of = of.name(), failures, rest_s, "a rule keeps failing and is taken out");
+        }
     }
 }
 
@@ -65,9 +155,8 @@ impl Drop for RulePasses<'_> {
         }
         let mut rules = self.breaker.lock();
         for (rule, trial) in trials {
-            if let Some(state) = rules.get_mut(rule).filter(|state| state.tried_by == Some(*trial)) {
-                state.tried_by = None;
-            }
+            let resting = rules.get_mut(rule).into_iter().flat_map(|history| &mut history.resting);
+            resting.filter(|resting| resting.tried_by == Some(*trial)).for_each(|resting| resting.tried_by = None);
         }
     }
 }
@@ -77,43 +166,109 @@ impl RuleBreaker {
         Self { failures, rest, rules: Mutex::default(), trials: AtomicU64::new(0) }
     }
 
-    /// What a request may run.
-    pub(crate) fn passes(&self) -> RulePasses<'_> {
-        RulePasses { breaker: self, trials: Mutex::default() }
+    /// What a request of this caller may run with this payload.
+    pub(crate) fn passes(&self, caller: CallerId, payload: Digest) -> RulePasses<'_> {
+        RulePasses { breaker: self, caller, payload, trials: Mutex::default() }
     }
 
-    /// Whether the rule certainly rests now, and is not due to be tried.
-    pub(crate) fn rests(&self, rule: &str, now: Moment) -> bool {
-        let rules = self.lock();
-        let Some(state) = rules.get(rule) else { return false };
-        state.tried_by.is_some() || state.out_since.is_some_and(|since| now.since(&since) < self.rest)
+    /// How many calls are remembered for a caller.
+    fn kept(&self) -> usize {
+        usize::try_from(self.failures).unwrap_or(usize::MAX).saturating_mul(2)
     }
 
-    /// The rule came to a verdict.
-    pub(crate) fn succeeded(&self, rule: &str) {
-        if self.lock().remove(rule).is_some_and(|state| state.out_since.is_some()) {
-            tracing::info!(rule, "a rule is back");
-        }
-    }
-
-    /// The rule failed, and it was its own fault.
-    pub(crate) fn failed(&self, rule: &str, now: Moment) {
-        if self.failures == 0 {
-            return;
-        }
-        let mut rules = self.lock();
-        let state = rules.entry(rule.to_owned()).or_default();
-        state.tried_by = None;
-        state.in_a_row = state.in_a_row.saturating_add(1);
-        if state.in_a_row >= self.failures {
-            state.out_since = Some(now);
-            let rest_s = self.rest.as_secs();
-            tracing::error!(rule, failures = state.in_a_row, rest_s, "a rule keeps failing and is taken out");
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, State>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, History>> {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl History {
+    /// Remembers a call for a caller, the payload with it if it failed, and says how many of that
+    /// caller's last calls have failed.
+    fn record(&mut self, caller: CallerId, failed: Option<Digest>, kept: usize) -> usize {
+        let known = self.callers.iter().position(|(known, _)| *known == caller);
+        let known = known.and_then(|place| self.callers.remove(place));
+        let mut calls = known.map(|(_, calls)| calls).unwrap_or_default();
+        calls.push(failed, kept);
+        let failures = calls.failed();
+        if self.callers.len() >= MOST {
+            self.callers.pop_front();
+        }
+        self.callers.push_back((caller, calls));
+        failures
+    }
+
+    /// After a failure: what rests from now on, if it did not before.
+    fn rest(&mut self, caller: CallerId, payload: &Digest, failures: u32, now: Moment) -> Option<Scope> {
+        let mut is_again = false;
+        for resting in self.resting.iter_mut().filter(|resting| resting.of.holds(caller, payload)) {
+            // Its trial has failed.
+            (resting.since, resting.tried_by) = (now, None);
+            is_again = true;
+        }
+        let most = usize::try_from(failures).unwrap_or(usize::MAX);
+        let failing = |calls: &Calls| calls.failed() >= most;
+        let own = self.callers.iter().find(|(known, _)| *known == caller).map(|(_, calls)| calls)?;
+        if is_again || !failing(own) {
+            return None;
+        }
+        let of = if own.payloads() < MANY {
+            Scope::Payload(caller, *payload)
+        } else {
+            let failing = self.callers.iter().filter(|(_, calls)| failing(calls) && calls.payloads() >= MANY).count();
+            let is_for_most = failing.saturating_mul(2) > self.callers.len();
+            if failing >= MANY && is_for_most { Scope::All } else { Scope::Caller(caller) }
+        };
+        if self.resting.len() >= MOST {
+            self.resting.pop_front();
+        }
+        self.resting.push_back(Resting { of, since: now, tried_by: None });
+        Some(of)
+    }
+}
+
+impl Calls {
+    fn push(&mut self, failed: Option<Digest>, most: usize) {
+        while self.0.len() >= most.max(1) {
+            self.0.pop_front();
+        }
+        self.0.push_back(failed);
+    }
+
+    fn failed(&self) -> usize {
+        self.0.iter().flatten().count()
+    }
+
+    /// How many payloads failed, as far as [`MANY`].
+    fn payloads(&self) -> usize {
+        let mut known: Vec<&Digest> = Vec::new();
+        for payload in self.0.iter().flatten() {
+            if !known.contains(&payload) {
+                known.push(payload);
+            }
+            if known.len() >= MANY {
+                break;
+            }
+        }
+        known.len()
+    }
+}
+
+impl Scope {
+    fn holds(&self, caller: CallerId, payload: &Digest) -> bool {
+        match self {
+            Self::Payload(of, this) => *of == caller && this == payload,
+            Self::Caller(of) => *of == caller,
+            Self::All => true,
+        }
+    }
+
+    /// For the log.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Payload(..) => "one payload",
+            Self::Caller(_) => "one caller",
+            Self::All => "all callers",
+        }
     }
 }
 
@@ -123,54 +278,127 @@ mod tests {
 
     const REST: Duration = Duration::from_secs(30);
 
-    #[test]
-    fn a_rule_rests_after_failures_in_a_row_and_one_request_tries_it_again() {
-        let breaker = RuleBreaker::new(3, REST);
-        let start = Moment::now();
-        let admits = |rule: &str, now| breaker.passes().admits(rule, now);
-        for _ in 0..2 {
-            breaker.failed("a", start);
-        }
-        breaker.succeeded("a");
-        for _ in 0..2 {
-            breaker.failed("a", start);
-        }
-        assert!(admits("a", start) && !breaker.rests("a", start), "a verdict between them begins anew");
-        breaker.failed("a", start);
-        assert!(!admits("a", start) && breaker.rests("a", start) && admits("b", start));
+    fn caller(name: &str) -> CallerId {
+        CallerId::of(Some(name))
+    }
 
+    fn payload(number: usize) -> Digest {
+        Digest::of(&number.to_string()).unwrap()
+    }
+
+    fn fail(breaker: &RuleBreaker, name: &str, payloads: impl IntoIterator<Item = usize>, now: Moment) {
+        payloads.into_iter().for_each(|number| breaker.passes(caller(name), payload(number)).failed("a", now));
+    }
+
+    fn rests(breaker: &RuleBreaker, name: &str, number: usize, now: Moment) -> bool {
+        let passes = breaker.passes(caller(name), payload(number));
+        let rests = passes.rests("a", now);
+        assert_eq!(rests, !passes.admits("a", now));
+        rests
+    }
+
+    #[test]
+    fn a_payload_that_keeps_failing_takes_the_rule_from_nobody() {
+        let (breaker, now) = (RuleBreaker::new(10, REST), Moment::now());
+        fail(&breaker, "ann", std::iter::repeat_n(1, 9), now);
+        assert!(!rests(&breaker, "ann", 1, now));
+        fail(&breaker, "ann", [1], now);
+        assert!(rests(&breaker, "ann", 1, now));
+        assert!(!rests(&breaker, "ann", 2, now) && !rests(&breaker, "bob", 1, now));
+        // Neither do a few.
+        fail(&breaker, "ann", [2, 3, 4].repeat(20), now);
+        assert!(!rests(&breaker, "ann", 5, now));
+    }
+
+    #[test]
+    fn a_caller_whose_requests_keep_failing_takes_the_rule_from_no_other() {
+        let (breaker, now) = (RuleBreaker::new(10, REST), Moment::now());
+        fail(&breaker, "ann", 0..1000, now);
+        assert!(rests(&breaker, "ann", 7777, now) && !rests(&breaker, "bob", 7777, now));
+        assert!(!breaker.passes(caller("ann"), payload(1)).rests("b", now), "another rule goes on");
+    }
+
+    #[test]
+    fn a_rule_that_answers_most_requests_of_a_caller_stays_in() {
+        let (breaker, now) = (RuleBreaker::new(10, REST), Moment::now());
+        for number in 0..1000 {
+            fail(&breaker, "ann", [number], now);
+            breaker.passes(caller("ann"), payload(1_000_000)).succeeded("a");
+            breaker.passes(caller("ann"), payload(1_000_000)).succeeded("a");
+        }
+        assert!(!rests(&breaker, "ann", 7777, now));
+    }
+
+    #[test]
+    fn a_rule_that_fails_for_most_callers_rests_for_all() {
+        let (breaker, now) = (RuleBreaker::new(10, REST), Moment::now());
+        for name in ["a", "b", "c", "d"] {
+            fail(&breaker, name, 0..10, now);
+        }
+        assert!(!rests(&breaker, "other", 0, now));
+        fail(&breaker, "e", 0..10, now);
+        assert!(rests(&breaker, "other", 0, now));
+
+        // But not where it goes on answering as many others.
+        let breaker = RuleBreaker::new(10, REST);
+        fail(&breaker, "a", [0], now);
+        for number in 0..5 {
+            breaker.passes(caller(&format!("well {number}")), payload(0)).succeeded("a");
+        }
+        for name in ["a", "b", "c", "d", "e"] {
+            fail(&breaker, name, 0..10, now);
+        }
+        assert!(!rests(&breaker, "other", 0, now) && rests(&breaker, "e", 0, now));
+    }
+
+    #[test]
+    fn after_the_rest_one_request_tries_the_rule_and_how_it_ends_counts() {
+        let (breaker, start) = (RuleBreaker::new(10, REST), Moment::now());
+        fail(&breaker, "ann", 0..10, start);
+        let ask = || breaker.passes(caller("ann"), payload(99));
         let due = start + REST;
-        let tries = breaker.passes();
-        assert!(!breaker.rests("a", due) && tries.admits("a", due));
-        assert!(!admits("a", due) && breaker.rests("a", due), "one tries, and the others are told");
+        let tries = ask();
+        assert!(!tries.rests("a", due) && tries.admits("a", due));
+        assert!(rests(&breaker, "ann", 99, due), "one tries, and others wait");
         assert!(tries.admits("a", due), "its next attempt too");
-        breaker.failed("a", due);
+        tries.failed("a", due);
         drop(tries);
-        assert!(!admits("a", due + (REST - Duration::from_secs(1))));
-        let tries = breaker.passes();
+        assert!(rests(&breaker, "ann", 99, due + (REST - Duration::from_secs(1))));
+        let tries = ask();
         assert!(tries.admits("a", due + REST));
-        breaker.succeeded("a");
+        tries.succeeded("a");
         drop(tries);
-        assert!(admits("a", due + REST) && !breaker.rests("a", due + REST));
+        assert!(!rests(&breaker, "ann", 99, due + REST));
+        fail(&breaker, "ann", 0..9, due + REST);
+        assert!(!rests(&breaker, "ann", 99, due + REST), "it begins anew");
     }
 
     #[test]
     fn a_trial_that_comes_to_no_end_is_the_next_requests() {
-        let breaker = RuleBreaker::new(1, REST);
-        let start = Moment::now();
-        breaker.failed("a", start);
-        let gives_up = breaker.passes();
+        let (breaker, start) = (RuleBreaker::new(1, REST), Moment::now());
+        fail(&breaker, "ann", [1], start);
+        let ask = || breaker.passes(caller("ann"), payload(1));
+        let gives_up = ask();
         assert!(gives_up.admits("a", start + REST));
         drop(gives_up);
-        assert!(!breaker.passes().admits("a", start), "its rest is not over");
-        assert!(breaker.passes().admits("a", start + REST));
+        assert!(!ask().admits("a", start), "its rest is not over");
+        assert!(ask().admits("a", start + REST));
     }
 
     #[test]
     fn with_no_failures_to_count_no_rule_is_taken_out() {
-        let breaker = RuleBreaker::new(0, REST);
-        let start = Moment::now();
-        (0..100).for_each(|_| breaker.failed("a", start));
-        assert!(breaker.passes().admits("a", start));
+        let (breaker, now) = (RuleBreaker::new(0, REST), Moment::now());
+        fail(&breaker, "ann", 0..100, now);
+        assert!(!rests(&breaker, "ann", 1, now));
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let (breaker, now) = (RuleBreaker::new(2, REST), Moment::now());
+        for number in 0..500 {
+            fail(&breaker, &number.to_string(), [1, 2, 3], now);
+        }
+        let rules = breaker.lock();
+        assert!(rules["a"].callers.len() <= MOST && rules["a"].resting.len() <= MOST);
     }
 }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 use tenet_core::bundle::{self, Index};
-use tenet_core::{Digest, IdempotencyKey, Limits, Mode, Request, SourceKey, hex};
+use tenet_core::{Digest, IdempotencyKey, Mode, Random, Request, SourceKey, hex};
+use tenet_schema::SchemaError;
 
-use tenet_core::Random;
+use crate::chained_rule::ChainedRule;
 
 /// The operations of a bundle, as the pipeline needs them.
 #[derive(Clone, Debug)]
@@ -18,36 +19,50 @@ pub struct Operations {
     pub(crate) connections: u32,
 }
 
-/// An operation names a rule that the index lacks.
+/// An operation names a rule that the index lacks, or whose schema cannot be held.
 #[derive(Debug)]
-pub struct UnknownRule {
+pub struct UnusableOperation {
     operation: String,
     rule: String,
+    schema: Option<SchemaError>,
 }
 
 /// One operation and what its rules may use.
 #[derive(Clone, Debug)]
 pub(crate) struct Selected {
-    pub(crate) rules: Vec<(String, Limits)>,
+    pub(crate) rules: Vec<ChainedRule>,
     of_index: bundle::Operation,
 }
 
 /// Under which key a request runs, if it writes.
 pub(crate) struct Keyed {
     pub(crate) mode: Mode,
+    /// Of its payload.
+    pub(crate) digest: Digest,
     /// Whether the caller did not bring the key and has to be told.
     pub(crate) is_given: bool,
 }
 
 impl Operations {
     /// The operations of an index.
-    pub fn new(index: &Index) -> Result<Self, UnknownRule> {
+    pub fn new(index: &Index) -> Result<Self, UnusableOperation> {
+        Self::read(index, false)
+    }
+
+    /// The same, which hold outputs to their schemas too: for tests.
+    pub fn strict(index: &Index) -> Result<Self, UnusableOperation> {
+        Self::read(index, true)
+    }
+
+    fn read(index: &Index, holds_outputs: bool) -> Result<Self, UnusableOperation> {
         let select = |operation: &bundle::Operation| {
-            let with_limits = |name: &String| match index.rule(name) {
-                Some(rule) => Ok((name.clone(), rule.limits.clone())),
-                None => Err(UnknownRule { operation: operation.name.clone(), rule: name.clone() }),
+            let chained = |name: &String| {
+                let unusable =
+                    |schema| UnusableOperation { operation: operation.name.clone(), rule: name.clone(), schema };
+                let rule = index.rule(name).ok_or_else(|| unusable(None))?;
+                ChainedRule::new(rule, holds_outputs).map_err(|error| unusable(Some(error)))
             };
-            let rules = operation.rules.iter().map(with_limits).collect::<Result<_, _>>()?;
+            let rules = operation.rules.iter().map(chained).collect::<Result<_, _>>()?;
             Ok(Selected { rules, of_index: operation.clone() })
         };
         let breaker = (index.host.rule_failures, Duration::from_secs(index.host.rule_rest_s));
@@ -87,7 +102,7 @@ impl Selected {
         // Also checks that the payload is JSON that every parser reads alike.
         let digest = Digest::of(&request.payload).map_err(|error| format!("The payload is {error}."))?;
         if self.of_index.read_only {
-            return Ok(Keyed { mode: Mode::Read, is_given: false });
+            return Ok(Keyed { mode: Mode::Read, digest, is_given: false });
         }
         let named = match (&request.key, &self.of_index.key) {
             (Some(key), _) => Some(key.clone()),
@@ -102,7 +117,7 @@ impl Selected {
             (None, _, Some(member)) => return Err(missing(member)),
             (None, None, None) => new_key(&request.seed)?,
         };
-        Ok(Keyed { mode: Mode::Write { key, digest }, is_given })
+        Ok(Keyed { mode: Mode::Write { key, digest }, digest, is_given })
     }
 }
 
@@ -124,13 +139,21 @@ fn new_key(seed: &[u8; 32]) -> Result<IdempotencyKey, String> {
     IdempotencyKey::new(hex(&Random::new(seed, "key", 0).bytes(16))).map_err(|error| error.to_string())
 }
 
-impl fmt::Display for UnknownRule {
+impl fmt::Display for UnusableOperation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the operation {} names the rule {}, which the index lacks", self.operation, self.rule)
+        let Self { operation, rule, schema } = self;
+        match schema {
+            None => write!(f, "the operation {operation} names the rule {rule}, which the index lacks"),
+            Some(_) => write!(f, "the operation {operation} has the rule {rule}, whose schema cannot be held"),
+        }
     }
 }
 
-impl std::error::Error for UnknownRule {}
+impl std::error::Error for UnusableOperation {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.schema.as_ref().map(|error| error as _)
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -142,7 +165,7 @@ mod tests {
 
     fn selected() -> Selected {
         Selected {
-            rules: vec![("record".into(), Limits::default())],
+            rules: Vec::new(),
             of_index: bundle::Operation {
                 name: "write".into(),
                 rules: vec!["record".into()],
@@ -176,7 +199,7 @@ mod tests {
 
     fn key_by(selected: &Selected, request: &Request) -> Result<(String, bool), String> {
         match selected.keyed(request)? {
-            Keyed { mode: Mode::Write { key, .. }, is_given } => Ok((key.as_str().to_owned(), is_given)),
+            Keyed { mode: Mode::Write { key, .. }, is_given, .. } => Ok((key.as_str().to_owned(), is_given)),
             Keyed { mode: Mode::Read, .. } => Err("a reader".into()),
         }
     }

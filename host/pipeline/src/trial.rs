@@ -12,7 +12,8 @@ use tracing::Span;
 
 use crate::answer::rejection_body;
 use crate::calls::{Calls, LogLine, Shared, Stopped};
-use crate::rule_breaker::{RuleBreaker, RulePasses};
+use crate::chained_rule::ChainedRule;
+use crate::rule_breaker::RulePasses;
 use crate::within::within;
 
 /// One attempt of one request: the rules in order, then the commit of their verdict.
@@ -20,7 +21,6 @@ pub(crate) struct Trial<'a> {
     pub(crate) rules: &'a dyn Rules,
     pub(crate) policy: &'a Arc<dyn Policy>,
     pub(crate) vault: &'a Arc<dyn Vault>,
-    pub(crate) breaker: &'a RuleBreaker,
     /// What the request may run of the rules that rest.
     pub(crate) passes: &'a RulePasses<'a>,
     /// A rule of the chain that certainly rests.
@@ -32,8 +32,8 @@ pub(crate) struct Trial<'a> {
     pub(crate) key: Option<&'a IdempotencyKey>,
     #[cfg(feature = "mutants")]
     pub(crate) publisher: &'a dyn tenet_core::Publisher,
-    /// The operation's rules with their limits, at least one.
-    pub(crate) chain: &'a [(String, Limits)],
+    /// The operation's rules, at least one.
+    pub(crate) chain: &'a [ChainedRule],
 }
 
 /// How an attempt ended.
@@ -131,7 +131,12 @@ impl Trial<'_> {
             return Err(Over::Failed(Failure::rests(rule)));
         }
         let mut output = String::new();
-        for (place, (rule, limits)) in self.chain.iter().enumerate() {
+        for (place, chained) in self.chain.iter().enumerate() {
+            let ChainedRule { name: rule, limits, .. } = chained;
+            let request = match chained.given(self.request) {
+                Ok(request) => request,
+                Err(rejection) => return Ok(Decision::Reject(rejection_body(&rejection))),
+            };
             // Not before its turn: whether it runs is not known while a rule before it may reject.
             if !self.passes.admits(rule, self.clock.moment()) {
                 return Err(Over::Failed(Failure::rests(rule)));
@@ -140,7 +145,7 @@ impl Trial<'_> {
             let ports = (Arc::clone(self.policy), Arc::clone(self.vault), Arc::clone(self.clock));
             let calls = Calls::new(Arc::clone(shared), ports, self.request, self.key, rule, place, limits);
             let calls = Arc::new(calls);
-            let verdict = within(&span, pin!(self.call(&span, shared, (rule, limits), &calls, receipts))).await?;
+            let verdict = within(&span, pin!(self.call(&span, shared, (chained, &request), &calls, receipts))).await?;
             match verdict {
                 Verdict::Accept(text) => output = text,
                 Verdict::Reject(rejection) => return Ok(Decision::Reject(rejection_body(&rejection))),
@@ -153,10 +158,12 @@ impl Trial<'_> {
         &self,
         span: &Span,
         shared: &Arc<Shared>,
-        (rule, limits): (&str, &Limits),
+        (chained, request): (&ChainedRule, &Request),
         calls: &Arc<Calls>,
         receipts: &mut Vec<RuleReceipt>,
     ) -> Result<Verdict, Over> {
+        let ChainedRule { name: rule, limits, .. } = chained;
+        let rule = rule.as_str();
         let fail = |blame, code, text: String| {
             Over::Failed(Failure { blame, rule: Some(rule.to_owned()), lacks: None, limit: None, code, text })
         };
@@ -167,7 +174,7 @@ impl Trial<'_> {
             None => host,
         };
         let time_over = pin!(self.time_over(shared, limits));
-        let call = match select(self.rules.call(rule, self.request, limits, host), time_over).await {
+        let call = match select(self.rules.call(rule, request, limits, host), time_over).await {
             Either::Left((call, _)) => call,
             Either::Right((whose, call)) => {
                 drop(call);
@@ -203,7 +210,11 @@ impl Trial<'_> {
         match call.ended {
             Ended::Verdict(Verdict::Accept(output)) => match &state.spent {
                 None => {
-                    self.breaker.succeeded(rule);
+                    if let Some(misfit) = chained.misfit(&output) {
+                        let text = format!("its output does not fit what it declares: {misfit}");
+                        return Err(fail(Blame::Rule, Code::Output, text));
+                    }
+                    self.passes.succeeded(rule);
                     Ok(Verdict::Accept(output))
                 }
                 Some(spent) => Err(fail(
@@ -213,7 +224,7 @@ impl Trial<'_> {
                 )),
             },
             Ended::Verdict(reject) => {
-                self.breaker.succeeded(rule);
+                self.passes.succeeded(rule);
                 Ok(reject)
             }
             Ended::Bug(text) => Err(fail(Blame::Rule, Code::Broken, format!("it says that it is broken: {text}"))),
@@ -267,7 +278,7 @@ impl Trial<'_> {
                 if let (Some(_), Err(exceeded)) = (self.key, shared.lock().written.check(&events, output.len())) {
                     // Nothing of it can be committed, so that it is as if the last rule had gone too far.
                     drop(attempt);
-                    let rule = self.chain.last().map(|(rule, _)| rule.clone());
+                    let rule = self.chain.last().map(|rule| rule.name.clone());
                     return Over::Failed(Failure::limit(rule, exceeded));
                 }
                 #[cfg(feature = "mutants")]
@@ -356,7 +367,22 @@ fn write_log(lines: Vec<LogLine>) {
     }
 }
 
+/// From how much processor time on a call counts as one that costs, whatever ended it: more than a
+/// call in any language takes that does its work.
+const COSTLY: Duration = Duration::from_millis(100);
+
 impl Failure {
+    /// Whether it took from others what they need: time, memory, or the database's work.
+    pub(crate) fn costs(&self, receipt: &Receipt) -> bool {
+        use Limit::*;
+        let passed = self.limit.map(|exceeded| exceeded.limit);
+        let is_work = matches!(
+            passed,
+            Some(Wall | Cpu | Memory | Statements | RowsRead | BytesRead | RowsWritten | BytesWritten | QueryMemory)
+        );
+        is_work || receipt.rules.iter().any(|rule| Some(&rule.rule) == self.rule.as_ref() && rule.cpu >= COSTLY)
+    }
+
     fn limit(rule: Option<String>, exceeded: LimitExceeded) -> Self {
         let (limit, code) = (Some(exceeded), Code::Limit);
         Self { blame: Blame::Rule, rule, lacks: None, limit, code, text: exceeded.to_string() }

@@ -292,6 +292,8 @@ where
         compiled: None,
         limits: limits.clone(),
         grants: tenet_core::Grants::default(),
+        input: serde_json::from_str(r#"{"properties":{"count":{"type":"integer","minimum":1}}}"#).unwrap(),
+        output: None,
     };
     let operation = |name: &str, rules: &[&str], read_only| Operation {
         name: name.into(),
@@ -1135,14 +1137,14 @@ async fn an_event_that_is_not_granted_is_not_staged() {
 }
 
 #[tokio::test]
-async fn a_rule_that_keeps_failing_is_taken_out_and_others_go_on() {
+async fn a_rule_that_keeps_failing_at_a_cost_is_taken_out_and_others_go_on() {
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
     let host = host(move |rule, _| {
         let ended = match rule.as_str() {
             "second" => {
                 counted.fetch_add(1, Ordering::SeqCst);
-                Ended::Trap("unreachable".into())
+                out_of_time()
             }
             _ => accept("{}"),
         };
@@ -1150,7 +1152,7 @@ async fn a_rule_that_keeps_failing_is_taken_out_and_others_go_on() {
     });
     let failures = HostSettings::default().rule_failures as usize;
     for number in 0..failures {
-        let handled = host.pipeline.handle(request("two", &number.to_string())).await;
+        let handled = host.pipeline.handle(counted_request("two", number)).await;
         assert_eq!(handled.answer.status, Status::Failed);
     }
     let handled = host.pipeline.handle(request("two", "more")).await;
@@ -1173,6 +1175,76 @@ async fn a_rule_that_keeps_failing_is_taken_out_and_others_go_on() {
     assert_eq!((handled.answer.status, handled.answer.body.as_str()), (Status::Accepted, "{\"was\":1}"));
     assert!(handled.answer.repeated);
     assert_eq!(host.pipeline.handle(request("one", "k")).await.answer.status, Status::Accepted);
+    // Another caller's requests are not those that failed.
+    let other = Request { caller: Some("bob".into()), ..request("two", "bob's") };
+    assert_eq!(host.pipeline.handle(other).await.answer.status, Status::Failed);
+    assert_eq!(calls.load(Ordering::SeqCst), failures + 1);
+}
+
+#[tokio::test]
+async fn one_callers_payloads_take_a_rule_from_no_other_request() {
+    let failing = Arc::new(AtomicUsize::new(0));
+    let fails = Arc::clone(&failing);
+    let host = host_failing(move || match fails.load(Ordering::SeqCst) {
+        0 => Ended::Trap("unreachable".into()),
+        _ => out_of_time(),
+    });
+    // What costs nothing is not counted, however many payloads there are.
+    for number in 0..100 {
+        let answer = host.pipeline.handle(counted_request("one", number)).await.answer;
+        assert_eq!(answer.status, Status::Failed);
+    }
+    // What costs takes itself out: one payload, asked again and again.
+    failing.store(1, Ordering::SeqCst);
+    let poison = |key: &str| Request { payload: r#"{"count":7}"#.into(), ..request("one", key) };
+    for number in 0..HostSettings::default().rule_failures {
+        let answer = host.pipeline.handle(poison(&number.to_string())).await.answer;
+        assert_eq!(answer.status, Status::Failed);
+    }
+    assert_eq!(host.pipeline.handle(poison("more")).await.answer.status, Status::Unavailable);
+    assert_eq!(host.pipeline.handle(request("one", "other")).await.answer.status, Status::Failed, "it is run");
+}
+
+#[tokio::test]
+async fn a_payload_that_the_schema_refuses_is_rejected_unrun_and_integers_arrive_plain() {
+    let seen = Arc::new(AtomicUsize::new(0));
+    let counts = Arc::clone(&seen);
+    let host = host(move |_, _| {
+        counts.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async { accept("{}") })
+    });
+    let with = |payload: &str, key: &str| Request { payload: payload.into(), ..request("one", key) };
+    for (payload, path, why) in [
+        (r#"{"count":-5}"#, "/count", "/count is less than 1"),
+        (r#"{"count":"5"}"#, "/count", "/count is not an integer"),
+    ] {
+        let handled = host.pipeline.handle(with(payload, payload)).await;
+        assert_eq!((handled.answer.status, handled.receipt.statements), (Status::Rejected, 0));
+        let problem = handled.answer.problem().unwrap();
+        assert_eq!((&*problem.code, &problem.details["path"]), ("invalid-payload", &path.into()));
+        assert_eq!(problem.message, format!("the payload does not fit: {why}"));
+        // It is an answer as any other.
+        assert!(host.pipeline.handle(with(payload, payload)).await.answer.repeated);
+    }
+    assert_eq!(seen.load(Ordering::SeqCst), 0);
+    assert_eq!(host.pipeline.handle(with(r#"{"count":5.0}"#, "k")).await.answer.status, Status::Accepted);
+    // The same number is the same request.
+    assert!(host.pipeline.handle(with(r#"{"count":5}"#, "k")).await.answer.repeated);
+}
+
+/// A host whose rules end so.
+fn host_failing(ends: impl Fn() -> Ended + Send + Sync + 'static) -> Host {
+    host(move |_, _| Box::pin(std::future::ready(ends())))
+}
+
+/// A rule used all the processor time that it had.
+fn out_of_time() -> Ended {
+    Ended::Limit(LimitExceeded { limit: Limit::Cpu, allowed: Some(100), used: Some(101) })
+}
+
+/// A request that is like no other one.
+fn counted_request(operation: &str, number: usize) -> Request {
+    Request { payload: format!(r#"{{"count":{}}}"#, number + 1), ..request(operation, &number.to_string()) }
 }
 
 #[tokio::test]
@@ -1182,14 +1254,15 @@ async fn the_trial_of_a_rule_is_spent_by_a_request_that_runs_it_and_by_no_other(
     let host = host(move |rule, _| {
         let ended = match rule.as_str() {
             "first" if first_rejects.load(Ordering::SeqCst) == 1 => reject("limit"),
-            "second" if is_mended.load(Ordering::SeqCst) == 0 => Ended::Trap("unreachable".into()),
+            "second" if is_mended.load(Ordering::SeqCst) == 0 => out_of_time(),
             _ => accept("{}"),
         };
         Box::pin(std::future::ready(ended))
     });
     let ask = async |key: &str| host.pipeline.handle(request("two", key)).await.answer;
-    for number in 0..HostSettings::default().rule_failures {
-        assert_eq!(ask(&number.to_string()).await.status, Status::Failed);
+    for number in 0..HostSettings::default().rule_failures as usize {
+        let answer = host.pipeline.handle(counted_request("two", number)).await.answer;
+        assert_eq!(answer.status, Status::Failed);
     }
     assert_eq!(ask("out").await.status, Status::Unavailable);
     mended.store(1, Ordering::SeqCst);

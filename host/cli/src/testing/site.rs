@@ -110,7 +110,7 @@ impl Site {
         let host = |region| {
             let publisher: Arc<dyn Publisher> = Arc::new(buses.publisher(region)?);
             let (library, policy) = (Arc::clone(&self.library) as _, Arc::clone(&self.policy));
-            let operations = Operations::new(&self.index)?;
+            let operations = Operations::strict(&self.index)?;
             let clock = Arc::new(SystemClock);
             let pipeline = Pipeline::new(operations, Arc::clone(&ledger), library, policy, publisher, clock, backoff);
             // A test's requests at once are held back by the test and not by the bundle's `connections`.

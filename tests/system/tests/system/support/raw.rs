@@ -66,6 +66,8 @@ pub(crate) fn bundle(names: &[&str]) -> (tempfile::TempDir, Index) {
             compiled: Some(keep(format!("{name}.cwasm"), &code)),
             limits: Limits::default(),
             grants: grants.clone(),
+            input: None,
+            output: None,
         }
     };
     let operation = |name: &&str| Operation {

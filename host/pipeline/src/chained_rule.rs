@@ -1,0 +1,51 @@
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::Value;
+use tenet_core::bundle::Rule;
+use tenet_core::{Limits, Rejection, Request};
+use tenet_schema::{Misfit, Schema, SchemaError};
+
+/// One rule of an operation, as the pipeline runs it.
+#[derive(Clone, Debug)]
+pub(crate) struct ChainedRule {
+    pub(crate) name: String,
+    pub(crate) limits: Limits,
+    /// What its payload has to be.
+    input: Option<Arc<Schema>>,
+    /// What its output has to be, where that is held.
+    output: Option<Arc<Schema>>,
+}
+
+impl ChainedRule {
+    /// A rule of an index, and whether its outputs are held to their schema.
+    pub(crate) fn new(rule: &Rule, holds_outputs: bool) -> Result<Self, SchemaError> {
+        let read =
+            |schema: &Option<Value>| schema.as_ref().map(|schema| Schema::read(schema).map(Arc::new)).transpose();
+        Ok(Self {
+            name: rule.name.clone(),
+            limits: rule.limits.clone(),
+            input: read(&rule.input)?,
+            output: if holds_outputs { read(&rule.output)? } else { None },
+        })
+    }
+
+    /// The request as the rule is given it, or why it is not run.
+    pub(crate) fn given<'a>(&self, request: &'a Request) -> Result<Cow<'a, Request>, Rejection> {
+        let Some(input) = &self.input else { return Ok(Cow::Borrowed(request)) };
+        match input.fit(&request.payload) {
+            Ok(Cow::Borrowed(_)) => Ok(Cow::Borrowed(request)),
+            Ok(Cow::Owned(payload)) => Ok(Cow::Owned(Request { payload, ..request.clone() })),
+            Err(misfit) => Err(Rejection {
+                code: "invalid-payload".to_owned(),
+                message: format!("the payload does not fit: {misfit}"),
+                details: vec![("path".to_owned(), misfit.path)],
+            }),
+        }
+    }
+
+    /// Where its output does not fit what it declares.
+    pub(crate) fn misfit(&self, output: &str) -> Option<Misfit> {
+        self.output.as_ref()?.fit(output).err()
+    }
+}
