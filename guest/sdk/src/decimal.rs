@@ -370,7 +370,14 @@ impl Native for Decimal {
     }
 
     fn from_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Box::<RawValue>::deserialize(deserializer)?;
+        let text = Box::<RawValue>::deserialize(deserializer).map_err(|error| match error.to_string() {
+            // How serde says that it has buffered the number, which has its digits no more.
+            said if said.contains("newtype struct") => D::Error::custom(
+                "a decimal cannot be read through serde's `flatten`, `untagged` or an internally tagged enum, \
+                 which keep numbers as floats",
+            ),
+            _ => error,
+        })?;
         Self::parse_json(text.get()).map_err(D::Error::custom)
     }
 }
@@ -465,6 +472,15 @@ mod tests {
             Number(Decimal),
         }
         assert!(serde_json::from_str::<Untagged>("0.1").is_err());
+
+        #[derive(Deserialize)]
+        #[expect(dead_code, reason = "it is never read")]
+        #[serde(tag = "is")]
+        enum Tagged {
+            One { amount: Decimal },
+        }
+        let error = serde_json::from_str::<Tagged>(r#"{"is":"One","amount":0.1}"#).err().unwrap().to_string();
+        assert!(error.contains("internally tagged enum"), "{error}");
     }
 
     #[test]

@@ -20,7 +20,9 @@ pub struct Time(i64);
 pub struct Timestamp(i64);
 
 /// A moment: SQL's `timestamp with time zone`. In JSON a string, `2026-01-31T23:59:59Z`;
-/// one with an offset (`+01:00`) is read as the moment it means.
+/// one with an offset (`+01:00`) is read as the moment it means, in every form of RFC 3339 but a
+/// leap second. Microseconds are kept: further digits of a fraction are cut off, not rounded, here
+/// as in the other types of this module.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TimestampTz(i64);
 
@@ -166,11 +168,15 @@ fn read_time(text: &str) -> Option<i64> {
     let mut parts = whole.split(':');
     let mut next = |most| number(parts.next().filter(|part| part.len() == 2)?, 2, most);
     let seconds = next(24)? * 3_600 + next(59)? * 60 + next(59)?;
-    if parts.next().is_some() || fraction.len() > 6 {
+    if parts.next().is_some() || fraction.is_empty() || !fraction.bytes().all(|digit| digit.is_ascii_digit()) {
         return None;
     }
-    let micros =
-        seconds * SECOND + number(&format!("{fraction:0<6}"), 6, SECOND - 1).filter(|_| !fraction.is_empty())?;
+    let kept = fraction.get(..6).unwrap_or(fraction);
+    let micros = seconds * SECOND + number(&format!("{kept:0<6}"), 6, SECOND - 1)?;
+    // Midnight of the next day is the last time there is, without a fraction that is cut off.
+    if seconds * SECOND == DAY && fraction.bytes().any(|digit| digit != b'0') {
+        return None;
+    }
     (micros <= DAY).then_some(micros)
 }
 
@@ -179,14 +185,14 @@ fn read_timestamp(text: &str) -> Option<i64> {
         "infinity" => Some(i64::MAX),
         "-infinity" => Some(i64::MIN),
         _ => {
-            let (date, time) = text.split_once(['T', ' '])?;
+            let (date, time) = text.split_once(['T', 't', ' '])?;
             read_date(date)?.checked_mul(DAY)?.checked_add(read_time(time)?)
         }
     }
 }
 
 fn read_timestamptz(text: &str) -> Option<i64> {
-    if let Some(utc) = text.strip_suffix('Z') {
+    if let Some(utc) = text.strip_suffix(['Z', 'z']) {
         return read_timestamp(utc).filter(|_| utc.contains(':'));
     }
     if text.ends_with("infinity") {
@@ -349,6 +355,23 @@ mod tests {
     }
 
     #[test]
+    fn a_moment_is_read_in_every_form_of_rfc_3339_and_cut_to_microseconds() {
+        let at = TimestampTz::from_micros(1_769_903_999_123_456);
+        for text in [
+            "2026-01-31T23:59:59.123456Z",
+            "2026-01-31t23:59:59.123456z",
+            "2026-01-31T23:59:59.1234567Z",
+            "2026-01-31T23:59:59.123456999-00:00",
+        ] {
+            assert_eq!(text.parse(), Ok(at), "{text}");
+        }
+        // Cut and not rounded: no moment becomes the next day's.
+        let last = "2026-01-31T23:59:59.999999999Z".parse::<TimestampTz>().unwrap();
+        assert_eq!(last.to_string(), "2026-01-31T23:59:59.999999Z");
+        assert!("24:00:00.0000001".parse::<Time>().is_err());
+    }
+
+    #[test]
     fn a_day_begins_at_midnight() {
         for (at, day) in [
             ("2026-01-31T23:59:59.999999", "2026-01-31"),
@@ -376,9 +399,17 @@ mod tests {
         for text in ["", "2026-02-29", "2026-13-01", "2026-1-1", "26-01-01", "2026-01-01-01", "2026-01-+1"] {
             assert!(text.parse::<Date>().is_err(), "{text}");
         }
-        for text in
-            ["", "1:00:00", "25:00:00", "24:00:01", "12:60:00", "12:00", "12:00:00.", "12:00:00.1234567", "12:00:00.-1"]
-        {
+        for text in [
+            "",
+            "1:00:00",
+            "25:00:00",
+            "24:00:01",
+            "12:60:00",
+            "12:00",
+            "12:00:00.",
+            "12:00:00.1234567x",
+            "12:00:00.-1",
+        ] {
             assert!(text.parse::<Time>().is_err(), "{text}");
         }
         for text in ["2026-01-01", "2026-01-01T00:00:00", "2026-01-01T00:00:00+1:00", "infinityZ"] {

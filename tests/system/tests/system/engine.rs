@@ -11,6 +11,7 @@ use tenet_core::{
     RuleCall, Rules, SqlError, SqlState, Statement, Stop, Timestamp, Verdict,
 };
 use tenet_engine::{Compiler, Engine, Library, OWN_TARGET, TARGETS};
+use tenet_schema::Schema;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::support::bundle::bundle;
@@ -135,6 +136,85 @@ fn output(call: &RuleCall) -> &str {
 
 fn exceeded(limit: Limit, allowed: u64, used: u64) -> Ended {
     Ended::Limit(LimitExceeded { limit, allowed: Some(allowed), used: Some(used) })
+}
+
+#[tokio::test]
+async fn what_the_types_of_a_rule_take_is_what_their_schema_takes() {
+    let (folder, index) = bundle("guests");
+    let library = Library::open(engine(1), &folder, &index).unwrap();
+    let schema = Schema::read(index.rule("typed").unwrap().input.as_ref().unwrap()).unwrap();
+    let both = [
+        r#"{}"#,
+        r#"{"int2":-32768,"int4":2147483647,"int8":-9223372036854775808,"byte":255,"unsigned":18446744073709551615}"#,
+        r#"{"int4":1.0,"int8":-0,"byte":2.55e2,"unsigned":-0.0}"#,
+        r#"{"float":1,"yes":true,"text":"","letter":"\ud83d\ude00","list":[1,-1.0],"pair":[1,"a"],"by_name":{"a":1}}"#,
+        r#"{"float":null,"yes":null,"kind":null,"shape":null,"strict":null,"moment":null,"anything":null}"#,
+        r#"{"kind":"very-small","shape":{"is":"Square","side":3.0},"strict":{"one":1}}"#,
+        r#"{"shape":{"is":"Circle","radius":1.50}}"#,
+        r#"{"decimal":-100.50,"uuid":"0F5D8C1A-02b3-4c4d-9e5f-00a1b2c3d4e5","date":"2024-02-29","time":"23:59:59.999999"}"#,
+        r#"{"timestamp":"2026-01-31T23:59:59","moment":"2026-01-31T23:59:59Z","interval":{"months":-1,"days":2}}"#,
+        r#"{"moment":"2026-01-31t23:59:59.1234567z"}"#,
+        r#"{"moment":"2026-01-31 23:59:59.123456789+05:30","anything":{"a":[1,{}]},"unknown":1}"#,
+    ];
+    let neither = [
+        "[]",
+        r#"{"int2":32768}"#,
+        r#"{"int4":-2147483649}"#,
+        r#"{"int8":9223372036854775808}"#,
+        r#"{"byte":-1}"#,
+        r#"{"unsigned":18446744073709551616}"#,
+        r#"{"int4":1.5}"#,
+        r#"{"int4":"1"}"#,
+        r#"{"int4":true}"#,
+        r#"{"int4":1e30}"#,
+        r#"{"float":"1"}"#,
+        r#"{"yes":1}"#,
+        r#"{"text":1}"#,
+        r#"{"letter":""}"#,
+        r#"{"letter":"ab"}"#,
+        r#"{"list":{}}"#,
+        r#"{"list":[null]}"#,
+        r#"{"pair":[1]}"#,
+        r#"{"pair":[1,"a",2]}"#,
+        r#"{"by_name":{"a":256}}"#,
+        r#"{"kind":"Large"}"#,
+        r#"{"kind":1}"#,
+        r#"{"shape":{"is":"Triangle"}}"#,
+        r#"{"shape":{"side":3}}"#,
+        r#"{"shape":{"is":"Square"}}"#,
+        r#"{"strict":{"one":1,"three":3}}"#,
+        r#"{"strict":{"two":1}}"#,
+        r#"{"decimal":"1"}"#,
+        r#"{"uuid":"0f5d8c1a02b34c4d9e5f00a1b2c3d4e5"}"#,
+        r#"{"date":"2026-02-29"}"#,
+        r#"{"date":20260101}"#,
+        r#"{"moment":"2026-01-31T23:59:59"}"#,
+        r#"{"moment":"2026-01-31T23:59:60Z"}"#,
+        r#"{"interval":{"weeks":1}}"#,
+        r#"{"interval":{"days":2147483648}}"#,
+    ];
+    // PostgreSQL's own texts, which RFC 3339 has not.
+    let only_types = [r#"{"date":"infinity"}"#, r#"{"date":"-0044-03-15"}"#, r#"{"moment":"-infinity"}"#];
+    // A schema has no word for a time without a zone, nor for how many digits a decimal has.
+    let only_schema = [r#"{"time":"noon"}"#, r#"{"timestamp":"2026-01-31"}"#, r#"{"decimal":1e200000}"#];
+    let cases = [
+        (both.as_slice(), true, true),
+        (&neither, false, false),
+        (&only_types, false, true),
+        (&only_schema, true, false),
+    ];
+    for (payloads, fits, is_taken) in cases {
+        for payload in payloads {
+            let fit = schema.fit(payload);
+            assert_eq!(fit.is_ok(), fits, "{payload}: {fit:?}");
+            let given = fit.as_deref().unwrap_or(payload);
+            let call = library.call("typed", &request(given), &Limits::default(), Calls::new()).await;
+            let taken = matches!(call.ended, Ended::Verdict(Verdict::Accept(_)));
+            assert_eq!(taken, is_taken, "{payload}: {:?}", call.ended);
+            // Nothing but a rejection comes of what is not taken.
+            assert!(matches!(call.ended, Ended::Verdict(_)), "{payload}: {:?}", call.ended);
+        }
+    }
 }
 
 #[tokio::test]

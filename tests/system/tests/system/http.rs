@@ -72,6 +72,34 @@ async fn a_rejection_is_a_problem_with_the_rules_own_code() {
 }
 
 #[tokio::test]
+async fn a_payload_that_does_not_fit_the_schema_is_rejected_with_its_place_and_reason() {
+    let database = support::database().await;
+    let served = support::serve("guests", database.url()).await;
+    for (payload, path, reason) in [
+        (r#"{"int4":2147483648}"#, "/int4", "/int4 is beyond what an int32 can be"),
+        (r#"{"list":[1,1.5]}"#, "/list/1", "/list/1 is not an integer"),
+        (r#"{"strict":{"one":1,"three":3}}"#, "/strict/three", "/strict/three is not taken"),
+        ("[]", "", ""),
+    ] {
+        let answer = served.operate("typed", &[], payload).await;
+        if path.is_empty() {
+            assert_eq!(answer.status, 400, "{payload}: {answer:?}");
+            continue;
+        }
+        let problem = answer.json();
+        assert_eq!((answer.status, &problem["code"]), (422, &json!("invalid-payload")), "{payload}");
+        assert_eq!(problem["details"]["path"], path, "{payload}");
+        assert_eq!(problem["detail"], format!("the payload does not fit: {reason}"));
+    }
+    // An integer is one however it is written.
+    let answer = served.operate("typed", &[], r#"{"int4":-0,"int8":1e2,"list":[1.0],"decimal":1.0}"#).await;
+    let given = answer.json();
+    assert_eq!((&given["int4"], &given["int8"], &given["list"]), (&json!(0), &json!(100), &json!([1])), "{answer:?}");
+    assert!(answer.body.contains(r#""decimal":1.0"#), "{answer:?}");
+    served.stop().await;
+}
+
+#[tokio::test]
 async fn a_request_without_its_key_is_refused_and_the_document_says_which_member_that_is() {
     let database = support::database().await;
     let served = support::serve("rules", database.url()).await;
