@@ -21,6 +21,7 @@ mod http;
 mod keys;
 mod lambda;
 mod life;
+mod names;
 mod new;
 mod observed;
 mod packaged;
