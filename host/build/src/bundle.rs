@@ -39,6 +39,7 @@ pub struct Bundle {
 /// Where the names and patterns of one operation stand.
 #[derive(Clone, Debug)]
 struct Places {
+    rules: Place,
     key: Option<Place>,
     events: Vec<Place>,
     secret: Vec<Place>,
@@ -145,19 +146,26 @@ impl Bundle {
     }
 
     /// Refuses the first `key` or `secret` of the operations that names what no rule of the
-    /// operation takes or gives, and a `key` that is not in each request. `descriptions` has what
-    /// each rule says of that, by its name, as the contract's `describe` gives it. What is given
-    /// are warnings: keys of which no rule says anything.
+    /// operation takes or gives, a `key` that is not in each request, and a member of a rule's that
+    /// is in none. `descriptions` has what each rule says of that, by its name, as the contract's
+    /// `describe` gives it. What is given are warnings: keys of which no rule says anything, and
+    /// members that not every way of a request can bring.
     pub fn check_members(&self, descriptions: &BTreeMap<String, String>) -> Result<Vec<Error>, Error> {
         let described = Described::read(descriptions);
         let mut warnings = Vec::new();
         for (operation, places) in self.operations.iter().zip(&self.places) {
+            let payload = described.payload(operation);
+            let misnamed = |Misfit { what, help }| {
+                let what = format!("the operation {}: {what}", operation.name);
+                Error::new(what).at(places.rules.clone()).coded(Code::Member).with_help(help)
+            };
+            warnings.extend(payload.check_names().map_err(misnamed)?.map(misnamed));
             if let (Some(key), Some(place)) = (&operation.key, &places.key) {
                 let error = |Misfit { what, help }| {
                     let what = format!("the operation {} has the key {key}, and {what}", operation.name);
                     Error::new(what).at(place.clone()).coded(Code::Member).with_help(help)
                 };
-                let checked = described.payload(operation).check_key(key, operation.key_required);
+                let checked = payload.check_key(key, operation.key_required);
                 warnings.extend(checked.map_err(error)?.map(error));
             }
             for (name, place) in operation.secret.iter().zip(&places.secret) {
@@ -210,6 +218,7 @@ impl Places {
     fn of(document: &Document, operation: &manifest::Operation) -> Self {
         let place = |span| document.place(span);
         Self {
+            rules: place(operation.rules.span()),
             key: operation.key.as_ref().map(|key| place(key.span())),
             events: operation.events.iter().map(|event| place(event.span())).collect(),
             secret: operation.secret.iter().map(|name| place(name.span())).collect(),
@@ -506,7 +515,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_a_required_string_of_the_payload_or_is_refused_at_its_place() {
+    fn a_key_is_a_required_string_or_number_of_the_payload_or_is_refused_at_its_place() {
         let optional = r#"{ member = "id", optional = true }"#;
         for (rules, key) in [
             (&[("record", ID)][..], r#""id""#),
@@ -516,6 +525,8 @@ mod tests {
             (&[("record", OTHER), ("more", ID)], r#""id""#),
             (&[("record", OPTIONAL_ID), ("more", ID)], r#""id""#),
             (&[("record", "{}"), ("more", ID)], r#""id""#),
+            (&[("record", OTHER)], r#""amount""#),
+            (&[("record", r#"{"input":{"properties":{"seq":{"type":"integer"}},"required":["seq"]}}"#)], r#""seq""#),
         ] {
             assert_eq!(of_key(rules, key), Ok(None), "{rules:?} {key}");
         }
@@ -531,7 +542,7 @@ mod tests {
                 &[("record", nothing)],
                 r#""id""#,
                 "id, and no rule of it takes such a member; \
-                 describe it in the schema of a rule's payload: a required string",
+                 describe it in the schema of a rule's payload: a required string or number",
             ),
             // Another rule that says nothing makes no member of it.
             (
@@ -540,9 +551,9 @@ mod tests {
                 "ids, and no rule of it takes such a member; did you mean `id`?",
             ),
             (
-                &[("record", ID)],
-                r#""amount""#,
-                "amount, and what its rules take there is no string; name a member that is one",
+                &[("record", r#"{"input":{"properties":{"is":{"type":"boolean"}},"required":["is"]}}"#)],
+                r#""is""#,
+                "is, and what its rules take there is neither a string nor a number; name a member that is one of the two",
             ),
             (
                 &[("record", OPTIONAL_ID)],
@@ -565,17 +576,40 @@ mod tests {
     fn a_key_of_which_no_rule_says_anything_is_warned_of_once() {
         let open = r#"{"input":{"properties":{"idd":{"type":"string"}},"additionalProperties":true}}"#;
         let any = r#"{"input":{"properties":{"id":{}},"required":["id"]}}"#;
-        let describe = "describe it in the schema of a rule's payload: a required string";
+        let describe = "describe it in the schema of a rule's payload: a required string or number";
         for (description, told) in [
             ("{}", format!("no rule of it says that there is such a member; {describe}")),
             (r#"{"input":true}"#, format!("no rule of it says that there is such a member; {describe}")),
             (r#"{"input":{"type":"object"}}"#, format!("no rule of it says that there is such a member; {describe}")),
             (open, "no rule of it says that there is such a member; did you mean `idd`?".to_owned()),
-            (any, format!("no rule of it says that the member is a string; {describe}")),
+            (any, format!("no rule of it says that the member is a string or a number; {describe}")),
         ] {
             let told = Ok(Some(format!("id, and {told}")));
             assert_eq!(of_key(&[("record", description)], r#""id""#), told, "{description}");
         }
+    }
+
+    #[test]
+    fn a_member_that_no_request_brings_is_refused_and_one_that_not_every_way_brings_is_warned_of() {
+        let scratch = Scratch::bundle();
+        scratch.write("tenet.toml", "version = 1\n[operations.write]\nrules = [\"record\"]\n");
+        let check = |input: &str| {
+            let descriptions = BTreeMap::from([("record".to_owned(), format!(r#"{{"input":{input}}}"#))]);
+            let checked = Bundle::open(scratch.path()).unwrap().check_members(&descriptions);
+            let told = |error: &Error| {
+                assert_eq!((error.code(), error.place().unwrap().line_and_column()), (Some(Code::Member), (3, 9)));
+                error.what().to_owned()
+            };
+            checked.map(|warnings| warnings.iter().map(told).collect::<Vec<_>>()).map_err(|error| told(&error))
+        };
+        let operation = r#"{"properties":{"operation":{"type":"string"}}@}"#;
+        assert_eq!(check(&operation.replace('@', "")), Ok(vec![]));
+        let warned = "the operation write: a rule of it requires the member operation, \
+                      which HTTP requests and events can bring";
+        assert_eq!(check(&operation.replace('@', r#","required":["operation"]"#)), Ok(vec![warned.to_owned()]));
+        let refused = "the operation write: a rule of it takes the member idempotency_key, \
+                       which brings a request's key and is in no payload";
+        assert_eq!(check(r#"{"properties":{"idempotency_key":{}}}"#), Err(refused.to_owned()));
     }
 
     #[test]

@@ -37,7 +37,9 @@ pub(crate) struct Member {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Kinds {
     pub(crate) string: bool,
+    pub(crate) number: bool,
     pub(crate) null: bool,
+    /// Of objects, arrays, true and false.
     pub(crate) other: bool,
 }
 
@@ -78,7 +80,7 @@ impl<'a> JsonSchema<'a> {
         let mut parts = self.reference().into_iter().chain(parts.into_iter().flatten()).peekable();
         // What neither lists members nor refers to what might can have any, unless it is a scalar.
         let is_silent = !own.are_listed && !schema.contains_key("items") && parts.peek().is_none();
-        let is_scalar = matches!(schema.get("type").and_then(Value::as_str), Some("number" | "integer" | "boolean"));
+        let is_scalar = matches!(schema.get("type").and_then(Value::as_str), Some("boolean"));
         property.is_some_and(|schema| self.at(schema).may_have(rest))
             || own.are_open
             || is_silent && !is_scalar && self.kinds().other
@@ -203,29 +205,45 @@ impl<'a> Members<'a> {
 }
 
 impl Kinds {
-    const ANY: Self = Self { string: true, null: true, other: true };
+    const ANY: Self = Self { string: true, number: true, null: true, other: true };
 
-    const NONE: Self = Self { string: false, null: false, other: false };
+    const NONE: Self = Self { string: false, number: false, null: false, other: false };
 
     fn and(self, with: Self) -> Self {
-        Self { string: self.string && with.string, null: self.null && with.null, other: self.other && with.other }
+        Self {
+            string: self.string && with.string,
+            number: self.number && with.number,
+            null: self.null && with.null,
+            other: self.other && with.other,
+        }
     }
 
     fn or(self, with: Self) -> Self {
-        Self { string: self.string || with.string, null: self.null || with.null, other: self.other || with.other }
+        Self {
+            string: self.string || with.string,
+            number: self.number || with.number,
+            null: self.null || with.null,
+            other: self.other || with.other,
+        }
     }
 
     /// The kind with this name, as `type` has it.
     fn named(kind: &Value) -> Self {
         match kind.as_str() {
             Some("string") => Self { string: true, ..Self::NONE },
+            Some("number" | "integer") => Self { number: true, ..Self::NONE },
             Some("null") => Self { null: true, ..Self::NONE },
             _ => Self { other: true, ..Self::NONE },
         }
     }
 
     fn of_value(value: &Value) -> Self {
-        Self { string: value.is_string(), null: value.is_null(), other: !value.is_string() && !value.is_null() }
+        match value {
+            Value::String(_) => Self { string: true, ..Self::NONE },
+            Value::Number(_) => Self { number: true, ..Self::NONE },
+            Value::Null => Self { null: true, ..Self::NONE },
+            Value::Bool(_) | Value::Array(_) | Value::Object(_) => Self { other: true, ..Self::NONE },
+        }
     }
 
     fn any_of(kinds: impl Iterator<Item = Self>) -> Self {
@@ -238,6 +256,7 @@ mod tests {
     use super::*;
 
     const STRING: Kinds = Kinds { string: true, ..Kinds::NONE };
+    const NUMBER: Kinds = Kinds { number: true, ..Kinds::NONE };
     const OTHER: Kinds = Kinds { other: true, ..Kinds::NONE };
 
     fn id(schema: &str) -> Option<Member> {
@@ -254,12 +273,14 @@ mod tests {
             (r#"{"type":"object","properties":{"id":{"type":"string"}},"required":["id"]}"#, true, STRING),
             (r#"{"properties":{"id":{"type":"string","format":"uuid"}}}"#, false, STRING),
             (r#"{"properties":{"id":{"type":["string","null"]}}}"#, false, Kinds { null: true, ..STRING }),
-            (r#"{"properties":{"id":{"type":"integer"}},"required":["id"]}"#, true, OTHER),
+            (r#"{"properties":{"id":{"type":"integer"}},"required":["id"]}"#, true, NUMBER),
+            (r#"{"properties":{"id":{"type":"number"}}}"#, false, NUMBER),
+            (r#"{"properties":{"id":{"type":"boolean"}}}"#, false, OTHER),
             (r#"{"properties":{"id":{}},"required":["id"]}"#, true, Kinds::ANY),
             (r#"{"properties":{"id":true}}"#, false, Kinds::ANY),
             (r#"{"required":["id"]}"#, true, Kinds::ANY),
             (r#"{"properties":{"id":{"enum":["a","b"]}}}"#, false, STRING),
-            (r#"{"properties":{"id":{"const":7}}}"#, false, OTHER),
+            (r#"{"properties":{"id":{"const":7}}}"#, false, NUMBER),
             // A newtype, and one that may be left out.
             (
                 r##"{"properties":{"id":{"$ref":"#/$defs/Id"}},"required":["id"],"$defs":{"Id":{"type":"string"}}}"##,

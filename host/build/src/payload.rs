@@ -7,6 +7,12 @@ use tenet_core::bundle::Operation;
 use crate::json_schema::{JsonSchema, Member, Members};
 use crate::manifest::nearest;
 
+/// The member of a request that holds its key.
+const KEY: &str = "idempotency_key";
+
+/// The member of a direct invocation that names the operation.
+const OPERATION: &str = "operation";
+
 /// What the rules of a bundle say that they take and give, by their names.
 pub(crate) struct Described(BTreeMap<String, Schemas>);
 
@@ -55,11 +61,11 @@ impl Described {
 }
 
 impl Payload<'_> {
-    /// Refuses a member as the idempotency key that a payload cannot have, that is no string, or
-    /// that is not there in each request although it is required. What none of the rules says is
+    /// Refuses a member as the idempotency key that a payload cannot have, that is neither a string
+    /// nor a number, or that is not there in each request although it is required. What none of the rules says is
     /// the warning that is given.
     pub(crate) fn check_key(&self, key: &str, required: bool) -> Result<Option<Misfit>, Misfit> {
-        let describe = "describe it in the schema of a rule's payload: a required string";
+        let describe = "describe it in the schema of a rule's payload: a required string or number";
         let Some(Member { is_required, kinds }) = self.member(key) else {
             // What other rules leave open does not make a payload out of what one of them lists.
             if !self.0.iter().any(Members::are_closed) {
@@ -72,8 +78,9 @@ impl Payload<'_> {
             });
             return Err(Misfit::new("no rule of it takes such a member", help));
         };
-        if !kinds.string || (kinds.other && !kinds.null) {
-            return Err(Misfit::new("what its rules take there is no string", "name a member that is one"));
+        if !(kinds.string || kinds.number) || (kinds.other && !kinds.null) {
+            let what = "what its rules take there is neither a string nor a number";
+            return Err(Misfit::new(what, "name a member that is one of the two"));
         }
         // All kinds at once is what a schema says that says nothing.
         let is_unsaid = kinds.other;
@@ -89,9 +96,29 @@ impl Payload<'_> {
                 "a rule of it requires the member, which is not optional then",
                 format!("write `key = \"{key}\"`"),
             )),
-            _ if is_unsaid => Ok(Some(Misfit::new("no rule of it says that the member is a string", describe))),
+            _ if is_unsaid => {
+                Ok(Some(Misfit::new("no rule of it says that the member is a string or a number", describe)))
+            }
             _ => Ok(None),
         }
+    }
+
+    /// Refuses members that no request brings: those that say what is asked and under which key are
+    /// taken out of the payload. What some ways bring and others do not is the warning that is given.
+    pub(crate) fn check_names(&self) -> Result<Option<Misfit>, Misfit> {
+        if self.0.iter().any(|rule| rule.get(KEY).is_some()) {
+            let what =
+                format!("a rule of it takes the member {KEY}, which brings a request's key and is in no payload");
+            return Err(Misfit { what, help: "give it another name; a rule is told the key by the host".to_owned() });
+        }
+        let requires = |rule: &Members<'_>| rule.get(OPERATION).is_some_and(|member| member.is_required);
+        Ok(self.0.iter().any(requires).then(|| {
+            let what =
+                format!("a rule of it requires the member {OPERATION}, which HTTP requests and events can bring");
+            let help = "in direct invocations and in a queue's messages it names the operation: \
+                        give the member another name where such are to come";
+            Misfit::new(&what, help)
+        }))
     }
 
     fn member(&self, name: &str) -> Option<Member> {

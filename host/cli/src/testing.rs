@@ -12,6 +12,7 @@ mod explorer;
 pub(crate) mod file;
 mod injected;
 pub(crate) mod json;
+mod null;
 mod results;
 mod sealed;
 pub(crate) mod site;

@@ -218,10 +218,8 @@ impl Lease {
         let Self { connection, pool, attempt, .. } = self;
         debug!(reason = "it was silent", "connection dropped");
         drop(connection);
-        // Where it has answered others meanwhile, one slow statement or one lost way is all there is.
-        if silence.is_endpoints() && !attempt.others_were_answered_within(silence.waited()) {
+        if attempt.silent(silence) {
             pool.doubt_idle();
-            attempt.failed();
         }
     }
 

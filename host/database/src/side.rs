@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tenet_core::{Fault, Measured, Moment};
 use tokio::sync::Notify;
@@ -8,7 +8,7 @@ use tokio::time::timeout_at;
 
 use crate::breaker::{Admission, Breaker, Change, Pass};
 use crate::pool::{Lease, Permit, Pool};
-use crate::wait::Patience;
+use crate::wait::{Patience, Silence};
 
 /// All lines of this crate that count something: one for each change of an endpoint's breaker.
 pub const MEASURED: [Measured; 1] = [Measured {
@@ -131,12 +131,6 @@ impl Try {
         }
     }
 
-    /// Whether the endpoint did what others asked of it during the last while.
-    pub(crate) fn others_were_answered_within(&self, last: Duration) -> bool {
-        let answered = *self.side.answered.lock().unwrap_or_else(PoisonError::into_inner);
-        answered.is_some_and(|answered| answered.elapsed() < last)
-    }
-
     /// The endpoint did what it was asked.
     pub(crate) fn succeeded(mut self) {
         *self.side.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
@@ -149,6 +143,17 @@ impl Try {
             let change = self.side.breaker().failed(pass, Moment::now(), fastrand::f64());
             self.side.turn(change);
         }
+    }
+
+    /// No answer came in time. Gives whether that is the endpoint's fault: where it did what others
+    /// asked meanwhile, one slow statement or one lost way is all there is.
+    pub(crate) fn silent(self, silence: Silence) -> bool {
+        let answered = *self.side.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_endpoints = silence.is_endpoints() && answered.is_none_or(|answered| answered < silence.began());
+        if is_endpoints {
+            self.failed();
+        }
+        is_endpoints
     }
 
     fn succeed(&mut self) {
@@ -165,5 +170,52 @@ impl Drop for Try {
             let change = self.side.breaker().gave_up(pass, Moment::now());
             self.side.turn(change);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::ages::Ages;
+    use crate::endpoint::Endpoint;
+
+    /// More than open a breaker.
+    const MANY: usize = 20;
+
+    fn side() -> Arc<Side> {
+        let endpoint = Endpoint::parse("postgres://nobody@127.0.0.1:1/none").unwrap();
+        Side::new(Pool::new(endpoint, Ages::default()))
+    }
+
+    fn attempt(side: &Arc<Side>) -> Try {
+        let Admission::Allowed(pass) = side.admit() else { panic!("it is not tried") };
+        Try { side: Arc::clone(side), pass: Some(pass) }
+    }
+
+    /// Tries that wait from now on, and then the silence that they met.
+    fn waits(side: &Arc<Side>) -> (Vec<Try>, impl Fn() -> Silence + use<>) {
+        let (began, deadline) = (Instant::now(), Instant::now() + Duration::from_secs(3600));
+        let patience = Patience { statement_timeout: Duration::ZERO, deadline };
+        ((0..MANY).map(|_| attempt(side)).collect(), move || patience.silence_since(began))
+    }
+
+    #[test]
+    fn statements_that_wait_for_one_row_say_nothing_of_an_endpoint_that_answers_others() {
+        let side = side();
+        let (tries, silence) = waits(&side);
+        attempt(&side).succeeded();
+        assert!(tries.into_iter().all(|attempt| !attempt.silent(silence())));
+        assert!(matches!(side.admit(), Admission::Allowed(_)));
+    }
+
+    #[test]
+    fn an_endpoint_that_answers_nobody_while_they_wait_is_left_alone() {
+        let side = side();
+        attempt(&side).succeeded();
+        let (tries, silence) = waits(&side);
+        assert!(tries.into_iter().all(|attempt| attempt.silent(silence())));
+        assert_eq!(side.admit(), Admission::Open);
     }
 }

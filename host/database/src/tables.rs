@@ -23,6 +23,10 @@ const HOSTS_TABLES: [&str; 2] = ["tenet.keys", "tenet.outbox"];
 ///
 /// For a private PostgreSQL only: it switches off what would refuse rows that come in the wrong
 /// order, for its own session.
+///
+/// Tables and columns may have any name. Where a statement has a name of its own beside theirs, it
+/// stands where no column can be meant (`it.*`), and functions are called with their schema: one of
+/// the bundle's with the same name would be the better match for a row of its table.
 pub struct Tables {
     connection: Connection,
     tables: BTreeMap<String, Table>,
@@ -133,7 +137,8 @@ impl Tables {
     /// What is in the tables now.
     pub async fn contents(&self) -> Result<Contents, Fault> {
         let tables = self.tables.iter().map(|(name, table)| {
-            format!("SELECT {}, to_jsonb(t)::text, NULL::bigint, NULL::bool FROM {} t", literal(name), table.quoted)
+            let (name, of) = (literal(name), &table.quoted);
+            format!("SELECT {name}, pg_catalog.to_jsonb(it.*)::text, NULL::bigint, NULL::bool FROM {of} AS it")
         });
         let sequences = self
             .sequences
@@ -162,7 +167,7 @@ impl Tables {
         let sequences = contents
             .sequences
             .iter()
-            .map(|(name, (value, called))| format!("SELECT setval({}, {value}, {called});", literal(name)));
+            .map(|(name, (value, called))| format!("SELECT pg_catalog.setval({}, {value}, {called});", literal(name)));
         let all: String = deletes.chain(sequences).collect();
         within(deadline, self.connection.client.batch_execute(&all)).await?;
         for (table, rows) in &contents.rows {
@@ -191,7 +196,7 @@ impl Tables {
         let columns = columns.unwrap_or(&known.columns).join(", ");
         let sql = format!(
             "INSERT INTO {of} ({columns}) OVERRIDING SYSTEM VALUE \
-             SELECT {columns} FROM jsonb_populate_recordset(NULL::{of}, $1::text::jsonb)",
+             SELECT {columns} FROM pg_catalog.jsonb_populate_recordset(NULL::{of}, $1::text::jsonb)",
             of = known.quoted
         );
         self.ask(&sql, rows).await.map(|answered| answered.map(drop))
@@ -201,7 +206,10 @@ impl Tables {
     /// would hold it: dates, numbers and the like in PostgreSQL's own form.
     pub async fn normal(&self, table: &str, row: &str) -> Result<Result<String, Box<SqlError>>, Fault> {
         let Some(known) = self.tables.get(table) else { return Ok(Err(Box::new(no_table(table)))) };
-        let sql = format!("SELECT to_jsonb(jsonb_populate_record(NULL::{}, $1::text::jsonb))::text", known.quoted);
+        let sql = format!(
+            "SELECT pg_catalog.to_jsonb(pg_catalog.jsonb_populate_record(NULL::{}, $1::text::jsonb))::text",
+            known.quoted
+        );
         self.ask(&sql, row).await.map(|answered| answered.map(|text| text.unwrap_or_default()))
     }
 

@@ -26,6 +26,7 @@ pub(crate) struct Patience {
 /// still come.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Silence {
+    began: Instant,
     waited: Duration,
     statement_timeout: Duration,
     is_deadline: bool,
@@ -42,7 +43,7 @@ impl Patience {
     pub(crate) fn silence_since(self, began: Instant) -> Silence {
         let now = Instant::now();
         let (waited, is_deadline) = (now.saturating_duration_since(began), now >= self.deadline);
-        Silence { waited, statement_timeout: self.statement_timeout, is_deadline }
+        Silence { began, waited, statement_timeout: self.statement_timeout, is_deadline }
     }
 
     /// When a wait that begins at `began` is over.
@@ -56,8 +57,9 @@ impl Patience {
 }
 
 impl Silence {
-    pub(crate) fn waited(self) -> Duration {
-        self.waited
+    /// When the wait began.
+    pub(crate) fn began(self) -> Instant {
+        self.began
     }
 
     /// Whether it was long enough to be the endpoint's fault.

@@ -99,7 +99,7 @@ impl Admission {
     pub(crate) fn spare(&self) -> Option<Place> {
         let free = self.semaphore.available_permits();
         let most = usize::try_from(self.places).unwrap_or(usize::MAX);
-        if free.saturating_mul(2) <= most && free < most {
+        if free.saturating_mul(2) <= most {
             return None;
         }
         Arc::clone(&self.semaphore).try_acquire_owned().ok().map(Place)

@@ -13,9 +13,9 @@ pub struct Invocation {
     pub operation: String,
     /// The caller's own key.
     pub key: Option<IdempotencyKey>,
-    /// The members of the JSON object that came but for the two above, in their order and
-    /// with their numbers untouched. It does not tell which way it came, so that the same
-    /// request has the same digest on every way.
+    /// The members of the JSON object that came but for those that say the two above, in their
+    /// order and with their numbers untouched. It does not tell which way it came, so that the
+    /// same request has the same digest on every way.
     pub payload: String,
 }
 
@@ -23,21 +23,19 @@ impl Invocation {
     /// Reads a JSON object that names its operation among its members. The error is for the
     /// caller.
     pub fn direct(event: &str) -> Result<Self, String> {
-        let Read { operation, key, payload } = Read::members(event, "A direct invocation")?;
+        let Read { operation, key, payload } = Read::members(event, "A direct invocation", Some(OPERATION), None)?;
         let operation =
             operation.ok_or_else(|| format!("The member {OPERATION:?} is missing: it names what to do."))?;
         Ok(Self { operation, key, payload })
     }
 
     /// Reads the body of a request that is addressed to `operation` and may have brought
-    /// its key beside the body. No body is an empty object. A body that says otherwise is
-    /// refused rather than overruled; the error is for the caller.
+    /// its key beside the body. No body is an empty object. The address names the operation, and
+    /// a member `operation` is one of the payload's. A body with another key is refused rather
+    /// than overruled; the error is for the caller.
     pub fn addressed(operation: &str, key: Option<IdempotencyKey>, body: &str) -> Result<Self, String> {
         let body = if body.is_empty() { "{}" } else { body };
-        let read = Read::members(body, "The body")?;
-        if read.operation.is_some_and(|named| named != operation) {
-            return Err(format!("The member {OPERATION:?} names another operation than the address does."));
-        }
+        let read = Read::members(body, "The body", None, None)?;
         let key = match (key, read.key) {
             (Some(beside), Some(within)) if beside != within => {
                 return Err(format!("The member {KEY:?} and the header differ: a request has one key."));
@@ -52,12 +50,7 @@ impl Invocation {
     /// delivery from the other region's bus is the same request. Otherwise it is the body of
     /// an addressed request, and the error is for whoever looks for the event.
     pub fn of_event(operation: &str, detail: &str) -> Result<Self, String> {
-        let Read { operation: named, key, payload } = Read::members_but(detail, "The detail", Some(Event::MEMBER))?;
-        if named.is_some_and(|named| named != operation) {
-            return Err(format!(
-                "The detail's member {OPERATION:?} names another operation than the one that takes it."
-            ));
-        }
+        let Read { key, payload, .. } = Read::members(detail, "The detail", None, Some(Event::MEMBER))?;
         Ok(Self { operation: operation.to_owned(), key, payload })
     }
 }
@@ -70,12 +63,9 @@ struct Read {
 }
 
 impl Read {
-    fn members(object: &str, what: &str) -> Result<Self, String> {
-        Self::members_but(object, what, None)
-    }
-
-    /// The same without what the member `left_out` says.
-    fn members_but(object: &str, what: &str, left_out: Option<&str>) -> Result<Self, String> {
+    /// Reads an object: the member `names_it` names the operation, where there is one, and what
+    /// the member `left_out` says is no part of the payload.
+    fn members(object: &str, what: &str, names_it: Option<&str>, left_out: Option<&str>) -> Result<Self, String> {
         let Members(members) =
             serde_json::from_str(object).map_err(|error| format!("{what} is a JSON object: {error}."))?;
         let (mut operation, mut key, mut payload) = (None, None, String::with_capacity(object.len()));
@@ -86,9 +76,12 @@ impl Read {
                     .map_err(|_| format!("The member {name:?} has to be a string."))
             };
             match name.as_str() {
-                OPERATION if operation.is_some() => return Err(format!("The member {name:?} is there twice.")),
+                naming if Some(naming) == names_it => {
+                    if operation.replace(text()?).is_some() {
+                        return Err(format!("The member {name:?} is there twice."));
+                    }
+                }
                 KEY if key.is_some() => return Err(format!("The member {name:?} is there twice.")),
-                OPERATION => operation = Some(text()?),
                 KEY => {
                     let checked = IdempotencyKey::new(text()?);
                     key = Some(checked.map_err(|error| format!("The member {name:?}: {error}."))?);
@@ -120,11 +113,7 @@ mod tests {
     #[test]
     fn the_way_a_request_came_does_not_show_in_its_payload() {
         let direct = Invocation::direct(r#"{"operation":"write","idempotency_key":"k","amount":1.50}"#).unwrap();
-        for (beside, body) in [
-            (key("k"), r#"{"amount":1.50}"#),
-            (None, r#"{"amount":1.50,"idempotency_key":"k"}"#),
-            (key("k"), r#"{"idempotency_key":"k","amount":1.50,"operation":"write"}"#),
-        ] {
+        for (beside, body) in [(key("k"), r#"{"amount":1.50}"#), (None, r#"{"amount":1.50,"idempotency_key":"k"}"#)] {
             assert_eq!(Invocation::addressed("write", beside, body).unwrap(), direct, "{body}");
         }
         assert_eq!(Invocation::addressed("read", None, "").unwrap().payload, "{}");
@@ -141,20 +130,25 @@ mod tests {
             assert_eq!(Invocation::of_event("write", detail).unwrap(), direct, "{detail}");
         }
         assert_eq!(Invocation::of_event("write", r#"{"idempotency_key":"k"}"#).unwrap().key, key("k"));
-        for (detail, says) in [
-            ("[]", "The detail is a JSON object"),
-            (r#""{}""#, "The detail is a JSON object"),
-            (r#"{"operation":"read"}"#, "another operation"),
-        ] {
+        for (detail, says) in [("[]", "The detail is a JSON object"), (r#""{}""#, "The detail is a JSON object")] {
             let error = Invocation::of_event("write", detail).unwrap_err();
             assert!(error.contains(says), "{detail}: {error}");
         }
     }
 
     #[test]
+    fn what_is_addressed_may_have_a_member_operation_of_its_own() {
+        for payload in [r#"{"operation":"insert","seq":7}"#, r#"{"operation":{"of":1}}"#, r#"{"operation":"apply"}"#] {
+            for read in [Invocation::addressed("apply", None, payload), Invocation::of_event("apply", payload)] {
+                let read = read.unwrap();
+                assert_eq!((read.operation.as_str(), read.payload.as_str()), ("apply", payload));
+            }
+        }
+    }
+
+    #[test]
     fn a_body_that_contradicts_its_address_is_refused() {
         for (body, says) in [
-            (r#"{"operation":"read"}"#, "another operation"),
             (r#"{"idempotency_key":"other"}"#, "one key"),
             (r#"{"idempotency_key":7}"#, "string"),
             ("[]", "The body is a JSON object"),

@@ -125,9 +125,17 @@ fn key_in_payload(payload: &str, member: &str) -> Result<Option<IdempotencyKey>,
     let members: HashMap<String, &RawValue> =
         serde_json::from_str(payload).map_err(|_| "The payload is not a JSON object.".to_owned())?;
     let Some(value) = members.get(member) else { return Ok(None) };
-    let text: Option<String> = serde_json::from_str(value.get())
-        .map_err(|_| format!("The member {member:?} is the idempotency key and has to be a string."))?;
-    text.map(IdempotencyKey::new).transpose().map_err(|error| format!("The member {member:?}: {error}."))
+    let key = match serde_json::from_str::<Option<String>>(value.get()) {
+        Ok(None) => return Ok(None),
+        Ok(Some(text)) => IdempotencyKey::new(text),
+        Err(_) if value.get().starts_with(|first: char| first == '-' || first.is_ascii_digit()) => {
+            IdempotencyKey::of_number(value.get())
+        }
+        Err(_) => {
+            return Err(format!("The member {member:?} is the idempotency key: it has to be a string or a number."));
+        }
+    };
+    key.map(Some).map_err(|error| format!("The member {member:?}: {error}."))
 }
 
 fn missing(member: &str) -> String {
@@ -221,6 +229,13 @@ mod tests {
     }
 
     #[test]
+    fn a_number_of_the_payload_is_a_key_by_its_value() {
+        for payload in [r#"{"transaction_id":17}"#, r#"{"transaction_id": 17.0 }"#, r#"{"transaction_id":1.7e1}"#] {
+            assert_eq!(key_of(&request(payload)).unwrap(), ("17".into(), false), "{payload}");
+        }
+    }
+
+    #[test]
     fn a_required_member_that_is_missing_is_refused_unless_the_request_has_a_key_that_lasts() {
         let key = |text| IdempotencyKey::new(text).unwrap();
         let mut required = selected();
@@ -247,7 +262,9 @@ mod tests {
         for (payload, says) in [
             (long.as_str(), "300"),
             (r#"{"transaction_id":""}"#, "at least one"),
-            (r#"{"transaction_id":17}"#, "string"),
+            (r#"{"transaction_id":true}"#, "a string or a number"),
+            (r#"{"transaction_id":["a"]}"#, "a string or a number"),
+            (r#"{"transaction_id":1e300}"#, "255"),
             (r#"{"transaction_id":"\u0000"}"#, "U+0000"),
             ("[1]", "object"),
             ("{", "not JSON"),

@@ -4,13 +4,16 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once};
 use std::time::{Duration, Instant};
 
+use futures_util::future::{Either, join, select};
 use tenet_core::bundle::{CONTRACT, Caller, File, Index, Operation, Rule, VERSION};
 use tenet_core::*;
 use tenet_pipeline::{Backoff, MEASURED, Operations, Pipeline, Relayed, Status};
+use tokio::sync::Notify;
 
 /// Answers kept in memory, and faults to give instead, first come first served.
 #[derive(Default)]
@@ -400,6 +403,51 @@ async fn a_conflict_is_run_again_and_leaves_one_answer_and_one_event() {
         EventId::derive("one", CallerId::NOBODY, &IdempotencyKey::new("k").unwrap(), Timestamp(7), 0)
     );
     assert!(host.memory.outbox.lock().unwrap().is_empty());
+}
+
+/// The first call ends when the gate opens, and no other does.
+fn gated(gate: &Arc<Notify>) -> impl Fn(String, Arc<dyn HostCalls>) -> BoxFuture<'static, Ended> + use<> {
+    let (gate, calls) = (Arc::clone(gate), AtomicUsize::new(0));
+    move |_, _| {
+        let (gate, number) = (Arc::clone(&gate), calls.fetch_add(1, Ordering::SeqCst));
+        Box::pin(async move {
+            match number {
+                0 => gate.notified().await,
+                _ => std::future::pending().await,
+            }
+            accept("1")
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_host_whose_places_are_all_taken_is_ready_while_requests_come_to_their_ends() {
+    for moves in [true, false] {
+        let gate = Arc::new(Notify::new());
+        let mut host = host(gated(&gate));
+        host.pipeline = host.pipeline.with_concurrency(1);
+        let requests = join(host.pipeline.handle(request("one", "a")), host.pipeline.handle(request("one", "b")));
+        let until = Instant::now() + Duration::from_secs(20);
+        let ready = async {
+            // Polled after the requests, of which one has the place then and one waits for it.
+            if moves {
+                gate.notify_one();
+            }
+            host.pipeline.ready(until).await
+        };
+        let ready = match select(pin!(requests), pin!(ready)).await {
+            Either::Right((ready, _)) => ready,
+            Either::Left(_) => panic!("the second request never ends"),
+        };
+        match (ready, moves) {
+            (Ok(()), true) => {}
+            (Err(fault), false) => {
+                let why = "no connection was free in time, and no request came to its end meanwhile";
+                assert!(fault.is_unavailable() && fault.to_string().contains(why), "{fault}");
+            }
+            (ready, _) => panic!("{moves}: {ready:?}"),
+        }
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use tenet_core::Code;
 use toml_edit::DocumentMut;
 
 use super::json::Json;
-use super::toml_json;
+use super::{null, toml_json};
 use crate::moment;
 use crate::report::{Place, Problem};
 
@@ -46,7 +46,8 @@ struct FileText<J> {
     seed: Option<u64>,
     /// The rows that are there before the first step, by table. In a column that a rule seals or opens
     /// `{ sealed = "TEXT" }` is that text sealed in its place, here and in `rows`; `row = "KEY"` beside it
-    /// says what the row is told by, where that is not the one column of the table's key.
+    /// says what the row is told by, where that is not the one column of the table's key. `{ null = true }`
+    /// is NULL, here and in `rows`.
     #[serde(default)]
     given: BTreeMap<String, Vec<BTreeMap<String, J>>>,
     /// What happens, in order.
@@ -470,8 +471,9 @@ fn expected(step: &StepText<Box<RawValue>>) -> Expected {
 }
 
 fn objects(rows: &[BTreeMap<String, Box<RawValue>>]) -> Vec<Json> {
+    let value = |text: &str| Json::parse(text).map(|value| if null::is_null(&value) { Json::Null } else { value });
     let object = |row: &BTreeMap<String, Box<RawValue>>| {
-        Json::Object(row.iter().filter_map(|(name, value)| Some((name.clone(), Json::parse(value.get())?))).collect())
+        Json::Object(row.iter().filter_map(|(name, written)| Some((name.clone(), value(written.get())?))).collect())
     };
     rows.iter().map(object).collect()
 }
@@ -487,13 +489,13 @@ mod tests {
     #[test]
     fn a_file_is_read_with_every_digit_of_it() {
         let file = parse(
-            "version = 1\nnow = 2026-03-01T12:00:00Z\n[[given.accounts]]\nid = \"a\"\nbalance = 100.50\n\n\
+            "version = 1\nnow = 2026-03-01T12:00:00Z\n[[given.accounts]]\nid = \"a\"\nbalance = 100.50\nnote = { null = true }\n\n\
              [[step]]\noperation = \"transfer\"\npayload = { amount = 40.50 }\nreject = \"no\"\n\n\
              [[step]]\nrule = \"transfer\"\npayload = '{\"amount\": 1e2}'\n\n\
              [rows.accounts]\nchanged = [{ id = \"a\", balance = 60.00 }]\n",
         )
         .unwrap();
-        assert_eq!(file.given[0].1[0].to_string(), r#"{"balance":100.50,"id":"a"}"#);
+        assert_eq!(file.given[0].1[0].to_string(), r#"{"balance":100.50,"id":"a","note":null}"#);
         let What::Ask(first, expected) = &file.steps[0].what else { panic!() };
         assert_eq!((first.payload.as_str(), first.now), (r#"{"amount":40.50}"#, 1_772_366_400_000_000));
         assert_eq!(expected.reject, Some(Json::Text("no".into())));

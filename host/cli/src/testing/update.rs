@@ -5,6 +5,7 @@ use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Val
 use super::case::{Actual, ActualStep};
 use super::file::{Change, TestFile};
 use super::json::Json;
+use super::null;
 
 /// The keys of a step that say what its answer has to be.
 const VERDICTS: [&str; 6] = ["accept", "output", "reject", "fail", "unavailable", "status"];
@@ -78,10 +79,7 @@ fn rows(actual: &Actual) -> Table {
                 let Json::Object(members) = row else { continue };
                 let mut of = Table::new();
                 for (column, content) in members {
-                    // TOML has no null: a column that is not named is not looked at.
-                    if let Some(value) = value(content) {
-                        of.insert(column, Item::Value(value));
-                    }
+                    of.insert(column, Item::Value(value(content).unwrap_or_else(null::written)));
                 }
                 each.push(of);
             }

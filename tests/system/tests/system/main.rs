@@ -21,6 +21,8 @@ mod http;
 mod keys;
 mod lambda;
 mod life;
+mod members;
+mod names;
 mod new;
 mod observed;
 mod packaged;

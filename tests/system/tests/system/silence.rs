@@ -158,6 +158,61 @@ async fn a_batch_that_meets_silence_goes_to_the_peer_and_none_of_it_goes_back() 
     world.blames_no_rule();
 }
 
+#[tokio::test]
+async fn one_locked_row_is_no_fault_of_an_endpoint_that_answers_others() {
+    let mut world = TwoRegions::start(false, 8, |_| {}).await;
+    let holder = world.database.connect().await;
+    holder.batch_execute("begin; select * from accounts where id = 'a0' for update").await.unwrap();
+    // More than open a breaker, each with time for one wait and no second one that says anything.
+    let ids: Vec<_> = (0..6).map(|number| format!("locked-{number}")).collect();
+    let mut begun = Vec::new();
+    for id in &ids {
+        begun.push(world.begin(&pay(id, 0, 1), Duration::from_secs(6)).await);
+    }
+    world.database.until_waiting(6).await;
+    assert_eq!(world.invoke(&pay("free", 1, 1), TIME).await.status(), 200);
+    for id in begun {
+        let answer = world.answer(&id).await;
+        assert_eq!((answer.status(), answer.changed()), (503, Some(false)), "{answer:?}");
+    }
+    assert_eq!(world.opened(&world.east), 0, "{}", world.log.text());
+    assert_eq!(world.invoke(&pay("free-too", 2, 1), TIME).await.status(), 200);
+    holder.batch_execute("rollback").await.unwrap();
+    for id in &ids {
+        assert_eq!(world.settle(&pay(id, 0, 1)).await.status(), 200);
+        assert_eq!(rows(&world, id).await, (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_batch_keeps_time_to_publish_what_it_has_committed() {
+    let world = TwoRegions::start(false, 1, |_| {}).await;
+    let holder = world.database.connect().await;
+    holder.batch_execute("begin; select * from accounts where id = 'a0' for update").await.unwrap();
+    let (locked, free) = (pay("locked", 0, 1).to_string(), pay("free", 1, 1).to_string());
+    let messages = batch("orders", &[("m-1", "", locked), ("m-2", "", free)]);
+    let id = world.sandbox.begin(messages, Duration::from_secs(8)).await;
+    let answer = world.sandbox.answer(&id).await;
+    assert_eq!(answer["batchItemFailures"], json!([{ "itemIdentifier": "m-1" }]), "{answer}");
+    let events = world.bus.receive(1).await;
+    assert!(events[0].contains("\"free\""), "{events:?}");
+    holder.batch_execute("rollback").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_silent_rollback_is_the_endpoints_and_no_conflict() {
+    let mut world = TwoRegions::start(true, 1, times(500, 30_000)).await;
+    world.west.reset();
+    world.east.harm_once("ROLLBACK", SILENCE);
+    let answer = world.invoke(&pay("t", 0, 600), TIME).await;
+    assert_eq!(answer.status(), 422, "{answer:?}");
+    let line = &world.over().await[0];
+    assert_eq!((&line["attempts"], &line["Conflicts"]), (&json!(2), &json!(0)), "{line}");
+    // What is not there is tried elsewhere, and a conflict where it was.
+    assert!(world.west.statements() > 0, "{line}");
+    assert_eq!(rows(&world, "t").await, (0, 1));
+}
+
 /// Where a silence begins.
 #[derive(Clone, Copy, Debug)]
 enum Begins {

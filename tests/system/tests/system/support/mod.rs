@@ -9,6 +9,7 @@ pub(crate) mod ministack;
 pub(crate) mod raw;
 pub(crate) mod rehearsal;
 pub(crate) mod sandbox;
+pub(crate) mod shop;
 pub(crate) mod tenet;
 pub(crate) mod two_regions;
 
