@@ -445,6 +445,16 @@ mod tests {
     }
 
     #[test]
+    fn a_source_that_is_kept_to_aws_is_refused_with_its_name() {
+        let told = refusal(|scratch| {
+            scratch
+                .write("rules/record/rule.toml", "version = 1\ndescription = \"d\"\n[events]\n\"aws.ec2\" = [\"*\"]\n");
+        });
+        assert!(told.contains("rules/record/rule.toml") && told.contains("\"aws.ec2\""), "{told}");
+        assert!(told.contains("EventBridge"), "{told}");
+    }
+
+    #[test]
     fn events_are_patterns_as_tables_and_one_that_cannot_be_used_is_refused_at_its_place() {
         let scratch = Scratch::bundle();
         let operation = "version = 1\n[operations.write]\nrules = [\"record\"]\n";
