@@ -8,6 +8,7 @@ use tenet_core::{Grants, HostSettings, Limits};
 use toml::Spanned;
 
 use crate::error::Place;
+use crate::event_pattern;
 use crate::lock::{GRANTS, Lock};
 use crate::manifest::{self, Document, Manifest, RuleManifest, nearest};
 use crate::payload::{Described, Misfit};
@@ -346,7 +347,13 @@ fn checked(
         let rules = rules.into_inner().into_iter().map(Spanned::into_inner).collect();
         let key_required = key.as_ref().is_some_and(|key| !key.get_ref().optional);
         let key = key.map(|key| key.into_inner().member);
-        let events = events.into_iter().map(Spanned::into_inner).collect();
+        let pattern = |event: Spanned<toml::Value>| {
+            let span = event.span();
+            event_pattern::json(event.into_inner()).map_err(|reason| {
+                refuse(span, &format!("cannot take events by this pattern: {reason}")).coded(Code::EventPattern)
+            })
+        };
+        let events = events.into_iter().map(pattern).collect::<Result<_, _>>()?;
         let secret = secret.into_iter().map(Spanned::into_inner).collect();
         let name = name.into_inner();
         checked.push(Operation { name, rules, key, key_required, read_only, callers, events, secret, shadow });
@@ -481,6 +488,12 @@ mod tests {
         let error = refusing("till").unwrap_err();
         assert_eq!(error.what(), "the operation write cannot take events by this pattern: a till is no source");
         assert_eq!(error.place().unwrap().line_and_column().0, 8);
+        scratch.write("tenet.toml", &format!("{operation}{second}detail.x = [{{ null = true }}]\n"));
+        let bundle = Bundle::open(scratch.path()).unwrap();
+        assert_eq!(bundle.operations[0].events[0]["detail"], serde_json::json!({ "x": [null] }));
+        scratch.write("tenet.toml", &format!("{operation}{second}detail.x = [nan]\n"));
+        let told = told_of(&scratch);
+        assert!(told.starts_with("tenet.toml:4:") && told.contains("NaN is no number"), "{told}");
         scratch.write("tenet.toml", &format!("{operation}callers = [\"ann\"]\n{second}"));
         let told = told_of(&scratch);
         assert!(told.contains("nothing vouches for an event's; leave out `callers` or `events`"), "{told}");

@@ -42,7 +42,7 @@ pub(crate) struct Operation {
     pub(crate) read_only: bool,
     pub(crate) callers: Option<Vec<Spanned<Caller>>>,
     #[serde(default)]
-    pub(crate) events: Vec<Spanned<serde_json::Value>>,
+    pub(crate) events: Vec<Spanned<toml::Value>>,
     #[serde(default)]
     pub(crate) secret: Vec<Spanned<String>>,
     #[serde(default)]
