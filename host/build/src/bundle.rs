@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tenet_core::bundle::{Index, Operation};
-use tenet_core::{Grants, HostSettings, Limits};
+use tenet_core::{Event, Grants, HostSettings, Limits};
 use toml::Spanned;
 
 use crate::error::Place;
@@ -246,6 +246,10 @@ fn rules(directory: &Path, ceilings: &Limits) -> Result<Vec<RuleSource>, Error> 
                 .coded(Code::Ceiling)
                 .with_help("whoever operates the host sets `[ceilings]` in tenet.toml"));
         }
+        for source in events.keys() {
+            Event::check_source(source.get_ref()).map_err(|error| document.error(source.span(), error.to_string()))?;
+        }
+        let events = events.into_iter().map(|(source, types)| (source.into_inner(), types)).collect();
         let grants = Grants { tables, sequences, events, vault };
         grants.check().map_err(|error| document.error(0..0, error.to_string()))?;
         let limits = limits.map(Spanned::into_inner).unwrap_or_default();
@@ -457,7 +461,7 @@ mod tests {
             scratch
                 .write("rules/record/rule.toml", "version = 1\ndescription = \"d\"\n[events]\n\"aws.ec2\" = [\"*\"]\n");
         });
-        assert!(told.contains("rules/record/rule.toml") && told.contains("\"aws.ec2\""), "{told}");
+        assert!(told.contains("rules/record/rule.toml:4:1") && told.contains("\"aws.ec2\""), "{told}");
         assert!(told.contains("EventBridge"), "{told}");
     }
 

@@ -107,7 +107,7 @@ pub(crate) struct RuleManifest {
     #[serde(default)]
     pub(crate) sequences: BTreeSet<String>,
     #[serde(default)]
-    pub(crate) events: BTreeMap<String, BTreeSet<String>>,
+    pub(crate) events: BTreeMap<Spanned<String>, BTreeSet<String>>,
     #[serde(default)]
     pub(crate) vault: BTreeMap<String, VaultGrant>,
 }
