@@ -104,6 +104,9 @@ fn of_request(members: &Members<'_>) -> Source {
         "an HTTP request of payload 1.0, as REST APIs send it"
     } else if context.has("serviceNetworkArn") {
         "a request of VPC Lattice"
+    } else if context.has("functionArn") {
+        // Delivered once and not waited for.
+        return Source::Sent("the record of an invocation, as destinations get it".to_owned());
     } else {
         "an object with the member \"requestContext\""
     };
@@ -177,6 +180,9 @@ mod tests {
             assert!(matches!(of(members), Source::Asked(_)), "{members}");
         }
         assert!(matches!(Source::of(r#"{"requestContext":null}"#), Source::Asked(_)));
+        // A destination for failures that got a success would be the end of what failed.
+        let record = r#"{"version":"1.0","requestContext":{"functionArn":"arn","condition":"RetriesExhausted"}}"#;
+        assert!(matches!(Source::of(record), Source::Sent(what) if what.contains("record of an invocation")));
     }
 
     #[test]
