@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tenet_core::bundle::{Index, Operation};
-use tenet_core::{Grants, HostSettings, Limits};
+use tenet_core::{Event, Grants, HostSettings, Limits};
 use toml::Spanned;
 
 use crate::error::Place;
+use crate::event_pattern;
 use crate::lock::{GRANTS, Lock};
 use crate::manifest::{self, Document, Manifest, RuleManifest, nearest};
 use crate::payload::{Described, Misfit};
@@ -254,6 +255,10 @@ fn rules(directory: &Path, ceilings: &Limits) -> Result<Vec<RuleSource>, Error> 
                 .coded(Code::Ceiling)
                 .with_help("whoever operates the host sets `[ceilings]` in tenet.toml"));
         }
+        for source in events.keys() {
+            Event::check_source(source.get_ref()).map_err(|error| document.error(source.span(), error.to_string()))?;
+        }
+        let events = events.into_iter().map(|(source, types)| (source.into_inner(), types)).collect();
         let grants = Grants { tables, sequences, events, vault };
         grants.check().map_err(|error| document.error(0..0, error.to_string()))?;
         let limits = limits.map(Spanned::into_inner).unwrap_or_default();
@@ -355,7 +360,13 @@ fn checked(
         let rules = rules.into_inner().into_iter().map(Spanned::into_inner).collect();
         let key_required = key.as_ref().is_some_and(|key| !key.get_ref().optional);
         let key = key.map(|key| key.into_inner().member);
-        let events = events.into_iter().map(Spanned::into_inner).collect();
+        let pattern = |event: Spanned<toml::Value>| {
+            let span = event.span();
+            event_pattern::json(event.into_inner()).map_err(|reason| {
+                refuse(span, &format!("cannot take events by this pattern: {reason}")).coded(Code::EventPattern)
+            })
+        };
+        let events = events.into_iter().map(pattern).collect::<Result<_, _>>()?;
         let secret = secret.into_iter().map(Spanned::into_inner).collect();
         let name = name.into_inner();
         checked.push(Operation { name, rules, key, key_required, read_only, callers, events, secret, shadow });
@@ -454,6 +465,16 @@ mod tests {
     }
 
     #[test]
+    fn a_source_that_is_kept_to_aws_is_refused_with_its_name() {
+        let told = refusal(|scratch| {
+            scratch
+                .write("rules/record/rule.toml", "version = 1\ndescription = \"d\"\n[events]\n\"aws.ec2\" = [\"*\"]\n");
+        });
+        assert!(told.contains("rules/record/rule.toml:4:1") && told.contains("\"aws.ec2\""), "{told}");
+        assert!(told.contains("EventBridge"), "{told}");
+    }
+
+    #[test]
     fn events_are_patterns_as_tables_and_one_that_cannot_be_used_is_refused_at_its_place() {
         let scratch = Scratch::bundle();
         let operation = "version = 1\n[operations.write]\nrules = [\"record\"]\n";
@@ -480,6 +501,12 @@ mod tests {
         let error = refusing("till").unwrap_err();
         assert_eq!(error.what(), "the operation write cannot take events by this pattern: a till is no source");
         assert_eq!(error.place().unwrap().line_and_column().0, 8);
+        scratch.write("tenet.toml", &format!("{operation}{second}detail.x = [{{ null = true }}]\n"));
+        let bundle = Bundle::open(scratch.path()).unwrap();
+        assert_eq!(bundle.operations[0].events[0]["detail"], serde_json::json!({ "x": [null] }));
+        scratch.write("tenet.toml", &format!("{operation}{second}detail.x = [nan]\n"));
+        let told = told_of(&scratch);
+        assert!(told.starts_with("tenet.toml:4:") && told.contains("NaN is no number"), "{told}");
         scratch.write("tenet.toml", &format!("{operation}callers = [\"ann\"]\n{second}"));
         let told = told_of(&scratch);
         assert!(told.contains("nothing vouches for an event's; leave out `callers` or `events`"), "{told}");

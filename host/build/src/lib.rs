@@ -20,6 +20,7 @@ mod compile;
 mod deployment;
 mod doctor;
 mod error;
+mod event_pattern;
 mod fresh;
 mod json_schema;
 mod leash;

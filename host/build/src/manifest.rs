@@ -42,7 +42,7 @@ pub(crate) struct Operation {
     pub(crate) read_only: bool,
     pub(crate) callers: Option<Vec<Spanned<Caller>>>,
     #[serde(default)]
-    pub(crate) events: Vec<Spanned<serde_json::Value>>,
+    pub(crate) events: Vec<Spanned<toml::Value>>,
     #[serde(default)]
     pub(crate) secret: Vec<Spanned<String>>,
     #[serde(default)]
@@ -107,7 +107,7 @@ pub(crate) struct RuleManifest {
     #[serde(default)]
     pub(crate) sequences: BTreeSet<String>,
     #[serde(default)]
-    pub(crate) events: BTreeMap<String, BTreeSet<String>>,
+    pub(crate) events: BTreeMap<Spanned<String>, BTreeSet<String>>,
     #[serde(default)]
     pub(crate) vault: BTreeMap<String, VaultGrant>,
 }

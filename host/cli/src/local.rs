@@ -2,12 +2,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
 use tenet_capsule::{Answer, Capsule, Shadow, Tape};
 use tenet_core::bundle::Index;
 use tenet_core::{Clock, Ledger, Policy, Rules, Trace, Vault};
 use tenet_events::Buses;
-use tenet_http::{Api, Reply, Route};
+use tenet_http::{Api, Reply, Request, Route};
 use tenet_pipeline::{Arrival, Backoff, Handled, Invocation, Operations, Pipeline, Relayed, SystemClock, direct};
 use tenet_policy::StatementPolicy;
 
@@ -157,9 +156,9 @@ impl Local {
                 (self.api.health(ready.is_ok()), None)
             }
             Route::Invoke(invocation) => {
-                let trace = tenet_http::trace(request.headers());
+                let trace = tenet_http::trace(&request.headers);
                 let decided = self.recorded(invocation, caller, trace, time).await?;
-                let receipt = tenet_http::wants_receipt(request.headers()).then_some(&decided.0.receipt);
+                let receipt = tenet_http::wants_receipt(&request.headers).then_some(&decided.0.receipt);
                 (self.api.answer(&decided.0.answer, receipt), Some(decided))
             }
         })

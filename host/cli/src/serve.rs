@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 use tenet_capsule::Capsule;
 use tenet_database::{Contents, Endpoint, Tables};
 use tenet_events::{Buses, Subscription};
-use tenet_http::Reply;
+use tenet_http::{Path as UrlPath, Reply};
 use tenet_pipeline::{Handled, Relayed};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
@@ -265,7 +265,9 @@ async fn answer(host: Arc<Local>, telling: Telling, request: Request<Incoming>) 
     let mut lines = Vec::new();
     let (reply, cost) = match timeout(ARRIVING, Limited::new(body, MAX_BODY).collect()).await {
         Ok(Ok(body)) => {
-            let request = Request::from_parts(head, body.to_bytes());
+            let path = UrlPath::of(head.uri.path());
+            let request =
+                tenet_http::Request { method: head.method, path, headers: head.headers, body: body.to_bytes() };
             match host.serve(&request, caller, TIME).await {
                 Ok((reply, decided)) => {
                     if let Some((handled, capsule)) = &decided {

@@ -52,28 +52,27 @@ pub struct StagedEvent {
 }
 
 impl Event {
+    /// The longest `source` that EventBridge takes, in characters
+    /// (<https://docs.aws.amazon.com/scheduler/latest/APIReference/API_EventBridgeParameters.html>).
+    pub const MAX_SOURCE: usize = 256;
+
     /// The longest `detail-type` that EventBridge takes, in characters
     /// (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html>).
     pub const MAX_DETAIL_TYPE: usize = 128;
 
+    /// How the sources of AWS's own services begin. EventBridge takes them from nobody else.
+    const RESERVED: &'static str = "aws.";
+
     /// The member of a detail that the host adds.
     pub const MEMBER: &'static str = "tenet";
 
-    /// Checks what EventBridge would refuse and what the host's own member needs: a
-    /// source and a detail-type without U+0000, a detail that is a JSON object without
-    /// a member `tenet`.
+    /// Checks what EventBridge would refuse and what the host's own member needs: a source and a
+    /// detail-type that [can be](Event::check_source) [one](Event::check_detail_type), a detail that
+    /// is a JSON object without a member `tenet`.
     pub fn check(&self) -> Result<(), EventError> {
         let error = |text: String| Err(EventError(text));
-        for (name, text, most) in
-            [("source", &self.source, 256), ("detail-type", &self.detail_type, Self::MAX_DETAIL_TYPE)]
-        {
-            let length = text.chars().count();
-            if length == 0 || length > most || text.contains('\0') {
-                return error(format!(
-                    "an event's {name} has 1 to {most} characters and no U+0000; this one has {length}"
-                ));
-            }
-        }
+        Self::check_source(&self.source)?;
+        Self::check_detail_type(&self.detail_type)?;
         match serde_json::from_str::<std::collections::HashMap<String, &RawValue>>(&self.detail) {
             // The parser's own words quote what it met, and this is told where details must not be.
             Err(problem) => error(format!(
@@ -86,6 +85,34 @@ impl Event {
             }
             Ok(_) => Ok(()),
         }
+    }
+
+    /// Checks that EventBridge would take events of this source: 1 to 256 characters without U+0000,
+    /// which do not begin as those of AWS's own services.
+    pub fn check_source(source: &str) -> Result<(), EventError> {
+        if source.starts_with(Self::RESERVED) {
+            return Err(EventError(format!(
+                "an event's source does not begin with \"{}\", which EventBridge keeps to AWS's own services; this \
+                 one is {source:?}",
+                Self::RESERVED
+            )));
+        }
+        Self::check_length("source", source, Self::MAX_SOURCE)
+    }
+
+    /// Checks that EventBridge would take events of this detail-type: 1 to 128 characters without
+    /// U+0000.
+    pub fn check_detail_type(detail_type: &str) -> Result<(), EventError> {
+        Self::check_length("detail-type", detail_type, Self::MAX_DETAIL_TYPE)
+    }
+
+    fn check_length(name: &str, text: &str, most: usize) -> Result<(), EventError> {
+        let length = text.chars().count();
+        if (1..=most).contains(&length) && !text.contains('\0') {
+            return Ok(());
+        }
+        let rule = format!("an event's {name} has 1 to {most} characters and no U+0000");
+        Err(EventError(format!("{rule}; this one has {length}")))
     }
 }
 
@@ -287,6 +314,10 @@ mod tests {
         };
         assert!(check("s", "t", "{\"x\":1}"));
         assert!(!check("", "t", "{}"));
+        assert!(check(&"s".repeat(256), "t", "{}") && !check(&"s".repeat(257), "t", "{}"));
+        assert!(check("aws", "t", "{}") && check("awsome.bank", "t", "{}"));
+        let reserved = Event { source: "aws.ec2".into(), detail_type: "t".into(), detail: "{}".into() };
+        assert!(reserved.check().unwrap_err().to_string().contains("\"aws.ec2\""));
         assert!(!check("s", &"t".repeat(129), "{}"));
         assert!(!check("s", "t", "[]"));
         assert!(!check("s", "t", "{\"x\":"));

@@ -4,7 +4,7 @@ use std::fmt;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::VaultVerb;
+use crate::{Event, VaultVerb};
 
 /// What a rule may touch: what its manifest asks for, or what its bundle grants. Nothing, until
 /// something is named.
@@ -84,8 +84,8 @@ const FOREIGN: &[&str] = &["tenet", "information_schema", "sys", "dsql"];
 const LONGEST_NAME: usize = 63;
 
 impl Grants {
-    /// Refuses what can be granted to nobody: tables of the host and of the database itself, and
-    /// names that are none.
+    /// Refuses what can be granted to nobody: tables of the host and of the database itself, events
+    /// that EventBridge would not take, and names that are none.
     pub fn check(&self) -> Result<(), GrantError> {
         for (table, grant) in &self.tables {
             object(table)?;
@@ -98,9 +98,14 @@ impl Grants {
         }
         self.sequences.iter().try_for_each(|sequence| object(sequence))?;
         for (source, types) in &self.events {
-            if source.is_empty() || types.is_empty() || types.contains("") {
+            if types.is_empty() {
                 return Err(GrantError(format!("the event source {source:?} is named and no detail-type of it")));
             }
+            // What no bus would ever take is not for a rule to find out.
+            let checked = types.iter().try_for_each(|name| Event::check_detail_type(name));
+            Event::check_source(source)
+                .and(checked)
+                .map_err(|error| GrantError(format!("the event source {source:?} cannot be published: {error}")))?;
         }
         for (table, grant) in &self.vault {
             object(table)?;
@@ -391,7 +396,13 @@ mod tests {
         }
         assert!(grants(r#"{"tables":{"t":{}}}"#).check().is_err());
         assert!(grants(r#"{"events":{"bank":[]}}"#).check().is_err());
-        assert!(grants(r#"{"tables":{"bank.t":{"select":"*"}}}"#).check().is_ok());
+        for source in ["", "aws.ec2", "aws.partner/example.com/1", &"s".repeat(257)] {
+            let events = BTreeMap::from([(source.to_owned(), BTreeSet::from(["*".to_owned()]))]);
+            let error = Grants { events, ..Grants::default() }.check().unwrap_err().to_string();
+            assert!(error.contains(&format!("the event source {source:?}")), "{error}");
+        }
+        assert!(grants(&format!(r#"{{"events":{{"bank":["{}"]}}}}"#, "t".repeat(129))).check().is_err());
+        assert!(grants(r#"{"tables":{"bank.t":{"select":"*"}},"events":{"aws":["*"]}}"#).check().is_ok());
         assert!(serde_json::from_str::<Grants>(r#"{"tables":{"t":{"select":"all"}}}"#).is_err());
         assert!(serde_json::from_str::<Grants>(r#"{"tables":{"t":{"truncate":true}}}"#).is_err());
     }

@@ -23,14 +23,15 @@ impl Trace {
     /// Reads X-Ray's header, `Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`,
     /// as it comes in `X-Amzn-Trace-Id`, with an invocation, and as a message's `AWSTraceHeader`
     /// (<https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>).
-    /// What else is in it goes. There is none in what is no such header.
+    /// What else is in it goes, and so does what is no parent and no decision. There is none where
+    /// there is no root.
     pub fn x_ray(header: &str) -> Option<Self> {
         let (mut root, mut parent, mut sampled) = (None, None, None);
         for part in header.split(';') {
-            let (name, value) = part.split_once('=')?;
+            let Some((name, value)) = part.split_once('=') else { continue };
             match name.trim() {
                 "Root" => root = Some(value.trim()),
-                "Parent" => parent = Some(digits(value.trim())?),
+                "Parent" => parent = digits(value.trim()),
                 "Sampled" => sampled = flag(value.trim()),
                 _ => {}
             }
@@ -122,6 +123,12 @@ mod tests {
                 "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=?;Parent=53995c3f42cd8ad8",
                 "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8",
             ),
+            // What is wrong beside the root loses nothing but itself.
+            (
+                "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=;Sampled=1;",
+                "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1",
+            ),
+            ("Root=1-5759e988-bd862e3fe1be46a994272793;Parent=x;more", "Root=1-5759e988-bd862e3fe1be46a994272793"),
             (
                 "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0",
                 "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0",
@@ -152,7 +159,6 @@ mod tests {
             "Root=",
             "Root=2-5759e988-bd862e3fe1be46a994272793",
             "Root=1-5759e988-bd862e3fe1be46a99427279",
-            "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=x",
             "Root=1-5759e988-+d862e3fe1be46a994272793",
             "Root=1-5759e98é-bd862e3fe1be46a994272793",
             "Parent=53995c3f42cd8ad8;Sampled=1",

@@ -1,13 +1,14 @@
 use serde_json::Value;
-use serde_json::value::RawValue;
+
+use crate::ignored_case::IgnoredCase;
+use crate::number::Number;
 
 /// A value of an event that is neither an object nor a list.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Leaf {
     Null,
     Bool(bool),
-    /// As a float: enough to compare, and nothing is sent on from here.
-    Number(f64),
+    Number(Number),
     Text(String),
 }
 
@@ -15,18 +16,22 @@ pub(crate) enum Leaf {
 #[derive(Debug)]
 pub(crate) enum Condition {
     Is(Leaf),
-    Exists(bool),
+    Exists,
+    /// That there is no leaf, which none satisfies.
+    IsAbsent,
     Text(TextTest),
-    Numeric(Vec<(Comparison, f64)>),
+    Numeric(Vec<(Comparison, Number)>),
     AnythingBut(Vec<Leaf>),
-    AnythingButText(TextTest),
+    AnythingButText(Vec<TextTest>),
 }
 
 #[derive(Debug)]
 pub(crate) enum TextTest {
     Prefix(String),
     Suffix(String),
-    EqualsIgnoreCase(String),
+    PrefixInAnyCase(IgnoredCase),
+    SuffixInAnyCase(IgnoredCase),
+    EqualsIgnoreCase(IgnoredCase),
     /// What stands before, between and after the stars.
     Wildcard(Vec<String>),
 }
@@ -40,99 +45,119 @@ pub(crate) enum Comparison {
     GreaterOrEqual,
 }
 
-/// The leaves of a member; those of a list are as if the member had each of them. An
-/// object is none, nor is a member that is not there.
-pub(crate) fn leaves(member: Option<&RawValue>) -> Vec<Leaf> {
-    let mut leaves = Vec::new();
-    let mut rest: Vec<&RawValue> = member.into_iter().collect();
-    while let Some(value) = rest.pop() {
-        let text = value.get();
-        match text.as_bytes().first() {
-            Some(b'{') => {}
-            Some(b'[') => rest.extend(serde_json::from_str::<Vec<&RawValue>>(text).unwrap_or_default()),
-            Some(b'"') => leaves.extend(serde_json::from_str(text).ok().map(Leaf::Text)),
-            Some(b't' | b'f') => leaves.push(Leaf::Bool(text == "true")),
-            Some(b'n') => leaves.push(Leaf::Null),
-            _ => leaves.extend(text.parse().ok().map(Leaf::Number)),
-        }
-    }
-    leaves
-}
-
 impl Leaf {
-    fn parse(value: &Value) -> Option<Self> {
-        Some(match value {
-            Value::Null => Self::Null,
-            Value::Bool(value) => Self::Bool(*value),
-            Value::Number(value) => Self::Number(value.as_f64()?),
-            Value::String(value) => Self::Text(value.clone()),
-            Value::Array(_) | Value::Object(_) => return None,
+    /// Reads JSON text that is neither an object nor a list.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        Some(match text.as_bytes().first()? {
+            b'"' => Self::Text(serde_json::from_str(text).ok()?),
+            b't' | b'f' => Self::Bool(text == "true"),
+            b'n' => Self::Null,
+            _ => Self::Number(Number::parse(text)?),
         })
     }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        Ok(match value {
+            Value::Null => Self::Null,
+            Value::Bool(value) => Self::Bool(*value),
+            Value::Number(value) => Self::Number(number(value)?),
+            Value::String(value) => Self::Text(value.clone()),
+            Value::Array(_) => return Err("a list in a list".to_owned()),
+            Value::Object(_) => return Err("an object where a value stands".to_owned()),
+        })
+    }
+}
+
+/// A number of a pattern's.
+fn number(value: &serde_json::Number) -> Result<Number, String> {
+    Number::parse(&value.to_string()).filter(Number::is_documented).ok_or_else(|| {
+        format!(
+            "the number {value} is none that EventBridge promises to compare: these are -5e9 to 5e9, with up to 15 \
+             digits, six of them behind the point"
+        )
+    })
 }
 
 impl Condition {
     /// Reads one entry of a pattern's list, or says what it is instead.
     pub(crate) fn parse(value: &Value) -> Result<Self, String> {
-        let Value::Object(members) = value else {
-            return Leaf::parse(value).map(Self::Is).ok_or_else(|| "a list in a list".to_owned());
-        };
+        let Value::Object(members) = value else { return Leaf::parse(value).map(Self::Is) };
         let mut members = members.iter();
         let (Some((name, operand)), None) = (members.next(), members.next()) else {
             return Err("an operator is an object with one member".to_owned());
         };
-        let condition = match name.as_str() {
-            "exists" => operand.as_bool().map(Self::Exists),
-            "numeric" => operand.as_array().and_then(|list| comparisons(list)).map(Self::Numeric),
-            "anything-but" => anything_but(operand),
-            "prefix" | "suffix" | "equals-ignore-case" | "wildcard" => TextTest::parse(name, operand).map(Self::Text),
+        let refused = || format!("the operator `{name}` cannot have this value");
+        Ok(match name.as_str() {
+            "exists" => match operand.as_bool().ok_or_else(refused)? {
+                true => Self::Exists,
+                false => Self::IsAbsent,
+            },
+            "numeric" => Self::Numeric(comparisons(operand.as_array().ok_or_else(refused)?)?.ok_or_else(refused)?),
+            "anything-but" => anything_but(operand)?.ok_or_else(refused)?,
+            "prefix" | "suffix" | "equals-ignore-case" | "wildcard" => {
+                Self::Text(TextTest::parse(name, operand).ok_or_else(refused)?)
+            }
             _ => return Err(format!("the operator `{name}` is not understood")),
-        };
-        condition.ok_or_else(|| format!("the operator `{name}` cannot have this value"))
+        })
     }
 
-    /// Whether one of these leaves of a member satisfies it.
-    pub(crate) fn matches(&self, leaves: &[Leaf]) -> bool {
+    /// Whether a leaf satisfies it.
+    pub(crate) fn matches(&self, leaf: &Leaf) -> bool {
         match self {
-            Self::Is(wanted) => leaves.contains(wanted),
-            Self::Exists(wanted) => *wanted != leaves.is_empty(),
-            Self::Text(test) => leaves.iter().any(|leaf| test.matches(leaf)),
-            Self::Numeric(all) => leaves.iter().any(|leaf| match leaf {
-                Leaf::Number(number) => all.iter().all(|(comparison, operand)| comparison.holds(*number, *operand)),
+            Self::Is(wanted) => leaf == wanted,
+            Self::Exists => true,
+            Self::IsAbsent => false,
+            Self::Text(test) => test.matches(leaf),
+            Self::Numeric(all) => match leaf {
+                Leaf::Number(number) => all.iter().all(|(comparison, operand)| comparison.holds(number, operand)),
                 _ => false,
-            }),
-            Self::AnythingBut(none) => leaves.iter().any(|leaf| !none.contains(leaf)),
-            Self::AnythingButText(test) => leaves.iter().any(|leaf| !test.matches(leaf)),
+            },
+            Self::AnythingBut(none) => !none.contains(leaf),
+            Self::AnythingButText(none) => !none.iter().any(|test| test.matches(leaf)),
         }
     }
 }
 
-fn anything_but(operand: &Value) -> Option<Condition> {
-    match operand {
+/// Reads what may be anything but that: a text or a number, a list of either, or tests of texts.
+fn anything_but(operand: &Value) -> Result<Option<Condition>, String> {
+    Ok(match operand {
+        Value::String(_) | Value::Number(_) => Some(Condition::AnythingBut(vec![Leaf::parse(operand)?])),
         Value::Array(list) if list.is_empty() => None,
-        Value::Array(list) => list.iter().map(Leaf::parse).collect::<Option<_>>().map(Condition::AnythingBut),
+        Value::Array(list) if list.iter().all(Value::is_string) || list.iter().all(Value::is_number) => {
+            Some(Condition::AnythingBut(list.iter().map(Leaf::parse).collect::<Result<_, _>>()?))
+        }
         Value::Object(members) => {
             let mut members = members.iter();
-            match (members.next(), members.next()) {
-                (Some((name, operand)), None) => TextTest::parse(name, operand).map(Condition::AnythingButText),
-                _ => None,
-            }
+            let (Some((name, operand)), None) = (members.next(), members.next()) else { return Ok(None) };
+            let one = std::slice::from_ref(operand);
+            let operands = operand.as_array().map_or(one, Vec::as_slice);
+            // Every text begins and ends with the empty one.
+            let is_test = |operand: &&Value| {
+                operand.as_str().is_some_and(|text| !text.is_empty() || !matches!(name.as_str(), "prefix" | "suffix"))
+            };
+            let test = |operand| Some(operand).filter(is_test).and_then(|operand| TextTest::parse(name, operand));
+            let tests: Option<Vec<_>> = operands.iter().map(test).collect();
+            tests.filter(|tests| !tests.is_empty()).map(Condition::AnythingButText)
         }
-        _ => Leaf::parse(operand).map(|leaf| Condition::AnythingBut(vec![leaf])),
-    }
+        _ => None,
+    })
 }
 
-/// Reads `[">", 0, "<=", 5]`.
-fn comparisons(list: &[Value]) -> Option<Vec<(Comparison, f64)>> {
-    if !matches!(list.len(), 2 | 4) {
-        return None;
+/// Reads `["=", 5]` or a range, `[">", 0, "<=", 5]`: one bound or both, the lower one first.
+fn comparisons(list: &[Value]) -> Result<Option<Vec<(Comparison, Number)>>, String> {
+    let mut all = Vec::with_capacity(2);
+    for pair in list.chunks(2) {
+        let [Value::String(sign), Value::Number(operand)] = pair else { return Ok(None) };
+        let Some(comparison) = Comparison::parse(sign) else { return Ok(None) };
+        all.push((comparison, number(operand)?));
     }
-    list.chunks_exact(2)
-        .map(|pair| match pair {
-            [Value::String(sign), Value::Number(operand)] => Some((Comparison::parse(sign)?, operand.as_f64()?)),
-            _ => None,
-        })
-        .collect()
+    use Comparison::{Greater, GreaterOrEqual, Less, LessOrEqual};
+    let is_range = match all.as_slice() {
+        [_] => true,
+        [(Greater | GreaterOrEqual, bottom), (Less | LessOrEqual, top)] => bottom < top,
+        _ => false,
+    };
+    Ok(is_range.then_some(all))
 }
 
 impl Comparison {
@@ -147,7 +172,7 @@ impl Comparison {
         })
     }
 
-    fn holds(self, number: f64, operand: f64) -> bool {
+    fn holds(self, number: &Number, operand: &Number) -> bool {
         match self {
             Self::Equal => number == operand,
             Self::Less => number < operand,
@@ -160,12 +185,21 @@ impl Comparison {
 
 impl TextTest {
     fn parse(name: &str, operand: &Value) -> Option<Self> {
-        let operand = operand.as_str()?.to_owned();
+        if let Value::Object(members) = operand {
+            let mut members = members.iter();
+            let (Some((inner, Value::String(text))), None) = (members.next(), members.next()) else { return None };
+            return match (name, inner.as_str()) {
+                ("prefix", "equals-ignore-case") => Some(Self::PrefixInAnyCase(IgnoredCase::new(text))),
+                ("suffix", "equals-ignore-case") => Some(Self::SuffixInAnyCase(IgnoredCase::new(text))),
+                _ => None,
+            };
+        }
+        let operand = operand.as_str()?;
         match name {
-            "prefix" => Some(Self::Prefix(operand)),
-            "suffix" => Some(Self::Suffix(operand)),
-            "equals-ignore-case" => Some(Self::EqualsIgnoreCase(operand)),
-            "wildcard" => wildcard(&operand).map(Self::Wildcard),
+            "prefix" => Some(Self::Prefix(operand.to_owned())),
+            "suffix" => Some(Self::Suffix(operand.to_owned())),
+            "equals-ignore-case" => Some(Self::EqualsIgnoreCase(IgnoredCase::new(operand))),
+            "wildcard" => wildcard(operand).map(Self::Wildcard),
             _ => None,
         }
     }
@@ -175,7 +209,9 @@ impl TextTest {
         match self {
             Self::Prefix(prefix) => text.starts_with(prefix),
             Self::Suffix(suffix) => text.ends_with(suffix),
-            Self::EqualsIgnoreCase(other) => text.to_lowercase() == other.to_lowercase(),
+            Self::PrefixInAnyCase(prefix) => prefix.begins(text),
+            Self::SuffixInAnyCase(suffix) => suffix.ends(text),
+            Self::EqualsIgnoreCase(other) => other.is(text),
             Self::Wildcard(parts) => match &parts[..] {
                 [] => false,
                 [whole] => text == whole,
@@ -234,14 +270,5 @@ mod tests {
         {
             assert!(!test(pattern, text), "{pattern} {text}");
         }
-    }
-
-    #[test]
-    fn leaves_are_what_stands_in_a_member_at_any_depth_of_lists() {
-        let of = |text: &str| leaves(Some(serde_json::from_str(text).unwrap()));
-        assert_eq!(of("[1,[null,{\"a\":1}]]").len(), 2);
-        assert_eq!(of("\"\\u0061\""), [Leaf::Text("a".into())]);
-        assert_eq!(of("100.50"), [Leaf::Number(100.5)]);
-        assert_eq!((of("{}").len(), of("[]").len(), leaves(None).len()), (0, 0, 0));
     }
 }

@@ -1,18 +1,32 @@
 use std::path::Path;
 
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use serde::Serialize;
+use tenet_core::Receipt;
 use tenet_core::bundle::{Index, Operation};
-use tenet_core::{IdempotencyKey, Receipt};
 use tenet_pipeline::{Answer, Invocation};
 
-use crate::OpenError;
 use crate::receipt::RECEIPT;
-use crate::reply::{self, IDEMPOTENCY_KEY, Reply};
+use crate::reply::{self, Reply};
+use crate::{OpenError, Request, key_header};
 
 /// The path of the list of operations; below it is one path each.
 pub(crate) const OPERATIONS: &str = "/operations";
+
+const OPENAPI: &str = "/openapi.json";
+const LIVE: &str = "/live";
+const HEALTH: &str = "/health";
+
+/// Whether there may be something at this path, in one bundle or another.
+pub(crate) fn is_path(path: &str) -> bool {
+    matches!(path, OPERATIONS | OPENAPI | LIVE | HEALTH) || name(path).is_some()
+}
+
+/// The operation's name in a path.
+fn name(path: &str) -> Option<&str> {
+    path.strip_prefix(OPERATIONS)?.strip_prefix('/')
+}
 
 /// The HTTP interface of one bundle in one region.
 #[derive(Clone, Debug)]
@@ -62,15 +76,15 @@ impl Api {
         }
     }
 
-    /// Takes a request apart. Of its URI only the path counts.
+    /// Takes a request apart.
     pub fn route(&self, request: &Request<impl AsRef<[u8]>>) -> Route {
-        let (path, method) = (request.uri().path(), request.method());
+        let (path, method) = (request.path.as_str(), &request.method);
         let ok = |body: &str| Route::Reply(reply::json(StatusCode::OK, "application/json", body.to_owned()));
         let route = match path {
             OPERATIONS => ok(&self.list),
-            "/openapi.json" => ok(&self.openapi),
-            "/live" => Route::Reply(self.state("live")),
-            "/health" => Route::Health,
+            OPENAPI => ok(&self.openapi),
+            LIVE => Route::Reply(self.state("live")),
+            HEALTH => Route::Health,
             _ => match self.operation(path) {
                 Some(operation) if method == Method::POST => return invocation(operation, request),
                 Some(_) => return Route::Reply(reply::not_allowed("POST")),
@@ -120,7 +134,7 @@ impl Api {
     }
 
     fn operation(&self, path: &str) -> Option<&str> {
-        let name = path.strip_prefix(OPERATIONS)?.strip_prefix('/')?;
+        let name = name(path)?;
         self.operations.iter().map(String::as_str).find(|operation| *operation == name)
     }
 
@@ -144,14 +158,14 @@ impl Api {
 }
 
 fn invocation(operation: &str, request: &Request<impl AsRef<[u8]>>) -> Route {
-    let body = request.body().as_ref();
-    if !body.is_empty() && !is_json(request.headers()) {
+    let body = request.body.as_ref();
+    if !body.is_empty() && !is_json(&request.headers) {
         let detail = "The body is JSON: send it as application/json.";
         return Route::Reply(reply::problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail));
     }
     let read = || {
         let body = std::str::from_utf8(body).map_err(|_| "The body is not UTF-8.".to_owned())?;
-        Invocation::addressed(operation, key(request.headers())?, body)
+        Invocation::addressed(operation, key_header::read(&request.headers)?, body)
     };
     read().map_or_else(|detail| Route::Reply(invalid(&detail)), Route::Invoke)
 }
@@ -167,21 +181,6 @@ fn is_json(headers: &HeaderMap) -> bool {
     let is_json =
         |subtype: &str| subtype.eq_ignore_ascii_case("json") || subtype.to_ascii_lowercase().ends_with("+json");
     essence.split_once('/').is_some_and(|(kind, subtype)| kind.eq_ignore_ascii_case("application") && is_json(subtype))
-}
-
-/// The key in the header: as it is, or in the quotes that the IETF's draft puts it in
-/// (draft-ietf-httpapi-idempotency-key-header).
-fn key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, String> {
-    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
-    let (first, second) = (values.next(), values.next());
-    let Some(value) = first else { return Ok(None) };
-    if second.is_some() {
-        return Err(format!("The header {IDEMPOTENCY_KEY} is there twice."));
-    }
-    let text = value.to_str().map_err(|_| format!("The header {IDEMPOTENCY_KEY} is not plain ASCII."))?.trim();
-    let text = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
-    let key = IdempotencyKey::new(text).map_err(|error| format!("The header {IDEMPOTENCY_KEY}: {error}."))?;
-    Ok(Some(key))
 }
 
 /// The answer to `GET /operations`.
@@ -227,14 +226,19 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::Path;
     use crate::openapi::tests::index;
 
     fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Request<Vec<u8>> {
-        let mut request = Request::builder().method(method).uri(path);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
+        let header = |(name, value): &(&str, &str)| {
+            (name.parse::<http::HeaderName>().unwrap(), value.parse::<http::HeaderValue>().unwrap())
+        };
+        Request {
+            method: method.parse().unwrap(),
+            path: Path::of(path),
+            headers: headers.iter().map(header).collect(),
+            body: body.as_bytes().to_vec(),
         }
-        request.body(body.as_bytes().to_vec()).unwrap()
     }
 
     fn route(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Route {
@@ -267,13 +271,6 @@ mod tests {
     }
 
     #[test]
-    fn a_key_in_quotes_is_the_key_within() {
-        for text in ["k-1", "\"k-1\"", " k-1 "] {
-            assert_eq!(invoked(&[("idempotency-key", text)], "{}").key.unwrap().as_str(), "k-1", "{text}");
-        }
-    }
-
-    #[test]
     fn what_cannot_be_invoked_is_told_why() {
         let json = ("content-type", "application/json");
         let long = "x".repeat(256);
@@ -292,7 +289,7 @@ mod tests {
             assert_eq!(problem["status"], status);
             assert!(problem["detail"].as_str().unwrap().contains(says), "{problem}");
         }
-        let binary = Request::post("/operations/pay").body(vec![0xff]).unwrap();
+        let binary = Request { body: vec![0xff], ..request("POST", "/operations/pay", &[], "") };
         let Route::Reply(reply) = Api::new("us-east-1", &index(), "").route(&binary) else { panic!("invoked") };
         assert!(reply.body().contains("UTF-8"));
     }
@@ -303,6 +300,14 @@ mod tests {
             ("GET", "/", 404),
             ("GET", "/operations/nothing", 404),
             ("POST", "/operations/pay/", 404),
+            // A path is a path: nothing in it begins a query or a fragment.
+            ("POST", "/operations/pay#x", 404),
+            ("POST", "/operations/pay%23x", 404),
+            ("POST", "/operations/pay?x", 404),
+            ("POST", "/operations/pay%3Fx", 404),
+            ("POST", "/operations/pay%2", 404),
+            ("GET", "/operations/%70ay", 405),
+            ("POST", "/operat%69ons", 405),
             ("POST", "/operationspay", 404),
             ("GET", "/operations/pay", 405),
             ("POST", "/operations", 405),
@@ -316,7 +321,7 @@ mod tests {
 
     #[test]
     fn the_operations_are_listed_without_whom_they_are_open_to() {
-        let (status, list) = reply("GET", "/operations?x=1", &[], "");
+        let (status, list) = reply("GET", "/operations", &[], "");
         assert_eq!(status, 200);
         assert_eq!(
             list["operations"],

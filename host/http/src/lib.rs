@@ -9,22 +9,28 @@
 //! is built.
 //!
 //! The function gets its requests from API Gateway and the harness from a socket; both
-//! speak in the types of the crate `http` here. What this crate must never know: sockets,
+//! make a [`Request`] of them, which is read here and nowhere else. What this crate must never know: sockets,
 //! Lambda's events, an async runtime, the ports behind the pipeline. It reads one file, the
 //! bundle's document, when it is made. Who calls is told by whoever has the authoriser's
 //! word, and never read from a request.
 
 mod api;
+mod key_header;
 mod open_error;
 mod openapi;
+mod path;
 mod problem;
 mod receipt;
 mod reply;
+mod request;
 mod trace;
 
 pub use api::{Api, Route};
+pub use key_header::IDEMPOTENCY_KEY;
 pub use open_error::OpenError;
 pub use openapi::{DescriptionError, openapi};
+pub use path::Path;
 pub use receipt::wants_receipt;
 pub use reply::Reply;
+pub use request::Request;
 pub use trace::trace;

@@ -3,10 +3,10 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tenet_core::IdempotencyKey;
 use tenet_core::bundle::{Index, Operation};
 
 use crate::api::{OPERATIONS, description};
+use crate::key_header;
 
 /// The member of an operation that says which member of its payload is the idempotency key; OpenAPI
 /// has no word for it, and lets names begin so that are not its own.
@@ -224,15 +224,17 @@ fn parameter() -> Value {
         "name": "Idempotency-Key",
         "in": "header",
         "description": "The name of this request's one answer. Send a request again with its key to learn what \
-                        became of it. Where no member of the payload is the key, a request without one is given one.",
-        "schema": { "type": "string", "minLength": 1, "maxLength": IdempotencyKey::MAX_BYTES, "pattern": "^[!-~]+$" },
+                        became of it. Where no member of the payload is the key, a request without one is given one. \
+                        A key with a comma, a semicolon or a quotation mark in it stands in double quotes, as a string \
+                        of structured fields (RFC 8941).",
+        "schema": { "type": "string", "pattern": key_header::PATTERN },
     })
 }
 
 fn headers() -> Value {
     json!({
         "Idempotency-Key": {
-            "description": "The key of this answer, unless it has characters that no header can hold.",
+            "description": "The key of this answer in the form that a request brings it in, unless no header can hold it.",
             "schema": { "type": "string" },
         },
         "Idempotent-Replayed": {

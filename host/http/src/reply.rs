@@ -3,10 +3,8 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 use tenet_pipeline::{Answer, Status};
 
+use crate::key_header::{self, IDEMPOTENCY_KEY};
 use crate::problem::Problem;
-
-/// The header that brings a key and that tells it.
-pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The header that tells whether an answer had been given before: `true` or `false`.
 pub(crate) const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -34,7 +32,7 @@ pub(crate) fn answer(answer: &Answer) -> Reply {
     };
     let headers = reply.headers_mut();
     // A key may have characters that no header can hold; its caller wrote it and knows it.
-    if let Some(key) = answer.key.as_ref().and_then(|key| HeaderValue::from_str(key.as_str()).ok()) {
+    if let Some(key) = answer.key.as_ref().and_then(key_header::write) {
         headers.insert(IDEMPOTENCY_KEY, key);
     }
     if answer.key.is_some() {

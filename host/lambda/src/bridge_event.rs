@@ -1,17 +1,29 @@
-use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use tenet_core::IdempotencyKey;
 use tenet_pipeline::Invocation;
 
+use crate::members::Members;
+
 /// An event that EventBridge delivers.
 #[derive(Debug)]
-pub(crate) struct BridgeEvent(EventBridgeEvent<Box<RawValue>>);
+pub(crate) struct BridgeEvent<'a> {
+    source: String,
+    detail_type: String,
+    id: Option<String>,
+    /// JSON text that nothing has parsed.
+    detail: &'a str,
+}
 
-impl BridgeEvent {
+impl<'a> BridgeEvent<'a> {
     /// Reads an event; nothing in its detail is parsed. The error says what it lacks.
-    pub(crate) fn read(event: &str) -> Result<Self, String> {
-        serde_json::from_str(event).map(Self).map_err(|error| format!("this is no EventBridge event: {error}"))
+    pub(crate) fn read(event: &'a str) -> Result<Self, String> {
+        let lacks = |what: &str| format!("this is no EventBridge event: {what}");
+        let members = Members::of(event).ok_or_else(|| lacks("it is no object"))?;
+        let text = |name: &str| members.text(name).ok_or_else(|| lacks(&format!("it lacks `{name}`, a string")));
+        // What is no text would be another id on every way.
+        let id = members.has("id").then(|| text("id")).transpose()?;
+        let detail = members.get("detail").ok_or_else(|| lacks("it lacks `detail`"))?;
+        Ok(Self { source: text("source")?, detail_type: text("detail-type")?, id, detail })
     }
 
     /// The id that every delivery of it has: of an event that a Tenet host published its own
@@ -28,20 +40,20 @@ impl BridgeEvent {
         struct Published {
             id: String,
         }
-        let published = serde_json::from_str(self.0.detail.get()).ok().map(|Detail { tenet }| tenet.id);
-        let id = published.or_else(|| self.0.id.clone());
+        let published = serde_json::from_str(self.detail).ok().map(|Detail { tenet }| tenet.id);
+        let id = published.or_else(|| self.id.clone());
         let key = id.map(IdempotencyKey::new).transpose();
         key.map_err(|error| format!("The event's id is its key, and it cannot be one: {error}."))
     }
 
     /// What it asks of an operation that takes it. The error is an answer's.
     pub(crate) fn invocation(&self, operation: &str) -> Result<Invocation, String> {
-        Invocation::of_event(operation, self.0.detail.get())
+        Invocation::of_event(operation, self.detail)
     }
 
     /// What to call it in a message, without anything of its detail.
     pub(crate) fn name(&self) -> String {
-        let Self(EventBridgeEvent { source, detail_type, .. }) = self;
+        let Self { source, detail_type, .. } = self;
         format!("the event {detail_type:?} of {source:?}")
     }
 }
@@ -52,14 +64,14 @@ mod tests {
 
     use super::*;
 
-    fn event(detail: &str) -> BridgeEvent {
-        let event = format!(r#"{{"id":"of-the-bus","source":"bank","detail-type":"Paid","detail":{detail}}}"#);
-        BridgeEvent::read(&event).unwrap()
+    fn event(detail: &str) -> String {
+        format!(r#"{{"id":"of-the-bus","source":"bank","detail-type":"Paid","detail":{detail}}}"#)
     }
 
     #[test]
     fn a_detail_becomes_a_payload_with_its_numbers_untouched() {
         let event = event(r#"{ "amount": 100.50, "huge": 1e400, "tenet": {"id":"t","bus":"us-east-1"}, "x": [] }"#);
+        let event = BridgeEvent::read(&event).unwrap();
         assert_eq!(event.invocation("write").unwrap().payload, r#"{"amount":100.50,"huge":1e400,"x":[]}"#);
     }
 
@@ -79,10 +91,12 @@ mod tests {
         };
         for bus in ["us-east-1", "us-west-2"] {
             let delivered = event(&published.detail_for(bus));
+            let delivered = BridgeEvent::read(&delivered).unwrap();
             assert_eq!(delivered.key().unwrap().unwrap().as_str(), published.id.to_string());
             assert_eq!(delivered.invocation("write").unwrap().payload, published.event.detail);
         }
-        let key = |detail: &str| event(detail).key().map(|key| key.unwrap().as_str().to_owned());
+        let key =
+            |detail: &str| BridgeEvent::read(&event(detail)).unwrap().key().map(|key| key.unwrap().as_str().to_owned());
         for detail in [r#"{}"#, r#"{"tenet":7}"#, r#"{"tenet":{"id":7}}"#, "[]", r#""{}""#] {
             assert_eq!(key(detail).as_deref(), Ok("of-the-bus"), "{detail}");
         }
@@ -101,5 +115,23 @@ mod tests {
     fn what_lacks_something_is_refused_with_what_that_is() {
         let error = BridgeEvent::read(r#"{"source":"bank","detail-type":"Paid"}"#).unwrap_err();
         assert!(error.contains("no EventBridge event") && error.contains("`detail`"), "{error}");
+        for (event, lacks) in [
+            (r#"{"source":"bank","detail-type":"Paid","detail":null}"#, "`detail`"),
+            (r#"{"source":7,"detail-type":"Paid","detail":{}}"#, "`source`"),
+            (r#"{"source":"bank","detail-type":[],"detail":{}}"#, "`detail-type`"),
+            (r#"{"source":"bank","detail-type":"Paid","id":7,"detail":{}}"#, "`id`"),
+        ] {
+            let error = BridgeEvent::read(event).unwrap_err();
+            assert!(error.contains(lacks), "{event}: {error}");
+        }
+    }
+
+    #[test]
+    fn members_that_are_not_needed_may_be_anything() {
+        for more in [r#""time":null,"resources":null"#, r#""time":"2026-01-31","version":0,"account":123456789012"#] {
+            let event = format!(r#"{{"id":null,"source":"bank","detail-type":"Paid","detail":{{"a":1}},{more}}}"#);
+            let event = BridgeEvent::read(&event).unwrap();
+            assert_eq!((event.key(), event.invocation("write").unwrap().payload.as_str()), (Ok(None), r#"{"a":1}"#));
+        }
     }
 }

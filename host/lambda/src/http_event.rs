@@ -1,12 +1,12 @@
 //! HTTP requests as API Gateway's HTTP API (payload 2.0) and function URLs hand them over.
 
-use aws_lambda_events::apigw::{
-    ApiGatewayRequestAuthorizer, ApiGatewayV2httpRequest, ApiGatewayV2httpRequestContext, ApiGatewayV2httpResponse,
-};
+use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use http::{Request, Uri};
-use tenet_http::Reply;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use tenet_http::{IDEMPOTENCY_KEY, Path, Reply, Request};
+
+use crate::members::Members;
 
 /// One request, and who asks as the authoriser vouches for it.
 #[derive(Debug)]
@@ -17,23 +17,56 @@ pub(crate) struct HttpEvent {
 
 /// Reads such a request. The error is for the caller.
 pub(crate) fn read(event: &str) -> Result<HttpEvent, String> {
-    let event: ApiGatewayV2httpRequest =
-        serde_json::from_str(event).map_err(|error| format!("This is no HTTP request of payload 2.0: {error}."))?;
-    let body = match event.body {
-        None => Vec::new(),
-        Some(text) if event.is_base64_encoded => {
-            BASE64_STANDARD.decode(text).map_err(|_| "The body is not the base64 that it is said to be.".to_owned())?
+    let event = Members::of(event).ok_or_else(|| unread("no object"))?;
+    let context = event.within("requestContext");
+    let method =
+        context.within("http").text("method").ok_or_else(|| unread("`requestContext.http.method` is missing"))?;
+    let method = Method::from_bytes(method.as_bytes()).map_err(|_| unread("there is no such method"))?;
+    let path = Path::of(&event.text("rawPath").unwrap_or_else(|| "/".to_owned()));
+    // The default stage has no name in a path.
+    let stage = context.text("stage").filter(|stage| stage != "$default").unwrap_or_default();
+    let request = Request { method, path: path.below(&stage), headers: headers(&event)?, body: body(&event)? };
+    Ok(HttpEvent { request, caller: caller(&context.within("authorizer"))? })
+}
+
+fn unread(why: &str) -> String {
+    format!("This is no HTTP request of payload 2.0: {why}.")
+}
+
+/// The headers. One that cannot be read keeps no request from being served, unless it brings the key.
+fn headers(event: &Members<'_>) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in event.within("headers").each() {
+        let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else { continue };
+        match header(value) {
+            Some(values) => headers.extend(values.into_iter().map(|value| (name.clone(), value))),
+            None if name == IDEMPOTENCY_KEY => return Err(unread(&format!("the header {name} cannot be read"))),
+            None => {}
         }
-        Some(text) => text.into_bytes(),
+    }
+    Ok(headers)
+}
+
+/// A header's value is a string; some hand several over as a list.
+fn header(value: &str) -> Option<Vec<HeaderValue>> {
+    let values = match serde_json::from_str(value) {
+        Ok(value) => vec![value],
+        Err(_) => serde_json::from_str::<Vec<String>>(value).ok()?,
     };
-    let context = event.request_context;
-    let path = below_stage(event.raw_path.as_deref().unwrap_or("/"), &context);
-    let uri = Uri::builder().path_and_query(path).build().map_err(|_| "The path cannot be read.".to_owned())?;
-    let mut request = Request::new(body);
-    *request.method_mut() = context.http.method;
-    *request.uri_mut() = uri;
-    *request.headers_mut() = event.headers;
-    Ok(HttpEvent { request, caller: context.authorizer.and_then(caller) })
+    values.iter().map(|value| HeaderValue::from_str(value).ok()).collect()
+}
+
+fn body(event: &Members<'_>) -> Result<Vec<u8>, String> {
+    let Some(body) = event.get("body") else { return Ok(Vec::new()) };
+    let body: String = serde_json::from_str(body).map_err(|_| unread("the body is no string"))?;
+    // Some write it as text; without it a body is what it is.
+    match event.get("isBase64Encoded") {
+        None | Some("false" | r#""false""#) => Ok(body.into_bytes()),
+        Some("true" | r#""true""#) => {
+            BASE64_STANDARD.decode(body).map_err(|_| "The body is not the base64 that it is said to be.".to_owned())
+        }
+        Some(_) => Err(unread("`isBase64Encoded` is neither true nor false")),
+    }
 }
 
 /// Writes a reply as the two take it.
@@ -46,21 +79,19 @@ pub(crate) fn write(reply: Reply) -> Result<String, serde_json::Error> {
     serde_json::to_string(&response)
 }
 
-/// The path as the bundle knows it: API Gateway puts the stage's name before it, unless the
-/// stage is the default one.
-fn below_stage<'a>(path: &'a str, context: &ApiGatewayV2httpRequestContext) -> &'a str {
-    let stage = context.stage.as_deref().filter(|stage| *stage != "$default");
-    let below = stage.and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage));
-    below.filter(|below| below.starts_with('/')).unwrap_or(path)
-}
-
 /// Who asks: the subject of a JWT, the ARN of an IAM identity, or the `principalId` that a
-/// Lambda authoriser puts into its context. An API has one of these.
-fn caller(authorizer: ApiGatewayRequestAuthorizer) -> Option<String> {
-    let subject = authorizer.jwt.and_then(|mut jwt| jwt.claims.remove("sub"));
-    let identity = || authorizer.iam.and_then(|iam| iam.user_arn);
-    let principal = || Some(authorizer.fields.get("principalId")?.as_str()?.to_owned());
-    subject.or_else(identity).or_else(principal).filter(|caller| !caller.is_empty())
+/// Lambda authoriser puts into its context. An API has one of these. Where it is no text nobody is
+/// vouched for, and the request is refused: as nobody's it would share its keys with others.
+fn caller(authorizer: &Members<'_>) -> Result<Option<String>, String> {
+    let claims = authorizer.within("jwt").within("claims");
+    let (iam, lambda) = (authorizer.within("iam"), authorizer.within("lambda"));
+    for (members, name) in [(claims, "sub"), (iam, "userArn"), (lambda, "principalId")] {
+        if members.has(name) {
+            let text = members.text(name).ok_or_else(|| unread(&format!("the authoriser's `{name}` is no string")))?;
+            return Ok(Some(text).filter(|text| !text.is_empty()));
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -94,14 +125,14 @@ mod tests {
     #[test]
     fn a_request_is_read_with_its_body_untouched() {
         let HttpEvent { request, caller } = read(&event());
-        assert_eq!((request.method().as_str(), request.uri().path()), ("POST", "/operations/write"));
-        assert_eq!(request.headers()["idempotency-key"], "k-1");
-        assert_eq!(request.body(), b"{\"amount\":100.50}");
+        assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/operations/write"));
+        assert_eq!(request.headers["idempotency-key"], "k-1");
+        assert_eq!(request.body, b"{\"amount\":100.50}");
         assert_eq!(caller, None);
         let mut encoded = event();
         encoded["body"] = BASE64_STANDARD.encode([0xff, 0]).into();
         encoded["isBase64Encoded"] = true.into();
-        assert_eq!(read(&encoded).request.body(), &[0xff, 0]);
+        assert_eq!(read(&encoded).request.body, [0xff, 0]);
         encoded["body"] = "?".into();
         assert!(super::read(&encoded.to_string()).unwrap_err().contains("base64"));
     }
@@ -114,13 +145,11 @@ mod tests {
         event["rawQueryString"] = "a=1&a=2".into();
         event["queryStringParameters"] = json!({ "a": "1,2" });
         let HttpEvent { request, .. } = read(&event);
-        assert_eq!(request.headers()["accept"], "application/json,text/plain");
+        assert_eq!(request.headers["accept"], "application/json,text/plain");
         assert_eq!(
-            (request.uri().path(), request.body().as_slice()),
+            (request.path.as_str(), request.body.as_slice()),
             ("/operations/write", &b"{\"amount\":100.50}"[..])
         );
-        event["headers"]["bad name"] = "x".into();
-        assert!(super::read(&event.to_string()).unwrap_err().contains("payload 2.0"));
     }
 
     #[test]
@@ -129,21 +158,108 @@ mod tests {
         let mut event = event();
         event["body"] = BASE64_STANDARD.encode(&body).into();
         event["isBase64Encoded"] = true.into();
-        assert!(read(&event).request.body() == body.as_bytes());
+        assert!(read(&event).request.body == body.as_bytes());
     }
 
     #[test]
-    fn the_name_of_a_stage_is_not_part_of_the_path() {
+    fn a_path_is_a_path_and_no_uri_below_whatever_stage() {
         let path = |stage: &str, path: &str| {
             let mut event = event();
             event["requestContext"]["stage"] = stage.into();
             event["rawPath"] = path.into();
-            read(&event).request.uri().path().to_owned()
+            read(&event).request.path.as_str().to_owned()
         };
-        assert_eq!(path("$default", "/operations/write"), "/operations/write");
-        assert_eq!(path("prod", "/prod/operations/write"), "/operations/write");
-        assert_eq!(path("prod", "/production/x"), "/production/x");
-        assert_eq!(path("prod", "/operations/write"), "/operations/write");
+        for (stage, raw, read) in [
+            ("$default", "/operations/write", "/operations/write"),
+            ("prod", "/prod/operations/write", "/operations/write"),
+            ("prod", "/production/x", "/production/x"),
+            ("prod", "/operations/write", "/operations/write"),
+            ("operations", "/operations/operations/write", "/operations/write"),
+            ("operations", "/operations/write", "/operations/write"),
+            ("$default", "/operations/write#x", "/operations/write#x"),
+            ("$default", "/operations/write?x", "/operations/write?x"),
+            ("$default", "/operations/write x", "/operations/write x"),
+            ("$default", "/operations/wr%69te", "/operations/write"),
+            ("prod", "/prod/operations/ask%2Dread", "/operations/ask-read"),
+        ] {
+            assert_eq!(path(stage, raw), read, "{stage} {raw}");
+        }
+    }
+
+    #[test]
+    fn headers_are_read_whatever_the_case_of_their_names() {
+        let traceparent = "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01";
+        for (name, value) in [
+            ("traceparent", traceparent.to_owned()),
+            ("TRACEPARENT", traceparent.to_owned()),
+            ("Traceparent", traceparent.to_uppercase()),
+            ("X-AMZN-TRACE-ID", "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=;Sampled=1".to_owned()),
+        ] {
+            let mut event = event();
+            event["headers"][name] = value.as_str().into();
+            let trace = tenet_http::trace(&read(&event).request.headers);
+            assert_eq!(trace.unwrap().id(), "1-5759e988-bd862e3fe1be46a994272793", "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn members_that_are_not_needed_may_be_anything() {
+        // As SAM, LocalStack, serverless-offline, proxies and authorisers of others' have sent them.
+        for (pointer, value) in [
+            ("/isBase64Encoded", Value::Null),
+            ("/isBase64Encoded", "false".into()),
+            ("/cookies", Value::Null),
+            ("/queryStringParameters", json!([])),
+            ("/pathParameters", Value::Null),
+            ("/stageVariables", Value::Null),
+            ("/rawQueryString", Value::Null),
+            ("/version", Value::Null),
+            ("/headers/x-forwarded-port", Value::Null),
+            ("/headers/x-forwarded-port", json!(443)),
+            ("/headers/accept", json!(["text/html", "application/json"])),
+            ("/headers/bad name", "x".into()),
+            ("/requestContext/timeEpoch", "1583348638390".into()),
+            ("/requestContext/timeEpoch", json!(1583348638390.5)),
+            ("/requestContext/accountId", json!(123456789012_u64)),
+            ("/requestContext/stage", Value::Null),
+            ("/requestContext/authentication", json!({ "clientCert": null })),
+            ("/requestContext/authorizer", Value::Null),
+            ("/requestContext/authorizer", json!({ "jwt": null, "iam": null, "lambda": null })),
+            ("/requestContext/http/sourceIp", Value::Null),
+            ("/requestContext/http/userAgent", Value::Null),
+        ] {
+            let mut event = event();
+            let (parent, name) = pointer.rsplit_once('/').unwrap();
+            event.pointer_mut(parent).unwrap()[name] = value.clone();
+            let HttpEvent { request, caller } = read(&event);
+            assert_eq!((request.path.as_str(), caller), ("/operations/write", None), "{pointer}: {value}");
+            assert_eq!(request.body, b"{\"amount\":100.50}", "{pointer}: {value}");
+            assert_eq!(request.headers["idempotency-key"], "k-1", "{pointer}: {value}");
+        }
+        let mut bare = event();
+        (bare["headers"], bare["body"]) = (Value::Null, Value::Null);
+        let HttpEvent { request, .. } = read(&bare);
+        assert!(request.headers.is_empty() && request.body.is_empty());
+    }
+
+    #[test]
+    fn members_that_are_needed_are_what_they_are_said_to_be() {
+        for (pointer, value, says) in [
+            ("/isBase64Encoded", json!(1), "isBase64Encoded"),
+            ("/body", json!({ "amount": 1 }), "no string"),
+            ("/headers/idempotency-key", json!(7), "idempotency-key"),
+            ("/headers/idempotency-key", "a\nb".into(), "idempotency-key"),
+            ("/requestContext/http/method", Value::Null, "method"),
+            ("/requestContext/http/method", "GET IT".into(), "method"),
+            ("/requestContext/authorizer", json!({ "jwt": { "claims": { "sub": 7 } } }), "`sub`"),
+            ("/requestContext/authorizer", json!({ "lambda": { "principalId": ["ann"] } }), "`principalId`"),
+        ] {
+            let mut event = event();
+            let (parent, name) = pointer.rsplit_once('/').unwrap();
+            event.pointer_mut(parent).unwrap()[name] = value.clone();
+            let error = super::read(&event.to_string()).unwrap_err();
+            assert!(error.contains("payload 2.0") && error.contains(says), "{pointer}: {error}");
+        }
     }
 
     #[test]
@@ -160,6 +276,9 @@ mod tests {
             Some("arn:aws:iam::1:user/ann")
         );
         assert_eq!(caller(json!({ "lambda": { "principalId": "ann" } })).as_deref(), Some("ann"));
+        // Claims may be of any kind, although the subject is a text.
+        let claims = json!({ "sub": "ann", "iat": 1583348638, "email_verified": true, "groups": ["a"], "x": null });
+        assert_eq!(caller(json!({ "jwt": { "claims": claims, "scopes": ["a"] } })).as_deref(), Some("ann"));
         assert_eq!(caller(json!({ "jwt": { "claims": {}, "scopes": null } })), None);
         assert_eq!(caller(json!({ "lambda": { "principalId": "" } })), None);
     }

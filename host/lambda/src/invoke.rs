@@ -62,13 +62,13 @@ async fn serve(host: &Host, event: &str, origin: Origin) -> anyhow::Result<Reply
         Err(detail) => return Ok(host.api.unreadable(&detail)),
     };
     // The request's own is nearer than the invocation's.
-    let trace = tenet_http::trace(request.headers()).or(origin.trace);
+    let trace = tenet_http::trace(&request.headers).or(origin.trace);
     Ok(match host.api.route(&request) {
         Route::Reply(reply) => reply,
         Route::Health => host.api.health(host.is_ready(origin.deadline).await),
         Route::Invoke(invocation) => {
-            let wants_receipt = tenet_http::wants_receipt(request.headers());
-            let wants_capsule = request.headers().contains_key(CAPSULE);
+            let wants_receipt = tenet_http::wants_receipt(&request.headers);
+            let wants_capsule = request.headers.contains_key(CAPSULE);
             let (answer, receipt) = host.decide(invocation, Origin { caller, trace, wants_capsule, ..origin }).await?;
             host.api.answer(&answer, wants_receipt.then_some(&receipt))
         }

@@ -16,6 +16,7 @@ mod host;
 mod http_event;
 mod invoke;
 mod log_settings;
+mod members;
 mod recorder;
 mod settings;
 mod source;

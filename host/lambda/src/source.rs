@@ -1,18 +1,17 @@
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
 use serde_json::value::RawValue;
+
+use crate::members::Members;
 
 /// What an invocation brings, by its shape.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// A direct invocation, or what nobody can tell from one.
+    /// A direct invocation.
     Direct,
     /// An HTTP request, as API Gateway's HTTP API and function URLs hand it over.
     Http,
     /// An event of EventBridge's.
     Bridge,
-    /// A batch of SQS messages.
+    /// A batch of SQS messages, of a queue's event source mapping or of an EventBridge pipe.
     Queue,
     /// The relay's turn.
     Relay,
@@ -26,7 +25,7 @@ pub(crate) enum Source {
 /// What is served, for whoever sends something else.
 pub(crate) const SERVED: &str = "This function serves direct invocations, which are JSON objects with the member \
     \"operation\"; HTTP requests of payload 2.0, as API Gateway's HTTP APIs and function URLs send them; \
-    EventBridge events; SQS batches; and {\"tenet\": \"relay\"}";
+    EventBridge events; SQS batches, as an event source mapping sends them or, untransformed, an EventBridge pipe; and {\"tenet\": \"relay\"}";
 
 /// Members that give away what is polled for the function or sent without waiting for it
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-services.html>).
@@ -38,32 +37,28 @@ const SENT: [(&str, &str); 5] = [
     ("ResponseURL", "a CloudFormation custom resource"),
 ];
 
-/// The members of an object that are not null, and nothing that is in them.
-type Members<'a> = BTreeMap<String, &'a RawValue>;
-
 impl Source {
     /// Looks at an event's members, and at what is in those that tell.
     pub(crate) fn of(event: &str) -> Self {
-        let Some(members) = members_of(event) else { return Self::Direct };
-        let has = |name| members.contains_key(name);
+        let Some(members) = Members::of(event) else { return of_no_object(event) };
         // Nothing that AWS sends names an operation of a bundle, and a payload may have any member.
-        if has("operation") {
+        if members.has("operation") {
             Self::Direct
-        } else if text(&members, "tenet").as_deref() == Some("relay") {
+        } else if members.text("tenet").as_deref() == Some("relay") {
             Self::Relay
-        } else if has("source") && has("detail-type") {
+        } else if members.has("source") && members.has("detail-type") {
             if is_relays_schedule(&members) { Self::Relay } else { Self::Bridge }
-        } else if has("requestContext") {
+        } else if members.has("requestContext") {
             of_request(&members)
         } else if let Some(records) = members.get("Records") {
             of_records(records)
-        } else if let Some(source) = text(&members, "eventSource") {
+        } else if let Some(source) = members.text("eventSource") {
             Self::Sent(format!("what {source} sends"))
-        } else if let Some((_, what)) = SENT.iter().find(|(name, _)| has(name)) {
+        } else if let Some((_, what)) = SENT.iter().find(|(name, _)| members.has(name)) {
             Self::Sent((*what).to_owned())
         } else {
             // The first few are enough to know it by.
-            let names: Vec<_> = members.keys().take(5).map(|name| format!("{name:?}")).collect();
+            let names: Vec<_> = members.names().take(5).map(|name| format!("{name:?}")).collect();
             Self::Asked(format!(
                 "an object with these members: {}",
                 if names.is_empty() { "none".to_owned() } else { names.join(", ") }
@@ -72,14 +67,22 @@ impl Source {
     }
 }
 
+/// What is no object is a batch of an EventBridge pipe's, which is a list even of one record
+/// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-batching-concurrency.html>),
+/// or nothing that is served. It is never answered: a source would take that for success.
+fn of_no_object(event: &str) -> Source {
+    match serde_json::from_str::<Vec<&RawValue>>(event) {
+        Ok(list) if list.is_empty() => Source::Sent("an empty list".to_owned()),
+        Ok(_) => of_records(event),
+        Err(_) => Source::Sent("no JSON object".to_owned()),
+    }
+}
+
 /// Whether a schedule of EventBridge's is the relay's: the name of its rule, or of its
 /// schedule, ends in `relay`.
 fn is_relays_schedule(members: &Members<'_>) -> bool {
-    let is = |name, expected: &[&str]| text(members, name).is_some_and(|text| expected.contains(&text.as_str()));
-    let resources = || {
-        let resources = members.get("resources")?;
-        serde_json::from_str::<Vec<String>>(resources.get()).ok()
-    };
+    let is = |name, expected: &[&str]| members.text(name).is_some_and(|text| expected.contains(&text.as_str()));
+    let resources = || serde_json::from_str::<Vec<String>>(members.get("resources")?).ok();
     is("detail-type", &["Scheduled Event"])
         && is("source", &["aws.events", "aws.scheduler"])
         && resources().is_some_and(|resources| resources.iter().any(|rule| rule.ends_with("relay")))
@@ -87,50 +90,42 @@ fn is_relays_schedule(members: &Members<'_>) -> bool {
 
 /// What has a `requestContext` is a request by HTTP, of one kind or another.
 fn of_request(members: &Members<'_>) -> Source {
-    let context = members.get("requestContext").and_then(|context| members_of(context.get())).unwrap_or_default();
+    let context = members.within("requestContext");
     // An authoriser decides about a request and must not carry it out.
-    let what = if members.contains_key("routeArn") || members.contains_key("methodArn") {
+    let what = if members.has("routeArn") || members.has("methodArn") {
         "a question for a Lambda authoriser"
-    } else if context.contains_key("http") && text(members, "version").is_none_or(|version| version == "2.0") {
+    } else if context.has("http") && members.text("version").is_none_or(|version| version == "2.0") {
         return Source::Http;
-    } else if context.contains_key("elb") {
+    } else if context.has("elb") {
         "a request of an Application Load Balancer"
-    } else if context.contains_key("connectionId") {
+    } else if context.has("connectionId") {
         "a message of a WebSocket API"
-    } else if members.contains_key("httpMethod") {
+    } else if members.has("httpMethod") {
         "an HTTP request of payload 1.0, as REST APIs send it"
-    } else if context.contains_key("serviceNetworkArn") {
+    } else if context.has("serviceNetworkArn") {
         "a request of VPC Lattice"
+    } else if context.has("functionArn") {
+        // Delivered once and not waited for.
+        return Source::Sent("the record of an invocation, as destinations get it".to_owned());
     } else {
         "an object with the member \"requestContext\""
     };
     Source::Asked(what.to_owned())
 }
 
-/// What has `Records` is a batch: SQS's, where every record says so or there is none.
-fn of_records(records: &RawValue) -> Source {
-    #[derive(Deserialize)]
-    struct Record {
-        #[serde(rename = "eventSource", alias = "EventSource")]
-        source: String,
+/// What has records is a batch: SQS's, where every record says so or there is none.
+fn of_records(records: &str) -> Source {
+    let unknown = || Source::Sent("a batch of records that do not say whose they are".to_owned());
+    let Ok(records) = serde_json::from_str::<Vec<&RawValue>>(records) else { return unknown() };
+    for record in records {
+        let record = Members::of(record.get()).unwrap_or_default();
+        match record.text("eventSource").or_else(|| record.text("EventSource")) {
+            Some(source) if source == "aws:sqs" => {}
+            Some(source) => return Source::Sent(format!("what {source} sends")),
+            None => return unknown(),
+        }
     }
-    let Ok(records) = serde_json::from_str::<Vec<Record>>(records.get()) else {
-        return Source::Sent("a batch of records that do not say whose they are".to_owned());
-    };
-    match records.iter().find(|record| record.source != "aws:sqs") {
-        None => Source::Queue,
-        Some(Record { source }) => Source::Sent(format!("what {source} sends")),
-    }
-}
-
-fn members_of(object: &str) -> Option<Members<'_>> {
-    let mut members: Members<'_> = serde_json::from_str(object).ok()?;
-    members.retain(|_, value| value.get() != "null");
-    Some(members)
-}
-
-fn text(members: &Members<'_>, name: &str) -> Option<String> {
-    serde_json::from_str(members.get(name)?.get()).ok()
+    Source::Queue
 }
 
 #[cfg(test)]
@@ -144,12 +139,34 @@ mod tests {
             r#"{"operation":"write","requestContext":{"http":{}},"version":"2.0"}"#,
             r#"{"operation":"write","source":"a","detail-type":"b","Records":[],"tenet":"relay"}"#,
             r#"{"operation":"a","operation":"b"}"#,
-            "[]",
-            "",
-            "{",
         ] {
             assert_eq!(Source::of(event), Source::Direct, "{event}");
         }
+    }
+
+    #[test]
+    fn what_is_no_object_is_never_a_direct_invocation() {
+        for (event, what) in [
+            ("[]", "an empty list"),
+            ("[1,2]", "do not say whose they are"),
+            (r#"[{"operation":"write"}]"#, "do not say whose they are"),
+            (r#"[{"eventSource":"aws:kinesis","data":"e30="}]"#, "what aws:kinesis sends"),
+            (r#"[{"eventSource":"aws:dynamodb","dynamodb":{}}]"#, "what aws:dynamodb sends"),
+            (r#"[{"eventSource":"aws:sqs"},{"eventSource":"aws:mq"}]"#, "what aws:mq sends"),
+            (r#"[{"eventSource":"aws:sqs"},null]"#, "do not say whose they are"),
+            (r#"[["eventSource"]]"#, "do not say whose they are"),
+            ("7", "no JSON object"),
+            ("null", "no JSON object"),
+            (r#""{\"operation\":\"write\"}""#, "no JSON object"),
+            ("", "no JSON object"),
+            ("{", "no JSON object"),
+        ] {
+            match Source::of(event) {
+                Source::Sent(text) => assert!(text.contains(what), "{event}: {text}"),
+                other => panic!("{event}: {other:?}"),
+            }
+        }
+        assert_eq!(Source::of(r#" [{"eventSource":"aws:sqs"}]"#), Source::Queue);
     }
 
     #[test]
@@ -163,6 +180,9 @@ mod tests {
             assert!(matches!(of(members), Source::Asked(_)), "{members}");
         }
         assert!(matches!(Source::of(r#"{"requestContext":null}"#), Source::Asked(_)));
+        // A destination for failures that got a success would be the end of what failed.
+        let record = r#"{"version":"1.0","requestContext":{"functionArn":"arn","condition":"RetriesExhausted"}}"#;
+        assert!(matches!(Source::of(record), Source::Sent(what) if what.contains("record of an invocation")));
     }
 
     #[test]

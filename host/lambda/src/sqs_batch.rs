@@ -1,9 +1,12 @@
 use std::collections::{HashMap, HashSet};
 
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use aws_lambda_events::sqs::SqsBatchResponse;
 use futures_util::StreamExt;
 use futures_util::stream;
+use serde_json::value::RawValue;
 use tenet_core::Trace;
+
+use crate::members::Members;
 
 /// A batch of messages of one SQS queue.
 #[derive(Debug, Default)]
@@ -26,23 +29,14 @@ pub(crate) struct Record {
 }
 
 impl SqsBatch {
-    /// Reads a batch. The error says what it lacks.
+    /// Reads a batch: the records of an event source mapping, or the list of an EventBridge pipe.
+    /// The error says what it lacks.
     pub(crate) fn read(event: &str) -> Result<Self, String> {
-        let event: SqsEvent =
-            serde_json::from_str(event).map_err(|error| format!("this is no batch of SQS messages: {error}"))?;
-        let mut batch = Self::default();
-        for mut message in event.records {
-            // A queue can be told about a message by nothing else.
-            let Some(id) = message.message_id.filter(|id| !id.is_empty()) else {
-                return Err("a message of the batch has no messageId".to_owned());
-            };
-            // A standard queue's message may have a group too, which gives it no place in an order.
-            let is_fifo = message.event_source_arn.is_some_and(|arn| arn.ends_with(".fifo"));
-            let group = is_fifo.then(|| message.attributes.remove("MessageGroupId").unwrap_or_default());
-            let trace = message.attributes.get("AWSTraceHeader").and_then(|header| Trace::x_ray(header));
-            batch.records.push(Record { id, body: message.body.unwrap_or_default(), group, trace });
-        }
-        Ok(batch)
+        let records = Members::of(event).map_or(Some(event), |members| members.get("Records"));
+        let records: Vec<&RawValue> = serde_json::from_str(records.unwrap_or_default())
+            .map_err(|error| format!("this is no batch of SQS messages: {error}"))?;
+        let records = records.into_iter().map(|record| Record::read(record.get())).collect::<Result<_, _>>()?;
+        Ok(Self { records })
     }
 
     /// Hands the records to `decide`, up to `limit` at the same moment and for as long as
@@ -82,6 +76,21 @@ impl SqsBatch {
             }
         }
         sequences
+    }
+}
+
+impl Record {
+    fn read(record: &str) -> Result<Self, String> {
+        let record = Members::of(record).unwrap_or_default();
+        // A queue can be told about a message by nothing else.
+        let id = record.text("messageId").filter(|id| !id.is_empty());
+        let id = id.ok_or_else(|| "a message of the batch has no messageId".to_owned())?;
+        let attributes = record.within("attributes");
+        // A standard queue's message may have a group too, which gives it no place in an order.
+        let is_fifo = record.text("eventSourceARN").is_some_and(|arn| arn.ends_with(".fifo"));
+        let group = is_fifo.then(|| attributes.text("MessageGroupId").unwrap_or_default());
+        let trace = attributes.text("AWSTraceHeader").and_then(|header| Trace::x_ray(&header));
+        Ok(Self { id, body: record.text("body").unwrap_or_default(), group, trace })
     }
 }
 
@@ -204,6 +213,48 @@ mod tests {
         assert_eq!(tried, "");
         assert_eq!(write(Vec::new()).unwrap(), r#"{"batchItemFailures":[]}"#);
         assert_eq!(write(vec!["a"]).unwrap(), r#"{"batchItemFailures":[{"itemIdentifier":"a"}]}"#);
+    }
+
+    #[test]
+    fn the_list_of_a_pipe_is_the_batch_that_an_event_source_mapping_sends() {
+        let record = json!({
+            "messageId": "1", "body": "{}", "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:r:1:q.fifo",
+            "attributes": { "MessageGroupId": "a", "AWSTraceHeader": "Root=1-5759e988-bd862e3fe1be46a994272793" },
+        });
+        let of_pipe = SqsBatch::read(&json!([record]).to_string()).unwrap();
+        assert_eq!(of_pipe.records[0].group.as_deref(), Some("a"));
+        assert!(of_pipe.records[0].trace.is_some());
+        let of_mapping = SqsBatch::read(&json!({ "Records": [record] }).to_string()).unwrap();
+        assert_eq!(of_pipe.records, of_mapping.records);
+    }
+
+    #[test]
+    fn members_that_are_not_needed_may_be_anything() {
+        for (name, value) in [
+            ("attributes", Value::Null),
+            ("attributes", json!([])),
+            ("attributes", json!({ "SentTimestamp": 1586099404928_u64, "ApproximateReceiveCount": null })),
+            ("attributes", json!({ "AWSTraceHeader": null })),
+            ("messageAttributes", Value::Null),
+            (
+                "messageAttributes",
+                json!({ "a": { "dataType": "String", "stringValue": "x", "binaryValue": null,
+                               "stringListValues": null, "binaryListValues": null } }),
+            ),
+            ("messageAttributes", json!({ "a": { "Type": "String", "Value": "x" } })),
+            ("md5OfMessageAttributes", Value::Null),
+            ("receiptHandle", Value::Null),
+            ("awsRegion", Value::Null),
+            ("eventSourceARN", Value::Null),
+        ] {
+            let mut record = json!({
+                "messageId": "1", "body": "{}", "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:r:1:orders",
+            });
+            record[name] = value.clone();
+            let batch = SqsBatch::read(&json!({ "Records": [record] }).to_string()).unwrap();
+            let expected = Record { id: "1".into(), body: "{}".into(), group: None, trace: None };
+            assert_eq!(batch.records, [expected], "{name}: {value}");
+        }
     }
 
     #[test]

@@ -55,7 +55,8 @@ impl Invocation {
     }
 }
 
-/// What the members of an object say.
+/// What the members of an object say. Null says nothing, in the members that are read here as in the
+/// one that an operation's `key` names.
 struct Read {
     operation: Option<String>,
     key: Option<IdempotencyKey>,
@@ -69,22 +70,24 @@ impl Read {
         let Members(members) =
             serde_json::from_str(object).map_err(|error| format!("{what} is a JSON object: {error}."))?;
         let (mut operation, mut key, mut payload) = (None, None, String::with_capacity(object.len()));
+        let (mut names_operation, mut names_key) = (false, false);
         payload.push('{');
         for (name, value) in members {
             let text = || {
-                serde_json::from_str::<String>(value.get())
+                serde_json::from_str::<Option<String>>(value.get())
                     .map_err(|_| format!("The member {name:?} has to be a string."))
             };
             match name.as_str() {
                 naming if Some(naming) == names_it => {
-                    if operation.replace(text()?).is_some() {
-                        return Err(format!("The member {name:?} is there twice."));
+                    if std::mem::replace(&mut names_operation, true) {
+                        return Err(twice(&name));
                     }
+                    operation = text()?;
                 }
-                KEY if key.is_some() => return Err(format!("The member {name:?} is there twice.")),
+                KEY if std::mem::replace(&mut names_key, true) => return Err(twice(&name)),
                 KEY => {
-                    let checked = IdempotencyKey::new(text()?);
-                    key = Some(checked.map_err(|error| format!("The member {name:?}: {error}."))?);
+                    let checked = text()?.map(IdempotencyKey::new).transpose();
+                    key = checked.map_err(|error| format!("The member {name:?}: {error}."))?;
                 }
                 other if Some(other) == left_out => {}
                 _ => {
@@ -100,6 +103,10 @@ impl Read {
         payload.push('}');
         Ok(Self { operation, key, payload })
     }
+}
+
+fn twice(name: &str) -> String {
+    format!("The member {name:?} is there twice.")
 }
 
 #[cfg(test)]
@@ -143,6 +150,26 @@ mod tests {
                 let read = read.unwrap();
                 assert_eq!((read.operation.as_str(), read.payload.as_str()), ("apply", payload));
             }
+        }
+    }
+
+    #[test]
+    fn null_says_nothing_wherever_a_key_or_an_operation_may_stand() {
+        let bare = Invocation::direct(r#"{"operation":"write","amount":1}"#).unwrap();
+        let null = r#"{"operation":"write","idempotency_key":null,"amount":1}"#;
+        assert_eq!(Invocation::direct(null).unwrap(), bare);
+        assert_eq!(Invocation::addressed("write", None, null).unwrap(), bare);
+        assert_eq!(Invocation::of_event("write", null).unwrap(), bare);
+        let beside = Invocation::addressed("write", key("k"), r#"{"operation":null,"idempotency_key":null}"#).unwrap();
+        assert_eq!(beside.key, key("k"));
+        for (event, says) in [
+            (r#"{"operation":null}"#, "missing"),
+            (r#"{"operation":"write","idempotency_key":null,"idempotency_key":"k"}"#, "twice"),
+            (r#"{"operation":"write","idempotency_key":"k","idempotency_key":null}"#, "twice"),
+            (r#"{"operation":null,"operation":"write"}"#, "twice"),
+        ] {
+            let error = Invocation::direct(event).unwrap_err();
+            assert!(error.contains(says), "{event}: {error}");
         }
     }
 

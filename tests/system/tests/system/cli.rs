@@ -61,6 +61,30 @@ fn a_pattern_that_is_not_understood_is_shown_with_the_operation_and_the_reason()
 }
 
 #[test]
+fn what_eventbridge_would_not_compare_or_take_is_refused_before_anything_is_built() {
+    for (pattern, says) in [
+        ("detail.n = [9007199254740993]", "the number 9007199254740993 is none that EventBridge promises to compare"),
+        ("detail.n = [{ numeric = [\">\", 5000000001] }]", "-5e9 to 5e9"),
+        ("detail.n = [{ numeric = [\"<\", 0.1234567] }]", "six of them behind the point"),
+        ("detail.n = [nan]", "NaN is no number of JSON"),
+        ("detail.n = [{ null = false }]", "null is written `{ null = true }`"),
+    ] {
+        let folder = scratch(&format!("rules = [\"record\"]\n[[operations.write.events]]\n{pattern}\n"));
+        let ended = tenet(folder.path(), &["build"]);
+        assert!(ended.code == 3 && ended.stderr.contains("error[T0108]"), "{pattern}: {}", ended.stderr);
+        assert!(ended.stderr.contains(says), "{pattern}: {}", ended.stderr);
+    }
+    let folder = scratch("rules = [\"record\"]\n");
+    let text = "version = 1\ndescription = \"Records.\"\n\n[events]\n\"aws.ec2\" = [\"*\"]\n";
+    fs::write(folder.path().join("rules/record/rule.toml"), text).unwrap();
+    let ended = tenet(folder.path(), &["build"]);
+    assert_eq!(ended.code, 3);
+    for part in [",-[rules/record/rule.toml:5:1]\n", "EventBridge keeps to AWS's own services", "\"aws.ec2\""] {
+        assert!(ended.stderr.contains(part), "{}", ended.stderr);
+    }
+}
+
+#[test]
 fn an_error_of_a_rule_s_manifest_names_that_file() {
     let folder = scratch("rules = [\"record\"]\n");
     let text = "version = 1\ndescription = \"Records.\"\n\n[limits]\nstatments = 2\n";

@@ -194,6 +194,76 @@ async fn what_cannot_be_a_key_is_a_400_whichever_way_it_comes_and_nothing_is_tri
 }
 
 #[tokio::test]
+async fn null_is_no_key_whichever_way_it_comes_and_whichever_member_it_is_in() {
+    let mut function = Function::start().await;
+    let null = json!({ "amount": 1, "idempotency_key": null, "transaction_id": null });
+    let named = json!({ "amount": 1, "idempotency_key": null, "transaction_id": "payload" });
+    for (event, key) in [
+        (http(None, &named), "payload"),
+        (http(Some("header"), &null), "header"),
+        (direct(&named), "payload"),
+        (bridge(&named), "payload"),
+        (bridge(&null), "of-the-bus"),
+        (queue(&direct(&named)), "payload"),
+        (queue(&direct(&null)), "of-the-message"),
+    ] {
+        function.taken(&event).await;
+        assert_eq!(keys(&function).await, key, "{event}");
+    }
+    for event in [http(None, &null), direct(&null)] {
+        let answer = function.taken(&event).await;
+        let told = answer["headers"]["idempotency-key"].as_str().unwrap().to_owned();
+        assert_eq!((told.len(), keys(&function).await), (36, told));
+    }
+}
+
+#[tokio::test]
+async fn a_path_and_a_header_mean_the_same_to_the_function_and_to_the_harness() {
+    let mut function = Function::start().await;
+    let database = support::database().await;
+    let served = support::serve("rules", database.url()).await;
+    let payload = json!({ "amount": 1 });
+    // Each path as a socket has it, as an HTTP API hands it over, and what is told.
+    let ways = [
+        ("/operations/write", "/operations/write", 200),
+        ("/operations/wr%69te", "/operations/write", 200),
+        ("/operations/wr%69te", "/operations/wr%69te", 200),
+        ("/operations/write?x=1", "/operations/write", 200),
+        ("/operations/write%23x", "/operations/write#x", 404),
+        ("/operations/write%23x", "/operations/write%23x", 404),
+        ("/operations/write%3Fx", "/operations/write?x", 404),
+        ("/operations/write%20", "/operations/write ", 404),
+    ];
+    // Each header's values, as a socket has them and, joined, as an HTTP API hands them over.
+    let keys = [
+        (&["k-1"][..], 200),
+        (&["\"k-1\""], 200),
+        (&["\"a, b\""], 200),
+        (&["\"say \\\"a\\\"\""], 200),
+        (&["a", "b"], 400),
+        (&["a", "a"], 400),
+        (&["a,b"], 400),
+        (&["\"a\"", "\"b\""], 400),
+        (&["\"a\";v=1"], 400),
+        (&["a;v=1"], 400),
+        (&["\"a"], 400),
+        (&[""], 400),
+    ];
+    let paths = ways.iter().map(|way| (*way, &["k-1"][..]));
+    let headers = keys.iter().map(|(values, status)| (("/operations/write", "/operations/write", *status), *values));
+    for ((path, raw, status), values) in paths.chain(headers) {
+        let mut event = http(Some(&values.join(",")), &payload);
+        event["rawPath"] = raw.into();
+        let told = function.taken(&event).await;
+        let lines: Vec<_> = values.iter().map(|value| ("idempotency-key", *value)).collect();
+        let lines: Vec<_> = [("content-type", "application/json")].into_iter().chain(lines).collect();
+        let served = support::http::send(served.east(), "POST", path, &lines, &payload.to_string()).await.unwrap();
+        assert_eq!((&told["statusCode"], served.status), (&json!(status), status), "{raw} {values:?}: {told}");
+        assert_eq!(told["headers"]["idempotency-key"].as_str(), served.header("idempotency-key"), "{values:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_event_that_several_operations_take_came_at_one_moment_for_all_of_them() {
     let mut function = Function::start().await;
     let detail = json!({ "amount": 1, "account": "ann", "opening_balance": 1.5, "daily_ceiling": 60 });

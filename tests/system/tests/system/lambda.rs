@@ -173,7 +173,6 @@ async fn what_it_cannot_serve_gets_an_answer_that_says_what_was_expected() {
     let mut lambda = Lambda::start(database.url(), bus.name()).await;
     for (event, status, says) in [
         (r#"{"operation":"wriet"}"#, 400, "read, show-account, transfer, write"),
-        ("[1,2]", 400, "JSON object"),
         (r#"{"amount":1}"#, 400, "operation"),
         (r#"{"operation":"write","amount":100.505,"transaction_id":"a"}"#, 422, "3 digits after the point"),
         (r#"{"operation":"write","amount":1e400,"transaction_id":"b"}"#, 422, "invalid-amount"),
@@ -182,6 +181,12 @@ async fn what_it_cannot_serve_gets_an_answer_that_says_what_was_expected() {
         let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
         assert_eq!(answer["statusCode"], status, "{event}: {answer}");
         assert!(answer["body"].as_str().unwrap().contains(says), "{event}: {answer}");
+    }
+    // To a source that waits for no answer any answer is success.
+    for event in ["[1,2]", "[]", "7", "null", r#""write""#, r#"[{"operation":"read"}]"#] {
+        let (status, answer) = lambda.invoke(event).await;
+        assert_eq!(status, 500, "{event}: {answer}");
+        assert!(answer.contains("JSON objects with the member"), "{event}: {answer}");
     }
     // Lambda itself takes nothing but JSON; the function outlives what is not.
     let (status, _) = lambda.invoke("no JSON at all").await;

@@ -204,6 +204,25 @@ async fn of_a_batch_the_queue_keeps_what_was_not_decided_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_pipe_of_a_queue_keeps_what_was_not_decided_and_one_of_a_stream_keeps_everything() {
+    let mut function = Function::start().await;
+    let deposit = event("e-1", "bank", "Deposit", json!({ "transaction_id": "t-2", "amount": 2.25 }));
+    let messages =
+        [("m-1", "", write("t-1")), ("m-2", "", deposit.to_string()), ("m-unreadable", "", "[1,2]".to_owned())];
+    // A pipe hands a list over, of one record too, and nothing around it.
+    let of_pipe = batch("orders", &messages)["Records"].clone();
+    assert_eq!(function.kept(&of_pipe).await, ["m-unreadable"]);
+    assert_eq!(function.kept(&of_pipe).await, ["m-unreadable"]);
+    assert_eq!(function.kept(&json!([of_pipe[0]])).await.len(), 0);
+    assert_eq!(function.transactions().await, "t-1 10.50, t-2 2.25");
+    assert_eq!(function.bus.receive(2).await.len(), 2);
+
+    let why = function.failed(&json!([{ "eventSource": "aws:kinesis", "data": "e30=" }])).await;
+    assert!(why.contains("aws:kinesis") && why.contains("EventBridge pipe"), "{why}");
+    assert_eq!(function.transactions().await, "t-1 10.50, t-2 2.25");
+}
+
+#[tokio::test]
 async fn a_fifo_group_stops_at_what_fails_and_the_others_go_on_in_their_order() {
     let mut function = Function::start().await;
     let open = |account: &str, balance: &str| {
