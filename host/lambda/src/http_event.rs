@@ -1,9 +1,11 @@
 //! HTTP requests as API Gateway's HTTP API (payload 2.0) and function URLs hand them over.
 
-use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde::Serialize;
 use tenet_http::{IDEMPOTENCY_KEY, Path, Reply, Request};
 
 use crate::members::Members;
@@ -71,12 +73,29 @@ fn body(event: &Members<'_>) -> Result<Vec<u8>, String> {
 
 /// Writes a reply as the two take it.
 pub(crate) fn write(reply: Reply) -> Result<String, serde_json::Error> {
-    let (head, body) = reply.into_parts();
-    let mut response = ApiGatewayV2httpResponse::default();
-    response.status_code = head.status.as_u16().into();
-    response.headers = head.headers;
-    response.body = Some(body.into());
-    serde_json::to_string(&response)
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Response<'a> {
+        status_code: u16,
+        /// Those of a reply have one value each, in ASCII.
+        headers: BTreeMap<&'a str, &'a str>,
+        multi_value_headers: BTreeMap<&'a str, Vec<&'a str>>,
+        body: &'a str,
+        is_base64_encoded: bool,
+        cookies: Vec<&'a str>,
+    }
+    serde_json::to_string(&Response {
+        status_code: reply.status().as_u16(),
+        headers: reply
+            .headers()
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+            .collect(),
+        multi_value_headers: BTreeMap::new(),
+        body: reply.body(),
+        is_base64_encoded: false,
+        cookies: Vec::new(),
+    })
 }
 
 /// Who asks: the subject of a JWT, the ARN of an IAM identity, or the `principalId` that a

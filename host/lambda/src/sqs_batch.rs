@@ -1,8 +1,8 @@
 use std::collections::{HashMap, HashSet};
 
-use aws_lambda_events::sqs::SqsBatchResponse;
 use futures_util::StreamExt;
 use futures_util::stream;
+use serde::Serialize;
 use serde_json::value::RawValue;
 use tenet_core::Trace;
 
@@ -96,9 +96,18 @@ impl Record {
 
 /// The answer that has the queue keep these messages and delete all others.
 pub(crate) fn write(kept: Vec<&str>) -> Result<String, serde_json::Error> {
-    let mut response = SqsBatchResponse::default();
-    response.set_failures(kept);
-    serde_json::to_string(&response)
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Response<'a> {
+        batch_item_failures: Vec<Failure<'a>>,
+    }
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Failure<'a> {
+        item_identifier: &'a str,
+    }
+    let batch_item_failures = kept.into_iter().map(|id| Failure { item_identifier: id }).collect();
+    serde_json::to_string(&Response { batch_item_failures })
 }
 
 #[cfg(test)]
