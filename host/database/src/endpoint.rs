@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
 use tenet_core::{Code, Fault, SqlState};
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Config, NoTls};
 use tracing::debug;
@@ -26,6 +26,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Longest wait for one of the server's addresses, of which the first may lead nowhere.
 const ADDRESS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Longest time that a server is asked to give a statement up.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a connection may be silent before the kernel asks whether the server is there.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
@@ -143,6 +146,22 @@ impl Endpoint {
             tokio::time::sleep(pause).await;
             longest = LAST_PAUSE.min(longest * 2);
         }
+    }
+
+    /// Has the server give up what a session is at, which is about to be closed. It is asked in the
+    /// background, and once.
+    ///
+    /// PostgreSQL finds that its client has gone when it has an answer for it. A statement that waits
+    /// for a lock has none, and as many sessions would stay as attempts have come to that lock. DSQL
+    /// has no such locks, and hears no such request.
+    pub(crate) fn cancel(&self, connection: &Connection) {
+        let Way::Plain(_) = self.way else { return };
+        let token = connection.client.cancel_token();
+        let endpoint = self.to_string();
+        tokio::spawn(async move {
+            let asked = timeout(CANCEL_TIMEOUT, token.cancel_query(NoTls)).await;
+            debug!(endpoint, asked = matches!(asked, Ok(Ok(()))), "statement cancelled");
+        });
     }
 
     async fn open(&self) -> Result<Connection, Refusal> {

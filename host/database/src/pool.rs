@@ -217,6 +217,7 @@ impl Lease {
     pub(crate) fn silent(self, silence: Silence) {
         let Self { connection, pool, attempt, .. } = self;
         debug!(reason = "it was silent", "connection dropped");
+        pool.endpoint.cancel(&connection);
         drop(connection);
         if attempt.silent(silence) {
             pool.doubt_idle();

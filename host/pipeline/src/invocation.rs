@@ -158,9 +158,10 @@ mod tests {
         let bare = Invocation::direct(r#"{"operation":"write","amount":1}"#).unwrap();
         let null = r#"{"operation":"write","idempotency_key":null,"amount":1}"#;
         assert_eq!(Invocation::direct(null).unwrap(), bare);
+        let null = r#"{"idempotency_key":null,"amount":1}"#;
         assert_eq!(Invocation::addressed("write", None, null).unwrap(), bare);
         assert_eq!(Invocation::of_event("write", null).unwrap(), bare);
-        let beside = Invocation::addressed("write", key("k"), r#"{"operation":null,"idempotency_key":null}"#).unwrap();
+        let beside = Invocation::addressed("write", key("k"), null).unwrap();
         assert_eq!(beside.key, key("k"));
         for (event, says) in [
             (r#"{"operation":null}"#, "missing"),

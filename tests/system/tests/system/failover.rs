@@ -211,6 +211,36 @@ async fn what_is_not_the_endpoints_fault_never_opens_its_breaker() {
 }
 
 #[tokio::test]
+async fn sessions_that_wait_for_a_lock_do_not_outlive_the_attempts_that_came_to_it() {
+    let database = support::database().await;
+    database.execute("insert into counters values (1, 0)").await;
+    let ledger = Database::new(Endpoint::parse(database.url()).unwrap(), 2);
+    let ledger = ledger.with_statement_timeout(Duration::from_millis(100));
+    let host = Host::over(ledger, "guests", EAST, &Buses::new([EAST]).unwrap());
+    let holder = database.connect().await;
+    holder.batch_execute("begin; update counters set value = value where id = 1").await.unwrap();
+    let increment = r#"{"operation":"probe","idempotency_key":"k","do":"increment","id":1}"#;
+    let answer = host.invoke_within(Duration::from_secs(1), increment).await;
+    assert_eq!(answer.answer.status, Status::Unavailable, "{answer:?}");
+    assert!(answer.receipt.attempts > 1, "{answer:?}");
+    // The lock is held all the while.
+    let waiting = "select count(*) from pg_stat_activity \
+                   where datname = current_database() and wait_event_type = 'Lock'";
+    let none_waits = async { while database.count(waiting).await > 0 {} };
+    tokio::time::timeout(TIME, none_waits).await.expect("sessions wait for the lock");
+    holder.batch_execute("rollback").await.unwrap();
+    // An endpoint that answered nobody else meanwhile is left alone for a while.
+    let answer = loop {
+        let answer = host.invoke(increment).await.answer;
+        if answer.status != Status::Unavailable {
+            break answer;
+        }
+    };
+    assert_eq!(answer.status, Status::Accepted, "{answer:?}");
+    assert_eq!(database.count("select value from counters").await, 1);
+}
+
+#[tokio::test]
 async fn the_function_goes_to_its_peer_and_counts_that_it_does() {
     let database = support::database().await;
     let (east, west) =
