@@ -156,8 +156,8 @@ mod tests {
     #[test]
     fn null_says_nothing_wherever_a_key_or_an_operation_may_stand() {
         let bare = Invocation::direct(r#"{"operation":"write","amount":1}"#).unwrap();
-        let null = r#"{"operation":"write","idempotency_key":null,"amount":1}"#;
-        assert_eq!(Invocation::direct(null).unwrap(), bare);
+        let named = r#"{"operation":"write","idempotency_key":null,"amount":1}"#;
+        assert_eq!(Invocation::direct(named).unwrap(), bare);
         let null = r#"{"idempotency_key":null,"amount":1}"#;
         assert_eq!(Invocation::addressed("write", None, null).unwrap(), bare);
         assert_eq!(Invocation::of_event("write", null).unwrap(), bare);
