@@ -1,13 +1,16 @@
+use std::borrow::Cow;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tenet_core::bundle::Rule;
 use tenet_core::{
     Attempt, BoxFuture, CallerId, Claim, Ended, Event, EventError, EventId, Fault, HostCalls, IdempotencyKey, Ledger,
-    Limits, LogLevel, Mode, Occasion, Outcome, Policy, Ran, Random, Randomness, ReadCap, Rules, SqlError, Statement,
+    LogLevel, Mode, Occasion, Outcome, Policy, Ran, Random, Randomness, ReadCap, Request, Rules, SqlError, Statement,
     Stop, Timestamp, Vault, VaultCall, VaultVerb, Vaulted, Verdict,
 };
+use tenet_schema::{Misfit, Schema};
 
 use crate::CapsuleError;
 use crate::capsule::{Call, Capsule, End, Told};
@@ -58,19 +61,20 @@ impl Compared {
 }
 
 impl Shadow {
-    /// Runs the rule `by`, within its `limits`, in the place of the rule `of` of the capsule's
+    /// Runs the rule `by`, within its limits, in the place of the rule `of` of the capsule's
     /// operation.
     ///
     /// # Errors
-    /// Fails where the capsule is not of a live request.
+    /// Fails where the capsule is not of a live request, or where the rule's schema cannot be held.
     pub async fn run(
         &self,
         capsule: &Capsule,
-        (of, by): (&str, &str),
-        limits: &Limits,
+        (of, by): (&str, &Rule),
         deadline: Instant,
     ) -> Result<Compared, CapsuleError> {
-        let request = capsule.request.to_core(deadline)?;
+        let mut request = capsule.request.to_core(deadline)?;
+        let limits = &by.limits;
+        let misfit = fit(by, &mut request)?;
         let place = capsule.operation.rules.iter().position(|rule| rule == of).unwrap_or_default();
         let key = capsule.answer.key.as_ref().map(IdempotencyKey::new).transpose();
         let key = key.map_err(|error| CapsuleError::new(format!("the capsule's key: {error}")))?;
@@ -79,7 +83,7 @@ impl Shadow {
             ledger: Arc::clone(&self.ledger),
             vault: Arc::clone(&self.vault),
             only_reads: self.only_reads,
-            rule: by.to_owned(),
+            rule: by.name.clone(),
             claim: Claim {
                 operation: request.operation.clone(),
                 caller: CallerId::of(request.caller.as_deref()),
@@ -110,13 +114,31 @@ impl Shadow {
             }),
         });
         let host = Arc::clone(&calls) as Arc<dyn HostCalls>;
-        let ended = self.rules.call(by, &request, limits, host).await.ended;
+        let ended = match misfit {
+            Some(misfit) => Ended::Verdict(Verdict::Reject(misfit.into())),
+            None => self.rules.call(&by.name, &request, limits, host).await.ended,
+        };
         let attempt = calls.lock().attempt.take();
         if let Some(attempt) = attempt {
             // It has only read; whatever comes of ending it is no matter.
             let _ended = attempt.roll_back().await;
         }
         Ok(compare(capsule, of, &calls.lock(), &ended))
+    }
+}
+
+/// Gives a rule its payload as a live one gets it, or says where it does not fit.
+fn fit(rule: &Rule, request: &mut Request) -> Result<Option<Misfit>, CapsuleError> {
+    let Some(input) = &rule.input else { return Ok(None) };
+    let schema =
+        Schema::read(input).map_err(|error| CapsuleError::new(format!("the schema of {}: {error}", rule.name)))?;
+    match schema.fit(&request.payload) {
+        Ok(Cow::Borrowed(_)) => Ok(None),
+        Ok(Cow::Owned(payload)) => {
+            request.payload = payload;
+            Ok(None)
+        }
+        Err(misfit) => Ok(Some(misfit)),
     }
 }
 

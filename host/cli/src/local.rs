@@ -118,7 +118,7 @@ impl Local {
         };
         for (of, by) in capsule.operation.shadow.iter().filter(|_| !capsule.answer.repeated) {
             let Some(rule) = self.index.rule(by) else { continue };
-            let compared = self.shadow.run(capsule, (of, by), &rule.limits, SystemClock.instant() + time).await?;
+            let compared = self.shadow.run(capsule, (of, rule), SystemClock.instant() + time).await?;
             let newer = if compared.has_read_newer { ", in part in a newer snapshot" } else { "" };
             let word = match (compared.agrees(), compared.is_comparable) {
                 (true, _) => "agrees with",

@@ -91,7 +91,7 @@ impl Recorder {
             let compared = match (self.free.try_acquire(), pipeline.spare_place()) {
                 (Ok(_permit), Some(_place)) => {
                     let deadline = deadline.min(Instant::now() + self.index.host.shadow());
-                    let running = self.shadow.run(capsule, (of, by), &rule.limits, deadline);
+                    let running = self.shadow.run(capsule, (of, rule), deadline);
                     tokio::time::timeout_at(deadline.into(), running).await.ok().and_then(Result::ok)
                 }
                 _ => None,

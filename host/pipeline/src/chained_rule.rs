@@ -36,11 +36,7 @@ impl ChainedRule {
         match input.fit(&request.payload) {
             Ok(Cow::Borrowed(_)) => Ok(Cow::Borrowed(request)),
             Ok(Cow::Owned(payload)) => Ok(Cow::Owned(Request { payload, ..request.clone() })),
-            Err(misfit) => Err(Rejection {
-                code: "invalid-payload".to_owned(),
-                message: format!("the payload does not fit: {misfit}"),
-                details: vec![("path".to_owned(), misfit.path)],
-            }),
+            Err(misfit) => Err(misfit.into()),
         }
     }
 

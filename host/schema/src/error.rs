@@ -1,5 +1,7 @@
 use std::fmt;
 
+use tenet_core::Rejection;
+
 /// Where a payload does not fit its schema, and why. It has no value of the payload in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misfit {
@@ -14,6 +16,17 @@ pub struct Misfit {
 pub struct SchemaError {
     pub(crate) pointer: String,
     pub(crate) reason: String,
+}
+
+impl From<Misfit> for Rejection {
+    /// What the caller of a rule is told: `invalid-payload`, with the path.
+    fn from(misfit: Misfit) -> Self {
+        Self {
+            code: "invalid-payload".to_owned(),
+            message: format!("the payload does not fit: {misfit}"),
+            details: vec![("path".to_owned(), misfit.path)],
+        }
+    }
 }
 
 impl SchemaError {

@@ -178,8 +178,8 @@ async fn a_shadow_is_compared_and_changes_nothing() {
     let take = r#"{"counter":1,"amount":3}"#;
     let rest = async || function.database.count("select sum(value)::bigint from counters where id > 0").await;
 
-    // The same rule agrees with itself.
-    assert_eq!(function.post("guarded", &[], take).await, 200);
+    // The same rule agrees with itself, and is given its integers as the live one is.
+    assert_eq!(function.post("guarded", &[], r#"{"counter":1,"amount":3.0}"#).await, 200);
     let agreed = function.shadows(1).await.remove(0);
     assert_eq!(
         (&agreed["ShadowAgreed"], &agreed["ShadowDiffered"], &agreed["newer"]),
