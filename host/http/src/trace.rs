@@ -2,9 +2,15 @@ use http::HeaderMap;
 use tenet_core::Trace;
 
 /// Where a request stands in a trace, by its headers: `traceparent`, which its caller set, or
-/// else `X-Amzn-Trace-Id`, which AWS adds. What is no trace is as if it were not there.
+/// else `X-Amzn-Trace-Id`, which AWS adds. What is no trace is as if it were not there, and so is one
+/// that came several times, as lines of their own or joined by a comma.
 pub fn trace(headers: &HeaderMap) -> Option<Trace> {
-    let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
+    let text = |name| {
+        let mut values = headers.get_all(name).iter();
+        let (first, second) = (values.next(), values.next());
+        let text = first.filter(|_| second.is_none())?.to_str().ok()?;
+        Some(text).filter(|text| !text.contains(','))
+    };
     text("traceparent").and_then(Trace::w3c).or_else(|| text("x-amzn-trace-id").and_then(Trace::x_ray))
 }
 
@@ -29,6 +35,10 @@ mod tests {
         assert_eq!(of(&[aws]).as_deref(), Some("1-65a1b2c3-aaaaaaaaaaaaaaaaaaaaaaaa"));
         assert_eq!(of(&[("traceparent", b"garbage"), aws]), of(&[aws]));
         assert_eq!(of(&[("traceparent", b"\xff")]), None);
+        // Which of two is meant nothing tells.
+        assert_eq!(of(&[caller, caller, aws]), of(&[aws]));
+        let joined = b"Root=1-65a1b2c3-aaaaaaaaaaaaaaaaaaaaaaaa;Sampled=1,Root=1-65a1b2c3-bbbbbbbbbbbbbbbbbbbbbbbb";
+        assert_eq!((of(&[aws, aws]), of(&[("x-amzn-trace-id", joined)])), (None, None));
         assert_eq!(of(&[]), None);
     }
 }
