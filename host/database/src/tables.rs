@@ -194,8 +194,10 @@ impl Tables {
     ) -> Result<Result<(), Box<SqlError>>, Fault> {
         let Some(known) = self.tables.get(table) else { return Ok(Err(Box::new(no_table(table)))) };
         let columns = columns.unwrap_or(&known.columns).join(", ");
+        // No list is not an empty one: such a row has its defaults.
+        let list = if columns.is_empty() { String::new() } else { format!("({columns})") };
         let sql = format!(
-            "INSERT INTO {of} ({columns}) OVERRIDING SYSTEM VALUE \
+            "INSERT INTO {of} {list} OVERRIDING SYSTEM VALUE \
              SELECT {columns} FROM pg_catalog.jsonb_populate_recordset(NULL::{of}, $1::text::jsonb)",
             of = known.quoted
         );
