@@ -427,7 +427,8 @@ def gather(schema, root, known):
 def read(payload, schema):
     """The payload as a value. One that cannot be read is refused."""
     try:
-        return typed(loads(payload), [schema], schema)
+        value = loads(payload)
+        return value if schema is None else typed(value, [schema], schema)
     except DataError as error:
         reject("invalid-payload", str(error))
     except ValueError:
@@ -479,13 +480,15 @@ def rule(decide, input=True, output=True):
     JSON Schemas of the two, for whoever calls the operation."""
     if inspect.iscoroutinefunction(decide) or inspect.isgeneratorfunction(decide) or inspect.isasyncgenfunction(decide):
         raise TypeError(NO_COROUTINE)
+    # Where a schema has no word of it there is nothing to look for in each request.
+    integers = input if '"integer"' in json.dumps(input) else None
 
     class WitWorld(wit_world.WitWorld):
         def evaluate(self, request):
             Request.payload, Request.said = request.payload, None
             decimal.setcontext(EXACT)
             try:
-                return answer(decide, request.payload, input)
+                return answer(decide, request.payload, integers)
             except Exception as error:
                 raise Err(told(f"{type(error).__name__}: {error}")) from None
 

@@ -2,8 +2,10 @@
 every language, and what only Python can get wrong."""
 
 import datetime
+import os
+import time
+import uuid
 from decimal import Decimal
-from uuid import UUID
 
 import tenet
 
@@ -38,7 +40,7 @@ def parameter(kind, value):
             return int(value)
         case "uuid":
             try:
-                return UUID(value)
+                return uuid.UUID(value)
             except ValueError:
                 tenet.reject("no-value", "a text is no UUID")
     return value
@@ -100,6 +102,25 @@ def helpers(payload):
     return raised
 
 
+def machine(payload):
+    """Asks the machine for all that differs from run to run, and finds nothing."""
+    print("hello from python")
+    began = time.monotonic()
+    time.sleep(3600)
+    try:
+        files = str(os.listdir("/"))
+    except OSError:
+        files = "none"
+    return {
+        "time": time.time(),
+        "slept": time.monotonic() - began,
+        "uuid": uuid.uuid4(),
+        "environment": dict(os.environ),
+        "files": files,
+        "hash": hash(payload["do"]),
+    }
+
+
 def swallowed(payload):
     try:
         tenet.reject("swallowed", "a rejection that the rule itself catches")
@@ -131,6 +152,7 @@ ASKED = {
     "types": types,
     "operators": operators,
     "helpers": helpers,
+    "machine": machine,
     "swallowed": swallowed,
     "late": late,
     "generator": generator,

@@ -1,21 +1,19 @@
 //! Rules in three languages and one table of cases: what is stored is what was computed, or an error.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::path::Path;
 
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use tenet_core::bundle::{INDEX, Index};
 use tenet_events::Buses;
 use tenet_pipeline::{Answer, Status};
 
 use crate::support;
+use crate::support::bundle::languages;
 use crate::support::database::Database;
 use crate::support::host::{EAST, Host};
-use crate::support::tenet::tenet;
 
 /// The languages, each an operation of its own.
 const LANGUAGES: [&str; 3] = ["rust", "javascript", "python"];
@@ -61,12 +59,8 @@ struct Computation {
 }
 
 fn cases() -> Cases {
-    let text = fs::read_to_string(root().join("tests/languages/cases.json")).unwrap();
-    serde_json::from_str(&text).unwrap()
-}
-
-fn root() -> PathBuf {
-    fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).unwrap()
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../languages/cases.json");
+    serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
 }
 
 /// Hosts for the rules in all languages, on one database.
@@ -78,11 +72,10 @@ struct Hosts {
 impl Hosts {
     fn start(database: &Database) -> Self {
         let buses = Buses::new([EAST]).unwrap();
-        let folder = languages();
-        let index = Index::parse(&fs::read_to_string(folder.join(INDEX)).unwrap()).unwrap();
+        let (folder, index) = languages();
         Self {
             guests: Host::start("guests", database.url(), EAST, &buses),
-            languages: Host::of(database.url(), EAST, &buses, folder, &index),
+            languages: Host::of(database.url(), EAST, &buses, &folder, &index),
         }
     }
 
@@ -101,17 +94,6 @@ impl Hosts {
         assert_eq!(answer.status, Status::Accepted, "{}", answer.body);
         serde_json::from_str(&answer.body).unwrap()
     }
-}
-
-/// The built bundle of the rules in JavaScript and Python.
-fn languages() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let out = root().join("target/tenet/languages");
-        let ended = tenet(&root(), &["build", "tests/languages", "--out", out.to_str().unwrap()]);
-        assert_eq!(ended.code, 0, "{}", ended.stderr);
-        out
-    })
 }
 
 /// What became of a case, as text: what was stored, or the code it was refused with.
