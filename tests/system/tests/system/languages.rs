@@ -14,6 +14,7 @@ use crate::support;
 use crate::support::bundle::languages;
 use crate::support::database::Database;
 use crate::support::host::{EAST, Host};
+use crate::support::tenet::tenet;
 
 /// The languages, each an operation of its own.
 const LANGUAGES: [&str; 3] = ["rust", "javascript", "python"];
@@ -285,4 +286,40 @@ async fn a_rule_is_run_to_its_end_and_a_rejection_is_its_answer() {
     let answer = ask("javascript", "waits").await;
     assert_eq!((answer.status, answer.body.as_str()), (Status::Accepted, "\"1\""));
     assert_eq!(database.count("SELECT count(*) FROM held").await, 1);
+}
+
+#[test]
+fn a_rule_that_would_not_be_run_is_refused_when_it_is_built() {
+    let scratch = tempfile::tempdir().unwrap();
+    let guest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest").canonicalize().unwrap();
+    let write = |path: &str, text: &str| {
+        let place = scratch.path().join(path);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::write(place, text).unwrap();
+    };
+    for file in fs::read_dir(guest.join("javascript/sdk")).unwrap() {
+        let file = file.unwrap();
+        write(&format!("sdk/{}", file.file_name().display()), &fs::read_to_string(file.path()).unwrap());
+    }
+    write("tenet.toml", "version = 1\n\n[operations.r]\nrules = [\"r\"]\n");
+    let python_path = guest.join("python/sdk");
+    for (file, text, told) in [
+        (
+            "rule.js",
+            "import { rule } from '../../sdk/tenet.js';\nexport const { evaluate, describe } = rule({}, function* () {});\n",
+            "a rule is a function, and no generator",
+        ),
+        (
+            "rule.py",
+            "import tenet\n\n\nasync def r(payload):\n    pass\n\n\nWitWorld = tenet.rule(r)\n",
+            "a rule is a function that returns its output: no coroutine",
+        ),
+    ] {
+        let _gone = fs::remove_dir_all(scratch.path().join("rules"));
+        write(&format!("rules/r/{file}"), text);
+        let path = if file == "rule.py" { format!("python_path = [{python_path:?}]\n") } else { String::new() };
+        write("rules/r/rule.toml", &format!("version = 1\ndescription = \"Does nothing\"\n{path}"));
+        let ended = tenet(scratch.path(), &["build"]);
+        assert!(ended.code == 3 && ended.stderr.contains(told), "{}", ended.stderr);
+    }
 }
