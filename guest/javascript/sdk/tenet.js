@@ -1,83 +1,21 @@
 // What a rule in JavaScript is written with: the contract of `wit/v1` as JavaScript knows things.
 //
-// Numbers with a point are `Decimal`s on the way in and out, because a binary fraction is not money:
-// 100.50 stays 100.50. Values of the database have types, and a parameter says its own where
-// JavaScript has no type for it: `uuid(text)`, `date(days)`, `timestamptz(micros)`.
+// Numbers of payloads, of `jsonb` and of `numeric` columns are `Decimal`s, because a binary fraction is not
+// money: 100.50 stays 100.50. Where the schema of the payload says `integer` they are `bigint`s, as those of
+// `bigint` columns are. Values of the database have types, and a parameter says its own where JavaScript has
+// no type for it: `uuid(text)`, `date(days)`, `timestamptz(micros)`. What a type cannot hold is an error
+// before anything is sent, a `DataError`, and nothing is rounded or cut.
 
 import * as database from 'tenet:rule/database@1.0.0';
 import * as events from 'tenet:rule/events@1.0.0';
 import * as context from 'tenet:rule/context@1.0.0';
 import * as lines from 'tenet:rule/log@1.0.0';
 import * as safe from 'tenet:rule/vault@1.0.0';
+import { DataError, Decimal } from './decimal.js';
+import { encodable, parse, pointerToNul, hasNul, stringify, typed } from './json.js';
 
-/** A number of decimal digits, exact. */
-export class Decimal {
-  /** @param {bigint} units @param {number} scale digits after the point */
-  constructor(units, scale) {
-    this.units = units;
-    this.scale = scale;
-    Object.freeze(this);
-  }
-
-  /** The number that is written like this, or that this whole number is. */
-  static of(value) {
-    if (value instanceof Decimal) return value;
-    if (typeof value === 'bigint') return new Decimal(value, 0);
-    if (typeof value === 'number' && !Number.isSafeInteger(value)) {
-      throw new TypeError('a number with a fraction is not exact: give its text');
-    }
-    const found = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,3}))?$/.exec(String(value));
-    if (!found) throw new TypeError('not a decimal number');
-    const [, sign, whole, fraction = '', exponent = '0'] = found;
-    const scale = fraction.length - Number(exponent);
-    const units = BigInt(whole + fraction) * (sign ? -1n : 1n);
-    return scale < 0 ? new Decimal(units * 10n ** BigInt(-scale), 0) : new Decimal(units, scale);
-  }
-
-  plus(other) {
-    const [one, two, scale] = aligned(this, Decimal.of(other));
-    return new Decimal(one + two, scale);
-  }
-
-  minus(other) {
-    return this.plus(Decimal.of(other).negated());
-  }
-
-  negated() {
-    return new Decimal(-this.units, this.scale);
-  }
-
-  /** Below zero, zero or above, as this is less than the other, equal or more. */
-  compare(other) {
-    const [one, two] = aligned(this, Decimal.of(other));
-    return one < two ? -1 : one > two ? 1 : 0;
-  }
-
-  /** Whether it has at most `precision` digits, `scale` of them after the point. Zeros at the end of
-   * the fraction do not count. */
-  fits(precision, scale) {
-    let { units, scale: own } = this;
-    while (own > 0 && units % 10n === 0n) {
-      units /= 10n;
-      own -= 1;
-    }
-    const digits = String(units < 0n ? -units : units).length;
-    return own <= scale && digits - own <= precision - scale;
-  }
-
-  toString() {
-    const digits = String(this.units < 0n ? -this.units : this.units).padStart(this.scale + 1, '0');
-    const whole = digits.slice(0, digits.length - this.scale);
-    const sign = this.units < 0n ? '-' : '';
-    return this.scale === 0 ? sign + whole : `${sign}${whole}.${digits.slice(digits.length - this.scale)}`;
-  }
-}
-
-function aligned(one, two) {
-  const scale = Math.max(one.scale, two.scale);
-  const units = ({ units, scale: own }) => units * 10n ** BigInt(scale - own);
-  return [units(one), units(two), scale];
-}
+export { DataError, Decimal } from './decimal.js';
+export { parse, stringify } from './json.js';
 
 /** A rule's "no": an ordinary answer. */
 class Rejection {
@@ -88,9 +26,17 @@ class Rejection {
   }
 }
 
-/** Ends the rule with a "no". Details are texts by name. */
+/** The payload of the request, as it came. */
+let asked = '{}';
+
+/** The rejection that the rule has ended with. */
+let said;
+
+/** Ends the rule with a "no". Details are texts by name. It is the answer, even if the rule catches what is
+ * thrown and goes on: of several the last one. */
 export function reject(code, message, details = {}) {
-  throw new Rejection(code, message, details);
+  said = new Rejection(code, message, details);
+  throw said;
 }
 
 /** An error of the database that a rule may see. It can only reject after one. */
@@ -101,36 +47,94 @@ export class DatabaseError extends Error {
   }
 }
 
-const typed = (tag) => (val) => ({ tag, val });
+/** A parameter that says its own type. */
+class Typed {
+  constructor(tag, val) {
+    this.tag = tag;
+    this.val = val;
+  }
+}
 
-// Parameters of a type that JavaScript has no value of.
-export const int2 = typed('int2');
-export const int4 = typed('int4');
-export const float8 = typed('float8');
-export const uuid = typed('uuid');
-export const date = typed('date');
-export const time = typed('time');
-export const timestamp = typed('timestamp');
-export const timestamptz = typed('timestamptz');
-export const interval = typed('interval');
+/** A parameter of a type, made of what `held` makes of a value; NULL of what is none. */
+const of = (tag, held) => (value) =>
+  value === null || value === undefined ? new Typed('null') : new Typed(tag, held(value, tag));
+
+/** A whole number between two, of whatever type it is given as. */
+const whole = (least, most) => (value, type) => {
+  if (!(value instanceof Decimal) && typeof value !== 'bigint' && typeof value !== 'number') {
+    throw new TypeError(`${type} is made of a number`);
+  }
+  if (typeof value === 'number' && !Number.isSafeInteger(value)) {
+    throw new DataError(`${type} does not hold a number that is not whole, or not exact`);
+  }
+  const number = Decimal.of(value).toBigInt();
+  if (number < least || number > most) throw new DataError(`${type} does not hold a number of this size`);
+  return number;
+};
+const bits = (count) => whole(-(2n ** BigInt(count - 1)), 2n ** BigInt(count - 1) - 1n);
+const small = (held) => (value, type) => Number(held(value, type));
+const [of16, of32, of64] = [small(bits(16)), small(bits(32)), bits(64)];
+
+// Parameters of a type that JavaScript has no value of. Numbers are whole and in the range of their type.
+export const int2 = of('int2', of16);
+export const int4 = of('int4', of32);
+export const int8 = of('int8', of64);
+/** A binary fraction. A `Decimal` or a `bigint` has to be one that is written the same way. */
+export const float8 = of('float8', (value) => (typeof value === 'number' ? value : Decimal.of(value).toNumber()));
+export const uuid = of('uuid', (value) => sendable(String(value)));
+/** Days since 1970-01-01; the largest and the smallest number of 32 bits are `infinity` and `-infinity`. */
+export const date = of('date', of32);
+/** Microseconds since midnight, which may be all 24 hours. */
+export const time = of('time', whole(0n, 86_400_000_000n));
+// Microseconds since 1970; the largest and the smallest number of 64 bits are `infinity` and `-infinity`.
+export const timestamp = of('timestamp', of64);
+export const timestamptz = of('timestamptz', of64);
+/** `{ months, days, microseconds }`, each of which may be left out. */
+export const interval = of('interval', ({ months = 0, days = 0, microseconds = 0, ...others }) => {
+  const [surprise] = Object.keys(others);
+  if (surprise !== undefined) throw new TypeError(`an interval has no ${surprise}`);
+  const part = (held, value) => held(value, 'interval');
+  return { months: part(of32, months), days: part(of32, days), microseconds: part(of64, microseconds) };
+});
 /** Any value as `jsonb`. */
-export const json = (value) => ({ tag: 'json', val: stringify(value) });
+export const json = (value) => {
+  const text = stringify(value);
+  if (hasNul(text)) refuseNul();
+  return new Typed('json', text);
+};
+
+/** A text that the database can hold. */
+function sendable(text) {
+  if (text.includes('\0')) refuseNul();
+  return encodable(text);
+}
+
+/** Refuses the payload that has such a text. One that has none is not to blame. */
+function refuseNul() {
+  const path = pointerToNul(parse(asked));
+  if (path === undefined) throw new DataError('the database holds no text with U+0000');
+  reject('invalid-payload', 'a text has U+0000, which the database does not hold', { path });
+}
 
 function parameter(value) {
   if (value === null || value === undefined) return { tag: 'null' };
+  if (value instanceof Typed) return value;
   if (value instanceof Decimal) return { tag: 'numeric', val: value.toString() };
   if (value instanceof Uint8Array) return { tag: 'bytea', val: value };
   switch (typeof value) {
     case 'string':
-      return { tag: 'text', val: value };
+      return { tag: 'text', val: sendable(value) };
     case 'boolean':
       return { tag: 'boolean', val: value };
     case 'bigint':
-      return { tag: 'int8', val: value };
+      return int8(value);
     case 'number':
-      return Number.isSafeInteger(value) ? { tag: 'int8', val: BigInt(value) } : { tag: 'float8', val: value };
+      // A type that depends on the value would be a trap.
+      if (!Number.isSafeInteger(value)) {
+        throw new DataError('a number with a fraction is a Decimal, or is sent as float8(number)');
+      }
+      return int8(value);
     default:
-      if (typeof value.tag === 'string') return value;
       throw new TypeError('a parameter that no type of the database stands for');
   }
 }
@@ -144,11 +148,14 @@ function asking(ask) {
   }
 }
 
+/** What is made of a value of a column. Bytes come as one of several things. */
+const READERS = { numeric: Decimal.of, json: parse, bytea: (value) => new Uint8Array(value) };
+
 /** Column by column as they come, row by row as they are used. */
 function rows({ columns, rows }) {
   const all = Array.from({ length: rows }, () => ({}));
   for (const { name, values, nulls } of columns) {
-    const read = values.tag === 'numeric' ? Decimal.of : values.tag === 'json' ? parse : (value) => value;
+    const read = READERS[values.tag] ?? ((value) => value);
     const isNull = new Set(nulls);
     for (let row = 0; row < rows; row += 1) {
       all[row][name] = isNull.has(row) ? null : read(values.val[row]);
@@ -201,17 +208,21 @@ function vaulted(ask) {
 /** A sensitive column of type `bytea`: `field('accounts', 'iban')`. The key tells the row, and has to
  * be written the same way each time; what was sealed for one row opens in no other. */
 export function field(table, column) {
-  const place = (key) => ({ table, column, rowKey: String(key) });
+  const place = (key) => ({ table, column, rowKey: encodable(String(key)) });
   return {
     /** Seals text or bytes, for a parameter. */
     seal: (key, value) => {
-      const bytes = typeof value === 'string' ? new TextEncoder().encode(value) : value;
+      const bytes = typeof value === 'string' ? new TextEncoder().encode(encodable(value)) : value;
       return vaulted(() => safe.seal(place(key), bytes));
     },
     /** The bytes that were sealed. */
     open: (key, sealed) => vaulted(() => safe.open(place(key), sealed)),
     /** The text that was sealed. */
-    openText: (key, sealed) => new TextDecoder().decode(vaulted(() => safe.open(place(key), sealed))),
+    openText: (key, sealed) => {
+      const bytes = vaulted(() => safe.open(place(key), sealed));
+      // As it was sealed, to the last byte, or not at all.
+      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    },
   };
 }
 
@@ -234,43 +245,48 @@ export const log = Object.fromEntries(
   ['debug', 'info', 'warn', 'error'].map((level) => [level, (message) => lines.write(level, message)]),
 );
 
-/** JSON text as values. Whole numbers that are exact as such are numbers, all others `Decimal`s. */
-export function parse(text) {
-  return JSON.parse(text, (_, value, { source } = {}) => {
-    if (typeof value !== 'number') return value;
-    return /^-?\d+$/.test(source) && Number.isSafeInteger(value) ? value : Decimal.of(source);
-  });
-}
-
-/** A value as JSON text, with every digit of its `Decimal`s. */
-export function stringify(value) {
-  if (value instanceof Decimal || typeof value === 'bigint') return value.toString();
-  if (Array.isArray(value)) return `[${value.map((item) => stringify(item ?? null)).join(',')}]`;
-  if (value !== null && typeof value === 'object') {
-    const members = Object.entries(value).filter(([, member]) => member !== undefined);
-    return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${stringify(member)}`).join(',')}}`;
+/** The payload as a value. One that cannot be read is refused. */
+function read(payload, schema) {
+  try {
+    const value = parse(payload);
+    if (schema === undefined) return value;
+    return typed(value, schema, (path) => reject('invalid-payload', 'a number is not whole', { path }));
+  } catch (error) {
+    if (error instanceof Rejection) throw error;
+    reject('invalid-payload', error instanceof DataError ? error.message : 'the payload cannot be read');
   }
-  return JSON.stringify(value ?? null);
 }
 
-/** Makes a rule of a function from the payload to the output. `input` and `output` are JSON Schemas
- * of the two, for whoever calls the operation. */
+/** The answer of a rule that has thrown. */
+function refused(error) {
+  if (said === undefined && error instanceof DataError) said = new Rejection('invalid-data', error.message, {});
+  if (said === undefined && error instanceof DatabaseError && error.sqlstate.startsWith('22')) {
+    // The message quotes the value.
+    said = new Rejection('invalid-data', 'the database does not take a value', { sqlstate: error.sqlstate });
+  }
+  if (said === undefined) throw `${error}`;
+  const details = Object.entries(said.details).map(([name, text]) => [name, String(text)]);
+  return { tag: 'reject', val: { code: said.code, message: said.message, details } };
+}
+
+/** Makes a rule of a function from the payload to the output, which may be asynchronous. `input` and
+ * `output` are JSON Schemas of the two, for whoever calls the operation. */
 export function rule({ input = true, output = true }, decide) {
+  if (/Generator/.test(decide.constructor.name)) throw new TypeError('a rule is a function, and no generator');
+  // Where a schema has no word of it there is nothing to look for in each request.
+  const integers = JSON.stringify(input).includes('"integer"') ? input : undefined;
   return {
-    evaluate(request) {
-      let payload;
+    async evaluate(request) {
+      asked = request.payload;
+      said = undefined;
       try {
-        payload = parse(request.payload);
-      } catch {
-        payload = undefined;
-      }
-      try {
-        if (payload === undefined) reject('invalid-payload', 'the payload cannot be read');
-        return { tag: 'accept', val: stringify(decide(payload)) };
+        const decided = await decide(read(asked, integers));
+        // What the rule has started and does not wait for ends first: it may write, or reject.
+        await new Promise((done) => setTimeout(done, 0));
+        if (said !== undefined) throw said;
+        return { tag: 'accept', val: stringify(decided) };
       } catch (error) {
-        if (!(error instanceof Rejection)) throw `${error}`;
-        const details = Object.entries(error.details).map(([name, text]) => [name, String(text)]);
-        return { tag: 'reject', val: { code: error.code, message: error.message, details } };
+        return refused(error);
       }
     },
     describe: () => JSON.stringify({ input, output }),

@@ -1,15 +1,23 @@
 """What a rule in Python is written with: the contract of `wit/v1` as Python knows things.
 
-Numbers with a point are `decimal.Decimal`s on the way in and out, because a binary fraction is not
-money: 100.50 stays 100.50. Parameters are typed by what they are: `str`, `int` (bigint), `Decimal`,
-`bool`, `bytes`, `UUID`, `date`, `datetime` (with a time zone or without), `timedelta`; anything
-else is `Json(value)`.
+Numbers of payloads and of `jsonb` are `decimal.Decimal`s, because a binary fraction is not money: 100.50
+stays 100.50. Where the schema of the payload says `integer` they are `int`s. Parameters are typed by what
+they are: `str`, `int` (bigint), `Decimal`, `float` (double precision), `bool`, `bytes`, `UUID`, `date`,
+`datetime` (with a time zone or without), `time`, `timedelta`; anything else is `Json(value)`.
+
+Decimals are computed exactly, in a context of up to 1,000 digits: what would be rounded is an error, and
+`rounded` is for what is meant to be. A value that its type cannot hold is a `DataError`, before anything
+is sent.
 """
 
+import decimal
+import inspect
 import json
+import re
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from urllib.parse import unquote
 from uuid import UUID
 
 import wit_world
@@ -18,6 +26,22 @@ from wit_world.imports import context, database, events, log as lines, types, va
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MICROSECOND = timedelta(microseconds=1)
+DAY = 86_400_000_000
+
+# As many digits as a number may have, as in every language of rules.
+MOST_DIGITS = 1000
+EXACT = decimal.Context(
+    prec=MOST_DIGITS,
+    traps=[
+        decimal.Inexact,
+        decimal.Overflow,
+        decimal.InvalidOperation,
+        decimal.DivisionByZero,
+        decimal.FloatOperation,
+    ],
+)
+# For what a rule's module computes while it is loaded, too.
+decimal.setcontext(EXACT)
 
 
 class Rejection(Exception):
@@ -28,9 +52,25 @@ class Rejection(Exception):
         self.code, self.message, self.details = code, message, details
 
 
+class Request:
+    """What is known of the request while it is decided."""
+
+    # The payload, as it came.
+    payload = "{}"
+    # The rejection that the rule has ended with.
+    said = None
+
+
 def reject(code, message, **details):
-    """Ends the rule with a "no". Details are texts by name."""
-    raise Rejection(code, message, details)
+    """Ends the rule with a "no". Details are texts by name. It is the answer, even if the rule catches what
+    is raised and goes on: of several the last one."""
+    Request.said = Rejection(code, message, details)
+    raise Request.said
+
+
+class DataError(ValueError):
+    """A value that its type cannot hold: a number that is too large, a text with U+0000. The answer is the
+    rejection `invalid-data` where a rule does not catch it."""
 
 
 class DatabaseError(Exception):
@@ -60,13 +100,17 @@ def parameter(value):
         case bool():
             return types.Value_Boolean(value)
         case int():
+            if not -(2**63) <= value < 2**63:
+                raise DataError("bigint does not hold a number of this size")
             return types.Value_Int8(value)
         case float():
             return types.Value_Float8(value)
         case Decimal():
             return types.Value_Numeric(digits(value))
         case str():
-            return types.Value_Text(value)
+            if "\0" in value:
+                refuse_nul()
+            return types.Value_Text(encodable(value))
         case bytes():
             return types.Value_Bytea(value)
         case UUID():
@@ -77,22 +121,57 @@ def parameter(value):
             return types.Value_Timestamptz((value - EPOCH) // MICROSECOND)
         case date():
             return types.Value_Date((value - EPOCH.date()).days)
-        case time():
-            return types.Value_Time((datetime.combine(EPOCH.date(), value) - datetime(1970, 1, 1)) // MICROSECOND)
+        case time() if value.tzinfo is None:
+            return types.Value_Time((datetime.combine(EPOCH, value) - datetime(1970, 1, 1)) // MICROSECOND)
         case timedelta():
             return types.Value_Interval(types.Interval(0, value.days, (value - timedelta(value.days)) // MICROSECOND))
+        case types.Interval():
+            within(32, value.months), within(32, value.days), within(64, value.microseconds)
+            return types.Value_Interval(value)
         case Json(inner):
-            return types.Value_Json(dumps(inner))
-        case _ if type(value).__name__.startswith("Value_"):
-            return value
+            text = dumps(inner)
+            if has_nul(text):
+                refuse_nul()
+            return types.Value_Json(text)
     raise TypeError("a parameter that no type of the database stands for")
+
+
+def within(bits, number):
+    if not isinstance(number, int):
+        raise TypeError("a part of an interval is an int")
+    if not -(2 ** (bits - 1)) <= number < 2 ** (bits - 1):
+        raise DataError("an interval does not hold a number of this size")
+
+
+def encodable(text):
+    """A text that UTF-8 can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise DataError("a text has half a character") from None
+    return text
+
+
+def refuse_nul():
+    """Refuses the payload that has such a text. One that has none is not to blame."""
+    path = pointer_to_nul(loads(Request.payload))
+    if path is None:
+        raise DataError("the database holds no text with U+0000")
+    reject("invalid-payload", "a text has U+0000, which the database does not hold", path=path)
+
+
+def time_of(micros):
+    """Python has no 24:00:00, and the day after begins with another time."""
+    if not 0 <= micros < DAY:
+        raise OverflowError
+    return (EPOCH + micros * MICROSECOND).time()
 
 
 READERS = {
     "Numeric": Decimal,
     "Uuid": UUID,
     "Date": lambda days: EPOCH.date() + timedelta(days),
-    "Time": lambda micros: (EPOCH + micros * MICROSECOND).time(),
+    "Time": time_of,
     "Timestamp": lambda micros: (EPOCH + micros * MICROSECOND).replace(tzinfo=None),
     "Timestamptz": lambda micros: EPOCH + micros * MICROSECOND,
     "Json": lambda text: loads(text),
@@ -103,10 +182,16 @@ def rows_of(row_set):
     """Column by column as they come, row by row as they are used."""
     rows = [{} for _ in range(row_set.rows)]
     for column in row_set.columns:
-        read = READERS.get(type(column.values).__name__.removeprefix("ColumnValues_"), lambda value: value)
+        kind = type(column.values).__name__.removeprefix("ColumnValues_")
+        read = READERS.get(kind, lambda value: value)
         nulls = set(column.nulls)
-        for number, row in enumerate(rows):
-            row[column.name] = None if number in nulls else read(column.values.value[number])
+        try:
+            for number, row in enumerate(rows):
+                row[column.name] = None if number in nulls else read(column.values.value[number])
+        except OverflowError:
+            # `infinity`, 24:00:00, a year that Python does not know.
+            what = f"column `{column.name}` has a {kind.lower()} that Python cannot hold: select it as text"
+            raise DataError(what) from None
     return rows
 
 
@@ -195,29 +280,56 @@ def new_uuid():
 
 def log(message, level="info"):
     """A line for the operator's log."""
-    lines.write(lines.Level[level.upper()], message)
+    lines.write(lines.Level[level.upper()], told(message))
 
 
 def digits(number):
     """A decimal number as it is written without an exponent."""
     if not number.is_finite():
-        raise TypeError("not a decimal number")
+        raise DataError("not a decimal number")
+    _, figures, exponent = number.as_tuple()
+    if not number:
+        # Zero has no sign, and is zero whatever its exponent is.
+        number = Decimal((0, (0,), max(min(exponent, 0), 1 - MOST_DIGITS)))
+    elif max(len(figures) + max(exponent, 0), 1 - exponent) > MOST_DIGITS:
+        raise DataError(f"a decimal has at most {MOST_DIGITS} digits")
     return format(number, "f")
 
 
 def fits(number, precision, scale):
-    """Whether it has at most `precision` digits, `scale` of them after the point."""
-    _, figures, exponent = number.normalize().as_tuple()
-    return -exponent <= scale and len(figures) + exponent <= precision - scale
+    """Whether a column `numeric(precision, scale)` holds it as it is, without rounding: it has at most
+    `precision` digits, `scale` of them after the point. Zeros at the end of the fraction do not count."""
+    number = Decimal(number)
+    if not number.is_finite():
+        return False
+    _, figures, exponent = number.as_tuple()
+    significant = "".join(map(str, figures)).rstrip("0")
+    after = len(significant) - len(figures) - exponent
+    return not number or (after <= scale and len(figures) + exponent <= precision - scale)
+
+
+def rounded(number, scale, rounding=decimal.ROUND_HALF_EVEN):
+    """The number with so many digits after the point, rounded as said: what `round` and `quantize` refuse."""
+    context = EXACT.copy()
+    context.traps[decimal.Inexact] = False
+    return number.quantize(Decimal((0, (1,), -scale)), rounding, context)
+
+
+def decimal_of(text):
+    """A number as JSON writes it. It is told without an exponent."""
+    mantissa, _, exponent = text.lower().partition("e")
+    sign, figures, scale = Decimal(mantissa).as_tuple()
+    # Of an exponent that is longer than that no more is needed: it is out of reach.
+    return Decimal(digits(Decimal((sign, figures, scale + int(exponent[:8] or 0)))))
 
 
 def loads(text):
-    """JSON text as values: numbers with a point are `Decimal`s."""
+    """JSON text as values, its numbers as `Decimal`s, all of them."""
 
     def refuse(name):
         raise ValueError(f"{name} is not JSON")
 
-    return json.loads(text, parse_float=Decimal, parse_constant=refuse)
+    return json.loads(text, parse_float=decimal_of, parse_int=decimal_of, parse_constant=refuse)
 
 
 def dumps(value):
@@ -231,26 +343,154 @@ def dumps(value):
             return "[" + ",".join(dumps(item) for item in value) + "]"
         case UUID():
             return json.dumps(str(value))
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+        case str():
+            return encodable(json.dumps(value, ensure_ascii=False))
+        case float() if value - value != 0:
+            raise DataError(f"{value} is no number in JSON")
+    return json.dumps(value)
+
+
+def has_nul(text):
+    """Whether JSON text has U+0000 in one of its texts."""
+    return re.search(r"(?<!\\)(?:\\\\)*\\u0000", text) is not None
+
+
+def pointer_to_nul(value):
+    """The place of the first text with U+0000 in a value, as a JSON Pointer (RFC 6901), if there is one."""
+    match value:
+        case str():
+            return "" if "\0" in value else None
+        case dict():
+            members = value.items()
+        case list():
+            members = ((str(at), item) for at, item in enumerate(value))
+        case _:
+            return None
+    for name, member in members:
+        rest = "" if "\0" in name else pointer_to_nul(member)
+        if rest is not None:
+            return step(name) + rest
+    return None
+
+
+def step(name):
+    """One step of a JSON Pointer."""
+    return "/" + name.replace("~", "~0").replace("/", "~1")
+
+
+def typed(value, schemas, root, path=""):
+    """A payload whose numbers are of one type each, however they are written: `int` where its schema says
+    `integer`, `Decimal` anywhere else."""
+    known = []
+    for schema in schemas:
+        gather(schema, root, known)
+    match value:
+        case Decimal():
+            said = [schema.get("type") for schema in known]
+            kinds = {kind for kinds in said for kind in (kinds if isinstance(kinds, list) else [kinds])}
+            if "integer" not in kinds or "number" in kinds:
+                return value
+            if value != value.to_integral_value():
+                reject("invalid-payload", "a number is not whole", path=path)
+            return int(value)
+        case dict():
+            for name, member in value.items():
+                below = [schema.get("properties", {}).get(name, schema.get("additionalProperties")) for schema in known]
+                value[name] = typed(member, below, root, path + step(name))
+        case list():
+            for at, item in enumerate(value):
+                first = [schema.get("prefixItems", []) for schema in known]
+                below = [
+                    items[at] if at < len(items) else schema.get("items") for items, schema in zip(first, known)
+                ]
+                value[at] = typed(item, below, root, f"{path}/{at}")
+    return value
+
+
+def gather(schema, root, known):
+    """A schema with those that it stands for or is put together of."""
+    if not isinstance(schema, dict) or any(schema is one for one in known):
+        return
+    known.append(schema)
+    reference = schema.get("$ref", "")
+    if reference.startswith("#"):
+        target = root
+        for name in reference[1:].split("/")[1:]:
+            name = unquote(name).replace("~1", "/").replace("~0", "~")
+            target = target.get(name) if isinstance(target, dict) else None
+        gather(target, root, known)
+    for part in ("allOf", "anyOf", "oneOf"):
+        for one in schema.get(part, []):
+            gather(one, root, known)
+
+
+def read(payload, schema):
+    """The payload as a value. One that cannot be read is refused."""
+    try:
+        value = loads(payload)
+        return value if schema is None else typed(value, [schema], schema)
+    except DataError as error:
+        reject("invalid-payload", str(error))
+    except ValueError:
+        reject("invalid-payload", "the payload cannot be read")
+
+
+def refusal(error):
+    """The rejection that an error stands for, if it does."""
+    match error:
+        case Rejection():
+            return error
+        case DataError():
+            return Rejection("invalid-data", str(error), {})
+        case DatabaseError() if error.sqlstate.startswith("22"):
+            # The message quotes the value.
+            return Rejection("invalid-data", "the database does not take a value", {"sqlstate": error.sqlstate})
+        case decimal.DecimalException() if not isinstance(error, decimal.FloatOperation):
+            return Rejection("invalid-data", "a number cannot be computed exactly", {})
+    return None
+
+
+def answer(decide, payload, schema):
+    """The answer of a rule: its output, or the rejection that it has ended with."""
+    try:
+        output = decide(read(payload, schema))
+        if inspect.isawaitable(output) or inspect.isgenerator(output) or inspect.isasyncgen(output):
+            raise TypeError(NO_COROUTINE)
+        text, no = dumps(output), Request.said
+    except Exception as error:
+        no = Request.said or refusal(error)
+        if no is None:
+            raise
+    if no is None:
+        return wit_world.Verdict_Accept(text)
+    details = [(name, told(value)) for name, value in no.details.items()]
+    return wit_world.Verdict_Reject(wit_world.Rejection(told(no.code), told(no.message), details))
+
+
+def told(value):
+    """Any value as a text that can be sent."""
+    return str(value).encode(errors="replace").decode()
+
+
+NO_COROUTINE = "a rule is a function that returns its output: no coroutine, and no generator"
 
 
 def rule(decide, input=True, output=True):
     """Makes the world of a rule of a function from the payload to the output. `input` and `output` are
     JSON Schemas of the two, for whoever calls the operation."""
+    if inspect.iscoroutinefunction(decide) or inspect.isgeneratorfunction(decide) or inspect.isasyncgenfunction(decide):
+        raise TypeError(NO_COROUTINE)
+    # Where a schema has no word of it there is nothing to look for in each request.
+    integers = input if '"integer"' in json.dumps(input) else None
 
     class WitWorld(wit_world.WitWorld):
         def evaluate(self, request):
+            Request.payload, Request.said = request.payload, None
+            decimal.setcontext(EXACT)
             try:
-                try:
-                    payload = loads(request.payload)
-                except ValueError:
-                    reject("invalid-payload", "the payload cannot be read")
-                return wit_world.Verdict_Accept(dumps(decide(payload)))
-            except Rejection as no:
-                details = [(name, str(text)) for name, text in no.details.items()]
-                return wit_world.Verdict_Reject(wit_world.Rejection(no.code, no.message, details))
+                return answer(decide, request.payload, integers)
             except Exception as error:
-                raise Err(f"{type(error).__name__}: {error}") from None
+                raise Err(told(f"{type(error).__name__}: {error}")) from None
 
         def describe(self):
             return json.dumps({"input": input, "output": output})

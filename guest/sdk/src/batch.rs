@@ -3,6 +3,7 @@ use serde::de::DeserializeOwned;
 use crate::bindings::tenet::rule::database as host;
 use crate::bindings::tenet::rule::types::{Outcome as HostOutcome, Statement};
 use crate::row::rows;
+use crate::sendable::check_all;
 use crate::{Error, Result, Value};
 
 /// Several statements that cost one round trip.
@@ -45,6 +46,7 @@ impl Batch {
     /// Runs them in order. All succeed, with one outcome each, or the first error is
     /// given; its detail `statement` is the statement's number, counted from 0.
     pub fn run(self) -> Result<Vec<Outcome>> {
+        check_all(&self.statements)?;
         let outcomes = host::batch(&self.statements).map_err(Error::database)?;
         Ok(outcomes.into_iter().map(Outcome).collect())
     }

@@ -2,6 +2,7 @@ use serde::de::DeserializeOwned;
 
 use crate::bindings::tenet::rule::database as host;
 use crate::row::packed_rows;
+use crate::sendable::check;
 use crate::{Error, Result, Value};
 
 /// Runs one statement and gives its rows. One round trip.
@@ -36,6 +37,7 @@ use crate::{Error, Result, Value};
 /// # }
 /// ```
 pub fn query<T: DeserializeOwned>(sql: &str, params: &[Value]) -> Result<Vec<T>> {
+    check(params)?;
     packed_rows(host::query_packed(sql, params).map_err(Error::database)?)
 }
 
@@ -51,6 +53,7 @@ pub fn query_opt<T: DeserializeOwned>(sql: &str, params: &[Value]) -> Result<Opt
 
 /// Runs one statement and gives the number of rows it touched. One round trip.
 pub fn execute(sql: &str, params: &[Value]) -> Result<u64> {
+    check(params)?;
     host::execute(sql, params).map_err(Error::database)
 }
 

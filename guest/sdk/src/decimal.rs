@@ -555,13 +555,14 @@ mod tests {
             assert!(error.to_string().contains(why), "{error}");
         }
         assert!(decimal("0.05").fits(2, 2).is_ok() && decimal("1").fits(2, 2).is_err());
+        assert!(decimal("0").fits(2, 2).is_ok() && decimal("0.00").fits(1, 1).is_ok());
     }
 
     #[test]
-    fn a_bad_number_goes_up_as_an_error() {
+    fn a_bad_number_goes_up_as_a_rejection() {
         fn read() -> Result<Decimal> {
             Ok(Decimal::parse("x")?)
         }
-        assert!(!read().unwrap_err().is_rejection());
+        assert_eq!(read().unwrap_err().code(), Some("invalid-data"));
     }
 }

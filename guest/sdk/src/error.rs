@@ -1,9 +1,15 @@
+use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
+use std::num::TryFromIntError;
 
 use crate::bindings::tenet::rule::types::DatabaseError;
 use crate::bindings::tenet::rule::vault::VaultError;
 use crate::bindings::{Rejection, Verdict};
+use crate::{DecimalError, TextError};
+
+/// The code of a rejection of a value that does not fit where it goes.
+const INVALID_DATA: &str = "invalid-data";
 
 /// What a rule returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -15,6 +21,13 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// stored, and the text goes to the operator's log and not to the caller. A rule that
 /// expects an error of the database asks what it is and answers with a rejection; after
 /// such an error the transaction is spent, and a rejection is all that is left.
+///
+/// What a value of the request's can be at fault for is the rejection `invalid-data` where
+/// a rule leaves it to `?`: an error of the database of class 22 (a number is out of range,
+/// a text is too long), a number that a [`Decimal`](crate::Decimal) or an integer type does
+/// not hold, a text that is no date. A text with U+0000 of the payload's that is a
+/// parameter is the rejection `invalid-payload` with its `path`, and stays it even where a
+/// rule loses it.
 ///
 /// ```
 /// # use tenet::params;
@@ -164,6 +177,12 @@ impl Error {
             Inner { kind: Kind::Rejection { code, message }, details } => {
                 Ok(Verdict::Reject(Rejection { code, message, details }))
             }
+            Inner { kind: Kind::Database(error), mut details } if error.sqlstate.starts_with("22") => {
+                details.push(("sqlstate".to_owned(), error.sqlstate));
+                // The database's own message quotes the value.
+                let message = "the database does not take a value".to_owned();
+                Ok(Verdict::Reject(Rejection { code: INVALID_DATA.to_owned(), message, details }))
+            }
             inner => Err(inner.to_string()),
         }
     }
@@ -177,8 +196,12 @@ impl Error {
     }
 }
 
-impl<E: StdError> From<E> for Error {
+impl<E: StdError + 'static> From<E> for Error {
     fn from(error: E) -> Self {
+        let any: &dyn Any = &error;
+        if any.is::<DecimalError>() || any.is::<TextError>() || any.is::<TryFromIntError>() {
+            return reject(INVALID_DATA, error.to_string());
+        }
         let mut text = error.to_string();
         let mut source = error.source();
         while let Some(cause) = source {
@@ -269,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_the_database_quotes_does_not_go_up_with_its_error() {
+    fn a_value_that_the_database_does_not_take_is_a_rejection_that_does_not_quote_it() {
         let error = Error::database(DatabaseError {
             sqlstate: "22P02".into(),
             message: "invalid input syntax for type integer: \"4711\"".into(),
@@ -278,7 +301,31 @@ mod tests {
             column: None,
             details: vec![],
         });
-        assert_eq!(error.into_verdict().unwrap_err(), "SQLSTATE 22P02: wrong data");
+        assert_eq!((error.to_string().as_str(), error.is_rejection()), ("SQLSTATE 22P02: wrong data", false));
+        let Ok(Verdict::Reject(rejection)) = error.with_detail("line", 3).into_verdict() else {
+            panic!("no rejection")
+        };
+        assert_eq!(rejection.code, "invalid-data");
+        assert!(!rejection.message.contains("4711"), "{}", rejection.message);
+        let details = [("line", "3"), ("sqlstate", "22P02")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(rejection.details, details);
+    }
+
+    #[test]
+    fn a_number_or_a_text_that_does_not_fit_is_a_rejection() {
+        fn number() -> Result<i32> {
+            Ok(i32::try_from(1_i64 << 31)?)
+        }
+        fn decimal() -> Result<crate::Decimal> {
+            let long: crate::Decimal = "9".repeat(1_000).parse()?;
+            Ok(long.try_add(&long)?)
+        }
+        fn date() -> Result<crate::Date> {
+            Ok("2026-02-30".parse()?)
+        }
+        for error in [number().unwrap_err(), decimal().unwrap_err(), date().unwrap_err()] {
+            assert_eq!(error.code(), Some("invalid-data"), "{error}");
+        }
     }
 
     #[test]

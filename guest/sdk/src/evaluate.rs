@@ -1,7 +1,7 @@
 use crate::bindings::{Request, Verdict};
 use crate::describe::describe;
 use crate::signature::Returned;
-use crate::{Error, Input, reject};
+use crate::{Error, Input, reject, sendable};
 
 /// What one call answers.
 type Answer = Result<Verdict, String>;
@@ -36,8 +36,10 @@ fn evaluate<I: Input, R: Returned>(request: Request, rule: fn(I) -> R) -> Answer
     crate::panic::install();
     let input = serde_json::from_str(&request.payload)
         .map_err(|error| reject("invalid-payload", format!("the payload does not fit: {error}")));
-    let output = input.and_then(|input| rule(input).into_result()).and_then(|output| {
-        serde_json::to_string(&output).map_err(|error| Error::bug(format!("the output is not JSON: {error}")))
+    sendable::begin(request.payload);
+    let output = input.and_then(|input| rule(input).into_result()).and_then(|output| match sendable::refused() {
+        Some(refusal) => Err(refusal),
+        None => serde_json::to_string(&output).map_err(|error| Error::bug(format!("the output is not JSON: {error}"))),
     });
     output.map(Verdict::Accept).or_else(Error::into_verdict)
 }

@@ -76,6 +76,7 @@ mod no_input;
 mod panic;
 mod params;
 mod row;
+mod sendable;
 mod signature;
 mod text;
 mod time;

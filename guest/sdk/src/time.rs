@@ -186,7 +186,9 @@ fn read_timestamp(text: &str) -> Option<i64> {
         "-infinity" => Some(i64::MIN),
         _ => {
             let (date, time) = text.split_once(['T', 't', ' '])?;
-            read_date(date)?.checked_mul(DAY)?.checked_add(read_time(time)?)
+            let micros = read_date(date)?.checked_mul(DAY)?.checked_add(read_time(time)?)?;
+            // The largest and the smallest number are none of the calendar's.
+            (!matches!(micros, i64::MAX | i64::MIN)).then_some(micros)
         }
     }
 }
@@ -203,7 +205,8 @@ fn read_timestamptz(text: &str) -> Option<i64> {
     let of_two = |text: &str, most| number(text, 2, most).filter(|_| text.len() == 2);
     let offset = (of_two(hours, 23)? * 60 + of_two(minutes, 59)?) * 60 * SECOND;
     let east = rest.as_bytes().get(local.len()) == Some(&b'+');
-    read_timestamp(local)?.checked_sub(if east { offset } else { -offset })
+    let at = read_timestamp(local).filter(|_| local.contains(':'))?;
+    at.checked_sub(if east { offset } else { -offset }).filter(|micros| !matches!(*micros, i64::MAX | i64::MIN))
 }
 
 impl FromStr for Date {
@@ -213,7 +216,10 @@ impl FromStr for Date {
         let days = match text {
             "infinity" => Some(i32::MAX),
             "-infinity" => Some(i32::MIN),
-            _ => read_date(text).and_then(|days| i32::try_from(days).ok()),
+            // The largest and the smallest number are none of the calendar's.
+            _ => read_date(text)
+                .and_then(|days| i32::try_from(days).ok())
+                .filter(|days| !matches!(*days, i32::MAX | i32::MIN)),
         };
         days.map(Self).ok_or(TextError::because("expected a date: 2026-01-31"))
     }
@@ -412,10 +418,15 @@ mod tests {
         ] {
             assert!(text.parse::<Time>().is_err(), "{text}");
         }
-        for text in ["2026-01-01", "2026-01-01T00:00:00", "2026-01-01T00:00:00+1:00", "infinityZ"] {
+        for text in ["2026-01-01", "2026-01-01T00:00:00", "2026-01-01T00:00:00+1:00", "infinityZ", "infinity+01:00"] {
             assert!(text.parse::<TimestampTz>().is_err(), "{text}");
         }
         assert!("2026-01-01T00:00:00Z".parse::<Timestamp>().is_err());
+        // What these would be is the number that stands for infinity.
+        assert!("5881580-07-11".parse::<Date>().is_err());
+        assert!("294247-01-10T04:00:54.775807".parse::<Timestamp>().is_err());
+        assert!("294247-01-10T04:00:54.775807Z".parse::<TimestampTz>().is_err());
+        assert!("294247-01-10T04:00:54.775806Z".parse::<TimestampTz>().is_ok());
     }
 
     #[test]

@@ -122,7 +122,6 @@ impl Servers {
             .env("TENET_TEST_BOOTSTRAP", repository.path(BOOTSTRAP))
             .env("TENET_TEST_MUTANTS", repository.path(MUTANTS))
             .env("TENET_TEST_CARGO_LAMBDA", venv.program("cargo-lambda"))
-            .env("TENET_TEST_COMPONENTIZE_PY", venv.program("componentize-py"))
             .env("TENET_TEST_SCHEMATHESIS", venv.program("schemathesis"))
             .env("TENET_TEST_TENET", repository.binary("tenet"))
     }

@@ -45,15 +45,10 @@ function checkId(text) {
 }
 
 // Money that can be paid: 10 digits before the point and 2 after it, and more than 0.
-function payment(written) {
-  let amount;
-  try {
-    amount = Decimal.of(written);
-  } catch {
-    reject('invalid-payload', 'an amount is a number');
-  }
+function payment(amount) {
+  if (!(amount instanceof Decimal)) reject('invalid-payload', 'an amount is a number');
   if (!amount.fits(12, 2)) reject('invalid-amount', 'an amount has at most 10 digits and 2 after the point');
-  if (amount.compare(0) <= 0) reject('invalid-amount', 'a payment is more than 0');
+  if (amount.lessThanOrEqual(0)) reject('invalid-amount', 'a payment is more than 0');
   return amount;
 }
 

@@ -52,11 +52,10 @@ def an_id(text):
     return text
 
 
-def payment(written):
+def payment(amount):
     """Money that can be paid: 10 digits before the point and 2 after it, and more than 0."""
-    if isinstance(written, bool) or not isinstance(written, (int, Decimal)):
+    if not isinstance(amount, Decimal):
         reject("invalid-payload", "an amount is a number")
-    amount = Decimal(written)
     if not tenet.fits(amount, 12, 2):
         reject("invalid-amount", "an amount has at most 10 digits and 2 after the point")
     if amount <= 0:

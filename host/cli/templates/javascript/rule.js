@@ -23,9 +23,9 @@ export const { evaluate, describe } = rule({ input, output }, ({ id, customer, p
   if (typeof customer !== 'string' || customer.length < 1 || customer.length > 255) {
     reject('invalid-customer', 'a name has 1 to 255 characters');
   }
-  if (!Number.isSafeInteger(points)) reject('invalid-points', 'points are a whole number');
+  if (typeof points !== 'bigint') reject('invalid-points', 'points are a whole number');
   const [row] = query('SELECT balance FROM {{table}} WHERE customer = $1', customer);
-  const balance = (row?.balance ?? 0n) + BigInt(points);
+  const balance = (row?.balance ?? 0n) + points;
   if (balance < 0n) reject('not-possible', 'a balance is not below zero');
   // Whoever else changes this row meanwhile conflicts with it, and one of the two is run again.
   execute(

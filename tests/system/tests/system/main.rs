@@ -20,6 +20,7 @@ mod hostile;
 mod http;
 mod keys;
 mod lambda;
+mod languages;
 mod life;
 mod members;
 mod names;

@@ -15,7 +15,7 @@ use wasm_smith::{Component, Config, Module};
 
 use crate::hostile::Willing;
 use crate::support;
-use crate::support::bundle::{bundle, copy};
+use crate::support::bundle::{bundle, copy, languages};
 use crate::support::tenet::tenet;
 
 /// Bytes from a seed.
@@ -126,22 +126,8 @@ fn a_bundle_that_was_changed_anywhere_is_refused_before_anything_is_loaded() {
 
 #[tokio::test]
 async fn a_rule_in_python_runs_and_tells_no_two_runs_apart() {
-    let folder = tempfile::tempdir().unwrap();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let component = folder.path().join("rule.wasm");
-    // What Python leaves beside a source is not to be left in the project.
-    std::fs::copy(root.join("tests/guests/python/rule.py"), folder.path().join("rule.py")).unwrap();
-    let built = std::process::Command::new(support::path("TENET_TEST_COMPONENTIZE_PY"))
-        .arg("-d")
-        .arg(root.join("wit/v1"))
-        .args(["-w", "rule", "componentize", "rule", "-o"])
-        .arg(&component)
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
-    assert!(built.status.success(), "{built:?}");
-    let component = std::fs::read(component).unwrap();
-    let library = Library::compile(Engine::new(1).unwrap(), [("python", component.as_slice())]).unwrap();
+    let (folder, index) = languages();
+    let library = Library::open(Engine::new(1).unwrap(), &folder, &index).unwrap();
     let limits = Limits { cpu_ms: 30_000, memory_bytes: 256 << 20, ..Limits::default() };
     let mut seen = BTreeSet::new();
     for _ in 0..3 {
@@ -149,7 +135,7 @@ async fn a_rule_in_python_runs_and_tells_no_two_runs_apart() {
             operation: "python".into(),
             key: None,
             source_key: None,
-            payload: r#"{"amount":100.50}"#.into(),
+            payload: r#"{"id":"1","do":"machine"}"#.into(),
             caller: None,
             region: "us-east-1".into(),
             now: Timestamp(1_700_000_000_000_000),

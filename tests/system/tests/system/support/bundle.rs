@@ -1,8 +1,11 @@
 //! The bundles that `cargo xtask guests` builds.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use tenet_core::bundle::{INDEX, Index};
+
+use super::tenet::tenet;
 
 /// The built bundle of this name: where it lies and its index. One that is missing, or
 /// was built from other sources than those that are there, fails the test with the command
@@ -19,6 +22,20 @@ pub(crate) fn bundle(name: &str) -> (PathBuf, Index) {
         Ok(index) => (out, index),
         Err(error) => panic!("{error}"),
     }
+}
+
+/// The bundle of rules in JavaScript and Python, which is built here where it is not built yet: nothing but
+/// tests of these languages waits for that.
+pub(crate) fn languages() -> (PathBuf, Index) {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+    let out = root.join("target/tenet/languages");
+    BUILT.get_or_init(|| {
+        let ended = tenet(&root, &["build", "tests/languages", "--out", out.to_str().unwrap()]);
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+    });
+    let index = Index::parse(&std::fs::read_to_string(out.join(INDEX)).unwrap()).unwrap();
+    (out, index)
 }
 
 /// A copy of the built bundle of this name, to be changed: its folder and its index.
