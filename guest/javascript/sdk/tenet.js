@@ -270,7 +270,7 @@ function refused(error) {
 }
 
 /** Makes a rule of a function from the payload to the output, which may be asynchronous. `input` and
- * `output` are JSON Schemas of the two, for whoever calls the operation. */
+ * `output` are JSON Schemas of the two, for the callers of the operation. */
 export function rule({ input = true, output = true }, decide) {
   if (/Generator/.test(decide.constructor.name)) throw new TypeError('a rule is a function, and no generator');
   // Where a schema has no word of it there is nothing to look for in each request.

@@ -316,7 +316,7 @@ def rounded(number, scale, rounding=decimal.ROUND_HALF_EVEN):
 
 
 def decimal_of(text):
-    """A number as JSON writes it. It is told without an exponent."""
+    """A number as JSON writes it, without an exponent."""
     mantissa, _, exponent = text.lower().partition("e")
     sign, figures, scale = Decimal(mantissa).as_tuple()
     # Of an exponent that is longer than that no more is needed: it is out of reach.
@@ -477,7 +477,7 @@ NO_COROUTINE = "a rule is a function that returns its output: no coroutine, and 
 
 def rule(decide, input=True, output=True):
     """Makes the world of a rule of a function from the payload to the output. `input` and `output` are
-    JSON Schemas of the two, for whoever calls the operation."""
+    JSON Schemas of the two, for the callers of the operation."""
     if inspect.iscoroutinefunction(decide) or inspect.isgeneratorfunction(decide) or inspect.isasyncgenfunction(decide):
         raise TypeError(NO_COROUTINE)
     # Where a schema has no word of it there is nothing to look for in each request.

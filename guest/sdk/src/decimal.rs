@@ -145,6 +145,9 @@ impl Decimal {
                 "invalid-amount",
                 format!("the number has {before} digits before the point, and {most} at most are allowed"),
             ))
+        } else if !self.is_zero() && self.digits.len() + scale > precision + self.scale {
+            // Of a column with more decimals than digits.
+            Err(reject("invalid-amount", format!("the number does not fit numeric({precision},{scale})")))
         } else {
             Ok(())
         }
@@ -556,6 +559,10 @@ mod tests {
         }
         assert!(decimal("0.05").fits(2, 2).is_ok() && decimal("1").fits(2, 2).is_err());
         assert!(decimal("0").fits(2, 2).is_ok() && decimal("0.00").fits(1, 1).is_ok());
+        // numeric(2,3) has three digits after the point, the first of them zero.
+        assert!(
+            decimal("0.05").fits(2, 3).is_ok() && decimal("0.5").fits(2, 3).is_err() && decimal("0").fits(2, 3).is_ok()
+        );
     }
 
     #[test]

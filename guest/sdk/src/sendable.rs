@@ -24,7 +24,7 @@ pub(crate) fn refused() -> Option<Error> {
     REFUSED.get().then(no_nul)
 }
 
-/// Refuses parameters that no server takes, so that nothing is sent and the caller is told where.
+/// Refuses parameters that no server takes, so that nothing is sent and the rejection names the place.
 pub(crate) fn check(parameters: &[Value]) -> Result<(), Error> {
     let with_nul = |value: &Value| match value {
         Value::Text(text) => text.contains('\0'),

@@ -109,7 +109,7 @@ impl Payload<'_> {
         if self.0.iter().any(|rule| rule.get(KEY).is_some()) {
             let what =
                 format!("a rule of it takes the member {KEY}, which brings a request's key and is in no payload");
-            return Err(Misfit { what, help: "give it another name; a rule is told the key by the host".to_owned() });
+            return Err(Misfit { what, help: "give it another name; the host gives a rule the key".to_owned() });
         }
         let requires = |rule: &Members<'_>| rule.get(OPERATION).is_some_and(|member| member.is_required);
         Ok(self.0.iter().any(requires).then(|| {

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::Number;
+
 /// An idempotency key: the name under which an operation's one answer to a caller is stored.
 ///
 /// 1 to 255 bytes of UTF-8 without U+0000, which PostgreSQL's text cannot hold; 255 keeps
@@ -42,32 +44,15 @@ impl IdempotencyKey {
 
     /// Takes a number of JSON as a key: its digits without exponent, and without zeros that say
     /// nothing. Two numbers that a [`Digest`](crate::Digest) holds for one are one key.
-    pub fn of_number(number: &str) -> Result<Self, KeyError> {
-        let (sign, unsigned) = number.strip_prefix('-').map_or(("", number), |rest| ("-", rest));
-        let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
-        let (before, after) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        let written = format!("{before}{after}");
-        let digits = written.trim_matches('0');
-        if digits.is_empty() {
-            return Self::new("0");
+    pub fn of_number(number: &Number) -> Result<Self, KeyError> {
+        match number.plain(Self::MAX_BYTES) {
+            Some(plain) => Self::new(plain),
+            None => Err(KeyError::TooLong {
+                bytes: usize::try_from(number.magnitude().unsigned_abs())
+                    .unwrap_or(usize::MAX)
+                    .max(number.digits().len()),
+            }),
         }
-        let leading = (written.len() - written.trim_start_matches('0').len()) as i64;
-        // Where the point is, counted from the first digit. Further away than any key is long it
-        // does not matter where.
-        let exponent = exponent.parse().unwrap_or(if exponent.starts_with('-') { i64::MIN } else { i64::MAX });
-        let point = exponent.saturating_add(before.len() as i64 - leading);
-        if point.unsigned_abs() > Self::MAX_BYTES as u64 {
-            return Err(KeyError::TooLong { bytes: usize::try_from(point.unsigned_abs()).unwrap_or(usize::MAX) });
-        }
-        let zeros = |count: i64| "0".repeat(usize::try_from(count).unwrap_or(0));
-        let text = match usize::try_from(point).ok().and_then(|point| digits.split_at_checked(point)) {
-            Some((whole, "")) => whole.to_owned(),
-            Some(("", part)) => format!("0.{part}"),
-            Some((whole, part)) => format!("{whole}.{part}"),
-            None if point < 0 => format!("0.{}{digits}", zeros(-point)),
-            None => format!("{digits}{}", zeros(point - digits.len() as i64)),
-        };
-        Self::new(format!("{sign}{text}"))
     }
 
     /// The key as the caller wrote it.
@@ -111,6 +96,10 @@ mod tests {
         assert_eq!(IdempotencyKey::new("ü".repeat(128)), Err(KeyError::TooLong { bytes: 256 }));
     }
 
+    fn of_number(text: &str) -> Result<IdempotencyKey, KeyError> {
+        IdempotencyKey::of_number(&Number::parse(text).unwrap())
+    }
+
     #[test]
     fn a_number_is_a_key_by_its_value() {
         for (text, key) in [
@@ -127,20 +116,21 @@ mod tests {
             ("-0.00e9999999999999999999", "0"),
             ("9007199254740993", "9007199254740993"),
         ] {
-            assert_eq!(IdempotencyKey::of_number(text).unwrap().as_str(), key, "{text}");
+            assert_eq!(of_number(text).unwrap().as_str(), key, "{text}");
         }
         for text in ["1e255", "1e-254", "1e99999999999999999999", "1e-99999999999999999999", &"9".repeat(256)] {
-            assert!(matches!(IdempotencyKey::of_number(text), Err(KeyError::TooLong { .. })), "{text}");
+            assert!(matches!(of_number(text), Err(KeyError::TooLong { .. })), "{text}");
         }
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
         fn numbers_are_one_key_if_they_are_one_in_a_digest(
             a in "-?(0|[1-9][0-9]{0,2})(\\.[0-9]{1,3})?([eE][+-]?[0-3])?",
             b in "-?(0|[1-9][0-9]{0,2})(\\.[0-9]{1,3})?([eE][+-]?[0-3])?",
         ) {
-            let same_key = IdempotencyKey::of_number(&a) == IdempotencyKey::of_number(&b);
+            let same_key = of_number(&a) == of_number(&b);
             prop_assert_eq!(same_key, Digest::of(&a) == Digest::of(&b), "{} {}", a, b);
         }
     }

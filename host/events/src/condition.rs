@@ -1,7 +1,9 @@
 use serde_json::Value;
 
+use tenet_core::Number;
+
+use crate::documented::is_documented;
 use crate::ignored_case::IgnoredCase;
-use crate::number::Number;
 
 /// A value of an event that is neither an object nor a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +72,7 @@ impl Leaf {
 
 /// A number of a pattern's.
 fn number(value: &serde_json::Number) -> Result<Number, String> {
-    Number::parse(&value.to_string()).filter(Number::is_documented).ok_or_else(|| {
+    Number::parse(&value.to_string()).filter(is_documented).ok_or_else(|| {
         format!(
             "the number {value} is none that EventBridge promises to compare: these are -5e9 to 5e9, with up to 15 \
              digits, six of them behind the point"

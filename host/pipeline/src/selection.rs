@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 use tenet_core::bundle::{self, Index};
-use tenet_core::{Digest, IdempotencyKey, Mode, Random, Request, SourceKey, hex};
+use tenet_core::{Digest, IdempotencyKey, Mode, Number, Random, Request, SourceKey, hex};
 use tenet_schema::SchemaError;
 
 use crate::chained_rule::ChainedRule;
@@ -128,12 +128,14 @@ fn key_in_payload(payload: &str, member: &str) -> Result<Option<IdempotencyKey>,
     let key = match serde_json::from_str::<Option<String>>(value.get()) {
         Ok(None) => return Ok(None),
         Ok(Some(text)) => IdempotencyKey::new(text),
-        Err(_) if value.get().starts_with(|first: char| first == '-' || first.is_ascii_digit()) => {
-            IdempotencyKey::of_number(value.get())
-        }
-        Err(_) => {
-            return Err(format!("The member {member:?} is the idempotency key: it has to be a string or a number."));
-        }
+        Err(_) => match Number::parse(value.get()) {
+            Some(number) => IdempotencyKey::of_number(&number),
+            None => {
+                let message =
+                    format!("The member {member:?} is the idempotency key: it has to be a string or a number.");
+                return Err(message);
+            }
+        },
     };
     key.map(Some).map_err(|error| format!("The member {member:?}: {error}."))
 }

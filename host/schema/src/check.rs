@@ -3,10 +3,9 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use serde_json::value::RawValue;
-use tenet_core::{Digest, Members as Object};
+use tenet_core::{Digest, Members as Object, Number};
 
 use crate::error::Misfit;
-use crate::number::Number;
 use crate::schema::{Ask, Id, Members, Schema, Types};
 
 /// One payload held against a schema.
@@ -23,6 +22,9 @@ pub(crate) struct Check<'s, 'a> {
 /// of which the shortest value has two, and some more.
 const MOST_A_BYTE: usize = 5;
 const MOST_ANYWAY: usize = 10_000;
+
+/// The longest integer that is written out: what a rule's language could still take.
+const MOST_DIGITS: usize = 1000;
 
 /// How deep schemas may be held within schemas. A payload nests 128 levels at most.
 const DEEPEST: u32 = 400;
@@ -175,7 +177,7 @@ impl<'a> Check<'_, 'a> {
 
     fn integer(&mut self, number: &Number, value: &Value<'a>, at: &Path<'_>) -> Held {
         let text = value.text.get();
-        let plain = number.plain().ok_or_else(|| at.misfit("is an integer of too many digits"))?;
+        let plain = number.plain(MOST_DIGITS).ok_or_else(|| at.misfit("is an integer of too many digits"))?;
         if plain != text {
             // The value is a part of the payload.
             let from = (text.as_ptr() as usize).saturating_sub(self.payload.as_ptr() as usize);

@@ -1,6 +1,6 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::number::Number;
+use tenet_core::Number;
 
 /// A `format` that is held.
 #[derive(Clone, Debug)]
@@ -29,10 +29,8 @@ impl Format {
 
     /// The format with this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        let signed = |name, bits: u32| {
-            Some(Self::Integer(name, Number::bound(bits - 1, true, false)?, Number::bound(bits - 1, false, true)?))
-        };
-        let unsigned = |name, bits| Some(Self::Integer(name, Number::parse("0")?, Number::bound(bits, false, true)?));
+        let signed = |name, bits: u32| Some(Self::Integer(name, bound(bits - 1, true)?, bound(bits - 1, false)?));
+        let unsigned = |name, bits| Some(Self::Integer(name, Number::parse("0")?, bound(bits, false)?));
         match name {
             "date" => Some(Self::Date),
             "time" => Some(Self::Time),
@@ -90,6 +88,12 @@ impl Format {
             _ => None,
         }
     }
+}
+
+/// The least or the greatest integer of so many bits beside the sign.
+fn bound(bits: u32, is_least: bool) -> Option<Number> {
+    let greatest = u128::MAX.checked_shr(128 - bits)?;
+    Number::parse(&if is_least { format!("-{}", greatest + 1) } else { greatest.to_string() })
 }
 
 const NO_DATE_TIME: &str = "is no date and time with a zone: 2026-01-31T23:59:59Z";

@@ -10,9 +10,9 @@
 //! What this crate must never know: rules, requests, bundles, an async runtime.
 
 mod check;
+mod divisor;
 mod error;
 mod format;
-mod number;
 mod reader;
 mod schema;
 

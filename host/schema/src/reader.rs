@@ -2,11 +2,11 @@ use std::collections::HashMap;
 
 use regex_lite::Regex;
 use serde_json::{Map, Value};
-use tenet_core::Digest;
+use tenet_core::{Digest, Number};
 
+use crate::divisor::Divisor;
 use crate::error::SchemaError;
 use crate::format::Format;
-use crate::number::{Divisor, Number};
 use crate::schema::{Ask, Id, Members, Node, Schema, Types};
 
 /// Reads a document into a [`Schema`].
@@ -330,7 +330,7 @@ fn number(value: &Value, at: &str) -> Result<(Number, String), SchemaError> {
 /// A count may be written `1.0`.
 fn count(value: &Value, at: &str) -> Result<u64, SchemaError> {
     let (number, _) = number(value, at)?;
-    let plain = number.plain().and_then(|plain| plain.parse().ok());
+    let plain = number.plain(20).and_then(|plain| plain.parse().ok());
     plain.ok_or_else(|| SchemaError::new(at, "this is an integer of zero or more"))
 }
 

@@ -2,12 +2,12 @@ use std::borrow::Cow;
 
 use regex_lite::Regex;
 use serde_json::Value;
-use tenet_core::Digest;
+use tenet_core::{Digest, Number};
 
 use crate::check::Check;
+use crate::divisor::Divisor;
 use crate::error::{Misfit, SchemaError};
 use crate::format::Format;
-use crate::number::{Divisor, Number};
 use crate::reader::Reader;
 
 /// What a payload has to be: a document of JSON Schema, read once.

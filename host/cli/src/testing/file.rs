@@ -46,7 +46,7 @@ struct FileText<J> {
     seed: Option<u64>,
     /// The rows that are there before the first step, by table. In a column that a rule seals or opens
     /// `{ sealed = "TEXT" }` is that text sealed in its place, here and in `rows`; `row = "KEY"` beside it
-    /// says what the row is told by, where that is not the one column of the table's key. `{ null = true }`
+    /// names the columns that tell the row from others, where that is not the one column of the table's key. `{ null = true }`
     /// is NULL, here and in `rows`.
     #[serde(default)]
     given: BTreeMap<String, Vec<BTreeMap<String, J>>>,
