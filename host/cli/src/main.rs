@@ -14,6 +14,7 @@ mod database;
 mod demo;
 mod deploy;
 mod doctor;
+mod door;
 mod events;
 mod explain;
 mod grant;
@@ -99,6 +100,11 @@ fn start_log(filter: &str) -> anyhow::Result<()> {
         format!("{filter:?} does not say what is logged"),
         "give a level, `info`, or a filter such as `tenet_pipeline=debug`, with --log or TENET_LOG",
     ))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .with_writer(|| terminal::Log)
+        .without_time()
+        .init();
     Ok(())
 }
