@@ -6,6 +6,9 @@
 //! process.
 //! How an error is told is in `report`, how somebody who waits is told in `waiting`.
 
+// What is shown goes through `terminal`.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 mod args;
 mod bench;
 mod built;
@@ -35,6 +38,7 @@ mod serve;
 mod statements;
 mod survey;
 mod template;
+mod terminal;
 mod testing;
 mod upgrade;
 mod vault;

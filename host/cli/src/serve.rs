@@ -35,6 +35,7 @@ use crate::replay;
 use crate::report::{self, Problem};
 use crate::run::{TIME, summary};
 use crate::schema;
+use crate::terminal;
 use crate::testing::transcript;
 use crate::vault;
 use crate::watching::Watching;
@@ -119,14 +120,14 @@ async fn run(
     let start = |region, listener: TcpListener| {
         let host = RwLock::new(Arc::new(Local::start(region, &url, (&folder, &index), &buses, &vault)?));
         let address = listener.local_addr()?;
-        println!("{region}  http://{address}");
+        terminal::say(&format!("{region}  http://{address}"));
         let serving = Arc::new(Serving { host, port: address.port(), telling: telling.clone() });
         anyhow::Ok(Region { serving, listener })
     };
     let (east, west) = (start(EAST, listeners.0)?, start(WEST, listeners.1)?);
-    println!("{:<9}  /openapi.json describes the operations", "");
+    terminal::say(&format!("{:<9}  /openapi.json describes the operations", ""));
     if matches!(database, Database::Private(_)) {
-        println!("{:<9}  {url} is the database, which ends with this", "");
+        terminal::say(&format!("{:<9}  {url} is the database, which ends with this", ""));
     }
     let mut events = JoinSet::new();
     for region in [EAST, WEST] {
@@ -302,9 +303,7 @@ async fn answer(host: Arc<Local>, serving: Arc<Serving>, request: Request<Incomi
         Err(_) => (host.api().unreadable("The body did not arrive in time."), None),
     };
     tell(host.region(), &format!("{line}  {}", cost.unwrap_or_else(|| reply.status().as_u16().to_string())));
-    if !lines.is_empty() {
-        println!("{}", lines.join("\n"));
-    }
+    terminal::say_all(&lines);
     reply
 }
 
@@ -375,7 +374,7 @@ async fn tell_events(region: &str, mut events: Subscription) {
 }
 
 fn tell(region: &str, text: &str) {
-    println!("{}  {region}  {text}", time_of_day(SystemTime::now()));
+    terminal::say(&format!("{}  {region}  {text}", time_of_day(SystemTime::now())));
 }
 
 /// Hours, minutes and seconds in UTC.

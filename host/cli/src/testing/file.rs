@@ -271,7 +271,8 @@ pub(crate) fn schema() -> String {
 impl TestFile {
     /// Reads the test at `path`; an error shows its place.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = tenet_build::text_at_most(path, tenet_build::MAX_TEXT);
+        let text = text.with_context(|| format!("cannot read {}", path.display()))?;
         Self::parse(path, &text)
     }
 
