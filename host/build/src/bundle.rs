@@ -430,6 +430,8 @@ fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::packages::scratch::Scratch;
 
@@ -444,6 +446,36 @@ mod tests {
         let folder = fs::canonicalize(scratch.path()).unwrap();
         let refusal = Bundle::open(&folder).unwrap_err().to_string();
         refusal.replace(&format!("{}/", folder.display()), "")
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_manifest_that_was_damaged_is_read_or_refused(
+            file in 0..3_usize,
+            at in 0..10_000_usize,
+            length in 0..40_usize,
+            by in prop_oneof!["[\\[\\]{}=\"'.,#\n -~]{0,8}", Just("[".repeat(5000)), Just("a.".repeat(5000)), Just("{a=".repeat(5000))],
+        ) {
+            let scratch = Scratch::bundle();
+            let files = [
+                ("tenet.toml", "version = 1\n[host]\nconnections = 2\n[operations.write]\nrules = [\"record\"]\n\
+                  key = { member = \"id\", optional = true }\ncallers = [\"a/*\"]\nsecret = [\"card\"]\n\
+                  [[operations.write.events]]\nsource = [\"bank\"]\ndetail.amount = [{ numeric = [\">\", 100.5] }]\n"),
+                ("rules/record/rule.toml", "version = 1\ndescription = \"Records.\"\n[limits]\nrows_read = 7\n\
+                  [tables.accounts]\nselect = [\"id\"]\nupdate = \"*\"\n[events]\nbank = [\"Moved\"]\n"),
+                ("grants.lock", "version = 1\n[rules.record.tables.accounts]\nselect = [\"id\"]\n"),
+            ];
+            files.iter().for_each(|(path, text)| scratch.write(path, text));
+            let (path, text) = files[file];
+            let start = at % (text.len() + 1);
+            let end = (start + length).min(text.len());
+            scratch.write(path, &[&text[..start], &by, &text[end..]].concat());
+            if let Err(error) = Bundle::open(scratch.path()) {
+                prop_assert!(!error.to_string().is_empty());
+            }
+        }
     }
 
     #[test]

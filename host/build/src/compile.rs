@@ -9,6 +9,7 @@ use std::thread;
 
 use tenet_core::bundle::{CONTRACT, File, Index, Rule, VERSION, WIT};
 
+use crate::bounded::{MAX_RECORD, read_at_most};
 use crate::bundle::{Bundle, RuleSource};
 use crate::packages::Package;
 use crate::script::{Script, Written};
@@ -288,7 +289,7 @@ fn cargo_target(out: &Path) -> PathBuf {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(path).map_err(Error::io("read", path))
+    read_at_most(path, MAX_RECORD).map_err(Error::io("read", path))
 }
 
 /// Writes a file of the built bundle.

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use tenet_core::bundle::{INDEX, Index};
 use tenet_core::hex;
 
+use crate::bounded::{MAX_RECORD, text_at_most};
 use crate::{Bundle, Error};
 
 /// SHA-256 of `bytes`, in lower-case hexadecimal, as the index gives it.
@@ -44,7 +45,7 @@ pub fn check_fresh(source: &Path, out: &Path, command: &str) -> Result<Index, Er
 
 /// The index in `out`, if it is of these sources and its files are what it says.
 pub(crate) fn existing(out: &Path, sources: &str) -> Option<Index> {
-    let index = Index::parse(&fs::read_to_string(out.join(INDEX)).ok()?).ok()?;
+    let index = Index::parse(&text_at_most(&out.join(INDEX), MAX_RECORD).ok()?).ok()?;
     let sound =
         |path: PathBuf, digest: &str| fs::read(path).is_ok_and(|bytes| sha256(&bytes).eq_ignore_ascii_case(digest));
     (index.sources == sources && index.files().all(|file| sound(out.join(&file.path), &file.sha256))).then_some(index)

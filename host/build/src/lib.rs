@@ -15,6 +15,7 @@
 //! ahead of time is the harness's work, which then writes what it did into the same index
 //! ([`write_index`]).
 
+mod bounded;
 mod bundle;
 mod compile;
 mod deployment;
@@ -37,6 +38,7 @@ mod sources;
 mod toolchain;
 mod tools;
 
+pub use bounded::{MAX_RECORD, MAX_TEXT, read_at_most, text_at_most};
 pub use bundle::Bundle;
 pub use compile::describing;
 pub use deployment::Deployment;

@@ -13,6 +13,7 @@ use tenet_core::{Code, HostSettings, Limits, TableGrant, VaultGrant};
 use toml::Spanned;
 
 use crate::Error;
+use crate::bounded::{MAX_TEXT, text_at_most};
 use crate::error::Place;
 
 /// The version of these formats.
@@ -121,7 +122,7 @@ pub(crate) struct Document {
 
 impl Document {
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let text = text_at_most(path, MAX_TEXT).map_err(Error::io("read", path))?;
         Ok(Self { path: path.to_owned(), text })
     }
 

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use tenet_core::bundle::CONTRACT;
 use tenet_core::hex;
 
+use crate::bounded::{MAX_RECORD, read_at_most};
 use crate::bundle::Bundle;
 use crate::lock::GRANTS;
 use crate::packages::{Package, Packages};
@@ -60,7 +61,7 @@ impl Sources {
         }
         for file in &files {
             part(relative(&self.bundle, file).as_bytes());
-            part(&fs::read(file).map_err(Error::io("read", file))?);
+            part(&read_at_most(file, MAX_RECORD).map_err(Error::io("read", file))?);
         }
         Ok(hex(&digest.finalize()))
     }

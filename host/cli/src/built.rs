@@ -14,6 +14,7 @@ use crate::args::BuildArgs;
 use crate::lint;
 use crate::metered;
 use crate::report::{self, Problem};
+use crate::terminal;
 use crate::waiting::Waiting;
 use tenet_core::Code;
 
@@ -32,7 +33,7 @@ pub(crate) async fn build(args: &BuildArgs) -> anyhow::Result<()> {
         (None, None) => default_out(&args.bundle),
     };
     let index = make(&args.bundle, &out, args.target.unwrap_or(OWN_TARGET)).await?.tell();
-    eprintln!("built {} rules into {}", index.rules.len(), out.display());
+    terminal::tell(&format!("built {} rules into {}", index.rules.len(), out.display()));
     Ok(())
 }
 
@@ -58,7 +59,7 @@ pub(crate) async fn open_for(folder: &Path, out: Option<&Path>, wanted: Wanted) 
 /// A bundle that is built already.
 pub(crate) fn read(folder: &Path) -> anyhow::Result<(PathBuf, Index)> {
     let path = folder.join(INDEX);
-    let text = std::fs::read_to_string(&path).with_context(|| not_built(folder))?;
+    let text = tenet_build::text_at_most(&path, tenet_build::MAX_RECORD).with_context(|| not_built(folder))?;
     let index = Index::parse(&text).with_context(|| path.display().to_string())?;
     Ok((folder.to_owned(), index))
 }
@@ -129,7 +130,7 @@ async fn make_for(source: &Path, out: &Path, target: &str, wanted: Wanted) -> an
                 continue;
             }
             waiting.step(&format!("compiling {} for {}", rule.name, compiled_for.target));
-            let component = std::fs::read(out.join(&rule.component.path))?;
+            let component = tenet_build::read_at_most(&out.join(&rule.component.path), Compiler::MAX_BYTES)?;
             let code = compiler.compile(&component).with_context(|| not_a_rule(&rule.name))?;
             let path = format!("rules/{}.{}.cwasm", rule.name, compiled_for.target);
             tenet_build::write_whole(&out.join(&path), &code)?;
@@ -199,7 +200,10 @@ async fn describe(out: &Path, index: &Index, waiting: &mut Waiting) -> anyhow::R
         let component = tenet_build::describing(out, &rule.name);
         let (said, of) = (component.with_extension("json"), component.with_extension("of"));
         let own = match component.is_file() {
-            true => Some(std::fs::read(&component).with_context(|| format!("cannot read {}", component.display()))?),
+            true => {
+                let read = tenet_build::read_at_most(&component, Compiler::MAX_BYTES);
+                Some(read.with_context(|| format!("cannot read {}", component.display()))?)
+            }
             false => None,
         };
         let digest = own.as_deref().map_or_else(|| rule.component.sha256.clone(), tenet_build::sha256);
@@ -211,7 +215,7 @@ async fn describe(out: &Path, index: &Index, waiting: &mut Waiting) -> anyhow::R
                 // It describes itself, and is compiled for this machine already.
                 Library::open(Engine::new(1)?, out, &Index { rules: vec![rule.clone()], ..index.clone() })?
             } else {
-                let bytes = std::fs::read(out.join(&rule.component.path))?;
+                let bytes = tenet_build::read_at_most(&out.join(&rule.component.path), Compiler::MAX_BYTES)?;
                 Library::compile(Engine::new(1)?, [(rule.name.as_str(), bytes.as_slice())])?
             };
             if let Some(folder) = said.parent() {

@@ -13,6 +13,7 @@ use crate::built::{self, Built};
 use crate::database::Database;
 use crate::report::{Place, show};
 use crate::survey::{Surveyed, survey};
+use crate::terminal;
 
 /// What is found.
 #[derive(Default)]
@@ -29,7 +30,7 @@ impl Findings {
         lines.extend(errors.iter().map(|what| format!("error: {what}")));
         lines.extend(warnings.iter().map(|what| format!("warning: {what}")));
         show(&lines)?;
-        eprintln!("check: {} errors, {} warnings", errors.len(), warnings.len());
+        terminal::tell(&format!("check: {} errors, {} warnings", errors.len(), warnings.len()));
         Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
@@ -67,7 +68,8 @@ pub(crate) async fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
 
 /// Whether a component is a rule, and if not where it differs.
 fn of_component(path: &Path) -> anyhow::Result<ExitCode> {
-    let component = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let component = tenet_build::read_at_most(path, Compiler::MAX_BYTES);
+    let component = component.with_context(|| format!("cannot read {}", path.display()))?;
     let mut findings = Findings::default();
     if let Err(error) = Compiler::new(OWN_TARGET)?.compile(&component) {
         findings.errors.push(format!("{}: {:#}", path.display(), anyhow::Error::new(error)));

@@ -9,6 +9,7 @@ use crate::built;
 use crate::database;
 use crate::local::{EAST, EVERY_EVENT, Local, WEST};
 use crate::run::{TIME, summary};
+use crate::terminal;
 use crate::vault;
 
 /// How long an event may take to a bus in this process before the story has gone wrong.
@@ -22,7 +23,8 @@ const READ: &str = r#"{"operation":"read"}"#;
 /// Tells the story of one transaction and fails with the reason if any of it is not true.
 pub(crate) async fn demo(args: &DemoArgs) -> anyhow::Result<()> {
     let (folder, index) = built::read(&args.bundle)?;
-    println!("\nOne transaction, from request to event\n");
+    title("One transaction, from request to event");
+    terminal::say("");
 
     let (postgres, steps) = database::private(&[(folder.clone(), index.clone())]).await?;
     let url = postgres.url("postgres");
@@ -36,20 +38,20 @@ pub(crate) async fn demo(args: &DemoArgs) -> anyhow::Result<()> {
     let west = Local::start(WEST, &url, (&folder, &index), &buses, &vault)?;
     tell("hosts", &format!("{EAST} and {WEST}, each with its own engine, connections and event bus"));
 
-    println!("\nA transaction is recorded in {EAST}.");
+    title(&format!("A transaction is recorded in {EAST}."));
     let first = ask(EAST, &east, WRITE).await?;
     ensure!(first == WRITTEN, "{EAST} should have answered {WRITTEN}");
 
-    println!("\nIt is there in {WEST} at once.");
+    title(&format!("It is there in {WEST} at once."));
     expect_count(&west, 1).await?;
 
-    println!("\nIts event is at both buses, the same one, with its amount exact.");
+    title("Its event is at both buses, the same one, with its amount exact.");
     let east_event = arrived(EAST, &mut at_east).await?;
     let west_event = arrived(WEST, &mut at_west).await?;
     check_event(&east_event)?;
     ensure!(member(&east_event, "id")? == member(&west_event, "id")?, "the two buses have different events");
 
-    println!("\nThe same request comes again, to {WEST}: same answer, no second row, no second event.");
+    title(&format!("The same request comes again, to {WEST}: same answer, no second row, no second event."));
     let second = ask(WEST, &west, WRITE).await?;
     ensure!(second == first, "the repeated request should have been answered {first}");
     expect_count(&east, 1).await?;
@@ -58,18 +60,23 @@ pub(crate) async fn demo(args: &DemoArgs) -> anyhow::Result<()> {
         "the repeated request has published an event of its own"
     );
 
-    println!("\nThe same key with another amount is refused.");
+    title("The same key with another amount is refused.");
     let other = ask(WEST, &west, &WRITE.replace("100.50", "100.51")).await?;
     ensure!(other.starts_with(r#"{"statusCode":409,"#), "{WEST} should have refused it with 409");
 
     drop((east, west));
     postgres.stop()?;
-    println!("\nAll of it was true; everything is stopped.");
+    title("All of it was true; everything is stopped.");
     Ok(())
 }
 
+fn title(text: &str) {
+    terminal::say("");
+    terminal::say(text);
+}
+
 fn tell(what: &str, text: &str) {
-    println!("  {what:<10}{text}");
+    terminal::say(&format!("  {what:<10}{text}"));
 }
 
 async fn ask(region: &str, host: &Local, event: &str) -> anyhow::Result<String> {

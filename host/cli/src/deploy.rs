@@ -21,6 +21,7 @@ use crate::args::{DeployArgs, DeploymentArgs, DestroyArgs, LogsArgs, StatusArgs}
 use crate::deploy::administration::Administration;
 use crate::pack::{self, Packed};
 use crate::report::{Problem, show};
+use crate::terminal;
 
 /// The exit code where there is something to do.
 const TO_DO: u8 = 2;
@@ -39,8 +40,8 @@ struct Told;
 impl Progress for Told {
     fn say(&self, region: Option<&str>, what: &str) {
         match region {
-            Some(region) => eprintln!("{region:<14} {what}"),
-            None => eprintln!("{what}"),
+            Some(region) => terminal::tell(&format!("{region:<14} {what}")),
+            None => terminal::tell(what),
         }
     }
 }
@@ -69,12 +70,12 @@ pub(crate) async fn deploy(args: &DeployArgs) -> anyhow::Result<ExitCode> {
     for served in &deployed.regions {
         let canary = served.canary.as_ref();
         let canary = canary.map(|(version, percent)| format!(", version {version} for {percent} of 100 calls"));
-        println!("{}  version {}{}", served.region, served.version, canary.unwrap_or_default());
-        println!("  api       {}", served.api);
-        println!("  database  {}", served.endpoint);
+        terminal::say(&format!("{}  version {}{}", served.region, served.version, canary.unwrap_or_default()));
+        terminal::say(&format!("  api       {}", served.api));
+        terminal::say(&format!("  database  {}", served.endpoint));
     }
     if !deployed.has_changed {
-        println!("nothing was changed");
+        terminal::say("nothing was changed");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -89,16 +90,17 @@ pub(crate) async fn rollback(args: &DeploymentArgs) -> anyhow::Result<()> {
 
 pub(crate) async fn smoke(args: &DeploymentArgs) -> anyhow::Result<()> {
     begin(args).await?.smoke().await.map_err(explain)?;
-    println!("passed");
+    terminal::say("passed");
     Ok(())
 }
 
 pub(crate) async fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     let status = begin(&args.deployment).await?.status().await;
     if args.json {
-        println!("{}", status.to_json());
+        terminal::write(&format!("{}\n", status.to_json()))?;
     } else {
-        status.regions.iter().for_each(|region| print!("{region}"));
+        let text: String = status.regions.iter().map(ToString::to_string).collect();
+        text.lines().for_each(terminal::say);
     }
     Ok(if status.is_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -107,7 +109,7 @@ pub(crate) async fn logs(args: &LogsArgs) -> anyhow::Result<()> {
     let before = Duration::from_secs(args.hours.saturating_mul(3600));
     let lines = begin(&args.deployment).await?.logs(&args.request, before).await.map_err(explain)?;
     if lines.is_empty() {
-        eprintln!("no line of the last {} hours has {:?} in it", args.hours, args.request);
+        terminal::tell(&format!("no line of the last {} hours has {:?} in it", args.hours, args.request));
     }
     let line = |line: &tenet_deploy::LogLine| {
         format!("{} {} {}", moment_text(line.at.saturating_mul(1000)), line.region, line.text)
@@ -120,9 +122,9 @@ pub(crate) async fn destroy(args: &DestroyArgs) -> anyhow::Result<()> {
     let doomed = Doomed { clusters: args.clusters, lift_protection: args.lift_protection.clone() };
     let left = deployment.destroy(&doomed).await.map_err(explain)?;
     if left.is_empty() {
-        println!("nothing is left");
+        terminal::say("nothing is left");
     } else {
-        println!("left:");
+        terminal::say("left:");
         show(&left)?;
     }
     Ok(())

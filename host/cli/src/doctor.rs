@@ -5,6 +5,7 @@ use tenet_build::{Bundle, Finding};
 use crate::args::DoctorArgs;
 use crate::built::MANIFEST;
 use crate::report::show;
+use crate::terminal;
 
 /// The exit code where something is missing.
 const MISSING: u8 = 1;
@@ -28,6 +29,6 @@ pub(crate) fn doctor(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
         }
     }
     show(&lines)?;
-    eprintln!("doctor: {missing} things are missing");
+    terminal::tell(&format!("doctor: {missing} things are missing"));
     Ok(if missing > 0 { ExitCode::from(MISSING) } else { ExitCode::SUCCESS })
 }

@@ -8,6 +8,7 @@ use tenet_pipeline::SystemClock;
 use crate::args::{DatabaseArgs, ReleaseArgs};
 use crate::report::Problem;
 use crate::schema;
+use crate::terminal;
 
 /// The longest that the database may take.
 const TIME: Duration = Duration::from_secs(30);
@@ -18,12 +19,12 @@ pub(crate) async fn parked(args: &DatabaseArgs) -> anyhow::Result<()> {
     let events = database.parked_events(deadline()).await?;
     database.close(deadline()).await;
     if events.is_empty() {
-        eprintln!("no event is parked");
+        terminal::tell("no event is parked");
     }
     let now = SystemClock.now().micros();
     for event in events {
         let seconds = u64::try_from(now.saturating_sub(event.at.micros()) / 1_000_000).unwrap_or_default();
-        println!("{}  {}  {}  {}", event.id, event.operation, age(seconds), event.reason);
+        terminal::say(&format!("{}  {}  {}  {}", event.id, event.operation, age(seconds), event.reason));
     }
     Ok(())
 }
@@ -36,7 +37,7 @@ pub(crate) async fn release(args: &ReleaseArgs) -> anyhow::Result<()> {
             let help = "`tenet events parked` lists those that are; one that is not there is at the bus or on its way";
             return Err(Problem::new(format!("the event {id} is not parked"), help).into());
         }
-        eprintln!("{id} is released: the next relay offers it to the bus");
+        terminal::tell(&format!("{id} is released: the next relay offers it to the bus"));
     }
     database.close(deadline()).await;
     Ok(())

@@ -4,6 +4,7 @@ use tenet_core::Code;
 
 use crate::args::ExplainArgs;
 use crate::report::{Problem, show};
+use crate::terminal;
 
 /// A page for each code.
 static PAGES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/explain");
@@ -15,7 +16,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> anyhow::Result<()> {
         return show(&Code::ALL.map(title));
     };
     match Code::ALL.into_iter().find(|code| code.as_str().eq_ignore_ascii_case(wanted)) {
-        Some(code) => show(&[page(code).trim_end().to_owned()]),
+        Some(code) => terminal::write(&format!("{}\n", page(code).trim_end())),
         None => bail!(Problem::new(format!("there is no code {wanted}"), "`tenet explain` lists them all")),
     }
 }

@@ -7,6 +7,7 @@ use tenet_build::{Bundle, GRANTS, Lock};
 
 use crate::args::GrantArgs;
 use crate::report::show;
+use crate::terminal;
 
 /// The exit code where there is something to do.
 const TO_DO: u8 = 2;
@@ -19,14 +20,14 @@ pub(crate) fn grant(args: &GrantArgs) -> anyhow::Result<ExitCode> {
     let lines = difference(bundle.lock(), &granted);
     show(&lines)?;
     if args.check {
-        eprintln!("grants: {} differences between what is asked and {GRANTS}", lines.len());
+        terminal::tell(&format!("grants: {} differences between what is asked and {GRANTS}", lines.len()));
         return Ok(if lines.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(TO_DO) });
     }
     if lines.is_empty() {
-        eprintln!("grants: {GRANTS} has what the rules ask for");
+        terminal::tell(&format!("grants: {GRANTS} has what the rules ask for"));
     } else {
         write(&args.bundle, &granted)?;
-        eprintln!("grants: {} changes written to {GRANTS}", lines.len());
+        terminal::tell(&format!("grants: {} changes written to {GRANTS}", lines.len()));
     }
     Ok(ExitCode::SUCCESS)
 }

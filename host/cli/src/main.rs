@@ -6,6 +6,9 @@
 //! process.
 //! How an error is told is in `report`, how somebody who waits is told in `waiting`.
 
+// What is shown goes through `terminal`.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 mod args;
 mod bench;
 mod built;
@@ -14,6 +17,7 @@ mod database;
 mod demo;
 mod deploy;
 mod doctor;
+mod door;
 mod events;
 mod explain;
 mod grant;
@@ -34,6 +38,7 @@ mod serve;
 mod statements;
 mod survey;
 mod template;
+mod terminal;
 mod testing;
 mod upgrade;
 mod vault;
@@ -99,6 +104,11 @@ fn start_log(filter: &str) -> anyhow::Result<()> {
         format!("{filter:?} does not say what is logged"),
         "give a level, `info`, or a filter such as `tenet_pipeline=debug`, with --log or TENET_LOG",
     ))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .with_writer(|| terminal::Log)
+        .without_time()
+        .init();
     Ok(())
 }

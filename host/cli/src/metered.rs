@@ -36,7 +36,7 @@ pub(crate) fn compile(folder: &Path, index: &Index, tell: &mut dyn FnMut(&str)) 
             Some(known) if std::fs::read(&code).is_ok_and(|code| tenet_build::sha256(&code) == known) => known,
             _ => {
                 tell(&format!("compiling {} for the harness", rule.name));
-                let component = std::fs::read(folder.join(&rule.component.path))
+                let component = tenet_build::read_at_most(&folder.join(&rule.component.path), Compiler::MAX_BYTES)
                     .with_context(|| format!("cannot read {}", rule.component.path))?;
                 let bytes = compiler.compile(&component).with_context(|| format!("rule {}", rule.name))?;
                 let sha256 = tenet_build::sha256(&bytes);

@@ -12,6 +12,7 @@ use crate::built::MANIFEST;
 use crate::grant;
 use crate::report::Problem;
 use crate::template::{File, KEY, Language, Names, PAYLOAD, WORKSPACE};
+use crate::terminal;
 use crate::vendored;
 
 /// The rule of a new bundle that is not given another name.
@@ -63,10 +64,10 @@ fn bundle(folder: &Path, rule: &str, language: Language) -> anyhow::Result<()> {
     write(folder, &Names { title: &title, rule, step: 1, language }.bundle())?;
     workspace(folder, language)?;
     grant(folder, rule)?;
-    eprintln!("made the bundle {} with the rule {rule}", folder.display());
+    terminal::tell(&format!("made the bundle {} with the rule {rule}", folder.display()));
     begin_repository(folder);
-    eprintln!("next: cd {} && tenet test", folder.display());
-    eprintln!("then: tenet run {rule} --payload '{PAYLOAD}'");
+    terminal::tell(&format!("next: cd {} && tenet test", folder.display()));
+    terminal::tell(&format!("then: tenet run {rule} --payload '{PAYLOAD}'"));
     Ok(())
 }
 
@@ -90,8 +91,8 @@ fn add(folder: &Path, rule: &str, language: Language) -> anyhow::Result<()> {
     fs::write(&manifest, text).with_context(|| format!("cannot write {}", manifest.display()))?;
     grant(folder, rule)?;
     let elsewhere = if folder == Path::new(".") { String::new() } else { format!(" --bundle {}", folder.display()) };
-    eprintln!("made the rule {rule}, its operation, its table and its tests");
-    eprintln!("next: tenet test{elsewhere} --filter {rule}");
+    terminal::tell(&format!("made the rule {rule}, its operation, its table and its tests"));
+    terminal::tell(&format!("next: tenet test{elsewhere} --filter {rule}"));
     Ok(())
 }
 
@@ -148,7 +149,7 @@ fn begin_repository(folder: &Path) {
         git.status().is_ok_and(|status| status.success())
     };
     if !git(&["rev-parse", "--git-dir"]) && git(&["init", "--quiet"]) {
-        eprintln!("made it a repository of git");
+        terminal::tell("made it a repository of git");
     }
 }
 

@@ -9,6 +9,7 @@ use tenet_engine::{Compiler, TARGETS};
 use crate::args::PackArgs;
 use crate::built::{self, Built};
 use crate::report::Problem;
+use crate::terminal;
 
 /// What Lambda starts, and how it is called beside this program: with its target behind it.
 const BOOTSTRAP: &str = "bootstrap";
@@ -33,8 +34,8 @@ pub(crate) async fn pack(args: &PackArgs) -> anyhow::Result<()> {
         let Packed { zip, built, bytes } = one(&args.bundle, target, &function, &args.out).await?;
         // What is said of the bundle is the same for each.
         let index = if number == 0 { built.tell() } else { built.index };
-        println!("{}  {}", tenet_build::sha256(&bytes), zip.display());
-        eprintln!("packed {} rules for {target}: {} bytes", index.rules.len(), bytes.len());
+        terminal::say(&format!("{}  {}", tenet_build::sha256(&bytes), zip.display()));
+        terminal::tell(&format!("packed {} rules for {target}: {} bytes", index.rules.len(), bytes.len()));
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use crate::built;
 use crate::local::answer;
 use crate::moment;
 use crate::report::{Problem, show};
+use crate::terminal;
 use crate::testing::site::Site;
 use crate::testing::{CAPSULE, transcript};
 use tenet_core::Code;
@@ -76,7 +77,7 @@ pub(crate) async fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         lines.extend(told.into_iter().map(|line| format!("      {line}")));
     }
     show(&lines)?;
-    eprintln!("{} replayed, {differ} of them not as they were", capsules.len());
+    terminal::tell(&format!("{} replayed, {differ} of them not as they were", capsules.len()));
     site.close()?;
     Ok(if differ > 0 { ExitCode::from(DIFFERS) } else { ExitCode::SUCCESS })
 }
@@ -109,7 +110,8 @@ async fn told(site: &Site, capsule: &Capsule, times: u32) -> anyhow::Result<Vec<
 
 /// Reads a capsule; one that is sealed with the key that the environment has.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Capsule> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = tenet_build::text_at_most(path, tenet_build::MAX_RECORD);
+    let text = text.with_context(|| format!("cannot read {}", path.display()))?;
     let key = key()?;
     Capsule::parse(&text, key.as_ref()).map_err(|error| {
         let help = match error.is_sealed() {
@@ -169,7 +171,8 @@ fn substitute(index: &mut Index, argument: &str, capsules: &[(PathBuf, Capsule)]
         }
     };
     let path = std::fs::canonicalize(file).with_context(|| format!("cannot open {file}"))?;
-    let bytes = std::fs::read(&path).with_context(|| format!("cannot read {file}"))?;
+    let bytes = tenet_build::read_at_most(&path, tenet_engine::Compiler::MAX_BYTES);
+    let bytes = bytes.with_context(|| format!("cannot read {file}"))?;
     let Some(rule) = index.rules.iter_mut().find(|rule| rule.name == name) else {
         bail!(Problem::new(format!("there is no rule {name}"), "`tenet inspect` shows which there are"));
     };
@@ -202,7 +205,7 @@ fn write_test(path: &Path, capsule: &Capsule) -> anyhow::Result<()> {
     let file = std::fs::OpenOptions::new().write(true).create_new(true).open(&place);
     file.and_then(|mut file| std::io::Write::write_all(&mut file, test.as_bytes()))
         .with_context(|| format!("cannot write {}", place.display()))?;
-    eprintln!("made the test {}", place.display());
+    terminal::tell(&format!("made the test {}", place.display()));
     Ok(())
 }
 

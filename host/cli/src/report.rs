@@ -1,7 +1,6 @@
 //! How an error is told: what, where, and what to do next.
 
 use std::fmt;
-use std::io::{ErrorKind, Write as _};
 use std::ops::Range;
 use std::process::ExitCode;
 
@@ -14,6 +13,7 @@ use miette::{
 use tenet_core::Code;
 
 use crate::run::BROKEN;
+use crate::terminal::{self, shown, shown_in_place};
 
 /// An error that a command itself gives a next step or a place to. It may be the context
 /// of another.
@@ -73,14 +73,9 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// Writes to standard output what a command was asked to show. Whoever reads it may have seen
-/// enough before its end.
+/// Writes to standard output what a command was asked to show.
 pub(crate) fn show(lines: &[String]) -> anyhow::Result<()> {
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => Ok(written?),
-    }
+    terminal::write(&terminal::text(lines))
 }
 
 /// What an error says, whole and without colours.
@@ -90,13 +85,13 @@ pub(crate) fn text(error: &anyhow::Error) -> String {
 
 /// Tells standard error; gives the code that the command ends with.
 pub(crate) fn tell(error: &anyhow::Error) -> ExitCode {
-    eprint!("{}", drawn(error, Severity::Error));
+    terminal::tell_text(&drawn(error, Severity::Error));
     ExitCode::from(error.downcast_ref::<Problem>().map_or(BROKEN, |problem| problem.code))
 }
 
 /// Tells standard error what does not keep a command from going on.
 pub(crate) fn warn(warning: tenet_build::Error) {
-    eprint!("{}", drawn(&warning.into(), Severity::Warning));
+    terminal::tell_text(&drawn(&warning.into(), Severity::Warning));
 }
 
 /// With colours and lines where standard error is a terminal and wants them.
@@ -120,7 +115,7 @@ fn render(error: &anyhow::Error, severity: Severity, characters: ThemeCharacters
     // A path or a command that is broken into two lines cannot be copied or searched for.
     match handler.with_links(false).with_wrap_lines(false).render_report(&mut text, &Report::of(error, severity)) {
         Ok(()) => text,
-        Err(_) => format!("error: {error:#}\n"),
+        Err(_) => format!("error: {}\n", shown(&format!("{error:#}"))),
     }
 }
 
@@ -156,13 +151,13 @@ impl Report {
             .and_then(|problem| problem.place.clone())
             .or_else(|| of_build.and_then(tenet_build::Error::place).map(in_file));
         let help = problem.map(|problem| problem.help.as_str());
-        let help = help.or_else(|| of_build.and_then(tenet_build::Error::help)).map(str::to_owned);
+        let help = help.or_else(|| of_build.and_then(tenet_build::Error::help)).map(|help| shown(help).into_owned());
         let mut causes = error.chain().map(what);
         let what = causes.next().unwrap_or_default();
         let causes = Vec::from_iter(causes).into_iter().rev();
         let cause = causes.fold(None, |cause, what| Some(Box::new(Cause { what, cause })));
-        let span = place.as_ref().map(|place| shown(&place.text, place.span.clone())).unwrap_or_default();
-        let source = place.map(|place| NamedSource::new(place.name, place.text));
+        let span = place.as_ref().map(|place| underlined(&place.text, place.span.clone())).unwrap_or_default();
+        let source = place.map(|place| NamedSource::new(shown(&place.name), shown_in_place(&place.text).into_owned()));
         Self { what, cause, help, source, span, severity }
     }
 }
@@ -170,14 +165,14 @@ impl Report {
 /// What one error of a chain says, if its place and its help are told apart.
 fn what(error: &(dyn std::error::Error + 'static)) -> String {
     match error.downcast_ref::<tenet_build::Error>() {
-        Some(error) => error.what().to_owned(),
-        None => error.to_string(),
+        Some(error) => shown(error.what()).into_owned(),
+        None => shown(&error.to_string()).into_owned(),
     }
 }
 
 /// A span that can be underlined: whole characters of the text. Where it is empty that is the
 /// character there or, at the end of a line, the one before.
-fn shown(text: &str, span: Range<usize>) -> Range<usize> {
+fn underlined(text: &str, span: Range<usize>) -> Range<usize> {
     let span = text.floor_char_boundary(span.start)..text.ceil_char_boundary(span.end);
     if !span.is_empty() {
         return span;

@@ -11,6 +11,7 @@ use crate::built;
 use crate::database::Database;
 use crate::local::{EVERY_EVENT, Local};
 use crate::payload;
+use crate::terminal;
 use crate::vault;
 
 /// The exit code of a command that failed.
@@ -36,14 +37,14 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let host = Local::start(&args.region, &url, (&folder, &index), &buses, &vault)?;
     let invocation = Invocation { operation: args.operation.clone(), key, payload: args.payload.clone() };
     let (handled, capsule) = host.recorded(invocation, args.caller.clone(), None, TIME).await?;
-    println!("{}", handled.answer.body);
-    eprintln!("{}", summary(&handled));
+    terminal::write(&format!("{}\n", handled.answer.body))?;
+    terminal::tell(&summary(&handled));
     if let (Some(path), Some(capsule)) = (&args.record, &capsule) {
         crate::replay::write(path, capsule)?;
-        eprintln!("recorded: {}", path.display());
+        terminal::tell(&format!("recorded: {}", path.display()));
     }
     for event in events.received() {
-        eprintln!("event: {event}");
+        terminal::tell(&format!("event: {event}"));
     }
     Ok(ExitCode::from(code(handled.answer.status)))
 }

@@ -12,6 +12,7 @@ use crate::args::{ApplyArgs, DatabaseArgs, GrantsArgs, SchemaArgs};
 use crate::built;
 use crate::lint;
 use crate::report::{Problem, show};
+use crate::terminal;
 use tenet_core::Code;
 
 /// How long reading how steps stand may take.
@@ -28,7 +29,7 @@ pub(crate) async fn apply(ApplyArgs { schema, timeout }: &ApplyArgs) -> anyhow::
     let bundles = bundles(schema)?;
     let deadline = Instant::now() + Duration::from_secs(*timeout);
     let steps = apply_by(&endpoint(&schema.database).await?, &bundles, deadline).await?;
-    eprintln!("schema: {steps} steps are in place");
+    terminal::tell(&format!("schema: {steps} steps are in place"));
     Ok(())
 }
 
@@ -52,7 +53,7 @@ pub(crate) async fn plan(args: &SchemaArgs) -> anyhow::Result<ExitCode> {
             }
         };
         let first = sql.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        println!("{standing:<8} {step:<40} {first}");
+        terminal::say(&format!("{standing:<8} {step:<40} {first}"));
     }
     if changed > 0 {
         let what = format!("{changed} steps were applied with another text");
@@ -61,7 +62,7 @@ pub(crate) async fn plan(args: &SchemaArgs) -> anyhow::Result<ExitCode> {
                 .explained(Code::SchemaState)
         );
     }
-    eprintln!("schema: {to_do} of {} steps are to do", plan.len());
+    terminal::tell(&format!("schema: {to_do} of {} steps are to do", plan.len()));
     Ok(if to_do > 0 { ExitCode::from(TO_DO) } else { ExitCode::SUCCESS })
 }
 
@@ -161,5 +162,5 @@ pub(crate) fn steps(bundles: &[(PathBuf, Index)]) -> anyhow::Result<Vec<(String,
 
 pub(crate) fn text(folder: &Path, path: impl AsRef<Path>) -> anyhow::Result<String> {
     let path = folder.join(path);
-    std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+    tenet_build::text_at_most(&path, tenet_build::MAX_TEXT).with_context(|| format!("cannot read {}", path.display()))
 }

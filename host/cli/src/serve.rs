@@ -7,10 +7,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -29,11 +29,13 @@ use tokio::time::{MissedTickBehavior, timeout};
 use crate::args::{DevArgs, ServeArgs};
 use crate::built;
 use crate::database::Database;
+use crate::door;
 use crate::local::{EAST, EVERY_EVENT, Local, WEST};
 use crate::replay;
 use crate::report::{self, Problem};
 use crate::run::{TIME, summary};
 use crate::schema;
+use crate::terminal;
 use crate::testing::transcript;
 use crate::vault;
 use crate::watching::Watching;
@@ -65,6 +67,8 @@ struct Region {
 /// built anew, and what is made of its requests.
 struct Serving {
     host: RwLock<Arc<Local>>,
+    /// The port that it is asked at.
+    port: u16,
     telling: Telling,
 }
 
@@ -115,14 +119,15 @@ async fn run(
     let vault = vault::local(args.vault_key.as_deref(), &index.host)?;
     let start = |region, listener: TcpListener| {
         let host = RwLock::new(Arc::new(Local::start(region, &url, (&folder, &index), &buses, &vault)?));
-        println!("{region}  http://{}", listener.local_addr()?);
-        let serving = Arc::new(Serving { host, telling: telling.clone() });
+        let address = listener.local_addr()?;
+        terminal::say(&format!("{region}  http://{address}"));
+        let serving = Arc::new(Serving { host, port: address.port(), telling: telling.clone() });
         anyhow::Ok(Region { serving, listener })
     };
     let (east, west) = (start(EAST, listeners.0)?, start(WEST, listeners.1)?);
-    println!("{:<9}  /openapi.json describes the operations", "");
+    terminal::say(&format!("{:<9}  /openapi.json describes the operations", ""));
     if matches!(database, Database::Private(_)) {
-        println!("{:<9}  {url} is the database, which ends with this", "");
+        terminal::say(&format!("{:<9}  {url} is the database, which ends with this", ""));
     }
     let mut events = JoinSet::new();
     for region in [EAST, WEST] {
@@ -243,7 +248,7 @@ async fn converse(stream: TcpStream, serving: Arc<Serving>, watcher: Watcher) {
         let host = serving.host();
         // In a task of its own, which a client that leaves does not end: nor does it in
         // Lambda, where a request that was begun is decided and its events leave.
-        let answering = tokio::spawn(answer(Arc::clone(&host), serving.telling.clone(), request));
+        let answering = tokio::spawn(answer(Arc::clone(&host), Arc::clone(&serving), request));
         async move {
             let (head, body) = answering.await.unwrap_or_else(|_| host.api().broken()).into_parts();
             Ok::<_, Infallible>(http::Response::from_parts(head, Full::new(Bytes::from(body))))
@@ -258,9 +263,19 @@ async fn converse(stream: TcpStream, serving: Arc<Serving>, watcher: Watcher) {
 }
 
 /// Answers one request and tells the terminal.
-async fn answer(host: Arc<Local>, telling: Telling, request: Request<Incoming>) -> Reply {
+async fn answer(host: Arc<Local>, serving: Arc<Serving>, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
     let line = format!("{} {}", head.method, head.uri.path());
+    let turned_away = match door::turned_away(&head, serving.port) {
+        Some(why) => Some(host.api().turned_away(why)),
+        // A page may send that without asking first.
+        None if !body.is_end_stream() && !head.headers.contains_key(CONTENT_TYPE) => Some(host.api().untyped()),
+        None => None,
+    };
+    if let Some(reply) = turned_away {
+        tell(host.region(), &format!("{line}  {} turned away", reply.status().as_u16()));
+        return reply;
+    }
     let caller = caller(&head.headers);
     let mut lines = Vec::new();
     let (reply, cost) = match timeout(ARRIVING, Limited::new(body, MAX_BODY).collect()).await {
@@ -271,7 +286,7 @@ async fn answer(host: Arc<Local>, telling: Telling, request: Request<Incoming>) 
             match host.serve(&request, caller, TIME).await {
                 Ok((reply, decided)) => {
                     if let Some((handled, capsule)) = &decided {
-                        lines = telling.lines(handled, capsule.as_ref());
+                        lines = serving.telling.lines(handled, capsule.as_ref());
                         let shadowed = capsule.as_ref().filter(|capsule| !capsule.operation.shadow.is_empty());
                         // In its own time, as in a region.
                         if let Some(capsule) = shadowed.cloned() {
@@ -288,9 +303,7 @@ async fn answer(host: Arc<Local>, telling: Telling, request: Request<Incoming>) 
         Err(_) => (host.api().unreadable("The body did not arrive in time."), None),
     };
     tell(host.region(), &format!("{line}  {}", cost.unwrap_or_else(|| reply.status().as_u16().to_string())));
-    if !lines.is_empty() {
-        println!("{}", lines.join("\n"));
-    }
+    terminal::say_all(&lines);
     reply
 }
 
@@ -361,7 +374,7 @@ async fn tell_events(region: &str, mut events: Subscription) {
 }
 
 fn tell(region: &str, text: &str) {
-    println!("{}  {region}  {text}", time_of_day(SystemTime::now()));
+    terminal::say(&format!("{}  {region}  {text}", time_of_day(SystemTime::now())));
 }
 
 /// Hours, minutes and seconds in UTC.

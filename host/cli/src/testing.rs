@@ -42,6 +42,7 @@ use crate::args::TestArgs;
 use crate::built;
 use crate::replay;
 use crate::report::{Problem, show};
+use crate::terminal;
 use crate::watching::Watching;
 use tenet_core::Code;
 
@@ -62,7 +63,7 @@ enum Test {
 /// Runs the tests, once or each time that something is saved.
 pub(crate) async fn test(args: &TestArgs) -> anyhow::Result<ExitCode> {
     if args.schema {
-        show(&[file::schema().trim_end().to_owned()])?;
+        terminal::write(&file::schema())?;
         return Ok(ExitCode::SUCCESS);
     }
     if !args.watch {
@@ -74,7 +75,7 @@ pub(crate) async fn test(args: &TestArgs) -> anyhow::Result<ExitCode> {
             Ok(_) => {}
             Err(error) => drop(crate::report::tell(&error)),
         }
-        eprintln!("waiting for a change in {}", args.bundle.display());
+        terminal::tell(&format!("waiting for a change in {}", args.bundle.display()));
         if !watching.changed().await {
             return Ok(ExitCode::SUCCESS);
         }
@@ -111,13 +112,16 @@ async fn once(args: &TestArgs) -> anyhow::Result<ExitCode> {
             updated += usize::from(update(case, path, &mut lines)?);
         }
     }
-    show(&lines)?;
+    match args.json {
+        true => terminal::write(&lines.iter().map(|line| format!("{line}\n")).collect::<String>())?,
+        false => show(&lines)?,
+    }
     if let Some(path) = &args.junit {
         results::write_junit(path, &cases, took)?;
     }
-    eprintln!("{} passed, {failed} failed in {:.2} s", cases.len() - failed, took.as_secs_f64());
+    terminal::tell(&format!("{} passed, {failed} failed in {:.2} s", cases.len() - failed, took.as_secs_f64()));
     if updated > 0 {
-        eprintln!("{updated} files were updated: read what has changed before it is committed");
+        terminal::tell(&format!("{updated} files were updated: read what has changed before it is committed"));
     }
     let is_covered = covered(args, &reached)?;
     Arc::into_inner(site).map_or(Ok(()), Site::close)?;
@@ -150,6 +154,7 @@ async fn run(
                     Test::Unreadable(why) => {
                         let mut case = Case::new(name, None);
                         case.failures.push(why.clone());
+                        case.is_read = false;
                         case
                     }
                 };
@@ -263,7 +268,7 @@ fn update(case: &Case, path: &Path, lines: &mut Vec<String>) -> anyhow::Result<b
     if text == file.text {
         return Ok(false);
     }
-    lines.push(update::diff(&case.name, &file.text, &text));
+    lines.extend(update::diff(&case.name, &file.text, &text).lines().map(str::to_owned));
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(true)
 }
@@ -274,11 +279,11 @@ fn covered(args: &TestArgs, reached: &Reached) -> anyhow::Result<bool> {
         return Ok(true);
     }
     let coverage = reached.coverage(&Bundle::open(&args.bundle)?)?;
-    coverage.lines().iter().for_each(|line| eprintln!("{line}"));
+    coverage.lines().iter().for_each(|line| terminal::tell(line));
     let least = usize::from(args.min_coverage.unwrap_or(0));
     let is_enough = coverage.percent() >= least;
     if !is_enough {
-        eprintln!("coverage: {least} % were asked for");
+        terminal::tell(&format!("coverage: {least} % were asked for"));
     }
     Ok(is_enough)
 }

@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use crate::args::UpgradeArgs;
 use crate::built::MANIFEST;
 use crate::report::Problem;
+use crate::terminal;
 use crate::vendored;
 use tenet_core::Code;
 
@@ -46,20 +47,20 @@ pub(crate) fn upgrade(args: &UpgradeArgs) -> anyhow::Result<()> {
         }
         if named != text {
             fs::write(file, named).with_context(|| format!("cannot write {}", file.display()))?;
-            eprintln!("changed {}", file.display());
+            terminal::tell(&format!("changed {}", file.display()));
             changed += 1;
         }
     }
     for version in old.iter().filter(|version| *version != new) {
         let gone = bundle.join(format!("{VENDORED}{version}"));
         fs::remove_dir_all(&gone).with_context(|| format!("cannot remove {}", gone.display()))?;
-        eprintln!("removed {}", gone.display());
+        terminal::tell(&format!("removed {}", gone.display()));
     }
-    eprintln!("upgraded to tenet {new}: {folder} is written, {changed} files name it");
+    terminal::tell(&format!("upgraded to tenet {new}: {folder} is written, {changed} files name it"));
     if bundle.join("Cargo.lock").is_file() {
-        eprintln!("next: cargo update --workspace && tenet test");
+        terminal::tell("next: cargo update --workspace && tenet test");
     } else {
-        eprintln!("next: tenet test");
+        terminal::tell("next: tenet test");
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::terminal;
 use console::Term;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use tenet_build::Progress;
@@ -33,7 +34,7 @@ impl Waiting {
     pub(crate) fn show(&mut self, what: &str) {
         if let Some(line) = &self.line {
             line.reset_elapsed();
-            line.set_message(what.to_owned());
+            line.set_message(terminal::shown(what).into_owned());
             // Not before there is something to show.
             if self.step.is_empty() {
                 line.enable_steady_tick(TICK);
@@ -45,7 +46,7 @@ impl Waiting {
     fn line(&self, text: &str) {
         match &self.line {
             Some(line) => line.println(text),
-            None => eprintln!("{text}"),
+            None => terminal::tell_text(&format!("{text}\n")),
         }
     }
 }
@@ -54,7 +55,7 @@ impl Progress for Waiting {
     fn step(&mut self, what: &str) {
         self.show(what);
         if self.line.is_none() {
-            self.line(what);
+            self.line(&terminal::shown(what));
         }
     }
 

@@ -283,6 +283,8 @@ impl std::error::Error for IndexError {}
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn index() -> Index {
@@ -334,6 +336,22 @@ mod tests {
     #[test]
     fn reads_what_it_writes() {
         assert_eq!(Index::parse(&index().to_json()).unwrap(), index());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn an_index_that_was_damaged_is_read_or_refused(
+            at in 0..10_000_usize,
+            length in 0..40_usize,
+            by in prop_oneof!["[\\[\\]{}:\"\\\\,\n -~]{0,8}", Just("[".repeat(5000)), Just("{\"a\":".repeat(5000))],
+        ) {
+            let text = index().to_json();
+            let start = at % (text.len() + 1);
+            let end = (start + length).min(text.len());
+            let _ = Index::parse(&[&text[..start], &by, &text[end..]].concat());
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::Library;
 use crate::ended;
 use crate::halt::Halt;
 use crate::limiter::Limiter;
+use crate::panics::caught;
 use crate::stopwatch::Stopwatch;
 use crate::v1;
 use crate::wasi::Wasi;
@@ -134,7 +135,11 @@ impl Rules for Library {
         calls: Arc<dyn HostCalls>,
     ) -> BoxFuture<'a, RuleCall> {
         Box::pin(async move {
-            let call = self.run(rule, request, limits, calls).await;
+            // Whatever the host does for the guest is done in here, its own bugs included.
+            let call = match caught(self.run(rule, request, limits, calls)).await {
+                Ok(call) => call,
+                Err(text) => not_run(format!("the host panicked on the rule's behalf: {text}")),
+            };
             if let Ended::Limit(LimitExceeded { limit, allowed, used }) = call.ended {
                 tracing::warn!(rule, limit = limit.name(), allowed, used, "a rule passed a limit");
             }
@@ -145,8 +150,6 @@ impl Rules for Library {
 
 impl Library {
     async fn run(&self, rule: &str, request: &Request, limits: &Limits, calls: Arc<dyn HostCalls>) -> RuleCall {
-        let not_run =
-            |why: String| RuleCall { ended: Ended::Host(why), cpu: Duration::ZERO, memory_bytes: 0, fuel: None };
         let Some(pre) = self.rule(rule) else {
             return not_run(format!("no rule is named {rule}"));
         };
@@ -201,6 +204,11 @@ impl Library {
         });
         store
     }
+}
+
+/// A call of which nothing is known but why the host is at fault.
+fn not_run(why: String) -> RuleCall {
+    RuleCall { ended: Ended::Host(why), cpu: Duration::ZERO, memory_bytes: 0, fuel: None }
 }
 
 /// How much host memory the arguments or the result of one call may take: a guest can

@@ -4,6 +4,7 @@ use std::fmt;
 use object::{Object as _, ObjectSection as _};
 use wasmtime::component::{Component, Linker};
 
+use crate::bounds::{self, Unfit};
 use crate::call::CallState;
 use crate::settings::{self, Metering, OWN_TARGET, TARGETS};
 use crate::v1;
@@ -27,6 +28,9 @@ pub struct CompileError {
 }
 
 impl Compiler {
+    /// The largest component that is compiled, in bytes.
+    pub const MAX_BYTES: usize = bounds::BYTES;
+
     /// A compiler for one of the [`TARGETS`], whichever of them this host runs on.
     pub fn new(target: &str) -> Result<Self, CompileError> {
         Self::with(target, Metering::Off)
@@ -71,12 +75,17 @@ impl Compiler {
     /// Compiles a component that is a rule: what it imports the host offers, and what it
     /// exports is `evaluate`, with their types.
     ///
-    /// The result is what [`Library::open`](crate::Library::open) loads.
+    /// One that is larger, deeper or has more parts than a rule can need is refused before
+    /// anything compiles it. The result is what [`Library::open`](crate::Library::open) loads.
     pub fn compile(&self, component: &[u8]) -> Result<Vec<u8>, CompileError> {
         look_at_header(component)?;
         let damaged = |error: wasmtime::Error| {
             CompileError::new("the component is truncated, damaged or not valid").because(error)
         };
+        bounds::check(component).map_err(|unfit| match unfit {
+            Unfit::TooMuch { .. } => CompileError::new(unfit.to_string()),
+            Unfit::Damaged(error) => damaged(error.into()),
+        })?;
         let compiled = Component::new(&self.own, component).map_err(damaged)?;
         v1::link(&self.linker, &compiled)
             .map_err(|error| CompileError::new(format!("the component is not a rule: {error}")))?;

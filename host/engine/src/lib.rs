@@ -22,6 +22,8 @@
 //! A host call goes to whoever implements `HostCalls`, which may answer or stop the
 //! guest; why it was stopped is not told here.
 
+#[cfg(feature = "compile")]
+mod bounds;
 mod call;
 mod checked;
 #[cfg(feature = "compile")]
@@ -35,6 +37,7 @@ mod library;
 mod limiter;
 mod load_error;
 mod nobody;
+mod panics;
 mod settings;
 mod stopwatch;
 mod ticker;

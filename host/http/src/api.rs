@@ -128,6 +128,16 @@ impl Api {
         invalid(detail)
     }
 
+    /// The answer to a request that does not come from where requests may come from.
+    pub fn turned_away(&self, detail: &str) -> Reply {
+        reply::problem(StatusCode::FORBIDDEN, "turned-away", detail)
+    }
+
+    /// The answer to a body that is not JSON, or does not say that it is where it has to.
+    pub fn untyped(&self) -> Reply {
+        unsupported()
+    }
+
     /// The answer where the host itself is at fault before anything was tried.
     pub fn broken(&self) -> Reply {
         reply::problem(StatusCode::INTERNAL_SERVER_ERROR, "failed", "The host is broken. Nothing was changed.")
@@ -160,14 +170,18 @@ impl Api {
 fn invocation(operation: &str, request: &Request<impl AsRef<[u8]>>) -> Route {
     let body = request.body.as_ref();
     if !body.is_empty() && !is_json(&request.headers) {
-        let detail = "The body is JSON: send it as application/json.";
-        return Route::Reply(reply::problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail));
+        return Route::Reply(unsupported());
     }
     let read = || {
         let body = std::str::from_utf8(body).map_err(|_| "The body is not UTF-8.".to_owned())?;
         Invocation::addressed(operation, key_header::read(&request.headers)?, body)
     };
     read().map_or_else(|detail| Route::Reply(invalid(&detail)), Route::Invoke)
+}
+
+fn unsupported() -> Reply {
+    let detail = "The body is JSON: send it as application/json.";
+    reply::problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail)
 }
 
 fn invalid(detail: &str) -> Reply {

@@ -22,6 +22,8 @@ pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) about: Option<String>,
     pub(crate) took: Duration,
+    /// Whether its file could be read.
+    pub(crate) is_read: bool,
     /// What is not as it has to be; none where it passed.
     pub(crate) failures: Vec<String>,
     /// What was asked, with what it did, for whoever reads why it failed.
@@ -61,6 +63,7 @@ impl Case {
             name: name.to_owned(),
             about: about.map(str::to_owned),
             took: Duration::ZERO,
+            is_read: true,
             failures: Vec::new(),
             told: Vec::new(),
             notes: Vec::new(),

@@ -271,7 +271,8 @@ pub(crate) fn schema() -> String {
 impl TestFile {
     /// Reads the test at `path`; an error shows its place.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = tenet_build::text_at_most(path, tenet_build::MAX_TEXT);
+        let text = text.with_context(|| format!("cannot read {}", path.display()))?;
         Self::parse(path, &text)
     }
 
@@ -480,6 +481,8 @@ fn objects(rows: &[BTreeMap<String, Box<RawValue>>]) -> Vec<Json> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parse(text: &str) -> anyhow::Result<TestFile> {
@@ -519,6 +522,27 @@ mod tests {
         ] {
             let error = parse(text).unwrap_err();
             assert!(format!("{error:#}").contains(told), "{text}: {error:#}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_file_that_was_damaged_is_read_or_refused(
+            at in 0..10_000_usize,
+            length in 0..40_usize,
+            by in prop_oneof!["[\\[\\]{}=\"'.,#0-9T:\n -~]{0,8}", Just("[".repeat(5000)), Just("a.".repeat(5000))],
+        ) {
+            let text = "version = 1\nabout = \"x\"\nnow = 2026-03-01T12:00:00Z\n[[given.accounts]]\nid = \"a\"\n\
+                balance = 100.50\nnote = { null = true }\n[[step]]\noperation = \"transfer\"\n\
+                payload = { amount = 40.50 }\nreject = \"no\"\n[[step]]\nrule = \"transfer\"\n\
+                payload = '{\"amount\": [1e2]}'\n[rows.accounts]\nchanged = [{ id = \"a\", balance = 60.00 }]\n";
+            let start = at % (text.len() + 1);
+            let end = (start + length).min(text.len());
+            if let Err(error) = parse(&[&text[..start], &by, &text[end..]].concat()) {
+                prop_assert!(!crate::report::text(&error).is_empty());
+            }
         }
     }
 

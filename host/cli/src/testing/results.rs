@@ -18,7 +18,14 @@ pub(crate) fn lines(case: &Case, repeat: &str) -> Vec<String> {
     lines.extend(case.notes.iter().map(|note| format!("      {note}")));
     if !case.has_passed() {
         lines.extend(case.about.iter().map(|about| format!("      {about}")));
-        lines.extend(case.failures.iter().map(|failure| format!("      {failure}")));
+        for failure in &case.failures {
+            // What cannot be read is told by a report of several lines, which is fit to be shown.
+            let parts = if case.is_read { vec![failure.as_str()] } else { failure.lines().collect() };
+            lines.extend(parts.into_iter().enumerate().map(|(place, part)| match place {
+                0 => format!("      {part}"),
+                _ => part.to_owned(),
+            }));
+        }
         lines.push("      what was done:".to_owned());
         lines.extend(case.told.iter().map(|told| format!("        {told}")));
         lines.push(format!("      again: {repeat}"));

@@ -242,3 +242,81 @@ fn what_is_asked_is_granted_by_a_command_of_its_own_and_shown_as_a_difference() 
     asks("");
     assert!(grant(&["--rule", "recrod"]).stderr.contains("did you mean"), "a rule that is not there");
 }
+
+/// A component with so many others, one inside the other.
+fn nested(depth: usize) -> Vec<u8> {
+    const HEADER: &[u8] = b"\0asm\x0d\0\x01\0";
+    // From the inside out, which is from the end to the beginning.
+    let mut reversed: Vec<u8> = HEADER.iter().rev().copied().collect();
+    for _ in 1..depth {
+        let (mut length, mut section) = (reversed.len(), vec![4]);
+        while length > 0x7f {
+            section.push(length as u8 | 0x80);
+            length >>= 7;
+        }
+        section.push(length as u8);
+        reversed.extend([HEADER, &section].concat().iter().rev());
+    }
+    reversed.reverse();
+    reversed
+}
+
+#[test]
+fn a_component_that_a_compiler_would_drown_in_is_refused_before_it_is_compiled() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("bomb.wasm"), nested(100_000)).unwrap();
+    let ended = tenet(folder.path(), &["check", "--component", "bomb.wasm"]);
+    let says = "more than 8 modules and components inside each other";
+    assert!(ended.code == 1 && ended.stdout.contains(says), "{}{}", ended.stdout, ended.stderr);
+    // A file may have no end.
+    let ended = tenet(folder.path(), &["check", "--component", "/dev/zero"]);
+    assert!(ended.code == 3 && ended.stderr.contains("more than 67108864 bytes"), "{}{}", ended.stdout, ended.stderr);
+}
+
+/// Holds a text to what a terminal only shows.
+fn shows_only(text: &str) {
+    let obeyed = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}');
+    assert!(!text.contains(obeyed), "{text:?}");
+    assert!(!text.lines().any(|line| line.trim_start().starts_with("error: made up")), "{text}");
+}
+
+#[tokio::test]
+async fn what_a_rule_a_database_or_a_file_says_is_obeyed_by_no_terminal() {
+    const HOSTILE: &str = "\u{1b}[2J\u{9b}31m\u{202e}\nerror: made up\r";
+    const SHOWN: &str = r"\u{1b}[2J\u{9b}31m\u{202e}\nerror: made up\r";
+    let hostile = serde_json::to_string(HOSTILE).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let step = |payload: &str| format!("[[step]]\noperation = \"probe\"\npayload = {payload}\nreject = \"never\"\n");
+    let log = step(&format!("{{ do = \"log\", message = {hostile} }}"));
+    let sql = step(&format!(
+        "{{ do = \"sql\", sql = {} }}",
+        hostile.replacen('"', "\"SELECT CAST('", 1).replace(r#"\r""#, r#"\r' AS integer)""#)
+    ));
+    // TOML wants the rest escaped too.
+    let text = format!("version = 1\n{log}{sql}").replace('\u{9b}', r"\u009b").replace('\u{202e}', r"\u202e");
+    let name = "a\u{1b}[31m.toml";
+    fs::write(folder.path().join(name), text).unwrap();
+    let (guests, _) = bundle("guests");
+    let ended = tenet(folder.path(), &["test", "--bundle", guests.to_str().unwrap(), name]);
+    assert_eq!(ended.code, 1, "{}{}", ended.stdout, ended.stderr);
+    for says in [format!("log info: {SHOWN}"), format!("integer: \"{SHOWN}\""), r"a\u{1b}[31m".to_owned()] {
+        assert!(ended.stdout.contains(&says), "{says}: {}", ended.stdout);
+    }
+    shows_only(&ended.stdout);
+    shows_only(&ended.stderr);
+
+    let database = support::database().await;
+    let payload = format!("{{\"do\":\"sql\",\"sql\":{hostile}}}");
+    let run = ["run", "probe", "--key", "k", "--database-url", database.url(), "--payload", &payload, "--bundle"];
+    let ended = tenet(folder.path(), &[&run[..], &[guests.to_str().unwrap()]].concat());
+    assert_eq!(ended.code, 3, "{}{}", ended.stdout, ended.stderr);
+    shows_only(&ended.stderr);
+
+    let scratch = scratch("rules = [\"rec\u{9b}rod\"]\n# \u{202e}");
+    let ended = tenet(scratch.path(), &["build"]);
+    assert!(ended.code == 3 && ended.stderr.contains("the rule"), "{}", ended.stderr);
+    shows_only(&ended.stderr);
+    let ended = tenet(folder.path(), &["check", "--component", HOSTILE]);
+    assert!(ended.code == 3 && ended.stderr.contains(&format!("cannot read {SHOWN}")), "{}", ended.stderr);
+    shows_only(&ended.stderr);
+}

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tenet_core::{
-    BoxFuture, Ended, Event, EventError, EventId, HostCalls, Limit, Limits, LogLevel, Outcome, Request, RuleCall,
-    Rules, SqlError, Statement, Stop, Timestamp, Verdict,
+    BoxFuture, Ended, Event, EventError, EventId, HostCalls, Limit, Limits, LogLevel, Outcome, Policy, Request,
+    RuleCall, Rules, SqlError, Statement, Stop, Timestamp, VaultError, VaultField, VaultVerb, Verdict,
 };
 use tenet_engine::{Engine, Library};
 use tenet_events::Buses;
@@ -216,6 +216,47 @@ async fn a_hostile_rule_costs_its_own_request_and_nothing_else() {
     assert_eq!(database.count("select value from counters where id = 1").await, i64::try_from(names.len()).unwrap());
     let events = at_bus.received();
     assert!(events.iter().all(|event| event.contains("Incremented")) && events.len() == names.len(), "{events:?}");
+}
+
+/// A policy with a bug that some text brings out.
+struct Buggy;
+
+impl Policy for Buggy {
+    fn statement(&self, _: &str, sql: &str) -> Result<(), Box<SqlError>> {
+        assert!(!sql.contains("bug"), "a bug");
+        Ok(())
+    }
+
+    fn event(&self, _: &str, event: &Event) -> Result<(), EventError> {
+        assert_ne!(event.source, "bug");
+        Ok(())
+    }
+
+    fn vault(&self, _: &str, _: VaultVerb, _: &VaultField) -> Result<(), VaultError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_panic_of_the_host_ends_the_request_that_it_worked_for_alone() {
+    let database = support::database().await;
+    let buses = Buses::new([EAST]).unwrap();
+    let host = Host::held_to(Arc::new(Buggy), "guests", database.url(), EAST, &buses);
+    database.execute("insert into counters values (1, 0)").await;
+    // Far more than there are connections, instances and places: each is given back.
+    for round in 0..40 {
+        // Polled by one task, as the messages of a batch are: a panic that got out would take both.
+        let bad = json!({ "operation": "probe", "idempotency_key": "bad", "do": "sql", "sql": "SELECT 'bug'" });
+        let good = json!({ "operation": "probe", "idempotency_key": round.to_string(), "do": "increment", "id": 1 });
+        let (bad, good) = (bad.to_string(), good.to_string());
+        let (bad, good) = tokio::join!(host.invoke(&bad), host.invoke(&good));
+        assert_eq!(bad.answer.status, Status::Failed, "{}", bad.answer.body);
+        assert!(bad.answer.body.contains("nothing was changed"), "{}", bad.answer.body);
+        assert!(bad.reason.is_some_and(|reason| reason.contains("a bug")));
+        assert_eq!(good.answer.status, Status::Accepted, "{}", good.answer.body);
+    }
+    assert_eq!(database.count("select value from counters where id = 1").await, 40);
+    assert_eq!(database.count("select count(*) from tenet.keys where key = 'bad'").await, 0);
 }
 
 /// Ways to write what ends a transaction or leaves it.

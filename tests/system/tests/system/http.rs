@@ -5,8 +5,6 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 use tenet_events::Buses;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::process::Command;
 
 use crate::support::host::{EAST, Host};
@@ -181,6 +179,53 @@ async fn what_is_too_large_or_broken_off_is_answered_and_the_next_request_is_ser
     assert_eq!(database.count("select count(*) from transactions").await, 0);
 }
 
+/// What a page of another site can have a browser send: to its own name, which it has pointed to this
+/// machine, or to the machine's, where the browser says whose page it is. Neither is answered.
+#[tokio::test]
+async fn no_page_of_another_site_can_ask() {
+    let database = support::database().await;
+    let served = support::serve("rules", database.url()).await;
+    let (address, port) = (served.east(), served.east().split_once(':').unwrap().1);
+    let body = r#"{"transaction_id":"page","amount":1}"#;
+    let ask = async |method: &str, path: &str, headers: &[&str], body: &str| {
+        let mut connection = http::Connection::open(address).await.unwrap();
+        let lines: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+        let request = format!("{method} {path} HTTP/1.1\r\n{lines}content-length: {}\r\n\r\n{body}", body.len());
+        connection.write(request.as_bytes()).await.unwrap();
+        connection.answer().await.unwrap()
+    };
+    let (own, json) = (format!("host: localhost:{port}"), "content-type: application/json");
+    let rebound = format!("host: evil.example:{port}");
+    for (headers, status) in [
+        (&[&rebound, json][..], 403),
+        (&["host: localhost", json], 403),
+        (&[json], 403),
+        (&[&own, "origin: http://evil.example", json], 403),
+        (&[&own, "origin: null", json], 403),
+        (&[&own, "origin: http://localhost:3", json], 403),
+        (&[&own, "sec-fetch-site: cross-site", json], 403),
+        (&[&own, "sec-fetch-site: same-site", json], 403),
+        // A Blob without a type, with a browser that says nothing.
+        (&[&own], 415),
+        (&[&own, "content-type: text/plain"], 415),
+    ] {
+        let answer = ask("POST", "/operations/write", headers, body).await;
+        assert_eq!(answer.status, status, "{headers:?}: {answer:?}");
+    }
+    for path in ["/operations", "/openapi.json", "/live", "/health", "/operations/read"] {
+        assert_eq!(ask("GET", path, &[&rebound], "").await.status, 403, "{path}");
+    }
+    assert_eq!(database.count("select count(*) from transactions").await, 0);
+
+    let origin = format!("origin: http://{address}");
+    for headers in [&[&own, json][..], &[&own, json, &origin, "sec-fetch-site: same-origin"]] {
+        assert_eq!(ask("POST", "/operations/write", headers, body).await.status, 200, "{headers:?}");
+    }
+    for host in ["127.0.0.1", "[::1]", "LOCALHOST"] {
+        assert_eq!(ask("POST", "/operations/read", &[&format!("host: {host}:{port}")], "").await.status, 200, "{host}");
+    }
+}
+
 #[tokio::test]
 async fn what_a_client_began_is_decided_although_it_leaves() {
     let database = support::database().await;
@@ -188,12 +233,11 @@ async fn what_a_client_began_is_decided_although_it_leaves() {
     let other = database.connect().await;
     other.batch_execute("begin; lock table transactions").await.unwrap();
     let body = r#"{"transaction_id":"left","amount":1}"#;
-    let head = format!("POST /operations/write HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len());
-    let mut stream = TcpStream::connect(served.east()).await.unwrap();
-    stream.write_all((head + body).as_bytes()).await.unwrap();
+    let mut connection = http::Connection::open(served.east()).await.unwrap();
+    connection.ask("POST", "/operations/write", &[http::JSON], body).await.unwrap();
     // It has begun when it waits for the lock.
     while database.count("select count(*) from pg_locks where not granted").await == 0 {}
-    drop(stream);
+    drop(connection);
     other.batch_execute("commit").await.unwrap();
     let line = served.told("POST /operations/write").await;
     assert!(line.contains("accepted (200)"), "{line}");

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tenet_core::bundle::Index;
-use tenet_core::{Clock, HostSettings, Publisher, Timestamp, Vault};
+use tenet_core::{Clock, HostSettings, Policy, Publisher, Timestamp, Vault};
 use tenet_database::{Database, Endpoint};
 use tenet_engine::{Engine, Library};
 use tenet_events::{Buses, Subscription};
@@ -86,6 +86,13 @@ impl Host {
         Self::serving(database, region, publisher, &folder, &index)
     }
 
+    /// The same with another policy than the bundle's.
+    pub(crate) fn held_to(policy: Arc<dyn Policy>, name: &str, url: &str, region: &'static str, buses: &Buses) -> Self {
+        let (folder, index) = bundle(name);
+        let database = Database::new(Endpoint::parse(url).unwrap(), 16);
+        Self::wired(database, region, Arc::new(buses.publisher(region).unwrap()), (&folder, &index), policy)
+    }
+
     /// A host for any built bundle.
     pub(crate) fn of(url: &str, region: &'static str, buses: &Buses, folder: &Path, index: &Index) -> Self {
         let database = Database::new(Endpoint::parse(url).unwrap(), 16);
@@ -99,12 +106,22 @@ impl Host {
         folder: &Path,
         index: &Index,
     ) -> Self {
+        Self::wired(database, region, publisher, (folder, index), Arc::new(StatementPolicy::new(index)))
+    }
+
+    fn wired(
+        database: Database,
+        region: &'static str,
+        publisher: Arc<dyn Publisher>,
+        (folder, index): (&Path, &Index),
+        policy: Arc<dyn Policy>,
+    ) -> Self {
         let library = Library::open(engine(), folder, index).unwrap();
         let pipeline = Pipeline::new(
             Operations::new(index).unwrap(),
             Arc::new(database),
             Arc::new(library),
-            Arc::new(StatementPolicy::new(index)),
+            policy,
             publisher,
             Arc::new(SystemClock),
             Backoff::default(),

@@ -1,0 +1,124 @@
+//! The terminal's edge: what a rule, a database or a file says is shown there, and obeyed by nothing.
+//!
+//! A control character, a line break or a change of direction in such a text would move the cursor,
+//! colour what follows, make up a line of its own or show a text in another order. They are written as
+//! escapes, as in Rust's strings. JSON for programs leaves by [`write`], as it is.
+
+use std::borrow::Cow;
+use std::io::{self, ErrorKind, Write as _};
+
+/// One line for standard output.
+pub(crate) fn say(line: &str) {
+    // What is told on the way is not what a command is for.
+    let _ = write(&format!("{}\n", shown(line)));
+}
+
+/// Lines for standard output, which no other's come between.
+pub(crate) fn say_all(lines: &[String]) {
+    let _ = write(&text(lines));
+}
+
+/// Lines as one text.
+pub(crate) fn text(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("{}\n", shown(line))).collect()
+}
+
+/// One line for standard error.
+pub(crate) fn tell(line: &str) {
+    tell_text(&format!("{}\n", shown(line)));
+}
+
+/// Writes a text of the harness's own, or JSON, to standard output. Its reader may have seen enough
+/// before its end.
+pub(crate) fn write(text: &str) -> anyhow::Result<()> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
+}
+
+/// The same for standard error, which may be closed.
+pub(crate) fn tell_text(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// A text as a part of one line: what a terminal would obey is written out.
+pub(crate) fn shown(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_obeyed) {
+        return text.into();
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if is_obeyed(character) {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown.into()
+}
+
+/// The same for a text of several lines with places in it: as many bytes in the same lines.
+pub(crate) fn shown_in_place(text: &str) -> Cow<'_, str> {
+    let is_obeyed = |character| character != '\n' && is_obeyed(character);
+    if !text.contains(is_obeyed) {
+        return text.into();
+    }
+    let stand_in = |character: char| match character.len_utf8() {
+        _ if !is_obeyed(character) => character,
+        1 => '?',
+        2 => '\u{bf}',
+        _ => char::REPLACEMENT_CHARACTER,
+    };
+    text.chars().map(stand_in).collect::<String>().into()
+}
+
+/// Whether a terminal does something with a character but show it.
+fn is_obeyed(character: char) -> bool {
+    let is_break = matches!(character, '\u{2028}' | '\u{2029}');
+    // Marks, embeddings, overrides and isolates of UAX #9.
+    let is_direction =
+        matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    (character.is_control() && character != '\t') || is_break || is_direction
+}
+
+/// Where the log goes, an event at a time: standard error.
+pub(crate) struct Log;
+
+impl io::Write for Log {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        tell(text.strip_suffix('\n').unwrap_or(&text));
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_written_out() {
+        for (text, says) in [
+            ("plain, ünd \u{1f600}\ttabbed", "plain, ünd \u{1f600}\ttabbed"),
+            ("\u{1b}[2J\u{1b}]0;t\u{7}", "\\u{1b}[2J\\u{1b}]0;t\\u{7}"),
+            ("a\r\nerror: b", "a\\r\\nerror: b"),
+            ("\u{9b}31m\u{7f}", "\\u{9b}31m\\u{7f}"),
+            ("\u{202e}cba\u{2066}\u{2028}\u{200f}", "\\u{202e}cba\\u{2066}\\u{2028}\\u{200f}"),
+        ] {
+            assert_eq!(shown(text), says);
+        }
+    }
+
+    #[test]
+    fn places_in_a_text_stay_where_they_are() {
+        let text = "a\u{1b}\u{9b}\u{202e}\r\nb";
+        let shown = shown_in_place(text);
+        assert_eq!(shown, "a?\u{bf}\u{fffd}?\nb");
+        assert_eq!(shown.len(), text.len());
+    }
+}

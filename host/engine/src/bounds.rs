@@ -1,0 +1,195 @@
+//! What a component may be before the compiler sees it.
+//!
+//! The compiler takes memory for each module and component and walks them one inside the other, and
+//! a component that is instantiated twice is there twice. These bounds are counted in one pass over
+//! the bytes that allocates next to nothing. They are several times what a rule with a language's
+//! runtime has.
+
+use std::fmt;
+
+use wasmparser::{BinaryReaderError, ComponentInstance, Encoding, Parser, Payload};
+
+/// The largest component, in bytes.
+pub(crate) const BYTES: usize = 64 << 20;
+
+/// How deep modules and components are inside each other, the outermost counted.
+const DEPTH: usize = 8;
+
+/// Modules and components.
+const PARTS: usize = 256;
+
+/// Instantiations of components: one inside another multiplies.
+const INSTANCES: usize = 16;
+
+/// Bytes of what ties modules together: types, imports, exports, aliases, instances, functions that are
+/// lifted or lowered. Each instance of a component has its own.
+const WIRING: usize = 256 << 10;
+
+/// Functions with a body.
+const FUNCTIONS: usize = 100_000;
+
+/// Bytes of one function's body.
+const BODY: usize = 1 << 20;
+
+/// Why the compiler is not shown a component.
+#[derive(Debug)]
+pub(crate) enum Unfit {
+    /// There is more of this than is compiled.
+    TooMuch { what: &'static str, most: usize },
+    /// It cannot be read to its end.
+    Damaged(BinaryReaderError),
+}
+
+#[derive(Default)]
+struct Counted {
+    parts: usize,
+    instances: usize,
+    wiring: usize,
+    functions: usize,
+    /// For each part that is being read, whether it is a component.
+    inside: Vec<bool>,
+}
+
+/// Holds a component to the bounds.
+pub(crate) fn check(component: &[u8]) -> Result<(), Unfit> {
+    within("bytes", component.len(), BYTES)?;
+    let mut counted = Counted::default();
+    for payload in Parser::new(0).parse_all(component) {
+        counted.take(&payload.map_err(Unfit::Damaged)?)?;
+    }
+    Ok(())
+}
+
+impl Counted {
+    fn take(&mut self, payload: &Payload<'_>) -> Result<(), Unfit> {
+        match payload {
+            Payload::Version { encoding, .. } => {
+                self.inside.push(*encoding == Encoding::Component);
+                within("modules and components inside each other", self.inside.len(), DEPTH)?;
+                self.parts += 1;
+                within("modules and components", self.parts, PARTS)?;
+            }
+            Payload::End(_) => drop(self.inside.pop()),
+            Payload::CodeSectionEntry(body) => {
+                self.functions += 1;
+                within("functions", self.functions, FUNCTIONS)?;
+                within("bytes of one function", body.range().len(), BODY)?;
+            }
+            Payload::ComponentInstanceSection(instances) => {
+                for instance in instances.clone() {
+                    if matches!(instance.map_err(Unfit::Damaged)?, ComponentInstance::Instantiate { .. }) {
+                        self.instances += 1;
+                        within("instances of components", self.instances, INSTANCES)?;
+                    }
+                }
+            }
+            _ => {}
+        }
+        if self.inside.last() == Some(&true)
+            && let Some((id, range)) = payload.as_section()
+            && !NOT_WIRING.contains(&id)
+        {
+            self.wiring += range.len();
+            within("bytes of types, imports, exports and instances", self.wiring, WIRING)?;
+        }
+        Ok(())
+    }
+}
+
+/// Sections of a component that are a part themselves, or are not compiled: custom sections, modules,
+/// components (<https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md>).
+const NOT_WIRING: [u8; 3] = [0, 1, 4];
+
+fn within(what: &'static str, found: usize, most: usize) -> Result<(), Unfit> {
+    if found > most { Err(Unfit::TooMuch { what, most }) } else { Ok(()) }
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooMuch { what, most } => write!(f, "the component has more than {most} {what}"),
+            Self::Damaged(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Unfit {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+    const MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
+    fn section(id: u8, body: &[u8]) -> Vec<u8> {
+        [&[id], number(body.len()).as_slice(), body].concat()
+    }
+
+    fn number(mut value: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while value > 0x7f {
+            bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        bytes.push(value as u8);
+        bytes
+    }
+
+    fn component(sections: &[Vec<u8>]) -> Vec<u8> {
+        [COMPONENT, &sections.concat()].concat()
+    }
+
+    fn nested(depth: usize) -> Vec<u8> {
+        (1..depth).fold(component(&[]), |inner, _| component(&[section(4, &inner)]))
+    }
+
+    fn bound(component: &[u8]) -> Option<usize> {
+        match check(component) {
+            Ok(()) => None,
+            Err(Unfit::TooMuch { most, .. }) => Some(most),
+            Err(Unfit::Damaged(error)) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn what_is_compiled_is_bounded() {
+        assert_eq!((bound(&nested(DEPTH)), bound(&nested(DEPTH + 1))), (None, Some(DEPTH)));
+        let modules = |count: usize| component(&vec![section(1, MODULE); count]);
+        assert_eq!((bound(&modules(PARTS - 1)), bound(&modules(PARTS))), (None, Some(PARTS)));
+        let instances = |count: usize| {
+            let body = [number(count), [0, 0, 0].repeat(count)].concat();
+            component(&[section(4, COMPONENT), section(5, &body)])
+        };
+        assert_eq!((bound(&instances(INSTANCES)), bound(&instances(INSTANCES + 1))), (None, Some(INSTANCES)));
+        // An enumeration of one case that has a name of nothing.
+        let types = |count: usize| component(&[section(7, &[number(count), [0x6d, 1, 0].repeat(count)].concat())]);
+        assert_eq!((bound(&types(WIRING / 3 - 4)), bound(&types(WIRING / 3 + 1))), (None, Some(WIRING)));
+        let code = |bodies: &[Vec<u8>]| {
+            let bodies: Vec<u8> = bodies.iter().flat_map(|body| [number(body.len()), body.clone()].concat()).collect();
+            bodies
+        };
+        let module = |count: usize, body: usize| {
+            let bodies = code(&vec![vec![0; body]; count]);
+            let functions = section(3, &[number(count), vec![0; count]].concat());
+            let module = [MODULE, &functions, &section(10, &[number(count), bodies].concat())].concat();
+            component(&[section(1, &module)])
+        };
+        assert_eq!((bound(&module(FUNCTIONS, 2)), bound(&module(FUNCTIONS + 1, 2))), (None, Some(FUNCTIONS)));
+        assert_eq!((bound(&module(1, BODY)), bound(&module(1, BODY + 1))), (None, Some(BODY)));
+        assert_eq!(bound(&vec![0; BYTES + 1]), Some(BYTES));
+    }
+
+    #[test]
+    fn what_breaks_off_is_damaged_and_no_panic() {
+        let whole = component(&[section(1, MODULE), section(4, COMPONENT), section(5, &[1, 0, 0, 0])]);
+        assert_eq!(bound(&whole), None);
+        for end in 8..whole.len() {
+            for byte in [0, 0x7f, 0xff] {
+                let changed = [&whole[..end], &[byte], whole.get(end + 1..).unwrap_or_default()].concat();
+                let _ = check(&changed);
+            }
+            let _ = check(&whole[..end]);
+        }
+    }
+}
