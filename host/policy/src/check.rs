@@ -5,60 +5,31 @@
 //! that column is granted, and is not looked for further out than a table that may have one of
 //! that name which is not granted.
 
+use std::collections::{HashMap, HashSet};
+
 use tenet_core::{Columns, Grants, TableGrant};
 
+use crate::scope::{Frame, Names, Of, Relation, Scope, Tables, relation};
 use crate::tree::{
-    Assignment, Body, Call, Conflict, Delete, Expression, Insert, Item, Lock, Name, Query, Select, Source, Statement,
-    TableName, Update, With,
+    Assignment, Body, Call, Conflict, Delete, Expression, Insert, Item, Join, Lock, Name, Query, Select, Source,
+    Statement, TableName, Update, With,
 };
-use crate::{Refusal, TableUse, Uses, words};
+use crate::{Refusal, TableUse, Uses, steps, words};
+
+/// The most tables and queries that the FROMs of a statement name together, and `*`. What is looked
+/// up for each name in it is bounded by that.
+const MOST_RELATIONS: usize = 100;
+
+/// The most columns of one result, as in PostgreSQL
+/// (<https://www.postgresql.org/docs/16/limits.html>).
+const MOST_COLUMNS: usize = 1664;
 
 /// What is granted, and what a statement uses of it as far as it has been read.
 pub(crate) struct Checker<'g> {
     grants: &'g Grants,
     pub(crate) uses: Uses,
+    relations: usize,
 }
-
-/// The names of the columns of rows, where all are known.
-type Names = Option<Vec<String>>;
-
-/// Rows that a name stands for.
-#[derive(Clone)]
-struct Relation<'g> {
-    name: Option<String>,
-    of: Of<'g>,
-}
-
-#[derive(Clone)]
-enum Of<'g> {
-    /// A table, by the name under which it is granted.
-    Table(&'g str, &'g TableGrant),
-    /// What a query or a function gives, which has been checked already.
-    Rows(Names),
-}
-
-/// What names can stand for in one place.
-#[derive(Clone, Copy)]
-struct Scope<'a, 'g> {
-    relations: &'a [Relation<'g>],
-    outer: Option<&'a Scope<'a, 'g>>,
-    with: &'a Tables<'a>,
-}
-
-/// The queries that WITH has named.
-struct Tables<'a> {
-    named: Vec<(String, Names)>,
-    outer: Option<&'a Tables<'a>>,
-}
-
-impl Tables<'_> {
-    fn find(&self, name: &str) -> Option<&Names> {
-        let here = self.named.iter().rev().find(|(named, _)| named == name);
-        here.map(|(_, names)| names).or_else(|| self.outer.and_then(|outer| outer.find(name)))
-    }
-}
-
-const NOTHING: Tables<'static> = Tables { named: Vec::new(), outer: None };
 
 #[derive(Clone, Copy)]
 enum Verb {
@@ -87,16 +58,16 @@ impl Verb {
 
 impl<'g> Checker<'g> {
     pub(crate) fn new(grants: &'g Grants) -> Self {
-        Self { grants, uses: Uses::default() }
+        Self { grants, uses: Uses::default(), relations: 0 }
     }
 
     pub(crate) fn check(&mut self, statement: &Statement) -> Result<(), Refusal> {
-        let scope = Scope { relations: &[], outer: None, with: &NOTHING };
-        self.statement(statement, &scope).map(drop)
+        let (frame, with) = (Frame::default(), Tables::default());
+        self.statement(statement, &Scope { frame: &frame, outer: None, with: &with }).map(drop)
     }
 
     /// Gives the names of the columns of what comes out.
-    fn statement(&mut self, statement: &Statement, scope: &Scope<'_, 'g>) -> Result<Names, Refusal> {
+    fn statement<'t>(&mut self, statement: &'t Statement, scope: &Scope<'_, 'g, 't>) -> Result<Names<'t>, Refusal> {
         match statement {
             Statement::Query(query) => self.query(query, scope),
             Statement::Insert(insert) => self.insert(insert, scope),
@@ -105,166 +76,187 @@ impl<'g> Checker<'g> {
         }
     }
 
-    fn with<'a>(&mut self, with: &With, scope: &'a Scope<'a, 'g>) -> Result<Tables<'a>, Refusal> {
-        let mut tables = Tables { named: Vec::new(), outer: Some(scope.with) };
-        let named = |names: &[Name]| names.iter().map(|name| name.text.clone()).collect::<Vec<_>>();
-        if with.recursive {
-            // Each may read all of them, itself included, whose columns are not known yet.
-            tables.named.extend(with.tables.iter().map(|table| (table.name.text.clone(), None)));
+    fn with<'a, 't>(&mut self, with: &'t With, scope: &'a Scope<'a, 'g, 't>) -> Result<Tables<'a, 't>, Refusal> {
+        let mut tables = Tables { named: HashMap::new(), outer: Some(scope.with) };
+        for table in &with.tables {
+            if tables.named.insert(&table.name.text, Names::of_with(table)).is_some() {
+                let what = format!("two queries of the WITH have the name {}", table.name.text);
+                return Err(Refusal::not_understood(table.name.at, what));
+            }
+        }
+        if !with.recursive {
+            // Each is known only to those that come after it.
+            tables.named.clear();
         }
         for table in &with.tables {
             let inner = Scope { with: &tables, ..*scope };
-            let names = self.statement(&table.statement, &inner)?;
-            let names = if table.columns.is_empty() { names } else { Some(named(&table.columns)) };
-            if !with.recursive {
-                tables.named.push((table.name.text.clone(), names));
-            }
+            let names = self.statement(&table.statement, &inner)?.renamed(&table.columns);
+            tables.named.insert(&table.name.text, names);
         }
         Ok(tables)
     }
 
-    fn query(&mut self, query: &Query, scope: &Scope<'_, 'g>) -> Result<Names, Refusal> {
+    fn query<'t>(&mut self, query: &'t Query, scope: &Scope<'_, 'g, 't>) -> Result<Names<'t>, Refusal> {
         let tables = self.with(&query.with, scope)?;
         let scope = &Scope { with: &tables, ..*scope };
         let names = match &query.body {
             Body::Select(select) => self.select(select, &query.order, &query.locks, scope)?,
-            Body::Query(inner) if !query.order.is_empty() => {
-                let names = self.query(inner, scope)?;
-                query.order.iter().try_for_each(|by| ordered(by, &names, query.order_at))?;
-                names
-            }
             body => {
                 let names = self.body(body, scope)?;
-                // Only what comes out can be ordered by here, and nothing be locked.
-                for by in &query.order {
-                    if !matches!(by, Expression::Column(_) | Expression::Leaf) {
-                        self.expression(by, scope)?;
-                    }
-                }
+                self.ordered(query, &names, scope)?;
                 if let Some(lock) = query.locks.first() {
                     return Err(Refusal::not_understood(lock.at, "FOR UPDATE stands in the SELECT that it is about"));
                 }
                 names
             }
         };
-        for limit in &query.limits {
-            self.expression(limit, scope)?;
-        }
+        self.all(&query.limits, scope)?;
         Ok(names)
     }
 
-    fn body(&mut self, body: &Body, scope: &Scope<'_, 'g>) -> Result<Names, Refusal> {
+    fn body<'t>(&mut self, body: &'t Body, scope: &Scope<'_, 'g, 't>) -> Result<Names<'t>, Refusal> {
         match body {
             Body::Select(select) => self.select(select, &[], &[], scope),
             Body::Query(query) => self.query(query, scope),
-            Body::Both(one, other) => {
-                let names = self.body(one, scope)?;
-                self.body(other, scope)?;
-                Ok(names)
+            Body::Set(arms) => {
+                let mut first = None;
+                for arm in arms {
+                    let names = self.body(arm, scope)?;
+                    first.get_or_insert(names);
+                }
+                Ok(first.unwrap_or_default())
             }
             Body::Values(rows) => {
                 self.all(rows.iter().flatten(), scope)?;
-                Ok(None)
+                Ok(Names::of_values(rows))
             }
         }
     }
 
-    fn select(
-        &mut self,
-        select: &Select,
-        order: &[Expression],
-        locks: &[Lock],
-        scope: &Scope<'_, 'g>,
-    ) -> Result<Names, Refusal> {
-        let relations = self.sources(&select.from, Vec::new(), scope)?;
-        let inner = &Scope { relations: &relations, outer: Some(scope), with: scope.with };
-        let names = self.items(&select.items, inner)?;
-        let aliases: Vec<&str> = select.items.iter().filter_map(label).collect();
-        // A name alone is that of a column of the result, if there is one.
-        for by in order.iter().chain(&select.distinct_on) {
-            match by {
-                Expression::Column(name) if aliases.contains(&name.text.as_str()) => {}
-                by => self.expression(by, inner)?,
-            }
+    /// The ORDER BY of what is no SELECT of its own: it takes what comes out of it, by name or
+    /// number.
+    ///
+    /// A query in parentheses and an ORDER BY behind them are one to PostgreSQL, which then finds
+    /// the columns of the query's tables; a VALUES has only its own, and further out are those of
+    /// others. What comes out goes first, and is all that is taken here.
+    fn ordered<'t>(&mut self, query: &'t Query, names: &Names<'t>, scope: &Scope<'_, 'g, 't>) -> Result<(), Refusal> {
+        if query.order.is_empty() {
+            return Ok(());
         }
-        self.all(select.filter.iter().chain(&select.group).chain(&select.having).chain(&select.windows), inner)?;
-        for lock in locks {
-            self.lock(lock, &select.from, &relations)?;
-        }
-        Ok(names)
-    }
-
-    fn lock(&mut self, lock: &Lock, from: &[Source], relations: &[Relation<'g>]) -> Result<(), Refusal> {
-        fn has_query(source: &Source) -> bool {
-            match source {
-                Source::Query { .. } => true,
-                Source::Join { left, right, .. } => has_query(left) || has_query(right),
-                Source::Table { .. } | Source::Function { .. } => false,
-            }
-        }
-        if lock.of.is_empty() && from.iter().any(has_query) {
-            return Err(Refusal::not_understood(
-                lock.at,
-                "FOR UPDATE locks the rows of the query in FROM too: say OF which table",
-            ));
-        }
-        for of in &lock.of {
-            if !relations.iter().any(|relation| relation.name.as_deref() == Some(&of.text)) {
-                return Err(Refusal::not_understood(of.at, format!("there is no table {} in FROM", of.text)));
-            }
-        }
-        for relation in relations {
-            let meant = lock.of.is_empty() || lock.of.iter().any(|of| relation.name.as_deref() == Some(&of.text));
-            match relation.of {
-                Of::Table(table, grant) if meant => {
-                    // PostgreSQL asks for UPDATE of any column.
-                    if grant.update.is_none() {
-                        let what = format!("FOR UPDATE of {table} wants some column of it granted for update");
-                        return Err(Refusal::not_granted(lock.at, what));
-                    }
-                    self.table_use(table);
-                }
-                Of::Rows(_) if meant && !lock.of.is_empty() => {
-                    return Err(Refusal::not_understood(lock.at, "only rows of tables are locked"));
-                }
-                _ => {}
+        let what = "ORDER BY behind a query in parentheses takes what comes out of it by name or number";
+        let known = names.known();
+        for by in &query.order {
+            match (by, &query.body) {
+                (Expression::Leaf, _) => {}
+                (Expression::Column(name), _) if known.contains(name.text.as_str()) => {}
+                // PostgreSQL finds nothing else here.
+                (Expression::Column(_), Body::Set(_)) => {}
+                (Expression::Column(name), _) => return Err(Refusal::not_understood(name.at, what)),
+                (_, Body::Query(_)) => return Err(Refusal::not_understood(query.order_at, what)),
+                (by, _) => self.expression(by, scope)?,
             }
         }
         Ok(())
     }
 
-    /// The relations of a FROM, after those that stand before it.
-    fn sources(
+    fn select<'t>(
         &mut self,
-        sources: &[Source],
-        before: Vec<Relation<'g>>,
-        scope: &Scope<'_, 'g>,
-    ) -> Result<Vec<Relation<'g>>, Refusal> {
-        let mut relations = before;
-        for source in sources {
-            let more = self.source(source, &relations, scope)?;
-            relations.extend(more);
+        select: &'t Select,
+        order: &'t [Expression],
+        locks: &[Lock],
+        scope: &Scope<'_, 'g, 't>,
+    ) -> Result<Names<'t>, Refusal> {
+        let frame = self.sources(&select.from, scope)?;
+        let inner = &Scope { frame: &frame, outer: Some(scope), with: scope.with };
+        let names = self.items(&select.items, inner)?;
+        let labels: HashSet<&str> = select.items.iter().filter_map(Item::label).collect();
+        // A name alone is that of a column of the result, if there is one.
+        for by in order.iter().chain(&select.distinct_on) {
+            match by {
+                Expression::Column(name) if labels.contains(name.text.as_str()) => {}
+                by => self.expression(by, inner)?,
+            }
         }
-        Ok(relations)
+        self.all(select.filter.iter().chain(&select.group).chain(&select.having).chain(&select.windows), inner)?;
+        for lock in locks {
+            self.lock(lock, &frame)?;
+        }
+        Ok(names)
     }
 
-    fn source(
+    fn lock(&mut self, lock: &Lock, frame: &Frame<'g, '_>) -> Result<(), Refusal> {
+        // PostgreSQL asks for UPDATE of any column.
+        let granted = |table: &str, grant: &TableGrant| match grant.update.is_none() {
+            true => {
+                let what = format!("FOR UPDATE of {table} wants some column of it granted for update");
+                Err(Refusal::not_granted(lock.at, what))
+            }
+            false => Ok(()),
+        };
+        if lock.of.is_empty() {
+            if frame.has_query {
+                let what = "FOR UPDATE locks the rows of the query in FROM too: say OF which table";
+                return Err(Refusal::not_understood(lock.at, what));
+            }
+            for (table, grant) in &frame.tables {
+                steps::add(1);
+                granted(table, grant)?;
+                self.table_use(table);
+            }
+        }
+        for of in &lock.of {
+            match frame.find(&of.text).map(|relation| &relation.of) {
+                Some(Of::Table(table, grant)) => {
+                    granted(table, grant)?;
+                    self.table_use(table);
+                }
+                Some(Of::Rows(_)) => return Err(Refusal::not_understood(lock.at, "only rows of tables are locked")),
+                None => {
+                    return Err(Refusal::not_understood(of.at, format!("there is no table {} in FROM", of.text)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One more that names are looked up in.
+    fn count(&mut self, at: usize) -> Result<(), Refusal> {
+        self.relations += 1;
+        if self.relations > MOST_RELATIONS {
+            let what = format!("it names tables and queries in FROM more than {MOST_RELATIONS} times");
+            return Err(Refusal::not_understood(at, what));
+        }
+        Ok(())
+    }
+
+    /// The relations of a FROM.
+    fn sources<'t>(&mut self, sources: &'t [Source], scope: &Scope<'_, 'g, 't>) -> Result<Frame<'g, 't>, Refusal> {
+        let mut frame = Frame::default();
+        for source in sources {
+            let beside = Scope { frame: &frame, outer: Some(scope), with: scope.with };
+            let more = self.source(source, &beside, scope)?;
+            frame.extend(more)?;
+        }
+        Ok(frame)
+    }
+
+    /// The relations of one source. `beside` are those to the left of it, which a function and a
+    /// LATERAL query see; `scope` is what a query sees that is not LATERAL, and ON behind its own.
+    fn source<'t>(
         &mut self,
-        source: &Source,
-        before: &[Relation<'g>],
-        scope: &Scope<'_, 'g>,
-    ) -> Result<Vec<Relation<'g>>, Refusal> {
-        let beside = &Scope { relations: before, outer: Some(scope), with: scope.with };
+        source: &'t Source,
+        beside: &Scope<'_, 'g, 't>,
+        scope: &Scope<'_, 'g, 't>,
+    ) -> Result<Frame<'g, 't>, Refusal> {
         match source {
             Source::Table { table, alias } => {
-                let name = alias.as_ref().map_or(&table.name, |alias| &alias.name).text.clone();
-                let renamed = alias.iter().flat_map(|alias| &alias.columns);
+                self.count(table.name.at)?;
+                let name = alias.as_ref().map_or(&table.name, |alias| &alias.name);
+                let renamed = alias.as_ref().map_or(&[][..], |alias| &alias.columns);
                 if let (None, Some(names)) = (&table.schema, scope.with.find(&table.name.text)) {
-                    let renamed: Vec<String> = renamed.map(|name| name.text.clone()).collect();
-                    let names = if renamed.is_empty() { names.clone() } else { None };
-                    return Ok(vec![Relation { name: Some(name), of: Of::Rows(names) }]);
+                    return Ok(Frame::of(Some(name), Of::Rows(names.clone().renamed(renamed))));
                 }
-                if let Some(column) = renamed.into_iter().next() {
+                if let Some(column) = renamed.first() {
                     let what = "columns of a table keep their names, which are those that are granted";
                     return Err(Refusal::not_understood(column.at, what));
                 }
@@ -275,35 +267,55 @@ impl<'g> Checker<'g> {
                     return Err(Refusal::not_granted(at, format!("select of {table} is not granted")));
                 }
                 self.table_use(table);
-                Ok(vec![Relation { name: Some(name), of: Of::Table(table, grant) }])
+                Ok(Frame::of(Some(name), Of::Table(table, grant)))
             }
             Source::Query { query, alias, lateral } => {
+                self.count(query.order_at)?;
                 let names = self.query(query, if *lateral { beside } else { scope })?;
-                Ok(vec![rows(alias.as_ref(), names, None)])
+                let columns = alias.as_ref().map_or(&[][..], |alias| &alias.columns);
+                let mut frame = Frame::of(alias.as_ref().map(|alias| &alias.name), Of::Rows(names.renamed(columns)));
+                frame.has_query = true;
+                Ok(frame)
             }
-            Source::Function { call, alias } => {
+            Source::Function { call, ordinality, alias } => {
+                self.count(call.name.at)?;
                 self.call(call, beside)?;
-                Ok(vec![rows(alias.as_ref(), None, Some(&call.name))])
+                let name = alias.as_ref().map_or(&call.name, |alias| &alias.name);
+                let columns = alias.as_ref().map_or(&[][..], |alias| &alias.columns);
+                let names = Names::of_function(&call.name.text, name, *ordinality).renamed(columns);
+                Ok(Frame::of(Some(name), Of::Rows(names)))
             }
-            Source::Join { left, right, on, using } => {
-                let left = self.source(left, before, scope)?;
-                let right = self.source(right, &[before, &left].concat(), scope)?;
-                for name in using {
-                    for side in [&left, &right] {
-                        self.column(name, &Scope { relations: side, outer: None, with: &NOTHING })?;
+            Source::Joined { first, joins } => {
+                let mut left = self.source(first, beside, scope)?;
+                for Join { right, on, using } in joins {
+                    let right = {
+                        let beside = Scope { frame: &left, outer: Some(beside), with: scope.with };
+                        self.source(right, &beside, scope)?
+                    };
+                    let nothing = Tables::default();
+                    for name in using {
+                        for side in [&left, &right] {
+                            self.column(name, &Scope { frame: side, outer: None, with: &nothing })?;
+                        }
+                    }
+                    left.merges |= !using.is_empty();
+                    left.extend(right)?;
+                    if let Some(on) = on {
+                        self.expression(on, &Scope { frame: &left, outer: Some(scope), with: scope.with })?;
                     }
                 }
-                let both = [left, right].concat();
-                if let Some(on) = on {
-                    self.expression(on, &Scope { relations: &both, outer: Some(scope), with: scope.with })?;
-                }
-                Ok(both)
+                Ok(left)
             }
         }
     }
 
     /// The grant of a table.
     fn table(&mut self, table: &TableName) -> Result<(&'g str, &'g TableGrant), Refusal> {
+        let at = table.schema.as_ref().unwrap_or(&table.name).at;
+        // A point in quotes is part of one name, and what is granted has it between two.
+        if table.schema.iter().chain([&table.name]).any(|name| name.text.contains('.')) {
+            return Err(Refusal::not_granted(at, "a table with a point in its name is granted to no rule"));
+        }
         let name = match &table.schema {
             // What a name without a schema stands for where nobody changes the search path.
             Some(schema) if schema.text == "public" => table.name.text.clone(),
@@ -312,10 +324,7 @@ impl<'g> Checker<'g> {
         };
         match self.grants.tables.get_key_value(&name) {
             Some((name, grant)) => Ok((name, grant)),
-            None => {
-                let at = table.schema.as_ref().unwrap_or(&table.name).at;
-                Err(Refusal::not_granted(at, format!("the table {name} is not granted")))
-            }
+            None => Err(Refusal::not_granted(at, format!("the table {name} is not granted"))),
         }
     }
 
@@ -359,55 +368,81 @@ impl<'g> Checker<'g> {
         }
     }
 
-    fn items(&mut self, items: &[Item], scope: &Scope<'_, 'g>) -> Result<Names, Refusal> {
+    fn items<'t>(&mut self, items: &'t [Item], scope: &Scope<'_, 'g, 't>) -> Result<Names<'t>, Refusal> {
+        let mut names = Names::none();
         for item in items {
+            steps::add(1);
             match item {
                 Item::All { of: None, at } => {
-                    for relation in scope.relations {
-                        if let Of::Table(table, grant) = relation.of {
-                            self.touch_all(table, grant, Verb::Select, *at)?;
-                        }
+                    self.count(*at)?;
+                    for relation in scope.frame.relations() {
+                        self.whole(relation, *at, &mut names)?;
                     }
+                    names.is_in_order &= !scope.frame.merges;
                 }
-                Item::All { of: Some(of), .. } => {
-                    if let Of::Table(table, grant) = relation(of, scope)?.of {
-                        self.touch_all(table, grant, Verb::Select, of.at)?;
-                    }
+                Item::All { of: Some(of), at } => {
+                    self.count(*at)?;
+                    self.whole(relation(of, scope)?, of.at, &mut names)?;
                 }
-                Item::One { expression, .. } => self.expression(expression, scope)?,
+                Item::One { expression, .. } => {
+                    self.expression(expression, scope)?;
+                    names.add(item.label());
+                }
+            }
+            if names.len() > MOST_COLUMNS {
+                let what = format!("a result has at most {MOST_COLUMNS} columns");
+                return Err(Refusal::not_understood(item.at(), what));
             }
         }
-        Ok(items.iter().map(|item| label(item).map(str::to_owned)).collect())
+        Ok(names)
     }
 
-    fn all<'e>(
+    /// All columns of what a `*` stands for.
+    fn whole<'t>(&mut self, relation: &Relation<'g, 't>, at: usize, names: &mut Names<'t>) -> Result<(), Refusal> {
+        match &relation.of {
+            Of::Table(table, grant) => {
+                names.is_complete = false;
+                self.touch_all(table, grant, Verb::Select, at)
+            }
+            Of::Rows(rows) => {
+                names.extend(rows);
+                Ok(())
+            }
+        }
+    }
+
+    fn all<'e, 't: 'e>(
         &mut self,
-        expressions: impl IntoIterator<Item = &'e Expression>,
-        scope: &Scope<'_, 'g>,
+        expressions: impl IntoIterator<Item = &'t Expression>,
+        scope: &Scope<'_, 'g, 't>,
     ) -> Result<(), Refusal> {
         expressions.into_iter().try_for_each(|expression| self.expression(expression, scope))
     }
 
-    fn expression(&mut self, expression: &Expression, scope: &Scope<'_, 'g>) -> Result<(), Refusal> {
+    fn expression<'t>(&mut self, expression: &'t Expression, scope: &Scope<'_, 'g, 't>) -> Result<(), Refusal> {
+        steps::add(1);
         match expression {
             Expression::Leaf => Ok(()),
             Expression::Column(name) => self.name(name, scope),
-            Expression::Of(of, column) => match relation(of, scope)?.of {
-                Of::Table(table, grant) => self.touch(table, grant, Verb::Select, column),
-                // Where there is no column of that name, PostgreSQL takes it for a function of the row.
-                Of::Rows(_) if column.text.starts_with("pg_") => {
-                    let what = format!("{} is no column that is known here", column.text);
-                    Err(Refusal::not_understood(column.at, what))
+            Expression::Of(of, column) => {
+                let relation = relation(of, scope)?;
+                match &relation.of {
+                    Of::Table(table, grant) => self.touch(table, grant, Verb::Select, column),
+                    Of::Rows(_) if relation.has_column(&column.text) => Ok(()),
+                    // Where there is no column of that name, PostgreSQL takes it for a function of the row.
+                    Of::Rows(_) => {
+                        let what = format!("{} is not known to be a column of {}", column.text, of.text);
+                        Err(Refusal::not_understood(column.at, what))
+                    }
                 }
-                Of::Rows(_) => Ok(()),
-            },
+            }
             Expression::Call(call) => self.call(call, scope),
             Expression::Query(query) => self.query(query, scope).map(drop),
             Expression::Made(parts) => self.all(parts, scope),
         }
     }
 
-    fn call(&mut self, call: &Call, scope: &Scope<'_, 'g>) -> Result<(), Refusal> {
+    fn call<'t>(&mut self, call: &'t Call, scope: &Scope<'_, 'g, 't>) -> Result<(), Refusal> {
         let Call { name, inside, literal } = call;
         if name.text == "nextval" {
             let granted = |sequence: &&String| self.grants.sequences.contains(*sequence);
@@ -426,18 +461,14 @@ impl<'g> Checker<'g> {
     }
 
     /// A name alone: a column, unless no column has it and a table does.
-    fn name(&mut self, name: &Name, scope: &Scope<'_, 'g>) -> Result<(), Refusal> {
-        let mut next = Some(scope);
-        while let Some(Scope { relations, outer, .. }) = next {
-            for relation in relations.iter().filter(|relation| relation.name.as_deref() == Some(&name.text)) {
-                if let Of::Table(table, grant) = relation.of
-                    && !grant.select.is_all()
-                {
-                    let what = format!("{table} alone would be its whole row: write {}.COLUMN", name.text);
-                    return Err(Refusal::not_granted(name.at, what));
-                }
+    fn name(&mut self, name: &Name, scope: &Scope<'_, 'g, '_>) -> Result<(), Refusal> {
+        for Scope { frame, .. } in scope.outwards() {
+            if let Some(Relation { of: Of::Table(table, grant), .. }) = frame.find(&name.text)
+                && !grant.select.is_all()
+            {
+                let what = format!("{table} alone would be its whole row: write {}.COLUMN", name.text);
+                return Err(Refusal::not_granted(name.at, what));
             }
-            next = *outer;
         }
         self.column(name, scope)
     }
@@ -445,18 +476,14 @@ impl<'g> Checker<'g> {
     /// A name alone that is a column's. Where it is certain that somebody here has it, nobody
     /// further out is meant. A table of which all columns are granted may have it or not: then
     /// nobody else in sight may have it ungranted.
-    fn column(&mut self, name: &Name, scope: &Scope<'_, 'g>) -> Result<(), Refusal> {
-        let (mut next, mut possible) = (Some(scope), false);
-        while let Some(Scope { relations, outer, .. }) = next {
-            let (mut certain, mut tables) = (false, Vec::new());
-            for Relation { of, .. } in *relations {
-                match of {
-                    Of::Rows(Some(names)) => certain |= names.contains(&name.text),
-                    Of::Rows(None) => possible = true,
-                    Of::Table(table, grant) => tables.push((*table, *grant)),
-                }
-            }
-            certain |= tables.iter().any(|(_, grant)| grant.select.names().any(|named| named == name.text));
+    fn column(&mut self, name: &Name, scope: &Scope<'_, 'g, '_>) -> Result<(), Refusal> {
+        let mut possible = false;
+        for Scope { frame, .. } in scope.outwards() {
+            let tables = &frame.tables;
+            steps::add(tables.len());
+            let named = |grant: &&TableGrant| !grant.select.is_all() && grant.select.has(&name.text);
+            let certain = frame.has_column(&name.text) || tables.values().any(named);
+            possible |= frame.is_open;
             let without = tables.iter().find(|(_, grant)| !grant.select.has(&name.text));
             if let (false, Some((table, grant))) = (certain, without) {
                 return match tables.len() {
@@ -475,7 +502,6 @@ impl<'g> Checker<'g> {
             if certain {
                 return Ok(());
             }
-            next = *outer;
         }
         if possible {
             return Ok(());
@@ -483,7 +509,7 @@ impl<'g> Checker<'g> {
         Err(Refusal::not_understood(name.at, format!("there is no column {} here", name.text)))
     }
 
-    fn insert(&mut self, insert: &Insert, scope: &Scope<'_, 'g>) -> Result<Names, Refusal> {
+    fn insert<'t>(&mut self, insert: &'t Insert, scope: &Scope<'_, 'g, 't>) -> Result<Names<'t>, Refusal> {
         let Insert { with, table: target, alias, columns, rows, conflict, returning } = insert;
         let tables = self.with(with, scope)?;
         let scope = &Scope { with: &tables, ..*scope };
@@ -505,31 +531,47 @@ impl<'g> Checker<'g> {
         if let Some(rows) = rows {
             self.query(rows, scope)?;
         }
-        let own = own(target, alias.as_ref(), table, grant);
-        if let Some(Conflict { columns, index_filter, set, filter }) = conflict {
-            for column in columns {
-                self.touch(table, grant, Verb::Select, column)?;
-            }
-            let relations = [own.clone()];
-            let here = &Scope { relations: &relations, outer: Some(scope), with: scope.with };
-            self.all(index_filter, here)?;
-            // The row that was to be inserted: PostgreSQL asks for the select of what is read of it.
-            let excluded = Relation { name: Some("excluded".to_owned()), of: Of::Table(table, grant) };
-            let relations = [own.clone(), excluded];
-            let here = &Scope { relations: &relations, outer: Some(scope), with: scope.with };
-            self.set(table, grant, set, here)?;
-            self.all(filter, here)?;
+        let own = Frame::of(Some(alias.as_ref().unwrap_or(&target.name)), Of::Table(table, grant));
+        if let Some(conflict) = conflict {
+            self.conflict(conflict, &own, (table, grant), scope)?;
         }
-        let relations = [own];
-        self.items(returning, &Scope { relations: &relations, outer: Some(scope), with: scope.with })
+        self.items(returning, &Scope { frame: &own, outer: Some(scope), with: scope.with })
     }
 
-    fn set(
+    fn conflict<'t>(
+        &mut self,
+        conflict: &'t Conflict,
+        own: &Frame<'g, 't>,
+        (table, grant): (&'g str, &'g TableGrant),
+        scope: &Scope<'_, 'g, 't>,
+    ) -> Result<(), Refusal> {
+        let Conflict { columns, constraint, index_filter, set, filter } = conflict;
+        for column in columns {
+            self.touch(table, grant, Verb::Select, column)?;
+        }
+        if let Some(constraint) = constraint {
+            // Which columns it has is not known here.
+            if !grant.select.is_all() {
+                let what = "the columns of the constraint are not known here: write ON CONFLICT (COLUMN, ...)";
+                return Err(Refusal::not_granted(constraint.at, what));
+            }
+            self.touch_all(table, grant, Verb::Select, constraint.at)?;
+        }
+        self.all(index_filter, &Scope { frame: own, outer: Some(scope), with: scope.with })?;
+        // The row that was to be inserted: PostgreSQL asks for the select of what is read of it.
+        let mut both = own.clone();
+        both.extend(Frame::named("excluded", Of::Table(table, grant)))?;
+        let here = &Scope { frame: &both, outer: Some(scope), with: scope.with };
+        self.set(table, grant, set, here)?;
+        self.all(filter, here)
+    }
+
+    fn set<'t>(
         &mut self,
         table: &str,
         grant: &TableGrant,
-        set: &[Assignment],
-        scope: &Scope<'_, 'g>,
+        set: &'t [Assignment],
+        scope: &Scope<'_, 'g, 't>,
     ) -> Result<(), Refusal> {
         for Assignment { columns, value } in set {
             for column in columns {
@@ -540,20 +582,21 @@ impl<'g> Checker<'g> {
         Ok(())
     }
 
-    fn update(&mut self, update: &Update, scope: &Scope<'_, 'g>) -> Result<Names, Refusal> {
+    fn update<'t>(&mut self, update: &'t Update, scope: &Scope<'_, 'g, 't>) -> Result<Names<'t>, Refusal> {
         let Update { with, table: target, alias, set, from, filter, returning } = update;
         let tables = self.with(with, scope)?;
         let scope = &Scope { with: &tables, ..*scope };
         let (table, grant) = self.table(target)?;
-        let own = own(target, alias.as_ref(), table, grant);
-        let relations = self.beside(own, from, scope)?;
-        let here = &Scope { relations: &relations, outer: Some(scope), with: scope.with };
+        let mut frame = Frame::of(Some(alias.as_ref().unwrap_or(&target.name)), Of::Table(table, grant));
+        // The queries and functions in FROM do not see the target.
+        frame.extend(self.sources(from, scope)?)?;
+        let here = &Scope { frame: &frame, outer: Some(scope), with: scope.with };
         self.set(table, grant, set, here)?;
         self.all(filter, here)?;
         self.items(returning, here)
     }
 
-    fn delete(&mut self, delete: &Delete, scope: &Scope<'_, 'g>) -> Result<Names, Refusal> {
+    fn delete<'t>(&mut self, delete: &'t Delete, scope: &Scope<'_, 'g, 't>) -> Result<Names<'t>, Refusal> {
         let Delete { with, table: target, alias, using, filter, returning } = delete;
         let tables = self.with(with, scope)?;
         let scope = &Scope { with: &tables, ..*scope };
@@ -562,70 +605,10 @@ impl<'g> Checker<'g> {
             return Err(Refusal::not_granted(target.name.at, format!("delete from {table} is not granted")));
         }
         self.table_use(table).delete = true;
-        let own = own(target, alias.as_ref(), table, grant);
-        let relations = self.beside(own, using, scope)?;
-        let here = &Scope { relations: &relations, outer: Some(scope), with: scope.with };
+        let mut frame = Frame::of(Some(alias.as_ref().unwrap_or(&target.name)), Of::Table(table, grant));
+        frame.extend(self.sources(using, scope)?)?;
+        let here = &Scope { frame: &frame, outer: Some(scope), with: scope.with };
         self.all(filter, here)?;
         self.items(returning, here)
-    }
-
-    /// The target of a statement and what stands beside it. The queries and functions in FROM
-    /// do not see the target.
-    fn beside(
-        &mut self,
-        own: Relation<'g>,
-        sources: &[Source],
-        scope: &Scope<'_, 'g>,
-    ) -> Result<Vec<Relation<'g>>, Refusal> {
-        let mut relations = self.sources(sources, Vec::new(), scope)?;
-        relations.insert(0, own);
-        Ok(relations)
-    }
-}
-
-/// A query in parentheses and an ORDER BY behind them are one to PostgreSQL, which then finds the
-/// columns of the query's tables. What comes out goes first, and is all that is taken here.
-fn ordered(by: &Expression, names: &Names, at: usize) -> Result<(), Refusal> {
-    let what = "ORDER BY behind a query in parentheses takes what comes out of it by name or number";
-    match by {
-        Expression::Leaf => Ok(()),
-        Expression::Column(name) if names.iter().flatten().any(|known| *known == name.text) => Ok(()),
-        Expression::Column(name) => Err(Refusal::not_understood(name.at, what)),
-        _ => Err(Refusal::not_understood(at, what)),
-    }
-}
-
-/// What a name before a dot stands for.
-fn relation<'a, 'g>(name: &Name, scope: &'a Scope<'a, 'g>) -> Result<&'a Relation<'g>, Refusal> {
-    let mut next = Some(scope);
-    while let Some(Scope { relations, outer, .. }) = next {
-        if let Some(found) = relations.iter().find(|relation| relation.name.as_deref() == Some(&name.text)) {
-            return Ok(found);
-        }
-        next = *outer;
-    }
-    Err(Refusal::not_understood(name.at, format!("there is no table {} here", name.text)))
-}
-
-/// The table that a statement changes.
-fn own<'g>(target: &TableName, alias: Option<&Name>, table: &'g str, grant: &'g TableGrant) -> Relation<'g> {
-    Relation { name: Some(alias.unwrap_or(&target.name).text.clone()), of: Of::Table(table, grant) }
-}
-
-/// The rows of a query or a function under the name that they are given.
-fn rows<'g>(alias: Option<&crate::tree::Alias>, names: Names, function: Option<&Name>) -> Relation<'g> {
-    let name = alias.map(|alias| &alias.name).or(function).map(|name| name.text.clone());
-    // Fewer names than columns leave the others theirs.
-    let renamed = alias.is_some_and(|alias| !alias.columns.is_empty());
-    Relation { name, of: Of::Rows(names.filter(|_| !renamed)) }
-}
-
-/// The name of a column of the result, where it is plain which it has. Not a call's: that of
-/// `trim(x)` is `btrim`.
-fn label(item: &Item) -> Option<&str> {
-    match item {
-        Item::One { alias: Some(name), .. }
-        | Item::One { expression: Expression::Column(name) | Expression::Of(_, name), alias: None } => Some(&name.text),
-        Item::All { .. } | Item::One { .. } => None,
     }
 }

@@ -196,11 +196,12 @@ impl Parser<'_> {
             "case" => self.case(),
             "cast" if opens => {
                 self.skip();
+                // It is no longer the name alone that it may be around.
                 self.in_parentheses(|parser| {
                     let inside = parser.expression()?;
                     parser.expect_word("as")?;
                     parser.data_type()?;
-                    Ok(inside)
+                    Ok(Expression::Made(vec![inside]))
                 })
             }
             "exists" if opens => {

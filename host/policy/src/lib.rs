@@ -15,6 +15,8 @@
 //! What it must never know: the schema of the database, sessions, the network. That a column
 //! exists is the database's to say; its roles are the second wall.
 
+#[cfg(test)]
+mod bounds;
 mod check;
 mod expression;
 mod known;
@@ -22,6 +24,8 @@ mod parser;
 mod policy;
 mod privileges;
 mod refusal;
+mod scope;
+mod steps;
 mod token;
 mod tree;
 mod uses;

@@ -8,13 +8,18 @@
 use crate::Refusal;
 use crate::token::{Kind, Token};
 use crate::tree::{
-    Alias, Assignment, Body, Conflict, Delete, Expression, Insert, Item, Lock, Name, Query, Select, Source, Statement,
-    TableName, Update, With, WithTable,
+    Alias, Assignment, Body, Conflict, Delete, Expression, Insert, Item, Join, Lock, Name, Query, Select, Source,
+    Statement, TableName, Update, With, WithTable,
 };
-use crate::words;
+use crate::{steps, words};
 
-/// How deep a statement may be nested.
+/// How deep a statement may be nested. All that recurses, here and over the tree, is bounded by
+/// it: a rule's statement is read on the stack of the rule's own fiber.
 const DEEPEST: u32 = 40;
+
+/// The most queries between UNION, INTERSECT and EXCEPT. There is no recursion over them here, but
+/// in PostgreSQL there is.
+const MOST_ARMS: usize = 200;
 
 pub(crate) struct Parser<'t> {
     tokens: &'t [Token],
@@ -51,6 +56,7 @@ impl<'t> Parser<'t> {
     }
 
     pub(crate) fn ahead(&self, by: usize) -> &'t Kind {
+        steps::add(1);
         self.tokens.get(self.next + by).map_or(&Kind::End, |token| &token.kind)
     }
 
@@ -220,12 +226,16 @@ impl<'t> Parser<'t> {
 
     /// What follows the first part of a query's body.
     pub(crate) fn query_from(&mut self, with: With, first: Body) -> Result<Query, Refusal> {
-        let mut body = first;
+        let mut arms = Vec::new();
         while self.is_one_of(&["union", "intersect", "except"]) {
+            if arms.len() + 2 > MOST_ARMS {
+                return self.refuse(format!("more than {MOST_ARMS} queries are made into one"));
+            }
             self.skip();
             let _ = self.word("all") || self.word("distinct");
-            body = Body::Both(Box::new(body), Box::new(self.body_part()?));
+            arms.push(self.body_part()?);
         }
+        let body = if arms.is_empty() { first } else { Body::Set(std::iter::once(first).chain(arms).collect()) };
         let order_at = self.at();
         let order = self.order()?;
         let mut query = Query { with, body, order, order_at, limits: Vec::new(), locks: Vec::new() };
@@ -330,13 +340,14 @@ impl<'t> Parser<'t> {
                     _ => None,
                 }
             };
-            Ok(Item::One { expression, alias })
+            Ok(Item::One { expression, alias, at })
         })
     }
 
     fn source(&mut self) -> Result<Source, Refusal> {
         self.deeper(|parser| {
-            let mut left = parser.source_part()?;
+            let first = parser.source_part()?;
+            let mut joins = Vec::new();
             loop {
                 let crossed = parser.words(&["cross", "join"]);
                 if !crossed {
@@ -350,7 +361,10 @@ impl<'t> Parser<'t> {
                     } else if parser.is_word("natural") {
                         return parser.refuse("NATURAL JOIN does not say which columns it reads");
                     } else if !parser.word("join") {
-                        return Ok(left);
+                        return Ok(match joins.is_empty() {
+                            true => first,
+                            false => Source::Joined { first: Box::new(first), joins },
+                        });
                     }
                 }
                 let right = if crossed { parser.source_part()? } else { parser.source()? };
@@ -366,7 +380,7 @@ impl<'t> Parser<'t> {
                         on = Some(parser.expression()?);
                     }
                 }
-                left = Source::Join { left: Box::new(left), right: Box::new(right), on, using };
+                joins.push(Join { right, on, using });
             }
         })
     }
@@ -389,7 +403,7 @@ impl<'t> Parser<'t> {
                     let alias = self.alias()?;
                     Ok(Source::Query { query, alias, lateral: lateral || inner })
                 }
-                Source::Join { .. } if !lateral => match self.alias()? {
+                Source::Joined { .. } if !lateral => match self.alias()? {
                     None => Ok(source),
                     Some(_) => self.refuse("a name for a whole join is not understood"),
                 },
@@ -403,9 +417,9 @@ impl<'t> Parser<'t> {
             || (*self.ahead(1) == Kind::Sign('.') && *self.ahead(3) == Kind::Sign('('));
         if is_call {
             let call = self.call()?;
-            self.words(&["with", "ordinality"]);
+            let ordinality = self.words(&["with", "ordinality"]);
             let alias = self.alias()?;
-            return Ok(Source::Function { call, alias });
+            return Ok(Source::Function { call, ordinality, alias });
         }
         if lateral {
             return self.refuse("LATERAL stands before a query or a function");
@@ -506,21 +520,21 @@ impl<'t> Parser<'t> {
     }
 
     fn conflict(&mut self) -> Result<Conflict, Refusal> {
-        let (mut columns, mut index_filter) = (Vec::new(), None);
+        let (mut columns, mut constraint, mut index_filter) = (Vec::new(), None, None);
         if self.is_sign('(') {
             columns = self.names()?;
             index_filter = self.filter()?;
         } else if self.words(&["on", "constraint"]) {
-            self.name()?;
+            constraint = Some(self.name()?);
         }
         self.expect_word("do")?;
         if self.word("nothing") {
-            return Ok(Conflict { columns, index_filter, set: Vec::new(), filter: None });
+            return Ok(Conflict { columns, constraint, index_filter, set: Vec::new(), filter: None });
         }
         self.expect_word("update")?;
         let set = self.set()?;
         let filter = self.filter()?;
-        Ok(Conflict { columns, index_filter, set, filter })
+        Ok(Conflict { columns, constraint, index_filter, set, filter })
     }
 
     fn set(&mut self) -> Result<Vec<Assignment>, Refusal> {

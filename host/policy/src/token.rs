@@ -2,14 +2,18 @@
 //! or refused: whatever a setting, a version or an encoding could make PostgreSQL read in
 //! another way is not read at all.
 
-use crate::Refusal;
+use crate::{Refusal, steps};
 
 /// The longest identifier, in bytes; PostgreSQL cuts off the rest, and two names become one
 /// (<https://www.postgresql.org/docs/16/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS>).
 pub(crate) const LONGEST_NAME: usize = 63;
 
-/// The longest text that is read.
-const LONGEST_TEXT: usize = 256 << 10;
+/// The longest text that is read, in bytes. What reading and checking one costs, and how many
+/// names it can have, is bounded by it.
+pub(crate) const LONGEST_TEXT: usize = 64 << 10;
+
+/// The most signs of operators that stand together; the longest operator that is known has four.
+const MOST_SIGNS: usize = 16;
 
 /// What operators are made of.
 const OPERATOR: &str = "+-*/<>=~!@#%^&|`?";
@@ -46,13 +50,15 @@ pub(crate) enum Kind {
 pub(crate) fn tokens(sql: &str) -> Result<Vec<Token>, Refusal> {
     if sql.len() > LONGEST_TEXT {
         let what = format!("it has {} bytes, and {LONGEST_TEXT} are the most; pass values as parameters", sql.len());
-        return Err(Refusal::not_understood(0, what));
+        return Err(Refusal::not_understood(LONGEST_TEXT, what));
     }
     if let Some(at) = sql.find('\0') {
         return Err(Refusal::not_understood(at, "U+0000 cannot be sent"));
     }
     let mut scanner = Scanner { sql, at: 0, tokens: Vec::new() };
-    while scanner.step()? {}
+    while scanner.step()? {
+        steps::add(1);
+    }
     let at = sql.len();
     scanner.tokens.push(Token { kind: Kind::End, at });
     Ok(scanner.tokens)
@@ -70,6 +76,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn push(&mut self, kind: Kind, end: usize) {
+        steps::add(end - self.at);
         self.tokens.push(Token { kind, at: self.at });
         self.at = end;
     }
@@ -97,7 +104,7 @@ impl<'a> Scanner<'a> {
             '.' if rest.starts_with("..") => return self.refuse("two dots are not understood"),
             '(' | ')' | '[' | ']' | ',' | ';' | '.' => self.push(Kind::Sign(first), self.at + 1),
             ':' if rest.starts_with("::") => self.push(Kind::Sign(':'), self.at + 2),
-            _ if OPERATOR.contains(first) => self.operator(),
+            _ if OPERATOR.contains(first) => self.operator()?,
             _ if first.is_ascii() => return self.refuse("this sign is not understood"),
             _ => return self.refuse("a sign that is not ASCII stands outside of strings and quotes"),
         }
@@ -251,20 +258,30 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn operator(&mut self) {
+    /// The signs up to one that is none, or to a comment. PostgreSQL looks at all of them again for
+    /// each operator that it cuts off; so that this takes no time that grows with their number, there
+    /// is a most.
+    fn operator(&mut self) -> Result<(), Refusal> {
         let rest = self.rest();
-        let mut text = rest.split(|c: char| !OPERATOR.contains(c)).next().unwrap_or_default();
+        let run = rest.bytes().take(MOST_SIGNS + 2).take_while(|byte| OPERATOR.contains(char::from(*byte))).count();
+        let mut text = rest.get(..run).unwrap_or_default();
+        steps::add(run);
         // A comment ends an operator.
         for comment in ["--", "/*"] {
             if let Some(at) = text.find(comment) {
                 text = text.get(..at).unwrap_or_default();
             }
         }
+        if text.len() > MOST_SIGNS {
+            return self.refuse("so many signs stand together that it is not plain which operators they are");
+        }
         // So that `a=-1` is a comparison, and `a @-1` is not.
-        while text.len() > 1 && text.ends_with(['+', '-']) && !text.contains(|c| SPECIAL.contains(c)) {
-            text = text.get(..text.len() - 1).unwrap_or_default();
+        if !text.contains(|c| SPECIAL.contains(c)) {
+            let kept = text.trim_end_matches(['+', '-']).len().max(1);
+            text = text.get(..kept).unwrap_or_default();
         }
         self.push(Kind::Operator(text.to_owned()), self.at + text.len());
+        Ok(())
     }
 }
 

@@ -60,8 +60,9 @@ pub(crate) enum Body {
     Select(Box<Select>),
     Values(Vec<Vec<Expression>>),
     Query(Box<Query>),
-    /// UNION, INTERSECT, EXCEPT.
-    Both(Box<Body>, Box<Body>),
+    /// UNION, INTERSECT and EXCEPT in the order of the text: a list, so that no walk goes as deep
+    /// as it is long. Which of them binds first makes no difference to what is touched.
+    Set(Vec<Body>),
 }
 
 #[derive(Clone, Debug)]
@@ -86,16 +87,40 @@ pub(crate) enum Item {
     One {
         expression: Expression,
         alias: Option<Name>,
+        at: usize,
     },
 }
 
 /// Where rows come from.
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
-    Table { table: TableName, alias: Option<Alias> },
-    Query { query: Box<Query>, alias: Option<Alias>, lateral: bool },
-    Function { call: Call, alias: Option<Alias> },
-    Join { left: Box<Source>, right: Box<Source>, on: Option<Expression>, using: Vec<Name> },
+    Table {
+        table: TableName,
+        alias: Option<Alias>,
+    },
+    Query {
+        query: Box<Query>,
+        alias: Option<Alias>,
+        lateral: bool,
+    },
+    Function {
+        call: Call,
+        ordinality: bool,
+        alias: Option<Alias>,
+    },
+    /// Joins from the left to the right: a list, so that no walk goes as deep as it is long.
+    Joined {
+        first: Box<Source>,
+        joins: Vec<Join>,
+    },
+}
+
+/// What is joined to all that stands before it.
+#[derive(Clone, Debug)]
+pub(crate) struct Join {
+    pub(crate) right: Source,
+    pub(crate) on: Option<Expression>,
+    pub(crate) using: Vec<Name>,
 }
 
 /// `FOR UPDATE` and `FOR NO KEY UPDATE`.
@@ -121,6 +146,7 @@ pub(crate) struct Insert {
 #[derive(Clone, Debug)]
 pub(crate) struct Conflict {
     pub(crate) columns: Vec<Name>,
+    pub(crate) constraint: Option<Name>,
     pub(crate) index_filter: Option<Expression>,
     /// Empty for DO NOTHING.
     pub(crate) set: Vec<Assignment>,
@@ -178,4 +204,25 @@ pub(crate) enum Expression {
     Query(Box<Query>),
     /// Operators, CASE, lists: whatever is made of others.
     Made(Vec<Expression>),
+}
+
+impl Item {
+    /// Where it stands.
+    pub(crate) fn at(&self) -> usize {
+        match self {
+            Self::All { at, .. } | Self::One { at, .. } => *at,
+        }
+    }
+
+    /// The name of a column of the result, where it is plain which it has. Not a call's: that of
+    /// `trim(x)` is `btrim`.
+    pub(crate) fn label(&self) -> Option<&str> {
+        match self {
+            Self::One { alias: Some(name), .. }
+            | Self::One { expression: Expression::Column(name) | Expression::Of(_, name), alias: None, .. } => {
+                Some(&name.text)
+            }
+            Self::All { .. } | Self::One { .. } => None,
+        }
+    }
 }

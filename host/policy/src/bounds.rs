@@ -1,0 +1,262 @@
+//! What any text may cost: as many steps as it is long, and as much of the stack as a rule's fiber
+//! has to spare.
+
+use tenet_core::Grants;
+
+use crate::{check, only_reads, steps};
+
+/// The stack that is enough without optimisations, a third of what a fiber has beside its guest's.
+const STACK: usize = 512 << 10;
+
+/// The most steps for a byte of text, and those that any text takes: what is looked up for each name
+/// is bounded, and not by the text.
+const STEPS_A_BYTE: usize = 60;
+const STEPS_AT_ALL: usize = 400_000;
+
+fn grants() -> Grants {
+    serde_json::from_str(
+        r#"{
+            "tables": {
+                "a": { "select": ["b", "c"], "insert": ["b", "c"], "update": ["b", "c"], "delete": true },
+                "o": { "select": "*", "insert": "*", "update": "*" }
+            },
+            "sequences": ["s"]
+        }"#,
+    )
+    .unwrap()
+}
+
+/// Texts of the kind, each with a part that is there `times` times: `BEFORE PART+ AFTER`. `#` stands
+/// for the number of the part.
+const REPEATED: &[(&str, &str, &str)] = &[
+    ("SELECT 1 ", "+", " 1"),
+    ("SELECT 1 ", "- ", " 1"),
+    ("SELECT 1 ", "~ ", " 1"),
+    ("SELECT 1 ", "+/**/", " 1"),
+    ("SELECT ", "NOT ", "true"),
+    ("SELECT 1", " + 1", ""),
+    ("SELECT 1", "||1", ""),
+    ("SELECT 1", " OR b = 1", " FROM a"),
+    ("SELECT 1", " AND o.x = 1", " FROM o"),
+    ("SELECT 1", "::int", ""),
+    ("SELECT 1", "[1]", ""),
+    ("SELECT 1", " IS NULL", ""),
+    ("SELECT 1", " AT TIME ZONE 'x'", ""),
+    ("SELECT 1", " BETWEEN 1 AND 2", ""),
+    ("SELECT 1", " LIKE 'x'", ""),
+    ("SELECT 1", " IN (1)", ""),
+    ("SELECT 1", " = ANY (b)", " FROM a"),
+    ("SELECT 1", ", 1", ""),
+    ("SELECT 1", ", b", " FROM a"),
+    ("SELECT 1", ", b AS x#", " FROM a"),
+    ("SELECT 1 FROM a", ", a AS a#", ""),
+    ("SELECT 1", ", *", " FROM o"),
+    ("SELECT 1", ", o.*", " FROM o"),
+    ("SELECT 1", ", x.b", " FROM (SELECT b FROM a) x"),
+    ("SELECT 1", ", f(1)", ""),
+    ("SELECT concat(1", ", 1", ")"),
+    ("SELECT ARRAY[1", ", 1", "]"),
+    ("SELECT ARRAY[ARRAY[1]", ", ARRAY[1]", "]"),
+    ("SELECT CASE", " WHEN b = 1 THEN c", " END FROM a"),
+    ("SELECT 1 IN (1", ", 1", ")"),
+    ("SELECT extract(year FROM b)", ", extract(year FROM b)", " FROM a"),
+    ("SELECT 1", ", (SELECT b FROM a)", ""),
+    ("SELECT 1", " UNION SELECT 1", ""),
+    ("SELECT 1", " EXCEPT (SELECT b FROM a)", ""),
+    ("VALUES (1)", ", (1)", ""),
+    ("VALUES (1", ", 1", ")"),
+    ("SELECT 1 FROM o", ", o AS o#", ""),
+    ("SELECT 1 FROM o", " CROSS JOIN a AS a#", ""),
+    ("SELECT 1 FROM o", " JOIN a AS a# ON x = b", ""),
+    ("SELECT 1 FROM a", " JOIN a AS a# USING (b)", ""),
+    ("SELECT 1 FROM a", ", (SELECT b FROM a) x#", ""),
+    ("SELECT 1 FROM a", ", LATERAL (SELECT b) x#", ""),
+    ("SELECT 1 FROM a", ", generate_series(1, b) x#", ""),
+    ("SELECT 1 FROM a JOIN o USING (b", ", b", ")"),
+    ("SELECT b FROM a GROUP BY b", ", b", ""),
+    ("SELECT b FROM a ORDER BY b", ", b", ""),
+    ("SELECT b AS x FROM a ORDER BY b", ", x DESC NULLS LAST", ""),
+    ("SELECT DISTINCT ON (b", ", b", ") b FROM a"),
+    ("(SELECT b FROM a) ORDER BY b", ", b", ""),
+    ("SELECT b FROM a", " LIMIT 1", ""),
+    ("SELECT b FROM a", " FOR UPDATE", ""),
+    ("SELECT b FROM a FOR UPDATE OF a", ", a", ""),
+    ("SELECT b FROM a WINDOW w AS (ORDER BY b)", ", w# AS (PARTITION BY b)", ""),
+    ("SELECT count(*) OVER (ROWS", " BETWEEN", ")"),
+    ("WITH w AS (SELECT 1)", ", w# AS (SELECT b FROM a)", " SELECT 1"),
+    ("WITH RECURSIVE w AS (SELECT 1)", ", w# AS (SELECT * FROM w)", " SELECT 1"),
+    ("WITH w AS (SELECT 1), w0 AS (SELECT 1)", ", w# AS (SELECT * FROM w)", " SELECT 1"),
+    ("WITH w(x", ", x", ") AS (SELECT 1) SELECT x FROM w"),
+    ("INSERT INTO a (b", ", b", ") VALUES (1)"),
+    ("INSERT INTO a (b) VALUES (1)", ", (DEFAULT)", ""),
+    ("INSERT INTO a (b) VALUES (1) ON CONFLICT (b", ", b", ") DO NOTHING"),
+    ("INSERT INTO a (b) VALUES (1) ON CONFLICT (b) DO UPDATE SET b = 1", ", c = excluded.b", ""),
+    ("INSERT INTO a (b) VALUES (1) RETURNING b", ", c", ""),
+    ("UPDATE a SET b = 1", ", c = b", ""),
+    ("UPDATE a SET (b", ", c", ") = (1)"),
+    ("UPDATE a SET b = 1 FROM o", ", o AS o#", ""),
+    ("DELETE FROM a USING o", ", o AS o#", ""),
+    ("SELECT nextval('s')", ", nextval('s')", ""),
+    ("SELECT '", "''", "'"),
+    ("SELECT E'", "\\'", "'"),
+    ("SELECT $a$", "$b$", "$a$"),
+    ("SELECT \"", "\"\"", "\""),
+    ("SELECT 1 ", "/*", ""),
+    ("SELECT 1 ", "/**/", ""),
+    ("SELECT 1 ", "--\n", ""),
+    ("SELECT 1 ", "$", ""),
+    ("SELECT ", "$1+", "1"),
+    ("SELECT ", "1.5e3 , ", "1"),
+    ("SELECT x", "x", ""),
+    ("", ";", ""),
+    ("", "a.", ""),
+    ("", " ", ""),
+];
+
+/// Texts with a part inside of a part: `BEFORE OPEN+ INNERMOST CLOSE+ AFTER`.
+const NESTED: &[(&str, &str, &str, &str, &str)] = &[
+    ("SELECT ", "(", "1", ")", ""),
+    ("SELECT ", "abs(", "1", ")", ""),
+    ("SELECT ", "CAST(", "1", " AS int)", ""),
+    ("SELECT ", "CASE WHEN ", "true", " THEN 1 END", ""),
+    ("SELECT ", "CASE ", "1", " WHEN 1 THEN 1 END", ""),
+    ("SELECT ", "ARRAY[", "1", "]", ""),
+    ("SELECT ARRAY", "[", "1", "]", ""),
+    ("SELECT 1", "[1", "", "]", ""),
+    ("SELECT ", "1 + (", "1", ")", ""),
+    ("SELECT ", "1 IN (", "1", ")", ""),
+    ("SELECT ", "row(", "1", ")", ""),
+    ("SELECT ", "substring('a' FROM ", "1", ")", ""),
+    ("SELECT ", "(SELECT ", "1", ")", ""),
+    ("SELECT ", "(VALUES (", "1", "))", ""),
+    ("SELECT ", "EXISTS (SELECT ", "1", ")", ""),
+    ("SELECT ", "ARRAY(SELECT ", "1", ")", ""),
+    ("SELECT ", "(WITH x AS (SELECT 1) SELECT ", "1", ")", ""),
+    ("SELECT ", "1 = ANY (SELECT ", "1", ")", ""),
+    ("SELECT ", "count(*) FILTER (WHERE ", "true", ")", ""),
+    ("SELECT ", "count(*) OVER (ORDER BY ", "1", ")", ""),
+    ("SELECT ", "mode() WITHIN GROUP (ORDER BY ", "1", ")", ""),
+    ("", "(", "SELECT 1", ")", ""),
+    ("", "(", "SELECT 1", ") UNION SELECT 1", ""),
+    ("", "SELECT 1 UNION (", "SELECT 1", ")", ""),
+    ("", "WITH x AS (", "SELECT 1", ") SELECT 1", ""),
+    ("SELECT 1 FROM ", "(SELECT 1 FROM ", "a", ") x", ""),
+    ("SELECT 1 FROM ", "LATERAL (SELECT b FROM ", "a", ") x", ""),
+    ("SELECT 1 FROM ", "(", "a JOIN o ON true", ")", ""),
+    ("SELECT 1 FROM ", "a JOIN (", "a JOIN o ON true", ") ON true", ""),
+    ("SELECT 1 FROM ", "a CROSS JOIN ", "a", "", ""),
+    ("SELECT 1 FROM ", "a JOIN ", "a", " ON true", ""),
+    ("SELECT 1 FROM ", "generate_series(1, (SELECT 1 FROM ", "a", ")) x", ""),
+    ("SELECT 1 FROM a WHERE ", "b IN (SELECT b FROM a WHERE ", "true", ")", ""),
+    ("SELECT 1 ORDER BY ", "(SELECT 1 ORDER BY ", "1", ")", ""),
+    ("SELECT 1 LIMIT ", "(SELECT 1 LIMIT ", "1", ")", ""),
+    ("INSERT INTO a (b) ", "(", "SELECT 1", ")", ""),
+    ("", "WITH x AS (INSERT INTO a (b) ", "VALUES (1)", " RETURNING b) SELECT b FROM x", ""),
+    ("UPDATE a SET b = ", "(SELECT ", "1", ")", ""),
+    ("", "/*", "", "*/", " SELECT 1"),
+];
+
+fn repeated((before, part, after): (&str, &str, &str), bytes: usize) -> String {
+    let mut text = before.to_owned();
+    let mut number = 0;
+    while text.len() + part.len() + after.len() + 4 < bytes {
+        number += 1;
+        text.push_str(&part.replace('#', &number.to_string()));
+    }
+    text + after
+}
+
+fn nested((before, open, inner, close, after): (&str, &str, &str, &str, &str), times: usize) -> String {
+    [before, &open.repeat(times), inner, &close.repeat(times), after].concat()
+}
+
+/// The steps that it takes to check a text, whatever is found.
+fn cost(sql: &str) -> usize {
+    steps::take();
+    let _ = check(sql, &grants());
+    only_reads(sql);
+    steps::take()
+}
+
+#[test]
+fn what_a_text_costs_grows_with_its_length_and_no_faster() {
+    let mut dearest = (0, String::new());
+    let mut hold = |text: &dyn Fn(usize) -> String| {
+        for bytes in [1, 4, 16, 64].map(|size| size << 10) {
+            let text = text(bytes);
+            assert!(text.len() <= bytes.max(2 << 10));
+            let (steps, shown) = (cost(&text), text.chars().take(60).collect::<String>());
+            assert!(
+                steps <= STEPS_AT_ALL + STEPS_A_BYTE * text.len(),
+                "{shown}: {steps} steps for {} bytes",
+                text.len()
+            );
+            if bytes == 64 << 10 && steps > dearest.0 {
+                dearest = (steps, shown);
+            }
+        }
+    };
+    for shape in REPEATED {
+        hold(&|bytes| repeated(*shape, bytes));
+    }
+    for shape @ (_, open, _, close, _) in NESTED {
+        hold(&|bytes| nested(*shape, (bytes - 100) / (open.len() + close.len())));
+    }
+    // Names that are looked up in as many places as there may be.
+    hold(&|bytes| repeated(("SELECT 1 FROM o WHERE true", " AND zz# = 1", ""), bytes));
+    hold(&|bytes| {
+        let many: String =
+            (0..99).map(|number| format!(", (SELECT b AS b{number} FROM o LIMIT 1) x{number}")).collect();
+        repeated((&format!("SELECT 1 FROM o{}", many.get(..bytes / 4).unwrap_or(&many)), " WHERE b1 = 1", ""), bytes)
+    });
+    hold(&|bytes| {
+        let columns: String = (0..bytes / 20).map(|number| format!(", b x{number}")).collect();
+        let many: String = (0..97).map(|number| format!(", w w{number}")).collect();
+        format!("WITH w AS (SELECT b{columns} FROM a) SELECT 1 FROM w{}", many.get(..bytes / 8).unwrap_or(&many))
+    });
+    println!("the dearest text takes {} steps: {}", dearest.0, dearest.1);
+}
+
+#[test]
+fn twice_the_text_takes_twice_the_steps() {
+    for shape in REPEATED {
+        let [one, two] = [16, 32].map(|size| cost(&repeated(*shape, size << 10)));
+        assert!(two <= 2 * one + one / 4 + 2000, "{shape:?}: {one} steps and {two}");
+    }
+    for shape @ (_, open, _, close, _) in NESTED {
+        let times = |bytes: usize| (bytes - 100) / (open.len() + close.len());
+        let [one, two] = [16, 32].map(|size| cost(&nested(*shape, times(size << 10))));
+        assert!(two <= 2 * one + one / 4 + 2000, "{shape:?}: {one} steps and {two}");
+    }
+}
+
+#[test]
+fn no_text_takes_more_of_the_stack_than_there_is() {
+    let thread = std::thread::Builder::new().stack_size(STACK);
+    let run = || {
+        let mut deepest = 0;
+        for shape in REPEATED {
+            cost(&repeated(*shape, 64 << 10));
+        }
+        for shape @ (_, open, _, close, _) in NESTED {
+            for times in 1..60 {
+                if check(&nested(*shape, times), &grants()).is_ok() {
+                    deepest = deepest.max(times);
+                }
+            }
+            cost(&nested(*shape, (60 << 10) / (open.len() + close.len())));
+        }
+        deepest
+    };
+    assert!(thread.spawn(run).unwrap().join().unwrap() > 10);
+}
+
+#[test]
+fn a_text_has_a_longest() {
+    let longest = |more: usize| format!("SELECT 1{}", " ".repeat(crate::token::LONGEST_TEXT - 8 + more));
+    check(&longest(0), &grants()).unwrap();
+    let refusal = check(&longest(1), &grants()).unwrap_err();
+    assert_eq!(refusal.to_string(), "it has 65537 bytes, and 65536 are the most; pass values as parameters");
+    let error = refusal.error(&longest(1));
+    assert_eq!(error.details, [("position".to_owned(), "65537".to_owned())]);
+}
