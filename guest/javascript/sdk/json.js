@@ -71,6 +71,8 @@ function step(name) {
 export function typed(value, schema, refuse) {
   const root = schema;
   const of = (value, schemas, path) => {
+    // Of what no schema has a word of nothing is looked at.
+    if (!schemas.some((schema) => schema !== null && typeof schema === 'object')) return value;
     const all = new Set();
     for (const schema of schemas) gather(schema, root, all);
     if (value instanceof Decimal) {

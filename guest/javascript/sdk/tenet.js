@@ -283,8 +283,10 @@ export function rule({ input = true, output = true }, decide) {
         const decided = await decide(read(asked, integers));
         // What the rule has started and does not wait for ends first: it may write, or reject.
         await new Promise((done) => setTimeout(done, 0));
+        // Writing the output may run code of the rule too.
+        const output = stringify(decided);
         if (said !== undefined) throw said;
-        return { tag: 'accept', val: stringify(decided) };
+        return { tag: 'accept', val: output };
       } catch (error) {
         return refused(error);
       }

@@ -38,6 +38,12 @@ impl Number {
         self.negative
     }
 
+    /// It without its sign.
+    #[must_use]
+    pub fn abs(&self) -> Self {
+        Self { negative: false, ..self.clone() }
+    }
+
     /// Its digits without zeros at either end; none for zero.
     pub fn digits(&self) -> &str {
         &self.digits

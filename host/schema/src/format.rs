@@ -18,8 +18,8 @@ pub(crate) enum Format {
     Ip,
     /// The least and the greatest integer, by name.
     Integer(&'static str, Number, Number),
-    /// A floating-point number. Any number can be read as one.
-    Float,
+    /// A floating-point number, by name, and what is too large for it.
+    Float(&'static str, Number),
 }
 
 impl Format {
@@ -41,7 +41,9 @@ impl Format {
             "ipv4" => Some(Self::Ipv4),
             "ipv6" => Some(Self::Ipv6),
             "ip" => Some(Self::Ip),
-            "float" | "double" => Some(Self::Float),
+            // Half a step beyond the largest: what is read as infinity.
+            "float" => Some(Self::Float("float", Number::parse("340282356779733661637539395458142568448")?)),
+            "double" => Some(Self::Float("double", Number::parse("1.797693134862315807937289714053034150799e308")?)),
             "int8" => signed("int8", 8),
             "int16" => signed("int16", 16),
             "int32" => signed("int32", 32),
@@ -74,7 +76,7 @@ impl Format {
             Self::Ipv4 => (text.parse::<Ipv4Addr>().is_ok(), "is no IPv4 address"),
             Self::Ipv6 => (text.parse::<Ipv6Addr>().is_ok(), "is no IPv6 address"),
             Self::Ip => (text.parse::<std::net::IpAddr>().is_ok(), "is no IP address"),
-            Self::Integer(..) | Self::Float => (true, ""),
+            Self::Integer(..) | Self::Float(..) => (true, ""),
         };
         (!fits).then_some(what)
     }
@@ -85,6 +87,7 @@ impl Format {
             Self::Integer(name, least, most) if number < least || number > most => {
                 Some(format!("is beyond what an {name} can be"))
             }
+            Self::Float(name, beyond) if number.abs() >= *beyond => Some(format!("is beyond what a {name} can be")),
             _ => None,
         }
     }
@@ -196,6 +199,17 @@ mod tests {
             misfit.iter().for_each(|text| assert!(format.misses_text(text).is_some(), "{text}"));
         }
         assert!(Format::named("email").is_none());
+    }
+
+    #[test]
+    fn floats_end_where_infinity_begins() {
+        for (format, most, beyond) in
+            [("float", "3.4028235e38", "3.41e38"), ("double", "-1.7976931348623157e308", "-1e309")]
+        {
+            let format = Format::named(format).unwrap();
+            let misses = |text| format.misses_number(&Number::parse(text).unwrap()).is_some();
+            assert!(!misses(most) && misses(beyond), "{format:?}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::coverage::Reached;
 use super::explorer::{Explorer, Schedule};
 use super::file::{Ask, AtMost, Change, Expected, Target, TestFile, What};
 use super::injected::Injected;
-use super::json::{Json, Row, row};
+use super::json::{Json, Row, rounded, row};
 use super::sealed::Sealed;
 use super::site::{Hosts, Rig, Site};
 use super::transcript;
@@ -257,6 +257,11 @@ impl Case {
                     let named = row(written);
                     if let Some(unknown) = named.keys().find(|name| normal.get(name).is_none()) {
                         unmet.push(format!("{place}: there is no column {unknown}"));
+                        continue;
+                    }
+                    let held = row(&normal);
+                    if let Some((name, held)) = rounded(&named, &held) {
+                        unmet.push(format!("{place}: {written}: the column {name} would make {held} of it"));
                         continue;
                     }
                     let is_plain = |name: &String| secret.iter().all(|secret| secret.column != *name);

@@ -100,6 +100,14 @@ impl Json {
     }
 }
 
+/// What a column makes of a number that it does not hold as it is written, if there is one: its
+/// name, and the number that it holds instead.
+pub(crate) fn rounded<'a>(written: &'a Row, held: &'a Row) -> Option<(&'a str, &'a Json)> {
+    let both = written.iter().filter_map(|(name, value)| Some((name.as_str(), value, held.get(name)?)));
+    let mut numbers = both.filter(|(_, value, held)| matches!((value, held), (Json::Number(_), Json::Number(_))));
+    numbers.find(|(_, value, held)| !value.is(held)).map(|(name, _, held)| (name, held))
+}
+
 impl fmt::Display for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -143,6 +151,17 @@ mod tests {
 
     fn json(text: &str) -> Json {
         Json::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_number_that_a_column_would_round_is_seen_and_zeros_at_its_end_are_none() {
+        let of = |written, held| {
+            let (written, held) = (row(&Json::parse(written).unwrap()), row(&Json::parse(held).unwrap()));
+            rounded(&written, &held).map(|(name, held)| format!("{name} {held}"))
+        };
+        assert_eq!(of(r#"{"id":"1","n":99.999}"#, r#"{"id":"1","n":100.00,"m":null}"#).as_deref(), Some("n 100.00"));
+        assert_eq!(of(r#"{"n":1.5}"#, r#"{"n":2}"#).as_deref(), Some("n 2"));
+        assert_eq!(of(r#"{"n":1,"m":1.50,"t":"1"}"#, r#"{"n":1.00,"m":1.5,"t":1}"#), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tenet_pipeline::{Backoff, Handled, Operations, Pipeline, SystemClock};
 use tenet_policy::StatementPolicy;
 
 use super::file::{Ask, Target, TestFile};
-use super::json::{Json, row};
+use super::json::{Json, rounded, row};
 use super::sealed::Sealed;
 use crate::local::{EAST, EVERY_EVENT, WEST};
 use crate::report::Problem;
@@ -139,8 +139,14 @@ impl Rig {
                 let members = self.sealed.given(&self.tables, table, row(written)).await?;
                 let columns: Vec<String> = members.keys().cloned().collect();
                 let members = Json::Object(members.into_iter().collect());
+                let impossible = || format!("given.{table}: {written} cannot be a row");
+                let normal = self.tables.normal(table, &members.to_string()).await?.with_context(impossible)?;
+                let held = row(&Json::parse(&normal).unwrap_or(Json::Null));
+                if let Some((name, held)) = rounded(&row(written), &held) {
+                    bail!("given.{table}: {written}: the column {name} would make {held} of it");
+                }
                 let given = self.tables.give(table, &columns, &format!("[{members}]")).await?;
-                given.with_context(|| format!("given.{table}: {written} cannot be a row"))?;
+                given.with_context(impossible)?;
             }
         }
         Ok(())

@@ -12,6 +12,7 @@ const input = {
     points: { type: 'integer' },
   },
   required: ['id', 'customer', 'points'],
+  additionalProperties: false,
 };
 const output = {
   type: 'object',

@@ -13,6 +13,7 @@ INPUT = {
         "points": {"type": "integer"},
     },
     "required": ["id", "customer", "points"],
+    "additionalProperties": False,
 }
 OUTPUT = {
     "type": "object",

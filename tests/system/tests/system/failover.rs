@@ -177,8 +177,9 @@ async fn what_is_not_the_endpoints_fault_never_opens_its_breaker() {
     let refused = asked("refused", r#""increment","id":1"#).await;
     assert_eq!((refused.answer.status, refused.receipt.conflicts), (Status::Accepted, IN_A_ROW));
     for (what, status) in [
-        // An error that the rule is shown, and does not make a rejection of.
-        (r#""sql","sql":"select 1 / 0""#, Status::Failed),
+        // Errors that the rule is shown: of data, and of the statement.
+        (r#""sql","sql":"select 1 / 0""#, Status::Rejected),
+        (r#""sql","sql":"select gone from counters""#, Status::Failed),
         // A rule that takes its time in the middle of its transaction.
         (r#""dawdle""#, Status::Failed),
         // More rows than it may read.
