@@ -265,7 +265,7 @@ mod tests {
     const CAP: ReadCap = ReadCap { rows: 1, bytes: 1 };
 
     fn statement(sql: &str) -> Statement {
-        Statement { sql: sql.into(), parameters: vec![core_text("SECRET")] }
+        Statement::new(sql, vec![core_text("SECRET")])
     }
 
     fn core_text(text: &str) -> tenet_core::Value {

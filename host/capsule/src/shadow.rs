@@ -238,9 +238,10 @@ impl Calls {
     }
 
     async fn answer(&self, statement: &Statement) -> Result<Result<Outcome, SqlError>, Stop> {
-        if let Err(error) = self.policy.statement(&self.rule, &statement.sql) {
-            return Ok(Err(*error));
-        }
+        let sent = match self.policy.statement(&self.rule, &statement.sql) {
+            Ok(sent) => sent,
+            Err(error) => return Ok(Err(*error)),
+        };
         let asked = wire::Statement::from(statement);
         let same = {
             let mut state = self.lock();
@@ -252,11 +253,14 @@ impl Calls {
         if let Some(same) = same {
             return match &same.told {
                 Ok(outcome) => Ok(Ok(outcome.to_core().map_err(damaged)?)),
-                Err(error) => Ok(Err(error.to_core().map_err(damaged)?)),
+                Err(error) => {
+                    let error = error.to_core().map_err(damaged)?;
+                    Ok(Err(self.policy.shown(&self.rule, &statement.sql, error)))
+                }
             };
         }
         if (self.only_reads)(&statement.sql) {
-            return self.read(statement).await;
+            return self.read(statement, sent).await;
         }
         let alike = {
             let mut state = self.lock();
@@ -269,13 +273,14 @@ impl Calls {
         }
     }
 
-    async fn read(&self, statement: &Statement) -> Result<Result<Outcome, SqlError>, Stop> {
+    async fn read(&self, statement: &Statement, sent: Arc<str>) -> Result<Result<Outcome, SqlError>, Stop> {
         let mut attempt = {
             let mut state = self.lock();
             state.has_read_newer = true;
             state.attempt.take().unwrap_or_else(|| self.ledger.open(self.claim.clone()))
         };
-        let ran = attempt.run(vec![statement.clone()], self.cap).await;
+        let as_sent = Statement { canonical: Some(sent), ..statement.clone() };
+        let ran = attempt.run(vec![as_sent], self.cap).await;
         self.lock().attempt = Some(attempt);
         match ran {
             Ok(Ran::On(outcomes)) => {
@@ -283,7 +288,7 @@ impl Calls {
                 outcome.map(Ok).ok_or_else(|| self.stop("the database gave no outcome".to_owned()))
             }
             Ok(Ran::Answered(_)) => Err(self.stop("the database gave an answer for a read".to_owned())),
-            Err(fault) => self.failed(&fault),
+            Err(fault) => self.failed(statement, &fault),
         }
     }
 
@@ -309,9 +314,9 @@ impl Calls {
         self.vault.ask(&call, occasion).await.map_err(|fault| self.stop(format!("the vault did not answer: {fault}")))
     }
 
-    fn failed(&self, fault: &Fault) -> Result<Result<Outcome, SqlError>, Stop> {
+    fn failed(&self, statement: &Statement, fault: &Fault) -> Result<Result<Outcome, SqlError>, Stop> {
         match fault.sql_error() {
-            Some(error) => Ok(Err(error.clone())),
+            Some(error) => Ok(Err(self.policy.shown(&self.rule, &statement.sql, error.clone()))),
             None => Err(self.stop(format!("it could not read: {fault}"))),
         }
     }

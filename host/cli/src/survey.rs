@@ -65,3 +65,32 @@ fn as_grants(uses: Uses) -> Grants {
     let tables: BTreeMap<_, _> = uses.tables.into_iter().map(table).collect();
     Grants { tables, sequences: uses.sequences, ..Grants::default() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// Every statement of the examples and of the tests' guests as it is sent, for people to read:
+    /// `TENET_BLESS=1` writes the file anew.
+    #[test]
+    fn the_statements_of_the_examples_are_sent_as_the_file_says() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let mut told = String::new();
+        for bundle in ["guest/rules", "tests/guests"] {
+            for Surveyed { rule, asked, statements, .. } in survey(&Bundle::open(&root.join(bundle)).unwrap()).unwrap()
+            {
+                for found in statements {
+                    let sent = tenet_policy::canonical(&found.sql, &asked).unwrap();
+                    told.push_str(&format!("-- {bundle}, {rule}\n{sent}\n\n"));
+                }
+            }
+        }
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sent.sql");
+        if std::env::var_os("TENET_BLESS").is_some() {
+            std::fs::write(&file, &told).unwrap();
+        }
+        assert_eq!(told, std::fs::read_to_string(&file).unwrap());
+    }
+}

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 
 use crate::{RowSet, Value};
 
@@ -9,6 +10,16 @@ pub struct Statement {
     pub sql: String,
     /// The parameters' values.
     pub parameters: Vec<Value>,
+    /// What goes to the database in the text's place: the same, printed from what the policy has
+    /// understood. The text itself where there is none.
+    pub canonical: Option<Arc<str>>,
+}
+
+impl Statement {
+    /// A statement as somebody has written it.
+    pub fn new(sql: impl Into<String>, parameters: Vec<Value>) -> Self {
+        Self { sql: sql.into(), parameters, canonical: None }
+    }
 }
 
 /// What one statement did.

@@ -39,7 +39,8 @@ pub(crate) struct Parameter(Option<Vec<u8>>);
 
 impl Encoded {
     pub(crate) fn new(statement: Statement) -> Result<Self, Box<SqlError>> {
-        let Statement { sql, parameters } = statement;
+        let Statement { sql, parameters, canonical } = statement;
+        let sql = canonical.map_or(sql, |canonical| canonical.as_ref().to_owned());
         if sql.contains('\0') {
             return Err(error("42601", "a statement may not contain U+0000".to_owned()));
         }
@@ -55,7 +56,7 @@ impl Encoded {
 
     /// A statement of the host's own, whose errors no rule ever sees.
     pub(crate) fn of_host(sql: &str, parameters: Vec<Value>) -> Result<Self, Fault> {
-        let statement = Self::new(Statement { sql: sql.to_owned(), parameters });
+        let statement = Self::new(Statement::new(sql, parameters));
         statement.map_err(|error| Fault::other(Some(error.sqlstate), error.to_string()))
     }
 }
@@ -147,7 +148,7 @@ mod tests {
     use super::*;
 
     fn code(sql: &str, parameters: Vec<Value>) -> Option<String> {
-        let statement = Statement { sql: sql.to_owned(), parameters };
+        let statement = Statement::new(sql, parameters);
         Encoded::new(statement).err().map(|error| error.sqlstate.to_string())
     }
 

@@ -268,12 +268,19 @@ impl Calls {
         Stopped::Limit(LimitExceeded { allowed: Some(allowed), used, ..exceeded })
     }
 
-    /// The error of the first statement that the rule may not send. A batch says which it is.
-    fn forbidden(&self, statements: &[Statement]) -> Option<SqlError> {
-        let rule = &self.rule;
-        statements.iter().enumerate().find_map(|(number, statement)| {
-            let mut error = *self.policy.statement(rule, &statement.sql).err()?;
-            if statements.len() > 1 {
+    /// Finds out what is sent for each of the statements, or the error of the first that the rule may
+    /// not send. A batch says which it is.
+    fn forbidden(&self, statements: &mut [Statement]) -> Option<SqlError> {
+        let (rule, is_batch) = (&self.rule, statements.len() > 1);
+        statements.iter_mut().enumerate().find_map(|(number, statement)| {
+            let mut error = match self.policy.statement(rule, &statement.sql) {
+                Ok(canonical) => {
+                    statement.canonical = Some(canonical);
+                    return None;
+                }
+                Err(error) => *error,
+            };
+            if is_batch {
                 error.details.push(("statement".to_owned(), number.to_string()));
             }
             let position = error.details.iter().find(|(name, _)| name == "position").map(|(_, position)| position);
@@ -317,13 +324,16 @@ impl Calls {
         Ok(told)
     }
 
-    async fn send(&self, span: &Span, statements: Vec<Statement>) -> Result<Result<Vec<Outcome>, SqlError>, Stop> {
+    async fn send(&self, span: &Span, mut statements: Vec<Statement>) -> Result<Result<Vec<Outcome>, SqlError>, Stop> {
         let first = self.used().receipt.statements + 1;
         let cap = self.count(&statements)?;
-        if let Some(error) = self.forbidden(&statements) {
+        let sizes: Vec<_> = statements.iter().map(bytes_of).collect();
+        if let Some(error) = self.forbidden(&mut statements) {
             let number = first + offset_of(&error);
             return Ok(Err(self.spend(number, error)));
         }
+        // For an error that may come: its place in them, and what of it the rule may see.
+        let texts: Vec<_> = statements.iter().map(|statement| statement.sql.clone()).collect();
         let mut attempt = {
             let mut state = self.shared.lock();
             if let Some(spent) = &state.spent {
@@ -334,7 +344,6 @@ impl Calls {
             state.waits.begin(WaitFor::Database, self.clock.instant());
             attempt
         };
-        let sizes: Vec<_> = statements.iter().map(bytes_of).collect();
         let ran = attempt.run(statements, cap).await;
         let mut state = self.shared.lock();
         state.waits.end(self.clock.instant());
@@ -367,8 +376,13 @@ impl Calls {
                     drop(state);
                     return Err(self.stop(self.whole_limit(fault)));
                 };
+                let offset = offset_of(&error);
+                let error = match usize::try_from(offset).ok().and_then(|offset| texts.get(offset)) {
+                    Some(sql) => self.policy.shown(&self.rule, sql, error),
+                    None => error,
+                };
                 state.looked_up = true;
-                state.spent = Some(Spent { statement: first + offset_of(&error), error: error.clone() });
+                state.spent = Some(Spent { statement: first + offset, error: error.clone() });
                 Ok(Err(error))
             }
         }

@@ -253,11 +253,15 @@ impl Clock for Virtual {
 struct Anything;
 
 impl Policy for Anything {
-    fn statement(&self, rule: &str, sql: &str) -> Result<(), Box<SqlError>> {
+    fn statement(&self, rule: &str, sql: &str) -> Result<Arc<str>, Box<SqlError>> {
         match sql.contains("forbidden") {
             true => Err(Box::new(SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, format!("not by {rule}")))),
-            false => Ok(()),
+            false => Ok(sql.into()),
         }
+    }
+
+    fn shown(&self, _: &str, _: &str, error: SqlError) -> SqlError {
+        error
     }
 
     fn event(&self, _: &str, event: &Event) -> Result<(), EventError> {
@@ -363,7 +367,7 @@ fn reject(code: &str) -> Ended {
 }
 
 fn statement(sql: &str) -> Vec<Statement> {
-    vec![Statement { sql: sql.into(), parameters: vec![] }]
+    vec![Statement::new(sql, vec![])]
 }
 
 fn event() -> Event {
@@ -986,7 +990,7 @@ async fn spans_tell_what_happened_and_never_what_was_in_it() {
         Box::pin(async move {
             calls.log(LogLevel::Info, "a line of the rule's own".into()).unwrap();
             let parameters = vec![Value::Text("secret-row-value".into())];
-            match calls.run(vec![Statement { sql: "insert".into(), parameters }]).await {
+            match calls.run(vec![Statement::new("insert", parameters)]).await {
                 Ok(Err(error)) => reject(error.sqlstate.as_str()),
                 _ => Ended::Stopped,
             }

@@ -11,8 +11,8 @@ use tenet_core::{Columns, Grants, TableGrant};
 
 use crate::scope::{Frame, Names, Of, Relation, Scope, Tables, relation};
 use crate::tree::{
-    Assignment, Body, Call, Conflict, Delete, Expression, Insert, Item, Join, Lock, Name, Query, Select, Source,
-    Statement, TableName, Update, With,
+    Assignment, Body, Bound, Call, Conflict, Delete, Expression, Insert, Item, Join, Lock, Name, Order, Piece, Query,
+    Select, Source, Statement, TableName, Update, With,
 };
 use crate::{Refusal, TableUse, Uses, steps, words};
 
@@ -28,6 +28,8 @@ const MOST_COLUMNS: usize = 1664;
 pub(crate) struct Checker<'g> {
     grants: &'g Grants,
     pub(crate) uses: Uses,
+    /// Where names stand that are those of a WITH, and of no table.
+    pub(crate) of_with: HashSet<usize>,
     relations: usize,
 }
 
@@ -58,7 +60,7 @@ impl Verb {
 
 impl<'g> Checker<'g> {
     pub(crate) fn new(grants: &'g Grants) -> Self {
-        Self { grants, uses: Uses::default(), relations: 0 }
+        Self { grants, uses: Uses::default(), of_with: HashSet::new(), relations: 0 }
     }
 
     pub(crate) fn check(&mut self, statement: &Statement) -> Result<(), Refusal> {
@@ -110,7 +112,7 @@ impl<'g> Checker<'g> {
                 names
             }
         };
-        self.all(&query.limits, scope)?;
+        self.all(query.limits.iter().filter_map(Bound::expression), scope)?;
         Ok(names)
     }
 
@@ -121,7 +123,7 @@ impl<'g> Checker<'g> {
             Body::Set(arms) => {
                 let mut first = None;
                 for arm in arms {
-                    let names = self.body(arm, scope)?;
+                    let names = self.body(&arm.body, scope)?;
                     first.get_or_insert(names);
                 }
                 Ok(first.unwrap_or_default())
@@ -145,9 +147,9 @@ impl<'g> Checker<'g> {
         }
         let what = "ORDER BY behind a query in parentheses takes what comes out of it by name or number";
         let known = names.known();
-        for by in &query.order {
+        for Order { by, .. } in &query.order {
             match (by, &query.body) {
-                (Expression::Leaf, _) => {}
+                (Expression::Leaf(..), _) => {}
                 (Expression::Column(name), _) if known.contains(name.text.as_str()) => {}
                 // PostgreSQL finds nothing else here.
                 (Expression::Column(_), Body::Set(_)) => {}
@@ -162,7 +164,7 @@ impl<'g> Checker<'g> {
     fn select<'t>(
         &mut self,
         select: &'t Select,
-        order: &'t [Expression],
+        order: &'t [Order],
         locks: &[Lock],
         scope: &Scope<'_, 'g, 't>,
     ) -> Result<Names<'t>, Refusal> {
@@ -171,13 +173,14 @@ impl<'g> Checker<'g> {
         let names = self.items(&select.items, inner)?;
         let labels: HashSet<&str> = select.items.iter().filter_map(Item::label).collect();
         // A name alone is that of a column of the result, if there is one.
-        for by in order.iter().chain(&select.distinct_on) {
+        for by in order.iter().map(|order| &order.by).chain(&select.distinct_on) {
             match by {
                 Expression::Column(name) if labels.contains(name.text.as_str()) => {}
                 by => self.expression(by, inner)?,
             }
         }
-        self.all(select.filter.iter().chain(&select.group).chain(&select.having).chain(&select.windows), inner)?;
+        self.all(select.filter.iter().chain(&select.group).chain(&select.having), inner)?;
+        self.all(select.windows.iter().map(|(_, window)| window), inner)?;
         for lock in locks {
             self.lock(lock, &frame)?;
         }
@@ -254,6 +257,7 @@ impl<'g> Checker<'g> {
                 let name = alias.as_ref().map_or(&table.name, |alias| &alias.name);
                 let renamed = alias.as_ref().map_or(&[][..], |alias| &alias.columns);
                 if let (None, Some(names)) = (&table.schema, scope.with.find(&table.name.text)) {
+                    self.of_with.insert(table.name.at);
                     return Ok(Frame::of(Some(name), Of::Rows(names.clone().renamed(renamed))));
                 }
                 if let Some(column) = renamed.first() {
@@ -287,7 +291,7 @@ impl<'g> Checker<'g> {
             }
             Source::Joined { first, joins } => {
                 let mut left = self.source(first, beside, scope)?;
-                for Join { right, on, using } in joins {
+                for Join { right, on, using, .. } in joins {
                     let right = {
                         let beside = Scope { frame: &left, outer: Some(beside), with: scope.with };
                         self.source(right, &beside, scope)?
@@ -422,7 +426,7 @@ impl<'g> Checker<'g> {
     fn expression<'t>(&mut self, expression: &'t Expression, scope: &Scope<'_, 'g, 't>) -> Result<(), Refusal> {
         steps::add(1);
         match expression {
-            Expression::Leaf => Ok(()),
+            Expression::Leaf(..) => Ok(()),
             Expression::Column(name) => self.name(name, scope),
             Expression::Of(of, column) => {
                 let relation = relation(of, scope)?;
@@ -438,26 +442,26 @@ impl<'g> Checker<'g> {
             }
             Expression::Call(call) => self.call(call, scope),
             Expression::Query(query) => self.query(query, scope).map(drop),
-            Expression::Made(parts) => self.all(parts, scope),
+            Expression::Row { values, .. } => self.all(values, scope),
+            Expression::Made(pieces) => self.all(pieces.iter().filter_map(Piece::inner), scope),
         }
     }
 
     fn call<'t>(&mut self, call: &'t Call, scope: &Scope<'_, 'g, 't>) -> Result<(), Refusal> {
-        let Call { name, inside, literal } = call;
+        let Call { name, pieces, .. } = call;
         if name.text == "nextval" {
-            let granted = |sequence: &&String| self.grants.sequences.contains(*sequence);
-            let Some(sequence) = literal.as_ref().filter(granted) else {
+            let Some(sequence) = call.sequence().filter(|sequence| self.grants.sequences.contains(sequence)) else {
                 let what = "nextval takes the name of a sequence that is granted, as a string";
                 return Err(Refusal::not_granted(name.at, what));
             };
-            self.uses.sequences.insert(sequence.clone());
+            self.uses.sequences.insert(sequence);
             return Ok(());
         }
         if !words::is_function(&name.text) {
             let what = format!("the function {} is not on the list of those that may be called", name.text);
             return Err(Refusal::not_granted(name.at, what));
         }
-        self.all(inside, scope)
+        self.all(pieces.iter().filter_map(Piece::inner), scope)
     }
 
     /// A name alone: a column, unless no column has it and a table does.
@@ -573,7 +577,7 @@ impl<'g> Checker<'g> {
         set: &'t [Assignment],
         scope: &Scope<'_, 'g, 't>,
     ) -> Result<(), Refusal> {
-        for Assignment { columns, value } in set {
+        for Assignment { columns, value, .. } in set {
             for column in columns {
                 self.touch(table, grant, Verb::Update, column)?;
             }

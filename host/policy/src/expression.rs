@@ -2,8 +2,9 @@
 
 use crate::Refusal;
 use crate::parser::Parser;
+use crate::print::quoted;
 use crate::token::Kind;
-use crate::tree::{Body, Call, Expression, Name, With};
+use crate::tree::{Body, Call, Expression, Name, Piece, Query, With};
 use crate::words;
 
 /// What may stand in the frame of a window, beside numbers.
@@ -31,24 +32,31 @@ const WORDED: &[&str] = &["extract", "overlay", "position", "substring", "trim"]
 /// What an interval may be made of.
 const FIELDS: &[&str] = &["year", "month", "day", "hour", "minute", "second"];
 
+/// What stands in parentheses.
+enum Enclosed {
+    Query(Box<Query>),
+    List(Vec<Expression>),
+}
+
 impl Parser<'_> {
     /// Operands with operators between them, in the order of the text.
     pub(crate) fn expression(&mut self) -> Result<Expression, Refusal> {
         self.deeper_in_place(|parser| {
-            let begins = parser.next;
-            parser.prefixes()?;
-            let is_bare = parser.next == begins;
+            let mut pieces = Vec::new();
+            parser.prefixes(&mut pieces)?;
             let first = parser.operand()?;
-            let ends = parser.next;
-            let mut parts = vec![first];
-            while parser.infix(&mut parts)? {
-                parser.prefixes()?;
-                parts.push(parser.operand()?);
+            pieces.push(Piece::Inner(first));
+            while parser.infix(&mut pieces)? {
+                parser.prefixes(&mut pieces)?;
+                pieces.push(Piece::Inner(parser.operand()?));
             }
-            if is_bare && parser.next == ends {
-                return Ok(parts.pop().unwrap_or(Expression::Leaf));
-            }
-            Ok(Expression::Made(parts))
+            Ok(match (pieces.len(), pieces.pop()) {
+                (1, Some(Piece::Inner(alone))) => alone,
+                (_, last) => {
+                    pieces.extend(last);
+                    Expression::Made(pieces)
+                }
+            })
         })
     }
 
@@ -61,11 +69,11 @@ impl Parser<'_> {
         })
     }
 
-    fn prefixes(&mut self) -> Result<(), Refusal> {
+    fn prefixes(&mut self, pieces: &mut Vec<Piece>) -> Result<(), Refusal> {
         loop {
             match self.peek() {
-                Kind::Word(word) if word == "not" => self.skip(),
-                Kind::Operator(text) if ["+", "-", "~"].contains(&text.as_str()) => self.skip(),
+                Kind::Word(word) if word == "not" => self.take(pieces),
+                Kind::Operator(text) if ["+", "-", "~"].contains(&text.as_str()) => self.take(pieces),
                 Kind::Operator(text) if text == "*" => return self.refuse("`*` does not stand for columns here"),
                 Kind::Operator(text) => return self.refuse(format!("the operator {text} is not understood here")),
                 _ => return Ok(()),
@@ -74,73 +82,75 @@ impl Parser<'_> {
     }
 
     /// Whatever may follow an operand. True if another operand comes next.
-    fn infix(&mut self, parts: &mut Vec<Expression>) -> Result<bool, Refusal> {
+    fn infix(&mut self, pieces: &mut Vec<Piece>) -> Result<bool, Refusal> {
         loop {
             match self.peek() {
                 Kind::Sign(':') => {
-                    self.skip();
-                    self.data_type()?;
+                    self.take(pieces);
+                    self.data_type(pieces)?;
                 }
                 Kind::Sign('[') => {
-                    self.skip();
-                    let inside = self.expression()?;
-                    parts.push(inside);
-                    self.expect(']')?;
+                    self.take(pieces);
+                    pieces.push(Piece::Inner(self.expression()?));
+                    self.take_sign(']', pieces)?;
                 }
                 Kind::Sign('.') => return self.refuse("a field of a value is not understood"),
                 Kind::Operator(text) if words::is_operator(text) => {
-                    self.skip();
-                    if !self.quantified(parts)? {
+                    self.take(pieces);
+                    if !self.quantified(pieces)? {
                         return Ok(true);
                     }
                 }
                 Kind::Operator(text) => return self.refuse(format!("the operator {text} is not understood")),
                 Kind::Word(word) => match word.as_str() {
                     "and" | "or" | "like" | "ilike" | "escape" | "overlaps" => {
-                        self.skip();
-                        if !self.quantified(parts)? {
+                        self.take(pieces);
+                        if !self.quantified(pieces)? {
                             return Ok(true);
                         }
                     }
                     "between" => {
-                        self.skip();
-                        let _ = self.word("symmetric") || self.word("asymmetric");
+                        self.take(pieces);
+                        if self.is_one_of(&["symmetric", "asymmetric"]) {
+                            self.take(pieces);
+                        }
                         return Ok(true);
                     }
                     "similar" => {
-                        self.skip();
-                        self.expect_word("to")?;
+                        self.take(pieces);
+                        if !self.take_words(&["to"], pieces) {
+                            return self.refuse("TO is expected here");
+                        }
                         return Ok(true);
                     }
                     "in" if self.in_separates => return Ok(false),
                     "in" => {
-                        self.skip();
-                        let inside = self.parenthesised()?;
-                        parts.push(inside);
+                        self.take(pieces);
+                        self.enclosed_pieces(pieces)?;
                     }
                     // NOT before LIKE, IN and the like; elsewhere an operand has an end before it.
                     "not" => {
-                        self.skip();
+                        self.take(pieces);
                         if !self.is_one_of(&["like", "ilike", "similar", "between", "in"]) {
                             return self.refuse("this is not understood after NOT");
                         }
                     }
                     "is" => {
-                        self.skip();
-                        self.word("not");
-                        if self.words(&["distinct", "from"]) {
+                        self.take(pieces);
+                        self.take_words(&["not"], pieces);
+                        if self.take_words(&["distinct", "from"], pieces) {
                             return Ok(true);
                         }
                         if !self.is_one_of(&["null", "true", "false", "unknown"]) {
                             return self.refuse("this is not understood after IS");
                         }
-                        self.skip();
+                        self.take(pieces);
                     }
-                    "isnull" | "notnull" => self.skip(),
+                    "isnull" | "notnull" => self.take(pieces),
                     "at" if matches!(self.ahead(1), Kind::Word(time) if time == "time") => {
-                        self.skip();
-                        self.skip();
-                        self.expect_word("zone")?;
+                        if !self.take_words(&["at", "time", "zone"], pieces) {
+                            return self.refuse("AT TIME ZONE is expected here");
+                        }
                         return Ok(true);
                     }
                     "collate" => return self.refuse("COLLATE is not understood"),
@@ -155,21 +165,25 @@ impl Parser<'_> {
     }
 
     /// Takes what `= ANY` and its like stand before, if one of them is here.
-    fn quantified(&mut self, parts: &mut Vec<Expression>) -> Result<bool, Refusal> {
+    fn quantified(&mut self, pieces: &mut Vec<Piece>) -> Result<bool, Refusal> {
         let is = self.is_one_of(&["any", "all", "some"]);
         if is {
-            self.skip();
-            parts.push(self.parenthesised()?);
+            self.take(pieces);
+            self.enclosed_pieces(pieces)?;
         }
         Ok(is)
     }
 
+    /// A constant, as it is printed.
+    fn leaf(&mut self) -> Expression {
+        let leaf = Expression::Leaf(self.printed(), self.at());
+        self.skip();
+        leaf
+    }
+
     fn operand(&mut self) -> Result<Expression, Refusal> {
         match self.peek() {
-            Kind::Number | Kind::Parameter | Kind::String(_) => {
-                self.skip();
-                Ok(Expression::Leaf)
-            }
+            Kind::Number | Kind::Parameter | Kind::String(_) => Ok(self.leaf()),
             Kind::Sign('(') => self.parenthesised(),
             Kind::Quoted(_) => self.named(),
             Kind::Word(word) => self.word_operand(word),
@@ -179,144 +193,190 @@ impl Parser<'_> {
 
     fn word_operand(&mut self, word: &str) -> Result<Expression, Refusal> {
         let opens = *self.ahead(1) == Kind::Sign('(');
+        let mut pieces = Vec::new();
         match word {
             "null" | "true" | "false" | "current_date" | "current_timestamp" | "current_time" | "localtime"
             | "localtimestamp" => {
-                self.skip();
-                if opens {
-                    self.skip();
-                    if *self.peek() != Kind::Number {
-                        return self.refuse("a precision is a number");
-                    }
-                    self.skip();
-                    self.expect(')')?;
+                if !opens {
+                    return Ok(self.leaf());
                 }
-                Ok(Expression::Leaf)
+                self.take(&mut pieces);
+                self.take(&mut pieces);
+                if *self.peek() != Kind::Number {
+                    return self.refuse("a precision is a number");
+                }
+                self.take(&mut pieces);
+                self.take_sign(')', &mut pieces)?;
             }
-            "case" => self.case(),
+            "case" => self.case(&mut pieces)?,
+            // It is no longer the name alone that it may be around.
             "cast" if opens => {
-                self.skip();
-                // It is no longer the name alone that it may be around.
-                self.in_parentheses(|parser| {
-                    let inside = parser.expression()?;
-                    parser.expect_word("as")?;
-                    parser.data_type()?;
-                    Ok(Expression::Made(vec![inside]))
-                })
+                self.take(&mut pieces);
+                self.take(&mut pieces);
+                self.deeper(|parser| {
+                    pieces.push(Piece::Inner(parser.expression()?));
+                    if !parser.take_words(&["as"], &mut pieces) {
+                        return parser.refuse("AS is expected here");
+                    }
+                    parser.data_type(&mut pieces)
+                })?;
+                self.take_sign(')', &mut pieces)?;
             }
-            "exists" if opens => {
-                self.skip();
-                self.in_parentheses(Self::query).map(|query| Expression::Query(Box::new(query)))
-            }
-            "array" if opens => {
-                self.skip();
-                self.in_parentheses(Self::query).map(|query| Expression::Query(Box::new(query)))
+            "exists" | "array" if opens => {
+                self.take(&mut pieces);
+                let query = self.in_parentheses(Self::query)?;
+                pieces.push(Piece::Inner(Expression::Query(Box::new(query))));
             }
             "array" if *self.ahead(1) == Kind::Sign('[') => {
-                self.skip();
-                self.elements()
+                self.take(&mut pieces);
+                self.elements(&mut pieces)?;
             }
             "row" if opens => {
                 self.skip();
-                self.parenthesised().map(|inside| Expression::Made(vec![inside]))
+                return match self.enclosed()? {
+                    Enclosed::List(values) => Ok(Expression::Row { is_named: true, values }),
+                    Enclosed::Query(query) => {
+                        Ok(Expression::Row { is_named: true, values: vec![Expression::Query(query)] })
+                    }
+                };
             }
             "interval" if matches!(self.ahead(1), Kind::String(_)) => {
-                self.skip();
-                self.skip();
+                self.take(&mut pieces);
+                self.take(&mut pieces);
                 if self.is_one_of(FIELDS) {
-                    self.skip();
-                    if self.word("to") {
+                    self.take(&mut pieces);
+                    if self.take_words(&["to"], &mut pieces) {
                         if !self.is_one_of(FIELDS) {
                             return self.refuse("this is not understood in an interval");
                         }
-                        self.skip();
+                        self.take(&mut pieces);
                     }
                 }
-                Ok(Expression::Leaf)
             }
-            _ if WORDED.contains(&word) && opens => self.worded(),
+            _ if WORDED.contains(&word) && opens => return self.worded(),
             // `date '2026-01-31'`
-            _ if words::is_type(word) && self.type_then_string()? => Ok(Expression::Leaf),
-            _ => self.named(),
+            _ if words::is_type(word) && self.is_type_then_string() => {
+                self.data_type(&mut pieces)?;
+                self.take(&mut pieces);
+            }
+            _ => return self.named(),
+        }
+        Ok(Expression::Made(pieces))
+    }
+
+    /// Whether a type is here and a string after it.
+    fn is_type_then_string(&self) -> bool {
+        let is_word =
+            |by: usize, words: &[&str]| matches!(self.ahead(by), Kind::Word(word) if words.contains(&word.as_str()));
+        let is_string = |by: usize| matches!(self.ahead(by), Kind::String(_));
+        match is_word(1, &["with", "without"]) && is_word(2, &["time"]) && is_word(3, &["zone"]) {
+            true => is_string(4),
+            false => is_string(1),
         }
     }
 
-    /// Takes a type and a string after it; nothing if they are not there.
-    fn type_then_string(&mut self) -> Result<bool, Refusal> {
-        let zoned = [Kind::Word("time".into()), Kind::Word("zone".into())];
-        let with = matches!(self.ahead(1), Kind::Word(word) if word == "with" || word == "without");
-        if with && *self.ahead(2) == zoned[0] && *self.ahead(3) == zoned[1] {
-            if !matches!(self.ahead(4), Kind::String(_)) {
-                return Ok(false);
-            }
-        } else if !matches!(self.ahead(1), Kind::String(_)) {
-            return Ok(false);
-        }
-        self.data_type()?;
-        self.skip();
-        Ok(true)
-    }
-
-    fn elements(&mut self) -> Result<Expression, Refusal> {
-        self.expect('[')?;
-        let elements = self.deeper(|parser| {
-            if parser.is_sign(']') {
-                return Ok(Vec::new());
-            }
-            parser.list(|parser| if parser.is_sign('[') { parser.elements() } else { parser.expression() })
-        })?;
-        self.expect(']')?;
-        Ok(Expression::Made(elements))
-    }
-
-    fn case(&mut self) -> Result<Expression, Refusal> {
-        self.expect_word("case")?;
+    fn elements(&mut self, pieces: &mut Vec<Piece>) -> Result<(), Refusal> {
+        self.take_sign('[', pieces)?;
         self.deeper(|parser| {
-            let mut parts = Vec::new();
+            while !parser.is_sign(']') {
+                if parser.is_sign('[') {
+                    parser.elements(pieces)?;
+                } else {
+                    pieces.push(Piece::Inner(parser.expression()?));
+                }
+                if !parser.is_sign(',') {
+                    break;
+                }
+                parser.take(pieces);
+                if parser.is_sign(']') {
+                    return parser.refuse("a value is expected here");
+                }
+            }
+            Ok(())
+        })?;
+        self.take_sign(']', pieces)
+    }
+
+    fn case(&mut self, pieces: &mut Vec<Piece>) -> Result<(), Refusal> {
+        self.take(pieces);
+        self.deeper(|parser| {
             if !parser.is_word("when") {
-                parts.push(parser.expression()?);
+                pieces.push(Piece::Inner(parser.expression()?));
             }
-            while parser.word("when") {
-                parts.push(parser.expression()?);
-                parser.expect_word("then")?;
-                parts.push(parser.expression()?);
+            while parser.take_words(&["when"], pieces) {
+                pieces.push(Piece::Inner(parser.expression()?));
+                if !parser.take_words(&["then"], pieces) {
+                    return parser.refuse("THEN is expected here");
+                }
+                pieces.push(Piece::Inner(parser.expression()?));
             }
-            if parser.word("else") {
-                parts.push(parser.expression()?);
+            if parser.take_words(&["else"], pieces) {
+                pieces.push(Piece::Inner(parser.expression()?));
             }
-            parser.expect_word("end")?;
-            Ok(Expression::Made(parts))
+            if !parser.take_words(&["end"], pieces) {
+                return parser.refuse("END is expected here");
+            }
+            Ok(())
         })
     }
 
-    /// A query, a list of values or one.
-    fn parenthesised(&mut self) -> Result<Expression, Refusal> {
+    /// What stands in parentheses: a query, or values.
+    fn enclosed(&mut self) -> Result<Enclosed, Refusal> {
         self.in_parentheses(|parser| {
             if parser.begins_query() {
-                return parser.query().map(|query| Expression::Query(Box::new(query)));
+                return parser.query().map(|query| Enclosed::Query(Box::new(query)));
             }
             if parser.is_sign(')') {
-                return Ok(Expression::Made(Vec::new()));
+                return Ok(Enclosed::List(Vec::new()));
             }
             let mut first = parser.expression()?;
             if let Expression::Query(query) = first {
                 // `((SELECT 1) UNION SELECT 2)`
-                if !parser.is_one_of(&["union", "intersect", "except", "order", "limit", "offset", "fetch", "for"]) {
-                    first = Expression::Query(query);
-                } else {
+                if parser.is_one_of(&["union", "intersect", "except", "order", "limit", "offset", "fetch", "for"]) {
                     let query = parser.query_from(With::default(), Body::Query(query))?;
-                    return Ok(Expression::Query(Box::new(query)));
+                    return Ok(Enclosed::Query(Box::new(query)));
                 }
+                first = Expression::Query(query);
             }
-            let mut parts = vec![first];
+            let mut values = vec![first];
             while parser.sign(',') {
-                parts.push(parser.expression()?);
+                values.push(parser.expression()?);
             }
-            Ok(Expression::Made(parts)).map(|made| match made {
-                Expression::Made(mut parts) if parts.len() == 1 => parts.pop().unwrap_or(Expression::Leaf),
-                made => made,
-            })
+            Ok(Enclosed::List(values))
         })
+    }
+
+    /// A query, a row of values, or one value, whose parentheses say nothing.
+    fn parenthesised(&mut self) -> Result<Expression, Refusal> {
+        Ok(match self.enclosed()? {
+            Enclosed::Query(query) => Expression::Query(query),
+            Enclosed::List(mut values) => match (values.len(), values.pop()) {
+                (1, Some(alone)) => alone,
+                (_, last) => {
+                    values.extend(last);
+                    Expression::Row { is_named: false, values }
+                }
+            },
+        })
+    }
+
+    /// What stands in parentheses, with them.
+    fn enclosed_pieces(&mut self, pieces: &mut Vec<Piece>) -> Result<(), Refusal> {
+        let opens = self.at();
+        match self.enclosed()? {
+            Enclosed::Query(query) => pieces.push(Piece::Inner(Expression::Query(query))),
+            Enclosed::List(values) => {
+                pieces.push(Piece::Word("(".to_owned(), opens));
+                for (number, value) in values.into_iter().enumerate() {
+                    if number > 0 {
+                        pieces.push(Piece::Word(",".to_owned(), opens));
+                    }
+                    pieces.push(Piece::Inner(value));
+                }
+                pieces.push(Piece::Word(")".to_owned(), opens));
+            }
+        }
+        Ok(())
     }
 
     /// A column or a call.
@@ -373,99 +433,136 @@ impl Parser<'_> {
             (Kind::String(value), Kind::Sign(')')) => value.clone(),
             _ => None,
         };
-        let mut inside = self.in_parentheses(Self::arguments)?;
-        if self.words(&["within", "group"]) {
-            inside.extend(self.in_parentheses(Self::order)?);
+        let mut pieces = Vec::new();
+        self.arguments(&mut pieces)?;
+        if self.take_words(&["within", "group"], &mut pieces) {
+            self.take_sign('(', &mut pieces)?;
+            self.deeper(|parser| parser.order_pieces(&mut pieces))?;
+            self.take_sign(')', &mut pieces)?;
         }
         if self.is_word("filter") && *self.ahead(1) == Kind::Sign('(') {
-            self.skip();
-            inside.push(self.in_parentheses(|parser| {
-                parser.expect_word("where")?;
-                parser.expression()
-            })?);
+            self.take(&mut pieces);
+            self.take(&mut pieces);
+            self.deeper(|parser| {
+                if !parser.take_words(&["where"], &mut pieces) {
+                    return parser.refuse("WHERE is expected here");
+                }
+                pieces.push(Piece::Inner(parser.expression()?));
+                Ok(())
+            })?;
+            self.take_sign(')', &mut pieces)?;
         }
-        if self.is_word("over") {
-            self.skip();
+        if self.take_words(&["over"], &mut pieces) {
             if self.is_sign('(') {
-                inside.push(self.window()?);
+                self.window(&mut pieces)?;
             } else {
-                self.name()?;
+                pieces.push(Piece::Window(self.name()?));
             }
         }
-        Ok(Call { name, inside, literal })
+        let is_grammar = words::is_grammar(&name.text);
+        Ok(Call { name, is_grammar, pieces, literal })
     }
 
-    fn arguments(&mut self) -> Result<Vec<Expression>, Refusal> {
-        if self.is_sign(')') {
-            return Ok(Vec::new());
+    fn arguments(&mut self, pieces: &mut Vec<Piece>) -> Result<(), Refusal> {
+        self.take_sign('(', pieces)?;
+        self.deeper(|parser| {
+            let star =
+                matches!((parser.peek(), parser.ahead(1)), (Kind::Operator(star), Kind::Sign(')')) if star == "*");
+            if star {
+                parser.take(pieces);
+            } else if !parser.is_sign(')') {
+                let _ = parser.take_words(&["distinct"], pieces) || parser.take_words(&["all"], pieces);
+                parser.take_list(pieces)?;
+                parser.order_pieces(pieces)?;
+            }
+            Ok(())
+        })?;
+        self.take_sign(')', pieces)
+    }
+
+    /// ORDER BY within an expression, if it is here.
+    fn order_pieces(&mut self, pieces: &mut Vec<Piece>) -> Result<(), Refusal> {
+        if !self.take_words(&["order", "by"], pieces) {
+            return Ok(());
         }
-        if matches!((self.peek(), self.ahead(1)), (Kind::Operator(star), Kind::Sign(')')) if star == "*") {
-            self.skip();
-            return Ok(Vec::new());
+        loop {
+            pieces.push(Piece::Inner(self.expression()?));
+            let at = self.at();
+            let words = self.order_words()?;
+            if !words.is_empty() {
+                pieces.push(Piece::Word(words.to_owned(), at));
+            }
+            if !self.is_sign(',') {
+                return Ok(());
+            }
+            self.take(pieces);
         }
-        let _ = self.word("distinct") || self.word("all");
-        let mut inside = self.list(Self::expression)?;
-        inside.extend(self.order()?);
-        Ok(inside)
     }
 
     /// `substring(a FROM b FOR c)` and its like.
     fn worded(&mut self) -> Result<Expression, Refusal> {
         let name = self.part()?;
         self.calls.push(name.text.clone());
-        let inside = self.in_parentheses(|parser| {
-            let mut inside = Vec::new();
+        let mut pieces = Vec::new();
+        self.take_sign('(', &mut pieces)?;
+        self.deeper(|parser| {
             if name.text == "extract" {
-                if !matches!(parser.peek(), Kind::Word(_) | Kind::String(_)) {
+                if !matches!(parser.peek(), Kind::Word(_) | Kind::Quoted(_) | Kind::String(_)) {
                     return parser.refuse("a part of a date is expected here");
                 }
+                match parser.peek() {
+                    // Its word is a name, which may be another's key word.
+                    Kind::Word(word) => pieces.push(Piece::Word(quoted(word), parser.at())),
+                    _ => pieces.push(Piece::Word(parser.printed(), parser.at())),
+                }
                 parser.skip();
-                parser.expect_word("from")?;
+                if !parser.take_words(&["from"], &mut pieces) {
+                    return parser.refuse("FROM is expected here");
+                }
             }
             if name.text == "trim" {
-                let _ = parser.word("both") || parser.word("leading") || parser.word("trailing");
-                parser.word("from");
+                let _ = ["both", "leading", "trailing"].iter().any(|word| parser.take_words(&[word], &mut pieces));
+                parser.take_words(&["from"], &mut pieces);
             }
             parser.in_separates = name.text == "position";
             loop {
-                inside.push(parser.expression()?);
-                let goes_on = parser.sign(',') || ["from", "for", "in", "placing"].iter().any(|word| parser.word(word));
-                if !goes_on {
-                    return Ok(inside);
+                pieces.push(Piece::Inner(parser.expression()?));
+                if parser.is_sign(',') || parser.is_one_of(&["from", "for", "in", "placing"]) {
+                    parser.take(&mut pieces);
+                } else {
+                    return Ok(());
                 }
             }
         })?;
-        Ok(Expression::Call(Call { name, inside, literal: None }))
+        self.take_sign(')', &mut pieces)?;
+        Ok(Expression::Call(Call { name, is_grammar: true, pieces, literal: None }))
     }
 
     /// `(NAME PARTITION BY ... ORDER BY ... FRAME)`
-    pub(crate) fn window(&mut self) -> Result<Expression, Refusal> {
-        self.in_parentheses(|parser| {
-            let mut inside = Vec::new();
+    pub(crate) fn window(&mut self, pieces: &mut Vec<Piece>) -> Result<(), Refusal> {
+        self.take_sign('(', pieces)?;
+        self.deeper(|parser| {
             let begins = ["partition", "order", "rows", "range", "groups"];
             if !parser.is_sign(')') && !parser.is_one_of(&begins) {
-                parser.name()?;
+                pieces.push(Piece::Window(parser.name()?));
             }
-            if parser.words(&["partition", "by"]) {
-                inside.extend(parser.list(Self::expression)?);
+            if parser.take_words(&["partition", "by"], pieces) {
+                parser.take_list(pieces)?;
             }
-            inside.extend(parser.order()?);
+            parser.order_pieces(pieces)?;
             while !parser.is_sign(')') {
-                if parser.is_one_of(FRAME) {
-                    parser.skip();
-                } else {
-                    match parser.peek() {
-                        Kind::Number | Kind::Parameter => parser.skip(),
-                        _ => return parser.refuse("this is not understood in a window's frame"),
-                    }
+                if !parser.is_one_of(FRAME) && !matches!(parser.peek(), Kind::Number | Kind::Parameter) {
+                    return parser.refuse("this is not understood in a window's frame");
                 }
+                parser.take(pieces);
             }
-            Ok(Expression::Made(inside))
-        })
+            Ok(())
+        })?;
+        self.take_sign(')', pieces)
     }
 
     /// A type of the list, with a size, a time zone and brackets.
-    fn data_type(&mut self) -> Result<(), Refusal> {
+    fn data_type(&mut self, pieces: &mut Vec<Piece>) -> Result<(), Refusal> {
         let at = self.at();
         let word = match self.peek() {
             Kind::Word(word) if words::is_type(word) => word,
@@ -480,31 +577,35 @@ impl Parser<'_> {
             }
             _ => return self.refuse("a type is expected here"),
         };
-        self.skip();
+        self.take(pieces);
         match word.as_str() {
-            "double" => self.expect_word("precision")?,
+            "double" if !self.take_words(&["precision"], pieces) => return self.refuse("PRECISION is expected here"),
             "character" | "char" => {
-                self.word("varying");
+                self.take_words(&["varying"], pieces);
             }
             _ => {}
         }
         if self.is_sign('(') {
-            self.in_parentheses(|parser| {
-                parser.list(|parser| match parser.peek() {
-                    Kind::Number => {
-                        parser.skip();
-                        Ok(())
-                    }
-                    _ => parser.refuse("a size is a number"),
-                })
-            })?;
+            self.take(pieces);
+            loop {
+                if *self.peek() != Kind::Number {
+                    return self.refuse("a size is a number");
+                }
+                self.take(pieces);
+                if !self.is_sign(',') {
+                    break;
+                }
+                self.take(pieces);
+            }
+            self.take_sign(')', pieces)?;
         }
         if matches!(word.as_str(), "time" | "timestamp") {
-            let _ = self.words(&["with", "time", "zone"]) || self.words(&["without", "time", "zone"]);
+            let _ = self.take_words(&["with", "time", "zone"], pieces)
+                || self.take_words(&["without", "time", "zone"], pieces);
         }
         while self.is_sign('[') && *self.ahead(1) == Kind::Sign(']') {
-            self.skip();
-            self.skip();
+            self.take(pieces);
+            self.take(pieces);
         }
         if self.is_sign('.') {
             return self.refuse("a type is written without its schema");

@@ -22,9 +22,11 @@ mod expression;
 mod known;
 mod parser;
 mod policy;
+mod print;
 mod privileges;
 mod refusal;
 mod scope;
+mod shown;
 mod steps;
 mod token;
 mod tree;
@@ -41,14 +43,28 @@ pub use uses::{TableUse, Uses};
 
 use crate::check::Checker;
 use crate::parser::Parser;
+use crate::print::Printed;
 
 /// Checks a statement against `grants`, and gives what it uses of them.
 pub fn check(sql: &str, grants: &Grants) -> Result<Uses, Refusal> {
     let tokens = token::tokens(sql)?;
-    let statement = parser::parse(&mut Parser::new(&tokens))?;
+    let statement = parser::parse(&mut Parser::new(sql, &tokens))?;
     let mut checker = Checker::new(grants);
     checker.check(&statement)?;
     Ok(checker.uses)
+}
+
+/// The text that is sent for a statement, printed from the tree that was checked against `grants`.
+pub fn canonical(sql: &str, grants: &Grants) -> Result<String, Refusal> {
+    printed(sql, grants).map(|(printed, _)| printed.text)
+}
+
+fn printed(sql: &str, grants: &Grants) -> Result<(Printed, Uses), Refusal> {
+    let tokens = token::tokens(sql)?;
+    let statement = parser::parse(&mut Parser::new(sql, &tokens))?;
+    let mut checker = Checker::new(grants);
+    checker.check(&statement)?;
+    Ok((print::print(&statement, &checker.of_with), checker.uses))
 }
 
 /// Where the second statement of a text begins, if there is one. Of the statements nothing is
@@ -68,6 +84,6 @@ pub fn second_statement(sql: &str) -> Result<Option<usize>, Refusal> {
 /// column of that name granted, or all.
 pub fn only_reads(sql: &str) -> bool {
     let Ok(tokens) = token::tokens(sql) else { return false };
-    let mut parser = Parser::new(&tokens);
+    let mut parser = Parser::new(sql, &tokens);
     parser::parse(&mut parser).is_ok() && !parser.writes && parser.calls.iter().all(|name| words::is_function(name))
 }

@@ -6,10 +6,11 @@
 //! stands for, and leaves out how operators bind.
 
 use crate::Refusal;
+use crate::print::quoted;
 use crate::token::{Kind, Token};
 use crate::tree::{
-    Alias, Assignment, Body, Conflict, Delete, Expression, Insert, Item, Join, Lock, Name, Query, Select, Source,
-    Statement, TableName, Update, With, WithTable,
+    Alias, Arm, Assignment, Body, Bound, Conflict, Delete, Expression, Insert, Item, Join, Lock, Name, Order, Piece,
+    Query, Select, Source, Statement, TableName, Update, With, WithTable,
 };
 use crate::{steps, words};
 
@@ -22,6 +23,7 @@ const DEEPEST: u32 = 40;
 const MOST_ARMS: usize = 200;
 
 pub(crate) struct Parser<'t> {
+    sql: &'t str,
     tokens: &'t [Token],
     pub(crate) next: usize,
     depth: u32,
@@ -45,8 +47,8 @@ pub(crate) fn parse(parser: &mut Parser<'_>) -> Result<Statement, Refusal> {
 }
 
 impl<'t> Parser<'t> {
-    pub(crate) fn new(tokens: &'t [Token]) -> Self {
-        Self { tokens, next: 0, depth: 0, writes: false, calls: Vec::new(), in_separates: false }
+    pub(crate) fn new(sql: &'t str, tokens: &'t [Token]) -> Self {
+        Self { sql, tokens, next: 0, depth: 0, writes: false, calls: Vec::new(), in_separates: false }
     }
 
     // Looking and taking.
@@ -66,6 +68,58 @@ impl<'t> Parser<'t> {
 
     pub(crate) fn skip(&mut self) {
         self.next += 1;
+    }
+
+    /// The token that is next, as it is printed where it is no name.
+    pub(crate) fn printed(&self) -> String {
+        match self.peek() {
+            Kind::Word(word) => word.to_ascii_uppercase(),
+            Kind::Quoted(name) => quoted(name),
+            Kind::Operator(text) => text.clone(),
+            Kind::Sign(':') => "::".to_owned(),
+            Kind::Sign(sign) => sign.to_string(),
+            Kind::String(Some(value)) => format!("'{}'", value.replace('\'', "''")),
+            Kind::String(None) | Kind::Number | Kind::Parameter => {
+                let token = self.tokens.get(self.next);
+                token.and_then(|token| self.sql.get(token.at..token.end)).unwrap_or_default().to_owned()
+            }
+            Kind::End => String::new(),
+        }
+    }
+
+    /// Takes the token that is next as it is printed.
+    pub(crate) fn take(&mut self, pieces: &mut Vec<Piece>) {
+        pieces.push(Piece::Word(self.printed(), self.at()));
+        self.skip();
+    }
+
+    /// Takes these words, if they are next.
+    pub(crate) fn take_words(&mut self, words: &[&str], pieces: &mut Vec<Piece>) -> bool {
+        let are = words.iter().enumerate().all(|(by, word)| matches!(self.ahead(by), Kind::Word(text) if text == word));
+        if are {
+            words.iter().for_each(|_| self.take(pieces));
+        }
+        are
+    }
+
+    /// Takes this sign, or refuses what is there.
+    pub(crate) fn take_sign(&mut self, sign: char, pieces: &mut Vec<Piece>) -> Result<(), Refusal> {
+        if !self.is_sign(sign) {
+            return self.refuse(format!("`{sign}` is expected here"));
+        }
+        self.take(pieces);
+        Ok(())
+    }
+
+    /// Takes expressions with commas between them.
+    pub(crate) fn take_list(&mut self, pieces: &mut Vec<Piece>) -> Result<(), Refusal> {
+        loop {
+            pieces.push(Piece::Inner(self.expression()?));
+            if !self.is_sign(',') {
+                return Ok(());
+            }
+            self.take(pieces);
+        }
     }
 
     fn previous_is(&self, sign: char) -> bool {
@@ -201,9 +255,12 @@ impl<'t> Parser<'t> {
             let name = parser.name()?;
             let columns = if parser.is_sign('(') { parser.names()? } else { Vec::new() };
             parser.expect_word("as")?;
-            let _ = parser.words(&["not", "materialized"]) || parser.word("materialized");
+            let materialized = match parser.words(&["not", "materialized"]) {
+                true => Some(false),
+                false => parser.word("materialized").then_some(true),
+            };
             let statement = parser.in_parentheses(Self::statement)?;
-            Ok(WithTable { name, columns, statement })
+            Ok(WithTable { name, columns, materialized, statement })
         })?;
         Ok(With { recursive, tables })
     }
@@ -231,45 +288,66 @@ impl<'t> Parser<'t> {
             if arms.len() + 2 > MOST_ARMS {
                 return self.refuse(format!("more than {MOST_ARMS} queries are made into one"));
             }
-            self.skip();
-            let _ = self.word("all") || self.word("distinct");
-            arms.push(self.body_part()?);
+            let operator = self.set_operator();
+            arms.push(Arm { operator, body: self.body_part()? });
         }
-        let body = if arms.is_empty() { first } else { Body::Set(std::iter::once(first).chain(arms).collect()) };
+        let body = match arms.is_empty() {
+            true => first,
+            false => Body::Set(std::iter::once(Arm { operator: "", body: first }).chain(arms).collect()),
+        };
         let order_at = self.at();
         let order = self.order()?;
         let mut query = Query { with, body, order, order_at, limits: Vec::new(), locks: Vec::new() };
         loop {
             if self.word("limit") {
-                if !self.word("all") {
-                    query.limits.push(self.expression()?);
-                }
+                let limit = if self.word("all") { None } else { Some(self.expression()?) };
+                query.limits.push(Bound::Limit(limit));
             } else if self.word("offset") {
-                query.limits.push(self.expression()?);
+                query.limits.push(Bound::Offset(self.expression()?));
                 let _ = self.word("row") || self.word("rows");
             } else if self.word("fetch") {
                 if !(self.word("first") || self.word("next")) {
                     return self.refuse("FIRST is expected here");
                 }
-                if !self.is_one_of(&["row", "rows"]) {
-                    query.limits.push(self.expression()?);
-                }
+                let rows = if self.is_one_of(&["row", "rows"]) { None } else { Some(self.expression()?) };
+                query.limits.push(Bound::Fetch(rows));
                 if !((self.word("row") || self.word("rows")) && self.word("only")) {
                     return self.refuse("ROWS ONLY is expected here");
                 }
             } else if self.is_word("for") {
                 let at = self.at();
                 self.skip();
-                if !(self.words(&["no", "key", "update"]) || self.word("update")) {
+                let no_key = self.words(&["no", "key", "update"]);
+                if !(no_key || self.word("update")) {
                     return self.refuse("of locks there are FOR UPDATE and FOR NO KEY UPDATE");
                 }
                 let of = if self.word("of") { self.list(Self::name)? } else { Vec::new() };
-                let _ = self.word("nowait") || self.words(&["skip", "locked"]);
-                query.locks.push(Lock { of, at });
+                let wait = match self.word("nowait") {
+                    true => "NOWAIT",
+                    false if self.words(&["skip", "locked"]) => "SKIP LOCKED",
+                    false => "",
+                };
+                query.locks.push(Lock { no_key, of, wait, at });
             } else {
                 return Ok(query);
             }
         }
+    }
+
+    fn set_operator(&mut self) -> &'static str {
+        let [plain, all] = match self.word("union") {
+            true => ["UNION", "UNION ALL"],
+            false if self.word("intersect") => ["INTERSECT", "INTERSECT ALL"],
+            false => {
+                self.skip();
+                ["EXCEPT", "EXCEPT ALL"]
+            }
+        };
+        if self.word("all") {
+            return all;
+        }
+        self.word("distinct");
+        plain
     }
 
     fn body_part(&mut self) -> Result<Body, Refusal> {
@@ -290,7 +368,8 @@ impl<'t> Parser<'t> {
     fn select(&mut self) -> Result<Select, Refusal> {
         self.expect_word("select")?;
         let mut distinct_on = Vec::new();
-        if self.word("distinct") {
+        let distinct = self.word("distinct");
+        if distinct {
             if self.word("on") {
                 distinct_on = self.in_parentheses(|parser| parser.list(Self::expression))?;
             }
@@ -308,12 +387,14 @@ impl<'t> Parser<'t> {
         let mut windows = Vec::new();
         if self.word("window") {
             windows = self.list(|parser| {
-                parser.name()?;
+                let name = parser.name()?;
                 parser.expect_word("as")?;
-                parser.window()
+                let mut pieces = Vec::new();
+                parser.window(&mut pieces)?;
+                Ok((name, Expression::Made(pieces)))
             })?;
         }
-        Ok(Select { distinct_on, items, from, filter, group, having, windows })
+        Ok(Select { distinct, distinct_on, items, from, filter, group, having, windows })
     }
 
     fn items(&mut self) -> Result<Vec<Item>, Refusal> {
@@ -350,22 +431,12 @@ impl<'t> Parser<'t> {
             let mut joins = Vec::new();
             loop {
                 let crossed = parser.words(&["cross", "join"]);
-                if !crossed {
-                    let kind = ["left", "right", "full"].into_iter().find(|kind| parser.is_word(kind));
-                    if let Some(kind) = kind {
-                        parser.word(kind);
-                        parser.word("outer");
-                        parser.expect_word("join")?;
-                    } else if parser.word("inner") {
-                        parser.expect_word("join")?;
-                    } else if parser.is_word("natural") {
-                        return parser.refuse("NATURAL JOIN does not say which columns it reads");
-                    } else if !parser.word("join") {
-                        return Ok(match joins.is_empty() {
-                            true => first,
-                            false => Source::Joined { first: Box::new(first), joins },
-                        });
-                    }
+                let words = if crossed { "CROSS JOIN" } else { parser.join()? };
+                if words.is_empty() {
+                    return Ok(match joins.is_empty() {
+                        true => first,
+                        false => Source::Joined { first: Box::new(first), joins },
+                    });
                 }
                 let right = if crossed { parser.source_part()? } else { parser.source()? };
                 let (mut on, mut using) = (None, Vec::new());
@@ -380,9 +451,27 @@ impl<'t> Parser<'t> {
                         on = Some(parser.expression()?);
                     }
                 }
-                joins.push(Join { right, on, using });
+                joins.push(Join { words, right, on, using });
             }
         })
+    }
+
+    /// The words of a join that wants ON or USING; none if there is none here.
+    fn join(&mut self) -> Result<&'static str, Refusal> {
+        let kinds = [("left", "LEFT JOIN"), ("right", "RIGHT JOIN"), ("full", "FULL JOIN")];
+        if let Some((_, words)) = kinds.into_iter().find(|(kind, _)| self.word(kind)) {
+            self.word("outer");
+            self.expect_word("join")?;
+            return Ok(words);
+        }
+        if self.word("inner") {
+            self.expect_word("join")?;
+            return Ok("JOIN");
+        }
+        if self.is_word("natural") {
+            return self.refuse("NATURAL JOIN does not say which columns it reads");
+        }
+        Ok(if self.word("join") { "JOIN" } else { "" })
     }
 
     fn source_part(&mut self) -> Result<Source, Refusal> {
@@ -472,18 +561,31 @@ impl<'t> Parser<'t> {
         self.expression().map(Some)
     }
 
-    pub(crate) fn order(&mut self) -> Result<Vec<Expression>, Refusal> {
+    fn order(&mut self) -> Result<Vec<Order>, Refusal> {
         if !self.words(&["order", "by"]) {
             return Ok(Vec::new());
         }
         self.list(|parser| {
             let by = parser.expression()?;
-            let _ = parser.word("asc") || parser.word("desc");
-            if parser.word("nulls") && !(parser.word("first") || parser.word("last")) {
-                return parser.refuse("FIRST or LAST is expected here");
-            }
-            Ok(by)
+            Ok(Order { by, words: parser.order_words()? })
         })
+    }
+
+    /// What may stand behind one of what ORDER BY takes.
+    pub(crate) fn order_words(&mut self) -> Result<&'static str, Refusal> {
+        let [plain, first, last] = match self.word("desc") {
+            true => ["DESC", "DESC NULLS FIRST", "DESC NULLS LAST"],
+            false if self.word("asc") => ["ASC", "ASC NULLS FIRST", "ASC NULLS LAST"],
+            false => ["", "NULLS FIRST", "NULLS LAST"],
+        };
+        if !self.word("nulls") {
+            return Ok(plain);
+        }
+        match self.word("first") {
+            true => Ok(first),
+            false if self.word("last") => Ok(last),
+            false => self.refuse("FIRST or LAST is expected here"),
+        }
     }
 
     fn returning(&mut self) -> Result<Vec<Item>, Refusal> {
@@ -492,7 +594,8 @@ impl<'t> Parser<'t> {
 
     /// A value, or DEFAULT.
     fn value(&mut self) -> Result<Expression, Refusal> {
-        if self.word("default") { Ok(Expression::Leaf) } else { self.expression() }
+        let at = self.at();
+        if self.word("default") { Ok(Expression::Leaf("DEFAULT".to_owned(), at)) } else { self.expression() }
     }
 
     fn insert(&mut self, with: With) -> Result<Insert, Refusal> {
@@ -540,14 +643,15 @@ impl<'t> Parser<'t> {
     fn set(&mut self) -> Result<Vec<Assignment>, Refusal> {
         self.expect_word("set")?;
         self.list(|parser| {
-            let columns = if parser.is_sign('(') { parser.names()? } else { vec![parser.name()?] };
+            let is_row = parser.is_sign('(');
+            let columns = if is_row { parser.names()? } else { vec![parser.name()?] };
             if parser.is_sign('.') || parser.is_sign('[') {
                 return parser.refuse("a part of a column cannot be set");
             }
             if !parser.operator("=") {
                 return parser.refuse("`=` is expected here");
             }
-            Ok(Assignment { columns, value: parser.value()? })
+            Ok(Assignment { columns, is_row, value: parser.value()? })
         })
     }
 

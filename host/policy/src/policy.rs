@@ -1,10 +1,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use tenet_core::bundle::Index;
 use tenet_core::{Event, EventError, Grants, Policy, SqlError, SqlState, VaultError, VaultField, VaultVerb};
 
 use crate::Known;
+use crate::shown::shown;
 
 /// The port `Policy`: what each rule of a bundle is granted, and the verdicts on the texts that
 /// it has sent.
@@ -14,27 +16,34 @@ pub struct StatementPolicy {
 
 struct Rule {
     grants: Grants,
-    /// The error of each text that was sent, if it had one. Each rule has its own, so that one which
-    /// builds its texts takes no place from another's.
-    errors: Known<Option<Box<SqlError>>>,
+    /// What is sent for each text, or why nothing is. Each rule has its own, so that one which builds
+    /// its texts takes no place from another's.
+    known: Known<Result<Arc<str>, Box<SqlError>>>,
 }
 
 impl StatementPolicy {
     /// The policy of a bundle: each rule has what the index says that it is granted.
     pub fn new(index: &Index) -> Self {
-        let rule = |grants: &Grants| Rule { grants: grants.clone(), errors: Known::default() };
+        let rule = |grants: &Grants| Rule { grants: grants.clone(), known: Known::default() };
         Self { rules: index.rules.iter().map(|each| (each.name.clone(), rule(&each.grants))).collect() }
     }
 }
 
 impl Policy for StatementPolicy {
-    fn statement(&self, rule: &str, sql: &str) -> Result<(), Box<SqlError>> {
-        let Some(Rule { grants, errors }) = self.rules.get(rule) else {
+    fn statement(&self, rule: &str, sql: &str) -> Result<Arc<str>, Box<SqlError>> {
+        let Some(Rule { grants, known }) = self.rules.get(rule) else {
             let error = SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, "this rule is granted nothing");
             return Err(Box::new(error));
         };
-        let error = errors.of(sql, || crate::check(sql, grants).err().map(|refusal| Box::new(refusal.error(sql))));
-        error.map_or(Ok(()), Err)
+        known.of(sql, || match crate::canonical(sql, grants) {
+            Ok(text) => Ok(text.into()),
+            Err(refusal) => Err(Box::new(refusal.error(sql))),
+        })
+    }
+
+    fn shown(&self, rule: &str, sql: &str, error: SqlError) -> SqlError {
+        let none = Grants::default();
+        shown(sql, self.rules.get(rule).map_or(&none, |rule| &rule.grants), error)
     }
 
     fn event(&self, rule: &str, event: &Event) -> Result<(), EventError> {
@@ -61,9 +70,9 @@ mod tests {
 
     #[test]
     fn a_rule_that_builds_its_texts_takes_no_place_from_anothers() {
-        let rule = || Rule { grants: Grants::default(), errors: Known::default() };
+        let rule = || Rule { grants: Grants::default(), known: Known::default() };
         let policy = StatementPolicy { rules: ["builds", "steady"].map(|name| (name.to_owned(), rule())).into() };
-        let is_known = |rule: &str, sql: &str| policy.rules[rule].errors.get(sql).is_some();
+        let is_known = |rule: &str, sql: &str| policy.rules[rule].known.get(sql).is_some();
         policy.statement("steady", "SELECT 1").unwrap();
         for number in 0..2000 {
             policy.statement("builds", &format!("SELECT {number}")).unwrap();

@@ -70,7 +70,7 @@ impl<'t> Names<'t> {
                         Body::Select(select) => break select.items.as_slice(),
                         Body::Query(query) => body = &query.body,
                         Body::Set(arms) => match arms.first() {
-                            Some(first) => body = first,
+                            Some(first) => body = &first.body,
                             None => break &[],
                         },
                         Body::Values(rows) => return Self::of_values(rows).renamed(&table.columns),

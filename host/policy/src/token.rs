@@ -27,6 +27,8 @@ pub(crate) struct Token {
     pub(crate) kind: Kind,
     /// Where it begins.
     pub(crate) at: usize,
+    /// Where it ends.
+    pub(crate) end: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +62,7 @@ pub(crate) fn tokens(sql: &str) -> Result<Vec<Token>, Refusal> {
         steps::add(1);
     }
     let at = sql.len();
-    scanner.tokens.push(Token { kind: Kind::End, at });
+    scanner.tokens.push(Token { kind: Kind::End, at, end: at });
     Ok(scanner.tokens)
 }
 
@@ -77,7 +79,7 @@ impl<'a> Scanner<'a> {
 
     fn push(&mut self, kind: Kind, end: usize) {
         steps::add(end - self.at);
-        self.tokens.push(Token { kind, at: self.at });
+        self.tokens.push(Token { kind, at: self.at, end });
         self.at = end;
     }
 

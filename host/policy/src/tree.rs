@@ -1,4 +1,4 @@
-//! A statement as a tree: as much of it as says what it touches.
+//! A statement as a tree: all of it, so that it can be printed again.
 
 /// A name and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub(crate) struct With {
 pub(crate) struct WithTable {
     pub(crate) name: Name,
     pub(crate) columns: Vec<Name>,
+    /// Whether AS was followed by MATERIALIZED, or by NOT.
+    pub(crate) materialized: Option<bool>,
     pub(crate) statement: Statement,
 }
 
@@ -47,12 +49,38 @@ pub(crate) struct WithTable {
 pub(crate) struct Query {
     pub(crate) with: With,
     pub(crate) body: Body,
-    pub(crate) order: Vec<Expression>,
+    pub(crate) order: Vec<Order>,
     /// Where ORDER BY stands, or would.
     pub(crate) order_at: usize,
-    /// Of LIMIT, OFFSET and FETCH.
-    pub(crate) limits: Vec<Expression>,
+    /// LIMIT, OFFSET and FETCH, in the order of the text.
+    pub(crate) limits: Vec<Bound>,
     pub(crate) locks: Vec<Lock>,
+}
+
+/// One of what ORDER BY takes, and the words behind it.
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    pub(crate) by: Expression,
+    pub(crate) words: &'static str,
+}
+
+/// How many rows, or after how many.
+#[derive(Clone, Debug)]
+pub(crate) enum Bound {
+    /// None is ALL.
+    Limit(Option<Expression>),
+    Offset(Expression),
+    /// None is one row.
+    Fetch(Option<Expression>),
+}
+
+impl Bound {
+    pub(crate) fn expression(&self) -> Option<&Expression> {
+        match self {
+            Self::Limit(expression) | Self::Fetch(expression) => expression.as_ref(),
+            Self::Offset(expression) => Some(expression),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -62,18 +90,27 @@ pub(crate) enum Body {
     Query(Box<Query>),
     /// UNION, INTERSECT and EXCEPT in the order of the text: a list, so that no walk goes as deep
     /// as it is long. Which of them binds first makes no difference to what is touched.
-    Set(Vec<Body>),
+    Set(Vec<Arm>),
+}
+
+/// A query and the words between it and the one before.
+#[derive(Clone, Debug)]
+pub(crate) struct Arm {
+    pub(crate) operator: &'static str,
+    pub(crate) body: Body,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Select {
+    pub(crate) distinct: bool,
     pub(crate) distinct_on: Vec<Expression>,
     pub(crate) items: Vec<Item>,
     pub(crate) from: Vec<Source>,
     pub(crate) filter: Option<Expression>,
     pub(crate) group: Vec<Expression>,
     pub(crate) having: Option<Expression>,
-    pub(crate) windows: Vec<Expression>,
+    /// Each with its name.
+    pub(crate) windows: Vec<(Name, Expression)>,
 }
 
 /// One of what a SELECT or a RETURNING gives.
@@ -118,6 +155,7 @@ pub(crate) enum Source {
 /// What is joined to all that stands before it.
 #[derive(Clone, Debug)]
 pub(crate) struct Join {
+    pub(crate) words: &'static str,
     pub(crate) right: Source,
     pub(crate) on: Option<Expression>,
     pub(crate) using: Vec<Name>,
@@ -126,7 +164,10 @@ pub(crate) struct Join {
 /// `FOR UPDATE` and `FOR NO KEY UPDATE`.
 #[derive(Clone, Debug)]
 pub(crate) struct Lock {
+    pub(crate) no_key: bool,
     pub(crate) of: Vec<Name>,
+    /// NOWAIT or SKIP LOCKED, or nothing.
+    pub(crate) wait: &'static str,
     pub(crate) at: usize,
 }
 
@@ -156,6 +197,8 @@ pub(crate) struct Conflict {
 #[derive(Clone, Debug)]
 pub(crate) struct Assignment {
     pub(crate) columns: Vec<Name>,
+    /// Whether they stand in parentheses.
+    pub(crate) is_row: bool,
     pub(crate) value: Expression,
 }
 
@@ -180,13 +223,37 @@ pub(crate) struct Delete {
     pub(crate) returning: Vec<Item>,
 }
 
-/// A call of a function, with all the expressions in it.
+/// A call of a function.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) name: Name,
-    pub(crate) inside: Vec<Expression>,
+    /// Whether the grammar knows it: it is no function of a schema then.
+    pub(crate) is_grammar: bool,
+    /// All that stands behind the name, parentheses included.
+    pub(crate) pieces: Vec<Piece>,
     /// The one argument, where that is a string.
     pub(crate) literal: Option<String>,
+}
+
+impl Call {
+    /// The sequence that `nextval` names, as the grants call it.
+    ///
+    /// PostgreSQL reads the string as a name: what has nothing to fold is one as it stands, and so is
+    /// one in quotes, as it is printed.
+    pub(crate) fn sequence(&self) -> Option<String> {
+        let literal = self.literal.as_deref()?;
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '.';
+        if literal.chars().all(plain) {
+            return Some(literal.strip_prefix("public.").unwrap_or(literal).to_owned());
+        }
+        let (schema, name) = literal.strip_prefix('"')?.strip_suffix('"')?.split_once("\".\"")?;
+        let is_name = |name: &str| !name.contains(['"', '.']);
+        match (is_name(schema) && is_name(name), schema) {
+            (false, _) => None,
+            (true, "public") => Some(name.to_owned()),
+            (true, schema) => Some(format!("{schema}.{name}")),
+        }
+    }
 }
 
 /// An expression. How operators bind makes no difference to what is touched, so that they are
@@ -194,16 +261,40 @@ pub(crate) struct Call {
 /// one with anything beside it.
 #[derive(Clone, Debug)]
 pub(crate) enum Expression {
-    /// A value, a parameter, DEFAULT.
-    Leaf,
+    /// A value, a parameter, DEFAULT: as it is printed.
+    Leaf(String, usize),
     /// `NAME`, which may also be that of a row.
     Column(Name),
     /// `RELATION.NAME`.
     Of(Name, Name),
     Call(Call),
     Query(Box<Query>),
+    /// `(A, B)`, or with ROW before it.
+    Row {
+        is_named: bool,
+        values: Vec<Expression>,
+    },
     /// Operators, CASE, lists: whatever is made of others.
-    Made(Vec<Expression>),
+    Made(Vec<Piece>),
+}
+
+/// A part of an expression.
+#[derive(Clone, Debug)]
+pub(crate) enum Piece {
+    /// An operator, a key word, a sign or a number, and where it stands.
+    Word(String, usize),
+    /// A name of a window, which stands for nothing else.
+    Window(Name),
+    Inner(Expression),
+}
+
+impl Piece {
+    pub(crate) fn inner(&self) -> Option<&Expression> {
+        match self {
+            Self::Inner(inner) => Some(inner),
+            Self::Word(..) | Self::Window(_) => None,
+        }
+    }
 }
 
 impl Item {

@@ -338,6 +338,9 @@ const FUNCTIONS: &[&str] = &[
     "width_bucket",
 ];
 
+/// Of those functions the ones that are part of the grammar, and of no schema.
+const GRAMMAR: &[&str] = &["coalesce", "greatest", "grouping", "least", "nullif"];
+
 /// Columns that every table has beside its own
 /// (<https://www.postgresql.org/docs/16/ddl-system-columns.html>).
 const SYSTEM_COLUMNS: &[&str] = &["cmax", "cmin", "ctid", "oid", "tableoid", "xmax", "xmin"];
@@ -361,6 +364,11 @@ pub(crate) fn is_operator(text: &str) -> bool {
 
 pub(crate) fn is_function(name: &str) -> bool {
     FUNCTIONS.contains(&name)
+}
+
+/// Whether a function is part of the grammar, and of no schema.
+pub(crate) fn is_grammar(name: &str) -> bool {
+    GRAMMAR.contains(&name)
 }
 
 /// Whether a word that stands before a parenthesis can name a function.
@@ -421,7 +429,7 @@ mod tests {
 
     #[test]
     fn a_list_has_each_word_once_and_in_order() {
-        for list in [RESERVED, NO_LABELS, TYPES, FUNCTIONS, SYSTEM_COLUMNS] {
+        for list in [RESERVED, NO_LABELS, TYPES, FUNCTIONS, GRAMMAR, SYSTEM_COLUMNS] {
             assert!(list.is_sorted_by(|one, next| one < next), "{list:?}");
         }
     }

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where it panics")]
 
 use tenet_core::Grants;
-use tenet_policy::{check, only_reads};
+use tenet_policy::{canonical, check, only_reads};
 
 /// What the tests' rule is granted.
 fn grants() -> Grants {
@@ -154,6 +154,56 @@ fn what_is_granted_passes_and_is_told() {
         ("SELECT id FROM accounts FETCH FIRST 3 ROWS ONLY", "select accounts.id"),
     ] {
         assert_eq!(uses(sql), used, "{sql}");
+        // What is sent is read as the same, and printed as the same.
+        let sent = canonical(sql, &grants()).unwrap();
+        assert_eq!(uses(&sent), used, "{sql}: {sent}");
+        assert_eq!(canonical(&sent, &grants()).unwrap(), sent, "{sql}");
+        assert_eq!(only_reads(&sent), only_reads(sql), "{sql}");
+    }
+}
+
+/// Whatever a text looks like, one thing is sent for what it means.
+#[test]
+fn what_is_sent_is_printed_from_what_was_understood() {
+    for (sql, sent) in [
+        (
+            "select A.id,/* x */ balance+-1 total -- y\n from accounts as a;",
+            "SELECT \"a\".\"id\", \"balance\" + - 1 AS \"total\" FROM \"public\".\"accounts\" AS \"a\"",
+        ),
+        (
+            "SELECT count(*)FILTER(WHERE balance>0.50),lower(id)::varchar(3)FROM public.accounts GROUP BY(id)ORDER BY 1 DESC NULLS LAST LIMIT $1",
+            "SELECT \"pg_catalog\".\"count\"(*) FILTER (WHERE (\"balance\" > 0.50)), \"pg_catalog\".\"lower\"(\"id\")::VARCHAR (3) \
+             FROM \"public\".\"accounts\" GROUP BY \"id\" ORDER BY 1 DESC NULLS LAST LIMIT $1",
+        ),
+        (
+            "SELECT (1+2)*3, coalesce($1,'it''s'), E'\\n', $$ ' $$, (1,2), row(1), ARRAY[[1],[2]], CASE WHEN true THEN 1 END",
+            "SELECT (1 + 2) * 3, COALESCE($1, 'it''s'), E'\\n', $$ ' $$, (1, 2), ROW (1), ARRAY[[1], [2]], CASE WHEN TRUE THEN 1 END",
+        ),
+        (
+            "WITH accounts AS MATERIALIZED (SELECT rate FROM bank.rates) SELECT rate FROM accounts, totals",
+            "WITH \"accounts\" AS MATERIALIZED (SELECT \"rate\" FROM \"bank\".\"rates\") \
+             SELECT \"rate\" FROM \"accounts\", \"public\".\"totals\"",
+        ),
+        (
+            "SELECT paid FROM accounts a LEFT OUTER JOIN (totals t CROSS JOIN totals u) ON a.id=t.account JOIN totals v USING(account,day)",
+            "SELECT \"paid\" FROM \"public\".\"accounts\" AS \"a\" LEFT JOIN (\"public\".\"totals\" AS \"t\" CROSS JOIN \
+             \"public\".\"totals\" AS \"u\") ON \"a\".\"id\" = \"t\".\"account\" JOIN \"public\".\"totals\" AS \"v\" \
+             USING (\"account\", \"day\")",
+        ),
+        (
+            "INSERT INTO accounts(id) VALUES($1),(default) ON CONFLICT(id) DO UPDATE SET balance=excluded.balance RETURNING id",
+            "INSERT INTO \"public\".\"accounts\" (\"id\") VALUES ($1), (DEFAULT) ON CONFLICT (\"id\") DO UPDATE SET \
+             \"balance\" = \"excluded\".\"balance\" RETURNING \"id\"",
+        ),
+        ("SELECT nextval('receipts')", "SELECT \"pg_catalog\".\"nextval\"('\"public\".\"receipts\"')"),
+        (
+            "SELECT 1. FROM open o WHERE o.x=1. AND-.5<2",
+            "SELECT 1. FROM \"public\".\"open\" AS \"o\" WHERE \"o\".\"x\" = 1. AND - .5 < 2",
+        ),
+        ("VALUES(1)union all(select 2)except values(3)", "VALUES (1) UNION ALL (SELECT 2) EXCEPT VALUES (3)"),
+    ] {
+        assert_eq!(canonical(sql, &grants()).unwrap(), sent);
+        assert_eq!(canonical(sent, &grants()).unwrap(), sent);
     }
 }
 

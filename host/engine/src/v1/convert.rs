@@ -22,7 +22,7 @@ impl TryFrom<wit::Statement> for Statement {
             let refuse = |what: String| SqlError::new(SqlState::INVALID_TEXT, format!("parameter ${number}: {what}"));
             parameters.push(Value::try_from(value).map_err(refuse)?);
         }
-        Ok(Self { sql: statement.sql, parameters })
+        Ok(Self::new(statement.sql, parameters))
     }
 }
 

@@ -51,7 +51,7 @@ fn digest() -> Digest {
 }
 
 fn sql(text: &str, parameters: &[Value]) -> Vec<Statement> {
-    vec![Statement { sql: text.into(), parameters: parameters.to_vec() }]
+    vec![Statement::new(text, parameters.to_vec())]
 }
 
 async fn run(attempt: &mut Box<dyn Attempt>, statements: Vec<Statement>) -> Vec<Outcome> {
