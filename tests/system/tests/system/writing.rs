@@ -126,7 +126,6 @@ pass  tests/new  [..] ms
 +balance = 3
 +customer = "bob"
 
-
 "#]]
     );
     assert_eq!(shop.tenet(&["test", "--filter", "tests/new"]).code, 0);
