@@ -79,8 +79,7 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let mut told = String::new();
         for bundle in ["guest/rules", "tests/guests"] {
-            for Surveyed { rule, asked, statements, .. } in survey(&Bundle::open(&root.join(bundle)).unwrap()).unwrap()
-            {
+            for Surveyed { rule, asked, statements, .. } in survey(&Bundle::open(root.join(bundle)).unwrap()).unwrap() {
                 for found in statements {
                     let sent = tenet_policy::canonical(&found.sql, &asked).unwrap();
                     told.push_str(&format!("-- {bundle}, {rule}\n{sent}\n\n"));

@@ -222,9 +222,13 @@ async fn a_hostile_rule_costs_its_own_request_and_nothing_else() {
 struct Buggy;
 
 impl Policy for Buggy {
-    fn statement(&self, _: &str, sql: &str) -> Result<(), Box<SqlError>> {
+    fn statement(&self, _: &str, sql: &str) -> Result<Arc<str>, Box<SqlError>> {
         assert!(!sql.contains("bug"), "a bug");
-        Ok(())
+        Ok(sql.into())
+    }
+
+    fn shown(&self, _: &str, _: &str, error: SqlError) -> SqlError {
+        error
     }
 
     fn event(&self, _: &str, event: &Event) -> Result<(), EventError> {
