@@ -510,6 +510,9 @@ impl Parser<'_> {
                 if !matches!(parser.peek(), Kind::Word(_) | Kind::Quoted(_) | Kind::String(_)) {
                     return parser.refuse("a part of a date is expected here");
                 }
+                if matches!(parser.peek(), Kind::Word(word) if words::is_reserved(word)) {
+                    return parser.refuse("a part of a date is expected here");
+                }
                 match parser.peek() {
                     // Its word is a name, which may be another's key word.
                     Kind::Word(word) => pieces.push(Piece::Word(quoted(word), parser.at())),

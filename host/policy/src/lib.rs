@@ -12,6 +12,10 @@
 //! here is only as safe as both read the same, so this reads less, and nothing by guess. The
 //! tests hold it against PostgreSQL itself.
 //!
+//! What is sent is printed from that tree, so that PostgreSQL's own reader has nothing left to take
+//! in another way. Text, depth, and what names are looked up in are bounded, and what a text costs
+//! grows with its length and no faster.
+//!
 //! What it must never know: the schema of the database, sessions, the network. That a column
 //! exists is the database's to say; its roles are the second wall.
 

@@ -164,9 +164,10 @@ async fn what_the_policy_passes_touches_nothing_that_is_not_granted() {
             Ok(ran) => answered += u64::from(ran),
             Err(why) => findings.push(format!("{sql:?}, sent as {sent:?}: {why}")),
         }
-        // What PostgreSQL understands it understands in both forms.
+        // What PostgreSQL can read as it was written means the same as it is sent.
         let both = [client.prepare(&sql).await, client.prepare(&sent).await];
         if let [own, sent_form] = both.map(|prepared| prepared.map_err(|error| error.code().cloned()))
+            && !matches!(&own, Err(Some(code)) if *code == SqlState::SYNTAX_ERROR)
             && shape(&own) != shape(&sent_form)
         {
             findings.push(format!("{sql:?} is {:?} and {sent:?} is {:?}", shape(&own), shape(&sent_form)));
