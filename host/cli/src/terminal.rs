@@ -2,7 +2,7 @@
 //!
 //! A control character, a line break or a change of direction in such a text would move the cursor,
 //! colour what follows, make up a line of its own or show a text in another order. They are written as
-//! escapes, as in Rust's strings. JSON for programs leaves by [`write`], as it is.
+//! escapes, as in Rust's strings. JSON for programs leaves by [`write()`], as it is.
 
 use std::borrow::Cow;
 use std::io::{self, ErrorKind, Write as _};
