@@ -12,15 +12,16 @@ use crate::testing::file;
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The folders, without tests and without what cargo has built.
-static FOLDERS: [(&str, Dir<'_>); 5] = [
+static FOLDERS: [(&str, Dir<'_>); 4] = [
     ("guest/sdk/src", include_dir!("$CARGO_MANIFEST_DIR/../../guest/sdk/src")),
     ("guest/macros/src", include_dir!("$CARGO_MANIFEST_DIR/../../guest/macros/src")),
     ("guest/javascript/sdk", include_dir!("$CARGO_MANIFEST_DIR/../../guest/javascript/sdk")),
-    ("guest/python/sdk", include_dir!("$CARGO_MANIFEST_DIR/../../guest/python/sdk")),
     ("wit/v1", include_dir!("$CARGO_MANIFEST_DIR/../../wit/v1")),
 ];
 
-const FILES: [(&str, &str); 3] = [
+// Of Python's folder one file: a run in it leaves its own beside.
+const FILES: [(&str, &str); 4] = [
+    ("guest/python/sdk/tenet.py", include_str!("../../../guest/python/sdk/tenet.py")),
     ("guest/Cargo.toml", include_str!("../../../guest/Cargo.toml")),
     ("guest/sdk/Cargo.toml", include_str!("../../../guest/sdk/Cargo.toml")),
     ("guest/macros/Cargo.toml", include_str!("../../../guest/macros/Cargo.toml")),
@@ -42,7 +43,11 @@ pub(crate) fn write(folder: &Path) -> std::io::Result<()> {
         contents.extract(&place)?;
     }
     for (path, text) in FILES {
-        fs::write(folder.join(path), text)?;
+        let place = folder.join(path);
+        if let Some(parent) = place.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(place, text)?;
     }
     fs::write(folder.join(SCHEMA), file::schema())
 }

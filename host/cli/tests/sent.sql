@@ -88,6 +88,15 @@ SELECT "pg_catalog"."sum"("value")::BIGINT FROM "public"."counters" WHERE "id" I
 -- tests/guests, skewed
 UPDATE "public"."counters" SET "value" = "value" - $2 WHERE "id" = $1
 
+-- tests/guests, values
+SELECT (1 / $1::BIGINT)::TEXT
+
+-- tests/guests, values
+SELECT $1
+
+-- tests/guests, values
+SELECT ($1::JSONB)::TEXT
+
 -- tests/guests, veto
 SELECT "value" FROM "public"."counters" WHERE "id" = $1
 
