@@ -8,7 +8,7 @@ pub const MAX_TEXT: usize = 4 << 20;
 /// The largest file that the harness writes and reads again, an index or a capsule, in bytes.
 pub const MAX_RECORD: usize = 64 << 20;
 
-/// Reads a file that somebody else may have made.
+/// Reads a file that may come from a stranger.
 ///
 /// # Errors
 /// Fails where it has more than `most` bytes, having read no more than that, and where it cannot

@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind, Write as _};
 
 /// One line for standard output.
 pub(crate) fn say(line: &str) {
-    // What is told on the way is not what a command is for.
+    // A line of progress that cannot be written does not make a command fail.
     let _ = write(&format!("{}\n", shown(line)));
 }
 

@@ -60,7 +60,7 @@ impl Event {
     /// (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html>).
     pub const MAX_DETAIL_TYPE: usize = 128;
 
-    /// How the sources of AWS's own services begin. EventBridge takes them from nobody else.
+    /// How the sources of AWS's own services begin. EventBridge refuses them in PutEvents.
     const RESERVED: &'static str = "aws.";
 
     /// The member of a detail that the host adds.

@@ -19,7 +19,7 @@ pub(crate) fn lines(case: &Case, repeat: &str) -> Vec<String> {
     if !case.has_passed() {
         lines.extend(case.about.iter().map(|about| format!("      {about}")));
         for failure in &case.failures {
-            // What cannot be read is told by a report of several lines, which is fit to be shown.
+            // The report about a file that cannot be read has several lines, and is escaped already.
             let parts = if case.is_read { vec![failure.as_str()] } else { failure.lines().collect() };
             lines.extend(parts.into_iter().enumerate().map(|(place, part)| match place {
                 0 => format!("      {part}"),
