@@ -16,7 +16,7 @@ use crate::script::{Script, Written};
 use crate::sources::Sources;
 use crate::toolchain::{self, PROFILE, TARGET};
 use crate::{Error, Progress, Toolchain, sha256, write_index, write_whole};
-use tenet_core::Code;
+use tenet_core::{Catalog, Code};
 
 /// How a component's file begins; a plain module has another version in these bytes.
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
@@ -73,6 +73,7 @@ pub(crate) fn compile(
         operations: bundle.operations.clone(),
         rules: Vec::new(),
         schema: Vec::new(),
+        catalog: Catalog::default(),
         openapi: None,
     };
     for rule in &bundle.rules {

@@ -136,6 +136,7 @@ mod tests {
             operations: Vec::new(),
             rules: vec![rule],
             schema: Vec::new(),
+            catalog: tenet_core::Catalog::default(),
             openapi: Some(file("openapi.json", "{}")),
         };
         crate::write_index(folder.path(), &index).unwrap();

@@ -79,6 +79,7 @@ mod tests {
             operations: Vec::new(),
             rules: Vec::new(),
             schema: vec![File { path: "schema/0001_start.sql".into(), sha256: sha256(b"select 1") }],
+            catalog: tenet_core::Catalog::default(),
             openapi: None,
         };
         write_index(&out, &index).unwrap();
@@ -139,6 +140,7 @@ mod tests {
             operations: Vec::new(),
             rules: Vec::new(),
             schema: Vec::new(),
+            catalog: tenet_core::Catalog::default(),
             openapi: None,
         };
         write_index(&out, &index).unwrap();

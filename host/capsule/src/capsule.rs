@@ -397,6 +397,7 @@ pub(crate) mod tests {
             operations: vec![Operation { secret: Vec::new(), ..capsule().operation }],
             rules: vec![rule],
             schema: vec![],
+            catalog: tenet_core::Catalog::default(),
             openapi: None,
         }
     }

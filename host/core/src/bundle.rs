@@ -10,10 +10,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Grants, HostSettings, Limits, hex};
+use crate::{Catalog, Grants, HostSettings, Limits, hex};
 
 /// The version of the format that this code writes and reads.
-pub const VERSION: u32 = 8;
+pub const VERSION: u32 = 9;
 
 /// The contract that rules are built against.
 pub const CONTRACT: &str = "tenet:rule@1.0.0";
@@ -69,6 +69,10 @@ pub struct Index {
     pub rules: Vec<Rule>,
     /// The team's schema, step by step.
     pub schema: Vec<File>,
+    /// The tables that the rules are granted, as the schema makes them, once it was applied to a
+    /// private database.
+    #[serde(default)]
+    pub catalog: Catalog,
     /// The OpenAPI document of the operations, once the rules are compiled and have told
     /// what they take and give.
     pub openapi: Option<File>,
@@ -320,6 +324,7 @@ mod tests {
                 output: None,
             }],
             schema: vec![file("schema/0001_a.sql")],
+            catalog: Catalog::default(),
             openapi: Some(file("openapi.json")),
         }
     }

@@ -15,6 +15,7 @@
 
 pub mod bundle;
 mod caller_id;
+mod catalog;
 mod civil;
 mod clock;
 mod code;
@@ -49,6 +50,7 @@ mod vault;
 mod verdict;
 
 pub use caller_id::CallerId;
+pub use catalog::{Catalog, CatalogColumn, CatalogTable};
 pub use civil::{date_text, days_of, moment_text};
 pub use clock::{Clock, Timestamp};
 pub use code::Code;

@@ -177,6 +177,7 @@ mod tests {
                 output: None,
             }],
             schema: Vec::new(),
+            catalog: tenet_core::Catalog::default(),
             openapi: None,
         }
     }

@@ -338,6 +338,7 @@ pub(crate) mod tests {
             operations: vec![pay, show],
             rules: vec![rule("check", "Checks"), rule("pay", "Pays."), rule("show", "Shows")],
             schema: vec![],
+            catalog: tenet_core::Catalog::default(),
             openapi: None,
         }
     }

@@ -328,6 +328,7 @@ where
         ],
         rules: vec![rule("first"), rule("second")],
         schema: vec![],
+        catalog: Catalog::default(),
         openapi: None,
     };
     let (memory, bus, clock) = (Arc::new(Memory::default()), Arc::new(Bus::default()), Virtual::default());
