@@ -11,6 +11,7 @@ use tenet_core::bundle::{CONTRACT, File, Index, Rule, VERSION, WIT};
 
 use crate::bounded::{MAX_RECORD, read_at_most};
 use crate::bundle::{Bundle, RuleSource};
+use crate::lockfile::{self, Lines};
 use crate::packages::Package;
 use crate::script::{Script, Written};
 use crate::sources::Sources;
@@ -158,9 +159,9 @@ fn compiled<'a>(
     let cargo = Cargo { toolchain: &toolchain, target: cargo_target(out), bundle: &bundle.directory };
     for (workspace, packages) in &workspaces {
         progress.step(&format!("building {} rules with {}", packages.len(), toolchain.describe()));
-        lock(&toolchain, workspace, progress)?;
+        lockfile::keep_in_step(&toolchain, workspace, progress)?;
         let describing = || {
-            let mut silence = Kept::default();
+            let mut silence = Lines::default();
             let built =
                 cargo.build(toolchain::DESCRIBING, workspace, packages, &["--features", DESCRIBE], &mut silence);
             (built, silence)
@@ -184,22 +185,6 @@ fn compiled<'a>(
     let component =
         |(rule, artifact): (&'a RuleSource, &String)| Ok((&rule.name, cargo.component(PROFILE, &rule.name, artifact)?));
     rules.into_iter().map(component).collect()
-}
-
-/// What cargo said, for when somebody wants to know.
-#[derive(Default)]
-struct Kept(Vec<String>);
-
-impl Progress for Kept {
-    fn step(&mut self, _: &str) {}
-
-    fn cargo(&mut self, line: &str) {
-        self.0.push(line.to_owned());
-    }
-
-    fn colours(&self) -> bool {
-        false
-    }
 }
 
 /// What cargo builds a bundle's rules with.
@@ -228,11 +213,7 @@ impl Cargo<'_> {
             return Ok(());
         }
         let what = format!("cargo could not build the rules of {} ({done})", self.bundle.display());
-        Err(Error::new(what).coded(Code::Cargo).with_help(format!(
-            "what cargo says is above; where it is the lock file that is out of date, \
-             `cargo update --workspace` in {} mends it",
-            workspace.display()
-        )))
+        Err(Error::new(what).coded(Code::Cargo).with_help("cargo's own message is above"))
     }
 
     /// What the last build has made of a rule.
@@ -250,22 +231,8 @@ fn checked(rule: &str, component: Vec<u8>) -> Result<Vec<u8>, Error> {
         .with_help("write it with the SDK: a function with the attribute `#[tenet::rule]`"))
 }
 
-/// A first build writes the lock file, as cargo would; later ones hold to it.
-fn lock(toolchain: &Toolchain, workspace: &Path, progress: &mut dyn Progress) -> Result<(), Error> {
-    if workspace.join("Cargo.lock").is_file() {
-        return Ok(());
-    }
-    let mut cargo = toolchain.cargo("generate-lockfile")?;
-    cargo.arg("--manifest-path").arg(workspace.join("Cargo.toml")).current_dir(workspace);
-    let done = run(&mut cargo, progress)?;
-    if !done.success() {
-        return Err(Error::new(format!("cargo could not make {} ({done})", workspace.join("Cargo.lock").display())));
-    }
-    Ok(())
-}
-
 /// Runs cargo and hands on what it says.
-fn run(cargo: &mut Command, progress: &mut dyn Progress) -> Result<ExitStatus, Error> {
+pub(crate) fn run(cargo: &mut Command, progress: &mut dyn Progress) -> Result<ExitStatus, Error> {
     if progress.colours() {
         cargo.env("CARGO_TERM_COLOR", "always");
     }

@@ -71,6 +71,13 @@ impl Toolchain {
         Ok(Self { cargo, rustc, linkers: own.linkers, build_std: true })
     }
 
+    /// What `cargo` means in `directory`, whether it can build components or not: enough for
+    /// manifests and lock files.
+    pub(crate) fn for_manifests(directory: &Path) -> Result<Self, Error> {
+        let own = Own::find(directory)?;
+        Ok(Self { cargo: own.cargo, rustc: own.rustc, linkers: own.linkers, build_std: false })
+    }
+
     /// The toolchain that has the target already, in words; nothing is added.
     pub(crate) fn present(directory: &Path) -> Option<String> {
         let own = Own::find(directory).ok()?;

@@ -54,13 +54,23 @@ use clap::Parser;
 use crate::args::{Args, Command, EventsCommand, SchemaCommand};
 use crate::report::Problem;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let args = Args::parse();
     if let Err(error) = start_log(&args.log) {
         return report::tell(&error);
     }
-    let done = match args.command {
+    let runtime = match tokio::runtime::Runtime::new().context("cannot start the threads") {
+        Ok(runtime) => runtime,
+        Err(error) => return report::tell(&error),
+    };
+    let done = runtime.block_on(run(args));
+    // A build that a signal has ended the wait for is left behind.
+    runtime.shutdown_background();
+    done.unwrap_or_else(|error| report::tell(&error))
+}
+
+async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    match args.command {
         Command::Build(args) => built::build(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Check(args) => check::check(&args).await,
         Command::Inspect(args) => inspect::inspect(&args).map(|()| ExitCode::SUCCESS),
@@ -79,7 +89,7 @@ async fn main() -> ExitCode {
         Command::Explain(args) => explain::explain(&args).map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::bench(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Replay(args) => replay::replay(&args).await,
-        Command::Run(args) => run::run(&args).await,
+        Command::Run(args) => crate::run::run(&args).await,
         Command::Test(args) => testing::test(&args).await,
         Command::Serve(args) => serve::serve(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Dev(args) => serve::dev(&args).await.map(|()| ExitCode::SUCCESS),
@@ -95,8 +105,7 @@ async fn main() -> ExitCode {
         Command::Events { command: EventsCommand::Release(args) } => {
             events::release(&args).await.map(|()| ExitCode::SUCCESS)
         }
-    };
-    done.unwrap_or_else(|error| report::tell(&error))
+    }
 }
 
 fn start_log(filter: &str) -> anyhow::Result<()> {

@@ -14,6 +14,7 @@ use crate::report::Problem;
 use crate::template::{File, KEY, Language, Names, PAYLOAD, WORKSPACE};
 use crate::terminal;
 use crate::vendored;
+use crate::waiting::Waiting;
 
 /// The rule of a new bundle that is not given another name.
 const FIRST_RULE: &str = "award";
@@ -90,6 +91,9 @@ fn add(folder: &Path, rule: &str, language: Language) -> anyhow::Result<()> {
     workspace(folder, language)?;
     fs::write(&manifest, text).with_context(|| format!("cannot write {}", manifest.display()))?;
     grant(folder, rule)?;
+    if language == Language::Rust {
+        tenet_build::lock_new_rule(folder, &mut Waiting::new())?;
+    }
     let elsewhere = if folder == Path::new(".") { String::new() } else { format!(" --bundle {}", folder.display()) };
     terminal::tell(&format!("made the rule {rule}, its operation, its table and its tests"));
     terminal::tell(&format!("next: tenet test{elsewhere} --filter {rule}"));

@@ -99,7 +99,8 @@ pub(crate) async fn dev(args: &DevArgs) -> anyhow::Result<()> {
     let out = args.serve.out.clone().unwrap_or_else(|| built::default_out(bundle));
     let kept = args.keep.then(|| out.join("kept.json"));
     let telling = Telling { statements: true, record: args.record.clone() };
-    run(&args.serve, telling, Some(Watching::new(bundle, args.serve.out.as_deref())?), kept).await
+    let outputs: Vec<&Path> = args.serve.out.as_deref().into_iter().chain(args.record.as_deref()).collect();
+    run(&args.serve, telling, Some(Watching::new(bundle, &outputs)?), kept).await
 }
 
 async fn run(

@@ -52,6 +52,9 @@ const FAILED: u8 = 1;
 /// How the name of a capsule ends that is a test.
 pub(crate) const CAPSULE: &str = ".capsule.json";
 
+/// The manifest of a rule, in its folder.
+const RULE: &str = "rule.toml";
+
 /// One test, before it is run.
 enum Test {
     File(Box<TestFile>),
@@ -69,7 +72,8 @@ pub(crate) async fn test(args: &TestArgs) -> anyhow::Result<ExitCode> {
     if !args.watch {
         return once(args).await;
     }
-    let mut watching = Watching::new(&args.bundle, args.out.as_deref())?;
+    let outputs: Vec<&Path> = args.out.as_deref().into_iter().chain(args.junit.as_deref()).collect();
+    let mut watching = Watching::new(&args.bundle, &outputs)?;
     loop {
         match once(args).await {
             Ok(_) => {}
@@ -184,24 +188,30 @@ impl Test {
     }
 }
 
-/// The files of the tests that are asked for, in order.
-fn paths(args: &TestArgs) -> anyhow::Result<Vec<PathBuf>> {
+/// The tests of a bundle and of its rules.
+pub(crate) fn files(bundle: &Path) -> anyhow::Result<BTreeSet<PathBuf>> {
     let mut found = BTreeSet::new();
-    if args.paths.is_empty() {
-        collect(&args.bundle.join("tests"), &mut found)?;
-        let rules = args.bundle.join("rules");
-        if rules.is_dir() {
-            for entry in std::fs::read_dir(&rules).with_context(|| format!("cannot read {}", rules.display()))? {
-                collect(&entry?.path().join("tests"), &mut found)?;
-            }
+    collect(&bundle.join("tests"), &mut found)?;
+    let rules = bundle.join("rules");
+    if rules.is_dir() {
+        for entry in std::fs::read_dir(&rules).with_context(|| format!("cannot read {}", rules.display()))? {
+            collect(&entry?.path().join("tests"), &mut found)?;
         }
     }
+    Ok(found)
+}
+
+/// The files of the tests that are asked for, in order.
+fn paths(args: &TestArgs) -> anyhow::Result<Vec<PathBuf>> {
+    let mut found = if args.paths.is_empty() { files(&args.bundle)? } else { BTreeSet::new() };
     for path in &args.paths {
         if !path.exists() {
             let help = "name a test, or a folder of tests";
             bail!(Problem::new(format!("{} is not there", path.display()), help));
         }
         match path.is_dir() {
+            // The folder of a rule stands for its tests.
+            true if path.join(RULE).is_file() => collect(&path.join("tests"), &mut found)?,
             true => collect(path, &mut found)?,
             false => drop(found.insert(path.clone())),
         }
@@ -240,6 +250,12 @@ fn collect(folder: &Path, found: &mut BTreeSet<PathBuf>) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether a file of this name is a test, or a recording that a test goes with.
+pub(crate) fn is_test_file(path: &Path) -> bool {
+    let text = path.to_string_lossy();
+    text.ends_with(".toml") || text.ends_with(CAPSULE)
+}
+
 /// The name of a test: its path in the bundle.
 fn name(bundle: &Path, path: &Path) -> String {
     let path = path.strip_prefix(bundle).unwrap_or(path);
@@ -264,6 +280,13 @@ fn update(case: &Case, path: &Path, lines: &mut Vec<String>) -> anyhow::Result<b
     }
     // What cannot be read cannot be put right.
     let Ok(file) = TestFile::read(path) else { return Ok(false) };
+    if let Some(step) = update::unexpected_failure(&file, &case.actual) {
+        lines.push(format!(
+            "{}: not updated, since step {step} failed; write `fail` or `unavailable` into it if it is to fail",
+            case.name
+        ));
+        return Ok(false);
+    }
     let text = update::updated(&file, &case.actual)?;
     if text == file.text {
         return Ok(false);

@@ -57,11 +57,7 @@ pub(crate) fn upgrade(args: &UpgradeArgs) -> anyhow::Result<()> {
         terminal::tell(&format!("removed {}", gone.display()));
     }
     terminal::tell(&format!("upgraded to tenet {new}: {folder} is written, {changed} files name it"));
-    if bundle.join("Cargo.lock").is_file() {
-        terminal::tell("next: cargo update --workspace && tenet test");
-    } else {
-        terminal::tell("next: tenet test");
-    }
+    terminal::tell("next: tenet test");
     Ok(())
 }
 

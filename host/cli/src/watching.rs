@@ -1,35 +1,42 @@
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
-use tokio::signal::unix::{SignalKind, signal};
+use tenet_build::Bundle;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 /// An editor that saves writes more than once.
 const SETTLING: Duration = Duration::from_millis(30);
 
-/// Tells when something of a bundle's sources was saved.
+/// Waits for a change in what a bundle is built and tested from.
 pub(crate) struct Watching {
     saved: UnboundedReceiver<()>,
     _watcher: RecommendedWatcher,
+    bundle: PathBuf,
+    /// What there was when it was last built.
+    last: String,
 }
 
 impl Watching {
-    /// Watches the sources of the bundle in this folder, and not what is built of them, which may go
-    /// to a folder `out` of it.
-    pub(crate) fn new(bundle: &Path, out: Option<&Path>) -> anyhow::Result<Self> {
+    /// Watches the sources and tests of the bundle in this folder. `outputs` are files and folders
+    /// that the command itself writes, inside the bundle or elsewhere.
+    pub(crate) fn new(bundle: &Path, outputs: &[&Path]) -> anyhow::Result<Self> {
         let bundle = std::fs::canonicalize(bundle).with_context(|| format!("cannot open {}", bundle.display()))?;
-        let out = out.and_then(|out| std::fs::canonicalize(out).or_else(|_| std::path::absolute(out)).ok());
-        let of_out = move |path: &Path| out.as_ref().is_some_and(|out| path.starts_with(out));
+        let absolute = |path: &&Path| std::fs::canonicalize(path).or_else(|_| std::path::absolute(path)).ok();
+        let outputs: Vec<PathBuf> = outputs.iter().filter_map(absolute).collect();
+        let is_output = move |path: &Path| outputs.iter().any(|output| path.starts_with(output));
         let (told, saved) = unbounded_channel();
         let root = bundle.clone();
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let Ok(event) = event else { return };
             let is_change = !matches!(event.kind, EventKind::Access(_));
-            if is_change && event.paths.iter().any(|path| is_source(&root, path) && !of_out(path)) {
-                // Whoever listened is gone.
+            if is_change && event.paths.iter().any(|path| is_source(&root, path) && !is_output(path)) {
+                // The receiver may be gone.
                 let _gone = told.send(());
             }
         })
@@ -41,24 +48,46 @@ impl Watching {
                 .with_context(|| format!("cannot watch {}", part.display()))?;
         }
         watcher.watch(&bundle, RecursiveMode::NonRecursive).context("cannot watch the bundle")?;
-        Ok(Self { saved, _watcher: watcher })
+        let last = state(&bundle);
+        Ok(Self { saved, _watcher: watcher, bundle, last })
     }
 
-    /// Waits until something was saved; false where the process is told to end instead.
+    /// Waits until what a build or a test reads is no longer what it was. A file that was written and
+    /// says the same, or that neither reads, is no change. False where no change can be seen any more.
     pub(crate) async fn changed(&mut self) -> bool {
-        let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-        else {
-            return false;
-        };
-        tokio::select! {
-            saved = self.saved.recv() => {
-                while saved.is_some() && timeout(SETTLING, self.saved.recv()).await.is_ok_and(|more| more.is_some()) {}
-                saved.is_some()
+        loop {
+            let mut saved = self.saved.recv().await;
+            if saved.is_none() {
+                return false;
             }
-            _ = interrupt.recv() => false,
-            _ = terminate.recv() => false,
+            while saved.is_some() {
+                saved = timeout(SETTLING, self.saved.recv()).await.ok().flatten();
+            }
+            let bundle = self.bundle.clone();
+            let Ok(now) = spawn_blocking(move || state(&bundle)).await else { return false };
+            if now != self.last {
+                self.last = now;
+                return true;
+            }
         }
     }
+}
+
+/// A digest of the sources and the tests of a bundle, or why there is none.
+fn state(bundle: &Path) -> String {
+    let sources = Bundle::open(bundle).and_then(|bundle| bundle.source_digest());
+    let mut state = sources.unwrap_or_else(|error| error.to_string());
+    let tests = crate::testing::files(bundle).unwrap_or_default();
+    // A recording that a test goes with lies beside it.
+    let folders: BTreeSet<&Path> = tests.iter().filter_map(|test| test.parent()).collect();
+    for entry in folders.into_iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten() {
+        let path = entry.path();
+        if crate::testing::is_test_file(&path) {
+            let text = std::fs::read(&path).unwrap_or_default();
+            let _ = write!(state, "\n{} {}", path.display(), tenet_build::sha256(&text));
+        }
+    }
+    state
 }
 
 /// The folders of a bundle that hold sources, but for what was vendored, which nobody edits.
@@ -86,7 +115,7 @@ mod tests {
         std::fs::create_dir_all(folder.path().join("rules/a/src")).unwrap();
         std::fs::create_dir_all(folder.path().join("target/tenet")).unwrap();
         std::fs::create_dir_all(folder.path().join("built")).unwrap();
-        let mut watching = Watching::new(folder.path(), Some(&folder.path().join("built"))).unwrap();
+        let mut watching = Watching::new(folder.path(), &[&folder.path().join("built")]).unwrap();
         std::fs::write(folder.path().join("target/tenet/index.json"), "{}").unwrap();
         std::fs::write(folder.path().join(".swp"), "").unwrap();
         std::fs::write(folder.path().join("built/index.json"), "{}").unwrap();

@@ -123,8 +123,13 @@ impl Case {
                         self.failures.extend(anomaly.lines);
                         self.schedule = Some(anomaly.schedule);
                     }
-                    for ask in asks {
-                        self.ask(site, &hosts, number, ask).await?;
+                    for (place, ask) in asks.iter().enumerate() {
+                        let (handled, _) = self.ask(site, &hosts, number, ask).await?;
+                        // Each order ends in the same failure then, and none shows anything.
+                        if handled.answer.status.code() >= 500 {
+                            let what = format!("request {} of {} failed", place + 1, asks.len());
+                            self.fail(Code::Verdict, number, &what);
+                        }
                     }
                     self.actual.steps.push(None);
                 }
@@ -336,13 +341,23 @@ fn unmet_verdict(expected: &Expected, handled: &Handled) -> Vec<String> {
         if wants(500, "to fail") && !reason.contains(fail.as_str()) {
             places = vec![format!("expected to fail because of {fail:?}, found {reason:?}")];
         }
-    } else if let Some(code) = &expected.unavailable
-        && wants(503, "to be unavailable")
-    {
-        places = Json::Object(vec![("code".to_owned(), Json::Text(code.clone()))]).unmet(&json());
+    } else if let Some(code) = &expected.unavailable {
+        if wants(503, "to be unavailable") {
+            places = Json::Object(vec![("code".to_owned(), Json::Text(code.clone()))]).unmet(&json());
+        }
+    } else if expected.status.is_none() {
+        wants(200, "to be accepted, as the step says nothing else");
     }
     if let Some(wanted) = expected.status {
         wants(wanted, &format!("the status {wanted}"));
+    }
+    // The two kinds of failure are easily taken for each other.
+    if expected.fail.is_some() && status == 503 {
+        let code = json().get("code").map(ToString::to_string).unwrap_or_default();
+        unmet.push(format!("a step that expects this says `unavailable = {code}`"));
+    }
+    if expected.unavailable.is_some() && status == 500 {
+        unmet.push("a step that expects this says `fail`, with a part of the reason".to_owned());
     }
     unmet.extend(places);
     if let Some(wanted) = expected.repeated.filter(|wanted| wanted != repeated) {

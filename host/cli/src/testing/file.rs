@@ -102,7 +102,8 @@ struct StepText<J> {
     region: Option<String>,
     /// When it comes, if not a second after the step before.
     now: Option<J>,
-    /// It is accepted: `true`, or an object with the output, whole or in part.
+    /// It is accepted: `true`, or an object with the output, whole or in part. A step that says
+    /// nothing of its answer expects to be accepted.
     accept: Option<J>,
     /// It is accepted with this output, byte for byte.
     output: Option<String>,

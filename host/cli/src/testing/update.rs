@@ -10,6 +10,21 @@ use super::null;
 /// The keys of a step that say what its answer has to be.
 const VERDICTS: [&str; 6] = ["accept", "output", "reject", "fail", "unavailable", "status"];
 
+/// The keys of a step that expects a failure of the rule or the host.
+const FAILURES: [&str; 3] = ["fail", "unavailable", "status"];
+
+/// The number of the first step that ended in a failure of a rule or of the host, which it does not
+/// expect. What such a test found is not what its author wants.
+pub(crate) fn unexpected_failure(file: &TestFile, actual: &Actual) -> Option<usize> {
+    let document: DocumentMut = file.text.parse().ok()?;
+    let steps = document.get("step")?.as_array_of_tables()?;
+    let failed = |(step, actual): (&Table, &Option<ActualStep>)| {
+        let is_failure = actual.as_ref().is_some_and(|actual| actual.answer.status.code() >= 500);
+        is_failure && !FAILURES.iter().any(|name| step.contains_key(name))
+    };
+    steps.iter().zip(&actual.steps).position(failed).map(|place| place + 1)
+}
+
 /// The file's text with what is not met put right; what is met and all else stay as they are. A
 /// step of which nothing is expected gets its verdict and its events.
 pub(crate) fn updated(file: &TestFile, actual: &Actual) -> anyhow::Result<String> {

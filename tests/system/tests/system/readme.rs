@@ -81,10 +81,6 @@ fn the_book_is_true() {
             let builds = ["test", "run", "replay"].iter().any(|word| command.starts_with(&format!("tenet {word} ")))
                 || command == "tenet test";
             let out = if builds { format!(" --out {}", built.path().display()) } else { String::new() };
-            if builds {
-                let mut update = std::process::Command::new(env!("CARGO"));
-                run(update.args(["update", "--workspace", "--offline"]).current_dir(&folder));
-            }
             let mut shell = std::process::Command::new("sh");
             // `tenet` is a function of the shell here, and a program where it is installed.
             let script = format!("tenet() {{ \"$TENET\" \"$@\"; }}\n{command}{out}");

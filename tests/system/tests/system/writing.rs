@@ -23,7 +23,6 @@ fn from_nothing_to_a_tested_rule_broken_mended_run_recorded_and_replayed() {
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert!(ended.stderr.ends_with("next: tenet test --filter gift-twice\n"), "{}", ended.stderr);
     // It reads well, and its native tests pass.
-    cargo(&shop.folder, &["update", "--workspace", "--offline"]);
     cargo(&shop.folder, &["fmt", "--check"]);
     cargo(&shop.folder, &["clippy", "--locked", "--all-targets", "--", "-D", "warnings"]);
     cargo(&shop.folder, &["test", "--locked"]);
@@ -100,14 +99,22 @@ FAIL  rules/gift/tests/refuses  [..] ms
     assert_eq!(result["passed"], false);
     assert!(result["failures"][0].as_str().unwrap().contains("(T0501: rule gift: it trapped: "), "{result}");
 
-    // Mended.
-    let mended = "Some(balance) = input.balance_after(before)";
-    shop.edit(RULE, "Some(balance) = Some(i64::MAX + input.points + before)", mended);
+    // A step that says nothing expects to be accepted, and a failure is never written down as expected.
     let new = shop.folder.join("tests/new.toml");
     fs::create_dir_all(new.parent().unwrap()).unwrap();
     let text =
         "version = 1\n\n[[step]]\noperation = \"gift\"\npayload = { id = \"1\", customer = \"bob\", points = 3 }\n";
     fs::write(&new, text).unwrap();
+    let ended = shop.tenet(&["test", "tests/new.toml", "--update"]);
+    assert_eq!(ended.code, 1, "{}{}", ended.stdout, ended.stderr);
+    let said = "T0602 step 1: expected to be accepted, as the step says nothing else, and the answer is 500 ";
+    assert!(ended.stdout.contains(said), "{}", ended.stdout);
+    assert!(ended.stdout.contains("tests/new: not updated, since step 1 failed"), "{}", ended.stdout);
+    assert_eq!(fs::read_to_string(&new).unwrap(), text);
+
+    // Mended.
+    let mended = "Some(balance) = input.balance_after(before)";
+    shop.edit(RULE, "Some(balance) = Some(i64::MAX + input.points + before)", mended);
     let ended = shop.tenet(&["test", "--filter", "tests/new", "--update"]);
     assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
     assert_data_eq!(
@@ -163,7 +170,7 @@ pass  tests/new  [..] ms
     let told = "error[E0308]: mismatched types\n --> rules/gift/src/lib.rs:1:21\n";
     assert!(ended.stderr.contains(told), "{}", ended.stderr);
     assert!(ended.stderr.contains("  error[T0201]: cargo could not build the rules of "), "{}", ended.stderr);
-    assert!(ended.stderr.contains("  help: what cargo says is above; "), "{}", ended.stderr);
+    assert!(ended.stderr.contains("  help: cargo's own message is above"), "{}", ended.stderr);
 }
 
 #[tokio::test]
@@ -215,10 +222,12 @@ async fn what_is_saved_is_served_with_its_statements_and_what_was_kept_is_there_
         assert!(kept(&shop));
     }
 
-    // Tests are run again with each save as well, and a test that is saved builds nothing.
+    // Tests are run again with each save as well, and a test that is saved builds nothing. What the
+    // command itself writes, and what no test reads, starts no run.
     let mut watch = tokio::process::Command::new(support::path("TENET_TEST_TENET"));
     let mut watch = watch
-        .args(["test", "--watch", "--filter", "refuses", "--out", shop.built.path().to_str().unwrap()])
+        .args(["test", "--watch", "rules/thank", "--filter", "refuses", "--junit", "junit.xml"])
+        .args(["--out", shop.built.path().to_str().unwrap()])
         .current_dir(&shop.folder)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -227,18 +236,34 @@ async fn what_is_saved_is_served_with_its_statements_and_what_was_kept_is_there_
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(watch.stderr.take().unwrap()).lines();
+    let mut runs = Vec::new();
     let mut told = async |part: &str| loop {
         let line = tokio::time::timeout(HANGS, lines.next_line()).await.expect(part).unwrap().expect(part);
-        assert!(part != "0 passed, 1 failed" || !line.contains("building"), "{line}");
-        if line.contains(part) {
+        assert!(runs.is_empty() || !line.contains("building"), "{line}");
+        let is_it = line.contains(part);
+        if line.contains(" passed, ") {
+            runs.push(line);
+        }
+        if is_it {
             return;
         }
     };
-    told("1 passed, 0 failed").await;
     told("waiting for a change").await;
+    fs::write(shop.folder.join("README.md"), "Ours.").unwrap();
+    fs::write(shop.folder.join("server.log"), "started").unwrap();
     shop.edit("rules/thank/tests/refuses.toml", "not-possible", "possible");
-    told("0 passed, 1 failed").await;
-    watch.kill().await.unwrap();
+    told("waiting for a change").await;
+    fs::write(shop.folder.join("server.log"), "stopped").unwrap();
+    shop.edit("rules/thank/tests/refuses.toml", "possible", "not-possible");
+    told("waiting for a change").await;
+    let passed = |run: &String| run.starts_with("1 passed, 0 failed");
+    assert_eq!(runs.iter().map(passed).collect::<Vec<_>>(), [true, false, true], "{runs:?}");
+    assert!(shop.folder.join("junit.xml").is_file());
+    // It ends at once when it is told to.
+    let process = watch.id().unwrap().to_string();
+    let killed = tokio::process::Command::new("kill").args(["-TERM", &process]).status().await.unwrap();
+    assert!(killed.success());
+    tokio::time::timeout(HANGS, watch.wait()).await.unwrap().unwrap();
 }
 
 /// The names of the tests that have passed, of which none has failed.
