@@ -1,10 +1,10 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tenet_core::Probe;
-use tenet_database::Contents;
+use tenet_database::{Contents, Database};
 use tenet_pipeline::Backoff;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
@@ -84,22 +84,32 @@ impl Explorer<'_> {
     /// Runs the orders, or the one that is given, and leaves the tables as they were.
     pub(crate) async fn explore(&self, only: Option<&Schedule>) -> anyhow::Result<Explored> {
         let before = self.rig.tables.contents().await?;
-        let serial = self.serial(&before).await?;
+        let mut database = self.rig.connections();
+        let serial = self.serial(&database, &before).await?;
         let mut explored = Explored::default();
         if let Some(only) = only {
-            let run = self.run(&before, only).await?;
+            let run = self.run(&database, &before, only).await?;
             explored.count(&run, &serial);
             self.rig.tables.restore(&before).await?;
             return Ok(explored);
         }
-        // All orders first, then those with a conflict at one place of one of these.
-        let (mut left, mut with_conflict) = (vec![Schedule::default()], Vec::new());
-        while let Some(prefix) = left.pop().or_else(|| with_conflict.pop()) {
-            if explored.run + explored.pruned >= self.most {
+        // Orders, and those with a conflict at one place of one of these, have half of the runs each.
+        // The first in is the first out, so that runs which are few differ early and late.
+        let (mut left, mut with_conflict) = (VecDeque::from([Schedule::default()]), VecDeque::new());
+        loop {
+            let ran = explored.run + explored.pruned;
+            let [first, second] =
+                if ran.is_multiple_of(2) { [&mut left, &mut with_conflict] } else { [&mut with_conflict, &mut left] };
+            let Some(prefix) = first.pop_front().or_else(|| second.pop_front()) else { break };
+            if ran >= self.most {
                 explored.is_cut = true;
                 break;
             }
-            let run = self.run(&before, &prefix).await?;
+            let run = self.run(&database, &before, &prefix).await?;
+            if run.outcome.is_none() {
+                // Its connections were ended.
+                database = self.rig.connections();
+            }
             let (go, conflict) = run.others(&prefix);
             left.extend(go);
             with_conflict.extend(conflict);
@@ -113,11 +123,11 @@ impl Explorer<'_> {
     }
 
     /// What comes of the requests in each order, one after the other.
-    async fn serial(&self, before: &Contents) -> anyhow::Result<Vec<(Vec<usize>, Outcome)>> {
+    async fn serial(&self, database: &Arc<Database>, before: &Contents) -> anyhow::Result<Vec<(Vec<usize>, Outcome)>> {
         let mut outcomes = Vec::new();
         for order in orders(self.asks.len()) {
             self.rig.tables.restore(before).await?;
-            let hosts = self.site.hosts(self.rig, at_once())?;
+            let hosts = self.site.hosts_on(Arc::clone(database), at_once())?;
             let mut answers = vec![(0, String::new()); self.asks.len()];
             for who in &order {
                 let (Some(ask), Some(answer)) = (self.asks.get(*who), answers.get_mut(*who)) else { continue };
@@ -131,9 +141,9 @@ impl Explorer<'_> {
     }
 
     /// Runs one order: what the prefix says, and then the first request that can go on.
-    async fn run(&self, before: &Contents, prefix: &Schedule) -> anyhow::Result<Run> {
+    async fn run(&self, database: &Arc<Database>, before: &Contents, prefix: &Schedule) -> anyhow::Result<Run> {
         self.rig.tables.restore(before).await?;
-        let hosts = Arc::new(self.site.hosts(self.rig, at_once())?);
+        let hosts = Arc::new(self.site.hosts_on(Arc::clone(database), at_once())?);
         let (waits, mut waiting) = unbounded_channel();
         let mut running = JoinSet::new();
         let (mut turns, mut tapes) = (Vec::new(), Vec::new());
@@ -298,10 +308,12 @@ impl fmt::Display for Explored {
             let shown: Vec<String> = self.pruned_at.iter().map(|schedule| format!("`{schedule}`")).collect();
             write!(
                 f,
-                "; {pruned} ended at a row lock ({} ...), where DSQL lets both pass and fails the later commit: \
-                 the injected conflicts stand for these",
+                "; {pruned} ended at a row lock ({} ...), where DSQL lets both pass and fails the later commit",
                 shown.join(", ")
             )?;
+            if *with_conflict > 0 {
+                f.write_str(": the injected conflicts stand for these")?;
+            }
         }
         if *is_cut {
             f.write_str("; there are more (`schedules` says how many are run)")?;

@@ -91,11 +91,13 @@ impl Site {
         Ok(Rig { base: tables.contents().await?, sealed: Arc::clone(&self.sealed), tables, endpoint })
     }
 
-    /// Hosts over a rig.
+    /// Hosts over a rig, with connections of their own.
     pub(crate) fn hosts(&self, rig: &Rig, backoff: Backoff) -> anyhow::Result<Hosts> {
-        let database = Database::new(rig.endpoint.clone(), CONNECTIONS);
-        // A busy laptop is no silent database.
-        let database = Arc::new(database.with_statement_timeout(TIME));
+        self.hosts_on(rig.connections(), backoff)
+    }
+
+    /// Hosts that share these connections.
+    pub(crate) fn hosts_on(&self, database: Arc<Database>, backoff: Backoff) -> anyhow::Result<Hosts> {
         self.over(database, Arc::clone(&self.vault), backoff)
     }
 
@@ -131,6 +133,13 @@ impl Site {
 }
 
 impl Rig {
+    /// New connections to its database, each opened when it is first wanted.
+    pub(crate) fn connections(&self) -> Arc<Database> {
+        let database = Database::new(self.endpoint.clone(), CONNECTIONS);
+        // A busy laptop is no silent database.
+        Arc::new(database.with_statement_timeout(TIME))
+    }
+
     /// Makes the tables hold the rows that a test gives, and nothing else.
     pub(crate) async fn given(&self, file: &TestFile) -> anyhow::Result<()> {
         self.tables.restore(&self.base).await.context("the tables could not be emptied")?;
