@@ -56,6 +56,8 @@ pub(crate) struct RuleSource {
     pub(crate) limits: Limits,
     /// What it asks for.
     pub(crate) grants: Grants,
+    /// Its manifest.
+    pub(crate) document: Document,
 }
 
 impl Bundle {
@@ -262,7 +264,7 @@ fn rules(directory: &Path, ceilings: &Limits) -> Result<Vec<RuleSource>, Error> 
         let grants = Grants { tables, sequences, events, vault };
         grants.check().map_err(|error| document.error(0..0, error.to_string()))?;
         let limits = limits.map(Spanned::into_inner).unwrap_or_default();
-        rules.push(RuleSource { name, directory, written, description, limits, grants });
+        rules.push(RuleSource { name, directory, written, description, limits, grants, document });
     }
     Ok(rules)
 }

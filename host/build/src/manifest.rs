@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 use tenet_core::bundle::Caller;
 use tenet_core::{Code, HostSettings, Limits, TableGrant, VaultGrant};
 use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 use crate::Error;
 use crate::bounded::{MAX_TEXT, text_at_most};
@@ -114,7 +115,7 @@ pub(crate) struct RuleManifest {
 }
 
 /// A manifest as it is on disk, kept so that an error can point into it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Document {
     path: PathBuf,
     text: String,
@@ -158,6 +159,33 @@ impl Document {
         Place::new(&self.path, &self.text, span)
     }
 
+    /// The place of the name that `path` leads to, a table's key or a text in a list; of what leads
+    /// there where the name itself is not written.
+    pub(crate) fn place_of(&self, path: &[&str]) -> Place {
+        let (mut span, mut at) = (0..0, None);
+        if let Ok(document) = DeTable::parse(&self.text) {
+            at = Some(DeValue::Table(document.into_inner()));
+        }
+        for name in path {
+            at = match at {
+                Some(DeValue::Table(table)) => {
+                    table.into_iter().find(|(key, _)| key.get_ref() == name).map(|(key, value)| {
+                        span = key.span();
+                        value.into_inner()
+                    })
+                }
+                Some(DeValue::Array(texts)) => {
+                    let found =
+                        texts.into_iter().find(|text| matches!(text.get_ref(), DeValue::String(text) if text == name));
+                    span = found.map_or(span, |text| text.span());
+                    None
+                }
+                _ => None,
+            };
+        }
+        self.place(span)
+    }
+
     fn invalid(&self, error: &toml::de::Error) -> Error {
         let message = error.message().trim_end();
         let invalid = self.error(error.span().unwrap_or_default(), message);
@@ -183,6 +211,21 @@ pub(crate) fn nearest<'a>(written: &str, names: impl Iterator<Item = &'a str>) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_found_where_it_is_written() {
+        let text = "sequences = [\"q\"]\n[tables.accounts]\nselect = [\"id\", \"amout\"]\nupdate = \"*\"\n";
+        let document = Document { path: PathBuf::from("rule.toml"), text: text.to_owned() };
+        for (path, place) in [
+            (&["tables", "accounts", "select", "amout"][..], (3, 17)),
+            (&["tables", "accounts"], (2, 9)),
+            (&["sequences", "q"], (1, 14)),
+            (&["tables", "accounts", "update", "amout"], (4, 1)),
+            (&["vault", "accounts"], (1, 1)),
+        ] {
+            assert_eq!(document.place_of(path).line_and_column(), place, "{path:?}");
+        }
+    }
 
     #[test]
     fn a_name_is_suggested_only_if_it_is_like_the_one_that_is_written() {

@@ -15,12 +15,12 @@ use crate::testing::site::{Site, request};
 /// Measures a request of a test again and again, each with a key of its own on the rows that are
 /// given: what it costs, and how much of that is the rule's.
 pub(crate) async fn bench(args: &BenchArgs) -> anyhow::Result<()> {
-    let (folder, index) = built::open_for(&args.bundle, args.out.as_deref(), built::Wanted::Tests).await?;
+    let opened = built::open_for(&args.bundle, args.out.as_deref(), built::Wanted::Tests).await?;
     let file = TestFile::read(&args.test)?;
     let Some(What::Ask(ask, _)) = file.steps.first().map(|step| &step.what) else {
         bail!(Problem::new("the first step of the test is no request", "name a test that begins with one"));
     };
-    let site = Arc::new(Site::start(&folder, &index, true).await?);
+    let site = Arc::new(Site::start(opened, true).await?);
     let rig = site.rig(0).await?;
     rig.given(&file).await?;
     let hosts = site.hosts(&rig, Backoff::default())?;

@@ -5,13 +5,14 @@ use std::thread;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tenet_build::{Bundle, Progress};
+use tenet_build::{Bundle, PrivatePostgres, Progress};
 use tenet_core::bundle::{CompiledFor, File, INDEX, Index, Rule};
 use tenet_engine::{Compiler, Engine, Library, OWN_TARGET};
 use tenet_schema::Schema;
 
 use crate::args::BuildArgs;
 use crate::lint;
+use crate::made;
 use crate::metered;
 use crate::report::{self, Problem};
 use crate::terminal;
@@ -37,23 +38,33 @@ pub(crate) async fn build(args: &BuildArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A built bundle.
+pub(crate) struct Opened {
+    pub(crate) folder: PathBuf,
+    pub(crate) index: Index,
+    /// As [`Built`] has it.
+    pub(crate) postgres: Option<PrivatePostgres>,
+}
+
 /// A bundle to run: one that is built already, or a source that is built first.
-pub(crate) async fn open(folder: &Path, out: Option<&Path>) -> anyhow::Result<(PathBuf, Index)> {
+pub(crate) async fn open(folder: &Path, out: Option<&Path>) -> anyhow::Result<Opened> {
     open_for(folder, out, Wanted::Runs).await
 }
 
 /// The same for tests.
-pub(crate) async fn open_for(folder: &Path, out: Option<&Path>, wanted: Wanted) -> anyhow::Result<(PathBuf, Index)> {
+pub(crate) async fn open_for(folder: &Path, out: Option<&Path>, wanted: Wanted) -> anyhow::Result<Opened> {
     if folder.join(MANIFEST).is_file() {
         let out = out.map_or_else(|| default_out(folder), Path::to_owned);
-        let index = make_for(folder, &out, OWN_TARGET, wanted).await?.tell();
-        return Ok((out, index));
+        let mut built = make_for(folder, &out, OWN_TARGET, wanted).await?;
+        let postgres = built.postgres.take();
+        return Ok(Opened { folder: out, index: built.tell(), postgres });
     }
     if !folder.join(INDEX).is_file() {
         let what = format!("{} is no bundle: it has neither {MANIFEST} nor {INDEX}", folder.display());
         bail!(Problem::new(what, "name one with --bundle; `tenet new PATH` makes one").explained(Code::NoBundle));
     }
-    read(folder)
+    let (folder, index) = read(folder)?;
+    Ok(Opened { folder, index, postgres: None })
 }
 
 /// A bundle that is built already.
@@ -92,6 +103,9 @@ pub(crate) enum Wanted {
 pub(crate) struct Built {
     pub(crate) index: Index,
     pub(crate) warnings: Vec<tenet_build::Error>,
+    /// A private PostgreSQL with the tables of the host and of the bundle, where one was started to
+    /// see what the schema makes.
+    pub(crate) postgres: Option<PrivatePostgres>,
 }
 
 impl Built {
@@ -113,6 +127,8 @@ async fn make_for(source: &Path, out: &Path, target: &str, wanted: Wanted) -> an
     let before = read(out).ok().map(|(_, index)| index);
     let mut index = bundle.build(out, &mut waiting)?;
     lint::check(out, &index)?;
+    let (catalog, postgres) = made::catalog(&bundle, out, &index).await?;
+    index.catalog = catalog;
     let compiler = Compiler::new(target)?;
     let compiled_for = CompiledFor { target: compiler.target().to_owned(), engine: compiler.fingerprint() };
     let up_to_date = index.compiled_for.as_ref() == Some(&compiled_for);
@@ -149,7 +165,7 @@ async fn make_for(source: &Path, out: &Path, target: &str, wanted: Wanted) -> an
     let warnings = bundle.check_members(&descriptions)?;
     index.openapi = Some(write_openapi(out, &index, &descriptions)?);
     tenet_build::write_index(out, &index)?;
-    Ok(Built { index, warnings })
+    Ok(Built { index, warnings, postgres })
 }
 
 fn not_a_rule(rule: &str) -> Problem {

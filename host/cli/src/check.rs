@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use tenet_build::Bundle;
 use tenet_core::bundle::Operation;
-use tenet_database::{Catalog, Endpoint};
+use tenet_database::{Endpoint, Inventory};
 use tenet_engine::{Compiler, OWN_TARGET};
 
 use crate::args::CheckArgs;
@@ -53,14 +53,14 @@ pub(crate) async fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     }
     // Builds the components, holds each against the contract, and lints the schema.
     let folder = args.out.clone().unwrap_or_else(|| built::default_out(&args.bundle));
-    let Built { index, warnings } = built::make(&args.bundle, &folder, OWN_TARGET).await?;
+    let Built { index, warnings, postgres } = built::make(&args.bundle, &folder, OWN_TARGET).await?;
     findings.warnings.extend(warnings.iter().map(ToString::to_string));
-    let database = Database::open(args.database_url.as_deref(), &folder, &index).await?;
-    let catalog = Catalog::read(&Endpoint::parse(&database.url())?).await?;
+    let database = Database::open(args.database_url.as_deref(), &folder, &index, postgres).await?;
+    let inventory = Inventory::read(&Endpoint::parse(&database.url())?).await?;
     for rule in &rules {
-        against_database(rule, &catalog, &mut findings).await?;
+        against_database(rule, &inventory, &mut findings).await?;
     }
-    drop(catalog);
+    drop(inventory);
     database.close()?;
     between_rules(&rules, &index.operations, &mut findings);
     findings.tell()
@@ -101,32 +101,33 @@ fn against_grants(rule: &Surveyed, findings: &mut Findings) {
     }
 }
 
-async fn against_database(rule: &Surveyed, catalog: &Catalog, findings: &mut Findings) -> anyhow::Result<()> {
+async fn against_database(rule: &Surveyed, inventory: &Inventory, findings: &mut Findings) -> anyhow::Result<()> {
+    let tables = &inventory.tables().tables;
     for (table, grant) in &rule.asked.tables {
-        let Some(columns) = catalog.columns(table) else {
+        let Some(columns) = tables.get(table) else {
             findings.errors.push(format!("rule {}: asks for the table {table}, which is not there", rule.rule));
             continue;
         };
         let asked: BTreeSet<&str> =
             [&grant.select, &grant.insert, &grant.update].into_iter().flat_map(|c| c.names()).collect();
-        for column in asked.into_iter().filter(|column| !columns.contains(*column)) {
+        for column in asked.into_iter().filter(|column| !columns.has(column)) {
             findings
                 .errors
                 .push(format!("rule {}: asks for {table}.{column}, and the table has no such column", rule.rule));
         }
     }
     for column in rule.asked.sealed_columns() {
-        let there = column.rsplit_once('.').and_then(|(table, name)| Some(catalog.columns(table)?.contains(name)));
+        let there = column.rsplit_once('.').and_then(|(table, name)| Some(tables.get(table)?.has(name)));
         if there != Some(true) {
             let what = format!("rule {}: seals or opens {column}, which is not there", rule.rule);
             findings.errors.push(what);
         }
     }
-    for sequence in rule.asked.sequences.iter().filter(|sequence| !catalog.has_sequence(sequence)) {
+    for sequence in rule.asked.sequences.iter().filter(|sequence| !inventory.sequences().contains(*sequence)) {
         findings.errors.push(format!("rule {}: asks for the sequence {sequence}, which is not there", rule.rule));
     }
     for found in &rule.statements {
-        if let Err(error) = catalog.prepare(&found.sql).await? {
+        if let Err(error) = inventory.prepare(&found.sql).await? {
             findings.errors.push(format!("{}: {} (SQLSTATE {})", line(&found.place), error.message, error.sqlstate));
         }
     }

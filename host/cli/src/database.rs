@@ -14,10 +14,15 @@ pub(crate) enum Database {
 
 impl Database {
     /// The database with this URL, which has to be ready for the built bundle in `folder`;
-    /// without one, a private one that is made so.
-    pub(crate) async fn open(url: Option<&str>, folder: &Path, index: &Index) -> anyhow::Result<Self> {
+    /// without one, a private one that is made so, or was when the bundle was built.
+    pub(crate) async fn open(
+        url: Option<&str>,
+        folder: &Path,
+        index: &Index,
+        made: Option<PrivatePostgres>,
+    ) -> anyhow::Result<Self> {
         let bundles = [(folder.to_owned(), index.clone())];
-        let Some(url) = url else { return Ok(Self::Private(private(&bundles).await?.0)) };
+        let Some(url) = url else { return Ok(Self::Private(private_or(made, &bundles).await?)) };
         schema::check(url, &bundles).await?;
         Ok(Self::Named(url.to_owned()))
     }
@@ -35,6 +40,17 @@ impl Database {
             Self::Named(url) => url.clone(),
             Self::Private(postgres) => postgres.url("postgres"),
         }
+    }
+}
+
+/// The private PostgreSQL that was made for these built bundles already, or a new one.
+pub(crate) async fn private_or(
+    made: Option<PrivatePostgres>,
+    bundles: &[(PathBuf, Index)],
+) -> anyhow::Result<PrivatePostgres> {
+    match made {
+        Some(postgres) => Ok(postgres),
+        None => Ok(private(bundles).await?.0),
     }
 }
 

@@ -24,6 +24,7 @@ mod grant;
 mod inspect;
 mod lint;
 mod local;
+mod made;
 mod metered;
 mod moment;
 mod new;

@@ -10,7 +10,7 @@ use tenet_pipeline::Backoff;
 use toml_edit::{DocumentMut, Item, Table, Value, value};
 
 use crate::args::ReplayArgs;
-use crate::built;
+use crate::built::{self, Opened};
 use crate::local::answer;
 use crate::moment;
 use crate::report::{Problem, show};
@@ -58,7 +58,8 @@ pub(crate) async fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let (folder, mut index) = built::open_for(&args.bundle, args.out.as_deref(), built::Wanted::Tests).await?;
+    let Opened { folder, mut index, .. } =
+        built::open_for(&args.bundle, args.out.as_deref(), built::Wanted::Tests).await?;
     for rule in &args.rules {
         substitute(&mut index, rule, &capsules)?;
     }
@@ -67,7 +68,7 @@ pub(crate) async fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         index.operations.retain(|operation| operation.name != capsule.operation.name);
         index.operations.push(capsule.operation.clone());
     }
-    let site = Site::start(&folder, &index, false).await?;
+    let site = Site::start(Opened { folder, index, postgres: None }, false).await?;
     let mut differ = 0;
     let mut lines = Vec::new();
     for (path, capsule) in &capsules {

@@ -7,7 +7,7 @@ use tenet_events::Buses;
 use tenet_pipeline::{Handled, Invocation, Status};
 
 use crate::args::RunArgs;
-use crate::built;
+use crate::built::{self, Opened};
 use crate::database::Database;
 use crate::local::{EVERY_EVENT, Local};
 use crate::payload;
@@ -28,8 +28,8 @@ pub(crate) const TIME: Duration = Duration::from_secs(30);
 pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let key = args.key.as_deref().map(IdempotencyKey::new).transpose().context("--key")?;
     payload::check(&args.payload)?;
-    let (folder, index) = built::open(&args.bundle, args.out.as_deref()).await?;
-    let database = Database::open(args.database_url.as_deref(), &folder, &index).await?;
+    let Opened { folder, index, postgres } = built::open(&args.bundle, args.out.as_deref()).await?;
+    let database = Database::open(args.database_url.as_deref(), &folder, &index, postgres).await?;
     let url = database.url();
     let buses = Buses::new([args.region.as_str()])?;
     let events = buses.subscribe(&args.region, EVERY_EVENT)?;

@@ -140,6 +140,9 @@ fn explain(error: SchemaError, endpoint: &Endpoint, bundles: &[(PathBuf, Index)]
             Problem::new(format!("the database {endpoint} is not ready for the bundle"), help)
                 .explained(Code::SchemaState),
         )
+    } else if let Some(file) = error.failed_step().and_then(|step| step.strip_prefix("bundle/")) {
+        let help = format!("see what the database says of it, and mend {file}");
+        Some(Problem::new(format!("{file} cannot be applied"), help).explained(Code::SchemaStep))
     } else {
         None
     };

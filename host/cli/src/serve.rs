@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, timeout};
 
 use crate::args::{DevArgs, ServeArgs};
-use crate::built;
+use crate::built::{self, Opened};
 use crate::database::Database;
 use crate::door;
 use crate::local::{EAST, EVERY_EVENT, Local, WEST};
@@ -109,9 +109,9 @@ async fn run(
     watching: Option<Watching>,
     kept: Option<PathBuf>,
 ) -> anyhow::Result<()> {
-    let (folder, index) = built::open(&args.bundle, args.out.as_deref()).await?;
+    let Opened { folder, index, postgres } = built::open(&args.bundle, args.out.as_deref()).await?;
     let listeners = (listen(args.port, 0).await?, listen(args.port, 1).await?);
-    let database = Database::open(args.database_url.as_deref(), &folder, &index).await?;
+    let database = Database::open(args.database_url.as_deref(), &folder, &index, postgres).await?;
     let url = database.url();
     if let Some(kept) = &kept {
         restore(kept, &url).await?;
@@ -206,7 +206,7 @@ impl Anew {
 
     /// Builds the bundle and serves it in the place of what was served.
     async fn serve(&self) -> anyhow::Result<()> {
-        let (folder, index) = built::open(&self.args.bundle, self.args.out.as_deref()).await?;
+        let Opened { folder, index, .. } = built::open(&self.args.bundle, self.args.out.as_deref()).await?;
         if self.private {
             schema::apply_to(&self.url, &[(folder.clone(), index.clone())]).await?;
         }

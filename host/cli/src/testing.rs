@@ -89,12 +89,12 @@ pub(crate) async fn test(args: &TestArgs) -> anyhow::Result<ExitCode> {
 async fn once(args: &TestArgs) -> anyhow::Result<ExitCode> {
     let schedule = args.schedule.as_deref().map(Schedule::parse).transpose();
     let schedule = schedule.map_err(|what| Problem::new(what, "take the one that a failed test tells"))?;
-    let (folder, index) = built::open_for(&args.bundle, args.out.as_deref(), built::Wanted::Tests).await?;
+    let opened = built::open_for(&args.bundle, args.out.as_deref(), built::Wanted::Tests).await?;
     let started = Instant::now();
     let paths = paths(args)?;
     let tests: Vec<(String, Test)> = paths.iter().map(|path| (name(&args.bundle, path), Test::read(path))).collect();
     let with_database = tests.iter().any(|(_, test)| test.wants_a_database());
-    let site = Arc::new(Site::start(&folder, &index, with_database).await?);
+    let site = Arc::new(Site::start(opened, with_database).await?);
     let jobs = args.jobs.unwrap_or_else(|| available_parallelism().map_or(1, usize::from)).clamp(1, tests.len().max(1));
     let cases = run(&site, Arc::new(tests), jobs, schedule.as_ref()).await?;
     let took = started.elapsed();

@@ -38,6 +38,8 @@ pub enum Code {
     SchemaStep,
     /// The database has not the bundle's tables.
     SchemaState,
+    /// A rule is granted what no step of the schema makes.
+    NotInSchema,
     /// A statement touches what is not granted.
     StatementNotGranted,
     /// A statement is not understood.
@@ -86,11 +88,13 @@ pub enum Code {
     DatabaseGrant,
     /// The database lacks the host's tables.
     DatabaseSchema,
+    /// A table of the database differs from the one that the bundle was built for.
+    SchemaDiffers,
 }
 
 impl Code {
     /// All of them, in order.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 43] = [
         Self::NoBundle,
         Self::Manifest,
         Self::ManifestVersion,
@@ -108,6 +112,7 @@ impl Code {
         Self::Schema,
         Self::SchemaStep,
         Self::SchemaState,
+        Self::NotInSchema,
         Self::StatementNotGranted,
         Self::StatementNotUnderstood,
         Self::EventNotGranted,
@@ -132,6 +137,7 @@ impl Code {
         Self::DatabaseRole,
         Self::DatabaseGrant,
         Self::DatabaseSchema,
+        Self::SchemaDiffers,
     ];
 
     /// The code itself: `T0101`.
@@ -154,6 +160,7 @@ impl Code {
             Self::Schema => "T0206",
             Self::SchemaStep => "T0301",
             Self::SchemaState => "T0302",
+            Self::NotInSchema => "T0303",
             Self::StatementNotGranted => "T0401",
             Self::StatementNotUnderstood => "T0402",
             Self::EventNotGranted => "T0403",
@@ -178,6 +185,7 @@ impl Code {
             Self::DatabaseRole => "T0803",
             Self::DatabaseGrant => "T0804",
             Self::DatabaseSchema => "T0805",
+            Self::SchemaDiffers => "T0806",
         }
     }
 }

@@ -18,6 +18,10 @@ use crate::parameter::Encoded;
 const MOST_DESCRIBED: usize = 256;
 const MOST_DESCRIBED_BYTES: usize = 256 << 10;
 
+/// Operators cannot be written with their schema everywhere, and a team's own would be the better
+/// match for some types. With PostgreSQL's own schema alone there is none to find.
+pub(crate) const SEARCH_PATH: &str = "SET search_path = pg_catalog";
+
 /// One session with the server. Dropped, it closes its socket at once, which ends the
 /// session and whatever transaction it had.
 pub(crate) struct Connection {

@@ -12,7 +12,7 @@
 //! every server that speaks PostgreSQL's protocol. No statement of the host relies on
 //! what Aurora DSQL lacks: no savepoints, no SET, no serial columns, no foreign keys.
 //! [`Schema`] brings the tables of the host and those of a bundle up to date, step by
-//! step. [`Catalog`] and [`Tables`] are the harness's: what a database has, and the rows of a
+//! step. [`Inventory`] and [`Tables`] are the harness's: what a database has, and the rows of a
 //! test's own private PostgreSQL, for which alone they ask what DSQL has not.
 //!
 //! A cluster has an endpoint in each of two regions. A breaker watches over each way there, and
@@ -27,7 +27,6 @@
 mod administrator;
 mod ages;
 mod breaker;
-mod catalog;
 mod closing;
 mod columns;
 mod connection;
@@ -38,6 +37,7 @@ mod failure;
 mod flight;
 mod identity;
 mod index_job;
+mod inventory;
 mod keys;
 mod numeric;
 mod outbox;
@@ -56,10 +56,10 @@ mod wait;
 
 pub use administrator::{Administrator, Waiting};
 pub use ages::Ages;
-pub use catalog::Catalog;
 pub use database::Database;
 pub use dsql::Dsql;
 pub use endpoint::{Endpoint, EndpointError};
+pub use inventory::Inventory;
 pub use parked::ParkedEvent;
 pub use schema::{Planned, Schema, SchemaError, Standing};
 pub use side::MEASURED;

@@ -320,6 +320,14 @@ impl SchemaError {
         }
     }
 
+    /// The step that the database refused, by its full name.
+    pub fn failed_step(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Failed { step, .. } => Some(step),
+            _ => None,
+        }
+    }
+
     /// The step that was applied before with another text, by its full name.
     pub fn changed_step(&self) -> Option<&str> {
         match &self.kind {

@@ -7,10 +7,10 @@ use tenet_core::{Fault, SqlError};
 use tokio::time::timeout_at;
 use tokio_postgres::types::{ToSql, Type};
 
-use crate::catalog::granted;
 use crate::connection::Connection;
 use crate::endpoint::{Endpoint, HOSTS_SCHEMA};
 use crate::failure::{self, Failure, Trouble};
+use crate::inventory::granted;
 
 /// The longest that one thing asked may take.
 const ASKING: Duration = Duration::from_secs(30);

@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use tenet_policy::StatementPolicy;
 use super::file::{Ask, Target, TestFile};
 use super::json::{Json, rounded, row};
 use super::sealed::Sealed;
+use crate::built::Opened;
 use crate::local::{EAST, EVERY_EVENT, WEST};
 use crate::report::Problem;
 use crate::{database, metered, vault};
@@ -61,8 +61,9 @@ fn alone(rule: &str) -> String {
 
 impl Site {
     /// Loads a built bundle, and starts a PostgreSQL for those tests that want one.
-    pub(crate) async fn start(folder: &Path, index: &Index, with_database: bool) -> anyhow::Result<Self> {
-        let mut index = metered::compiled(folder, index)?;
+    pub(crate) async fn start(Opened { folder, index, postgres }: Opened, with_database: bool) -> anyhow::Result<Self> {
+        let folder = &folder;
+        let mut index = metered::compiled(folder, &index)?;
         for rule in &index.rules {
             index.operations.push(Operation {
                 name: alone(&rule.name),
@@ -72,7 +73,7 @@ impl Site {
         }
         let library = Library::open(Engine::metered(16)?, folder, &index)?;
         let postgres = match with_database {
-            true => Some(database::private(&[(folder.to_owned(), index.clone())]).await?.0),
+            true => Some(database::private_or(postgres, &[(folder.clone(), index.clone())]).await?),
             false => None,
         };
         let vault = vault::local(None, &index.host)?;
