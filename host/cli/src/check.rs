@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use tenet_build::Bundle;
+use tenet_core::TableGrant;
 use tenet_core::bundle::Operation;
 use tenet_database::{Endpoint, Inventory};
 use tenet_engine::{Compiler, OWN_TARGET};
@@ -15,6 +16,28 @@ use crate::report::{Place, show};
 use crate::survey::{Surveyed, survey};
 use crate::terminal;
 
+/// What a database says of a statement that may be right once its parameters have types: a function
+/// or an operator that is not found or not unique, a type that does not fit or is not known
+/// (<https://www.postgresql.org/docs/16/errcodes-appendix.html>).
+const UNTYPED: [&str; 6] = ["42725", "42883", "42804", "42846", "42P08", "42P18"];
+
+/// Functions and words of PostgreSQL that give the time or chance.
+const OF_THE_MOMENT: [&str; 13] = [
+    "clock_timestamp",
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "gen_random_uuid",
+    "localtime",
+    "localtimestamp",
+    "now",
+    "random",
+    "statement_timestamp",
+    "timeofday",
+    "transaction_timestamp",
+    "uuid_generate_v4",
+];
+
 /// What is found.
 #[derive(Default)]
 struct Findings {
@@ -22,13 +45,16 @@ struct Findings {
     table: Vec<String>,
     errors: Vec<String>,
     warnings: Vec<String>,
+    /// What could not be checked.
+    notes: Vec<String>,
 }
 
 impl Findings {
     fn tell(self) -> anyhow::Result<ExitCode> {
-        let Self { table: mut lines, errors, warnings } = self;
+        let Self { table: mut lines, errors, warnings, notes } = self;
         lines.extend(errors.iter().map(|what| format!("error: {what}")));
         lines.extend(warnings.iter().map(|what| format!("warning: {what}")));
+        lines.extend(notes.iter().map(|what| format!("note: {what}")));
         show(&lines)?;
         terminal::tell(&format!("check: {} errors, {} warnings", errors.len(), warnings.len()));
         Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -126,12 +152,34 @@ async fn against_database(rule: &Surveyed, inventory: &Inventory, findings: &mut
     for sequence in rule.asked.sequences.iter().filter(|sequence| !inventory.sequences().contains(*sequence)) {
         findings.errors.push(format!("rule {}: asks for the sequence {sequence}, which is not there", rule.rule));
     }
+    for default in inventory.defaults() {
+        let grant = rule.asked.tables.get(&default.table);
+        let has_own = |grant: &TableGrant| grant.insert.is_none() || grant.insert.has(&default.column);
+        if grant.is_none_or(has_own) || !is_of_the_moment(&default.expression) {
+            continue;
+        }
+        let what = format!("rule {}: {}.{} becomes {}", rule.rule, default.table, default.column, default.expression);
+        let why = "by default, which is another value on each attempt and in each test: insert one from `context`";
+        findings.warnings.push(format!("{what} {why}"));
+    }
     for found in &rule.statements {
-        if let Err(error) = inventory.prepare(&found.sql).await? {
-            findings.errors.push(format!("{}: {} (SQLSTATE {})", line(&found.place), error.message, error.sqlstate));
+        let Err(error) = inventory.prepare(&found.sql).await? else { continue };
+        let at = line(&found.place);
+        // The SDK sends each parameter with its type, and here they have none.
+        if found.sql.contains('$') && UNTYPED.contains(&error.sqlstate.as_str()) {
+            findings.notes.push(format!("{at}: not checked without the types of its parameters: {}", error.message));
+        } else {
+            findings.errors.push(format!("{at}: {} (SQLSTATE {})", error.message, error.sqlstate));
         }
     }
     Ok(())
+}
+
+/// Whether an expression is another one each time: it has the time or chance in it.
+fn is_of_the_moment(expression: &str) -> bool {
+    let expression = expression.to_ascii_lowercase();
+    let words = expression.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+    words.into_iter().any(|word| OF_THE_MOMENT.contains(&word))
 }
 
 /// Who changes the same columns in different operations, and which events nobody in the bundle

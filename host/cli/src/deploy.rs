@@ -49,7 +49,7 @@ impl Progress for Told {
 pub(crate) async fn deploy(args: &DeployArgs) -> anyhow::Result<ExitCode> {
     let config = Config::read(&args.deployment.config).map_err(explain)?;
     let target = target(config.architecture)?;
-    let function = pack::function(args.bootstrap.as_ref(), target)?;
+    let function = pack::function(args.bootstrap.as_ref(), target, &config.bundle)?;
     let out = args.out.clone().unwrap_or_else(|| config.bundle.join("target/tenet/deploy"));
     fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
     let Packed { built, bytes, .. } = pack::one(&config.bundle, target, &function, &out).await?;

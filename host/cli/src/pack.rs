@@ -14,6 +14,9 @@ use crate::terminal;
 /// What Lambda starts, and how it is called beside this program: with its target behind it.
 const BOOTSTRAP: &str = "bootstrap";
 
+/// Where a function is had.
+const FUNCTION: &str = "a release has it beside `tenet`; without one it is built in a clone of Tenet, and";
+
 /// Compiles every rule of a bundle for each target and packs it with the function: one zip a
 /// target, of equal bytes for an equal bundle and an equal function.
 pub(crate) async fn pack(args: &PackArgs) -> anyhow::Result<()> {
@@ -27,7 +30,7 @@ pub(crate) async fn pack(args: &PackArgs) -> anyhow::Result<()> {
     // All functions are looked for before anything is built.
     let functions: Vec<(&str, PathBuf)> = targets
         .into_iter()
-        .map(|target| Ok((target, function(args.bootstrap.as_ref(), target)?)))
+        .map(|target| Ok((target, function(args.bootstrap.as_ref(), target, &args.bundle)?)))
         .collect::<anyhow::Result<_>>()?;
     fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
     for (number, (target, function)) in functions.into_iter().enumerate() {
@@ -61,15 +64,22 @@ pub(crate) async fn one(bundle: &Path, target: &'static str, function: &Path, ou
 }
 
 /// The function for a target: the one that is named, or the one beside this program.
-pub(crate) fn function(named: Option<&PathBuf>, target: &str) -> anyhow::Result<PathBuf> {
+pub(crate) fn function(named: Option<&PathBuf>, target: &str, bundle: &Path) -> anyhow::Result<PathBuf> {
     if let Some(named) = named {
+        if !named.is_file() {
+            let what = format!("there is no function {}", named.display());
+            bail!(Problem::new(what, "it is the file `bootstrap-TARGET` of a release"));
+        }
         return Ok(named.clone());
     }
     let own = std::env::current_exe().context("cannot tell where this program is")?;
     let beside = own.with_file_name(format!("{BOOTSTRAP}-{target}"));
     if !beside.is_file() {
         let what = format!("there is no function for {target}: {} is not there", beside.display());
-        bail!(Problem::new(what, "name one with --bootstrap FILE, or one target with --target"));
+        let bundle = fs::canonicalize(bundle).unwrap_or_else(|_| bundle.to_owned());
+        let architecture = if target.starts_with("x86_64") { "x86_64" } else { "arm64" };
+        let packs = format!("`cargo xtask package {architecture} --bundle {}`", bundle.display());
+        bail!(Problem::new(what, format!("{FUNCTION} {packs} there does both")));
     }
     Ok(beside)
 }

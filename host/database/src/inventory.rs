@@ -37,6 +37,12 @@ const CONSTRAINTS: &str = "SELECT n.nspname::text, r.relname::text, c.conname::t
      AND d.refobjsubid IN (0, a.attnum))) \
      WHERE x.indisunique";
 
+const DEFAULTS: &str = "SELECT n.nspname::text, r.relname::text, a.attname::text, \
+     pg_catalog.pg_get_expr(d.adbin, d.adrelid) \
+     FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_class r ON r.oid = d.adrelid \
+     JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace \
+     JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid AND a.attnum = d.adnum";
+
 const SEQUENCES: &str = "SELECT n.nspname::text, r.relname::text FROM pg_catalog.pg_class r \
      JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace WHERE r.relkind = 'S'";
 
@@ -45,6 +51,18 @@ pub struct Inventory {
     connection: Connection,
     tables: Catalog,
     sequences: BTreeSet<String>,
+    defaults: Vec<ColumnDefault>,
+}
+
+/// A column that a new row gets a value for by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnDefault {
+    /// The table, by the name under which it is granted.
+    pub table: String,
+    /// The column.
+    pub column: String,
+    /// The expression, as PostgreSQL writes it.
+    pub expression: String,
 }
 
 impl Inventory {
@@ -80,14 +98,21 @@ impl Inventory {
                     sequences.insert(granted(schema, name));
                 }
             }
+            let mut defaults = Vec::new();
+            for row in client.query_typed(DEFAULTS, &[]).await? {
+                let (schema, name) = (row.try_get(0)?, row.try_get(1)?);
+                if let (false, Some(expression)) = (is_foreign(schema), row.try_get(3)?) {
+                    defaults.push(ColumnDefault { table: granted(schema, name), column: row.try_get(2)?, expression });
+                }
+            }
             // Statements are prepared as their authors wrote them.
             client.batch_execute("RESET search_path").await?;
-            Ok((tables, sequences))
+            Ok((tables, sequences, defaults))
         };
         let read = timeout_at(deadline.into(), reading).await.map_err(|_| failure::late())?;
-        let (tables, sequences) =
+        let (tables, sequences, defaults) =
             read.map_err(|error: tokio_postgres::Error| Fault::unavailable(failure::describe(&error)))?;
-        Ok(Self { connection, tables, sequences })
+        Ok(Self { connection, tables, sequences, defaults })
     }
 
     /// Its tables and views.
@@ -98,6 +123,11 @@ impl Inventory {
     /// The names of its sequences.
     pub fn sequences(&self) -> &BTreeSet<String> {
         &self.sequences
+    }
+
+    /// The columns that have a default.
+    pub fn defaults(&self) -> &[ColumnDefault] {
+        &self.defaults
     }
 
     /// Whether the database could run a statement: what it names is there, and the types of its

@@ -59,7 +59,7 @@ pub use ages::Ages;
 pub use database::Database;
 pub use dsql::Dsql;
 pub use endpoint::{Endpoint, EndpointError};
-pub use inventory::Inventory;
+pub use inventory::{ColumnDefault, Inventory};
 pub use parked::ParkedEvent;
 pub use schema::{Planned, Schema, SchemaError, Standing};
 pub use side::MEASURED;

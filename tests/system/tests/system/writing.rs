@@ -137,6 +137,21 @@ pass  tests/new  [..] ms
     );
     assert_eq!(shop.tenet(&["test", "--filter", "tests/new"]).code, 0);
 
+    // What the database does not know of a statement without its parameters' types is no error, and a
+    // column that takes the time by itself is told.
+    let step = "schema/0001_gift_balances.sql";
+    shop.edit(step, "balance bigint NOT NULL", "balance bigint NOT NULL, given_at timestamptz NOT NULL DEFAULT now()");
+    let (source, hour) = (fs::read_to_string(shop.folder.join(RULE)).unwrap(), "SELECT date_trunc('hour', $1), -$2");
+    let more = format!("{source}\n#[allow(dead_code)]\nconst HOUR: &str = \"{hour} FROM gift_balances\";\n");
+    fs::write(shop.folder.join(RULE), more).unwrap();
+    let checked = shop.tenet(&["check"]);
+    assert_eq!(checked.code, 0, "{}{}", checked.stdout, checked.stderr);
+    let told = |what: &str| checked.stdout.lines().any(|line| line.contains(what));
+    assert!(told(": not checked without the types of its parameters: function date_trunc("), "{}", checked.stdout);
+    assert!(told("warning: rule gift: gift_balances.given_at becomes now() by default"), "{}", checked.stdout);
+    fs::write(shop.folder.join(RULE), source).unwrap();
+    shop.edit(step, ", given_at timestamptz NOT NULL DEFAULT now()", "");
+
     // Run, recorded, replayed.
     let payload = r#"{"id": "1", "customer": "ada", "points": 5}"#;
     let ended = shop.tenet(&["run", "gift", "--payload", payload, "--record", "tests/gift.capsule.json"]);
@@ -150,6 +165,18 @@ pass  tests/new  [..] ms
     // A folder of capsules is a suite, and one can be a test that says what it expects.
     assert_eq!(shop.tenet(&["test", "--filter", "tests/gift"]).code, 0);
     assert_eq!(shop.tenet(&["replay", "tests/gift.capsule.json", "--as-test"]).code, 0);
+    // Requests at once whose orders are more than are wanted meet conflicts in half of the runs.
+    let three: String = (1..4)
+        .map(|id| {
+            format!("{{ operation = \"gift\", payload = {{ id = \"{id}\", customer = \"ada\", points = 1 }} }}, ")
+        })
+        .collect();
+    let text = format!("version = 1\n\n[[step]]\nschedules = 12\ntogether = [{three}]\n");
+    fs::write(shop.folder.join("tests/three.toml"), text).unwrap();
+    let ended = shop.tenet(&["test", "tests/three.toml"]);
+    assert_eq!(ended.code, 0, "{}", ended.stdout);
+    let told = ended.stdout.lines().find(|line| line.contains("orders run")).unwrap();
+    assert!(!told.contains(" 0 of them with a conflict") && told.contains("; there are more ("), "{told}");
     let ended = shop.tenet(&["test", "tests/gift.toml"]);
     assert_eq!(ended.code, 0, "{}", ended.stdout);
     let before = fs::read(shop.built.path().join("rules/gift.wasm")).unwrap();
