@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -215,6 +215,11 @@ fn between_rules(rules: &[Surveyed], operations: &[Operation], findings: &mut Fi
                 .push(format!("{what} is changed by {rules}: requests of {of} conflict where they meet one row"));
         }
     }
+    for way in circles(rules, operations) {
+        findings
+            .warnings
+            .push(format!("events may lead {way}, and on without end: see that one of them publishes none then"));
+    }
     let emitted: BTreeSet<(&str, &str)> = rules
         .iter()
         .flat_map(|rule| &rule.asked.events)
@@ -232,6 +237,35 @@ fn between_rules(rules: &[Surveyed], operations: &[Operation], findings: &mut Fi
             }
         }
     }
+}
+
+/// Operations whose events lead back to themselves, each with the way.
+fn circles(rules: &[Surveyed], operations: &[Operation]) -> Vec<String> {
+    let leads = |from: &Operation, to: &Operation| {
+        let granted = |rule: &&Surveyed| from.rules.contains(&rule.rule);
+        let published = rules.iter().filter(granted).map(|rule| &rule.asked.events);
+        published.into_iter().any(|events| tenet_events::followed(std::slice::from_ref(to), events).is_some())
+    };
+    let mut found = Vec::new();
+    for first in operations {
+        // The shortest way back, breadth first.
+        let (mut ways, mut seen) = (VecDeque::from([vec![first]]), BTreeSet::new());
+        while let Some(way) = ways.pop_front() {
+            let Some(last) = way.last() else { continue };
+            for next in operations.iter().filter(|next| leads(last, next)) {
+                if next.name == first.name {
+                    let names: Vec<&str> = way.iter().chain([&first]).map(|one| one.name.as_str()).collect();
+                    found.push(names.join(" -> "));
+                    ways.clear();
+                    break;
+                }
+                if seen.insert(&next.name) {
+                    ways.push_back(way.iter().copied().chain([next]).collect());
+                }
+            }
+        }
+    }
+    found
 }
 
 /// The sources and detail-types that a pattern names outright.
@@ -279,6 +313,24 @@ mod tests {
             used: grants(used),
             has_templates: false,
         }
+    }
+
+    #[test]
+    fn operations_whose_events_lead_back_to_them_are_told_with_the_way() {
+        let publishes =
+            |rule: &str, source: &str| surveyed(rule, &format!(r#"{{"events":{{"{source}":["Done"]}}}}"#), "{}");
+        let rules = [publishes("pay", "bank"), publishes("ship", "shop"), publishes("note", "notes")];
+        let takes = |name: &str, source: &str| Operation {
+            name: name.into(),
+            rules: vec![name.into()],
+            events: vec![serde_json::json!({"source": [source], "detail-type": ["Done"]})],
+            ..Operation::default()
+        };
+        let way = |operations: &[Operation]| circles(&rules, operations);
+        assert_eq!(way(&[takes("ship", "bank"), takes("note", "shop")]), [""; 0]);
+        assert_eq!(way(&[takes("note", "notes")]), ["note -> note"]);
+        let both = [takes("pay", "shop"), takes("ship", "bank"), takes("note", "bank")];
+        assert_eq!(way(&both), ["pay -> ship -> pay", "ship -> pay -> ship"]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use tenet_core::bundle::Index;
-use tenet_core::moment_text;
+use tenet_core::{Grants, moment_text};
 use tenet_deploy::{Architecture, Config, DeployError, Deployment, Doomed, Package, Patience, Progress};
 use tenet_engine::TARGETS;
 
@@ -196,6 +196,11 @@ fn package(index: &Index, bytes: Vec<u8>, smoke: Option<&str>) -> anyhow::Result
     Ok(Package {
         zip: bytes,
         connections: index.host.connections,
+        follows: {
+            let mut published = Grants::default();
+            index.rules.iter().for_each(|rule| published.add(rule.grants.clone()));
+            tenet_events::followed(&index.operations, &published.events)
+        },
         takes_events: index.operations.iter().any(|operation| !operation.events.is_empty()),
         has_vault: index.rules.iter().any(|rule| !rule.grants.vault.is_empty()),
         metrics: index.host.metrics.clone(),

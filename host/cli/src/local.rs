@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use tenet_capsule::{Answer, Capsule, Shadow, Tape};
 use tenet_core::bundle::Index;
-use tenet_core::{Clock, Ledger, Policy, Rules, Trace, Vault};
-use tenet_events::Buses;
+use tenet_core::{Clock, Ledger, Policy, Rules, SourceKey, Trace, Vault};
+use tenet_events::{Buses, Routes};
 use tenet_http::{Api, Reply, Request, Route};
 use tenet_pipeline::{Arrival, Backoff, Handled, Invocation, Operations, Pipeline, Relayed, SystemClock, direct};
 use tenet_policy::StatementPolicy;
+
+use crate::follow::{self, Taken};
 
 /// The two regions that a laptop stands in for.
 pub(crate) const EAST: &str = "us-east-1";
@@ -24,6 +26,14 @@ pub(crate) struct Local {
     pipeline: Pipeline,
     index: Index,
     shadow: Shadow,
+    routes: Routes,
+}
+
+/// An operation that an event asked for.
+pub(crate) struct Followed {
+    pub(crate) operation: String,
+    pub(crate) handled: Handled,
+    pub(crate) capsule: Option<Capsule>,
 }
 
 impl Local {
@@ -61,7 +71,8 @@ impl Local {
             Backoff::default(),
         );
         let pipeline = pipeline.with_vault(Arc::clone(vault));
-        Ok(Self { region: region.to_owned(), api, pipeline, index: index.clone(), shadow })
+        let routes = Routes::new(&index.operations)?;
+        Ok(Self { region: region.to_owned(), api, pipeline, index: index.clone(), shadow, routes })
     }
 
     /// The region it serves.
@@ -94,6 +105,29 @@ impl Local {
         time: Duration,
     ) -> anyhow::Result<(Handled, Option<Capsule>)> {
         let arrival = Arrival { caller, trace, ..Arrival::now(&SystemClock, &self.region, time)? };
+        self.decide(arrival, invocation, time).await
+    }
+
+    /// Has the operations decide that take an event of this region's bus, one after the other. An
+    /// event that the other region has published is that one's to follow.
+    pub(crate) async fn follow(&self, event: &str, time: Duration) -> anyhow::Result<Vec<Followed>> {
+        let mut followed = Vec::new();
+        for Taken { operation, key, payload } in follow::taken(&self.routes, &self.region, event)? {
+            let source_key = Some(SourceKey::Event(key));
+            let arrival = Arrival { source_key, ..Arrival::now(&SystemClock, &self.region, time)? };
+            let invocation = Invocation { operation: operation.clone(), key: None, payload };
+            let (handled, capsule) = self.decide(arrival, invocation, time).await?;
+            followed.push(Followed { operation, handled, capsule });
+        }
+        Ok(followed)
+    }
+
+    async fn decide(
+        &self,
+        arrival: Arrival,
+        invocation: Invocation,
+        time: Duration,
+    ) -> anyhow::Result<(Handled, Option<Capsule>)> {
         let request = arrival.request(invocation.operation, invocation.key, invocation.payload);
         let tape = Tape::new();
         let mut handled = self.pipeline.handle_under(request.clone(), Some(&tape)).await;

@@ -20,6 +20,7 @@ mod doctor;
 mod door;
 mod events;
 mod explain;
+mod follow;
 mod grant;
 mod inspect;
 mod lint;

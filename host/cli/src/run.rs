@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use tenet_pipeline::{Handled, Invocation, Status};
 use crate::args::RunArgs;
 use crate::built::{self, Opened};
 use crate::database::Database;
-use crate::local::{EVERY_EVENT, Local};
+use crate::follow::MOST;
+use crate::local::{EVERY_EVENT, Followed, Local};
 use crate::payload;
 use crate::terminal;
 use crate::vault;
@@ -43,8 +45,19 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         crate::replay::write(path, capsule)?;
         terminal::tell(&format!("recorded: {}", path.display()));
     }
-    for event in events.received() {
+    let mut left: VecDeque<String> = events.take().into();
+    let mut following = 0;
+    while let Some(event) = left.pop_front() {
         terminal::tell(&format!("event: {event}"));
+        for Followed { operation, handled, .. } in host.follow(&event, TIME).await? {
+            terminal::tell(&format!("then {operation}: {} {}", summary(&handled), handled.answer.body));
+            following += 1;
+        }
+        left.extend(events.take());
+        if following >= MOST {
+            terminal::tell(&format!("{following} operations have followed, and no more are run"));
+            break;
+        }
     }
     Ok(ExitCode::from(code(handled.answer.status)))
 }

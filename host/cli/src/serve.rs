@@ -30,7 +30,7 @@ use crate::args::{DevArgs, ServeArgs};
 use crate::built::{self, Opened};
 use crate::database::Database;
 use crate::door;
-use crate::local::{EAST, EVERY_EVENT, Local, WEST};
+use crate::local::{EAST, EVERY_EVENT, Followed, Local, WEST};
 use crate::replay;
 use crate::report::{self, Problem};
 use crate::run::{TIME, summary};
@@ -131,8 +131,10 @@ async fn run(
         terminal::say(&format!("{:<9}  {url} is the database, which ends with this", ""));
     }
     let mut events = JoinSet::new();
-    for region in [EAST, WEST] {
-        events.spawn(tell_events(region, buses.subscribe(region, EVERY_EVENT)?));
+    for region in [&east, &west] {
+        let serving = Arc::clone(&region.serving);
+        let arriving = buses.subscribe(serving.host().region(), EVERY_EVENT)?;
+        events.spawn(take_events(serving, arriving));
     }
     let mut relays = JoinSet::new();
     for (place, region) in (0..).zip([&east, &west]) {
@@ -357,8 +359,8 @@ async fn relay(serving: Arc<Serving>, begins_in: Duration) {
     }
 }
 
-/// Tells the terminal of every event that arrives at a region's bus.
-async fn tell_events(region: &str, mut events: Subscription) {
+/// Tells the events of a region's bus, and has the operations decide that take them.
+async fn take_events(serving: Arc<Serving>, mut events: Subscription) {
     #[derive(serde::Deserialize)]
     struct Event<'a> {
         #[serde(rename = "detail-type")]
@@ -368,9 +370,26 @@ async fn tell_events(region: &str, mut events: Subscription) {
     }
     loop {
         let event = events.next().await;
+        let host = serving.host();
         if let Ok(Event { detail_type, detail }) = serde_json::from_str(&event) {
-            tell(region, &format!("event {detail_type}  {detail}"));
+            tell(host.region(), &format!("event {detail_type}  {detail}"));
         }
+        // Each in its own time, as in a region.
+        tokio::spawn(follow(host, Arc::clone(&serving), event));
+    }
+}
+
+/// Has the operations decide that take an event, and tells what they did.
+async fn follow(host: Arc<Local>, serving: Arc<Serving>, event: String) {
+    match host.follow(&event, TIME).await {
+        Ok(followed) => {
+            for Followed { operation, handled, capsule } in followed {
+                tell(host.region(), &format!("then {operation}  {}", summary(&handled)));
+                let lines = serving.telling.lines(&handled, capsule.as_ref());
+                terminal::say_all(&lines);
+            }
+        }
+        Err(error) => tell(host.region(), &format!("an event cannot be followed: {error:#}")),
     }
 }
 

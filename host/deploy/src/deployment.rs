@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
+use serde_json::Value;
 
 use crate::bucket::Bucket;
 use crate::clusters::{self, Cluster};
@@ -286,6 +287,7 @@ impl Deployment {
         set("RelayMinutes", config.events.relay_minutes.to_string());
         set("ArchiveDays", config.events.archive_days.to_string());
         set("TakesEvents", package.takes_events.to_string());
+        set("FollowPattern", package.follows.as_ref().map(|pattern| follow(pattern, region)).unwrap_or_default());
         set("RouteOperation", route.map(|route| route.operation.clone()).unwrap_or_default());
         set("RouteAmount", route.map_or(0.0, |route| route.amount).to_string());
         set("SmokePattern", config.smoke.as_ref().map(smoke::pattern).unwrap_or_default());
@@ -305,6 +307,16 @@ impl Deployment {
         set("DpuPerHour", config.alarms.dpu_per_hour.to_string());
         parameters
     }
+}
+
+/// The pattern of a region's own events that its function is asked for by. Those that the other
+/// region has published are that one's to follow.
+fn follow(pattern: &Value, region: &str) -> String {
+    let mut pattern = pattern.clone();
+    if let Some(members) = pattern.as_object_mut() {
+        members.insert("detail".to_owned(), serde_json::json!({"tenet": {"bus": [region]}}));
+    }
+    pattern.to_string()
 }
 
 /// How many resources a template has.

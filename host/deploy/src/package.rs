@@ -1,3 +1,4 @@
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// What is deployed: the function with a bundle's rules, and what a deployment has to know of it.
@@ -9,6 +10,8 @@ pub struct Package {
     pub connections: u32,
     /// Whether operations are asked for by events.
     pub takes_events: bool,
+    /// A pattern of the bundle's own events that operations of it may take, if there are any.
+    pub follows: Option<Value>,
     /// Whether a rule seals or opens fields.
     pub has_vault: bool,
     /// CloudWatch's namespace for the host's metrics.

@@ -1,31 +1,35 @@
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{fmt, mem};
 
 use tokio::sync::Notify;
 
 /// Where the events of one rule arrive; they do until it is dropped.
 pub struct Subscription {
     inbox: Arc<Inbox>,
-    read: usize,
 }
 
-/// Everything that has arrived.
+/// Everything that has arrived and was not taken.
 #[derive(Default)]
 pub(crate) struct Inbox {
-    events: Mutex<Vec<String>>,
+    events: Mutex<VecDeque<String>>,
     arrived: Notify,
 }
 
 impl Inbox {
     pub(crate) fn put(&self, event: String) {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+        self.lock().push_back(event);
         self.arrived.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<String>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Subscription {
     pub(crate) fn new(inbox: Arc<Inbox>) -> Self {
-        Self { inbox, read: 0 }
+        Self { inbox }
     }
 
     /// The next event, whole, as JSON text; waits for it as long as it takes.
@@ -43,19 +47,22 @@ impl Subscription {
 
     /// The next event if it is there.
     pub fn try_next(&mut self) -> Option<String> {
-        let event = self.inbox.events.lock().unwrap_or_else(PoisonError::into_inner).get(self.read).cloned()?;
-        self.read += 1;
-        Some(event)
+        self.inbox.lock().pop_front()
     }
 
-    /// Every event so far, those included that have been read.
+    /// Takes every event that is there.
+    pub fn take(&self) -> Vec<String> {
+        mem::take(&mut *self.inbox.lock()).into()
+    }
+
+    /// Every event that is there, which stays.
     pub fn received(&self) -> Vec<String> {
-        self.inbox.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.inbox.lock().iter().cloned().collect()
     }
 }
 
 impl fmt::Debug for Subscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subscription").field("read", &self.read).finish_non_exhaustive()
+        f.debug_struct("Subscription").finish_non_exhaustive()
     }
 }

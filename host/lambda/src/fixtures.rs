@@ -9,10 +9,10 @@ use serde_json::json;
 use tenet_core::bundle::Operation;
 use tenet_events::Routes;
 
-use crate::bridge_event::BridgeEvent;
 use crate::http_event;
 use crate::source::Source;
 use crate::sqs_batch::SqsBatch;
+use tenet_pipeline::BridgeEvent;
 
 /// The fixtures by name, as they lie in the sources of the crate that this is built with.
 fn fixtures() -> BTreeMap<String, String> {

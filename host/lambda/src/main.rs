@@ -7,7 +7,6 @@
 //! arrive compiled ahead of time for this engine.
 
 mod after;
-mod bridge_event;
 mod decided;
 mod extension;
 #[cfg(test)]

@@ -12,13 +12,14 @@
 //! a scripted database, engine, bus and clock, which is how its tests do it. It must
 //! never know wasmtime, a SQL driver, AWS, or what shape a request came in. The two
 //! exceptions live here because every binary needs the same one and this is the lowest
-//! room they share: what a caller says, an [`Invocation`], with the shape that it has
-//! [`direct`]ly, and the machine's own time and randomness, [`SystemClock`] and [`Arrival`].
+//! room they share: what a caller says, an [`Invocation`], with the shapes that it has
+//! [`direct`]ly and as a [`BridgeEvent`], and the machine's own time and randomness, [`SystemClock`] and [`Arrival`].
 
 mod admission;
 mod answer;
 mod arrival;
 mod backoff;
+mod bridge_event;
 mod calls;
 mod chained_rule;
 mod courier;
@@ -38,6 +39,7 @@ pub use admission::Place;
 pub use answer::{Answer, Problem, Status};
 pub use arrival::Arrival;
 pub use backoff::Backoff;
+pub use bridge_event::BridgeEvent;
 pub use invocation::Invocation;
 pub use no_vault::NoVault;
 pub use pipeline::{Handled, Pending, Pipeline};

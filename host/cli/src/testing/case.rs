@@ -1,20 +1,22 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tenet_capsule::{Attempt, Capsule, End, Playback};
 use tenet_core::{Code, Receipt};
 use tenet_database::{Contents, Tables};
-use tenet_pipeline::{Answer, Backoff, Handled};
+use tenet_pipeline::{Answer, Backoff, Handled, Status};
 
 use super::coverage::Reached;
 use super::explorer::{Explorer, Schedule};
-use super::file::{Ask, AtMost, Change, Expected, Target, TestFile, What};
+use super::file::{Ask, AtMost, Change, Expected, FaultText, Target, TestFile, What};
 use super::injected::Injected;
 use super::json::{Json, Row, rounded, row};
 use super::sealed::Sealed;
 use super::site::{Hosts, Rig, Site};
 use super::transcript;
+use crate::follow::{self, MOST, Taken};
+use crate::local::{EAST, WEST};
 
 /// One test that was run.
 #[derive(Debug)]
@@ -52,9 +54,19 @@ pub(crate) struct ActualStep {
     pub(crate) answer: Answer,
     pub(crate) reason: Option<String>,
     pub(crate) events: Vec<Json>,
-    /// Whether the verdict, or the events, are not what they have to be.
+    /// The operations that have followed, and their answers.
+    pub(crate) followed: Vec<(String, Answer)>,
+    /// Whether the verdict, the events, or what has followed are not what they have to be.
     pub(crate) verdict_is_unmet: bool,
     pub(crate) events_are_unmet: bool,
+    pub(crate) follows_are_unmet: bool,
+}
+
+/// An operation that an event has asked for.
+struct Followed {
+    operation: String,
+    handled: Handled,
+    events: Vec<Json>,
 }
 
 impl Case {
@@ -109,9 +121,11 @@ impl Case {
                 What::Ask(ask, expected) => {
                     self.step(site, &hosts, number, ask, expected).await?;
                 }
-                What::Relay => {
+                What::Relay { turn, expected } => {
                     hosts.relay(&site.index).await?;
                     self.told.push(format!("step {}: the relay", number + 1));
+                    let followed = self.follow(site, &hosts, number, turn).await?;
+                    self.unmet_follows(number, expected, &followed);
                     self.actual.steps.push(None);
                 }
                 What::Together { asks, schedules } => {
@@ -130,6 +144,8 @@ impl Case {
                             let what = format!("request {} of {} failed", place + 1, asks.len());
                             self.fail(Code::Verdict, number, &what);
                         }
+                        let followed = self.follow(site, &hosts, number, ask).await?;
+                        self.unmet_follows(number, &Expected::default(), &followed);
                     }
                     self.actual.steps.push(None);
                 }
@@ -215,14 +231,91 @@ impl Case {
         for what in above(&expected.at_most, &handled.receipt) {
             self.fail(Code::Costs, number, &what);
         }
+        let followed = self.follow(site, hosts, number, ask).await?;
+        let follows_are_unmet = self.unmet_follows(number, expected, &followed);
         self.actual.steps.push(Some(ActualStep {
             answer: handled.answer,
             reason: handled.reason,
             events,
+            followed: followed.into_iter().map(|one| (one.operation, one.handled.answer)).collect(),
             verdict_is_unmet,
             events_are_unmet,
+            follows_are_unmet,
         }));
         Ok(())
+    }
+
+    /// Has the operations decide that take the events which have arrived, and those that take theirs.
+    async fn follow(&mut self, site: &Site, hosts: &Hosts, number: usize, ask: &Ask) -> anyhow::Result<Vec<Followed>> {
+        let mut left = VecDeque::from(hosts.arrived());
+        // A rule alone is part of no operation, and leads to none. A recording is of one request.
+        if matches!(ask.target, Target::Rule(_)) || hosts.are_over_recording {
+            return Ok(Vec::new());
+        }
+        let mut followed = Vec::new();
+        while let Some(event) = left.pop_front() {
+            for region in [EAST, WEST] {
+                for Taken { operation, key, payload } in follow::taken(&site.routes, region, &event)? {
+                    let seed = tenet_build::sha256(&[&ask.seed, key.as_str().as_bytes()].concat());
+                    let mut following = Ask {
+                        target: Target::Operation(operation.clone()),
+                        payload,
+                        key: None,
+                        source_key: Some(key.as_str().to_owned()),
+                        caller: None,
+                        region: region.to_owned(),
+                        now: ask.now,
+                        seed: [0; 32],
+                        fault: FaultText::default(),
+                    };
+                    following.seed.iter_mut().zip(seed.bytes()).for_each(|(byte, digit)| *byte = digit);
+                    let (handled, attempts) = self.ask(site, hosts, number, &following).await?;
+                    let events = events(&handled, &attempts);
+                    followed.push(Followed { operation, handled, events });
+                    if followed.len() >= MOST {
+                        let what =
+                            format!("{MOST} operations have followed, each an event of another, and no end of it");
+                        self.fail(Code::Verdict, number, &what);
+                        return Ok(followed);
+                    }
+                }
+            }
+            left.extend(hosts.arrived());
+        }
+        Ok(followed)
+    }
+
+    /// Holds what has followed against what is expected. Whether it is not that.
+    fn unmet_follows(&mut self, number: usize, expected: &Expected, followed: &[Followed]) -> bool {
+        let failures = self.failures.len();
+        let Some(wanted) = &expected.follows else {
+            for Followed { operation, handled, .. } in followed {
+                if !matches!(handled.answer.status, Status::Accepted | Status::Rejected) {
+                    let (status, body) = (handled.answer.status.code(), &handled.answer.body);
+                    self.fail(Code::Verdict, number, &format!("{operation} followed, and answered {status} {body}"));
+                }
+            }
+            return self.failures.len() > failures;
+        };
+        let names = |names: Vec<&str>| if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+        let wanted_names = names(wanted.iter().map(|(name, _)| name.as_str()).collect());
+        let found_names = names(followed.iter().map(|one| one.operation.as_str()).collect());
+        if wanted_names != found_names {
+            let what = format!("expected to be followed by {wanted_names}, and it was by {found_names}");
+            self.fail(Code::Verdict, number, &what);
+            return true;
+        }
+        for ((name, expected), found) in wanted.iter().zip(followed) {
+            for what in unmet_verdict(expected, &found.handled) {
+                self.fail(Code::Verdict, number, &format!("{name}, which followed: {what}"));
+            }
+            if let Some(wanted) = &expected.events {
+                for what in Json::List(wanted.clone()).unmet(&Json::List(found.events.clone())) {
+                    self.fail(Code::Events, number, &format!("{name}, which followed: events: {what}"));
+                }
+            }
+        }
+        self.failures.len() > failures
     }
 
     /// Where the changes are not those that are expected.

@@ -119,10 +119,30 @@ struct StepText<J> {
     repeated: Option<bool>,
     /// The events that it leaves, in their order, each whole or in part.
     events: Option<Vec<EventText<J>>>,
+    /// The operations that have followed, in their order: those that take an event of this step, or of
+    /// one another. Without this each has to be accepted or rejected.
+    follows: Option<Vec<FollowText<J>>>,
     /// What it may cost at most.
     at_most: Option<AtMost>,
     /// What goes wrong meanwhile.
     fault: Option<FaultText>,
+}
+
+/// An operation that an event has asked for.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct FollowText<J> {
+    /// The operation.
+    operation: String,
+    /// It is accepted: `true`, or an object with the output, whole or in part. One of which nothing is
+    /// said is expected to be accepted.
+    accept: Option<J>,
+    /// It is rejected: the code, or an object with `code`, `message` and `details`, or some of them.
+    reject: Option<J>,
+    /// It fails (500), and the reason in the log contains this.
+    fail: Option<String>,
+    /// The events that it leaves, in their order, each whole or in part.
+    events: Option<Vec<EventText<J>>>,
 }
 
 /// One of the requests of `together`.
@@ -226,7 +246,7 @@ pub(crate) struct Step {
 pub(crate) enum What {
     Ask(Box<Ask>, Box<Expected>),
     Together { asks: Vec<Ask>, schedules: u32 },
-    Relay,
+    Relay { turn: Box<Ask>, expected: Box<Expected> },
 }
 
 /// A request.
@@ -235,6 +255,8 @@ pub(crate) struct Ask {
     pub(crate) target: Target,
     pub(crate) payload: String,
     pub(crate) key: Option<String>,
+    /// The id of the event that asks.
+    pub(crate) source_key: Option<String>,
     pub(crate) caller: Option<String>,
     pub(crate) region: String,
     pub(crate) now: i64,
@@ -260,6 +282,8 @@ pub(crate) struct Expected {
     pub(crate) status: Option<u16>,
     pub(crate) repeated: Option<bool>,
     pub(crate) events: Option<Vec<Json>>,
+    /// Operations that have to follow, each with what has to come of it.
+    pub(crate) follows: Option<Vec<(String, Expected)>>,
     pub(crate) at_most: AtMost,
 }
 
@@ -377,7 +401,10 @@ impl Reading<'_> {
             bail!(refuse("a step has one verdict", "leave in one of `accept`, `reject`, `fail` and `unavailable`"));
         }
         let what = if *relay {
-            What::Relay
+            // No request, but what follows one has its moment and its randomness.
+            let nothing = Target::Operation(String::new());
+            let turn = self.ask(number * 10, nothing, now, (&None, &None, &None, &step.region), None)?;
+            What::Relay { turn: Box::new(turn), expected: Box::new(expected(step)) }
         } else if let Some(together) = together {
             if !(2..=MOST_AT_ONCE).contains(&together.len()) {
                 bail!(refuse("between 2 and 4 requests are run at once", "put the others into steps of their own"));
@@ -419,6 +446,7 @@ impl Reading<'_> {
             target,
             payload,
             key: key.clone(),
+            source_key: None,
             caller: caller.clone(),
             region: region
                 .clone()
@@ -449,7 +477,40 @@ fn target(operation: &Option<String>, rule: &Option<String>) -> Option<Target> {
 }
 
 fn expected(step: &StepText<Box<RawValue>>) -> Expected {
-    let json = |raw: &Option<Box<RawValue>>| raw.as_deref().and_then(|raw| Json::parse(raw.get()));
+    let follows = step.follows.as_ref().map(|all| {
+        let one = |follow: &FollowText<Box<RawValue>>| {
+            let FollowText { operation, accept, reject, fail, events } = follow;
+            let expected = Expected {
+                accept: json(accept),
+                reject: json(reject),
+                fail: fail.clone(),
+                events: events.as_deref().map(objects_of),
+                ..Expected::default()
+            };
+            (operation.clone(), expected)
+        };
+        all.iter().map(one).collect()
+    });
+    Expected {
+        accept: json(&step.accept),
+        output: step.output.clone(),
+        reject: json(&step.reject),
+        fail: step.fail.clone(),
+        unavailable: step.unavailable.clone(),
+        status: step.status,
+        repeated: step.repeated,
+        events: step.events.as_deref().map(objects_of),
+        follows,
+        at_most: step.at_most.clone().unwrap_or_default(),
+    }
+}
+
+fn json(raw: &Option<Box<RawValue>>) -> Option<Json> {
+    raw.as_deref().and_then(|raw| Json::parse(raw.get()))
+}
+
+/// Events as objects with what is expected of them.
+fn objects_of(events: &[EventText<Box<RawValue>>]) -> Vec<Json> {
     let event = |event: &EventText<Box<RawValue>>| {
         let text = |text: &Option<String>| text.clone().map(Json::Text);
         let members = [
@@ -459,17 +520,7 @@ fn expected(step: &StepText<Box<RawValue>>) -> Expected {
         ];
         Json::Object(members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
     };
-    Expected {
-        accept: json(&step.accept),
-        output: step.output.clone(),
-        reject: json(&step.reject),
-        fail: step.fail.clone(),
-        unavailable: step.unavailable.clone(),
-        status: step.status,
-        repeated: step.repeated,
-        events: step.events.as_ref().map(|events| events.iter().map(event).collect()),
-        at_most: step.at_most.clone().unwrap_or_default(),
-    }
+    events.iter().map(event).collect()
 }
 
 fn objects(rows: &[BTreeMap<String, Box<RawValue>>]) -> Vec<Json> {

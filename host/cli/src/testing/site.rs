@@ -5,10 +5,10 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tenet_build::PrivatePostgres;
 use tenet_core::bundle::{Index, Operation};
-use tenet_core::{Clock, IdempotencyKey, Ledger, Policy, Probe, Publisher, Request, Timestamp, Vault};
+use tenet_core::{Clock, IdempotencyKey, Ledger, Policy, Probe, Publisher, Request, SourceKey, Timestamp, Vault};
 use tenet_database::{Contents, Database, Endpoint, Tables};
 use tenet_engine::{Engine, Library};
-use tenet_events::{Buses, Subscription};
+use tenet_events::{Buses, Routes, Subscription};
 use tenet_pipeline::{Backoff, Handled, Operations, Pipeline, SystemClock};
 use tenet_policy::StatementPolicy;
 
@@ -32,6 +32,8 @@ pub(crate) struct Site {
     pub(crate) index: Index,
     library: Arc<Library>,
     policy: Arc<dyn Policy>,
+    /// Which operations take which events.
+    pub(crate) routes: Routes,
     /// With the key that everybody knows, so that what a test seals is the same each time.
     vault: Arc<dyn Vault>,
     pub(crate) sealed: Arc<Sealed>,
@@ -52,6 +54,7 @@ pub(crate) struct Hosts {
     hosts: BTreeMap<&'static str, Arc<Pipeline>>,
     pub(crate) buses: Buses,
     events: Subscription,
+    pub(crate) are_over_recording: bool,
 }
 
 /// The operation that runs a rule alone.
@@ -79,7 +82,8 @@ impl Site {
         let vault = vault::local(None, &index.host)?;
         let sealed = Arc::new(Sealed::new(Arc::clone(&vault), &index));
         let policy = Arc::new(StatementPolicy::new(&index));
-        Ok(Self { policy, vault, sealed, index, library: Arc::new(library), postgres })
+        let routes = Routes::new(&index.operations)?;
+        Ok(Self { policy, routes, vault, sealed, index, library: Arc::new(library), postgres })
     }
 
     /// Makes a database for one test at a time.
@@ -99,10 +103,11 @@ impl Site {
 
     /// Hosts that share these connections.
     pub(crate) fn hosts_on(&self, database: Arc<Database>, backoff: Backoff) -> anyhow::Result<Hosts> {
-        self.over(database, Arc::clone(&self.vault), backoff)
+        let hosts = self.over(database, Arc::clone(&self.vault), backoff)?;
+        Ok(Hosts { are_over_recording: false, ..hosts })
     }
 
-    /// Hosts over any ledger and any vault.
+    /// Hosts over a ledger and a vault that play a recording.
     pub(crate) fn over(
         &self,
         ledger: Arc<dyn Ledger>,
@@ -121,7 +126,7 @@ impl Site {
             anyhow::Ok((region, Arc::new(pipeline)))
         };
         let hosts = BTreeMap::from([host(EAST)?, host(WEST)?]);
-        Ok(Hosts { hosts, events: buses.subscribe(EAST, EVERY_EVENT)?, buses })
+        Ok(Hosts { hosts, events: buses.subscribe(EAST, EVERY_EVENT)?, buses, are_over_recording: true })
     }
 
     /// Stops the database.
@@ -197,7 +202,7 @@ impl Hosts {
 
     /// The events that have arrived since this was last asked.
     pub(crate) fn arrived(&self) -> Vec<String> {
-        self.events.received()
+        self.events.take()
     }
 }
 
@@ -210,7 +215,7 @@ pub(crate) fn request(ask: &Ask) -> anyhow::Result<Request> {
     Ok(Request {
         operation,
         key: ask.key.as_deref().map(IdempotencyKey::new).transpose()?,
-        source_key: None,
+        source_key: ask.source_key.as_deref().map(IdempotencyKey::new).transpose()?.map(SourceKey::Event),
         payload: ask.payload.clone(),
         caller: ask.caller.clone(),
         region: ask.region.clone(),

@@ -1,5 +1,6 @@
 //! Writes what came of a test into its file, as what is expected from now on.
 
+use tenet_pipeline::Answer;
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value};
 
 use super::case::{Actual, ActualStep};
@@ -19,8 +20,11 @@ pub(crate) fn unexpected_failure(file: &TestFile, actual: &Actual) -> Option<usi
     let document: DocumentMut = file.text.parse().ok()?;
     let steps = document.get("step")?.as_array_of_tables()?;
     let failed = |(step, actual): (&Table, &Option<ActualStep>)| {
-        let is_failure = actual.as_ref().is_some_and(|actual| actual.answer.status.code() >= 500);
-        is_failure && !FAILURES.iter().any(|name| step.contains_key(name))
+        let Some(actual) = actual else { return false };
+        let followers_failed = actual.followed.iter().any(|(_, answer)| answer.status.code() >= 500);
+        let is_failure = actual.answer.status.code() >= 500;
+        (is_failure && !FAILURES.iter().any(|name| step.contains_key(name)))
+            || (followers_failed && actual.follows_are_unmet)
     };
     steps.iter().zip(&actual.steps).position(failed).map(|place| place + 1)
 }
@@ -38,6 +42,10 @@ pub(crate) fn updated(file: &TestFile, actual: &Actual) -> anyhow::Result<String
             if says_nothing || actual.verdict_is_unmet {
                 verdict(step, actual);
             }
+            if actual.follows_are_unmet || (says_nothing && !actual.followed.is_empty()) {
+                let follows: Array = actual.followed.iter().map(follow).collect();
+                step.insert("follows", Item::Value(Value::Array(follows)));
+            }
             if actual.events_are_unmet || (says_nothing && !actual.events.is_empty()) {
                 let events: Array = actual.events.iter().filter_map(value).collect();
                 step.insert("events", Item::Value(Value::Array(events)));
@@ -48,6 +56,21 @@ pub(crate) fn updated(file: &TestFile, actual: &Actual) -> anyhow::Result<String
         document.insert("rows", Item::Table(rows(actual)));
     }
     Ok(document.to_string())
+}
+
+/// An operation that has followed.
+fn follow((operation, answer): &(String, Answer)) -> Value {
+    let body = Json::parse(&answer.body).unwrap_or(Json::Null);
+    let mut follow = InlineTable::new();
+    follow.insert("operation", Value::from(operation.as_str()));
+    match answer.status.code() {
+        422 => {
+            let code = if let Some(Json::Text(code)) = body.get("code") { code.as_str() } else { "" };
+            follow.insert("reject", Value::from(code));
+        }
+        _ => drop(value(&body).and_then(|accept| follow.insert("accept", accept))),
+    }
+    Value::InlineTable(follow)
 }
 
 fn verdict(step: &mut Table, actual: &ActualStep) {

@@ -62,6 +62,7 @@ fn package(zip: &str) -> Package {
         zip: zip.as_bytes().to_vec(),
         connections: 8,
         takes_events: false,
+        follows: None,
         has_vault: true,
         metrics: "Tenet".to_owned(),
     }

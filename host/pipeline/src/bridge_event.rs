@@ -1,12 +1,14 @@
+use std::collections::HashMap;
+
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use tenet_core::IdempotencyKey;
-use tenet_pipeline::Invocation;
 
-use crate::members::Members;
+use crate::Invocation;
 
-/// An event that EventBridge delivers.
+/// An event that EventBridge, or a bus that stands in for it, delivers.
 #[derive(Debug)]
-pub(crate) struct BridgeEvent<'a> {
+pub struct BridgeEvent<'a> {
     source: String,
     detail_type: String,
     id: Option<String>,
@@ -16,13 +18,19 @@ pub(crate) struct BridgeEvent<'a> {
 
 impl<'a> BridgeEvent<'a> {
     /// Reads an event; nothing in its detail is parsed. The error says what it lacks.
-    pub(crate) fn read(event: &'a str) -> Result<Self, String> {
+    pub fn read(event: &'a str) -> Result<Self, String> {
         let lacks = |what: &str| format!("this is no EventBridge event: {what}");
-        let members = Members::of(event).ok_or_else(|| lacks("it is no object"))?;
-        let text = |name: &str| members.text(name).ok_or_else(|| lacks(&format!("it lacks `{name}`, a string")));
+        let members: HashMap<String, &'a RawValue> =
+            serde_json::from_str(event).map_err(|_| lacks("it is no object"))?;
+        // Null is as if it were not there.
+        let get = |name: &str| members.get(name).map(|value| value.get()).filter(|value| *value != "null");
+        let text = |name: &str| {
+            let text = get(name).and_then(|value| serde_json::from_str::<String>(value).ok());
+            text.ok_or_else(|| lacks(&format!("it lacks `{name}`, a string")))
+        };
         // What is no text would be another id on every way.
-        let id = members.has("id").then(|| text("id")).transpose()?;
-        let detail = members.get("detail").ok_or_else(|| lacks("it lacks `detail`"))?;
+        let id = get("id").map(|_| text("id")).transpose()?;
+        let detail = get("detail").ok_or_else(|| lacks("it lacks `detail`"))?;
         Ok(Self { source: text("source")?, detail_type: text("detail-type")?, id, detail })
     }
 
@@ -31,7 +39,19 @@ impl<'a> BridgeEvent<'a> {
     ///
     /// An id that is there and cannot be a key is an error, for an answer: the next best would
     /// not be the same for every delivery.
-    pub(crate) fn key(&self) -> Result<Option<IdempotencyKey>, String> {
+    pub fn key(&self) -> Result<Option<IdempotencyKey>, String> {
+        let id = self.published().or_else(|| self.id.clone());
+        let key = id.map(IdempotencyKey::new).transpose();
+        key.map_err(|error| format!("The event's id is its key, and it cannot be one: {error}."))
+    }
+
+    /// Whether a Tenet host has published it.
+    pub fn is_published(&self) -> bool {
+        self.published().is_some()
+    }
+
+    /// The id that a Tenet host gave it.
+    fn published(&self) -> Option<String> {
         #[derive(Deserialize)]
         struct Detail {
             tenet: Published,
@@ -40,19 +60,16 @@ impl<'a> BridgeEvent<'a> {
         struct Published {
             id: String,
         }
-        let published = serde_json::from_str(self.detail).ok().map(|Detail { tenet }| tenet.id);
-        let id = published.or_else(|| self.id.clone());
-        let key = id.map(IdempotencyKey::new).transpose();
-        key.map_err(|error| format!("The event's id is its key, and it cannot be one: {error}."))
+        serde_json::from_str(self.detail).ok().map(|Detail { tenet }| tenet.id)
     }
 
     /// What it asks of an operation that takes it. The error is an answer's.
-    pub(crate) fn invocation(&self, operation: &str) -> Result<Invocation, String> {
+    pub fn invocation(&self, operation: &str) -> Result<Invocation, String> {
         Invocation::of_event(operation, self.detail)
     }
 
     /// What to call it in a message, without anything of its detail.
-    pub(crate) fn name(&self) -> String {
+    pub fn name(&self) -> String {
         let Self { source, detail_type, .. } = self;
         format!("the event {detail_type:?} of {source:?}")
     }
