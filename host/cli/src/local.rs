@@ -51,7 +51,8 @@ impl Local {
         let api = Api::open(region, folder, index)?;
         let endpoint = tenet_database::Endpoint::parse(url)?;
         let database = tenet_database::Database::new(endpoint, connections);
-        let ledger: Arc<dyn Ledger> = Arc::new(database.with_statement_timeout(index.host.statement_timeout()));
+        let ledger: Arc<dyn Ledger> =
+            Arc::new(database.with_statement_timeout(index.host.statement_timeout()).for_bundle(index));
         let (library, policy): (Arc<dyn Rules>, Arc<dyn Policy>) =
             (Arc::new(library), Arc::new(StatementPolicy::new(index)));
         let shadow = Shadow {

@@ -1,4 +1,5 @@
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tenet_core::Moment;
@@ -28,6 +29,8 @@ pub(crate) struct Connection {
     pub(crate) client: Client,
     // After the client: a description dropped while that is there sends a message.
     described: Known<Statement>,
+    /// Whether rules' statements may run on it.
+    is_set_up: AtomicBool,
     /// When it began to be opened: the server counts from a moment after that.
     opened: Moment,
     /// How long it is used.
@@ -59,12 +62,23 @@ impl Connection {
             }
         });
         let running = Running(Some(ended.abort_handle()));
-        Ok(Self { client, described, opened, used_for: Duration::MAX, ended, running })
+        let is_set_up = AtomicBool::new(false);
+        Ok(Self { client, described, is_set_up, opened, used_for: Duration::MAX, ended, running })
     }
 
     /// The same, to be used for so long.
     pub(crate) fn used_for(self, used_for: Duration) -> Self {
         Self { used_for, ..self }
+    }
+
+    /// Whether [`set_up`](Self::set_up) was said of it.
+    pub(crate) fn is_set_up(&self) -> bool {
+        self.is_set_up.load(Ordering::Relaxed)
+    }
+
+    /// Rules' statements may run on it from now on.
+    pub(crate) fn set_up(&self) {
+        self.is_set_up.store(true, Ordering::Relaxed);
     }
 
     /// Whether it is known to be dead.

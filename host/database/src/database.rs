@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
+use tenet_core::bundle::Index;
 use tenet_core::{
     Attempt, BoxFuture, CallerId, Claim, EventId, Fault, IdempotencyKey, Keep, Ledger, Outcome, Place, SqlState,
     StagedEvent, Timestamp,
@@ -10,6 +11,7 @@ use tenet_core::{
 use crate::ages::Ages;
 use crate::columns::Tally;
 use crate::endpoint::Endpoint;
+use crate::expected::{self, Expected};
 use crate::failure::{self, Failure, Trouble};
 use crate::flight::launch;
 use crate::keys;
@@ -32,6 +34,7 @@ const EVENTS_A_FLIGHT: usize = 100;
 pub struct Database {
     route: Arc<Route>,
     statement_timeout: Duration,
+    expected: Arc<Expected>,
 }
 
 impl Database {
@@ -58,7 +61,7 @@ impl Database {
     }
 
     fn over(route: Route) -> Self {
-        Self { route: Arc::new(route), statement_timeout: STATEMENT_TIMEOUT }
+        Self { route: Arc::new(route), statement_timeout: STATEMENT_TIMEOUT, expected: Arc::default() }
     }
 
     /// The same with another longest wait for one answer of the database, which is 5 seconds where
@@ -66,6 +69,14 @@ impl Database {
     #[must_use]
     pub fn with_statement_timeout(self, statement_timeout: Duration) -> Self {
         Self { statement_timeout, ..self }
+    }
+
+    /// The same for the rules of a bundle. Attempts at an operation fail with
+    /// [`Code::SchemaDiffers`](tenet_core::Code) while a table that its rules are granted is not there
+    /// as the bundle was built for it.
+    #[must_use]
+    pub fn for_bundle(self, index: &Index) -> Self {
+        Self { expected: Arc::new(Expected::of(index)), ..self }
     }
 
     fn patience(&self, deadline: Instant) -> Patience {
@@ -161,15 +172,24 @@ impl Database {
 
 impl Ledger for Database {
     fn open(&self, claim: Claim) -> Box<dyn Attempt> {
-        Box::new(Transaction::new(Arc::clone(&self.route), self.statement_timeout, claim))
+        let expected = Arc::clone(&self.expected);
+        Box::new(Transaction::new(Arc::clone(&self.route), expected, self.statement_timeout, claim))
     }
 
     fn ready(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Fault>> {
         Box::pin(async move {
-            for outcome in self.each(vec![keys::is_there()?], deadline).await? {
+            let look = self.expected.look()?;
+            let looks = look.is_some();
+            let mut statements = vec![keys::is_there()?, expected::search_path()?];
+            statements.extend(look);
+            let mut outcomes = self.each(statements, deadline).await?;
+            if looks && let Some(found) = outcomes.pop() {
+                self.expected.looked(found);
+            }
+            for outcome in outcomes {
                 outcome.map_err(|trouble| Failure::of_host(trouble, "the table tenet.keys cannot be read").fault)?;
             }
-            Ok(())
+            self.expected.check(None)
         })
     }
 

@@ -10,7 +10,7 @@
 //! Where to connect and how is an [`Endpoint`]: a plain PostgreSQL, or a [`Dsql`] cluster
 //! by TLS with a token signed for each connection. Everything after that is the same for
 //! every server that speaks PostgreSQL's protocol. No statement of the host relies on
-//! what Aurora DSQL lacks: no savepoints, no SET, no serial columns, no foreign keys.
+//! what Aurora DSQL lacks: no savepoints, no SET but of the search path, no serial columns, no foreign keys.
 //! [`Schema`] brings the tables of the host and those of a bundle up to date, step by
 //! step. [`Inventory`] and [`Tables`] are the harness's: what a database has, and the rows of a
 //! test's own private PostgreSQL, for which alone they ask what DSQL has not.
@@ -33,6 +33,7 @@ mod connection;
 mod database;
 mod dsql;
 mod endpoint;
+mod expected;
 mod failure;
 mod flight;
 mod identity;

@@ -9,6 +9,7 @@ use tenet_core::{
 use crate::closing::{Closed, Closing, From, LOOK_UP};
 use crate::columns::Tally;
 use crate::connection::Connection;
+use crate::expected::{Expected, Opening};
 use crate::failure::{Failure, Left, Trouble, late};
 use crate::flight::{Launch, Message, launch};
 use crate::keys;
@@ -25,6 +26,7 @@ const BEGIN_READ_ONLY: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 /// One attempt, on a connection of its own from its first statement to its end.
 pub(crate) struct Transaction {
     route: Arc<Route>,
+    expected: Arc<Expected>,
     /// The longest wait for one answer.
     statement_timeout: Duration,
     claim: Claim,
@@ -54,8 +56,8 @@ enum Stage {
 type Flown<T> = Result<Ran<T>, Failure>;
 
 impl Transaction {
-    pub(crate) fn new(route: Arc<Route>, statement_timeout: Duration, claim: Claim) -> Self {
-        Self { route, statement_timeout, claim, stage: Stage::Fresh, spent: false }
+    pub(crate) fn new(route: Arc<Route>, expected: Arc<Expected>, statement_timeout: Duration, claim: Claim) -> Self {
+        Self { route, expected, statement_timeout, claim, stage: Stage::Fresh, spent: false }
     }
 
     fn patience(&self) -> Patience {
@@ -149,7 +151,8 @@ impl Transaction {
     }
 
     /// Begins and looks the key up, with `queries` in the same flight, whose answers are
-    /// left to be read. What the look-up finds wins over everything else.
+    /// left to be read. What the look-up finds wins over everything else. A new connection is set
+    /// up for rules' statements in the same flight, and before them.
     async fn begin(&self, connection: &Connection, queries: &mut [Query<'_>]) -> Flown<()> {
         let (text, mut look_up) = match &self.claim.mode {
             Mode::Read => (BEGIN_READ_ONLY, None),
@@ -159,12 +162,19 @@ impl Transaction {
                 (begin(), Some(Query::plain(connection, statement)))
             }
         };
+        let opening = self.expected.opening(connection);
+        let mut opening = opening.map_err(|fault| Failure { fault, left: Left::Open })?;
         let mut begin = Message::command(connection, text);
-        let mut messages: Vec<&mut dyn Launch> = vec![&mut begin];
+        let mut messages: Vec<&mut dyn Launch> = opening.iter_mut().flat_map(Opening::messages).collect();
+        messages.push(&mut begin);
         messages.extend(look_up.iter_mut().flat_map(Query::messages));
         messages.extend(queries.iter_mut().flat_map(Query::messages));
         launch(messages, &self.claim.round_trips).await;
 
+        let set_up = match opening {
+            Some(opening) => opening.answer(&self.expected).await,
+            None => Ok(()),
+        };
         let begun = begin.answer().await;
         let found = match look_up {
             Some(look_up) => stored(look_up).await,
@@ -175,6 +185,9 @@ impl Transaction {
         }
         begun.map_err(|error| Failure::of_host(Trouble::Driver(error), "the transaction could not begin"))?;
         found?;
+        set_up?;
+        let checked = self.expected.check(Some(&self.claim.operation));
+        checked.map_err(|fault| Failure { fault, left: Left::Open })?;
         Ok(Ran::On(()))
     }
 

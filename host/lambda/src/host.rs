@@ -229,7 +229,7 @@ async fn connect(settings: &Settings, index: &Index) -> anyhow::Result<(Arc<Data
         None => Arc::new(NoVault),
     };
     let database = settings.database.open(index.host.connections, &config)?;
-    let database = database.with_statement_timeout(index.host.statement_timeout());
+    let database = database.with_statement_timeout(index.host.statement_timeout()).for_bundle(index);
     match database.warm(SystemClock.instant() + CONNECTING).await {
         Ok(()) => {}
         Err(fault) if fault.is_unavailable() || fault.is_deadline() || fault.is_conflict() => {

@@ -563,6 +563,9 @@ impl Course<'_> {
             Some(Lack::Vault) => {
                 Some(("vault-away", "The keys of sensitive fields cannot be reached. Nothing was changed."))
             }
+            Some(Lack::Tables) => {
+                Some(("schema-differs", "The database is not ready for this operation. Nothing was changed."))
+            }
             None => None,
         };
         if let Some((code, message)) = lacks {

@@ -80,6 +80,8 @@ pub(crate) enum Lack {
     Time,
     /// The keys of the vault are out of reach.
     Vault,
+    /// The database's tables are not those of the bundle.
+    Tables,
 }
 
 /// Whose time is over.
@@ -329,9 +331,10 @@ fn over(fault: Fault, at: Option<(&str, u64)>) -> Over {
         Over::Failed(Failure {
             blame: fault.blame(),
             rule,
-            lacks: match (fault.is_deadline(), fault.is_vault()) {
-                (true, _) => Some(Lack::Time),
-                (_, true) => Some(Lack::Vault),
+            lacks: match fault.code() {
+                _ if fault.is_deadline() => Some(Lack::Time),
+                _ if fault.is_vault() => Some(Lack::Vault),
+                Some(Code::SchemaDiffers) => Some(Lack::Tables),
                 _ => None,
             },
             limit: fault.limit_exceeded().copied(),
