@@ -188,7 +188,7 @@ impl Local {
             Route::Reply(reply) => (reply, None),
             Route::Health => {
                 let ready = self.pipeline.ready(SystemClock.instant() + time).await;
-                (self.api.health(ready.is_ok()), None)
+                (self.api.health(&ready), None)
             }
             Route::Invoke(invocation) => {
                 let trace = tenet_http::trace(&request.headers);

@@ -6,7 +6,7 @@ use tokio::time::timeout_at;
 use tokio_postgres::Error;
 use tokio_postgres::types::Type;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, SEARCH_PATH};
 use crate::endpoint::Endpoint;
 use crate::failure;
 
@@ -38,7 +38,9 @@ impl Administrator {
     /// Connects. All that is asked has to be done by the deadline.
     pub async fn open(endpoint: &Endpoint, deadline: Instant) -> Result<Self, Fault> {
         let connection = endpoint.connect(deadline).await?;
-        Ok(Self { connection, is_dsql: endpoint.is_dsql(), deadline })
+        let this = Self { connection, is_dsql: endpoint.is_dsql(), deadline };
+        this.by_deadline(this.connection.client.batch_execute(SEARCH_PATH)).await?;
+        Ok(this)
     }
 
     /// Makes a role unless it is there, lets these IAM roles sign in as it

@@ -76,7 +76,7 @@ impl Closing<'_> {
             key_row: Query::plain(connection, key_row),
             commit: command("COMMIT"),
         };
-        launch(flight.messages(), &claim.round_trips).await;
+        launch(connection, flight.messages(), &claim.round_trips).await;
         // COMMIT is handed over: from here on silence proves nothing.
         match patience.wait(flight.land()).await {
             Ok(closed) => closed,

@@ -1,8 +1,11 @@
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::future::ready;
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tenet_core::Moment;
+use futures_util::TryStreamExt;
+use tenet_core::{Fault, Moment};
 use tenet_policy::Known;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::{AbortHandle, JoinHandle};
@@ -11,7 +14,7 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Error, Socket, Statement};
 use tracing::debug;
 
-use crate::failure;
+use crate::failure::{self, Failure, Left, Trouble};
 use crate::parameter::Encoded;
 
 /// How many texts' result columns a connection remembers, and how many bytes of texts: the server keeps
@@ -23,14 +26,23 @@ const MOST_DESCRIBED_BYTES: usize = 256 << 10;
 /// match for some types. With PostgreSQL's own schema alone there is none to find.
 pub(crate) const SEARCH_PATH: &str = "SET search_path = pg_catalog";
 
+/// Which search path a session has.
+enum SearchPath {
+    /// The one that it began with.
+    Usual,
+    /// [`SEARCH_PATH`] is on its way.
+    Sent(JoinHandle<Result<(), Error>>),
+    /// That one.
+    Set,
+}
+
 /// One session with the server. Dropped, it closes its socket at once, which ends the
 /// session and whatever transaction it had.
 pub(crate) struct Connection {
     pub(crate) client: Client,
     // After the client: a description dropped while that is there sends a message.
     described: Known<Statement>,
-    /// Whether rules' statements may run on it.
-    is_set_up: AtomicBool,
+    search_path: Mutex<SearchPath>,
     /// When it began to be opened: the server counts from a moment after that.
     opened: Moment,
     /// How long it is used.
@@ -62,8 +74,8 @@ impl Connection {
             }
         });
         let running = Running(Some(ended.abort_handle()));
-        let is_set_up = AtomicBool::new(false);
-        Ok(Self { client, described, is_set_up, opened, used_for: Duration::MAX, ended, running })
+        let search_path = Mutex::new(SearchPath::Usual);
+        Ok(Self { client, described, search_path, opened, used_for: Duration::MAX, ended, running })
     }
 
     /// The same, to be used for so long.
@@ -71,14 +83,48 @@ impl Connection {
         Self { used_for, ..self }
     }
 
-    /// Whether [`set_up`](Self::set_up) was said of it.
-    pub(crate) fn is_set_up(&self) -> bool {
-        self.is_set_up.load(Ordering::Relaxed)
+    /// Sends what gives the session its search path, in front of its first flight.
+    pub(crate) async fn send_search_path(&self) {
+        if !matches!(*self.search_path(), SearchPath::Usual) {
+            return;
+        }
+        // On a connection that is closed the flight fails too.
+        let Ok(answers) = self.client.simple_query_raw(SEARCH_PATH).await else { return };
+        // The driver passes no answer on before the one in front of it is taken.
+        let set = tokio::spawn(answers.try_for_each(|_| ready(Ok(()))));
+        *self.search_path() = SearchPath::Sent(set);
     }
 
-    /// Rules' statements may run on it from now on.
-    pub(crate) fn set_up(&self) {
-        self.is_set_up.store(true, Ordering::Relaxed);
+    /// Whether no rule's statement has run on it.
+    pub(crate) fn is_new(&self) -> bool {
+        !matches!(*self.search_path(), SearchPath::Set)
+    }
+
+    /// Waits until the session is known to have its search path, which was sent. An error says that
+    /// no rule's statement may run on it.
+    pub(crate) async fn has_search_path(&self) -> Result<(), Failure> {
+        let before = mem::replace(&mut *self.search_path(), SearchPath::Usual);
+        let sent = match before {
+            SearchPath::Sent(set) => set.await.ok(),
+            SearchPath::Set => Some(Ok(())),
+            SearchPath::Usual => None,
+        };
+        let doing = "the session's search path could not be set";
+        match sent {
+            Some(Ok(())) => {
+                *self.search_path() = SearchPath::Set;
+                Ok(())
+            }
+            Some(Err(error)) => match Failure::of_host(Trouble::Driver(error), doing) {
+                lost @ Failure { left: Left::Lost, .. } => Err(lost),
+                Failure { fault, .. } => Err(Failure { fault, left: Left::Stuck }),
+            },
+            None => Err(Failure { fault: Fault::conflict(None, doing), left: Left::Stuck }),
+        }
+    }
+
+    fn search_path(&self) -> MutexGuard<'_, SearchPath> {
+        self.search_path.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether it is known to be dead.

@@ -11,7 +11,7 @@ use tenet_core::{
 use crate::ages::Ages;
 use crate::columns::Tally;
 use crate::endpoint::Endpoint;
-use crate::expected::{self, Expected};
+use crate::expected::Expected;
 use crate::failure::{self, Failure, Trouble};
 use crate::flight::launch;
 use crate::keys;
@@ -146,7 +146,7 @@ impl Database {
             let mut queries: Vec<_> =
                 statements.into_iter().map(|statement| Query::plain(lease.connection(), statement)).collect();
             // Not an attempt's, so nobody counts it.
-            launch(queries.iter_mut().flat_map(Query::messages), &AtomicU32::new(0)).await;
+            launch(lease.connection(), queries.iter_mut().flat_map(Query::messages), &AtomicU32::new(0)).await;
             let mut outcomes = Vec::with_capacity(queries.len());
             for query in queries {
                 outcomes.push(query.outcome(&mut Tally::unlimited()).await);
@@ -180,7 +180,7 @@ impl Ledger for Database {
         Box::pin(async move {
             let look = self.expected.look()?;
             let looks = look.is_some();
-            let mut statements = vec![keys::is_there()?, expected::search_path()?];
+            let mut statements = vec![keys::is_there()?];
             statements.extend(look);
             let mut outcomes = self.each(statements, deadline).await?;
             if looks && let Some(found) = outcomes.pop() {

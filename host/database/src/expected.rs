@@ -7,12 +7,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tenet_core::bundle::Index;
 use tenet_core::{Catalog, Code, ColumnValues, Fault, Outcome, Value};
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
-use crate::columns::Tally;
-use crate::connection::{Connection, SEARCH_PATH};
+use crate::connection::Connection;
 use crate::failure::{Failure, Left, Trouble};
-use crate::flight::Launch;
 use crate::inventory::granted;
 use crate::parameter::Encoded;
 use crate::query::Query;
@@ -46,14 +44,6 @@ struct Difference {
     column: Option<(String, String, Option<String>)>,
 }
 
-/// What goes in front of a flight on a connection on which no rule's statement has run: the session
-/// is set up, and the tables are looked at.
-pub(crate) struct Opening<'c> {
-    connection: &'c Connection,
-    search_path: Query<'c>,
-    look: Option<Query<'c>>,
-}
-
 impl Expected {
     /// Those of a bundle.
     pub(crate) fn of(index: &Index) -> Self {
@@ -68,18 +58,16 @@ impl Expected {
         Self { catalog: index.catalog.clone(), of_operations: of_operations.collect(), differences: Mutex::default() }
     }
 
-    /// What goes in front of the next flight with a rule's statements, if anything has to. While a
-    /// difference stands, each of them looks again.
-    pub(crate) fn opening<'c>(&self, connection: &'c Connection) -> Result<Option<Opening<'c>>, Fault> {
-        if connection.is_set_up() && self.differences().is_empty() {
+    /// What looks at the tables in the next flight with a rule's statements, if it has to: on a new
+    /// connection, and as long as a difference stands.
+    pub(crate) fn look_by<'c>(&self, connection: &'c Connection) -> Result<Option<Query<'c>>, Fault> {
+        if !connection.is_new() && self.differences().is_empty() {
             return Ok(None);
         }
-        let plain = |statement| Query::plain(connection, statement);
-        let (search_path, look) = (plain(search_path()?), self.look()?.map(plain));
-        Ok(Some(Opening { connection, search_path, look }))
+        Ok(self.look()?.map(|look| Query::plain(connection, look)))
     }
 
-    /// What looks at the tables, if there are any. The session has its [`search_path`].
+    /// What looks at the tables, if there are any.
     pub(crate) fn look(&self) -> Result<Option<Encoded>, Fault> {
         if self.catalog.tables.is_empty() {
             return Ok(None);
@@ -108,7 +96,7 @@ impl Expected {
             );
         }
         if differences.is_empty() && !known.is_empty() {
-            info!("the database has the bundle's tables now");
+            warn!("the database has the bundle's tables now");
         }
         *known = differences;
     }
@@ -148,34 +136,6 @@ impl Expected {
     fn differences(&self) -> MutexGuard<'_, Vec<Difference>> {
         self.differences.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Opening<'_> {
-    /// What to launch for it, in order.
-    pub(crate) fn messages(&mut self) -> impl Iterator<Item = &mut dyn Launch> + Send {
-        self.search_path.messages().chain(self.look.iter_mut().flat_map(Query::messages))
-    }
-
-    /// Waits for the answers. An error says that no rule's statement may run on the connection.
-    pub(crate) async fn answer(self, expected: &Expected) -> Result<(), Failure> {
-        let set_up = self.search_path.outcome(&mut Tally::unlimited()).await;
-        if let Some(look) = self.look {
-            expected.looked(look.outcome(&mut Tally::unlimited()).await);
-        }
-        match set_up.map_err(|trouble| Failure::of_host(trouble, "the session could not be set up")) {
-            Ok(_) => {
-                self.connection.set_up();
-                Ok(())
-            }
-            Err(Failure { fault, left: Left::Lost }) => Err(Failure { fault, left: Left::Lost }),
-            Err(Failure { fault, .. }) => Err(Failure { fault, left: Left::Stuck }),
-        }
-    }
-}
-
-/// What gives a session the search path for rules' statements. How a type is written depends on it.
-pub(crate) fn search_path() -> Result<Encoded, Fault> {
-    Encoded::of_host(SEARCH_PATH, Vec::new())
 }
 
 /// Whether a column of the type `found` is what a step of the schema made of `expected`, in

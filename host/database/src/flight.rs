@@ -21,10 +21,20 @@ pub(crate) trait Launch: Send {
     fn hand_over(&mut self, context: &mut Context<'_>);
 }
 
+/// Hands a flight over: what a new session has to be set up with, and then these messages.
+pub(crate) async fn launch<'m>(
+    connection: &Connection,
+    messages: impl IntoIterator<Item = &'m mut dyn Launch> + Send,
+    round_trips: &AtomicU32,
+) {
+    connection.send_search_path().await;
+    hand_over(messages, round_trips).await;
+}
+
 /// Hands messages over in this order, without a pause between them: one round trip.
 ///
 /// When this returns, the messages can no longer be called back.
-pub(crate) async fn launch<'m>(messages: impl IntoIterator<Item = &'m mut dyn Launch> + Send, round_trips: &AtomicU32) {
+async fn hand_over<'m>(messages: impl IntoIterator<Item = &'m mut dyn Launch> + Send, round_trips: &AtomicU32) {
     round_trips.fetch_add(1, Ordering::Relaxed);
     let mut messages = Some(messages);
     poll_fn(|context| {
@@ -87,7 +97,7 @@ mod tests {
         };
         let (mut a, mut b, mut ready) = (message("a"), message("b"), Message::new(async { "ready" }));
         let round_trips = AtomicU32::new(0);
-        launch([&mut a as &mut dyn Launch, &mut b, &mut ready], &round_trips).await;
+        super::hand_over([&mut a as &mut dyn Launch, &mut b, &mut ready], &round_trips).await;
         assert_eq!(*log.lock().unwrap(), ["a sent", "b sent"]);
         assert_eq!((a.answer().await, b.answer().await, ready.answer().await), ("a", "b", "ready"));
         assert_eq!(round_trips.into_inner(), 1);

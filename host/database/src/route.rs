@@ -106,7 +106,7 @@ impl Route {
         }
         let shown = async {
             let mut query = Query::plain(lease.connection(), identity::read().map_err(Failure::before_sending)?);
-            launch(query.messages(), &std::sync::atomic::AtomicU32::new(0)).await;
+            launch(lease.connection(), query.messages(), &std::sync::atomic::AtomicU32::new(0)).await;
             let outcome = query.outcome(&mut Tally::unlimited()).await;
             outcome.map_err(|trouble| Failure::of_host(trouble, "the database's identity could not be read"))
         };

@@ -7,7 +7,7 @@ use tenet_core::{Fault, SqlError};
 use tokio::time::timeout_at;
 use tokio_postgres::types::{ToSql, Type};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, SEARCH_PATH};
 use crate::endpoint::{Endpoint, HOSTS_SCHEMA};
 use crate::failure::{self, Failure, Trouble};
 use crate::inventory::granted;
@@ -87,6 +87,7 @@ impl Tables {
         let connection = endpoint.connect(deadline).await?;
         let reading = async {
             let client = &connection.client;
+            client.batch_execute(SEARCH_PATH).await?;
             client.batch_execute("SET session_replication_role = replica; SET TIME ZONE 'UTC'").await?;
             let columns = "SELECT c.table_schema::text, c.table_name::text, c.column_name::text, c.is_generated = 'NEVER' \
                  FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name) \

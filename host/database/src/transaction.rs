@@ -9,7 +9,7 @@ use tenet_core::{
 use crate::closing::{Closed, Closing, From, LOOK_UP};
 use crate::columns::Tally;
 use crate::connection::Connection;
-use crate::expected::{Expected, Opening};
+use crate::expected::Expected;
 use crate::failure::{Failure, Left, Trouble, late};
 use crate::flight::{Launch, Message, launch};
 use crate::keys;
@@ -130,7 +130,7 @@ impl Transaction {
             }
         }
         if begun || !together {
-            launch(queries.iter_mut().flat_map(Query::messages), &self.claim.round_trips).await;
+            launch(connection, queries.iter_mut().flat_map(Query::messages), &self.claim.round_trips).await;
         }
         let batch = queries.len() > 1;
         let mut tally = Tally::new(cap);
@@ -162,19 +162,19 @@ impl Transaction {
                 (begin(), Some(Query::plain(connection, statement)))
             }
         };
-        let opening = self.expected.opening(connection);
-        let mut opening = opening.map_err(|fault| Failure { fault, left: Left::Open })?;
+        let look = self.expected.look_by(connection);
+        let mut look = look.map_err(|fault| Failure { fault, left: Left::Open })?;
         let mut begin = Message::command(connection, text);
-        let mut messages: Vec<&mut dyn Launch> = opening.iter_mut().flat_map(Opening::messages).collect();
+        let mut messages: Vec<&mut dyn Launch> = look.iter_mut().flat_map(Query::messages).collect();
         messages.push(&mut begin);
         messages.extend(look_up.iter_mut().flat_map(Query::messages));
         messages.extend(queries.iter_mut().flat_map(Query::messages));
-        launch(messages, &self.claim.round_trips).await;
+        launch(connection, messages, &self.claim.round_trips).await;
 
-        let set_up = match opening {
-            Some(opening) => opening.answer(&self.expected).await,
-            None => Ok(()),
-        };
+        let set_up = connection.has_search_path().await;
+        if let Some(look) = look {
+            self.expected.looked(look.outcome(&mut Tally::unlimited()).await);
+        }
         let begun = begin.answer().await;
         let found = match look_up {
             Some(look_up) => stored(look_up).await,
@@ -264,7 +264,7 @@ impl Transaction {
         let lease = self.check_out().await?;
         let look_up = async {
             let mut query = Query::plain(lease.connection(), statement);
-            launch(query.messages(), &self.claim.round_trips).await;
+            launch(lease.connection(), query.messages(), &self.claim.round_trips).await;
             stored(query).await
         };
         match self.patience().wait(look_up).await {
@@ -371,7 +371,7 @@ impl Transaction {
             return Err(late());
         }
         let mut command = Message::command(lease.connection(), text);
-        launch([&mut command as &mut dyn Launch], &self.claim.round_trips).await;
+        launch(lease.connection(), [&mut command as &mut dyn Launch], &self.claim.round_trips).await;
         match self.patience().wait(command.answer()).await {
             Ok(Ok(())) => Ok(lease),
             Ok(Err(_)) => {

@@ -3,8 +3,8 @@ use std::path::Path;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, StatusCode};
 use serde::Serialize;
-use tenet_core::Receipt;
 use tenet_core::bundle::{Index, Operation};
+use tenet_core::{Code, Fault, Receipt};
 use tenet_pipeline::{Answer, Invocation};
 
 use crate::receipt::RECEIPT;
@@ -109,13 +109,16 @@ impl Api {
         reply
     }
 
-    /// The answer to a question for the host's health.
-    pub fn health(&self, ready: bool) -> Reply {
-        if ready {
-            return self.state("ready");
-        }
-        let detail = "The database cannot be reached, or has not got Tenet's tables.";
-        reply::problem(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail)
+    /// The answer to a question for the host's health, of which `ready` says what it lacks.
+    pub fn health(&self, ready: &Result<(), Fault>) -> Reply {
+        let (code, detail) = match ready {
+            Ok(()) => return self.state("ready"),
+            Err(fault) if fault.code() == Some(Code::SchemaDiffers) => {
+                ("schema-differs", "A table is not as the bundle was built for it: T0806 in the operator's log.")
+            }
+            Err(_) => ("not-ready", "The database cannot be reached, or has not got Tenet's tables."),
+        };
+        reply::problem(StatusCode::SERVICE_UNAVAILABLE, code, detail)
     }
 
     /// The answer to a body that is larger than the way it came can carry.
@@ -367,8 +370,13 @@ mod tests {
         assert_eq!(reply("GET", "/live", &[], ""), (200, json!({"status": "live", "region": "us-east-1"})));
         assert!(matches!(route("GET", "/health", &[], ""), Route::Health));
         let api = Api::new("us-east-1", &index(), "");
-        assert_eq!(api.health(true).body(), r#"{"status":"ready","region":"us-east-1"}"#);
-        assert_eq!(api.health(false).status(), 503);
+        assert_eq!(api.health(&Ok(())).body(), r#"{"status":"ready","region":"us-east-1"}"#);
+        let away = Fault::unavailable("it is away");
+        let differs = Fault::other(None, "the table t differs").with_code(Code::SchemaDiffers);
+        for (fault, code) in [(away, "not-ready"), (differs, "schema-differs")] {
+            let said = api.health(&Err(fault));
+            assert!(said.status() == 503 && said.body().contains(code), "{}", said.body());
+        }
     }
 
     #[test]

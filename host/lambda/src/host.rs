@@ -148,12 +148,12 @@ impl Host {
     }
 
     /// Whether requests can be decided now.
-    pub(crate) async fn is_ready(&self, deadline: Instant) -> bool {
+    pub(crate) async fn ready(&self, deadline: Instant) -> Result<(), Fault> {
         let ready = self.pipeline.ready(deadline.min(SystemClock.instant() + CHECKING)).await;
         if let Err(fault) = &ready {
             tracing::warn!(error_code = fault.code().map(Code::as_str), %fault, "not ready");
         }
-        ready.is_ok()
+        ready
     }
 
     /// Decides a request. What it staged is still to be [published](Self::publish).

@@ -64,7 +64,7 @@ async fn serve(host: &Host, event: &str, origin: Origin) -> anyhow::Result<Reply
     let trace = tenet_http::trace(&request.headers).or(origin.trace);
     Ok(match host.api.route(&request) {
         Route::Reply(reply) => reply,
-        Route::Health => host.api.health(host.is_ready(origin.deadline).await),
+        Route::Health => host.api.health(&host.ready(origin.deadline).await),
         Route::Invoke(invocation) => {
             let wants_receipt = tenet_http::wants_receipt(&request.headers);
             let wants_capsule = request.headers.contains_key(CAPSULE);

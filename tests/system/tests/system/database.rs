@@ -89,7 +89,7 @@ async fn items() -> support::database::Database {
 }
 
 fn increment(id: i32) -> Vec<Statement> {
-    sql("UPDATE items SET n = n + 1 WHERE id = $1", &[Value::Int4(id)])
+    sql("UPDATE public.items SET n = n + 1 WHERE id = $1", &[Value::Int4(id)])
 }
 
 fn staged(text: &str, ordinal: u32) -> StagedEvent {
@@ -195,11 +195,12 @@ async fn columns_are_given_also_without_rows() {
     let ledger = ledger(database.url());
     for _ in 0..2 {
         let mut attempt = ledger.open(write("k"));
-        let rows = run(&mut attempt, sql("SELECT id, n AS count FROM items WHERE id = $1", &[Value::Int4(9)])).await;
+        let rows =
+            run(&mut attempt, sql("SELECT id, n AS count FROM public.items WHERE id = $1", &[Value::Int4(9)])).await;
         let columns: Vec<_> =
             rows[0].rows.columns.iter().map(|column| (column.name.as_str(), &column.values)).collect();
         assert_eq!(columns, [("id", &ColumnValues::Int4(vec![])), ("count", &ColumnValues::Int4(vec![]))]);
-        let deleted = run(&mut attempt, sql("DELETE FROM items WHERE id = 9 RETURNING n", &[])).await.remove(0);
+        let deleted = run(&mut attempt, sql("DELETE FROM public.items WHERE id = 9 RETURNING n", &[])).await.remove(0);
         assert_eq!((deleted.affected, deleted.rows.columns[0].name.as_str()), (0, "n"));
         assert_eq!(attempt.roll_back().await.unwrap(), Ran::On(()));
     }
@@ -234,7 +235,7 @@ async fn three_sequential_reads_and_the_commit_cost_four_round_trips() {
         let counted = Arc::clone(&claim.round_trips);
         let mut attempt = ledger.open(claim);
         for id in [1, 2, 9] {
-            run(&mut attempt, sql("SELECT n FROM items WHERE id = $1", &[Value::Int4(id)])).await;
+            run(&mut attempt, sql("SELECT n FROM public.items WHERE id = $1", &[Value::Int4(id)])).await;
         }
         assert_eq!(attempt.accept("{}".into(), vec![staged(text, 0), staged(text, 1)]).await.unwrap(), Ran::On(()));
         assert_eq!((relay.round_trips(), counted.load(Ordering::Relaxed)), (4, 4), "{text}");
@@ -266,11 +267,11 @@ async fn a_batch_costs_one_round_trip_and_names_the_statement_that_failed() {
     let counted = Arc::clone(&claim.round_trips);
     let mut attempt = ledger.open(claim);
     run(&mut attempt, sql("SELECT 1", &[])).await;
-    let batch = [increment(1), increment(2), sql("SELECT sum(n) AS total FROM items", &[])].concat();
+    let batch = [increment(1), increment(2), sql("SELECT sum(n) AS total FROM public.items", &[])].concat();
     let outcomes = run(&mut attempt, batch).await;
     assert_eq!(outcomes[2].rows.columns[0].values, ColumnValues::Int8(vec![2]));
     assert_eq!(counted.load(Ordering::Relaxed), 2);
-    let batch = [increment(1), sql("INSERT INTO items VALUES (1, 1)", &[]), increment(2)].concat();
+    let batch = [increment(1), sql("INSERT INTO public.items VALUES (1, 1)", &[]), increment(2)].concat();
     let fault = fault(&mut attempt, batch).await;
     let error = fault.sql_error().unwrap();
     assert_eq!((error.sqlstate.as_str(), error.constraint.as_deref()), ("23505", Some("items_pkey")));
@@ -282,7 +283,7 @@ async fn begin_refused_leaves_nothing_of_a_first_statement() {
     let database = items().await;
     let relay = Relay::start(database.url()).await;
     let ledger = ledger(relay.url());
-    for statement in [increment(1), sql("SELECT n FROM items", &[])] {
+    for statement in [increment(1), sql("SELECT n FROM public.items", &[])] {
         relay.harm_once("BEGIN", Harm::UNAVAILABLE);
         let mut attempt = ledger.open(write("k"));
         let fault = fault(&mut attempt, statement).await;
@@ -327,12 +328,12 @@ async fn a_rejection_is_stored_and_undoes_what_was_written() {
     run(&mut wrote, increment(1)).await;
     assert_eq!(wrote.reject("no".into()).await.unwrap(), Ran::On(()));
     let mut read = ledger.open(write("read"));
-    run(&mut read, sql("SELECT n FROM items", &[])).await;
+    run(&mut read, sql("SELECT n FROM public.items", &[])).await;
     assert_eq!(read.reject("no".into()).await.unwrap(), Ran::On(()));
     assert_eq!(ledger.open(write("neither")).reject("no".into()).await.unwrap(), Ran::On(()));
     let mut failed = ledger.open(write("failed"));
     run(&mut failed, increment(1)).await;
-    fault(&mut failed, sql("INSERT INTO items VALUES (1, 1)", &[])).await;
+    fault(&mut failed, sql("INSERT INTO public.items VALUES (1, 1)", &[])).await;
     assert_eq!(failed.reject("no".into()).await.unwrap(), Ran::On(()));
 
     for text in ["wrote", "read", "neither", "failed"] {
@@ -366,7 +367,7 @@ async fn a_rollback_refused_never_lets_a_rejection_commit_what_was_written() {
     assert_eq!(stored(&ledger, "k").await, None);
 
     let mut attempt = ledger.open(write("k"));
-    run(&mut attempt, sql("SELECT n FROM items", &[])).await;
+    run(&mut attempt, sql("SELECT n FROM public.items", &[])).await;
     relay.harm_once("ROLLBACK", Harm::UNAVAILABLE);
     assert!(attempt.reject("no".into()).await.unwrap_err().commit_unknown());
     assert_eq!(database.count("select sum(n) from items").await, 0);
@@ -408,7 +409,8 @@ async fn a_commit_whose_answer_is_lost_is_unknown_until_the_key_is_asked_again()
 async fn after_an_error_that_was_shown_nothing_can_be_accepted() {
     let database = items().await;
     let ledger = ledger(database.url());
-    for fails in ["INSERT INTO items VALUES (1, 1)", "SELECT 'NaN'::numeric", "SELECT $1::int", "SELEKT", "SELECT '\0'"]
+    for fails in
+        ["INSERT INTO public.items VALUES (1, 1)", "SELECT 'NaN'::numeric", "SELECT $1::int", "SELEKT", "SELECT '\0'"]
     {
         let mut attempt = ledger.open(write("k"));
         run(&mut attempt, increment(1)).await;
@@ -432,7 +434,7 @@ async fn a_constraint_that_is_checked_at_commit_is_an_error_of_the_rule() {
         .await;
     let ledger = ledger(database.url());
     let mut attempt = ledger.open(write("k"));
-    run(&mut attempt, sql("INSERT INTO late VALUES (1)", &[])).await;
+    run(&mut attempt, sql("INSERT INTO public.late VALUES (1)", &[])).await;
     let fault = attempt.accept("{}".into(), vec![staged("k", 0)]).await.unwrap_err();
     assert_eq!(fault.sql_error().unwrap().sqlstate.as_str(), "23505");
     assert_eq!(stored(&ledger, "k").await, None);
@@ -444,8 +446,8 @@ async fn a_conflict_of_two_writers_is_one_and_the_connection_lives_on() {
     let database = items().await;
     let ledger = ledger(database.url());
     let (mut a, mut b) = (ledger.open(write("a")), ledger.open(write("b")));
-    run(&mut a, sql("SELECT n FROM items WHERE id = 1", &[])).await;
-    run(&mut b, sql("SELECT n FROM items WHERE id = 1", &[])).await;
+    run(&mut a, sql("SELECT n FROM public.items WHERE id = 1", &[])).await;
+    run(&mut b, sql("SELECT n FROM public.items WHERE id = 1", &[])).await;
     run(&mut a, increment(1)).await;
     assert_eq!(a.accept("{}".into(), vec![]).await.unwrap(), Ran::On(()));
     let fault = fault(&mut b, increment(1)).await;
@@ -537,7 +539,7 @@ async fn a_read_only_attempt_leaves_nothing_and_cannot_write() {
     let database = items().await;
     let ledger = ledger(database.url());
     let mut attempt = ledger.open(claim(Mode::Read));
-    run(&mut attempt, sql("SELECT n FROM items", &[])).await;
+    run(&mut attempt, sql("SELECT n FROM public.items", &[])).await;
     assert_eq!(attempt.accept("{}".into(), vec![]).await.unwrap(), Ran::On(()));
     let mut attempt = ledger.open(claim(Mode::Read));
     let refused = fault(&mut attempt, increment(1)).await;

@@ -42,5 +42,6 @@ mod shipped;
 mod silence;
 mod sources;
 mod support;
+mod tables;
 mod vault;
 mod writing;

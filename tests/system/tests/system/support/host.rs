@@ -119,7 +119,7 @@ impl Host {
         let library = Library::open(engine(), folder, index).unwrap();
         let pipeline = Pipeline::new(
             Operations::new(index).unwrap(),
-            Arc::new(database),
+            Arc::new(database.for_bundle(index)),
             Arc::new(library),
             policy,
             publisher,
