@@ -1,12 +1,12 @@
 //! The tables that rules are granted, as their bundle was built for them, and what a database has
 //! in their place.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tenet_core::bundle::Index;
-use tenet_core::{Catalog, Code, ColumnValues, Fault, Outcome, Value};
+use tenet_core::bundle::{Index, Operation, Rule};
+use tenet_core::{Catalog, Code, ColumnValues, Fault, Grants, Outcome, TableGrant, Value};
 use tracing::{error, warn};
 
 use crate::connection::Connection;
@@ -27,11 +27,15 @@ const COLUMNS: &str = "SELECT n.nspname::text, r.relname::text, a.attname::text,
 const SEPARATOR: &str = "*";
 
 /// The tables of a bundle, and how those of the database differ, as they were seen last.
+///
+/// Only columns that are granted count: a step may drop another while a bundle that was built with it
+/// is still served.
 #[derive(Default)]
 pub(crate) struct Expected {
     catalog: Catalog,
-    /// The tables that each operation's rules are granted.
-    of_operations: BTreeMap<String, BTreeSet<String>>,
+    /// What all rules are granted, and those of each operation.
+    of_rules: Grants,
+    of_operations: BTreeMap<String, Grants>,
     differences: Mutex<Vec<Difference>>,
 }
 
@@ -47,15 +51,21 @@ struct Difference {
 impl Expected {
     /// Those of a bundle.
     pub(crate) fn of(index: &Index) -> Self {
-        let tables = |rule: &String| {
-            let grants = index.rule(rule).map(|rule| &rule.grants);
-            grants.into_iter().flat_map(|grants| grants.tables.keys().chain(grants.vault.keys()).cloned())
+        let granted = |rules: &mut dyn Iterator<Item = &Rule>| {
+            let mut grants = Grants::default();
+            rules.for_each(|rule| grants.add(rule.grants.clone()));
+            grants
         };
-        let of_operations = index.operations.iter().map(|operation| {
-            let tables = operation.rules.iter().flat_map(tables).collect();
-            (operation.name.clone(), tables)
-        });
-        Self { catalog: index.catalog.clone(), of_operations: of_operations.collect(), differences: Mutex::default() }
+        let of_operation = |operation: &Operation| {
+            let mut rules = operation.rules.iter().filter_map(|rule| index.rule(rule));
+            (operation.name.clone(), granted(&mut rules))
+        };
+        Self {
+            catalog: index.catalog.clone(),
+            of_rules: granted(&mut index.rules.iter()),
+            of_operations: index.operations.iter().map(of_operation).collect(),
+            differences: Mutex::default(),
+        }
     }
 
     /// What looks at the tables in the next flight with a rule's statements, if it has to: on a new
@@ -104,9 +114,7 @@ impl Expected {
     /// An error if a table differs, and if it is of this `operation` where one is named.
     pub(crate) fn check(&self, operation: Option<&str>) -> Result<(), Fault> {
         let concerns = |difference: &&Difference| {
-            operation.is_none_or(|name| {
-                self.of_operations.get(name).is_some_and(|tables| tables.contains(&difference.table))
-            })
+            operation.is_none_or(|name| self.of_operations.get(name).is_some_and(|grants| difference.concerns(grants)))
         };
         match self.differences().iter().find(concerns) {
             None => Ok(()),
@@ -130,6 +138,7 @@ impl Expected {
                 }
             }
         }
+        differences.retain(|difference| difference.concerns(&self.of_rules));
         differences
     }
 
@@ -164,6 +173,18 @@ fn columns(found: Outcome) -> BTreeMap<String, BTreeMap<String, String>> {
         tables.entry(granted(schema, name)).or_default().insert(column, kind);
     }
     tables
+}
+
+impl Difference {
+    /// Whether it is in something of these grants.
+    fn concerns(&self, grants: &Grants) -> bool {
+        let (table, vault) = (grants.tables.get(&self.table), grants.vault.get(&self.table));
+        let Some((column, ..)) = &self.column else { return table.is_some() || vault.is_some() };
+        let granted =
+            |grant: &TableGrant| [&grant.select, &grant.insert, &grant.update].iter().any(|all| all.has(column));
+        table.is_some_and(granted)
+            || vault.is_some_and(|grant| grant.seal.contains(column) || grant.open.contains(column))
+    }
 }
 
 impl fmt::Display for Difference {

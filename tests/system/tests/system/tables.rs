@@ -136,8 +136,11 @@ const ANN: &str = r#"{"account":"ann"}"#;
 
 /// Opens Ann's account, under one key.
 async fn open(served: &Served) -> Answer {
-    let body = json!({ "account": "ann", "opening_balance": 1, "daily_ceiling": 1 }).to_string();
-    served.operate("open-account", &[("idempotency-key", "k")], &body).await
+    served.operate("open-account", &[("idempotency-key", "k")], &account("ann")).await
+}
+
+fn account(name: &str) -> String {
+    json!({ "account": name, "opening_balance": 1, "daily_ceiling": 1 }).to_string()
 }
 
 #[tokio::test]
@@ -180,11 +183,19 @@ async fn a_table_that_differs_is_named_and_its_operations_alone_wait_until_it_do
         assert!(log.contains("T0806") && log.contains(&format!("{told}; `tenet schema apply`")), "{log}");
         assert!(log.contains("the database has the bundle's tables now"), "{log}");
     }
-    // A team adds a column before it ships the rules that use it.
+    // A team adds a column before it ships the rules that use it. One that is not there is missed by
+    // the operations whose rules are granted it.
     database.execute("ALTER TABLE accounts ADD COLUMN note text").await;
     let served = support::serve("rules", database.url()).await;
     assert_eq!(served.operate("show-account", &[], ANN).await.status, 200);
     assert_eq!(served.get("/health").await.status, 200);
+    served.stop().await;
+    database.execute("ALTER TABLE accounts DROP COLUMN opened_at").await;
+    let served = support::serve("rules", database.url()).await;
+    assert_eq!(served.operate("show-account", &[], ANN).await.status, 200);
+    let other = served.operate("open-account", &[("idempotency-key", "other")], &account("bob")).await;
+    assert_eq!((other.status, &other.json()["code"]), (503, &json!("schema-differs")), "{other:?}");
+    assert_eq!(served.get("/health").await.json()["code"], "schema-differs");
     served.stop().await;
 }
 
