@@ -350,7 +350,7 @@ async fn many_old_answers_go_in_small_transactions_and_several_relays_at_once_do
              from generate_series(1, 2010) n; \
              create table removed (n bigint, bytes bigint); \
              create function remove() returns trigger language plpgsql as \
-             'begin insert into removed select count(*), sum(length(answer)) from old_rows; return null; end'; \
+             'begin insert into public.removed select count(*), sum(length(answer)) from old_rows; return null; end'; \
              create trigger remove after delete on tenet.keys referencing old table as old_rows \
              for each statement execute function remove()",
         )
