@@ -52,6 +52,8 @@ impl SqlState {
 
     /// `42501`, insufficient privilege.
     pub const INSUFFICIENT_PRIVILEGE: Self = Self(*b"42501");
+    /// `42703`, undefined column.
+    pub const UNDEFINED_COLUMN: Self = Self(*b"42703");
     /// `42601`, syntax error.
     pub const SYNTAX_ERROR: Self = Self(*b"42601");
 

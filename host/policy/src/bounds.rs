@@ -1,7 +1,9 @@
 //! What any text may cost: as many steps as it is long, and as much of the stack as a rule's fiber
 //! has to spare.
 
-use tenet_core::Grants;
+use std::sync::LazyLock;
+
+use tenet_core::{Catalog, CatalogColumn, CatalogTable, Grants};
 
 use crate::{check, only_reads, steps};
 
@@ -13,7 +15,7 @@ const STACK: usize = 512 << 10;
 const STEPS_A_BYTE: usize = 60;
 const STEPS_AT_ALL: usize = 400_000;
 
-fn grants() -> Grants {
+static GRANTS: LazyLock<Grants> = LazyLock::new(|| {
     serde_json::from_str(
         r#"{
             "tables": {
@@ -24,7 +26,18 @@ fn grants() -> Grants {
         }"#,
     )
     .unwrap()
-}
+});
+
+/// `o` has as many columns as a table may have.
+static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
+    let table = |columns: Vec<String>| CatalogTable {
+        columns: columns.into_iter().map(|name| CatalogColumn { name, kind: "text".to_owned() }).collect(),
+        ..CatalogTable::default()
+    };
+    let wide = ["b", "x"].map(str::to_owned).into_iter().chain((0..1598).map(|number| format!("zz{number}")));
+    let tables = [("a", table(["b", "c"].map(str::to_owned).into())), ("o", table(wide.collect()))];
+    Catalog { tables: tables.map(|(name, table)| (name.to_owned(), table)).into() }
+});
 
 /// Texts of the kind, each with a part that is there `times` times: `BEFORE PART+ AFTER`. `#` stands
 /// for the number of the part.
@@ -173,7 +186,7 @@ fn nested((before, open, inner, close, after): (&str, &str, &str, &str, &str), t
 /// The steps that it takes to check a text, whatever is found.
 fn cost(sql: &str) -> usize {
     steps::take();
-    let _ = check(sql, &grants());
+    let _ = check(sql, &GRANTS, &CATALOG);
     only_reads(sql);
     steps::take()
 }
@@ -240,7 +253,7 @@ fn no_text_takes_more_of_the_stack_than_there_is() {
         }
         for shape @ (_, open, _, close, _) in NESTED {
             for times in 1..60 {
-                if check(&nested(*shape, times), &grants()).is_ok() {
+                if check(&nested(*shape, times), &GRANTS, &CATALOG).is_ok() {
                     deepest = deepest.max(times);
                 }
             }
@@ -254,8 +267,8 @@ fn no_text_takes_more_of_the_stack_than_there_is() {
 #[test]
 fn a_text_has_a_longest() {
     let longest = |more: usize| format!("SELECT 1{}", " ".repeat(crate::token::LONGEST_TEXT - 8 + more));
-    check(&longest(0), &grants()).unwrap();
-    let refusal = check(&longest(1), &grants()).unwrap_err();
+    check(&longest(0), &GRANTS, &CATALOG).unwrap();
+    let refusal = check(&longest(1), &GRANTS, &CATALOG).unwrap_err();
     assert_eq!(refusal.to_string(), "it has 65537 bytes, and 65536 are the most; pass values as parameters");
     let error = refusal.error(&longest(1));
     assert_eq!(error.details, [("position".to_owned(), "65537".to_owned())]);

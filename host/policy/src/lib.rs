@@ -16,19 +16,29 @@
 //! in another way. Text, depth, and what names are looked up in are bounded, and what a text costs
 //! grows with its length and no faster.
 //!
-//! What it must never know: the schema of the database, sessions, the network. That a column
-//! exists is the database's to say; its roles are the second wall.
+//! Names are looked up in the catalog of the bundle, by PostgreSQL's rules: each stands for one
+//! column of one relation and is sent with both, and `*` as the columns that it stands for. So what
+//! was granted is what is touched, whatever is added to a table later.
+//!
+//! What it must never know: sessions, the network, the database. That the tables are as the catalog
+//! has them is the host's to compare; the roles of the database are the second wall.
 
 #[cfg(test)]
 mod bounds;
 mod check;
+mod dml;
 mod expression;
+mod from;
 mod known;
+mod label;
+mod names;
+mod near;
 mod parser;
 mod policy;
 mod print;
 mod privileges;
 mod refusal;
+mod resolved;
 mod scope;
 mod shown;
 mod steps;
@@ -37,7 +47,7 @@ mod tree;
 mod uses;
 mod words;
 
-use tenet_core::Grants;
+use tenet_core::{Catalog, Grants};
 
 pub use known::Known;
 pub use policy::StatementPolicy;
@@ -49,26 +59,24 @@ use crate::check::Checker;
 use crate::parser::Parser;
 use crate::print::Printed;
 
-/// Checks a statement against `grants`, and gives what it uses of them.
-pub fn check(sql: &str, grants: &Grants) -> Result<Uses, Refusal> {
-    let tokens = token::tokens(sql)?;
-    let statement = parser::parse(&mut Parser::new(sql, &tokens))?;
-    let mut checker = Checker::new(grants);
-    checker.check(&statement)?;
-    Ok(checker.uses)
+/// Checks a statement against `grants`, and gives what it uses of them. Its names are those of the
+/// tables of `catalog`.
+pub fn check(sql: &str, grants: &Grants, catalog: &Catalog) -> Result<Uses, Refusal> {
+    printed(sql, grants, catalog).map(|(_, uses)| uses)
 }
 
-/// The text that is sent for a statement, printed from the tree that was checked against `grants`.
-pub fn canonical(sql: &str, grants: &Grants) -> Result<String, Refusal> {
-    printed(sql, grants).map(|(printed, _)| printed.text)
+/// The text that is sent for a statement, printed from the tree that was checked against `grants`,
+/// with the names of `catalog`.
+pub fn canonical(sql: &str, grants: &Grants, catalog: &Catalog) -> Result<String, Refusal> {
+    printed(sql, grants, catalog).map(|(printed, _)| printed.text)
 }
 
-fn printed(sql: &str, grants: &Grants) -> Result<(Printed, Uses), Refusal> {
+fn printed(sql: &str, grants: &Grants, catalog: &Catalog) -> Result<(Printed, Uses), Refusal> {
     let tokens = token::tokens(sql)?;
     let statement = parser::parse(&mut Parser::new(sql, &tokens))?;
-    let mut checker = Checker::new(grants);
+    let mut checker = Checker::new(grants, catalog);
     checker.check(&statement)?;
-    Ok((print::print(&statement, &checker.of_with), checker.uses))
+    Ok((print::print(&statement, &checker.resolved)?, checker.uses))
 }
 
 /// Where the second statement of a text begins, if there is one. Of the statements nothing is
@@ -84,8 +92,8 @@ pub fn second_statement(sql: &str) -> Result<Option<usize>, Refusal> {
 ///
 /// The answer may be wrong in one direction only: what is not understood may write. What a text
 /// cannot show, a view or an operator of the team's own schema with a writing function behind
-/// it, is not seen; nor is a function that is called as `ROW.NAME`, for which [`check`] wants a
-/// column of that name granted, or all.
+/// it, is not seen; nor is a function that is called as `ROW.NAME`, where [`check`] wants a column
+/// of that name.
 pub fn only_reads(sql: &str) -> bool {
     let Ok(tokens) = token::tokens(sql) else { return false };
     let mut parser = Parser::new(sql, &tokens);

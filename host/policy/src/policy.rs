@@ -3,7 +3,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use tenet_core::bundle::Index;
-use tenet_core::{Event, EventError, Grants, Policy, SqlError, SqlState, VaultError, VaultField, VaultVerb};
+use tenet_core::{Catalog, Event, EventError, Grants, Policy, SqlError, SqlState, VaultError, VaultField, VaultVerb};
 
 use crate::Known;
 use crate::shown::shown;
@@ -12,6 +12,7 @@ use crate::shown::shown;
 /// it has sent.
 pub struct StatementPolicy {
     rules: BTreeMap<String, Rule>,
+    catalog: Catalog,
 }
 
 struct Rule {
@@ -25,7 +26,8 @@ impl StatementPolicy {
     /// The policy of a bundle: each rule has what the index says that it is granted.
     pub fn new(index: &Index) -> Self {
         let rule = |grants: &Grants| Rule { grants: grants.clone(), known: Known::default() };
-        Self { rules: index.rules.iter().map(|each| (each.name.clone(), rule(&each.grants))).collect() }
+        let rules = index.rules.iter().map(|each| (each.name.clone(), rule(&each.grants))).collect();
+        Self { rules, catalog: index.catalog.clone() }
     }
 }
 
@@ -35,7 +37,7 @@ impl Policy for StatementPolicy {
             let error = SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, "this rule is granted nothing");
             return Err(Box::new(error));
         };
-        known.of(sql, || match crate::canonical(sql, grants) {
+        known.of(sql, || match crate::canonical(sql, grants, &self.catalog) {
             Ok(text) => Ok(text.into()),
             Err(refusal) => Err(Box::new(refusal.error(sql))),
         })
@@ -43,7 +45,7 @@ impl Policy for StatementPolicy {
 
     fn shown(&self, rule: &str, sql: &str, error: SqlError) -> SqlError {
         let none = Grants::default();
-        shown(sql, self.rules.get(rule).map_or(&none, |rule| &rule.grants), error)
+        shown(sql, self.rules.get(rule).map_or(&none, |rule| &rule.grants), &self.catalog, error)
     }
 
     fn event(&self, rule: &str, event: &Event) -> Result<(), EventError> {
@@ -71,7 +73,10 @@ mod tests {
     #[test]
     fn a_rule_that_builds_its_texts_takes_no_place_from_anothers() {
         let rule = || Rule { grants: Grants::default(), known: Known::default() };
-        let policy = StatementPolicy { rules: ["builds", "steady"].map(|name| (name.to_owned(), rule())).into() };
+        let policy = StatementPolicy {
+            rules: ["builds", "steady"].map(|name| (name.to_owned(), rule())).into(),
+            catalog: Catalog::default(),
+        };
         let is_known = |rule: &str, sql: &str| policy.rules[rule].known.get(sql).is_some();
         policy.statement("steady", "SELECT 1").unwrap();
         for number in 0..2000 {

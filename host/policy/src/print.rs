@@ -1,11 +1,13 @@
 //! The canonical text of a statement: what is sent, printed from the tree that was checked.
 //!
-//! Names are quoted, tables have their schema, functions too, operands that are made of others
-//! stand in parentheses, constants are as they were read, and comments are gone. Operators stay in
-//! their order: how they bind is left to PostgreSQL, and touches nothing.
+//! Names are quoted, tables have their schema, functions too, columns their relation, what comes out
+//! has its name, operands that are made of others stand in parentheses, constants are as they were
+//! read, and comments are gone. Operators stay in their order: how they bind is left to PostgreSQL,
+//! and touches nothing.
 
-use std::collections::HashSet;
-
+use crate::Refusal;
+use crate::label;
+use crate::resolved::{Column, LONGEST_SENT, Resolved, too_long};
 use crate::tree::{
     Alias, Assignment, Body, Bound, Call, Conflict, Delete, Expression, Insert, Item, Lock, Name, Order, Piece, Query,
     Select, Source, Statement, TableName, Update, With, WithTable,
@@ -30,11 +32,21 @@ impl Printed {
     }
 }
 
-/// Prints a statement. `of_with` says where in the text a name stands that is a query's of a WITH.
-pub(crate) fn print(statement: &Statement, of_with: &HashSet<usize>) -> Printed {
-    let mut printer = Printer { printed: Printed { text: String::new(), places: Vec::new() }, of_with, joins: false };
+/// Prints a statement whose names stand for what was found.
+///
+/// # Errors
+///
+/// A name was not looked up, or the text is too long to be sent.
+pub(crate) fn print(statement: &Statement, resolved: &Resolved<'_>) -> Result<Printed, Refusal> {
+    let printed = Printed { text: String::new(), places: Vec::new() };
+    let mut printer = Printer { printed, resolved, unknown: None, joins: false };
     printer.statement(statement);
-    printer.printed
+    let Printer { printed, unknown, .. } = printer;
+    match unknown {
+        Some(at) => Err(Refusal::not_understood(at, "what this name stands for was not looked up")),
+        None if printed.text.len() > LONGEST_SENT => Err(too_long(0)),
+        None => Ok(printed),
+    }
 }
 
 /// A name in quotes.
@@ -44,7 +56,9 @@ pub(crate) fn quoted(name: &str) -> String {
 
 struct Printer<'a> {
     printed: Printed,
-    of_with: &'a HashSet<usize>,
+    resolved: &'a Resolved<'a>,
+    /// Where a name stands that was not looked up.
+    unknown: Option<usize>,
     /// Whether what comes next stands right behind what was printed last.
     joins: bool,
 }
@@ -225,17 +239,29 @@ impl Printer<'_> {
 
     fn item(&mut self, item: &Item) {
         match item {
-            Item::All { of: None, at } => self.word_at("*", *at),
-            Item::All { of: Some(of), .. } => {
-                self.name(of);
-                self.close(".");
-                self.close("*");
-            }
-            Item::One { expression, alias, .. } => {
+            Item::All { at, .. } => match self.resolved.stars.get(at) {
+                Some(columns) => self.list(columns, |printer, (relation, column)| {
+                    if let Some(relation) = relation {
+                        printer.word_at(&quoted(relation), *at);
+                        printer.close(".");
+                    }
+                    printer.word_at(&quoted(column), *at);
+                }),
+                None => self.unknown = Some(*at),
+            },
+            Item::One { expression, alias, at } => {
                 self.expression(expression);
-                if let Some(alias) = alias {
+                let own = match expression {
+                    Expression::Column(name) | Expression::Of(_, name) => Some(name.text.as_str()),
+                    _ => None,
+                };
+                let label = match alias {
+                    Some(alias) => &alias.text,
+                    None => self.resolved.labels.get(at).copied().unwrap_or(label::NONE),
+                };
+                if own != Some(label) {
                     self.word("AS");
-                    self.name(alias);
+                    self.word_at(&quoted(label), alias.as_ref().map_or(*at, |alias| alias.at));
                 }
             }
         }
@@ -258,7 +284,7 @@ impl Printer<'_> {
     fn source(&mut self, source: &Source) {
         match source {
             Source::Table { table, alias } => {
-                match table.schema.is_none() && self.of_with.contains(&table.name.at) {
+                match table.schema.is_none() && self.resolved.of_with.contains(&table.name.at) {
                     true => self.name(&table.name),
                     false => self.table(table),
                 }
@@ -321,7 +347,14 @@ impl Printer<'_> {
         self.with(with);
         self.word("INSERT INTO");
         self.target(table, alias.as_ref());
-        columns.iter().for_each(|columns| self.names(columns));
+        match (columns, self.resolved.inserted.get(&table.name.at)) {
+            (Some(columns), _) => self.names(columns),
+            (None, Some(columns)) => self.in_parentheses(|printer| {
+                printer.list(columns, |printer, column| printer.word_at(&quoted(column), table.name.at));
+            }),
+            (None, None) if rows.is_some() => self.unknown = Some(table.name.at),
+            (None, None) => {}
+        }
         match rows {
             Some(rows) => self.query(rows),
             None => self.word("DEFAULT VALUES"),
@@ -391,12 +424,8 @@ impl Printer<'_> {
     fn expression(&mut self, expression: &Expression) {
         match expression {
             Expression::Leaf(text, at) => self.word_at(text, *at),
-            Expression::Column(name) => self.name(name),
-            Expression::Of(of, column) => {
-                self.name(of);
-                self.close(".");
-                self.name(column);
-            }
+            Expression::Column(name) => self.column(name, name.at),
+            Expression::Of(of, name) => self.column(name, of.at),
             Expression::Call(call) => self.call(call),
             Expression::Query(query) => self.in_parentheses(|printer| printer.query(query)),
             Expression::Row { is_named, values } => {
@@ -404,6 +433,20 @@ impl Printer<'_> {
                 self.in_parentheses(|printer| printer.list(values, Self::expression));
             }
             Expression::Made(pieces) => self.pieces(pieces),
+        }
+    }
+
+    /// The name of a column that begins at this place of the text that was read.
+    fn column(&mut self, name: &Name, at: usize) {
+        match self.resolved.columns.get(&name.at) {
+            Some(Column::Of(relation)) => {
+                self.word_at(&quoted(relation), at);
+                self.close(".");
+                self.name(name);
+            }
+            Some(Column::Alone) => self.name(name),
+            Some(Column::Number(number)) => self.word_at(&number.to_string(), at),
+            None => self.unknown = Some(name.at),
         }
     }
 
@@ -416,10 +459,16 @@ impl Printer<'_> {
     }
 
     fn pieces(&mut self, pieces: &[Piece]) {
-        for piece in pieces {
+        for (number, piece) in pieces.iter().enumerate() {
             match piece {
                 Piece::Word(word, at) => self.word_at(word, *at),
                 Piece::Window(name) => self.name(name),
+                // To PostgreSQL a subscript belongs to a column, or stands behind parentheses.
+                Piece::Inner(inner @ (Expression::Call(_) | Expression::Leaf(..) | Expression::Row { .. }))
+                    if pieces.get(number + 1).and_then(Piece::word) == Some("[") =>
+                {
+                    self.in_parentheses(|printer| printer.expression(inner));
+                }
                 Piece::Inner(inner) => self.operand(inner),
             }
         }

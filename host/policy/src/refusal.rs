@@ -14,6 +14,8 @@ pub struct Refusal {
 enum Kind {
     /// The text is not of the part of SQL that is understood here.
     NotUnderstood,
+    /// It is, and names a column that there is not.
+    NoColumn,
     /// It is, and asks for what is not granted.
     NotGranted,
 }
@@ -21,6 +23,10 @@ enum Kind {
 impl Refusal {
     pub(crate) fn not_understood(at: usize, what: impl Into<String>) -> Self {
         Self { kind: Kind::NotUnderstood, what: what.into(), at }
+    }
+
+    pub(crate) fn no_column(at: usize, what: impl Into<String>) -> Self {
+        Self { kind: Kind::NoColumn, what: what.into(), at }
     }
 
     pub(crate) fn not_granted(at: usize, what: impl Into<String>) -> Self {
@@ -32,11 +38,12 @@ impl Refusal {
         self.at
     }
 
-    /// The error that a rule is shown, as PostgreSQL would give it: insufficient privilege or
-    /// a syntax error, with the position in characters, counted from 1.
+    /// The error that a rule is shown, as PostgreSQL would give it: insufficient privilege, an
+    /// undefined column or a syntax error, with the position in characters, counted from 1.
     pub fn error(&self, sql: &str) -> SqlError {
         let sqlstate = match self.kind {
             Kind::NotUnderstood => SqlState::SYNTAX_ERROR,
+            Kind::NoColumn => SqlState::UNDEFINED_COLUMN,
             Kind::NotGranted => SqlState::INSUFFICIENT_PRIVILEGE,
         };
         let position = sql.char_indices().take_while(|(at, _)| *at < self.at).count() + 1;

@@ -1,25 +1,25 @@
-//! What names stand for in a place of a statement, so that each look-up takes as long as the
-//! statement is deep and not as it is long.
+//! What names stand for in a place of a statement, by PostgreSQL's rules
+//! (`src/backend/parser/parse_relation.c`), so that each look-up takes as long as the statement is
+//! deep and not as it is long.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::cell::{OnceCell, RefCell};
+use std::collections::{HashMap, HashSet};
 use std::iter;
 use std::rc::Rc;
+use std::sync::LazyLock;
 
-use tenet_core::TableGrant;
+use tenet_core::{CatalogTable, TableGrant};
 
-use crate::tree::{Body, Expression, Item, Name, Statement, WithTable};
+use crate::tree::Name;
 use crate::{Refusal, steps};
 
-/// The names of the columns of rows, as far as they are known.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Names<'t> {
-    list: Rc<Vec<Cow<'t, str>>>,
-    /// Whether there are no other columns.
-    pub(crate) is_complete: bool,
-    /// Whether they are listed in the order of the columns.
-    pub(crate) is_in_order: bool,
-}
+/// The most columns of one result, as in PostgreSQL
+/// (<https://www.postgresql.org/docs/16/limits.html>).
+pub(crate) const MOST_COLUMNS: usize = 1664;
+
+/// The names of the columns of VALUES.
+static OF_VALUES: LazyLock<Vec<String>> =
+    LazyLock::new(|| (1..=MOST_COLUMNS).map(|number| format!("column{number}")).collect());
 
 /// Functions that give rows whose columns have names of their own, and these names.
 const ROWS_OF: &[(&str, &[&str])] = &[
@@ -33,247 +33,280 @@ const ROWS_OF: &[(&str, &[&str])] = &[
     ("jsonb_each_text", &["key", "value"]),
 ];
 
+/// The names of the columns of rows, in their order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names<'t>(Rc<Listed<'t>>);
+
+#[derive(Debug, Default)]
+struct Listed<'t> {
+    list: Vec<&'t str>,
+    /// Each of them, and whether two columns have it.
+    index: OnceCell<HashMap<&'t str, bool>>,
+}
+
 impl<'t> Names<'t> {
-    /// Of no columns yet.
-    pub(crate) fn none() -> Self {
-        Self { list: Rc::default(), is_complete: true, is_in_order: true }
+    pub(crate) fn new(list: Vec<&'t str>) -> Self {
+        steps::add(list.len());
+        Self(Rc::new(Listed { list, index: OnceCell::new() }))
     }
 
-    /// Of the rows of VALUES.
-    pub(crate) fn of_values(rows: &[Vec<Expression>]) -> Self {
-        let columns = rows.first().map_or(0, Vec::len);
-        let list = (1..=columns).map(|number| Cow::Owned(format!("column{number}"))).collect();
-        Self { list: Rc::new(list), ..Self::none() }
+    /// Of rows of VALUES with so many columns.
+    pub(crate) fn of_values(columns: usize) -> Self {
+        Self::new(OF_VALUES.iter().take(columns).map(String::as_str).collect())
     }
 
     /// Of what a function in FROM gives, under the name that its rows have.
-    pub(crate) fn of_function(function: &str, name: &'t Name, ordinality: bool) -> Self {
-        let mut names = Self::none();
-        match ROWS_OF.iter().find(|(known, _)| *known == function) {
-            Some((_, columns)) => columns.iter().for_each(|column| names.add(Some(column))),
-            None => names.add(Some(&name.text)),
-        }
-        if ordinality {
-            names.add(Some("ordinality"));
-        }
-        names
-    }
-
-    /// Of a query of a WITH, before it has been checked.
-    pub(crate) fn of_with(table: &'t WithTable) -> Self {
-        let mut names = Self::none();
-        let items = match &table.statement {
-            Statement::Query(query) => {
-                let mut body = &query.body;
-                loop {
-                    match body {
-                        Body::Select(select) => break select.items.as_slice(),
-                        Body::Query(query) => body = &query.body,
-                        Body::Set(arms) => match arms.first() {
-                            Some(first) => body = &first.body,
-                            None => break &[],
-                        },
-                        Body::Values(rows) => return Self::of_values(rows).renamed(&table.columns),
-                    }
-                }
-            }
-            Statement::Insert(insert) => &insert.returning,
-            Statement::Update(update) => &update.returning,
-            Statement::Delete(delete) => &delete.returning,
-        };
-        for item in items {
-            match item {
-                Item::All { .. } => (names.is_complete, names.is_in_order) = (false, false),
-                Item::One { .. } => names.add(item.label()),
-            }
-        }
-        names.renamed(&table.columns)
-    }
-
-    /// One column more, whose name may not be known.
-    pub(crate) fn add(&mut self, name: Option<&'t str>) {
-        match name {
-            Some(name) => Rc::make_mut(&mut self.list).push(Cow::Borrowed(name)),
-            None => (self.is_complete, self.is_in_order) = (false, false),
-        }
-    }
-
-    /// More columns.
-    pub(crate) fn extend(&mut self, more: &Self) {
-        steps::add(more.list.len());
-        Rc::make_mut(&mut self.list).extend(more.list.iter().cloned());
-        self.is_complete &= more.is_complete;
-        self.is_in_order &= more.is_in_order;
+    pub(crate) fn of_function(function: &str, name: &'t str, ordinality: bool) -> Self {
+        let own = ROWS_OF.iter().find(|(known, _)| *known == function).map(|(_, columns)| *columns);
+        let mut list = own.map_or_else(|| vec![name], <[_]>::to_vec);
+        list.extend(ordinality.then_some("ordinality"));
+        Self::new(list)
     }
 
     /// With other names for the first of the columns.
-    pub(crate) fn renamed(self, others: &'t [Name]) -> Self {
-        if others.is_empty() {
-            return self;
-        }
-        let is_known = self.is_complete && self.is_in_order;
-        // Which of them goes by its own name still is not known where their order is not.
-        let rest = if is_known { self.list.get(others.len()..).unwrap_or_default() } else { &[] };
-        steps::add(others.len() + rest.len());
-        let list = others.iter().map(|name| Cow::Borrowed(name.text.as_str())).chain(rest.iter().cloned()).collect();
-        Self { list: Rc::new(list), is_complete: is_known, is_in_order: is_known }
+    pub(crate) fn renamed(self, others: &'t [Name]) -> Result<Self, Refusal> {
+        let Some(first) = others.first() else { return Ok(self) };
+        let Some(rest) = self.list().get(others.len()..) else {
+            let what = format!("there are {} names for {} columns", others.len(), self.list().len());
+            return Err(Refusal::not_understood(first.at, what));
+        };
+        Ok(Self::new(others.iter().map(|name| name.text.as_str()).chain(rest.iter().copied()).collect()))
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.list.len()
+    pub(crate) fn list(&self) -> &[&'t str] {
+        &self.0.list
     }
 
-    /// Those that are known, to look more than one up.
-    pub(crate) fn known(&self) -> HashSet<&str> {
-        steps::add(self.list.len());
-        self.list.iter().map(Cow::as_ref).collect()
+    /// Whether two columns have this name; none if no column has it.
+    pub(crate) fn find(&self, name: &str) -> Option<bool> {
+        steps::add(1);
+        self.index().get(name).copied()
     }
+
+    fn index(&self) -> &HashMap<&'t str, bool> {
+        self.0.index.get_or_init(|| {
+            let mut index = HashMap::with_capacity(self.0.list.len());
+            steps::add(self.0.list.len());
+            for name in &self.0.list {
+                index.entry(*name).and_modify(|is_doubled| *is_doubled = true).or_insert(false);
+            }
+            index
+        })
+    }
+}
+
+/// A table that is granted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Table<'t> {
+    /// The name under which it is granted.
+    pub(crate) name: &'t str,
+    pub(crate) grant: &'t TableGrant,
+    pub(crate) known: &'t CatalogTable,
 }
 
 /// Rows that a name stands for.
 #[derive(Clone, Debug)]
-pub(crate) struct Relation<'g, 't> {
-    name: Option<&'t str>,
-    at: usize,
-    pub(crate) of: Of<'g, 't>,
-    /// The columns that it certainly has, where it is no table.
-    columns: Rc<HashSet<Cow<'t, str>>>,
+pub(crate) struct Relation<'t> {
+    /// None for rows whose columns are named alone.
+    pub(crate) name: Option<&'t str>,
+    /// None for those of a query or a function, which has been checked already.
+    pub(crate) table: Option<Table<'t>>,
+    pub(crate) columns: Names<'t>,
 }
 
-impl Relation<'_, '_> {
-    /// Whether these rows of a query or a function certainly have this column.
-    pub(crate) fn has_column(&self, name: &str) -> bool {
-        self.columns.contains(name)
-    }
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum Of<'g, 't> {
-    /// A table, by the name under which it is granted.
-    Table(&'g str, &'g TableGrant),
-    /// What a query or a function gives, which has been checked already.
-    Rows(Names<'t>),
-}
-
-/// The relations of one FROM, or of a part of it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Frame<'g, 't> {
-    relations: Vec<Relation<'g, 't>>,
+/// The relations of one FROM, or of as much of it as has been read.
+#[derive(Debug, Default)]
+pub(crate) struct Level<'t> {
+    relations: Vec<Relation<'t>>,
     by_name: HashMap<&'t str, usize>,
-    /// Columns that rows of queries and functions certainly have.
-    columns: HashSet<Cow<'t, str>>,
-    /// Whether some of those rows may have others too.
-    pub(crate) is_open: bool,
-    /// The tables, each once.
-    pub(crate) tables: BTreeMap<&'g str, &'g TableGrant>,
+    /// What each name of a column stands for alone, from the left.
+    visible: HashMap<&'t str, Vec<Visible>>,
+    /// What `*` stands for, from the left.
+    parts: Vec<Part>,
+    /// For each USING the names of what it has made.
+    merged: Vec<Vec<&'t str>>,
+    /// Columns of which USING has made one with another's.
+    hidden: HashSet<(Part, &'t str)>,
     /// Whether a query is among them.
     pub(crate) has_query: bool,
-    /// Whether columns of two became one by USING.
-    pub(crate) merges: bool,
 }
 
-impl<'g, 't> Frame<'g, 't> {
-    /// One relation.
-    pub(crate) fn of(name: Option<&'t Name>, of: Of<'g, 't>) -> Self {
-        let at = name.map_or(0, |name| name.at);
-        Self::one(name.map(|name| name.text.as_str()), at, of)
+#[derive(Clone, Copy, Debug)]
+struct Visible {
+    /// The relation that has the column, or the first of those that were joined.
+    first: usize,
+    of: Part,
+}
+
+/// Whose a column is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Part {
+    Relation(usize),
+    /// That of a USING.
+    Merged(usize),
+}
+
+/// What a name alone stands for in a level.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Found<'a, 't> {
+    Column(&'a Relation<'t>),
+    /// A column that USING has made of two.
+    Merged,
+    /// Two that have nothing to do with each other.
+    Two,
+}
+
+impl<'t> Level<'t> {
+    pub(crate) fn len(&self) -> usize {
+        self.relations.len()
     }
 
-    /// One relation that the statement does not name.
-    pub(crate) fn named(name: &'static str, of: Of<'g, 't>) -> Self {
-        Self::one(Some(name), 0, of)
+    /// How much `*` stands for: what is added later comes behind it.
+    pub(crate) fn parts(&self) -> usize {
+        self.parts.len()
     }
 
-    fn one(name: Option<&'t str>, at: usize, of: Of<'g, 't>) -> Self {
-        let mut frame = Self::default();
-        match &of {
-            Of::Table(table, grant) => {
-                frame.tables.insert(table, grant);
-            }
-            Of::Rows(names) => {
-                steps::add(names.len());
-                frame.columns = names.list.iter().cloned().collect();
-                frame.is_open = !names.is_complete;
-            }
+    /// Adds what stands to the right, which has its name at this place.
+    pub(crate) fn add(&mut self, relation: Relation<'t>, at: usize) -> Result<(), Refusal> {
+        let number = self.relations.len();
+        if let Some(name) = relation.name
+            && self.by_name.insert(name, number).is_some()
+        {
+            let what = format!("{name} stands for two here: give one another name with AS");
+            return Err(Refusal::not_understood(at, what));
         }
-        frame.by_name.extend(name.map(|name| (name, 0)));
-        frame.relations.push(Relation { name, at, of, columns: Rc::new(frame.columns.clone()) });
-        frame
-    }
-
-    /// Adds those that stand to the right.
-    pub(crate) fn extend(&mut self, right: Self) -> Result<(), Refusal> {
-        steps::add(right.relations.len() + right.columns.len() + right.tables.len());
-        for relation in right.relations {
-            if let Some(name) = relation.name
-                && self.by_name.insert(name, self.relations.len()).is_some()
-            {
-                let what = format!("{name} stands for two here: give one another name with AS");
-                return Err(Refusal::not_understood(relation.at, what));
-            }
-            self.relations.push(relation);
+        steps::add(relation.columns.list().len());
+        for name in relation.columns.list() {
+            self.visible.entry(name).or_default().push(Visible { first: number, of: Part::Relation(number) });
         }
-        if self.columns.is_empty() {
-            self.columns = right.columns;
-        } else {
-            self.columns.extend(right.columns);
-        }
-        self.tables.extend(right.tables);
-        self.is_open |= right.is_open;
-        self.has_query |= right.has_query;
-        self.merges |= right.merges;
+        self.relations.push(relation);
+        self.parts.push(Part::Relation(number));
         Ok(())
     }
 
-    /// All of them, from the left.
-    pub(crate) fn relations(&self) -> impl Iterator<Item = &Relation<'g, 't>> {
-        self.relations.iter()
+    /// Makes one of the columns that the relations from `start` and those from `middle` have by
+    /// these names, and has it first in all that `*` stands for from `part`.
+    pub(crate) fn merge(&mut self, using: &'t [Name], start: usize, middle: usize, part: usize) -> Result<(), Refusal> {
+        let merged = Part::Merged(self.merged.len());
+        for Name { text, at } in using {
+            let visible = self.visible.get_mut(text.as_str());
+            let visible = visible.map(Vec::as_mut_slice).unwrap_or_default();
+            let sides = [start..middle, middle..self.relations.len()];
+            let counted = sides.clone().map(|side| visible.iter().filter(|one| side.contains(&one.first)).count());
+            if counted != [1, 1] {
+                let what = match counted.contains(&0) {
+                    true => format!("USING takes a column of both sides, and {text} is one of not both"),
+                    false => format!("on one side there are two columns {text}"),
+                };
+                return Err(Refusal::not_understood(*at, what));
+            }
+            steps::add(visible.len());
+            self.hidden.extend(visible.iter().filter(|one| one.first >= start).map(|one| (one.of, text.as_str())));
+            if let Some(visible) = self.visible.get_mut(text.as_str()) {
+                visible.retain(|one| one.first < start);
+                visible.push(Visible { first: start, of: merged });
+            }
+        }
+        self.merged.push(using.iter().map(|name| name.text.as_str()).collect());
+        self.parts.insert(part, merged);
+        Ok(())
     }
 
-    /// The one of this name.
-    pub(crate) fn find(&self, name: &str) -> Option<&Relation<'g, 't>> {
+    /// All of the relations, from the left.
+    pub(crate) fn relations(&self) -> &[Relation<'t>] {
+        &self.relations
+    }
+
+    /// The relation of this name.
+    pub(crate) fn find(&self, name: &str) -> Option<&Relation<'t>> {
         self.by_name.get(name).and_then(|at| self.relations.get(*at))
     }
 
-    /// Whether rows of a query or a function certainly have this column.
-    pub(crate) fn has_column(&self, name: &str) -> bool {
-        self.columns.contains(name)
+    /// What `*` stands for: each column with its relation, or none where USING has made it.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (Option<&Relation<'t>>, &'t str)> {
+        self.parts.iter().flat_map(move |part| {
+            let (relation, names) = match part {
+                Part::Relation(number) => {
+                    let relation = self.relations.get(*number);
+                    (relation, relation.map(|relation| relation.columns.list()))
+                }
+                Part::Merged(number) => (None, self.merged.get(*number).map(Vec::as_slice)),
+            };
+            let names = names.unwrap_or_default().iter();
+            names.filter(|name| !self.hidden.contains(&(*part, **name))).map(move |name| (relation, *name))
+        })
     }
 }
 
 /// What names can stand for in one place.
-#[derive(Clone, Copy)]
-pub(crate) struct Scope<'a, 'g, 't> {
-    pub(crate) frame: &'a Frame<'g, 't>,
-    pub(crate) outer: Option<&'a Scope<'a, 'g, 't>>,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scope<'a, 't> {
+    pub(crate) level: &'a Level<'t>,
+    /// The first relation of the level that is seen from here.
+    pub(crate) from: usize,
+    pub(crate) outer: Option<&'a Scope<'a, 't>>,
     pub(crate) with: &'a Tables<'a, 't>,
 }
 
-impl<'a, 'g, 't> Scope<'a, 'g, 't> {
+impl<'a, 't> Scope<'a, 't> {
     /// This and all further out.
-    pub(crate) fn outwards(&'a self) -> impl Iterator<Item = &'a Scope<'a, 'g, 't>> {
+    pub(crate) fn outwards(&'a self) -> impl Iterator<Item = &'a Scope<'a, 't>> {
         iter::successors(Some(self), |scope| scope.outer).inspect(|_| steps::add(1))
+    }
+
+    /// What is seen from within: the relations of a level from the first on that may be seen.
+    pub(crate) fn within<'b>(&'b self, level: &'b Level<'t>, from: usize) -> Scope<'b, 't> {
+        Scope { level, from, outer: Some(self), with: self.with }
+    }
+
+    /// The relation of this level that a name stands for before a dot.
+    pub(crate) fn relation(&self, name: &str) -> Option<&'a Relation<'t>> {
+        let number = self.level.by_name.get(name).filter(|number| **number >= self.from)?;
+        self.level.relations.get(*number)
+    }
+
+    /// What the name of a column stands for alone in this level.
+    pub(crate) fn column(&self, name: &str) -> Option<Found<'a, 't>> {
+        let visible = self.level.visible.get(name)?;
+        let mut seen = visible.iter().rev().take_while(|one| one.first >= self.from);
+        let one = seen.next()?;
+        if seen.next().is_some() {
+            return Some(Found::Two);
+        }
+        match one.of {
+            Part::Merged(_) => Some(Found::Merged),
+            Part::Relation(number) => self.level.relations.get(number).map(Found::Column),
+        }
+    }
+
+    /// Whether a table is among the relations of this level.
+    pub(crate) fn has_table(&self) -> bool {
+        self.level.relations.iter().skip(self.from).any(|relation| relation.table.is_some())
     }
 }
 
 /// The queries that WITH has named.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Tables<'a, 't> {
-    pub(crate) named: HashMap<&'t str, Names<'t>>,
-    pub(crate) outer: Option<&'a Tables<'a, 't>>,
+    /// The names of their columns; none while these are not known.
+    named: RefCell<HashMap<&'t str, Option<Names<'t>>>>,
+    outer: Option<&'a Tables<'a, 't>>,
 }
 
-impl<'t> Tables<'_, 't> {
-    pub(crate) fn find(&self, name: &str) -> Option<&Names<'t>> {
-        steps::add(1);
-        self.named.get(name).or_else(|| self.outer.and_then(|outer| outer.find(name)))
+impl<'a, 't> Tables<'a, 't> {
+    pub(crate) fn within(outer: &'a Tables<'a, 't>) -> Self {
+        Self { named: RefCell::default(), outer: Some(outer) }
     }
-}
 
-/// What a name before a dot stands for.
-pub(crate) fn relation<'a, 'g, 't>(name: &Name, scope: &'a Scope<'a, 'g, 't>) -> Result<&'a Relation<'g, 't>, Refusal> {
-    scope
-        .outwards()
-        .find_map(|scope| scope.frame.find(&name.text))
-        .ok_or_else(|| Refusal::not_understood(name.at, format!("there is no table {} here", name.text)))
+    /// Has the name stand for rows with these columns, or for rows that are not known yet.
+    pub(crate) fn set(&self, name: &'t str, columns: Option<Names<'t>>) {
+        self.named.borrow_mut().insert(name, columns);
+    }
+
+    /// What the name stands for if it is a query's; then none where that is not known yet.
+    pub(crate) fn find(&self, name: &str) -> Option<Option<Names<'t>>> {
+        iter::successors(Some(self), |tables| tables.outer)
+            .inspect(|_| steps::add(1))
+            .find_map(|tables| tables.named.borrow().get(name).cloned())
+    }
 }

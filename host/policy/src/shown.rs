@@ -6,7 +6,7 @@
 //! has the value, which may be a column's that a CHECK or a default computed where the statement
 //! writes; of a statement that makes no sense there are names in either.
 
-use tenet_core::{Grants, SqlError};
+use tenet_core::{Catalog, CatalogTable, Grants, SqlError, TableGrant};
 
 use crate::Uses;
 
@@ -14,19 +14,23 @@ use crate::Uses;
 const KEY: &str = "Key (";
 const VALUES: &str = ")=(";
 
+/// What stands before all values of a row in a detail.
+const ROW: &str = "Failing row contains (";
+
 /// The error as a rule with these grants is shown it, that sent `sql`.
-pub(crate) fn shown(sql: &str, grants: &Grants, mut error: SqlError) -> SqlError {
-    let Ok((printed, uses)) = crate::printed(sql, grants) else {
+pub(crate) fn shown(sql: &str, grants: &Grants, catalog: &Catalog, mut error: SqlError) -> SqlError {
+    let Ok((printed, uses)) = crate::printed(sql, grants, catalog) else {
         // Nothing of it is known, and it was not sent.
         error.details.retain(|(name, _)| name == "statement");
         return error;
     };
+    let tables = Tables { uses: &uses, grants, catalog };
     let class = error.sqlstate.class().to_owned();
-    let blind = writes_what_it_may_not_read(&uses, grants);
+    let blind = tables.writes_what_it_may_not_read();
     if class == "22" && blind {
         error.message = without_quoted(&error.message);
     }
-    let table = error.table.clone();
+    let (table, constraint) = (error.table.clone(), error.constraint.clone());
     error.details.retain_mut(|(name, text)| match (name.as_str(), class.as_str()) {
         ("position", _) => match text.parse().ok().and_then(|position| printed.place_of(position)) {
             Some(at) => {
@@ -35,7 +39,9 @@ pub(crate) fn shown(sql: &str, grants: &Grants, mut error: SqlError) -> SqlError
             }
             None => false,
         },
-        ("detail", "23") => table.as_ref().is_some_and(|table| is_readable_key(text, table, &uses, grants)),
+        ("detail", "23") => {
+            table.as_ref().is_some_and(|table| tables.is_readable_detail(text, table, constraint.as_deref()))
+        }
         ("detail" | "hint", "22") => !blind,
         ("hint", "23") => false,
         _ => true,
@@ -43,35 +49,64 @@ pub(crate) fn shown(sql: &str, grants: &Grants, mut error: SqlError) -> SqlError
     error
 }
 
-/// Whether it writes to a table of which not all columns may be read.
-fn writes_what_it_may_not_read(uses: &Uses, grants: &Grants) -> bool {
-    uses.tables.iter().any(|(table, uses)| {
-        let readable = grants.tables.get(table).is_some_and(|grant| grant.select.is_all());
-        !readable && (!uses.insert.is_empty() || !uses.update.is_empty() || uses.delete)
-    })
+/// The tables that a statement uses.
+struct Tables<'a> {
+    uses: &'a Uses,
+    grants: &'a Grants,
+    catalog: &'a Catalog,
 }
 
-/// Whether a detail is about a key of the table, the columns of which may all be read.
-///
-/// The error has the table without its schema; so all tables of that name that the statement uses
-/// have to allow it. One that the statement does not use, the target of a cascade, allows nothing.
-fn is_readable_key(detail: &str, table: &str, uses: &Uses, grants: &Grants) -> bool {
+impl<'a> Tables<'a> {
+    fn find(&self, name: &str) -> Option<(&'a TableGrant, &'a CatalogTable)> {
+        Some((self.grants.tables.get(name)?, self.catalog.tables.get(name)?))
+    }
+
+    /// Whether it writes to a table of which not all columns may be read.
+    fn writes_what_it_may_not_read(&self) -> bool {
+        self.uses.tables.iter().any(|(name, uses)| {
+            let is_readable = self.find(name).is_some_and(|(grant, table)| is_readable(grant, table.names()));
+            !is_readable && (!uses.insert.is_empty() || !uses.update.is_empty() || uses.delete)
+        })
+    }
+
+    /// Whether a detail has only values of the table's columns that may be read: of the key of one of
+    /// its constraints, or of a whole row.
+    ///
+    /// The error has the table without its schema; so all tables of that name that the statement uses
+    /// have to allow it. One that the statement does not use, the target of a cascade, allows nothing.
+    fn is_readable_detail(&self, detail: &str, table: &str, constraint: Option<&str>) -> bool {
+        let named = |used: &&String| used.rsplit('.').next() == Some(table);
+        let mut used = self.uses.tables.keys().filter(named).peekable();
+        used.peek().is_some()
+            && used.all(|used| {
+                let Some((grant, table)) = self.find(used) else { return false };
+                if detail.starts_with(ROW) {
+                    return is_readable(grant, table.names());
+                }
+                // An index may be over more than the columns that the detail names, or over what is
+                // computed of them.
+                constraint.and_then(|constraint| table.constraints.get(constraint)).is_some_and(|columns| {
+                    is_readable(grant, columns.iter().map(String::as_str)) && is_readable_key(detail, grant, table)
+                })
+            })
+    }
+}
+
+fn is_readable<'a>(grant: &TableGrant, mut columns: impl Iterator<Item = &'a str>) -> bool {
+    columns.all(|column| grant.select.has(column))
+}
+
+/// Whether a detail is about a key that is made of columns of the table which may all be read.
+fn is_readable_key(detail: &str, grant: &TableGrant, table: &CatalogTable) -> bool {
     let Some((columns, values)) = detail.strip_prefix(KEY).and_then(|rest| rest.split_once(VALUES)) else {
         return false;
     };
     // The key of another table, whose row is still referred to.
-    if values.contains("is still referenced from") {
-        return false;
-    }
-    let mut tables = uses
-        .tables
-        .keys()
-        .filter(|used| used.rsplit('.').next() == Some(table))
-        .filter_map(|used| grants.tables.get(used))
-        .peekable();
-    tables.peek().is_some()
-        && tables.all(|grant| columns.split(", ").all(|column| grant.select.has(column.trim_matches('"'))))
-        && columns.split(", ").all(|column| !column.contains(['(', ' ']))
+    !values.contains("is still referenced from")
+        && columns
+            .split(", ")
+            .map(|column| column.trim_matches('"'))
+            .all(|column| table.has(column) && grant.select.has(column))
 }
 
 /// A message without what is in quotes in it.
@@ -102,11 +137,29 @@ mod tests {
         .unwrap()
     }
 
-    fn told(sql: &str, sqlstate: &str, message: &str, table: &str, details: &[(&str, &str)]) -> (String, Vec<String>) {
+    fn catalog() -> Catalog {
+        let column = |name: &&str| format!(r#"{{"name":"{name}","type":"text"}}"#);
+        let table = |columns: &[&str], constraints: &str| {
+            let columns: Vec<String> = columns.iter().map(column).collect();
+            format!(r#"{{"columns":[{}],"constraints":{{{constraints}}}}}"#, columns.join(","))
+        };
+        let accounts = r#""of_id":["id"],"of_both":["id","balance"],"of_secret":["id","secret"]"#;
+        serde_json::from_str(&format!(
+            r#"{{"accounts":{},"open":{},"ledger":{}}}"#,
+            table(&["id", "balance", "secret"], accounts),
+            table(&["id", "anything"], r#""of_anything":["anything"]"#),
+            table(&["account"], r#""to_accounts":["account"]"#)
+        ))
+        .unwrap()
+    }
+
+    /// The table and a constraint of it: `accounts of_id`.
+    fn told(sql: &str, sqlstate: &str, message: &str, of: &str, details: &[(&str, &str)]) -> (String, Vec<String>) {
         let mut error = SqlError::new(SqlState::new(sqlstate).unwrap(), message);
-        error.table = Some(table.to_owned());
+        let (table, constraint) = of.split_once(' ').unwrap_or((of, ""));
+        (error.table, error.constraint) = (Some(table.to_owned()), Some(constraint.to_owned()));
         error.details = details.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-        let shown = shown(sql, &grants(), error);
+        let shown = shown(sql, &grants(), &catalog(), error);
         (shown.message, shown.details.into_iter().map(|(name, text)| format!("{name}: {text}")).collect())
     }
 
@@ -127,22 +180,29 @@ mod tests {
         assert_eq!(message, "new row for relation \"accounts\" violates check constraint \"positive\"");
         assert_eq!(details, ["statement: 1"]);
         for (table, sql, detail, is_told) in [
-            ("accounts", insert, "Key (id)=(a) already exists.", true),
-            ("accounts", insert, "Key (id, balance)=(a, 1) already exists.", true),
-            ("accounts", insert, "Key (id, secret)=(a, zz-secret) already exists.", false),
-            ("accounts", insert, "Key (lower(secret))=(zz-secret) already exists.", false),
-            ("accounts", insert, "Key (lower(id))=(zz-secret) already exists.", false),
-            ("accounts", insert, "Key (id)=(a) is still referenced from table \"ledger\".", false),
-            ("accounts", insert, "Something else of a trigger's", false),
+            ("accounts of_id", insert, "Key (id)=(a) already exists.", true),
+            ("accounts of_both", insert, "Key (id, balance)=(a, 1) already exists.", true),
+            ("accounts of_secret", insert, "Key (id, secret)=(a, zz-secret) already exists.", false),
+            // Whatever the detail says that the constraint is over.
+            ("accounts of_secret", insert, "Key (id)=(zz-secret) already exists.", false),
+            ("accounts of_id", insert, "Key (id, secret)=(a, zz-secret) already exists.", false),
+            ("accounts of_id", insert, "Key (lower(secret))=(zz-secret) already exists.", false),
+            ("accounts of_id", insert, "Key (lower(id))=(zz-secret) already exists.", false),
+            ("accounts unknown", insert, "Key (id)=(a) already exists.", false),
+            ("accounts", insert, "Key (id)=(a) already exists.", false),
+            ("accounts of_id", insert, "Key (id)=(a) is still referenced from table \"ledger\".", false),
+            ("accounts of_id", insert, "Something else of a trigger's", false),
+            ("accounts of_id", insert, "Failing row contains (a, 1, zz-secret).", false),
+            ("open", "INSERT INTO open (id) VALUES (1)", "Failing row contains (1, null).", true),
             // Of a table that the statement does not name, nothing is known.
-            ("secrets", insert, "Key (id)=(zz-secret) already exists.", false),
+            ("secrets of_id", insert, "Key (id)=(zz-secret) already exists.", false),
             (
-                "ledger",
+                "ledger to_accounts",
                 "INSERT INTO ledger (account) VALUES ('a')",
                 "Key (account)=(a) is not present in table \"accounts\".",
                 false,
             ),
-            ("open", "INSERT INTO open (id) VALUES (1)", "Key (anything)=(1) already exists.", true),
+            ("open of_anything", "INSERT INTO open (id) VALUES (1)", "Key (anything)=(1) already exists.", true),
         ] {
             let (_, details) = told(sql, "23505", "duplicate key", table, &[("detail", detail)]);
             assert_eq!(details.len(), usize::from(is_told), "{detail}");
@@ -164,21 +224,23 @@ mod tests {
 
     #[test]
     fn the_position_is_that_in_the_text_of_the_rule() {
-        let sql = "SELECT /* \u{e4} */ id, gone FROM accounts WHERE id=id";
-        let sent =
-            crate::canonical(sql, &serde_json::from_str(r#"{"tables":{"accounts":{"select":"*"}}}"#).unwrap()).unwrap();
-        assert_eq!(sent, "SELECT \"id\", \"gone\" FROM \"public\".\"accounts\" WHERE \"id\" = \"id\"");
-        let all = serde_json::from_str(r#"{"tables":{"accounts":{"select":"*"}}}"#).unwrap();
+        let sql = "SELECT /* \u{e4} */ id, anything FROM open WHERE id=id";
+        let sent = crate::canonical(sql, &grants(), &catalog()).unwrap();
+        assert_eq!(
+            sent,
+            "SELECT \"open\".\"id\", \"open\".\"anything\" FROM \"public\".\"open\" WHERE \"open\".\"id\" = \"open\".\"id\""
+        );
         let at = |position: &str| {
-            let mut error = SqlError::new(SqlState::new("42703").unwrap(), "no such column");
+            let mut error = SqlError::new(SqlState::new("42883").unwrap(), "no such operator");
             error.details.push(("position".to_owned(), position.to_owned()));
-            shown(sql, &all, error).details.pop().map(|(_, position)| position)
+            shown(sql, &grants(), &catalog(), error).details.pop().map(|(_, position)| position)
         };
         let place = |text: &str| Some((sql.chars().collect::<String>().find(text).unwrap()).to_string());
         let of = |text: &str| (sent.find(text).unwrap() + 1).to_string();
         // Before it there is one letter of two bytes.
-        assert_eq!(at(&of("\"gone\"")), place("gone"));
-        assert_eq!(at(&of("\"public\"")), place("accounts"));
+        assert_eq!(at(&of("\"open\".\"anything\"")), place("anything"));
+        assert_eq!(at(&of("\"anything\"")), place("anything"));
+        assert_eq!(at(&of("\"public\"")), place("open"));
         assert_eq!(at(&of("= ")), place("=id"));
         // In the middle of something, or nowhere.
         assert_eq!((at("9"), at("0"), at("900"), at("x")), (None, None, None, None));

@@ -289,31 +289,17 @@ pub(crate) enum Piece {
 }
 
 impl Piece {
+    pub(crate) fn word(&self) -> Option<&str> {
+        match self {
+            Self::Word(word, _) => Some(word),
+            Self::Window(_) | Self::Inner(_) => None,
+        }
+    }
+
     pub(crate) fn inner(&self) -> Option<&Expression> {
         match self {
             Self::Inner(inner) => Some(inner),
             Self::Word(..) | Self::Window(_) => None,
-        }
-    }
-}
-
-impl Item {
-    /// Where it stands.
-    pub(crate) fn at(&self) -> usize {
-        match self {
-            Self::All { at, .. } | Self::One { at, .. } => *at,
-        }
-    }
-
-    /// The name of a column of the result, where it is plain which it has. Not a call's: that of
-    /// `trim(x)` is `btrim`.
-    pub(crate) fn label(&self) -> Option<&str> {
-        match self {
-            Self::One { alias: Some(name), .. }
-            | Self::One { expression: Expression::Column(name) | Expression::Of(_, name), alias: None, .. } => {
-                Some(&name.text)
-            }
-            Self::All { .. } | Self::One { .. } => None,
         }
     }
 }

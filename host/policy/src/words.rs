@@ -343,7 +343,7 @@ const GRAMMAR: &[&str] = &["coalesce", "greatest", "grouping", "least", "nullif"
 
 /// Columns that every table has beside its own
 /// (<https://www.postgresql.org/docs/16/ddl-system-columns.html>).
-const SYSTEM_COLUMNS: &[&str] = &["cmax", "cmin", "ctid", "oid", "tableoid", "xmax", "xmin"];
+const SYSTEM_COLUMNS: &[&str] = &["cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"];
 
 pub(crate) fn is_reserved(word: &str) -> bool {
     RESERVED.contains(&word)
@@ -356,6 +356,11 @@ pub(crate) fn is_label(word: &str) -> bool {
 
 pub(crate) fn is_type(word: &str) -> bool {
     TYPES.contains(&word)
+}
+
+/// The type of the list that has this name in upper case.
+pub(crate) fn type_named(upper: &str) -> &'static str {
+    TYPES.iter().find(|name| name.eq_ignore_ascii_case(upper)).copied().unwrap_or_default()
 }
 
 pub(crate) fn is_operator(text: &str) -> bool {

@@ -1,0 +1,139 @@
+//! INSERT, UPDATE and DELETE against what is granted.
+
+use crate::Refusal;
+use crate::check::Checker;
+use crate::names::Verb;
+use crate::scope::{Level, Names, Relation, Scope, Table};
+use crate::tree::{Assignment, Conflict, Delete, Insert, Name, Query, TableName, Update};
+
+/// The table that a statement writes to, and the name that it has there.
+struct Target<'t> {
+    table: Table<'t>,
+    columns: Names<'t>,
+    name: &'t Name,
+}
+
+impl<'t> Target<'t> {
+    fn level(&self, name: Option<&'t str>) -> Result<Level<'t>, Refusal> {
+        let mut level = Level::default();
+        level.add(self.relation(name), self.name.at)?;
+        Ok(level)
+    }
+
+    fn relation(&self, name: Option<&'t str>) -> Relation<'t> {
+        Relation { name, table: Some(self.table), columns: self.columns.clone() }
+    }
+}
+
+impl<'t> Checker<'t> {
+    fn target(&mut self, table: &'t TableName, alias: Option<&'t Name>) -> Result<Target<'t>, Refusal> {
+        let granted = self.table(table)?;
+        let columns = Names::new(granted.known.names().collect());
+        Ok(Target { table: granted, columns, name: alias.unwrap_or(&table.name) })
+    }
+
+    pub(crate) fn insert(&mut self, insert: &'t Insert, scope: &Scope<'_, 't>) -> Result<Names<'t>, Refusal> {
+        let Insert { with, table: into, alias, columns, rows, conflict, returning } = insert;
+        let tables = self.with(with, scope)?;
+        let scope = &Scope { with: &tables, ..*scope };
+        let target = self.target(into, alias.as_ref())?;
+        if target.table.grant.insert.is_none() {
+            let what = format!("insert into {} is not granted", target.table.name);
+            return Err(Refusal::not_granted(into.name.at, what));
+        }
+        self.table_use(target.table.name);
+        for column in columns.iter().flatten() {
+            self.touch_named(target.table, &target.columns, Verb::Insert, column)?;
+        }
+        // Without rows every column has its default, and PostgreSQL asks for the insert of any.
+        if let Some(rows) = rows {
+            let given = self.query(rows, scope)?;
+            if columns.is_none() {
+                self.first_columns(&target, rows, given.list().len(), into.name.at)?;
+            }
+        }
+        if let Some(conflict) = conflict {
+            self.conflict(conflict, &target, scope)?;
+        }
+        self.items(returning, &scope.within(&target.level(Some(&target.name.text))?, 0))
+    }
+
+    /// As many columns as there are values, from the first on.
+    fn first_columns(&mut self, target: &Target<'t>, rows: &Query, given: usize, at: usize) -> Result<(), Refusal> {
+        let Some(first) = target.columns.list().get(..given) else {
+            let known = target.columns.list().len();
+            let what = format!("{given} values are given, and {} has {known} columns", target.table.name);
+            return Err(Refusal::not_understood(rows.order_at, what));
+        };
+        for column in first {
+            self.touch(target.table, Verb::Insert, column, at)?;
+        }
+        self.resolved.inserted.insert(at, first.to_vec());
+        Ok(())
+    }
+
+    fn conflict(&mut self, conflict: &'t Conflict, target: &Target<'t>, scope: &Scope<'_, 't>) -> Result<(), Refusal> {
+        let Conflict { columns, constraint, index_filter, set, filter } = conflict;
+        for column in columns {
+            self.touch_named(target.table, &target.columns, Verb::Select, column)?;
+        }
+        if let Some(constraint) = constraint {
+            let Some(columns) = target.table.known.constraints.get(&constraint.text) else {
+                let what = format!("there is no constraint {} of {}", constraint.text, target.table.name);
+                return Err(Refusal::not_understood(constraint.at, what));
+            };
+            for column in columns {
+                self.touch(target.table, Verb::Select, column, constraint.at)?;
+            }
+        }
+        // There PostgreSQL knows the columns of the table and not its name.
+        self.all(index_filter, &scope.within(&target.level(None)?, 0))?;
+        // The row that was to be inserted: PostgreSQL asks for the select of what is read of it.
+        let mut both = target.level(Some(&target.name.text))?;
+        both.add(target.relation(Some("excluded")), target.name.at)?;
+        let inner = &scope.within(&both, 0);
+        self.set(target, set, inner)?;
+        self.all(filter, inner)
+    }
+
+    fn set(&mut self, target: &Target<'t>, set: &'t [Assignment], scope: &Scope<'_, 't>) -> Result<(), Refusal> {
+        for Assignment { columns, value, .. } in set {
+            for column in columns {
+                self.touch_named(target.table, &target.columns, Verb::Update, column)?;
+            }
+            self.expression(value, scope)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn update(&mut self, update: &'t Update, scope: &Scope<'_, 't>) -> Result<Names<'t>, Refusal> {
+        let Update { with, table, alias, set, from, filter, returning } = update;
+        let tables = self.with(with, scope)?;
+        let scope = &Scope { with: &tables, ..*scope };
+        let target = self.target(table, alias.as_ref())?;
+        let mut level = target.level(Some(&target.name.text))?;
+        // The queries and functions in FROM do not see the target.
+        self.sources(from, &mut level, scope)?;
+        let inner = &scope.within(&level, 0);
+        self.set(&target, set, inner)?;
+        self.all(filter, inner)?;
+        self.items(returning, inner)
+    }
+
+    pub(crate) fn delete(&mut self, delete: &'t Delete, scope: &Scope<'_, 't>) -> Result<Names<'t>, Refusal> {
+        let Delete { with, table, alias, using, filter, returning } = delete;
+        let tables = self.with(with, scope)?;
+        let scope = &Scope { with: &tables, ..*scope };
+        let target = self.target(table, alias.as_ref())?;
+        if !target.table.grant.delete {
+            let what = format!("delete from {} is not granted", target.table.name);
+            return Err(Refusal::not_granted(table.name.at, what));
+        }
+        self.table_use(target.table.name).delete = true;
+        let mut level = target.level(Some(&target.name.text))?;
+        self.sources(using, &mut level, scope)?;
+        let inner = &scope.within(&level, 0);
+        self.all(filter, inner)?;
+        self.items(returning, inner)
+    }
+}

@@ -1,0 +1,238 @@
+//! What the names of columns stand for, and whether that is granted.
+
+use std::collections::BTreeSet;
+
+use tenet_core::{Columns, TableGrant};
+
+use crate::check::{Checker, ambiguous};
+use crate::near::near;
+use crate::resolved::Column;
+use crate::scope::{Found, Names, Relation, Scope, Table};
+use crate::tree::{Call, Name, Piece, TableName};
+use crate::{Refusal, TableUse, steps, words};
+
+/// The most columns that a refusal names.
+const MOST_NAMED: usize = 8;
+
+#[derive(Clone, Copy)]
+pub(crate) enum Verb {
+    Select,
+    Insert,
+    Update,
+}
+
+impl Verb {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Select => "select",
+            Self::Insert => "insert",
+            Self::Update => "update",
+        }
+    }
+
+    fn granted(self, grant: &TableGrant) -> &Columns {
+        match self {
+            Self::Select => &grant.select,
+            Self::Insert => &grant.insert,
+            Self::Update => &grant.update,
+        }
+    }
+}
+
+impl<'t> Checker<'t> {
+    /// A table that is granted.
+    pub(crate) fn table(&mut self, table: &TableName) -> Result<Table<'t>, Refusal> {
+        let at = table.schema.as_ref().unwrap_or(&table.name).at;
+        // A point in quotes is part of one name, and what is granted has it between two.
+        if table.schema.iter().chain([&table.name]).any(|name| name.text.contains('.')) {
+            return Err(Refusal::not_granted(at, "a table with a point in its name is granted to no rule"));
+        }
+        let name = match &table.schema {
+            // What a name without a schema stands for.
+            Some(schema) if schema.text == "public" => table.name.text.clone(),
+            Some(schema) => format!("{}.{}", schema.text, table.name.text),
+            None => table.name.text.clone(),
+        };
+        let Some((name, grant)) = self.grants.tables.get_key_value(&name) else {
+            return Err(Refusal::not_granted(at, format!("the table {name} is not granted")));
+        };
+        let Some(known) = self.catalog.tables.get(name) else {
+            let what = format!("no schema step of the bundle makes the table {name}");
+            return Err(Refusal::not_granted(at, what));
+        };
+        Ok(Table { name, grant, known })
+    }
+
+    pub(crate) fn table_use(&mut self, table: &str) -> &mut TableUse {
+        if !self.uses.tables.contains_key(table) {
+            self.uses.tables.insert(table.to_owned(), TableUse::default());
+        }
+        self.uses.tables.entry(table.to_owned()).or_default()
+    }
+
+    /// A column of a table that is written to by its name.
+    pub(crate) fn touch_named(
+        &mut self,
+        table: Table<'t>,
+        columns: &Names<'t>,
+        verb: Verb,
+        column: &Name,
+    ) -> Result<(), Refusal> {
+        if columns.find(&column.text).is_none() {
+            return Err(unknown(column, Some(table.name), columns.list()));
+        }
+        self.touch(table, verb, &column.text, column.at)
+    }
+
+    /// A column that the table has, for one verb.
+    pub(crate) fn touch(&mut self, table: Table<'t>, verb: Verb, column: &str, at: usize) -> Result<(), Refusal> {
+        if !verb.granted(table.grant).has(column) {
+            let what = format!("{} of {}.{column} is not granted", verb.name(), table.name);
+            return Err(Refusal::not_granted(at, what));
+        }
+        let used = self.used(table.name, verb);
+        if !used.contains(column) {
+            used.insert(column.to_owned());
+        }
+        Ok(())
+    }
+
+    fn used(&mut self, table: &str, verb: Verb) -> &mut BTreeSet<String> {
+        let used = self.table_use(table);
+        match verb {
+            Verb::Select => &mut used.select,
+            Verb::Insert => &mut used.insert,
+            Verb::Update => &mut used.update,
+        }
+    }
+
+    /// The columns that a `*` stands for. Gives their names.
+    pub(crate) fn star<'a>(
+        &mut self,
+        columns: impl Iterator<Item = (Option<&'a Relation<'t>>, &'t str)>,
+        scope: &Scope<'_, 't>,
+        at: usize,
+    ) -> Result<Vec<&'t str>, Refusal>
+    where
+        't: 'a,
+    {
+        let (mut names, mut missing) = (Vec::new(), Vec::new());
+        for (relation, name) in columns {
+            steps::add(1);
+            // What two have, PostgreSQL tells apart in a `*`, and not by its name.
+            let is_one = match relation {
+                Some(relation) => relation.columns.find(name) == Some(false),
+                None => matches!(scope.column(name), Some(Found::Merged)),
+            };
+            if !is_one {
+                let what = format!("`*` stands for two columns that {name} means: name those that you mean");
+                return Err(Refusal::not_understood(at, what));
+            }
+            match relation.and_then(|relation| relation.table) {
+                Some(table) if !table.grant.select.has(name) => missing.push(format!("{}.{name}", table.name)),
+                Some(table) => self.touch(table, Verb::Select, name, at)?,
+                None => {}
+            }
+            self.resolved.star(at, relation.and_then(|relation| relation.name), name)?;
+            names.push(name);
+        }
+        if missing.is_empty() {
+            return Ok(names);
+        }
+        let more = missing.len().saturating_sub(MOST_NAMED);
+        missing.truncate(MOST_NAMED);
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        let what = format!(
+            "`*` stands for {}{more} too, whose select is not granted: name the columns that you mean",
+            missing.join(", ")
+        );
+        Err(Refusal::not_granted(at, what))
+    }
+
+    /// A column of a relation.
+    pub(crate) fn column_of(&mut self, relation: &Relation<'t>, column: &Name) -> Result<(), Refusal> {
+        match (relation.columns.find(&column.text), relation.table) {
+            (Some(true), _) => Err(ambiguous(column)),
+            (Some(false), Some(table)) => self.touch(table, Verb::Select, &column.text, column.at),
+            (Some(false), None) => Ok(()),
+            (None, Some(_)) if words::is_system_column(&column.text) => Err(of_the_system(column)),
+            // PostgreSQL takes it for a function of the row.
+            (None, _) => Err(unknown(column, relation.name, relation.columns.list())),
+        }
+    }
+
+    /// A name alone: that of a column, from the innermost level outwards.
+    pub(crate) fn name(&mut self, name: &'t Name, scope: &Scope<'_, 't>) -> Result<(), Refusal> {
+        for (distance, outer) in scope.outwards().enumerate() {
+            match outer.column(&name.text) {
+                Some(Found::Two) => return Err(ambiguous(name)),
+                // What is written without a relation a nearer table's column of the name would hide.
+                Some(Found::Merged) if distance > 0 => return Err(far(name)),
+                Some(Found::Merged) => return self.resolved.column(name.at, Column::Alone),
+                Some(Found::Column(relation)) => {
+                    self.column_of(relation, name)?;
+                    let Some(alias) = relation.name else {
+                        return if distance > 0 {
+                            Err(far(name))
+                        } else {
+                            self.resolved.column(name.at, Column::Alone)
+                        };
+                    };
+                    if scope.outwards().take(distance).any(|nearer| nearer.relation(alias).is_some()) {
+                        let what = format!(
+                            "{} is a column of {alias} further out, and another {alias} is nearer: give one another name with AS",
+                            name.text
+                        );
+                        return Err(Refusal::not_understood(name.at, what));
+                    }
+                    return self.resolved.column(name.at, Column::Of(alias));
+                }
+                None if words::is_system_column(&name.text) && outer.has_table() => return Err(of_the_system(name)),
+                None => {}
+            }
+        }
+        if scope.outwards().any(|scope| scope.relation(&name.text).is_some()) {
+            let what = format!("{} alone would be a whole row: write {0}.COLUMN", name.text);
+            return Err(Refusal::not_understood(name.at, what));
+        }
+        let seen: Vec<&str> = scope.outwards().flat_map(|scope| scope.level.all().map(|(_, name)| name)).collect();
+        let relation = match scope.level.relations() {
+            [alone] => alone.table.map(|table| table.name),
+            _ => None,
+        };
+        Err(unknown(name, relation, &seen))
+    }
+
+    pub(crate) fn call(&mut self, call: &'t Call, scope: &Scope<'_, 't>) -> Result<(), Refusal> {
+        let Call { name, pieces, .. } = call;
+        if name.text == "nextval" {
+            let Some(sequence) = call.sequence().filter(|sequence| self.grants.sequences.contains(sequence)) else {
+                let what = "nextval takes the name of a sequence that is granted, as a string";
+                return Err(Refusal::not_granted(name.at, what));
+            };
+            self.uses.sequences.insert(sequence);
+            return Ok(());
+        }
+        if !words::is_function(&name.text) {
+            let what = format!("the function {} is not on the list of those that may be called", name.text);
+            return Err(Refusal::not_granted(name.at, what));
+        }
+        self.all(pieces.iter().filter_map(Piece::inner), scope)
+    }
+}
+
+fn far(name: &Name) -> Refusal {
+    let what = format!("{0} is made by USING or VALUES further out: write TABLE.{0}", name.text);
+    Refusal::not_understood(name.at, what)
+}
+
+fn of_the_system(column: &Name) -> Refusal {
+    let what = format!("{} is a column of PostgreSQL's own, which DSQL may not have", column.text);
+    Refusal::not_understood(column.at, what)
+}
+
+fn unknown(column: &Name, relation: Option<&str>, known: &[&str]) -> Refusal {
+    let of = relation.map_or_else(|| " here".to_owned(), |relation| format!(" in {relation}"));
+    let meant = near(&column.text, known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    Refusal::no_column(column.at, format!("there is no column {}{of}{meant}", column.text))
+}
