@@ -68,19 +68,22 @@ pub(crate) async fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         return of_component(component);
     }
     let bundle = Bundle::open(&args.bundle)?;
-    let rules = survey(&bundle)?;
     let mut findings = Findings::default();
-    for rule in &rules {
-        against_grants(rule, &mut findings);
-    }
     // Nothing is built of rules that ask for more than they are granted.
     if bundle.check_grants().is_err() {
+        for rule in survey(&bundle, None)? {
+            against_grants(&rule, &mut findings);
+        }
         return findings.tell();
     }
     // Builds the components, holds each against the contract, and lints the schema.
     let folder = args.out.clone().unwrap_or_else(|| built::default_out(&args.bundle));
     let Built { index, warnings, postgres } = built::make(&args.bundle, &folder, OWN_TARGET).await?;
     findings.warnings.extend(warnings.iter().map(ToString::to_string));
+    let rules = survey(&bundle, Some(&index.catalog))?;
+    for rule in &rules {
+        against_grants(rule, &mut findings);
+    }
     let database = Database::open(args.database_url.as_deref(), &folder, &index, postgres).await?;
     let inventory = Inventory::read(&Endpoint::parse(&database.url())?).await?;
     for rule in &rules {
@@ -116,9 +119,10 @@ fn against_grants(rule: &Surveyed, findings: &mut Findings) {
         findings.warnings.push(format!("rule {}: {what}", rule.rule));
         return;
     }
+    let Some(used) = &rule.used else { return };
     // `count(*)` reads a table and no column of it, for which some column has to be granted.
-    let reads = |table: &str| rule.used.tables.get(table).is_some_and(|used| used.select.is_none());
-    let unused = rule.used.missing(&rule.asked);
+    let reads = |table: &str| used.tables.get(table).is_some_and(|used| used.select.is_none());
+    let unused = used.missing(&rule.asked);
     let unused = unused.iter().filter(|grant| grant.is_of_statements());
     for grant in unused.filter(|grant| !grant.table().is_some_and(|(table, verb)| verb == "select" && reads(table))) {
         findings
@@ -310,7 +314,7 @@ mod tests {
             granted: grants(asked),
             statements: Vec::new(),
             refused: Vec::new(),
-            used: grants(used),
+            used: Some(grants(used)),
             has_templates: false,
         }
     }

@@ -1,29 +1,36 @@
 use std::collections::BTreeSet;
 
 use tenet_build::Bundle;
-use tenet_core::Grant;
+use tenet_core::{Grant, Grants};
 
 use crate::args::InspectArgs;
+use crate::built;
 use crate::report::show;
 use crate::survey::survey;
 
-/// Shows what each rule asks for, is granted and uses: a line for each thing.
+/// Shows what each rule asks for, is granted and uses: a line for each thing. What it uses is seen by
+/// the tables that the last build has found.
 pub(crate) fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
     let bundle = Bundle::open(&args.bundle)?;
     let mut lines = Vec::new();
-    for rule in survey(&bundle)? {
+    let built = built::read(&built::default_out(&args.bundle)).ok();
+    for rule in survey(&bundle, built.as_ref().map(|(_, index)| &index.catalog))? {
         lines.push(rule.rule.clone());
-        let (asked, granted, used) = (rule.asked.each(), rule.granted.each(), rule.used.each());
-        let all: BTreeSet<&Grant> = asked.iter().chain(&granted).chain(&used).collect();
+        let (asked, granted, used) = (rule.asked.each(), rule.granted.each(), rule.used.as_ref().map(Grants::each));
+        let all: BTreeSet<&Grant> = asked.iter().chain(&granted).chain(used.iter().flatten()).collect();
         for grant in all {
             let mark = |set: &BTreeSet<Grant>, word| if set.contains(grant) { word } else { "-" };
             // Events and sensitive values are not seen in a statement.
-            let used = if grant.is_of_statements() { mark(&used, "used") } else { "?" };
+            let seen = used.as_ref().filter(|_| grant.is_of_statements());
+            let used = seen.map_or("?", |used| mark(used, "used"));
             lines.push(format!("  {:<6} {:<8} {used:<5} {grant}", mark(&asked, "asked"), mark(&granted, "granted")));
         }
         let missing = rule.refused.len();
         if missing > 0 {
             lines.push(format!("  {missing} statements in its sources are refused: `tenet check` says why"));
+        }
+        if rule.used.is_none() {
+            lines.push("  what its statements use is seen once it is built: `tenet build`".to_owned());
         }
         if rule.has_templates {
             lines.push("  it makes statements when it runs, which are not seen here".to_owned());

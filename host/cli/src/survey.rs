@@ -1,9 +1,9 @@
 //! What a bundle's rules ask for, are granted and use, before anything runs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use tenet_build::Bundle;
-use tenet_core::{Columns, Grants, TableGrant};
+use tenet_core::{Catalog, Columns, Grants, TableGrant};
 use tenet_policy::Uses;
 
 use crate::report::Place;
@@ -18,14 +18,14 @@ pub(crate) struct Surveyed {
     pub(crate) statements: Vec<Found>,
     /// Those that it may not, each with the reason and its place.
     pub(crate) refused: Vec<(String, Place)>,
-    /// What the statements use.
-    pub(crate) used: Grants,
+    /// What the statements use; none where the tables are not known.
+    pub(crate) used: Option<Grants>,
     /// Whether some are made when it runs, so that what is used is not all of it.
     pub(crate) has_templates: bool,
 }
 
-/// Every rule of a bundle.
-pub(crate) fn survey(bundle: &Bundle) -> anyhow::Result<Vec<Surveyed>> {
+/// Every rule of a bundle, and its statements where the tables are known that it is granted.
+pub(crate) fn survey(bundle: &Bundle, catalog: Option<&Catalog>) -> anyhow::Result<Vec<Surveyed>> {
     let mut surveyed = Vec::new();
     for (rule, asked, folder) in bundle.rules() {
         let (mut known, mut refused, mut used, mut has_templates) = (Vec::new(), Vec::new(), Uses::default(), false);
@@ -34,7 +34,8 @@ pub(crate) fn survey(bundle: &Bundle) -> anyhow::Result<Vec<Surveyed>> {
                 has_templates = true;
                 continue;
             }
-            match tenet_policy::check(&found.sql, asked) {
+            let Some(catalog) = catalog else { continue };
+            match tenet_policy::check(&found.sql, asked, catalog) {
                 Ok(uses) => {
                     used.add(uses);
                     known.push(found);
@@ -48,7 +49,7 @@ pub(crate) fn survey(bundle: &Bundle) -> anyhow::Result<Vec<Surveyed>> {
             granted: bundle.lock().grants(rule),
             statements: known,
             refused,
-            used: as_grants(used),
+            used: catalog.map(|_| as_grants(used)),
             has_templates,
         });
     }
@@ -57,9 +58,8 @@ pub(crate) fn survey(bundle: &Bundle) -> anyhow::Result<Vec<Surveyed>> {
 
 /// What is used, in the words of what is granted.
 fn as_grants(uses: Uses) -> Grants {
-    let columns = |names: BTreeSet<String>| if names.contains("*") { Columns::All } else { Columns::Named(names) };
     let table = |(name, uses): (String, tenet_policy::TableUse)| {
-        let (select, insert, update) = (columns(uses.select), columns(uses.insert), columns(uses.update));
+        let [select, insert, update] = [uses.select, uses.insert, uses.update].map(Columns::Named);
         (name, TableGrant { select, insert, update, delete: uses.delete })
     };
     let tables: BTreeMap<_, _> = uses.tables.into_iter().map(table).collect();
@@ -78,10 +78,12 @@ mod tests {
     fn the_statements_of_the_examples_are_sent_as_the_file_says() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let mut told = String::new();
-        for bundle in ["guest/rules", "tests/guests"] {
-            for Surveyed { rule, asked, statements, .. } in survey(&Bundle::open(root.join(bundle)).unwrap()).unwrap() {
+        for (bundle, built) in [("guest/rules", "rules"), ("tests/guests", "guests")] {
+            let (_, index) = crate::built::read(&root.join("target/tenet").join(built)).unwrap();
+            let rules = survey(&Bundle::open(root.join(bundle)).unwrap(), Some(&index.catalog)).unwrap();
+            for Surveyed { rule, asked, statements, .. } in rules {
                 for found in statements {
-                    let sent = tenet_policy::canonical(&found.sql, &asked).unwrap();
+                    let sent = tenet_policy::canonical(&found.sql, &asked, &index.catalog).unwrap();
                     told.push_str(&format!("-- {bundle}, {rule}\n{sent}\n\n"));
                 }
             }

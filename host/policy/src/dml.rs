@@ -14,14 +14,14 @@ struct Target<'t> {
 }
 
 impl<'t> Target<'t> {
-    fn level(&self, name: Option<&'t str>) -> Result<Level<'t>, Refusal> {
+    fn level(&self) -> Result<Level<'t>, Refusal> {
         let mut level = Level::default();
-        level.add(self.relation(name), self.name.at)?;
+        level.add(self.relation(&self.name.text), self.name.at)?;
         Ok(level)
     }
 
-    fn relation(&self, name: Option<&'t str>) -> Relation<'t> {
-        Relation { name, table: Some(self.table), columns: self.columns.clone() }
+    fn relation(&self, name: &'t str) -> Relation<'t> {
+        Relation { name: Some(name), table: Some(self.table), columns: self.columns.clone() }
     }
 }
 
@@ -55,7 +55,7 @@ impl<'t> Checker<'t> {
         if let Some(conflict) = conflict {
             self.conflict(conflict, &target, scope)?;
         }
-        self.items(returning, &scope.within(&target.level(Some(&target.name.text))?, 0))
+        self.items(returning, &scope.within(&target.level()?, 0))
     }
 
     /// As many columns as there are values, from the first on.
@@ -86,11 +86,10 @@ impl<'t> Checker<'t> {
                 self.touch(target.table, Verb::Select, column, constraint.at)?;
             }
         }
-        // There PostgreSQL knows the columns of the table and not its name.
-        self.all(index_filter, &scope.within(&target.level(None)?, 0))?;
+        self.all(index_filter, &scope.within(&target.level()?, 0))?;
         // The row that was to be inserted: PostgreSQL asks for the select of what is read of it.
-        let mut both = target.level(Some(&target.name.text))?;
-        both.add(target.relation(Some("excluded")), target.name.at)?;
+        let mut both = target.level()?;
+        both.add(target.relation("excluded"), target.name.at)?;
         let inner = &scope.within(&both, 0);
         self.set(target, set, inner)?;
         self.all(filter, inner)
@@ -111,7 +110,7 @@ impl<'t> Checker<'t> {
         let tables = self.with(with, scope)?;
         let scope = &Scope { with: &tables, ..*scope };
         let target = self.target(table, alias.as_ref())?;
-        let mut level = target.level(Some(&target.name.text))?;
+        let mut level = target.level()?;
         // The queries and functions in FROM do not see the target.
         self.sources(from, &mut level, scope)?;
         let inner = &scope.within(&level, 0);
@@ -130,7 +129,7 @@ impl<'t> Checker<'t> {
             return Err(Refusal::not_granted(table.name.at, what));
         }
         self.table_use(target.table.name).delete = true;
-        let mut level = target.level(Some(&target.name.text))?;
+        let mut level = target.level()?;
         self.sources(using, &mut level, scope)?;
         let inner = &scope.within(&level, 0);
         self.all(filter, inner)?;

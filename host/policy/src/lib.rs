@@ -32,7 +32,6 @@ mod from;
 mod known;
 mod label;
 mod names;
-mod near;
 mod parser;
 mod policy;
 mod print;

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use tenet_core::{Columns, TableGrant};
 
 use crate::check::{Checker, ambiguous};
-use crate::near::near;
 use crate::resolved::Column;
 use crate::scope::{Found, Names, Relation, Scope, Table};
 use crate::tree::{Call, Name, Piece, TableName};
@@ -229,6 +228,12 @@ fn far(name: &Name) -> Refusal {
 fn of_the_system(column: &Name) -> Refusal {
     let what = format!("{} is a column of PostgreSQL's own, which DSQL may not have", column.text);
     Refusal::not_understood(column.at, what)
+}
+
+/// The name among these that may be meant by one that is none of them.
+fn near<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let alike = known.iter().map(|other| (strsim::jaro(name, other), *other)).filter(|(likeness, _)| *likeness > 0.7);
+    alike.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, other)| other)
 }
 
 fn unknown(column: &Name, relation: Option<&str>, known: &[&str]) -> Refusal {

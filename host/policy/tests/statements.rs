@@ -259,10 +259,10 @@ fn what_is_sent_is_printed_from_what_was_understood() {
             "SELECT count(*) AS day, lower(account) AS a FROM totals GROUP BY day, a",
             r#"SELECT "pg_catalog"."count"(*) AS "day", "pg_catalog"."lower"("totals"."account") AS "a" FROM "public"."totals" GROUP BY "totals"."day", 2"#,
         ),
-        // Where an index is told by its condition, a column stands alone.
+        // The condition tells an index, and knows nothing of the row that was to be inserted.
         (
             "INSERT INTO open (id) VALUES (1) ON CONFLICT (note) WHERE x > 1 DO UPDATE SET id = 1 WHERE excluded.x = 1 RETURNING x",
-            r#"INSERT INTO "public"."open" ("id") VALUES (1) ON CONFLICT ("note") WHERE "x" > 1 DO UPDATE SET "id" = 1 WHERE "excluded"."x" = 1 RETURNING "open"."x""#,
+            r#"INSERT INTO "public"."open" ("id") VALUES (1) ON CONFLICT ("note") WHERE "open"."x" > 1 DO UPDATE SET "id" = 1 WHERE "excluded"."x" = 1 RETURNING "open"."x""#,
         ),
         ("VALUES (1, 2) ORDER BY column2 + 1, column1", r#"VALUES (1, 2) ORDER BY "column2" + 1, "column1""#),
     ] {

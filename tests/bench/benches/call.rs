@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::ensure;
 use tenet_bench::{Bare, Pairs, Ready, Stock, native, on_cpu, place, request, rows};
-use tenet_core::{Ended, Grants, HostCalls, Limits, Policy, Request, Rules, Verdict};
+use tenet_core::{CatalogColumn, CatalogTable, Ended, Grants, HostCalls, Limits, Policy, Request, Rules, Verdict};
 use tenet_engine::{Engine, Library};
 use tenet_log::{Format, Metrics};
 use tenet_pipeline::{Backoff, MEASURED, Operations, Pipeline, Status, SystemClock};
@@ -45,6 +45,9 @@ fn main() -> anyhow::Result<()> {
     for rule in &mut with_statement.rules {
         rule.grants.add(granted.clone());
     }
+    let columns = ["id", "balance"].map(|name| CatalogColumn { name: name.to_owned(), kind: "text".to_owned() });
+    let accounts = CatalogTable { columns: columns.into(), ..CatalogTable::default() };
+    with_statement.catalog.tables.insert("accounts".to_owned(), accounts);
     let policy = Arc::new(StatementPolicy::new(&with_statement));
     let pipeline = Pipeline::new(
         Operations::new(&index)?,
@@ -123,7 +126,7 @@ fn main() -> anyhow::Result<()> {
     pairs.add("a statement that it has not seen", || {
         on_cpu(CALLS, || {
             for _ in 0..CALLS {
-                ensure!(check(STATEMENT, &granted).is_ok());
+                ensure!(check(STATEMENT, &granted, &with_statement.catalog).is_ok());
             }
             Ok(())
         })

@@ -231,7 +231,7 @@ fn what_is_asked_is_granted_by_a_command_of_its_own_and_shown_as_a_difference() 
     let changed = "- record: cpu_ms 500\n- record: select accounts.balance\n+ record: update accounts.balance\n";
     assert_eq!((granted.code, granted.stdout.as_str()), (0, changed));
     let inspected = tenet(folder.path(), &["inspect"]);
-    assert!(inspected.stdout.contains("asked  granted  -     update accounts.balance"), "{}", inspected.stdout);
+    assert!(inspected.stdout.contains("asked  granted  ?     update accounts.balance"), "{}", inspected.stdout);
 
     asks("[tables.\"tenet.keys\"]\nselect = \"*\"\n");
     let refused = grant(&[]);

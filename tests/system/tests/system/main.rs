@@ -33,6 +33,7 @@ mod policy;
 mod readme;
 mod recorded;
 mod rehearsal;
+mod resolution;
 mod rules;
 mod saturation;
 mod saturation_in_lambda;

@@ -6,7 +6,8 @@
 
 use std::time::{Duration, Instant};
 
-use tenet_core::Grants;
+use tenet_core::{Catalog, Grants};
+use tenet_database::{Endpoint, Inventory};
 use tenet_pipeline::Status;
 use tenet_policy::{canonical, only_reads, privileges};
 use tenet_test_support::sentences::{GRANTS, SCHEMA, Sentences};
@@ -50,6 +51,7 @@ impl ToSql for Null {
 struct World {
     database: Database,
     grants: Grants,
+    catalog: Catalog,
     role: String,
 }
 
@@ -63,7 +65,8 @@ impl World {
         for statement in privileges(&grants, &role) {
             database.execute(&statement).await;
         }
-        Self { database, grants, role }
+        let catalog = catalog(&database).await;
+        Self { database, grants, catalog, role }
     }
 
     /// Somebody who has what is granted and no more.
@@ -86,6 +89,12 @@ impl World {
     async fn end(self) {
         self.database.execute(&format!("DROP OWNED BY {0}; DROP ROLE {0}", self.role)).await;
     }
+}
+
+/// The tables of a database.
+async fn catalog(database: &Database) -> Catalog {
+    let endpoint = Endpoint::parse(database.url()).unwrap();
+    Inventory::read(&endpoint).await.unwrap().tables().clone()
 }
 
 /// What a session and its transaction look like from within.
@@ -158,7 +167,7 @@ async fn what_the_policy_passes_touches_nothing_that_is_not_granted() {
     while until.map_or(tried < SHORT, |until| Instant::now() < until) {
         let sql = sentences.next_one();
         tried += 1;
-        let Ok(sent) = canonical(&sql, &world.grants) else { continue };
+        let Ok(sent) = canonical(&sql, &world.grants, &world.catalog) else { continue };
         passed += 1;
         match run(&client, &sent).await {
             Ok(ran) => answered += u64::from(ran),

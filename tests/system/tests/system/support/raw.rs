@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use tenet_core::bundle::{CONTRACT, CompiledFor, File, INDEX, Index, Operation, Rule, VERSION, contract_digest};
-use tenet_core::{Catalog, Grants, HostSettings, Limits};
+use tenet_core::{Grants, HostSettings, Limits};
 use tenet_engine::{Compiler, OWN_TARGET};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
@@ -91,7 +91,7 @@ pub(crate) fn bundle(names: &[&str]) -> (tempfile::TempDir, Index) {
         operations: names.iter().map(operation).collect(),
         rules: names.iter().map(rule).collect(),
         schema: Vec::new(),
-        catalog: Catalog::default(),
+        catalog: crate::support::bundle::bundle("guests").1.catalog,
         openapi: None,
     };
     std::fs::write(folder.path().join(INDEX), index.to_json()).unwrap();
