@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 
 use tenet_core::{Catalog, CatalogColumn, CatalogTable, Grants};
 
-use crate::{check, only_reads, steps};
+use crate::resolved::LONGEST_SENT;
+use crate::{canonical, check, only_reads, steps};
 
 /// The stack that is enough without optimisations, a third of what a fiber has beside its guest's.
 const STACK: usize = 512 << 10;
@@ -66,6 +67,12 @@ const REPEATED: &[(&str, &str, &str)] = &[
     ("SELECT 1", ", *", " FROM o"),
     ("SELECT 1", ", o.*", " FROM o"),
     ("SELECT 1", ", x.b", " FROM (SELECT b FROM a) x"),
+    ("SELECT 1", ", (SELECT 1 FROM (SELECT * FROM o) x)", ""),
+    ("SELECT 1", ", (SELECT 1 FROM (SELECT o.* FROM a JOIN o USING (b)) x)", ""),
+    ("SELECT 1 FROM (SELECT * FROM o) x", " UNION SELECT b FROM (SELECT * FROM o) x", ""),
+    ("SELECT 1", ", b", " FROM a AS a234567890123456789012345678901234567890123456789012345678901"),
+    ("SELECT 1", ", (b)", " FROM a JOIN o USING (b)"),
+    ("SELECT 1 AS b", ", b AS b", " FROM a ORDER BY b"),
     ("SELECT 1", ", f(1)", ""),
     ("SELECT concat(1", ", 1", ")"),
     ("SELECT ARRAY[1", ", 1", "]"),
@@ -86,6 +93,9 @@ const REPEATED: &[(&str, &str, &str)] = &[
     ("SELECT 1 FROM a", ", LATERAL (SELECT b) x#", ""),
     ("SELECT 1 FROM a", ", generate_series(1, b) x#", ""),
     ("SELECT 1 FROM a JOIN o USING (b", ", b", ")"),
+    ("SELECT 1 FROM o JOIN o AS o0 USING (b", ", zz#", ")"),
+    ("SELECT * FROM o JOIN o AS o0 USING (b, x)", " JOIN a AS a# USING (b)", ""),
+    ("SELECT -b AS x FROM a GROUP BY b", ", x", ""),
     ("SELECT b FROM a GROUP BY b", ", b", ""),
     ("SELECT b FROM a ORDER BY b", ", b", ""),
     ("SELECT b AS x FROM a ORDER BY b", ", x DESC NULLS LAST", ""),
@@ -101,6 +111,8 @@ const REPEATED: &[(&str, &str, &str)] = &[
     ("WITH w AS (SELECT 1), w0 AS (SELECT 1)", ", w# AS (SELECT * FROM w)", " SELECT 1"),
     ("WITH w(x", ", x", ") AS (SELECT 1) SELECT x FROM w"),
     ("INSERT INTO a (b", ", b", ") VALUES (1)"),
+    ("INSERT INTO o VALUES (1", ", 1", ")"),
+    ("INSERT INTO a VALUES (1) RETURNING *", ", *", ""),
     ("INSERT INTO a (b) VALUES (1)", ", (DEFAULT)", ""),
     ("INSERT INTO a (b) VALUES (1) ON CONFLICT (b", ", b", ") DO NOTHING"),
     ("INSERT INTO a (b) VALUES (1) ON CONFLICT (b) DO UPDATE SET b = 1", ", c = excluded.b", ""),
@@ -186,7 +198,9 @@ fn nested((before, open, inner, close, after): (&str, &str, &str, &str, &str), t
 /// The steps that it takes to check a text, whatever is found.
 fn cost(sql: &str) -> usize {
     steps::take();
-    let _ = check(sql, &GRANTS, &CATALOG);
+    if let Ok(sent) = canonical(sql, &GRANTS, &CATALOG) {
+        assert!(sent.len() <= LONGEST_SENT, "{} bytes are sent", sent.len());
+    }
     only_reads(sql);
     steps::take()
 }

@@ -7,13 +7,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 /// The most texts that are remembered unless another number is given, and the most bytes of them. A
 /// rule has a handful.
 const MOST: usize = 512;
-const MOST_BYTES: usize = 512 << 10;
+const MOST_BYTES: usize = 1 << 20;
 
 /// A text with more than this part of all bytes is not remembered: it would take the place of too many.
 const LARGEST_PART: usize = 8;
 
 /// What was found out about texts of statements, which come again with every request. There is a most of
-/// texts and of their bytes; beyond that a new one takes the place of one that was not used for long.
+/// texts and of the bytes that they and what is known of them take; beyond that a new one takes the place of one that was not used for long.
 ///
 /// Which that is tells a second chance: texts wait in a queue, and one that was used since it joined
 /// goes to its end once more. So a text stays that is used while as many new ones come as there is room
@@ -39,6 +39,7 @@ struct State<V> {
 
 struct Entry<V> {
     value: V,
+    bytes: usize,
     /// Whether it was used since it joined the queue.
     is_used: AtomicBool,
 }
@@ -52,7 +53,13 @@ impl<V> Known<V> {
 
     /// Remembers a text.
     pub fn keep(&self, text: &str, value: V) {
-        if self.most == 0 || text.len() > self.most_bytes / LARGEST_PART {
+        self.keep_with(text, value, 0);
+    }
+
+    /// Remembers a text and what takes so many bytes more.
+    pub(crate) fn keep_with(&self, text: &str, value: V, more: usize) {
+        let bytes = text.len() + more;
+        if self.most == 0 || bytes > self.most_bytes / LARGEST_PART {
             return;
         }
         let text: Arc<str> = text.into();
@@ -61,16 +68,17 @@ impl<V> Known<V> {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         // Somebody else may have found it out meanwhile.
         if !state.texts.contains_key(&text) {
-            while state.texts.len() >= self.most || state.bytes + text.len() > self.most_bytes {
+            while state.texts.len() >= self.most || state.bytes + bytes > self.most_bytes {
                 match state.let_go() {
                     Some(entry) => gone.push(entry),
                     None => break,
                 }
             }
-            state.bytes += text.len();
+            state.bytes += bytes;
             state.queue.push_back(Arc::clone(&text));
         }
-        let entry = Entry { value, is_used: AtomicBool::new(false) };
+        // What is there already is the same, and weighs the same.
+        let entry = Entry { value, bytes, is_used: AtomicBool::new(false) };
         gone.extend(state.texts.insert(text, entry));
     }
 }
@@ -79,7 +87,7 @@ impl<V: Clone> Known<V> {
     /// What is known of this text.
     pub fn get(&self, text: &str) -> Option<V> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        let Entry { value, is_used } = state.texts.get(text)?;
+        let Entry { value, is_used, .. } = state.texts.get(text)?;
         if !is_used.load(Ordering::Relaxed) {
             is_used.store(true, Ordering::Relaxed);
         }
@@ -105,8 +113,9 @@ impl<V> State<V> {
             if is_used {
                 self.queue.push_back(text);
             } else {
-                self.bytes -= text.len();
-                return self.texts.remove(&text);
+                let entry = self.texts.remove(&text)?;
+                self.bytes -= entry.bytes;
+                return Some(entry);
             }
         }
     }
@@ -132,7 +141,7 @@ mod tests {
         /// How many texts there are and how many bytes they have, counted.
         fn size(&self) -> (usize, usize) {
             let state = self.state.read().unwrap();
-            let bytes = state.texts.keys().map(|text| text.len()).sum();
+            let bytes = state.texts.values().map(|entry| entry.bytes).sum();
             assert_eq!((state.queue.len(), state.bytes), (state.texts.len(), bytes), "the books are kept");
             assert!(state.queue.iter().all(|text| state.texts.contains_key(text)));
             (state.texts.len(), bytes)
@@ -181,6 +190,13 @@ mod tests {
             known.keep(&text, ());
             assert_eq!(known.get(&text).is_some(), stays, "{length}");
         }
+        // What is known of it counts too.
+        let known = Known::new(20, 800);
+        for (text, more, stays) in [("a", 99, true), ("b", 100, false)] {
+            known.keep_with(text, (), more);
+            assert_eq!(known.get(text).is_some(), stays, "{more}");
+        }
+        assert_eq!(known.size(), (1, 100));
         let none = Known::new(0, 100);
         none.keep("", ());
         assert_eq!(none.size(), (0, 0));

@@ -37,9 +37,13 @@ impl Policy for StatementPolicy {
             let error = SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, "this rule is granted nothing");
             return Err(Box::new(error));
         };
-        known.of(sql, || match crate::canonical(sql, grants, &self.catalog) {
-            Ok(text) => Ok(text.into()),
-            Err(refusal) => Err(Box::new(refusal.error(sql))),
+        known.get(sql).unwrap_or_else(|| {
+            let sent: Result<Arc<str>, _> = match crate::canonical(sql, grants, &self.catalog) {
+                Ok(text) => Ok(text.into()),
+                Err(refusal) => Err(Box::new(refusal.error(sql))),
+            };
+            known.keep_with(sql, sent.clone(), sent.as_ref().map_or(0, |text| text.len()));
+            sent
         })
     }
 

@@ -5,13 +5,13 @@
 //! read, and comments are gone. Operators stay in their order: how they bind is left to PostgreSQL,
 //! and touches nothing.
 
-use crate::Refusal;
 use crate::label;
 use crate::resolved::{Column, LONGEST_SENT, Resolved, too_long};
 use crate::tree::{
     Alias, Assignment, Body, Bound, Call, Conflict, Delete, Expression, Insert, Item, Lock, Name, Order, Piece, Query,
     Select, Source, Statement, TableName, Update, With, WithTable,
 };
+use crate::{Refusal, steps};
 
 /// A printed statement.
 #[derive(Debug)]
@@ -69,6 +69,7 @@ impl Printer<'_> {
         if word.is_empty() {
             return;
         }
+        steps::add(1 + word.len() / 8);
         let text = &mut self.printed.text;
         let is_apart = match word {
             "[" => text.ends_with(','),
