@@ -1,6 +1,6 @@
 //! What a bundle's rules ask for, are granted and use, before anything runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tenet_build::Bundle;
 use tenet_core::{Catalog, Columns, Grants, TableGrant};
@@ -49,17 +49,27 @@ pub(crate) fn survey(bundle: &Bundle, catalog: Option<&Catalog>) -> anyhow::Resu
             granted: bundle.lock().grants(rule),
             statements: known,
             refused,
-            used: catalog.map(|_| as_grants(used)),
+            used: catalog.map(|catalog| as_grants(used, asked, catalog)),
             has_templates,
         });
     }
     Ok(surveyed)
 }
 
-/// What is used, in the words of what is granted.
-fn as_grants(uses: Uses) -> Grants {
+/// What is used, in the words of what is asked: all columns are `*` where `*` is asked for.
+fn as_grants(uses: Uses, asked: &Grants, catalog: &Catalog) -> Grants {
     let table = |(name, uses): (String, tenet_policy::TableUse)| {
-        let [select, insert, update] = [uses.select, uses.insert, uses.update].map(Columns::Named);
+        let (asked, known) = (asked.tables.get(&name), catalog.tables.get(&name));
+        let columns = |names: BTreeSet<String>, of: fn(&TableGrant) -> &Columns| {
+            let is_all = known.is_some_and(|table| table.names().all(|name| names.contains(name)));
+            match asked.is_some_and(|asked| of(asked).is_all()) && is_all {
+                true => Columns::All,
+                false => Columns::Named(names),
+            }
+        };
+        let select = columns(uses.select, |grant| &grant.select);
+        let insert = columns(uses.insert, |grant| &grant.insert);
+        let update = columns(uses.update, |grant| &grant.update);
         (name, TableGrant { select, insert, update, delete: uses.delete })
     };
     let tables: BTreeMap<_, _> = uses.tables.into_iter().map(table).collect();

@@ -113,7 +113,7 @@ impl<'t> Checker<'t> {
     ) -> Result<Names<'t>, Refusal> {
         match body {
             Body::Select(select) => self.select(select, None, scope),
-            Body::Query(query) => self.query(query, scope),
+            Body::Query(query) => self.query_of(query, recursion, scope),
             Body::Set(arms) => {
                 let mut first = None;
                 for arm in arms {
@@ -187,17 +187,7 @@ impl<'t> Checker<'t> {
             }
         }
         for by in &select.group {
-            match by {
-                // It is that of what comes out if no relation of this level has it.
-                Expression::Column(name) if inner.column(&name.text).is_none() => {
-                    match Labels::of(&mut labels, &names).find(&name.text) {
-                        Some([number]) => self.resolved.column(name.at, Column::Number(*number))?,
-                        Some(_) => return Err(ambiguous(name)),
-                        None => drop(self.expression(by, inner)?),
-                    }
-                }
-                by => drop(self.expression(by, inner)?),
-            }
+            self.group(by, &names, &mut labels, inner)?;
         }
         self.all(select.filter.iter().chain(&select.having), inner)?;
         self.all(select.windows.iter().map(|(_, window)| window), inner)?;
@@ -206,6 +196,31 @@ impl<'t> Checker<'t> {
             query.locks.iter().try_for_each(|lock| self.lock(lock, &level))?;
         }
         Ok(names)
+    }
+
+    /// One of what GROUP BY takes.
+    fn group(
+        &mut self,
+        by: &'t Expression,
+        names: &Names<'t>,
+        labels: &mut Option<Labels<'t>>,
+        scope: &Scope<'_, 't>,
+    ) -> Result<(), Refusal> {
+        match by {
+            // A name alone is that of what comes out if no relation of this level has it.
+            Expression::Column(name) if !scope.has_column(&name.text) => {
+                match Labels::of(labels, names).find(&name.text) {
+                    Some([number]) => self.resolved.column(name.at, Column::Number(*number)),
+                    Some(_) => Err(ambiguous(name)),
+                    None => self.expression(by, scope).map(drop),
+                }
+            }
+            // Values in parentheses are as many on their own.
+            Expression::Row { is_named: false, values } => {
+                values.iter().try_for_each(|value| self.group(value, names, labels, scope))
+            }
+            by => self.expression(by, scope).map(drop),
+        }
     }
 
     fn lock(&mut self, lock: &'t Lock, level: &Level<'t>) -> Result<(), Refusal> {

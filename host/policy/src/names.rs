@@ -13,6 +13,9 @@ use crate::{Refusal, TableUse, steps, words};
 /// The most columns that a refusal names.
 const MOST_NAMED: usize = 8;
 
+/// The most columns that one is compared with which is none of them.
+const MOST_COMPARED: usize = 2000;
+
 #[derive(Clone, Copy)]
 pub(crate) enum Verb {
     Select,
@@ -186,7 +189,7 @@ impl<'t> Checker<'t> {
                     }
                     return self.resolved.column(name.at, Column::Of(alias));
                 }
-                None if words::is_system_column(&name.text) && outer.has_table() => return Err(of_the_system(name)),
+                None if outer.is_of_the_system(&name.text) => return Err(of_the_system(name)),
                 None => {}
             }
         }
@@ -194,7 +197,8 @@ impl<'t> Checker<'t> {
             let what = format!("{} alone would be a whole row: write {0}.COLUMN", name.text);
             return Err(Refusal::not_understood(name.at, what));
         }
-        let seen: Vec<&str> = scope.outwards().flat_map(|scope| scope.level.all().map(|(_, name)| name)).collect();
+        let seen = scope.outwards().flat_map(|scope| scope.level.all().map(|(_, name)| name));
+        let seen: Vec<&str> = seen.take(MOST_COMPARED).collect();
         let relation = match scope.level.relations() {
             [alone] => alone.table.map(|table| table.name),
             _ => None,
@@ -230,10 +234,12 @@ fn of_the_system(column: &Name) -> Refusal {
     Refusal::not_understood(column.at, what)
 }
 
-/// The name among these that may be meant by one that is none of them.
+/// The name among these that may be meant by one that is none of them: one in four letters may be
+/// another, one too many, missing or exchanged with the next, and one more.
 fn near<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    let alike = known.iter().map(|other| (strsim::jaro(name, other), *other)).filter(|(likeness, _)| *likeness > 0.7);
-    alike.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, other)| other)
+    steps::add(known.len().min(MOST_COMPARED));
+    let distances = known.iter().take(MOST_COMPARED).map(|other| (strsim::osa_distance(name, other), *other));
+    distances.filter(|(distance, _)| *distance <= 1 + name.len() / 4).min().map(|(_, other)| other)
 }
 
 fn unknown(column: &Name, relation: Option<&str>, known: &[&str]) -> Refusal {

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use tenet_core::{CatalogTable, TableGrant};
 
 use crate::tree::Name;
-use crate::{Refusal, steps};
+use crate::{Refusal, steps, words};
 
 /// The most columns of one result, as in PostgreSQL
 /// (<https://www.postgresql.org/docs/16/limits.html>).
@@ -279,9 +279,15 @@ impl<'a, 't> Scope<'a, 't> {
         }
     }
 
-    /// Whether a table is among the relations of this level.
-    pub(crate) fn has_table(&self) -> bool {
-        self.level.relations.iter().skip(self.from).any(|relation| relation.table.is_some())
+    /// Whether the name is that of a column of PostgreSQL's own, which tables of this level have.
+    pub(crate) fn is_of_the_system(&self, name: &str) -> bool {
+        let mut relations = self.level.relations.iter().skip(self.from);
+        words::is_system_column(name) && relations.any(|relation| relation.table.is_some())
+    }
+
+    /// Whether some relation of this level has a column of this name.
+    pub(crate) fn has_column(&self, name: &str) -> bool {
+        self.column(name).is_some() || self.is_of_the_system(name)
     }
 }
 

@@ -9,7 +9,7 @@ pub struct Uses {
     pub sequences: BTreeSet<String>,
 }
 
-/// What is done with one table, by column. `*` is all of them.
+/// What is done with one table, by column.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is what the statement of the name does")]
 pub struct TableUse {

@@ -13,7 +13,8 @@ fn grants() -> Grants {
                 "totals": { "select": ["account", "day", "paid"], "insert": ["account", "day", "paid"], "update": ["paid"], "delete": true },
                 "open": { "select": "*", "insert": "*", "update": ["id"] },
                 "bank.rates": { "select": ["rate"] },
-                "diary": { "insert": ["line"] }
+                "diary": { "insert": ["line"] },
+                "unmade": { "select": ["id"] }
             },
             "sequences": ["receipts"]
         }"#,
@@ -412,6 +413,63 @@ fn what_is_not_granted_is_refused_at_its_place() {
         let error = refusal.error(sql);
         assert!(error.sqlstate.is_for_rules(), "{sql}");
     }
+}
+
+#[test]
+fn a_refusal_says_what_to_write() {
+    for (sql, why, sqlstate) in [
+        ("SELECT blance FROM accounts", "there is no column blance in accounts; did you mean `balance`?", "42703"),
+        ("SELECT t.dya FROM totals t", "there is no column dya in t; did you mean `day`?", "42703"),
+        ("SELECT day FROM accounts a, totals t WHERE zzz = 1", "there is no column zzz here", "42703"),
+        ("UPDATE totals SET pad = 1", "there is no column pad in totals; did you mean `paid`?", "42703"),
+        ("INSERT INTO accounts (no) VALUES (1)", "there is no column no in accounts", "42703"),
+        (
+            "SELECT * FROM accounts",
+            "`*` stands for accounts.secret, accounts.opened_at too, whose select is not granted: name the columns that \
+             you mean",
+            "42501",
+        ),
+        ("SELECT day FROM totals t, totals u", "day stands for more than one column here: write TABLE.day", "42601"),
+        ("SELECT accounts FROM accounts", "accounts alone would be a whole row: write accounts.COLUMN", "42601"),
+        (
+            "SELECT (SELECT id FROM totals accounts) FROM accounts",
+            "id is a column of accounts further out, and another accounts is nearer: give one another name with AS",
+            "42601",
+        ),
+        (
+            "SELECT (SELECT max(day) FROM open) FROM totals t JOIN totals u USING (day)",
+            "day is made by USING or VALUES further out: write TABLE.day",
+            "42601",
+        ),
+        (
+            "SELECT * FROM (SELECT 1 AS a, 2 AS a) x",
+            "`*` stands for two columns that a means: name those that you mean",
+            "42601",
+        ),
+        ("SELECT 1 FROM (SELECT 1)", "a query in FROM has a name: write AS NAME behind it", "42601"),
+        (
+            "INSERT INTO accounts (id) VALUES (1) ON CONFLICT ON CONSTRAINT nope DO NOTHING",
+            "there is no constraint nope of accounts",
+            "42601",
+        ),
+        (
+            "INSERT INTO accounts (id) VALUES (1) ON CONFLICT ON CONSTRAINT accounts_secret_key DO NOTHING",
+            "select of accounts.secret is not granted",
+            "42501",
+        ),
+        ("INSERT INTO diary VALUES (1, 2)", "2 values are given, and diary has 1 columns", "42601"),
+        ("SELECT id FROM unmade", "no schema step of the bundle makes the table unmade", "42501"),
+        (
+            "WITH RECURSIVE x AS (SELECT a FROM y), y AS (SELECT 1 AS a) SELECT a FROM x",
+            "the columns of y are not known yet: a query of a WITH is named behind it, or behind UNION in it",
+            "42601",
+        ),
+    ] {
+        let refusal = check(sql).expect_err(sql);
+        assert_eq!((refusal.to_string().as_str(), refusal.error(sql).sqlstate.as_str()), (why, sqlstate), "{sql}");
+    }
+    // A constraint of which all columns may be read.
+    check("INSERT INTO accounts (id) VALUES (1) ON CONFLICT ON CONSTRAINT accounts_pkey DO NOTHING").unwrap();
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn each(call: &Call, line: &mut impl FnMut(String)) {
             statements.iter().for_each(|statement| line(statement.to_string()));
             let code = match error.sqlstate.as_str() {
                 "42501" => format!("{} ", Code::StatementNotGranted),
-                "42601" => format!("{} ", Code::StatementNotUnderstood),
+                "42601" | "42703" => format!("{} ", Code::StatementNotUnderstood),
                 _ => String::new(),
             };
             line(format!("  -> not sent: {code}{} (SQLSTATE {})", error.message, error.sqlstate));
