@@ -209,7 +209,10 @@ impl std::fmt::Display for VaultCall {
 
 impl From<&tenet_core::Statement> for Statement {
     fn from(statement: &tenet_core::Statement) -> Self {
-        Self { sql: statement.sql.clone(), parameters: statement.parameters.iter().map(Value::from).collect() }
+        Self {
+            sql: statement.sql.as_ref().to_owned(),
+            parameters: statement.parameters.iter().map(Value::from).collect(),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{RowSet, Value};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
     /// The text, with `$1`, `$2` ... in the places of the parameters.
-    pub sql: String,
+    pub sql: Arc<str>,
     /// The parameters' values.
     pub parameters: Vec<Value>,
     /// What goes to the database in the text's place: the same, printed from what the policy has
@@ -17,7 +17,7 @@ pub struct Statement {
 
 impl Statement {
     /// A statement as somebody has written it.
-    pub fn new(sql: impl Into<String>, parameters: Vec<Value>) -> Self {
+    pub fn new(sql: impl Into<Arc<str>>, parameters: Vec<Value>) -> Self {
         Self { sql: sql.into(), parameters, canonical: None }
     }
 }

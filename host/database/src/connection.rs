@@ -36,6 +36,9 @@ enum SearchPath {
     Set,
 }
 
+/// What the number of a type takes in a [`Text`]: those of PostgreSQL's own types have four digits at most.
+const KIND_BYTES: usize = 5;
+
 /// One session with the server. Dropped, it closes its socket at once, which ends the
 /// session and whatever transaction it had.
 pub(crate) struct Connection {
@@ -169,7 +172,8 @@ impl Connection {
 }
 
 fn text(statement: &Encoded) -> Text {
-    let mut text = statement.sql.clone();
+    let mut text = String::with_capacity(statement.sql.len() + statement.parameters.len() * KIND_BYTES);
+    text.push_str(&statement.sql);
     for (_, kind) in &statement.parameters {
         // A statement has no U+0000 in it, and memory takes everything.
         let _ = write!(text, "\0{}", kind.oid());

@@ -1,6 +1,6 @@
 use std::error::Error;
 use std::fmt;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use bytes::BytesMut;
 use tenet_core::{Fault, Interval, SqlError, SqlState, Statement, Value};
@@ -28,7 +28,7 @@ static READS: LazyLock<Known<bool>> = LazyLock::new(Known::default);
 /// A statement ready to be sent. What can be wrong with it without asking the server has
 /// been found out.
 pub(crate) struct Encoded {
-    pub(crate) sql: String,
+    pub(crate) sql: Arc<str>,
     pub(crate) parameters: Vec<(Parameter, Type)>,
     /// Whether it certainly writes nothing.
     pub(crate) only_reads: bool,
@@ -40,7 +40,7 @@ pub(crate) struct Parameter(Option<Vec<u8>>);
 impl Encoded {
     pub(crate) fn new(statement: Statement) -> Result<Self, Box<SqlError>> {
         let Statement { sql, parameters, canonical } = statement;
-        let sql = canonical.map_or(sql, |canonical| canonical.as_ref().to_owned());
+        let sql = canonical.unwrap_or(sql);
         if sql.contains('\0') {
             return Err(error("42601", "a statement may not contain U+0000".to_owned()));
         }

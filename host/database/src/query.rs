@@ -1,4 +1,5 @@
 use std::pin::pin;
+use std::sync::Arc;
 
 use futures_util::StreamExt;
 use tenet_core::Outcome;
@@ -37,7 +38,7 @@ impl<'c> Query<'c> {
                 Ok(known) => Description::Known(known),
                 Err(text) => {
                     let kinds: Vec<_> = statement.parameters.iter().map(|(_, kind)| kind.clone()).collect();
-                    let sql = statement.sql.clone();
+                    let sql = Arc::clone(&statement.sql);
                     let asked = async move { connection.client.prepare_typed(&sql, &kinds).await };
                     Description::Asked(text, Message::new(asked))
                 }

@@ -242,15 +242,15 @@ impl Calls {
         })
     }
 
-    /// Counts what statements of these sizes gave, and says how many rows and bytes the rule has
+    /// Counts what statements gave, each with its text and its bytes, and says how many rows and bytes the rule has
     /// written so far.
-    fn record(&self, outcomes: &[Outcome], sizes: &[u64]) -> (u64, u64) {
+    fn record(&self, outcomes: &[Outcome], sent: &[(Arc<str>, u64)]) -> (u64, u64) {
         let mut used = self.used();
-        for (outcome, size) in outcomes.iter().zip(sizes) {
+        for (outcome, (_, bytes)) in outcomes.iter().zip(sent) {
             used.receipt.rows_read += u64::from(outcome.rows.rows);
             used.receipt.bytes_read += outcome.rows.bytes;
             used.receipt.rows_affected += outcome.written;
-            used.bytes_written += if outcome.written > 0 { *size } else { 0 };
+            used.bytes_written += if outcome.written > 0 { *bytes } else { 0 };
         }
         (used.receipt.rows_affected, used.bytes_written)
     }
@@ -327,13 +327,13 @@ impl Calls {
     async fn send(&self, span: &Span, mut statements: Vec<Statement>) -> Result<Result<Vec<Outcome>, SqlError>, Stop> {
         let first = self.used().receipt.statements + 1;
         let cap = self.count(&statements)?;
-        let sizes: Vec<_> = statements.iter().map(bytes_of).collect();
+        // For what comes back: the text for an error's place in it, and the bytes for what was written.
+        let sent: Vec<_> =
+            statements.iter().map(|statement| (Arc::clone(&statement.sql), bytes_of(statement))).collect();
         if let Some(error) = self.forbidden(&mut statements) {
             let number = first + offset_of(&error);
             return Ok(Err(self.spend(number, error)));
         }
-        // For an error that may come: its place in them, and what of it the rule may see.
-        let texts: Vec<_> = statements.iter().map(|statement| statement.sql.clone()).collect();
         let mut attempt = {
             let mut state = self.shared.lock();
             if let Some(spent) = &state.spent {
@@ -351,14 +351,14 @@ impl Calls {
         match ran {
             Ok(Ran::On(outcomes)) => {
                 state.looked_up = true;
-                for (outcome, size) in outcomes.iter().zip(&sizes).filter(|(outcome, _)| outcome.written > 0) {
+                for (outcome, (_, bytes)) in outcomes.iter().zip(&sent).filter(|(outcome, _)| outcome.written > 0) {
                     state.written.rows += outcome.written;
-                    state.written.bytes += *size;
+                    state.written.bytes += *bytes;
                 }
                 let within = if self.key.is_some() { state.written.check(&state.events, 0) } else { Ok(()) };
                 drop(state);
                 span.record("rows", outcomes.iter().map(|outcome| outcome.affected).sum::<u64>());
-                let (rows, bytes) = self.record(&outcomes, &sizes);
+                let (rows, bytes) = self.record(&outcomes, &sent);
                 self.within(Limit::RowsWritten, self.limits.rows_written, rows)?;
                 self.within(Limit::BytesWritten, self.limits.bytes_written, bytes)?;
                 within.map_err(|exceeded| self.stop(Stopped::Limit(exceeded)))?;
@@ -377,8 +377,8 @@ impl Calls {
                     return Err(self.stop(self.whole_limit(fault)));
                 };
                 let offset = offset_of(&error);
-                let error = match usize::try_from(offset).ok().and_then(|offset| texts.get(offset)) {
-                    Some(sql) => self.policy.shown(&self.rule, sql, error),
+                let error = match usize::try_from(offset).ok().and_then(|offset| sent.get(offset)) {
+                    Some((sql, _)) => self.policy.shown(&self.rule, sql, error),
                     None => error,
                 };
                 state.looked_up = true;

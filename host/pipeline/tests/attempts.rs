@@ -153,7 +153,7 @@ impl Attempt for MemoryAttempt {
             if let Some(stored) = self.look_up() {
                 return Ok(Ran::Answered(stored));
             }
-            if statements.iter().any(|statement| statement.sql == "hang") {
+            if statements.iter().any(|statement| &*statement.sql == "hang") {
                 std::future::pending::<()>().await;
             }
             match self.memory.on_run.lock().unwrap().pop_front() {

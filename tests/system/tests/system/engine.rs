@@ -405,7 +405,7 @@ async fn statements_arrive_as_the_guest_wrote_them_and_errors_return_to_it() {
     let call = library(1).call("probe", &event, &Limits::default(), Arc::clone(&calls) as Arc<dyn HostCalls>).await;
     assert!(format!("{:?}", call.ended).contains("23505"), "{call:?}");
     let asked = calls.asked.lock().unwrap();
-    assert_eq!((asked[0].sql.as_str(), asked[0].parameters.len()), ("insert into t values (1)", 0));
+    assert_eq!((&*asked[0].sql, asked[0].parameters.len()), ("insert into t values (1)", 0));
 }
 
 /// The text of an error and of everything behind it.
