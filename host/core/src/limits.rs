@@ -9,9 +9,9 @@ use crate::SqlState;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Milliseconds from the call to its end, waiting for the database included.
+    /// Milliseconds from the call to its end, without what it waits for the host.
     pub wall_ms: u64,
-    /// Milliseconds of the guest's own computing.
+    /// Milliseconds of computing: the guest's own, and the host's on its behalf.
     pub cpu_ms: u64,
     /// Bytes of linear memory, over all memories.
     pub memory_bytes: u64,

@@ -34,7 +34,7 @@ pub struct Receipt {
     pub database: Duration,
     /// The part of [`database`](Self::database) in which verdicts were stored and committed.
     pub commit: Duration,
-    /// The rules' own computing, over all attempts.
+    /// The rules' computing, over all attempts: their own, and the host's on their behalf.
     pub computing: Duration,
     /// From the request's arrival to its answer.
     pub elapsed: Duration,
@@ -79,7 +79,7 @@ pub struct RuleReceipt {
     pub rows_affected: u64,
     /// Events it staged.
     pub events: u64,
-    /// Its own computing.
+    /// Its computing: its own, and the host's on its behalf.
     pub cpu: Duration,
     /// The most linear memory it had, in bytes.
     pub memory_bytes: u64,

@@ -26,7 +26,7 @@ pub trait Rules: Send + Sync {
 pub struct RuleCall {
     /// How it ended.
     pub ended: Ended,
-    /// The guest's own computing: elapsed time less the time spent in the host.
+    /// What was computed in the guest, and in the host on its behalf. Waiting is neither.
     pub cpu: Duration,
     /// The most linear memory it had, in bytes.
     pub memory_bytes: u64,
@@ -79,7 +79,8 @@ pub enum Randomness {
 
 /// What a guest may ask of the host while it runs. One object serves one call of one rule.
 pub trait HostCalls: Send + Sync {
-    /// Runs statements in order in one round trip.
+    /// Runs statements in order in one round trip. What it computes when it is polled counts as the
+    /// rule's computing, and what it waits for does not.
     fn run(&self, statements: Vec<Statement>) -> BoxFuture<'_, Result<Result<Vec<Outcome>, SqlError>, Stop>>;
 
     /// Takes note of a statement that cannot be sent because of `error`, and gives the

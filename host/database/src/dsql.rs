@@ -61,6 +61,8 @@ pub(crate) enum Refusal {
     NoToken(String),
     /// The server or the way to it.
     Driver(Error),
+    /// A bug in what opens it.
+    Panicked,
 }
 
 impl Cluster {

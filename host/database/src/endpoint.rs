@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
 use tenet_core::{Code, Fault, SqlState};
+use tokio::task::JoinSet;
 use tokio::time::{timeout, timeout_at};
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Config, NoTls};
@@ -164,10 +165,20 @@ impl Endpoint {
         });
     }
 
+    /// Opens one in a task of its own, which ends with whoever waits for it: what a handshake computes is
+    /// nothing of the rule's whose statement happens to be the first.
     async fn open(&self) -> Result<Connection, Refusal> {
-        match &self.way {
-            Way::Plain(config) => Connection::open(config, NoTls).await.map_err(Refusal::Driver),
-            Way::Dsql(cluster) => cluster.connect().await,
+        let way = self.way.clone();
+        let mut opening = JoinSet::new();
+        opening.spawn(async move {
+            match way {
+                Way::Plain(config) => Connection::open(&config, NoTls).await.map_err(Refusal::Driver),
+                Way::Dsql(cluster) => cluster.connect().await,
+            }
+        });
+        match opening.join_next().await {
+            Some(Ok(opened)) => opened,
+            Some(Err(_)) | None => Err(Refusal::Panicked),
         }
     }
 }
@@ -184,7 +195,7 @@ impl Refusal {
     /// The code that the server gave.
     fn sqlstate(&self) -> Option<SqlState> {
         match self {
-            Self::NoToken(_) => None,
+            Self::NoToken(_) | Self::Panicked => None,
             Self::Driver(error) => failure::code(error).and_then(SqlState::new),
         }
     }
@@ -195,6 +206,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::NoToken(why) => write!(f, "no token could be signed: {why}"),
             Self::Driver(error) => f.write_str(&failure::describe_refusal(error)),
+            Self::Panicked => f.write_str("the host panicked while it opened it"),
         }
     }
 }

@@ -59,7 +59,7 @@ impl CallState {
         Self { wasi_for_nothing: for_nothing, ..self }
     }
 
-    /// Times the guest, and stops timing it while the host works.
+    /// Times the call.
     pub(crate) fn watch(&self) -> Arc<Stopwatch> {
         Arc::clone(&self.watch)
     }
@@ -103,14 +103,14 @@ impl CallState {
         self.check_cpu()
     }
 
-    /// Runs statements with the guest's clock stopped.
+    /// Runs statements.
     pub(crate) async fn run(&mut self, statements: Vec<Statement>) -> Result<Result<Vec<Outcome>, SqlError>, Halt> {
-        Ok(self.watch.host(self.calls.run(statements)).await?)
+        Ok(self.calls.run(statements).await?)
     }
 
-    /// Asks the vault with the guest's clock stopped.
+    /// Asks the vault.
     pub(crate) async fn vault(&mut self, call: VaultCall) -> Result<Vaulted, Halt> {
-        Ok(self.watch.host(self.calls.vault(call)).await?)
+        Ok(self.calls.vault(call).await?)
     }
 
     /// Whether the guest may go on computing.
@@ -173,7 +173,7 @@ impl Library {
         let payload = v1::Request { payload: request.payload.clone() };
         let mut is_there = false;
         let result = watch
-            .guest(async {
+            .time(async {
                 let instance = pre.instantiate_async(&mut store).await?;
                 is_there = true;
                 instance.call_evaluate(&mut store, &payload).await

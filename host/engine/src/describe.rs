@@ -41,7 +41,7 @@ impl Library {
             store.set_fuel(u64::MAX).map_err(|error| fail("it has no fuel", Some(error.into_boxed_dyn_error())))?;
         }
         let watch = store.data().watch();
-        let described = watch.guest(async {
+        let described = watch.time(async {
             let instance = pre.instantiate_async(&mut store).await?;
             instance.call_describe(&mut store).await
         });

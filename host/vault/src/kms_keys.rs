@@ -10,6 +10,7 @@ use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::DataKeySpec;
 use tenet_core::{BoxFuture, Fault, Measured};
+use tokio::task::JoinSet;
 use tokio::time::timeout_at;
 use zeroize::Zeroizing;
 
@@ -86,7 +87,7 @@ impl Keys for KmsKeys {
                 .key_spec(DataKeySpec::Aes256)
                 .encryption_context(OPERATION, operation)
                 .send();
-            let answer = told("GenerateDataKey", operation, timeout_at(deadline.into(), call).await.ok())
+            let answer = told("GenerateDataKey", operation, aside(call, deadline).await)
                 .map_err(|why| Fault::vault(why.text))?;
             let parts = (answer.plaintext.and_then(secret), answer.ciphertext_blob);
             let (Some(secret), Some(wrapped)) = parts else {
@@ -109,7 +110,7 @@ impl Keys for KmsKeys {
                 .ciphertext_blob(Blob::new(wrapped))
                 .encryption_context(OPERATION, operation)
                 .send();
-            match told("Decrypt", operation, timeout_at(deadline.into(), call).await.ok()) {
+            match told("Decrypt", operation, aside(call, deadline).await) {
                 Ok(answer) => {
                     let without = || KeyFault::Away(Fault::vault("KMS: Decrypt answered without a key of 32 bytes"));
                     answer.plaintext.and_then(secret).ok_or_else(without)
@@ -119,6 +120,14 @@ impl Keys for KmsKeys {
             }
         })
     }
+}
+
+/// Waits for a call in a task of its own: what a handshake and a signature compute is nothing of the
+/// rule's that waits for the key, and others may wait for the same one. None where there is no answer.
+async fn aside<T: Send + 'static>(call: impl Future<Output = T> + Send + 'static, deadline: Instant) -> Option<T> {
+    let mut calls = JoinSet::new();
+    calls.spawn(call);
+    timeout_at(deadline.into(), calls.join_next()).await.ok()??.ok()
 }
 
 /// Why a call came to nothing: codes and messages, never a key.

@@ -263,6 +263,22 @@ async fn a_panic_of_the_host_ends_the_request_that_it_worked_for_alone() {
     assert_eq!(database.count("select count(*) from tenet.keys where key = 'bad'").await, 0);
 }
 
+#[tokio::test]
+async fn what_the_host_reads_for_a_rule_counts_as_the_rules_computing() {
+    let database = support::database().await;
+    let host = Host::start("guests", database.url(), EAST, &Buses::new([EAST]).unwrap());
+    // No more than a rule may send, and far more than it may compute.
+    let dear = json!({ "operation": "probe-read", "do": "dear", "statements": 90, "numbers": 20_000 });
+    let handled = host.invoke(&dear.to_string()).await;
+    assert_eq!(handled.answer.status, Status::Failed, "{}", handled.answer.body);
+    let reason = handled.reason.unwrap();
+    assert!(reason.contains("rule probe: the limit cpu_ms was passed: 250 allowed, "), "{reason}");
+    let used: u64 = reason.rsplit(", ").next().unwrap().strip_suffix(" used").unwrap().parse().unwrap();
+    let receipt = &handled.receipt.rules[0];
+    assert!(used > 250 && receipt.cpu > Duration::from_millis(250), "{reason}: {receipt:?}");
+    assert!((1..90).contains(&receipt.statements), "{receipt:?}");
+}
+
 /// Ways to write what ends a transaction or leaves it.
 fn disguises() -> Vec<String> {
     let endings = [

@@ -11,6 +11,7 @@ mod big_output;
 mod bug;
 mod context;
 mod dawdle;
+mod dear;
 mod events;
 mod host_calls;
 mod increment;
@@ -44,6 +45,7 @@ const BEHAVIOURS: &[(&str, Behaviour)] = &[
     ("bug", |payload| run(bug::run, payload)),
     ("context", |payload| run(context::run, payload)),
     ("dawdle", |payload| run(dawdle::run, payload)),
+    ("dear", |payload| run(dear::run, payload)),
     ("events", |payload| run(events::run, payload)),
     ("host-calls", |payload| run(host_calls::run, payload)),
     ("increment", |payload| run(increment::run, payload)),
