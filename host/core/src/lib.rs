@@ -9,13 +9,14 @@
 //! ([`HostCalls`]).
 //!
 //! What this crate must never know: wasmtime, AWS, a SQL driver, an async runtime. The
-//! ports return boxed futures and nothing here polls one. It does no I/O either, which
+//! ports return boxed futures, and nothing here polls one but [`caught`], which polls what it is given. It does no I/O either, which
 //! is also why the format of a bundle's index ([`bundle`]) lives here: whoever writes
 //! it and whoever reads it share the type without sharing anything heavy.
 
 pub mod bundle;
 mod caller_id;
 mod catalog;
+mod caught;
 mod civil;
 mod clock;
 mod code;
@@ -51,6 +52,7 @@ mod verdict;
 
 pub use caller_id::CallerId;
 pub use catalog::{Catalog, CatalogColumn, CatalogTable};
+pub use caught::caught;
 pub use civil::{date_text, days_of, moment_text};
 pub use clock::{Clock, Timestamp};
 pub use code::Code;

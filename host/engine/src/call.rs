@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tenet_core::{
     BoxFuture, Ended, HostCalls, Limit, LimitExceeded, Limits, Outcome, Request, RuleCall, Rules, SqlError, Statement,
-    Timestamp, VaultCall, Vaulted,
+    Timestamp, VaultCall, Vaulted, caught,
 };
 use wasmtime::{Store, UpdateDeadline};
 
@@ -11,7 +11,6 @@ use crate::Library;
 use crate::ended;
 use crate::halt::Halt;
 use crate::limiter::Limiter;
-use crate::panics::caught;
 use crate::stopwatch::Stopwatch;
 use crate::v1;
 use crate::wasi::Wasi;

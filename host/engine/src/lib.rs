@@ -37,7 +37,6 @@ mod library;
 mod limiter;
 mod load_error;
 mod nobody;
-mod panics;
 mod settings;
 mod stopwatch;
 mod ticker;

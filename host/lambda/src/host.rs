@@ -112,6 +112,23 @@ impl Host {
         })
     }
 
+    /// A host around a pipeline of a test's own.
+    #[cfg(test)]
+    pub(crate) fn of(pipeline: Pipeline, (index, api): (Index, Api), database: Database, shadow: Shadow) -> Self {
+        let work = Work::new();
+        Self {
+            region: "us-east-1".into(),
+            settings: index.host.clone(),
+            api,
+            routes: Routes::new(&index.operations).unwrap(),
+            database: Arc::new(database),
+            pipeline: Arc::new(pipeline),
+            recorder: Arc::new(Recorder::new(index, None, None, shadow)),
+            after: After::new(work.clone()),
+            work,
+        }
+    }
+
     /// What publishes after the answers: a layer of the runtime.
     pub(crate) fn after(&self) -> After {
         self.after.clone()

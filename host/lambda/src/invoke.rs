@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use lambda_runtime::Context;
-use tenet_core::{Clock, IdempotencyKey, SourceKey, Trace};
+use tenet_core::{Clock, IdempotencyKey, SourceKey, Trace, caught};
 use tenet_http::{Reply, Route};
 use tenet_pipeline::{Answer, BridgeEvent, Invocation, Pending, SystemClock, direct};
 
@@ -22,8 +22,16 @@ const LEAST: Duration = Duration::from_millis(100);
 /// The header that asks for a capsule of the request.
 const CAPSULE: &str = "tenet-capsule";
 
-/// Answers one event with the JSON text that leaves. An error makes the invocation fail.
+/// Answers one event with the JSON text that leaves. An error makes the invocation fail, and a bug that
+/// no request has ended by is one: whoever asks learns nothing of it but that.
 pub(crate) async fn invoke(host: &Host, event: &str, context: &Context) -> anyhow::Result<String> {
+    caught(answer(host, event, context)).await.unwrap_or_else(|text| {
+        tracing::error!(reason = text, "the host panicked");
+        Err(anyhow::anyhow!("the host has failed; its log has more under {}", context.request_id))
+    })
+}
+
+async fn answer(host: &Host, event: &str, context: &Context) -> anyhow::Result<String> {
     let source_key = of_delivery(&context.request_id);
     let trace = context.xray_trace_id.as_deref().and_then(Trace::x_ray);
     let (now, deadline) = (SystemClock.now(), host.deadline(context));
@@ -134,7 +142,8 @@ async fn take_batch(host: &Host, event: &str, origin: &Origin) -> anyhow::Result
     let outgoing_of_records = &outgoing;
     let kept = batch.run(host.connections(), has_time, |record| {
         async move {
-            let taken = take_record(host, record, origin, outgoing_of_records).await;
+            let taken = caught(take_record(host, record, origin, outgoing_of_records)).await;
+            let taken = taken.unwrap_or_else(|text| Err(anyhow::anyhow!("the host panicked: {text}")));
             if let Err(error) = &taken {
                 tracing::error!(record = record.id, reason = decided::reason(error), "the queue keeps the message");
             }

@@ -7,6 +7,8 @@
 //! arrive compiled ahead of time for this engine.
 
 mod after;
+#[cfg(test)]
+mod bugs;
 mod decided;
 mod extension;
 #[cfg(test)]
@@ -49,15 +51,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let serving = Arc::clone(&host);
     // Without the runtime's own layer, whose span would repeat the trace in every line.
     let service = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
-        let host = Arc::clone(&serving);
         let span = tracing::error_span!("invocation", requestId = event.context.request_id);
-        let answer = async move {
-            let answer = invoke::invoke(&host, event.payload.get(), &event.context).await.inspect_err(|error| {
-                tracing::error!(reason = decided::reason(error), "invocation failed");
-            })?;
-            Ok::<_, lambda_runtime::Error>(RawValue::from_string(answer)?)
-        };
-        answer.instrument(span)
+        answer(Arc::clone(&serving), event).instrument(span)
     });
     let runtime = tokio::spawn(Runtime::new(service).layer(host.after()).run_concurrent());
     tokio::select! {
@@ -67,4 +62,12 @@ async fn main() -> Result<(), lambda_runtime::Error> {
             Ok(())
         }
     }
+}
+
+/// One turn of the runtime's loop.
+async fn answer(host: Arc<Host>, event: LambdaEvent<Box<RawValue>>) -> Result<Box<RawValue>, lambda_runtime::Error> {
+    let answer = invoke::invoke(&host, event.payload.get(), &event.context).await.inspect_err(|error| {
+        tracing::error!(reason = decided::reason(error), "invocation failed");
+    })?;
+    Ok(RawValue::from_string(answer)?)
 }

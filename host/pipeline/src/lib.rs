@@ -24,6 +24,7 @@ mod calls;
 mod chained_rule;
 mod courier;
 pub mod direct;
+mod doubt;
 mod invocation;
 mod no_vault;
 mod pipeline;

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use tenet_core::{
     Blame, CallerId, Claim, Clock, Code, Delivery, Digest, EventId, Fault, IdempotencyKey, Ledger, Mode, Policy, Probe,
-    Publisher, Receipt, Request, Rules, StagedEvent, StoredAnswer, Vault, hex,
+    Publisher, Receipt, Request, Rules, StagedEvent, StoredAnswer, Vault, caught, hex,
 };
 use tracing::Span;
 
 use crate::admission::{Admission, InBackground, Place, Refused};
 use crate::answer::Problem;
 use crate::courier::Courier;
+use crate::doubt::Doubt;
 use crate::no_vault::NoVault;
 use crate::rule_breaker::{RuleBreaker, RulePasses};
 use crate::selection::{Keyed, Selected};
@@ -27,6 +28,9 @@ const FORGETTING: Duration = Duration::from_millis(500);
 
 /// What a caller is told of a database that is away or silent.
 const AWAY: &str = "The database cannot be reached, or does not answer. Nothing was changed.";
+
+/// What a caller is told where COMMIT may have been carried out.
+const IN_DOUBT: &str = "The outcome is not known. Ask again with the same key to learn it.";
 
 /// Calls of the bus that are on their way at the same moment.
 const BUS_CALLS: usize = 16;
@@ -103,6 +107,7 @@ struct Course<'a> {
     digest: Digest,
     mode: Mode,
     key_is_given: bool,
+    doubt: &'a Doubt,
     round_trips: Arc<AtomicU32>,
     started: Instant,
 }
@@ -169,7 +174,12 @@ impl Pipeline {
         let is_first = !self.in_use.swap(true, Ordering::Relaxed);
         let operation = self.operations.select(&request.operation);
         let span = summary::span(operation.as_ref().ok().map(|operation| operation.name()), &request);
-        let mut handled = within(&span, pin!(self.decide(&request, operation, probe, &span))).await;
+        let doubt = Doubt::default();
+        let mut handled = {
+            let deciding = pin!(self.decide(&request, operation, probe, &span, &doubt));
+            let deciding = async { caught(deciding).await.unwrap_or_else(|text| panicked(&request, &doubt, &text)) };
+            within(&span, pin!(deciding)).await
+        };
         let summary = Summary::new(span, is_first, &handled.answer, &handled.receipt);
         if let Some(pending) = &mut handled.pending {
             pending.summary = Some(summary);
@@ -202,12 +212,22 @@ impl Pipeline {
     ///
     /// Events of requests that publish at the same moment go in one call of the bus.
     pub async fn publish(&self, mut pending: Pending, deadline: Instant) -> Option<usize> {
-        let started = self.clock.instant();
         let summary = pending.summary.take();
         let span = summary.as_ref().map_or_else(Span::none, |summary| summary.span.clone());
-        let published = within(&span, pin!(self.publish_now(pending, deadline))).await;
+        let publishing = async {
+            let started = self.clock.instant();
+            let published = self.publish_now(pending, deadline).await;
+            Published { elapsed: Some(self.clock.instant() - started), ..published }
+        };
+        let publishing = async {
+            caught(publishing).await.unwrap_or_else(|text| {
+                tracing::error!(reason = text, "the host panicked while it published events, which a relay will do");
+                Published { left: None, ..Published::default() }
+            })
+        };
+        let published = within(&span, pin!(publishing)).await;
         if let Some(mut summary) = summary {
-            summary.published = Published { elapsed: Some(self.clock.instant() - started), ..published };
+            summary.published = published;
         }
         published.left
     }
@@ -338,6 +358,7 @@ impl Pipeline {
         operation: Result<&Selected, String>,
         probe: Option<&dyn Probe>,
         span: &Span,
+        doubt: &Doubt,
     ) -> Handled {
         let started = self.clock.instant();
         let refuse = |answer| Handled {
@@ -359,10 +380,12 @@ impl Pipeline {
         };
         if let Mode::Write { key, .. } = &mode {
             summary::record_key(span, key);
+            doubt.of(key, is_given);
         }
         let round_trips = Arc::new(AtomicU32::new(0));
         let caller = CallerId::of(request.caller.as_deref());
-        let course = Course { request, operation, caller, digest, mode, key_is_given: is_given, round_trips, started };
+        let course =
+            Course { request, operation, caller, digest, mode, key_is_given: is_given, doubt, round_trips, started };
         let half = started + request.deadline.saturating_duration_since(started) / 2;
         let entered = self.admission.enter(&*self.clock, half).await;
         let queued = self.clock.instant() - started;
@@ -393,14 +416,13 @@ impl Pipeline {
             request,
             probe,
             key: course.key(),
+            doubt: course.doubt,
             #[cfg(feature = "mutants")]
             publisher: self.publisher.as_ref(),
             chain: &course.operation.rules,
         };
         let mut jitter = Random::new(&request.seed, "retry", 0);
         let mut receipt = Receipt::default();
-        // Whether an earlier attempt may have committed without our knowing.
-        let mut unknown = false;
         let mut lost = Vec::new();
         let mut why = None;
         let mut elsewhere = false;
@@ -408,6 +430,8 @@ impl Pipeline {
         let mut was_away = false;
         loop {
             receipt.attempts += 1;
+            // Whether an earlier attempt may have committed without our knowing.
+            let unknown = course.doubt.is_there();
             let span = tracing::info_span!("attempt", attempt = receipt.attempts);
             let attempt = self.ledger.open(course.claim(elsewhere));
             let attempt = match probe {
@@ -434,7 +458,7 @@ impl Pipeline {
                 Over::Again(ended) => {
                     let fault = &ended.fault;
                     let reason = summary::reason(fault);
-                    unknown |= fault.commit_unknown();
+                    let unknown = unknown || fault.commit_unknown();
                     // Where an endpoint gave no answer the other one is the better choice.
                     elsewhere ^= fault.commit_unknown() || fault.is_unavailable();
                     was_away |= fault.is_unavailable();
@@ -470,6 +494,34 @@ impl Pipeline {
     fn has_time(&self, request: &Request, wait: Duration) -> bool {
         self.clock.instant() + wait < request.deadline
     }
+}
+
+/// What a request in the midst of which the host has panicked is told. No port is asked for it.
+fn panicked(request: &Request, doubt: &Doubt, text: &str) -> Handled {
+    let reference = reference(request);
+    let reason = format!("{}: the host panicked: {text}", Code::HostFailed);
+    let (key, key_is_given) = doubt.key().cloned().unzip();
+    let unknown = doubt.is_there() && key.is_some();
+    let error_code = Code::HostFailed.as_str();
+    tracing::error!(reference, error_code, blame = ?Blame::Host, unknown, reason, "request failed");
+    let (status, code, message) = match unknown {
+        true => (Status::Unavailable, "outcome-unknown", IN_DOUBT.to_owned()),
+        false => (Status::Failed, "failed", failed(&reference)),
+    };
+    let mut problem = Problem::new(code, &message);
+    problem.key = key.as_ref().filter(|_| unknown).map(|key| key.as_str().into());
+    problem.reference = Some(reference.as_str().into());
+    let body = problem.body();
+    let answer = Answer { status, body, key, key_is_given: key_is_given.unwrap_or_default(), repeated: false };
+    Handled { answer, receipt: Receipt::default(), pending: None, reason: Some(reason) }
+}
+
+fn failed(reference: &str) -> String {
+    format!("The request failed and nothing was changed. The operator's log has more under {reference}.")
+}
+
+fn reference(request: &Request) -> String {
+    hex(&Random::new(&request.seed, "reference", 0).bytes(8))
 }
 
 impl Settled {
@@ -571,8 +623,7 @@ impl Course<'_> {
         if let Some((code, message)) = lacks {
             return self.unavailable(code, message, &reference);
         }
-        let message =
-            format!("The request failed and nothing was changed. The operator's log has more under {reference}.");
+        let message = failed(&reference);
         let mut problem = Problem::new("failed", &message);
         problem.reference = Some(reference.as_str().into());
         self.answer(Status::Failed, problem.body())
@@ -602,8 +653,7 @@ impl Course<'_> {
     }
 
     fn in_doubt(&self, reference: &str) -> Answer {
-        let message = "The outcome is not known. Ask again with the same key to learn it.";
-        self.unavailable("outcome-unknown", message, reference)
+        self.unavailable("outcome-unknown", IN_DOUBT, reference)
     }
 
     fn unavailable(&self, code: &str, message: &str, reference: &str) -> Answer {
@@ -619,6 +669,6 @@ impl Course<'_> {
     }
 
     fn reference(&self) -> String {
-        hex(&Random::new(&self.request.seed, "reference", 0).bytes(8))
+        reference(self.request)
     }
 }

@@ -13,6 +13,7 @@ use tracing::Span;
 use crate::answer::rejection_body;
 use crate::calls::{Calls, LogLine, Shared, Stopped};
 use crate::chained_rule::ChainedRule;
+use crate::doubt::Doubt;
 use crate::rule_breaker::RulePasses;
 use crate::within::within;
 
@@ -30,6 +31,7 @@ pub(crate) struct Trial<'a> {
     /// Who looks on.
     pub(crate) probe: Option<&'a dyn Probe>,
     pub(crate) key: Option<&'a IdempotencyKey>,
+    pub(crate) doubt: &'a Doubt,
     #[cfg(feature = "mutants")]
     pub(crate) publisher: &'a dyn tenet_core::Publisher,
     /// The operation's rules, at least one.
@@ -275,7 +277,7 @@ impl Trial<'_> {
                 text: "the attempt was lost before its verdict".to_owned(),
             });
         };
-        let (accepted, body, events, ended) = match decision {
+        let (in_doubt_before, accepted, body, events, ended) = match decision {
             Decision::Accept(output) => {
                 if let (Some(_), Err(exceeded)) = (self.key, shared.lock().written.check(&events, output.len())) {
                     // Nothing of it can be committed, so that it is as if the last rule had gone too far.
@@ -287,14 +289,22 @@ impl Trial<'_> {
                 if tenet_core::Mutant::EventsBeforeCommit.is_alive() {
                     self.publisher.publish(&events, self.request.deadline).await;
                 }
+                let before = self.doubt.begins();
                 let ended = attempt.accept(output.clone(), events.clone()).await;
-                (true, output, events, ended)
+                (before, true, output, events, ended)
             }
             Decision::Reject(body) => {
+                let before = self.doubt.begins();
                 let ended = attempt.reject(body.clone()).await;
-                (false, body, Vec::new(), ended)
+                (before, false, body, Vec::new(), ended)
             }
         };
+        match &ended {
+            // It is committed, which the caller does not know as yet.
+            Ok(Ran::On(())) => {}
+            Err(fault) if fault.commit_unknown() => {}
+            Ok(Ran::Answered(_)) | Err(_) => self.doubt.is_as(in_doubt_before),
+        }
         match ended {
             Ok(Ran::On(())) => Over::Committed { accepted, body, events },
             Ok(Ran::Answered(stored)) => Over::Answered(stored),

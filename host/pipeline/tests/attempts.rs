@@ -15,6 +15,29 @@ use tenet_core::*;
 use tenet_pipeline::{Backoff, MEASURED, Operations, Pipeline, Relayed, Status};
 use tokio::sync::Notify;
 
+/// A bug of the host's at one place of its ports, which the first who comes there meets.
+#[derive(Clone, Default)]
+struct Bug(Arc<Mutex<Option<&'static str>>>);
+
+impl Bug {
+    fn at(&self, place: &'static str) {
+        *self.0.lock().unwrap() = Some(place);
+    }
+
+    /// One that is at the first place is at the second from now on.
+    fn moves(&self, from: &str, to: &'static str) {
+        let mut bug = self.0.lock().unwrap();
+        if *bug == Some(from) {
+            *bug = Some(to);
+        }
+    }
+
+    fn met_at(&self, place: &str) {
+        let is_here = self.0.lock().unwrap().take_if(|bug| *bug == place).is_some();
+        assert!(!is_here, "a bug at {place}");
+    }
+}
+
 /// Answers kept in memory, and faults to give instead, first come first served.
 #[derive(Default)]
 struct Memory {
@@ -32,6 +55,7 @@ struct Memory {
     /// Of each attempt, whether it was to go elsewhere.
     elsewhere: Mutex<Vec<bool>>,
     rolled_back: AtomicUsize,
+    bug: Bug,
 }
 
 struct MemoryLedger(Arc<Memory>);
@@ -59,6 +83,7 @@ impl MemoryAttempt {
     }
 
     fn end(mut self, accepted: bool, body: String, events: Vec<StagedEvent>) -> Result<Ran<()>, Fault> {
+        self.memory.bug.met_at("commit");
         if let Some(stored) = self.look_up() {
             return Ok(Ran::Answered(stored));
         }
@@ -69,12 +94,15 @@ impl MemoryAttempt {
             self.memory.answers.lock().unwrap().insert(key, stored);
             self.memory.outbox.lock().unwrap().extend(events);
         }
+        self.memory.bug.met_at("committed");
+        self.memory.bug.moves("armed by the commit", "clock");
         fault.map_or(Ok(Ran::On(())), |(fault, _)| Err(fault))
     }
 }
 
 impl Ledger for MemoryLedger {
     fn open(&self, claim: Claim) -> Box<dyn Attempt> {
+        self.0.bug.met_at("open");
         self.0.opened.fetch_add(1, Ordering::SeqCst);
         self.0.elsewhere.lock().unwrap().push(claim.elsewhere);
         Box::new(MemoryAttempt { memory: Arc::clone(&self.0), claim, looked_up: false })
@@ -150,6 +178,7 @@ impl Attempt for MemoryAttempt {
         _: ReadCap,
     ) -> BoxFuture<'a, Result<Ran<Vec<Outcome>>, Fault>> {
         Box::pin(async move {
+            self.memory.bug.met_at("run");
             if let Some(stored) = self.look_up() {
                 return Ok(Ran::Answered(stored));
             }
@@ -173,7 +202,10 @@ impl Attempt for MemoryAttempt {
 
     fn roll_back(mut self: Box<Self>) -> BoxFuture<'static, Result<Ran<()>, Fault>> {
         self.memory.rolled_back.fetch_add(1, Ordering::SeqCst);
-        Box::pin(async move { Ok(self.look_up().map_or(Ran::On(()), Ran::Answered)) })
+        Box::pin(async move {
+            self.memory.bug.met_at("roll back");
+            Ok(self.look_up().map_or(Ran::On(()), Ran::Answered))
+        })
     }
 }
 
@@ -203,12 +235,14 @@ struct Bus {
     deliveries: Mutex<VecDeque<Delivery>>,
     /// Until when it may take its time.
     until: Mutex<Vec<Instant>>,
+    bug: Bug,
 }
 
 struct BusPublisher(Arc<Bus>);
 
 impl Publisher for BusPublisher {
     fn publish<'a>(&'a self, events: &'a [StagedEvent], deadline: Instant) -> BoxFuture<'a, Vec<Delivery>> {
+        self.0.bug.met_at("publish");
         self.0.until.lock().unwrap().push(deadline);
         self.0.seen.lock().unwrap().extend(events.iter().cloned());
         let mut script = self.0.deliveries.lock().unwrap();
@@ -221,6 +255,7 @@ impl Publisher for BusPublisher {
 #[derive(Clone, Default)]
 struct Virtual {
     slept: Arc<Mutex<Duration>>,
+    bug: Bug,
 }
 
 impl Clock for Virtual {
@@ -229,6 +264,7 @@ impl Clock for Virtual {
     }
 
     fn instant(&self) -> Instant {
+        self.bug.met_at("clock");
         Instant::now() + *self.slept.lock().unwrap()
     }
 
@@ -277,6 +313,7 @@ struct Host {
     memory: Arc<Memory>,
     bus: Arc<Bus>,
     clock: Virtual,
+    bug: Bug,
     pipeline: Pipeline,
 }
 
@@ -331,7 +368,10 @@ where
         catalog: Catalog::default(),
         openapi: None,
     };
-    let (memory, bus, clock) = (Arc::new(Memory::default()), Arc::new(Bus::default()), Virtual::default());
+    let bug = Bug::default();
+    let memory = Arc::new(Memory { bug: bug.clone(), ..Memory::default() });
+    let bus = Arc::new(Bus { bug: bug.clone(), ..Bus::default() });
+    let clock = Virtual { bug: bug.clone(), ..Virtual::default() };
     let pipeline = Pipeline::new(
         Operations::new(&index).unwrap(),
         Arc::new(MemoryLedger(Arc::clone(&memory))),
@@ -341,7 +381,7 @@ where
         Arc::new(clock.clone()),
         Backoff { attempts: 4, ..Backoff::default() },
     );
-    Host { memory, bus, clock, pipeline }
+    Host { memory, bus, clock, bug, pipeline }
 }
 
 fn request(operation: &str, key: &str) -> Request {
@@ -408,6 +448,96 @@ async fn a_conflict_is_run_again_and_leaves_one_answer_and_one_event() {
         EventId::derive("one", CallerId::NOBODY, &IdempotencyKey::new("k").unwrap(), Timestamp(7), 0)
     );
     assert!(host.memory.outbox.lock().unwrap().is_empty());
+}
+
+/// As the key says: rejects, or says that it is broken, or writes.
+#[expect(clippy::panic, reason = "that is what it is for")]
+fn obliging(rule: String, calls: Arc<dyn HostCalls>) -> BoxFuture<'static, Ended> {
+    match calls.key() {
+        Some("rejects") => Box::pin(async { reject("no") }),
+        Some("breaks") => Box::pin(async { Ended::Bug("a bug of its own".into()) }),
+        Some("panics") => panic!("a bug at rule"),
+        _ => writer(rule, calls),
+    }
+}
+
+#[tokio::test]
+async fn a_bug_of_the_host_ends_the_request_that_met_it_and_no_other() {
+    // Where the bug is, the key of the request that meets it, and whether it may be committed.
+    let cases = [
+        ("rule", "panics", false),
+        ("open", "k", false),
+        ("run", "k", false),
+        ("roll back", "breaks", false),
+        ("clock", "k", false),
+        ("commit", "k", true),
+        ("commit", "rejects", true),
+        ("committed", "k", true),
+        ("committed", "rejects", true),
+    ];
+    for (place, key, in_doubt) in cases {
+        let host = host(obliging);
+        // More often than there are places: each is given back.
+        for round in 0..40 {
+            host.bug.at(place);
+            let request_of = |key: &str| {
+                request("one", &format!("{key}{}", if key == "k" { round.to_string() } else { String::new() }))
+            };
+            // One task polls both, as it does the messages of a batch.
+            let (bad, good) = join(
+                host.pipeline.handle(request_of(key)),
+                host.pipeline.handle(request("one", &format!("good {round}"))),
+            )
+            .await;
+            assert_eq!((good.answer.status, good.answer.repeated), (Status::Accepted, false), "{place}");
+            let problem = bad.answer.problem().unwrap();
+            let reference = problem.reference.clone().unwrap();
+            if in_doubt {
+                assert_eq!((bad.answer.status, &*problem.code), (Status::Unavailable, "outcome-unknown"), "{place}");
+                assert_eq!(problem.key.as_deref(), request_of(key).key.as_ref().map(IdempotencyKey::as_str));
+            } else {
+                assert_eq!((bad.answer.status, &*problem.code), (Status::Failed, "failed"), "{place}");
+                assert!(problem.message.contains("nothing was changed"), "{place}: {}", problem.message);
+            }
+            assert!(!bad.answer.body.contains("bug"), "{}", bad.answer.body);
+            assert!(bad.pending.is_none());
+            let told = logged();
+            let told = told.lines().find(|line| line.contains("ERROR") && line.contains(&*reference)).unwrap();
+            assert!(told.contains(&format!("the host panicked: a bug at {place}")), "{told}");
+            if key == "k" || in_doubt {
+                let again = host.pipeline.handle(request_of(key)).await.answer;
+                let wanted = if key == "k" { Status::Accepted } else { Status::Rejected };
+                assert_eq!((again.status, again.repeated), (wanted, place == "committed"), "{place}");
+            }
+            host.memory.answers.lock().unwrap().clear();
+            LOG.with_borrow_mut(Vec::clear);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_bug_behind_the_commit_leaves_the_outcome_to_the_key() {
+    let host = host(obliging);
+    host.bug.at("armed by the commit");
+    let handled = host.pipeline.handle(request("one", "k")).await;
+    assert_eq!(handled.answer.problem().unwrap().code, "outcome-unknown");
+    let again = host.pipeline.handle(request("one", "k")).await.answer;
+    assert_eq!((again.status, again.repeated), (Status::Accepted, true));
+    // What the transaction has staged is a relay's work.
+    assert_eq!(host.memory.outbox.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_bug_in_publishing_leaves_the_events_of_its_own_request_to_a_relay() {
+    let host = host(writer);
+    let first = host.pipeline.handle(request("one", "a")).await.pending.unwrap();
+    let second = host.pipeline.handle(request("one", "b")).await.pending.unwrap();
+    host.bug.at("publish");
+    let soon = || Instant::now() + Duration::from_secs(30);
+    let published = join(host.pipeline.publish(first, soon()), host.pipeline.publish(second, soon())).await;
+    assert_eq!(published, (None, Some(0)));
+    assert!(logged().contains("the host panicked while it published events"), "{}", logged());
+    assert_eq!(host.memory.outbox.lock().unwrap().len(), 1);
 }
 
 /// The first call ends when the gate opens, and no other does.

@@ -1,14 +1,15 @@
-//! A panic in what the host does for a guest ends that guest's call, and no other.
-
 use std::any::Any;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
-/// What `work` comes to, or the text that it panicked with. It is not polled again after that, so
-/// that nothing of it is seen which the panic left half done.
-pub(crate) async fn caught<F: Future>(work: F) -> Result<F::Output, String> {
+/// What `work` comes to, or the text that it panicked with: a bug in what the host does for one request,
+/// or one guest, ends that and no other.
+///
+/// The work is not polled again after that, and what it owned is dropped, so that nothing of it is seen
+/// which the panic left half done.
+pub async fn caught<F: Future>(work: F) -> Result<F::Output, String> {
     let mut work = pin!(work);
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
         Ok(Poll::Pending) => Poll::Pending,
