@@ -7,6 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::authority::Authority;
+use crate::awaited::awaited;
 use crate::bucket::Bucket;
 use crate::dialect::Dialect;
 use crate::door::{Door, Guest, PROTOCOL, startup};
@@ -172,7 +173,9 @@ impl Dsql {
     /// Waits until so many clients were not let in.
     pub async fn until_turned_away(&self, count: usize) {
         // The sender is part of this value.
-        let _ = self.door.turned_away.subscribe().wait_for(|away| away.len() >= count).await;
+        let mut away = self.door.turned_away.subscribe();
+        let instead = || format!("turned away were {:?}, and not {count}", self.turned_away());
+        let _ = awaited(away.wait_for(|away| away.len() >= count), instead).await;
     }
 }
 

@@ -27,6 +27,7 @@
 )]
 
 mod authority;
+mod awaited;
 mod bucket;
 mod dialect;
 mod door;
@@ -50,6 +51,7 @@ mod wire;
 mod words;
 
 pub use authority::Authority;
+pub use awaited::{HANGS, awaited};
 pub use dsql::{Dsql, Terms};
 pub use harm::Harm;
 pub use latency::Latency;

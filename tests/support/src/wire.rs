@@ -1,10 +1,15 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::awaited::{HANGS, awaited, awaited_for};
 use crate::harm::{Harm, Mischief};
+
+/// How many of the statements that came last are remembered, for a test that waits for another one.
+const REMEMBERED: usize = 20;
 
 /// What passes through a stand-in, on all its connections, and what is to become of it.
 #[derive(Default)]
@@ -18,6 +23,8 @@ pub struct Wire {
     pub(crate) refused: Mutex<Vec<String>>,
     /// Harm to the first statement that begins like this.
     plans: Mutex<Vec<(String, Harm)>>,
+    /// The statements that came last.
+    last: Mutex<VecDeque<String>>,
     /// Harm to the statement that comes after so many others.
     appointed: Mutex<Option<(u32, Harm)>>,
     mischief: Mutex<Option<Mischief>>,
@@ -83,7 +90,11 @@ impl Wire {
     /// Waits until no client is there.
     pub async fn alone(&self) {
         // The sender is part of this value.
-        let _ = self.clients.subscribe().wait_for(|clients| *clients == 0).await;
+        let mut clients = self.clients.subscribe();
+        let _ = awaited(clients.wait_for(|clients| *clients == 0), || {
+            format!("{} clients are still there", *self.clients.borrow())
+        })
+        .await;
     }
 
     /// Counts from nothing again.
@@ -126,10 +137,21 @@ impl Wire {
         self.harms.borrow().clone()
     }
 
-    /// Waits until harm was done so often, ever.
+    /// Waits until harm was done so often, ever. Where the statement that it was meant for does not come,
+    /// the test ends with those that came.
     pub async fn until_harmed(&self, times: u64) {
+        self.until_harmed_within(HANGS, times).await;
+    }
+
+    async fn until_harmed_within(&self, longest: Duration, times: u64) {
+        let mut harms = self.harms.subscribe();
         // The sender is part of this value.
-        let _ = self.harms.subscribe().wait_for(|harms| harms.values().sum::<u64>() >= times).await;
+        let _ = awaited_for(longest, harms.wait_for(|harms| harms.values().sum::<u64>() >= times), || {
+            let planned: Vec<_> = self.plans.lock().unwrap().iter().map(|(begins, _)| begins.clone()).collect();
+            let (done, last) = (self.harms(), self.last.lock().unwrap().clone());
+            format!("harm done: {done:?}, still to come: {planned:#?}, what came last: {last:#?}")
+        })
+        .await;
     }
 
     /// Cuts all connections there are.
@@ -228,7 +250,11 @@ impl Wire {
     /// Waits until so many were.
     pub async fn until_knocked(&self, times: u32) {
         // The sender is part of this value.
-        let _ = self.knocks.subscribe().wait_for(|knocks| *knocks >= times).await;
+        let mut knocks = self.knocks.subscribe();
+        let _ = awaited(knocks.wait_for(|knocks| *knocks >= times), || {
+            format!("{} connections were asked for, and not {times}", self.knocks())
+        })
+        .await;
     }
 
     /// Lets nothing through any more on the connections there are, and does not close
@@ -240,6 +266,13 @@ impl Wire {
     /// What becomes of this statement, once.
     pub(crate) fn harm_to(&self, statement: &str) -> Option<Harm> {
         self.statements.fetch_add(1, Ordering::SeqCst);
+        {
+            let mut last = self.last.lock().unwrap();
+            if last.len() == REMEMBERED {
+                last.pop_front();
+            }
+            last.push_back(statement.to_owned());
+        }
         let harm = self.planned(statement).or_else(|| self.due(statement)).or_else(|| {
             let mut mischief = self.mischief.lock().unwrap();
             mischief.as_mut()?.to(statement)
@@ -264,5 +297,19 @@ impl Wire {
         let harm = *harm;
         *appointed = None;
         harm.can_meet(statement).then_some(harm)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    #[should_panic(expected = "UPDATE")]
+    async fn a_wait_for_a_statement_that_does_not_come_ends_with_what_came() {
+        let wire = Wire::default();
+        wire.harm_once("INSERT", Harm::CutAfter);
+        assert_eq!(wire.harm_to("UPDATE t SET a = 1"), None);
+        wire.until_harmed_within(Duration::from_millis(1), 1).await;
     }
 }

@@ -10,7 +10,7 @@ use tenet_core::Timestamp;
 use tenet_database::Endpoint;
 use tenet_events::{Buses, EventBridge, Subscription};
 use tenet_pipeline::{Answer, Handled, Relayed, Status};
-use tenet_test_support::{Dsql, Harm, Relay, Terms};
+use tenet_test_support::{Dsql, Harm, Relay, Terms, awaited};
 use tokio::task::yield_now;
 
 use crate::support;
@@ -89,16 +89,22 @@ impl World {
     async fn until_at_rest(&self) {
         let busy = "select count(*) from pg_stat_activity where datname = current_database() \
                     and pid <> pg_backend_pid() and state <> 'idle'";
-        while self.count(busy).await > 0 {
-            yield_now().await;
-        }
+        let waiting = async {
+            while self.count(busy).await > 0 {
+                yield_now().await;
+            }
+        };
+        awaited(waiting, || "a session is still in the middle of something".to_owned()).await;
     }
 
     /// Waits until the answer of this key is committed.
     async fn until_committed(&self, key: &str) {
-        while self.count(&format!("select count(*) from tenet.keys where key = '{key}'")).await == 0 {
-            yield_now().await;
-        }
+        let waiting = async {
+            while self.count(&format!("select count(*) from tenet.keys where key = '{key}'")).await == 0 {
+                yield_now().await;
+            }
+        };
+        awaited(waiting, || format!("{key} has no answer")).await;
     }
 }
 

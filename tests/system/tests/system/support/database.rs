@@ -3,6 +3,7 @@
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use tenet_test_support::awaited;
 use tokio_postgres::{Client, Config, NoTls};
 
 use super::variable;
@@ -59,9 +60,12 @@ impl Database {
         let sql = "select count(*) from pg_stat_activity \
                    where datname = current_database() and wait_event_type = 'Lock'";
         let client = self.connect().await;
-        while client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) < sessions {
-            tokio::task::yield_now().await;
-        }
+        let waiting = async {
+            while client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) < sessions {
+                tokio::task::yield_now().await;
+            }
+        };
+        awaited(waiting, || format!("not {sessions} sessions wait for a lock")).await;
     }
 
     /// The one `bigint` that a query gives.
