@@ -40,6 +40,7 @@ mod saturation_in_lambda;
 mod schema;
 mod setup;
 mod shipped;
+mod shown;
 mod silence;
 mod sources;
 mod support;

@@ -22,6 +22,8 @@ enum Input {
     PutBic { id: String },
     /// Seals so many values, and gives how many bytes they have become.
     Many { values: u32, bytes: u32 },
+    /// Runs a statement, and tells all that it is shown of its error.
+    Sql { sql: String },
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -51,8 +53,20 @@ fn safe(input: Input) -> tenet::Result<Output> {
             }
             output.bytes = Some(all);
         }
+        Input::Sql { sql } => drop(tenet::execute(&sql, params![]).map_err(shown)?),
     }
     Ok(output)
+}
+
+/// A rejection that has everything of an error in it.
+fn shown(error: tenet::Error) -> tenet::Error {
+    let code = error.sqlstate().unwrap_or("none").to_owned();
+    let parts = ["detail", "hint", "position"].map(|name| (name, error.detail(name)));
+    let names = [("constraint", error.constraint()), ("table", error.table()), ("column", error.column())];
+    let told = names.into_iter().chain(parts).filter_map(|(name, text)| Some((name, text?)));
+    let told: Vec<_> = told.map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
+    let rejection = tenet::reject(code, format!("{error}; {error:?}"));
+    told.into_iter().fold(rejection, |rejection, (name, text)| rejection.with_detail(name, text))
 }
 
 fn stored(id: &str) -> tenet::Result<Vec<u8>> {
