@@ -24,7 +24,7 @@ export function stringify(value) {
     case 'boolean':
       return JSON.stringify(value);
     default:
-      throw new TypeError(`a ${typeof value} is not JSON`);
+      throw new TypeError(`a ${typeof value} is not JSON: leave it out, or give what stands for it`);
   }
 }
 
@@ -33,7 +33,8 @@ function ofObject(value) {
   const kind = Object.getPrototypeOf(value);
   // What a Map, a promise or a generator holds is none of its members, and would be lost.
   if (kind !== null && Object.getPrototypeOf(kind) !== null) {
-    throw new TypeError(`what a ${kind.constructor?.name ?? 'class'} holds is not JSON`);
+    const name = kind.constructor?.name ?? 'class';
+    throw new TypeError(`what a ${name} holds is not JSON: give an object or an array of it, or a class with toJSON()`);
   }
   const members = Object.entries(value).filter(([, member]) => member !== undefined);
   return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${stringify(member)}`).join(',')}}`;

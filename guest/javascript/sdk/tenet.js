@@ -13,6 +13,7 @@ import * as lines from 'tenet:rule/log@1.0.0';
 import * as safe from 'tenet:rule/vault@1.0.0';
 import { DataError, Decimal } from './decimal.js';
 import { encodable, parse, pointerToNul, hasNul, stringify, typed } from './json.js';
+import { shown, told } from './told.js';
 
 export { DataError, Decimal } from './decimal.js';
 export { parse, stringify } from './json.js';
@@ -32,18 +33,27 @@ let asked = '{}';
 /** The rejection that the rule has ended with. */
 let said;
 
-/** Ends the rule with a "no". Details are texts by name. It is the answer, even if the rule catches what is
- * thrown and goes on: of several the last one. */
-export function reject(code, message, details = {}) {
-  said = new Rejection(code, message, details);
+/** Ends the rule with a "no": a code for programs, a message for people, and details by name, which may be left
+ * out. It is the answer, even if the rule catches what is thrown and goes on: of several the last one. */
+export function reject(code, message, details) {
+  if (typeof code !== 'string' || typeof message !== 'string') {
+    throw new TypeError("a rejection has a code and a message, both texts: reject('sold-out', 'all seats are booked')");
+  }
+  if (details !== undefined && details !== null && typeof details !== 'object') {
+    throw new TypeError("the details of a rejection are an object: reject('sold-out', 'all are booked', { left: 0 })");
+  }
+  said = new Rejection(code, message, details ?? {});
   throw said;
 }
 
 /** An error of the database that a rule may see. It can only reject after one. */
 export class DatabaseError extends Error {
-  constructor(error) {
-    super(`${error.message} (SQLSTATE ${error.sqlstate})`);
-    Object.assign(this, error);
+  name = 'DatabaseError';
+
+  constructor({ sqlstate, message, constraint, table, column, details }) {
+    // It ends in a log, and messages of class 22 quote the wrong value.
+    super(`${sqlstate.startsWith('22') ? 'wrong data' : message} (SQLSTATE ${sqlstate})`);
+    Object.assign(this, { sqlstate, constraint, table, column, details });
   }
 }
 
@@ -135,8 +145,18 @@ function parameter(value) {
       }
       return int8(value);
     default:
-      throw new TypeError('a parameter that no type of the database stands for');
+      throw new TypeError(`${kind(value)} is no parameter: ${instead(value)}`);
   }
+}
+
+function kind(value) {
+  return typeof value === 'object' ? `a ${value.constructor?.name ?? 'value without a class'}` : `a ${typeof value}`;
+}
+
+/** What is sent in the place of what is no parameter. */
+function instead(value) {
+  if (value instanceof Date) return 'send timestamptz(BigInt(value.getTime()) * 1000n)';
+  return 'send json(value), or its members one by one';
 }
 
 function asking(ask) {
@@ -154,7 +174,12 @@ const READERS = { numeric: Decimal.of, json: parse, bytea: (value) => new Uint8A
 /** Column by column as they come, row by row as they are used. */
 function rows({ columns, rows }) {
   const all = Array.from({ length: rows }, () => ({}));
+  const names = new Set();
   for (const { name, values, nulls } of columns) {
+    if (names.has(name)) {
+      throw new TypeError(`two columns of the result are called ${name}: give each a name of its own with AS`);
+    }
+    names.add(name);
     const read = READERS[values.tag] ?? ((value) => value);
     const isNull = new Set(nulls);
     for (let row = 0; row < rows; row += 1) {
@@ -189,6 +214,8 @@ export function publish(source, detailType, detail) {
 
 /** The vault refuses a value: `code` is `elsewhere`, `not-sealed`, `not-granted` or `unusable`. */
 export class VaultError extends Error {
+  name = 'VaultError';
+
   constructor(error) {
     super(`the vault refused: ${error.message} (${error.code})`);
     this.code = error.code;
@@ -240,9 +267,13 @@ export function newUuid() {
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }
 
-/** Lines for the operator's log. */
+/** Lines for the operator's log: `log.info('paid', { id })`. Texts are written as they are, errors with their
+ * places, and anything else as JSON. */
 export const log = Object.fromEntries(
-  ['debug', 'info', 'warn', 'error'].map((level) => [level, (message) => lines.write(level, message)]),
+  ['debug', 'info', 'warn', 'error'].map((level) => [
+    level,
+    (...parts) => lines.write(level, parts.map(shown).join(' ').toWellFormed()),
+  ]),
 );
 
 /** The payload as a value. One that cannot be read is refused. */
@@ -264,8 +295,10 @@ function refused(error) {
     // The message quotes the value.
     said = new Rejection('invalid-data', 'the database does not take a value', { sqlstate: error.sqlstate });
   }
-  if (said === undefined) throw `${error}`;
-  const details = Object.entries(said.details).map(([name, text]) => [name, String(text)]);
+  // What a text of the contract cannot hold is not worth a trap.
+  if (said === undefined) throw told(error).toWellFormed();
+  const present = Object.entries(said.details).filter(([, value]) => value !== undefined && value !== null);
+  const details = present.map(([name, value]) => [name, typeof value === 'object' ? stringify(value) : String(value)]);
   return { tag: 'reject', val: { code: said.code, message: said.message, details } };
 }
 

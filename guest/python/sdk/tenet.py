@@ -13,7 +13,9 @@ is sent.
 import decimal
 import inspect
 import json
+import os
 import re
+import sys
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -62,8 +64,10 @@ class Request:
 
 
 def reject(code, message, **details):
-    """Ends the rule with a "no". Details are texts by name. It is the answer, even if the rule catches what
-    is raised and goes on: of several the last one."""
+    """Ends the rule with a "no": a code for programs, a message for people, and details by name. It is the answer,
+    even if the rule catches what is raised and goes on: of several the last one."""
+    if not isinstance(code, str) or not isinstance(message, str):
+        raise TypeError('a rejection has a code and a message, both str: reject("sold-out", "all seats are booked")')
     Request.said = Rejection(code, message, details)
     raise Request.said
 
@@ -77,7 +81,9 @@ class DatabaseError(Exception):
     """An error of the database that a rule may see. It can only reject after one."""
 
     def __init__(self, error):
-        super().__init__(f"{error.message} (SQLSTATE {error.sqlstate})")
+        # It ends in a log, and messages of class 22 quote the wrong value.
+        message = "wrong data" if error.sqlstate.startswith("22") else error.message
+        super().__init__(f"{message} (SQLSTATE {error.sqlstate})")
         self.sqlstate, self.constraint, self.table, self.column = (
             error.sqlstate,
             error.constraint,
@@ -133,7 +139,7 @@ def parameter(value):
             if has_nul(text):
                 refuse_nul()
             return types.Value_Json(text)
-    raise TypeError("a parameter that no type of the database stands for")
+    raise TypeError(f"{type(value).__name__} is no parameter: send Json(value), or its parts one by one")
 
 
 def within(bits, number):
@@ -181,7 +187,13 @@ READERS = {
 def rows_of(row_set):
     """Column by column as they come, row by row as they are used."""
     rows = [{} for _ in range(row_set.rows)]
+    names = set()
     for column in row_set.columns:
+        if column.name in names:
+            raise TypeError(
+                f"two columns of the result are called {column.name}: give each a name of its own with AS"
+            )
+        names.add(column.name)
         kind = type(column.values).__name__.removeprefix("ColumnValues_")
         read = READERS.get(kind, lambda value: value)
         nulls = set(column.nulls)
@@ -279,8 +291,10 @@ def new_uuid():
 
 
 def log(message, level="info"):
-    """A line for the operator's log."""
-    lines.write(lines.Level[level.upper()], told(message))
+    """A line for the operator's log. The level is `debug`, `info`, `warn` or `error`."""
+    if not isinstance(level, str) or level.upper() not in lines.Level.__members__:
+        raise ValueError(f"a line is of the level debug, info, warn or error, and not {level!r}")
+    lines.write(lines.Level[level.upper()], told_error(message) if isinstance(message, BaseException) else told(message))
 
 
 def digits(number):
@@ -338,16 +352,36 @@ def dumps(value):
         case Decimal():
             return digits(value)
         case dict():
-            return "{" + ",".join(f"{json.dumps(str(k))}:{dumps(v)}" for k, v in value.items()) + "}"
+            return "{" + ",".join(f"{dumps(name_of(k))}:{dumps(v)}" for k, v in value.items()) + "}"
         case list() | tuple():
             return "[" + ",".join(dumps(item) for item in value) + "]"
         case UUID():
             return json.dumps(str(value))
+        case datetime() | date() | time():
+            return json.dumps(iso(value))
         case str():
             return encodable(json.dumps(value, ensure_ascii=False))
         case float() if value - value != 0:
             raise DataError(f"{value} is no number in JSON")
-    return json.dumps(value)
+        case None | bool() | int() | float():
+            return json.dumps(value)
+    raise TypeError(f"{type(value).__name__} is not JSON: give a dict, a list, a text or a number of it")
+
+
+def name_of(key):
+    """A member's name: a text, or what is written the same way each time."""
+    if isinstance(key, str):
+        return key
+    if isinstance(key, (bool, int, Decimal, UUID, date)):
+        return dumps(key).strip('"')
+    raise TypeError(f"{type(key).__name__} is no name of a member in JSON: give its text")
+
+
+def iso(value):
+    """A moment, a day or a time as text of RFC 3339: UTC with a Z where it has a time zone."""
+    if getattr(value, "tzinfo", None) is not None and isinstance(value, datetime):
+        return value.astimezone(timezone.utc).replace(tzinfo=None).isoformat() + "Z"
+    return value.isoformat()
 
 
 def has_nul(text):
@@ -463,13 +497,42 @@ def answer(decide, payload, schema):
             raise
     if no is None:
         return wit_world.Verdict_Accept(text)
-    details = [(name, told(value)) for name, value in no.details.items()]
+    details = [
+        (name, dumps(value) if isinstance(value, (dict, list, tuple)) else told(value))
+        for name, value in no.details.items()
+        if value is not None
+    ]
     return wit_world.Verdict_Reject(wit_world.Rejection(told(no.code), told(no.message), details))
 
 
 def told(value):
     """Any value as a text that can be sent."""
     return str(value).encode(errors="replace").decode()
+
+
+# The most places that are told of one error, and the most causes.
+MOST_TOLD = 4
+
+
+def told_error(error, causes=MOST_TOLD):
+    """What was raised, with the file and the line of the rule's own code, innermost first, and its cause."""
+    places, traceback = [], error.__traceback__
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename
+        if file != __file__:
+            places.append(f"{named(file)}:{traceback.tb_lineno}")
+        traceback = traceback.tb_next
+    places = list(dict.fromkeys(reversed(places)))[:MOST_TOLD]
+    at = f" (at {' < '.join(places)})" if places else ""
+    cause = error.__cause__ if error.__cause__ is not None or error.__suppress_context__ else error.__context__
+    because = f"; caused by {told_error(cause, causes - 1)}" if cause is not None and causes else ""
+    return told(f"{type(error).__name__}: {error}{at}{because}")
+
+
+def named(file):
+    """A file as it is called below the folder that Python found it in."""
+    folders = [folder for folder in sys.path if folder and file.startswith(folder.rstrip("/") + "/")]
+    return file[len(max(folders, key=len).rstrip("/")) + 1 :] if folders else file
 
 
 NO_COROUTINE = "a rule is a function that returns its output: no coroutine, and no generator"
@@ -487,10 +550,14 @@ def rule(decide, input=True, output=True):
         def evaluate(self, request):
             Request.payload, Request.said = request.payload, None
             decimal.setcontext(EXACT)
+            # Its numbers would go on from where they were when the rule was built.
+            if "random" in sys.modules:
+                sys.modules["random"].seed(os.urandom(16))
             try:
                 return answer(decide, request.payload, integers)
-            except Exception as error:
-                raise Err(told(f"{type(error).__name__}: {error}")) from None
+            except BaseException as error:
+                # SystemExit too, which would end the call without a word.
+                raise Err(told_error(error)) from None
 
         def describe(self):
             return json.dumps({"input": input, "output": output})

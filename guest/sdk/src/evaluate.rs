@@ -1,7 +1,7 @@
 use crate::bindings::{Request, Verdict};
 use crate::describe::describe;
 use crate::signature::Returned;
-use crate::{Error, Input, reject, sendable};
+use crate::{Error, Input, place, reject, sendable};
 
 /// What one call answers.
 type Answer = Result<Verdict, String>;
@@ -34,14 +34,23 @@ impl<I, R> Rule<I, R> {
 fn evaluate<I: Input, R: Returned>(request: Request, rule: fn(I) -> R) -> Answer {
     #[cfg(target_arch = "wasm32")]
     crate::panic::install();
-    let input = serde_json::from_str(&request.payload)
-        .map_err(|error| reject("invalid-payload", format!("the payload does not fit: {error}")));
+    let input = serde_json::from_str(&request.payload).map_err(|error| misfit(&request.payload, &error));
     sendable::begin(request.payload);
     let output = input.and_then(|input| rule(input).into_result()).and_then(|output| match sendable::refused() {
         Some(refusal) => Err(refusal),
         None => serde_json::to_string(&output).map_err(|error| Error::bug(format!("the output is not JSON: {error}"))),
     });
     output.map(Verdict::Accept).or_else(Error::into_verdict)
+}
+
+/// The rejection of a payload that cannot be read: which member it is about, and why.
+fn misfit(payload: &str, error: &serde_json::Error) -> Error {
+    let text = error.to_string();
+    let path = place::pointer(payload, error.line(), error.column(), text.starts_with("missing field"));
+    // A caller knows members, and neither lines nor columns of what a program has written.
+    let why = text.rsplit_once(" at line ").map_or(text.as_str(), |(why, _)| why);
+    let subject = if path.is_empty() { "it" } else { &path };
+    reject("invalid-payload", format!("the payload does not fit: {subject}: {why}")).with_detail("path", path)
 }
 
 #[cfg(test)]
@@ -81,6 +90,15 @@ mod tests {
             };
             assert_eq!(rejection.code, "invalid-payload");
             assert!(rejection.message.contains(why), "{payload}: {}", rejection.message);
+            assert!(!rejection.message.contains("column"), "{payload}: {}", rejection.message);
+            let path = if payload.contains("amount") {
+                "/amount"
+            } else if payload == "[" {
+                "/0"
+            } else {
+                ""
+            };
+            assert_eq!(rejection.details, [("path".to_owned(), path.to_owned())], "{payload}");
         }
     }
 

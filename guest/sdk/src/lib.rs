@@ -75,6 +75,7 @@ mod no_input;
 #[cfg(target_arch = "wasm32")]
 mod panic;
 mod params;
+mod place;
 mod row;
 mod sendable;
 mod signature;

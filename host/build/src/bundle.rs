@@ -229,8 +229,8 @@ impl Places {
     }
 }
 
-fn rules(directory: &Path, ceilings: &Limits) -> Result<Vec<RuleSource>, Error> {
-    let folder = directory.join("rules");
+fn rules(bundle: &Path, ceilings: &Limits) -> Result<Vec<RuleSource>, Error> {
+    let folder = bundle.join("rules");
     let mut rules = Vec::new();
     for (name, directory) in entries(&folder)? {
         if !directory.is_dir() {
@@ -247,7 +247,7 @@ fn rules(directory: &Path, ceilings: &Limits) -> Result<Vec<RuleSource>, Error> 
         let document = Document::read(&directory.join("rule.toml"))?;
         let RuleManifest { description, limits, python_path, tables, sequences, events, vault, .. } =
             document.parse()?;
-        let written = Written::of(&directory, &python_path)?;
+        let written = Written::of(bundle, &directory, &python_path)?;
         if let Some(limits) = &limits
             && let Some(above) = limits.get_ref().above(ceilings).first()
         {

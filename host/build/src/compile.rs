@@ -107,7 +107,7 @@ fn scripted(rule: &RuleSource, script: &Script, out: &Path, progress: &mut dyn P
     for source in &script.sources {
         made_of.push_str(&sha256(&read(source)?));
     }
-    let digest = sha256((made_of + &tenet_core::bundle::contract_digest()).as_bytes());
+    let digest = sha256((made_of + &script.made_by() + &tenet_core::bundle::contract_digest()).as_bytes());
     let kept = out.join(SCRIPTS).join(&rule.name);
     let (component, of) = (kept.with_extension("wasm"), kept.with_extension("sha256"));
     if fs::read_to_string(&of).is_ok_and(|known| known == digest) {

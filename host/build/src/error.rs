@@ -1,4 +1,5 @@
 use std::fmt;
+use std::fs;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -90,6 +91,15 @@ impl Place {
         let start = text.floor_char_boundary(span.start);
         let end = text.floor_char_boundary(span.end).max(start);
         Self { path: path.to_owned(), text: text.to_owned(), span: start..end }
+    }
+
+    /// One line of a file, counted from 1, without its indentation.
+    pub(crate) fn of_line(path: &Path, number: usize) -> io::Result<Self> {
+        let text = fs::read_to_string(path)?;
+        let start: usize = text.split_inclusive('\n').take(number.saturating_sub(1)).map(str::len).sum();
+        let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        let indent = line.len() - line.trim_start().len();
+        Ok(Self::new(path, &text, start + indent..start + line.len()))
     }
 
     /// The file.

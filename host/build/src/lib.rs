@@ -17,14 +17,17 @@
 
 mod bounded;
 mod bundle;
+mod bundling;
 mod compile;
 mod deployment;
 mod doctor;
 mod error;
 mod event_pattern;
 mod fresh;
+mod imports;
 mod json_schema;
 mod leash;
+mod line_table;
 mod lock;
 mod lockfile;
 mod machine;
@@ -35,6 +38,7 @@ mod payload;
 mod postgres;
 mod programs;
 mod progress;
+mod refusal;
 mod script;
 mod sources;
 mod toolchain;

@@ -4,9 +4,16 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::tools::{JAVASCRIPT, PYTHON, Tool};
+use crate::bundling;
+use crate::error::Place;
+use crate::imports::modules;
+use crate::refusal;
+use crate::tools::{JAVASCRIPT, PYTHON, Said, Tool, Wanted};
 use crate::{Error, Progress};
 use tenet_core::Code;
+
+/// Finds what a rule in Python asks of a clock or of chance while it is loaded.
+const LOADING: &str = include_str!("loading.py");
 
 /// How a rule is written.
 #[derive(Clone, Debug)]
@@ -19,12 +26,14 @@ pub(crate) enum Written {
     Component(PathBuf),
 }
 
-/// A rule in JavaScript or Python.
+/// A rule in JavaScript, TypeScript or Python.
 #[derive(Clone, Debug)]
 pub(crate) struct Script {
     language: Language,
-    /// `rule.js` or `rule.py`.
+    /// `rule.js`, `rule.ts` or `rule.py`.
     main: PathBuf,
+    /// The folder from which its files are named.
+    root: PathBuf,
     /// Folders in which Python looks for modules.
     path: Vec<PathBuf>,
     /// Every file that it is made of.
@@ -38,25 +47,24 @@ enum Language {
 }
 
 impl Written {
-    /// What the folder of a rule holds: `Cargo.toml`, `rule.js`, `rule.py` or `rule.wasm`, one of them.
-    pub(crate) fn of(rule: &Path, python_path: &[PathBuf]) -> Result<Self, Error> {
-        let files = ["Cargo.toml", "rule.js", "rule.py", "rule.wasm"].map(|name| rule.join(name));
-        let [cargo, javascript, python, component] = &files;
+    /// What the folder of a rule holds: `Cargo.toml`, `rule.js`, `rule.ts`, `rule.py` or `rule.wasm`,
+    /// one of them. `bundle` is the folder of the bundle.
+    pub(crate) fn of(bundle: &Path, rule: &Path, python_path: &[PathBuf]) -> Result<Self, Error> {
+        let files = ["Cargo.toml", "rule.js", "rule.ts", "rule.py", "rule.wasm"].map(|name| rule.join(name));
+        let [cargo, javascript, typescript, python, component] = &files;
         if files.iter().filter(|file| file.is_file()).count() != 1 {
             let what = format!("{}: a rule is written in one way", rule.display());
-            let help = "its folder has Cargo.toml (Rust), rule.js, rule.py or rule.wasm (a finished component)";
+            let help =
+                "its folder has Cargo.toml (Rust), rule.js, rule.ts, rule.py or rule.wasm (a finished component)";
             return Err(Error::new(what).coded(Code::RuleFolder).with_help(help));
         }
+        let root = fs::canonicalize(bundle).map_err(Error::io("open", bundle))?;
         if cargo.is_file() {
             Ok(Self::Rust)
-        } else if javascript.is_file() {
-            let sources = modules(javascript)?;
-            Ok(Self::Script(Script {
-                language: Language::JavaScript,
-                main: javascript.clone(),
-                path: Vec::new(),
-                sources,
-            }))
+        } else if let Some(main) = [javascript, typescript].into_iter().find(|file| file.is_file()) {
+            let main = fs::canonicalize(main).map_err(Error::io("open", main))?;
+            let sources = modules(&main, &root)?;
+            Ok(Self::Script(Script { language: Language::JavaScript, main, root, path: Vec::new(), sources }))
         } else if python.is_file() {
             let folders = python_path.iter().map(|path| {
                 let path = rule.join(path);
@@ -68,7 +76,7 @@ impl Written {
             for folder in &path {
                 python_files(folder, &mut sources)?;
             }
-            Ok(Self::Script(Script { language: Language::Python, main: python.clone(), path, sources }))
+            Ok(Self::Script(Script { language: Language::Python, main: python.clone(), root, path, sources }))
         } else {
             Ok(Self::Component(component.clone()))
         }
@@ -84,97 +92,70 @@ impl Script {
         }
     }
 
+    /// What makes the component, in which version: another may make another one.
+    pub(crate) fn made_by(&self) -> String {
+        [&self.wanted().of_version(), bundling::LOADING, LOADING].concat()
+    }
+
+    fn wanted(&self) -> &'static Wanted {
+        match self.language {
+            Language::JavaScript => &JAVASCRIPT,
+            Language::Python => &PYTHON,
+        }
+    }
+
     /// The component. `work` is a folder that it may fill, which is not there yet.
     pub(crate) fn build(&self, wit: &Path, work: &Path, progress: &mut dyn Progress) -> Result<Vec<u8>, Error> {
         let out = work.join("rule.wasm");
         fs::create_dir_all(work).map_err(Error::io("make", work))?;
+        let tool = Tool::ready(self.wanted(), progress)?;
         match self.language {
             Language::JavaScript => {
-                let main = self.stage(&work.join("modules"))?;
-                let tool = Tool::ready(&JAVASCRIPT, progress)?;
-                let mut command = tool.command();
+                let (module, lines) = bundling::bundle(&tool, &self.main, &self.root, work)?;
+                let mut command = tool.command("componentize-js");
+                // Errors name the module from here, wherever the work is done.
+                command.current_dir(work).arg(&module);
                 // Of WASI what a rule has no use for is left out, which also makes it smaller.
-                command.arg(&main).args(["--disable", "http", "fetch-event", "--world-name", "rule", "--wit"]);
-                tool.run(command.arg(wit).arg("--out").arg(&out), &self.main)?;
+                command.args(["--disable", "http", "fetch-event", "--world-name", "rule", "--wit"]);
+                match tool.run(command.arg(wit).arg("--out").arg(&out), None)? {
+                    Said::Done(_) => {}
+                    Said::Refused(said) => return Err(refusal::of_javascript(&self.main, &self.root, &said, &lines)),
+                }
             }
             Language::Python => {
-                let tool = Tool::ready(&PYTHON, progress)?;
-                let mut command = tool.command();
+                self.refuse_chance(&tool)?;
+                let mut command = tool.command("componentize-py");
                 command.arg("--wit-path").arg(wit).args(["--world", "rule", "componentize", "rule"]);
                 for folder in &self.path {
                     command.arg("--python-path").arg(folder);
                 }
-                tool.run(command.arg("--output").arg(&out), &self.main)?;
+                match tool.run(command.arg("--output").arg(&out), None)? {
+                    Said::Done(_) => {}
+                    Said::Refused(said) => return Err(refusal::of_python(&self.main, &said)),
+                }
             }
         }
         fs::read(&out).map_err(Error::io("read", &out))
     }
 
-    /// Copies the modules, as they lie to each other, below one folder with a module that hands on
-    /// the rule: the compiler looks nowhere above its first.
-    fn stage(&self, folder: &Path) -> Result<PathBuf, Error> {
-        let root = common(&self.sources);
-        for source in &self.sources {
-            let place = folder.join(source.strip_prefix(&root).unwrap_or(source));
-            if let Some(parent) = place.parent() {
-                fs::create_dir_all(parent).map_err(Error::io("make", parent))?;
-            }
-            fs::copy(source, &place).map_err(Error::io("copy", source))?;
-        }
-        let main = self.main.strip_prefix(&root).unwrap_or(&self.main);
-        let entry = folder.join("tenet-main.js");
-        let text = format!("export {{ evaluate, describe }} from './{}';\n", main.display());
-        fs::write(&entry, text).map_err(Error::io("write", &entry))?;
-        Ok(entry)
+    /// Refuses a rule in Python whose modules ask a clock or chance while they are loaded.
+    fn refuse_chance(&self, tool: &Tool) -> Result<(), Error> {
+        let mut command = tool.command("python");
+        command.args(["-I", "-c", LOADING]).arg(&self.main).args(&self.path);
+        let Said::Done(found) = tool.run(&mut command, None)? else { return Ok(()) };
+        let mut first = found.lines().next().unwrap_or_default().splitn(3, '\t');
+        let (Some(line), Some(name), Some(file)) = (first.next(), first.next(), first.next()) else { return Ok(()) };
+        let place =
+            Place::of_line(Path::new(file), line.parse().unwrap_or(1)).map_err(Error::io("read", Path::new(file)))?;
+        let what = format!(
+            "{name}() at the top of a module: there is no request yet while modules are loaded, and the result would \
+             be the same for every request"
+        );
+        Err(Error::new(what)
+            .coded(Code::Script)
+            .at(place)
+            .with_help("move it into the function that is given to `tenet.rule`"))
     }
-}
-
-/// The deepest folder that all these files are below of.
-fn common(files: &BTreeSet<PathBuf>) -> PathBuf {
-    let mut folders = files.iter().filter_map(|file| file.parent());
-    let first = folders.next().unwrap_or(Path::new("/")).to_owned();
-    folders.fold(first, |common, folder| {
-        let shared = common.components().zip(folder.components()).take_while(|(one, other)| one == other);
-        shared.map(|(part, _)| part).collect()
-    })
-}
-
-/// A module of JavaScript with those that it imports by a path, and so on.
-fn modules(main: &Path) -> Result<BTreeSet<PathBuf>, Error> {
-    let main = fs::canonicalize(main).map_err(Error::io("open", main))?;
-    let (mut found, mut left) = (BTreeSet::new(), vec![main]);
-    while let Some(module) = left.pop() {
-        let text = fs::read_to_string(&module).map_err(Error::io("read", &module))?;
-        for specifier in specifiers(&text) {
-            if specifier.starts_with('.') {
-                let path = module.with_file_name("").join(specifier);
-                left.push(fs::canonicalize(&path).map_err(Error::io("open", &path))?);
-            } else if !specifier.starts_with("tenet:") && !specifier.starts_with("wasi:") {
-                let what = format!("{}: it imports {specifier:?}, which is no path", module.display());
-                let help = "packages of npm are put into one file by a bundler first, and that is imported by its path";
-                return Err(Error::new(what).coded(Code::Script).with_help(help));
-            }
-        }
-        found.insert(module);
-    }
-    found.retain(|module| module.is_file());
-    Ok(found)
-}
-
-/// What a module names after `from` and `import`, at the beginning of its lines.
-fn specifiers(text: &str) -> impl Iterator<Item = &str> {
-    let quoted = |text: &'static str, line: &'_ str| line.contains(text);
-    text.lines().filter_map(move |line| {
-        let line = line.trim();
-        let is_import = line.starts_with("import ") || line.starts_with("export ") || line.starts_with('}');
-        let after = match line.rsplit_once(" from ") {
-            Some((_, after)) if is_import => after,
-            _ => line.strip_prefix("import ").filter(|_| !quoted("(", line))?,
-        };
-        let after = after.trim().trim_end_matches(';');
-        let quote = after.chars().next().filter(|first| matches!(first, '\'' | '"'))?;
-        after.strip_prefix(quote)?.strip_suffix(quote)
-    })
 }
 
 fn python_files(folder: &Path, files: &mut BTreeSet<PathBuf>) -> Result<(), Error> {
@@ -195,28 +176,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_module_comes_with_all_that_it_imports_by_a_path() {
+    fn a_rule_is_written_in_one_way() {
         let folder = tempfile::tempdir().unwrap();
-        let root = fs::canonicalize(folder.path()).unwrap();
-        let write = |path: &str, text: &str| {
-            let place = root.join(path);
-            fs::create_dir_all(place.parent().unwrap()).unwrap();
-            fs::write(place, text).unwrap();
-        };
-        write("sdk/tenet.js", "import * as d from 'tenet:rule/database@1.0.0';\nexport { a } from \"./a.js\";\n");
-        write("sdk/a.js", "export const a = 'text from \"here\"';\nimport('./no.js');\n");
-        write("rules/r/rule.js", "import {\n  b,\n} from '../../sdk/tenet.js';\n// import './none.js'\n");
-        write("sdk/none.js", "");
-        let rule = root.join("rules/r");
-        let Written::Script(script) = Written::of(&rule, &[]).unwrap() else { panic!() };
-        let names = ["rules/r/rule.js", "sdk/a.js", "sdk/tenet.js"].map(|name| root.join(name));
-        assert_eq!(script.sources, BTreeSet::from(names));
-        let entry = script.stage(&root.join("work")).unwrap();
-        assert_eq!(fs::read_to_string(entry).unwrap(), "export { evaluate, describe } from './rules/r/rule.js';\n");
-        assert!(root.join("work/sdk/a.js").is_file());
-        write("rules/r/rule.js", "import x from 'left-pad';\n");
-        assert!(Written::of(&rule, &[]).unwrap_err().to_string().contains("left-pad"));
-        write("rules/r/rule.py", "");
-        assert!(Written::of(&rule, &[]).unwrap_err().to_string().contains("in one way"));
+        let rule = folder.path().join("rules/r");
+        fs::create_dir_all(&rule).unwrap();
+        let of = || Written::of(folder.path(), &rule, &[]);
+        assert!(of().unwrap_err().to_string().contains("in one way"));
+        fs::write(rule.join("rule.ts"), "").unwrap();
+        assert!(matches!(of().unwrap(), Written::Script(script) if script.language() == "javascript"));
+        fs::write(rule.join("rule.js"), "").unwrap();
+        assert!(of().unwrap_err().to_string().contains("in one way"));
     }
 }

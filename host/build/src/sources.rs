@@ -8,6 +8,7 @@ use tenet_core::hex;
 
 use crate::bounded::{MAX_RECORD, read_at_most};
 use crate::bundle::Bundle;
+use crate::imports::PACKAGES;
 use crate::lock::GRANTS;
 use crate::packages::{Package, Packages};
 use crate::script::Written;
@@ -78,7 +79,7 @@ fn collect(directory: &Path, files: &mut BTreeSet<PathBuf>) -> Result<(), Error>
         let built = name == "target" && directory.join("Cargo.toml").is_file();
         // A rule's tests are nothing of it.
         let tests = name == "tests" && directory.join("rule.toml").is_file();
-        if built || tests || name == "__pycache__" || name.as_encoded_bytes().starts_with(b".") {
+        if built || tests || name == "__pycache__" || name == PACKAGES || name.as_encoded_bytes().starts_with(b".") {
             continue;
         }
         if path.is_dir() {
@@ -91,7 +92,7 @@ fn collect(directory: &Path, files: &mut BTreeSet<PathBuf>) -> Result<(), Error>
 }
 
 /// The way from one absolute path to another, with `/` on every system.
-fn relative(from: &Path, to: &Path) -> String {
+pub(crate) fn relative(from: &Path, to: &Path) -> String {
     let shared = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
     let up = from.components().skip(shared).map(|_| Component::ParentDir);
     let parts = up.chain(to.components().skip(shared));

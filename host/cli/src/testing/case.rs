@@ -217,7 +217,7 @@ impl Case {
         expected: &Expected,
     ) -> anyhow::Result<()> {
         let (handled, attempts) = self.ask(site, hosts, number, ask).await?;
-        let unmet = unmet_verdict(expected, &handled);
+        let unmet = unmet_verdict(expected, &handled, transcript::last_error(&attempts));
         let verdict_is_unmet = !unmet.is_empty();
         unmet.iter().for_each(|what| self.fail(Code::Verdict, number, what));
         let events = events(&handled, &attempts);
@@ -399,11 +399,14 @@ impl Case {
     }
 }
 
-fn unmet_verdict(expected: &Expected, handled: &Handled) -> Vec<String> {
+/// Where the verdict is not the one that is expected. `logged` is what the rule itself said last of an error: of
+/// a panic its message, file and line.
+fn unmet_verdict(expected: &Expected, handled: &Handled, logged: Option<&str>) -> Vec<String> {
     let Answer { body, repeated, .. } = &handled.answer;
     let status = handled.answer.status.code();
     let mut unmet = Vec::new();
-    let because = handled.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let logged = logged.map(|line| format!("; it logged: {line}")).unwrap_or_default();
+    let because = handled.reason.as_ref().map(|reason| format!(" ({reason}{logged})")).unwrap_or_default();
     let mut wants = |wanted: u16, word: &str| {
         let is = status == wanted;
         if !is {

@@ -9,6 +9,14 @@ const MOST_ROWS: u32 = 5;
 /// The longest line.
 const WIDTH: usize = 400;
 
+/// The last line that the last attempt has logged as an error.
+pub(crate) fn last_error(attempts: &[Attempt]) -> Option<&str> {
+    attempts.last()?.entries.iter().rev().find_map(|entry| match &entry.call {
+        Call::Log { level, message } if level == "error" => Some(message.as_str()),
+        _ => None,
+    })
+}
+
 /// The attempts of a request.
 pub(crate) fn lines(attempts: &[Attempt]) -> Vec<String> {
     let mut lines = Vec::new();

@@ -45,5 +45,6 @@ mod silence;
 mod sources;
 mod support;
 mod tables;
+mod told;
 mod vault;
 mod writing;
