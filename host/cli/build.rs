@@ -2,7 +2,7 @@
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    for folder in ["guest/sdk/src", "guest/macros/src", "wit/v1"] {
+    for folder in ["guest/sdk/src", "guest/macros/src", "guest/javascript/sdk", "wit/v1"] {
         println!("cargo::rerun-if-changed=../../{folder}");
     }
 }

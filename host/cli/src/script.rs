@@ -14,7 +14,7 @@ impl Language {
     /// By how a file's name ends.
     pub(crate) fn of(file: &Path) -> Option<Self> {
         match file.extension()?.to_str()? {
-            "js" | "mjs" => Some(Self::JavaScript),
+            "js" | "mjs" | "ts" | "mts" => Some(Self::JavaScript),
             "py" => Some(Self::Python),
             _ => None,
         }

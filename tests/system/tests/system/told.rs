@@ -315,7 +315,7 @@ fn python_that_asks_a_clock_while_it_is_loaded_is_refused_when_it_is_built() {
 }
 
 #[test]
-fn rust_tells_where_it_panicked_which_member_is_wrong_and_what_is_no_money() {
+fn rust_tells_where_it_panicked_and_which_member_is_wrong() {
     let shop = Shop::new("rust");
     let rule = "//! Fails.
 
@@ -331,20 +331,20 @@ struct Input {
 
 #[derive(Deserialize, JsonSchema)]
 struct Line {
-    amount: f64,
+    amount: i32,
     /// A day, which the schema does not hold to be one.
     day: Option<tenet::Date>,
 }
 
 #[derive(Serialize, JsonSchema)]
 struct Output {
-    first: f64,
+    first: i32,
 }
 
 #[tenet::rule]
 fn trial(Input { _id, lines }: Input) -> tenet::Result<Output> {
     let first = &lines[0];
-    Ok(Output { first: first.amount + first.day.map_or(0.0, |_| 1.0) })
+    Ok(Output { first: first.amount + first.day.map_or(0, |_| 1) })
 }
 ";
     shop.write("rules/trial/src/lib.rs", rule);
@@ -360,7 +360,7 @@ fn trial(Input { _id, lines }: Input) -> tenet::Result<Output> {
         format!("[[step]]\noperation = \"trial\"\npayload = {{ id = \"{id}\", lines = {lines} }}\n{verdict}\n\n")
     };
     let misfit = "reject = { code = \"invalid-payload\", details = { path = \"/lines/1/day\" } }";
-    let lines = "[{ amount = 1.5, day = \"2026-01-01\" }, { amount = 1.5, day = \"2026-02-30\" }]";
+    let lines = "[{ amount = 1, day = \"2026-01-01\" }, { amount = 1, day = \"2026-02-30\" }]";
     let steps = step("1", lines, misfit) + &step("2", "[]", "accept = true");
     shop.write("rules/trial/tests/all.toml", &format!("version = 1\n\n{steps}"));
     let ended = shop.tenet(&["test", "--json"]);
@@ -371,10 +371,4 @@ fn trial(Input { _id, lines }: Input) -> tenet::Result<Output> {
     assert!(failures[0].contains("step 2") && !failures[0].contains("step 1"), "{}", ended.stdout);
     let ended = shop.tenet(&["test"]);
     assert!(ended.stdout.contains(&place) && ended.stdout.contains("index out of bounds"), "{}", ended.stdout);
-
-    let ended = shop.tenet(&["check"]);
-    for member in ["amount of its input", "first of its output"] {
-        let told = format!("warning: rule trial: {member} is a binary fraction");
-        assert!(ended.stdout.contains(&told), "{}{}", ended.stdout, ended.stderr);
-    }
 }
