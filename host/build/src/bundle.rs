@@ -3,7 +3,7 @@ use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tenet_core::bundle::{Index, Operation};
+use tenet_core::bundle::{Api, Index, Operation};
 use tenet_core::{Event, Grants, HostSettings, Limits};
 use toml::Spanned;
 
@@ -28,6 +28,7 @@ const MAX_OPERATION: usize = 255;
 pub struct Bundle {
     pub(crate) directory: PathBuf,
     pub(crate) host: HostSettings,
+    pub(crate) api: Api,
     pub(crate) ceilings: Limits,
     pub(crate) operations: Vec<Operation>,
     /// Where what each operation says stands in the manifest.
@@ -74,7 +75,7 @@ impl Bundle {
                 .with_help("name the folder of one; `tenet new PATH` makes one"));
         }
         let document = Document::read(&manifest)?;
-        let Manifest { host, ceilings, operations, .. } = document.parse()?;
+        let Manifest { host, api, ceilings, operations, .. } = document.parse()?;
         let ceilings = checked_ceilings(&document, ceilings)?;
         let rules = rules(&directory, &ceilings)?;
         let host = host_settings(&document, host)?;
@@ -82,7 +83,7 @@ impl Bundle {
         let operations = checked(&document, operations, &rules)?;
         let schema = schema(&directory.join("schema"))?;
         let lock = Lock::read(&directory)?;
-        Ok(Self { directory, host, ceilings, operations, places, rules, schema, lock })
+        Ok(Self { directory, host, api, ceilings, operations, places, rules, schema, lock })
     }
 
     /// What is granted now.

@@ -76,6 +76,7 @@ pub(crate) fn compile(
         schema: Vec::new(),
         catalog: Catalog::default(),
         openapi: None,
+        api: bundle.api.clone(),
     };
     for rule in &bundle.rules {
         let component = components.get(&rule.name).map(Vec::as_slice).unwrap_or_default();

@@ -81,6 +81,7 @@ mod tests {
             schema: vec![File { path: "schema/0001_start.sql".into(), sha256: sha256(b"select 1") }],
             catalog: tenet_core::Catalog::default(),
             openapi: None,
+            api: tenet_core::bundle::Api::default(),
         };
         write_index(&out, &index).unwrap();
         assert_eq!(check().unwrap(), index);
@@ -142,6 +143,7 @@ mod tests {
             schema: Vec::new(),
             catalog: tenet_core::Catalog::default(),
             openapi: None,
+            api: tenet_core::bundle::Api::default(),
         };
         write_index(&out, &index).unwrap();
         assert_eq!(bundle.build(&out, &mut Silence).unwrap(), index);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use tenet_core::bundle::Caller;
+use tenet_core::bundle::{Api, Caller};
 use tenet_core::{Code, HostSettings, Limits, TableGrant, VaultGrant};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -27,6 +27,9 @@ pub(crate) struct Manifest {
     #[serde(rename = "version")]
     _version: u32,
     pub(crate) host: Option<Spanned<HostSettings>>,
+    /// What the OpenAPI document says of the service.
+    #[serde(default)]
+    pub(crate) api: Api,
     /// What no rule may use more of, by the limit's name.
     #[serde(default)]
     pub(crate) ceilings: BTreeMap<Spanned<String>, u64>,

@@ -399,6 +399,7 @@ pub(crate) mod tests {
             schema: vec![],
             catalog: tenet_core::Catalog::default(),
             openapi: None,
+            api: tenet_core::bundle::Api::default(),
         }
     }
 

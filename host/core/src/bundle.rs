@@ -76,6 +76,31 @@ pub struct Index {
     /// The OpenAPI document of the operations, once the rules are compiled and have told
     /// what they take and give.
     pub openapi: Option<File>,
+    /// What that document says of the service.
+    #[serde(default, skip_serializing_if = "Api::is_silent")]
+    pub api: Api,
+}
+
+/// What the OpenAPI document says of the service, as `[api]` of `tenet.toml` has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// What the service is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Its version, which a team counts as it likes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Where it is served, a URL each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<String>,
+}
+
+impl Api {
+    /// Whether nothing is said.
+    pub fn is_silent(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The engine that can load the compiled rules.

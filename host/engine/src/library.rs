@@ -179,6 +179,7 @@ mod tests {
             schema: Vec::new(),
             catalog: tenet_core::Catalog::default(),
             openapi: None,
+            api: tenet_core::bundle::Api::default(),
         }
     }
 

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Deserialize;
@@ -35,6 +35,7 @@ pub fn openapi(index: &Index, descriptions: &BTreeMap<String, String>) -> Result
     for (rule, text) in descriptions {
         add(&mut schemas, rule, text).map_err(|what| DescriptionError { rule: rule.clone(), what })?;
     }
+    entitle(&mut schemas);
     let mut paths = Map::new();
     for operation in &index.operations {
         let path = format!("{OPERATIONS}/{}", operation.name);
@@ -42,23 +43,23 @@ pub fn openapi(index: &Index, descriptions: &BTreeMap<String, String>) -> Result
     }
     paths.insert(OPERATIONS.to_owned(), get("The operations there are", json!({ "type": "object" }), json!({})));
     paths.insert("/live".to_owned(), get("Whether the host runs", reference("State"), json!({})));
-    let not_ready = json!({ "503": { "$ref": "#/components/responses/Problem" } });
+    let not_ready = json!({ "503": response("503") });
     paths.insert("/health".to_owned(), get("Whether requests can be decided", reference("State"), not_ready));
-    let document = json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
-            "title": "Transaction rules",
+            "title": index.api.title.as_deref().unwrap_or("Transaction rules"),
             "description": "Each operation is one transaction. The same idempotency key gets the same answer, \
                             in every region.",
-            // What the rules were built from is all that a bundle's version is.
-            "version": index.sources.get(..12).unwrap_or(&index.sources),
+            // Where a team counts none, what the rules were built from is their version.
+            "version": index.api.version.as_deref().or(index.sources.get(..12)).unwrap_or(&index.sources),
         },
         "paths": paths,
         "components": {
             "schemas": schemas,
             "parameters": { "IdempotencyKey": parameter() },
             "headers": headers(),
-            "responses": { "Problem": { "description": "What is wrong", "content": problem_content() } },
+            "responses": responses(),
             "securitySchemes": {
                 "caller": {
                     "type": "http",
@@ -68,7 +69,71 @@ pub fn openapi(index: &Index, descriptions: &BTreeMap<String, String>) -> Result
             },
         },
     });
+    if !index.api.servers.is_empty() {
+        let servers: Vec<Value> = index.api.servers.iter().map(|url| json!({ "url": url })).collect();
+        set(&mut document, "servers", servers.into());
+    }
     Ok(document.to_string())
+}
+
+/// Gives each schema a title of its own. Generators name classes by titles, and every rule may call
+/// what it takes `Input`.
+fn entitle(schemas: &mut Map<String, Value>) {
+    let mut taken = BTreeSet::new();
+    for (name, schema) in schemas.iter_mut().filter(|(_, schema)| schema.is_object()) {
+        let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+        let mut title: String = words.map(capitalised).collect();
+        while !taken.insert(title.to_lowercase()) {
+            title.push('_');
+        }
+        set(schema, "title", title.into());
+    }
+}
+
+fn capitalised(word: &str) -> String {
+    let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
+    first.to_ascii_uppercase() + rest
+}
+
+/// What an answer that is no output means, by its status: which codes the host has for it.
+fn responses() -> Value {
+    let told = [
+        ("BadRequest", "The request is not one: `invalid-request`."),
+        ("Unauthorized", "The authoriser before the host does not know the caller; its answer has a form of its own."),
+        ("Forbidden", "The operation is not open to this caller: `turned-away`."),
+        ("Conflict", "The key was used for another payload: `key-reused`."),
+        ("UnsupportedMediaType", "The body is not JSON: `unsupported-media-type`."),
+        (
+            "Rejected",
+            "A rule said no, with a code of its own, or the payload does not fit: `invalid-payload` where its schema \
+             says so, with the `path`, and `invalid-data` where the database does. The same key gets the same answer.",
+        ),
+        ("Failed", "A rule is broken, and nothing was changed: `failed`, with a `reference` into the log."),
+        (
+            "Unavailable",
+            "It could not be decided now: `out-of-time`, `outcome-unknown`, `rule-out` and others. Ask again with the \
+             same `key` after what `Retry-After` says.",
+        ),
+    ];
+    let response = |(name, description): (&str, &str)| {
+        (name.to_owned(), json!({ "description": description, "content": problem_content() }))
+    };
+    Value::Object(told.into_iter().map(response).collect())
+}
+
+/// The response of a status.
+fn response(status: &str) -> Value {
+    let name = match status {
+        "400" => "BadRequest",
+        "401" => "Unauthorized",
+        "403" => "Forbidden",
+        "409" => "Conflict",
+        "415" => "UnsupportedMediaType",
+        "422" => "Rejected",
+        "503" => "Unavailable",
+        _ => "Failed",
+    };
+    json!({ "$ref": format!("#/components/responses/{name}") })
 }
 
 /// Adds the schemas of one rule, each definition of theirs under a name of its own.
@@ -157,7 +222,10 @@ fn post(index: &Index, operation: &Operation, schemas: &Map<String, Value>) -> V
     let input = match inputs.as_slice() {
         [] => json!({ "type": "object" }),
         [only] => only.clone(),
-        all => json!({ "allOf": all }),
+        all => {
+            let title: String = operation.name.split('-').map(capitalised).collect();
+            json!({ "title": format!("{title}Payload"), "allOf": all })
+        }
     };
     let output = operation.rules.last().and_then(|rule| of(rule, "output"));
     let output = output.map_or_else(|| json!({}), |name| reference(&name));
@@ -168,7 +236,7 @@ fn post(index: &Index, operation: &Operation, schemas: &Map<String, Value>) -> V
     });
     let mut statuses = vec!["400", "415", "422", "500", "503"];
     if operation.callers.is_some() {
-        statuses.push("403");
+        statuses.extend(["401", "403"]);
     }
     let mut post = json!({
         "operationId": operation.name,
@@ -189,7 +257,7 @@ fn post(index: &Index, operation: &Operation, schemas: &Map<String, Value>) -> V
     }
     let mut responses = Map::from_iter([("200".to_owned(), accepted)]);
     for status in statuses {
-        responses.insert(status.to_owned(), json!({ "$ref": "#/components/responses/Problem" }));
+        responses.insert(status.to_owned(), response(status));
     }
     set(&mut post, "responses", Value::Object(responses));
     post
@@ -291,7 +359,7 @@ impl std::error::Error for DescriptionError {}
 #[cfg(test)]
 pub(crate) mod tests {
     use tenet_core::Limits;
-    use tenet_core::bundle::{CONTRACT, Caller, File, Rule, VERSION};
+    use tenet_core::bundle::{Api, CONTRACT, Caller, File, Rule, VERSION};
 
     use super::*;
 
@@ -340,6 +408,7 @@ pub(crate) mod tests {
             schema: vec![],
             catalog: tenet_core::Catalog::default(),
             openapi: None,
+            api: tenet_core::bundle::Api::default(),
         }
     }
 
@@ -365,10 +434,11 @@ pub(crate) mod tests {
         let pay = &document["paths"]["/operations/pay"]["post"];
         let body = &pay["requestBody"]["content"]["application/json"]["schema"];
         assert_eq!(pay["requestBody"]["required"], true);
-        assert_eq!(body, &json!({ "allOf": [reference("check.input"), reference("pay.input")] }));
+        let both = [reference("check.input"), reference("pay.input")];
+        assert_eq!(body, &json!({ "title": "PayPayload", "allOf": both }));
         let output = &pay["responses"]["200"]["content"]["application/json"]["schema"];
         assert_eq!(output, &reference("pay.output"));
-        assert_eq!(document["components"]["schemas"]["pay.output"], json!({ "type": "string" }));
+        assert_eq!(document["components"]["schemas"]["pay.output"], json!({ "title": "PayOutput", "type": "string" }));
         let show = &document["paths"]["/operations/show"]["post"];
         assert_eq!(show["requestBody"]["required"], false);
         assert_eq!(show["requestBody"]["content"]["application/json"]["schema"], json!({ "type": "object" }));
@@ -411,7 +481,7 @@ pub(crate) mod tests {
         let schemas = &document["components"]["schemas"];
         assert_eq!(
             schemas["show.input"],
-            json!({ "properties": {
+            json!({ "title": "ShowInput", "properties": {
                 "line": { "$ref": "#/components/schemas/show.input.a.2fb" },
                 "again": { "$ref": "#/components/schemas/show.input" },
                 "x": { "$ref": "#/components/schemas/show.input/properties/line" },
@@ -432,6 +502,26 @@ pub(crate) mod tests {
             assert!(error.contains("the rule show") && error.contains(says), "{description}: {error}");
         }
         assert!(document(&[("show", r#"{"input":true,"output":false,"more":1}"#)]).is_ok());
+    }
+
+    #[test]
+    fn what_is_said_of_the_service_and_titles_that_are_one_each() {
+        let mut index = index();
+        let servers = vec!["https://pay.example".to_owned()];
+        index.api = Api { title: Some("Payments".into()), version: Some("2.1".into()), servers };
+        let input = r##"{"input":{"title":"Input","$defs":{"Kind":{"title":"Kind"}},"$ref":"#/$defs/Kind"}}"##;
+        let descriptions = ["check", "pay"].map(|rule| (rule.to_owned(), input.to_owned()));
+        let document: Value = serde_json::from_str(&openapi(&index, &BTreeMap::from(descriptions)).unwrap()).unwrap();
+        assert_eq!((&document["info"]["title"], &document["info"]["version"]), (&json!("Payments"), &json!("2.1")));
+        assert_eq!(document["servers"], json!([{ "url": "https://pay.example" }]));
+        let schemas = document["components"]["schemas"].as_object().unwrap();
+        let titles: Vec<_> = schemas.values().map(|schema| schema["title"].as_str().unwrap()).collect();
+        assert_eq!(titles, ["Problem", "State", "CheckInput", "CheckInputKind", "PayInput", "PayInputKind"]);
+        let responses = &document["paths"]["/operations/pay"]["post"]["responses"];
+        for status in ["400", "401", "403", "409", "415", "422", "500", "503"] {
+            let name = responses[status]["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
+            assert!(document["components"]["responses"][name]["content"].is_object(), "{status}");
+        }
     }
 
     #[test]

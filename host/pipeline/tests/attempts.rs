@@ -367,6 +367,7 @@ where
         schema: vec![],
         catalog: Catalog::default(),
         openapi: None,
+        api: tenet_core::bundle::Api::default(),
     };
     let bug = Bug::default();
     let memory = Arc::new(Memory { bug: bug.clone(), ..Memory::default() });

@@ -93,6 +93,7 @@ pub(crate) fn bundle(names: &[&str]) -> (tempfile::TempDir, Index) {
         schema: Vec::new(),
         catalog: crate::support::bundle::bundle("guests").1.catalog,
         openapi: None,
+        api: tenet_core::bundle::Api::default(),
     };
     std::fs::write(folder.path().join(INDEX), index.to_json()).unwrap();
     (folder, index)
