@@ -89,7 +89,9 @@ fn rejections(tokens: TokenStream, each: &mut impl FnMut(String)) {
 fn sources(rule: &Path) -> anyhow::Result<Vec<(PathBuf, String)>> {
     let mut files = Vec::new();
     collect(&rule.join("src"), &mut files)?;
-    files.extend(["rule.js", "rule.ts", "rule.py"].map(|name| rule.join(name)).into_iter().filter(|file| file.is_file()));
+    files.extend(
+        ["rule.js", "rule.ts", "rule.py"].map(|name| rule.join(name)).into_iter().filter(|file| file.is_file()),
+    );
     files.sort();
     let read = |file: PathBuf| {
         let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;

@@ -112,17 +112,21 @@ mod tests {
     #[tokio::test]
     async fn a_source_that_is_saved_is_told_and_what_is_built_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(folder.path().join("rules/a/src")).unwrap();
-        std::fs::create_dir_all(folder.path().join("target/tenet")).unwrap();
-        std::fs::create_dir_all(folder.path().join("built")).unwrap();
+        let write = |path: &str, text: &str| std::fs::write(folder.path().join(path), text).unwrap();
+        ["schema", "target/tenet", "built"].map(|part| std::fs::create_dir_all(folder.path().join(part)).unwrap());
+        write("tenet.toml", "version = 1");
         let mut watching = Watching::new(folder.path(), &[&folder.path().join("built")]).unwrap();
-        std::fs::write(folder.path().join("target/tenet/index.json"), "{}").unwrap();
-        std::fs::write(folder.path().join(".swp"), "").unwrap();
-        std::fs::write(folder.path().join("built/index.json"), "{}").unwrap();
-        std::fs::write(folder.path().join("rules/a/src/lib.rs"), "// saved").unwrap();
+        write("target/tenet/index.json", "{}");
+        write(".swp", "");
+        write("built/index.json", "{}");
+        write("server.log", "no source");
+        write("schema/0001_start.sql", "SELECT 1");
         assert!(watching.changed().await);
         assert!(watching.saved.try_recv().is_err(), "it was told once");
-        std::fs::write(folder.path().join("tenet.toml"), "version = 1").unwrap();
+        // A manifest that is broken is another state, and so is one that is mended.
+        write("tenet.toml", "version = ");
+        assert!(watching.changed().await);
+        write("tenet.toml", "version = 1");
         assert!(watching.changed().await);
     }
 }
