@@ -138,6 +138,7 @@ mod tests {
             schema: Vec::new(),
             catalog: tenet_core::Catalog::default(),
             openapi: Some(file("openapi.json", "{}")),
+            api: tenet_core::bundle::Api::default(),
         };
         crate::write_index(folder.path(), &index).unwrap();
         folder

@@ -351,6 +351,7 @@ mod tests {
             schema: vec![file("schema/0001_a.sql")],
             catalog: Catalog::default(),
             openapi: Some(file("openapi.json")),
+            api: Api::default(),
         }
     }
 
