@@ -79,6 +79,7 @@ fn host() -> Arc<Host> {
         }],
         schema: vec![],
         catalog: Catalog::default(),
+        api: tenet_core::bundle::Api::default(),
         openapi: Some(File { path: "openapi.json".into(), sha256: SHA256_OF_NOTHING.into() }),
     };
     let database = || Database::new(Endpoint::parse("postgres://nobody@localhost/none").unwrap(), 4);

@@ -67,6 +67,8 @@ struct Followed {
     operation: String,
     handled: Handled,
     events: Vec<Json>,
+    /// What it logged last of an error.
+    logged: Option<String>,
 }
 
 impl Case {
@@ -271,7 +273,8 @@ impl Case {
                     following.seed.iter_mut().zip(seed.bytes()).for_each(|(byte, digit)| *byte = digit);
                     let (handled, attempts) = self.ask(site, hosts, number, &following).await?;
                     let events = events(&handled, &attempts);
-                    followed.push(Followed { operation, handled, events });
+                    let logged = transcript::last_error(&attempts).map(str::to_owned);
+                    followed.push(Followed { operation, handled, events, logged });
                     if followed.len() >= MOST {
                         let what =
                             format!("{MOST} operations have followed, each an event of another, and no end of it");
@@ -306,7 +309,7 @@ impl Case {
             return true;
         }
         for ((name, expected), found) in wanted.iter().zip(followed) {
-            for what in unmet_verdict(expected, &found.handled) {
+            for what in unmet_verdict(expected, &found.handled, found.logged.as_deref()) {
                 self.fail(Code::Verdict, number, &format!("{name}, which followed: {what}"));
             }
             if let Some(wanted) = &expected.events {
