@@ -113,7 +113,9 @@ mod tests {
     async fn a_source_that_is_saved_is_told_and_what_is_built_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let write = |path: &str, text: &str| std::fs::write(folder.path().join(path), text).unwrap();
-        ["schema", "target/tenet", "built"].map(|part| std::fs::create_dir_all(folder.path().join(part)).unwrap());
+        for part in ["schema", "target/tenet", "built"] {
+            std::fs::create_dir_all(folder.path().join(part)).unwrap();
+        }
         write("tenet.toml", "version = 1");
         let mut watching = Watching::new(folder.path(), &[&folder.path().join("built")]).unwrap();
         write("target/tenet/index.json", "{}");
