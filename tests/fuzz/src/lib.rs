@@ -1,0 +1,46 @@
+//! The statement policy held against PostgreSQL, by statements from PostgreSQL's own grammar.
+//!
+//! Whatever the policy passes is run as the owner of the tables, who may do everything, so that only
+//! the policy stands between a statement and what its rule may not do; and as a role with the rule's
+//! privileges, which PostgreSQL then never may miss. [`world`] has the canaries, [`grammar`] makes
+//! the statements, [`judge`] looks at what comes of each, [`second`] is another reader of the same
+//! text, and [`run`] does it all for as long as is wanted.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test ends where it panics"
+)]
+#![allow(missing_docs, reason = "parts of one test, each named for what it is")]
+
+pub mod grammar;
+pub mod judge;
+pub mod lexicon;
+pub mod run;
+pub mod second;
+pub mod tally;
+pub mod words;
+pub mod world;
+
+use std::sync::Arc;
+
+use tenet_core::Policy;
+use tenet_core::bundle::Index;
+
+/// What is tried: the statement policy, or one with a hole that was made on purpose.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject {
+    pub name: &'static str,
+    pub policy: fn(&Index) -> Arc<dyn Policy>,
+    pub only_reads: fn(&str) -> bool,
+}
+
+/// The policy as it is shipped.
+pub fn shipped() -> Subject {
+    Subject {
+        name: "shipped",
+        policy: |index| Arc::new(tenet_policy::StatementPolicy::new(index)),
+        only_reads: tenet_policy::only_reads,
+    }
+}

@@ -1,0 +1,73 @@
+//! `cargo xtask fuzz` sets up what this needs and runs it.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tenet_fuzz::judge::Judge;
+use tenet_fuzz::run::{Wanted, run};
+use tenet_fuzz::shipped;
+use tenet_fuzz::world::World;
+
+/// Holds the statement policy against PostgreSQL.
+#[derive(Parser)]
+struct Arguments {
+    /// The same statements for the same seed.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Statements are tried for so long.
+    #[arg(long)]
+    minutes: Option<u64>,
+    /// So many are tried, where no minutes are given.
+    #[arg(long, default_value_t = 20_000)]
+    statements: u64,
+    /// How many at once.
+    #[arg(long, default_value_t = 6)]
+    workers: usize,
+    /// Ends with the first finding.
+    #[arg(long)]
+    first: bool,
+    /// Judges this one for every rule, and tells what is sent.
+    #[arg(long)]
+    judge: Option<String>,
+    /// The URL of a PostgreSQL.
+    #[arg(long, env = "TENET_TEST_POSTGRES")]
+    postgres: String,
+}
+
+#[tokio::main(worker_threads = 2)]
+async fn main() -> anyhow::Result<ExitCode> {
+    let Arguments { seed, minutes, statements, workers, first, judge, postgres } = Arguments::parse();
+    if let Some(sql) = judge {
+        for number in 0..World::RULES {
+            let world = World::new(&postgres, number).await?;
+            let mut judge = Judge::new(world, &shipped());
+            let sent = judge.policy().statement(&judge.world.rule.name, &sql);
+            let verdict = judge.judge(&sql).await?;
+            println!("{}: {sent:?}\n  {verdict:?}", judge.world.rule.name);
+            judge.world.end().await?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let wanted = Wanted { server: postgres, seed, statements, minutes, workers, first_only: first };
+    let report = run(&wanted, &shipped()).await?;
+    let tally = &report.tally;
+    println!(
+        "seed {seed}: {} statements, {} passed ({} in a thousand), {} of those ran, {} read twice, {} findings",
+        tally.tried,
+        tally.passed,
+        tally.passed * 1000 / tally.tried.max(1),
+        tally.ran,
+        tally.read_twice,
+        report.kinds.values().sum::<u64>()
+    );
+    for (kind, count) in &report.kinds {
+        println!("  {count} times {kind}");
+    }
+    println!("passed and seldom run: {:?}", tally.rarest().into_iter().take(40).collect::<Vec<_>>());
+    println!("made and never passed: {:?}", tally.refused());
+    println!("the policy passes and no statement had: {:?}", tally.gaps());
+    let mut states: Vec<_> = tally.states.iter().map(|(state, count)| (count, state)).collect();
+    states.sort_unstable();
+    println!("errors: {:?}", states.into_iter().rev().take(40).collect::<Vec<_>>());
+    Ok(if report.found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,119 @@
+//! Another reader of SQL, which was written by others and for another purpose: what it sees of tables,
+//! columns and functions in the text that was written has to be in the one that is sent.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{Expr, Ident, ObjectName, Query, Visit, Visitor};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
+
+use crate::world::Rule;
+
+#[derive(Default)]
+struct Seen {
+    /// Each with its parts.
+    relations: BTreeSet<Vec<String>>,
+    functions: BTreeSet<Vec<String>>,
+    columns: BTreeSet<String>,
+    with: BTreeSet<String>,
+    statements: usize,
+}
+
+fn name(ident: &Ident) -> String {
+    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_ascii_lowercase() }
+}
+
+fn parts(object: &ObjectName) -> Vec<String> {
+    object.0.iter().map(|part| part.as_ident().map_or_else(|| part.to_string(), name)).collect()
+}
+
+impl Visitor for Seen {
+    type Break = ();
+
+    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
+        self.relations.insert(parts(relation));
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        if let Some(with) = &query.with {
+            self.with.extend(with.cte_tables.iter().map(|table| name(&table.alias.name)));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
+        match expression {
+            Expr::Identifier(ident) => {
+                self.columns.insert(name(ident));
+            }
+            Expr::CompoundIdentifier(idents) => self.columns.extend(idents.last().map(name)),
+            Expr::Function(function) => {
+                self.functions.insert(parts(&function.name));
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn read(sql: &str) -> Option<Seen> {
+    let statements =
+        Parser::new(&PostgreSqlDialect {}).with_recursion_limit(60).try_with_sql(sql).ok()?.parse_statements().ok()?;
+    let mut seen = Seen { statements: statements.len(), ..Seen::default() };
+    let _ = statements.visit(&mut seen);
+    Some(seen)
+}
+
+/// Whether both could be read; the error is what is not in both.
+pub fn compare(written: &str, sent: &str, rule: &Rule) -> Result<bool, String> {
+    let Some(seen) = read(sent) else { return Ok(false) };
+    if seen.statements != 1 {
+        return Err(format!("{} statements are sent", seen.statements));
+    }
+    for relation in &seen.relations {
+        let granted = match relation.as_slice() {
+            [schema, table] if schema == "public" => rule.grants.tables.contains_key(table) && !table.contains('.'),
+            [schema, table] if schema == "pg_catalog" => {
+                seen.functions.iter().any(|function| function.last() == Some(table)) || is_called(sent, table)
+            }
+            [schema, table] => rule.grants.tables.contains_key(&format!("{schema}.{table}")),
+            [one] => seen.with.contains(one),
+            _ => false,
+        };
+        if !granted {
+            return Err(format!("the relation {relation:?}"));
+        }
+    }
+    for function in &seen.functions {
+        let is_of_catalog = matches!(function.as_slice(), [schema, _] if schema == "pg_catalog");
+        let is_grammar = matches!(function.as_slice(), [one] if ["values", "from", "symmetric", "asymmetric", "coalesce", "greatest", "least", "nullif", "grouping", "extract", "substring", "trim", "overlay", "position", "row", "array", "exists", "current_timestamp", "localtimestamp", "current_time", "localtime", "current_date"].contains(&one.as_str()));
+        // Before a subscript it takes the schema for a value.
+        let is_field = matches!(function.as_slice(), [one] if is_called(sent, one));
+        if !is_of_catalog && !is_grammar && !is_field {
+            return Err(format!("the function {function:?}"));
+        }
+    }
+    let Some(own) = read(written) else { return Ok(false) };
+    if own.statements != 1 {
+        return Err(format!("{} statements are written", own.statements));
+    }
+    let last =
+        |names: &BTreeSet<Vec<String>>| names.iter().filter_map(|parts| parts.last().cloned()).collect::<BTreeSet<_>>();
+    for (what, own, sent) in [
+        ("relation", last(&own.relations), last(&seen.relations)),
+        ("function", last(&own.functions), last(&seen.functions)),
+        ("column", own.columns, seen.columns),
+    ] {
+        if let Some(missing) = own.difference(&sent).next() {
+            return Err(format!("the {what} {missing} is written and not sent"));
+        }
+    }
+    Ok(true)
+}
+
+/// A function in FROM, which this reader takes for a relation.
+fn is_called(sent: &str, function: &str) -> bool {
+    sent.contains(&format!("\"pg_catalog\".\"{function}\"("))
+}

@@ -1,0 +1,66 @@
+//! What was tried, what passed, and what never did.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Counts over many statements.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    pub tried: u64,
+    pub passed: u64,
+    pub ran: u64,
+    pub read_twice: u64,
+    /// By production: in how many statements it was, and in how many of those that passed and ran.
+    pub productions: BTreeMap<String, [u64; 3]>,
+    pub states: BTreeMap<String, u64>,
+    /// Functions, operators and types that the policy lets pass.
+    pub expected: BTreeSet<String>,
+}
+
+impl Tally {
+    pub fn count(&mut self, hits: Vec<String>, passed: bool, ran: bool) {
+        self.tried += 1;
+        self.passed += u64::from(passed);
+        self.ran += u64::from(ran);
+        let hits: BTreeSet<String> = hits.into_iter().collect();
+        for hit in hits {
+            let counts = self.productions.entry(hit).or_default();
+            counts[0] += 1;
+            counts[1] += u64::from(passed);
+            counts[2] += u64::from(ran);
+        }
+    }
+
+    pub fn add(&mut self, other: Self) {
+        self.tried += other.tried;
+        self.passed += other.passed;
+        self.ran += other.ran;
+        self.read_twice += other.read_twice;
+        for (production, counts) in other.productions {
+            let own = self.productions.entry(production).or_default();
+            own.iter_mut().zip(counts).for_each(|(own, other)| *own += other);
+        }
+        for (state, count) in other.states {
+            *self.states.entry(state).or_default() += count;
+        }
+        self.expected.extend(other.expected);
+    }
+
+    /// What the policy lets pass and no statement had that passed.
+    pub fn gaps(&self) -> Vec<String> {
+        let passed = |name: &&String| self.productions.get(*name).is_none_or(|counts| counts[1] == 0);
+        self.expected.iter().filter(passed).cloned().collect()
+    }
+
+    /// Productions that passed, each with how often it ran, the rarest first.
+    pub fn rarest(&self) -> Vec<(u64, &str)> {
+        let passed = self.productions.iter().filter(|(_, counts)| counts[1] > 0);
+        let mut rarest: Vec<_> = passed.map(|(name, counts)| (counts[2], name.as_str())).collect();
+        rarest.sort_unstable();
+        rarest
+    }
+
+    /// Productions that were made and never passed.
+    pub fn refused(&self) -> Vec<&str> {
+        self.productions.iter().filter(|(_, counts)| counts[1] == 0).map(|(name, _)| name.as_str()).collect()
+    }
+}

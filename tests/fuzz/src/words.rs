@@ -1,0 +1,102 @@
+//! A statement as a list of words: how they become a text, and how a text is taken apart again.
+
+use fastrand::Rng;
+
+/// A name in double quotes.
+pub fn in_quotes(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Words, signs, numbers, strings and comments of a text, roughly as PostgreSQL cuts them: enough to
+/// take some away.
+pub fn cut(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let length = match first {
+            '\'' | '"' => quoted_length(rest, first),
+            c if c.is_alphanumeric() || c == '_' => {
+                let length = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(rest.len());
+                match rest.get(length..).and_then(|after| after.chars().next()) {
+                    Some(quote @ ('\'' | '"')) if length == 1 => {
+                        length + quoted_length(rest.get(length..).unwrap_or_default(), quote)
+                    }
+                    _ => length,
+                }
+            }
+            c if c.is_whitespace() => rest.find(|c: char| !c.is_whitespace()).unwrap_or(rest.len()),
+            '$' if rest.starts_with("$$") => {
+                rest.get(2..).and_then(|body| body.find("$$")).map_or(rest.len(), |length| length + 4)
+            }
+            '$' => {
+                1 + rest.get(1..).map_or(0, |rest| rest.len() - rest.trim_start_matches(char::is_alphanumeric).len())
+            }
+            ':' if rest.starts_with("::") => 2,
+            c if "+-*/<>=~!@#%^&|`?".contains(c) => {
+                rest.find(|c: char| !"+-*/<>=~!@#%^&|`?".contains(c)).unwrap_or(rest.len())
+            }
+            c => c.len_utf8(),
+        };
+        let (word, after) = rest.split_at(length.max(first.len_utf8()).min(rest.len()));
+        if !word.trim().is_empty() {
+            words.push(word.to_owned());
+        }
+        rest = after;
+    }
+    words
+}
+
+fn quoted_length(text: &str, quote: char) -> usize {
+    let mut signs = text.char_indices().skip(1).peekable();
+    while let Some((at, sign)) = signs.next() {
+        if sign == quote {
+            if signs.peek().is_some_and(|(_, next)| *next == quote) {
+                signs.next();
+            } else {
+                return at + 1;
+            }
+        }
+    }
+    text.len()
+}
+
+/// What may stand between two words.
+const GAPS: [&str; 9] =
+    [" ", "\n", "\t", "  ", " /**/ ", "/* a /* nested */ one */", " -- to the end\n", "/* ; ' \" $$ */", "\r\n"];
+
+/// The words as one text, most often with a space between them.
+pub fn joined(words: &[String], rng: &mut Rng) -> String {
+    let style = rng.u8(0..12);
+    let mut text = String::new();
+    for word in words {
+        if !text.is_empty() {
+            match style {
+                0 => text.push_str(GAPS.get(rng.usize(0..GAPS.len())).copied().unwrap_or(" ")),
+                1 if rng.u8(0..6) == 0 => text.push_str(GAPS.get(rng.usize(0..GAPS.len())).copied().unwrap_or(" ")),
+                // Nothing, where the two remain two.
+                2 if are_apart(&text, word) => {}
+                _ => text.push(' '),
+            }
+        }
+        match style {
+            3 if is_plain(word) => text.push_str(&word.to_ascii_lowercase()),
+            4 if is_plain(word) && rng.bool() => text.push_str(&word.to_ascii_uppercase()),
+            _ => text.push_str(word),
+        }
+    }
+    text
+}
+
+fn is_plain(word: &str) -> bool {
+    word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+fn are_apart(before: &str, after: &str) -> bool {
+    let kind = |c: Option<char>| match c {
+        Some(c) if c.is_alphanumeric() || "_$\"'.:".contains(c) => 0,
+        Some(c) if "+-*/<>=~!@#%^&|`?".contains(c) => 1,
+        _ => 2,
+    };
+    let (left, right) = (kind(before.chars().last()), kind(after.chars().next()));
+    left != right || left == 2
+}

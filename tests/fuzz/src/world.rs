@@ -1,0 +1,630 @@
+//! The databases that statements run in, and what the rules are granted of them.
+//!
+//! Each rule has a world of three databases, with the same rows as far as that rule may read them.
+//! What it may not read differs between the first two, value by value and in its order, so that
+//! whatever a statement gives may not differ.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::str::FromStr;
+
+use anyhow::Context;
+use tenet_core::bundle::{self, CONTRACT, Index, VERSION};
+use tenet_core::{Catalog, CatalogColumn, CatalogTable, Grants, HostSettings, Limits};
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
+
+use crate::Subject;
+
+/// The tables and all that belongs to the team.
+const SCHEMA: &str = include_str!("schema.sql");
+
+/// What each rule is granted, by its name.
+const RULES: [(&str, &str); 3] = [
+    (
+        "teller",
+        r#"{
+            "tables": {
+                "accounts": {"select": ["id", "balance", "day", "touch"], "insert": ["id", "balance"], "update": ["balance", "day"]},
+                "totals": {"select": ["account", "day", "paid"], "insert": ["account", "day", "paid"], "update": ["paid"], "delete": true},
+                "open": {"select": "*", "insert": "*", "update": "*"},
+                "diary": {"insert": ["line"]},
+                "day": {"select": ["id", "value", "at"]},
+                "bank.rates": {"select": ["id", "rate", "day"]},
+                "paid_by_day": {"select": ["account", "day", "paid"]}
+            },
+            "sequences": ["receipts"]
+        }"#,
+    ),
+    (
+        "clerk",
+        r#"{
+            "tables": {
+                "accounts": {"select": "*", "update": ["note"]},
+                "totals": {"select": ["account", "day", "note"], "update": ["note"], "delete": true},
+                "items": {"select": ["id", "value"], "insert": ["id", "account", "note"]},
+                "open": {"select": ["id", "note"], "update": "*"},
+                "bank.rates": {"select": "*"},
+                "secret": {"select": ["id"]},
+                "balances": {"select": ["id", "balance"]}
+            },
+            "sequences": ["bank.receipts"]
+        }"#,
+    ),
+    (
+        "writer",
+        r#"{
+            "tables": {
+                "accounts": {"insert": ["id", "note"], "update": ["touch"]},
+                "totals": {"select": ["paid", "mood"], "insert": "*"},
+                "diary": {"select": ["line", "at"], "insert": ["line", "at"], "delete": true},
+                "open": {"select": ["id", "date", "list"], "insert": "*"},
+                "day": {"select": ["id", "secret"], "update": ["value"]},
+                "bank.accounts": {"select": ["id", "balance"], "update": ["balance"]}
+            },
+            "sequences": []
+        }"#,
+    ),
+];
+
+/// Columns that rows are told apart by, or that others refer to: they are as they are in every world.
+const FIXED: [(&str, &str); 3] = [("accounts", "id"), ("items", "account"), ("items", "id")];
+
+/// How long a statement may take.
+pub const TIMEOUT: &str = "SET statement_timeout = '300ms'";
+
+/// Rows that are there from the beginning have `rid` up to this.
+const ROWS: u32 = 8;
+
+/// A kind of values, as far as the grammar tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    Text,
+    Number,
+    Int,
+    Bool,
+    Date,
+    Stamp,
+    Span,
+    Time,
+    Json,
+    Jsonb,
+    Bytes,
+    Uuid,
+    Texts,
+    Ints,
+    /// A type of the team's, or one that is not told apart.
+    Other,
+}
+
+impl Kind {
+    /// Of a type by PostgreSQL's name for it.
+    pub fn of(name: &str) -> Self {
+        match name {
+            "text" | "varchar" | "bpchar" | "character varying" | "name" | "unknown" => Self::Text,
+            "numeric" | "float8" | "float4" | "double precision" | "real" => Self::Number,
+            "int4" | "int2" | "int8" | "integer" | "smallint" | "bigint" => Self::Int,
+            "bool" | "boolean" => Self::Bool,
+            "date" => Self::Date,
+            "timestamp" | "timestamptz" | "timestamp with time zone" | "timestamp without time zone" => Self::Stamp,
+            "time" | "timetz" | "time without time zone" | "time with time zone" => Self::Time,
+            "interval" => Self::Span,
+            "json" => Self::Json,
+            "jsonb" => Self::Jsonb,
+            "bytea" => Self::Bytes,
+            "uuid" => Self::Uuid,
+            "_text" | "text[]" => Self::Texts,
+            "_int4" | "integer[]" | "_int8" => Self::Ints,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// A table of the world, granted or not.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// As grants call it.
+    pub name: String,
+    pub schema: String,
+    pub bare: String,
+    pub columns: Vec<(String, Kind, String)>,
+    pub is_view: bool,
+    pub constraints: Vec<(String, Vec<String>)>,
+    oid: u32,
+}
+
+/// One rule, and the tables as it finds them.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    pub name: String,
+    pub grants: Grants,
+    pub tables: Vec<Table>,
+    pub sequences: Vec<String>,
+    pub index: Index,
+}
+
+/// The three databases of a rule, each with its connection.
+pub struct World {
+    pub rule: Rule,
+    /// By the owner of the tables.
+    pub first: Client,
+    /// By the owner, where what may not be read is another.
+    pub second: Client,
+    /// By a role with the rule's privileges and no others.
+    pub role: Client,
+    /// Every value that may not be read, as text.
+    pub hidden: BTreeSet<String>,
+    /// What may be held of each relation, by its oid: whether more than reading.
+    pub may_lock: HashMap<u32, bool>,
+    /// `table rid` and a digest of the columns that may not change.
+    pub kept: BTreeSet<String>,
+    /// Tables that may get rows, and that may lose them.
+    pub may_grow: BTreeSet<String>,
+    pub may_shrink: BTreeSet<String>,
+    server: String,
+    databases: Vec<String>,
+    role_name: String,
+}
+
+async fn connect(url: &str) -> anyhow::Result<Client> {
+    let (client, connection) = Config::from_str(url)?.connect(NoTls).await.context("cannot connect")?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+/// The rows of a query, as text.
+pub async fn rows(client: &Client, sql: &str) -> Result<Vec<Vec<Option<String>>>, tokio_postgres::Error> {
+    let messages = client.simple_query(sql).await?;
+    let row = |message: SimpleQueryMessage| match message {
+        SimpleQueryMessage::Row(row) => {
+            Some((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect::<Vec<_>>())
+        }
+        _ => None,
+    };
+    Ok(messages.into_iter().filter_map(row).collect())
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn qualified(table: &Table) -> String {
+    format!("{}.{}", quoted(&table.schema), quoted(&table.bare))
+}
+
+impl World {
+    /// The number of the rules.
+    pub const RULES: usize = RULES.len();
+
+    /// Makes the databases of one rule on a server.
+    pub async fn new(server: &str, number: usize) -> anyhow::Result<Self> {
+        let admin = connect(server).await?;
+        let (rule_name, _) = RULES.get(number % RULES.len()).context("there is no such rule")?;
+        let base = format!("fuzz_{}_{number}", std::process::id());
+        let role_name = format!("{base}_role");
+        let (mut databases, mut urls) = (Vec::<String>::new(), Vec::new());
+        for which in ["a", "b", "c"] {
+            let name = format!("{base}_{which}");
+            admin.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?;
+            // The second and the third are copies: what has an oid has the same in each.
+            let template = databases.first().map_or("template1", String::as_str);
+            admin.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {template}")).await?;
+            let url = format!("{}/{name}", server.rsplit_once('/').context("the URL names no database")?.0);
+            if databases.is_empty() {
+                // It ends here, so that nobody is connected to what is copied.
+                let (client, connection) = Config::from_str(&url)?.connect(NoTls).await.context("cannot connect")?;
+                let ended = tokio::spawn(connection);
+                client.batch_execute(SCHEMA).await.context("the schema")?;
+                drop(client);
+                let _ = ended.await;
+            }
+            databases.push(name);
+            urls.push(url);
+        }
+        let mut clients = Vec::new();
+        for url in &urls {
+            clients.push(connect(url).await?);
+        }
+        let [first, second, role] =
+            <[Client; 3]>::try_from(clients).map_err(|_| anyhow::anyhow!("there are three of them"))?;
+        let rule = Rule::read(&first, rule_name).await?;
+        for (client, is_second) in [(&first, false), (&second, true), (&role, false)] {
+            rule.hide(client, is_second).await.context("what is hidden")?;
+        }
+        admin.batch_execute(&format!("DROP ROLE IF EXISTS {role_name}; CREATE ROLE {role_name}")).await?;
+        for privilege in tenet_policy::privileges(&rule.grants, &role_name) {
+            role.batch_execute(&privilege).await.context("the privileges")?;
+        }
+        let mut world = Self {
+            rule,
+            first,
+            second,
+            role,
+            hidden: BTreeSet::new(),
+            may_lock: HashMap::new(),
+            kept: BTreeSet::new(),
+            may_grow: BTreeSet::new(),
+            may_shrink: BTreeSet::new(),
+            server: server.to_owned(),
+            databases,
+            role_name,
+        };
+        world.prepare().await?;
+        Ok(world)
+    }
+
+    async fn prepare(&mut self) -> anyhow::Result<()> {
+        let Self { rule, first, second, role, .. } = self;
+        for client in [&*first, &*second] {
+            for table in rule.tables.iter().filter(|table| !table.is_view) {
+                for (name, ..) in rule.hidden_columns(table) {
+                    let sql = format!("SELECT {}::text FROM {}", quoted(&name), qualified(table));
+                    let values = rows(client, &sql).await?.into_iter().flatten().flatten();
+                    self.hidden.extend(values.filter(|value| value.len() >= 7));
+                }
+            }
+        }
+        self.may_lock = rule.may_lock(first).await?;
+        for (table, grant) in &rule.grants.tables {
+            if !grant.insert.is_none() {
+                self.may_grow.insert(table.clone());
+            }
+            if grant.delete {
+                self.may_shrink.insert(table.clone());
+            }
+        }
+        let settings = "SET statement_timeout = '300ms'; SET jit = off; SET client_min_messages = error; \
+                        SET max_parallel_workers_per_gather = 0; SET TimeZone = 'UTC'; SET lc_messages = 'C'";
+        let prepared = rule.prepared();
+        for client in [&*first, &*second, &*role] {
+            client.batch_execute(settings).await?;
+            client.batch_execute(&prepared).await.context("what is asked after each statement")?;
+        }
+        // The role's own questions are asked by a function of the owner's.
+        let asked = "GRANT USAGE ON SCHEMA trace TO PUBLIC; \
+                     GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA trace TO PUBLIC";
+        for client in [&*first, &*second, &*role] {
+            client.batch_execute(asked).await?;
+        }
+        role.batch_execute(&format!(
+            "CREATE FUNCTION trace.everything() RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = public AS $f$ {} $f$",
+            rule.everything()
+        ))
+        .await?;
+        role.batch_execute(&format!("SET SESSION AUTHORIZATION {}", self.role_name)).await?;
+        let kept = rows(first, &rule.kept()).await?;
+        self.kept = kept
+            .into_iter()
+            .flatten()
+            .flatten()
+            .flat_map(|all| all.split(',').map(str::to_owned).collect::<Vec<_>>())
+            .collect();
+        self.tidy().await
+    }
+
+    /// What is called by an oid, as far as it is a table of the schema.
+    pub fn name_of(&self, oid: u32) -> String {
+        let table = self.rule.tables.iter().find(|table| table.oid == oid);
+        table.map_or_else(|| oid.to_string(), |table| table.name.clone())
+    }
+
+    /// Removes what rolled-back statements have left behind.
+    pub async fn tidy(&self) -> anyhow::Result<()> {
+        let tables: Vec<String> = self.rule.tables.iter().filter(|table| !table.is_view).map(qualified).collect();
+        let vacuum = format!("VACUUM FULL {}", tables.join(", "));
+        for client in [&self.first, &self.second] {
+            client.batch_execute("SET statement_timeout = 0").await?;
+            client.batch_execute(&vacuum).await?;
+            client.batch_execute(TIMEOUT).await?;
+        }
+        self.role.batch_execute("SET SESSION AUTHORIZATION DEFAULT").await?;
+        self.role.batch_execute("SET statement_timeout = 0").await?;
+        self.role.batch_execute(&vacuum).await?;
+        self.role.batch_execute(TIMEOUT).await?;
+        self.role.batch_execute(&format!("SET SESSION AUTHORIZATION {}", self.role_name)).await?;
+        Ok(())
+    }
+
+    /// Drops the databases and the role.
+    pub async fn end(self) -> anyhow::Result<()> {
+        let Self { first, second, role, server, databases, role_name, .. } = self;
+        drop((first, second, role));
+        let admin = connect(&server).await?;
+        for database in databases {
+            admin.batch_execute(&format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)")).await?;
+        }
+        admin.batch_execute(&format!("DROP ROLE {role_name}")).await?;
+        Ok(())
+    }
+}
+
+impl Rule {
+    /// What is in the schema, and what the rule of this name is granted of it.
+    async fn read(client: &Client, name: &str) -> anyhow::Result<Self> {
+        let tables = tables(client).await?;
+        let sequences = rows(
+            client,
+            "SELECT CASE schemaname WHEN 'public' THEN '' ELSE schemaname || '.' END || sequencename FROM pg_sequences",
+        )
+        .await?;
+        let mut granted = BTreeMap::new();
+        for (rule, grants) in RULES {
+            granted.insert(rule.to_owned(), serde_json::from_str::<Grants>(grants)?);
+        }
+        let catalog = catalog(&tables, &granted);
+        let index = Index {
+            version: VERSION,
+            contract: CONTRACT.to_owned(),
+            contract_sha256: String::new(),
+            sources: String::new(),
+            compiled_for: None,
+            bootstrap: None,
+            host: HostSettings::default(),
+            ceilings: Limits::default(),
+            operations: Vec::new(),
+            rules: granted
+                .iter()
+                .map(|(name, grants)| bundle::Rule {
+                    name: name.clone(),
+                    description: String::new(),
+                    component: bundle::File { path: String::new(), sha256: String::new() },
+                    compiled: None,
+                    limits: Limits::default(),
+                    grants: grants.clone(),
+                    input: None,
+                    output: None,
+                })
+                .collect(),
+            schema: Vec::new(),
+            catalog,
+            openapi: None,
+        };
+        let grants = granted.remove(name).context("there is no such rule")?;
+        let sequences = sequences.into_iter().flatten().flatten().collect();
+        Ok(Self { name: name.to_owned(), grants, tables, sequences, index })
+    }
+
+    /// The policy under test, for all the rules.
+    pub fn policy(&self, subject: &Subject) -> std::sync::Arc<dyn tenet_core::Policy> {
+        (subject.policy)(&self.index)
+    }
+
+    /// Whether a column may be read.
+    pub fn reads(&self, table: &str, column: &str) -> bool {
+        self.grants.tables.get(table).is_some_and(|grant| grant.select.has(column))
+    }
+
+    fn hidden_columns(&self, table: &Table) -> Vec<(String, Kind, String)> {
+        let is_fixed = |column: &str| {
+            column == "rid"
+                || FIXED.contains(&(table.name.as_str(), column))
+                || (table.name == "accounts" && column == "total")
+        };
+        table.columns.iter().filter(|(name, ..)| !self.reads(&table.name, name) && !is_fixed(name)).cloned().collect()
+    }
+
+    /// Gives what may not be read its values.
+    async fn hide(&self, client: &Client, is_second: bool) -> anyhow::Result<()> {
+        // Longer where the other is shorter, later where it is earlier.
+        let number = if is_second { "(9 - rid)" } else { "rid" };
+        let word = if is_second { "hush" } else { "seal" };
+        for table in self.tables.iter().filter(|table| !table.is_view) {
+            for (column, kind, type_name) in self.hidden_columns(table) {
+                let salt = format!("'{word}{}{column}' || rid", table.name);
+                let value = match kind {
+                    Kind::Text if type_name == "mood" => continue,
+                    Kind::Text => format!("substr(md5({salt}), 1, 8 + {number})"),
+                    // Small enough for every CHECK.
+                    Kind::Number => format!(
+                        "{number} + 0.{}7{number_digits}",
+                        if is_second { 31 } else { 73 },
+                        number_digits = if is_second { "771137" } else { "113377" }
+                    ),
+                    Kind::Int => format!("7130000 + {number} * 1{}", if is_second { 317 } else { 713 }),
+                    Kind::Date if is_second => format!("date '1911-07-13' + {number} * 13"),
+                    Kind::Date => format!("date '2231-03-17' + {number} * 17"),
+                    Kind::Stamp => format!(
+                        "timestamptz '1{}11-07-13T01:02:03Z' + {number} * interval '37 days'",
+                        if is_second { 7 } else { 8 }
+                    ),
+                    Kind::Jsonb => format!("jsonb_build_object(md5({salt}), {number})"),
+                    Kind::Bool => format!("{number} % 2 = 0"),
+                    Kind::Ints => format!("ARRAY[7190000 + {number}]"),
+                    _ => continue,
+                };
+                let table = qualified(table);
+                let column = quoted(&column);
+                client
+                    .batch_execute(&format!("UPDATE {table} SET {column} = {value}"))
+                    .await
+                    .with_context(|| format!("{table}.{column}"))?;
+            }
+            // Another number of rows, where none may be read.
+            let is_granted = self.grants.tables.get(&table.name).is_some_and(|grant| !grant.select.is_none());
+            let name = table.name.as_str();
+            if is_second && !is_granted && !["accounts", "items"].contains(&name) {
+                client.batch_execute(&format!("DELETE FROM {} WHERE rid = 2", qualified(table))).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The oids of what may be locked: whether by more than reading.
+    async fn may_lock(&self, client: &Client) -> anyhow::Result<HashMap<u32, bool>> {
+        let mut locks = HashMap::new();
+        for table in &self.tables {
+            let Some(grant) = self.grants.tables.get(&table.name) else { continue };
+            let writes = !grant.insert.is_none() || !grant.update.is_none() || grant.delete;
+            locks.insert(table.oid, writes);
+            // What a view reads, and what a foreign key looks up.
+            let beneath = format!(
+                "SELECT refobjid::text FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid \
+                 WHERE r.ev_class = {0} AND d.refclassid = 'pg_class'::regclass AND refobjid <> {0} \
+                 UNION SELECT confrelid::text FROM pg_constraint WHERE conrelid = {0} AND confrelid <> 0 \
+                 UNION SELECT conrelid::text FROM pg_constraint WHERE confrelid = {0}",
+                table.oid
+            );
+            for oid in rows(client, &beneath).await?.into_iter().flatten().flatten() {
+                *locks.entry(oid.parse()?).or_insert(false) |= writes && !table.is_view;
+            }
+        }
+        for sequence in &self.grants.sequences {
+            let oid = rows(client, &format!("SELECT '{sequence}'::regclass::oid")).await?;
+            for oid in oid.into_iter().flatten().flatten() {
+                locks.insert(oid.parse()?, true);
+            }
+        }
+        Ok(locks)
+    }
+
+    /// The columns of a table that no statement of the rule may change.
+    fn kept_columns(&self, table: &Table) -> Vec<String> {
+        let update = self.grants.tables.get(&table.name).map(|grant| &grant.update);
+        let changes = |column: &str| {
+            update.is_some_and(|columns| columns.has(column) || (column == "total" && columns.has("balance")))
+        };
+        table.columns.iter().map(|(name, ..)| name.clone()).filter(|name| !changes(name)).collect()
+    }
+
+    /// Whether the rows of a table can be told apart after any statement of the rule.
+    fn is_told_apart(&self, table: &Table) -> bool {
+        !table.is_view
+            && self.grants.tables.get(&table.name).is_none_or(|grant| !grant.insert.is_all() && !grant.update.is_all())
+    }
+
+    /// A query for every row that was there, with a digest of what may not change of it, and for
+    /// every row that is new.
+    fn kept(&self) -> String {
+        let mut parts = Vec::new();
+        for table in self.tables.iter().filter(|table| self.is_told_apart(table)) {
+            let columns: Vec<String> = self.kept_columns(table).iter().map(|name| quoted(name)).collect();
+            parts.push(format!(
+                "(SELECT string_agg('{name} ' || CASE WHEN rid <= {ROWS} THEN rid || ' ' || md5(ROW({columns})::text) ELSE 'new' END, ',') FROM {table})",
+                name = table.name,
+                columns = columns.join(", "),
+                table = qualified(table)
+            ));
+        }
+        format!("SELECT concat_ws(',', {})", parts.join(", "))
+    }
+
+    /// A query for what is in all tables.
+    fn everything(&self) -> String {
+        let part = |table: &Table| {
+            format!(
+                "md5((SELECT string_agg(t::text COLLATE \"C\", ',' ORDER BY t::text COLLATE \"C\") FROM {} t))",
+                qualified(table)
+            )
+        };
+        let parts: Vec<String> = self.tables.iter().filter(|table| !table.is_view).map(part).collect();
+        format!("SELECT concat_ws(',', {})", parts.join(", "))
+    }
+
+    /// What is asked before and after each statement, prepared.
+    fn prepared(&self) -> String {
+        let of_others = |table: &&Table| {
+            !table.is_view
+                && table.name != "accounts"
+                && self.grants.tables.get(&table.name).is_none_or(|grant| grant.update.is_none())
+        };
+        let locked: Vec<String> = self
+            .tables
+            .iter()
+            .filter(of_others)
+            .map(|table| {
+                format!(
+                    "(SELECT count(*) FROM {} WHERE xmax = pg_current_xact_id()::xid AND rid <= {ROWS})",
+                    qualified(table)
+                )
+            })
+            .collect();
+        let sequences: Vec<String> = self
+            .sequences
+            .iter()
+            .filter(|name| !self.grants.sequences.contains(*name) && !name.starts_with("trace."))
+            .map(|name| {
+                let (schema, bare) = name.split_once('.').unwrap_or(("public", name));
+                format!("(SELECT last_value::text || is_called FROM {}.{})", quoted(schema), quoted(bare))
+            })
+            .collect();
+        format!(
+            "PREPARE asked_before AS SELECT '', (SELECT last_value + is_called::int FROM trace.function)::text, \
+                 (SELECT last_value + is_called::int FROM trace.operator)::text, (SELECT last_value + is_called::int FROM trace.\"cast\")::text, \
+                 {not_granted}; \
+             PREPARE asked_of_session AS SELECT now()::text, concat_ws(',', current_setting('search_path'), current_setting('role'), session_user, \
+                 current_setting('transaction_isolation'), current_setting('statement_timeout'), current_setting('transaction_read_only'), \
+                 (SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'asked%'), (SELECT count(*) FROM pg_listening_channels()), \
+                 (SELECT count(*) FROM pg_cursors WHERE name <> ''), (SELECT count(*) FROM pg_largeobject_metadata)), \
+                 pg_current_xact_id_if_assigned()::text; \
+             PREPARE asked_of_locks AS SELECT (SELECT string_agg(DISTINCT CASE locktype WHEN 'relation' THEN relation::text ELSE locktype END || ' ' || mode, ',') FROM pg_locks \
+                  WHERE pid = pg_backend_pid() AND (locktype = 'advisory' OR (locktype = 'relation' AND relation >= 16384 AND \
+                  (SELECT relkind NOT IN ('i', 't') FROM pg_class WHERE oid = relation)))); \
+             PREPARE asked_of_rows AS SELECT CASE WHEN pg_current_xact_id_if_assigned() IS NULL THEN NULL ELSE ({locked})::text END, \
+                 CASE WHEN pg_current_xact_id_if_assigned() IS NULL THEN NULL ELSE ({kept}) END; \
+             PREPARE asked_of_all AS {everything}",
+            not_granted = if sequences.is_empty() { "''".to_owned() } else { sequences.join(" || ") },
+            locked = if locked.is_empty() { "0".to_owned() } else { locked.join(" + ") },
+            kept = self.kept(),
+            everything = self.everything(),
+        )
+    }
+}
+
+async fn tables(client: &Client) -> anyhow::Result<Vec<Table>> {
+    let sql = "SELECT c.oid::text, n.nspname, c.relname, (c.relkind = 'v')::text, \
+               string_agg(a.attname || E'\\t' || t.typname || E'\\t' || format_type(a.atttypid, a.atttypmod), E'\\n' ORDER BY a.attnum) \
+               FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
+               JOIN pg_type t ON t.oid = a.atttypid WHERE c.relkind IN ('r', 'v') AND n.nspname IN ('public', 'bank', 'tenet') GROUP BY 1, 2, 3, 4 ORDER BY 2, 3";
+    let of = "SELECT coalesce(conrelid, indrelid)::text, name, string_agg(a.attname, E'\\t') FROM ( \
+              SELECT conrelid, NULL::oid AS indrelid, conname AS name, conkey FROM pg_constraint WHERE conrelid <> 0 \
+              UNION ALL SELECT NULL, i.indrelid, c.relname, string_to_array(i.indkey::text, ' ')::int2[] FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+              WHERE i.indisunique AND i.indrelid >= 16384 AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid)) x \
+              JOIN pg_attribute a ON a.attrelid = coalesce(conrelid, indrelid) AND a.attnum = ANY (conkey) GROUP BY 1, 2";
+    let mut constraints: HashMap<String, Vec<(String, Vec<String>)>> = HashMap::new();
+    for row in rows(client, of).await? {
+        if let [Some(oid), Some(name), Some(columns)] = row.as_slice() {
+            constraints
+                .entry(oid.clone())
+                .or_default()
+                .push((name.clone(), columns.split('\t').map(str::to_owned).collect()));
+        }
+    }
+    let mut tables = Vec::new();
+    for row in rows(client, sql).await? {
+        let [Some(oid), Some(schema), Some(bare), Some(is_view), Some(columns)] = row.as_slice() else { continue };
+        let name = if schema == "public" { bare.clone() } else { format!("{schema}.{bare}") };
+        // What has a point in its name can be granted to nobody.
+        let name = if bare.contains('.') { format!("\"{bare}\"") } else { name };
+        let columns = columns
+            .lines()
+            .map(|line| {
+                let mut parts = line.split('\t').map(str::to_owned);
+                let (name, kind) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+                (name, Kind::of(&kind), parts.next().unwrap_or_default())
+            })
+            .collect();
+        tables.push(Table {
+            name,
+            schema: schema.clone(),
+            bare: bare.clone(),
+            columns,
+            is_view: is_view == "true",
+            constraints: constraints.remove(oid).unwrap_or_default(),
+            oid: oid.parse()?,
+        });
+    }
+    Ok(tables)
+}
+
+/// What the index of a bundle with these rules knows of the tables.
+fn catalog(tables: &[Table], granted: &BTreeMap<String, Grants>) -> Catalog {
+    let is_granted = |table: &&Table| granted.values().any(|grants| grants.tables.contains_key(&table.name));
+    let of = |table: &Table| {
+        let column =
+            |(name, _, kind): &(String, Kind, String)| CatalogColumn { name: name.clone(), kind: kind.clone() };
+        let constraint = |(name, columns): &(String, Vec<String>)| (name.clone(), columns.iter().cloned().collect());
+        CatalogTable {
+            columns: table.columns.iter().map(column).collect(),
+            constraints: table.constraints.iter().map(constraint).collect(),
+        }
+    };
+    Catalog { tables: tables.iter().filter(is_granted).map(|table| (table.name.clone(), of(table))).collect() }
+}
