@@ -88,7 +88,7 @@ pub fn compare(written: &str, sent: &str, rule: &Rule) -> Result<bool, String> {
     }
     for function in &seen.functions {
         let is_of_catalog = matches!(function.as_slice(), [schema, _] if schema == "pg_catalog");
-        let is_grammar = matches!(function.as_slice(), [one] if ["values", "from", "symmetric", "asymmetric", "coalesce", "greatest", "least", "nullif", "grouping", "extract", "substring", "trim", "overlay", "position", "row", "array", "exists", "current_timestamp", "localtimestamp", "current_time", "localtime", "current_date"].contains(&one.as_str()));
+        let is_grammar = matches!(function.as_slice(), [one] if ["values", "from", "not", "symmetric", "asymmetric", "coalesce", "greatest", "least", "nullif", "grouping", "extract", "substring", "trim", "overlay", "position", "row", "array", "exists", "current_timestamp", "localtimestamp", "current_time", "localtime", "current_date"].contains(&one.as_str()));
         // Before a subscript it takes the schema for a value.
         let is_field = matches!(function.as_slice(), [one] if is_called(sent, one));
         if !is_of_catalog && !is_grammar && !is_field {

@@ -11,7 +11,7 @@ impl Grammar<'_> {
             return self.tempting_call();
         }
         let aggregates = self.aggregates && self.rng.bool();
-        let windows = self.windowed && self.rng.u8(0..3) == 0;
+        let windows = self.windowed && self.rng.bool();
         let fits = |function: &Function| match function.sort {
             Sort::Plain => !aggregates,
             Sort::Aggregate | Sort::Ordered => aggregates || windows,
@@ -235,7 +235,7 @@ impl Grammar<'_> {
                 }
             },
             Some(Kind::Bytes) => {
-                self.put("TRIM (");
+                self.put("TRIM ( BOTH 'a'::bytea FROM");
                 self.expression(slot);
                 self.put(")");
             }

@@ -387,8 +387,9 @@ impl Grammar<'_> {
     }
 
     fn cast(&mut self, kind: Kind) {
+        let any = self.rng.u8(0..8) == 0;
         let types: Vec<String> =
-            self.lexicon.types.iter().filter(|(_, of)| *of == kind).map(|(name, _)| name.clone()).collect();
+            self.lexicon.types.iter().filter(|(_, of)| *of == kind || any).map(|(name, _)| name.clone()).collect();
         let name = match self.pick(&types) {
             name if !name.is_empty() && !self.tempted() => name,
             _ => match self.rng.u8(0..3) {
@@ -444,6 +445,7 @@ impl Grammar<'_> {
             }
             _ => {
                 self.hit("(query)");
+                self.one_row = self.rng.u8(0..8) > 0;
                 self.sub_query(Some(vec![slot]));
             }
         }

@@ -95,6 +95,9 @@ pub struct Grammar<'a> {
     aggregates: bool,
     /// Whether a window function may stand here.
     windowed: bool,
+    /// Whether the query that is being made should give one row.
+    one_row: bool,
+    parameters: u32,
     budget: i32,
     /// In a thousand: how often something is written that the rule may not do.
     temptation: u32,
@@ -127,6 +130,8 @@ impl<'a> Grammar<'a> {
             windows: Vec::new(),
             aggregates: false,
             windowed: false,
+            one_row: false,
+            parameters: 0,
             budget: 0,
             temptation: 0,
             folly: 0,
@@ -157,6 +162,7 @@ impl<'a> Grammar<'a> {
         self.scopes.clear();
         self.with.clear();
         self.windows.clear();
+        (self.one_row, self.parameters) = (false, 0);
         (self.aggregates, self.windowed) = (false, false);
         self.budget = [8, 14, 25, 40, 70][self.rng.usize(0..5)];
         (self.temptation, self.folly) = match self.rng.u8(0..10) {
@@ -429,7 +435,11 @@ impl<'a> Grammar<'a> {
         }
         if self.chance(60) {
             self.hit("parameter");
-            let number = self.rng.u8(1..4);
+            // Most often the next one, since each has one type.
+            if self.parameters == 0 || self.rng.u8(0..5) > 0 {
+                self.parameters += 1;
+            }
+            let number = self.parameters;
             return self.put_one(format!("${number}"));
         }
         if self.foolish() {
@@ -526,6 +536,14 @@ impl<'a> Grammar<'a> {
                 self.put_one(text);
             }
         }
+    }
+
+    /// A kind that has an order.
+    pub(crate) fn sortable(&mut self) -> Slot {
+        Some(match self.any_kind() {
+            Kind::Json => Kind::Text,
+            kind => kind,
+        })
     }
 
     pub(crate) fn any_kind(&mut self) -> Kind {

@@ -58,7 +58,8 @@ impl Grammar<'_> {
                 self.hit("(query) with a tail");
                 let slots = self.slots(wanted);
                 self.put("(");
-                let columns = self.select(Some(slots), true);
+                let has_tail = self.rng.u8(0..4) == 0;
+                let columns = self.select(Some(slots), has_tail);
                 self.put(")");
                 self.tail(&columns);
                 if self.tempted() {
@@ -136,6 +137,11 @@ impl Grammar<'_> {
     }
 
     fn limits(&mut self) {
+        if std::mem::take(&mut self.one_row) {
+            let words = self.one_of(&["LIMIT 1", "LIMIT 1", "FETCH FIRST ROW ONLY", "OFFSET 1 LIMIT 1"]);
+            self.hit(words);
+            return self.put(words);
+        }
         match self.rng.u8(0..12) {
             0 => {
                 self.hit("LIMIT");
@@ -183,7 +189,8 @@ impl Grammar<'_> {
     pub(crate) fn sort_by(&mut self, slot: Slot) {
         let count = if slot.is_some() { 1 } else { self.rng.usize(1..3) };
         self.comma_list(count, |this, _| {
-            this.expression(slot);
+            let kind = this.sortable();
+            this.expression(slot.or(kind));
             this.direction();
         });
     }
@@ -259,6 +266,7 @@ impl Grammar<'_> {
     /// `SELECT ...` with all its clauses; with its own ORDER BY and locks where it has a tail.
     pub(crate) fn select(&mut self, wanted: Option<Vec<Slot>>, has_tail: bool) -> Columns {
         let (aggregates, windowed) = (self.aggregates, self.windowed);
+        let one_row = std::mem::take(&mut self.one_row);
         let windows = std::mem::take(&mut self.windows);
         let slots = wanted.is_some();
         let kinds = self.slots(wanted);
@@ -273,7 +281,7 @@ impl Grammar<'_> {
         let from = self.words.split_off(start);
         let grouped = has_from && self.rng.u8(0..5) == 0;
         let aggregated = grouped || self.rng.u8(0..8) == 0;
-        let has_windows = !aggregated && self.rng.u8(0..6) == 0;
+        let has_windows = !aggregated && self.rng.u8(0..4) == 0;
         if has_windows && self.rng.bool() {
             let count = self.rng.usize(1..3);
             self.windows = (0..count).map(|_| self.name()).collect();
@@ -344,6 +352,7 @@ impl Grammar<'_> {
         }
         if has_tail {
             self.order_by(&columns, &distinct_on, aggregated);
+            self.one_row = one_row;
             self.limits();
             if !aggregated && distinct_on.is_empty() {
                 self.locks();
@@ -357,7 +366,7 @@ impl Grammar<'_> {
 
     fn leaf_column(&mut self) {
         if !self.column(None) {
-            self.literal(Some(crate::world::Kind::Text));
+            self.put("1");
         }
     }
 
@@ -513,7 +522,15 @@ impl Grammar<'_> {
                 self.put(after);
             }
             4 => self.put("1"),
-            _ => self.expression(None),
+            5 => {
+                let kind = self.sortable();
+                self.call_of(kind);
+            }
+            _ => {
+                if !self.column(None) {
+                    self.put("1");
+                }
+            }
         }
     }
 

@@ -40,7 +40,9 @@ impl Grammar<'_> {
         }
         self.rng.shuffle(&mut columns);
         let keep = self.rng.usize(1..=columns.len());
-        columns.truncate(keep.min(5));
+        if self.rng.u8(0..3) == 0 {
+            columns.truncate(keep.min(5));
+        }
         columns
     }
 
@@ -57,7 +59,7 @@ impl Grammar<'_> {
                 self.put_one(text);
             }
             ("id", Some(Kind::Int)) if self.rng.bool() => {
-                let number = self.rng.u8(1..9);
+                let number = self.rng.u8(1..40);
                 self.put_one(number.to_string());
             }
             _ => self.expression(slot),
