@@ -44,3 +44,28 @@ pub fn shipped() -> Subject {
         only_reads: tenet_policy::only_reads,
     }
 }
+
+/// Has each of these found, with the seed and within as many statements as the command line says.
+pub async fn holes(subjects: &[Subject]) -> anyhow::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let mut number = |default: u64| arguments.next().map_or(Ok(default), |text| text.parse::<u64>());
+    let (seed, statements) = (number(1)?, number(50_000)?);
+    let only = std::env::args().nth(3);
+    let server = std::env::var("TENET_TEST_POSTGRES")?;
+    let mut table = Vec::new();
+    for subject in subjects.iter().filter(|subject| only.as_deref().is_none_or(|only| only == subject.name)) {
+        let wanted =
+            run::Wanted { server: server.clone(), seed, statements, minutes: None, workers: 6, first_only: true };
+        let report = run::run(&wanted, subject).await?;
+        let first = report.found.iter().min_by_key(|found| found.at);
+        table.push((subject.name, first.map(|found| (found.at, found.finding.kind))));
+    }
+    for (name, found) in &table {
+        match found {
+            Some((at, kind)) => println!("{name}: {kind}, after {at} statements"),
+            None => println!("{name}: NOT FOUND within {statements} statements"),
+        }
+    }
+    anyhow::ensure!(table.iter().all(|(_, found)| found.is_some()), "a hole was not found");
+    Ok(())
+}

@@ -7,14 +7,22 @@ pub fn in_quotes(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Words, signs, numbers, strings and comments of a text, roughly as PostgreSQL cuts them: enough to
-/// take some away.
+/// Words, signs, numbers and strings of a text, roughly as PostgreSQL cuts them: enough to take some
+/// away.
 pub fn cut(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let length = match first {
             '\'' | '"' => quoted_length(rest, first),
+            '-' if rest.starts_with("--") => {
+                rest = rest.get(rest.find(['\n', '\r']).unwrap_or(rest.len())..).unwrap_or_default();
+                continue;
+            }
+            '/' if rest.starts_with("/*") => {
+                rest = rest.get(comment_length(rest)..).unwrap_or_default();
+                continue;
+            }
             c if c.is_alphanumeric() || c == '_' => {
                 let length = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(rest.len());
                 match rest.get(length..).and_then(|after| after.chars().next()) {
@@ -33,7 +41,9 @@ pub fn cut(text: &str) -> Vec<String> {
             }
             ':' if rest.starts_with("::") => 2,
             c if "+-*/<>=~!@#%^&|`?".contains(c) => {
-                rest.find(|c: char| !"+-*/<>=~!@#%^&|`?".contains(c)).unwrap_or(rest.len())
+                let run = rest.find(|c: char| !"+-*/<>=~!@#%^&|`?".contains(c)).unwrap_or(rest.len());
+                let comment = ["--", "/*"].iter().filter_map(|begin| rest.find(begin)).min().unwrap_or(run);
+                run.min(comment)
             }
             c => c.len_utf8(),
         };
@@ -44,6 +54,27 @@ pub fn cut(text: &str) -> Vec<String> {
         rest = after;
     }
     words
+}
+
+/// Comments may hold others.
+fn comment_length(text: &str) -> usize {
+    let (mut depth, mut at) = (0_u32, 0);
+    loop {
+        let rest = text.get(at..).unwrap_or_default();
+        if rest.starts_with("/*") {
+            (depth, at) = (depth + 1, at + 2);
+        } else if rest.starts_with("*/") {
+            (depth, at) = (depth - 1, at + 2);
+            if depth == 0 {
+                return at;
+            }
+        } else {
+            match rest.chars().next() {
+                Some(sign) => at += sign.len_utf8(),
+                None => return text.len(),
+            }
+        }
+    }
 }
 
 fn quoted_length(text: &str, quote: char) -> usize {

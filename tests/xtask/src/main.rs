@@ -10,6 +10,7 @@ mod demo;
 mod fuzz;
 mod glibc;
 mod guests;
+mod holes;
 mod licences;
 mod lint;
 mod package;
@@ -34,12 +35,12 @@ usage: cargo xtask TASK
   demo         build everything and tell the story of one transaction in two regions
   test [NAME]  every check and every test there is; with NAME only tests with it in their name
   campaign [--seed N] [--minutes M]
-  fuzz [--seed N] [--minutes M]
                does harm to two regions' hosts, wires and buses from seed N on for M minutes, and
                counts what was lost, doubled or invented
   fuzz [--seed N] [--minutes M]
                holds the statement policy against PostgreSQL, with statements from seed N, for M
                minutes
+  fuzz holes   makes each of the known holes in a copy of the policy and has the fuzzer find it
   bench [NAME] measure what a call, its rows, a start, a transfer and a warm answer cost, what many clients at
                once get, and what whoever writes rules waits for; with NAME only one of call, load, rows,
                start, transfer, warm, writing
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         ["bench", rest @ ..] if let Some(wanted) = bench::Wanted::parse(rest) => {
             bench::bench(&repository, wanted).map(|()| ExitCode::SUCCESS)
         }
+        ["fuzz", "holes"] => fuzz::holes(&repository, "1").map(|()| ExitCode::SUCCESS),
         ["fuzz", rest @ ..] if let Some(wanted) = campaign::Wanted::parse(rest) => {
             fuzz::fuzz(&repository, &wanted).map(|()| ExitCode::SUCCESS)
         }
