@@ -138,9 +138,7 @@ async fn fly(client: &Client, sql: &str, who: Who, given: &str) -> Flight {
         Who::Role | Who::Written => "EXECUTE asked_of_session; SELECT CASE WHEN pg_current_xact_id_if_assigned() IS NULL THEN '' ELSE trace.everything() END",
     });
     let end = client.simple_query(match who {
-        Who::Role | Who::Written => {
-            "ROLLBACK; SELECT concat((SELECT last_value FROM trace.function), ' ', (SELECT last_value FROM trace.operator), ' ', (SELECT last_value FROM trace.\"cast\"))"
-        }
+        Who::Role | Who::Written => "ROLLBACK; EXECUTE asked_of_traces",
         _ => "ROLLBACK; EXECUTE asked_before",
     });
     let forget = async {

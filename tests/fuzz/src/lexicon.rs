@@ -74,13 +74,21 @@ impl Lexicon {
         client.batch_execute("SET statement_timeout = 0").await?;
         let functions = "SELECT p.proname, p.prokind::text, p.proretset::text, (p.provariadic <> 0)::text, r.typname, \
                          coalesce((SELECT string_agg(t.typname, ' ' ORDER BY n) FROM unnest(p.proargtypes) WITH ORDINALITY a(o, n) JOIN pg_type t ON t.oid = a.o), ''), \
-                         coalesce(a.aggkind::text, '') \
+                         coalesce(a.aggkind::text, ''), coalesce(a.aggnumdirectargs::text, '') \
                          FROM pg_proc p JOIN pg_type r ON r.oid = p.prorettype LEFT JOIN pg_aggregate a ON a.aggfnoid = p.oid \
                          WHERE p.pronamespace = 'pg_catalog'::regnamespace ORDER BY p.proname, p.oid";
         let mut known = BTreeMap::new();
         for row in rows(client, functions).await? {
-            let [Some(name), Some(kind), Some(set), Some(variadic), Some(gives), Some(arguments), Some(aggregate)] =
-                row.as_slice()
+            let [
+                Some(name),
+                Some(kind),
+                Some(set),
+                Some(variadic),
+                Some(gives),
+                Some(arguments),
+                Some(aggregate),
+                Some(direct),
+            ] = row.as_slice()
             else {
                 continue;
             };
@@ -90,7 +98,7 @@ impl Lexicon {
             if !is_passed {
                 continue;
             }
-            let arguments: Vec<Slot> = arguments.split_whitespace().map(slot).collect();
+            let mut arguments: Vec<Slot> = arguments.split_whitespace().map(slot).collect();
             if arguments.contains(&Some(Kind::Other)) && name != "count" {
                 continue;
             }
@@ -101,6 +109,9 @@ impl Lexicon {
                 (_, _, "true") => Sort::Set,
                 _ => Sort::Plain,
             };
+            if let (Sort::Ordered, Ok(direct)) = (sort, direct.parse()) {
+                arguments.truncate(direct);
+            }
             lexicon.functions.push(Function {
                 name: name.clone(),
                 arguments,

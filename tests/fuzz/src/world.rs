@@ -275,22 +275,17 @@ impl World {
         let settings = "SET statement_timeout = '300ms'; SET jit = off; SET client_min_messages = error; \
                         SET max_parallel_workers_per_gather = 0; SET TimeZone = 'UTC'; SET lc_messages = 'C'; \
                         SET search_path = pg_catalog";
-        let prepared = rule.prepared();
+        let (functions, prepared) = (rule.functions(), rule.prepared());
         for client in [&*first, &*second, &*role] {
             client.batch_execute(settings).await?;
+            client.batch_execute(&functions).await.context("what is asked of the rows")?;
             client.batch_execute(&prepared).await.context("what is asked after each statement")?;
         }
-        // The role's own questions are asked by a function of the owner's.
         let asked = "GRANT USAGE ON SCHEMA trace TO PUBLIC; \
                      GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA trace TO PUBLIC";
         for client in [&*first, &*second, &*role] {
             client.batch_execute(asked).await?;
         }
-        role.batch_execute(&format!(
-            "CREATE FUNCTION trace.everything() RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = public AS $f$ {} $f$",
-            rule.everything()
-        ))
-        .await?;
         role.batch_execute(&format!("SET SESSION AUTHORIZATION {}", self.role_name)).await?;
         let kept = rows(first, &rule.kept()).await?;
         self.kept = kept
@@ -544,22 +539,6 @@ impl Rule {
 
     /// What is asked before and after each statement, prepared.
     fn prepared(&self) -> String {
-        let of_others = |table: &&Table| {
-            !table.is_view
-                && table.name != "accounts"
-                && self.grants.tables.get(&table.name).is_none_or(|grant| grant.update.is_none())
-        };
-        let locked: Vec<String> = self
-            .tables
-            .iter()
-            .filter(of_others)
-            .map(|table| {
-                format!(
-                    "(SELECT count(*) FROM {} WHERE xmax = pg_current_xact_id()::xid AND rid <= {ROWS})",
-                    qualified(table)
-                )
-            })
-            .collect();
         let sequences: Vec<String> = self
             .sequences
             .iter()
@@ -573,6 +552,8 @@ impl Rule {
             "PREPARE asked_before AS SELECT '', (SELECT last_value + is_called::int FROM trace.function)::text, \
                  (SELECT last_value + is_called::int FROM trace.operator)::text, (SELECT last_value + is_called::int FROM trace.\"cast\")::text, \
                  {not_granted}; \
+             PREPARE asked_of_traces AS SELECT concat_ws(',', (SELECT last_value + is_called::int FROM trace.function), \
+                 (SELECT last_value + is_called::int FROM trace.operator), (SELECT last_value + is_called::int FROM trace.\"cast\")); \
              PREPARE asked_of_session AS SELECT now()::text, concat_ws(',', current_setting('search_path'), current_setting('role'), session_user, \
                  current_setting('transaction_isolation'), current_setting('statement_timeout'), current_setting('transaction_read_only'), \
                  (SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'asked%'), (SELECT count(*) FROM pg_listening_channels()), \
@@ -581,14 +562,31 @@ impl Rule {
              PREPARE asked_of_locks AS SELECT (SELECT string_agg(DISTINCT CASE locktype WHEN 'relation' THEN relation::text ELSE locktype END || ' ' || mode, ',') FROM pg_locks \
                   WHERE pid = pg_backend_pid() AND (locktype = 'advisory' OR (locktype = 'relation' AND relation >= 16384 AND \
                   (SELECT relkind NOT IN ('i', 't') FROM pg_class WHERE oid = relation)))); \
-             PREPARE asked_of_rows AS SELECT CASE WHEN pg_current_xact_id_if_assigned() IS NULL THEN NULL ELSE ({locked})::text END, \
-                 CASE WHEN pg_current_xact_id_if_assigned() IS NULL THEN NULL ELSE ({kept}) END; \
-             PREPARE asked_of_all AS {everything}",
+             PREPARE asked_of_rows AS SELECT CASE WHEN pg_current_xact_id_if_assigned() IS NULL THEN NULL ELSE trace.locked() END, \
+                 CASE WHEN pg_current_xact_id_if_assigned() IS NULL THEN NULL ELSE trace.kept() END",
             not_granted = if sequences.is_empty() { "''".to_owned() } else { sequences.join(" || ") },
-            locked = if locked.is_empty() { "0".to_owned() } else { locked.join(" + ") },
-            kept = self.kept(),
-            everything = self.everything(),
         )
+    }
+
+    /// Functions for what is asked of the rows: so that nothing of it costs where nothing is written.
+    fn functions(&self) -> String {
+        let of_others = |table: &&Table| {
+            !table.is_view
+                && table.name != "accounts"
+                && self.grants.tables.get(&table.name).is_none_or(|grant| grant.update.is_none())
+        };
+        let locked = |table: &Table| {
+            let table = qualified(table);
+            format!("(SELECT count(*) FROM {table} WHERE xmax = pg_current_xact_id()::xid AND rid <= {ROWS})")
+        };
+        let locked: Vec<String> = self.tables.iter().filter(of_others).map(locked).collect();
+        let locked = format!("SELECT ({})::text", locked.join(" + "));
+        let function = |name: &str, body: &str| {
+            format!(
+                "CREATE FUNCTION trace.{name}() RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = public AS $f$ {body} $f$; "
+            )
+        };
+        function("locked", &locked) + &function("kept", &self.kept()) + &function("everything", &self.everything())
     }
 }
 

@@ -423,6 +423,8 @@ impl Grammar<'_> {
                 this.windowed = windowed;
                 let begin = this.words.len();
                 if this.chance(40) && slot == Some(crate::world::Kind::Int) && this.granted_nextval() {
+                } else if windowed && this.rng.u8(0..3) == 0 {
+                    this.call_of(slot);
                 } else if this.rng.u8(0..3) == 0 {
                     if this.rng.bool() || !this.column(slot) {
                         this.expression(slot)
