@@ -138,7 +138,7 @@ async fn fly(client: &Client, sql: &str, who: Who, given: &str) -> Flight {
         Who::Role | Who::Written => "EXECUTE asked_of_session; SELECT CASE WHEN pg_current_xact_id_if_assigned() IS NULL THEN '' ELSE trace.everything() END",
     });
     let end = client.simple_query(match who {
-        Who::Role | Who::Written => "ROLLBACK; EXECUTE asked_of_traces",
+        Who::Role | Who::Written => "ROLLBACK",
         _ => "ROLLBACK; EXECUTE asked_before",
     });
     let forget = async {
@@ -198,7 +198,7 @@ async fn fly(client: &Client, sql: &str, who: Who, given: &str) -> Flight {
 
 /// What the parameters of a statement are given.
 fn given(sql: &str) -> &'static str {
-    if sql.len() % 2 == 0 { "NULL" } else { "'1'" }
+    if sql.len().is_multiple_of(2) { "NULL" } else { "'1'" }
 }
 
 /// The greatest number of a parameter.
@@ -246,7 +246,7 @@ impl Judge {
             Err(finding) => return Ok(Verdict::Found(finding)),
         };
         self.sent += 1;
-        if self.sent % 3000 == 0 {
+        if self.sent.is_multiple_of(3000) {
             self.world.tidy().await?;
         }
         let (first, second, (role, own)) = {
@@ -455,14 +455,10 @@ impl Judge {
             (Outcome::Rows { .. }, Outcome::Error(other)) => {
                 other.sqlstate.class() != "42" || other.sqlstate.as_str() == "42501"
             }
-            // A function or an operator of the team's is out of sight.
-            (Outcome::Error(one), Outcome::Rows { .. }) => {
-                !["42883", "42725", "42803"].contains(&one.sqlstate.as_str())
-            }
+            (Outcome::Error(_), Outcome::Rows { .. }) => true,
             _ => false,
         };
-        // As it was written it may find what belongs to the team, and is not sent like that.
-        if !differ(role, own) || role.traces != own.traces {
+        if !differ(role, own) {
             return None;
         }
         for _ in 0..2 {

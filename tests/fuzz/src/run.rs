@@ -127,7 +127,7 @@ async fn work(wanted: Wanted, subject: Subject, number: usize, shared: Arc<Share
             }
         }
         // Others have their turn where nothing was sent.
-        if at % 64 == 0 {
+        if at.is_multiple_of(64) {
             tokio::task::yield_now().await;
         }
     }

@@ -43,7 +43,6 @@ mod link;
 mod message;
 mod relay;
 mod roles;
-pub mod sentences;
 pub mod serve;
 mod server;
 mod token;

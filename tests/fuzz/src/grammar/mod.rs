@@ -359,7 +359,7 @@ impl<'a> Grammar<'a> {
             && !name.starts_with(|c: char| c.is_ascii_digit());
         let class = self.lexicon.keywords.iter().find(|(word, _)| word == name).map(|(_, class)| *class);
         let free = plain && matches!(class, None | Some('U'));
-        if !free && !(plain && self.foolish()) {
+        if !(free || plain && self.foolish()) {
             return in_quotes(name);
         }
         match self.rng.u8(0..24) {

@@ -276,7 +276,7 @@ impl Grammar<'_> {
         self.scopes.push(Vec::new());
         let has_from = self.rng.u8(0..10) > 0 && self.scopes.len() < 5;
         if has_from {
-            self.from_clause("FROM");
+            self.sources("FROM");
         }
         let from = self.words.split_off(start);
         let grouped = has_from && self.rng.u8(0..5) == 0;

@@ -7,7 +7,7 @@ use crate::world::Kind;
 
 impl Grammar<'_> {
     /// Adds what it names to the scope that is innermost.
-    pub(crate) fn from_clause(&mut self, word: &str) {
+    pub(crate) fn sources(&mut self, word: &str) {
         self.put(word);
         let count = if self.rng.u8(0..5) == 0 { 2 } else { 1 };
         if count > 1 {

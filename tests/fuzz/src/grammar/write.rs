@@ -288,7 +288,7 @@ impl Grammar<'_> {
         let has_from = self.rng.u8(0..4) == 0;
         if has_from {
             self.hit("UPDATE FROM");
-            self.from_clause("FROM");
+            self.sources("FROM");
         }
         let from = self.words.split_off(start);
         if let Some(scope) = self.scopes.last_mut() {
@@ -312,7 +312,7 @@ impl Grammar<'_> {
         self.scopes.push(vec![]);
         if self.rng.u8(0..4) == 0 {
             self.hit("DELETE USING");
-            self.from_clause("USING");
+            self.sources("USING");
         }
         if let Some(scope) = self.scopes.last_mut() {
             scope.retain(|other| other.name != relation.name);
