@@ -121,8 +121,6 @@ CREATE OPERATOR public.= (FUNCTION = trace.of_json, LEFTARG = json, RIGHTARG = j
 CREATE OPERATOR public.~ (FUNCTION = trace.of_row, LEFTARG = anyelement, RIGHTARG = anyelement);
 CREATE OPERATOR public.@@@ (FUNCTION = trace.of_text, LEFTARG = text, RIGHTARG = text);
 
--- Casts of the team.
-CREATE FUNCTION trace.number_of(mood) RETURNS int LANGUAGE plpgsql AS 'BEGIN PERFORM nextval(''trace.cast''); RETURN 1; END';
+-- A cast of the team.
 CREATE FUNCTION trace.text_of(accounts) RETURNS text LANGUAGE plpgsql AS 'BEGIN PERFORM nextval(''trace.cast''); RETURN 1; END';
-CREATE CAST (mood AS int) WITH FUNCTION trace.number_of(mood) AS IMPLICIT;
 CREATE CAST (accounts AS text) WITH FUNCTION trace.text_of(accounts) AS ASSIGNMENT;

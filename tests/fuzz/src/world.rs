@@ -69,7 +69,7 @@ const RULES: [(&str, &str); 3] = [
 const FIXED: [(&str, &str); 3] = [("accounts", "id"), ("items", "account"), ("items", "id")];
 
 /// How long a statement may take.
-pub const TIMEOUT: &str = "SET statement_timeout = '300ms'";
+pub const TIMEOUT: &str = "SET statement_timeout = '1s'";
 
 /// Rows that are there from the beginning have `rid` up to this.
 const ROWS: u32 = 8;
@@ -273,7 +273,7 @@ impl World {
         }
         // An index over what may not be read would give rows that nothing sorts in its order. The search
         // path is that of the host's connections.
-        let settings = "SET statement_timeout = '300ms'; SET jit = off; SET client_min_messages = error; \
+        let settings = "SET statement_timeout = '1s'; SET jit = off; SET client_min_messages = error; \
                         SET max_parallel_workers_per_gather = 0; SET TimeZone = 'UTC'; SET lc_messages = 'C'; \
                         SET search_path = pg_catalog; \
                         SET enable_indexscan = off; SET enable_indexonlyscan = off; SET enable_bitmapscan = off";
