@@ -116,11 +116,11 @@ impl Grammar<'_> {
             4 => self.any_column(),
             _ => self.name(),
         };
-        match self.rng.u8(0..12) {
+        match self.rng.u8(0..14) {
             0..=2 => self.put_name(&column),
             3..=5 => self.qualified(&of, &column),
             6 => self.put_name(&of),
-            7 => {
+            7 | 12 | 13 => {
                 let function = self.team_function();
                 self.qualified(&of, &function);
             }
@@ -167,6 +167,10 @@ impl Grammar<'_> {
             "item",
             "date",
             "length",
+            "row_to_json",
+            "to_jsonb",
+            "text",
+            "concat",
         ])
         .to_owned()
     }

@@ -445,7 +445,18 @@ impl Grammar<'_> {
                 0..=2 => {
                     this.hit("AS label");
                     this.put("AS");
-                    let label = this.name();
+                    let hidden: Vec<String> = match this.temptation {
+                        0 => Vec::new(),
+                        _ => this
+                            .scopes
+                            .last()
+                            .into_iter()
+                            .flatten()
+                            .flat_map(|relation| relation.hidden.clone())
+                            .collect(),
+                    };
+                    // What comes out has the name of a column that may not be read.
+                    let label = if hidden.is_empty() || this.rng.bool() { this.name() } else { this.pick(&hidden) };
                     this.put_name(&label);
                     name = Some(label);
                 }
@@ -507,9 +518,13 @@ impl Grammar<'_> {
                 let label = labels[self.rng.usize(0..labels.len())].clone();
                 self.put_name(&label);
             }
-            3 if self.tempted() && !labels.is_empty() => {
+            3 if self.temptation > 0 && !labels.is_empty() => {
                 self.hit("temptation: label in an expression");
-                let label = labels[self.rng.usize(0..labels.len())].clone();
+                let hidden: Vec<&String> =
+                    self.scopes.last().into_iter().flatten().flat_map(|relation| &relation.hidden).collect();
+                let both: Vec<String> = labels.iter().filter(|label| hidden.contains(label)).cloned().collect();
+                let from = if both.is_empty() { &labels } else { &both };
+                let label = from[self.rng.usize(0..from.len())].clone();
                 let label = self.written(&label);
                 let (before, after) = self.one_of(&[
                     ("CAST (", "AS date )"),

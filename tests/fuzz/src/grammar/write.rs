@@ -53,6 +53,17 @@ impl Grammar<'_> {
             return self.put("DEFAULT");
         }
         match (name, slot) {
+            _ if self.temptation > 0 && self.rng.u8(0..4) == 0 => {
+                let relations: Vec<_> = self.scopes.last().into_iter().flatten().cloned().collect();
+                match relations.last().filter(|relation| !relation.hidden.is_empty()) {
+                    Some(relation) => {
+                        self.hit("temptation: value");
+                        let column = self.pick(&relation.hidden);
+                        self.qualified(&relation.name, &column);
+                    }
+                    None => self.expression(slot),
+                }
+            }
             // Keys that are there, and others.
             ("id" | "account", Some(Kind::Text)) if self.rng.bool() => {
                 let text = self.one_of(&["'a'", "'b'", "'z'", "'y'"]);
