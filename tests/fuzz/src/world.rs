@@ -382,6 +382,7 @@ impl Rule {
             schema: Vec::new(),
             catalog,
             openapi: None,
+            api: tenet_core::bundle::Api::default(),
         };
         let grants = granted.remove(name).context("there is no such rule")?;
         let sequences = sequences.into_iter().flatten().flatten().collect();
