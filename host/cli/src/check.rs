@@ -21,23 +21,6 @@ use crate::terminal;
 /// (<https://www.postgresql.org/docs/16/errcodes-appendix.html>).
 const UNTYPED: [&str; 6] = ["42725", "42883", "42804", "42846", "42P08", "42P18"];
 
-/// Functions and words of PostgreSQL that give the time or chance.
-const OF_THE_MOMENT: [&str; 13] = [
-    "clock_timestamp",
-    "current_date",
-    "current_time",
-    "current_timestamp",
-    "gen_random_uuid",
-    "localtime",
-    "localtimestamp",
-    "now",
-    "random",
-    "statement_timestamp",
-    "timeofday",
-    "transaction_timestamp",
-    "uuid_generate_v4",
-];
-
 /// What is found.
 #[derive(Default)]
 struct Findings {
@@ -184,7 +167,7 @@ async fn against_database(rule: &Surveyed, inventory: &Inventory, findings: &mut
 fn is_of_the_moment(expression: &str) -> bool {
     let expression = expression.to_ascii_lowercase();
     let words = expression.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
-    words.into_iter().any(|word| OF_THE_MOMENT.contains(&word))
+    words.into_iter().any(tenet_policy::is_of_the_moment)
 }
 
 /// Members of payloads and outputs that are binary fractions, of rules whose tables have decimals for them: money

@@ -323,7 +323,7 @@ impl<'t> Checker<'t> {
     ) -> Result<Label<'t>, Refusal> {
         steps::add(1);
         match expression {
-            Expression::Leaf(text, _) => Ok(label::of_leaf(text)),
+            Expression::Leaf(..) => Ok(Label::None),
             Expression::Column(name) => {
                 self.name(name, scope)?;
                 Ok(Label::Strong(&name.text))

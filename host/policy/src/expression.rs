@@ -195,18 +195,9 @@ impl Parser<'_> {
         let opens = *self.ahead(1) == Kind::Sign('(');
         let mut pieces = Vec::new();
         match word {
-            "null" | "true" | "false" | "current_date" | "current_timestamp" | "current_time" | "localtime"
-            | "localtimestamp" => {
-                if !opens {
-                    return Ok(self.leaf());
-                }
-                self.take(&mut pieces);
-                self.take(&mut pieces);
-                if *self.peek() != Kind::Number {
-                    return self.refuse("a precision is a number");
-                }
-                self.take(&mut pieces);
-                self.take_sign(')', &mut pieces)?;
+            "null" | "true" | "false" => return Ok(self.leaf()),
+            "current_date" | "current_timestamp" | "current_time" | "localtime" | "localtimestamp" => {
+                return Err(Refusal::not_granted(self.at(), words::instead_of_the_moment(word)));
             }
             "case" => self.case(&mut pieces)?,
             // It is no longer the name alone that it may be around.

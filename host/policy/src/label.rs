@@ -35,11 +35,6 @@ impl<'t> Label<'t> {
     }
 }
 
-/// Of a constant.
-pub(crate) fn of_leaf(text: &str) -> Label<'static> {
-    of_clock(text).map_or(Label::None, Label::Strong)
-}
-
 /// Of a call.
 pub(crate) fn of_call(call: &Call) -> Label<'_> {
     let second = call.pieces.get(1).and_then(Piece::word);
@@ -66,12 +61,10 @@ pub(crate) fn of_made<'t>(pieces: &'t [Piece], first: Label<'t>, last: Label<'t>
             let kind = pieces.iter().position(|piece| piece.word() == Some("AS")).and_then(|at| pieces.get(at + 1..));
             first.or_weak(of_type(kind.unwrap_or_default()))
         }
-        _ => match of_clock(word) {
-            Some(name) => Label::Strong(name),
-            // `date '2026-01-31'`, which has no operand, and the signs before one.
-            None if pieces.iter().all(|piece| piece.inner().is_none()) => Label::Weak(of_type(pieces)),
-            None => of_operand(pieces, first),
-        },
+        // `date '2026-01-31'`, which has no operand.
+        _ if pieces.iter().all(|piece| piece.inner().is_none()) => Label::Weak(of_type(pieces)),
+        // The signs before one.
+        _ => of_operand(pieces, first),
     }
 }
 
@@ -156,18 +149,6 @@ fn of_type(pieces: &[Piece]) -> &'static str {
         "TIMESTAMP" if is_zoned => "timestamptz",
         _ => words::type_named(first),
     }
-}
-
-/// Of what tells the time.
-fn of_clock(word: &str) -> Option<&'static str> {
-    Some(match word {
-        "CURRENT_DATE" => "current_date",
-        "CURRENT_TIME" => "current_time",
-        "CURRENT_TIMESTAMP" => "current_timestamp",
-        "LOCALTIME" => "localtime",
-        "LOCALTIMESTAMP" => "localtimestamp",
-        _ => return None,
-    })
 }
 
 /// What stands behind words like these.

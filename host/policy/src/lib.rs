@@ -53,6 +53,7 @@ pub use policy::StatementPolicy;
 pub use privileges::privileges;
 pub use refusal::Refusal;
 pub use uses::{TableUse, Uses};
+pub use words::is_of_the_moment;
 
 use crate::check::Checker;
 use crate::parser::Parser;

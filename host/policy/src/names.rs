@@ -216,6 +216,13 @@ impl<'t> Checker<'t> {
             self.uses.sequences.insert(sequence);
             return Ok(());
         }
+        if words::is_of_the_moment(&name.text) {
+            return Err(Refusal::not_granted(name.at, words::instead_of_the_moment(&name.text)));
+        }
+        // With one argument it counts from today.
+        if name.text == "age" && pieces.iter().filter_map(Piece::inner).count() < 2 {
+            return Err(Refusal::not_granted(name.at, words::instead_of_the_moment("age with one argument")));
+        }
         if !words::is_function(&name.text) {
             let what = format!("the function {} is not on the list of those that may be called", name.text);
             return Err(Refusal::not_granted(name.at, what));

@@ -218,7 +218,6 @@ const FUNCTIONS: &[&str] = &[
     "floor",
     "format",
     "gcd",
-    "gen_random_uuid",
     "generate_series",
     "get_byte",
     "greatest",
@@ -280,7 +279,6 @@ const FUNCTIONS: &[&str] = &[
     "min",
     "mod",
     "mode",
-    "now",
     "nth_value",
     "ntile",
     "nullif",
@@ -367,6 +365,40 @@ pub(crate) fn is_operator(text: &str) -> bool {
     OPERATORS.contains(&text)
 }
 
+/// Functions and words that give the database's own time or chance, which are others on each attempt and
+/// in each test. A rule has those of its request.
+const OF_THE_MOMENT: &[&str] = &[
+    "clock_timestamp",
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "gen_random_uuid",
+    "localtime",
+    "localtimestamp",
+    "now",
+    "random",
+    "random_normal",
+    "statement_timestamp",
+    "timeofday",
+    "transaction_timestamp",
+    "uuid_generate_v4",
+];
+
+/// Whether a function or a word of PostgreSQL gives the database's own time or chance.
+pub fn is_of_the_moment(word: &str) -> bool {
+    OF_THE_MOMENT.contains(&word)
+}
+
+/// What to write in the place of such a word.
+pub(crate) fn instead_of_the_moment(word: &str) -> String {
+    let own = match word {
+        "gen_random_uuid" | "uuid_generate_v4" => "a UUID",
+        "random" | "random_normal" => "random bytes",
+        _ => "the time",
+    };
+    format!("{word} is another one on each attempt and in each test: send {own} of the request's context as a parameter")
+}
+
 pub(crate) fn is_function(name: &str) -> bool {
     FUNCTIONS.contains(&name)
 }
@@ -434,7 +466,7 @@ mod tests {
 
     #[test]
     fn a_list_has_each_word_once_and_in_order() {
-        for list in [RESERVED, NO_LABELS, TYPES, FUNCTIONS, GRAMMAR, SYSTEM_COLUMNS] {
+        for list in [RESERVED, NO_LABELS, TYPES, FUNCTIONS, GRAMMAR, SYSTEM_COLUMNS, OF_THE_MOMENT] {
             assert!(list.is_sorted_by(|one, next| one < next), "{list:?}");
         }
     }

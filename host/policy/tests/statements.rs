@@ -137,7 +137,7 @@ fn what_is_granted_passes_and_is_told() {
         ),
         ("SELECT nextval('receipts')", "nextval receipts"),
         (
-            "SELECT coalesce(max(balance), 0.00)::numeric(10, 2), CAST($1 AS timestamp with time zone), extract(year FROM now()), substring('abc' FROM 1 FOR 2), position('a' IN 'b'), trim(BOTH ' ' FROM $1), CASE WHEN true THEN 1 ELSE 2 END, date '2026-01-01', interval '1' day, timestamp with time zone '2026-01-01', ARRAY[1, 2], ARRAY(SELECT 1), row_number() OVER (PARTITION BY id ORDER BY balance ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM accounts GROUP BY id, balance",
+            "SELECT coalesce(max(balance), 0.00)::numeric(10, 2), CAST($1 AS timestamp with time zone), extract(year FROM $4::timestamptz), substring('abc' FROM 1 FOR 2), position('a' IN 'b'), trim(BOTH ' ' FROM $1), CASE WHEN true THEN 1 ELSE 2 END, date '2026-01-01', interval '1' day, timestamp with time zone '2026-01-01', ARRAY[1, 2], ARRAY(SELECT 1), row_number() OVER (PARTITION BY id ORDER BY balance ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM accounts GROUP BY id, balance",
             "select accounts.balance, select accounts.id",
         ),
         (
@@ -178,7 +178,7 @@ fn what_is_granted_passes_and_is_told() {
         ),
         ("SELECT data ->> 'a', data #> '{a}', data @> '{}'::jsonb FROM open", "select open.data"),
         ("SELECT /* a /* nested */ comment */ 1 -- and more", ""),
-        ("SELECT now() AT TIME ZONE 'UTC', current_timestamp(3), pg_catalog.lower('A')", ""),
+        ("SELECT $1 AT TIME ZONE 'UTC', pg_catalog.lower('A'), age($1, $2)", ""),
         (
             "SELECT DISTINCT ON (account) account, paid FROM totals ORDER BY account, paid",
             "select totals.account, select totals.paid",
