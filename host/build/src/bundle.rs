@@ -705,7 +705,7 @@ mod tests {
         for (text, told) in [
             (
                 "version = 1\nsurprise = 1\n",
-                "2:1: unknown field `surprise`, expected one of `version`, `host`, `ceilings`, `operations`",
+                "2:1: unknown field `surprise`, expected one of `version`, `host`, `api`, `ceilings`, `operations`",
             ),
             (
                 "version = 2\nsurprise = 1\n",

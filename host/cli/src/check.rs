@@ -407,6 +407,7 @@ mod tests {
             findings.warnings,
             [
                 "a.x is changed by pay, refund: requests of back, out conflict where they meet one row",
+                "events may lead back -> back, and on without end: see that one of them publishes none then",
                 "the operation back takes bank: Lost, and no rule that publishes as bank emits it"
             ]
         );

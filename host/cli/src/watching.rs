@@ -76,7 +76,14 @@ impl Watching {
 /// A digest of the sources and the tests of a bundle, or why there is none.
 fn state(bundle: &Path) -> String {
     let sources = Bundle::open(bundle).and_then(|bundle| bundle.source_digest());
-    let mut state = sources.unwrap_or_else(|error| error.to_string());
+    let mut state = sources.unwrap_or_else(|error| {
+        // What a build would read is not known then: all that lies where sources do.
+        let mut state = error.to_string();
+        for part in ["tenet.toml", "rules", "schema"] {
+            add_contents(&bundle.join(part), &mut state);
+        }
+        state
+    });
     let tests = crate::testing::files(bundle).unwrap_or_default();
     // A recording that a test goes with lies beside it.
     let folders: BTreeSet<&Path> = tests.iter().filter_map(|test| test.parent()).collect();
@@ -88,6 +95,16 @@ fn state(bundle: &Path) -> String {
         }
     }
     state
+}
+
+/// Adds the digests of a file, or of the files in a folder and in those below it.
+fn add_contents(path: &Path, state: &mut String) {
+    if let Ok(entries) = std::fs::read_dir(path) {
+        entries.flatten().for_each(|entry| add_contents(&entry.path(), state));
+    } else {
+        let text = std::fs::read(path).unwrap_or_default();
+        let _ = write!(state, "\n{} {}", path.display(), tenet_build::sha256(&text));
+    }
 }
 
 /// The folders of a bundle that hold sources, but for what was vendored, which nobody edits.

@@ -396,7 +396,9 @@ pub(crate) fn instead_of_the_moment(word: &str) -> String {
         "random" | "random_normal" => "random bytes",
         _ => "the time",
     };
-    format!("{word} is another one on each attempt and in each test: send {own} of the request's context as a parameter")
+    format!(
+        "{word} is another one on each attempt and in each test: send {own} of the request's context as a parameter"
+    )
 }
 
 pub(crate) fn is_function(name: &str) -> bool {
