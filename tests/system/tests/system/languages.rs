@@ -259,8 +259,10 @@ async fn python_computes_exactly_or_not_at_all() {
     }
     let helpers = hosts.ask("python", "helpers", r#","do":"helpers""#).await.body;
     let helpers: Value = serde_json::from_str(&helpers).unwrap();
-    for (helper, said) in helpers.as_object().unwrap() {
-        let should = if ["zoned", "set", "date"].contains(&helper.as_str()) { "TypeError" } else { "DataError" };
+    // A day within JSON is its text.
+    assert_eq!(helpers["date"], 1);
+    for (helper, said) in helpers.as_object().unwrap().iter().filter(|(helper, _)| *helper != "date") {
+        let should = if ["zoned", "set"].contains(&helper.as_str()) { "TypeError" } else { "DataError" };
         assert_eq!(said, should, "{helper}");
     }
 }
