@@ -1,4 +1,4 @@
-// What is told of what was thrown, and of what is logged: in words, with the places in the rule's own sources.
+// Errors and logged values as text, with the places in the rule's own sources.
 
 /** The most places that are told of one error, and the most causes. */
 const MOST = 4;

@@ -165,8 +165,8 @@ impl Endpoint {
         });
     }
 
-    /// Opens one in a task of its own, which ends with whoever waits for it: what a handshake computes is
-    /// nothing of the rule's whose statement happens to be the first.
+    /// Opens one in a task of its own, which ends when its caller does: the handshake's computing is not
+    /// charged to the rule whose statement happens to be the first.
     async fn open(&self) -> Result<Connection, Refusal> {
         let way = self.way.clone();
         let mut opening = JoinSet::new();

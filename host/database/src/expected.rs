@@ -90,7 +90,7 @@ impl Expected {
     pub(crate) fn looked(&self, found: Result<Outcome, Trouble>) {
         let found = match found.map_err(|trouble| Failure::of_host(trouble, "the tables could not be looked at")) {
             Ok(found) => found,
-            // What was seen before stands. A lost connection is told of by the rest of the flight.
+            // What was seen before stands. The rest of the flight reports a lost connection.
             Err(Failure { left: Left::Lost, .. }) => return,
             Err(Failure { fault, .. }) => {
                 warn!(%fault, "the database's tables are not known");

@@ -23,7 +23,7 @@ const LEAST: Duration = Duration::from_millis(100);
 const CAPSULE: &str = "tenet-capsule";
 
 /// Answers one event with the JSON text that leaves. An error makes the invocation fail, and a bug that
-/// no request has ended by is one: whoever asks learns nothing of it but that.
+/// outside of any request is one: the caller gets no text of it.
 pub(crate) async fn invoke(host: &Host, event: &str, context: &Context) -> anyhow::Result<String> {
     caught(answer(host, event, context)).await.unwrap_or_else(|text| {
         tracing::error!(reason = text, "the host panicked");

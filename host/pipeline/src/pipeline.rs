@@ -29,7 +29,7 @@ const FORGETTING: Duration = Duration::from_millis(500);
 /// What a caller is told of a database that is away or silent.
 const AWAY: &str = "The database cannot be reached, or does not answer. Nothing was changed.";
 
-/// What a caller is told where COMMIT may have been carried out.
+/// The message for a caller where COMMIT may have been carried out.
 const IN_DOUBT: &str = "The outcome is not known. Ask again with the same key to learn it.";
 
 /// Calls of the bus that are on their way at the same moment.
@@ -496,7 +496,7 @@ impl Pipeline {
     }
 }
 
-/// What a request in the midst of which the host has panicked is told. No port is asked for it.
+/// The answer to a request during which the host has panicked. It calls no port.
 fn panicked(request: &Request, doubt: &Doubt, text: &str) -> Handled {
     let reference = reference(request);
     let reason = format!("{}: the host panicked: {text}", Code::HostFailed);
