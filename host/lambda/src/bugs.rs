@@ -82,7 +82,7 @@ fn host() -> Arc<Host> {
         api: tenet_core::bundle::Api::default(),
         openapi: Some(File { path: "openapi.json".into(), sha256: SHA256_OF_NOTHING.into() }),
     };
-    let database = || Database::new(Endpoint::parse("postgres://nobody@localhost/none").unwrap(), 4);
+    let database = || Database::new(Endpoint::parse("postgres://app@localhost/none").unwrap(), 4);
     let (ledger, policy) = (Arc::new(database()) as Arc<dyn Ledger>, StatementPolicy::new(&index));
     let policy = Arc::new(policy) as Arc<dyn Policy>;
     let shadow = Shadow {

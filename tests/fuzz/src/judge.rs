@@ -1,4 +1,4 @@
-//! What comes of one statement.
+//! The effects of one statement, checked.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -120,7 +120,7 @@ fn sql_error(error: &tokio_postgres::Error, offset: u32) -> Option<SqlError> {
 /// Runs one statement in a transaction of its own, which is rolled back.
 async fn fly(client: &Client, sql: &str, who: Who, given: &str) -> Flight {
     let parameters = parameters(sql);
-    // The text as it was written has its names looked up as whoever wrote it expects.
+    // The text as written needs the search path that its author expects.
     let begin = client.simple_query(match who {
         Who::Written => "BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL search_path = public; SELECT now()::text",
         _ => "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT now()::text",

@@ -3,7 +3,7 @@
 //! Whatever the policy passes is run as the owner of the tables, who may do everything, so that only
 //! the policy stands between a statement and what its rule may not do; and as a role with the rule's
 //! privileges, which PostgreSQL then never may miss. [`world`] has the canaries, [`grammar`] makes
-//! the statements, [`judge`] looks at what comes of each, [`second`] is another reader of the same
+//! the statements, [`judge`] checks the effects of each, [`second`] is another reader of the same
 //! text, and [`run`] does it all for as long as is wanted.
 #![allow(
     clippy::unwrap_used,

@@ -209,7 +209,7 @@ impl World {
             admin.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {template}")).await?;
             let url = format!("{}/{name}", server.rsplit_once('/').context("the URL names no database")?.0);
             if databases.is_empty() {
-                // It ends here, so that nobody is connected to what is copied.
+                // It ends here: a database with a connection cannot be copied.
                 let (client, connection) = Config::from_str(&url)?.connect(NoTls).await.context("cannot connect")?;
                 let ended = tokio::spawn(connection);
                 client.batch_execute(SCHEMA).await.context("the schema")?;
@@ -621,7 +621,7 @@ async fn tables(client: &Client) -> anyhow::Result<Vec<Table>> {
     for row in rows(client, sql).await? {
         let [Some(oid), Some(schema), Some(bare), Some(is_view), Some(columns)] = row.as_slice() else { continue };
         let name = if schema == "public" { bare.clone() } else { format!("{schema}.{bare}") };
-        // What has a point in its name can be granted to nobody.
+        // A name with a point in it cannot be granted.
         let name = if bare.contains('.') { format!("\"{bare}\"") } else { name };
         let columns = columns
             .lines()

@@ -1,4 +1,4 @@
-//! What an author is told whose rule in JavaScript, TypeScript or Python fails, in a folder made by
+//! What authors see when a rule in JavaScript, TypeScript or Python fails, in a folder made by
 //! `tenet new`.
 
 use std::fs;
@@ -35,7 +35,7 @@ impl Shop {
         tenet(&self.0.path().join("shop"), arguments)
     }
 
-    /// `tenet test` of a step for each thing that the rule is asked to do, with what comes of it.
+    /// `tenet test` of a step for each thing that the rule is asked to do, with its result.
     fn test(&self, steps: &[(&str, &str)]) {
         let step = |(thing, verdict): &(&str, &str)| {
             format!(
