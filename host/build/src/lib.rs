@@ -60,3 +60,4 @@ pub use postgres::PrivatePostgres;
 pub use programs::Programs;
 pub use progress::Progress;
 pub use toolchain::Toolchain;
+pub use tools::user_cache;

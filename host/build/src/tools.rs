@@ -98,7 +98,7 @@ pub(crate) struct Tool {
 impl Tool {
     /// The program, installed into the user's cache the first time that it is wanted.
     pub(crate) fn ready(wanted: &Wanted, progress: &mut dyn Progress) -> Result<Self, Error> {
-        let cache = cache()?;
+        let cache = user_cache()?;
         let folder = cache.join(format!("{}-{}", wanted.name, wanted.version));
         let tool = || {
             let node = Some(folder.join(NODE).join("bin")).filter(|node| node.is_dir());
@@ -180,12 +180,12 @@ impl Tool {
     }
 }
 
-/// Where programs are kept for all bundles: `tenet` in the user's cache.
-fn cache() -> Result<PathBuf, Error> {
+/// The folder for what serves all bundles: `tenet` in the user's cache.
+pub fn user_cache() -> Result<PathBuf, Error> {
     let folder = |variable| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
     let cache =
-        cache.ok_or_else(|| Error::new("there is no place for programs: neither HOME nor XDG_CACHE_HOME is set"))?;
+        cache.ok_or_else(|| Error::new("there is no folder for a cache: neither HOME nor XDG_CACHE_HOME is set"))?;
     Ok(cache.join("tenet"))
 }
 
@@ -213,7 +213,7 @@ pub(crate) fn missing(language: &str) -> Option<&'static str> {
 /// Where the compiler of a language is, or that it comes when it is first wanted.
 pub(crate) fn place(language: &str) -> String {
     let wanted = of(language);
-    let folder = cache().map(|cache| cache.join(format!("{}-{}", wanted.name, wanted.version)));
+    let folder = user_cache().map(|cache| cache.join(format!("{}-{}", wanted.name, wanted.version)));
     match folder {
         Ok(folder) if wanted.is_in(&folder) => folder.display().to_string(),
         _ => format!("{} is installed when a rule first wants it", wanted.version),

@@ -1,13 +1,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::thread;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tenet_build::{Bundle, PrivatePostgres, Progress};
 use tenet_core::bundle::{CompiledFor, File, INDEX, Index, Rule};
-use tenet_engine::{Compiler, Engine, Library, OWN_TARGET};
+use tenet_engine::{Compiler, Engine, EngineError, Library, OWN_TARGET};
 use tenet_schema::Schema;
 
 use crate::args::BuildArgs;
@@ -64,6 +64,10 @@ pub(crate) async fn open_for(folder: &Path, out: Option<&Path>, wanted: Wanted) 
         bail!(Problem::new(what, "name one with --bundle; `tenet new PATH` makes one").explained(Code::NoBundle));
     }
     let (folder, index) = read(folder)?;
+    if wanted == Wanted::Runs && index.rules.iter().any(|rule| rule.compiled.is_none()) {
+        let what = format!("{} was built for tests, and is not compiled to be run", folder.display());
+        bail!(Problem::new(what, "`tenet build` compiles it").explained(Code::NoBundle));
+    }
     Ok(Opened { folder, index, postgres: None })
 }
 
@@ -93,9 +97,12 @@ pub(crate) fn default_out(bundle: &Path) -> PathBuf {
 /// What a bundle is built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
-    /// To be run.
+    /// To be deployed, or kept as a build's result: code from the compiler alone.
+    Deployments,
+    /// To be run on this machine.
     Runs,
-    /// To be run by tests, which count what rules compute.
+    /// To be run by tests, which count what rules compute. Code that is deployed is left out of
+    /// the index where there is none of before.
     Tests,
 }
 
@@ -116,11 +123,13 @@ impl Built {
     }
 }
 
+/// Builds a bundle that can be deployed to a target.
 pub(crate) async fn make(source: &Path, out: &Path, target: &str) -> anyhow::Result<Built> {
-    make_for(source, out, target, Wanted::Runs).await
+    make_for(source, out, target, Wanted::Deployments).await
 }
 
-async fn make_for(source: &Path, out: &Path, target: &str, wanted: Wanted) -> anyhow::Result<Built> {
+/// Builds a bundle. The target is this machine's own unless it is for [`Wanted::Deployments`].
+pub(crate) async fn make_for(source: &Path, out: &Path, target: &str, wanted: Wanted) -> anyhow::Result<Built> {
     let mut waiting = Waiting::new();
     let bundle = Bundle::open(source)?;
     bundle.check_events(|pattern| tenet_events::Pattern::of(pattern).map(drop))?;
@@ -129,36 +138,35 @@ async fn make_for(source: &Path, out: &Path, target: &str, wanted: Wanted) -> an
     lint::check(out, &index)?;
     let (catalog, postgres) = made::catalog(&bundle, out, &index).await?;
     index.catalog = catalog;
-    let compiler = Compiler::new(target)?;
+    let compiler = match wanted {
+        Wanted::Deployments => Compiler::new(target)?,
+        Wanted::Runs | Wanted::Tests => Compiler::cached(tenet_build::user_cache().ok().as_deref())?,
+    };
     let compiled_for = CompiledFor { target: compiler.target().to_owned(), engine: compiler.fingerprint() };
     let up_to_date = index.compiled_for.as_ref() == Some(&compiled_for);
-    let of_components = index.clone();
-    // What tests run on is compiled beside it: a language's runtime takes its seconds twice.
-    let metered = thread::scope(|scope| {
-        let metered =
-            (wanted == Wanted::Tests).then(|| scope.spawn(|| metered::compile(out, &of_components, &mut |_| {})));
-        for rule in &mut index.rules {
-            if up_to_date && rule.compiled.is_some() {
-                continue;
-            }
-            if let Some(code) = kept(out, before.as_ref(), &compiled_for, rule) {
-                rule.compiled = Some(code);
-                continue;
-            }
-            waiting.step(&format!("compiling {} for {}", rule.name, compiled_for.target));
-            let component = tenet_build::read_at_most(&out.join(&rule.component.path), Compiler::MAX_BYTES)?;
-            let code = compiler.compile(&component).with_context(|| not_a_rule(&rule.name))?;
-            let path = format!("rules/{}.{}.cwasm", rule.name, compiled_for.target);
-            tenet_build::write_whole(&out.join(&path), &code)?;
-            rule.compiled = Some(File { path, sha256: tenet_build::sha256(&code) });
+    for rule in &mut index.rules {
+        if up_to_date && rule.compiled.is_some() {
+            continue;
         }
-        anyhow::Ok(metered.map(|metered| metered.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))))
-    })?;
-    if let Some(metered) = metered {
-        metered?;
+        rule.compiled = kept(out, before.as_ref(), &compiled_for, rule);
+        if rule.compiled.is_some() || wanted == Wanted::Tests {
+            continue;
+        }
+        waiting.step(&format!("compiling {} for {}", rule.name, compiled_for.target));
+        let component = tenet_build::read_at_most(&out.join(&rule.component.path), Compiler::MAX_BYTES)?;
+        let code = compiler.compile(&component).with_context(|| not_a_rule(&rule.name))?;
+        let path = format!("rules/{}.{}.cwasm", rule.name, compiled_for.target);
+        tenet_build::write_whole(&out.join(&path), &code)?;
+        rule.compiled = Some(File { path, sha256: tenet_build::sha256(&code) });
     }
     index.compiled_for = Some(compiled_for);
-    let descriptions = describe(out, &index, &mut waiting).await?;
+    let descriptions = match wanted {
+        Wanted::Deployments | Wanted::Runs => describe(out, &index, &mut waiting, Engine::new).await?,
+        Wanted::Tests => {
+            let metered = metered::compile(out, &index, &mut waiting)?;
+            describe(out, &metered, &mut waiting, Engine::metered).await?
+        }
+    };
     for rule in &mut index.rules {
         declare(rule, descriptions.get(&rule.name).map(String::as_str))?;
     }
@@ -209,8 +217,13 @@ fn kept(out: &Path, before: Option<&Index>, compiled_for: &CompiledFor, rule: &R
 }
 
 /// What the rules say that they take and give. What they said when they were last built is
-/// kept beside the components that were asked.
-async fn describe(out: &Path, index: &Index, waiting: &mut Waiting) -> anyhow::Result<BTreeMap<String, String>> {
+/// kept beside the components that were asked. `engine` makes one for the code in the index.
+async fn describe(
+    out: &Path,
+    index: &Index,
+    waiting: &mut Waiting,
+    engine: impl Fn(u32) -> Result<Arc<Engine>, EngineError>,
+) -> anyhow::Result<BTreeMap<String, String>> {
     let mut descriptions = BTreeMap::new();
     for rule in &index.rules {
         let component = tenet_build::describing(out, &rule.name);
@@ -225,14 +238,17 @@ async fn describe(out: &Path, index: &Index, waiting: &mut Waiting) -> anyhow::R
         let digest = own.as_deref().map_or_else(|| rule.component.sha256.clone(), tenet_build::sha256);
         if !(said.is_file() && std::fs::read_to_string(&of).is_ok_and(|known| known == digest)) {
             waiting.step(&format!("asking {} what it takes and gives", rule.name));
-            let library = if let Some(bytes) = own {
-                Library::compile(Engine::new(1)?, [(rule.name.as_str(), bytes.as_slice())])?
-            } else if index.compiled_for.as_ref().is_some_and(|compiled_for| compiled_for.target == OWN_TARGET) {
+            let is_for_here = index.compiled_for.as_ref().is_some_and(|compiled_for| compiled_for.target == OWN_TARGET);
+            let library = if own.is_none() && is_for_here {
                 // It describes itself, and is compiled for this machine already.
-                Library::open(Engine::new(1)?, out, &Index { rules: vec![rule.clone()], ..index.clone() })?
+                Library::open(engine(1)?, out, &Index { rules: vec![rule.clone()], ..index.clone() })?
             } else {
-                let bytes = tenet_build::read_at_most(&out.join(&rule.component.path), Compiler::MAX_BYTES)?;
-                Library::compile(Engine::new(1)?, [(rule.name.as_str(), bytes.as_slice())])?
+                let bytes = match own {
+                    Some(own) => own,
+                    None => tenet_build::read_at_most(&out.join(&rule.component.path), Compiler::MAX_BYTES)?,
+                };
+                let compiler = Compiler::cached(tenet_build::user_cache().ok().as_deref())?;
+                Library::compile(Engine::new(1)?, &compiler, [(rule.name.as_str(), bytes.as_slice())])?
             };
             if let Some(folder) = said.parent() {
                 std::fs::create_dir_all(folder)?;

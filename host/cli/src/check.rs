@@ -10,7 +10,7 @@ use tenet_database::{Endpoint, Inventory};
 use tenet_engine::{Compiler, OWN_TARGET};
 
 use crate::args::CheckArgs;
-use crate::built::{self, Built};
+use crate::built::{self, Built, Wanted};
 use crate::database::Database;
 use crate::report::{Place, show};
 use crate::survey::{Surveyed, survey};
@@ -61,7 +61,7 @@ pub(crate) async fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     }
     // Builds the components, holds each against the contract, and lints the schema.
     let folder = args.out.clone().unwrap_or_else(|| built::default_out(&args.bundle));
-    let Built { index, warnings, postgres } = built::make(&args.bundle, &folder, OWN_TARGET).await?;
+    let Built { index, warnings, postgres } = built::make_for(&args.bundle, &folder, OWN_TARGET, Wanted::Tests).await?;
     findings.warnings.extend(warnings.iter().map(ToString::to_string));
     let rules = survey(&bundle, Some(&index.catalog))?;
     for rule in &rules {

@@ -8,6 +8,7 @@ use tenet_core::bundle::{CompiledFor, File, Index};
 use tenet_engine::Compiler;
 
 use crate::waiting::Waiting;
+use tenet_build::Progress as _;
 
 /// The folder of it in a built bundle.
 const FOLDER: &str = "metered";
@@ -15,13 +16,12 @@ const FOLDER: &str = "metered";
 /// The index of the built bundle in `folder` with code for a metered engine in the place of its
 /// own. What was compiled before is used again.
 pub(crate) fn compiled(folder: &Path, index: &Index) -> anyhow::Result<Index> {
-    let mut waiting = Waiting::new();
-    compile(folder, index, &mut |what| waiting.show(what))
+    compile(folder, index, &mut Waiting::new())
 }
 
-/// The same, which tells what goes on.
-pub(crate) fn compile(folder: &Path, index: &Index, tell: &mut dyn FnMut(&str)) -> anyhow::Result<Index> {
-    let compiler = Compiler::metered()?;
+/// The same, with its progress shown in a line that is there already.
+pub(crate) fn compile(folder: &Path, index: &Index, waiting: &mut Waiting) -> anyhow::Result<Index> {
+    let compiler = Compiler::metered(tenet_build::user_cache().ok().as_deref())?;
     let engine = compiler.fingerprint();
     let mut index = index.clone();
     std::fs::create_dir_all(folder.join(FOLDER)).with_context(|| format!("cannot write to {}", folder.display()))?;
@@ -35,7 +35,7 @@ pub(crate) fn compile(folder: &Path, index: &Index, tell: &mut dyn FnMut(&str)) 
         let sha256 = match known {
             Some(known) if std::fs::read(&code).is_ok_and(|code| tenet_build::sha256(&code) == known) => known,
             _ => {
-                tell(&format!("compiling {} for the harness", rule.name));
+                waiting.step(&format!("compiling {} for the harness", rule.name));
                 let component = tenet_build::read_at_most(&folder.join(&rule.component.path), Compiler::MAX_BYTES)
                     .with_context(|| format!("cannot read {}", rule.component.path))?;
                 let bytes = compiler.compile(&component).with_context(|| format!("rule {}", rule.name))?;

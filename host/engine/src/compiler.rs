@@ -1,11 +1,14 @@
 use std::error::Error;
 use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
 
 use object::{Object as _, ObjectSection as _};
 use wasmtime::component::{Component, Linker};
 
 use crate::bounds::{self, Unfit};
 use crate::call::CallState;
+use crate::function_cache::FunctionCache;
 use crate::settings::{self, Metering, OWN_TARGET, TARGETS};
 use crate::v1;
 
@@ -18,6 +21,7 @@ pub struct Compiler {
     linker: Linker<CallState>,
     /// Compiles for the target, where that is another one.
     foreign: Option<wasmtime::Engine>,
+    functions: Option<Arc<FunctionCache>>,
 }
 
 /// Why something does not compile to a rule.
@@ -33,23 +37,40 @@ impl Compiler {
 
     /// A compiler for one of the [`TARGETS`], whichever of them this host runs on.
     pub fn new(target: &str) -> Result<Self, CompileError> {
-        Self::with(target, Metering::Off)
+        Self::with(target, Metering::Off, None)
     }
 
-    /// A compiler for this host's target and engines that are [`metered`](crate::Engine::metered).
-    pub fn metered() -> Result<Self, CompileError> {
-        Self::with(OWN_TARGET, Metering::On)
+    /// A compiler for this host's target that keeps compiled functions in a file of the folder
+    /// `cache`: a rule that brings a language's runtime is compiled again in a fraction of the
+    /// time. The result is for this machine, and not for a deployment.
+    pub fn cached(cache: Option<&Path>) -> Result<Self, CompileError> {
+        Self::with(OWN_TARGET, Metering::Off, cache)
     }
 
-    fn with(target: &str, metering: Metering) -> Result<Self, CompileError> {
+    /// The same for engines that are [`metered`](crate::Engine::metered).
+    pub fn metered(cache: Option<&Path>) -> Result<Self, CompileError> {
+        Self::with(OWN_TARGET, Metering::On, cache)
+    }
+
+    fn with(target: &str, metering: Metering, cache: Option<&Path>) -> Result<Self, CompileError> {
         let Some(target) = TARGETS.into_iter().find(|known| *known == target) else {
             let known = TARGETS.join(" and ");
             return Err(CompileError::new(format!("rules are compiled for {known}, and not for {target}")));
         };
         let fail = |error: wasmtime::Error| CompileError::new(format!("cannot compile for {target}")).because(error);
+        let functions = cache.map(|folder| {
+            let of = crate::checked::digest(settings::fingerprint(target, metering).as_bytes());
+            Arc::new(FunctionCache::open(&folder.join(format!("functions-{}", of.get(..16).unwrap_or_default()))))
+        });
+        let engine = |mut config: wasmtime::Config| {
+            if let Some(functions) = &functions {
+                config.enable_incremental_compilation(Arc::clone(functions) as _)?;
+            }
+            wasmtime::Engine::new(&config)
+        };
         let own = settings::pooled(OWN_TARGET, 1, metering)
-            .and_then(|config| wasmtime::Engine::new(&config))
-            .or_else(|_| settings::on_demand(OWN_TARGET, metering).and_then(|config| wasmtime::Engine::new(&config)))
+            .and_then(engine)
+            .or_else(|_| settings::on_demand(OWN_TARGET, metering).and_then(engine))
             .map_err(fail)?;
         let linker = v1::linker(&own).map_err(fail)?;
         let foreign = if target == OWN_TARGET {
@@ -58,7 +79,7 @@ impl Compiler {
             let config = settings::on_demand(target, metering).map_err(fail)?;
             Some(wasmtime::Engine::new(&config).map_err(fail)?)
         };
-        Ok(Self { target, metering, own, linker, foreign })
+        Ok(Self { target, metering, own, linker, foreign, functions })
     }
 
     /// The target triple.
@@ -87,6 +108,10 @@ impl Compiler {
             Unfit::Damaged(error) => damaged(error.into()),
         })?;
         let compiled = Component::new(&self.own, component).map_err(damaged)?;
+        if let Some(Err(error)) = self.functions.as_deref().map(FunctionCache::save) {
+            // The next time takes longer, and nothing else.
+            tracing::debug!(%error, "compiled functions were not kept");
+        }
         v1::link(&self.linker, &compiled)
             .map_err(|error| CompileError::new(format!("the component is not a rule: {error}")))?;
         let code = match &self.foreign {

@@ -32,6 +32,8 @@ mod describe;
 mod ended;
 mod engine;
 mod first_call;
+#[cfg(feature = "compile")]
+mod function_cache;
 mod halt;
 mod library;
 mod limiter;

@@ -82,10 +82,9 @@ impl Library {
     /// name: for a harness that has no bundle on disk.
     pub fn compile<'a>(
         engine: Arc<Engine>,
+        compiler: &crate::Compiler,
         components: impl IntoIterator<Item = (&'a str, &'a [u8])>,
     ) -> Result<Self, LoadError> {
-        let compiler = crate::Compiler::new(OWN_TARGET)
-            .map_err(|error| LoadError::bundle("there is no compiler".to_owned()).because(error))?;
         let linker = linker(&engine)?;
         let mut rules = BTreeMap::new();
         for (name, component) in components {

@@ -1,4 +1,5 @@
 use std::fs;
+use std::num::NonZeroUsize;
 use std::process::Command;
 use std::thread;
 
@@ -59,7 +60,11 @@ fn all(repository: &Repository, name: Option<&str>, stages: &mut Stages, tally: 
     let servers = stages.run("servers", || Servers::start(repository, &venv))?;
     stages.run("tests", || {
         let test = ["test", "--locked", "--workspace", "--no-fail-fast"];
-        tally.run(servers.name_to(repository.cargo(&test).args(name), repository, &venv))?;
+        let mut tests = repository.cargo(&test);
+        // Half of the time of a system test is waiting: for a silence, a deadline, a process.
+        let threads = thread::available_parallelism().map_or(2, NonZeroUsize::get) * 2;
+        tests.args(name).env("RUST_TEST_THREADS", threads.to_string());
+        tally.run(servers.name_to(&mut tests, repository, &venv))?;
         for guests in repository::GUESTS {
             tally.run(repository.cargo_for_guests(&test).args(["--manifest-path", guests]).args(name))?;
         }

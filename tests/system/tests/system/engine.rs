@@ -572,7 +572,8 @@ fn a_bundle_for_another_engine_or_target_is_refused() {
 async fn a_library_of_components_behaves_as_one_of_a_bundle() {
     let (folder, index) = bundle("guests");
     let component = std::fs::read(folder.join(&index.rule("probe").unwrap().component.path)).unwrap();
-    let compiled = Library::compile(engine(1), [("probe", component.as_slice())]).unwrap();
+    let compiler = Compiler::new(OWN_TARGET).unwrap();
+    let compiled = Library::compile(engine(1), &compiler, [("probe", component.as_slice())]).unwrap();
     let (theirs, ours) = (
         probe(&library(1), "context", &Limits::default(), Calls::new()).await,
         probe(&compiled, "context", &Limits::default(), Calls::new()).await,
@@ -584,7 +585,8 @@ async fn a_library_of_components_behaves_as_one_of_a_bundle() {
 async fn a_rule_tells_its_types_where_it_was_built_to_and_is_shipped_without_them() {
     let (folder, index) = bundle("guests");
     let component = std::fs::read(tenet_build::describing(&folder, "veto")).unwrap();
-    let asked = Library::compile(engine(1), [("veto", component.as_slice())]).unwrap();
+    let compiler = Compiler::new(OWN_TARGET).unwrap();
+    let asked = Library::compile(engine(1), &compiler, [("veto", component.as_slice())]).unwrap();
     let told: serde_json::Value = serde_json::from_str(&asked.describe("veto").await.unwrap()).unwrap();
     assert_eq!(told["input"]["properties"]["veto"]["type"], "boolean", "{told}");
     assert_eq!(told["output"]["required"], serde_json::json!(["second"]), "{told}");

@@ -75,7 +75,8 @@ impl Guests {
     fn new(names: &[&str]) -> Self {
         let components: Vec<_> = names.iter().map(|name| (*name, raw::component(name))).collect();
         let components = components.iter().map(|(name, bytes)| (*name, bytes.as_slice()));
-        Self(Library::compile(Engine::new(1).unwrap(), components).unwrap())
+        let compiler = Compiler::new(OWN_TARGET).unwrap();
+        Self(Library::compile(Engine::new(1).unwrap(), &compiler, components).unwrap())
     }
 
     async fn call(&self, name: &str) -> (RuleCall, Arc<Willing>) {
