@@ -76,6 +76,7 @@ pub(crate) async fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     database.close()?;
     between_rules(&rules, &index.operations, &mut findings);
     binary_fractions(&index, &mut findings);
+    frozen_defaults(&folder, &index, &mut findings)?;
     findings.tell()
 }
 
@@ -143,7 +144,7 @@ async fn against_database(rule: &Surveyed, inventory: &Inventory, findings: &mut
     for default in inventory.defaults() {
         let grant = rule.asked.tables.get(&default.table);
         let has_own = |grant: &TableGrant| grant.insert.is_none() || grant.insert.has(&default.column);
-        if grant.is_none_or(has_own) || !is_of_the_moment(&default.expression) {
+        if grant.is_none_or(has_own) || !tenet_policy::is_default_of_the_moment(&default.expression) {
             continue;
         }
         let what = format!("rule {}: {}.{} becomes {}", rule.rule, default.table, default.column, default.expression);
@@ -163,11 +164,16 @@ async fn against_database(rule: &Surveyed, inventory: &Inventory, findings: &mut
     Ok(())
 }
 
-/// Whether an expression is another one each time: it has the time or chance in it.
-fn is_of_the_moment(expression: &str) -> bool {
-    let expression = expression.to_ascii_lowercase();
-    let words = expression.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
-    words.into_iter().any(tenet_policy::is_of_the_moment)
+/// Defaults that are the time at which a step was applied.
+fn frozen_defaults(folder: &Path, index: &Index, findings: &mut Findings) -> anyhow::Result<()> {
+    for file in &index.schema {
+        let step = crate::schema::text(folder, &file.path)?;
+        let Some(at) = tenet_policy::frozen_default(&step) else { continue };
+        let line = step.get(..at).unwrap_or_default().matches('\n').count() + 1;
+        let why = "is the time at which the step is applied, in each row and another in each database";
+        findings.warnings.push(format!("{}:{line}: this default {why}: insert one from `context`", file.path));
+    }
+    Ok(())
 }
 
 /// Members of payloads and outputs that are binary fractions, of rules whose tables have decimals for them: money

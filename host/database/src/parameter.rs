@@ -40,6 +40,7 @@ pub(crate) struct Parameter(Option<Vec<u8>>);
 impl Encoded {
     pub(crate) fn new(statement: Statement) -> Result<Self, Box<SqlError>> {
         let Statement { sql, parameters, canonical } = statement;
+        let is_of_a_rule = canonical.is_some();
         let sql = canonical.unwrap_or(sql);
         if sql.contains('\0') {
             return Err(error("42601", "a statement may not contain U+0000".to_owned()));
@@ -48,6 +49,17 @@ impl Encoded {
             let text =
                 format!("a statement has at most {MOST_PARAMETERS} parameters; this one has {}", parameters.len());
             return Err(error("42601", text));
+        }
+        for (number, value) in parameters.iter().enumerate().filter(|_| is_of_a_rule) {
+            if let Value::Text(text) = value
+                && let Some(word) = tenet_policy::moment_in_parameter(&sql, number + 1, text)
+            {
+                let what = format!(
+                    "the text of ${} is made a date or a time, and '{word}' in it is the time of the database",
+                    number + 1
+                );
+                return Err(error("22007", what));
+            }
         }
         let only_reads = READS.of(&sql, || tenet_policy::only_reads(&sql));
         let parameters = parameters.into_iter().enumerate().map(|(at, value)| encode(at + 1, value));
@@ -164,6 +176,19 @@ mod tests {
         }
         assert_eq!(code("SELECT '\0'", vec![]).as_deref(), Some("42601"));
         assert_eq!(code("SELECT 1", vec![Value::Null; 40_000]).as_deref(), Some("42601"));
+    }
+
+    #[test]
+    fn a_text_that_would_be_the_time_of_the_database_is_not_sent() {
+        let code = |canonical: &str, text: &str| {
+            let statement = Statement::new("SELECT 1", vec![Value::Null, Value::Text(text.to_owned())]);
+            let encoded = Encoded::new(Statement { canonical: Some(canonical.into()), ..statement });
+            encoded.err().map(|error| error.sqlstate.to_string())
+        };
+        assert_eq!(code("SELECT $2::TIMESTAMPTZ", " Now ").as_deref(), Some("22007"));
+        assert_eq!(code("SELECT CAST( $2 AS DATE)", "tomorrow").as_deref(), Some("22007"));
+        assert_eq!(code("SELECT $2::DATE", "2026-01-31"), None);
+        assert_eq!(code("SELECT $2, $1::DATE", "today"), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use tenet_core::{Catalog, Grants};
 
 use crate::label::{self, Label};
+use crate::moment;
 use crate::resolved::{Column, Resolved};
 use crate::scope::{Level, MOST_COLUMNS, Names, Relation, Scope, Tables};
 use crate::tree::{Body, Bound, Expression, Item, Lock, Name, Order, Piece, Query, Select, Statement, With, WithTable};
@@ -150,7 +151,7 @@ impl<'t> Checker<'t> {
         let inner = &scope.within(&level, 0);
         for Order { by, .. } in &query.order {
             match (by, &query.body) {
-                (Expression::Leaf(..), _) => {}
+                (Expression::Leaf(..) | Expression::Moment { .. }, _) => {}
                 (Expression::Column(name), _) if names.find(&name.text).is_some() => {
                     self.resolved.column(name.at, Column::Alone)?;
                 }
@@ -324,6 +325,7 @@ impl<'t> Checker<'t> {
         steps::add(1);
         match expression {
             Expression::Leaf(..) => Ok(Label::None),
+            Expression::Moment { .. } => moment::check_alone(expression).map(|()| Label::None),
             Expression::Column(name) => {
                 self.name(name, scope)?;
                 Ok(Label::Strong(&name.text))
@@ -346,9 +348,13 @@ impl<'t> Checker<'t> {
                 Ok(Label::Strong("row"))
             }
             Expression::Made(pieces) => {
+                moment::check_made(self, pieces, scope)?;
                 let (mut first, mut last) = (None, Label::None);
                 for inner in pieces.iter().filter_map(Piece::inner) {
-                    last = self.expression(inner, scope)?;
+                    last = match inner {
+                        Expression::Moment { .. } => Label::None,
+                        inner => self.expression(inner, scope)?,
+                    };
                     first.get_or_insert(last);
                 }
                 Ok(label::of_made(pieces, first.unwrap_or_default(), last))

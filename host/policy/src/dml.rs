@@ -2,9 +2,10 @@
 
 use crate::Refusal;
 use crate::check::Checker;
+use crate::moment;
 use crate::names::Verb;
 use crate::scope::{Level, Names, Relation, Scope, Table};
-use crate::tree::{Assignment, Conflict, Delete, Insert, Name, Query, TableName, Update};
+use crate::tree::{Assignment, Body, Conflict, Delete, Expression, Insert, Name, Query, TableName, Update};
 
 /// The table that a statement writes to, and the name that it has there.
 struct Target<'t> {
@@ -18,6 +19,29 @@ impl<'t> Target<'t> {
         let mut level = Level::default();
         level.add(self.relation(&self.name.text), self.name.at)?;
         Ok(level)
+    }
+
+    /// Refuses values that would be the time of the database in the columns that they are given to.
+    fn values(&self, columns: Option<&[Name]>, body: &Body) -> Result<(), Refusal> {
+        let Body::Values(rows) = body else { return Ok(()) };
+        for row in rows {
+            for (number, value) in row.iter().enumerate() {
+                if !matches!(value, Expression::Moment { .. }) {
+                    continue;
+                }
+                let column = match columns {
+                    Some(columns) => columns.get(number).map(|name| name.text.as_str()),
+                    None => self.columns.list().get(number).copied(),
+                };
+                let kind = column.and_then(|column| self.kind_of(column));
+                moment::check_value(value, kind.unwrap_or_default())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn kind_of(&self, column: &str) -> Option<&'t str> {
+        self.relation(&self.name.text).kind_of(column)
     }
 
     fn relation(&self, name: &'t str) -> Relation<'t> {
@@ -51,6 +75,7 @@ impl<'t> Checker<'t> {
             if columns.is_none() {
                 self.first_columns(&target, rows, given.list().len(), into.name.at)?;
             }
+            target.values(columns.as_deref(), &rows.body)?;
         }
         if let Some(conflict) = conflict {
             self.conflict(conflict, &target, scope)?;
@@ -99,6 +124,9 @@ impl<'t> Checker<'t> {
         for Assignment { columns, value, .. } in set {
             for column in columns {
                 self.touch_named(target.table, &target.columns, Verb::Update, column)?;
+            }
+            if let ([column], Expression::Moment { .. }) = (&columns[..], value) {
+                moment::check_value(value, target.kind_of(&column.text).unwrap_or_default())?;
             }
             self.expression(value, scope)?;
         }

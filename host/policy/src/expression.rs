@@ -1,6 +1,7 @@
 //! Expressions: the rest of the parser.
 
 use crate::Refusal;
+use crate::moment;
 use crate::parser::Parser;
 use crate::print::quoted;
 use crate::token::Kind;
@@ -176,9 +177,13 @@ impl Parser<'_> {
 
     /// A constant, as it is printed.
     fn leaf(&mut self) -> Expression {
-        let leaf = Expression::Leaf(self.printed(), self.at());
+        let (printed, at) = (self.printed(), self.at());
+        let string = self.string();
         self.skip();
-        leaf
+        match string.map(|value| (moment::word_in(&value), value)) {
+            Some((Some(word), value)) => Expression::Moment { printed, value: value.into_owned(), word, at },
+            _ => Expression::Leaf(printed, at),
+        }
     }
 
     fn operand(&mut self) -> Result<Expression, Refusal> {
@@ -247,7 +252,11 @@ impl Parser<'_> {
             _ if WORDED.contains(&word) && opens => return self.worded(),
             // `date '2026-01-31'`
             _ if words::is_type(word) && self.is_type_then_string() => {
+                let is_time = moment::is_type(&self.printed());
                 self.data_type(&mut pieces)?;
+                if let Some(word) = self.string().filter(|_| is_time).and_then(|value| moment::word_in(&value)) {
+                    return Err(moment::refusal(word, self.at()));
+                }
                 self.take(&mut pieces);
             }
             _ => return self.named(),

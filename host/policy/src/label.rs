@@ -105,7 +105,7 @@ fn behind<'t>(mut pieces: &'t [Piece], mut label: Label<'t>) -> (Label<'t>, &'t 
 }
 
 /// Of how many pieces a type is made, that these begin with.
-fn length_of_type(pieces: &[Piece]) -> usize {
+pub(crate) fn length_of_type(pieces: &[Piece]) -> usize {
     let word = |at: usize| pieces.get(at).and_then(Piece::word).unwrap_or_default();
     let mut at = 1;
     if matches!(word(at), "PRECISION" | "VARYING") {

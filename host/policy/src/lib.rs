@@ -31,6 +31,7 @@ mod expression;
 mod from;
 mod known;
 mod label;
+mod moment;
 mod names;
 mod parser;
 mod policy;
@@ -49,11 +50,11 @@ mod words;
 use tenet_core::{Catalog, Grants};
 
 pub use known::Known;
+pub use moment::{frozen_default, is_default_of_the_moment, moment_in_parameter};
 pub use policy::StatementPolicy;
 pub use privileges::privileges;
 pub use refusal::Refusal;
 pub use uses::{TableUse, Uses};
-pub use words::is_of_the_moment;
 
 use crate::check::Checker;
 use crate::parser::Parser;

@@ -5,9 +5,11 @@
 //! this follows PostgreSQL's grammar (`src/backend/parser/gram.y`) where it decides what a name
 //! stands for, and leaves out how operators bind.
 
+use std::borrow::Cow;
+
 use crate::Refusal;
 use crate::print::quoted;
-use crate::token::{Kind, Token};
+use crate::token::{self, Kind, Token};
 use crate::tree::{
     Alias, Arm, Assignment, Body, Bound, Conflict, Delete, Expression, Insert, Item, Join, Lock, Name, Order, Piece,
     Query, Select, Source, Statement, TableName, Update, With, WithTable,
@@ -84,6 +86,18 @@ impl<'t> Parser<'t> {
                 token.and_then(|token| self.sql.get(token.at..token.end)).unwrap_or_default().to_owned()
             }
             Kind::End => String::new(),
+        }
+    }
+
+    /// What the string is that is next, if one is.
+    pub(crate) fn string(&self) -> Option<Cow<'t, str>> {
+        match self.peek() {
+            Kind::String(Some(value)) => Some(Cow::Borrowed(value)),
+            Kind::String(None) => {
+                let token = self.tokens.get(self.next)?;
+                self.sql.get(token.at..token.end).map(token::unescaped)
+            }
+            _ => None,
         }
     }
 

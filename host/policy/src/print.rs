@@ -425,6 +425,10 @@ impl Printer<'_> {
     fn expression(&mut self, expression: &Expression) {
         match expression {
             Expression::Leaf(text, at) => self.word_at(text, *at),
+            Expression::Moment { printed, at, .. } => {
+                self.word_at(printed, *at);
+                self.close("::TEXT");
+            }
             Expression::Column(name) => self.column(name, name.at),
             Expression::Of(of, name) => self.column(name, of.at),
             Expression::Call(call) => self.call(call),
@@ -454,7 +458,9 @@ impl Printer<'_> {
     /// An expression in another one.
     fn operand(&mut self, expression: &Expression) {
         match expression {
-            Expression::Made(_) => self.in_parentheses(|printer| printer.expression(expression)),
+            Expression::Made(_) | Expression::Moment { .. } => {
+                self.in_parentheses(|printer| printer.expression(expression))
+            }
             expression => self.expression(expression),
         }
     }
@@ -469,6 +475,12 @@ impl Printer<'_> {
                     if pieces.get(number + 1).and_then(Piece::word) == Some("[") =>
                 {
                     self.in_parentheses(|printer| printer.expression(inner));
+                }
+                // It has a type, which is none of a time.
+                Piece::Inner(Expression::Moment { printed, at, .. })
+                    if pieces.get(number + 1).and_then(Piece::word) == Some("::") =>
+                {
+                    self.word_at(printed, *at);
                 }
                 Piece::Inner(inner) => self.operand(inner),
             }

@@ -40,8 +40,8 @@ pub(crate) struct Names<'t>(Rc<Listed<'t>>);
 #[derive(Debug, Default)]
 struct Listed<'t> {
     list: Vec<&'t str>,
-    /// Each of them, and whether two columns have it.
-    index: OnceCell<HashMap<&'t str, bool>>,
+    /// Each of them, the first column that has it, and whether two have it.
+    index: OnceCell<HashMap<&'t str, (usize, bool)>>,
 }
 
 impl<'t> Names<'t> {
@@ -80,15 +80,21 @@ impl<'t> Names<'t> {
     /// Whether two columns have this name; none if no column has it.
     pub(crate) fn find(&self, name: &str) -> Option<bool> {
         steps::add(1);
-        self.index().get(name).copied()
+        self.index().get(name).map(|(_, is_doubled)| *is_doubled)
     }
 
-    fn index(&self) -> &HashMap<&'t str, bool> {
+    /// The number of the first column of this name, from 0.
+    pub(crate) fn position(&self, name: &str) -> Option<usize> {
+        steps::add(1);
+        self.index().get(name).map(|(position, _)| *position)
+    }
+
+    fn index(&self) -> &HashMap<&'t str, (usize, bool)> {
         self.0.index.get_or_init(|| {
             let mut index = HashMap::with_capacity(self.0.list.len());
             steps::add(self.0.list.len());
-            for name in &self.0.list {
-                index.entry(*name).and_modify(|is_doubled| *is_doubled = true).or_insert(false);
+            for (position, name) in self.0.list.iter().enumerate() {
+                index.entry(*name).and_modify(|(_, is_doubled)| *is_doubled = true).or_insert((position, false));
             }
             index
         })
@@ -112,6 +118,14 @@ pub(crate) struct Relation<'t> {
     /// None for those of a query or a function, which has been checked already.
     pub(crate) table: Option<Table<'t>>,
     pub(crate) columns: Names<'t>,
+}
+
+impl<'t> Relation<'t> {
+    /// The type of a column, if it is a table's.
+    pub(crate) fn kind_of(&self, column: &str) -> Option<&'t str> {
+        let position = self.columns.position(column)?;
+        self.table?.known.columns.get(position).map(|column| column.kind.as_str())
+    }
 }
 
 /// The relations of one FROM, or of as much of it as has been read.

@@ -2,6 +2,8 @@
 //! or refused: whatever a setting, a version or an encoding could make PostgreSQL read in
 //! another way is not read at all.
 
+use std::borrow::Cow;
+
 use crate::{Refusal, steps};
 
 /// The longest identifier, in bytes; PostgreSQL cuts off the rest, and two names become one
@@ -291,6 +293,49 @@ fn is_part(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || c == '$'
 }
 
+/// What a string is that stands in dollar signs, or after an E.
+pub(crate) fn unescaped(text: &str) -> Cow<'_, str> {
+    if let Some(rest) = text.strip_prefix('$') {
+        let inner = rest.split_once('$').and_then(|(tag, rest)| rest.get(..rest.len().checked_sub(tag.len() + 2)?));
+        return Cow::Borrowed(inner.unwrap_or_default());
+    }
+    let inner = text.get(2..text.len().saturating_sub(1)).unwrap_or_default();
+    let (mut value, mut signs) = (String::new(), inner.chars().peekable());
+    while let Some(sign) = signs.next() {
+        let next = if sign == '\\' || sign == '\'' { signs.next() } else { None };
+        // A number in this base with so many digits at most.
+        let (base, most, mut number) = match (sign, next) {
+            ('\\', Some('x')) => (16, 2, 0),
+            ('\\', Some('u')) => (16, 4, 0),
+            ('\\', Some('U')) => (16, 8, 0),
+            ('\\', Some(digit @ '0'..='7')) => (8, 2, digit.to_digit(8).unwrap_or_default()),
+            (_, Some(next)) => {
+                value.push(match (sign, next) {
+                    ('\\', 'b') => '\u{8}',
+                    ('\\', 'f') => '\u{c}',
+                    ('\\', 'n') => '\n',
+                    ('\\', 'r') => '\r',
+                    ('\\', 't') => '\t',
+                    (_, next) => next,
+                });
+                continue;
+            }
+            (sign, None) => {
+                value.push(sign);
+                continue;
+            }
+        };
+        for _ in 0..most {
+            let Some(digit) = signs.peek().and_then(|digit| digit.to_digit(base)) else { break };
+            number = number.wrapping_mul(base).wrapping_add(digit);
+            signs.next();
+        }
+        // What is no character PostgreSQL refuses.
+        value.extend(char::from_u32(number));
+    }
+    Cow::Owned(value)
+}
+
 /// What stands before the closing quote, with doubled quotes made single, and where it goes on.
 fn until(sql: &str, from: usize, quote: char) -> Option<(String, usize)> {
     let mut text = String::new();
@@ -351,6 +396,22 @@ mod tests {
             assert_eq!(kinds(text), cut.into_iter().map(operator).collect::<Vec<_>>(), "{text}");
         }
         assert_eq!(kinds("a--b\rc/* /* */ d */e"), [word("a"), word("c"), word("e")]);
+    }
+
+    #[test]
+    fn escapes_are_what_postgresql_makes_of_them() {
+        for (text, value) in [
+            (r"E'n\157w'", "now"),
+            (r"e'\x6eow'", "now"),
+            (r"E'\u006eo\U00000077'", "now"),
+            (r"E'it''s \'a\' \\ \n'", "it's 'a' \\ \n"),
+            (r"E'\x'", "\0"),
+            ("$$now$$", "now"),
+            ("$a$ $ $b$ $a$", " $ $b$ "),
+            ("$$$$", ""),
+        ] {
+            assert_eq!(unescaped(text), value, "{text}");
+        }
     }
 
     #[test]

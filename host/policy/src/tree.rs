@@ -263,6 +263,14 @@ impl Call {
 pub(crate) enum Expression {
     /// A value, a parameter, DEFAULT: as it is printed.
     Leaf(String, usize),
+    /// A string with a word that stands for the time at which PostgreSQL reads it, sent as text.
+    Moment {
+        /// As it is printed.
+        printed: String,
+        value: String,
+        word: &'static str,
+        at: usize,
+    },
     /// `NAME`, which may also be that of a row.
     Column(Name),
     /// `RELATION.NAME`.

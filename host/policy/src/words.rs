@@ -385,7 +385,7 @@ const OF_THE_MOMENT: &[&str] = &[
 ];
 
 /// Whether a function or a word of PostgreSQL gives the database's own time or chance.
-pub fn is_of_the_moment(word: &str) -> bool {
+pub(crate) fn is_of_the_moment(word: &str) -> bool {
     OF_THE_MOMENT.contains(&word)
 }
 

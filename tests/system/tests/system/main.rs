@@ -23,6 +23,7 @@ mod lambda;
 mod languages;
 mod life;
 mod members;
+mod moments;
 mod names;
 mod new;
 mod observed;

@@ -140,7 +140,11 @@ pass  tests/new  [..] ms
     // What the database does not know of a statement without its parameters' types is no error, and a
     // column that takes the time by itself is told.
     let step = "schema/0001_gift_balances.sql";
-    shop.edit(step, "balance bigint NOT NULL", "balance bigint NOT NULL, given_at timestamptz NOT NULL DEFAULT now()");
+    shop.edit(
+        step,
+        "balance bigint NOT NULL",
+        "balance bigint NOT NULL, given_at timestamptz NOT NULL DEFAULT now(), made date DEFAULT 'today'",
+    );
     let (source, hour) = (fs::read_to_string(shop.folder.join(RULE)).unwrap(), "SELECT date_trunc('hour', $1), -$2");
     let more = format!("{source}\n#[allow(dead_code)]\nconst HOUR: &str = \"{hour} FROM gift_balances\";\n");
     fs::write(shop.folder.join(RULE), more).unwrap();
@@ -149,8 +153,10 @@ pass  tests/new  [..] ms
     let told = |what: &str| checked.stdout.lines().any(|line| line.contains(what));
     assert!(told(": not checked without the types of its parameters: function date_trunc("), "{}", checked.stdout);
     assert!(told("warning: rule gift: gift_balances.given_at becomes now() by default"), "{}", checked.stdout);
+    let frozen = "warning: schema/0001_gift_balances.sql:4: this default is the time at which the step is applied";
+    assert!(told(frozen), "{}", checked.stdout);
     fs::write(shop.folder.join(RULE), source).unwrap();
-    shop.edit(step, ", given_at timestamptz NOT NULL DEFAULT now()", "");
+    shop.edit(step, ", given_at timestamptz NOT NULL DEFAULT now(), made date DEFAULT 'today'", "");
 
     // Run, recorded, replayed.
     let payload = r#"{"id": "1", "customer": "ada", "points": 5}"#;

@@ -1,0 +1,310 @@
+//! Strings that are another time each time that PostgreSQL reads them, where it reads a date or a
+//! time: `now`, `today`, `tomorrow`, `yesterday`, with or without a time and a zone beside them
+//! (`datetktbl` in `src/backend/utils/adt/datetime.c`).
+//!
+//! Such a string without a type of its own has one from what stands beside it. So it is sent as text,
+//! which PostgreSQL makes no date of where none is asked for, and refused where a date is.
+
+use crate::check::Checker;
+use crate::scope::{Found, Scope};
+use crate::token::{self, Kind};
+use crate::tree::{Expression, Piece};
+use crate::{Refusal, steps, words};
+
+/// The words of PostgreSQL's reader of dates that stand for no day of their own.
+const WORDS: &[&str] = &["now", "today", "tomorrow", "yesterday"];
+
+/// Types that are read so, in upper case, as they are printed.
+const TYPES: &[&str] = &["DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "TIMETZ"];
+
+/// The longest string that PostgreSQL reads as a date or a time, in bytes (`MAXDATELEN`).
+const LONGEST: usize = 128;
+
+/// The first of these words that a string has in it.
+pub(crate) fn word_in(text: &str) -> Option<&'static str> {
+    let mut parts = text.split(|letter: char| !letter.is_ascii_alphabetic());
+    parts.find_map(|part| WORDS.iter().find(|word| part.eq_ignore_ascii_case(word)).copied())
+}
+
+/// Whether a string can be several values or a quoted one: an array, a range, JSON.
+fn has_a_form(text: &str) -> bool {
+    text.trim_start().starts_with(['{', '[', '(', '"'])
+}
+
+/// Whether a type, as it is printed, is one of a date or a time.
+pub(crate) fn is_type(word: &str) -> bool {
+    TYPES.contains(&word)
+}
+
+/// Whether the type of a column holds dates or times, as `format_type` writes it: arrays and ranges too.
+fn is_type_of_column(kind: &str) -> bool {
+    ["date", "time", "tsrange", "tstz", "tsmulti"].iter().any(|start| kind.starts_with(start))
+}
+
+pub(crate) fn refusal(word: &str, at: usize) -> Refusal {
+    Refusal::not_granted(at, words::instead_of_the_moment(&format!("'{word}'")))
+}
+
+/// The string of a piece, which has one of the words in it.
+fn moment(piece: &Piece) -> Option<(&'static str, bool, usize)> {
+    match piece.inner()? {
+        Expression::Moment { value, word, at, .. } => Some((word, has_a_form(value), *at)),
+        _ => None,
+    }
+}
+
+/// The type that pieces make of what stands before them, if it is one of a date or a time.
+fn cast_to_a_time(mut pieces: &[Piece]) -> bool {
+    while let [cast, kind @ ..] = pieces
+        && cast.word() == Some("::")
+    {
+        steps::add(1);
+        if kind.first().and_then(Piece::word).is_some_and(is_type) {
+            return true;
+        }
+        pieces = kind.get(crate::label::length_of_type(kind)..).unwrap_or_default();
+    }
+    false
+}
+
+/// The string with one of the words that an expression is made of, however deep, where no type is
+/// given to it.
+fn within(expression: &Expression) -> Option<(&'static str, usize)> {
+    steps::add(1);
+    let of_pieces = |pieces: &[Piece]| pieces.iter().filter_map(Piece::inner).find_map(within);
+    match expression {
+        Expression::Moment { word, at, .. } => Some((word, *at)),
+        Expression::Call(call) => of_pieces(&call.pieces),
+        Expression::Row { values, .. } => values.iter().find_map(within),
+        Expression::Made(pieces) => {
+            let is_typed = pieces.get(1).and_then(Piece::word) == Some("::");
+            if is_typed { None } else { of_pieces(pieces) }
+        }
+        Expression::Leaf(..) | Expression::Column(_) | Expression::Of(..) | Expression::Query(_) => None,
+    }
+}
+
+/// Refuses such a string where it is made a date or a time by what an expression is made of, and one
+/// that may be several values where its type is not said.
+pub(crate) fn check_made<'t>(checker: &Checker<'t>, pieces: &'t [Piece], scope: &Scope<'_, 't>) -> Result<(), Refusal> {
+    let is_cast = pieces.first().and_then(Piece::word) == Some("CAST");
+    // The column that what comes next is compared with, and whether an AND belongs to a BETWEEN.
+    let (mut beside, mut between) = (None, false);
+    for (number, piece) in pieces.iter().enumerate() {
+        let rest = pieces.get(number + 1..).unwrap_or_default();
+        match piece {
+            Piece::Word(word, _) => match word.as_str() {
+                "BETWEEN" => between = true,
+                "AND" if between => between = false,
+                "AND" | "OR" | "WHEN" | "THEN" | "ELSE" => beside = None,
+                _ => {}
+            },
+            Piece::Inner(inner) => {
+                let kind = rest.get(1).and_then(Piece::word).filter(|_| is_cast);
+                let found = (cast_to_a_time(rest) || kind.is_some_and(is_type)).then(|| within(inner)).flatten();
+                if let Some((word, at)) = found {
+                    return Err(refusal(word, at));
+                }
+                let Some((word, has_a_form, at)) = moment(piece) else {
+                    if matches!(inner, Expression::Column(_) | Expression::Of(..)) {
+                        beside = Some(inner);
+                    }
+                    continue;
+                };
+                if is_cast || rest.first().and_then(Piece::word) == Some("::") {
+                    continue;
+                }
+                let column = beside.or_else(|| rest.get(1).and_then(Piece::inner));
+                if column.and_then(|column| checker.kind_of(column, scope)).is_some_and(is_type_of_column) {
+                    return Err(refusal(word, at));
+                }
+                if has_a_form {
+                    return Err(untyped(word, at));
+                }
+            }
+            Piece::Window(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Refuses such a string where it is a value of a column of a date or a time.
+pub(crate) fn check_value(value: &Expression, kind: &str) -> Result<(), Refusal> {
+    match value {
+        Expression::Moment { word, at, .. } if is_type_of_column(kind) => Err(refusal(word, *at)),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses one that may be several values where nothing says its type.
+pub(crate) fn check_alone(expression: &Expression) -> Result<(), Refusal> {
+    match expression {
+        Expression::Moment { value, word, at, .. } if has_a_form(value) => Err(untyped(word, *at)),
+        _ => Ok(()),
+    }
+}
+
+fn untyped(word: &str, at: usize) -> Refusal {
+    let what =
+        format!("`{word}` could be the time of the database here: write the type behind the string, as in ::jsonb");
+    Refusal::not_understood(at, what)
+}
+
+impl<'t> Checker<'t> {
+    /// The type of the column that an expression is.
+    fn kind_of(&self, expression: &Expression, scope: &Scope<'_, 't>) -> Option<&'t str> {
+        let (relation, name) = match expression {
+            Expression::Column(name) => match scope.outwards().find_map(|outer| outer.column(&name.text))? {
+                Found::Column(relation) => (relation, name),
+                Found::Merged | Found::Two => return None,
+            },
+            Expression::Of(of, name) => (scope.outwards().find_map(|outer| outer.relation(&of.text))?, name),
+            _ => return None,
+        };
+        relation.kind_of(&name.text)
+    }
+}
+
+/// The word that makes a text, which is sent as this parameter, the time of the database: where the
+/// statement, as it is sent, makes a date or a time of the parameter.
+pub fn moment_in_parameter(sent: &str, number: usize, text: &str) -> Option<&'static str> {
+    let word = word_in(text).filter(|_| text.len() <= LONGEST)?;
+    let tokens = token::tokens(sent).ok()?;
+    let parameter = format!("${number}");
+    let is_word =
+        |at: usize, word: &str| matches!(tokens.get(at).map(|it| &it.kind), Some(Kind::Word(it)) if it == word);
+    let is_type_at = |at: usize| matches!(tokens.get(at).map(|it| &it.kind), Some(Kind::Word(it)) if is_type(&it.to_ascii_uppercase()));
+    let is_made = |at: usize| {
+        let mut next = at + 1;
+        while tokens.get(next).is_some_and(|token| token.kind == Kind::Sign(':')) {
+            if is_type_at(next + 1) {
+                return true;
+            }
+            next += 2;
+        }
+        is_word(next, "as") && is_type_at(next + 1)
+    };
+    let mut places = tokens.iter().enumerate().filter(|(_, token)| sent.get(token.at..token.end) == Some(&parameter));
+    places.any(|(at, _)| is_made(at)).then_some(word)
+}
+
+/// Whether the default of a column, as PostgreSQL tells it, is another one each time: it has the
+/// database's time or chance in it.
+pub fn is_default_of_the_moment(expression: &str) -> bool {
+    let Ok(tokens) = token::tokens(expression) else { return false };
+    let has = |is: &dyn Fn(&Kind) -> bool| tokens.iter().any(|token| is(&token.kind));
+    let is_time = |kind: &Kind| matches!(kind, Kind::Word(word) if is_type(&word.to_ascii_uppercase()));
+    let is_moment = |kind: &Kind| matches!(kind, Kind::String(Some(text)) if word_in(text).is_some());
+    has(&|kind| matches!(kind, Kind::Word(word) if words::is_of_the_moment(word))) || has(&is_moment) && has(&is_time)
+}
+
+/// Where in a step of a schema a default stands that PostgreSQL makes a date or a time of when the
+/// step is applied, as `at timestamptz DEFAULT 'now'`: it is another one in each database, and stays.
+pub fn frozen_default(step: &str) -> Option<usize> {
+    let tokens = token::tokens(step).ok()?;
+    // Whether what stands before in this column has a type of a time.
+    let mut has_type = false;
+    for (number, token) in tokens.iter().enumerate() {
+        match &token.kind {
+            Kind::Sign(',') => has_type = false,
+            Kind::Word(word) if is_type(&word.to_ascii_uppercase()) => has_type = true,
+            Kind::Word(word) if word == "default" => {
+                let rest = tokens.get(number + 1..).unwrap_or_default();
+                let opens = rest.iter().take_while(|token| token.kind == Kind::Sign('(')).count();
+                let rest = rest.get(opens..).unwrap_or_default();
+                let typed = |kind: Option<&token::Token>| matches!(kind.map(|it| &it.kind), Some(Kind::Word(it)) if is_type(&it.to_ascii_uppercase()));
+                let (has_own, rest) = if typed(rest.first()) { (true, rest.get(1..)?) } else { (false, rest) };
+                if let [string, cast, kind, ..] = rest
+                    && let Kind::String(Some(text)) = &string.kind
+                    && word_in(text).is_some()
+                    && (has_own || if cast.kind == Kind::Sign(':') { typed(Some(kind)) } else { has_type })
+                {
+                    return Some(token.at);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As PostgreSQL 15 and 16 read them: `SELECT 'today 10:00 Europe/Paris'::timestamptz`.
+    #[test]
+    fn a_word_of_the_moment_is_found_wherever_postgresql_finds_one() {
+        for text in [
+            "now",
+            " NOW ",
+            "\"now\"",
+            "(now)",
+            "{now}",
+            "{{now},{today}}",
+            "[0:0]={now}",
+            "[now,)",
+            "today 10:00",
+            "10:00today",
+            "today10:00",
+            "today@10:00 Europe/Paris",
+            "at now",
+            "yesterday allballs",
+            "\tTomorrow\n",
+        ] {
+            assert!(word_in(text).is_some(), "{text}");
+        }
+        for text in ["", "epoch", "infinity", "allballs", "2026-01-31", "nowadays", "todayz", "n.o.w", "snow"] {
+            assert_eq!(word_in(text), None, "{text}");
+        }
+    }
+
+    /// As PostgreSQL 15 tells them: the text of `DEFAULT 'now'` of a timestamptz is a constant.
+    #[test]
+    fn a_default_that_is_another_each_time_is_told_from_a_text_and_from_a_constant() {
+        for (expression, is) in [
+            ("now()", true),
+            ("CURRENT_DATE", true),
+            ("(gen_random_uuid())::text", true),
+            ("('now'::text)::date", true),
+            ("COALESCE(NULL::text, 'today'::text)::timestamp with time zone", true),
+            ("'now'::text", false),
+            ("'now()'::text", false),
+            ("'2026-11-29 19:37:29.138106+00'::timestamp with time zone", false),
+        ] {
+            assert_eq!(is_default_of_the_moment(expression), is, "{expression}");
+        }
+    }
+
+    #[test]
+    fn a_default_that_is_the_time_of_the_step_is_found() {
+        for (step, is) in [
+            ("CREATE TABLE t (id text, at timestamptz NOT NULL DEFAULT 'now')", true),
+            ("CREATE TABLE t (at timestamp(3) with time zone DEFAULT ('now'), a int)", true),
+            ("CREATE TABLE t (day text DEFAULT date 'today')", true),
+            ("ALTER TABLE t ALTER day SET DEFAULT 'today'::date", true),
+            ("CREATE TABLE t (at timestamptz, state text DEFAULT 'today')", false),
+            ("CREATE TABLE t (day date DEFAULT '2026-01-31', at timestamptz DEFAULT 'epoch')", false),
+            ("CREATE TABLE t (day date DEFAULT 'today'::text)", false),
+        ] {
+            assert_eq!(frozen_default(step).is_some(), is, "{step}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_made_a_time_is_found_in_what_is_sent() {
+        for (sent, is) in [
+            ("SELECT $1::TIMESTAMPTZ", true),
+            ("SELECT $1::TEXT::DATE", true),
+            ("SELECT CAST( $1 AS TIMESTAMP WITH TIME ZONE)", true),
+            ("SELECT $1::DATE[]", true),
+            ("SELECT $1::TEXT, $2::DATE", false),
+            ("SELECT $11::DATE", false),
+            ("SELECT '$1::DATE', $1 AS \"date\"", false),
+        ] {
+            assert_eq!(moment_in_parameter(sent, 1, "now").is_some(), is, "{sent}");
+        }
+        assert_eq!(moment_in_parameter("SELECT $1::DATE", 1, "2026-01-31"), None);
+        assert_eq!(moment_in_parameter("SELECT $1::DATE", 1, &format!("{:128}now", "")), None);
+    }
+}
