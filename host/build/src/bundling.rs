@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tenet_core::Code;
 
+use crate::bounded::{MAX_RECORD, read_at_most, text_at_most};
 use crate::error::{Error, Place};
 use crate::imports::{PACKAGES, names};
 use crate::line_table::LineTable;
@@ -47,9 +48,9 @@ pub(crate) fn bundle(tool: &Tool, main: &Path, root: &Path, work: &Path) -> Resu
         }
     }
     let map = out.with_extension("js.map");
-    let mut lines = LineTable::read(&fs::read(&map).map_err(Error::io("read", &map))?);
+    let mut lines = LineTable::read(&read_at_most(&map, MAX_RECORD).map_err(Error::io("read", &map))?);
     lines.rename(|source| named(&work.join(source), root));
-    let mut text = fs::read_to_string(&out).map_err(Error::io("read", &out))?;
+    let mut text = text_at_most(&out, MAX_RECORD).map_err(Error::io("read", &out))?;
     refuse_intl(&text, &lines, root)?;
     text.push_str(&lines.statement());
     fs::write(&out, text).map_err(Error::io("write", &out))?;

@@ -9,7 +9,7 @@ use std::thread;
 
 use tenet_core::bundle::{CONTRACT, File, Index, Rule, VERSION, WIT};
 
-use crate::bounded::{MAX_RECORD, read_at_most};
+use crate::bounded::{MAX_RECORD, MAX_TEXT, read_at_most, text_at_most};
 use crate::bundle::{Bundle, RuleSource};
 use crate::lockfile::{self, Lines};
 use crate::packages::Package;
@@ -111,7 +111,7 @@ fn scripted(rule: &RuleSource, script: &Script, out: &Path, progress: &mut dyn P
     let digest = sha256((made_of + &script.made_by() + &tenet_core::bundle::contract_digest()).as_bytes());
     let kept = out.join(SCRIPTS).join(&rule.name);
     let (component, of) = (kept.with_extension("wasm"), kept.with_extension("sha256"));
-    if fs::read_to_string(&of).is_ok_and(|known| known == digest) {
+    if text_at_most(&of, MAX_TEXT).is_ok_and(|known| known == digest) {
         return read(&component);
     }
     progress.step(&format!("building {}", rule.name));

@@ -6,6 +6,7 @@ use tenet_core::bundle::{File as Named, INDEX, Index};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
+use crate::bounded::{MAX_CODE, read_at_most};
 use crate::{Error, sha256};
 
 /// What Lambda starts.
@@ -34,7 +35,7 @@ impl Deployment {
     pub fn new(bootstrap: Vec<u8>, bundle: &Path) -> Result<Self, Error> {
         let read = |path: &str| {
             let path = bundle.join(path);
-            fs::read(&path).map_err(Error::io("read", &path))
+            read_at_most(&path, MAX_CODE).map_err(Error::io("read", &path))
         };
         let text = String::from_utf8_lossy(&read(INDEX)?).into_owned();
         let invalid = |error| Error::new(format!("{}: {error}", bundle.join(INDEX).display()));

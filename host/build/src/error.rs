@@ -1,10 +1,11 @@
 use std::fmt;
-use std::fs;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use tenet_core::Code;
+
+use crate::bounded::{MAX_TEXT, text_at_most};
 
 /// Why something could not be read, built or started.
 ///
@@ -95,7 +96,7 @@ impl Place {
 
     /// One line of a file, counted from 1, without its indentation.
     pub(crate) fn of_line(path: &Path, number: usize) -> io::Result<Self> {
-        let text = fs::read_to_string(path)?;
+        let text = text_at_most(path, MAX_TEXT)?;
         let start: usize = text.split_inclusive('\n').take(number.saturating_sub(1)).map(str::len).sum();
         let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
         let indent = line.len() - line.trim_start().len();

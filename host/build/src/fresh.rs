@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use tenet_core::bundle::{INDEX, Index};
 use tenet_core::hex;
 
-use crate::bounded::{MAX_RECORD, text_at_most};
+use crate::bounded::{MAX_CODE, MAX_RECORD, read_at_most, text_at_most};
 use crate::{Bundle, Error};
 
 /// SHA-256 of `bytes`, in lower-case hexadecimal, as the index gives it.
@@ -21,7 +21,7 @@ pub fn write_index(out: &Path, index: &Index) -> Result<(), Error> {
 /// Writes a file of a built bundle, whole or not at all, and not if that is what it holds: another
 /// harness may be reading it.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    if fs::read(path).is_ok_and(|known| known == bytes) {
+    if read_at_most(path, bytes.len()).is_ok_and(|known| known == bytes) {
         return Ok(());
     }
     let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -46,8 +46,9 @@ pub fn check_fresh(source: &Path, out: &Path, command: &str) -> Result<Index, Er
 /// The index in `out`, if it is of these sources and its files are what it says.
 pub(crate) fn existing(out: &Path, sources: &str) -> Option<Index> {
     let index = Index::parse(&text_at_most(&out.join(INDEX), MAX_RECORD).ok()?).ok()?;
-    let sound =
-        |path: PathBuf, digest: &str| fs::read(path).is_ok_and(|bytes| sha256(&bytes).eq_ignore_ascii_case(digest));
+    let sound = |path: PathBuf, digest: &str| {
+        read_at_most(&path, MAX_CODE).is_ok_and(|bytes| sha256(&bytes).eq_ignore_ascii_case(digest))
+    };
     (index.sources == sources && index.files().all(|file| sound(out.join(&file.path), &file.sha256))).then_some(index)
 }
 

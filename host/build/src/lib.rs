@@ -44,7 +44,7 @@ mod sources;
 mod toolchain;
 mod tools;
 
-pub use bounded::{MAX_RECORD, MAX_TEXT, read_at_most, text_at_most};
+pub use bounded::{MAX_CODE, MAX_RECORD, MAX_TEXT, read_at_most, text_at_most};
 pub use bundle::Bundle;
 pub use compile::describing;
 pub use deployment::Deployment;

@@ -1,8 +1,13 @@
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::Error;
 use tenet_core::Code;
+
+/// How much of the end of a log is read, in bytes.
+const END_OF_LOG: u64 = 64 << 10;
 
 /// Installs Debian packages, or says which command would: that takes root and apt-get.
 ///
@@ -56,9 +61,19 @@ pub(crate) fn output(command: &mut Command) -> Option<String> {
     output.status.success().then(|| text.trim().to_owned())
 }
 
+/// The end of a log, which may be long.
+fn last(log: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(log)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(END_OF_LOG)))?;
+    let mut text = Vec::new();
+    file.take(END_OF_LOG).read_to_end(&mut text)?;
+    Ok(text)
+}
+
 /// The last lines of a log, for a message.
 pub(crate) fn tail(log: &Path) -> String {
-    let text = std::fs::read(log).unwrap_or_default();
+    let text = last(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().rev().take(10).collect();
     lines.into_iter().rev().collect::<Vec<_>>().join("\n")

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::bounded::{MAX_TEXT, text_at_most};
 use crate::machine::{is_root, tail, user};
 use crate::{Error, Leash, Programs, sha256};
 
@@ -64,7 +65,7 @@ impl PrivatePostgres {
         let data = set_up(&programs, user, &temporary, &folder)?;
         let log = folder.join("log");
         let configuration = data.join("postgresql.conf");
-        let defaults = fs::read_to_string(&configuration).map_err(Error::io("read", &configuration))?;
+        let defaults = text_at_most(&configuration, MAX_TEXT).map_err(Error::io("read", &configuration))?;
         for _ in 0..TRIES {
             let port = free_port()?;
             fs::write(&configuration, format!("{defaults}{SETTINGS}port = {port}\n"))

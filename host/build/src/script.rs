@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::bounded::{MAX_RECORD, read_at_most};
 use crate::bundling;
 use crate::error::Place;
 use crate::imports::modules;
@@ -135,7 +136,7 @@ impl Script {
                 }
             }
         }
-        fs::read(&out).map_err(Error::io("read", &out))
+        read_at_most(&out, MAX_RECORD).map_err(Error::io("read", &out))
     }
 
     /// Refuses a rule in Python whose modules ask a clock or chance while they are loaded.

@@ -213,7 +213,9 @@ fn declare(rule: &mut Rule, description: Option<&str>) -> anyhow::Result<()> {
 fn kept(out: &Path, before: Option<&Index>, compiled_for: &CompiledFor, rule: &Rule) -> Option<File> {
     let before = before.filter(|before| before.compiled_for.as_ref() == Some(compiled_for))?;
     let code = before.rule(&rule.name).filter(|known| known.component == rule.component)?.compiled.clone()?;
-    std::fs::read(out.join(&code.path)).is_ok_and(|bytes| code.is(&bytes)).then_some(code)
+    tenet_build::read_at_most(&out.join(&code.path), tenet_build::MAX_CODE)
+        .is_ok_and(|bytes| code.is(&bytes))
+        .then_some(code)
 }
 
 /// What the rules say that they take and give. What they said when they were last built is
@@ -236,7 +238,8 @@ async fn describe(
             false => None,
         };
         let digest = own.as_deref().map_or_else(|| rule.component.sha256.clone(), tenet_build::sha256);
-        if !(said.is_file() && std::fs::read_to_string(&of).is_ok_and(|known| known == digest)) {
+        if !(said.is_file() && tenet_build::text_at_most(&of, tenet_build::MAX_TEXT).is_ok_and(|known| known == digest))
+        {
             waiting.step(&format!("asking {} what it takes and gives", rule.name));
             let is_for_here = index.compiled_for.as_ref().is_some_and(|compiled_for| compiled_for.target == OWN_TARGET);
             let library = if own.is_none() && is_for_here {
@@ -256,7 +259,8 @@ async fn describe(
             std::fs::write(&said, library.describe(&rule.name).await.with_context(|| undescribed(&rule.name))?)?;
             std::fs::write(&of, digest)?;
         }
-        let text = std::fs::read_to_string(&said).with_context(|| format!("cannot read {}", said.display()))?;
+        let text = tenet_build::text_at_most(&said, tenet_build::MAX_RECORD);
+        let text = text.with_context(|| format!("cannot read {}", said.display()))?;
         descriptions.insert(rule.name.clone(), text);
     }
     Ok(descriptions)

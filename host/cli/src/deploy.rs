@@ -142,7 +142,9 @@ async fn open(
     bundle: Option<(std::path::PathBuf, Index)>,
 ) -> anyhow::Result<Deployment> {
     let aws = aws().await;
-    let read = |path: &std::path::PathBuf| fs::read_to_string(path).with_context(|| path.display().to_string());
+    let read = |path: &std::path::PathBuf| {
+        tenet_build::text_at_most(path, tenet_build::MAX_TEXT).with_context(|| path.display().to_string())
+    };
     let authorities = args.dsql_ca.as_ref().map(read).transpose().context("--dsql-ca")?;
     if let Some((other, _)) = args.addresses.iter().find(|(region, _)| !config.regions.served.contains(region)) {
         bail!(Problem::new(

@@ -31,9 +31,14 @@ pub(crate) fn compile(folder: &Path, index: &Index, waiting: &mut Waiting) -> an
         let short = made_of.get(..16).unwrap_or_default();
         let path = format!("{FOLDER}/{}.{short}.cwasm", rule.name);
         let (code, digest) = (folder.join(&path), folder.join(format!("{path}.sha256")));
-        let known = std::fs::read_to_string(&digest).ok();
+        let known = tenet_build::text_at_most(&digest, tenet_build::MAX_TEXT).ok();
         let sha256 = match known {
-            Some(known) if std::fs::read(&code).is_ok_and(|code| tenet_build::sha256(&code) == known) => known,
+            Some(known)
+                if tenet_build::read_at_most(&code, tenet_build::MAX_CODE)
+                    .is_ok_and(|code| tenet_build::sha256(&code) == known) =>
+            {
+                known
+            }
             _ => {
                 waiting.step(&format!("compiling {} for the harness", rule.name));
                 let component = tenet_build::read_at_most(&folder.join(&rule.component.path), Compiler::MAX_BYTES)

@@ -2,7 +2,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use tenet_build::Deployment;
+use tenet_build::{Deployment, MAX_CODE, read_at_most};
 use tenet_core::bundle::Index;
 use tenet_engine::{Compiler, TARGETS};
 
@@ -56,10 +56,10 @@ pub(crate) async fn one(bundle: &Path, target: &'static str, function: &Path, ou
     let rules = out.join(target);
     let built = built::make(bundle, &rules, target).await?;
     check(&rules, &built.index, target)?;
-    let program = fs::read(function).with_context(|| format!("cannot read {}", function.display()))?;
+    let program = read_at_most(function, MAX_CODE).with_context(|| format!("cannot read {}", function.display()))?;
     let zip = out.join(format!("tenet-{target}.zip"));
     Deployment::new(program, &rules)?.write(&zip)?;
-    let bytes = fs::read(&zip).with_context(|| format!("cannot read {}", zip.display()))?;
+    let bytes = read_at_most(&zip, MAX_CODE).with_context(|| format!("cannot read {}", zip.display()))?;
     Ok(Packed { zip, built, bytes })
 }
 
@@ -90,7 +90,7 @@ fn check(rules: &Path, index: &Index, target: &str) -> anyhow::Result<()> {
     for rule in &index.rules {
         let Some(compiled) = &rule.compiled else { continue };
         let path = rules.join(&compiled.path);
-        let code = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let code = read_at_most(&path, MAX_CODE).with_context(|| format!("cannot read {}", path.display()))?;
         if !compiler.wrote(&code)? {
             let what =
                 format!("{} was compiled with other settings, or for the machine that compiled it", path.display());

@@ -224,9 +224,12 @@ impl Anew {
 
 /// Gives the database what was kept, if anything was.
 async fn restore(kept: &Path, url: &str) -> anyhow::Result<()> {
-    let Ok(text) = std::fs::read_to_string(kept) else { return Ok(()) };
+    if !kept.is_file() {
+        return Ok(());
+    }
     let help = "remove it to begin with an empty database";
     let what = || Problem::new(format!("what was kept in {} cannot be given back", kept.display()), help);
+    let text = tenet_build::text_at_most(kept, tenet_build::MAX_CODE).with_context(what)?;
     let contents = Contents::parse(&text).with_context(what)?;
     Tables::open(&Endpoint::parse(url)?).await?.restore(&contents).await.with_context(what)
 }

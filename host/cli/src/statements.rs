@@ -94,7 +94,8 @@ fn sources(rule: &Path) -> anyhow::Result<Vec<(PathBuf, String)>> {
     );
     files.sort();
     let read = |file: PathBuf| {
-        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let text = tenet_build::text_at_most(&file, tenet_build::MAX_TEXT);
+        let text = text.with_context(|| format!("cannot read {}", file.display()))?;
         Ok((file, text))
     };
     files.into_iter().map(read).collect()

@@ -38,7 +38,7 @@ pub(crate) fn upgrade(args: &UpgradeArgs) -> anyhow::Result<()> {
     let mut changed = 0;
     for file in files.iter().filter(|file| file.is_file()) {
         // What is no text names no path.
-        let Ok(text) = fs::read_to_string(file) else { continue };
+        let Ok(text) = tenet_build::text_at_most(file, tenet_build::MAX_TEXT) else { continue };
         let mut named = text.clone();
         for version in old.iter().filter(|version| *version != new) {
             for end in ["/", "`", "\"", "'"] {

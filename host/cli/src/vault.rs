@@ -14,7 +14,8 @@ pub(crate) fn local(key: Option<&Path>, settings: &HostSettings) -> anyhow::Resu
     let keys = match key {
         None => LocalKeys::development(),
         Some(path) => {
-            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let text = tenet_build::text_at_most(path, tenet_build::MAX_TEXT);
+            let text = text.with_context(|| format!("cannot read {}", path.display()))?;
             LocalKeys::parse(&text).with_context(|| {
                 let help = "make one with `openssl rand -hex 32`, and keep it out of the repository";
                 Problem::new(format!("{} is no key of the vault", path.display()), help)

@@ -90,7 +90,7 @@ fn state(bundle: &Path) -> String {
     for entry in folders.into_iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten() {
         let path = entry.path();
         if crate::testing::is_test_file(&path) {
-            let text = std::fs::read(&path).unwrap_or_default();
+            let text = tenet_build::read_at_most(&path, tenet_build::MAX_RECORD).unwrap_or_default();
             let _ = write!(state, "\n{} {}", path.display(), tenet_build::sha256(&text));
         }
     }
@@ -102,7 +102,7 @@ fn add_contents(path: &Path, state: &mut String) {
     if let Ok(entries) = std::fs::read_dir(path) {
         entries.flatten().for_each(|entry| add_contents(&entry.path(), state));
     } else {
-        let text = std::fs::read(path).unwrap_or_default();
+        let text = tenet_build::read_at_most(path, tenet_build::MAX_RECORD).unwrap_or_default();
         let _ = write!(state, "\n{} {}", path.display(), tenet_build::sha256(&text));
     }
 }

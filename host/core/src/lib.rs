@@ -9,10 +9,11 @@
 //! ([`HostCalls`]).
 //!
 //! What this crate must never know: wasmtime, AWS, a SQL driver, an async runtime. The
-//! ports return boxed futures, and nothing here polls one but [`caught`], which polls what it is given. It does no I/O either, which
+//! ports return boxed futures, and nothing here polls one but [`caught`], which polls what it is given. It opens nothing either, which
 //! is also why the format of a bundle's index ([`bundle`]) lives here: whoever writes
 //! it and whoever reads it share the type without sharing anything heavy.
 
+mod bounded;
 pub mod bundle;
 mod caller_id;
 mod catalog;
@@ -50,6 +51,7 @@ mod value;
 mod vault;
 mod verdict;
 
+pub use bounded::{MAX_CODE, MAX_RECORD, MAX_TEXT, read_at_most, read_at_most_into, text_at_most};
 pub use caller_id::CallerId;
 pub use catalog::{Catalog, CatalogColumn, CatalogTable};
 pub use caught::caught;

@@ -5,6 +5,8 @@ use aws_sdk_s3::types::{
     Tagging,
 };
 
+use tenet_core::MAX_TEXT;
+
 use crate::error::{DeployError, refused};
 use crate::names::{Names, TAG};
 use crate::progress::Progress;
@@ -126,9 +128,15 @@ impl<'a> Bucket<'a> {
                 _ => return Err(self.refused("GetObject", &error)),
             },
         };
-        let body = got.body.collect().await;
-        let body = body.map_err(|error| DeployError::new(format!("{}: GetObject", self.region.name)).because(error))?;
-        Ok(Some(String::from_utf8_lossy(&body.into_bytes()).into_owned()))
+        let failed = || DeployError::new(format!("{}: GetObject of {key}", self.region.name));
+        let (mut body, mut bytes) = (got.body, Vec::new());
+        while let Some(part) = body.try_next().await.map_err(|error| failed().because(error))? {
+            bytes.extend_from_slice(&part);
+            if bytes.len() > MAX_TEXT {
+                return Err(failed().because(format!("it has more than {MAX_TEXT} bytes")));
+            }
+        }
+        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
     }
 
     /// Whether it is there.

@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use tenet_core::{MAX_TEXT, text_at_most};
 
 use crate::error::DeployError;
 use crate::regions::Regions;
@@ -297,15 +299,19 @@ impl Default for Workflows {
     }
 }
 
+/// The text of a file that people have written.
+pub(crate) fn text(path: &Path) -> Result<String, DeployError> {
+    let text = File::open(path).and_then(|file| text_at_most(file, MAX_TEXT));
+    text.map_err(|error| DeployError::new(format!("cannot read {}", path.display())).because(error))
+}
+
 impl Config {
     /// Reads the file at `path`.
     ///
     /// # Errors
     /// Names what is not known, missing or impossible in it.
     pub fn read(path: &Path) -> Result<Self, DeployError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| DeployError::new(format!("cannot read {}", path.display())).because(error))?;
-        let mut config = Self::parse(&text).map_err(|error| error.at(&path.display().to_string()))?;
+        let mut config = Self::parse(&text(path)?).map_err(|error| error.at(&path.display().to_string()))?;
         let folder = path.parent().unwrap_or(Path::new("."));
         config.bundle = folder.join(&config.bundle);
         config.template = config.template.map(|template| folder.join(template));
@@ -407,6 +413,8 @@ fn is_role(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error as _;
+
     use super::*;
 
     const LEAST: &str = "version = 1\nname = \"shop\"\nregions = [\"us-east-1\", \"us-west-2\"]\n";
@@ -418,6 +426,16 @@ mod tests {
         assert_eq!((config.architecture.name(), config.database.role.as_str()), ("arm64", "tenet_app"));
         assert!(config.database.deletion_protection);
         config.fits(8).unwrap();
+    }
+
+    #[test]
+    fn a_file_without_end_is_not_read_to_it() {
+        let error = Config::read(Path::new("/dev/zero")).unwrap_err();
+        let why = error.source().unwrap().to_string();
+        assert_eq!(
+            (error.to_string().as_str(), why.as_str()),
+            ("cannot read /dev/zero", "it has more than 4194304 bytes")
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::bucket::Bucket;
 use crate::clusters::{self, Cluster};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::database::Database;
 use crate::error::DeployError;
 use crate::function;
@@ -85,8 +85,7 @@ impl Deployment {
         }
         let template = match &config.template {
             None => REGION.to_owned(),
-            Some(path) => std::fs::read_to_string(path)
-                .map_err(|error| DeployError::new(format!("cannot read {}", path.display())).because(error))?,
+            Some(path) => config::text(path)?,
         };
         let names = Names { name: config.name.clone(), account };
         Ok(Self { config, names, regions, database, progress, patience, template })

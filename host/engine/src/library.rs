@@ -1,7 +1,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
-use std::io::Read as _;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use tenet_core::bundle::{self, Index};
+use tenet_core::{MAX_CODE, read_at_most_into};
 use wasmtime::component::Linker;
 
 use crate::Engine;
@@ -121,7 +121,7 @@ fn read(
     let fail = |what: &str| LoadError::rule(&rule.name, Some(&file.path), what);
     bytes.clear();
     File::open(folder.join(&file.path))
-        .and_then(|mut file| file.read_to_end(bytes))
+        .and_then(|file| read_at_most_into(file, MAX_CODE, bytes))
         .map_err(|error| fail("cannot be read").because(error))?;
     let Some(code) = Checked::new(bytes, &file.sha256) else {
         return Err(fail("is not the file that the index describes: its SHA-256 is another one"));
@@ -187,6 +187,14 @@ mod tests {
         let mut index = index(OWN_TARGET, &engine.fingerprint());
         change(&mut index);
         Library::open(engine, Path::new("/nowhere"), &index).unwrap_err()
+    }
+
+    #[test]
+    fn a_file_without_end_is_not_read_to_it() {
+        let error = refused(|index| index.rules[0].compiled.as_mut().unwrap().path = "/dev/zero".into());
+        let why = std::error::Error::source(&error).unwrap().to_string();
+        assert!(error.to_string().contains("/dev/zero"), "{error}");
+        assert_eq!(why, "it has more than 262144000 bytes");
     }
 
     #[test]

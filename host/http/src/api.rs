@@ -1,10 +1,11 @@
+use std::fs::File;
 use std::path::Path;
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, StatusCode};
 use serde::Serialize;
 use tenet_core::bundle::{Index, Operation};
-use tenet_core::{Code, Fault, Receipt};
+use tenet_core::{Code, Fault, MAX_RECORD, Receipt, read_at_most};
 use tenet_pipeline::{Answer, Invocation};
 
 use crate::receipt::RECEIPT;
@@ -60,7 +61,8 @@ impl Api {
         };
         let path = folder.join(&file.path);
         let fail = |what, source| OpenError { file: Some(path.clone()), what, source };
-        let bytes = std::fs::read(&path).map_err(|error| fail("cannot be read", Some(error)))?;
+        let bytes = File::open(&path).and_then(|file| read_at_most(file, MAX_RECORD));
+        let bytes = bytes.map_err(|error| fail("cannot be read", Some(error)))?;
         let text = String::from_utf8(bytes).ok().filter(|text| file.is(text.as_bytes()));
         let text =
             text.ok_or_else(|| fail("is not the file that the index describes: its SHA-256 is another one", None))?;
@@ -256,6 +258,16 @@ mod tests {
             headers: headers.iter().map(header).collect(),
             body: body.as_bytes().to_vec(),
         }
+    }
+
+    #[test]
+    fn a_document_without_end_is_not_read_to_it() {
+        let endless = tenet_core::bundle::File { path: "/dev/zero".into(), sha256: String::new() };
+        let error = Api::open("us-east-1", std::path::Path::new("."), &Index { openapi: Some(endless), ..index() });
+        let error = error.unwrap_err();
+        let why = std::error::Error::source(&error).unwrap().to_string();
+        assert!(error.to_string().contains("/dev/zero"), "{error}");
+        assert_eq!(why, "it has more than 67108864 bytes");
     }
 
     fn route(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Route {

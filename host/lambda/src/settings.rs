@@ -1,10 +1,12 @@
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use aws_config::SdkConfig;
 use tenet_core::bundle::{INDEX, Index};
+use tenet_core::{MAX_RECORD, MAX_TEXT, text_at_most};
 use tenet_database::{Dsql, Endpoint};
 use tenet_vault::{FieldVault, Keeping, KmsKeys};
 use uuid::Uuid;
@@ -120,7 +122,8 @@ impl Settings {
     /// Reads the index of the bundle.
     pub(crate) fn index(&self) -> anyhow::Result<Index> {
         let path = self.bundle.join(INDEX);
-        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = File::open(&path).and_then(|file| text_at_most(file, MAX_RECORD));
+        let text = text.with_context(|| format!("cannot read {}", path.display()))?;
         Index::parse(&text).with_context(|| path.display().to_string())
     }
 
@@ -200,7 +203,7 @@ impl Database {
             Self::Dsql { cluster, peer, identity, ca } => (cluster, peer, identity, ca),
         };
         let read = |path: &PathBuf| {
-            let pem = std::fs::read_to_string(path);
+            let pem = File::open(path).and_then(|file| text_at_most(file, MAX_TEXT));
             pem.with_context(|| format!("TENET_DSQL_CA: cannot read {}", path.display()))
         };
         let authorities = ca.as_ref().map(read).transpose()?;
