@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use wasmparser::{BinaryReaderError, ComponentInstance, Encoding, Parser, Payload};
+use wasmparser::{BinaryReaderError, ComponentInstance, Encoding, FunctionBody, Operator, Parser, Payload};
 
 /// The largest component, in bytes.
 pub(crate) const BYTES: usize = 64 << 20;
@@ -31,6 +31,19 @@ const FUNCTIONS: usize = 100_000;
 /// Bytes of one function's body.
 const BODY: usize = 1 << 20;
 
+/// Branches times locals, of all functions together: where paths meet, each local may be another. A branch is a
+/// block, a jump, or a target of a table. JavaScript's runtime has 7 million; what has 20 million takes the compiler
+/// 2 s and 0.4 GB, and twice that four times as long.
+const BRANCHES_BY_LOCALS: usize = 20 << 20;
+
+/// Branches times loops. JavaScript's runtime has 7 million; 4,000 loops after each other in one function have 32
+/// million and take 0.9 s, 16,000 of them 14 s.
+const BRANCHES_BY_LOOPS: usize = 20 << 20;
+
+/// Branches times blocks. JavaScript's runtime has 160 million; what has 500 million takes 1 to 4 s, and 80,000
+/// conditions after each other, which have 6,400 million, 9 s.
+const BRANCHES_BY_BLOCKS: usize = 512 << 20;
+
 /// Why the compiler is not shown a component.
 #[derive(Debug)]
 pub(crate) enum Unfit {
@@ -46,6 +59,9 @@ struct Counted {
     instances: usize,
     wiring: usize,
     functions: usize,
+    branches_by_locals: usize,
+    branches_by_loops: usize,
+    branches_by_blocks: usize,
     /// For each part that is being read, whether it is a component.
     inside: Vec<bool>,
 }
@@ -74,6 +90,7 @@ impl Counted {
                 self.functions += 1;
                 within("functions", self.functions, FUNCTIONS)?;
                 within("bytes of one function", body.range().len(), BODY)?;
+                self.paths(body)?;
             }
             Payload::ComponentInstanceSection(instances) => {
                 for instance in instances.clone() {
@@ -93,6 +110,37 @@ impl Counted {
             within("bytes of types, imports, exports and instances", self.wiring, WIRING)?;
         }
         Ok(())
+    }
+}
+
+impl Counted {
+    /// Counts what the compiler's time and memory for a function grow with faster than with its bytes.
+    fn paths(&mut self, body: &FunctionBody<'_>) -> Result<(), Unfit> {
+        let mut locals = 0_usize;
+        for group in body.get_locals_reader().map_err(Unfit::Damaged)? {
+            let (count, _) = group.map_err(Unfit::Damaged)?;
+            locals = locals.saturating_add(usize::try_from(count).unwrap_or(usize::MAX));
+        }
+        let (mut branches, mut blocks, mut loops) = (0_usize, 0_usize, 0_usize);
+        for operator in body.get_operators_reader().map_err(Unfit::Damaged)? {
+            match operator.map_err(Unfit::Damaged)? {
+                Operator::Loop { .. } => (branches, blocks, loops) = (branches + 1, blocks + 1, loops + 1),
+                Operator::Block { .. } | Operator::If { .. } => (branches, blocks) = (branches + 1, blocks + 1),
+                Operator::Br { .. } | Operator::BrIf { .. } => branches += 1,
+                Operator::BrTable { targets } => {
+                    branches = branches.saturating_add(usize::try_from(targets.len()).unwrap_or(usize::MAX));
+                }
+                _ => {}
+            }
+        }
+        let times = |so_far: &mut usize, other: usize| {
+            *so_far = so_far.saturating_add(branches.saturating_mul(other));
+            *so_far
+        };
+        let by_locals = times(&mut self.branches_by_locals, locals);
+        within("branches by locals", by_locals, BRANCHES_BY_LOCALS)?;
+        within("branches by loops", times(&mut self.branches_by_loops, loops), BRANCHES_BY_LOOPS)?;
+        within("branches by blocks", times(&mut self.branches_by_blocks, blocks), BRANCHES_BY_BLOCKS)
     }
 }
 
@@ -170,7 +218,9 @@ mod tests {
             bodies
         };
         let module = |count: usize, body: usize| {
-            let bodies = code(&vec![vec![0; body]; count]);
+            // No locals, `unreachable` as often as it takes, and the end.
+            let one = [vec![0; body - 1], vec![0x0b]].concat();
+            let bodies = code(&vec![one; count]);
             let functions = section(3, &[number(count), vec![0; count]].concat());
             let module = [MODULE, &functions, &section(10, &[number(count), bodies].concat())].concat();
             component(&[section(1, &module)])
@@ -178,6 +228,36 @@ mod tests {
         assert_eq!((bound(&module(FUNCTIONS, 2)), bound(&module(FUNCTIONS + 1, 2))), (None, Some(FUNCTIONS)));
         assert_eq!((bound(&module(1, BODY)), bound(&module(1, BODY + 1))), (None, Some(BODY)));
         assert_eq!(bound(&vec![0; BYTES + 1]), Some(BYTES));
+    }
+
+    /// A component with functions that have so many locals and such a body.
+    fn functions(count: usize, locals: usize, body: &[u8]) -> Vec<u8> {
+        let body = [&[1], number(locals).as_slice(), &[0x7f], body, &[0x0b]].concat();
+        let bodies = [number(body.len()), body].concat().repeat(count);
+        let types = section(3, &[number(count), vec![0; count]].concat());
+        let module = [MODULE, &types, &section(10, &[number(count), bodies].concat())].concat();
+        component(&[section(1, &module)])
+    }
+
+    /// The compiler's time is not linear in these: the measured numbers stand at the bounds.
+    #[test]
+    fn what_paths_through_functions_multiply_is_bounded() {
+        // `block end`, `loop end`, `br 0`, and a table of a target and the default.
+        let (block, repeated): (&[u8], &[u8]) = (&[0x02, 0x40, 0x0b], &[0x03, 0x40, 0x0b]);
+        let blocks = |count: usize, locals: usize| bound(&functions(1, locals, &block.repeat(count)));
+        assert_eq!(blocks(10, BRANCHES_BY_LOCALS / 10), None);
+        assert_eq!(blocks(10, BRANCHES_BY_LOCALS / 10 + 1), Some(BRANCHES_BY_LOCALS));
+        assert_eq!((blocks(23_000, 1), blocks(24_000, 1)), (None, Some(BRANCHES_BY_BLOCKS)));
+        let loops = |count: usize| bound(&functions(1, 1, &repeated.repeat(count)));
+        assert_eq!((loops(4500), loops(4600)), (None, Some(BRANCHES_BY_LOOPS)));
+        // Jumps and what tables lead to count, and all functions together.
+        let jumps = |count: usize| bound(&functions(1, BRANCHES_BY_LOCALS / 100, &[0x0c, 0].repeat(count)));
+        assert_eq!((jumps(100), jumps(101)), (None, Some(BRANCHES_BY_LOCALS)));
+        let table = [&[0x0e], number(1000).as_slice(), &[0; 1001]].concat();
+        let tables = |count: usize| bound(&functions(1, BRANCHES_BY_LOCALS / 10_000, &table.repeat(count)));
+        assert_eq!((tables(10), tables(11)), (None, Some(BRANCHES_BY_LOCALS)));
+        let many = |count: usize| bound(&functions(count, 1, &repeated.repeat(1000)));
+        assert_eq!((many(20), many(21)), (None, Some(BRANCHES_BY_LOOPS)));
     }
 
     #[test]
