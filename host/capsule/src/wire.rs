@@ -1,5 +1,7 @@
 //! The vocabulary as a capsule has it: copies that can be written as JSON, with nothing rounded.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use tenet_core::{Decimal, EventId, Interval, Limit, LimitExceeded, SqlState};
 
@@ -456,7 +458,7 @@ impl Fault {
                 let limit = named.ok_or_else(|| CapsuleError::new(format!("there is no limit {limit}")))?;
                 tenet_core::Fault::limit(LimitExceeded { limit, allowed: *allowed, used: *used })
             }
-            Self::Unavailable { shut: true, message, .. } => tenet_core::Fault::shut(message),
+            Self::Unavailable { shut: true, message, .. } => tenet_core::Fault::shut(Duration::ZERO, message),
             Self::Unavailable { sqlstate: Some(sqlstate), message, .. } => {
                 tenet_core::Fault::refused(state(sqlstate)?, message)
             }
@@ -596,7 +598,7 @@ mod tests {
             tenet_core::Fault::limit(exceeded),
             tenet_core::Fault::unavailable("gone"),
             tenet_core::Fault::refused(sqlstate, "later"),
-            tenet_core::Fault::shut("open"),
+            tenet_core::Fault::shut(Duration::ZERO, "open"),
             tenet_core::Fault::deadline("late"),
             tenet_core::Fault::other(Some(sqlstate), "odd"),
         ] {

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::time::Duration;
 
 use crate::{Code, Limit, LimitExceeded, SqlError, SqlState};
 
@@ -30,7 +31,11 @@ enum Kind {
     CommitUnknown,
     Sql(Box<SqlError>),
     Limit(LimitExceeded),
-    Unavailable { sqlstate: Option<SqlState>, shut: bool },
+    /// With how long no connection is tried, where none is.
+    Unavailable {
+        sqlstate: Option<SqlState>,
+        shut: Option<Duration>,
+    },
     Deadline,
     Vault,
     Other(Option<SqlState>),
@@ -61,17 +66,17 @@ impl Fault {
     /// No connection could be opened, or one gave no answer in time. Nothing is committed: COMMIT was
     /// not sent.
     pub fn unavailable(message: impl Into<String>) -> Self {
-        Self::new(Kind::Unavailable { sqlstate: None, shut: false }, message)
+        Self::new(Kind::Unavailable { sqlstate: None, shut: None }, message)
     }
 
     /// The database is there and lets no connection in, and this is the code that it gives.
     pub fn refused(sqlstate: SqlState, message: impl Into<String>) -> Self {
-        Self::new(Kind::Unavailable { sqlstate: Some(sqlstate), shut: false }, message)
+        Self::new(Kind::Unavailable { sqlstate: Some(sqlstate), shut: None }, message)
     }
 
-    /// No connection is tried just now: too many have failed.
-    pub fn shut(message: impl Into<String>) -> Self {
-        Self::new(Kind::Unavailable { sqlstate: None, shut: true }, message)
+    /// No connection is tried for so long: too many have failed.
+    pub fn shut(rest: Duration, message: impl Into<String>) -> Self {
+        Self::new(Kind::Unavailable { sqlstate: None, shut: Some(rest) }, message)
     }
 
     /// The caller's time ran out before COMMIT was handed over.
@@ -131,7 +136,15 @@ impl Fault {
 
     /// Whether none is tried just now, so that asking again at once is of no use.
     pub fn is_shut(&self) -> bool {
-        matches!(self.kind, Kind::Unavailable { shut: true, .. })
+        self.rest().is_some()
+    }
+
+    /// How long none is tried yet, where that is so.
+    pub fn rest(&self) -> Option<Duration> {
+        match self.kind {
+            Kind::Unavailable { shut, .. } => shut,
+            _ => None,
+        }
     }
 
     /// Whether the caller's time ran out, with nothing committed.

@@ -103,6 +103,14 @@ impl Breaker {
         }
     }
 
+    /// How long it is not tried yet. Nothing while it may be, or is just now.
+    pub(crate) fn rest_left(&self, now: Moment) -> Duration {
+        match self.state {
+            State::Open { since, rest, .. } => rest.saturating_sub(now.since(&since)),
+            State::Closed { .. } | State::HalfOpen { .. } => Duration::ZERO,
+        }
+    }
+
     /// The endpoint did what it was asked.
     pub(crate) fn succeeded(&mut self, pass: Pass) -> Option<Change> {
         if pass.generation != self.generation {
@@ -195,6 +203,19 @@ mod tests {
             assert_eq!(change, None);
         }
         assert_eq!(opened(now).admit(now), (Admission::Open, None));
+    }
+
+    #[test]
+    fn it_says_how_long_it_is_not_tried() {
+        let now = Moment::now();
+        let mut breaker = opened(now);
+        let some = Duration::from_millis(300);
+        assert_eq!(Breaker::default().rest_left(now), Duration::ZERO);
+        assert_eq!(breaker.rest_left(now), FIRST_PAUSE);
+        assert_eq!(breaker.rest_left(now + some), FIRST_PAUSE - some);
+        assert_eq!(breaker.rest_left(now + LAST_PAUSE), Duration::ZERO);
+        allowed(&mut breaker, now + LAST_PAUSE);
+        assert_eq!(breaker.rest_left(now), Duration::ZERO);
     }
 
     #[test]

@@ -56,6 +56,8 @@ impl Route {
             lent => return lent,
         };
         match self.lend(second, permit, patience).await {
+            // Whichever of them is tried first.
+            Err(also) if fault.is_shut() && also.rest() < fault.rest() && also.is_shut() => Err(also),
             Err(also) if also.is_shut() => Err(fault),
             lent => lent,
         }

@@ -63,7 +63,10 @@ impl Side {
         patience: Patience,
         while_probed: WhileProbed,
     ) -> Result<Lease, Fault> {
-        let shut = || Fault::shut("the database could not be reached a moment ago, and is not tried again yet");
+        let shut = || {
+            let rest = self.breaker().rest_left(Moment::now());
+            Fault::shut(rest, "the database could not be reached a moment ago, and is not tried again yet")
+        };
         let pass = loop {
             let mut turned = std::pin::pin!(self.turned.notified());
             // From now on no change is missed.

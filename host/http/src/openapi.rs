@@ -112,7 +112,7 @@ fn responses() -> Value {
         (
             "Unavailable",
             "It could not be decided now: `out-of-time`, `outcome-unknown`, `rule-out` and others. Ask again with the \
-             same `key` after what `Retry-After` says.",
+             same `key` after as many seconds as `Retry-After` says: what is left of a rest, and some more by chance.",
         ),
     ];
     let response = |(name, description): (&str, &str)| {

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
@@ -8,9 +10,6 @@ use crate::problem::Problem;
 
 /// The header that tells whether an answer had been given before: `true` or `false`.
 pub(crate) const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-
-/// Seconds after which a request that was answered 503 is worth another try.
-const AGAIN_AFTER: u64 = 1;
 
 /// What leaves: JSON text with its headers.
 pub type Reply = Response<String>;
@@ -39,10 +38,16 @@ pub(crate) fn answer(answer: &Answer) -> Reply {
         let replayed = if answer.repeated { "true" } else { "false" };
         headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static(replayed));
     }
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(RETRY_AFTER, AGAIN_AFTER.into());
+    if let Some(after) = answer.again_after {
+        // The header has whole seconds.
+        headers.insert(RETRY_AFTER, seconds(after).into());
     }
     reply
+}
+
+/// Whole seconds, and no less than one.
+fn seconds(after: Duration) -> u64 {
+    after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0)).max(1)
 }
 
 /// A reply that the interface gives itself.
@@ -90,6 +95,7 @@ mod tests {
             key: IdempotencyKey::new("k-1").ok(),
             key_is_given: false,
             repeated: false,
+            again_after: None,
         }
     }
 
@@ -133,8 +139,11 @@ mod tests {
     #[test]
     fn what_may_succeed_later_says_when_and_with_which_key() {
         let body = r#"{"code":"busy","message":"m","key":"k-1","reference":"ab"}"#;
-        let reply = answer(&Answer { status: Status::Unavailable, body: body.into(), ..accepted() });
-        assert_eq!(header(&reply, "retry-after").as_deref(), Some("1"));
+        let away =
+            |after| Answer { status: Status::Unavailable, body: body.into(), again_after: Some(after), ..accepted() };
+        let reply = answer(&away(Duration::from_millis(12_001)));
+        assert_eq!(header(&reply, "retry-after").as_deref(), Some("13"));
+        assert_eq!(header(&answer(&away(Duration::ZERO)), "retry-after").as_deref(), Some("1"));
         assert!(reply.body().contains(r#""key":"k-1","reference":"ab""#), "{}", reply.body());
         assert_eq!(header(&answer(&accepted()), "retry-after"), None);
     }

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tenet_core::{IdempotencyKey, Rejection};
@@ -17,6 +18,9 @@ pub struct Answer {
     pub key_is_given: bool,
     /// Whether the answer had been stored by an earlier request.
     pub repeated: bool,
+    /// After how long the same request is worth another try, where it is: what is known of that, and
+    /// some more by chance where many are told the same, so that they do not come back together.
+    pub again_after: Option<Duration>,
 }
 
 /// The kinds of answers.
@@ -57,8 +61,8 @@ impl Status {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem<'a> {
     /// For programs: a rule's own code, or `invalid-request`, `forbidden`, `key-reused`,
-    /// `failed`, `busy`, `overloaded`, `unavailable`, `vault-away`, `rule-out`, `out-of-time`,
-    /// `outcome-unknown`.
+    /// `failed`, `busy`, `overloaded`, `unavailable`, `vault-away`, `rule-out`, `schema-differs`,
+    /// `out-of-time`, `outcome-unknown`.
     #[serde(borrow)]
     pub code: Cow<'a, str>,
     /// For people.
@@ -97,7 +101,7 @@ impl Answer {
     }
 
     fn untried(status: Status, problem: &Problem<'_>) -> Self {
-        Self { status, body: problem.body(), key: None, key_is_given: false, repeated: false }
+        Self { status, body: problem.body(), key: None, key_is_given: false, repeated: false, again_after: None }
     }
 
     /// What is wrong, where the answer is not a rule's output.

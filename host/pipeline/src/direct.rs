@@ -90,6 +90,7 @@ mod tests {
             key: IdempotencyKey::new("k").ok(),
             key_is_given: false,
             repeated: false,
+            again_after: None,
         };
         let body = r#""body":"{\"transaction_count\":3,\"region\":\"us-east-1\"}"}"#;
         assert_eq!(write(&answer), format!("{{\"statusCode\":200,{body}"));

@@ -32,6 +32,17 @@ const AWAY: &str = "The database cannot be reached, or does not answer. Nothing 
 /// The message for a caller where COMMIT may have been carried out.
 const IN_DOUBT: &str = "The outcome is not known. Ask again with the same key to learn it.";
 
+/// After how long a request that could not be decided is worth another try, where nothing more is
+/// known; and by how much more by chance.
+const SOON: Duration = Duration::from_secs(1);
+const ALONE: (Duration, Duration) = (SOON, Duration::ZERO);
+
+/// The same where many are told so at once, who had better not come back together.
+const TOGETHER: (Duration, Duration) = (SOON, Duration::from_secs(2));
+
+/// And where people have to do something first.
+const BY_PEOPLE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
+
 /// Calls of the bus that are on their way at the same moment.
 const BUS_CALLS: usize = 16;
 
@@ -512,7 +523,9 @@ fn panicked(request: &Request, doubt: &Doubt, text: &str) -> Handled {
     problem.key = key.as_ref().filter(|_| unknown).map(|key| key.as_str().into());
     problem.reference = Some(reference.as_str().into());
     let body = problem.body();
-    let answer = Answer { status, body, key, key_is_given: key_is_given.unwrap_or_default(), repeated: false };
+    let key_is_given = key_is_given.unwrap_or_default();
+    let again_after = unknown.then_some(SOON);
+    let answer = Answer { status, body, key, key_is_given, repeated: false, again_after };
     Handled { answer, receipt: Receipt::default(), pending: None, reason: Some(reason) }
 }
 
@@ -556,7 +569,8 @@ impl Course<'_> {
     }
 
     fn answer(&self, status: Status, body: String) -> Answer {
-        Answer { status, body, key: self.key().cloned(), key_is_given: self.key_is_given, repeated: false }
+        let (key, key_is_given) = (self.key().cloned(), self.key_is_given);
+        Answer { status, body, key, key_is_given, repeated: false, again_after: None }
     }
 
     fn pending(&self, events: Option<Vec<StagedEvent>>) -> Option<Pending> {
@@ -581,7 +595,7 @@ impl Course<'_> {
 
     fn failed(&self, failure: &Failure, unknown: bool, was_away: bool) -> Answer {
         let reference = self.reference();
-        if failure.lacks == Some(Lack::Rule) {
+        if matches!(failure.lacks, Some(Lack::Rule(_))) {
             tracing::warn!(reference, rule = failure.rule, "request for a rule that is taken out");
         } else {
             let limit = failure.limit.as_ref();
@@ -602,26 +616,28 @@ impl Course<'_> {
         }
         let resting;
         let lacks = match failure.lacks {
-            Some(Lack::Rule) => {
+            Some(Lack::Rule(rest)) => {
                 let rule = failure.rule.as_deref().unwrap_or_default();
                 resting = format!(
                     "The rule {rule} keeps failing and is not run for a while. This request has changed nothing."
                 );
-                Some(("rule-out", resting.as_str()))
+                Some(("rule-out", resting.as_str(), (rest, (rest / 4).max(SOON))))
             }
             // That is what the time went for.
-            Some(Lack::Time) if was_away => Some(("unavailable", AWAY)),
-            Some(Lack::Time) => Some(("out-of-time", "There was not enough time. Nothing was changed.")),
+            Some(Lack::Time) if was_away => Some(("unavailable", AWAY, TOGETHER)),
+            Some(Lack::Time) => Some(("out-of-time", "There was not enough time. Nothing was changed.", ALONE)),
             Some(Lack::Vault) => {
-                Some(("vault-away", "The keys of sensitive fields cannot be reached. Nothing was changed."))
+                Some(("vault-away", "The keys of sensitive fields cannot be reached. Nothing was changed.", TOGETHER))
             }
-            Some(Lack::Tables) => {
-                Some(("schema-differs", "The database is not ready for this operation. Nothing was changed."))
-            }
+            Some(Lack::Tables) => Some((
+                "schema-differs",
+                "The database is not ready for this operation. Nothing was changed.",
+                BY_PEOPLE,
+            )),
             None => None,
         };
-        if let Some((code, message)) = lacks {
-            return self.unavailable(code, message, &reference);
+        if let Some((code, message, again)) = lacks {
+            return self.unavailable(code, message, &reference, again);
         }
         let message = failed(&reference);
         let mut problem = Problem::new("failed", &message);
@@ -638,10 +654,11 @@ impl Course<'_> {
         if unknown {
             self.in_doubt(&reference)
         } else if fault.is_unavailable() {
-            self.unavailable("unavailable", AWAY, &reference)
+            let rest = fault.rest().unwrap_or_default().max(SOON);
+            self.unavailable("unavailable", AWAY, &reference, (rest, (rest / 4).max(SOON)))
         } else {
             let message = "Other requests changed the same rows each time. Nothing was changed by this one.";
-            self.unavailable("busy", message, &reference)
+            self.unavailable("busy", message, &reference, TOGETHER)
         }
     }
 
@@ -649,14 +666,15 @@ impl Course<'_> {
         let reference = self.reference();
         tracing::warn!(reference, reason = %refused, "request for which no connection was free");
         let message = "There are more requests than can be decided just now. Nothing was changed by this one.";
-        self.unavailable("overloaded", message, &reference)
+        self.unavailable("overloaded", message, &reference, TOGETHER)
     }
 
     fn in_doubt(&self, reference: &str) -> Answer {
-        self.unavailable("outcome-unknown", IN_DOUBT, reference)
+        self.unavailable("outcome-unknown", IN_DOUBT, reference, ALONE)
     }
 
-    fn unavailable(&self, code: &str, message: &str, reference: &str) -> Answer {
+    /// `least` is how long asking again is certainly of no use, and up to `spread` comes on top of it by chance.
+    fn unavailable(&self, code: &str, message: &str, reference: &str, (least, spread): (Duration, Duration)) -> Answer {
         let again = match self.key() {
             Some(_) if !message.contains("Ask again") => " Ask again with the same key.",
             _ => "",
@@ -665,7 +683,9 @@ impl Course<'_> {
         let mut problem = Problem::new(code, &message);
         problem.key = self.key().map(|key| key.as_str().into());
         problem.reference = Some(reference.into());
-        self.answer(Status::Unavailable, problem.body())
+        let chance = Random::new(&self.request.seed, "again", 0).number() as f64 / u64::MAX as f64;
+        let again_after = Some(least + spread.mul_f64(chance));
+        Answer { again_after, ..self.answer(Status::Unavailable, problem.body()) }
     }
 
     fn reference(&self) -> String {

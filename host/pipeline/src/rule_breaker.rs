@@ -101,6 +101,15 @@ impl RulePasses<'_> {
         barring.any(|resting| resting.tried_by.is_some() || now.since(&resting.since) < self.breaker.rest)
     }
 
+    /// How long the rule rests yet. Nothing where another request tries it just now.
+    pub(crate) fn rest_left(&self, rule: &str, now: Moment) -> Duration {
+        let rules = self.breaker.lock();
+        let resting = rules.get(rule).into_iter().flat_map(|history| &history.resting);
+        let barring = resting.filter(|resting| resting.of.holds(self.caller, &self.payload));
+        let left = barring.map(|resting| self.breaker.rest.saturating_sub(now.since(&resting.since)));
+        left.max().unwrap_or_default()
+    }
+
     /// The rule came to a verdict.
     pub(crate) fn succeeded(&self, rule: &str) {
         let mut back = Vec::new();

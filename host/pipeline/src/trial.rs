@@ -76,8 +76,8 @@ pub(crate) struct Failure {
 /// What a request that failed could not have, and a later one may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lack {
-    /// A rule that keeps failing rests.
-    Rule,
+    /// A rule that keeps failing rests, for so long yet.
+    Rule(Duration),
     /// The caller's time ran out.
     Time,
     /// The keys of the vault are out of reach.
@@ -132,7 +132,8 @@ impl Trial<'_> {
     async fn decide(&self, shared: &Arc<Shared>, receipts: &mut Vec<RuleReceipt>) -> Result<Decision, Over> {
         if let Some(rule) = self.resting {
             // Rules before it would write for nothing. The key is looked up all the same.
-            return Err(Over::Failed(Failure::rests(rule)));
+            let rest = self.passes.rest_left(rule, self.clock.moment());
+            return Err(Over::Failed(Failure::rests(rule, rest)));
         }
         let mut output = String::new();
         for (place, chained) in self.chain.iter().enumerate() {
@@ -142,8 +143,9 @@ impl Trial<'_> {
                 Err(rejection) => return Ok(Decision::Reject(rejection_body(&rejection))),
             };
             // Not before its turn: whether it runs is not known while a rule before it may reject.
-            if !self.passes.admits(rule, self.clock.moment()) {
-                return Err(Over::Failed(Failure::rests(rule)));
+            let now = self.clock.moment();
+            if !self.passes.admits(rule, now) {
+                return Err(Over::Failed(Failure::rests(rule, self.passes.rest_left(rule, now))));
             }
             let span = tracing::info_span!("rule", rule, cpu_us = tracing::field::Empty, ended = tracing::field::Empty);
             let ports = (Arc::clone(self.policy), Arc::clone(self.vault), Arc::clone(self.clock));
@@ -405,8 +407,8 @@ impl Failure {
         Self::lacks(Lack::Time, rule, "the caller's time ran out while it ran")
     }
 
-    fn rests(rule: &str) -> Self {
-        Self::lacks(Lack::Rule, rule, "it keeps failing and is not run for a while")
+    fn rests(rule: &str, rest: Duration) -> Self {
+        Self::lacks(Lack::Rule(rest), rule, "it keeps failing and is not run for a while")
     }
 
     fn lacks(lack: Lack, rule: &str, text: &str) -> Self {

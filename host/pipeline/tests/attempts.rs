@@ -846,6 +846,23 @@ async fn a_silent_database_is_asked_again_elsewhere_and_blamed_on_no_rule() {
     assert_eq!(rule_failures(), 0);
 }
 
+/// What is left of a rest, and up to a quarter of it more, so that callers do not come back together.
+#[tokio::test]
+async fn who_cannot_be_answered_is_told_when_it_is_of_use_to_ask_again() {
+    let host = host(writer);
+    let rest = Duration::from_secs(20);
+    host.memory.on_run.lock().unwrap().push_back(Fault::shut(rest, "it is not tried again yet"));
+    let after = host.pipeline.handle(request("one", "k")).await.answer.again_after.unwrap();
+    assert!(after >= rest && after <= rest + rest / 4, "{after:?}");
+    // Where nothing is known it is soon.
+    host.memory.on_run.lock().unwrap().extend((0..100).map(|_| conflict()));
+    let after = host.pipeline.handle(request("one", "l")).await.answer.again_after.unwrap();
+    assert!((1..=3).contains(&after.as_secs()), "{after:?}");
+    host.memory.on_run.lock().unwrap().clear();
+    // Who is answered need not ask.
+    assert_eq!(host.pipeline.handle(request("one", "m")).await.answer.again_after, None);
+}
+
 #[tokio::test]
 async fn requests_wait_for_their_turn_in_order_and_too_late_is_told_in_time() {
     let (open, opened) = tokio::sync::watch::channel(false);
@@ -1346,6 +1363,8 @@ async fn a_rule_that_keeps_failing_at_a_cost_is_taken_out_and_others_go_on() {
         body.contains("rule-out") && body.contains("The rule second keeps failing") && body.contains("\"more\""),
         "{body}"
     );
+    let (after, rest) = (handled.answer.again_after.unwrap(), HostSettings::default().rule_rest_s);
+    assert!((rest / 2..=rest * 5 / 4).contains(&after.as_secs()), "{after:?} of {rest} s");
     assert_eq!(calls.load(Ordering::SeqCst), failures, "it is not run any more");
     // A key that has an answer gets it all the same.
     let stored = StoredAnswer {
