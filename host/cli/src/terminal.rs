@@ -5,7 +5,8 @@
 //! escapes, as in Rust's strings. JSON for programs leaves by [`write()`], as it is.
 
 use std::borrow::Cow;
-use std::io::{self, ErrorKind, Write as _};
+use std::fmt::Write as _;
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 
 /// One line for standard output.
 pub(crate) fn say(line: &str) {
@@ -37,6 +38,28 @@ pub(crate) fn write(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Writes an answer, which is JSON, to standard output: as it is for a program, and for a terminal with
+/// what it would obey as escapes, which is the same JSON.
+pub(crate) fn write_answer(json: &str) -> anyhow::Result<()> {
+    match io::stdout().is_terminal() {
+        true => write(&format!("{}\n", shown_json(json))),
+        false => write(&format!("{json}\n")),
+    }
+}
+
+/// Outside of strings JSON has no such characters but those that end lines.
+fn shown_json(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for character in json.chars() {
+        if is_obeyed(character) && character != '\n' {
+            let _ = write!(shown, "\\u{:04x}", u32::from(character));
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
 /// The same for standard error, which may be closed.
 pub(crate) fn tell_text(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
@@ -56,6 +79,35 @@ pub(crate) fn shown(text: &str) -> Cow<'_, str> {
         }
     }
     shown.into()
+}
+
+/// The same for what a tool says in colours: these are left to it, and nothing else.
+pub(crate) fn coloured(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_obeyed) {
+        return text.into();
+    }
+    let (mut told, mut rest) = (String::with_capacity(text.len() + 16), text);
+    while let Some(at) = rest.find('\u{1b}') {
+        let (before, sequence) = rest.split_at(at);
+        told.push_str(&shown(before));
+        let length = colour(sequence);
+        let (sequence, after) = sequence.split_at(length.unwrap_or(1));
+        match length {
+            Some(_) => told.push_str(sequence),
+            None => told.push_str(&shown(sequence)),
+        }
+        rest = after;
+    }
+    told.push_str(&shown(rest));
+    told.into()
+}
+
+/// How many bytes of the text are a sequence that sets colours, at its beginning: `ESC [ 1 ; 31 m`
+/// (SGR of ECMA-48).
+fn colour(text: &str) -> Option<usize> {
+    let numbers = text.strip_prefix("\u{1b}[")?;
+    let end = numbers.find(|sign: char| !sign.is_ascii_digit() && sign != ';')?;
+    numbers.get(end..)?.starts_with('m').then_some(2 + end + 1)
 }
 
 /// The same for a text of several lines with places in it: as many bytes in the same lines.
@@ -111,6 +163,29 @@ mod tests {
             ("\u{202e}cba\u{2066}\u{2028}\u{200f}", "\\u{202e}cba\\u{2066}\\u{2028}\\u{200f}"),
         ] {
             assert_eq!(shown(text), says);
+        }
+    }
+
+    #[test]
+    fn an_answer_is_the_same_json_and_nothing_that_a_terminal_obeys() {
+        let json = serde_json::json!({ "a": "\u{9b}31m\u{202e}\u{7f}", "b": 1 }).to_string();
+        let shown = shown_json(&json);
+        assert_eq!(shown, "{\"a\":\"\\u009b31m\\u202e\\u007f\",\"b\":1}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap().to_string(), json);
+    }
+
+    #[test]
+    fn a_tool_has_its_colours_and_nothing_else() {
+        for (text, says) in [
+            ("plain", "plain"),
+            ("\u{1b}[1m\u{1b}[38;5;9merror\u{1b}[0m: a", "\u{1b}[1m\u{1b}[38;5;9merror\u{1b}[0m: a"),
+            ("\u{1b}[1mé\u{1b}[2J\u{1b}[m", "\u{1b}[1mé\\u{1b}[2J\u{1b}[m"),
+            ("\u{1b}]0;title\u{7}", "\\u{1b}]0;title\\u{7}"),
+            ("a\u{1b}", "a\\u{1b}"),
+            ("\u{1b}[31\u{1b}[3", "\\u{1b}[31\\u{1b}[3"),
+            ("\u{9b}31m\rb\u{202e}", "\\u{9b}31m\\rb\\u{202e}"),
+        ] {
+            assert_eq!(coloured(text), says);
         }
     }
 

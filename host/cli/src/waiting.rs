@@ -61,8 +61,11 @@ impl Progress for Waiting {
 
     fn cargo(&mut self, line: &str) {
         match &self.line {
-            Some(shown) if let Some(status) = status(line) => shown.set_message(format!("{status}, {}", self.step)),
-            _ => self.line(line),
+            Some(shown) if let Some(status) = status(line) => {
+                shown.set_message(terminal::shown(&format!("{status}, {}", self.step)).into_owned());
+            }
+            // What is compiled can make the compiler say anything.
+            _ => self.line(&terminal::coloured(line)),
         }
     }
 
