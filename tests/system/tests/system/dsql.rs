@@ -16,7 +16,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tenet_core::Fault;
 use tenet_database::{Ages, Database, Dsql, Endpoint, Schema};
 use tenet_events::Buses;
-use tenet_test_support::{ACCESS_KEY, Authority, Dsql as StandIn, Relay, SECRET_KEY, Terms};
+use tenet_test_support::{ACCESS_KEY, Authority, Dsql as StandIn, Relay, SECRET_KEY, Terms, awaited};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio_postgres::config::SslMode;
@@ -371,9 +371,13 @@ async fn a_connection_is_given_up_at_its_age_and_asked_for_a_sign_of_life_after_
     // Kept and too old when it is wanted again, it is not used.
     let age = Duration::from_millis(500);
     let host = with(Ages { longest: age, ..Ages::default() }).await;
-    host.invoke(read).await;
-    tokio::time::sleep(age).await;
-    host.invoke(read).await;
+    let until_replaced = async {
+        while stand_in.goodbyes() < 2 {
+            host.invoke(read).await;
+        }
+    };
+    awaited(until_replaced, || "the connection is not replaced".to_owned()).await;
+    // One until then, and one in its place.
     assert_eq!((stand_in.goodbyes(), stand_in.let_in().len()), (2, 5));
 }
 

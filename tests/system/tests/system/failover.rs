@@ -6,7 +6,7 @@ use serde_json::json;
 use tenet_database::{Database, Endpoint};
 use tenet_events::Buses;
 use tenet_pipeline::{Handled, Status};
-use tenet_test_support::{Dsql, Harm, Relay, Terms};
+use tenet_test_support::{Dsql, Harm, Relay, Terms, awaited};
 
 use crate::sources::batch;
 use crate::support;
@@ -58,11 +58,14 @@ async fn while_home_is_away_the_peer_serves_and_afterwards_home_does_again() {
 
     east.come_up();
     let mut number = 0;
-    while east.statements() == 0 {
-        // It is tried again when its pause is over, by one request.
-        written(&host, &format!("back {number}")).await;
-        number += 1;
-    }
+    let asking = async {
+        while east.statements() == 0 {
+            // It is tried again when its pause is over, by one request.
+            written(&host, &format!("back {number}")).await;
+            number += 1;
+        }
+    };
+    awaited(asking, || "home is not tried again".to_owned()).await;
     west.reset();
     written(&host, "home again").await;
     assert_eq!(west.statements(), 0);
@@ -144,14 +147,17 @@ async fn an_endpoint_that_stays_away_costs_nobody_more_than_a_moment_and_is_foun
     assert!(next.answer.body.contains(r#""key":"w""#), "{:?}", next.answer);
     assert_eq!(relay.knocks(), 5);
     relay.come_up();
-    let found = loop {
-        let Handled { answer, receipt, .. } = host.invoke(&write("w")).await;
-        assert_eq!(receipt.attempts, 1, "{answer:?}");
-        match answer.status {
-            Status::Unavailable => assert_eq!(relay.knocks(), 5, "it was not tried: {answer:?}"),
-            _ => break answer,
+    let asking = async {
+        loop {
+            let Handled { answer, receipt, .. } = host.invoke(&write("w")).await;
+            assert_eq!(receipt.attempts, 1, "{answer:?}");
+            match answer.status {
+                Status::Unavailable => assert_eq!(relay.knocks(), 5, "it was not tried: {answer:?}"),
+                _ => return answer,
+            }
         }
     };
+    let found = awaited(asking, || "the endpoint is not tried again".to_owned()).await;
     // By the first that tries it again.
     assert_eq!((found.status, relay.knocks()), (Status::Accepted, 6), "{found:?}");
     assert_eq!(database.count("select count(*) from transactions").await, 1);
@@ -228,15 +234,18 @@ async fn sessions_that_wait_for_a_lock_do_not_outlive_the_attempts_that_came_to_
     let waiting = "select count(*) from pg_stat_activity \
                    where datname = current_database() and wait_event_type = 'Lock'";
     let none_waits = async { while database.count(waiting).await > 0 {} };
-    tokio::time::timeout(TIME, none_waits).await.expect("sessions wait for the lock");
+    awaited(none_waits, || "sessions wait for the lock".to_owned()).await;
     holder.batch_execute("rollback").await.unwrap();
     // An endpoint that answered nobody else meanwhile is left alone for a while.
-    let answer = loop {
-        let answer = host.invoke(increment).await.answer;
-        if answer.status != Status::Unavailable {
-            break answer;
+    let asking = async {
+        loop {
+            let answer = host.invoke(increment).await.answer;
+            if answer.status != Status::Unavailable {
+                return answer;
+            }
         }
     };
+    let answer = awaited(asking, || "the endpoint is not tried again".to_owned()).await;
     assert_eq!(answer.status, Status::Accepted, "{answer:?}");
     assert_eq!(database.count("select value from counters").await, 1);
 }
@@ -302,24 +311,33 @@ async fn one_finds_out_for_all_and_is_over_with_the_first_answer() {
     assert_eq!(world.invoke(&two_regions::write("w"), TIME).await.status(), 503);
     assert_eq!(world.opened(&world.east), 1);
     world.east.come_up();
-    // Nothing is tried for so long.
-    tokio::time::sleep(Duration::from_secs(1)).await;
     // Whoever finds out has an answer from the database, and then waits for its transaction.
     let holder = world.database.connect().await;
-    holder.batch_execute("begin; lock table transactions in access exclusive mode").await.unwrap();
-    let messages: Vec<_> = (0..8).map(|number| format!("w-{number}")).collect();
-    let messages: Vec<_> = messages.iter().map(|id| (id.as_str(), "", two_regions::write(id).to_string())).collect();
-    let id = world.sandbox.begin(batch("orders", &messages), TIME).await;
-    // All of them are at the table, or have been sent away.
     let client = world.database.connect().await;
     let waiting = "select count(*) from pg_stat_activity \
                    where datname = current_database() and wait_event_type = 'Lock'";
-    let sent_away = || world.log.lines("request given up").len() - 1;
-    while sent_away() + client.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) as usize != messages.len() {
-        tokio::task::yield_now().await;
-    }
-    holder.batch_execute("rollback").await.unwrap();
-    assert_eq!(world.sandbox.answer(&id).await["batchItemFailures"], json!([]), "{}", world.log.text());
+    let messages: Vec<_> = (0..8).map(|number| format!("w-{number}")).collect();
+    let messages: Vec<_> = messages.iter().map(|id| (id.as_str(), "", two_regions::write(id).to_string())).collect();
+    let served = async {
+        loop {
+            holder.batch_execute("begin; lock table transactions in access exclusive mode").await.unwrap();
+            let before = world.log.lines("request given up").len();
+            let id = world.sandbox.begin(batch("orders", &messages), TIME).await;
+            // All of them are at the table, or have been sent away.
+            let sent_away = || world.log.lines("request given up").len() - before;
+            while sent_away() + client.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) as usize != 8 {
+                tokio::task::yield_now().await;
+            }
+            holder.batch_execute("rollback").await.unwrap();
+            let all = sent_away() == 0;
+            let left = world.sandbox.answer(&id).await["batchItemFailures"].clone();
+            // While nothing is tried, some are sent away.
+            if all {
+                return left;
+            }
+        }
+    };
+    assert_eq!(awaited(served, || "home is not tried again".to_owned()).await, json!([]), "{}", world.log.text());
     assert_eq!(world.database.count("select count(*) from transactions").await, 8);
 }
 

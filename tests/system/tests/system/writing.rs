@@ -153,7 +153,7 @@ pass  tests/new  [..] ms
     let told = |what: &str| checked.stdout.lines().any(|line| line.contains(what));
     assert!(told(": not checked without the types of its parameters: function date_trunc("), "{}", checked.stdout);
     assert!(told("warning: rule gift: gift_balances.given_at becomes now() by default"), "{}", checked.stdout);
-    let frozen = "warning: schema/0001_gift_balances.sql:4: this default is the time at which the step is applied";
+    let frozen = "warning: schema/0001_gift_balances.sql:3: this default is the time at which the step is applied";
     assert!(told(frozen), "{}", checked.stdout);
     fs::write(shop.folder.join(RULE), source).unwrap();
     shop.edit(step, ", given_at timestamptz NOT NULL DEFAULT now(), made date DEFAULT 'today'", "");

@@ -6,7 +6,7 @@ use lambda_simulator::FreezeMode;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tenet_core::bundle::{INDEX, Index};
-use tenet_test_support::{Dsql, Terms};
+use tenet_test_support::{Dsql, Terms, awaited};
 
 use super::database::Database;
 use super::eventbridge::Bus;
@@ -94,13 +94,16 @@ impl TwoRegions {
     /// The answer for good to an event: until it comes the database may be out of reach, and nothing else
     /// be wrong.
     pub(crate) async fn settle(&mut self, event: &Value) -> Answer {
-        loop {
-            let answer = self.invoke(event, HANGS).await;
-            if answer.status() != 503 {
-                return answer;
+        let settling = async {
+            loop {
+                let answer = self.invoke(event, HANGS).await;
+                if answer.status() != 503 {
+                    return answer;
+                }
+                assert_eq!(answer.changed(), Some(false), "{answer:?}");
             }
-            assert_eq!(answer.changed(), Some(false), "{answer:?}");
-        }
+        };
+        awaited(settling, || format!("there is no answer for good to {event}")).await
     }
 
     /// The line of each request that was handed over, once all are over and their events published.
