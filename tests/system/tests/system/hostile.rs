@@ -10,7 +10,7 @@ use tenet_core::{
     BoxFuture, Ended, Event, EventError, EventId, HostCalls, Limit, Limits, LogLevel, Outcome, Policy, Request,
     RuleCall, Rules, SqlError, Statement, Stop, Timestamp, VaultError, VaultField, VaultVerb, Verdict,
 };
-use tenet_engine::{Engine, Library};
+use tenet_engine::{Compiler, Engine, Library, OWN_TARGET};
 use tenet_events::Buses;
 use tenet_pipeline::Status;
 
