@@ -86,6 +86,27 @@ export function timestamptz(value: Whole): Typed;
 export function interval(value: Interval | null | undefined): Typed;
 export function json(value: unknown): Typed;
 
+/** NULL of a type, for a place that takes any: `by ?? nullOf('text')`. A bare `null` is of the type that the
+ * statement expects at its place. */
+export function nullOf(
+  type:
+    | 'boolean'
+    | 'int2'
+    | 'int4'
+    | 'int8'
+    | 'float8'
+    | 'numeric'
+    | 'text'
+    | 'bytea'
+    | 'uuid'
+    | 'date'
+    | 'time'
+    | 'timestamp'
+    | 'timestamptz'
+    | 'interval'
+    | 'json',
+): Typed;
+
 /** Runs one statement and gives its rows, an object each. `R` is what the author knows of a row. */
 export function query<R = Record<string, Cell>>(sql: string, ...parameters: Parameter[]): R[];
 

@@ -65,9 +65,35 @@ class Typed {
   }
 }
 
-/** A parameter of a type, made of what `held` makes of a value; NULL of what is none. */
+/** The types that a parameter may have. */
+const TYPES = [
+  'boolean',
+  'int2',
+  'int4',
+  'int8',
+  'float8',
+  'numeric',
+  'text',
+  'bytea',
+  'uuid',
+  'date',
+  'time',
+  'timestamp',
+  'timestamptz',
+  'interval',
+  'json',
+];
+
+/** NULL of a type, for a place that takes any: `query("SELECT jsonb_build_object('by', $1)", by ?? nullOf('text'))`.
+ * A bare `null` is of the type that the statement expects at its place. */
+export function nullOf(type) {
+  if (!TYPES.includes(type)) throw new TypeError(`nullOf takes the name of a type: one of ${TYPES.join(', ')}`);
+  return new Typed('null', type);
+}
+
+/** A parameter of a type, made of what `held` makes of a value; NULL of that type of what is none. */
 const of = (tag, held) => (value) =>
-  value === null || value === undefined ? new Typed('null') : new Typed(tag, held(value, tag));
+  value === null || value === undefined ? nullOf(tag) : new Typed(tag, held(value, tag));
 
 /** A whole number between two, of whatever type it is given as. */
 const whole = (least, most) => (value, type) => {

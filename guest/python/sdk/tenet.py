@@ -99,10 +99,21 @@ class Json:
     value: object
 
 
+def null_of(name):
+    """NULL of a type, for a place that takes any: `query("SELECT jsonb_build_object('by', $1)", null_of("text"))`.
+    A bare `None` is of the type that the statement expects at its place."""
+    names = types.ValueType.__members__
+    if not isinstance(name, str) or name.upper() not in names:
+        raise TypeError(f"null_of takes the name of a type: one of {', '.join(names).lower()}")
+    return types.Value_Null(names[name.upper()])
+
+
 def parameter(value):
     match value:
         case None:
-            return types.Value_Null()
+            return types.Value_Null(None)
+        case types.Value_Null():
+            return value
         case bool():
             return types.Value_Boolean(value)
         case int():

@@ -85,7 +85,7 @@ mod uuid;
 pub mod vault;
 
 pub use batch::{Batch, Outcome};
-pub use bindings::tenet::rule::types::{Interval, Value};
+pub use bindings::tenet::rule::types::{Interval, Value, ValueType};
 pub use database::{execute, query, query_one, query_opt};
 pub use decimal::{Decimal, DecimalError};
 pub use error::{Error, Result, reject};

@@ -1,6 +1,6 @@
-use crate::{Date, Decimal, Interval, Json, Time, Timestamp, TimestampTz, Uuid, Value};
+use crate::{Date, Decimal, Interval, Json, Time, Timestamp, TimestampTz, Uuid, Value, ValueType};
 
-/// What can be a parameter of a statement. The Rust type decides the SQL type.
+/// What can be a parameter of a statement. The Rust type decides the SQL type, of a `None` too.
 ///
 /// An unsigned number has no SQL type of its own: convert it to the one that is meant.
 #[diagnostic::on_unimplemented(
@@ -9,6 +9,10 @@ use crate::{Date, Decimal, Interval, Json, Time, Timestamp, TimestampTz, Uuid, V
             an unsigned number is converted to the one that is meant"
 )]
 pub trait ToValue {
+    /// The SQL type of every value of this Rust type, which an [`Option`] of it keeps where there is none; none
+    /// where values differ in their types.
+    const TYPE: Option<ValueType>;
+
     /// The parameter as the contract has it.
     fn to_value(&self) -> Value;
 }
@@ -16,13 +20,13 @@ pub trait ToValue {
 /// The parameters of a statement, `$1` first: `params![id, amount]`.
 ///
 /// ```
-/// use tenet::{Decimal, Value, params};
+/// use tenet::{Decimal, Value, ValueType, params};
 ///
 /// let amount: Decimal = "100.50".parse()?;
 /// let none: Option<i32> = None;
 /// let params = params![1_i64, "text", amount, none];
 /// assert_eq!(params.first(), Some(&Value::Int8(1)));
-/// assert_eq!(params.last(), Some(&Value::Null));
+/// assert_eq!(params.last(), Some(&Value::Null(Some(ValueType::Int4))));
 /// # Ok::<(), tenet::Error>(())
 /// ```
 #[macro_export]
@@ -36,11 +40,13 @@ macro_rules! params {
 }
 
 macro_rules! to_value {
-    ($($type:ty, $self:ident => $value:expr;)+) => {
+    ($($type:ty as $of:expr, $self:ident => $value:expr;)+) => {
         $(
             // Told in the note above, and shorter there.
             #[diagnostic::do_not_recommend]
             impl ToValue for $type {
+                const TYPE: Option<ValueType> = $of;
+
                 fn to_value(&$self) -> Value {
                     $value
                 }
@@ -50,43 +56,49 @@ macro_rules! to_value {
 }
 
 to_value! {
-    bool, self => Value::Boolean(*self);
-    i16, self => Value::Int2(*self);
-    i32, self => Value::Int4(*self);
-    i64, self => Value::Int8(*self);
-    f64, self => Value::Float8(*self);
-    str, self => Value::Text(self.to_owned());
-    String, self => Value::Text(self.clone());
-    [u8], self => Value::Bytea(self.to_vec());
-    Vec<u8>, self => Value::Bytea(self.clone());
-    Decimal, self => Value::Numeric(self.to_string());
-    Uuid, self => Value::Uuid(self.to_string());
-    Date, self => Value::Date(self.days());
-    Time, self => Value::Time(self.micros());
-    Timestamp, self => Value::Timestamp(self.micros());
-    TimestampTz, self => Value::Timestamptz(self.micros());
-    Interval, self => Value::Interval(*self);
-    Json, self => Value::Json(self.as_str().to_owned());
-    serde_json::Value, self => Value::Json(self.to_string());
-    Value, self => self.clone();
+    bool as Some(ValueType::Boolean), self => Value::Boolean(*self);
+    i16 as Some(ValueType::Int2), self => Value::Int2(*self);
+    i32 as Some(ValueType::Int4), self => Value::Int4(*self);
+    i64 as Some(ValueType::Int8), self => Value::Int8(*self);
+    f64 as Some(ValueType::Float8), self => Value::Float8(*self);
+    str as Some(ValueType::Text), self => Value::Text(self.to_owned());
+    String as Some(ValueType::Text), self => Value::Text(self.clone());
+    [u8] as Some(ValueType::Bytea), self => Value::Bytea(self.to_vec());
+    Vec<u8> as Some(ValueType::Bytea), self => Value::Bytea(self.clone());
+    Decimal as Some(ValueType::Numeric), self => Value::Numeric(self.to_string());
+    Uuid as Some(ValueType::Uuid), self => Value::Uuid(self.to_string());
+    Date as Some(ValueType::Date), self => Value::Date(self.days());
+    Time as Some(ValueType::Time), self => Value::Time(self.micros());
+    Timestamp as Some(ValueType::Timestamp), self => Value::Timestamp(self.micros());
+    TimestampTz as Some(ValueType::Timestamptz), self => Value::Timestamptz(self.micros());
+    Interval as Some(ValueType::Interval), self => Value::Interval(*self);
+    Json as Some(ValueType::Json), self => Value::Json(self.as_str().to_owned());
+    serde_json::Value as Some(ValueType::Json), self => Value::Json(self.to_string());
+    Value as None, self => self.clone();
 }
 
 #[diagnostic::do_not_recommend]
 impl<const N: usize> ToValue for [u8; N] {
+    const TYPE: Option<ValueType> = Some(ValueType::Bytea);
+
     fn to_value(&self) -> Value {
         Value::Bytea(self.to_vec())
     }
 }
 
 impl<T: ToValue + ?Sized> ToValue for &T {
+    const TYPE: Option<ValueType> = T::TYPE;
+
     fn to_value(&self) -> Value {
         (**self).to_value()
     }
 }
 
 impl<T: ToValue> ToValue for Option<T> {
+    const TYPE: Option<ValueType> = T::TYPE;
+
     fn to_value(&self) -> Value {
-        self.as_ref().map_or(Value::Null, T::to_value)
+        self.as_ref().map_or(Value::Null(T::TYPE), T::to_value)
     }
 }
 
@@ -139,9 +151,11 @@ mod tests {
     }
 
     #[test]
-    fn an_option_is_a_value_or_null() {
+    fn an_option_is_a_value_or_null_of_its_type() {
         let (some, none): (Option<&str>, Option<Uuid>) = (Some("x"), None);
-        assert_eq!(params![some, none], [Value::Text("x".into()), Value::Null]);
+        assert_eq!(params![some, none], [Value::Text("x".into()), Value::Null(Some(ValueType::Uuid))]);
+        let (json, value): (Option<&serde_json::Value>, Option<Value>) = (None, None);
+        assert_eq!(params![json, value], [Value::Null(Some(ValueType::Json)), Value::Null(None)]);
         assert!(params![].is_empty());
     }
 }

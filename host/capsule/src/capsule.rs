@@ -10,7 +10,7 @@ use crate::wire::{Event, Fault, Outcome, SqlError, Statement, Stored, VaultCall,
 use crate::{CapsuleError, Key, Names};
 
 /// The version of the format that this code writes.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// The oldest that it reads: one without [`Request::delivery_key`], whose operations require no key.
 const OLDEST: u32 = 2;
@@ -515,7 +515,7 @@ pub(crate) mod tests {
         assert!(!read.operation.key_required && read.request.delivery_key.is_none());
         text["version"] = 1.into();
         let error = Capsule::parse(&text.to_string(), None).unwrap_err().to_string();
-        assert_eq!(error, "the capsule has version 1, and this tenet reads the versions 2 to 3");
+        assert_eq!(error, "the capsule has version 1, and this tenet reads the versions 2 to 4");
     }
 
     #[test]
@@ -547,9 +547,9 @@ pub(crate) mod tests {
     #[test]
     fn another_version_is_refused_by_name_and_a_damaged_file_is_refused() {
         let text = capsule().to_text(&Secrecy::Open).unwrap();
-        let other = text.replacen("\"version\":3", "\"version\":1", 1);
+        let other = text.replacen("\"version\":4", "\"version\":1", 1);
         assert!(Capsule::parse(&other, None).unwrap_err().to_string().contains("version 1"));
-        for bad in ["", "{}", "{\"version\":3}", "{\"version\":3,\"surprise\":true}"] {
+        for bad in ["", "{}", "{\"version\":4}", "{\"version\":4,\"surprise\":true}"] {
             assert!(Capsule::parse(bad, None).is_err(), "{bad}");
         }
         let refused = Capsule::parse(&text[..text.len() / 2], None).unwrap_err().to_string();

@@ -22,7 +22,10 @@ pub struct Statement {
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each variant is the variant of `tenet_core::Value` with the same name")]
 pub enum Value {
+    /// NULL of the type that the statement expects.
     Null,
+    /// NULL of a type.
+    NullOf(ValueType),
     Bool(bool),
     Int2(i16),
     Int4(i32),
@@ -41,6 +44,28 @@ pub enum Value {
     /// Months, days and microseconds.
     Interval(i32, i32, i64),
     Json(String),
+}
+
+/// The type of a NULL: [`tenet_core::ValueType`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each variant is the variant of `Value` with the same name")]
+pub enum ValueType {
+    Bool,
+    Int2,
+    Int4,
+    Int8,
+    Float8,
+    Numeric,
+    Text,
+    Bytea,
+    Uuid,
+    Date,
+    Time,
+    Timestamp,
+    Timestamptz,
+    Interval,
+    Json,
 }
 
 /// What a statement did.
@@ -221,7 +246,8 @@ impl From<&tenet_core::Statement> for Statement {
 impl From<&tenet_core::Value> for Value {
     fn from(value: &tenet_core::Value) -> Self {
         match value {
-            tenet_core::Value::Null => Self::Null,
+            tenet_core::Value::Null(None) => Self::Null,
+            tenet_core::Value::Null(Some(of)) => Self::NullOf((*of).into()),
             tenet_core::Value::Bool(value) => Self::Bool(*value),
             tenet_core::Value::Int2(value) => Self::Int2(*value),
             tenet_core::Value::Int4(value) => Self::Int4(*value),
@@ -237,6 +263,29 @@ impl From<&tenet_core::Value> for Value {
             tenet_core::Value::Timestamptz(value) => Self::Timestamptz(*value),
             tenet_core::Value::Interval(value) => Self::Interval(value.months, value.days, value.microseconds),
             tenet_core::Value::Json(value) => Self::Json(value.clone()),
+        }
+    }
+}
+
+impl From<tenet_core::ValueType> for ValueType {
+    fn from(of: tenet_core::ValueType) -> Self {
+        use tenet_core::ValueType as Theirs;
+        match of {
+            Theirs::Bool => Self::Bool,
+            Theirs::Int2 => Self::Int2,
+            Theirs::Int4 => Self::Int4,
+            Theirs::Int8 => Self::Int8,
+            Theirs::Float8 => Self::Float8,
+            Theirs::Numeric => Self::Numeric,
+            Theirs::Text => Self::Text,
+            Theirs::Bytea => Self::Bytea,
+            Theirs::Uuid => Self::Uuid,
+            Theirs::Date => Self::Date,
+            Theirs::Time => Self::Time,
+            Theirs::Timestamp => Self::Timestamp,
+            Theirs::Timestamptz => Self::Timestamptz,
+            Theirs::Interval => Self::Interval,
+            Theirs::Json => Self::Json,
         }
     }
 }
@@ -393,6 +442,7 @@ impl std::fmt::Display for Value {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Null => f.write_str("NULL"),
+            Self::NullOf(of) => write!(f, "NULL::{}", format!("{of:?}").to_lowercase()),
             Self::Bool(value) => write!(f, "{value}"),
             Self::Int2(value) => write!(f, "{value}"),
             Self::Int4(value) => write!(f, "{value}"),

@@ -84,7 +84,7 @@ pub use rules::{Ended, HostCalls, LogLevel, Randomness, RuleCall, Rules, Stop};
 pub use source_key::SourceKey;
 pub use sql::{Outcome, SqlError, SqlState, Statement};
 pub use trace::Trace;
-pub use value::{Column, ColumnValues, Interval, RowSet, Value};
+pub use value::{Column, ColumnValues, Interval, RowSet, Value, ValueType};
 pub use vault::{Occasion, Vault, VaultCall, VaultError, VaultField, VaultRefusal, VaultVerb, Vaulted};
 pub use verdict::{Rejection, Verdict};
 

@@ -11,14 +11,35 @@ pub struct Interval {
     pub microseconds: i64,
 }
 
+/// The type of a parameter that is NULL: the variant of [`Value`] with the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each variant is the variant of `Value` with the same name")]
+pub enum ValueType {
+    Bool,
+    Int2,
+    Int4,
+    Int8,
+    Float8,
+    Numeric,
+    Text,
+    Bytea,
+    Uuid,
+    Date,
+    Time,
+    Timestamp,
+    Timestamptz,
+    Interval,
+    Json,
+}
+
 /// One parameter of a statement. The variant decides its SQL type on the wire.
 ///
 /// The largest and smallest number of a date or timestamp stand for SQL's `infinity` and
 /// `-infinity`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// NULL of the type that the statement expects.
-    Null,
+    /// NULL of this type, or of the one that the statement expects.
+    Null(Option<ValueType>),
     /// `boolean`
     Bool(bool),
     /// `smallint`

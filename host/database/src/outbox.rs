@@ -54,7 +54,7 @@ fn values(event: StagedEvent) -> Result<[Value; COLUMNS], Fault> {
         Value::Text(detail),
         Value::Text(region),
         Value::Timestamptz(at.micros()),
-        trace.map_or(Value::Null, |trace| Value::Text(trace.to_string())),
+        trace.map_or(Value::Null(None), |trace| Value::Text(trace.to_string())),
     ])
 }
 

@@ -3,7 +3,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use bytes::BytesMut;
-use tenet_core::{Fault, Interval, SqlError, SqlState, Statement, Value};
+use tenet_core::{Fault, Interval, SqlError, SqlState, Statement, Value, ValueType};
 use tenet_policy::Known;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
@@ -80,8 +80,8 @@ fn error(code: &str, message: String) -> Box<SqlError> {
 fn encode(number: usize, value: Value) -> Result<(Parameter, Type), Box<SqlError>> {
     let out_of_range = || error("22008", format!("the date or time in ${number} is out of range"));
     let (kind, bytes) = match value {
-        // The server settles the type, as it does for an untyped NULL in a statement's text.
-        Value::Null => return Ok((Parameter(None), Type::UNKNOWN)),
+        // Without a type the server settles it, as it does for an untyped NULL in a statement's text.
+        Value::Null(of) => return Ok((Parameter(None), of.map_or(Type::UNKNOWN, type_of))),
         Value::Bool(value) => (Type::BOOL, vec![u8::from(value)]),
         Value::Int2(value) => (Type::INT2, value.to_be_bytes().to_vec()),
         Value::Int4(value) => (Type::INT4, value.to_be_bytes().to_vec()),
@@ -111,6 +111,27 @@ fn encode(number: usize, value: Value) -> Result<(Parameter, Type), Box<SqlError
         }
     };
     Ok((Parameter(Some(bytes)), kind))
+}
+
+/// What a value of this type is sent as.
+fn type_of(value: ValueType) -> Type {
+    match value {
+        ValueType::Bool => Type::BOOL,
+        ValueType::Int2 => Type::INT2,
+        ValueType::Int4 => Type::INT4,
+        ValueType::Int8 => Type::INT8,
+        ValueType::Float8 => Type::FLOAT8,
+        ValueType::Numeric => Type::NUMERIC,
+        ValueType::Text => Type::TEXT,
+        ValueType::Bytea => Type::BYTEA,
+        ValueType::Uuid => Type::UUID,
+        ValueType::Date => Type::DATE,
+        ValueType::Time => Type::TIME,
+        ValueType::Timestamp => Type::TIMESTAMP,
+        ValueType::Timestamptz => Type::TIMESTAMPTZ,
+        ValueType::Interval => Type::INTERVAL,
+        ValueType::Json => Type::JSONB,
+    }
 }
 
 fn moment(micros: i64) -> Option<Vec<u8>> {
@@ -175,7 +196,7 @@ mod tests {
             assert_eq!(code("SELECT $1", vec![value.clone()]).as_deref(), Some("22008"), "{value:?}");
         }
         assert_eq!(code("SELECT '\0'", vec![]).as_deref(), Some("42601"));
-        assert_eq!(code("SELECT 1", vec![Value::Null; 40_000]).as_deref(), Some("42601"));
+        assert_eq!(code("SELECT 1", vec![Value::Null(None); 40_000]).as_deref(), Some("42601"));
     }
 
     #[test]

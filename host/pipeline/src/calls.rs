@@ -493,7 +493,7 @@ fn refused_after(spent: &Spent) -> SqlError {
 fn bytes_of(statement: &Statement) -> u64 {
     use tenet_core::Value;
     let parameter = |value: &Value| match value {
-        Value::Null => 0,
+        Value::Null(_) => 0,
         Value::Bool(_) => 1,
         Value::Int2(_) => 2,
         Value::Int4(_) | Value::Date(_) => 4,

@@ -9,7 +9,7 @@ use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tenet::{Decimal, Error, ToValue, Value, reject};
+use tenet::{Decimal, Error, ToValue, Value, ValueType, reject};
 
 /// The id of an account or of a transfer: 1 to 64 letters, digits, `-`, `_` and `.`, all
 /// of ASCII.
@@ -35,6 +35,8 @@ impl TryFrom<String> for Id {
 }
 
 impl ToValue for Id {
+    const TYPE: Option<ValueType> = String::TYPE;
+
     fn to_value(&self) -> Value {
         self.0.to_value()
     }

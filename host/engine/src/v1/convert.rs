@@ -1,6 +1,8 @@
 //! Values of the contract's version 1 to and from the host's own.
 
-use tenet_core::{Column, ColumnValues, Decimal, Interval, Outcome, RowSet, SqlError, SqlState, Statement, Value};
+use tenet_core::{
+    Column, ColumnValues, Decimal, Interval, Outcome, RowSet, SqlError, SqlState, Statement, Value, ValueType,
+};
 use uuid::Uuid;
 
 use super::bindings::tenet::rule::types as wit;
@@ -32,7 +34,7 @@ impl TryFrom<wit::Value> for Value {
 
     fn try_from(value: wit::Value) -> Result<Self, String> {
         Ok(match value {
-            wit::Value::Null => Self::Null,
+            wit::Value::Null(of) => Self::Null(of.map(Into::into)),
             wit::Value::Boolean(value) => Self::Bool(value),
             wit::Value::Int2(value) => Self::Int2(value),
             wit::Value::Int4(value) => Self::Int4(value),
@@ -49,6 +51,28 @@ impl TryFrom<wit::Value> for Value {
             wit::Value::Interval(value) => Self::Interval(value.into()),
             wit::Value::Json(value) => Self::Json(value),
         })
+    }
+}
+
+impl From<wit::ValueType> for ValueType {
+    fn from(of: wit::ValueType) -> Self {
+        match of {
+            wit::ValueType::Boolean => Self::Bool,
+            wit::ValueType::Int2 => Self::Int2,
+            wit::ValueType::Int4 => Self::Int4,
+            wit::ValueType::Int8 => Self::Int8,
+            wit::ValueType::Float8 => Self::Float8,
+            wit::ValueType::Numeric => Self::Numeric,
+            wit::ValueType::Text => Self::Text,
+            wit::ValueType::Bytea => Self::Bytea,
+            wit::ValueType::Uuid => Self::Uuid,
+            wit::ValueType::Date => Self::Date,
+            wit::ValueType::Time => Self::Time,
+            wit::ValueType::Timestamp => Self::Timestamp,
+            wit::ValueType::Timestamptz => Self::Timestamptz,
+            wit::ValueType::Interval => Self::Interval,
+            wit::ValueType::Json => Self::Json,
+        }
     }
 }
 
@@ -220,7 +244,8 @@ mod tests {
             wit::Value::Uuid(format!("{{{UUID}}}")),
             wit::Value::Uuid("secret".into()),
         ] {
-            let statement = wit::Statement { sql: "select $1, $2".into(), parameters: vec![wit::Value::Null, value] };
+            let statement =
+                wit::Statement { sql: "select $1, $2".into(), parameters: vec![wit::Value::Null(None), value] };
             let error = in_batch(3, Statement::try_from(statement).unwrap_err());
             assert_eq!(error.sqlstate.as_str(), "22P02");
             assert!(error.message.starts_with("parameter $2: "), "{}", error.message);

@@ -14,6 +14,12 @@ const input = {
 
 const asked = {
   write: ({ id, type, value }) => write(id, type, parameter(type, value)),
+  // NULL of a type where none is expected, and in a column of the type.
+  none({ id, type }) {
+    const none = tenet.nullOf(type);
+    if (type !== 'json') write(id, type, none);
+    return query("SELECT jsonb_build_object('is', $1)::text AS made", none)[0].made;
+  },
   copy({ id, type }) {
     const [row] = query(`SELECT of_${type} AS value FROM held WHERE id = $1`, id);
     return write(`${id}-copy`, type, parameter(type, row.value));
@@ -74,6 +80,7 @@ const asked = {
       promise: () => tenet.stringify({ a: Promise.resolve(1) }),
       forged: () => execute('SELECT $1', { tag: 'text', val: 'a' }),
       nothing: () => tenet.int4(null).tag,
+      unknown: () => tenet.nullOf('bigint'),
     };
     return map(made, (make) => {
       try {

@@ -52,6 +52,14 @@ def copy(payload):
     return write(f"{id}-copy", kind, rows[0]["value"])
 
 
+def none(payload):
+    """NULL of a type where none is expected, and in a column of the type."""
+    value = tenet.null_of(payload["type"])
+    if payload["type"] != "json":
+        write(payload["id"], payload["type"], value)
+    return tenet.query("SELECT jsonb_build_object('is', $1)::text AS made", value)[0]["made"]
+
+
 def types(payload):
     """The types of numbers, by where they come from."""
     row = tenet.query("SELECT 1::int2 AS a, 2::int8 AS b, 3.0 AS c, '[4]'::jsonb AS d")[0]
@@ -98,6 +106,7 @@ def helpers(payload):
         "date": tenet.Json(datetime.date(2026, 1, 31)),
     }
     raised = {name: thrown(lambda: tenet.execute("SELECT $1", value)) for name, value in made.items()}
+    raised["unknown"] = thrown(lambda: tenet.null_of("bigint"))
     raised["batch"] = thrown(lambda: tenet.batch(("SELECT $1", 2**63)))
     return raised
 
@@ -142,6 +151,7 @@ def generator(payload):
 ASKED = {
     "write": lambda payload: write(payload["id"], payload["type"], parameter(payload["type"], payload["value"])),
     "copy": copy,
+    "none": none,
     "divide": lambda payload: tenet.query("SELECT (1 / $1::bigint)::text", 0),
     "plus": lambda payload: tenet.digits(payload["one"] + payload["other"]),
     "minus": lambda payload: tenet.digits(payload["one"] - payload["other"]),

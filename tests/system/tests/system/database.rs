@@ -157,7 +157,7 @@ async fn every_kind_of_value_comes_back_as_it_went_and_so_does_null() {
         ("json", vec![Value::Json("[1]".into())], ColumnValues::Json(vec!["[1]".into(), String::new()])),
     ];
     for (kind, mut parameters, expected) in cases {
-        parameters.push(Value::Null);
+        parameters.push(Value::Null(None));
         let statement =
             sql(&format!("SELECT CAST($1 AS {kind}) AS v UNION ALL SELECT CAST($2 AS {kind})"), &parameters);
         let outcome = run(&mut attempt, statement).await.remove(0);

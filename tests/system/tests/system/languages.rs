@@ -28,6 +28,8 @@ struct Cases {
     /// Values that are counted in units: Python has types of its own for them.
     count: Vec<Case>,
     copy: Vec<Copy>,
+    /// Types, of each of which there is a NULL.
+    none: Vec<String>,
     compute: Vec<Computation>,
 }
 
@@ -181,6 +183,22 @@ async fn what_is_stored_is_what_was_computed_or_an_error_in_every_language() {
 }
 
 #[tokio::test]
+async fn null_has_a_type_in_every_language() {
+    let database = support::database().await;
+    let hosts = Hosts::start(&database);
+    for language in LANGUAGES {
+        for kind in cases().none {
+            let members = format!(r#","do":"none","type":"{kind}""#);
+            let answer = hosts.ask(language, &format!("{language}-{kind}"), &members).await;
+            assert_eq!(told(&answer), r#"{"is": null}"#, "{language} {kind}");
+        }
+    }
+    // A row each but for `json`, which has no column.
+    let rows = i64::try_from(LANGUAGES.len() * (cases().none.len() - 1)).unwrap();
+    assert_eq!(database.count("SELECT count(*) FROM held").await, rows);
+}
+
+#[tokio::test]
 async fn a_value_that_the_database_does_not_take_is_a_rejection_in_every_language() {
     let database = support::database().await;
     let hosts = Hosts::start(&database);
@@ -232,7 +250,7 @@ async fn javascript_neither_wraps_nor_cuts_a_number_and_its_operators_refuse_a_d
     }
     let helpers = hosts.ask("javascript", "helpers", r#","do":"helpers""#).await.body;
     let helpers: Value = serde_json::from_str(&helpers).unwrap();
-    let no_data = ["map", "promise", "forged"];
+    let no_data = ["map", "promise", "forged", "unknown"];
     for (helper, said) in helpers.as_object().unwrap() {
         let should = if no_data.contains(&helper.as_str()) { "TypeError" } else { "DataError" };
         assert!(said == should || (helper == "nothing" && said == "null"), "{helper}: {said}");
@@ -262,7 +280,7 @@ async fn python_computes_exactly_or_not_at_all() {
     // A day within JSON is its text.
     assert_eq!(helpers["date"], 1);
     for (helper, said) in helpers.as_object().unwrap().iter().filter(|(helper, _)| *helper != "date") {
-        let should = if ["zoned", "set"].contains(&helper.as_str()) { "TypeError" } else { "DataError" };
+        let should = if ["zoned", "set", "unknown"].contains(&helper.as_str()) { "TypeError" } else { "DataError" };
         assert_eq!(said, should, "{helper}");
     }
 }

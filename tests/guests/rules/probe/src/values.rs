@@ -102,6 +102,6 @@ pub(crate) fn run(_: IgnoredAny) -> tenet::Result<Output> {
             Json::of(&[1, 2])?,
         ],
     )?;
-    let nulls = tenet::query_one::<Row>(SELECT, &[const { Value::Null }; 15])?;
+    let nulls = tenet::query_one::<Row>(SELECT, &[const { Value::Null(None) }; 15])?;
     Ok(Output { sent: sent.into(), nulls: nulls.into() })
 }

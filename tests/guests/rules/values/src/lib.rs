@@ -11,7 +11,7 @@ use tenet::{
 #[derive(Deserialize, JsonSchema)]
 struct Input {
     id: String,
-    /// `write`, `copy`, `divide`, `lose` or a computation.
+    /// `write`, `copy`, `none`, `divide`, `lose` or a computation.
     r#do: String,
     #[serde(default)]
     r#type: String,
@@ -34,6 +34,14 @@ fn values(input: Input) -> tenet::Result<Option<String>> {
         "copy" => {
             let value = stored(&input.id, &input.r#type)?;
             write(&format!("{}-copy", input.id), &input.r#type, value).map(Some)
+        }
+        "none" => {
+            let none = none(&input.r#type)?;
+            if input.r#type != "json" {
+                let sql = format!("INSERT INTO held (id, of_{}) VALUES ($1, $2)", input.r#type);
+                tenet::execute(&sql, params![input.id, none])?;
+            }
+            tenet::query_one("SELECT jsonb_build_object('is', $1)::text", params![none]).map(Some)
         }
         "divide" => tenet::query_one("SELECT (1 / $1::bigint)::text", params![0_i64]).map(Some),
         "lose" => {
@@ -84,6 +92,31 @@ fn parameter(kind: &str, json: &Json) -> tenet::Result<Value> {
         "jsonb" => Ok(json.to_value()),
         other => reject!("no-type", "there is no type {other}"),
     }
+}
+
+/// NULL of a type, as an `Option` of the Rust type makes it.
+fn none(kind: &str) -> tenet::Result<Value> {
+    fn of<T: ToValue>() -> Value {
+        None::<T>.to_value()
+    }
+    Ok(match kind {
+        "boolean" => of::<bool>(),
+        "int2" => of::<i16>(),
+        "int4" => of::<i32>(),
+        "int8" => of::<i64>(),
+        "float8" => of::<f64>(),
+        "numeric" => of::<Decimal>(),
+        "text" => of::<String>(),
+        "bytea" => of::<Vec<u8>>(),
+        "uuid" => of::<Uuid>(),
+        "date" => of::<Date>(),
+        "time" => of::<Time>(),
+        "timestamp" => of::<Timestamp>(),
+        "timestamptz" => of::<TimestampTz>(),
+        "interval" => of::<Interval>(),
+        "json" => of::<Json>(),
+        other => reject!("no-type", "there is no type {other}"),
+    })
 }
 
 /// What a row has, as a parameter.
