@@ -86,8 +86,14 @@ export function timestamptz(value: Whole): Typed;
 export function interval(value: Interval | null | undefined): Typed;
 export function json(value: unknown): Typed;
 
-/** NULL of a type, for a place that takes any: `by ?? nullOf('text')`. A bare `null` is of the type that the
- * statement expects at its place. */
+/**
+ * NULL of a type, for a place that takes values of any. A bare `null` is of the type that the statement expects at
+ * its place.
+ *
+ * @example
+ * const by: string | null = null;
+ * query("SELECT jsonb_build_object('by', $1) AS made", by ?? nullOf('text'));
+ */
 export function nullOf(
   type:
     | 'boolean'

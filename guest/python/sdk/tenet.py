@@ -100,8 +100,13 @@ class Json:
 
 
 def null_of(name):
-    """NULL of a type, for a place that takes any: `query("SELECT jsonb_build_object('by', $1)", null_of("text"))`.
-    A bare `None` is of the type that the statement expects at its place."""
+    """NULL of a type, for a place that takes values of any. A bare `None` is of the type that the statement expects
+    at its place.
+
+    Example:
+        by = None
+        tenet.query("SELECT jsonb_build_object('by', $1) AS made", tenet.null_of("text") if by is None else by)
+    """
     names = types.ValueType.__members__
     if not isinstance(name, str) or name.upper() not in names:
         raise TypeError(f"null_of takes the name of a type: one of {', '.join(names).lower()}")

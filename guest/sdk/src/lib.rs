@@ -85,7 +85,16 @@ mod uuid;
 pub mod vault;
 
 pub use batch::{Batch, Outcome};
-pub use bindings::tenet::rule::types::{Interval, Value, ValueType};
+/// The SQL type of a parameter that is NULL.
+///
+/// ```
+/// use tenet::{Value, ValueType, params};
+///
+/// let by: Option<String> = None;
+/// assert_eq!(params![by], [Value::Null(Some(ValueType::Text))]);
+/// ```
+pub use bindings::tenet::rule::types::ValueType;
+pub use bindings::tenet::rule::types::{Interval, Value};
 pub use database::{execute, query, query_one, query_opt};
 pub use decimal::{Decimal, DecimalError};
 pub use error::{Error, Result, reject};

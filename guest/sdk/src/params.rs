@@ -9,8 +9,9 @@ use crate::{Date, Decimal, Interval, Json, Time, Timestamp, TimestampTz, Uuid, V
             an unsigned number is converted to the one that is meant"
 )]
 pub trait ToValue {
-    /// The SQL type of every value of this Rust type, which an [`Option`] of it keeps where there is none; none
-    /// where values differ in their types.
+    /// The SQL type of every value of this Rust type, which an [`Option`] of it keeps where there is none: NULL of
+    /// that type. A type of a rule's own takes that of what it holds, `String::TYPE`; none is for one whose values
+    /// differ in their types.
     const TYPE: Option<ValueType>;
 
     /// The parameter as the contract has it.

@@ -37,4 +37,6 @@ pub use names::Names;
 pub use playback::Playback;
 pub use shadow::{Compared, Shadow};
 pub use tape::Tape;
-pub use wire::{Column, Event, Fault, Outcome, SqlError, Statement, Stored, Value, Values, VaultCall, VaultTold};
+pub use wire::{
+    Column, Event, Fault, Outcome, SqlError, Statement, Stored, Value, ValueType, Values, VaultCall, VaultTold,
+};
