@@ -89,6 +89,9 @@ SELECT "pg_catalog"."sum"("counters"."value")::BIGINT AS "sum" FROM "public"."co
 UPDATE "public"."counters" SET "value" = "counters"."value" - $2 WHERE "counters"."id" = $1
 
 -- tests/guests, values
+SELECT "pg_catalog"."jsonb_build_object"('is', $1)::TEXT AS "jsonb_build_object"
+
+-- tests/guests, values
 SELECT (1 / $1::BIGINT)::TEXT AS "text"
 
 -- tests/guests, values

@@ -124,7 +124,11 @@ impl EventError {
 
     /// The rule is not granted events of this source and detail-type.
     pub fn not_granted(event: &Event) -> Self {
-        Self(format!("publishing {:?} of {:?} is not granted to this rule", event.detail_type, event.source))
+        let (detail_type, source) = (&event.detail_type, &event.source);
+        Self(format!(
+            "publishing {detail_type:?} of {source:?} is not granted to this rule: add it to `{source}` under [events] in \
+             rule.toml, then `tenet grant`"
+        ))
     }
 }
 

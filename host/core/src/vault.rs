@@ -147,7 +147,11 @@ impl VaultError {
 
     /// The rule may not do this with that column.
     pub fn not_granted(verb: VaultVerb, field: &VaultField) -> Self {
-        Self { refusal: VaultRefusal::NotGranted, message: format!("{verb} of {field} is not granted to this rule") }
+        let message = format!(
+            "{verb} of {field} is not granted to this rule: add the column to `{verb}` under [vault.TABLE] in rule.toml, \
+             then `tenet grant`"
+        );
+        Self { refusal: VaultRefusal::NotGranted, message }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::moment;
 use crate::resolved::{Column, Resolved};
 use crate::scope::{Level, MOST_COLUMNS, Names, Relation, Scope, Tables};
 use crate::tree::{Body, Bound, Expression, Item, Lock, Name, Order, Piece, Query, Select, Statement, With, WithTable};
-use crate::{Refusal, Uses, steps};
+use crate::{Refusal, Uses, names, steps};
 
 /// The most tables and queries that the FROMs of a statement name together, and `*`. What is looked
 /// up for each name in it is bounded by that.
@@ -383,10 +383,11 @@ impl<'t> Labels<'t> {
 
 /// What a name before a dot stands for.
 pub(crate) fn relation<'a, 't>(name: &Name, scope: &'a Scope<'a, 't>) -> Result<&'a Relation<'t>, Refusal> {
-    scope
-        .outwards()
-        .find_map(|scope| scope.relation(&name.text))
-        .ok_or_else(|| Refusal::not_understood(name.at, format!("there is no table {} here", name.text)))
+    scope.outwards().find_map(|scope| scope.relation(&name.text)).ok_or_else(|| {
+        let seen = scope.outwards().flat_map(|scope| scope.level.relations()).filter_map(|relation| relation.name);
+        let meant = names::meant(&name.text, &seen.collect::<Vec<_>>());
+        Refusal::not_understood(name.at, format!("there is no table {} here{meant}", name.text))
+    })
 }
 
 pub(crate) fn ambiguous(name: &Name) -> Refusal {

@@ -3,7 +3,7 @@
 use crate::Refusal;
 use crate::check::Checker;
 use crate::moment;
-use crate::names::Verb;
+use crate::names::{Verb, no_verb};
 use crate::scope::{Level, Names, Relation, Scope, Table};
 use crate::tree::{Assignment, Body, Conflict, Delete, Expression, Insert, Name, Query, TableName, Update};
 
@@ -62,7 +62,7 @@ impl<'t> Checker<'t> {
         let scope = &Scope { with: &tables, ..*scope };
         let target = self.target(into, alias.as_ref())?;
         if target.table.grant.insert.is_none() {
-            let what = format!("insert into {} is not granted", target.table.name);
+            let what = no_verb("insert into", target.table.name, "insert = [..]");
             return Err(Refusal::not_granted(into.name.at, what));
         }
         self.table_use(target.table.name);
@@ -153,7 +153,7 @@ impl<'t> Checker<'t> {
         let scope = &Scope { with: &tables, ..*scope };
         let target = self.target(table, alias.as_ref())?;
         if !target.table.grant.delete {
-            let what = format!("delete from {} is not granted", target.table.name);
+            let what = no_verb("delete from", target.table.name, "delete = true");
             return Err(Refusal::not_granted(table.name.at, what));
         }
         self.table_use(target.table.name).delete = true;

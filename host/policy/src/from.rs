@@ -3,7 +3,7 @@
 use crate::Refusal;
 use crate::check::Checker;
 use crate::label;
-use crate::names::Verb;
+use crate::names::{Verb, no_verb};
 use crate::scope::{Level, Names, Relation, Scope};
 use crate::tree::{Alias, Join, Name, Source, TableName};
 
@@ -103,7 +103,7 @@ impl<'t> Checker<'t> {
         let granted = self.table(table)?;
         // Also where no column is named: PostgreSQL asks for the select of any.
         if granted.grant.select.is_none() {
-            return Err(Refusal::not_granted(table.name.at, format!("select of {} is not granted", granted.name)));
+            return Err(Refusal::not_granted(table.name.at, no_verb("select of", granted.name, "select = [..]")));
         }
         self.table_use(granted.name);
         let columns = Names::new(granted.known.names().collect());

@@ -1,5 +1,6 @@
 //! What the names of columns stand for, and whether that is granted.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use tenet_core::{Columns, TableGrant};
@@ -56,13 +57,29 @@ impl<'t> Checker<'t> {
             None => table.name.text.clone(),
         };
         let Some((name, grant)) = self.grants.tables.get_key_value(&name) else {
-            return Err(Refusal::not_granted(at, format!("the table {name} is not granted")));
+            return Err(Refusal::not_granted(at, self.no_table(&name)));
         };
         let Some(known) = self.catalog.tables.get(name) else {
             let what = format!("no schema step of the bundle makes the table {name}");
             return Err(Refusal::not_granted(at, what));
         };
         Ok(Table { name, grant, known })
+    }
+
+    /// Why there is no such table for the rule, and what to write.
+    fn no_table(&self, name: &str) -> String {
+        if self.catalog.tables.contains_key(name) {
+            return format!(
+                "the table {name} is not granted: add [tables.{}] to rule.toml with the columns to `select`, `insert` or \
+                 `update`, or `delete = true`, then `tenet grant`",
+                key(name)
+            );
+        }
+        let known: Vec<&str> = self.catalog.tables.keys().map(String::as_str).collect();
+        match near(name, &known) {
+            Some(_) => format!("the table {name} is not granted{}", meant(name, &known)),
+            None => format!("the table {name} is not granted: no rule.toml of the bundle names it"),
+        }
     }
 
     pub(crate) fn table_use(&mut self, table: &str) -> &mut TableUse {
@@ -89,7 +106,12 @@ impl<'t> Checker<'t> {
     /// A column that the table has, for one verb.
     pub(crate) fn touch(&mut self, table: Table<'t>, verb: Verb, column: &str, at: usize) -> Result<(), Refusal> {
         if !verb.granted(table.grant).has(column) {
-            let what = format!("{} of {}.{column} is not granted", verb.name(), table.name);
+            let (verb, table) = (verb.name(), table.name);
+            let what = format!(
+                "{verb} of {table}.{column} is not granted: add {column:?} to `{verb}` under [tables.{}] in rule.toml, \
+                 then `tenet grant`",
+                key(table)
+            );
             return Err(Refusal::not_granted(at, what));
         }
         let used = self.used(table.name, verb);
@@ -172,7 +194,14 @@ impl<'t> Checker<'t> {
                 Some(Found::Merged) if distance > 0 => return Err(far(name)),
                 Some(Found::Merged) => return self.resolved.column(name.at, Column::Alone),
                 Some(Found::Column(relation)) => {
-                    self.column_of(relation, name)?;
+                    self.column_of(relation, name).map_err(|refusal| {
+                        let mut further = scope.outwards().skip(distance + 1);
+                        let hidden = further.find_map(|scope| match scope.column(&name.text) {
+                            Some(Found::Column(hidden)) => hidden.name,
+                            _ => None,
+                        });
+                        refusal.hiding(&name.text, relation.name, hidden)
+                    })?;
                     let Some(alias) = relation.name else {
                         return if distance > 0 {
                             Err(far(name))
@@ -209,10 +238,16 @@ impl<'t> Checker<'t> {
     pub(crate) fn call(&mut self, call: &'t Call, scope: &Scope<'_, 't>) -> Result<(), Refusal> {
         let Call { name, pieces, .. } = call;
         if name.text == "nextval" {
-            let Some(sequence) = call.sequence().filter(|sequence| self.grants.sequences.contains(sequence)) else {
+            let Some(sequence) = call.sequence() else {
                 let what = "nextval takes the name of a sequence that is granted, as a string";
                 return Err(Refusal::not_granted(name.at, what));
             };
+            if !self.grants.sequences.contains(&sequence) {
+                let what = format!(
+                    "the sequence {sequence} is not granted: add {sequence:?} to `sequences` in rule.toml, then `tenet grant`"
+                );
+                return Err(Refusal::not_granted(name.at, what));
+            }
             self.uses.sequences.insert(sequence);
             return Ok(());
         }
@@ -229,6 +264,21 @@ impl<'t> Checker<'t> {
         }
         self.all(pieces.iter().filter_map(Piece::inner), scope)
     }
+}
+
+/// That nothing of the kind may be done with a table, and what has to be in the manifest.
+pub(crate) fn no_verb(verb: &str, table: &str, line: &str) -> String {
+    format!(
+        "{verb} {table} is not granted: add `{line}` under [tables.{}] in rule.toml, then `tenet grant`",
+        key(table)
+    )
+}
+
+/// A name as a key of TOML, which is bare only where it can be
+/// (<https://toml.io/en/v1.0.0#keys>).
+fn key(name: &str) -> Cow<'_, str> {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if name.chars().all(is_bare) { name.into() } else { format!("{name:?}").into() }
 }
 
 fn far(name: &Name) -> Refusal {
@@ -249,8 +299,13 @@ fn near<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     distances.filter(|(distance, _)| *distance <= 1 + name.len() / 4).min().map(|(_, other)| other)
 }
 
+/// What may be meant by a name that is none of these, as a question; empty where nothing is near.
+pub(crate) fn meant(name: &str, known: &[&str]) -> String {
+    near(name, known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+}
+
 fn unknown(column: &Name, relation: Option<&str>, known: &[&str]) -> Refusal {
     let of = relation.map_or_else(|| " here".to_owned(), |relation| format!(" in {relation}"));
-    let meant = near(&column.text, known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    let meant = meant(&column.text, known);
     Refusal::no_column(column.at, format!("there is no column {}{of}{meant}", column.text))
 }

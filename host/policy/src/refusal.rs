@@ -33,6 +33,15 @@ impl Refusal {
         Self { kind: Kind::NotGranted, what: what.into(), at }
     }
 
+    /// The same of a column that hides one of its name further out: of `hidden`, where there is one.
+    pub(crate) fn hiding(mut self, column: &str, nearer: Option<&str>, hidden: Option<&str>) -> Self {
+        if let (Some(nearer), Some(hidden)) = (nearer, hidden) {
+            let more = format!("; {nearer} is nearer than {hidden}, so that {column} alone is its column: write");
+            self.what = format!("{}{more} {hidden}.{column} if you mean the other", self.what);
+        }
+        self
+    }
+
     /// The place that it is about, in bytes from the beginning of the text.
     pub fn at(&self) -> usize {
         self.at

@@ -29,7 +29,8 @@ pub(crate) fn lines(case: &Case, repeat: &str) -> Vec<String> {
         lines.push("      what was done:".to_owned());
         lines.extend(case.told.iter().map(|told| format!("        {told}")));
         lines.push(format!("      again: {repeat}"));
-        let codes: BTreeSet<&str> = case.failures.iter().filter_map(|failure| code(failure)).collect();
+        // A statement that was not sent has a code too, in what was done.
+        let codes: BTreeSet<&str> = case.failures.iter().chain(&case.told).filter_map(|line| code(line)).collect();
         lines.extend(codes.into_iter().map(|code| format!("      more: tenet explain {code}")));
     }
     lines
