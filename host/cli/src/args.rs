@@ -127,14 +127,14 @@ pub(crate) enum EventsCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SchemaCommand {
-    /// Apply Tenet's own steps and those of built bundles; what has been applied is left alone.
+    /// Apply Tenet's own steps and those of bundles; what has been applied is left alone.
     Apply(ApplyArgs),
     /// Show each step and how it stands; nothing is changed.
     ///
     /// Exits with 0 if all are applied, 2 if there is something to do, 3 if a step was applied
     /// with another text or the database cannot be read.
     Plan(SchemaArgs),
-    /// Write the GRANTs that give a database role what the rules of built bundles are granted,
+    /// Write the GRANTs that give a database role what the rules of bundles are granted,
     /// and what the host itself needs.
     ///
     /// They go to standard output, one a line, for whoever administers the database to read
@@ -178,6 +178,9 @@ pub(crate) struct NewArgs {
     pub(crate) rule: Option<String>,
 
     /// What the rule is written in.
+    ///
+    /// Of TypeScript is a rule in JavaScript whose file is renamed to `rule.ts`: the build puts both, and
+    /// the packages of npm that they import, into one module with esbuild, which it installs itself.
     #[arg(long, value_enum, default_value = "rust")]
     pub(crate) lang: Language,
 
@@ -598,7 +601,8 @@ pub(crate) struct SchemaArgs {
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
 
-    /// The folders of built bundles, whose steps come after Tenet's own.
+    /// The folders of built bundles, whose steps come after Tenet's own. Unless given it is the
+    /// bundle that the command is run in, if there is one, which is built first.
     pub(crate) bundles: Vec<PathBuf>,
 }
 
@@ -608,8 +612,8 @@ pub(crate) struct GrantsArgs {
     #[arg(long)]
     pub(crate) role: String,
 
-    /// The folders of built bundles.
-    #[arg(required = true)]
+    /// The folders of built bundles. Unless given it is the bundle that the command is run in,
+    /// which is built first.
     pub(crate) bundles: Vec<PathBuf>,
 }
 

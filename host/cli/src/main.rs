@@ -97,7 +97,9 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Dev(args) => serve::dev(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::demo(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Schema { command: SchemaCommand::Plan(args) } => schema::plan(&args).await,
-        Command::Schema { command: SchemaCommand::Grants(args) } => schema::grants(&args).map(|()| ExitCode::SUCCESS),
+        Command::Schema { command: SchemaCommand::Grants(args) } => {
+            schema::grants(&args).await.map(|()| ExitCode::SUCCESS)
+        }
         Command::Schema { command: SchemaCommand::Apply(args) } => {
             schema::apply(&args).await.map(|()| ExitCode::SUCCESS)
         }

@@ -9,7 +9,7 @@ use tenet_core::bundle::Index;
 use tenet_database::{Dsql, Endpoint, Planned, Schema, SchemaError, Standing};
 
 use crate::args::{ApplyArgs, DatabaseArgs, GrantsArgs, SchemaArgs};
-use crate::built;
+use crate::built::{self, Opened};
 use crate::lint;
 use crate::report::{Problem, show};
 use crate::terminal;
@@ -26,7 +26,7 @@ const TO_DO: u8 = 2;
 
 /// Applies Tenet's own steps and then those of the built bundles, in order.
 pub(crate) async fn apply(ApplyArgs { schema, timeout }: &ApplyArgs) -> anyhow::Result<()> {
-    let bundles = bundles(schema)?;
+    let bundles = bundles(schema).await?;
     let deadline = Instant::now() + Duration::from_secs(*timeout);
     let steps = apply_by(&endpoint(&schema.database).await?, &bundles, deadline).await?;
     terminal::tell(&format!("schema: {steps} steps are in place"));
@@ -35,11 +35,11 @@ pub(crate) async fn apply(ApplyArgs { schema, timeout }: &ApplyArgs) -> anyhow::
 
 /// Shows how each step stands.
 pub(crate) async fn plan(args: &SchemaArgs) -> anyhow::Result<ExitCode> {
-    let bundles = bundles(args)?;
+    let bundles = bundles(args).await?;
     let endpoint = endpoint(&args.database).await?;
     let plan = Schema::plan(&endpoint, &steps(&bundles)?, Instant::now() + READING).await;
     let plan = plan.map_err(|error| explain(error, &endpoint, &bundles))?;
-    let (mut to_do, mut changed) = (0, 0);
+    let (mut to_do, mut changed, mut foreign) = (0, 0, 0);
     for Planned { step, sql, standing } in &plan {
         let standing = match standing {
             Standing::Applied => "applied",
@@ -50,6 +50,10 @@ pub(crate) async fn plan(args: &SchemaArgs) -> anyhow::Result<ExitCode> {
             Standing::Changed => {
                 changed += 1;
                 "changed"
+            }
+            Standing::Foreign => {
+                foreign += 1;
+                "foreign"
             }
         };
         let first = sql.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
@@ -62,15 +66,18 @@ pub(crate) async fn plan(args: &SchemaArgs) -> anyhow::Result<ExitCode> {
                 .explained(Code::SchemaState)
         );
     }
-    terminal::tell(&format!("schema: {to_do} of {} steps are to do", plan.len()));
+    if foreign > 0 {
+        let what = "was applied and is in no bundle that is named: another bundle's, or one whose file is gone";
+        terminal::tell(&format!("schema: what is foreign {what}"));
+    }
+    terminal::tell(&format!("schema: {to_do} of {} steps are to do", plan.len() - foreign));
     Ok(if to_do > 0 { ExitCode::from(TO_DO) } else { ExitCode::SUCCESS })
 }
 
 /// Writes the GRANTs of a role.
-pub(crate) fn grants(args: &GrantsArgs) -> anyhow::Result<()> {
+pub(crate) async fn grants(args: &GrantsArgs) -> anyhow::Result<()> {
     let mut all = Grants::default();
-    for folder in &args.bundles {
-        let (_, index) = built::read(folder)?;
+    for (_, index) in opened(&args.bundles).await? {
         index.rules.into_iter().for_each(|rule| all.add(rule.grants));
     }
     let statements = Schema::privileges(&args.role).into_iter().chain(tenet_policy::privileges(&all, &args.role));
@@ -78,13 +85,20 @@ pub(crate) fn grants(args: &GrantsArgs) -> anyhow::Result<()> {
 }
 
 /// The bundles that are named, with nothing in their steps that DSQL would refuse.
-fn bundles(args: &SchemaArgs) -> anyhow::Result<Vec<(PathBuf, Index)>> {
-    let read = |folder: &PathBuf| {
-        let (folder, index) = built::read(folder)?;
-        lint::check(&folder, &index)?;
-        Ok((folder, index))
-    };
-    args.bundles.iter().map(read).collect()
+async fn bundles(args: &SchemaArgs) -> anyhow::Result<Vec<(PathBuf, Index)>> {
+    let bundles = opened(&args.bundles).await?;
+    bundles.iter().try_for_each(|(folder, index)| lint::check(folder, index))?;
+    Ok(bundles)
+}
+
+/// The built bundles in these folders. Without any it is the one that the command is given in, if there
+/// is one, which is built first.
+async fn opened(folders: &[PathBuf]) -> anyhow::Result<Vec<(PathBuf, Index)>> {
+    if folders.is_empty() && Path::new(built::MANIFEST).is_file() {
+        let Opened { folder, index, .. } = built::open(Path::new("."), None).await?;
+        return Ok(vec![(folder, index)]);
+    }
+    folders.iter().map(|folder| built::read(folder)).collect()
 }
 
 /// Gives the number of steps, those included that had been applied before.

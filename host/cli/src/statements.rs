@@ -1,5 +1,5 @@
 //! What the sources of rules show without being run: the statements, which are strings that begin
-//! as SQL does, and the codes that are rejected with.
+//! as SQL does or stand where a statement is sent, and the codes that are rejected with.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::Context;
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::Lit;
 
 use crate::report::Place;
@@ -17,6 +17,12 @@ use crate::script;
 /// How a statement begins, and what one of the kind has further on.
 const BEGINNINGS: [(&str, &str); 5] =
     [("select", ""), ("insert", "into"), ("update", "set"), ("delete", "from"), ("with", "as")];
+
+/// What sends a statement: its first argument is one, however it begins.
+const SENDERS: [&str; 4] = ["query", "query_one", "query_opt", "execute"];
+
+/// The same of a batch, where the file has one: other things have a method of this name too.
+const BATCH: (&str, &str) = ("Batch", "add");
 
 /// A string that is taken for a statement.
 pub(crate) struct Found {
@@ -30,18 +36,25 @@ pub(crate) struct Found {
 pub(crate) fn find(rule: &Path) -> anyhow::Result<Vec<Found>> {
     let mut found = Vec::new();
     for (file, text) in sources(rule)? {
-        let mut each = |sql: String, span| {
-            if is_statement(&sql) {
+        let mut each = |sql: String, span: Range<usize>, is_sent: bool| {
+            if is_sent || is_statement(&sql) {
                 let is_template = sql.contains('{');
                 let place = Place { name: file.display().to_string(), text: text.clone(), span };
                 found.push(Found { sql, place, is_template });
             }
         };
         if script::Language::of(&file).is_some() {
-            script::strings(&file, &text).into_iter().for_each(|(sql, span)| each(sql, span));
+            for (sql, span) in script::strings(&file, &text) {
+                // A part of one is none.
+                let is_whole = text.get(span.end..).is_some_and(|after| !after.trim_start().starts_with('+'));
+                let is_sent = is_whole && text.get(..span.start).is_some_and(sends);
+                each(sql, span, is_sent);
+            }
         } else if let Ok(tokens) = TokenStream::from_str(&text) {
             // What is no Rust the compiler tells better.
-            strings(tokens, &mut each);
+            let mut senders = SENDERS.to_vec();
+            senders.extend(text.contains(BATCH.0).then_some(BATCH.1));
+            strings(tokens, &senders, false, &mut each);
         }
     }
     Ok(found)
@@ -58,13 +71,13 @@ pub(crate) fn codes(rule: &Path) -> anyhow::Result<BTreeSet<String>> {
             };
             codes.extend(strings.filter(|(_, span)| is_code(span)).map(|(code, _)| code));
         } else if let Ok(tokens) = TokenStream::from_str(&text) {
-            rejections(tokens, &mut |code| _ = codes.insert(code));
+            reject_calls(tokens, &mut |code| _ = codes.insert(code));
         }
     }
     Ok(codes)
 }
 
-fn rejections(tokens: TokenStream, each: &mut impl FnMut(String)) {
+fn reject_calls(tokens: TokenStream, each: &mut impl FnMut(String)) {
     let mut after_reject = false;
     for token in tokens {
         let was = std::mem::take(&mut after_reject);
@@ -78,11 +91,23 @@ fn rejections(tokens: TokenStream, each: &mut impl FnMut(String)) {
                 {
                     each(code.value());
                 }
-                rejections(group.stream(), each);
+                reject_calls(group.stream(), each);
             }
             TokenTree::Literal(_) => {}
         }
     }
+}
+
+/// Whether a call of a sender ends a text in JavaScript, TypeScript or Python, its arguments left out:
+/// `query(`, `tenet.execute(`, `query<Row>(`.
+fn sends(before: &str) -> bool {
+    let Some(callee) = before.trim_end().strip_suffix('(').map(str::trim_end) else { return false };
+    let callee = match callee.strip_suffix('>') {
+        Some(generic) => generic.rsplit_once('<').map_or("", |(name, _)| name),
+        None => callee,
+    };
+    let word = callee.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next();
+    word.is_some_and(|word| ["query", "execute"].contains(&word))
 }
 
 /// The files of a rule's sources with their texts, in order.
@@ -116,20 +141,35 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Each string with the bytes that it stands at. Attributes, and with them comments of
-/// documentation, are left out.
-fn strings(tokens: TokenStream, each: &mut impl FnMut(String, Range<usize>)) {
+/// Each string with the bytes that it stands at, and whether it is sent as a statement. Attributes,
+/// and with them comments of documentation, are left out.
+fn strings(tokens: TokenStream, senders: &[&str], is_sent: bool, each: &mut impl FnMut(String, Range<usize>, bool)) {
     let mut after_hash = false;
-    for token in tokens {
+    // How many `<` are open behind a sender: `query_one::<(i64, String)>(..)`.
+    let mut after_sender = None;
+    for (place, token) in tokens.into_iter().enumerate() {
         let is_hash =
             matches!(&token, TokenTree::Punct(sign) if sign.as_char() == '#' || (after_hash && sign.as_char() == '!'));
         match token {
-            TokenTree::Group(group) if !after_hash => strings(group.stream(), each),
+            TokenTree::Group(group) if !after_hash => {
+                let is_call = after_sender == Some(0) && group.delimiter() == Delimiter::Parenthesis;
+                strings(group.stream(), senders, is_call, each);
+                after_sender = after_sender.filter(|_| !is_call);
+            }
             TokenTree::Literal(literal) => {
                 let span = literal.span().byte_range();
                 if let Lit::Str(string) = Lit::new(literal) {
-                    each(string.value(), span);
+                    each(string.value(), span, is_sent && place == 0);
                 }
+            }
+            TokenTree::Ident(word) if senders.iter().any(|sender| word == sender) => after_sender = Some(0),
+            TokenTree::Punct(sign) => {
+                after_sender = after_sender.and_then(|open: usize| match sign.as_char() {
+                    '<' => Some(open + 1),
+                    '>' => open.checked_sub(1),
+                    ':' => Some(open),
+                    _ => Some(open).filter(|open| *open > 0),
+                });
             }
             _ => {}
         }
@@ -170,6 +210,10 @@ fn f() {
     let sql = format!("SELECT {column} FROM t");
     let other = "Update the address";
     let word = "SELECT";
+    tenet::execute("COMMIT", &[]);
+    tenet::query_one::<(i64, String)>("SET ROLE other", params!["not me"]);
+    Batch::new().add("TRUNCATE b", &[]).add(sql, params!["nor me"]);
+    tenet::reject!("COMMIT", "no statement");
 }
 "##;
         fs::create_dir(folder.path().join("src")).unwrap();
@@ -181,9 +225,22 @@ fn f() {
             [
                 ("INSERT INTO totals (day) VALUES ($1)", false),
                 ("select \"a\" from b", false),
-                ("SELECT {column} FROM t", true)
+                ("SELECT {column} FROM t", true),
+                ("COMMIT", false),
+                ("SET ROLE other", false),
+                ("TRUNCATE b", false)
             ]
         );
         assert!(source[found[1].place.span.clone()].starts_with("r#\"select"));
+    }
+
+    #[test]
+    fn a_statement_that_is_sent_is_one_however_it_begins() {
+        for before in ["query(", "  tenet.execute( ", "const [a] = query<Row>(", "query<[bigint, string]>("] {
+            assert!(sends(before), "{before}");
+        }
+        for before in ["requery(", "query", "query([", "(", "reject('a', "] {
+            assert!(!sends(before), "{before}");
+        }
     }
 }

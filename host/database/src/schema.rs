@@ -58,6 +58,8 @@ pub enum Standing {
     ToDo,
     /// It was applied with another text, which [`Schema::apply`] refuses.
     Changed,
+    /// It was applied, and is none of the steps that are asked for.
+    Foreign,
 }
 
 /// A step and how it stands.
@@ -65,7 +67,7 @@ pub enum Standing {
 pub struct Planned {
     /// Its full name: `tenet/NAME` or `bundle/NAME`.
     pub step: String,
-    /// Its statement.
+    /// Its statement; empty where only its name is remembered.
     pub sql: String,
     /// How it stands.
     pub standing: Standing,
@@ -153,8 +155,8 @@ impl Schema {
         Ok(steps.len())
     }
 
-    /// How each step stands, in the order in which [`Self::apply`] takes them. Nothing is
-    /// changed.
+    /// How each step stands, in the order in which [`Self::apply`] takes them, and then what was
+    /// applied besides. Nothing is changed.
     pub async fn plan(
         endpoint: &Endpoint,
         steps: &[(String, String)],
@@ -177,6 +179,13 @@ impl Schema {
                 };
                 plan.push(Planned { step: step.name, sql: step.sql, standing });
             }
+            if remembers {
+                for step in remembered(&connection).await? {
+                    if !plan.iter().any(|planned| planned.step == step) {
+                        plan.push(Planned { step, sql: String::new(), standing: Standing::Foreign });
+                    }
+                }
+            }
             Ok(plan)
         };
         let planned = timeout_at(deadline.into(), plan).await;
@@ -188,7 +197,7 @@ impl Schema {
     pub async fn check(endpoint: &Endpoint, steps: &[(String, String)]) -> Result<(), SchemaError> {
         for Planned { step, standing, .. } in Self::plan(endpoint, steps, Instant::now() + CONNECTING).await? {
             match standing {
-                Standing::Applied => {}
+                Standing::Applied | Standing::Foreign => {}
                 Standing::ToDo => return Err(SchemaError { kind: Kind::Missing { step } }),
                 Standing::Changed => return Err(SchemaError { kind: Kind::Changed { step } }),
             }
@@ -286,6 +295,16 @@ impl Step {
     fn failed(&self, unbuilt: &Unbuilt) -> SchemaError {
         SchemaError { kind: Kind::Failed { step: self.name.clone(), why: unbuilt.describe() } }
     }
+}
+
+/// The names of all steps that were applied, in their order.
+async fn remembered(connection: &Connection) -> Result<Vec<String>, SchemaError> {
+    let rows = connection.client.query_typed("SELECT name FROM tenet.steps ORDER BY applied_at, name", &[]).await;
+    let rows = rows.map_err(|error| SchemaError { kind: Kind::Memory { why: failure::describe(&error) } })?;
+    let names = rows.iter().map(|row| row.try_get(0));
+    names
+        .collect::<Result<_, _>>()
+        .map_err(|error| SchemaError { kind: Kind::Memory { why: failure::describe(&error) } })
 }
 
 /// Whether the table that remembers steps is there.

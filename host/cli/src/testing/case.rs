@@ -13,7 +13,7 @@ use super::file::{Ask, AtMost, Change, Expected, FaultText, Target, TestFile, Wh
 use super::injected::Injected;
 use super::json::{Json, Row, rounded, row};
 use super::sealed::Sealed;
-use super::site::{Hosts, Rig, Site};
+use super::site::{Hosts, Rig, Site, no_row};
 use super::transcript;
 use crate::follow::{self, MOST, Taken};
 use crate::local::{EAST, WEST};
@@ -346,11 +346,11 @@ impl Case {
                     let mut plain = row(written);
                     // What is sealed is no value that PostgreSQL could bring into a form of its own.
                     let secret = sealed.take(table, &mut plain);
-                    let text = Json::Object(plain.into_iter().collect()).to_string();
-                    let normal = match tables.normal(table, &text).await? {
+                    let plain = Json::Object(plain.into_iter().collect());
+                    let normal = match tables.normal(table, &plain.to_string()).await? {
                         Ok(normal) => Json::parse(&normal).unwrap_or(Json::Null),
                         Err(error) => {
-                            unmet.push(format!("{place}: {written} cannot be a row: {error}"));
+                            unmet.push(format!("{place}: {written}: {}", no_row(tables, table, &plain, &error).await?));
                             continue;
                         }
                     };

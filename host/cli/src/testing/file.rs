@@ -306,7 +306,7 @@ impl TestFile {
         // Once for its form, with places, and once for its values, with their digits.
         let invalid = |error: toml::de::Error| {
             let message = error.message().trim_end().to_owned();
-            let help = "guest/README.md describes test files, and editors complete them by test.schema.json";
+            let help = "`tenet explain T0601` shows what a test has, and editors complete it by its `#:schema` line";
             Problem::new(message, help).explained(Code::TestFile).at(place(error.span().unwrap_or_default()))
         };
         let form: FileText<IgnoredAny> = toml::from_str(text).map_err(invalid)?;

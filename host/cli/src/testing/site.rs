@@ -5,7 +5,9 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tenet_build::PrivatePostgres;
 use tenet_core::bundle::{Index, Operation};
-use tenet_core::{Clock, IdempotencyKey, Ledger, Policy, Probe, Publisher, Request, SourceKey, Timestamp, Vault};
+use tenet_core::{
+    Clock, IdempotencyKey, Ledger, Policy, Probe, Publisher, Request, SourceKey, SqlError, Timestamp, Vault,
+};
 use tenet_database::{Contents, Database, Endpoint, Tables};
 use tenet_engine::{Engine, Library};
 use tenet_events::{Buses, Routes, Subscription};
@@ -155,7 +157,12 @@ impl Rig {
                 let columns: Vec<String> = members.keys().cloned().collect();
                 let members = Json::Object(members.into_iter().collect());
                 let impossible = || format!("given.{table}: {written} cannot be a row");
-                let normal = self.tables.normal(table, &members.to_string()).await?.with_context(impossible)?;
+                let normal = match self.tables.normal(table, &members.to_string()).await? {
+                    Ok(normal) => normal,
+                    Err(error) => {
+                        bail!("given.{table}: {written}: {}", no_row(&self.tables, table, &members, &error).await?)
+                    }
+                };
                 let held = row(&Json::parse(&normal).unwrap_or(Json::Null));
                 if let Some((name, held)) = rounded(&row(written), &held) {
                     bail!("given.{table}: {written}: the column {name} would make {held} of it");
@@ -166,6 +173,17 @@ impl Rig {
         }
         Ok(())
     }
+}
+
+/// Why members are no row of a table, with the column whose value is not of its type.
+pub(super) async fn no_row(tables: &Tables, table: &str, members: &Json, error: &SqlError) -> anyhow::Result<String> {
+    for (name, value) in row(members) {
+        let alone = Json::Object(vec![(name.clone(), value.clone())]);
+        if let Err(error) = tables.normal(table, &alone.to_string()).await? {
+            return Ok(format!("the column {name} does not take {value}: {error}"));
+        }
+    }
+    Ok(format!("it cannot be a row: {error}"))
 }
 
 impl Hosts {

@@ -24,6 +24,7 @@ mod languages;
 mod life;
 mod members;
 mod moments;
+mod mistakes;
 mod names;
 mod new;
 mod observed;

@@ -103,6 +103,30 @@ fn what_is_granted_and_not_made_fails_the_build_where_it_stands() {
     assert!(refused.stderr.contains("relation \"acounts\" does not exist"), "{}", refused.stderr);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_is_of_the_bundle_that_one_stands_in_and_tells_what_that_no_longer_has() {
+    let database = support::empty_database().await;
+    let finished = Finished::new();
+    fs::write(finished.path("schema/0008_notes.sql"), "CREATE TABLE IF NOT EXISTS notes (id int PRIMARY KEY)").unwrap();
+    assert_eq!(finished.build().code, 0);
+    let schema = |what: &str| tenet(finished.0.path(), &["schema", what, "--database-url", database.url()]);
+    let plan = schema("plan");
+    let to_do = "to do    bundle/schema/0008_notes.sql             CREATE TABLE IF NOT EXISTS notes";
+    assert!(plan.code == 2 && plan.stdout.contains(to_do), "{}{}", plan.stdout, plan.stderr);
+    assert_eq!(schema("apply").code, 0);
+    assert_eq!(schema("plan").code, 0);
+    // What has changed since the last build is built first.
+    fs::rename(finished.path("schema/0008_notes.sql"), finished.path("schema/0009_notes.sql")).unwrap();
+    let plan = schema("plan");
+    assert!(plan.code == 2 && plan.stdout.contains("to do    bundle/schema/0009_notes.sql"), "{}", plan.stdout);
+    assert!(plan.stdout.contains("foreign  bundle/schema/0008_notes.sql"), "{}", plan.stdout);
+    let told = "schema: what is foreign was applied and is in no bundle that is named: another bundle's, or one whose \
+                file is gone";
+    assert!(plan.stderr.contains(told), "{}", plan.stderr);
+    let grants = tenet(finished.0.path(), &["schema", "grants", "--role", "app"]);
+    assert!(grants.stdout.contains("ON \"public\".\"accounts\" TO \"app\";"), "{}{}", grants.stdout, grants.stderr);
+}
+
 #[test]
 fn a_schema_is_applied_once_and_again_when_it_has_changed() {
     let finished = Finished::new();
