@@ -55,13 +55,13 @@ pub fn examine(bundle: Option<&Bundle>) -> Vec<Finding> {
             is_needed: true,
         },
         Finding {
-            what: "componentize-js (JavaScript)",
+            what: "for JavaScript and TypeScript",
             found: tool("javascript"),
             help: help("sudo apt-get install -y npm"),
             is_needed: writes("javascript"),
         },
         Finding {
-            what: "componentize-py (Python)",
+            what: "for Python",
             found: tool("python"),
             help: help("sudo apt-get install -y python3-venv"),
             is_needed: writes("python"),

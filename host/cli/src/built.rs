@@ -53,9 +53,27 @@ pub(crate) async fn open(folder: &Path, out: Option<&Path>) -> anyhow::Result<Op
 
 /// The same for tests.
 pub(crate) async fn open_for(folder: &Path, out: Option<&Path>, wanted: Wanted) -> anyhow::Result<Opened> {
+    open_with(folder, out, wanted, None).await
+}
+
+/// The same while a private PostgreSQL is running, which is used in the place of another one.
+pub(crate) async fn open_beside(
+    folder: &Path,
+    out: Option<&Path>,
+    running: Option<&PrivatePostgres>,
+) -> anyhow::Result<Opened> {
+    open_with(folder, out, Wanted::Runs, running).await
+}
+
+async fn open_with(
+    folder: &Path,
+    out: Option<&Path>,
+    wanted: Wanted,
+    running: Option<&PrivatePostgres>,
+) -> anyhow::Result<Opened> {
     if folder.join(MANIFEST).is_file() {
         let out = out.map_or_else(|| default_out(folder), Path::to_owned);
-        let mut built = make_for(folder, &out, OWN_TARGET, wanted).await?;
+        let mut built = make_for(folder, &out, OWN_TARGET, wanted, running).await?;
         let postgres = built.postgres.take();
         return Ok(Opened { folder: out, index: built.tell(), postgres });
     }
@@ -125,18 +143,24 @@ impl Built {
 
 /// Builds a bundle that can be deployed to a target.
 pub(crate) async fn make(source: &Path, out: &Path, target: &str) -> anyhow::Result<Built> {
-    make_for(source, out, target, Wanted::Deployments).await
+    make_for(source, out, target, Wanted::Deployments, None).await
 }
 
 /// Builds a bundle. The target is this machine's own unless it is for [`Wanted::Deployments`].
-pub(crate) async fn make_for(source: &Path, out: &Path, target: &str, wanted: Wanted) -> anyhow::Result<Built> {
+pub(crate) async fn make_for(
+    source: &Path,
+    out: &Path,
+    target: &str,
+    wanted: Wanted,
+    running: Option<&PrivatePostgres>,
+) -> anyhow::Result<Built> {
     let mut waiting = Waiting::new();
     let bundle = Bundle::open(source)?;
     bundle.check_events(|pattern| tenet_events::Pattern::of(pattern).map(drop))?;
     let before = read(out).ok().map(|(_, index)| index);
     let mut index = bundle.build(out, &mut waiting)?;
     lint::check(out, &index)?;
-    let (catalog, postgres) = made::catalog(&bundle, out, &index).await?;
+    let (catalog, postgres) = made::catalog(&bundle, out, &index, running).await?;
     index.catalog = catalog;
     let compiler = match wanted {
         Wanted::Deployments => Compiler::new(target)?,

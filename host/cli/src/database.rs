@@ -35,6 +35,14 @@ impl Database {
         }
     }
 
+    /// The server of a private one.
+    pub(crate) fn postgres(&self) -> Option<&PrivatePostgres> {
+        match self {
+            Self::Named(_) => None,
+            Self::Private(postgres) => Some(postgres),
+        }
+    }
+
     pub(crate) fn url(&self) -> String {
         match self {
             Self::Named(url) => url.clone(),

@@ -1,6 +1,7 @@
 //! What the steps of a bundle's schema make: read from a private database, and kept beside the build.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,7 @@ use tenet_core::bundle::Index;
 use tenet_core::{Catalog, Grants};
 use tenet_database::{Endpoint, Inventory};
 
-use crate::database;
+use crate::{database, schema};
 
 /// The file of a built bundle that it is kept in.
 const KEPT: &str = "made.json";
@@ -25,12 +26,14 @@ struct Kept {
 }
 
 /// The tables that the rules of the bundle built in `out` are granted, as its steps make them, and
-/// the private PostgreSQL with all its tables, if one had to be started. An error names the first
-/// table, column or sequence that is granted and not made.
+/// the private PostgreSQL with all its tables, if one had to be started: where one is `running` the
+/// steps are applied to a new database of it. An error names the first table, column or sequence that
+/// is granted and not made.
 pub(crate) async fn catalog(
     bundle: &Bundle,
     out: &Path,
     index: &Index,
+    running: Option<&PrivatePostgres>,
 ) -> anyhow::Result<(Catalog, Option<PrivatePostgres>)> {
     let mut grants = Grants::default();
     index.rules.iter().for_each(|rule| grants.add(rule.grants.clone()));
@@ -42,14 +45,28 @@ pub(crate) async fn catalog(
         bundle.check_made(&made)?;
         return Ok((made.granted(&grants), None));
     }
-    let (postgres, _) = database::private(&[(out.to_owned(), index.clone())]).await?;
-    let inventory = Inventory::read(&Endpoint::parse(&postgres.url("postgres"))?).await?;
+    let built = [(out.to_owned(), index.clone())];
+    let (url, postgres) = match running {
+        Some(running) => {
+            static NEXT: AtomicU32 = AtomicU32::new(1);
+            let name = format!("made_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+            running.create_database(&name)?;
+            let url = running.url(&name);
+            schema::apply_to(&url, &built).await?;
+            (url, None)
+        }
+        None => {
+            let (postgres, _) = database::private(&built).await?;
+            (postgres.url("postgres"), Some(postgres))
+        }
+    };
+    let inventory = Inventory::read(&Endpoint::parse(&url)?).await?;
     let made = Made { tables: inventory.tables().clone(), sequences: inventory.sequences().clone() };
     bundle.check_made(&made)?;
     let catalog = made.granted(&grants);
     let kept = serde_json::to_string(&Kept { of, made }).context("what the schema makes cannot be written")?;
     tenet_build::write_whole(&out.join(KEPT), kept.as_bytes())?;
-    Ok((catalog, Some(postgres)))
+    Ok((catalog, postgres))
 }
 
 /// A digest of the steps.

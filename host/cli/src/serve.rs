@@ -111,7 +111,7 @@ async fn run(
 ) -> anyhow::Result<()> {
     let Opened { folder, index, postgres } = built::open(&args.bundle, args.out.as_deref()).await?;
     let listeners = (listen(args.port, 0).await?, listen(args.port, 1).await?);
-    let database = Database::open(args.database_url.as_deref(), &folder, &index, postgres).await?;
+    let database = Arc::new(Database::open(args.database_url.as_deref(), &folder, &index, postgres).await?);
     let url = database.url();
     if let Some(kept) = &kept {
         restore(kept, &url).await?;
@@ -127,7 +127,7 @@ async fn run(
     };
     let (east, west) = (start(EAST, listeners.0)?, start(WEST, listeners.1)?);
     terminal::say(&format!("{:<9}  /openapi.json describes the operations", ""));
-    if matches!(database, Database::Private(_)) {
+    if database.postgres().is_some() {
         terminal::say(&format!("{:<9}  {url} is the database, which ends with this", ""));
     }
     let mut events = JoinSet::new();
@@ -143,9 +143,8 @@ async fn run(
     }
     let mut saving = JoinSet::new();
     if let Some(watching) = watching {
-        let private = matches!(database, Database::Private(_));
         let serving = [&east, &west].map(|region| Arc::clone(&region.serving));
-        let anew = Anew { args: args.clone(), url: url.clone(), private, buses: Arc::clone(&buses), serving };
+        let anew = Anew { args: args.clone(), database: Arc::clone(&database), buses: Arc::clone(&buses), serving };
         saving.spawn(anew.watch(watching));
     }
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -176,14 +175,14 @@ async fn run(
         let contents = Tables::open(&Endpoint::parse(&url)?).await?.contents().await?;
         std::fs::write(kept, contents.to_json()).with_context(|| format!("cannot write {}", kept.display()))?;
     }
-    database.close()
+    // A build that is under way holds it, and then it ends with that.
+    Arc::into_inner(database).map_or(Ok(()), Database::close)
 }
 
 /// What it takes to serve a bundle that was saved.
 struct Anew {
     args: ServeArgs,
-    url: String,
-    private: bool,
+    database: Arc<Database>,
     buses: Arc<Buses>,
     serving: [Arc<Serving>; 2],
 }
@@ -208,14 +207,16 @@ impl Anew {
 
     /// Builds the bundle and serves it in the place of what was served.
     async fn serve(&self) -> anyhow::Result<()> {
-        let Opened { folder, index, .. } = built::open(&self.args.bundle, self.args.out.as_deref()).await?;
-        if self.private {
-            schema::apply_to(&self.url, &[(folder.clone(), index.clone())]).await?;
+        let (bundle, out, postgres) = (&self.args.bundle, self.args.out.as_deref(), self.database.postgres());
+        let Opened { folder, index, .. } = built::open_beside(bundle, out, postgres).await?;
+        let url = self.database.url();
+        if postgres.is_some() {
+            schema::apply_to(&url, &[(folder.clone(), index.clone())]).await?;
         }
         let vault = vault::local(self.args.vault_key.as_deref(), &index.host)?;
         for serving in &self.serving {
             let name = serving.host().region().to_owned();
-            let host = Arc::new(Local::start(&name, &self.url, (&folder, &index), &self.buses, &vault)?);
+            let host = Arc::new(Local::start(&name, &url, (&folder, &index), &self.buses, &vault)?);
             *serving.host.write().unwrap_or_else(PoisonError::into_inner) = host;
         }
         Ok(())

@@ -7,6 +7,7 @@ use std::time::Duration;
 use snapbox::{assert_data_eq, str};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
+use crate::support::database::connect;
 use crate::support::shop::{Shop, cargo, root};
 use crate::support::tenet::{Ended, tenet};
 use crate::support::{self, bundle};
@@ -230,6 +231,8 @@ async fn what_is_saved_is_served_with_its_statements_and_what_was_kept_is_there_
             }
         };
         let address = told("us-east-1  http://").await.split_once("http://").unwrap().1.to_owned();
+        let database = told("is the database, which ends with this").await;
+        let database = connect(database.split_whitespace().next().unwrap()).await;
         let json = [("content-type", "application/json"), ("tenet-receipt", "1")];
         let ask =
             async |id| support::http::send(&address, "POST", "/operations/thank", &json, &payload(id)).await.unwrap();
@@ -243,12 +246,19 @@ async fn what_is_saved_is_served_with_its_statements_and_what_was_kept_is_there_
         told("SELECT balance FROM thank_balances WHERE customer = $1  [\"ada\"]").await;
         let (from, to) =
             if round == 0 { ("checked_add(self.points)", "checked_add(self.points + 0)") } else { ("+ 0", "") };
+        let note = "ALTER TABLE thank_balances ADD COLUMN IF NOT EXISTS note text";
+        fs::write(shop.folder.join(format!("schema/000{}_note.sql", round + 2)), note).unwrap();
         shop.edit("rules/thank/src/lib.rs", from, to);
         // Whoever comes while it is built is served by what was there before.
         let meanwhile = ask(round * 2).await;
         assert_eq!((meanwhile.status, meanwhile.header("idempotent-replayed")), (200, Some("true")));
         told("serving what was saved").await;
         assert_eq!(ask(round * 2 + 1).await.status, 200);
+        // What a changed schema makes is read in the server that is there, in a database of its own.
+        let sql =
+            "SELECT count(note), (SELECT count(*) FROM pg_database WHERE datname LIKE 'made%') FROM thank_balances";
+        let found = database.query_one(sql, &[]).await.unwrap();
+        assert!(found.get::<_, i64>(1) >= 1, "{found:?}");
         let process = dev.id().unwrap().to_string();
         let killed = tokio::process::Command::new("kill").args(["-TERM", &process]).status().await.unwrap();
         assert!(killed.success() && dev.wait().await.unwrap().success());
@@ -517,6 +527,8 @@ fn a_machine_is_looked_at_and_a_rule_is_measured() {
     let ended = tenet(&root(), &["doctor", "guest/rules"]);
     assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
     assert!(ended.stdout.lines().any(|line| line.starts_with("ok") && line.contains("PostgreSQL")), "{}", ended.stdout);
+    assert!(ended.stdout.lines().any(|line| line.contains("for JavaScript and TypeScript")), "{}", ended.stdout);
+    assert!(tenet(&root(), &["new", "--help"]).stdout.contains("`rule.ts`"));
     let (out, _) = bundle::bundle("rules");
     let test = "guest/rules/rules/transfer/tests/moves-money.toml";
     let ended = tenet(&root(), &["bench", test, "--bundle", out.to_str().unwrap(), "--requests", "5"]);

@@ -93,7 +93,8 @@ impl Drop for Database {
     }
 }
 
-async fn connect(url: &str) -> Client {
+/// A session with a database.
+pub(crate) async fn connect(url: &str) -> Client {
     let (client, driver) = Config::from_str(url).unwrap().connect(NoTls).await.unwrap();
     tokio::spawn(driver);
     client
