@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use crate::lint;
 use crate::made;
 use crate::metered;
 use crate::report::{self, Problem};
+use crate::statements;
 use crate::terminal;
 use crate::waiting::Waiting;
 use tenet_core::Code;
@@ -195,7 +196,11 @@ pub(crate) async fn make_for(
         declare(rule, descriptions.get(&rule.name).map(String::as_str))?;
     }
     let warnings = bundle.check_members(&descriptions)?;
-    index.openapi = Some(write_openapi(out, &index, &descriptions)?);
+    let mut rejections = BTreeMap::new();
+    for (rule, _, folder) in bundle.rules() {
+        rejections.insert(rule.to_owned(), statements::rejections(folder, source)?);
+    }
+    index.openapi = Some(write_openapi(out, &index, &descriptions, &rejections)?);
     tenet_build::write_index(out, &index)?;
     Ok(Built { index, warnings, postgres })
 }
@@ -291,8 +296,13 @@ async fn describe(
 }
 
 /// Writes the OpenAPI document of a built bundle.
-fn write_openapi(out: &Path, index: &Index, descriptions: &BTreeMap<String, String>) -> anyhow::Result<File> {
-    let document = tenet_http::openapi(index, descriptions)?;
+fn write_openapi(
+    out: &Path,
+    index: &Index,
+    descriptions: &BTreeMap<String, String>,
+    rejections: &BTreeMap<String, BTreeSet<String>>,
+) -> anyhow::Result<File> {
+    let document = tenet_http::openapi(index, descriptions, rejections)?;
     let path = out.join(OPENAPI);
     tenet_build::write_whole(&path, document.as_bytes())?;
     Ok(File { path: OPENAPI.to_owned(), sha256: tenet_build::sha256(document.as_bytes()) })

@@ -77,6 +77,37 @@ pub(crate) fn codes(rule: &Path) -> anyhow::Result<BTreeSet<String>> {
     Ok(codes)
 }
 
+/// The same with those of the bundle's own crates that the rule depends on.
+pub(crate) fn rejections(rule: &Path, bundle: &Path) -> anyhow::Result<BTreeSet<String>> {
+    let mut all = codes(rule)?;
+    let (mut seen, mut left) = (BTreeSet::new(), own_crates(rule, bundle));
+    while let Some(folder) = left.pop() {
+        if seen.insert(folder.clone()) {
+            all.extend(codes(&folder)?);
+            left.extend(own_crates(&folder, bundle));
+        }
+    }
+    Ok(all)
+}
+
+/// The folders of the crates that a crate names by their path, itself or by way of its workspace, and that
+/// are the bundle's and no SDK of it. What cannot be read here cargo has told of.
+fn own_crates(folder: &Path, bundle: &Path) -> Vec<PathBuf> {
+    let manifest = |folder: &Path| -> Option<toml::Table> {
+        tenet_build::text_at_most(&folder.join("Cargo.toml"), tenet_build::MAX_TEXT).ok()?.parse().ok()
+    };
+    let path = |of: &toml::Value, folder: &Path| Some(folder.join(of.get("path")?.as_str()?));
+    let (Ok(root), Some(own)) = (bundle.canonicalize(), manifest(folder)) else { return Vec::new() };
+    let shared = manifest(bundle).unwrap_or_default();
+    let shared = shared.get("workspace").and_then(|workspace| workspace.get("dependencies"));
+    let dependencies = own.get("dependencies").and_then(toml::Value::as_table);
+    let places = dependencies.into_iter().flatten().filter_map(|(name, of)| {
+        path(of, folder).or_else(|| path(shared?.get(name).filter(|_| of.get("workspace").is_some())?, bundle))
+    });
+    let places = places.filter_map(|place| place.canonicalize().ok());
+    places.filter(|place| place.starts_with(&root) && !place.starts_with(root.join("vendor"))).collect()
+}
+
 fn reject_calls(tokens: TokenStream, each: &mut impl FnMut(String)) {
     let mut after_reject = false;
     for token in tokens {

@@ -12,6 +12,9 @@ use crate::key_header;
 /// has no word for it, and lets names begin so that are not its own.
 const KEY: &str = "x-idempotency-key";
 
+/// The member of a response that lists the codes which are known of it, for programs.
+const CODES: &str = "x-rejection-codes";
+
 /// Why a rule's description of itself is of no use: its author is to be told.
 #[derive(Debug)]
 pub struct DescriptionError {
@@ -22,13 +25,18 @@ pub struct DescriptionError {
 /// The OpenAPI 3.1 document of a bundle's operations, JSON text, the same for equal
 /// arguments. `descriptions` has what each rule says that it takes and gives, by its name,
 /// as the contract's `describe` gives it; the schemas go into the document as they are.
+/// `rejections` has the codes that are known of each rule, by its name too: it may have others.
 ///
 /// All rules of an operation get the same payload, so it has to fit all of them; the answer
 /// is the last one's.
 ///
 /// # Errors
 /// Fails where a description is not what the contract says.
-pub fn openapi(index: &Index, descriptions: &BTreeMap<String, String>) -> Result<String, DescriptionError> {
+pub fn openapi(
+    index: &Index,
+    descriptions: &BTreeMap<String, String>,
+    rejections: &BTreeMap<String, BTreeSet<String>>,
+) -> Result<String, DescriptionError> {
     let mut schemas = Map::new();
     schemas.insert("Problem".to_owned(), problem());
     schemas.insert("State".to_owned(), state());
@@ -39,7 +47,13 @@ pub fn openapi(index: &Index, descriptions: &BTreeMap<String, String>) -> Result
     let mut paths = Map::new();
     for operation in &index.operations {
         let path = format!("{OPERATIONS}/{}", operation.name);
-        paths.insert(path, json!({ "post": post(index, operation, &schemas) }));
+        let codes: BTreeSet<&str> =
+            operation.rules.iter().filter_map(|rule| rejections.get(rule)).flatten().map(String::as_str).collect();
+        let mut post = post(index, operation, &schemas);
+        if let Some(responses) = post.get_mut("responses").filter(|_| !codes.is_empty()) {
+            set(responses, "422", rejected(&codes));
+        }
+        paths.insert(path, json!({ "post": post }));
     }
     paths.insert(OPERATIONS.to_owned(), get("The operations there are", json!({ "type": "object" }), json!({})));
     paths.insert("/live".to_owned(), get("Whether the host runs", reference("State"), json!({})));
@@ -103,11 +117,7 @@ fn responses() -> Value {
         ("Forbidden", "The operation is not open to this caller: `turned-away`."),
         ("Conflict", "The key was used for another payload: `key-reused`."),
         ("UnsupportedMediaType", "The body is not JSON: `unsupported-media-type`."),
-        (
-            "Rejected",
-            "A rule said no, with a code of its own, or the payload does not fit: `invalid-payload` where its schema \
-             says so, with the `path`, and `invalid-data` where the database does. The same key gets the same answer.",
-        ),
+        ("Rejected", &rejection("a code of its own")),
         ("Failed", "A rule is broken, and nothing was changed: `failed`, with a `reference` into the log."),
         (
             "Unavailable",
@@ -119,6 +129,24 @@ fn responses() -> Value {
         (name.to_owned(), json!({ "description": description, "content": problem_content() }))
     };
     Value::Object(told.into_iter().map(response).collect())
+}
+
+/// What a rejection is, by the codes that a rule has for it.
+fn rejection(codes: &str) -> String {
+    format!(
+        "A rule said no, with {codes}, or the payload does not fit: `invalid-payload` where its schema says so, with the \
+         `path`, and `invalid-data` where the database does. The same key gets the same answer."
+    )
+}
+
+/// The response of an operation of whose rejections some codes are known.
+fn rejected(codes: &BTreeSet<&str>) -> Value {
+    let named: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
+    json!({
+        "description": rejection(&format!("{} or another code of its own", named.join(", "))),
+        "content": problem_content(),
+        CODES: codes,
+    })
 }
 
 /// The response of a status.
@@ -414,7 +442,7 @@ pub(crate) mod tests {
 
     fn document(descriptions: &[(&str, &str)]) -> Result<Value, String> {
         let descriptions = descriptions.iter().map(|(rule, text)| ((*rule).to_owned(), (*text).to_owned())).collect();
-        openapi(&index(), &descriptions)
+        openapi(&index(), &descriptions, &BTreeMap::new())
             .map(|text| serde_json::from_str(&text).unwrap())
             .map_err(|error| error.to_string())
     }
@@ -511,7 +539,8 @@ pub(crate) mod tests {
         index.api = Api { title: Some("Payments".into()), version: Some("2.1".into()), servers };
         let input = r##"{"input":{"title":"Input","$defs":{"Kind":{"title":"Kind"}},"$ref":"#/$defs/Kind"}}"##;
         let descriptions = ["check", "pay"].map(|rule| (rule.to_owned(), input.to_owned()));
-        let document: Value = serde_json::from_str(&openapi(&index, &BTreeMap::from(descriptions)).unwrap()).unwrap();
+        let document: Value =
+            serde_json::from_str(&openapi(&index, &BTreeMap::from(descriptions), &BTreeMap::new()).unwrap()).unwrap();
         assert_eq!((&document["info"]["title"], &document["info"]["version"]), (&json!("Payments"), &json!("2.1")));
         assert_eq!(document["servers"], json!([{ "url": "https://pay.example" }]));
         let schemas = document["components"]["schemas"].as_object().unwrap();
@@ -525,8 +554,29 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn the_codes_of_all_rules_of_an_operation_are_told() {
+        let codes = |codes: &[&str]| codes.iter().map(|code| (*code).to_owned()).collect();
+        let rejections =
+            BTreeMap::from([("check".to_owned(), codes(&["b", "a"])), ("pay".to_owned(), codes(&["c", "a"]))]);
+        let document = openapi(&index(), &BTreeMap::new(), &rejections).unwrap();
+        let document: Value = serde_json::from_str(&document).unwrap();
+        let told =
+            |operation: &str| document["paths"][format!("/operations/{operation}")]["post"]["responses"]["422"].clone();
+        assert_eq!(told("pay")[CODES], json!(["a", "b", "c"]));
+        let described = told("pay")["description"].as_str().unwrap().to_owned();
+        assert!(
+            described.starts_with("A rule said no, with `a`, `b`, `c` or another code of its own, "),
+            "{described}"
+        );
+        assert_eq!(told("show"), response("422"));
+    }
+
+    #[test]
     fn equal_bundles_have_equal_documents() {
         let descriptions = BTreeMap::from([("show".to_owned(), r#"{"input":{"b":1,"a":2}}"#.to_owned())]);
-        assert_eq!(openapi(&index(), &descriptions).unwrap(), openapi(&index(), &descriptions).unwrap());
+        assert_eq!(
+            openapi(&index(), &descriptions, &BTreeMap::new()).unwrap(),
+            openapi(&index(), &descriptions, &BTreeMap::new()).unwrap()
+        );
     }
 }

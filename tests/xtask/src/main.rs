@@ -6,6 +6,7 @@
 mod architecture;
 mod bench;
 mod campaign;
+mod clients;
 mod demo;
 mod fuzz;
 mod glibc;

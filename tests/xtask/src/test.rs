@@ -6,6 +6,7 @@ use std::thread;
 use anyhow::{Context, anyhow};
 use tenet_build::{Deployment, PrivatePostgres, Programs, Toolchain};
 
+use crate::clients::Clients;
 use crate::guests::{self, GUESTS, RULES};
 use crate::lint;
 use crate::repository::{self, Repository, run};
@@ -43,13 +44,16 @@ pub(crate) fn test(repository: &Repository, name: Option<&str>) -> anyhow::Resul
 fn all(repository: &Repository, name: Option<&str>, stages: &mut Stages, tally: &mut Tally) -> anyhow::Result<()> {
     // Downloads take minutes and cargo does not need them: they go on meanwhile.
     let of_setup = repository.clone();
-    let setup = thread::spawn(move || anyhow::Ok((set_up(&of_setup)?, Venv::for_templates(&of_setup)?)));
+    let setup = thread::spawn(move || {
+        anyhow::Ok((set_up(&of_setup)?, Venv::for_templates(&of_setup)?, Clients::ready(&of_setup)?))
+    });
     lint::all(repository, stages)?;
     stages.run("build", || run(&mut repository.cargo(&["build", "--locked", "--workspace", "--all-targets"])))?;
     // What the tests start, before the next stage puts another of its kind into its place.
     stages.run("bootstrap", || bootstrap(repository))?;
     stages.run("mutants", || function(repository, &["--features", "mutants"], MUTANTS))?;
-    let (venv, of_templates) = stages.run("setup", || setup.join().map_err(|_| anyhow!("the set-up panicked"))?)?;
+    let (venv, of_templates, clients) =
+        stages.run("setup", || setup.join().map_err(|_| anyhow!("the set-up panicked"))?)?;
     stages.run("templates", || templates::check(repository, &of_templates))?;
     stages.run("guests", || guests::build(repository))?;
     stages.run("package", || {
@@ -64,7 +68,7 @@ fn all(repository: &Repository, name: Option<&str>, stages: &mut Stages, tally: 
         // Half of the time of a system test is waiting: for a silence, a deadline, a process.
         let threads = thread::available_parallelism().map_or(2, NonZeroUsize::get) * 2;
         tests.args(name).env("RUST_TEST_THREADS", threads.to_string());
-        tally.run(servers.name_to(&mut tests, repository, &venv))?;
+        tally.run(clients.name_to(servers.name_to(&mut tests, repository, &venv)))?;
         for guests in repository::GUESTS {
             tally.run(repository.cargo_for_guests(&test).args(["--manifest-path", guests]).args(name))?;
         }

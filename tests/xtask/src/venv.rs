@@ -43,6 +43,12 @@ const BENCHMARKS: Requirements = Requirements {
     folder: "target/tenet/venv-bench",
 };
 
+const CLIENTS: Requirements = Requirements {
+    file: "tests/xtask/clients.txt",
+    text: include_str!("../clients.txt"),
+    folder: "target/tenet/venv-clients",
+};
+
 impl Venv {
     /// The programs that the tests drive.
     pub(crate) fn for_tests(repository: &Repository) -> anyhow::Result<Self> {
@@ -62,6 +68,11 @@ impl Venv {
     /// What the benchmarks compare with.
     pub(crate) fn for_benchmarks(repository: &Repository) -> anyhow::Result<Self> {
         Self::ready(repository, &BENCHMARKS)
+    }
+
+    /// What makes clients of an OpenAPI document.
+    pub(crate) fn for_clients(repository: &Repository) -> anyhow::Result<Self> {
+        Self::ready(repository, &CLIENTS)
     }
 
     /// Makes the environment unless it is there and as it should be.

@@ -10,6 +10,7 @@
 )]
 
 mod cli;
+mod clients;
 mod database;
 mod dsql;
 mod engine;
