@@ -19,10 +19,14 @@ pub(crate) fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
         let (asked, granted, used) = (rule.asked.each(), rule.granted.each(), rule.used.as_ref().map(Grants::each));
         let all: BTreeSet<&Grant> = asked.iter().chain(&granted).chain(used.iter().flatten()).collect();
         for grant in all {
-            let mark = |set: &BTreeSet<Grant>, word| if set.contains(grant) { word } else { "-" };
+            let mark = |set: &BTreeSet<Grant>, word| if set.iter().any(|of| of.covers(grant)) { word } else { "-" };
             // Events and sensitive values are not seen in a statement.
             let seen = used.as_ref().filter(|_| grant.is_of_statements());
-            let used = seen.map_or("?", |used| mark(used, "used"));
+            let used = seen.map_or("?", |used| match mark(used, "used") {
+                // Columns of a `*`, which have lines of their own.
+                "-" if used.iter().any(|used| grant.covers(used)) => "part",
+                mark => mark,
+            });
             lines.push(format!("  {:<6} {:<8} {used:<5} {grant}", mark(&asked, "asked"), mark(&granted, "granted")));
         }
         let missing = rule.refused.len();

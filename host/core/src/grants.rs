@@ -192,16 +192,7 @@ impl Grants {
     /// What of `asked` is not in these.
     pub fn missing(&self, asked: &Self) -> BTreeSet<Grant> {
         let granted = self.each();
-        let of_all = |grant: &Grant, all: String| granted.contains(&Grant { object: all, ..grant.clone() });
-        let covered = |grant: &Grant| {
-            granted.contains(grant)
-                || match grant.verb {
-                    "publish" => of_all(grant, format!("{}: *", grant.subject)),
-                    "select" | "insert" | "update" => of_all(grant, format!("{}.*", grant.subject)),
-                    _ => false,
-                }
-        };
-        asked.each().into_iter().filter(|grant| !covered(grant)).collect()
+        asked.each().into_iter().filter(|grant| !granted.iter().any(|of| of.covers(grant))).collect()
     }
 }
 
@@ -304,6 +295,17 @@ impl Grant {
     /// Whether it is about events.
     pub fn is_event(&self) -> bool {
         self.verb == "publish"
+    }
+
+    /// Whether what this grants includes the other: `*` has each column of its table, or each
+    /// detail-type of its source.
+    pub fn covers(&self, other: &Self) -> bool {
+        let is_all = || match self.verb {
+            "publish" => self.object == format!("{}: *", self.subject),
+            "select" | "insert" | "update" => self.object == format!("{}.*", self.subject),
+            _ => false,
+        };
+        self.subject == other.subject && self.verb == other.verb && (self.object == other.object || is_all())
     }
 
     /// Whether it is about the database, so that a statement uses it.

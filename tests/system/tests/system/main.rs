@@ -49,5 +49,6 @@ mod sources;
 mod support;
 mod tables;
 mod told;
+mod typescript;
 mod vault;
 mod writing;
