@@ -1,11 +1,16 @@
 //! Two regions, deployed, watched and taken down, on stand-ins: the deployer as one types it, its
 //! templates, the function as it is packed. What no stand-in does is in `deploy/README.md`.
 
-use serde_json::{Value, json};
+use std::fs;
 
+use serde_json::{Value, json};
+use tenet_test_support::awaited;
+
+use crate::support::bundle::bundle;
 use crate::support::http::Answer;
 use crate::support::ministack::HttpApi;
-use crate::support::rehearsal::{EAST, Rehearsal, WEST};
+use crate::support::rehearsal::{EAST, Rehearsal, WEST, root};
+use crate::support::tenet::tenet;
 
 /// The HTTP APIs of both regions, as `tenet deploy` has told them.
 fn apis(told: &str) -> [HttpApi; 2] {
@@ -182,4 +187,53 @@ async fn what_cannot_be_deployed_is_refused_before_anything_is_made() {
     }
     rehearsal.configure(str::to_owned);
     assert_eq!(each(&rehearsal.status(), "cluster"), [&Value::Null, &Value::Null]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_follows_the_event_of_another_in_the_region_that_has_published_it() {
+    let rehearsal = Rehearsal::new().await;
+    // The examples' rules, and an operation that counts a transfer once more when it is told of it.
+    let (built, _) = bundle("rules");
+    let scratch = tempfile::tempdir().unwrap();
+    let (folder, source) = (scratch.path(), root().join("guest/rules"));
+    for rule in ["record-transaction", "open-account", "limits", "transfer"] {
+        fs::create_dir_all(folder.join("rules").join(rule)).unwrap();
+        fs::copy(built.join(format!("rules/{rule}.wasm")), folder.join(format!("rules/{rule}/rule.wasm"))).unwrap();
+        fs::copy(source.join(format!("rules/{rule}/rule.toml")), folder.join(format!("rules/{rule}/rule.toml")))
+            .unwrap();
+    }
+    fs::create_dir(folder.join("schema")).unwrap();
+    for step in fs::read_dir(source.join("schema")).unwrap() {
+        let step = step.unwrap();
+        fs::copy(step.path(), folder.join("schema").join(step.file_name())).unwrap();
+    }
+    let manifest = "version = 1\n\n[operations.write]\nrules = [\"record-transaction\"]\n\
+                    key = { member = \"transaction_id\", optional = true }\n\n[operations.open-account]\nrules = [\"open-account\"]\n\n[operations.transfer]\n\
+                    rules = [\"limits\", \"transfer\"]\nkey = \"transfer_id\"\n\n[operations.count-again]\n\
+                    rules = [\"limits\"]\nevents = [{ source = [\"dsql.application\"], detail-type = [\"Transfer Posted\"] }]\n";
+    fs::write(folder.join("tenet.toml"), manifest).unwrap();
+    assert_eq!(tenet(folder, &["grant"]).code, 0);
+    let examples = format!("{source:?}");
+    rehearsal.configure(|config| {
+        assert!(config.contains(&examples), "{config}");
+        config.replace(&examples, &format!("{folder:?}"))
+    });
+    let deployed = rehearsal.succeed(&["deploy"]);
+    let [east, west] = apis(&deployed.stdout);
+    for account in ["ann", "bob"] {
+        let body = format!(r#"{{"account":"{account}","opening_balance":50.00,"daily_ceiling":500.00}}"#);
+        let opened = east.send("POST", "/operations/open-account", &[], &body).await;
+        assert_eq!(opened.status, 200, "{opened:?}");
+    }
+    for (api, id, amount, paid) in [(&west, "first", "10.00", "20.00"), (&east, "second", "7.00", "34.00")] {
+        let body = format!(r#"{{"transfer_id":"{id}","from":"ann","to":"bob","amount":{amount}}}"#);
+        let moved = api.send("POST", "/operations/transfer", &[], &body).await;
+        assert_eq!(moved.status, 200, "{moved:?}");
+        // Once by the transfer itself and once by what follows it, and no more.
+        let sql = format!("select count(*) from daily_totals where account_id = 'ann' and paid = {paid}");
+        awaited(async { while rehearsal.database.count(&sql).await == 0 {} }, || format!("{paid} after {id}")).await;
+    }
+    let followed = "select count(*) from tenet.keys where operation = 'count-again'";
+    assert_eq!(rehearsal.database.count(followed).await, 2);
+    rehearsal.succeed(&["destroy", "--clusters", "--lift-protection", &rehearsal.name]);
 }
