@@ -149,8 +149,8 @@ fn a_rule_in_typescript_with_packages_of_npm_is_built_tested_and_run() {
     fs::write(folder.join("rules/trial/types.ts"), TYPES.replace("SDK", SDK)).unwrap();
     let mut compile = Command::new(path("TENET_TEST_CLIENTS_PYTHON").join("node"));
     compile.arg(path("TENET_TEST_CLIENTS_NODE").join("typescript/bin/tsc")).current_dir(&folder);
-    compile.args(["--noEmit", "--strict", "--noUncheckedIndexedAccess", "--target", "es2022", "--lib", "es2022"]);
-    compile.args(["--module", "esnext", "--moduleResolution", "bundler", "--esModuleInterop", "--types", ""]);
+    compile.args(["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022"]);
+    compile.args(["--module", "esnext", "--moduleResolution", "bundler", "--esModuleInterop"]);
     let ended = run(compile.args(["rules/trial/rule.ts", "rules/trial/types.ts"]));
     assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
 }
