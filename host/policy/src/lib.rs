@@ -55,6 +55,7 @@ pub use policy::StatementPolicy;
 pub use privileges::privileges;
 pub use refusal::Refusal;
 pub use uses::{TableUse, Uses};
+pub use words::{Group, functions, of_the_moment, operators, types};
 
 use crate::check::Checker;
 use crate::parser::Parser;

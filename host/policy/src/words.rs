@@ -2,6 +2,15 @@
 //! (<https://www.postgresql.org/docs/16/sql-keywords-appendix.html>), and what may be called
 //! and used.
 
+/// Words of one purpose, as documentation shows them together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The purpose: `Texts`.
+    pub about: &'static str,
+    /// The words: lower case, each in one group only.
+    pub words: &'static [&'static str],
+}
+
 /// Words that name no column and no table unless they are quoted: those that PostgreSQL
 /// reserves, and those that it keeps for functions and types.
 const RESERVED: &[&str] = &[
@@ -128,212 +137,224 @@ const NO_LABELS: &[&str] = &[
 
 /// The types that a value may be made into. Not those that look something up, as `regclass`
 /// does.
-const TYPES: &[&str] = &[
-    "bigint",
-    "bool",
-    "boolean",
-    "bpchar",
-    "bytea",
-    "char",
-    "character",
-    "date",
-    "dec",
-    "decimal",
-    "double",
-    "float",
-    "float4",
-    "float8",
-    "int",
-    "int2",
-    "int4",
-    "int8",
-    "integer",
-    "interval",
-    "json",
-    "jsonb",
-    "numeric",
-    "real",
-    "smallint",
-    "text",
-    "time",
-    "timestamp",
-    "timestamptz",
-    "timetz",
-    "uuid",
-    "varchar",
+const TYPES: &[Group] = &[
+    Group { about: "Logical", words: &["bool", "boolean"] },
+    Group {
+        about: "Numbers",
+        words: &[
+            "bigint", "dec", "decimal", "double", "float", "float4", "float8", "int", "int2", "int4", "int8",
+            "integer", "numeric", "real", "smallint",
+        ],
+    },
+    Group { about: "Texts", words: &["bpchar", "char", "character", "text", "varchar"] },
+    Group { about: "Bytes", words: &["bytea"] },
+    Group {
+        about: "Dates, times and intervals",
+        words: &["date", "interval", "time", "timestamp", "timestamptz", "timetz"],
+    },
+    Group { about: "JSON", words: &["json", "jsonb"] },
+    Group { about: "UUIDs", words: &["uuid"] },
 ];
 
 /// PostgreSQL's operators on values of those types.
-const OPERATORS: &[&str] = &[
-    "+", "-", "*", "/", "%", "^", "=", "<>", "!=", "<", ">", "<=", ">=", "||", "~", "~*", "!~", "!~*", "~~", "!~~",
-    "~~*", "!~~*", "&", "|", "#", "<<", ">>", "->", "->>", "#>", "#>>", "@>", "<@", "?", "?|", "?&", "&&", "#-",
+const OPERATORS: &[Group] = &[
+    Group { about: "Comparison", words: &["=", "<>", "!=", "<", ">", "<=", ">="] },
+    Group { about: "Arithmetic", words: &["+", "-", "*", "/", "%", "^"] },
+    Group { about: "Texts and patterns", words: &["||", "~", "~*", "!~", "!~*", "~~", "!~~", "~~*", "!~~*"] },
+    Group { about: "Bits", words: &["&", "|", "#", "<<", ">>"] },
+    Group { about: "JSON and arrays", words: &["->", "->>", "#>", "#>>", "@>", "<@", "?", "?|", "?&", "&&", "#-"] },
 ];
 
 /// PostgreSQL's functions that change nothing, look nothing up, wait for nothing and tell
 /// nothing of the server or the session.
-const FUNCTIONS: &[&str] = &[
-    "abs",
-    "age",
-    "array_agg",
-    "array_append",
-    "array_cat",
-    "array_length",
-    "array_position",
-    "array_remove",
-    "array_to_string",
-    "ascii",
-    "avg",
-    "bit_and",
-    "bit_length",
-    "bit_or",
-    "bool_and",
-    "bool_or",
-    "btrim",
-    "cardinality",
-    "cbrt",
-    "ceil",
-    "ceiling",
-    "char_length",
-    "character_length",
-    "chr",
-    "coalesce",
-    "concat",
-    "concat_ws",
-    "corr",
-    "count",
-    "cume_dist",
-    "date_bin",
-    "date_part",
-    "date_trunc",
-    "decode",
-    "degrees",
-    "dense_rank",
-    "div",
-    "encode",
-    "every",
-    "exp",
-    "extract",
-    "factorial",
-    "first_value",
-    "floor",
-    "format",
-    "gcd",
-    "generate_series",
-    "get_byte",
-    "greatest",
-    "grouping",
-    "initcap",
-    "isfinite",
-    "json_agg",
-    "json_array_elements",
-    "json_array_elements_text",
-    "json_array_length",
-    "json_build_array",
-    "json_build_object",
-    "json_each",
-    "json_each_text",
-    "json_extract_path",
-    "json_extract_path_text",
-    "json_object_agg",
-    "json_object_keys",
-    "json_typeof",
-    "jsonb_agg",
-    "jsonb_array_elements",
-    "jsonb_array_elements_text",
-    "jsonb_array_length",
-    "jsonb_build_array",
-    "jsonb_build_object",
-    "jsonb_each",
-    "jsonb_each_text",
-    "jsonb_extract_path",
-    "jsonb_extract_path_text",
-    "jsonb_insert",
-    "jsonb_object_agg",
-    "jsonb_object_keys",
-    "jsonb_set",
-    "jsonb_strip_nulls",
-    "jsonb_typeof",
-    "justify_days",
-    "justify_hours",
-    "justify_interval",
-    "lag",
-    "last_value",
-    "lcm",
-    "lead",
-    "least",
-    "left",
-    "length",
-    "ln",
-    "log",
-    "log10",
-    "lower",
-    "lpad",
-    "ltrim",
-    "make_date",
-    "make_interval",
-    "make_time",
-    "make_timestamp",
-    "make_timestamptz",
-    "max",
-    "md5",
-    "min",
-    "mod",
-    "mode",
-    "nth_value",
-    "ntile",
-    "nullif",
-    "octet_length",
-    "overlay",
-    "percent_rank",
-    "percentile_cont",
-    "percentile_disc",
-    "pi",
-    "position",
-    "power",
-    "radians",
-    "rank",
-    "regexp_match",
-    "regexp_replace",
-    "regexp_split_to_array",
-    "repeat",
-    "replace",
-    "reverse",
-    "right",
-    "round",
-    "row_number",
-    "rpad",
-    "rtrim",
-    "scale",
-    "sha224",
-    "sha256",
-    "sha384",
-    "sha512",
-    "sign",
-    "split_part",
-    "sqrt",
-    "starts_with",
-    "stddev",
-    "string_agg",
-    "string_to_array",
-    "strpos",
-    "substr",
-    "substring",
-    "sum",
-    "to_char",
-    "to_date",
-    "to_hex",
-    "to_json",
-    "to_jsonb",
-    "to_number",
-    "to_timestamp",
-    "translate",
-    "trim",
-    "trim_scale",
-    "trunc",
-    "unnest",
-    "upper",
-    "variance",
-    "width_bucket",
+const FUNCTIONS: &[Group] = &[
+    Group { about: "Of any value", words: &["coalesce", "greatest", "least", "nullif"] },
+    Group {
+        about: "Numbers",
+        words: &[
+            "abs",
+            "cbrt",
+            "ceil",
+            "ceiling",
+            "degrees",
+            "div",
+            "exp",
+            "factorial",
+            "floor",
+            "gcd",
+            "lcm",
+            "ln",
+            "log",
+            "log10",
+            "mod",
+            "pi",
+            "power",
+            "radians",
+            "round",
+            "scale",
+            "sign",
+            "sqrt",
+            "trim_scale",
+            "trunc",
+            "width_bucket",
+        ],
+    },
+    Group {
+        about: "Texts",
+        words: &[
+            "ascii",
+            "bit_length",
+            "btrim",
+            "char_length",
+            "character_length",
+            "chr",
+            "concat",
+            "concat_ws",
+            "format",
+            "initcap",
+            "left",
+            "length",
+            "lower",
+            "lpad",
+            "ltrim",
+            "octet_length",
+            "overlay",
+            "position",
+            "regexp_match",
+            "regexp_replace",
+            "regexp_split_to_array",
+            "repeat",
+            "replace",
+            "reverse",
+            "right",
+            "rpad",
+            "rtrim",
+            "split_part",
+            "starts_with",
+            "string_to_array",
+            "strpos",
+            "substr",
+            "substring",
+            "to_hex",
+            "translate",
+            "trim",
+            "upper",
+        ],
+    },
+    Group {
+        about: "Bytes and digests",
+        words: &["decode", "encode", "get_byte", "md5", "sha224", "sha256", "sha384", "sha512"],
+    },
+    Group {
+        about: "Dates, times and intervals",
+        words: &[
+            "age",
+            "date_bin",
+            "date_part",
+            "date_trunc",
+            "extract",
+            "isfinite",
+            "justify_days",
+            "justify_hours",
+            "justify_interval",
+            "make_date",
+            "make_interval",
+            "make_time",
+            "make_timestamp",
+            "make_timestamptz",
+        ],
+    },
+    Group { about: "To and from text of a format", words: &["to_char", "to_date", "to_number", "to_timestamp"] },
+    Group {
+        about: "JSON",
+        words: &[
+            "json_array_elements",
+            "json_array_elements_text",
+            "json_array_length",
+            "json_build_array",
+            "json_build_object",
+            "json_each",
+            "json_each_text",
+            "json_extract_path",
+            "json_extract_path_text",
+            "json_object_keys",
+            "json_typeof",
+            "jsonb_array_elements",
+            "jsonb_array_elements_text",
+            "jsonb_array_length",
+            "jsonb_build_array",
+            "jsonb_build_object",
+            "jsonb_each",
+            "jsonb_each_text",
+            "jsonb_extract_path",
+            "jsonb_extract_path_text",
+            "jsonb_insert",
+            "jsonb_object_keys",
+            "jsonb_set",
+            "jsonb_strip_nulls",
+            "jsonb_typeof",
+            "to_json",
+            "to_jsonb",
+        ],
+    },
+    Group {
+        about: "Arrays and rows of values",
+        words: &[
+            "array_append",
+            "array_cat",
+            "array_length",
+            "array_position",
+            "array_remove",
+            "array_to_string",
+            "cardinality",
+            "generate_series",
+            "unnest",
+        ],
+    },
+    Group {
+        about: "Aggregates",
+        words: &[
+            "array_agg",
+            "avg",
+            "bit_and",
+            "bit_or",
+            "bool_and",
+            "bool_or",
+            "corr",
+            "count",
+            "every",
+            "grouping",
+            "json_agg",
+            "json_object_agg",
+            "jsonb_agg",
+            "jsonb_object_agg",
+            "max",
+            "min",
+            "mode",
+            "percentile_cont",
+            "percentile_disc",
+            "stddev",
+            "string_agg",
+            "sum",
+            "variance",
+        ],
+    },
+    Group {
+        about: "Windows",
+        words: &[
+            "cume_dist",
+            "dense_rank",
+            "first_value",
+            "lag",
+            "last_value",
+            "lead",
+            "nth_value",
+            "ntile",
+            "percent_rank",
+            "rank",
+            "row_number",
+        ],
+    },
 ];
 
 /// Of those functions the ones that are part of the grammar, and of no schema.
@@ -352,17 +373,42 @@ pub(crate) fn is_label(word: &str) -> bool {
     !is_reserved(word) && !NO_LABELS.contains(&word)
 }
 
+/// The functions that a statement may call.
+pub fn functions() -> &'static [Group] {
+    FUNCTIONS
+}
+
+/// The operators that a statement may use, beside the words of the grammar such as LIKE and BETWEEN.
+pub fn operators() -> &'static [Group] {
+    OPERATORS
+}
+
+/// The types that a statement may cast to, each under all of its names.
+pub fn types() -> &'static [Group] {
+    TYPES
+}
+
+/// Functions and words that are refused because they give the database's own time or chance.
+pub fn of_the_moment() -> &'static [&'static str] {
+    OF_THE_MOMENT
+}
+
+fn has(groups: &[Group], word: &str) -> bool {
+    groups.iter().any(|group| group.words.contains(&word))
+}
+
 pub(crate) fn is_type(word: &str) -> bool {
-    TYPES.contains(&word)
+    has(TYPES, word)
 }
 
 /// The type of the list that has this name in upper case.
 pub(crate) fn type_named(upper: &str) -> &'static str {
-    TYPES.iter().find(|name| name.eq_ignore_ascii_case(upper)).copied().unwrap_or_default()
+    let mut words = TYPES.iter().flat_map(|group| group.words);
+    words.find(|name| name.eq_ignore_ascii_case(upper)).copied().unwrap_or_default()
 }
 
 pub(crate) fn is_operator(text: &str) -> bool {
-    OPERATORS.contains(&text)
+    has(OPERATORS, text)
 }
 
 /// Functions and words that give the database's own time or chance, which are others on each attempt and
@@ -402,7 +448,7 @@ pub(crate) fn instead_of_the_moment(word: &str) -> String {
 }
 
 pub(crate) fn is_function(name: &str) -> bool {
-    FUNCTIONS.contains(&name)
+    has(FUNCTIONS, name)
 }
 
 /// Whether a function is part of the grammar, and of no schema.
@@ -468,8 +514,17 @@ mod tests {
 
     #[test]
     fn a_list_has_each_word_once_and_in_order() {
-        for list in [RESERVED, NO_LABELS, TYPES, FUNCTIONS, GRAMMAR, SYSTEM_COLUMNS, OF_THE_MOMENT] {
+        let grouped = [TYPES, FUNCTIONS].into_iter().flatten().map(|group| group.words);
+        for list in [RESERVED, NO_LABELS, GRAMMAR, SYSTEM_COLUMNS, OF_THE_MOMENT].into_iter().chain(grouped) {
             assert!(list.is_sorted_by(|one, next| one < next), "{list:?}");
         }
+        for groups in [TYPES, OPERATORS, FUNCTIONS] {
+            let mut words: Vec<_> = groups.iter().flat_map(|group| group.words).collect();
+            let count = words.len();
+            words.sort_unstable();
+            words.dedup();
+            assert_eq!(words.len(), count);
+        }
+        assert!(GRAMMAR.iter().all(|name| is_function(name)));
     }
 }

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where it panics")]
 
 use tenet_core::{Catalog, CatalogColumn, CatalogTable, Grants};
-use tenet_policy::{Refusal, Uses, only_reads};
+use tenet_policy::{Group, Refusal, Uses, only_reads};
 
 /// What the tests' rule is granted.
 fn grants() -> Grants {
@@ -412,6 +412,37 @@ fn what_is_not_granted_is_refused_at_its_place() {
         assert!(place.starts_with(at), "{sql}: {refusal} at {place:?}");
         let error = refusal.error(sql);
         assert!(error.sqlstate.is_for_rules(), "{sql}");
+    }
+}
+
+/// All words of the groups that documentation lists.
+fn listed(groups: &'static [Group]) -> impl Iterator<Item = &'static str> {
+    groups.iter().flat_map(|group| group.words).copied()
+}
+
+#[test]
+fn each_listed_function_operator_and_type_passes() {
+    for name in listed(tenet_policy::functions()) {
+        let sql = match name {
+            "extract" => "SELECT extract(year FROM $1)".to_owned(),
+            _ => format!("SELECT {name}($1, $2)"),
+        };
+        check(&sql).unwrap_or_else(|refusal| panic!("{sql}: {refusal}"));
+        let sql = format!("SELECT {name}_($1, $2)");
+        assert!(check(&sql).is_err(), "{sql}");
+    }
+    for operator in listed(tenet_policy::operators()) {
+        let sql = format!("SELECT $1 {operator} $2");
+        check(&sql).unwrap_or_else(|refusal| panic!("{sql}: {refusal}"));
+    }
+    for name in listed(tenet_policy::types()) {
+        let name = if name == "double" { "double precision" } else { name };
+        let sql = format!("SELECT CAST($1 AS {name})");
+        check(&sql).unwrap_or_else(|refusal| panic!("{sql}: {refusal}"));
+    }
+    for word in tenet_policy::of_the_moment() {
+        let refusals = [format!("SELECT {word}()"), format!("SELECT {word}")].map(|sql| check(&sql).unwrap_err());
+        assert!(refusals.iter().any(|refusal| refusal.to_string().contains("as a parameter")), "{word}");
     }
 }
 

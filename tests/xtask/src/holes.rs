@@ -189,7 +189,7 @@ pub(crate) const HOLES: &[Hole] = &[
     Hole {
         name: "function-on-the-list",
         changes: &[
-            ("words.rs", "    \"sha224\",", "    \"set_config\",\n    \"sha224\","),
+            ("words.rs", "\"sha224\",", "\"set_config\", \"sha224\","),
         ],
     },
     Hole {

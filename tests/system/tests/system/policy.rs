@@ -1,7 +1,9 @@
 //! The second wall behind the statement policy. The policy itself is held against PostgreSQL by
 //! `tests/fuzz`.
 
+use tenet_core::{Catalog, Grants};
 use tenet_pipeline::Status;
+use tenet_policy::Group;
 
 use crate::support;
 use crate::support::bundle::bundle;
@@ -57,4 +59,47 @@ async fn the_role_of_the_database_is_a_second_wall() {
     }
     drop((client, regions));
     database.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+}
+
+/// All words of the groups that `tenet explain sql` lists.
+fn listed(groups: &'static [Group]) -> Vec<&'static str> {
+    groups.iter().flat_map(|group| group.words).copied().collect()
+}
+
+/// A function, an operator or a type of PostgreSQL is on the list of `tenet explain sql` and passes the
+/// policy, or it is not and is refused. What is on the list is PostgreSQL's.
+#[tokio::test]
+async fn what_postgresql_has_is_listed_or_refused() {
+    let database = support::database().await;
+    let client = database.connect().await;
+    let names = async |sql: &str| -> Vec<String> {
+        client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+    };
+    let passes = |sql: &str| tenet_policy::check(sql, &Grants::default(), &Catalog::default()).is_ok();
+
+    let functions = listed(tenet_policy::functions());
+    let known =
+        names("SELECT DISTINCT proname::text FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace").await;
+    assert!(known.len() > 2_000, "{}", known.len());
+    for name in &known {
+        let sql = format!("SELECT pg_catalog.\"{name}\"($1, $2)");
+        assert_eq!(passes(&sql), functions.contains(&name.as_str()), "{sql}");
+    }
+    let unknown: Vec<_> = functions.into_iter().filter(|name| !known.iter().any(|known| known == name)).collect();
+    assert_eq!(unknown, ["coalesce", "greatest", "least", "nullif", "trim", "grouping"], "those of the grammar");
+
+    let operators = listed(tenet_policy::operators());
+    let known = names("SELECT DISTINCT oprname::text FROM pg_operator WHERE oprkind = 'b'").await;
+    for operator in &known {
+        let sql = format!("SELECT $1 {operator} $2");
+        assert_eq!(passes(&sql), operators.contains(&operator.as_str()), "{sql}");
+    }
+    // PostgreSQL reads `!=` as `<>`.
+    let unknown: Vec<_> = operators.into_iter().filter(|name| !known.iter().any(|known| known == name)).collect();
+    assert_eq!(unknown, ["!="]);
+
+    for name in listed(tenet_policy::types()) {
+        let name = if name == "double" { "double precision" } else { name };
+        client.query(&format!("SELECT CAST(NULL AS {name})"), &[]).await.unwrap();
+    }
 }
