@@ -8,6 +8,8 @@ they are: `str`, `int` (bigint), `Decimal`, `float` (double precision), `bool`, 
 Decimals are computed exactly, in a context of up to 1,000 digits: what would be rounded is an error, and
 `rounded` is for what is meant to be. A value that its type cannot hold is a `DataError`, before anything
 is sent.
+
+`tenet explain python` prints the reference of this module; a test runs every example.
 """
 
 import decimal
@@ -25,6 +27,33 @@ from uuid import UUID
 import wit_world
 from componentize_py_types import Err
 from wit_world.imports import context, database, events, log as lines, types, vault as safe
+
+# What rules use. The other names are of this module only.
+__all__ = [
+    "DataError",
+    "DatabaseError",
+    "Field",
+    "Json",
+    "VaultError",
+    "batch",
+    "caller",
+    "digits",
+    "dumps",
+    "execute",
+    "fits",
+    "key",
+    "loads",
+    "log",
+    "new_uuid",
+    "now",
+    "operation",
+    "publish",
+    "query",
+    "region",
+    "reject",
+    "rounded",
+    "rule",
+]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MICROSECOND = timedelta(microseconds=1)
@@ -64,8 +93,15 @@ class Request:
 
 
 def reject(code, message, **details):
-    """Ends the rule with a "no": a code for programs, a message for people, and details by name. It is the answer,
-    even if the rule catches what is raised and goes on: of several the last one."""
+    """Ends the rule with a rejection, an ordinary answer (422): a code for programs, a message for people, and
+    details by name. It raises, and stays the answer where the rule catches that and goes on: of several the last
+    one. Details that are None are left out; dicts and lists are JSON text.
+
+    Example:
+        row = tenet.query("SELECT points FROM accounts WHERE id = $1", "a")[0]
+        if row["points"] < 0:
+            tenet.reject("no-points", "there are too few points", points=row["points"], missing=-row["points"])
+    """
     if not isinstance(code, str) or not isinstance(message, str):
         raise TypeError('a rejection has a code and a message, both str: reject("sold-out", "all seats are booked")')
     Request.said = Rejection(code, message, details)
@@ -73,12 +109,34 @@ def reject(code, message, **details):
 
 
 class DataError(ValueError):
-    """A value that its type cannot hold: a number that is too large, a text with U+0000. The answer is the
-    rejection `invalid-data` where a rule does not catch it."""
+    """A value that its type cannot hold: a number that is too large, a text with U+0000. Where the rule does not
+    catch it the answer is the rejection `invalid-data` (422).
+
+    Example:
+        try:
+            tenet.execute("UPDATE accounts SET points = $1 WHERE id = $2", 2**63, "a")
+        except tenet.DataError as error:
+            tenet.log(str(error))
+    """
 
 
 class DatabaseError(Exception):
-    """An error of the database that a rule may see. It can only reject after one."""
+    """An error of the database that a rule may see: SQLSTATE classes 22, 23, 42 and 0A. The transaction is spent
+    after one, so that the rule can only reject. Not caught it is a failure of the rule (500); class 22 is the
+    rejection `invalid-data` (422). To go on after a duplicate, write `ON CONFLICT DO NOTHING`.
+
+    `sqlstate` has five characters: `23505` is a duplicate key, `23503` a missing reference, `23514` a CHECK.
+    `constraint`, `table` and `column` are None where the database does not name them.
+
+    Example:
+        sql = "INSERT INTO accounts (id, owner, balance) VALUES ($1, $2, 0)"
+        try:
+            tenet.execute(sql, str(tenet.new_uuid()), "bob")
+        except tenet.DatabaseError as error:
+            if error.sqlstate == "23505":
+                tenet.reject("account-exists", "the account exists", constraint=error.constraint)
+            raise
+    """
 
     def __init__(self, error):
         # It ends in a log, and messages of class 22 quote the wrong value.
@@ -94,7 +152,12 @@ class DatabaseError(Exception):
 
 @dataclass
 class Json:
-    """A parameter that is `jsonb`."""
+    """A parameter that is `jsonb`: any value that JSON has a form for, with every digit of its Decimals.
+
+    Example:
+        data = tenet.Json({"tags": ["new"], "limit": Decimal("9.90")})
+        tenet.execute("UPDATE accounts SET data = $1 WHERE id = $2", data, "a")
+    """
 
     value: object
 
@@ -231,29 +294,67 @@ def asking(ask, *arguments):
 
 
 def query(sql, *parameters):
-    """Runs one statement and gives its rows, a dict each."""
+    """Runs one statement and returns its rows, a dict each, by the names of the columns. One round trip. Two
+    columns of one name are an error: rename one with AS.
+
+    Example:
+        rows = tenet.query("SELECT balance FROM accounts WHERE id = $1", "a")
+        if not rows:
+            tenet.reject("no-account", "there is no such account")
+        balance = rows[0]["balance"]
+    """
     return rows_of(asking(database.query, sql, [parameter(value) for value in parameters]))
 
 
 def execute(sql, *parameters):
-    """Runs one statement and gives the number of rows that it touched."""
+    """Runs one statement and returns the number of rows that it touched. One round trip.
+
+    Example:
+        sql = "UPDATE accounts SET balance = balance - $1 WHERE id = $2 AND balance >= $1"
+        if tenet.execute(sql, Decimal("0.50"), "a") == 0:
+            tenet.reject("no-funds", "there is too little")
+    """
     return asking(database.execute, sql, [parameter(value) for value in parameters])
 
 
 def batch(*statements):
-    """Runs statements in order in one round trip, each `(sql, *parameters)`. Gives for each the rows
-    and the number of those that it touched."""
+    """Runs statements in order in one round trip, each `(sql, *parameters)`. Returns for each the rows and the
+    number of those that it touched. All succeed, or the first error is raised.
+
+    Example:
+        taken, given = tenet.batch(
+            ("UPDATE accounts SET balance = balance - $1 WHERE id = $2 RETURNING balance", Decimal("0.50"), "a"),
+            ("UPDATE accounts SET balance = balance + $1 WHERE id = $2", Decimal("0.50"), "b"),
+        )
+        rows, affected = taken
+        tenet.log(f"{rows[0]['balance']} is left of {affected}")
+    """
     sent = [types.Statement(sql, [parameter(value) for value in parameters]) for sql, *parameters in statements]
     return [(rows_of(outcome.rows), outcome.affected) for outcome in asking(database.batch, sent)]
 
 
 def publish(source, detail_type, detail):
-    """Stages an event, which exists only if the transaction commits, and gives its id."""
+    """Stages an event and returns its id. The event exists only if the transaction commits, and is published at
+    least once. `rule.toml` names its source and detail-type; the detail is a dict. A read-only operation publishes
+    none.
+
+    Example:
+        event_id = tenet.publish("bank", "Account Changed", {"account": "a", "balance": Decimal("9.50")})
+    """
     return events.publish(events.Event(source, detail_type, dumps(detail)))
 
 
 class VaultError(Exception):
-    """The vault refuses a value: `code` is `elsewhere`, `not-sealed`, `not-granted` or `unusable`."""
+    """The vault refuses a value. Its `code` says why: it was sealed for another row or column (`elsewhere`), it was
+    never sealed (`not-sealed`), the rule has no grant (`not-granted`), or it cannot be used (`unusable`). The rule
+    may go on.
+
+    Example:
+        try:
+            tenet.Field("accounts", "iban").open("a", b"no")
+        except tenet.VaultError as error:
+            tenet.log(f"no IBAN: {error.code}", "warn")
+    """
 
     def __init__(self, error):
         super().__init__(f"the vault refused: {error.message} ({error.code})")
@@ -269,23 +370,31 @@ def vaulted(ask, *arguments):
 
 @dataclass
 class Field:
-    """A sensitive column of type `bytea`: `Field("accounts", "iban")`. The key tells the row, and has to be
-    written the same way each time; what was sealed for one row opens in no other."""
+    """A sensitive column of type `bytea`, by the name of its table under which it is granted. The key names the
+    row and has to be written the same way each time: what was sealed for one row opens in no other.
+
+    Example:
+        iban = tenet.Field("accounts", "iban")
+        tenet.execute("UPDATE accounts SET iban = $1 WHERE id = $2", iban.seal("a", "DE89370400440532013000"), "a")
+        row = tenet.query("SELECT iban FROM accounts WHERE id = $1", "a")[0]
+        last4 = iban.open_text("a", row["iban"])[-4:]
+        raw = iban.open("a", row["iban"])
+    """
 
     table: str
     column: str
 
     def seal(self, row_key, value):
-        """Seals text or bytes, for a parameter."""
+        """Seals text or bytes of at most 65,536 bytes, for a parameter. The result is some 250 bytes longer."""
         value = value.encode() if isinstance(value, str) else value
         return vaulted(safe.seal, safe.Field(self.table, self.column, str(row_key)), value)
 
     def open(self, row_key, sealed):
-        """The bytes that were sealed."""
+        """The bytes that were sealed for this row."""
         return vaulted(safe.open, safe.Field(self.table, self.column, str(row_key)), sealed)
 
     def open_text(self, row_key, sealed):
-        """The text that was sealed."""
+        """The text that was sealed for this row."""
         try:
             return self.open(row_key, sealed).decode()
         except UnicodeDecodeError:
@@ -293,28 +402,75 @@ class Field:
             raise ValueError("the vault's value is no text") from None
 
 
-operation, region, key, caller = context.operation, context.region, context.key, context.caller
+operation = context.operation
+"""The operation that the caller asked for.
+
+Example:
+    tenet.log(f"serving {tenet.operation()}")
+"""
+
+region = context.region
+"""The region that serves the request: `us-east-1`.
+
+Example:
+    tenet.log(f"in {tenet.region()}")
+"""
+
+key = context.key
+"""The idempotency key of the request; None for a read-only operation.
+
+Example:
+    tenet.log(f"key {tenet.key()}")
+"""
+
+caller = context.caller
+"""Who asks, as the authoriser says; None where there is none.
+
+Example:
+    owner = tenet.caller() or "anonymous"
+"""
 
 
 def now():
-    """When the request came."""
+    """When the host received the request, a `datetime` in UTC. It is the same on each attempt and stands still while
+    the rule runs. `datetime.now(timezone.utc)` and `time.time()` are the same time.
+
+    Example:
+        tenet.execute("UPDATE accounts SET changed = $1 WHERE id = $2", tenet.now(), "a")
+        tenet.execute("UPDATE accounts SET opened = $1 WHERE id = $2", tenet.now().date(), "a")
+    """
     return EPOCH + context.now() * MICROSECOND
 
 
 def new_uuid():
-    """A UUID of the request's own randomness: the same on each attempt."""
+    """A random UUID (version 4) of the request's own randomness: the same on each attempt.
+
+    Example:
+        sql = "INSERT INTO accounts (id, owner, balance) VALUES ($1, $2, 0)"
+        tenet.execute(sql, str(tenet.new_uuid()), "carol")
+    """
     return UUID(bytes=bytes(context.random(16)), version=4)
 
 
 def log(message, level="info"):
-    """A line for the operator's log. The level is `debug`, `info`, `warn` or `error`."""
+    """Writes a line to the operator's log: text as it is, an exception with its places, anything else as `str`. The
+    level is `debug`, `info`, `warn` or `error`.
+
+    Example:
+        tenet.log("paid")
+        tenet.log(ValueError("late by a day"), "warn")
+    """
     if not isinstance(level, str) or level.upper() not in lines.Level.__members__:
         raise ValueError(f"a line is of the level debug, info, warn or error, and not {level!r}")
     lines.write(lines.Level[level.upper()], told_error(message) if isinstance(message, BaseException) else told(message))
 
 
 def digits(number):
-    """A decimal number as it is written without an exponent."""
+    """The text of a Decimal, without an exponent. `str` writes one for large and small numbers.
+
+    Example:
+        text = tenet.digits(Decimal("1e3"))  # 1000
+    """
     if not number.is_finite():
         raise DataError("not a decimal number")
     _, figures, exponent = number.as_tuple()
@@ -328,7 +484,12 @@ def digits(number):
 
 def fits(number, precision, scale):
     """Whether a column `numeric(precision, scale)` holds it as it is, without rounding: it has at most
-    `precision` digits, `scale` of them after the point. Zeros at the end of the fraction do not count."""
+    `precision` digits, `scale` of them after the point. Zeros at the end of the fraction do not count.
+
+    Example:
+        if not tenet.fits(Decimal("9.50"), 12, 2):
+            tenet.reject("invalid-amount", "an amount has at most two digits after the point")
+    """
     number = Decimal(number)
     if not number.is_finite():
         return False
@@ -339,7 +500,13 @@ def fits(number, precision, scale):
 
 
 def rounded(number, scale, rounding=decimal.ROUND_HALF_EVEN):
-    """The number with so many digits after the point, rounded as said: what `round` and `quantize` refuse."""
+    """The number with `scale` digits after the point, rounded half to even or as `rounding` says. `quantize` and
+    inexact division raise `decimal.Inexact` instead.
+
+    Example:
+        third = tenet.rounded(Decimal("1.005"), 2)  # 1.00
+        up = tenet.rounded(Decimal("1.005"), 2, decimal.ROUND_HALF_UP)  # 1.01
+    """
     context = EXACT.copy()
     context.traps[decimal.Inexact] = False
     return number.quantize(Decimal((0, (1,), -scale)), rounding, context)
@@ -354,7 +521,11 @@ def decimal_of(text):
 
 
 def loads(text):
-    """JSON text as values, its numbers as `Decimal`s, all of them."""
+    """Reads JSON text. Its numbers are `Decimal`s.
+
+    Example:
+        rate = tenet.loads('{"rate": 0.10}')["rate"]
+    """
 
     def refuse(name):
         raise ValueError(f"{name} is not JSON")
@@ -363,7 +534,12 @@ def loads(text):
 
 
 def dumps(value):
-    """A value as JSON text, with every digit of its `Decimal`s."""
+    """A value as JSON text, with every digit of its `Decimal`s; dates, times and UUIDs are ISO text. What JSON has
+    no form for, such as a set or NaN, is an error.
+
+    Example:
+        text = tenet.dumps({"rate": Decimal("0.10")})  # {"rate":0.10}
+    """
     match value:
         case Decimal():
             return digits(value)
@@ -555,8 +731,19 @@ NO_COROUTINE = "a rule is a function that returns its output: no coroutine, and 
 
 
 def rule(decide, input=True, output=True):
-    """Makes the world of a rule of a function from the payload to the output. `input` and `output` are
-    JSON Schemas of the two, for the callers of the operation."""
+    """Makes a rule of a function from the payload to the output. The module calls the result `WitWorld`. `input`
+    and `output` are JSON Schemas of the two. A number of the payload is an `int` where `input` says `integer`, else
+    a `Decimal`. The host rejects a payload that does not fit `input` before the rule runs.
+
+    Example:
+        INPUT = {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]}
+
+        def show_account(payload):
+            rows = tenet.query("SELECT balance FROM accounts WHERE id = $1", payload["id"])
+            return rows[0] if rows else tenet.reject("no-account", "there is no such account")
+
+        WitWorld = tenet.rule(show_account, INPUT)
+    """
     if inspect.iscoroutinefunction(decide) or inspect.isgeneratorfunction(decide) or inspect.isasyncgenfunction(decide):
         raise TypeError(NO_COROUTINE)
     # Where a schema has no word of it there is nothing to look for in each request.

@@ -28,6 +28,20 @@ pub struct Batch {
 }
 
 /// What one statement of a [`Batch`] did.
+///
+/// ```no_run
+/// # use tenet::{Batch, Decimal, params};
+/// # fn main() -> tenet::Result<()> {
+/// let taken = "UPDATE accounts SET balance = balance - 5 WHERE id = $1 RETURNING balance";
+/// for outcome in Batch::new().add(taken, params!["ann"]).run()? {
+///     if outcome.affected() == 0 {
+///         tenet::reject!("no-account", "there is no such account");
+///     }
+///     let left: Vec<Decimal> = outcome.rows()?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Outcome(HostOutcome);
 
@@ -53,12 +67,12 @@ impl Batch {
 }
 
 impl Outcome {
-    /// Rows inserted, updated, deleted or selected.
+    /// How many rows were inserted, updated, deleted or selected.
     pub fn affected(&self) -> u64 {
         self.0.affected
     }
 
-    /// The rows that a SELECT or a RETURNING gave, as [`query`](crate::query) gives them.
+    /// The rows that a SELECT or a RETURNING gave, read as [`query`](crate::query) reads them.
     pub fn rows<T: DeserializeOwned>(self) -> Result<Vec<T>> {
         rows(self.0.rows)
     }

@@ -41,17 +41,46 @@ pub fn query<T: DeserializeOwned>(sql: &str, params: &[Value]) -> Result<Vec<T>>
     packed_rows(host::query_packed(sql, params).map_err(Error::database)?)
 }
 
-/// Runs one statement that gives exactly one row; none or several are a bug. One round trip.
+/// Runs one statement that gives exactly one row; none or several are a bug of the rule. One round trip.
+///
+/// ```no_run
+/// # fn main() -> tenet::Result<()> {
+/// let accounts: i64 = tenet::query_one("SELECT count(*) FROM accounts", tenet::params![])?;
+/// # Ok(())
+/// # }
+/// ```
 pub fn query_one<T: DeserializeOwned>(sql: &str, params: &[Value]) -> Result<T> {
     exactly_one(query(sql, params)?)
 }
 
-/// Runs one statement that gives one row or none; several are a bug. One round trip.
+/// Runs one statement that gives one row or none; several are a bug of the rule. One round trip.
+///
+/// ```no_run
+/// # use tenet::{Decimal, params};
+/// # fn main() -> tenet::Result<()> {
+/// let balance: Option<Decimal> = tenet::query_opt("SELECT balance FROM accounts WHERE id = $1", params!["ann"])?;
+/// let Some(balance) = balance else {
+///     tenet::reject!("no-account", "there is no such account");
+/// };
+/// # Ok(())
+/// # }
+/// ```
 pub fn query_opt<T: DeserializeOwned>(sql: &str, params: &[Value]) -> Result<Option<T>> {
     at_most_one(query(sql, params)?)
 }
 
 /// Runs one statement and gives the number of rows it touched. One round trip.
+///
+/// ```no_run
+/// # use tenet::params;
+/// # fn main() -> tenet::Result<()> {
+/// let sql = "INSERT INTO accounts (id) VALUES ($1) ON CONFLICT (id) DO NOTHING";
+/// if tenet::execute(sql, params!["ann"])? == 0 {
+///     tenet::reject!("account-exists", "the account exists");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub fn execute(sql: &str, params: &[Value]) -> Result<u64> {
     check(params)?;
     host::execute(sql, params).map_err(Error::database)

@@ -23,6 +23,18 @@ use crate::{Result, TextError, reject};
 /// straight from serde_json: a [`serde_json::Value`] and serde's `flatten`, `untagged`
 /// and internally tagged enums keep numbers as floats, and a `Decimal` inside one of the
 /// last three is an error.
+///
+/// ```
+/// use tenet::Decimal;
+///
+/// let price: Decimal = "19.90".parse()?;
+/// let total = price.try_mul(&Decimal::parse("3")?)?.try_add(&"4.95".parse()?)?;
+/// assert_eq!(total.to_string(), "64.65");
+/// assert!(total > price && total == "64.650".parse()?);
+/// total.fits(12, 2)?;
+/// assert_eq!(total.try_sub(&total)?, Decimal::ZERO);
+/// # Ok::<(), tenet::Error>(())
+/// ```
 #[derive(Clone, Default)]
 pub struct Decimal {
     negative: bool,
@@ -33,7 +45,14 @@ pub struct Decimal {
     scale: usize,
 }
 
-/// Why a number is no [`Decimal`].
+/// Why a number is no [`Decimal`]. By `?` it is the rejection `invalid-data`.
+///
+/// ```
+/// use tenet::{Decimal, DecimalError};
+///
+/// let wrong: DecimalError = Decimal::parse("1,5").unwrap_err();
+/// assert!(wrong.to_string().starts_with("expected a decimal number"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecimalError {
     what: &'static str,
@@ -114,17 +133,32 @@ impl Decimal {
         Ok(Self { negative: negative && !digits.is_empty(), digits, scale })
     }
 
-    /// How many digits are written after the point: 2 for `100.50`.
+    /// How many digits are written after the point.
+    ///
+    /// ```
+    /// assert_eq!(tenet::Decimal::parse("100.50")?.scale(), 2);
+    /// # Ok::<(), tenet::Error>(())
+    /// ```
     pub fn scale(&self) -> usize {
         self.scale
     }
 
     /// Whether it is less than zero.
+    ///
+    /// ```
+    /// assert!(tenet::Decimal::parse("-0.01")?.is_negative());
+    /// # Ok::<(), tenet::Error>(())
+    /// ```
     pub fn is_negative(&self) -> bool {
         self.negative
     }
 
     /// Whether it is zero.
+    ///
+    /// ```
+    /// assert!(tenet::Decimal::parse("0.00")?.is_zero());
+    /// # Ok::<(), tenet::Error>(())
+    /// ```
     pub fn is_zero(&self) -> bool {
         self.digits.is_empty()
     }

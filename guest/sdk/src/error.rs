@@ -12,6 +12,16 @@ use crate::{DecimalError, TextError};
 const INVALID_DATA: &str = "invalid-data";
 
 /// What a rule returns.
+///
+/// ```
+/// fn half(number: i64) -> tenet::Result<i64> {
+///     if number % 2 != 0 {
+///         tenet::reject!("odd", "{number} is odd");
+///     }
+///     Ok(number / 2)
+/// }
+/// # assert_eq!(half(4).unwrap(), 2);
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a rule did not come to an output: a rejection, an error of the database or of the vault, or a bug.
@@ -39,6 +49,19 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// # }
 /// ```
 ///
+/// An error is asked what it is:
+///
+/// ```
+/// # fn answer(error: tenet::Error) -> tenet::Error {
+/// match (error.sqlstate(), error.constraint()) {
+///     (Some("23514"), Some("balance_not_negative")) => tenet::reject("no-funds", "there is too little"),
+///     _ if error.is_foreign_key_violation() => tenet::reject("no-owner", "there is no such owner")
+///         .with_detail("table", error.table().unwrap_or("unknown")),
+///     _ => error,
+/// }
+/// # }
+/// ```
+///
 /// Any other error turns into a bug by `?`, with its whole chain of causes as text. That
 /// is why this type does not implement [`std::error::Error`] itself.
 pub struct Error(Box<Inner>);
@@ -56,7 +79,13 @@ enum Kind {
 }
 
 /// A rejection with a code for programs (`insufficient-funds`, 1 to 128 characters) and
-/// a message for people. See also [`reject!`](crate::reject!).
+/// a message for people. See also [`reject!`](crate::reject!), which returns it.
+///
+/// ```
+/// let error = tenet::reject("sold-out", "all seats are booked").with_detail("left", 0);
+/// assert!(error.is_rejection());
+/// assert_eq!((error.code(), error.detail("left")), (Some("sold-out"), Some("0")));
+/// ```
 pub fn reject(code: impl Into<String>, message: impl Into<String>) -> Error {
     Error::new(Kind::Rejection { code: code.into(), message: message.into() })
 }
@@ -85,6 +114,11 @@ impl Error {
 
     /// The rule is broken, and this is how. For what should not happen whatever the
     /// caller sends; a payload at fault is a [rejection](reject()).
+    ///
+    /// ```
+    /// let error = tenet::Error::bug("the table of rates is empty");
+    /// assert!(!error.is_rejection());
+    /// ```
     pub fn bug(message: impl Into<String>) -> Self {
         Self::new(Kind::Bug(message.into()))
     }
@@ -124,6 +158,16 @@ impl Error {
     }
 
     /// The code of an error of the vault: `elsewhere`, `not-sealed`, `not-granted`, `unusable`.
+    ///
+    /// ```
+    /// # use tenet::vault::{Field, open_text};
+    /// # fn iban(sealed: &[u8]) -> tenet::Result<String> {
+    /// match open_text(Field::of("accounts", "iban").row("ann"), sealed) {
+    ///     Err(error) if error.vault_code() == Some("not-sealed") => Ok("none".to_owned()),
+    ///     opened => opened,
+    /// }
+    /// # }
+    /// ```
     pub fn vault_code(&self) -> Option<&str> {
         match &self.0.kind {
             Kind::Vault(error) => Some(&error.code),
@@ -143,6 +187,12 @@ impl Error {
     }
 
     /// Whether the database refused a row because a CHECK said no (23514).
+    ///
+    /// ```
+    /// # fn answer(error: tenet::Error) -> tenet::Error {
+    /// if error.is_check_violation() { tenet::reject("no-funds", "there is too little") } else { error }
+    /// # }
+    /// ```
     pub fn is_check_violation(&self) -> bool {
         self.sqlstate() == Some("23514")
     }
@@ -158,6 +208,15 @@ impl Error {
     }
 
     /// The column, where an error of the database names it.
+    ///
+    /// ```
+    /// # fn answer(error: tenet::Error) -> tenet::Error {
+    /// match (error.sqlstate(), error.column()) {
+    ///     (Some("23502"), Some(column)) => tenet::reject("incomplete", format!("{column} is missing")),
+    ///     _ => error,
+    /// }
+    /// # }
+    /// ```
     pub fn column(&self) -> Option<&str> {
         self.from_database()?.column.as_deref()
     }

@@ -10,6 +10,23 @@ use crate::{Error, Result};
 /// a JSON object without a member `tenet`, which the host adds. The answer is the
 /// event's id, the same on every attempt, in every delivery and in both regions.
 ///
+/// `rule.toml` names the sources and detail-types of a rule.
+///
+/// ```no_run
+/// # use serde::Serialize;
+/// #[derive(Serialize)]
+/// struct Changed<'a> {
+///     account: &'a str,
+///     balance: tenet::Decimal,
+/// }
+///
+/// # fn main() -> tenet::Result<()> {
+/// let changed = Changed { account: "ann", balance: "9.50".parse()? };
+/// let id: String = tenet::publish("bank", "Account Changed", &changed)?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// An event that the host refuses is a bug of the rule, and so is one of a read-only
 /// operation.
 pub fn publish(source: impl Into<String>, detail_type: impl Into<String>, detail: &impl Serialize) -> Result<String> {

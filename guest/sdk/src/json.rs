@@ -10,6 +10,22 @@ use crate::{Result, TextError};
 /// JSON as text, its numbers untouched: what a `json` or `jsonb` column holds.
 ///
 /// In a payload or an output it is the JSON itself, not a string.
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use tenet::{Decimal, Json, params};
+///
+/// #[derive(Deserialize, Serialize)]
+/// struct Settings {
+///     limit: Decimal,
+/// }
+///
+/// let data = Json::of(&Settings { limit: "9.90".parse()? })?;
+/// let params = params![data];
+/// let settings: Settings = data.read()?;
+/// assert_eq!(data.as_str(), r#"{"limit":9.90}"#);
+/// # Ok::<(), tenet::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Json(Box<RawValue>);
 

@@ -94,7 +94,24 @@ pub use batch::{Batch, Outcome};
 /// assert_eq!(params![by], [Value::Null(Some(ValueType::Text))]);
 /// ```
 pub use bindings::tenet::rule::types::ValueType;
-pub use bindings::tenet::rule::types::{Interval, Value};
+/// A span of time, SQL's `interval`: months, days and microseconds, each apart. In JSON an object of the three.
+///
+/// ```
+/// use tenet::{Interval, params};
+///
+/// let term = Interval { months: 1, days: -1, microseconds: 0 };
+/// let params = params![term];
+/// ```
+pub use bindings::tenet::rule::types::Interval;
+/// One parameter of a statement with its SQL type. [`params!`] makes them; a rule names a case where no type of Rust
+/// says what it means.
+///
+/// ```
+/// use tenet::{Value, params};
+///
+/// assert_eq!(params!["a", 5_i64], [Value::Text("a".into()), Value::Int8(5)]);
+/// ```
+pub use bindings::tenet::rule::types::Value;
 pub use database::{execute, query, query_one, query_opt};
 pub use decimal::{Decimal, DecimalError};
 pub use error::{Error, Result, reject};

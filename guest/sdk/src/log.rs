@@ -14,9 +14,13 @@ use crate::bindings::tenet::rule::log as host;
 pub use crate::{__log_debug as debug, __log_error as error, __log_info as info, __log_warn as warn};
 
 /// How much a line matters.
+///
+/// ```
+/// assert!(tenet::log::Level::Warn > tenet::log::Level::Info);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// For whoever looks for a mistake.
+    /// For debugging.
     Debug,
     /// What happened.
     Info,
@@ -27,6 +31,10 @@ pub enum Level {
 }
 
 /// Writes one line.
+///
+/// ```no_run
+/// tenet::log::write(tenet::log::Level::Warn, "an old row");
+/// ```
 pub fn write(level: Level, message: &str) {
     let level = match level {
         Level::Debug => host::Level::Debug,
@@ -37,7 +45,11 @@ pub fn write(level: Level, message: &str) {
     host::write(level, message);
 }
 
-/// Logs for whoever looks for a mistake.
+/// Logs for debugging.
+///
+/// ```no_run
+/// tenet::log::debug!("{} rows", 3);
+/// ```
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __log_debug {
@@ -45,6 +57,11 @@ macro_rules! __log_debug {
 }
 
 /// Logs what happened.
+///
+/// ```no_run
+/// let id = "ann";
+/// tenet::log::info!("opened {id}");
+/// ```
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __log_info {
@@ -52,6 +69,10 @@ macro_rules! __log_info {
 }
 
 /// Logs what should not happen often.
+///
+/// ```no_run
+/// tenet::log::warn!("the rate is old");
+/// ```
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __log_warn {
@@ -59,6 +80,10 @@ macro_rules! __log_warn {
 }
 
 /// Logs what should not happen.
+///
+/// ```no_run
+/// tenet::log::error!("there is no rate");
+/// ```
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __log_error {

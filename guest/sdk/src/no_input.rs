@@ -5,6 +5,15 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
 /// The input of a rule that needs none: any payload is taken and nothing of it is read.
+///
+/// ```
+/// use tenet::NoInput;
+///
+/// #[tenet::rule]
+/// fn count_accounts(_: NoInput) -> tenet::Result<i64> {
+///     tenet::query_one("SELECT count(*) FROM accounts", tenet::params![])
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NoInput;
 

@@ -2,7 +2,29 @@ use crate::{Date, Decimal, Interval, Json, Time, Timestamp, TimestampTz, Uuid, V
 
 /// What can be a parameter of a statement. The Rust type decides the SQL type, of a `None` too.
 ///
-/// An unsigned number has no SQL type of its own: convert it to the one that is meant.
+/// An unsigned number has no SQL type of its own: convert it to the one that is meant. `tenet explain types` has the
+/// table of types. [`params!`](crate::params!) calls it; a type of the rule's own may implement it:
+///
+/// ```
+/// use tenet::{ToValue, Value, params};
+///
+/// enum Status {
+///     Open,
+///     Closed,
+/// }
+///
+/// impl ToValue for Status {
+///     fn to_value(&self) -> Value {
+///         match self {
+///             Self::Open => "open".to_value(),
+///             Self::Closed => "closed".to_value(),
+///         }
+///     }
+/// }
+///
+/// assert_eq!(params![Status::Open], [Value::Text("open".into())]);
+/// # let _ = Status::Closed;
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no parameter of a statement",
     note = "parameters are bool, i16, i32, i64, f64, text, bytes, the SQL types of `tenet`, and Options of these; \

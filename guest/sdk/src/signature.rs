@@ -6,6 +6,17 @@ use crate::{Error, Result};
 
 /// What can be a rule's input: everything that serde deserialises, that owns what it holds
 /// and that has a JSON Schema.
+///
+/// ```
+/// #[derive(serde::Deserialize, schemars::JsonSchema)]
+/// struct Booking {
+///     show: String,
+///     seat: Option<i32>,
+/// }
+///
+/// fn is_input<T: tenet::Input>() {}
+/// is_input::<Booking>();
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a rule's input",
     label = "cannot be read from a payload",
@@ -18,6 +29,16 @@ pub trait Input: DeserializeOwned + JsonSchema {}
 impl<T: DeserializeOwned + JsonSchema> Input for T {}
 
 /// What can be a rule's output: everything that serde serialises and that has a JSON Schema.
+///
+/// ```
+/// #[derive(serde::Serialize, schemars::JsonSchema)]
+/// struct Booked {
+///     seat: i32,
+/// }
+///
+/// fn is_output<T: tenet::Output>() {}
+/// is_output::<Booked>();
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a rule's output",
     label = "cannot be written as JSON",

@@ -1,6 +1,13 @@
 use std::fmt;
 
-/// Text that is not what it should be: a date, a UUID and the like.
+/// Text that is not what it should be: a date, a UUID and the like. By `?` it is the rejection `invalid-data`.
+///
+/// ```
+/// use tenet::{Date, TextError};
+///
+/// let wrong: TextError = "2026-02-30".parse::<Date>().unwrap_err();
+/// assert_eq!(wrong.to_string(), "expected a date: 2026-01-31");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextError {
     what: &'static str,

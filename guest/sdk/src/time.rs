@@ -7,22 +7,57 @@ use crate::TextError;
 use crate::row::{Native, native};
 
 /// A calendar date: SQL's `date`. In JSON a string, `2026-01-31`.
+///
+/// ```
+/// use tenet::Date;
+///
+/// let day: Date = "2026-01-31".parse()?;
+/// assert_eq!(Date::from_days(day.days() + 14).to_string(), "2026-02-14");
+/// # Ok::<(), tenet::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Date(i32);
 
 /// A time of day without time zone: SQL's `time`. In JSON a string, `23:59:59.5`.
+///
+/// ```
+/// use tenet::Time;
+///
+/// let closes: Time = "18:30:00".parse()?;
+/// assert!(Time::from_micros(closes.micros() + 1) > closes);
+/// # Ok::<(), tenet::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(i64);
 
 /// A date and a time of day without time zone: SQL's `timestamp`. In JSON a string,
 /// `2026-01-31T23:59:59`.
+///
+/// ```
+/// use tenet::Timestamp;
+///
+/// let at: Timestamp = "2026-01-31T23:59:59".parse()?;
+/// assert_eq!(at.date().to_string(), "2026-01-31");
+/// assert_eq!(Timestamp::from_micros(at.micros() + 1_000_000).to_string(), "2026-02-01T00:00:00");
+/// # Ok::<(), tenet::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 /// A moment: SQL's `timestamp with time zone`. In JSON a string, `2026-01-31T23:59:59Z`;
 /// one with an offset (`+01:00`) is read as the moment it means, in every form of RFC 3339 but a
 /// leap second. Microseconds are kept: further digits of a fraction are cut off, not rounded, here
-/// as in the other types of this module.
+/// as in the other types of this module. The request's own is [`context::now`](crate::context::now).
+///
+/// ```
+/// use tenet::TimestampTz;
+///
+/// let at: TimestampTz = "2026-01-31T23:59:59+01:00".parse()?;
+/// assert_eq!(at.to_string(), "2026-01-31T22:59:59Z");
+/// assert_eq!(at.utc().to_string(), "2026-01-31T22:59:59");
+/// assert!(TimestampTz::from_micros(at.micros() + 1) > at);
+/// # Ok::<(), tenet::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TimestampTz(i64);
 

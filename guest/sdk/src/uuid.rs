@@ -6,7 +6,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::TextError;
 use crate::row::{Native, native};
 
-/// A UUID. In JSON it is a string.
+/// A UUID. In JSON it is a string. A new one is [`context::uuid`](crate::context::uuid).
+///
+/// ```
+/// use tenet::Uuid;
+///
+/// let id: Uuid = "0f5d8c1a-02b3-4c4d-9e5f-00a1b2c3d4e5".parse()?;
+/// assert_eq!(Uuid::from_bytes(*id.as_bytes()), id);
+/// # Ok::<(), tenet::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Uuid([u8; 16]);
 

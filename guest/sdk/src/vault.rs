@@ -28,6 +28,12 @@ pub struct Field {
 }
 
 /// Where one value belongs: a column of one row. What was sealed for one place opens as no other's.
+///
+/// ```
+/// use tenet::vault::{Field, Place};
+///
+/// let place: Place = Field::of("accounts", "iban").row("ann");
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Place(host::Field);
 
@@ -48,6 +54,16 @@ impl Field {
 /// Seals a value, text or bytes, of at most 65,536 bytes. The answer, which is some 250 bytes longer,
 /// goes into a column of type `bytea`.
 ///
+/// ```no_run
+/// # use tenet::{params, vault};
+/// # fn main() -> tenet::Result<()> {
+/// let place = vault::Field::of("accounts", "iban").row("ann");
+/// let sealed = vault::seal(place, "DE89370400440532013000")?;
+/// tenet::execute("UPDATE accounts SET iban = $2 WHERE id = $1", params!["ann", sealed])?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// It is the same on every attempt of a request, and another one each time that the value is
 /// sealed anew: rows are not found by it.
 pub fn seal(place: Place, value: impl AsRef<[u8]>) -> Result<Vec<u8>> {
@@ -56,11 +72,29 @@ pub fn seal(place: Place, value: impl AsRef<[u8]>) -> Result<Vec<u8>> {
 
 /// Opens what was sealed for this place. [`Error::vault_code`] tells why it cannot be: `elsewhere`,
 /// `not-sealed`, `not-granted`.
+///
+/// ```no_run
+/// # use tenet::{params, vault};
+/// # fn main() -> tenet::Result<()> {
+/// let sealed: Vec<u8> = tenet::query_one("SELECT photo FROM accounts WHERE id = $1", params!["ann"])?;
+/// let photo: Vec<u8> = vault::open(vault::Field::of("accounts", "photo").row("ann"), &sealed)?;
+/// # Ok(())
+/// # }
+/// ```
 pub fn open(place: Place, sealed: &[u8]) -> Result<Vec<u8>> {
     host::open(&place.0, sealed).map_err(Error::vault)
 }
 
 /// The same for a value that is text.
+///
+/// ```no_run
+/// # use tenet::{params, vault};
+/// # fn main() -> tenet::Result<()> {
+/// let sealed: Vec<u8> = tenet::query_one("SELECT iban FROM accounts WHERE id = $1", params!["ann"])?;
+/// let iban: String = vault::open_text(vault::Field::of("accounts", "iban").row("ann"), &sealed)?;
+/// # Ok(())
+/// # }
+/// ```
 pub fn open_text(place: Place, sealed: &[u8]) -> Result<String> {
     // What the value is must not be said where this error goes.
     String::from_utf8(open(place, sealed)?).map_err(|_| Error::bug("the vault's value is no text"))
