@@ -140,11 +140,21 @@ impl Error {
     }
 
     /// Whether this is a rejection.
+    ///
+    /// ```
+    /// assert!(tenet::reject("sold-out", "all seats are booked").is_rejection());
+    /// ```
     pub fn is_rejection(&self) -> bool {
         matches!(self.0.kind, Kind::Rejection { .. })
     }
 
     /// The code of a rejection.
+    ///
+    /// ```
+    /// let amount = tenet::Decimal::parse("0.001")?;
+    /// assert_eq!(amount.fits(10, 2).unwrap_err().code(), Some("invalid-amount"));
+    /// # Ok::<(), tenet::Error>(())
+    /// ```
     pub fn code(&self) -> Option<&str> {
         match &self.0.kind {
             Kind::Rejection { code, .. } => Some(code),
@@ -224,6 +234,11 @@ impl Error {
     /// A detail by its name: one given by [`Error::with_detail`], or of the database,
     /// such as `detail`, `hint`, `position`, or `statement`, the number of a batch's
     /// statement counted from 0.
+    ///
+    /// ```
+    /// let error = tenet::reject("no-points", "there are too few points").with_detail("missing", 3);
+    /// assert_eq!(error.detail("missing"), Some("3"));
+    /// ```
     pub fn detail(&self, name: &str) -> Option<&str> {
         let of_database = self.from_database().map_or(&[][..], |error| &error.details);
         let found = self.0.details.iter().chain(of_database).find(|(key, _)| key == name);

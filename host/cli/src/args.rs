@@ -44,7 +44,12 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Replace what the rules of a bundle are written with by what this tenet brings.
     Upgrade(UpgradeArgs),
-    /// Explain an error by its code, such as T0101; without one, list them all.
+    /// Show the book, a reference, or the page of an error; without an argument, list them all.
+    ///
+    /// `tenet explain T0101` explains an error by its code. `rust`, `javascript` and `python` are the
+    /// references of the SDKs (`tenet explain python query` shows one item), `sql` and `types` say
+    /// what statements may use, `languages` what differs between the three, and `book` teaches all
+    /// of it from the beginning.
     Explain(ExplainArgs),
     /// Measure what a rule costs: its part, beside the database's, of so many requests.
     Bench(BenchArgs),
@@ -416,8 +421,12 @@ pub(crate) struct UpgradeArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExplainArgs {
-    /// The code.
-    pub(crate) code: Option<String>,
+    /// A code, or a topic: book, rust, javascript, python, types, sql or languages.
+    pub(crate) page: Option<String>,
+
+    /// An item of the SDK that the topic is about, such as `query`.
+    #[arg(requires = "page")]
+    pub(crate) item: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -35,6 +35,31 @@ pub(crate) fn folder() -> String {
     format!("vendor/tenet-{VERSION}")
 }
 
+/// A file of an SDK.
+pub(crate) struct Source {
+    /// Its path below the folder that was asked for.
+    pub(crate) path: String,
+    pub(crate) text: &'static str,
+}
+
+/// The files of one of the folders, in the order of their names.
+pub(crate) fn sources(folder: &str) -> Vec<Source> {
+    let found = FOLDERS.iter().filter(|(path, _)| *path == folder).flat_map(|(_, contents)| contents.files());
+    let source = |file: &'static include_dir::File<'_>| {
+        Some(Source { path: file.path().to_str()?.to_owned(), text: file.contents_utf8()? })
+    };
+    found.filter_map(source).collect()
+}
+
+/// The text of one file, by the path that it has in a bundle's folder of it; empty where there is none.
+pub(crate) fn source(path: &str) -> &'static str {
+    if let Some((_, text)) = FILES.iter().find(|(known, _)| *known == path) {
+        return text;
+    }
+    let (folder, name) = path.rsplit_once('/').unwrap_or_default();
+    sources(folder).into_iter().find(|source| source.path == name).map_or("", |source| source.text)
+}
+
 /// Writes it into `folder`, which is not there yet.
 pub(crate) fn write(folder: &Path) -> std::io::Result<()> {
     for (path, contents) in &FOLDERS {
