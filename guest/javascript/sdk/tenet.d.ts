@@ -201,7 +201,7 @@ export interface Interval {
  *
  * @example
  * const parameters: Parameter[] = ['a', 5, Decimal.of('1.50'), true, null, uuid(newUuid())];
- * query('SELECT $1 || $2::text || $3::text || $4::text, $5::text, $6', ...parameters);
+ * query('SELECT $1 || $2::text || $3::text AS a, $4 AS b, $5::text AS c, $6 AS d', ...parameters);
  */
 export type Parameter = string | boolean | bigint | number | Decimal | Uint8Array | Typed | null | undefined;
 
@@ -345,13 +345,13 @@ export function nullOf(
 ): Typed;
 
 /**
- * Runs one statement and returns its rows, an object each, by the names of the columns. One round trip. `R` is what
- * the author knows of a row. Two columns of one name are an error: rename one with AS.
+ * Runs one statement and returns its rows, an object each, by the names of the columns. One round trip. Two columns of
+ * one name are an error: rename one with AS. In TypeScript `R` says what the columns are:
+ * `query<{ balance: Decimal }>(...)`.
  *
  * @example
  * const [account] = query('SELECT balance FROM accounts WHERE id = $1', 'a');
  * if (account === undefined) reject('no-account', 'there is no such account');
- * const typed = query<{ id: string; balance: Decimal }>('SELECT id, balance FROM accounts ORDER BY id');
  */
 export function query<R = Record<string, Cell>>(sql: string, ...parameters: Parameter[]): R[];
 
@@ -407,8 +407,8 @@ export function reject(code: string, message: string, details?: Record<string, u
  * const iban = field('accounts', 'iban');
  * execute('UPDATE accounts SET iban = $1 WHERE id = $2', iban.seal('a', 'DE89370400440532013000'), 'a');
  * const [row] = query('SELECT iban FROM accounts WHERE id = $1', 'a');
- * const last4 = iban.openText('a', row.iban as Uint8Array).slice(-4);
- * const bytes = iban.open('a', row.iban as Uint8Array);
+ * const last4 = iban.openText('a', row.iban).slice(-4);
+ * const bytes = iban.open('a', row.iban);
  */
 export function field(
   table: string,
@@ -483,7 +483,7 @@ export const log: Record<'debug' | 'info' | 'warn' | 'error', (...parts: unknown
  * Reads JSON text. Its numbers are `Decimal`s.
  *
  * @example
- * const { rate } = parse('{"rate": 0.10}') as { rate: Decimal };
+ * const { rate } = parse('{"rate": 0.10}');
  */
 export function parse(text: string): Json;
 
@@ -503,7 +503,7 @@ export function stringify(value: unknown): string;
  *
  * @example
  * const input = { type: 'object', properties: { id: { type: 'string' } }, required: ['id'] };
- * export const { evaluate, describe } = rule({ input }, ({ id }: { id: string }) => {
+ * export const { evaluate, describe } = rule({ input }, ({ id }) => {
  *   const [account] = query('SELECT balance FROM accounts WHERE id = $1', id);
  *   return account ?? reject('no-account', 'there is no such account');
  * });

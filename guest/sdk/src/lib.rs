@@ -153,7 +153,7 @@ pub use uuid::Uuid;
 /// }
 /// ```
 ///
-/// A crate holds one rule:
+/// A crate holds one rule. Two do not compile:
 ///
 /// ```compile_fail,E0428
 /// # use tenet::NoInput;

@@ -6,9 +6,14 @@ use tenet_engine::TARGETS;
 
 use crate::template::Language;
 
+/// What one begins with.
+const BEGIN: &str = "\
+Begin: tenet new shop && cd shop && tenet test      (--lang javascript, --lang python)
+Learn: tenet explain book                           tenet explain lists all pages";
+
 /// Builds transaction rules and runs them on this machine.
 #[derive(Debug, Parser)]
-#[command(name = "tenet", version, arg_required_else_help = true)]
+#[command(name = "tenet", version, arg_required_else_help = true, after_help = BEGIN)]
 pub(crate) struct Args {
     /// What is logged to standard error: `info`, or a filter such as `tenet_pipeline=debug`.
     #[arg(long, global = true, env = "TENET_LOG", default_value = "warn")]

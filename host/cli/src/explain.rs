@@ -9,6 +9,8 @@ mod sql;
 #[cfg(test)]
 mod table;
 
+use std::iter;
+
 use anyhow::bail;
 use include_dir::{Dir, include_dir};
 use tenet_core::Code;
@@ -100,10 +102,18 @@ fn page(topic: Topic) -> String {
 
 /// An introduction, and behind it the names of all items and the items.
 fn reference(introduction: &str, items: &[Item]) -> String {
+    let items = in_order(items);
     let names: Vec<String> = items.iter().map(|item| format!("`{}`", item.name)).collect();
     let introduction = introduction.replace("{{version}}", vendored::VERSION);
-    let items: String = items.iter().map(Item::to_markdown).collect();
+    let items: String = items.into_iter().map(Item::to_markdown).collect();
     format!("{introduction}\nItems: {}.\n{items}", names.join(", "))
+}
+
+/// Each item with its parts behind it.
+fn in_order(items: &[Item]) -> Vec<&Item> {
+    let is_part = |item: &Item| items.iter().any(|owner| item.is_part_of(owner));
+    let with_parts = |item| iter::once(item).chain(items.iter().filter(move |part| part.is_part_of(item)));
+    items.iter().filter(|item| !is_part(item)).flat_map(with_parts).collect()
 }
 
 /// The items of a language that have this name, with their parts.

@@ -69,6 +69,7 @@ fn bundle(folder: &Path, rule: &str, language: Language) -> anyhow::Result<()> {
     begin_repository(folder);
     terminal::tell(&format!("next: cd {} && tenet test", folder.display()));
     terminal::tell(&format!("then: tenet run {rule} --payload '{PAYLOAD}'"));
+    terminal::tell(&format!("learn: tenet explain book, and the reference: tenet explain {}", language.name()));
     Ok(())
 }
 

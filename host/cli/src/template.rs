@@ -13,6 +13,17 @@ pub(crate) enum Language {
     Python,
 }
 
+impl Language {
+    /// The name of its reference in `tenet explain`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Rust => "rust",
+            Self::Javascript => "javascript",
+            Self::Python => "python",
+        }
+    }
+}
+
 /// What makes the rules of a bundle that are crates one workspace.
 pub(crate) const WORKSPACE: (&str, &str) = ("Cargo.toml", include_str!("../templates/bundle/Cargo.toml"));
 
@@ -85,6 +96,7 @@ impl Names<'_> {
             ("{{table}}", &table),
             ("{{step}}", &step),
             ("{{version}}", VERSION),
+            ("{{language}}", self.language.name()),
             ("{{python_path}}", &python_path),
         ];
         let fill = |text: &str| names.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value));

@@ -32,6 +32,12 @@ impl Item {
         let (name, wanted) = (plain(&self.name), plain(wanted));
         name == wanted || name.rsplit('.').any(|part| part == wanted) && !wanted.is_empty()
     }
+
+    /// Whether it is a part of that type.
+    pub(crate) fn is_part_of(&self, owner: &Self) -> bool {
+        let rest = self.name.strip_prefix(&owner.name);
+        rest.is_some_and(|rest| rest.starts_with("::") || rest.starts_with('.'))
+    }
 }
 
 /// Words and an example in a language.
@@ -44,12 +50,6 @@ pub(crate) fn about(words: &str, language: &str, example: &str) -> String {
 
 #[cfg(test)]
 impl Item {
-    /// Whether it is a part of that type.
-    pub(crate) fn is_part_of(&self, owner: &Self) -> bool {
-        let rest = self.name.strip_prefix(&owner.name);
-        rest.is_some_and(|rest| rest.starts_with("::") || rest.starts_with('.'))
-    }
-
     pub(crate) fn has_example(&self) -> bool {
         self.about.contains("```")
     }

@@ -34,7 +34,8 @@ pub(crate) fn items() -> Vec<Item> {
             owner = Some(name.clone());
         }
         let signature = signature.trim_end_matches(" {}").to_owned();
-        items.push(Item { name, signature, about: words(&documented), is_field });
+        let language = if declared.starts_with("interface ") || declared.starts_with("type ") { "ts" } else { "js" };
+        items.push(Item { name, signature, about: words(&documented, language), is_field });
     }
     items
 }
@@ -77,9 +78,9 @@ fn name_of(declared: &str) -> &str {
     rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default()
 }
 
-fn words(comment: &str) -> String {
+fn words(comment: &str, language: &str) -> String {
     let (words, example) = comment.split_once("@example").unwrap_or((comment, ""));
-    about(words, "js", example.trim_start_matches('\n'))
+    about(words, language, example.trim_start_matches('\n'))
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub(crate) fn items() -> Vec<Item> {
                 }
                 items.push(Item {
                     name: format!("tenet.{name}"),
-                    signature: if inner.starts_with("class ") { of_class(inner) } else { signature.to_owned() },
+                    signature: if inner.starts_with("class ") { of_class(source, inner) } else { signature.to_owned() },
                     about: words(&docs),
                     is_field: false,
                 });
@@ -57,9 +57,17 @@ fn declared(line: &str) -> Option<(&str, &str)> {
     (name.chars().all(is_of_name) && value.starts_with("context.")).then_some((name, ""))
 }
 
-/// How a class is written: `class DataError(ValueError)`.
-fn of_class(line: &str) -> String {
-    line.trim_end_matches(':').to_owned()
+/// How a class is written: `class DataError(ValueError)`, and with its fields where it is made of them.
+fn of_class(source: &str, line: &str) -> String {
+    let declared = line.trim_end_matches(':');
+    let body = source.split(&format!("\n{line}\n")).nth(1).unwrap_or_default();
+    let body = body.lines().take_while(|line| line.is_empty() || line.starts_with("    "));
+    let field = |line: &str| {
+        let (name, _) = line.strip_prefix("    ")?.split_once(": ")?;
+        name.chars().all(|c| c.is_alphanumeric() || c == '_').then(|| name.to_owned())
+    };
+    let fields: Vec<String> = body.filter_map(field).collect();
+    if fields.is_empty() { declared.to_owned() } else { format!("{declared}({})", fields.join(", ")) }
 }
 
 /// The docstring that begins in the next line.

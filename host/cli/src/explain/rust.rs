@@ -9,8 +9,7 @@ use crate::vendored;
 const BEGINNINGS: &[&str] = &["pub fn ", "pub const fn ", "pub struct ", "pub enum ", "pub type ", "pub trait "];
 
 /// The files whose items come first.
-const FIRST: &[&str] =
-    &["lib.rs", "database.rs", "batch.rs", "params.rs", "error.rs", "events.rs", "context.rs", "log.rs"];
+const FIRST: &[&str] = &["database.rs", "batch.rs", "params.rs", "error.rs", "events.rs", "context.rs", "log.rs"];
 
 /// What each rule uses first, and then by the names of files.
 pub(crate) fn items() -> Vec<Item> {
@@ -27,6 +26,7 @@ pub(crate) fn items() -> Vec<Item> {
             items.extend(of_file(file.text, module, is_module, &public.names));
         }
     }
+    items.sort_by_key(|item| !item.name.starts_with("#["));
     items
 }
 

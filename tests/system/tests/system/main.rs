@@ -35,6 +35,7 @@ mod pipeline;
 mod policy;
 mod readme;
 mod recorded;
+mod references;
 mod rehearsal;
 mod resolution;
 mod rules;

@@ -36,7 +36,8 @@ impl Shop {
         assert_eq!(ended.code, 0, "{}", ended.stderr);
         let told = format!(
             "made the bundle shop with the rule {rule}\nmade it a repository of git\nnext: cd shop && tenet test\n\
-             then: tenet run {rule} --payload '{{\"id\": \"1\", \"customer\": \"ada\", \"points\": 5}}'\n"
+             then: tenet run {rule} --payload '{{\"id\": \"1\", \"customer\": \"ada\", \"points\": 5}}'\n\
+             learn: tenet explain book, and the reference: tenet explain rust\n"
         );
         assert_eq!(ended.stderr, told);
         let folder = scratch.path().join("shop");
