@@ -718,7 +718,15 @@ def told_error(error, causes=MOST_TOLD):
     at = f" (at {' < '.join(places)})" if places else ""
     cause = error.__cause__ if error.__cause__ is not None or error.__suppress_context__ else error.__context__
     because = f"; caused by {told_error(cause, causes - 1)}" if cause is not None and causes else ""
-    return told(f"{type(error).__name__}: {error}{at}{because}")
+    return told(f"{type(error).__name__}: {error}{at}{hint(error)}{because}")
+
+
+def hint(error):
+    """What to do about an error that says nothing of it: a component has the modules that were loaded when it was
+    built, and no files to load another from."""
+    if isinstance(error, ModuleNotFoundError):
+        return "; import it at the top of a module: a rule has what is loaded when it is built"
+    return ""
 
 
 def named(file):

@@ -64,17 +64,16 @@ if (wrong.length > 0) throw new Error(wrong.join());
 ";
 
 /// The same of Python.
-const PYTHON: &str = "import asyncio, datetime, importlib.util, os, random, time, unicodedata, uuid
-before = time.time()
+const PYTHON: &str = "before = time.time()
 time.sleep(3600)
 assert time.time() == before and datetime.datetime.now(datetime.timezone.utc) == tenet.now()
 assert random.random() != random.random() and os.urandom(4) != os.urandom(4) and uuid.uuid4() != uuid.uuid4()
-assert unicodedata.normalize('NFC', 'e\\u0301') == '\\u00e9' and importlib.util.find_spec('zoneinfo') is None
+assert unicodedata.normalize('NFC', 'e\\u0301') == '\\u00e9'
 assert dict(os.environ) == {}
-for refused in (lambda: open('/etc/passwd'), asyncio.new_event_loop):
+for refused in (lambda: open('/etc/passwd'), asyncio.new_event_loop, lambda: zoneinfo.ZoneInfo('Europe/Berlin')):
     try:
         refused()
-    except OSError:
+    except (OSError, ImportError):
         continue
     raise AssertionError(refused)
 row = tenet.query('SELECT $1 AS i, $2::date + $3::int AS d', datetime.timedelta(days=1), tenet.now().date(), 1)[0]
@@ -184,7 +183,7 @@ fn every_example_of_the_reference_of_python_runs() {
     let listed: String =
         items.iter().map(|item| format!("    \"{}\": of_{},\n", item.name, named(&item.name))).collect();
     let source = format!(
-        "{head}\n\n{examples}EXAMPLES = {{\n{listed}}}\nSCHEMA = {{\"type\": \"object\", \"properties\": {{\"id\": \
+        "import asyncio, datetime, os, random, time, unicodedata, uuid, zoneinfo\n{head}\n\n{examples}EXAMPLES = {{\n{listed}}}\nSCHEMA = {{\"type\": \"object\", \"properties\": {{\"id\": \
          {{\"type\": \"string\"}}}}, \"required\": [\"id\"]}}\n\n\ndef trial(payload):\n    \
          EXAMPLES[payload[\"do\"]]()\n    return True\n\n\nWitWorld = tenet.rule(trial, SCHEMA)\n"
     );

@@ -239,6 +239,7 @@ ALL = {
     \"parameter\": lambda: tenet.query(\"SELECT $1\", {1, 2}),
     \"twice\": lambda: tenet.query(\"SELECT 1 AS a, 2 AS a\"),
     \"random\": lambda: random.random(),
+    \"import\": lambda: __import__(\"csv\"),
 }
 
 
@@ -266,6 +267,7 @@ WitWorld = tenet.rule(trial, INPUT)
             "output = '[\"2026-01-02T02:04:05Z\",\"2026-01-02T03:04:00\",\"2026-01-02\",\"03:04:00\",1.50,\
              \"00000000-0000-0000-0000-000000000005\"]'",
         ),
+        ("import", &fail("import it at the top of a module: a rule has what is loaded when it is built")),
         ("set", &fail("set is not JSON: give a dict, a list, a text or a number of it")),
         ("parameter", &fail("set is no parameter: send Json(value)")),
         ("twice", &fail("two columns of the result are called a: give each a name of its own with AS")),
