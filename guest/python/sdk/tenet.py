@@ -46,6 +46,7 @@ __all__ = [
     "log",
     "new_uuid",
     "now",
+    "null_of",
     "operation",
     "publish",
     "query",

@@ -6,7 +6,7 @@ use crate::{Date, Decimal, Interval, Json, Time, Timestamp, TimestampTz, Uuid, V
 /// table of types. [`params!`](crate::params!) calls it; a type of the rule's own may implement it:
 ///
 /// ```
-/// use tenet::{ToValue, Value, params};
+/// use tenet::{ToValue, Value, ValueType, params};
 ///
 /// enum Status {
 ///     Open,
@@ -14,6 +14,8 @@ use crate::{Date, Decimal, Interval, Json, Time, Timestamp, TimestampTz, Uuid, V
 /// }
 ///
 /// impl ToValue for Status {
+///     const TYPE: Option<ValueType> = Some(ValueType::Text);
+///
 ///     fn to_value(&self) -> Value {
 ///         match self {
 ///             Self::Open => "open".to_value(),

@@ -61,7 +61,8 @@ pub(crate) async fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     }
     // Builds the components, holds each against the contract, and lints the schema.
     let folder = args.out.clone().unwrap_or_else(|| built::default_out(&args.bundle));
-    let Built { index, warnings, postgres } = built::make_for(&args.bundle, &folder, OWN_TARGET, Wanted::Tests, None).await?;
+    let Built { index, warnings, postgres } =
+        built::make_for(&args.bundle, &folder, OWN_TARGET, Wanted::Tests, None).await?;
     findings.warnings.extend(warnings.iter().map(ToString::to_string));
     let rules = survey(&bundle, Some(&index.catalog))?;
     for rule in &rules {
