@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use futures_util::future::{join, join3, join5};
-use tenet_core::{Policy, SqlError, SqlState};
-use tokio_postgres::error::ErrorPosition;
-use tokio_postgres::{Client, SimpleQueryMessage};
+use futures_util::future::{join, join3};
+use tenet_core::Policy;
 
 use crate::Subject;
+use crate::flight::{Flight, Who, fly, given};
+use crate::many::Many;
+use crate::outcome::{Outcome, short, told};
 use crate::second;
-use crate::words;
 use crate::world::World;
 
 /// What becomes of a statement.
@@ -42,177 +42,10 @@ pub struct Judge {
     pub world: World,
     policy: Arc<dyn Policy>,
     only_reads: fn(&str) -> bool,
-    traces: Vec<Vec<Option<String>>>,
+    pub(crate) traces: Vec<Vec<Option<String>>>,
     sessions: [Option<String>; 2],
-    sent: u32,
-}
-
-/// What a statement gave, as far as a rule is shown it.
-#[derive(Clone, Debug, PartialEq)]
-enum Outcome {
-    Rows {
-        columns: Vec<String>,
-        rows: Vec<Vec<Option<String>>>,
-        affected: u64,
-    },
-    Error(Box<SqlError>),
-    /// No answer that could be told from another.
-    Unsteady(String),
-}
-
-/// One flight: a transaction around one statement.
-#[derive(Clone, Debug)]
-struct Flight {
-    outcome: Outcome,
-    begun: Option<String>,
-    /// Of the session, in the transaction, behind the statement: nothing where it has failed.
-    now: Option<String>,
-    session: Option<String>,
-    locks: Option<String>,
-    transaction: Option<String>,
-    /// What was asked of the rows.
-    rows: Vec<Option<String>>,
-    traces: Vec<Option<String>>,
-    lost: bool,
-}
-
-/// In which database a statement runs, and as whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Who {
-    Owner,
-    Second,
-    Role,
-    /// As the role, and as it was written.
-    Written,
-}
-
-/// Behind what a statement with parameters stands.
-const PREPARE: &str = "PREPARE tried AS ";
-
-fn in_one(messages: Result<Vec<SimpleQueryMessage>, tokio_postgres::Error>) -> Vec<Vec<Option<String>>> {
-    let row = |message| match message {
-        SimpleQueryMessage::Row(row) => {
-            let row: tokio_postgres::SimpleQueryRow = row;
-            Some((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect())
-        }
-        _ => None,
-    };
-    messages.map(|messages| messages.into_iter().filter_map(row).collect()).unwrap_or_default()
-}
-
-/// The error of the database as the host reads it.
-fn sql_error(error: &tokio_postgres::Error, offset: u32) -> Option<SqlError> {
-    let db = error.as_db_error()?;
-    let mut error = SqlError::new(SqlState::new(db.code().code())?, db.message());
-    error.constraint = db.constraint().map(str::to_owned);
-    error.table = db.table().map(str::to_owned);
-    error.column = db.column().map(str::to_owned);
-    let position = match db.position() {
-        Some(ErrorPosition::Original(position)) => Some((position.saturating_sub(offset)).to_string()),
-        _ => None,
-    };
-    let details = [("detail", db.detail()), ("hint", db.hint()), ("position", position.as_deref())];
-    error.details =
-        details.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect();
-    Some(error)
-}
-
-/// Runs one statement in a transaction of its own, which is rolled back.
-async fn fly(client: &Client, sql: &str, who: Who, given: &str) -> Flight {
-    let parameters = parameters(sql);
-    // The text as written needs the search path that its author expects.
-    let begin = client.simple_query(match who {
-        Who::Written => "BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL search_path = public; SELECT now()::text",
-        _ => "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT now()::text",
-    });
-    let text = match parameters {
-        0 => sql.to_owned(),
-        count => {
-            format!("{PREPARE}{sql}\n; EXECUTE tried ({})", vec![given; count].join(", "))
-        }
-    };
-    let tried = client.simple_query(&text);
-    let asked = client.simple_query(match who {
-        Who::Owner => "EXECUTE asked_of_locks; EXECUTE asked_of_session; EXECUTE asked_of_rows",
-        Who::Second => "EXECUTE asked_of_session",
-        Who::Role | Who::Written => "EXECUTE asked_of_session; SELECT CASE WHEN pg_current_xact_id_if_assigned() IS NULL THEN '' ELSE trace.everything() END",
-    });
-    let end = client.simple_query(match who {
-        Who::Role | Who::Written => "ROLLBACK",
-        _ => "ROLLBACK; EXECUTE asked_before",
-    });
-    let forget = async {
-        if parameters > 0 {
-            // There is none where it could not be prepared.
-            let _ = client.simple_query("DEALLOCATE tried").await;
-        }
-    };
-    let (begun, tried, asked, ended, ()) = join5(begin, tried, asked, end, forget).await;
-    let lost = client.is_closed();
-    let outcome = match tried {
-        Ok(messages) => {
-            let (mut columns, mut rows, mut affected) = (Vec::new(), Vec::new(), 0);
-            for message in messages {
-                match message {
-                    SimpleQueryMessage::RowDescription(description) => {
-                        columns.extend(description.iter().map(|column| column.name().to_owned()));
-                    }
-                    SimpleQueryMessage::Row(row) => {
-                        rows.push((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect());
-                    }
-                    SimpleQueryMessage::CommandComplete(count) => affected += count,
-                    _ => {}
-                }
-            }
-            Outcome::Rows { columns, rows, affected }
-        }
-        Err(error) => {
-            let offset = if parameters > 0 { PREPARE.len() as u32 } else { 0 };
-            match sql_error(&error, offset) {
-                // Too long, too large, too deep: where exactly is no matter of the rows.
-                Some(error) if ["57", "53", "54", "40", "55"].contains(&error.sqlstate.class()) => {
-                    Outcome::Unsteady(error.sqlstate.to_string())
-                }
-                Some(error) => Outcome::Error(Box::new(error)),
-                None => Outcome::Unsteady(error.to_string()),
-            }
-        }
-    };
-    // Where there was no time to ask, nothing is known.
-    let outcome = match &asked {
-        Err(error) if error.code().is_some_and(|code| code.code() == "57014") => Outcome::Unsteady("57014".to_owned()),
-        _ => outcome,
-    };
-    let begun = in_one(begun).into_iter().next().and_then(|row| row.into_iter().next().flatten());
-    let mut asked = in_one(asked).into_iter();
-    let locks = if who == Who::Owner { asked.next().and_then(|row| row.into_iter().next().flatten()) } else { None };
-    let session = asked.next().unwrap_or_default();
-    let get = |at: usize| session.get(at).cloned().flatten();
-    Flight {
-        outcome,
-        begun,
-        now: get(0),
-        session: get(1),
-        locks,
-        transaction: get(2),
-        rows: asked.next().unwrap_or_default(),
-        traces: in_one(ended).into_iter().next().unwrap_or_default(),
-        lost,
-    }
-}
-
-/// What the parameters of a statement are given.
-fn given(sql: &str) -> &'static str {
-    if sql.len().is_multiple_of(2) { "NULL" } else { "'1'" }
-}
-
-/// The greatest number of a parameter.
-fn parameters(sql: &str) -> usize {
-    if !sql.contains('$') {
-        return 0;
-    }
-    let number = |word: String| word.strip_prefix('$').and_then(|digits| digits.parse().ok());
-    words::cut(sql).into_iter().filter_map(number).max().unwrap_or(0).min(20)
+    pub(crate) sent: u32,
+    pub(crate) many: Many,
 }
 
 impl Judge {
@@ -226,6 +59,7 @@ impl Judge {
             traces: vec![Vec::new(); 2],
             sessions: [None, None],
             sent: 0,
+            many: Many::default(),
         }
     }
 
@@ -243,6 +77,11 @@ impl Judge {
         }
     }
 
+    /// Whether it is taken for one that only reads.
+    pub(crate) fn is_read(&self, sql: &str) -> bool {
+        (self.only_reads)(sql) && !sql.to_ascii_uppercase().contains("UPDATE")
+    }
+
     /// Holds one statement against everything.
     pub async fn judge(&mut self, sql: &str) -> anyhow::Result<Verdict> {
         let sent = match self.sent(sql) {
@@ -250,10 +89,6 @@ impl Judge {
             Ok(Some(sent)) => sent,
             Err(finding) => return Ok(Verdict::Found(finding)),
         };
-        self.sent += 1;
-        if self.sent.is_multiple_of(3000) {
-            self.world.tidy().await?;
-        }
         let (first, second, (role, own)) = {
             let World { first, second, role, .. } = &self.world;
             let given = given(sql);
@@ -289,23 +124,33 @@ impl Judge {
         if let Err(why) = reading {
             return found("a second reader sees something else", why);
         }
-        let (ran, state) = match &first.outcome {
-            Outcome::Rows { .. } => (true, String::new()),
-            Outcome::Error(error) => (false, format!("{} {}", error.sqlstate, shape(&error.message))),
-            Outcome::Unsteady(state) => (false, state.clone()),
-        };
+        let (ran, state) = first.outcome.told_apart();
         Ok(Verdict::Passed { ran, state, read_twice: reading == Ok(true) })
     }
 
     /// The flight as the rule is shown its outcome.
     fn shown(&self, sql: &str, mut flight: Flight) -> Flight {
-        flight.outcome = match flight.outcome {
+        flight.outcome = self.shown_outcome(sql, flight.outcome);
+        flight
+    }
+
+    pub(crate) fn shown_outcome(&self, sql: &str, outcome: Outcome) -> Outcome {
+        match outcome {
             Outcome::Error(error) if error.sqlstate.is_for_rules() => {
                 Outcome::Error(Box::new(self.policy.shown(&self.world.rule.name, sql, *error)))
             }
             outcome => outcome,
-        };
-        flight
+        }
+    }
+
+    /// A value that may not be read, where it is in the outcome.
+    pub(crate) fn shows(&self, outcome: &Outcome) -> Option<String> {
+        let text = outcome.text();
+        if text.len() < 7 {
+            return None;
+        }
+        let value = self.world.hidden.iter().find(|value| text.contains(value.as_str()))?;
+        Some(format!("{value} in {}", short(&text)))
     }
 
     /// What the owner's flights must not have done.
@@ -349,39 +194,21 @@ impl Judge {
                     {
                         return Some(found);
                     }
-                    let writes = (self.only_reads)(sql) && !sql.to_ascii_uppercase().contains("UPDATE");
-                    if writes {
+                    if self.is_read(sql) {
                         return Some(("it was taken for a read and writes", String::new()));
                     }
                 }
             } else if flight.now.is_some() {
                 return Some(("the transaction goes on after an error", String::new()));
             }
-            let text = match &flight.outcome {
-                Outcome::Rows { rows, columns, .. } => {
-                    let mut text = columns.join(" ");
-                    for cell in rows.iter().flatten().flatten() {
-                        text.push(' ');
-                        text.push_str(cell);
-                    }
-                    text
-                }
-                Outcome::Error(error) => format!(
-                    "{} {:?} {:?} {:?} {:?}",
-                    error.message, error.constraint, error.table, error.column, error.details
-                ),
-                Outcome::Unsteady(_) => String::new(),
-            };
-            if text.len() >= 7
-                && let Some(value) = self.world.hidden.iter().find(|value| text.contains(value.as_str()))
-            {
-                return Some(("a value is shown that may not be read", format!("{value} in {}", short(&text))));
+            if let Some(why) = self.shows(&flight.outcome) {
+                return Some(("a value is shown that may not be read", why));
             }
         }
         None
     }
 
-    fn locks(&self, locks: &str) -> Option<String> {
+    pub(crate) fn locks(&self, locks: &str) -> Option<String> {
         for lock in locks.split(',').filter(|lock| !lock.is_empty()) {
             let (of, mode) = lock.split_once(' ')?;
             let Ok(oid) = of.parse::<u32>() else { return Some(lock.to_owned()) };
@@ -397,8 +224,8 @@ impl Judge {
         None
     }
 
-    fn rows(&self, rows: &[Option<String>]) -> Option<(&'static str, String)> {
-        let [Some(locked), Some(kept)] = rows else { return None };
+    pub(crate) fn rows(&self, rows: &[Option<String>]) -> Option<(&'static str, String)> {
+        let [Some(locked), Some(kept), ..] = rows else { return None };
         if locked != "0" {
             return Some(("rows are locked that may not be changed", locked.clone()));
         }
@@ -445,26 +272,9 @@ impl Judge {
 
     /// What the text as it was written gives that the one that is sent does not.
     async fn means_another(&self, sql: &str, sent: &str, role: &Flight, own: &Flight) -> Option<String> {
-        let differ = |one: &Flight, other: &Flight| match (&one.outcome, &other.outcome) {
-            (Outcome::Rows { .. }, Outcome::Rows { .. }) => {
-                let both_write = one.transaction.is_some() && other.transaction.is_some();
-                one.outcome != other.outcome || (both_write && one.rows != other.rows)
-            }
-            // What only the host can read, and what the host reads more strictly, does no harm; names
-            // and places are written differently.
-            (Outcome::Error(one), Outcome::Error(other)) => {
-                one.sqlstate != other.sqlstate
-                    && !["42", "0A"].contains(&other.sqlstate.class())
-                    && !["42", "0A"].contains(&one.sqlstate.class())
-            }
-            // What PostgreSQL refuses of the text as it was written, and the host reads, does no harm.
-            (Outcome::Rows { .. }, Outcome::Error(other)) => {
-                !["42", "0A"].contains(&other.sqlstate.class()) || other.sqlstate.as_str() == "42501"
-            }
-            (Outcome::Error(_), Outcome::Rows { .. }) => true,
-            _ => false,
-        };
-        if !differ(role, own) {
+        let both_write = role.transaction.is_some() && own.transaction.is_some();
+        let differ = mean_another(&role.outcome, &own.outcome) || (both_write && role.rows != own.rows);
+        if !differ {
             return None;
         }
         for _ in 0..2 {
@@ -479,37 +289,21 @@ impl Judge {
     }
 }
 
-/// A message without what is in quotes and numbers in it.
-fn shape(message: &str) -> String {
-    let mut shape = String::new();
-    let mut quoted = false;
-    for c in message.chars() {
-        if c == '"' {
-            quoted = !quoted;
-        } else if !quoted && !c.is_ascii_digit() {
-            shape.push(c);
+/// Whether the text as it was written gives what the one that is sent does not.
+pub(crate) fn mean_another(sent: &Outcome, written: &Outcome) -> bool {
+    let is_strict = |state: &str| ["42", "0A"].iter().any(|class| state.starts_with(class));
+    match (sent, written) {
+        (Outcome::Rows { .. }, Outcome::Rows { .. }) => sent != written,
+        // What only the host can read, and what the host reads more strictly, does no harm; names
+        // and places are written differently.
+        (Outcome::Error(one), Outcome::Error(other)) => {
+            one.sqlstate != other.sqlstate && !is_strict(one.sqlstate.as_str()) && !is_strict(other.sqlstate.as_str())
         }
-    }
-    shape.chars().take(60).collect()
-}
-
-fn short(text: &str) -> String {
-    text.chars().take(300).collect()
-}
-
-fn told(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Rows { columns, rows, affected } => {
-            let rows: Vec<String> = rows
-                .iter()
-                .map(|row| row.iter().map(|cell| cell.as_deref().unwrap_or("NULL")).collect::<Vec<_>>().join("|"))
-                .collect();
-            short(&format!("[{}] {affected}: {}", columns.join("|"), rows.join(" / ")))
+        // What PostgreSQL refuses of the text as it was written, and the host reads, does no harm.
+        (Outcome::Rows { .. }, Outcome::Error(other)) => {
+            !is_strict(other.sqlstate.as_str()) || other.sqlstate.as_str() == "42501"
         }
-        Outcome::Error(error) => short(&format!(
-            "{} {} {:?} {:?} {:?}",
-            error.sqlstate, error.message, error.constraint, error.column, error.details
-        )),
-        Outcome::Unsteady(why) => why.clone(),
+        (Outcome::Error(_), Outcome::Rows { .. }) => true,
+        _ => false,
     }
 }

@@ -52,12 +52,14 @@ async fn main() -> anyhow::Result<ExitCode> {
     let report = run(&wanted, &shipped()).await?;
     let tally = &report.tally;
     println!(
-        "seed {seed}: {} statements, {} passed ({} in a thousand), {} of those ran, {} read twice, {} findings",
+        "seed {seed}: {} statements ({} distinct), {} passed ({} in a thousand), {} of those ran, {} read twice, {} judged alone, {} findings",
         tally.tried,
+        tally.distinct,
         tally.passed,
         tally.passed * 1000 / tally.tried.max(1),
         tally.ran,
         tally.read_twice,
+        tally.alone,
         report.kinds.values().sum::<u64>()
     );
     for (kind, count) in &report.kinds {

@@ -1,8 +1,9 @@
 //! Many statements, on several connections at once.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::Subject;
@@ -51,10 +52,26 @@ const TOLD: u64 = 4;
 /// How often a smaller statement is tried.
 const SMALLER: usize = 400;
 
+/// So many statements are tried together.
+const TOGETHER: u64 = 48;
+
 #[derive(Default)]
 struct Shared {
     tried: AtomicU64,
     ended: AtomicBool,
+    /// Digests of all statements, each with its rule.
+    seen: Mutex<HashSet<u64>>,
+}
+
+impl Shared {
+    fn see(&self, rule: &str, statements: &[String]) {
+        let digest = |sql: &String| {
+            let mut hasher = DefaultHasher::new();
+            (rule, sql).hash(&mut hasher);
+            hasher.finish()
+        };
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).extend(statements.iter().map(digest));
+    }
 }
 
 /// Tries as many as are wanted.
@@ -72,6 +89,7 @@ pub async fn run(wanted: &Wanted, subject: &Subject) -> anyhow::Result<Report> {
             *report.kinds.entry(kind).or_default() += count;
         }
     }
+    report.tally.distinct = shared.seen.lock().unwrap_or_else(PoisonError::into_inner).len() as u64;
     Ok(report)
 }
 
@@ -83,9 +101,10 @@ async fn work(wanted: Wanted, subject: Subject, number: usize, shared: Arc<Share
     let mut grammar = Grammar::new(wanted.seed.wrapping_mul(1000) + number as u64, &rule, &lexicon);
     let mut report = Report::default();
     report.tally.expected = lexicon.expected();
+    let mut told = 0;
     let until = wanted.minutes.map(|minutes| Instant::now() + Duration::from_secs(minutes * 60));
     loop {
-        let at = shared.tried.fetch_add(1, Ordering::Relaxed);
+        let at = shared.tried.fetch_add(TOGETHER, Ordering::Relaxed);
         let is_over = match until {
             Some(until) => Instant::now() >= until,
             None => at >= wanted.statements,
@@ -93,44 +112,48 @@ async fn work(wanted: Wanted, subject: Subject, number: usize, shared: Arc<Share
         if is_over || shared.ended.load(Ordering::Relaxed) {
             break;
         }
-        if until.is_some() && number == 0 && report.tally.tried % 20_000 == 19_999 {
+        let (statements, made): (Vec<String>, Vec<Vec<String>>) = (0..TOGETHER).map(|_| grammar.next_one()).unzip();
+        shared.see(&rule.name, &statements);
+        let verdicts = judge.judge_all(&statements).await?;
+        for (place, ((sql, hits), verdict)) in statements.into_iter().zip(made).zip(verdicts).enumerate() {
+            match verdict {
+                Verdict::Refused => report.tally.count(hits, false, false),
+                Verdict::Passed { ran, state, read_twice } => {
+                    report.tally.count(hits, true, ran);
+                    report.tally.read_twice += u64::from(read_twice);
+                    if !ran {
+                        *report.tally.states.entry(state).or_default() += 1;
+                    }
+                }
+                Verdict::Found(finding) => {
+                    report.tally.count(hits, true, true);
+                    let count = report.kinds.entry(finding.kind).or_default();
+                    *count += 1;
+                    if *count <= TOLD {
+                        let (sql, finding) = smaller(&mut judge, sql, finding).await?;
+                        println!(
+                            "{}: {} ({})\n  written {sql}\n  sent    {}\n  {}",
+                            subject.name, finding.kind, rule.name, finding.sent, finding.why
+                        );
+                        let at = at + place as u64;
+                        report.found.push(Found { rule: rule.name.clone(), sql, at, finding });
+                    }
+                    if wanted.first_only {
+                        shared.ended.store(true, Ordering::Relaxed);
+                    }
+                }
+            }
+        }
+        if until.is_some() && number == 0 && at >= told {
+            told = at + 100_000;
             println!(
-                "{at} statements, of this worker's {} in a thousand passed",
-                report.tally.passed * 1000 / report.tally.tried
+                "{at} statements, of this worker's {} in a thousand passed, {} judged alone",
+                report.tally.passed * 1000 / report.tally.tried,
+                judge.alone()
             );
         }
-        let (sql, hits) = grammar.next_one();
-        match judge.judge(&sql).await? {
-            Verdict::Refused => report.tally.count(hits, false, false),
-            Verdict::Passed { ran, state, read_twice } => {
-                report.tally.count(hits, true, ran);
-                report.tally.read_twice += u64::from(read_twice);
-                if !ran {
-                    *report.tally.states.entry(state).or_default() += 1;
-                }
-            }
-            Verdict::Found(finding) => {
-                report.tally.count(hits, true, true);
-                let count = report.kinds.entry(finding.kind).or_default();
-                *count += 1;
-                if *count <= TOLD {
-                    let (sql, finding) = smaller(&mut judge, sql, finding).await?;
-                    println!(
-                        "{}: {} ({})\n  written {sql}\n  sent    {}\n  {}",
-                        subject.name, finding.kind, rule.name, finding.sent, finding.why
-                    );
-                    report.found.push(Found { rule: rule.name.clone(), sql, at, finding });
-                }
-                if wanted.first_only {
-                    shared.ended.store(true, Ordering::Relaxed);
-                }
-            }
-        }
-        // Others have their turn where nothing was sent.
-        if at.is_multiple_of(64) {
-            tokio::task::yield_now().await;
-        }
     }
+    report.tally.alone = judge.alone();
     judge.world.end().await?;
     Ok(report)
 }

@@ -9,6 +9,10 @@ pub struct Tally {
     pub passed: u64,
     pub ran: u64,
     pub read_twice: u64,
+    /// How many are like no other that the same rule tried.
+    pub distinct: u64,
+    /// How many were judged alone, because something was not plainly in order.
+    pub alone: u64,
     /// By production: in how many statements it was, and in how many of those that passed and ran.
     pub productions: BTreeMap<String, [u64; 3]>,
     pub states: BTreeMap<String, u64>,
@@ -35,6 +39,7 @@ impl Tally {
         self.passed += other.passed;
         self.ran += other.ran;
         self.read_twice += other.read_twice;
+        self.alone += other.alone;
         for (production, counts) in other.productions {
             let own = self.productions.entry(production).or_default();
             own.iter_mut().zip(counts).for_each(|(own, other)| *own += other);

@@ -14,7 +14,7 @@ pub fn cut(text: &str) -> Vec<String> {
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let length = match first {
-            '\'' | '"' => quoted_length(rest, first),
+            '\'' | '"' => quoted_length(rest, first, false),
             '-' if rest.starts_with("--") => {
                 rest = rest.get(rest.find(['\n', '\r']).unwrap_or(rest.len())..).unwrap_or_default();
                 continue;
@@ -27,7 +27,8 @@ pub fn cut(text: &str) -> Vec<String> {
                 let length = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(rest.len());
                 match rest.get(length..).and_then(|after| after.chars().next()) {
                     Some(quote @ ('\'' | '"')) if length == 1 => {
-                        length + quoted_length(rest.get(length..).unwrap_or_default(), quote)
+                        let escapes = quote == '\'' && "eE".contains(first);
+                        length + quoted_length(rest.get(length..).unwrap_or_default(), quote, escapes)
                     }
                     _ => length,
                 }
@@ -77,10 +78,12 @@ fn comment_length(text: &str) -> usize {
     }
 }
 
-fn quoted_length(text: &str, quote: char) -> usize {
+fn quoted_length(text: &str, quote: char, escapes: bool) -> usize {
     let mut signs = text.char_indices().skip(1).peekable();
     while let Some((at, sign)) = signs.next() {
-        if sign == quote {
+        if escapes && sign == '\\' {
+            signs.next();
+        } else if sign == quote {
             if signs.peek().is_some_and(|(_, next)| *next == quote) {
                 signs.next();
             } else {

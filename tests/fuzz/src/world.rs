@@ -68,8 +68,12 @@ const RULES: [(&str, &str); 3] = [
 /// Columns that rows are told apart by, or that others refer to: they are as they are in every world.
 const FIXED: [(&str, &str); 3] = [("accounts", "id"), ("items", "account"), ("items", "id")];
 
+/// What all tables hold, where a statement has written.
+const EVERYTHING: &str = "PREPARE asked_of_everything AS SELECT CASE WHEN pg_current_xact_id_if_assigned() IS NULL \
+                          THEN NULL ELSE trace.everything() END";
+
 /// How long a statement may take.
-pub const TIMEOUT: &str = "SET statement_timeout = '1s'";
+pub const TIMEOUT: &str = "SET statement_timeout = '300ms'";
 
 /// Rows that are there from the beginning have `rid` up to this.
 const ROWS: u32 = 8;
@@ -150,6 +154,10 @@ pub struct World {
     pub second: Client,
     /// By a role with the rule's privileges and no others.
     pub role: Client,
+    /// By such a role, in the second database.
+    pub limited: Client,
+    /// By such a role, with the search path that an author expects.
+    pub written: Client,
     /// Every value that may not be read, as text.
     pub hidden: BTreeSet<String>,
     /// What may be held of each relation, by its oid: whether more than reading.
@@ -219,12 +227,9 @@ impl World {
             databases.push(name);
             urls.push(url);
         }
-        let mut clients = Vec::new();
-        for url in &urls {
-            clients.push(connect(url).await?);
-        }
-        let [first, second, role] =
-            <[Client; 3]>::try_from(clients).map_err(|_| anyhow::anyhow!("there are three of them"))?;
+        let [a, b, c] = <[String; 3]>::try_from(urls).map_err(|_| anyhow::anyhow!("there are three of them"))?;
+        let (first, second, role) = (connect(&a).await?, connect(&b).await?, connect(&c).await?);
+        let (limited, written) = (connect(&b).await?, connect(&c).await?);
         let rule = Rule::read(&first, rule_name).await?;
         for (client, is_second) in [(&first, false), (&second, true), (&role, false)] {
             rule.hide(client, is_second).await.context("what is hidden")?;
@@ -232,12 +237,15 @@ impl World {
         admin.batch_execute(&format!("DROP ROLE IF EXISTS {role_name}; CREATE ROLE {role_name}")).await?;
         for privilege in tenet_policy::privileges(&rule.grants, &role_name) {
             role.batch_execute(&privilege).await.context("the privileges")?;
+            second.batch_execute(&privilege).await.context("the privileges")?;
         }
         let mut world = Self {
             rule,
             first,
             second,
             role,
+            limited,
+            written,
             hidden: BTreeSet::new(),
             may_lock: HashMap::new(),
             kept: BTreeSet::new(),
@@ -252,7 +260,7 @@ impl World {
     }
 
     async fn prepare(&mut self) -> anyhow::Result<()> {
-        let Self { rule, first, second, role, .. } = self;
+        let Self { rule, first, second, role, limited, written, .. } = self;
         for client in [&*first, &*second] {
             for table in rule.tables.iter().filter(|table| !table.is_view) {
                 for (name, ..) in rule.hidden_columns(table) {
@@ -273,11 +281,15 @@ impl World {
         }
         // An index over what may not be read would give rows that nothing sorts in its order. The search
         // path is that of the host's connections.
-        let settings = "SET statement_timeout = '1s'; SET jit = off; SET client_min_messages = error; \
+        let settings = "SET statement_timeout = '300ms'; SET jit = off; SET client_min_messages = error; \
                         SET max_parallel_workers_per_gather = 0; SET TimeZone = 'UTC'; SET lc_messages = 'C'; \
                         SET search_path = pg_catalog; \
                         SET enable_indexscan = off; SET enable_indexonlyscan = off; SET enable_bitmapscan = off";
         let (functions, prepared) = (rule.functions(), rule.prepared());
+        for client in [&*limited, &*written] {
+            client.batch_execute(settings).await?;
+            client.batch_execute("SET default_transaction_read_only = on").await?;
+        }
         for client in [&*first, &*second, &*role] {
             client.batch_execute(settings).await?;
             client.batch_execute(&functions).await.context("what is asked of the rows")?;
@@ -295,7 +307,11 @@ impl World {
                        (pronamespace = 'public'::regnamespace OR (pronamespace = 'trace'::regnamespace AND pronargs > 0)) \
                        LOOP EXECUTE 'DROP FUNCTION ' || f || ' CASCADE'; END LOOP; END $$";
         role.batch_execute(without).await.context("what the team has")?;
-        role.batch_execute(&format!("SET SESSION AUTHORIZATION {}", self.role_name)).await?;
+        written.batch_execute(&format!("{EVERYTHING}; SET search_path = public")).await?;
+        for client in [&*role, &*limited, &*written] {
+            client.batch_execute(&format!("SET SESSION AUTHORIZATION {}", self.role_name)).await?;
+        }
+        first.batch_execute("SET default_transaction_read_only = on").await?;
         let kept = rows(first, &rule.kept()).await?;
         self.kept = kept
             .into_iter()
@@ -331,8 +347,8 @@ impl World {
 
     /// Drops the databases and the role.
     pub async fn end(self) -> anyhow::Result<()> {
-        let Self { first, second, role, server, databases, role_name, .. } = self;
-        drop((first, second, role));
+        let Self { first, second, role, limited, written, server, databases, role_name, .. } = self;
+        drop((first, second, role, limited, written));
         let admin = connect(&server).await?;
         for database in databases {
             admin.batch_execute(&format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)")).await?;
@@ -539,7 +555,7 @@ impl Rule {
     fn everything(&self) -> String {
         let part = |table: &Table| {
             format!(
-                "md5((SELECT string_agg(t::text COLLATE \"C\", ',' ORDER BY t::text COLLATE \"C\") FROM {} t))",
+                "md5((SELECT string_agg(ROW(t.*)::text COLLATE \"C\", ',' ORDER BY ROW(t.*)::text COLLATE \"C\") FROM {} t))",
                 qualified(table)
             )
         };
@@ -571,7 +587,8 @@ impl Rule {
                   WHERE pid = pg_backend_pid() AND (locktype = 'advisory' OR (locktype = 'relation' AND relation >= 16384 AND \
                   (SELECT relkind NOT IN ('i', 't') FROM pg_class WHERE oid = relation)))); \
              PREPARE asked_of_rows AS SELECT CASE WHEN pg_current_xact_id_if_assigned() IS NULL THEN NULL ELSE trace.locked() END, \
-                 CASE WHEN pg_current_xact_id_if_assigned() IS NULL THEN NULL ELSE trace.kept() END",
+                 CASE WHEN pg_current_xact_id_if_assigned() IS NULL THEN NULL ELSE trace.kept() END, \
+                 CASE WHEN pg_current_xact_id_if_assigned() IS NULL THEN NULL ELSE trace.everything() END",
             not_granted = if sequences.is_empty() { "''".to_owned() } else { sequences.join(" || ") },
         )
     }
@@ -591,10 +608,16 @@ impl Rule {
         let locked = format!("SELECT ({})::text", locked.join(" + "));
         let function = |name: &str, body: &str| {
             format!(
-                "CREATE FUNCTION trace.{name}() RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = public AS $f$ {body} $f$; "
+                "CREATE FUNCTION trace.{name}() RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = public \
+                 AS $f$ BEGIN RETURN ({body}); END $f$; "
             )
         };
-        function("locked", &locked) + &function("kept", &self.kept()) + &function("everything", &self.everything())
+        let again: Vec<String> = self.grants.sequences.iter().map(|name| format!("setval('{name}', 1)")).collect();
+        let again = format!("SELECT concat({})", if again.is_empty() { "''".to_owned() } else { again.join(", ") });
+        function("again", &again)
+            + &function("locked", &locked)
+            + &function("kept", &self.kept())
+            + &function("everything", &self.everything())
     }
 }
 

@@ -210,7 +210,16 @@ impl Grammar<'_> {
             self.function_name(&function.name);
             self.put("(");
             let count = function.arguments.len();
-            self.comma_list(count, |this, at| this.leaf(function.arguments[at].or(Some(Kind::Ints))));
+            let is_series = function.name == "generate_series";
+            self.comma_list(count, |this, at| match function.arguments[at].or(Some(Kind::Ints)) {
+                // A long one only takes time.
+                Some(Kind::Int | Kind::Number) if is_series => {
+                    let bound = this.one_of(&["0", "1", "3", "2", "5"]);
+                    this.put(bound);
+                }
+                Some(Kind::Span) if is_series => this.put("INTERVAL '1' day"),
+                slot => this.leaf(slot),
+            });
             self.put(")");
             return self.of_function(function.gives, &function.name, &taken);
         }
