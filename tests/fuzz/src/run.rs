@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::Subject;
-use crate::grammar::Grammar;
+use crate::grammar::{Grammar, Hit};
 use crate::judge::{Finding, Judge, Verdict};
 use crate::lexicon::Lexicon;
 use crate::tally::Tally;
@@ -101,7 +101,7 @@ async fn work(wanted: Wanted, subject: Subject, number: usize, shared: Arc<Share
     let mut grammar = Grammar::new(wanted.seed.wrapping_mul(1000) + number as u64, &rule, &lexicon);
     let mut report = Report::default();
     report.tally.expected = lexicon.expected();
-    let mut told = 0;
+    let mut told = 100_000;
     let until = wanted.minutes.map(|minutes| Instant::now() + Duration::from_secs(minutes * 60));
     loop {
         let at = shared.tried.fetch_add(TOGETHER, Ordering::Relaxed);
@@ -112,7 +112,7 @@ async fn work(wanted: Wanted, subject: Subject, number: usize, shared: Arc<Share
         if is_over || shared.ended.load(Ordering::Relaxed) {
             break;
         }
-        let (statements, made): (Vec<String>, Vec<Vec<String>>) = (0..TOGETHER).map(|_| grammar.next_one()).unzip();
+        let (statements, made): (Vec<String>, Vec<Vec<Hit>>) = (0..TOGETHER).map(|_| grammar.next_one()).unzip();
         shared.see(&rule.name, &statements);
         let verdicts = judge.judge_all(&statements).await?;
         for (place, ((sql, hits), verdict)) in statements.into_iter().zip(made).zip(verdicts).enumerate() {
@@ -144,7 +144,7 @@ async fn work(wanted: Wanted, subject: Subject, number: usize, shared: Arc<Share
                 }
             }
         }
-        if until.is_some() && number == 0 && at >= told {
+        if number == 0 && at >= told {
             told = at + 100_000;
             println!(
                 "{at} statements, of this worker's {} in a thousand passed, {} judged alone",

@@ -1,6 +1,8 @@
 //! What was tried, what passed, and what never did.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::grammar::Hit;
 
 /// Counts over many statements.
 #[derive(Clone, Debug, Default)]
@@ -14,18 +16,19 @@ pub struct Tally {
     /// How many were judged alone, because something was not plainly in order.
     pub alone: u64,
     /// By production: in how many statements it was, and in how many of those that passed and ran.
-    pub productions: BTreeMap<String, [u64; 3]>,
+    pub productions: HashMap<Hit, [u64; 3]>,
     pub states: BTreeMap<String, u64>,
     /// Functions, operators and types that the policy lets pass.
     pub expected: BTreeSet<String>,
 }
 
 impl Tally {
-    pub fn count(&mut self, hits: Vec<String>, passed: bool, ran: bool) {
+    pub fn count(&mut self, mut hits: Vec<Hit>, passed: bool, ran: bool) {
         self.tried += 1;
         self.passed += u64::from(passed);
         self.ran += u64::from(ran);
-        let hits: BTreeSet<String> = hits.into_iter().collect();
+        hits.sort_unstable();
+        hits.dedup();
         for hit in hits {
             let counts = self.productions.entry(hit).or_default();
             counts[0] += 1;
@@ -52,20 +55,23 @@ impl Tally {
 
     /// What the policy lets pass and no statement had that passed.
     pub fn gaps(&self) -> Vec<String> {
-        let passed = |name: &&String| self.productions.get(*name).is_none_or(|counts| counts[1] == 0);
+        let passed = |name: &&String| self.productions.get(name.as_str()).is_none_or(|counts| counts[1] == 0);
         self.expected.iter().filter(passed).cloned().collect()
     }
 
     /// Productions that passed, each with how often it ran, the rarest first.
     pub fn rarest(&self) -> Vec<(u64, &str)> {
         let passed = self.productions.iter().filter(|(_, counts)| counts[1] > 0);
-        let mut rarest: Vec<_> = passed.map(|(name, counts)| (counts[2], name.as_str())).collect();
+        let mut rarest: Vec<_> = passed.map(|(name, counts)| (counts[2], name.as_ref())).collect();
         rarest.sort_unstable();
         rarest
     }
 
     /// Productions that were made and never passed.
     pub fn refused(&self) -> Vec<&str> {
-        self.productions.iter().filter(|(_, counts)| counts[1] == 0).map(|(name, _)| name.as_str()).collect()
+        let refused = self.productions.iter().filter(|(_, counts)| counts[1] == 0);
+        let mut refused: Vec<_> = refused.map(|(name, _)| name.as_ref()).collect();
+        refused.sort_unstable();
+        refused
     }
 }

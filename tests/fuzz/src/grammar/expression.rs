@@ -392,9 +392,14 @@ impl Grammar<'_> {
 
     fn cast(&mut self, kind: Kind) {
         let any = self.rng.u8(0..8) == 0;
-        let types: Vec<String> =
-            self.lexicon.types.iter().filter(|(_, of)| *of == kind || any).map(|(name, _)| name.clone()).collect();
-        let name = match self.pick(&types) {
+        let lexicon = self.lexicon;
+        let own = self.types.get(&kind).map_or(&[][..], Vec::as_slice);
+        let at = match (any || own.is_empty(), lexicon.types.len()) {
+            (true, count) => self.rng.usize(0..count.max(1)),
+            _ => own[self.rng.usize(0..own.len())],
+        };
+        let name = lexicon.types.get(at).map(|(name, _)| name.clone()).unwrap_or_default();
+        let name = match name {
             name if !name.is_empty() && !self.tempted() => name,
             _ => match self.rng.u8(0..3) {
                 0 => self

@@ -10,6 +10,7 @@ mod query;
 mod source;
 mod write;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use fastrand::Rng;
@@ -70,12 +71,15 @@ pub(crate) struct Relation {
     pub(crate) is_table: bool,
 }
 
+/// A production, function, operator or type that a statement has.
+pub type Hit = Cow<'static, str>;
+
 /// A statement, and what it is made of.
 #[derive(Clone, Debug)]
 pub struct Draft {
     pub words: Vec<String>,
     /// The productions, functions, operators and types that it has.
-    pub hits: Vec<String>,
+    pub hits: Vec<Hit>,
 }
 
 /// A source of statements.
@@ -83,11 +87,14 @@ pub struct Grammar<'a> {
     pub rng: Rng,
     rule: &'a Rule,
     lexicon: &'a Lexicon,
+    /// The class of each key word.
+    classes: HashMap<&'a str, char>,
+    types: HashMap<Kind, Vec<usize>>,
     by_kind: HashMap<Slot, Vec<usize>>,
     operators: HashMap<Slot, Vec<usize>>,
     recent: Vec<Vec<String>>,
     words: Vec<String>,
-    hits: Vec<String>,
+    hits: Vec<Hit>,
     scopes: Vec<Vec<Relation>>,
     with: Vec<Relation>,
     windows: Vec<String>,
@@ -116,7 +123,13 @@ impl<'a> Grammar<'a> {
         for (at, operator) in lexicon.operators.iter().enumerate() {
             operators.entry(operator.gives).or_default().push(at);
         }
+        let mut types: HashMap<Kind, Vec<usize>> = HashMap::new();
+        for (at, (_, kind)) in lexicon.types.iter().enumerate() {
+            types.entry(*kind).or_default().push(at);
+        }
         Self {
+            classes: lexicon.keywords.iter().map(|(word, class)| (word.as_str(), *class)).collect(),
+            types,
             rng: Rng::with_seed(seed),
             rule,
             lexicon,
@@ -139,7 +152,7 @@ impl<'a> Grammar<'a> {
     }
 
     /// One more statement.
-    pub fn next_one(&mut self) -> (String, Vec<String>) {
+    pub fn next_one(&mut self) -> (String, Vec<Hit>) {
         let draft = self.draft();
         let (mut words, hits) = (draft.words, draft.hits);
         if self.recent.len() < 64 {
@@ -275,7 +288,7 @@ impl<'a> Grammar<'a> {
         self.words.push(word.into());
     }
 
-    pub(crate) fn hit(&mut self, production: impl Into<String>) {
+    pub(crate) fn hit(&mut self, production: impl Into<Hit>) {
         self.hits.push(production.into());
     }
 
@@ -357,7 +370,7 @@ impl<'a> Grammar<'a> {
         let plain = !name.is_empty()
             && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
             && !name.starts_with(|c: char| c.is_ascii_digit());
-        let class = self.lexicon.keywords.iter().find(|(word, _)| word == name).map(|(_, class)| *class);
+        let class = self.classes.get(name).copied();
         let free = plain && matches!(class, None | Some('U'));
         if !(free || plain && self.foolish()) {
             return in_quotes(name);
@@ -370,6 +383,10 @@ impl<'a> Grammar<'a> {
             }
             _ => name.to_owned(),
         }
+    }
+
+    pub(crate) fn is_keyword(&self, name: &str) -> bool {
+        self.classes.contains_key(name)
     }
 
     pub(crate) fn put_name(&mut self, name: &str) {
@@ -481,6 +498,11 @@ impl<'a> Grammar<'a> {
             }
             Kind::Int => self.one_of(&["0", "1", "2", "3", "7", "10", "2147483647", "1500"]).to_owned(),
             Kind::Bool => self.one_of(&["true", "FALSE", "true"]).to_owned(),
+            Kind::Date | Kind::Stamp if self.foolish() => {
+                self.hit("literal of the moment");
+                let text = self.one_of(&["'now'", "'today'", "'tomorrow'", "'yesterday'"]);
+                return self.typed_literal(if kind == Kind::Date { "date" } else { "timestamptz" }, text);
+            }
             Kind::Date => return self.typed_literal("date", "'2026-01-01'"),
             Kind::Stamp => match self.rng.u8(0..4) {
                 0 if self.foolish() => {

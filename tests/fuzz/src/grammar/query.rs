@@ -467,7 +467,7 @@ impl Grammar<'_> {
                 3 => {
                     this.hit("label without AS");
                     let label = this.name();
-                    if !this.lexicon.keywords.iter().any(|(word, _)| *word == label) {
+                    if !this.is_keyword(&label) {
                         this.put_name(&label);
                         name = Some(label);
                     }

@@ -123,7 +123,7 @@ impl Grammar<'_> {
         if self.rng.bool() || taken.iter().any(|other| other.name == relation.name) {
             self.hit("alias");
             let name = self.fresh(taken);
-            if self.rng.bool() || self.lexicon.keywords.iter().any(|(word, _)| *word == name) {
+            if self.rng.bool() || self.is_keyword(&name) {
                 self.put("AS");
             }
             self.put_name(&name);

@@ -82,7 +82,7 @@ impl Grammar<'_> {
         if self.rng.u8(0..3) == 0 {
             self.hit("target alias");
             let name = self.name();
-            if always_as || self.rng.bool() || self.lexicon.keywords.iter().any(|(word, _)| *word == name) {
+            if always_as || self.rng.bool() || self.is_keyword(&name) {
                 self.put("AS");
             }
             self.put_name(&name);
