@@ -102,16 +102,16 @@ async fn run(client: &Client, sql: &str, tried: &Tried<'_>, asks: bool) -> Ran {
         let (answer, ()) = join(client.simple_query(&text), forget).await;
         return Ran { outcome: Outcome::of(answer, offset), everything: None };
     }
-    let end = async {
-        let asked = async {
-            match asks {
-                true => in_one(client.simple_query("EXECUTE asked_of_everything").await),
-                false => Vec::new(),
-            }
-        };
-        join3(asked, client.simple_query("ROLLBACK"), forget).await.0
+    let asked = async {
+        match asks {
+            true => in_one(client.simple_query("EXECUTE asked_of_everything").await),
+            false => Vec::new(),
+        }
     };
-    let (_, answer, asked) = join3(client.simple_query(READ_WRITE), client.simple_query(&text), end).await;
+    let begun = format!("{READ_WRITE}; {text}");
+    let offset = offset + begun.len() - text.len();
+    let end = join(client.simple_query("ROLLBACK"), forget);
+    let (answer, asked, _) = join3(client.simple_query(&begun), asked, end).await;
     let everything = asked.into_iter().flatten().flatten().next();
     Ran { outcome: Outcome::of(answer, offset), everything }
 }

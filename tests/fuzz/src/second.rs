@@ -16,6 +16,8 @@ struct Seen {
     relations: BTreeSet<Vec<String>>,
     functions: BTreeSet<Vec<String>>,
     columns: BTreeSet<String>,
+    /// What stands before `.true` and the like, which it takes for a field of a column.
+    before_a_field: BTreeSet<String>,
     with: BTreeSet<String>,
     statements: usize,
 }
@@ -49,6 +51,11 @@ impl Visitor for Seen {
                 self.columns.insert(name(ident));
             }
             Expr::CompoundIdentifier(idents) => self.columns.extend(idents.last().map(name)),
+            Expr::CompoundFieldAccess { root, .. } => {
+                if let Expr::Identifier(ident) = root.as_ref() {
+                    self.before_a_field.insert(name(ident));
+                }
+            }
             Expr::Function(function) => {
                 self.functions.insert(parts(&function.name));
             }
@@ -134,7 +141,10 @@ pub fn compare(written: &str, sent: &str, rule: &Rule) -> Result<bool, String> {
     let last =
         |names: &BTreeSet<Vec<String>>| names.iter().filter_map(|parts| parts.last().cloned()).collect::<BTreeSet<_>>();
     // The name of what comes out is a number in a GROUP BY.
-    let own_columns = if written.to_ascii_lowercase().contains("group") { BTreeSet::new() } else { own.columns };
+    let own_columns = match written.to_ascii_lowercase().contains("group") {
+        true => BTreeSet::new(),
+        false => own.columns.difference(&own.before_a_field).cloned().collect(),
+    };
     for (what, own, sent) in [
         ("relation", last(&own.relations), last(&seen.relations)),
         ("function", last(&own.functions), last(&seen.functions)),

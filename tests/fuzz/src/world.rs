@@ -281,7 +281,7 @@ impl World {
         }
         // An index over what may not be read would give rows that nothing sorts in its order. The search
         // path is that of the host's connections.
-        let settings = "SET statement_timeout = '300ms'; SET jit = off; SET client_min_messages = error; \
+        let settings = "SET statement_timeout = '300ms'; SET jit = off; SET client_min_messages = error; SET log_min_messages = panic; SET track_activities = off; \
                         SET max_parallel_workers_per_gather = 0; SET TimeZone = 'UTC'; SET lc_messages = 'C'; \
                         SET search_path = pg_catalog; \
                         SET enable_indexscan = off; SET enable_indexonlyscan = off; SET enable_bitmapscan = off";

@@ -291,6 +291,8 @@ impl Grammar<'_> {
                     "pg_advisory_xact_lock ( 7 )",
                     "pg_notify ( 'a' , 'b' )",
                     "set_config ( 'role' , 'none' , true )",
+                    "set_config ( 'search_path' , 'public' , true )",
+                    "set_config ( 'statement_timeout' , '0' , false )",
                     "lo_creat ( 1 )",
                     "current_setting ( 'role' )",
                     "pg_sleep ( 0 )",

@@ -106,7 +106,9 @@ impl Grammar<'_> {
     /// A name that is not granted, or may be something else than a column.
     fn tempting_column(&mut self) -> bool {
         self.hit("temptation: column");
-        let relations: Vec<_> = self.scopes.iter().flatten().cloned().collect();
+        // Those further out more often than they are many.
+        let outer = self.scopes.len().saturating_sub(usize::from(self.rng.u8(0..3) == 0)).max(1);
+        let relations: Vec<_> = self.scopes.iter().take(outer).flatten().cloned().collect();
         let relation =
             if relations.is_empty() { None } else { Some(relations[self.rng.usize(0..relations.len())].clone()) };
         let of = relation.as_ref().map_or_else(|| self.name(), |relation| relation.name.clone());

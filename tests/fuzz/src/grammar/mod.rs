@@ -108,6 +108,8 @@ pub struct Grammar<'a> {
     budget: i32,
     /// In a thousand: how often something is written that the rule may not do.
     temptation: u32,
+    /// Whether it is written once at most, so that nothing else of the statement is refused.
+    tempted_once: bool,
     /// The same for what PostgreSQL is unlikely to take.
     folly: u32,
 }
@@ -147,6 +149,7 @@ impl<'a> Grammar<'a> {
             parameters: 0,
             budget: 0,
             temptation: 0,
+            tempted_once: false,
             folly: 0,
         }
     }
@@ -185,6 +188,7 @@ impl<'a> Grammar<'a> {
             8 => (120, 10),
             _ => (60, 30),
         };
+        self.tempted_once = self.rng.u8(0..3) > 0;
         match self.rng.u8(0..12) {
             0..=6 => {
                 self.query(None, true);
@@ -298,7 +302,17 @@ impl<'a> Grammar<'a> {
     }
 
     pub(crate) fn tempted(&mut self) -> bool {
-        self.temptation > 0 && self.rng.u32(0..1000) < self.temptation
+        let chance = self.temptation;
+        self.tempted_at(chance)
+    }
+
+    /// The same for a place that tempts more than others, in a thousand.
+    pub(crate) fn tempted_at(&mut self, chance: u32) -> bool {
+        let is_tempted = self.temptation > 0 && self.rng.u32(0..1000) < chance;
+        if is_tempted && self.tempted_once {
+            self.temptation = 0;
+        }
+        is_tempted
     }
 
     pub(crate) fn foolish(&mut self) -> bool {

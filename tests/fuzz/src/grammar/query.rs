@@ -512,31 +512,30 @@ impl Grammar<'_> {
     /// name in it and then means a column.
     fn label_or_expression(&mut self, columns: &[(Option<String>, Slot)]) {
         let labels: Vec<String> = columns.iter().filter_map(|(name, _)| name.clone()).collect();
+        let hidden: Vec<&String> =
+            self.scopes.last().into_iter().flatten().flat_map(|relation| &relation.hidden).collect();
+        let both: Vec<String> = labels.iter().filter(|label| hidden.contains(label)).cloned().collect();
+        if !labels.is_empty() && self.tempted_at(if both.is_empty() { 40 } else { 500 }) {
+            self.hit("temptation: label in an expression");
+            let label = self.pick(if both.is_empty() { &labels } else { &both });
+            let label = self.written(&label);
+            let (before, after) = self.one_of(&[
+                ("CAST (", "AS date )"),
+                ("CAST (", "AS text )"),
+                ("lower (", ")"),
+                ("(", ") || ''"),
+                ("coalesce (", ", NULL )"),
+                ("length (", ")"),
+            ]);
+            self.put(before);
+            self.put_one(label);
+            return self.put(after);
+        }
         match self.rng.u8(0..8) {
             0..=2 if !labels.is_empty() => {
                 self.hit("ORDER BY label");
                 let label = labels[self.rng.usize(0..labels.len())].clone();
                 self.put_name(&label);
-            }
-            3 if self.temptation > 0 && !labels.is_empty() => {
-                self.hit("temptation: label in an expression");
-                let hidden: Vec<&String> =
-                    self.scopes.last().into_iter().flatten().flat_map(|relation| &relation.hidden).collect();
-                let both: Vec<String> = labels.iter().filter(|label| hidden.contains(label)).cloned().collect();
-                let from = if both.is_empty() { &labels } else { &both };
-                let label = from[self.rng.usize(0..from.len())].clone();
-                let label = self.written(&label);
-                let (before, after) = self.one_of(&[
-                    ("CAST (", "AS date )"),
-                    ("CAST (", "AS text )"),
-                    ("lower (", ")"),
-                    ("(", ") || ''"),
-                    ("coalesce (", ", NULL )"),
-                    ("length (", ")"),
-                ]);
-                self.put(before);
-                self.put_one(label);
-                self.put(after);
             }
             4 => self.put("1"),
             5 => {

@@ -46,6 +46,17 @@ impl Grammar<'_> {
         columns
     }
 
+    /// A column that may not be read, of this kind if there is one.
+    fn hidden_column(&mut self, relation: &Relation, slot: Slot) -> String {
+        let rule = self.rule;
+        let is_of_kind = |hidden: &String| {
+            let mut columns = rule.tables.iter().flat_map(|table| &table.columns);
+            columns.any(|(name, kind, _)| name == hidden && Some(*kind) == slot)
+        };
+        let fitting: Vec<String> = relation.hidden.iter().filter(|hidden| is_of_kind(hidden)).cloned().collect();
+        if fitting.is_empty() { self.pick(&relation.hidden) } else { self.pick(&fitting) }
+    }
+
     /// What a column is given.
     fn value(&mut self, name: &str, slot: Slot) {
         if self.chance(60) {
@@ -53,12 +64,13 @@ impl Grammar<'_> {
             return self.put("DEFAULT");
         }
         match (name, slot) {
-            _ if self.temptation > 0 && self.rng.u8(0..4) == 0 => {
+            _ if self.tempted_at(250) => {
                 let relations: Vec<_> = self.scopes.last().into_iter().flatten().cloned().collect();
                 match relations.last().filter(|relation| !relation.hidden.is_empty()) {
                     Some(relation) => {
                         self.hit("temptation: value");
-                        let column = self.pick(&relation.hidden);
+                        let relation = relation.clone();
+                        let column = self.hidden_column(&relation, slot);
                         self.qualified(&relation.name, &column);
                     }
                     None => self.expression(slot),
@@ -223,7 +235,7 @@ impl Grammar<'_> {
         }
         let updates =
             self.rule.grants.tables.get(&self.rule.tables[at].name).is_some_and(|grant| !grant.update.is_none());
-        if !has_target || !(updates || self.tempted()) || self.rng.bool() {
+        if !has_target || !(updates || self.tempted()) || self.rng.u8(0..3) == 0 {
             self.hit("DO NOTHING");
             return self.put("DO NOTHING");
         }
