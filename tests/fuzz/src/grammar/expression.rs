@@ -118,6 +118,10 @@ impl Grammar<'_> {
             4 => self.any_column(),
             _ => self.name(),
         };
+        if outer < self.scopes.len() && self.rng.bool() {
+            self.put_name(&column);
+            return true;
+        }
         match self.rng.u8(0..14) {
             0..=2 => self.put_name(&column),
             3..=5 => self.qualified(&of, &column),

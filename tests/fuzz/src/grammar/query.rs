@@ -578,7 +578,7 @@ impl Grammar<'_> {
     }
 
     fn locks(&mut self) {
-        if self.tempted() && self.rng.bool() {
+        if self.tempted_at(80) {
             self.hit("temptation: lock");
             let words =
                 self.one_of(&["FOR UPDATE", "FOR SHARE", "FOR KEY SHARE", "FOR NO KEY UPDATE", "FOR READ ONLY"]);

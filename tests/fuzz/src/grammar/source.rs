@@ -287,9 +287,15 @@ impl Grammar<'_> {
                     .collect(),
                 _ => Vec::new(),
             };
-            if self.tempted() {
+            if self.tempted_at(150) {
                 self.hit("temptation: USING");
-                let column = self.any_column();
+                let both: Vec<String> = match (scope.get(before), scope.get(before + 1)) {
+                    (Some(left), Some(right)) => {
+                        left.hidden.iter().filter(|column| right.hidden.contains(column)).cloned().collect()
+                    }
+                    _ => Vec::new(),
+                };
+                let column = if both.is_empty() { self.any_column() } else { self.pick(&both) };
                 self.put("USING (");
                 self.put_name(&column);
                 self.put(")");

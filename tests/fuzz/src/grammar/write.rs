@@ -46,6 +46,12 @@ impl Grammar<'_> {
         columns
     }
 
+    /// Whether a column may be given a value that may not be read; more often beside `excluded`.
+    fn tempting_value(&mut self) -> bool {
+        let is_conflict = self.scopes.last().and_then(|scope| scope.last()).is_some_and(|last| last.name == "excluded");
+        self.tempted_at(if is_conflict { 600 } else { 200 })
+    }
+
     /// A column that may not be read, of this kind if there is one.
     fn hidden_column(&mut self, relation: &Relation, slot: Slot) -> String {
         let rule = self.rule;
@@ -64,7 +70,7 @@ impl Grammar<'_> {
             return self.put("DEFAULT");
         }
         match (name, slot) {
-            _ if self.tempted_at(250) => {
+            _ if self.tempting_value() => {
                 let relations: Vec<_> = self.scopes.last().into_iter().flatten().cloned().collect();
                 match relations.last().filter(|relation| !relation.hidden.is_empty()) {
                     Some(relation) => {
@@ -352,6 +358,15 @@ impl Grammar<'_> {
         } else if self.rng.u8(0..3) > 0 {
             self.hit("WHERE of a write");
             self.put("WHERE");
+            let target = self.scopes.last().and_then(|scope| scope.first()).cloned();
+            if let Some(target) = target.filter(|target| !target.hidden.is_empty())
+                && self.tempted_at(300)
+            {
+                self.hit("temptation: WHERE of a write");
+                let column = self.pick(&target.hidden);
+                self.qualified(&target.name, &column);
+                return self.put("IS NOT NULL");
+            }
             self.expression(Some(Kind::Bool));
         }
     }
