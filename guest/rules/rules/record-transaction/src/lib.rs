@@ -1,4 +1,4 @@
-//! Records a transaction and tells the world.
+//! Records a transaction and publishes an event.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
