@@ -8,6 +8,7 @@ mod bench;
 mod campaign;
 mod clients;
 mod demo;
+mod documents;
 mod fuzz;
 mod glibc;
 mod guests;
@@ -43,7 +44,7 @@ usage: cargo xtask TASK
                minutes
   fuzz holes   makes each of the known holes in a copy of the policy and has the fuzzer find it
   bench [NAME] measure what a call, its rows, a start, a transfer and a warm answer cost, what many clients at
-               once get, and what whoever writes rules waits for; with NAME only one of call, load, rows,
+               once get, and what an author of rules waits for; with NAME only one of call, load, rows,
                start, transfer, warm, writing
   bench load [--seconds N]
                the load alone, N seconds (60) each for few clients, for many, and for many while
@@ -53,7 +54,8 @@ usage: cargo xtask TASK
                rules unless one is named), into target/tenet/package
   rehearse     bring a deployment up in two regions on stand-ins, and take it down again
   guests       build the example rules and the guests of the tests into target/tenet
-  lint         formatting, clippy, documentation, licences and duplicate versions";
+  documents    links, tables and words of the documents: a part of lint
+  lint         formatting, clippy, documents and documentation, licences and duplicate versions";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -75,6 +77,7 @@ fn main() -> ExitCode {
         }
         ["rehearse"] => rehearse::rehearse(&repository).map(|()| ExitCode::SUCCESS),
         ["guests"] => guests::task(&repository).map(|()| ExitCode::SUCCESS),
+        ["documents"] => documents::check(&repository).map(|()| ExitCode::SUCCESS),
         ["lint"] => lint::task(&repository).map(|()| ExitCode::SUCCESS),
         ["package", rest @ ..] if let Some(wanted) = Wanted::parse(rest) => {
             package::package(&repository, &wanted).map(|()| ExitCode::SUCCESS)

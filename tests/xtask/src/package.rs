@@ -8,7 +8,7 @@ use crate::release;
 use crate::repository::{Repository, run};
 use crate::stages::Stages;
 
-/// Where the zips are left, and beside each the bundle that is in it.
+/// Where the zips are left, and next to each the bundle that is in it.
 const OUT: &str = "target/tenet/package";
 
 /// The most bytes of a zip. What Lambda fetches and unpacks before a function starts is part

@@ -38,7 +38,7 @@ impl Server {
             let mut ministack = Command::new(venv.program("ministack"));
             // What it unpacks and keeps goes where the rest of the tests' things are.
             ministack.env("TMPDIR", &folder).env("BIND_HOST", "127.0.0.1").env("GATEWAY_PORT", port.to_string());
-            // Servers beside it, on ports of their own for all of the machine.
+            // More servers, on ports of their own for all of the machine.
             ministack.env("IOT_MTLS_ENABLED", "0").env("SFTP_ENABLED", "0");
             ministack
         })

@@ -7,9 +7,9 @@ const TEMPLATES: [&str; 2] = ["deploy/region.yaml", "deploy/workflows.yaml"];
 /// Where it is given to, and the region of the witness, where it could be.
 const REGIONS: [&str; 3] = ["us-east-1", "us-west-2", "us-east-2"];
 
-/// Checks the templates as whoever deploys them would: cfn-lint for what CloudFormation takes, in
-/// every region, and checkov for what is safe. What either is told to leave out stands in the
-/// template, with its reason.
+/// Checks the templates before they are deployed: cfn-lint for what CloudFormation takes, in every
+/// region, and checkov for what is safe. Checks that are suppressed stand in the template, with
+/// the reason.
 pub(crate) fn check(repository: &Repository, venv: &Venv) -> anyhow::Result<()> {
     let lint = [&["--regions"], &REGIONS[..], &["--"], &TEMPLATES[..]].concat();
     run(&mut repository.command(&venv.program("cfn-lint"), &lint))?;
