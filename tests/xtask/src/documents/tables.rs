@@ -32,11 +32,15 @@ pub(super) fn untrue(repository: &Repository, documents: &[Text], sources: &[Tex
     given.extend(quoted_after(sources, "host/pipeline/src/answer.rs", &["&Problem::new(\""]));
     problems.extend(differences("codes of answers", &named, &given));
 
+    let named = first_names(&table(documents, "host/http/README.md", "`code`")?).into_iter().collect();
+    problems.extend(differences("codes of HTTP", &named, &http_codes(sources)));
+
     let named = first_names(&table(documents, "tests/README.md", "mutant")?).into_iter().collect();
     let all = Mutant::ALL.iter().map(|mutant| mutant.name().to_owned()).collect();
     problems.extend(differences("mutants", &named, &all));
 
     problems.extend(pages(repository, documents));
+    problems.extend(tasks(documents));
     Ok(problems)
 }
 
@@ -140,6 +144,18 @@ fn settings(rows: &Rows) -> anyhow::Result<Vec<String>> {
     Ok(differences("settings of [host]", &said.collect(), &held))
 }
 
+/// The codes of the HTTP interface's own problems.
+fn http_codes(sources: &[Text]) -> BTreeSet<String> {
+    let of_status = ["FORBIDDEN, \"", "NOT_FOUND, \"", "TOO_LARGE, \"", "MEDIA_TYPE, \"", "SERVER_ERROR, \""];
+    let api = "host/http/src/api.rs";
+    let mut codes = quoted_after(sources, api, &of_status);
+    codes.extend(quoted_after(sources, "host/http/src/reply.rs", &["NOT_ALLOWED, \""]));
+    // Pairs of a code and what it means.
+    let pairs = quoted_after(sources, api, &["(\""]);
+    codes.extend(pairs.into_iter().filter(|text| text.contains('-') && !text.contains(' ')));
+    codes
+}
+
 /// The metrics that lines of the log have.
 fn metrics(sources: &[Text]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
@@ -189,6 +205,23 @@ fn pages(repository: &Repository, documents: &[Text]) -> Vec<String> {
         for code in words.filter(is_code).collect::<BTreeSet<_>>() {
             if !repository.path(&format!("host/cli/explain/{code}.md")).exists() {
                 problems.push(format!("{}: `tenet explain {code}` has no page", document.path));
+            }
+        }
+    }
+    problems
+}
+
+/// Each task that a document names exists.
+fn tasks(documents: &[Text]) -> Vec<String> {
+    let mut problems = Vec::new();
+    for document in documents {
+        for (place, start) in document.text.match_indices("cargo xtask ") {
+            let rest = document.text.get(place + start.len()..).unwrap_or_default();
+            let end = rest.find(|c: char| !c.is_ascii_lowercase()).unwrap_or(rest.len());
+            let task = rest.get(..end).unwrap_or_default();
+            let is_task = crate::USAGE.lines().any(|line| line.trim_start().split(' ').next() == Some(task));
+            if !task.is_empty() && !is_task {
+                problems.push(format!("{}: there is no task `cargo xtask {task}`", document.path));
             }
         }
     }
