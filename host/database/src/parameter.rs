@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn a_text_that_would_be_the_time_of_the_database_is_not_sent() {
         let code = |canonical: &str, text: &str| {
-            let statement = Statement::new("SELECT 1", vec![Value::Null, Value::Text(text.to_owned())]);
+            let statement = Statement::new("SELECT 1", vec![Value::Null(None), Value::Text(text.to_owned())]);
             let encoded = Encoded::new(Statement { canonical: Some(canonical.into()), ..statement });
             encoded.err().map(|error| error.sqlstate.to_string())
         };
