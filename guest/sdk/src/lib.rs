@@ -85,15 +85,6 @@ mod uuid;
 pub mod vault;
 
 pub use batch::{Batch, Outcome};
-/// The SQL type of a parameter that is NULL.
-///
-/// ```
-/// use tenet::{Value, ValueType, params};
-///
-/// let by: Option<String> = None;
-/// assert_eq!(params![by], [Value::Null(Some(ValueType::Text))]);
-/// ```
-pub use bindings::tenet::rule::types::ValueType;
 /// A span of time, SQL's `interval`: months, days and microseconds, each apart. In JSON an object of the three.
 ///
 /// ```
@@ -112,6 +103,15 @@ pub use bindings::tenet::rule::types::Interval;
 /// assert_eq!(params!["a", 5_i64], [Value::Text("a".into()), Value::Int8(5)]);
 /// ```
 pub use bindings::tenet::rule::types::Value;
+/// The SQL type of a parameter that is NULL.
+///
+/// ```
+/// use tenet::{Value, ValueType, params};
+///
+/// let by: Option<String> = None;
+/// assert_eq!(params![by], [Value::Null(Some(ValueType::Text))]);
+/// ```
+pub use bindings::tenet::rule::types::ValueType;
 pub use database::{execute, query, query_one, query_opt};
 pub use decimal::{Decimal, DecimalError};
 pub use error::{Error, Result, reject};
