@@ -159,7 +159,7 @@ async fn the_local_server_answers_as_its_readme_shows() {
     let mut blocks = parts(&read("host/http/README.md"), "console").into_iter();
     let Some(Part::Commands(commands)) = blocks.next() else { panic!("the README has no commands") };
     let database = support::database().await;
-    let mut served = support::serve("rules", database.url()).await;
+    let served = support::serve("rules", database.url()).await;
     let mut commands = commands.into_iter();
     let (start, regions) = commands.next().unwrap();
     assert_eq!(start, "tenet serve target/tenet/rules &");
