@@ -1,6 +1,6 @@
 //! `func_expr`: calls of functions in all their forms.
 
-use super::Grammar;
+use super::{Grammar, Relation};
 use crate::lexicon::{Function, Slot, Sort};
 use crate::world::Kind;
 
@@ -139,7 +139,16 @@ impl Grammar<'_> {
         } else if self.rng.bool() {
             self.hit("PARTITION BY");
             self.put("PARTITION BY");
-            self.expression(None);
+            let relations = self.scopes.last().into_iter().flatten();
+            let hiding: Vec<Relation> = relations.filter(|relation| !relation.hidden.is_empty()).cloned().collect();
+            if !hiding.is_empty() && self.tempted_at(200) {
+                self.hit("temptation: window");
+                let relation = &hiding[self.rng.usize(0..hiding.len())];
+                let column = self.pick(&relation.hidden);
+                self.qualified(&relation.name, &column);
+            } else {
+                self.expression(None);
+            }
         }
         if self.rng.bool() {
             self.hit("window ORDER BY");
@@ -246,7 +255,7 @@ impl Grammar<'_> {
     fn tempting_call(&mut self) {
         let relation = self.any_relation();
         let function = self.team_function();
-        let number = self.rng.u8(0..10);
+        let number = self.rng.u8(0..12);
         self.hit("temptation: call");
         match number {
             0 => {
@@ -285,7 +294,7 @@ impl Grammar<'_> {
                 self.put(name);
                 self.put(")");
             }
-            5 => {
+            5 | 10 | 11 => {
                 let words = self.one_of(&[
                     "setval ( 'receipts' , 9 )",
                     "pg_advisory_xact_lock ( 7 )",

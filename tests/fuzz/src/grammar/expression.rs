@@ -118,9 +118,22 @@ impl Grammar<'_> {
             4 => self.any_column(),
             _ => self.name(),
         };
-        if outer < self.scopes.len() && self.rng.bool() {
-            self.put_name(&column);
-            return true;
+        if let (Some(relation), true) = (relation.filter(|_| outer < self.scopes.len()), self.rng.bool()) {
+            // Alone it means the one further out where nothing nearer has it.
+            let near: Vec<String> = self
+                .scopes
+                .iter()
+                .skip(outer)
+                .flatten()
+                .flat_map(|relation| relation.hidden.iter().chain(relation.columns.iter().map(|(name, _)| name)))
+                .cloned()
+                .collect();
+            let far: Vec<String> = relation.hidden.iter().filter(|name| !near.contains(name)).cloned().collect();
+            if !far.is_empty() {
+                let column = self.pick(&far);
+                self.put_name(&column);
+                return true;
+            }
         }
         match self.rng.u8(0..14) {
             0..=2 => self.put_name(&column),
