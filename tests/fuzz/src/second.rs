@@ -73,7 +73,7 @@ fn read(sql: &str) -> Option<Seen> {
     Some(seen)
 }
 
-/// Calls that are part of the grammar, with no schema.
+/// Words of the grammar that it takes for calls, with no schema.
 const GRAMMAR: &[&str] = &[
     "values",
     "from",
@@ -84,6 +84,8 @@ const GRAMMAR: &[&str] = &[
     "greatest",
     "least",
     "nullif",
+    "distinct",
+    "all",
     "grouping",
     "extract",
     "substring",
