@@ -62,7 +62,8 @@ impl Grammar<'_> {
                 let columns = self.select(Some(slots), has_tail);
                 self.put(")");
                 self.tail(&columns);
-                if self.tempted() {
+                if self.tempted_at(200) {
+                    self.hit("temptation: lock behind parentheses");
                     self.put("FOR UPDATE");
                 }
                 columns

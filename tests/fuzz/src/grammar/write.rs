@@ -46,21 +46,22 @@ impl Grammar<'_> {
         columns
     }
 
-    /// Whether a column may be given a value that may not be read; more often beside `excluded`.
-    fn tempting_value(&mut self) -> bool {
-        let is_conflict = self.scopes.last().and_then(|scope| scope.last()).is_some_and(|last| last.name == "excluded");
-        self.tempted_at(if is_conflict { 600 } else { 200 })
-    }
-
-    /// A column that may not be read, of this kind if there is one.
-    fn hidden_column(&mut self, relation: &Relation, slot: Slot) -> String {
+    /// A column that may not be read, for one of this kind; more often beside `excluded`.
+    fn tempting_value(&mut self, slot: Slot) -> Option<(String, String)> {
         let rule = self.rule;
+        let relation = self.scopes.last()?.last()?.clone();
+        let fits = |kind: Kind| Some(kind) == slot || (kind, slot) == (Kind::Int, Some(Kind::Number));
         let is_of_kind = |hidden: &String| {
             let mut columns = rule.tables.iter().flat_map(|table| &table.columns);
-            columns.any(|(name, kind, _)| name == hidden && Some(*kind) == slot)
+            columns.any(|(name, kind, _)| name == hidden && fits(*kind))
         };
         let fitting: Vec<String> = relation.hidden.iter().filter(|hidden| is_of_kind(hidden)).cloned().collect();
-        if fitting.is_empty() { self.pick(&relation.hidden) } else { self.pick(&fitting) }
+        let chance = if relation.name == "excluded" { 600 } else { 200 };
+        if fitting.is_empty() || !self.tempted_at(chance) {
+            return None;
+        }
+        let column = self.pick(&fitting);
+        Some((relation.name, column))
     }
 
     /// What a column is given.
@@ -69,19 +70,11 @@ impl Grammar<'_> {
             self.hit("DEFAULT");
             return self.put("DEFAULT");
         }
+        if let Some((relation, column)) = self.tempting_value(slot) {
+            self.hit("temptation: value");
+            return self.qualified(&relation, &column);
+        }
         match (name, slot) {
-            _ if self.tempting_value() => {
-                let relations: Vec<_> = self.scopes.last().into_iter().flatten().cloned().collect();
-                match relations.last().filter(|relation| !relation.hidden.is_empty()) {
-                    Some(relation) => {
-                        self.hit("temptation: value");
-                        let relation = relation.clone();
-                        let column = self.hidden_column(&relation, slot);
-                        self.qualified(&relation.name, &column);
-                    }
-                    None => self.expression(slot),
-                }
-            }
             // Keys that are there, and others.
             ("id" | "account", Some(Kind::Text)) if self.rng.bool() => {
                 let text = self.one_of(&["'a'", "'b'", "'z'", "'y'"]);
@@ -195,7 +188,7 @@ impl Grammar<'_> {
             .map(|(_, columns)| columns.clone())
             .collect();
         let mut has_target = true;
-        match self.rng.u8(0..6) {
+        match self.rng.u8(0..8) {
             0 | 1 => has_target = false,
             2 if !constraints.is_empty() => {
                 self.hit("ON CONFLICT ON CONSTRAINT");
