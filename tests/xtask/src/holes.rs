@@ -196,8 +196,8 @@ pub(crate) const HOLES: &[Hole] = &[
         name: "sequence",
         changes: &[(
             "names.rs",
-            "call.sequence().filter(|sequence| self.grants.sequences.contains(sequence))",
-            "call.sequence()",
+            "if !self.grants.sequences.contains(&sequence) {",
+            "if false {",
         )],
     },
     Hole {
@@ -232,20 +232,19 @@ pub(crate) const HOLES: &[Hole] = &[
         name: "outer-column",
         changes: &[(
             "names.rs",
-            "                Some(Found::Column(relation)) => {
-                    self.column_of(relation, name)?;",
-            "                Some(Found::Column(relation)) => {
-                    if distance == 0 {
-                        self.column_of(relation, name)?;
-                    }",
+            "self.column_of(relation, name).map_err(|refusal| {",
+            "let granted = if distance == 0 { self.column_of(relation, name) } else { Ok(()) };
+                    granted.map_err(|refusal| {",
         )],
     },
     Hole {
         name: "operands-without-parentheses",
         changes: &[(
             "print.rs",
-            "Expression::Made(_) => self.in_parentheses(|printer| printer.expression(expression)),",
-            "Expression::Made(_) => self.expression(expression),",
+            "Expression::Made(_) | Expression::Moment { .. } => {
+                self.in_parentheses(|printer| printer.expression(expression))
+            }",
+            "Expression::Made(_) | Expression::Moment { .. } => self.expression(expression),",
         )],
     },
 ];
