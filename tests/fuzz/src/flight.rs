@@ -71,6 +71,11 @@ pub(crate) async fn fly(client: &Client, sql: &str, who: Who, given: &str) -> Fl
         Err(error) if error.code().is_some_and(|code| code.code() == "57014") => Outcome::Unsteady("57014".to_owned()),
         _ => outcome,
     };
+    // Nor where there was none to begin.
+    let outcome = match &begun {
+        Err(error) if error.code().is_some_and(|code| code.code() == "57014") => Outcome::Unsteady("57014".to_owned()),
+        _ => outcome,
+    };
     let begun = in_one(begun).into_iter().next().and_then(|row| row.into_iter().next().flatten());
     let mut asked = in_one(asked).into_iter();
     let locks = if who == Who::Owner { asked.next().and_then(|row| row.into_iter().next().flatten()) } else { None };

@@ -162,7 +162,7 @@ impl Judge {
                 return Some(("the connection is lost", String::new()));
             }
             let traces = &before[which];
-            if !traces.is_empty() && *traces != flight.traces {
+            if !traces.is_empty() && !flight.traces.is_empty() && *traces != flight.traces {
                 let names = [
                     "",
                     "a function of the team ran",
