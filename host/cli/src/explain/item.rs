@@ -23,7 +23,7 @@ impl Item {
         format!("\n### `{name}`\n\n{declared}{}\n", about.trim())
     }
 
-    /// Whether somebody who writes `wanted` means this item or the type that it is a part of.
+    /// Whether the name `wanted` means this item or the type that it is a part of.
     pub(crate) fn is_called(&self, wanted: &str) -> bool {
         let plain = |name: &str| {
             let name = name.trim_start_matches("tenet.").trim_start_matches("tenet::").trim_end_matches('!');

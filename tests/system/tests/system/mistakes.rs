@@ -134,6 +134,6 @@ fn null_has_the_type_of_what_is_none() {
         "{}",
         ended.stderr
     );
-    // The folder that it was made in is no part of what is told.
+    // The output does not depend on the folder.
     assert!(!ended.stderr.contains(root().to_str().unwrap()), "{}", ended.stderr);
 }

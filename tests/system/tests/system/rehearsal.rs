@@ -192,7 +192,7 @@ async fn what_cannot_be_deployed_is_refused_before_anything_is_made() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operation_follows_the_event_of_another_in_the_region_that_has_published_it() {
     let rehearsal = Rehearsal::new().await;
-    // The examples' rules, and an operation that counts a transfer once more when it is told of it.
+    // The examples' rules, and an operation that counts a transfer again when its event arrives.
     let (built, _) = bundle("rules");
     let scratch = tempfile::tempdir().unwrap();
     let (folder, source) = (scratch.path(), root().join("guest/rules"));

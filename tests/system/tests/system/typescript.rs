@@ -102,7 +102,7 @@ fn a_rule_in_typescript_with_packages_of_npm_is_built_tested_and_run() {
     fs::remove_file(folder.join("rules/trial/rule.js")).unwrap();
     let source = folder.join("rules/trial/rule.ts");
     fs::write(&source, RULE.replace("SDK", SDK)).unwrap();
-    // A package that is not installed is told of, with its line and what installs it.
+    // The error for a missing package names its line and the command that installs it.
     let refused = tenet(&folder, &["build"]);
     assert!(refused.code == 3 && refused.stderr.contains("fast-deep-equal"), "{}", refused.stderr);
     assert!(refused.stderr.contains("npm install"), "{}", refused.stderr);
