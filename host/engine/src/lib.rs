@@ -6,7 +6,8 @@
 //! and linked once; it is the port `Rules` of tenet-core. Each call gets a store and an
 //! instance of its own that nobody has used before and nobody will use again, runs under
 //! limits, and ends in one of the ways that `Ended` lists. With the feature `compile`, a
-//! [`Compiler`] makes the files that a library loads; hosts are built without it.
+//! [`Compiler`] makes the files that a library loads; hosts are built without it. For a harness it
+//! keeps compiled functions in a file.
 //! [`Library::describe`] asks a rule what it takes and gives, which is done when a bundle
 //! is built and never for a request.
 //!
