@@ -184,10 +184,18 @@ impl<'a> Scanner<'a> {
     }
 
     /// A parameter, or a string between two equal tags.
+    ///
+    /// A message of the protocol has at most 65,535 parameters. PostgreSQL 16 reads a longer number
+    /// by its last 32 bits (`param` in `src/backend/parser/scan.l`), and reserves memory for as many
+    /// parameters as the number says.
     fn dollar(&mut self) -> Result<(), Refusal> {
         let rest = self.rest().get(1..).unwrap_or_default();
         let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         if digits > 0 {
+            let number = rest.get(..digits).unwrap_or_default();
+            if number.starts_with('0') || number.parse::<u16>().is_err() {
+                return self.refuse("a parameter is $1 to $65535, without zeros in front");
+            }
             let end = self.at + 1 + digits;
             self.apart(end)?;
             self.push(Kind::Parameter, end);
@@ -369,6 +377,14 @@ mod tests {
 
     fn operator(text: &str) -> Kind {
         Kind::Operator(text.into())
+    }
+
+    #[test]
+    fn a_parameter_has_one_number_for_every_reader() {
+        for text in ["$0", "$01", "$65536", "$268435455", "$4294967297", "$8589934593", "$99999999999999999999"] {
+            assert!(tokens(text).is_err(), "{text}");
+        }
+        assert_eq!(kinds("$1 $10 $65535"), [Kind::Parameter, Kind::Parameter, Kind::Parameter]);
     }
 
     #[test]
