@@ -526,7 +526,7 @@ pub(crate) struct RunArgs {
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ServeArgs {
-    /// The folder with `tenet.toml`, which is built first, or of a built bundle.
+    /// The folder with `tenet.toml`, which is built first; `serve` takes a built bundle as well.
     #[arg(default_value = ".")]
     pub(crate) bundle: PathBuf,
 
