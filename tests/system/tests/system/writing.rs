@@ -452,7 +452,7 @@ fn what_is_wrong_with_a_bundle_has_a_code_that_explains_it() {
     let all = tenet(scratch.path(), &["explain"]).stdout;
     assert!(all.lines().filter(|line| line.starts_with('T')).count() > 30, "{all}");
     assert!(all.lines().any(|line| line.starts_with("sql")), "{all}");
-    assert!(tenet(scratch.path(), &["explain", "T9999"]).stderr.contains("there is no code T9999"));
+    assert!(tenet(scratch.path(), &["explain", "T9999"]).stderr.contains("there is no page T9999"));
 }
 
 #[test]
