@@ -76,6 +76,9 @@ impl FunctionCache {
         if state.added.is_empty() {
             return Ok(());
         }
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder)?;
+        }
         let temporary = self.path.with_extension(format!("{}.tmp", std::process::id()));
         let written = state.write(&temporary).and_then(|()| fs::rename(&temporary, &self.path));
         if written.is_err() {
@@ -218,7 +221,7 @@ mod tests {
     #[test]
     fn what_was_saved_is_there_again_beside_what_is_added_later() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("functions");
+        let path = folder.path().join("not there yet").join("functions");
         let cache = FunctionCache::open(&path);
         assert!(cache.insert(&ONE, b"code of one".to_vec()) && get(&cache, ONE).is_none());
         cache.save().unwrap();
@@ -230,7 +233,7 @@ mod tests {
         assert_eq!(get(&cache, ONE).unwrap(), b"code of one");
         assert_eq!(get(&cache, TWO).unwrap(), b"");
         assert_eq!(get(&cache, [3; 32]), None);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     }
 
     #[test]
