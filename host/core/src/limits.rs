@@ -11,7 +11,7 @@ use crate::SqlState;
 pub struct Limits {
     /// Milliseconds from the call to its end, without what it waits for the host.
     pub wall_ms: u64,
-    /// Milliseconds of computing: the guest's own, and the host's on its behalf.
+    /// Milliseconds of processor time: the guest's own, and the host's on its behalf.
     pub cpu_ms: u64,
     /// Bytes of linear memory, over all memories.
     pub memory_bytes: u64,

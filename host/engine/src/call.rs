@@ -8,10 +8,10 @@ use tenet_core::{
 use wasmtime::{Store, UpdateDeadline};
 
 use crate::Library;
+use crate::cpu_timer::CpuTimer;
 use crate::ended;
 use crate::halt::Halt;
 use crate::limiter::Limiter;
-use crate::stopwatch::Stopwatch;
 use crate::v1;
 use crate::wasi::Wasi;
 
@@ -24,7 +24,7 @@ pub(crate) struct CallState {
     context: Context,
     limits: Limits,
     limiter: Limiter,
-    watch: Arc<Stopwatch>,
+    timer: Arc<CpuTimer>,
     host_calls: u64,
     /// Uses of WASI that are not counted: a runtime looks at its clock before it describes a rule.
     wasi_for_nothing: u64,
@@ -46,7 +46,7 @@ impl CallState {
             context,
             limits: limits.clone(),
             limiter: Limiter::new(limits),
-            watch: Arc::default(),
+            timer: Arc::default(),
             host_calls: 0,
             wasi_for_nothing: 0,
             wasi: None,
@@ -59,8 +59,8 @@ impl CallState {
     }
 
     /// Times the call.
-    pub(crate) fn watch(&self) -> Arc<Stopwatch> {
-        Arc::clone(&self.watch)
+    pub(crate) fn timer(&self) -> Arc<CpuTimer> {
+        Arc::clone(&self.timer)
     }
 
     /// Whom the guest's questions go to.
@@ -114,7 +114,7 @@ impl CallState {
 
     /// Whether the guest may go on computing.
     fn check_cpu(&self) -> Result<(), Halt> {
-        let used = self.watch.elapsed();
+        let used = self.timer.used();
         if used <= self.limits.cpu() {
             return Ok(());
         }
@@ -168,10 +168,10 @@ impl Library {
         if metered && let Err(error) = store.set_fuel(u64::MAX) {
             return not_run(format!("the engine counts no fuel: {error}"));
         }
-        let watch = store.data().watch();
+        let timer = store.data().timer();
         let payload = v1::Request { payload: request.payload.clone() };
         let mut is_there = false;
-        let result = watch
+        let result = timer
             .time(async {
                 let instance = pre.instantiate_async(&mut store).await?;
                 is_there = true;
@@ -183,7 +183,7 @@ impl Library {
         let limiter = &store.data().limiter;
         RuleCall {
             ended: ended::sort(result, limits, limiter.refused(), is_there),
-            cpu: watch.elapsed(),
+            cpu: timer.used(),
             memory_bytes: limiter.memory_bytes(),
             fuel,
         }

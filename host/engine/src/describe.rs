@@ -40,8 +40,8 @@ impl Library {
         if self.engine().is_metered() {
             store.set_fuel(u64::MAX).map_err(|error| fail("it has no fuel", Some(error.into_boxed_dyn_error())))?;
         }
-        let watch = store.data().watch();
-        let described = watch.time(async {
+        let timer = store.data().timer();
+        let described = timer.time(async {
             let instance = pre.instantiate_async(&mut store).await?;
             instance.call_describe(&mut store).await
         });

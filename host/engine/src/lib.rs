@@ -29,6 +29,7 @@ mod call;
 mod checked;
 #[cfg(feature = "compile")]
 mod compiler;
+mod cpu_timer;
 mod describe;
 mod ended;
 mod engine;
@@ -41,7 +42,6 @@ mod limiter;
 mod load_error;
 mod nobody;
 mod settings;
-mod stopwatch;
 mod ticker;
 mod v1;
 mod wasi;
