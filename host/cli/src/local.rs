@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use tenet_capsule::{Answer, Capsule, Shadow, Tape};
 use tenet_core::bundle::Index;
-use tenet_core::{Clock, Ledger, Policy, Rules, SourceKey, Trace, Vault};
+use tenet_core::{Clock, SourceKey, Trace, Vault};
 use tenet_events::{Buses, Routes};
 use tenet_http::{Api, Reply, Request, Route};
-use tenet_pipeline::{Arrival, Backoff, Handled, Invocation, Operations, Pipeline, Relayed, SystemClock, direct};
-use tenet_policy::StatementPolicy;
+use tenet_pipeline::{Arrival, Handled, Invocation, Pipeline, Relayed, SystemClock, direct};
+use tenet_wiring::HostBuilder;
 
 use crate::follow::{self, Taken};
 
@@ -51,27 +51,11 @@ impl Local {
         let api = Api::open(region, folder, index)?;
         let endpoint = tenet_database::Endpoint::parse(url)?;
         let database = tenet_database::Database::new(endpoint, connections);
-        let ledger: Arc<dyn Ledger> =
-            Arc::new(database.with_statement_timeout(index.host.statement_timeout()).for_bundle(index));
-        let (library, policy): (Arc<dyn Rules>, Arc<dyn Policy>) =
-            (Arc::new(library), Arc::new(StatementPolicy::new(index)));
-        let shadow = Shadow {
-            rules: Arc::clone(&library),
-            policy: Arc::clone(&policy),
-            ledger: Arc::clone(&ledger),
-            vault: Arc::clone(vault),
-            only_reads: tenet_policy::only_reads,
-        };
-        let pipeline = Pipeline::new(
-            Operations::new(index)?,
-            ledger,
-            library,
-            policy,
-            Arc::new(buses.publisher(region)?),
-            Arc::new(SystemClock),
-            Backoff::default(),
-        );
-        let pipeline = pipeline.with_vault(Arc::clone(vault));
+        let database = database.with_statement_timeout(index.host.statement_timeout()).for_bundle(index);
+        let publisher = Arc::new(buses.publisher(region)?);
+        let builder = HostBuilder::new(index, Arc::new(database), Arc::new(library), publisher);
+        let builder = builder.vault(Arc::clone(vault));
+        let (shadow, pipeline) = (builder.shadow(), builder.pipeline()?);
         let routes = Routes::new(&index.operations)?;
         Ok(Self { region: region.to_owned(), api, pipeline, index: index.clone(), shadow, routes })
     }

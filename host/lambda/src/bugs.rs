@@ -7,16 +7,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
-use tenet_capsule::Shadow;
 use tenet_core::bundle::{CONTRACT, File, Index, Operation, Rule, VERSION};
 use tenet_core::{
-    BoxFuture, Catalog, Delivery, Ended, Grants, HostCalls, HostSettings, Ledger, Limits, Policy, Publisher, Request,
-    RuleCall, Rules, StagedEvent, Verdict,
+    BoxFuture, Catalog, Delivery, Ended, Grants, HostCalls, HostSettings, Limits, Publisher, Request, RuleCall, Rules,
+    StagedEvent, Verdict,
 };
 use tenet_database::{Database, Endpoint};
 use tenet_http::Api;
-use tenet_pipeline::{Backoff, NoVault, Operations, Pipeline, SystemClock};
-use tenet_policy::StatementPolicy;
+use tenet_wiring::HostBuilder;
 
 use crate::host::Host;
 
@@ -82,24 +80,13 @@ fn host() -> Arc<Host> {
         api: tenet_core::bundle::Api::default(),
         openapi: Some(File { path: "openapi.json".into(), sha256: SHA256_OF_NOTHING.into() }),
     };
-    let database = || Database::new(Endpoint::parse("postgres://app@localhost/none").unwrap(), 4);
-    let (ledger, policy) = (Arc::new(database()) as Arc<dyn Ledger>, StatementPolicy::new(&index));
-    let policy = Arc::new(policy) as Arc<dyn Policy>;
-    let shadow = Shadow {
-        rules: Arc::new(Buggy),
-        policy: Arc::clone(&policy),
-        ledger: Arc::clone(&ledger),
-        vault: Arc::new(NoVault),
-        only_reads: tenet_policy::only_reads,
-    };
-    let operations = Operations::new(&index).unwrap();
-    let clock = Arc::new(SystemClock);
-    let pipeline =
-        Pipeline::new(operations, ledger, Arc::new(Buggy), policy, Arc::new(NoBus), clock, Backoff::default());
+    let database = Arc::new(Database::new(Endpoint::parse("postgres://app@localhost/none").unwrap(), 4));
+    let ledger = Arc::clone(&database);
+    let builder = HostBuilder::new(&index, ledger, Arc::new(Buggy), Arc::new(NoBus));
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("openapi.json"), "{}").unwrap();
     let api = Api::open("us-east-1", folder.path(), &index).unwrap();
-    Arc::new(Host::of(pipeline, (index, api), database(), shadow))
+    Arc::new(Host::of(builder, (index.clone(), api), database))
 }
 
 /// What the runtime's loop makes of an event.

@@ -4,19 +4,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use aws_config::{BehaviorVersion, Region};
 use lambda_runtime::Context;
-use tenet_capsule::{Key, Shadow};
+use tenet_capsule::Key;
 use tenet_core::bundle::Index;
-use tenet_core::{
-    Clock, Code, Fault, HostSettings, Ledger, Policy, Receipt, Rules, SourceKey, Timestamp, Trace, Vault,
-};
+use tenet_core::{Clock, Code, Fault, HostSettings, Receipt, SourceKey, Timestamp, Trace, Vault};
 use tenet_database::Database;
 use tenet_engine::{Engine, Library};
 use tenet_events::{EventBridge, Routes};
 use tenet_http::Api;
-use tenet_pipeline::{
-    Answer, Arrival, Backoff, Handled, Invocation, NoVault, Operations, Pending, Pipeline, Relayed, SystemClock,
-};
-use tenet_policy::StatementPolicy;
+use tenet_pipeline::{Answer, Arrival, Handled, Invocation, NoVault, Pending, Pipeline, Relayed, SystemClock};
+use tenet_wiring::HostBuilder;
 
 use crate::after::After;
 use crate::extension;
@@ -79,25 +75,9 @@ impl Host {
                 Ok(())
             },)?;
         let key = settings.capsule_key.as_deref().map(Key::parse).transpose().context("TENET_CAPSULE_KEY")?;
-        let policy: Arc<dyn Policy> = Arc::new(StatementPolicy::new(&index));
-        let shadow = Shadow {
-            rules: Arc::clone(&library) as Arc<dyn Rules>,
-            policy: Arc::clone(&policy),
-            ledger: Arc::clone(&database) as Arc<dyn Ledger>,
-            vault: Arc::clone(&vault),
-            only_reads: tenet_policy::only_reads,
-        };
-        let recorder = Recorder::new(index.clone(), settings.capsules, key, shadow);
-        let pipeline = Pipeline::new(
-            Operations::new(&index)?,
-            Arc::clone(&database) as Arc<dyn Ledger>,
-            library,
-            policy,
-            Arc::new(publisher),
-            Arc::new(SystemClock),
-            Backoff::default(),
-        )
-        .with_vault(vault);
+        let builder = HostBuilder::new(&index, Arc::clone(&database) as _, library, Arc::new(publisher)).vault(vault);
+        let recorder = Recorder::new(index.clone(), settings.capsules, key, builder.shadow());
+        let pipeline = builder.pipeline()?;
         tracing::info!(region = settings.region, rules = index.rules.len(), "host is ready");
         Ok(Self {
             region: settings.region,
@@ -112,17 +92,17 @@ impl Host {
         })
     }
 
-    /// A host around a pipeline of a test's own.
+    /// A host of a test's own parts.
     #[cfg(test)]
-    pub(crate) fn of(pipeline: Pipeline, (index, api): (Index, Api), database: Database, shadow: Shadow) -> Self {
-        let work = Work::new();
+    pub(crate) fn of(builder: HostBuilder, (index, api): (Index, Api), database: Arc<Database>) -> Self {
+        let (work, shadow) = (Work::new(), builder.shadow());
         Self {
             region: "us-east-1".into(),
             settings: index.host.clone(),
             api,
             routes: Routes::new(&index.operations).unwrap(),
-            database: Arc::new(database),
-            pipeline: Arc::new(pipeline),
+            database,
+            pipeline: Arc::new(builder.pipeline().unwrap()),
             recorder: Arc::new(Recorder::new(index, None, None, shadow)),
             after: After::new(work.clone()),
             work,

@@ -10,8 +10,9 @@ use tenet_bench::{Bare, Pairs, Ready, Stock, native, on_cpu, place, request, row
 use tenet_core::{CatalogColumn, CatalogTable, Ended, Grants, HostCalls, Limits, Policy, Request, Rules, Verdict};
 use tenet_engine::{Engine, Library};
 use tenet_log::{Format, Metrics};
-use tenet_pipeline::{Backoff, MEASURED, Operations, Pipeline, Status, SystemClock};
+use tenet_pipeline::{MEASURED, Status};
 use tenet_policy::{StatementPolicy, check};
+use tenet_wiring::HostBuilder;
 use tracing::subscriber::NoSubscriber;
 
 const PAYLOAD: &str = r#"{"rows":10}"#;
@@ -49,15 +50,9 @@ fn main() -> anyhow::Result<()> {
     let accounts = CatalogTable { columns: columns.into(), ..CatalogTable::default() };
     with_statement.catalog.tables.insert("accounts".to_owned(), accounts);
     let policy = Arc::new(StatementPolicy::new(&with_statement));
-    let pipeline = Pipeline::new(
-        Operations::new(&index)?,
-        Arc::clone(&ports) as _,
-        Arc::clone(&library) as _,
-        Arc::clone(&policy) as _,
-        ports,
-        Arc::new(SystemClock),
-        Backoff::default(),
-    );
+    let pipeline = HostBuilder::new(&index, Arc::clone(&ports) as _, Arc::clone(&library) as _, ports)
+        .policy(Arc::clone(&policy) as _)
+        .pipeline()?;
     let request = |operation| request(operation, PAYLOAD);
     let asked = request("rows-read")?;
     let (read, write) = (Stock::new(request("rows-read")?), Stock::new(request("rows")?));

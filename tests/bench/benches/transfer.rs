@@ -13,9 +13,9 @@ use tenet_bench::{Direct, Pairs, Ready, new_database, place, rows};
 use tenet_core::{Clock, IdempotencyKey, Request};
 use tenet_database::{Database, Endpoint};
 use tenet_engine::{Engine, Library};
-use tenet_pipeline::{Backoff, Operations, Pipeline, Status, SystemClock};
-use tenet_policy::StatementPolicy;
+use tenet_pipeline::{Pipeline, Status, SystemClock};
 use tenet_test_support::{Latency, Relay};
+use tenet_wiring::HostBuilder;
 use tokio::runtime::Runtime;
 
 const ACCOUNTS: u64 = 10_000;
@@ -142,16 +142,10 @@ fn request() -> anyhow::Result<Request> {
 fn pipeline(url: &str, connections: usize) -> anyhow::Result<Pipeline> {
     let (folder, index) = place::rules()?;
     let connections = u32::try_from(connections)?;
-    Ok(Pipeline::new(
-        Operations::new(&index)?,
-        Arc::new(Database::new(Endpoint::parse(url)?, connections)),
-        Arc::new(Library::open(Engine::new(connections)?, &folder, &index)?),
-        Arc::new(StatementPolicy::new(&index)),
-        Arc::new(Ready::new(rows(1)?)),
-        Arc::new(SystemClock),
-        Backoff::default(),
-    )
-    .with_concurrency(connections))
+    let database = Arc::new(Database::new(Endpoint::parse(url)?, connections));
+    let library = Arc::new(Library::open(Engine::new(connections)?, &folder, &index)?);
+    let builder = HostBuilder::new(&index, database, library, Arc::new(Ready::new(rows(1)?)));
+    Ok(builder.concurrency(connections).pipeline()?)
 }
 
 /// A database of its own with the schema and rich accounts.

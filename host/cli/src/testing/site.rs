@@ -5,14 +5,13 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tenet_build::PrivatePostgres;
 use tenet_core::bundle::{Index, Operation};
-use tenet_core::{
-    Clock, IdempotencyKey, Ledger, Policy, Probe, Publisher, Request, SourceKey, SqlError, Timestamp, Vault,
-};
+use tenet_core::{Clock, IdempotencyKey, Ledger, Policy, Probe, Request, SourceKey, SqlError, Timestamp, Vault};
 use tenet_database::{Contents, Database, Endpoint, Tables};
 use tenet_engine::{Engine, Library};
 use tenet_events::{Buses, Routes, Subscription};
-use tenet_pipeline::{Backoff, Handled, Operations, Pipeline, SystemClock};
+use tenet_pipeline::{Backoff, Handled, Pipeline, SystemClock};
 use tenet_policy::StatementPolicy;
+use tenet_wiring::HostBuilder;
 
 use super::file::{Ask, Target, TestFile};
 use super::json::{Json, rounded, row};
@@ -118,13 +117,16 @@ impl Site {
     ) -> anyhow::Result<Hosts> {
         let buses = Buses::new([EAST, WEST])?;
         let host = |region| {
-            let publisher: Arc<dyn Publisher> = Arc::new(buses.publisher(region)?);
-            let (library, policy) = (Arc::clone(&self.library) as _, Arc::clone(&self.policy));
-            let operations = Operations::strict(&self.index)?;
-            let clock = Arc::new(SystemClock);
-            let pipeline = Pipeline::new(operations, Arc::clone(&ledger), library, policy, publisher, clock, backoff);
-            // A test's requests at once are held back by the test and not by the bundle's `connections`.
-            let pipeline = pipeline.with_vault(Arc::clone(&vault)).with_concurrency(CONNECTIONS);
+            let publisher = Arc::new(buses.publisher(region)?);
+            let rules = Arc::clone(&self.library) as _;
+            let pipeline = HostBuilder::new(&self.index, Arc::clone(&ledger), rules, publisher)
+                .policy(Arc::clone(&self.policy))
+                .vault(Arc::clone(&vault))
+                .backoff(backoff)
+                .with_checked_outputs()
+                // A test's requests at once are held back by the test and not by the bundle's `connections`.
+                .concurrency(CONNECTIONS)
+                .pipeline()?;
             anyhow::Ok((region, Arc::new(pipeline)))
         };
         let hosts = BTreeMap::from([host(EAST)?, host(WEST)?]);

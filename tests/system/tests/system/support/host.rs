@@ -9,8 +9,9 @@ use tenet_core::{Clock, HostSettings, Policy, Publisher, Timestamp, Vault};
 use tenet_database::{Database, Endpoint};
 use tenet_engine::{Engine, Library};
 use tenet_events::{Buses, Subscription};
-use tenet_pipeline::{Arrival, Backoff, Handled, Operations, Pipeline, Relayed, SystemClock, direct};
+use tenet_pipeline::{Arrival, Handled, Pipeline, Relayed, SystemClock, direct};
 use tenet_policy::StatementPolicy;
+use tenet_wiring::HostBuilder;
 
 use super::bundle::bundle;
 
@@ -117,16 +118,9 @@ impl Host {
         policy: Arc<dyn Policy>,
     ) -> Self {
         let library = Library::open(engine(), folder, index).unwrap();
-        let pipeline = Pipeline::new(
-            Operations::new(index).unwrap(),
-            Arc::new(database.for_bundle(index)),
-            Arc::new(library),
-            policy,
-            publisher,
-            Arc::new(SystemClock),
-            Backoff::default(),
-        );
-        Self { region, pipeline }
+        let ledger = Arc::new(database.for_bundle(index));
+        let builder = HostBuilder::new(index, ledger, Arc::new(library), publisher).policy(policy);
+        Self { region, pipeline: builder.pipeline().unwrap() }
     }
 
     /// The same with a vault.

@@ -1,0 +1,108 @@
+use std::sync::Arc;
+
+use tenet_capsule::Shadow;
+use tenet_core::bundle::Index;
+use tenet_core::{Clock, Ledger, Policy, Publisher, Rules, Vault};
+use tenet_pipeline::{Backoff, NoVault, Operations, Pipeline, SystemClock, UnusableOperation};
+use tenet_policy::StatementPolicy;
+
+/// The parts of one bundle's host. Three of them have to be given: the database, the rules and the
+/// bus. The others are what a region's host has, but for the vault: without one nothing can be sealed.
+pub struct HostBuilder<'a> {
+    index: &'a Index,
+    ledger: Arc<dyn Ledger>,
+    rules: Arc<dyn Rules>,
+    publisher: Arc<dyn Publisher>,
+    policy: Arc<dyn Policy>,
+    vault: Arc<dyn Vault>,
+    clock: Arc<dyn Clock>,
+    backoff: Backoff,
+    concurrency: u32,
+    are_outputs_checked: bool,
+}
+
+impl<'a> HostBuilder<'a> {
+    /// A host of the operations in `index`: its statements are held to the bundle's grants.
+    pub fn new(
+        index: &'a Index,
+        ledger: Arc<dyn Ledger>,
+        rules: Arc<dyn Rules>,
+        publisher: Arc<dyn Publisher>,
+    ) -> Self {
+        Self {
+            index,
+            ledger,
+            rules,
+            publisher,
+            policy: Arc::new(StatementPolicy::new(index)),
+            vault: Arc::new(NoVault),
+            clock: Arc::new(SystemClock),
+            backoff: Backoff::default(),
+            concurrency: index.host.connections,
+            are_outputs_checked: false,
+        }
+    }
+
+    /// Holds statements to another policy: a test's own, or one that several hosts share.
+    #[must_use]
+    pub fn policy(self, policy: Arc<dyn Policy>) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// Seals and opens values.
+    #[must_use]
+    pub fn vault(self, vault: Arc<dyn Vault>) -> Self {
+        Self { vault, ..self }
+    }
+
+    /// Takes the time from another clock than the machine's.
+    #[must_use]
+    pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// Waits otherwise between the attempts of a request.
+    #[must_use]
+    pub fn backoff(self, backoff: Backoff) -> Self {
+        Self { backoff, ..self }
+    }
+
+    /// Decides so many requests at the same moment, and not the number of the bundle's `connections`.
+    /// The ledger has to have a connection for each, and the rules an instance.
+    #[must_use]
+    pub fn concurrency(self, requests: u32) -> Self {
+        Self { concurrency: requests, ..self }
+    }
+
+    /// Holds outputs to the schemas of their rules, as tests do and a region does not.
+    #[must_use]
+    pub fn with_checked_outputs(self) -> Self {
+        Self { are_outputs_checked: true, ..self }
+    }
+
+    /// Runs next versions of rules on recordings of this host's requests.
+    pub fn shadow(&self) -> Shadow {
+        Shadow {
+            rules: Arc::clone(&self.rules),
+            policy: Arc::clone(&self.policy),
+            ledger: Arc::clone(&self.ledger),
+            vault: Arc::clone(&self.vault),
+            only_reads: tenet_policy::only_reads,
+        }
+    }
+
+    /// The host.
+    ///
+    /// # Errors
+    /// Fails where the index has an operation that cannot be run.
+    pub fn pipeline(self) -> Result<Pipeline, UnusableOperation> {
+        let operations = match self.are_outputs_checked {
+            true => Operations::strict(self.index)?,
+            false => Operations::new(self.index)?,
+        };
+        let Self { ledger, rules, policy, publisher, clock, backoff, vault, concurrency, .. } = self;
+        Ok(Pipeline::new(operations, ledger, rules, policy, publisher, clock, backoff)
+            .with_vault(vault)
+            .with_concurrency(concurrency))
+    }
+}
