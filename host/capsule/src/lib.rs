@@ -3,7 +3,7 @@
 //! A [`Tape`] looks on while a request is decided (it is a [`Probe`](tenet_core::Probe)) and
 //! takes down each attempt: what its rules ran, published, logged and drew, what they were
 //! told, and how it ended. With the request and the answer that makes a [`Capsule`], a file of
-//! JSON in which nothing is rounded. A [`Playback`] is the way back: it is the port `Ledger`, and
+//! JSON in which nothing is rounded. A [`Playback`] is the way back: it is the port `Transactions`, and
 //! answers statements with what the capsule has for them, so that the pipeline, the engine
 //! and the policy decide the request once more and no database is there. [`differences`] says in
 //! what two recordings of one request are not the same.

@@ -4,15 +4,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use tenet_core::{
-    Attempt, BoxFuture, CallerId, Claim, EventId, IdempotencyKey, Keep, Ledger, Occasion, Outcome, Place, Ran, ReadCap,
-    StagedEvent, Statement, Timestamp, Vault, VaultCall, Vaulted,
+    Attempt, BoxFuture, Claim, Occasion, Outcome, Ran, ReadCap, StagedEvent, Statement, Transactions, Vault, VaultCall,
+    Vaulted,
 };
 
 use crate::CapsuleError;
 use crate::capsule::{self, Call, Capsule, End, Ended, Told};
 use crate::wire;
 
-/// The ports `Ledger` and `Vault` over a capsule: the attempts that it has, in their order.
+/// The ports `Transactions` and `Vault` over a capsule: the attempts that it has, in their order.
 ///
 /// A statement gets what the capsule has for it, wherever in the attempt it stands there: one
 /// that asks the same things in another order is answered. What the capsule does not have is a
@@ -28,7 +28,7 @@ pub struct Playback {
 }
 
 impl Playback {
-    /// A ledger for one decision of this capsule's request.
+    /// Transactions for one decision of this capsule's request.
     pub fn new(capsule: &Capsule) -> Self {
         let attempts = capsule.attempts.clone();
         Self { attempts, next: AtomicUsize::new(0), vault: Mutex::default(), unknown: Arc::default() }
@@ -75,7 +75,7 @@ impl Vault for Playback {
     }
 }
 
-impl Ledger for Playback {
+impl Transactions for Playback {
     fn open(&self, _claim: Claim) -> Box<dyn Attempt> {
         let attempt = self.attempts.get(self.next.fetch_add(1, Ordering::Relaxed));
         let vaulted = attempt.into_iter().flat_map(|attempt| &attempt.entries).filter_map(|entry| match &entry.call {
@@ -97,49 +97,6 @@ impl Ledger for Playback {
 
     fn ready(&self, _deadline: Instant) -> BoxFuture<'_, Result<(), tenet_core::Fault>> {
         Box::pin(async { Ok(()) })
-    }
-
-    fn staged<'a>(
-        &'a self,
-        _operation: &'a str,
-        _caller: CallerId,
-        _key: &'a IdempotencyKey,
-        _deadline: Instant,
-    ) -> BoxFuture<'a, Result<Vec<StagedEvent>, tenet_core::Fault>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-
-    fn left<'a>(
-        &'a self,
-        _before: Timestamp,
-        _after: Option<Place>,
-        _deadline: Instant,
-    ) -> BoxFuture<'a, Result<Vec<StagedEvent>, tenet_core::Fault>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-
-    fn forget<'a>(
-        &'a self,
-        _events: &'a [EventId],
-        _deadline: Instant,
-    ) -> BoxFuture<'a, Result<(), tenet_core::Fault>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn park<'a>(
-        &'a self,
-        _events: &'a [(EventId, String)],
-        _deadline: Instant,
-    ) -> BoxFuture<'a, Result<(), tenet_core::Fault>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn parked(&self, _deadline: Instant) -> BoxFuture<'_, Result<u64, tenet_core::Fault>> {
-        Box::pin(async { Ok(0) })
-    }
-
-    fn expire(&self, _keep: Keep, _deadline: Instant) -> BoxFuture<'_, Result<u64, tenet_core::Fault>> {
-        Box::pin(async { Ok(0) })
     }
 }
 
@@ -233,7 +190,7 @@ mod tests {
     use std::sync::atomic::AtomicU32;
 
     use proptest::prelude::*;
-    use tenet_core::{Mode, VaultField, VaultVerb};
+    use tenet_core::{CallerId, Mode, Timestamp, VaultField, VaultVerb};
 
     use super::*;
     use crate::Secrecy;

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tenet_core::bundle::Rule;
 use tenet_core::{
-    Attempt, BoxFuture, CallerId, Claim, Ended, Event, EventError, EventId, Fault, HostCalls, IdempotencyKey, Ledger,
-    LogLevel, Mode, Occasion, Outcome, Policy, Ran, Random, Randomness, ReadCap, Request, Rules, SqlError, Statement,
-    Stop, Timestamp, Vault, VaultCall, VaultVerb, Vaulted, Verdict,
+    Attempt, BoxFuture, CallerId, Claim, Ended, Event, EventError, EventId, Fault, HostCalls, IdempotencyKey, LogLevel,
+    Mode, Occasion, Outcome, Policy, Ran, Random, Randomness, ReadCap, Request, Rules, SqlError, Statement, Stop,
+    Timestamp, Transactions, Vault, VaultCall, VaultVerb, Vaulted, Verdict,
 };
 use tenet_schema::{Misfit, Schema};
 
@@ -31,7 +31,7 @@ pub struct Shadow {
     /// What it may do, by its own name.
     pub policy: Arc<dyn Policy>,
     /// Where it may read.
-    pub ledger: Arc<dyn Ledger>,
+    pub transactions: Arc<dyn Transactions>,
     /// Who opens and seals what the recording does not have.
     pub vault: Arc<dyn Vault>,
     /// Whether a statement certainly writes nothing.
@@ -80,7 +80,7 @@ impl Shadow {
         let key = key.map_err(|error| CapsuleError::new(format!("the capsule's key: {error}")))?;
         let calls = Arc::new(Calls {
             policy: Arc::clone(&self.policy),
-            ledger: Arc::clone(&self.ledger),
+            transactions: Arc::clone(&self.transactions),
             vault: Arc::clone(&self.vault),
             only_reads: self.only_reads,
             rule: by.name.clone(),
@@ -195,7 +195,7 @@ fn vaulted(capsule: &Capsule, rule: &str) -> Vec<(wire::VaultCall, wire::VaultTo
 
 struct Calls {
     policy: Arc<dyn Policy>,
-    ledger: Arc<dyn Ledger>,
+    transactions: Arc<dyn Transactions>,
     vault: Arc<dyn Vault>,
     only_reads: fn(&str) -> bool,
     rule: String,
@@ -277,7 +277,7 @@ impl Calls {
         let mut attempt = {
             let mut state = self.lock();
             state.has_read_newer = true;
-            state.attempt.take().unwrap_or_else(|| self.ledger.open(self.claim.clone()))
+            state.attempt.take().unwrap_or_else(|| self.transactions.open(self.claim.clone()))
         };
         let as_sent = Statement { canonical: Some(sent), ..statement.clone() };
         let ran = attempt.run(vec![as_sent], self.cap).await;

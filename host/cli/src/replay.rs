@@ -17,7 +17,7 @@ use crate::report::{Problem, show};
 use crate::terminal;
 use crate::testing::site::Site;
 use crate::testing::{CAPSULE, transcript};
-use tenet_core::Code;
+use tenet_core::{Code, Ledger};
 
 /// The exit code where something is not as it was.
 const DIFFERS: u8 = 1;
@@ -149,7 +149,7 @@ pub(crate) fn seed(capsule: &Capsule) -> anyhow::Result<[u8; 32]> {
 pub(crate) async fn again(site: &Site, capsule: &Capsule) -> anyhow::Result<Replayed> {
     let playback = Arc::new(Playback::new(capsule));
     let backoff = Backoff { base: Duration::ZERO, cap: Duration::ZERO, ..Backoff::default() };
-    let hosts = site.over(Arc::clone(&playback) as _, Arc::clone(&playback) as _, backoff)?;
+    let hosts = site.over(Ledger::of_transactions(Arc::clone(&playback) as _), Arc::clone(&playback) as _, backoff)?;
     let request = capsule.request.to_core(Instant::now() + TIME)?;
     let tape = Tape::new();
     let handled = hosts.decide(request.clone(), &tape).await?;

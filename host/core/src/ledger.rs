@@ -1,154 +1,73 @@
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use std::time::Instant;
 
 use crate::{
-    BoxFuture, CallerId, Digest, EventId, Fault, IdempotencyKey, Keep, Outcome, StagedEvent, Statement, Timestamp,
+    BoxFuture, CallerId, EventId, Fault, IdempotencyKey, Keep, Outbox, Place, StagedEvent, StoredAnswers, Timestamp,
+    Transactions,
 };
 
-/// The port to the database: transactions that leave exactly one answer under a key.
-pub trait Ledger: Send + Sync {
-    /// Begins an attempt. Nothing is sent yet: BEGIN and the look-up of the key travel
-    /// with the first statement.
-    fn open(&self, claim: Claim) -> Box<dyn Attempt>;
+/// The three ports to the database of one host.
+#[derive(Clone)]
+pub struct Ledger {
+    /// Transactions that leave exactly one answer under a key.
+    pub transactions: Arc<dyn Transactions>,
+    /// The events that they have staged.
+    pub outbox: Arc<dyn Outbox>,
+    /// The answers that they have left.
+    pub answers: Arc<dyn StoredAnswers>,
+}
 
-    /// Whether an attempt could be made now: the database answers and has Tenet's tables.
-    fn ready(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Fault>>;
+impl Ledger {
+    /// Transactions after which nothing is left to be done: a recording's.
+    pub fn of_transactions(transactions: Arc<dyn Transactions>) -> Self {
+        Self { transactions, outbox: Arc::new(NothingStored), answers: Arc::new(NothingStored) }
+    }
+}
 
-    /// The events that the committed transaction of (operation, caller, key) has left in the
-    /// outbox and that are not parked, in the order they were staged.
+impl<D: Transactions + Outbox + StoredAnswers + 'static> From<Arc<D>> for Ledger {
+    fn from(database: Arc<D>) -> Self {
+        Self { transactions: Arc::clone(&database) as _, outbox: Arc::clone(&database) as _, answers: database }
+    }
+}
+
+/// Where no event and no answer is kept.
+struct NothingStored;
+
+impl Outbox for NothingStored {
     fn staged<'a>(
         &'a self,
-        operation: &'a str,
-        caller: CallerId,
-        key: &'a IdempotencyKey,
-        deadline: Instant,
-    ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>>;
+        _: &'a str,
+        _: CallerId,
+        _: &'a IdempotencyKey,
+        _: Instant,
+    ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
 
-    /// Events in the outbox whose requests came before `before` and that are not parked, in order
-    /// of their places: the first ones behind `after`, and no more than a small host has memory
-    /// for. When there are none, there are no more of them.
     fn left<'a>(
         &'a self,
-        before: Timestamp,
-        after: Option<Place>,
-        deadline: Instant,
-    ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>>;
+        _: Timestamp,
+        _: Option<Place>,
+        _: Instant,
+    ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
 
-    /// Removes events from the outbox that every bus has taken.
-    fn forget<'a>(&'a self, events: &'a [EventId], deadline: Instant) -> BoxFuture<'a, Result<(), Fault>>;
+    fn forget<'a>(&'a self, _: &'a [EventId], _: Instant) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async { Ok(()) })
+    }
 
-    /// Parks events that no bus will ever take, each with the reason: they stay in the outbox
-    /// and are not [`left`](Self::left) to anybody.
-    fn park<'a>(&'a self, events: &'a [(EventId, String)], deadline: Instant) -> BoxFuture<'a, Result<(), Fault>>;
+    fn park<'a>(&'a self, _: &'a [(EventId, String)], _: Instant) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async { Ok(()) })
+    }
 
-    /// How many events are parked.
-    fn parked(&self, deadline: Instant) -> BoxFuture<'_, Result<u64, Fault>>;
-
-    /// Removes some of the answers that have been kept for as long as they are to be and have no
-    /// event in the outbox, and gives their number: no more than a transaction holds. With 0
-    /// there are no more of them, or somebody else removes them just now.
-    ///
-    /// None goes early, whatever the clocks of the hosts say: how old an answer is only the
-    /// database's tells.
-    fn expire(&self, keep: Keep, deadline: Instant) -> BoxFuture<'_, Result<u64, Fault>>;
+    fn parked(&self, _: Instant) -> BoxFuture<'_, Result<u64, Fault>> {
+        Box::pin(async { Ok(0) })
+    }
 }
 
-/// The place of an event in the outbox: the oldest come first.
-pub type Place = (Timestamp, EventId);
-
-/// What an attempt is made for.
-#[derive(Clone, Debug)]
-pub struct Claim {
-    /// The operation.
-    pub operation: String,
-    /// Whose answers are looked up and stored.
-    pub caller: CallerId,
-    /// Whether it may write, and under which key.
-    pub mode: Mode,
-    /// The request's moment, stored with the answer.
-    pub now: Timestamp,
-    /// The region that commits, stored with the answer.
-    pub region: String,
-    /// When the attempt has to be over.
-    pub deadline: Instant,
-    /// Whether the database is reached by another endpoint first, where it has one, because the
-    /// last attempt got no answer by the usual one.
-    pub elsewhere: bool,
-    /// Counts round trips: waits for the database with nothing of ours in flight. It
-    /// outlives the attempt, however that ends.
-    pub round_trips: Arc<AtomicU32>,
-}
-
-/// Whether an operation may write.
-#[derive(Clone, Debug)]
-pub enum Mode {
-    /// The verdict is stored under a key, together with what was written.
-    Write {
-        /// The name of the answer among the caller's.
-        key: IdempotencyKey,
-        /// What was asked, so that the same key with another payload is found out.
-        digest: Digest,
-    },
-    /// A READ ONLY transaction that leaves nothing.
-    Read,
-}
-
-/// An answer that is stored under a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredAnswer {
-    /// Whether the verdict was to accept.
-    pub accepted: bool,
-    /// The body of the answer, byte for byte.
-    pub body: String,
-    /// What was asked.
-    pub digest: Digest,
-    /// The moment of the request that committed it.
-    pub now: Timestamp,
-}
-
-/// How far an attempt got.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ran<T> {
-    /// It went on.
-    On(T),
-    /// The key has an answer already. The attempt is over and has changed nothing.
-    Answered(StoredAnswer),
-}
-
-/// How much a statement may give before reading it is stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReadCap {
-    /// Rows.
-    pub rows: u64,
-    /// Bytes of values.
-    pub bytes: u64,
-}
-
-/// One try at a transaction.
-///
-/// An attempt that is dropped is rolled back: nothing of it stays, and its connection is
-/// used again only when the state of that is known.
-pub trait Attempt: Send {
-    /// Runs statements in order, in one round trip. The first error ends the flight; a
-    /// batch names the failed one by the detail `statement`.
-    ///
-    /// Cancelled while it waits, it leaves an attempt that can only be dropped.
-    fn run<'a>(
-        &'a mut self,
-        statements: Vec<Statement>,
-        cap: ReadCap,
-    ) -> BoxFuture<'a, Result<Ran<Vec<Outcome>>, Fault>>;
-
-    /// Commits with `output` as the accepted answer and `events` in the outbox, in one
-    /// flight. `Ok(On)` means that it is certainly committed.
-    fn accept(self: Box<Self>, output: String, events: Vec<StagedEvent>) -> BoxFuture<'static, Result<Ran<()>, Fault>>;
-
-    /// Undoes what the attempt did and commits `body` as the rejected answer, in one
-    /// flight. A read-only attempt stores nothing.
-    fn reject(self: Box<Self>, body: String) -> BoxFuture<'static, Result<Ran<()>, Fault>>;
-
-    /// Undoes what the attempt did and stores nothing. The key is looked up all the same
-    /// if that had not happened yet.
-    fn roll_back(self: Box<Self>) -> BoxFuture<'static, Result<Ran<()>, Fault>>;
+impl StoredAnswers for NothingStored {
+    fn expire(&self, _: Keep, _: Instant) -> BoxFuture<'_, Result<u64, Fault>> {
+        Box::pin(async { Ok(0) })
+    }
 }

@@ -2,9 +2,9 @@
 //!
 //! Everything the host says about a transaction it says in these words: a [`Request`]
 //! names an operation and carries a payload; a rule answers it with a [`Verdict`]; an
-//! [`Attempt`] is one try at the transaction around them, opened by a [`Ledger`]; what
+//! [`Attempt`] is one try at the transaction around them, opened by [`Transactions`]; what
 //! the request cost is a [`Receipt`]. The traits are the ports through which the
-//! pipeline reaches the engine ([`Rules`]), the database ([`Ledger`]), the event bus
+//! pipeline reaches the engine ([`Rules`]), the database ([`Transactions`], [`Outbox`], [`StoredAnswers`]: a [`Ledger`]), the event bus
 //! ([`Publisher`]), sensitive fields ([`Vault`]) and time ([`Clock`]), and through which the engine reaches back
 //! ([`HostCalls`]).
 //!
@@ -37,6 +37,7 @@ mod members;
 mod moment;
 mod mutant;
 mod number;
+mod outbox;
 mod policy;
 mod probe;
 mod publisher;
@@ -46,7 +47,9 @@ mod request;
 mod rules;
 mod source_key;
 mod sql;
+mod stored_answers;
 mod trace;
+mod transactions;
 mod value;
 mod vault;
 mod verdict;
@@ -67,13 +70,14 @@ pub use hex::hex;
 pub use host_settings::{HostSettings, ImpossibleSetting};
 pub use keep::Keep;
 pub use key::{IdempotencyKey, KeyError};
-pub use ledger::{Attempt, Claim, Ledger, Mode, Place, Ran, ReadCap, StoredAnswer};
+pub use ledger::Ledger;
 pub use limits::{Limit, LimitExceeded, Limits};
 pub use measured::Measured;
 pub use members::Members;
 pub use moment::Moment;
 pub use mutant::Mutant;
 pub use number::Number;
+pub use outbox::{Outbox, Place};
 pub use policy::Policy;
 pub use probe::Probe;
 pub use publisher::{Delivery, Publisher};
@@ -83,7 +87,9 @@ pub use request::Request;
 pub use rules::{Ended, HostCalls, LogLevel, Randomness, RuleCall, Rules, Stop};
 pub use source_key::SourceKey;
 pub use sql::{Outcome, SqlError, SqlState, Statement};
+pub use stored_answers::StoredAnswers;
 pub use trace::Trace;
+pub use transactions::{Attempt, Claim, Mode, Ran, ReadCap, StoredAnswer, Transactions};
 pub use value::{Column, ColumnValues, Interval, RowSet, Value, ValueType};
 pub use vault::{Occasion, Vault, VaultCall, VaultError, VaultField, VaultRefusal, VaultVerb, Vaulted};
 pub use verdict::{Rejection, Verdict};

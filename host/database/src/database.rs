@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use tenet_core::bundle::Index;
 use tenet_core::{
-    Attempt, BoxFuture, CallerId, Claim, EventId, Fault, IdempotencyKey, Keep, Ledger, Outcome, Place, SqlState,
-    StagedEvent, Timestamp,
+    Attempt, BoxFuture, CallerId, Claim, EventId, Fault, IdempotencyKey, Keep, Outbox, Outcome, Place, SqlState,
+    StagedEvent, StoredAnswers, Timestamp, Transactions,
 };
 
 use crate::ages::Ages;
@@ -170,7 +170,7 @@ impl Database {
     }
 }
 
-impl Ledger for Database {
+impl Transactions for Database {
     fn open(&self, claim: Claim) -> Box<dyn Attempt> {
         let expected = Arc::clone(&self.expected);
         Box::new(Transaction::new(Arc::clone(&self.route), expected, self.statement_timeout, claim))
@@ -192,7 +192,9 @@ impl Ledger for Database {
             self.expected.check(None)
         })
     }
+}
 
+impl Outbox for Database {
     fn left<'a>(
         &'a self,
         before: Timestamp,
@@ -232,13 +234,6 @@ impl Ledger for Database {
         })
     }
 
-    fn expire(&self, keep: Keep, deadline: Instant) -> BoxFuture<'_, Result<u64, Fault>> {
-        Box::pin(async move {
-            let statements = vec![keys::expire(true, keep.accepted)?, keys::expire(false, keep.rejected)?];
-            self.settle(statements, "old keys could not be removed", deadline).await
-        })
-    }
-
     fn parked(&self, deadline: Instant) -> BoxFuture<'_, Result<u64, Fault>> {
         Box::pin(async move {
             let mut count = 0;
@@ -247,6 +242,15 @@ impl Ledger for Database {
                 count = parked::counted(&outcome.map_err(failed)?.rows)?;
             }
             Ok(count)
+        })
+    }
+}
+
+impl StoredAnswers for Database {
+    fn expire(&self, keep: Keep, deadline: Instant) -> BoxFuture<'_, Result<u64, Fault>> {
+        Box::pin(async move {
+            let statements = vec![keys::expire(true, keep.accepted)?, keys::expire(false, keep.rejected)?];
+            self.settle(statements, "old keys could not be removed", deadline).await
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The ledger on Aurora DSQL and PostgreSQL.
 //!
-//! [`Database`] implements the port `tenet_core::Ledger`: transactions that leave exactly
+//! [`Database`] implements the three ports of a `tenet_core::Ledger`: transactions that leave exactly
 //! one answer under a key. It keeps a bounded number of connections, each for one attempt
 //! at a time, and sends what belongs together in one flight, so that an attempt of k
 //! sequential statements waits k + 1 times for the database until its verdict is

@@ -75,7 +75,7 @@ impl Host {
                 Ok(())
             },)?;
         let key = settings.capsule_key.as_deref().map(Key::parse).transpose().context("TENET_CAPSULE_KEY")?;
-        let builder = HostBuilder::new(&index, Arc::clone(&database) as _, library, Arc::new(publisher)).vault(vault);
+        let builder = HostBuilder::new(&index, Arc::clone(&database), library, Arc::new(publisher)).vault(vault);
         let recorder = Recorder::new(index.clone(), settings.capsules, key, builder.shadow());
         let pipeline = builder.pipeline()?;
         tracing::info!(region = settings.region, rules = index.rules.len(), "host is ready");

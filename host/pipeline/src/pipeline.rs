@@ -67,7 +67,7 @@ enum Settled {
 /// A host: a bundle's operations over a database, an engine, a bus and a clock.
 pub struct Pipeline {
     operations: Operations,
-    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) ledger: Ledger,
     rules: Arc<dyn Rules>,
     policy: Arc<dyn Policy>,
     vault: Arc<dyn Vault>,
@@ -127,7 +127,7 @@ impl Pipeline {
     /// Puts a host together.
     pub fn new(
         operations: Operations,
-        ledger: Arc<dyn Ledger>,
+        ledger: Ledger,
         rules: Arc<dyn Rules>,
         policy: Arc<dyn Policy>,
         publisher: Arc<dyn Publisher>,
@@ -208,7 +208,7 @@ impl Pipeline {
         let half = now + deadline.saturating_duration_since(now) / 2;
         let begun = self.admission.given();
         match self.admission.enter(&*self.clock, half).await {
-            Ok(_place) => self.ledger.ready(deadline).await,
+            Ok(_place) => self.ledger.transactions.ready(deadline).await,
             Err(_) if self.admission.given() > begun => {
                 tracing::info!("all connections are in use");
                 Ok(())
@@ -274,7 +274,7 @@ impl Pipeline {
 
     async fn staged(&self, pending: &Pending, deadline: Instant) -> Result<Vec<StagedEvent>, Fault> {
         let _place = self.in_background(deadline).await?;
-        self.ledger.staged(&pending.operation, pending.caller, &pending.key, deadline).await
+        self.ledger.outbox.staged(&pending.operation, pending.caller, &pending.key, deadline).await
     }
 
     /// A place for a flight of the host's own.
@@ -337,8 +337,8 @@ impl Pipeline {
         }
         let done = async {
             let _place = self.in_background(deadline).await?;
-            let forgotten = if taken.is_empty() { Ok(()) } else { self.ledger.forget(&taken, deadline).await };
-            let parked = if refused.is_empty() { Ok(()) } else { self.ledger.park(&refused, deadline).await };
+            let forgotten = if taken.is_empty() { Ok(()) } else { self.ledger.outbox.forget(&taken, deadline).await };
+            let parked = if refused.is_empty() { Ok(()) } else { self.ledger.outbox.park(&refused, deadline).await };
             Ok::<_, Fault>((forgotten, parked))
         };
         let (forgotten, parked) = match done.await {
@@ -444,7 +444,7 @@ impl Pipeline {
             // Whether an earlier attempt may have committed without our knowing.
             let unknown = course.doubt.is_there();
             let span = tracing::info_span!("attempt", attempt = receipt.attempts);
-            let attempt = self.ledger.open(course.claim(elsewhere));
+            let attempt = self.ledger.transactions.open(course.claim(elsewhere));
             let attempt = match probe {
                 Some(probe) => probe.attempt(attempt),
                 None => attempt,

@@ -53,7 +53,7 @@ impl Pipeline {
         let mut relayed = self.relay_now(grace, deadline).await?;
         let counted = async {
             let _place = self.in_background(deadline).await?;
-            self.ledger.parked(deadline).await
+            self.ledger.outbox.parked(deadline).await
         };
         relayed.parked_now = match counted.await {
             Ok(parked) => parked,
@@ -65,7 +65,7 @@ impl Pipeline {
         while self.clock.instant() < deadline {
             let expired = async {
                 let _place = self.in_background(deadline).await?;
-                self.ledger.expire(keep, deadline).await
+                self.ledger.answers.expire(keep, deadline).await
             };
             match expired.await {
                 Ok(0) => break,
@@ -88,7 +88,7 @@ impl Pipeline {
         while self.clock.instant() < deadline {
             let read = async {
                 let _place = self.in_background(deadline).await?;
-                self.ledger.left(before, after, deadline).await
+                self.ledger.outbox.left(before, after, deadline).await
             };
             let events = match read.await {
                 Ok(events) => events,

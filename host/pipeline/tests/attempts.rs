@@ -100,7 +100,7 @@ impl MemoryAttempt {
     }
 }
 
-impl Ledger for MemoryLedger {
+impl Transactions for MemoryLedger {
     fn open(&self, claim: Claim) -> Box<dyn Attempt> {
         self.0.bug.met_at("open");
         self.0.opened.fetch_add(1, Ordering::SeqCst);
@@ -111,7 +111,9 @@ impl Ledger for MemoryLedger {
     fn ready(&self, _: Instant) -> BoxFuture<'_, Result<(), Fault>> {
         Box::pin(async { Ok(()) })
     }
+}
 
+impl Outbox for MemoryLedger {
     fn staged<'a>(
         &'a self,
         _: &'a str,
@@ -162,7 +164,9 @@ impl Ledger for MemoryLedger {
         let parked = self.0.parked.lock().unwrap().len() as u64;
         Box::pin(async move { Ok(parked) })
     }
+}
 
+impl StoredAnswers for MemoryLedger {
     fn expire(&self, _: Keep, _: Instant) -> BoxFuture<'_, Result<u64, Fault>> {
         let mut old = self.0.old.lock().unwrap();
         let expired = (*old).min(2);
@@ -375,7 +379,7 @@ where
     let clock = Virtual { bug: bug.clone(), ..Virtual::default() };
     let pipeline = Pipeline::new(
         Operations::new(&index).unwrap(),
-        Arc::new(MemoryLedger(Arc::clone(&memory))),
+        Arc::new(MemoryLedger(Arc::clone(&memory))).into(),
         Arc::new(Scripted(rules)),
         Arc::new(Anything),
         Arc::new(BusPublisher(Arc::clone(&bus))),

@@ -10,7 +10,7 @@ use tenet_policy::StatementPolicy;
 /// bus. The others are what a region's host has, but for the vault: without one nothing can be sealed.
 pub struct HostBuilder<'a> {
     index: &'a Index,
-    ledger: Arc<dyn Ledger>,
+    ledger: Ledger,
     rules: Arc<dyn Rules>,
     publisher: Arc<dyn Publisher>,
     policy: Arc<dyn Policy>,
@@ -25,13 +25,13 @@ impl<'a> HostBuilder<'a> {
     /// A host of the operations in `index`: its statements are held to the bundle's grants.
     pub fn new(
         index: &'a Index,
-        ledger: Arc<dyn Ledger>,
+        ledger: impl Into<Ledger>,
         rules: Arc<dyn Rules>,
         publisher: Arc<dyn Publisher>,
     ) -> Self {
         Self {
             index,
-            ledger,
+            ledger: ledger.into(),
             rules,
             publisher,
             policy: Arc::new(StatementPolicy::new(index)),
@@ -85,7 +85,7 @@ impl<'a> HostBuilder<'a> {
         Shadow {
             rules: Arc::clone(&self.rules),
             policy: Arc::clone(&self.policy),
-            ledger: Arc::clone(&self.ledger),
+            transactions: Arc::clone(&self.ledger.transactions),
             vault: Arc::clone(&self.vault),
             only_reads: tenet_policy::only_reads,
         }

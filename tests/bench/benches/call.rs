@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use anyhow::ensure;
 use tenet_bench::{Bare, Pairs, Ready, Stock, native, on_cpu, place, request, rows};
-use tenet_core::{CatalogColumn, CatalogTable, Ended, Grants, HostCalls, Limits, Policy, Request, Rules, Verdict};
+use tenet_core::{
+    CatalogColumn, CatalogTable, Ended, Grants, HostCalls, Ledger, Limits, Policy, Request, Rules, Verdict,
+};
 use tenet_engine::{Engine, Library};
 use tenet_log::{Format, Metrics};
 use tenet_pipeline::{MEASURED, Status};
@@ -50,9 +52,10 @@ fn main() -> anyhow::Result<()> {
     let accounts = CatalogTable { columns: columns.into(), ..CatalogTable::default() };
     with_statement.catalog.tables.insert("accounts".to_owned(), accounts);
     let policy = Arc::new(StatementPolicy::new(&with_statement));
-    let pipeline = HostBuilder::new(&index, Arc::clone(&ports) as _, Arc::clone(&library) as _, ports)
-        .policy(Arc::clone(&policy) as _)
-        .pipeline()?;
+    let pipeline =
+        HostBuilder::new(&index, Ledger::of_transactions(Arc::clone(&ports) as _), Arc::clone(&library) as _, ports)
+            .policy(Arc::clone(&policy) as _)
+            .pipeline()?;
     let request = |operation| request(operation, PAYLOAD);
     let asked = request("rows-read")?;
     let (read, write) = (Stock::new(request("rows-read")?), Stock::new(request("rows")?));

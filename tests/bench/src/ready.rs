@@ -3,9 +3,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tenet_core::{
-    Attempt, BoxFuture, CallerId, Claim, Column, ColumnValues, Decimal, Delivery, Event, EventError, EventId, Fault,
-    HostCalls, IdempotencyKey, Keep, Ledger, LogLevel, Outcome, Place, Publisher, Ran, ReadCap, Request, RowSet,
-    SqlError, StagedEvent, Statement, Stop, Timestamp,
+    Attempt, BoxFuture, Claim, Column, ColumnValues, Decimal, Delivery, Event, EventError, EventId, Fault, HostCalls,
+    IdempotencyKey, LogLevel, Outcome, Publisher, Ran, ReadCap, Request, RowSet, SqlError, StagedEvent, Statement,
+    Stop, Timestamp, Transactions,
 };
 
 use crate::stock::Stock;
@@ -108,48 +108,13 @@ impl HostCalls for Ready {
     }
 }
 
-impl Ledger for Ready {
+impl Transactions for Ready {
     fn open(&self, _: Claim) -> Box<dyn Attempt> {
         Box::new(self.clone())
     }
 
     fn ready(&self, _: Instant) -> BoxFuture<'_, Result<(), Fault>> {
         Box::pin(async { Ok(()) })
-    }
-
-    fn staged<'a>(
-        &'a self,
-        _: &'a str,
-        _: CallerId,
-        _: &'a IdempotencyKey,
-        _: Instant,
-    ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-
-    fn left<'a>(
-        &'a self,
-        _: Timestamp,
-        _: Option<Place>,
-        _: Instant,
-    ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-
-    fn forget<'a>(&'a self, _: &'a [EventId], _: Instant) -> BoxFuture<'a, Result<(), Fault>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn park<'a>(&'a self, _: &'a [(EventId, String)], _: Instant) -> BoxFuture<'a, Result<(), Fault>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn parked(&self, _: Instant) -> BoxFuture<'_, Result<u64, Fault>> {
-        Box::pin(async { Ok(0) })
-    }
-
-    fn expire(&self, _: Keep, _: Instant) -> BoxFuture<'_, Result<u64, Fault>> {
-        Box::pin(async { Ok(0) })
     }
 }
 

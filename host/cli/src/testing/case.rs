@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tenet_capsule::{Attempt, Capsule, End, Playback};
-use tenet_core::{Code, Receipt};
+use tenet_core::{Code, Ledger, Receipt};
 use tenet_database::{Contents, Tables};
 use tenet_pipeline::{Answer, Backoff, Handled, Status};
 
@@ -171,7 +171,11 @@ impl Case {
                 continue;
             };
             let playback = Arc::new(Playback::new(&capsule));
-            let hosts = site.over(Arc::clone(&playback) as _, Arc::clone(&playback) as _, Backoff::default())?;
+            let hosts = site.over(
+                Ledger::of_transactions(Arc::clone(&playback) as _),
+                Arc::clone(&playback) as _,
+                Backoff::default(),
+            )?;
             let request = Ask { seed: crate::replay::seed(&capsule)?, ..(**ask).clone() };
             self.step(site, &hosts, number, &request, expected).await?;
             for statement in playback.unknown() {

@@ -104,22 +104,17 @@ impl Site {
 
     /// Hosts that share these connections.
     pub(crate) fn hosts_on(&self, database: Arc<Database>, backoff: Backoff) -> anyhow::Result<Hosts> {
-        let hosts = self.over(database, Arc::clone(&self.vault), backoff)?;
+        let hosts = self.over(database.into(), Arc::clone(&self.vault), backoff)?;
         Ok(Hosts { are_over_recording: false, ..hosts })
     }
 
     /// Hosts over a ledger and a vault that play a recording.
-    pub(crate) fn over(
-        &self,
-        ledger: Arc<dyn Ledger>,
-        vault: Arc<dyn Vault>,
-        backoff: Backoff,
-    ) -> anyhow::Result<Hosts> {
+    pub(crate) fn over(&self, ledger: Ledger, vault: Arc<dyn Vault>, backoff: Backoff) -> anyhow::Result<Hosts> {
         let buses = Buses::new([EAST, WEST])?;
         let host = |region| {
             let publisher = Arc::new(buses.publisher(region)?);
             let rules = Arc::clone(&self.library) as _;
-            let pipeline = HostBuilder::new(&self.index, Arc::clone(&ledger), rules, publisher)
+            let pipeline = HostBuilder::new(&self.index, ledger.clone(), rules, publisher)
                 .policy(Arc::clone(&self.policy))
                 .vault(Arc::clone(&vault))
                 .backoff(backoff)

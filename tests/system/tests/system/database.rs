@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tenet_core::{
-    Attempt, CallerId, Claim, ColumnValues, Decimal, Digest, Event, EventId, Fault, IdempotencyKey, Interval, Ledger,
-    Limit, Mode, Outcome, Ran, ReadCap, StagedEvent, Statement, StoredAnswer, Timestamp, Trace, Value,
+    Attempt, CallerId, Claim, ColumnValues, Decimal, Digest, Event, EventId, Fault, IdempotencyKey, Interval, Limit,
+    Mode, Outbox, Outcome, Ran, ReadCap, StagedEvent, Statement, StoredAnswer, Timestamp, Trace, Transactions, Value,
 };
 use tenet_database::{Database, Endpoint, Schema};
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tenet_core::{Clock, Keep, Ledger, Timestamp};
+use tenet_core::{Clock, Keep, StoredAnswers, Timestamp};
 use tenet_database::{Database, Endpoint};
 use tenet_pipeline::SystemClock;
 

@@ -44,7 +44,7 @@ fn code(fault: Result<(), Fault>) -> Option<Code> {
 
 #[tokio::test]
 async fn a_missing_grant_is_named_and_does_not_open_the_breaker() {
-    use tenet_core::Ledger;
+    use tenet_core::Transactions;
     let role = Role::of(support::database().await).await;
     let ledger = Database::with_peer(role.endpoint(), role.endpoint(), None, 2);
     for _ in 0..10 {
@@ -65,7 +65,7 @@ async fn a_missing_grant_is_named_and_does_not_open_the_breaker() {
 
 #[tokio::test]
 async fn a_missing_schema_is_named() {
-    use tenet_core::Ledger;
+    use tenet_core::Transactions;
     let database = support::empty_database().await;
     let endpoint = || Endpoint::parse(database.url()).unwrap();
     assert_eq!(code(Database::new(endpoint(), 1).ready(later()).await), Some(Code::DatabaseSchema));
