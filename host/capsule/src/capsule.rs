@@ -6,7 +6,7 @@ use tenet_core::bundle::{Index, Operation};
 use tenet_core::{IdempotencyKey, Receipt, SourceKey, Timestamp};
 
 use crate::key::unhex;
-use crate::wire::{Event, Fault, Outcome, SqlError, Statement, Stored, VaultCall, VaultTold};
+use crate::wire::{Event, Fault, Outcome, RecordedVault, SqlError, Statement, Stored, VaultCall};
 use crate::{CapsuleError, Key, Names};
 
 /// The version of the format that this code writes.
@@ -89,7 +89,7 @@ pub enum Call {
         statements: Vec<Statement>,
         /// What they did.
         #[serde(flatten)]
-        told: Told,
+        told: Recorded,
     },
     /// Statements that the host did not send, and the error that the rule was shown.
     Refused {
@@ -112,7 +112,7 @@ pub enum Call {
         /// What was to be done with it.
         call: VaultCall,
         /// What came of that.
-        told: VaultTold,
+        told: RecordedVault,
     },
     /// A line for the log.
     Log {
@@ -128,7 +128,7 @@ pub enum Call {
 /// What came of a flight.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Told {
+pub enum Recorded {
     /// What each statement did.
     Outcomes(Vec<Outcome>),
     /// The key had an answer.
@@ -451,21 +451,24 @@ pub(crate) mod tests {
             attempts: vec![
                 Attempt {
                     entries: vec![
-                        entry(Call::Run { statements: vec![statement.clone()], told: Told::Outcomes(vec![outcome]) }),
                         entry(Call::Run {
                             statements: vec![statement.clone()],
-                            told: Told::Fault(Fault::Sql(error.clone())),
+                            told: Recorded::Outcomes(vec![outcome]),
                         }),
-                        entry(Call::Run { statements: vec![], told: Told::Answered(stored.clone()) }),
+                        entry(Call::Run {
+                            statements: vec![statement.clone()],
+                            told: Recorded::Fault(Fault::Sql(error.clone())),
+                        }),
+                        entry(Call::Run { statements: vec![], told: Recorded::Answered(stored.clone()) }),
                         entry(Call::Refused { statements: vec![statement], error }),
                         entry(Call::Publish { event: event.clone(), id: None, refused: None }),
                         entry(Call::Vault {
                             call: vault_call("seal", "SECRET"),
-                            told: VaultTold::Gave(tenet_core::hex(b"sealed")),
+                            told: RecordedVault::Gave(tenet_core::hex(b"sealed")),
                         }),
                         entry(Call::Vault {
                             call: vault_call("open", "sealed"),
-                            told: VaultTold::Gave(tenet_core::hex(b"SECRET")),
+                            told: RecordedVault::Gave(tenet_core::hex(b"SECRET")),
                         }),
                         entry(Call::Log { level: "info".into(), message: "SECRET".into() }),
                         entry(Call::Random(16)),

@@ -1,6 +1,6 @@
 use std::fmt::Display;
 
-use crate::capsule::{Attempt, Call, Capsule, End, Told};
+use crate::capsule::{Attempt, Call, Capsule, End, Recorded};
 use crate::wire::Statement;
 
 /// In what two recordings of one request are not the same: the verdict, what was sent to the
@@ -62,11 +62,11 @@ fn asked(attempt: Option<&Attempt>) -> Vec<Asked<'_>> {
             Call::Run { statements, told } => {
                 for (place, statement) in statements.iter().enumerate() {
                     let told = match told {
-                        Told::Outcomes(outcomes) => {
+                        Recorded::Outcomes(outcomes) => {
                             outcomes.get(place).map(|outcome| format!("{} rows", outcome.affected)).unwrap_or_default()
                         }
-                        Told::Answered(_) => "answered before".to_owned(),
-                        Told::Fault(_) => "failed".to_owned(),
+                        Recorded::Answered(_) => "answered before".to_owned(),
+                        Recorded::Fault(_) => "failed".to_owned(),
                     };
                     asked.push(Asked { statement, told });
                 }

@@ -29,7 +29,7 @@ mod tape;
 mod wire;
 mod without_values;
 
-pub use capsule::{Answer, Attempt, Call, Capsule, End, Ended, Entry, Request, Secrecy, Told, VERSION};
+pub use capsule::{Answer, Attempt, Call, Capsule, End, Ended, Entry, Recorded, Request, Secrecy, VERSION};
 pub use difference::differences;
 pub use error::CapsuleError;
 pub use key::Key;
@@ -38,5 +38,5 @@ pub use playback::Playback;
 pub use shadow::{Compared, Shadow};
 pub use tape::Tape;
 pub use wire::{
-    Column, Event, Fault, Outcome, SqlError, Statement, Stored, Value, ValueType, Values, VaultCall, VaultTold,
+    Column, Event, Fault, Outcome, RecordedVault, SqlError, Statement, Stored, Value, ValueType, Values, VaultCall,
 };

@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use tenet_core::{
-    Attempt, BoxFuture, Claim, Occasion, Outcome, Ran, ReadCap, StagedEvent, Statement, Transactions, Vault, VaultCall,
-    Vaulted,
+    Attempt, BoxFuture, Claim, Occasion, Outcome, Progress, ReadCap, StagedEvent, Statement, Transactions, Vault,
+    VaultCall, Vaulted,
 };
 
 use crate::CapsuleError;
-use crate::capsule::{self, Call, Capsule, End, Ended, Told};
+use crate::capsule::{self, Call, Capsule, End, Ended, Recorded};
 use crate::wire;
 
 /// The ports `Transactions` and `Vault` over a capsule: the attempts that it has, in their order.
@@ -22,7 +22,7 @@ pub struct Playback {
     attempts: Vec<capsule::Attempt>,
     next: AtomicUsize,
     /// What the vault told in the attempt that was opened last.
-    vault: Mutex<Vec<(wire::VaultCall, wire::VaultTold)>>,
+    vault: Mutex<Vec<(wire::VaultCall, wire::RecordedVault)>>,
     /// What the capsule has no answer to.
     unknown: Arc<Mutex<Vec<String>>>,
 }
@@ -43,7 +43,7 @@ impl Playback {
 /// What each flight of an attempt asked, and was told.
 struct Flight {
     statements: Vec<wire::Statement>,
-    told: Told,
+    told: Recorded,
 }
 
 struct Played {
@@ -101,7 +101,7 @@ impl Transactions for Playback {
 }
 
 impl Played {
-    fn answer(&mut self, asked: &[wire::Statement]) -> Result<Ran<Vec<Outcome>>, tenet_core::Fault> {
+    fn answer(&mut self, asked: &[wire::Statement]) -> Result<Progress<Vec<Outcome>>, tenet_core::Fault> {
         if let Some(place) = self.flights.iter().position(|flight| flight.statements == asked) {
             let flight = self.flights.remove(place);
             return flight.map_or_else(|| Err(unknown()), |flight| told(&flight.told).unwrap_or_else(damaged));
@@ -115,18 +115,20 @@ impl Played {
             };
             outcomes.push(outcome.to_core().or_else(damaged)?);
         }
-        Ok(Ran::On(outcomes))
+        Ok(Progress::Continue(outcomes))
     }
 
-    fn end(&self, is_the_same: impl Fn(&End) -> bool) -> Result<Ran<()>, tenet_core::Fault> {
+    fn end(&self, is_the_same: impl Fn(&End) -> bool) -> Result<Progress<()>, tenet_core::Fault> {
         if !self.is_known {
             return Err(unknown());
         }
-        let Some(ended) = self.ended.as_ref().filter(|ended| is_the_same(&ended.by)) else { return Ok(Ran::On(())) };
+        let Some(ended) = self.ended.as_ref().filter(|ended| is_the_same(&ended.by)) else {
+            return Ok(Progress::Continue(()));
+        };
         match ended {
-            Ended { answered: Some(stored), .. } => Ok(Ran::Answered(stored.to_core().or_else(damaged)?)),
+            Ended { answered: Some(stored), .. } => Ok(Progress::Answered(stored.to_core().or_else(damaged)?)),
             Ended { fault: Some(fault), .. } => Err(fault.to_core().unwrap_or_else(|error| error.into_fault())),
-            _ => Ok(Ran::On(())),
+            _ => Ok(Progress::Continue(())),
         }
     }
 }
@@ -136,7 +138,7 @@ impl Attempt for Played {
         &'a mut self,
         statements: Vec<Statement>,
         _cap: ReadCap,
-    ) -> BoxFuture<'a, Result<Ran<Vec<Outcome>>, tenet_core::Fault>> {
+    ) -> BoxFuture<'a, Result<Progress<Vec<Outcome>>, tenet_core::Fault>> {
         Box::pin(async move { self.answer(&statements.iter().map(From::from).collect::<Vec<_>>()) })
     }
 
@@ -144,15 +146,15 @@ impl Attempt for Played {
         self: Box<Self>,
         _output: String,
         _events: Vec<StagedEvent>,
-    ) -> BoxFuture<'static, Result<Ran<()>, tenet_core::Fault>> {
+    ) -> BoxFuture<'static, Result<Progress<()>, tenet_core::Fault>> {
         Box::pin(async move { self.end(|by| matches!(by, End::Accept { .. })) })
     }
 
-    fn reject(self: Box<Self>, _body: String) -> BoxFuture<'static, Result<Ran<()>, tenet_core::Fault>> {
+    fn reject(self: Box<Self>, _body: String) -> BoxFuture<'static, Result<Progress<()>, tenet_core::Fault>> {
         Box::pin(async move { self.end(|by| matches!(by, End::Reject(_))) })
     }
 
-    fn roll_back(self: Box<Self>) -> BoxFuture<'static, Result<Ran<()>, tenet_core::Fault>> {
+    fn roll_back(self: Box<Self>) -> BoxFuture<'static, Result<Progress<()>, tenet_core::Fault>> {
         Box::pin(async move { self.end(|by| matches!(by, End::RollBack)) })
     }
 }
@@ -161,7 +163,7 @@ impl Flight {
     /// What one of its statements did, which is told once: the same statement later in a transaction
     /// may have done something else.
     fn take(&mut self, statement: &wire::Statement) -> Option<wire::Outcome> {
-        let Told::Outcomes(outcomes) = &mut self.told else { return None };
+        let Recorded::Outcomes(outcomes) = &mut self.told else { return None };
         let place =
             self.statements.iter().position(|asked| asked == statement).filter(|place| *place < outcomes.len())?;
         self.statements.remove(place);
@@ -169,11 +171,13 @@ impl Flight {
     }
 }
 
-fn told(told: &Told) -> Result<Result<Ran<Vec<Outcome>>, tenet_core::Fault>, CapsuleError> {
+fn told(told: &Recorded) -> Result<Result<Progress<Vec<Outcome>>, tenet_core::Fault>, CapsuleError> {
     Ok(match told {
-        Told::Outcomes(outcomes) => Ok(Ran::On(outcomes.iter().map(wire::Outcome::to_core).collect::<Result<_, _>>()?)),
-        Told::Answered(stored) => Ok(Ran::Answered(stored.to_core()?)),
-        Told::Fault(fault) => Err(fault.to_core()?),
+        Recorded::Outcomes(outcomes) => {
+            Ok(Progress::Continue(outcomes.iter().map(wire::Outcome::to_core).collect::<Result<_, _>>()?))
+        }
+        Recorded::Answered(stored) => Ok(Progress::Answered(stored.to_core()?)),
+        Recorded::Fault(fault) => Err(fault.to_core()?),
     })
 }
 
@@ -209,7 +213,7 @@ mod tests {
     fn open(playback: &Playback) -> Box<dyn Attempt> {
         playback.open(Claim {
             operation: "o".into(),
-            caller: CallerId::NOBODY,
+            caller: CallerId::ANONYMOUS,
             mode: Mode::Read,
             now: Timestamp(0),
             region: "r".into(),
@@ -234,14 +238,14 @@ mod tests {
         let playback = Playback::new(&capsule());
         let mut attempt = open(&playback);
         let asked = || vec![statement("SELECT a FROM t WHERE b = $1")];
-        let Ok(Ran::On(outcomes)) = now(attempt.run(asked(), CAP)) else { panic!() };
+        let Ok(Progress::Continue(outcomes)) = now(attempt.run(asked(), CAP)) else { panic!() };
         assert_eq!(outcomes[0].rows.rows, 1);
         assert!(now(attempt.run(asked(), CAP)).unwrap_err().sql_error().is_some(), "the second failed");
         assert!(now(attempt.run(vec![statement("SELECT 1")], CAP)).is_err());
         let unknown = playback.unknown();
         assert_eq!(unknown, ["SELECT 1  [\"SECRET\"]"]);
-        assert!(matches!(now(attempt.accept(String::new(), Vec::new())), Ok(Ran::Answered(_))));
-        assert!(matches!(now(open(&playback).reject(String::new())), Ok(Ran::On(()))));
+        assert!(matches!(now(attempt.accept(String::new(), Vec::new())), Ok(Progress::Answered(_))));
+        assert!(matches!(now(open(&playback).reject(String::new())), Ok(Progress::Continue(()))));
         assert!(now(open(&playback).roll_back()).is_err(), "there was no third attempt");
     }
 
@@ -250,7 +254,7 @@ mod tests {
         let mut capsule = capsule();
         let entries = &mut capsule.attempts[0].entries;
         entries.truncate(1);
-        let Call::Run { statements, told: Told::Outcomes(outcomes) } = &mut entries[0].call else { panic!() };
+        let Call::Run { statements, told: Recorded::Outcomes(outcomes) } = &mut entries[0].call else { panic!() };
         statements.push(statements[0].clone());
         let mut second = outcomes[0].clone();
         second.affected = 7;
@@ -260,7 +264,7 @@ mod tests {
         // One flight of two, asked as two.
         for affected in [1, 7] {
             let ran = now(attempt.run(vec![statement("SELECT a FROM t WHERE b = $1")], CAP));
-            assert!(matches!(ran, Ok(Ran::On(outcomes)) if outcomes[0].affected == affected), "{affected}");
+            assert!(matches!(ran, Ok(Progress::Continue(outcomes)) if outcomes[0].affected == affected), "{affected}");
         }
         assert!(now(attempt.run(vec![statement("SELECT a FROM t WHERE b = $1")], CAP)).is_err());
     }

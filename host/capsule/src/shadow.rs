@@ -7,13 +7,13 @@ use serde_json::Value;
 use tenet_core::bundle::Rule;
 use tenet_core::{
     Attempt, BoxFuture, CallerId, Claim, Ended, Event, EventError, EventId, Fault, HostCalls, IdempotencyKey, LogLevel,
-    Mode, Occasion, Outcome, Policy, Ran, Random, Randomness, ReadCap, Request, Rules, SqlError, Statement, Stop,
+    Mode, Occasion, Outcome, Policy, Progress, Random, Randomness, ReadCap, Request, Rules, SqlError, Statement, Stop,
     Timestamp, Transactions, Vault, VaultCall, VaultVerb, Vaulted, Verdict,
 };
 use tenet_schema::{Misfit, Schema};
 
 use crate::CapsuleError;
-use crate::capsule::{Call, Capsule, End, Told};
+use crate::capsule::{Call, Capsule, End, Recorded};
 use crate::difference::lists;
 use crate::wire;
 
@@ -155,13 +155,13 @@ fn recorded(capsule: &Capsule, rule: &str) -> Vec<Asked> {
     let entries = capsule.attempts.last().into_iter().flat_map(|attempt| &attempt.entries);
     for entry in entries.filter(|entry| entry.rule == rule) {
         match &entry.call {
-            Call::Run { statements, told: Told::Outcomes(outcomes) } => {
+            Call::Run { statements, told: Recorded::Outcomes(outcomes) } => {
                 let pairs = statements.iter().zip(outcomes);
                 asked.extend(
                     pairs.map(|(statement, outcome)| Asked { statement: statement.clone(), told: Ok(outcome.clone()) }),
                 );
             }
-            Call::Run { statements, told: Told::Fault(wire::Fault::Sql(error)) }
+            Call::Run { statements, told: Recorded::Fault(wire::Fault::Sql(error)) }
             | Call::Refused { statements, error } => {
                 let failed = statements.last().cloned();
                 asked.extend(failed.map(|statement| Asked { statement, told: Err(error.clone()) }));
@@ -182,7 +182,7 @@ fn events_before(capsule: &Capsule, rule: &str) -> u32 {
 }
 
 /// What a rule asked of the vault in that attempt, and was told.
-fn vaulted(capsule: &Capsule, rule: &str) -> Vec<(wire::VaultCall, wire::VaultTold)> {
+fn vaulted(capsule: &Capsule, rule: &str) -> Vec<(wire::VaultCall, wire::RecordedVault)> {
     let entries = capsule.attempts.last().into_iter().flat_map(|attempt| &attempt.entries);
     entries
         .filter(|entry| entry.rule == rule)
@@ -214,7 +214,7 @@ struct State {
     runtime: Random,
     salts: Random,
     /// What the live request asked of the vault and this has not.
-    vault_left: Vec<(wire::VaultCall, wire::VaultTold)>,
+    vault_left: Vec<(wire::VaultCall, wire::RecordedVault)>,
     vault_asked: Vec<String>,
     /// Where it reads what the live request has not read.
     attempt: Option<Box<dyn Attempt>>,
@@ -283,11 +283,11 @@ impl Calls {
         let ran = attempt.run(vec![as_sent], self.cap).await;
         self.lock().attempt = Some(attempt);
         match ran {
-            Ok(Ran::On(outcomes)) => {
+            Ok(Progress::Continue(outcomes)) => {
                 let outcome = outcomes.into_iter().next();
                 outcome.map(Ok).ok_or_else(|| self.stop("the database gave no outcome".to_owned()))
             }
-            Ok(Ran::Answered(_)) => Err(self.stop("the database gave an answer for a read".to_owned())),
+            Ok(Progress::Answered(_)) => Err(self.stop("the database gave an answer for a read".to_owned())),
             Err(fault) => self.failed(statement, &fault),
         }
     }

@@ -1,12 +1,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tenet_core::{
-    Attempt, BoxFuture, Event, EventError, EventId, Fault, HostCalls, LogLevel, Outcome, Probe, Ran, Randomness,
+    Attempt, BoxFuture, Event, EventError, EventId, Fault, HostCalls, LogLevel, Outcome, Probe, Progress, Randomness,
     ReadCap, SqlError, StagedEvent, Statement, Stop, VaultCall, Vaulted,
 };
 
-use crate::capsule::{self, Call, End, Ended, Entry, Told};
-use crate::wire::VaultTold;
+use crate::capsule::{self, Call, End, Ended, Entry, Recorded};
+use crate::wire::RecordedVault;
 
 /// Takes down one request while it is decided.
 #[derive(Clone, Default)]
@@ -48,10 +48,10 @@ impl Tape {
         self.lock().attempts.last().map_or(0, |attempt| attempt.entries.len())
     }
 
-    fn end(&self, by: End, ran: &Result<Ran<()>, Fault>) {
+    fn end(&self, by: End, ran: &Result<Progress<()>, Fault>) {
         let (answered, fault) = match ran {
-            Ok(Ran::On(())) => (None, None),
-            Ok(Ran::Answered(stored)) => (Some(stored.into()), None),
+            Ok(Progress::Continue(())) => (None, None),
+            Ok(Progress::Answered(stored)) => (Some(stored.into()), None),
             Err(fault) => (None, Some(fault.into())),
         };
         if let Some(attempt) = self.lock().attempts.last_mut() {
@@ -82,21 +82,25 @@ impl Attempt for Taped {
         &'a mut self,
         statements: Vec<Statement>,
         cap: ReadCap,
-    ) -> BoxFuture<'a, Result<Ran<Vec<Outcome>>, Fault>> {
+    ) -> BoxFuture<'a, Result<Progress<Vec<Outcome>>, Fault>> {
         Box::pin(async move {
             let taken = statements.iter().map(From::from).collect();
             let ran = self.attempt.run(statements, cap).await;
             let told = match &ran {
-                Ok(Ran::On(outcomes)) => Told::Outcomes(outcomes.iter().map(From::from).collect()),
-                Ok(Ran::Answered(stored)) => Told::Answered(stored.into()),
-                Err(fault) => Told::Fault(fault.into()),
+                Ok(Progress::Continue(outcomes)) => Recorded::Outcomes(outcomes.iter().map(From::from).collect()),
+                Ok(Progress::Answered(stored)) => Recorded::Answered(stored.into()),
+                Err(fault) => Recorded::Fault(fault.into()),
             };
             self.tape.add(Call::Run { statements: taken, told });
             ran
         })
     }
 
-    fn accept(self: Box<Self>, output: String, events: Vec<StagedEvent>) -> BoxFuture<'static, Result<Ran<()>, Fault>> {
+    fn accept(
+        self: Box<Self>,
+        output: String,
+        events: Vec<StagedEvent>,
+    ) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
         Box::pin(async move {
             let events_taken = events.iter().map(|staged| (&staged.event).into()).collect();
             let by = End::Accept { output: output.clone(), events: events_taken };
@@ -106,7 +110,7 @@ impl Attempt for Taped {
         })
     }
 
-    fn reject(self: Box<Self>, body: String) -> BoxFuture<'static, Result<Ran<()>, Fault>> {
+    fn reject(self: Box<Self>, body: String) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
         Box::pin(async move {
             let ran = self.attempt.reject(body.clone()).await;
             self.tape.end(End::Reject(body), &ran);
@@ -114,7 +118,7 @@ impl Attempt for Taped {
         })
     }
 
-    fn roll_back(self: Box<Self>) -> BoxFuture<'static, Result<Ran<()>, Fault>> {
+    fn roll_back(self: Box<Self>) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
         Box::pin(async move {
             let ran = self.attempt.roll_back().await;
             self.tape.end(End::RollBack, &ran);
@@ -166,7 +170,7 @@ impl HostCalls for TapedCalls {
         Box::pin(async move {
             let taken = (&call).into();
             let told = self.calls.vault(call).await;
-            self.tape.add(Call::Vault { call: taken, told: VaultTold::of(&told) });
+            self.tape.add(Call::Vault { call: taken, told: RecordedVault::of(&told) });
             told
         })
     }

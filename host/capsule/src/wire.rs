@@ -171,7 +171,7 @@ pub struct VaultCall {
 /// What it was told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum VaultTold {
+pub enum RecordedVault {
     /// These bytes, hexadecimal.
     Gave(String),
     /// No.
@@ -200,7 +200,7 @@ impl From<&tenet_core::VaultCall> for VaultCall {
     }
 }
 
-impl VaultTold {
+impl RecordedVault {
     pub(crate) fn of<E>(told: &Result<tenet_core::Vaulted, E>) -> Self {
         match told {
             Ok(Ok(bytes)) => Self::Gave(tenet_core::hex(bytes)),

@@ -11,8 +11,8 @@
 //! well, an event's id among these: what has no salt can be guessed.
 
 use crate::Names;
-use crate::capsule::{Answer, Attempt, Call, Capsule, End, Ended, Entry, Request, Told};
-use crate::wire::{Column, Event, Fault, Outcome, SqlError, Statement, Stored, VaultCall, VaultTold};
+use crate::capsule::{Answer, Attempt, Call, Capsule, End, Ended, Entry, Recorded, Request};
+use crate::wire::{Column, Event, Fault, Outcome, RecordedVault, SqlError, Statement, Stored, VaultCall};
 
 impl Capsule {
     pub(crate) fn without_values(&self) -> Self {
@@ -75,9 +75,11 @@ impl Call {
             Self::Run { statements, told } => {
                 statements.iter_mut().for_each(|statement| statement.leave_values_out(names));
                 match told {
-                    Told::Outcomes(outcomes) => outcomes.iter_mut().for_each(|outcome| outcome.leave_values_out(names)),
-                    Told::Answered(stored) => stored.leave_values_out(),
-                    Told::Fault(fault) => fault.leave_values_out(),
+                    Recorded::Outcomes(outcomes) => {
+                        outcomes.iter_mut().for_each(|outcome| outcome.leave_values_out(names))
+                    }
+                    Recorded::Answered(stored) => stored.leave_values_out(),
+                    Recorded::Fault(fault) => fault.leave_values_out(),
                 }
             }
             Self::Refused { statements, error } => {
@@ -136,7 +138,7 @@ impl VaultCall {
     }
 }
 
-impl VaultTold {
+impl RecordedVault {
     fn leave_values_out(&mut self) {
         match self {
             Self::Gave(bytes) => bytes.clear(),
@@ -262,21 +264,21 @@ mod tests {
         ];
         let run = |told| Call::Run { statements: statements(), told };
         let mut calls = vec![
-            run(Told::Outcomes(vec![outcome])),
-            run(Told::Answered(stored())),
+            run(Recorded::Outcomes(vec![outcome])),
+            run(Recorded::Answered(stored())),
             Call::Refused { statements: statements(), error: error() },
             Call::Publish { event: event(), id: Some(text()), refused: None },
             Call::Publish { event: event(), id: None, refused: Some(text()) },
-            Call::Vault { call: vault_call(), told: VaultTold::Gave(hex()) },
+            Call::Vault { call: vault_call(), told: RecordedVault::Gave(hex()) },
             Call::Vault {
                 call: vault_call(),
-                told: VaultTold::Refused { code: "not-granted".into(), message: text() },
+                told: RecordedVault::Refused { code: "not-granted".into(), message: text() },
             },
-            Call::Vault { call: vault_call(), told: VaultTold::Nothing },
+            Call::Vault { call: vault_call(), told: RecordedVault::Nothing },
             Call::Log { level: "info".into(), message: text() },
             Call::Random(16),
         ];
-        calls.extend(faults.iter().map(|fault| run(Told::Fault(fault.clone()))));
+        calls.extend(faults.iter().map(|fault| run(Recorded::Fault(fault.clone()))));
         let entries: Vec<Entry> = calls.into_iter().map(|call| Entry { rule: "r".into(), call }).collect();
         let ends = [End::Accept { output: text(), events: vec![event()] }, End::Reject(text()), End::RollBack];
         let attempt = |by: &End| Attempt {
@@ -390,7 +392,7 @@ mod tests {
         let [first, ..] = recorded.attempts.as_mut_slice() else { panic!() };
         for Entry { call, .. } in &mut first.entries {
             match call {
-                Call::Run { told: Told::Outcomes(outcomes), .. } => outcomes[0].columns[0].name = "balance".into(),
+                Call::Run { told: Recorded::Outcomes(outcomes), .. } => outcomes[0].columns[0].name = "balance".into(),
                 Call::Publish { event, .. } => (event.source, event.detail_type) = ("bank".into(), "Paid".into()),
                 Call::Vault { call, .. } => (call.table, call.column) = ("accounts".into(), "iban".into()),
                 _ => {}

@@ -14,7 +14,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use tenet_core::bundle::Index;
 use tenet_core::{Grants, moment_text};
-use tenet_deploy::{Architecture, Config, DeployError, Deployment, Doomed, Package, Patience, Progress};
+use tenet_deploy::{Architecture, Config, DeployError, Deployment, DestroyOptions, Package, PollPolicy, Progress};
 use tenet_engine::TARGETS;
 
 use crate::args::{DeployArgs, DeploymentArgs, DestroyArgs, LogsArgs, StatusArgs};
@@ -35,9 +35,9 @@ const CALL: Duration = Duration::from_secs(300);
 const TRY: Duration = Duration::from_secs(120);
 
 /// Tells standard error.
-struct Told;
+struct ProgressLines;
 
-impl Progress for Told {
+impl Progress for ProgressLines {
     fn say(&self, region: Option<&str>, what: &str) {
         match region {
             Some(region) => terminal::tell(&format!("{region:<14} {what}")),
@@ -119,7 +119,7 @@ pub(crate) async fn logs(args: &LogsArgs) -> anyhow::Result<()> {
 
 pub(crate) async fn destroy(args: &DestroyArgs) -> anyhow::Result<()> {
     let deployment = begin(&args.deployment).await?;
-    let doomed = Doomed { clusters: args.clusters, lift_protection: args.lift_protection.clone() };
+    let doomed = DestroyOptions { clusters: args.clusters, lift_protection: args.lift_protection.clone() };
     let left = deployment.destroy(&doomed).await.map_err(explain)?;
     if left.is_empty() {
         terminal::say("nothing is left");
@@ -158,8 +158,8 @@ async fn open(
         authorities,
         bundle: bundle.into_iter().collect(),
     };
-    let patience = Patience::default();
-    Deployment::open(config, &aws, Arc::new(administration), Arc::new(Told), patience).await.map_err(explain)
+    let patience = PollPolicy::default();
+    Deployment::open(config, &aws, Arc::new(administration), Arc::new(ProgressLines), patience).await.map_err(explain)
 }
 
 async fn aws() -> SdkConfig {

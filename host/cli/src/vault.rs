@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tenet_core::{HostSettings, Vault};
-use tenet_vault::{FieldVault, Keeping, LocalKeys};
+use tenet_vault::{FieldVault, KeyCachePolicy, LocalKeys};
 
 use crate::report::Problem;
 
@@ -22,7 +22,7 @@ pub(crate) fn local(key: Option<&Path>, settings: &HostSettings) -> anyhow::Resu
             })?
         }
     };
-    let keeping = Keeping {
+    let keeping = KeyCachePolicy {
         period: Duration::from_secs(settings.vault_period_s),
         keys: usize::try_from(settings.vault_keys).unwrap_or(usize::MAX),
         age: Duration::from_secs(settings.vault_age_s),

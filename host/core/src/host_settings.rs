@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Keep;
+use crate::AnswerRetention;
 
 /// How a host behaves that serves a bundle, wherever it is deployed: the table `[host]` of
 /// `tenet.toml`. What differs from place to place, such as where the database is, comes from
@@ -160,9 +160,9 @@ impl HostSettings {
     }
 
     /// How long answers are kept.
-    pub fn keep(&self) -> Keep {
+    pub fn keep(&self) -> AnswerRetention {
         let minutes = |minutes: u64| Duration::from_secs(minutes.saturating_mul(60));
-        Keep {
+        AnswerRetention {
             accepted: minutes(self.keep_accepted_days.saturating_mul(24 * 60)),
             rejected: minutes(self.keep_rejected_minutes),
         }

@@ -1,3 +1,13 @@
+pub(crate) mod caller_id;
+pub(crate) mod digest;
+pub(crate) mod event;
+pub(crate) mod key;
+pub(crate) mod random;
+pub(crate) mod receipt;
+pub(crate) mod source_key;
+pub(crate) mod trace;
+pub(crate) mod verdict;
+
 use std::time::Instant;
 
 use crate::{IdempotencyKey, SourceKey, Timestamp, Trace};

@@ -1,3 +1,9 @@
+pub(crate) mod catalog;
+pub(crate) mod civil;
+pub(crate) mod decimal;
+pub(crate) mod number;
+pub(crate) mod value;
+
 use std::fmt;
 use std::sync::Arc;
 

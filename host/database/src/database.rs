@@ -4,26 +4,26 @@ use std::time::{Duration, Instant};
 
 use tenet_core::bundle::Index;
 use tenet_core::{
-    Attempt, BoxFuture, CallerId, Claim, EventId, Fault, IdempotencyKey, Keep, Outbox, Outcome, Place, SqlState,
-    StagedEvent, StoredAnswers, Timestamp, Transactions,
+    AnswerRetention, Attempt, BoxFuture, CallerId, Claim, EventId, Fault, IdempotencyKey, Outbox, Outcome, Place,
+    SqlState, StagedEvent, StoredAnswers, Timestamp, Transactions,
 };
 
-use crate::ages::Ages;
-use crate::columns::Tally;
-use crate::endpoint::Endpoint;
-use crate::expected::Expected;
-use crate::failure::{self, Failure, Trouble};
-use crate::flight::launch;
-use crate::keys;
-use crate::outbox;
-use crate::parameter::Encoded;
-use crate::parked::{self, ParkedEvent};
-use crate::pool::{Permits, Pool};
-use crate::query::Query;
-use crate::route::Route;
-use crate::side::Side;
+use crate::admin::parked::{self, ParkedEvent};
+use crate::connect::connection_lifetimes::ConnectionLifetimes;
+use crate::connect::endpoint::Endpoint;
+use crate::connect::pool::{Permits, Pool};
+use crate::failover::endpoint_router::EndpointRouter;
+use crate::failover::guarded_endpoint::GuardedEndpoint;
+use crate::schema::expected::Expected;
+use crate::statements::answer_timeout::{AnswerTimeout, STATEMENT_TIMEOUT};
+use crate::statements::columns::Tally;
+use crate::statements::failure::{self, QueryError, QueryFailure};
+use crate::statements::flight::send_pipelined;
+use crate::statements::parameter::Encoded;
+use crate::statements::query::Query;
 use crate::transaction::Transaction;
-use crate::wait::{Patience, STATEMENT_TIMEOUT};
+use crate::transaction::keys;
+use crate::transaction::outbox;
 
 /// Events forgotten or parked in one flight.
 const EVENTS_A_FLIGHT: usize = 100;
@@ -32,7 +32,7 @@ const EVENTS_A_FLIGHT: usize = 100;
 ///
 /// It is used inside a tokio runtime and keeps its connections for as long as it lives.
 pub struct Database {
-    route: Arc<Route>,
+    route: Arc<EndpointRouter>,
     statement_timeout: Duration,
     expected: Arc<Expected>,
 }
@@ -41,13 +41,13 @@ impl Database {
     /// A ledger that opens at most `max_connections` connections, and at least one. None
     /// is opened yet.
     pub fn new(endpoint: Endpoint, max_connections: u32) -> Self {
-        Self::with_ages(endpoint, max_connections, Ages::default())
+        Self::with_ages(endpoint, max_connections, ConnectionLifetimes::default())
     }
 
     /// The same with other ages of its connections, which only tests have a use for.
-    pub fn with_ages(endpoint: Endpoint, max_connections: u32, ages: Ages) -> Self {
-        let home = Side::new(Pool::new(endpoint, ages));
-        Self::over(Route::new(home, None, Permits::new(max_connections), None))
+    pub fn with_ages(endpoint: Endpoint, max_connections: u32, ages: ConnectionLifetimes) -> Self {
+        let home = GuardedEndpoint::new(Pool::new(endpoint, ages));
+        Self::over(EndpointRouter::new(home, None, Permits::new(max_connections), None))
     }
 
     /// A ledger that goes to the endpoint of the peer region while `home` is out of reach. No
@@ -56,11 +56,11 @@ impl Database {
     /// Neither is used before the database behind it has shown that it is the one that is
     /// meant: the one with this `identity`, or where it is not said the one that home leads to.
     pub fn with_peer(home: Endpoint, peer: Endpoint, identity: Option<[u8; 16]>, max_connections: u32) -> Self {
-        let side = |endpoint| Side::new(Pool::new(endpoint, Ages::default()));
-        Self::over(Route::new(side(home), Some(side(peer)), Permits::new(max_connections), identity))
+        let side = |endpoint| GuardedEndpoint::new(Pool::new(endpoint, ConnectionLifetimes::default()));
+        Self::over(EndpointRouter::new(side(home), Some(side(peer)), Permits::new(max_connections), identity))
     }
 
-    fn over(route: Route) -> Self {
+    fn over(route: EndpointRouter) -> Self {
         Self { route: Arc::new(route), statement_timeout: STATEMENT_TIMEOUT, expected: Arc::default() }
     }
 
@@ -79,8 +79,8 @@ impl Database {
         Self { expected: Arc::new(Expected::of(index)), ..self }
     }
 
-    fn patience(&self, deadline: Instant) -> Patience {
-        Patience { statement_timeout: self.statement_timeout, deadline }
+    fn timeout(&self, deadline: Instant) -> AnswerTimeout {
+        AnswerTimeout { statement_timeout: self.statement_timeout, deadline }
     }
 
     /// Opens a connection unless one is there, so that the first request need not wait
@@ -88,7 +88,7 @@ impl Database {
     /// one that may be gone the next time ([`Fault::is_unavailable`], [`Fault::is_deadline`],
     /// [`Fault::is_conflict`]), or a database that is not the one that is meant.
     pub async fn warm(&self, deadline: Instant) -> Result<(), Fault> {
-        self.route.warm(self.patience(deadline)).await
+        self.route.warm(self.timeout(deadline)).await
     }
 
     /// Waits for what is under way, begins nothing any more, and tells the server that
@@ -101,7 +101,7 @@ impl Database {
     pub async fn parked_events(&self, deadline: Instant) -> Result<Vec<ParkedEvent>, Fault> {
         let mut events = Vec::new();
         for outcome in self.each(vec![parked::list()?], deadline).await? {
-            let failed = |trouble| Failure::of_host(trouble, "the parked events could not be read").fault;
+            let failed = |trouble| QueryFailure::of_host(trouble, "the parked events could not be read").fault;
             events.extend(parked::listed(outcome.map_err(failed)?.rows)?);
         }
         Ok(events)
@@ -117,7 +117,8 @@ impl Database {
     async fn outbox(&self, query: Encoded, deadline: Instant) -> Result<Vec<StagedEvent>, Fault> {
         let mut events = Vec::new();
         for outcome in self.each(vec![query], deadline).await? {
-            let read = outcome.map_err(|trouble| Failure::of_host(trouble, "the outbox could not be read").fault)?;
+            let read =
+                outcome.map_err(|trouble| QueryFailure::of_host(trouble, "the outbox could not be read").fault)?;
             events.extend(outbox::found(read.rows)?);
         }
         Ok(events)
@@ -130,37 +131,41 @@ impl Database {
         for outcome in self.each(statements, deadline).await? {
             match outcome {
                 Ok(outcome) => settled += outcome.affected,
-                Err(Trouble::Driver(error))
+                Err(QueryError::Driver(error))
                     if failure::code(&error) == Some(SqlState::SERIALIZATION_FAILURE.as_str()) => {}
-                Err(trouble) => return Err(Failure::of_host(trouble, failed).fault),
+                Err(trouble) => return Err(QueryFailure::of_host(trouble, failed).fault),
             }
         }
         Ok(settled)
     }
 
     /// Runs statements in one flight, each a transaction of its own.
-    async fn each(&self, statements: Vec<Encoded>, deadline: Instant) -> Result<Vec<Result<Outcome, Trouble>>, Fault> {
-        let patience = self.patience(deadline);
-        let lease = self.route.check_out(patience, false).await?;
+    async fn each(
+        &self,
+        statements: Vec<Encoded>,
+        deadline: Instant,
+    ) -> Result<Vec<Result<Outcome, QueryError>>, Fault> {
+        let timeout = self.timeout(deadline);
+        let lease = self.route.check_out(timeout, false).await?;
         let flight = async {
             let mut queries: Vec<_> =
                 statements.into_iter().map(|statement| Query::plain(lease.connection(), statement)).collect();
             // Not an attempt's, so nobody counts it.
-            launch(lease.connection(), queries.iter_mut().flat_map(Query::messages), &AtomicU32::new(0)).await;
+            send_pipelined(lease.connection(), queries.iter_mut().flat_map(Query::messages), &AtomicU32::new(0)).await;
             let mut outcomes = Vec::with_capacity(queries.len());
             for query in queries {
                 outcomes.push(query.outcome(&mut Tally::unlimited()).await);
             }
             outcomes
         };
-        let outcomes = match patience.wait(flight).await {
+        let outcomes = match timeout.wait(flight).await {
             Ok(outcomes) => outcomes,
             Err(silence) => {
                 lease.silent(silence);
                 return Err(silence.fault());
             }
         };
-        let broken = |outcome: &Result<_, Trouble>| matches!(outcome, Err(Trouble::Driver(error)) if error.as_db_error().is_none());
+        let broken = |outcome: &Result<_, QueryError>| matches!(outcome, Err(QueryError::Driver(error)) if error.as_db_error().is_none());
         if outcomes.iter().any(broken) {
             lease.lost()
         } else {
@@ -187,7 +192,8 @@ impl Transactions for Database {
                 self.expected.looked(found);
             }
             for outcome in outcomes {
-                outcome.map_err(|trouble| Failure::of_host(trouble, "the table tenet.keys cannot be read").fault)?;
+                outcome
+                    .map_err(|trouble| QueryFailure::of_host(trouble, "the table tenet.keys cannot be read").fault)?;
             }
             self.expected.check(None)
         })
@@ -238,7 +244,7 @@ impl Outbox for Database {
         Box::pin(async move {
             let mut count = 0;
             for outcome in self.each(vec![parked::count()?], deadline).await? {
-                let failed = |trouble| Failure::of_host(trouble, "the parked events could not be counted").fault;
+                let failed = |trouble| QueryFailure::of_host(trouble, "the parked events could not be counted").fault;
                 count = parked::counted(&outcome.map_err(failed)?.rows)?;
             }
             Ok(count)
@@ -247,7 +253,7 @@ impl Outbox for Database {
 }
 
 impl StoredAnswers for Database {
-    fn expire(&self, keep: Keep, deadline: Instant) -> BoxFuture<'_, Result<u64, Fault>> {
+    fn expire(&self, keep: AnswerRetention, deadline: Instant) -> BoxFuture<'_, Result<u64, Fault>> {
         Box::pin(async move {
             let statements = vec![keys::expire(true, keep.accepted)?, keys::expire(false, keep.rejected)?];
             self.settle(statements, "old keys could not be removed", deadline).await

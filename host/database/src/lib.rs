@@ -24,44 +24,21 @@
 //! `tenet_core::RowSet`. A URL may hold a password, a token is one, and values may
 //! hold anything, so none of them is ever logged or put into an error.
 
-mod administrator;
-mod ages;
-mod breaker;
-mod closing;
-mod columns;
-mod connection;
+mod admin;
+mod connect;
 mod database;
-mod dsql;
-mod endpoint;
-mod expected;
-mod failure;
-mod flight;
-mod identity;
-mod index_job;
-mod inventory;
-mod keys;
-mod numeric;
-mod outbox;
-mod parameter;
-mod parked;
-mod pool;
-mod query;
-mod route;
+mod failover;
 mod schema;
-mod side;
-mod tables;
-mod tls;
-mod token;
+mod statements;
 mod transaction;
-mod wait;
 
-pub use administrator::{Administrator, Waiting};
-pub use ages::Ages;
+pub use admin::administrator::{Administrator, Waiting};
+pub use admin::parked::ParkedEvent;
+pub use connect::connection_lifetimes::ConnectionLifetimes;
+pub use connect::dsql::Dsql;
+pub use connect::endpoint::{Endpoint, EndpointError};
 pub use database::Database;
-pub use dsql::Dsql;
-pub use endpoint::{Endpoint, EndpointError};
-pub use inventory::{ColumnDefault, Inventory};
-pub use parked::ParkedEvent;
+pub use failover::guarded_endpoint::METRICS;
+pub use schema::inventory::{ColumnDefault, Inventory};
+pub use schema::tables::{Contents, Tables};
 pub use schema::{Planned, Schema, SchemaError, Standing};
-pub use side::MEASURED;
-pub use tables::{Contents, Tables};

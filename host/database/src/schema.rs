@@ -1,3 +1,7 @@
+pub(crate) mod expected;
+pub(crate) mod inventory;
+pub(crate) mod tables;
+
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,10 +13,10 @@ use tokio_postgres::Error;
 use tokio_postgres::types::Type;
 use tracing::debug;
 
-use crate::connection::Connection;
-use crate::endpoint::Endpoint;
-use crate::failure;
-use crate::index_job::{IndexJob, Unbuilt};
+use crate::admin::index_job::{IndexJob, Unbuilt};
+use crate::connect::connection::Connection;
+use crate::connect::endpoint::Endpoint;
+use crate::statements::failure;
 
 /// The host's own steps. The table that remembers steps comes first.
 const OWN: &[(&str, &str)] = &[

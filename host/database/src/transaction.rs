@@ -1,23 +1,26 @@
+pub(crate) mod commit_batch;
+pub(crate) mod keys;
+pub(crate) mod outbox;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use tenet_core::{
-    Attempt, BoxFuture, Claim, Fault, Mode, Mutant, Outcome, Ran, ReadCap, SqlError, SqlState, StagedEvent, Statement,
-    StoredAnswer,
+    Attempt, BoxFuture, Claim, Fault, Mode, Mutant, Outcome, Progress, ReadCap, SqlError, SqlState, StagedEvent,
+    Statement, StoredAnswer,
 };
 
-use crate::closing::{Closed, Closing, From, LOOK_UP};
-use crate::columns::Tally;
-use crate::connection::Connection;
-use crate::expected::Expected;
-use crate::failure::{Failure, Left, Trouble, late};
-use crate::flight::{Launch, Message, launch};
-use crate::keys;
-use crate::parameter::Encoded;
-use crate::pool::Lease;
-use crate::query::Query;
-use crate::route::Route;
-use crate::wait::{Patience, Silence};
+use crate::connect::connection::Connection;
+use crate::connect::pool::PooledConnection;
+use crate::failover::endpoint_router::EndpointRouter;
+use crate::schema::expected::Expected;
+use crate::statements::answer_timeout::{AnswerTimeout, Silence};
+use crate::statements::columns::Tally;
+use crate::statements::failure::{ConnectionState, QueryError, QueryFailure, late};
+use crate::statements::flight::{Message, Pipelined, send_pipelined};
+use crate::statements::parameter::Encoded;
+use crate::statements::query::Query;
+use crate::transaction::commit_batch::{CommitBatch, CommitResult, CommitStart, LOOK_UP};
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
 pub(crate) const ROLLBACK: &str = "ROLLBACK";
@@ -25,7 +28,7 @@ const BEGIN_READ_ONLY: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// One attempt, on a connection of its own from its first statement to its end.
 pub(crate) struct Transaction {
-    route: Arc<Route>,
+    route: Arc<EndpointRouter>,
     expected: Arc<Expected>,
     /// The longest wait for one answer.
     statement_timeout: Duration,
@@ -44,7 +47,7 @@ enum Stage {
     Fresh,
     /// BEGIN was answered, and the key has no answer yet.
     Begun {
-        lease: Lease,
+        lease: PooledConnection,
         /// Whether COMMIT would make something stand that the rules wrote.
         writes: bool,
     },
@@ -53,18 +56,23 @@ enum Stage {
 }
 
 /// How far a flight got.
-type Flown<T> = Result<Ran<T>, Failure>;
+type FlightResult<T> = Result<Progress<T>, QueryFailure>;
 
 impl Transaction {
-    pub(crate) fn new(route: Arc<Route>, expected: Arc<Expected>, statement_timeout: Duration, claim: Claim) -> Self {
+    pub(crate) fn new(
+        route: Arc<EndpointRouter>,
+        expected: Arc<Expected>,
+        statement_timeout: Duration,
+        claim: Claim,
+    ) -> Self {
         Self { route, expected, statement_timeout, claim, stage: Stage::Fresh, spent: false }
     }
 
-    fn patience(&self) -> Patience {
-        Patience { statement_timeout: self.statement_timeout, deadline: self.claim.deadline }
+    fn timeout(&self) -> AnswerTimeout {
+        AnswerTimeout { statement_timeout: self.statement_timeout, deadline: self.claim.deadline }
     }
 
-    async fn run_all(&mut self, statements: Vec<Statement>, cap: ReadCap) -> Result<Ran<Vec<Outcome>>, Fault> {
+    async fn run_all(&mut self, statements: Vec<Statement>, cap: ReadCap) -> Result<Progress<Vec<Outcome>>, Fault> {
         if self.spent {
             return Err(refused());
         }
@@ -80,7 +88,7 @@ impl Transaction {
             }
         }
         if encoded.is_empty() {
-            return Ok(Ran::On(Vec::new()));
+            return Ok(Progress::Continue(Vec::new()));
         }
 
         // Should this future be dropped while it waits, the connection goes with it.
@@ -91,19 +99,21 @@ impl Transaction {
             Stage::Over => return Err(over()),
         };
         let writes = wrote || encoded.iter().any(|statement| !statement.only_reads);
-        match self.patience().wait(self.fly(lease.connection(), begun, encoded, cap)).await {
+        match self.timeout().wait(self.execute(lease.connection(), begun, encoded, cap)).await {
             Err(silence) => Err(silent(lease, silence)),
-            Ok(Ok(Ran::On(outcomes))) => {
+            Ok(Ok(Progress::Continue(outcomes))) => {
                 self.stage = Stage::Begun { lease, writes };
-                Ok(Ran::On(outcomes))
+                Ok(Progress::Continue(outcomes))
             }
-            Ok(Ok(Ran::Answered(answer))) => {
+            Ok(Ok(Progress::Answered(answer))) => {
                 self.end(lease).await;
-                Ok(Ran::Answered(answer))
+                Ok(Progress::Answered(answer))
             }
-            Ok(Err(Failure { fault, left: left @ (Left::Aborted | Left::Open) })) if fault.sql_error().is_some() => {
+            Ok(Err(QueryFailure { fault, left: left @ (ConnectionState::Aborted | ConnectionState::Open) }))
+                if fault.sql_error().is_some() =>
+            {
                 self.spent = true;
-                self.stage = Stage::Begun { lease, writes: writes && left == Left::Open };
+                self.stage = Stage::Begun { lease, writes: writes && left == ConnectionState::Open };
                 Err(fault)
             }
             Ok(Err(failure)) => Err(self.leave(lease, failure).await),
@@ -111,13 +121,13 @@ impl Transaction {
     }
 
     /// Runs statements, which may be none, with whatever has to come before them.
-    async fn fly(
+    async fn execute(
         &self,
         connection: &Connection,
         begun: bool,
         statements: Vec<Encoded>,
         cap: ReadCap,
-    ) -> Flown<Vec<Outcome>> {
+    ) -> FlightResult<Vec<Outcome>> {
         // Had BEGIN failed, a write behind it would commit by itself.
         let together =
             begun || Mutant::FirstWriteWithBegin.is_alive() || statements.iter().all(|statement| statement.only_reads);
@@ -125,12 +135,12 @@ impl Transaction {
             statements.into_iter().map(|statement| Query::described(connection, statement)).collect();
         if !begun {
             let with = if together { queries.as_mut_slice() } else { &mut [] };
-            if let Ran::Answered(answer) = self.begin(connection, with).await? {
-                return Ok(Ran::Answered(answer));
+            if let Progress::Answered(answer) = self.begin(connection, with).await? {
+                return Ok(Progress::Answered(answer));
             }
         }
         if begun || !together {
-            launch(connection, queries.iter_mut().flat_map(Query::messages), &self.claim.round_trips).await;
+            send_pipelined(connection, queries.iter_mut().flat_map(Query::messages), &self.claim.round_trips).await;
         }
         let batch = queries.len() > 1;
         let mut tally = Tally::new(cap);
@@ -138,38 +148,38 @@ impl Transaction {
         for (number, query) in queries.into_iter().enumerate() {
             let outcome = query.outcome(&mut tally).await;
             outcomes.push(outcome.map_err(|trouble| {
-                let failure = Failure::of_statement(trouble);
+                let failure = QueryFailure::of_statement(trouble);
                 match failure.fault.sql_error() {
                     Some(error) if batch => {
-                        Failure { fault: Fault::sql(numbered(error.clone(), number)), left: failure.left }
+                        QueryFailure { fault: Fault::sql(numbered(error.clone(), number)), left: failure.left }
                     }
                     _ => failure,
                 }
             })?);
         }
-        Ok(Ran::On(outcomes))
+        Ok(Progress::Continue(outcomes))
     }
 
     /// Begins and looks the key up, with `queries` in the same flight, whose answers are
     /// left to be read. What the look-up finds wins over everything else. A new connection is set
     /// up for rules' statements in the same flight, and before them.
-    async fn begin(&self, connection: &Connection, queries: &mut [Query<'_>]) -> Flown<()> {
+    async fn begin(&self, connection: &Connection, queries: &mut [Query<'_>]) -> FlightResult<()> {
         let (text, mut look_up) = match &self.claim.mode {
             Mode::Read => (BEGIN_READ_ONLY, None),
             Mode::Write { key, .. } => {
                 let statement = keys::look_up(&self.claim, key);
-                let statement = statement.map_err(|fault| Failure { fault, left: Left::Open })?;
+                let statement = statement.map_err(|fault| QueryFailure { fault, left: ConnectionState::Open })?;
                 (begin(), Some(Query::plain(connection, statement)))
             }
         };
         let look = self.expected.look_by(connection);
-        let mut look = look.map_err(|fault| Failure { fault, left: Left::Open })?;
+        let mut look = look.map_err(|fault| QueryFailure { fault, left: ConnectionState::Open })?;
         let mut begin = Message::command(connection, text);
-        let mut messages: Vec<&mut dyn Launch> = look.iter_mut().flat_map(Query::messages).collect();
+        let mut messages: Vec<&mut dyn Pipelined> = look.iter_mut().flat_map(Query::messages).collect();
         messages.push(&mut begin);
         messages.extend(look_up.iter_mut().flat_map(Query::messages));
         messages.extend(queries.iter_mut().flat_map(Query::messages));
-        launch(connection, messages, &self.claim.round_trips).await;
+        send_pipelined(connection, messages, &self.claim.round_trips).await;
 
         let set_up = connection.has_search_path().await;
         if let Some(look) = look {
@@ -181,17 +191,17 @@ impl Transaction {
             None => Ok(None),
         };
         if let Ok(Some(answer)) = found {
-            return Ok(Ran::Answered(answer));
+            return Ok(Progress::Answered(answer));
         }
-        begun.map_err(|error| Failure::of_host(Trouble::Driver(error), "the transaction could not begin"))?;
+        begun.map_err(|error| QueryFailure::of_host(QueryError::Driver(error), "the transaction could not begin"))?;
         found?;
         set_up?;
         let checked = self.expected.check(Some(&self.claim.operation));
-        checked.map_err(|fault| Failure { fault, left: Left::Open })?;
-        Ok(Ran::On(()))
+        checked.map_err(|fault| QueryFailure { fault, left: ConnectionState::Open })?;
+        Ok(Progress::Continue(()))
     }
 
-    async fn accept_with(mut self, output: String, events: Vec<StagedEvent>) -> Result<Ran<()>, Fault> {
+    async fn accept_with(mut self, output: String, events: Vec<StagedEvent>) -> Result<Progress<()>, Fault> {
         let stage = std::mem::replace(&mut self.stage, Stage::Over);
         if self.spent {
             self.undo(stage).await;
@@ -202,24 +212,24 @@ impl Transaction {
             (_, Mode::Read) if !events.is_empty() => {
                 Err(Fault::other(None, "a read-only transaction cannot leave events"))
             }
-            (Stage::Fresh, Mode::Read) => Ok(Ran::On(())),
+            (Stage::Fresh, Mode::Read) => Ok(Progress::Continue(())),
             (Stage::Begun { lease, .. }, Mode::Read) => {
                 // Nothing depends on the answer: there is nothing that could be lost.
                 if let Ok(lease) = self.command(lease, "COMMIT").await {
                     lease.give_back();
                 }
-                Ok(Ran::On(()))
+                Ok(Progress::Continue(()))
             }
             (stage, Mode::Write { key, digest }) => {
                 let lease = match self.begun(stage).await? {
-                    Ran::On(lease) => lease,
-                    Ran::Answered(answer) => return Ok(Ran::Answered(answer)),
+                    Progress::Continue(lease) => lease,
+                    Progress::Answered(answer) => return Ok(Progress::Answered(answer)),
                 };
-                let closing = Closing {
+                let closing = CommitBatch {
                     claim: &self.claim,
                     key: &key,
                     digest,
-                    from: From::Begun,
+                    from: CommitStart::Begun,
                     accepted: true,
                     answer: output,
                     events,
@@ -229,52 +239,59 @@ impl Transaction {
         }
     }
 
-    async fn reject_with(mut self, body: String) -> Result<Ran<()>, Fault> {
+    async fn reject_with(mut self, body: String) -> Result<Progress<()>, Fault> {
         let stage = std::mem::replace(&mut self.stage, Stage::Over);
         let Mode::Write { key, digest } = self.claim.mode.clone() else {
             self.undo(stage).await;
-            return Ok(Ran::On(()));
+            return Ok(Progress::Continue(()));
         };
         if Mutant::RejectionWithoutKeyRow.is_alive() {
             self.undo(stage).await;
-            return Ok(Ran::On(()));
+            return Ok(Progress::Continue(()));
         }
         let (lease, from) = match stage {
             Stage::Over => return Err(over()),
-            Stage::Fresh => (self.check_out().await?, From::Nothing),
-            Stage::Begun { lease, writes: false } => (lease, From::ToUndo),
+            Stage::Fresh => (self.check_out().await?, CommitStart::Nothing),
+            Stage::Begun { lease, writes: false } => (lease, CommitStart::ToUndo),
             // Had ROLLBACK failed, a COMMIT behind it would make the writes stand.
             Stage::Begun { lease, writes: true } => match self.command(lease, ROLLBACK).await {
-                Ok(lease) => (lease, From::Ended),
+                Ok(lease) => (lease, CommitStart::Ended),
                 Err(fault) => return Err(fault),
             },
         };
-        let closing =
-            Closing { claim: &self.claim, key: &key, digest, from, accepted: false, answer: body, events: Vec::new() };
+        let closing = CommitBatch {
+            claim: &self.claim,
+            key: &key,
+            digest,
+            from,
+            accepted: false,
+            answer: body,
+            events: Vec::new(),
+        };
         self.close(lease, closing).await
     }
 
-    async fn roll_back_all(mut self) -> Result<Ran<()>, Fault> {
+    async fn roll_back_all(mut self) -> Result<Progress<()>, Fault> {
         let stage = std::mem::replace(&mut self.stage, Stage::Over);
         let (Stage::Fresh, Mode::Write { key, .. }) = (&stage, &self.claim.mode) else {
             self.undo(stage).await;
-            return Ok(Ran::On(()));
+            return Ok(Progress::Continue(()));
         };
         let statement = keys::look_up(&self.claim, key)?;
         let lease = self.check_out().await?;
         let look_up = async {
             let mut query = Query::plain(lease.connection(), statement);
-            launch(lease.connection(), query.messages(), &self.claim.round_trips).await;
+            send_pipelined(lease.connection(), query.messages(), &self.claim.round_trips).await;
             stored(query).await
         };
-        match self.patience().wait(look_up).await {
+        match self.timeout().wait(look_up).await {
             Err(silence) => Err(silent(lease, silence)),
             Ok(Ok(found)) => {
                 lease.give_back();
-                Ok(found.map_or(Ran::On(()), Ran::Answered))
+                Ok(found.map_or(Progress::Continue(()), Progress::Answered))
             }
-            Ok(Err(Failure { fault, left })) => {
-                if left == Left::Lost {
+            Ok(Err(QueryFailure { fault, left })) => {
+                if left == ConnectionState::Lost {
                     lease.lost()
                 } else {
                     lease.discard("the look-up failed")
@@ -285,48 +302,48 @@ impl Transaction {
     }
 
     /// A connection with the transaction begun and the key looked up.
-    async fn begun(&self, stage: Stage) -> Result<Ran<Lease>, Fault> {
+    async fn begun(&self, stage: Stage) -> Result<Progress<PooledConnection>, Fault> {
         let lease = match stage {
-            Stage::Begun { lease, .. } => return Ok(Ran::On(lease)),
+            Stage::Begun { lease, .. } => return Ok(Progress::Continue(lease)),
             Stage::Fresh => self.check_out().await?,
             Stage::Over => return Err(over()),
         };
-        match self.patience().wait(self.begin(lease.connection(), &mut [])).await {
+        match self.timeout().wait(self.begin(lease.connection(), &mut [])).await {
             Err(silence) => Err(silent(lease, silence)),
-            Ok(Ok(Ran::On(()))) => Ok(Ran::On(lease)),
-            Ok(Ok(Ran::Answered(answer))) => {
+            Ok(Ok(Progress::Continue(()))) => Ok(Progress::Continue(lease)),
+            Ok(Ok(Progress::Answered(answer))) => {
                 self.end(lease).await;
-                Ok(Ran::Answered(answer))
+                Ok(Progress::Answered(answer))
             }
             Ok(Err(failure)) => Err(self.leave(lease, failure).await),
         }
     }
 
     /// Does with a connection what a failure on it asks for.
-    async fn leave(&self, lease: Lease, Failure { fault, left }: Failure) -> Fault {
+    async fn leave(&self, lease: PooledConnection, QueryFailure { fault, left }: QueryFailure) -> Fault {
         match left {
-            Left::Lost => lease.lost(),
-            Left::Stuck => lease.discard("what it still has to say is not wanted"),
-            Left::Aborted | Left::Open => self.end(lease).await,
+            ConnectionState::Lost => lease.lost(),
+            ConnectionState::Stuck => lease.discard("what it still has to say is not wanted"),
+            ConnectionState::Aborted | ConnectionState::Open => self.end(lease).await,
         }
         fault
     }
 
-    async fn close(&self, lease: Lease, closing: Closing<'_>) -> Result<Ran<()>, Fault> {
-        match closing.fly(lease.connection(), self.patience()).await {
-            Closed::Committed => {
+    async fn close(&self, lease: PooledConnection, closing: CommitBatch<'_>) -> Result<Progress<()>, Fault> {
+        match closing.execute(lease.connection(), self.timeout()).await {
+            CommitResult::Committed => {
                 lease.give_back();
-                Ok(Ran::On(()))
+                Ok(Progress::Continue(()))
             }
-            Closed::Answered(answer, ended) => {
+            CommitResult::Answered(answer, ended) => {
                 if ended {
                     lease.give_back()
                 } else {
                     lease.discard("its state is not known")
                 }
-                Ok(Ran::Answered(answer))
+                Ok(Progress::Answered(answer))
             }
-            Closed::NotCommitted(fault, ended) => {
+            CommitResult::NotCommitted(fault, ended) => {
                 if ended {
                     lease.give_back()
                 } else {
@@ -334,19 +351,19 @@ impl Transaction {
                 }
                 Err(fault)
             }
-            Closed::Unknown(fault) => {
+            CommitResult::Unknown(fault) => {
                 lease.lost();
                 Err(fault)
             }
-            Closed::Silent(silence) => {
+            CommitResult::Silent(silence) => {
                 lease.silent(silence);
                 Err(silence.fault_of_commit())
             }
         }
     }
 
-    async fn check_out(&self) -> Result<Lease, Fault> {
-        self.route.check_out(self.patience(), self.claim.elsewhere).await
+    async fn check_out(&self) -> Result<PooledConnection, Fault> {
+        self.route.check_out(self.timeout(), self.claim.elsewhere).await
     }
 
     async fn undo(&self, stage: Stage) {
@@ -357,7 +374,7 @@ impl Transaction {
 
     /// Rolls back and gives the connection back. Should that fail, the connection is
     /// closed, which rolls back too.
-    async fn end(&self, lease: Lease) {
+    async fn end(&self, lease: PooledConnection) {
         if let Ok(lease) = self.command(lease, ROLLBACK).await {
             lease.give_back();
         }
@@ -365,14 +382,14 @@ impl Transaction {
 
     /// Ends the transaction. The connection is closed where the server did not say so, and the fault
     /// is that of a transaction which is certainly not committed.
-    async fn command(&self, lease: Lease, text: &'static str) -> Result<Lease, Fault> {
-        if self.patience().is_over() {
+    async fn command(&self, lease: PooledConnection, text: &'static str) -> Result<PooledConnection, Fault> {
+        if self.timeout().is_over() {
             lease.discard("the time ran out");
             return Err(late());
         }
         let mut command = Message::command(lease.connection(), text);
-        launch(lease.connection(), [&mut command as &mut dyn Launch], &self.claim.round_trips).await;
-        match self.patience().wait(command.answer()).await {
+        send_pipelined(lease.connection(), [&mut command as &mut dyn Pipelined], &self.claim.round_trips).await;
+        match self.timeout().wait(command.answer()).await {
             Ok(Ok(())) => Ok(lease),
             Ok(Err(_)) => {
                 lease.discard("its transaction could not be ended");
@@ -388,19 +405,23 @@ impl Attempt for Transaction {
         &'a mut self,
         statements: Vec<Statement>,
         cap: ReadCap,
-    ) -> BoxFuture<'a, Result<Ran<Vec<Outcome>>, Fault>> {
+    ) -> BoxFuture<'a, Result<Progress<Vec<Outcome>>, Fault>> {
         Box::pin(self.run_all(statements, cap))
     }
 
-    fn accept(self: Box<Self>, output: String, events: Vec<StagedEvent>) -> BoxFuture<'static, Result<Ran<()>, Fault>> {
+    fn accept(
+        self: Box<Self>,
+        output: String,
+        events: Vec<StagedEvent>,
+    ) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
         Box::pin(self.accept_with(output, events))
     }
 
-    fn reject(self: Box<Self>, body: String) -> BoxFuture<'static, Result<Ran<()>, Fault>> {
+    fn reject(self: Box<Self>, body: String) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
         Box::pin(self.reject_with(body))
     }
 
-    fn roll_back(self: Box<Self>) -> BoxFuture<'static, Result<Ran<()>, Fault>> {
+    fn roll_back(self: Box<Self>) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
         Box::pin(self.roll_back_all())
     }
 }
@@ -410,14 +431,14 @@ pub(crate) fn begin() -> &'static str {
     if Mutant::KeyRowGivesWay.is_alive() { "BEGIN ISOLATION LEVEL READ COMMITTED" } else { BEGIN }
 }
 
-async fn stored(look_up: Query<'_>) -> Result<Option<StoredAnswer>, Failure> {
+async fn stored(look_up: Query<'_>) -> Result<Option<StoredAnswer>, QueryFailure> {
     let outcome = look_up.outcome(&mut Tally::unlimited()).await;
-    let outcome = outcome.map_err(|trouble| Failure::of_host(trouble, LOOK_UP))?;
-    keys::found(&outcome.rows).map_err(|fault| Failure { fault, left: Left::Open })
+    let outcome = outcome.map_err(|trouble| QueryFailure::of_host(trouble, LOOK_UP))?;
+    keys::found(&outcome.rows).map_err(|fault| QueryFailure { fault, left: ConnectionState::Open })
 }
 
 /// Closes a connection that was silent before COMMIT was sent.
-fn silent(lease: Lease, silence: Silence) -> Fault {
+fn silent(lease: PooledConnection, silence: Silence) -> Fault {
     lease.silent(silence);
     silence.fault()
 }

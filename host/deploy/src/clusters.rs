@@ -8,7 +8,7 @@ use crate::error::{DeployError, code, message, refused};
 use crate::names::TAG;
 use crate::progress::Progress;
 use crate::regional::Regional;
-use crate::wait::{Looked, Patience, until};
+use crate::wait::{Looked, PollPolicy, until};
 
 /// A cluster of Aurora DSQL, one of two that are one database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,7 +116,7 @@ pub(crate) async fn all(region: &Regional, deployment: &str) -> Result<Vec<Clust
 pub(crate) async fn ensure(
     regions: &[Regional; 2],
     config: &Config,
-    patience: &Patience,
+    patience: &PollPolicy,
     progress: &dyn Progress,
 ) -> Result<[Cluster; 2], DeployError> {
     let [one, other] = regions;
@@ -192,7 +192,7 @@ async fn peer(
     cluster: &Cluster,
     peer: &Cluster,
     config: &Config,
-    patience: &Patience,
+    patience: &PollPolicy,
     progress: &dyn Progress,
 ) -> Result<(), DeployError> {
     if cluster.witness.as_ref().is_some_and(|witness| *witness != config.regions.witness) {
@@ -237,7 +237,7 @@ async fn active(
     region: &Regional,
     cluster: &Cluster,
     peer: &Cluster,
-    patience: &Patience,
+    patience: &PollPolicy,
     progress: &dyn Progress,
 ) -> Result<Cluster, DeployError> {
     let late = |state: &str| {
@@ -306,7 +306,7 @@ pub(crate) async fn delete(region: &Regional, cluster: &Cluster) -> Result<(), D
 }
 
 /// Waits until no cluster of the deployment is left in a region.
-pub(crate) async fn gone(region: &Regional, deployment: &str, patience: &Patience) -> Result<(), DeployError> {
+pub(crate) async fn gone(region: &Regional, deployment: &str, patience: &PollPolicy) -> Result<(), DeployError> {
     let late = |state: &str| DeployError::new(format!("{}: the cluster {state}", region.name));
     until(patience.cluster, patience.pause, late, async || {
         let mut left = all(region, deployment).await?;

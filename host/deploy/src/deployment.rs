@@ -18,7 +18,7 @@ use crate::smoke;
 use crate::stack::{Applied, Stack};
 use crate::vault_key;
 use crate::versions::{self, Versions};
-use crate::wait::Patience;
+use crate::wait::PollPolicy;
 
 /// A region's stack, unless the configuration names another.
 const REGION: &str = include_str!("../../../deploy/region.yaml");
@@ -34,7 +34,7 @@ pub struct Deployment {
     pub(crate) regions: [Regional; 2],
     pub(crate) database: Arc<dyn Database>,
     pub(crate) progress: Arc<dyn Progress>,
-    pub(crate) patience: Patience,
+    pub(crate) patience: PollPolicy,
     pub(crate) template: String,
 }
 
@@ -73,7 +73,7 @@ impl Deployment {
         aws: &SdkConfig,
         database: Arc<dyn Database>,
         progress: Arc<dyn Progress>,
-        patience: Patience,
+        patience: PollPolicy,
     ) -> Result<Self, DeployError> {
         let regions = config.regions.served.each_ref().map(|region| Regional::new(aws, region));
         let [one, _] = &regions;

@@ -7,7 +7,7 @@ use crate::vault_key;
 
 /// How much of a deployment is to go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Doomed {
+pub struct DestroyOptions {
     /// The clusters too, with all that is in them, and the vault's key.
     pub clusters: bool,
     /// The deployment's name, where their protection from deletion is to be lifted.
@@ -22,7 +22,7 @@ impl Deployment {
     /// Fails before anything is done where clusters are to go that are protected and whose
     /// protection is not to be lifted by name; else where AWS does not delete something. Run
     /// again it goes on.
-    pub async fn destroy(&self, doomed: &Doomed) -> Result<Vec<String>, DeployError> {
+    pub async fn destroy(&self, doomed: &DestroyOptions) -> Result<Vec<String>, DeployError> {
         let mut all = Vec::new();
         for region in &self.regions {
             for cluster in clusters::all(region, &self.names.name).await? {

@@ -43,7 +43,7 @@ pub use config::{
 };
 pub use database::{Database, Outbox, Prepared};
 pub use deployment::{Deployed, Deployment, Served};
-pub use destroy::Doomed;
+pub use destroy::DestroyOptions;
 pub use error::DeployError;
 pub use logs::LogLine;
 pub use names::{LIVE, Names};
@@ -52,4 +52,4 @@ pub use progress::Progress;
 pub use regions::Regions;
 pub use smoke::Tested;
 pub use status::{RegionStatus, Status};
-pub use wait::Patience;
+pub use wait::PollPolicy;

@@ -9,7 +9,7 @@ use crate::error::{DeployError, code, message, refused};
 use crate::names::TAG;
 use crate::progress::Progress;
 use crate::regional::Regional;
-use crate::wait::{Looked, Patience, until};
+use crate::wait::{Looked, PollPolicy, until};
 
 /// The longest that telling what would change, or what has drifted, may take.
 const LOOKING: Duration = Duration::from_secs(300);
@@ -18,7 +18,7 @@ const LOOKING: Duration = Duration::from_secs(300);
 pub(crate) struct Stack<'a> {
     region: &'a Regional,
     name: String,
-    patience: Patience,
+    patience: PollPolicy,
 }
 
 /// How a stack stands.
@@ -38,7 +38,7 @@ pub(crate) enum Applied {
 }
 
 impl<'a> Stack<'a> {
-    pub(crate) fn of(region: &'a Regional, name: &str, patience: Patience) -> Self {
+    pub(crate) fn of(region: &'a Regional, name: &str, patience: PollPolicy) -> Self {
         Self { region, name: name.to_owned(), patience }
     }
 

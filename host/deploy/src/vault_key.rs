@@ -4,7 +4,7 @@ use crate::error::{DeployError, code, refused};
 use crate::names::{Names, TAG};
 use crate::progress::Progress;
 use crate::regional::Regional;
-use crate::wait::{Looked, Patience, until};
+use crate::wait::{Looked, PollPolicy, until};
 
 /// How long a key that is to be deleted can still be called back.
 const PENDING_DAYS: i32 = 30;
@@ -15,7 +15,7 @@ const PENDING_DAYS: i32 = 30;
 pub(crate) async fn ensure(
     regions: &[Regional; 2],
     names: &Names,
-    patience: &Patience,
+    patience: &PollPolicy,
     progress: &dyn Progress,
 ) -> Result<[String; 2], DeployError> {
     let [one, other] = regions;
@@ -100,7 +100,7 @@ async fn replicate(
     to: &Regional,
     primary: &KeyMetadata,
     names: &Names,
-    patience: &Patience,
+    patience: &PollPolicy,
     progress: &dyn Progress,
 ) -> Result<KeyMetadata, DeployError> {
     let request = from

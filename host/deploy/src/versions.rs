@@ -7,7 +7,7 @@ use crate::error::{DeployError, refused};
 use crate::names::Names;
 use crate::regional::Regional;
 use crate::stack::Standing;
-use crate::wait::{Looked, Patience, until};
+use crate::wait::{Looked, PollPolicy, until};
 
 /// Which versions of the function a region serves. The stack's parameters keep it, so that
 /// nothing that CloudFormation does not know of moves the alias.
@@ -88,7 +88,7 @@ pub(crate) async fn publish(
     region: &Regional,
     names: &Names,
     sha256: &str,
-    patience: &Patience,
+    patience: &PollPolicy,
 ) -> Result<String, DeployError> {
     settled(region, names, None, patience).await?;
     let published = region.functions.publish_version().function_name(names.stack()).description(sha256).send().await;
@@ -112,7 +112,7 @@ async fn settled(
     region: &Regional,
     names: &Names,
     version: Option<&str>,
-    patience: &Patience,
+    patience: &PollPolicy,
 ) -> Result<(), DeployError> {
     let late = |state: &str| DeployError::new(format!("{}: the function is still {state}", region.name));
     until(patience.stack, patience.pause, late, async || {

@@ -6,7 +6,7 @@ use crate::error::DeployError;
 
 /// How long something may take until it is over, and how often it is looked at.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct PollPolicy {
     /// The longest that a cluster takes to be created, peered or deleted.
     pub cluster: Duration,
     /// The longest that a stack takes.
@@ -17,7 +17,7 @@ pub struct Patience {
     pub pause: Duration,
 }
 
-impl Default for Patience {
+impl Default for PollPolicy {
     fn default() -> Self {
         Self {
             cluster: Duration::from_secs(20 * 60),

@@ -10,7 +10,7 @@ use wasmtime::{Store, UpdateDeadline};
 use crate::Library;
 use crate::cpu_timer::CpuTimer;
 use crate::ended;
-use crate::halt::Halt;
+use crate::guest_stop::GuestStop;
 use crate::limiter::Limiter;
 use crate::v1;
 use crate::wasi::Wasi;
@@ -73,7 +73,7 @@ impl CallState {
     }
 
     /// Counts a call of an imported function.
-    pub(crate) fn count(&mut self) -> Result<(), Halt> {
+    pub(crate) fn count(&mut self) -> Result<(), GuestStop> {
         self.host_calls += 1;
         Ok(Limit::HostCalls.check(self.limits.host_calls, self.host_calls)?)
     }
@@ -97,23 +97,26 @@ impl CallState {
     }
 
     /// Whether the guest may go on.
-    fn check(&self) -> Result<(), Halt> {
+    fn check(&self) -> Result<(), GuestStop> {
         Limit::HostCalls.check(self.limits.host_calls, self.host_calls)?;
         self.check_cpu()
     }
 
     /// Runs statements.
-    pub(crate) async fn run(&mut self, statements: Vec<Statement>) -> Result<Result<Vec<Outcome>, SqlError>, Halt> {
+    pub(crate) async fn run(
+        &mut self,
+        statements: Vec<Statement>,
+    ) -> Result<Result<Vec<Outcome>, SqlError>, GuestStop> {
         Ok(self.calls.run(statements).await?)
     }
 
     /// Asks the vault.
-    pub(crate) async fn vault(&mut self, call: VaultCall) -> Result<Vaulted, Halt> {
+    pub(crate) async fn vault(&mut self, call: VaultCall) -> Result<Vaulted, GuestStop> {
         Ok(self.calls.vault(call).await?)
     }
 
     /// Whether the guest may go on computing.
-    fn check_cpu(&self) -> Result<(), Halt> {
+    fn check_cpu(&self) -> Result<(), GuestStop> {
         let used = self.timer.used();
         if used <= self.limits.cpu() {
             return Ok(());

@@ -7,7 +7,7 @@ use tenet_core::{Limits, Timestamp};
 
 use crate::Library;
 use crate::call::{CallState, Context};
-use crate::nobody::Nobody;
+use crate::deny_all_calls::DenyAllCalls;
 
 /// What a runtime may use of WASI while its rule describes itself.
 const WASI: u64 = 10_000;
@@ -35,7 +35,7 @@ impl Library {
         let _slot = self.engine().slots().acquire().await.map_err(|_| fail("the engine is closed", None))?;
         let limits = Limits { host_calls: 0, ..Limits::default() };
         let context = Context { operation: String::new(), region: String::new(), caller: None, now: Timestamp(0) };
-        let state = CallState::new(Arc::new(Nobody), context, &limits).with_wasi(WASI);
+        let state = CallState::new(Arc::new(DenyAllCalls), context, &limits).with_wasi(WASI);
         let mut store = self.store(state);
         if self.engine().is_metered() {
             store.set_fuel(u64::MAX).map_err(|error| fail("it has no fuel", Some(error.into_boxed_dyn_error())))?;

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 use tenet_core::{Ended, Limit, LimitExceeded, Limits, Rejection, Verdict};
 use wasmtime::{Trap, WasmBacktrace};
 
-use crate::halt::Halt;
+use crate::guest_stop::GuestStop;
 use crate::v1;
 
 /// The longest text from a guest's failure that is passed on, in bytes.
@@ -70,11 +70,11 @@ fn rejected(rejection: v1::Rejection, limits: &Limits) -> Ended {
 }
 
 fn failed(error: &wasmtime::Error, limits: &Limits, is_there: bool) -> Ended {
-    match error.downcast_ref::<Halt>() {
-        Some(Halt::Limit(exceeded)) => return Ended::Limit(*exceeded),
-        Some(Halt::Stopped) => return Ended::Stopped,
-        Some(Halt::Misuse(what)) => return Ended::Trap(what.clone()),
-        Some(Halt::Host(what)) => return Ended::Host((*what).to_owned()),
+    match error.downcast_ref::<GuestStop>() {
+        Some(GuestStop::Limit(exceeded)) => return Ended::Limit(*exceeded),
+        Some(GuestStop::Stopped) => return Ended::Stopped,
+        Some(GuestStop::Misuse(what)) => return Ended::Trap(what.clone()),
+        Some(GuestStop::Host(what)) => return Ended::Host((*what).to_owned()),
         None => {}
     }
     let exceeded = |limit, allowed| Ended::Limit(LimitExceeded { limit, allowed, used: None });
@@ -173,11 +173,11 @@ mod tests {
 
     #[test]
     fn a_host_calls_order_is_found_again_under_context() {
-        let error = |halt: Halt| ended(Err(wasmtime::Error::from(halt).context("error while executing")));
-        assert_eq!(error(Halt::Stopped), Ended::Stopped);
+        let error = |halt: GuestStop| ended(Err(wasmtime::Error::from(halt).context("error while executing")));
+        assert_eq!(error(GuestStop::Stopped), Ended::Stopped);
         let exceeded = LimitExceeded { limit: Limit::Cpu, allowed: Some(1), used: Some(2) };
         assert_eq!(error(exceeded.into()), Ended::Limit(exceeded));
-        assert_eq!(error(Halt::Misuse("no".into())), Ended::Trap("no".into()));
+        assert_eq!(error(GuestStop::Misuse("no".into())), Ended::Trap("no".into()));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Instant;
 use tenet_core::{Limits, Request, Rules, Timestamp};
 
 use crate::Library;
-use crate::nobody::Nobody;
+use crate::deny_all_calls::DenyAllCalls;
 
 impl Library {
     /// Calls a rule once for nothing, before there are requests: what only the first call
@@ -25,7 +25,7 @@ impl Library {
             seed: [0; 32],
             deadline: Instant::now(),
         };
-        let call = self.call(rule, &request, limits, Arc::new(Nobody)).await;
+        let call = self.call(rule, &request, limits, Arc::new(DenyAllCalls)).await;
         tracing::debug!(rule, cpu_us = u64::try_from(call.cpu.as_micros()).unwrap_or(u64::MAX), "first call");
     }
 }

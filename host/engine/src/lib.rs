@@ -30,17 +30,17 @@ mod checked;
 #[cfg(feature = "compile")]
 mod compiler;
 mod cpu_timer;
+mod deny_all_calls;
 mod describe;
 mod ended;
 mod engine;
 mod first_call;
 #[cfg(feature = "compile")]
 mod function_cache;
-mod halt;
+mod guest_stop;
 mod library;
 mod limiter;
 mod load_error;
-mod nobody;
 mod settings;
 mod ticker;
 mod v1;

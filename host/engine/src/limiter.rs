@@ -1,7 +1,7 @@
 use tenet_core::{Limit, LimitExceeded, Limits};
 use wasmtime::ResourceLimiter;
 
-use crate::halt::Halt;
+use crate::guest_stop::GuestStop;
 use crate::settings::{MEMORY_CEILING, TABLE_CEILING};
 
 /// Decides whether a guest's memories and tables may grow, and remembers what they have.
@@ -48,7 +48,7 @@ impl Account {
         let used = self.used.saturating_add(asked);
         if let Err(exceeded) = self.limit.check(self.allowed, used) {
             self.refused = Some(exceeded);
-            return Err(Halt::from(exceeded).into());
+            return Err(GuestStop::from(exceeded).into());
         }
         // The guest set this bound itself, and may go on when it meets it.
         if maximum.is_some_and(|maximum| desired > maximum) {
@@ -102,7 +102,7 @@ mod tests {
         let error = limiter.memory_growing(PAGE, 2 * PAGE, None).unwrap_err();
         let exceeded =
             LimitExceeded { limit: Limit::Memory, allowed: Some(3 * PAGE as u64), used: Some(4 * PAGE as u64) };
-        assert_eq!(error.downcast_ref::<Halt>(), Some(&Halt::Limit(exceeded)));
+        assert_eq!(error.downcast_ref::<GuestStop>(), Some(&GuestStop::Limit(exceeded)));
         assert_eq!(limiter.refused(), Some(exceeded));
         assert_eq!(limiter.memory_bytes(), 3 * PAGE as u64);
     }

@@ -9,7 +9,7 @@ use self::bindings::tenet::rule::{context, database, events, log, types, vault};
 pub(crate) use self::bindings::{Rejection, Request, RulePre, Verdict};
 use self::convert::{in_batch, packed};
 use crate::call::CallState;
-use crate::halt::Halt;
+use crate::guest_stop::GuestStop;
 use crate::wasi;
 
 /// What wasmtime makes of the WIT files.
@@ -123,7 +123,7 @@ impl database::Host for CallState {
 
 impl CallState {
     /// What the guest is shown for a statement that cannot be sent.
-    fn refuse(&self, error: SqlError) -> Result<types::DatabaseError, Halt> {
+    fn refuse(&self, error: SqlError) -> Result<types::DatabaseError, GuestStop> {
         Ok(self.calls().refuse(error)?.into())
     }
 
@@ -132,7 +132,7 @@ impl CallState {
         &mut self,
         sql: String,
         parameters: Vec<types::Value>,
-    ) -> Result<Result<Outcome, types::DatabaseError>, Halt> {
+    ) -> Result<Result<Outcome, types::DatabaseError>, GuestStop> {
         self.count()?;
         let statement = match Statement::try_from(types::Statement { sql, parameters }) {
             Ok(statement) => statement,
@@ -141,7 +141,7 @@ impl CallState {
         match self.run(vec![statement]).await? {
             Ok(mut outcomes) => match (outcomes.pop(), outcomes.is_empty()) {
                 (Some(outcome), true) => Ok(Ok(outcome)),
-                _ => Err(Halt::Host("the host's answer to one statement was not one outcome")),
+                _ => Err(GuestStop::Host("the host's answer to one statement was not one outcome")),
             },
             Err(error) => Ok(Err(error.into())),
         }
@@ -152,7 +152,7 @@ impl events::Host for CallState {
     fn publish(&mut self, event: events::Event) -> wasmtime::Result<Result<String, String>> {
         self.count()?;
         let events::Event { source, detail_type, detail } = event;
-        let published = self.calls().publish(Event { source, detail_type, detail }).map_err(Halt::from)?;
+        let published = self.calls().publish(Event { source, detail_type, detail }).map_err(GuestStop::from)?;
         Ok(published.map(|id| id.to_string()).map_err(|error| error.to_string()))
     }
 }
@@ -181,7 +181,7 @@ impl CallState {
         verb: VaultVerb,
         field: vault::Field,
         bytes: Vec<u8>,
-    ) -> Result<Result<Vec<u8>, vault::VaultError>, Halt> {
+    ) -> Result<Result<Vec<u8>, vault::VaultError>, GuestStop> {
         self.count()?;
         let vault::Field { table, column, row_key } = field;
         let call = VaultCall { verb, field: VaultField { table, column, row_key }, bytes };
@@ -224,9 +224,9 @@ impl context::Host for CallState {
         self.count()?;
         if length > MAX_RANDOM {
             let what = format!("{length} random bytes were asked for in one call, which gives at most {MAX_RANDOM}");
-            return Err(Halt::Misuse(what).into());
+            return Err(GuestStop::Misuse(what).into());
         }
-        Ok(self.calls().random(Randomness::Rule, length).map_err(Halt::from)?)
+        Ok(self.calls().random(Randomness::Rule, length).map_err(GuestStop::from)?)
     }
 }
 
@@ -239,7 +239,7 @@ impl log::Host for CallState {
             log::Level::Warn => LogLevel::Warn,
             log::Level::Error => LogLevel::Error,
         };
-        Ok(self.calls().log(level, message).map_err(Halt::from)?)
+        Ok(self.calls().log(level, message).map_err(GuestStop::from)?)
     }
 }
 

@@ -24,7 +24,7 @@ use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView, async_trait};
 
 use crate::call::CallState;
-use crate::halt::Halt;
+use crate::guest_stop::GuestStop;
 
 /// The packages whose interfaces are offered.
 const PACKAGES: [&str; 6] =
@@ -169,7 +169,7 @@ fn deny_function(interface: &mut LinkerInstance<'_, CallState>, name: &str) -> w
                 *result = answer.clone();
                 Ok(())
             }
-            _ => Err(Halt::Misuse(denied.clone()).into()),
+            _ => Err(GuestStop::Misuse(denied.clone()).into()),
         }
     })
 }
@@ -284,7 +284,7 @@ struct Line {
 }
 
 impl Line {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Halt> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), GuestStop> {
         for &byte in bytes {
             if byte == b'\n' {
                 self.flush()?;
@@ -298,7 +298,7 @@ impl Line {
         Ok(())
     }
 
-    fn flush(&mut self) -> Result<(), Halt> {
+    fn flush(&mut self) -> Result<(), GuestStop> {
         if self.text.is_empty() {
             return Ok(());
         }

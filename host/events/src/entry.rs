@@ -68,9 +68,9 @@ pub(crate) mod tests {
     pub(crate) fn staged(ordinal: u32, detail: &str) -> StagedEvent {
         let (key, at) = (IdempotencyKey::new("key").unwrap(), Timestamp(1_700_000_000_999_999));
         StagedEvent {
-            id: EventId::derive("write", CallerId::NOBODY, &key, at, ordinal),
+            id: EventId::derive("write", CallerId::ANONYMOUS, &key, at, ordinal),
             operation: "write".into(),
-            caller: CallerId::NOBODY,
+            caller: CallerId::ANONYMOUS,
             key,
             ordinal,
             event: Event { source: "dsql.application".into(), detail_type: "Created".into(), detail: detail.into() },

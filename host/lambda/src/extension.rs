@@ -11,7 +11,7 @@ use std::time::Duration;
 use lambda_extension::{Error, Extension, LambdaEvent, service_fn};
 use tokio::time::timeout;
 
-use crate::after::After;
+use crate::post_response::PostResponse;
 
 /// The longest that registering may take; the other end is in the sandbox.
 const REGISTERING: Duration = Duration::from_secs(2);
@@ -21,7 +21,7 @@ const NAME: &str = "tenet";
 
 /// Registers, which has to happen before the runtime asks for its first event, and turns on
 /// `after` if work is to be done after the answers.
-pub(crate) async fn register(after: &After, after_answers: bool) {
+pub(crate) async fn register(after: &PostResponse, after_answers: bool) {
     let events: &'static [&'static str] = if after_answers { &["INVOKE"] } else { &[] };
     let waiting = after.clone();
     let processor = service_fn(move |_: LambdaEvent| {

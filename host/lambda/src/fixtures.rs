@@ -97,7 +97,9 @@ fn every_fixture_of_the_kinds_that_are_served_goes_through_and_every_other_is_to
             ("event without a detail", Source::Bridge) => {
                 assert!(BridgeEvent::read(&text).unwrap_err().contains("`detail`"), "{name}");
             }
-            ("other", Source::Asked(what) | Source::Sent(what)) => assert!(!what.is_empty(), "{name}"),
+            ("other", Source::UnsupportedSync(what) | Source::UnsupportedAsync(what)) => {
+                assert!(!what.is_empty(), "{name}")
+            }
             // AppSync names an operation of its own, which no bundle has.
             ("other", Source::Direct) => assert!(name.starts_with("appsync-"), "{name}"),
             (kind, source) => panic!("{name} is {kind} and was taken for {source:?}"),
@@ -124,7 +126,7 @@ fn what_is_not_waited_for_fails_so_that_its_source_learns_of_it() {
         ("cloudformation-custom-resource-create-request", "custom resource"),
     ] {
         match Source::of(&fixtures[name]) {
-            Source::Sent(text) => assert!(text.contains(what), "{name}: {text}"),
+            Source::UnsupportedAsync(text) => assert!(text.contains(what), "{name}: {text}"),
             other => panic!("{name}: {other:?}"),
         }
     }
@@ -138,7 +140,7 @@ fn what_is_not_waited_for_fails_so_that_its_source_learns_of_it() {
         ("lex-event", "\"bot\""),
     ] {
         match Source::of(&fixtures[name]) {
-            Source::Asked(text) => assert!(text.contains(what), "{name}: {text}"),
+            Source::UnsupportedSync(text) => assert!(text.contains(what), "{name}: {text}"),
             other => panic!("{name}: {other:?}"),
         }
     }
@@ -176,7 +178,7 @@ fn a_damaged_event_is_read_or_refused_and_never_more() {
                     }
                 }
                 Source::Direct => drop(tenet_pipeline::direct::read(&event)),
-                Source::Relay | Source::Asked(_) | Source::Sent(_) => {}
+                Source::Relay | Source::UnsupportedSync(_) | Source::UnsupportedAsync(_) => {}
             }
         }
     }

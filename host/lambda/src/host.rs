@@ -14,8 +14,8 @@ use tenet_http::Api;
 use tenet_pipeline::{Answer, Arrival, Handled, Invocation, NoVault, Pending, Pipeline, Relayed, SystemClock};
 use tenet_wiring::HostBuilder;
 
-use crate::after::After;
 use crate::extension;
+use crate::post_response::PostResponse;
 use crate::recorder::Recorder;
 use crate::settings::Settings;
 use crate::work::Work;
@@ -38,7 +38,7 @@ pub(crate) struct Host {
     database: Arc<Database>,
     pipeline: Arc<Pipeline>,
     recorder: Arc<Recorder>,
-    after: After,
+    after: PostResponse,
     work: Work,
 }
 
@@ -66,7 +66,7 @@ impl Host {
     pub(crate) async fn start(settings: Settings, index: Index) -> anyhow::Result<Self> {
         let routes = Routes::new(&index.operations)?;
         let work = Work::new();
-        let after = After::new(work.clone());
+        let after = PostResponse::new(work.clone());
         let ((library, api), (database, publisher, vault), ()) =
             tokio::try_join!(load(&settings, &index), connect(&settings, &index), async {
                 // A sandbox with several invocations at a time is told of none as an extension.
@@ -104,13 +104,13 @@ impl Host {
             database,
             pipeline: Arc::new(builder.pipeline().unwrap()),
             recorder: Arc::new(Recorder::new(index, None, None, shadow)),
-            after: After::new(work.clone()),
+            after: PostResponse::new(work.clone()),
             work,
         }
     }
 
     /// What publishes after the answers: a layer of the runtime.
-    pub(crate) fn after(&self) -> After {
+    pub(crate) fn after(&self) -> PostResponse {
         self.after.clone()
     }
 
@@ -172,7 +172,7 @@ impl Host {
                 let recording = async move {
                     recorder.finish(recording, (request, answer, receipt), &pipeline, deadline).await;
                 };
-                self.after.sometime(recording);
+                self.after.spawn_background(recording);
                 handled
             }
         };
@@ -196,7 +196,7 @@ impl Host {
         let (pipeline, longest) = (Arc::clone(&self.pipeline), self.settings.publish());
         let publishing =
             async move { pipeline.publish_all(pending, deadline.min(SystemClock.instant() + longest)).await };
-        self.after.the_answer(publishing).await;
+        self.after.defer(publishing).await;
     }
 }
 

@@ -53,8 +53,8 @@ async fn answer(host: &Host, event: &str, context: &Context) -> anyhow::Result<S
         }
         Source::Queue => take_batch(host, event, &origin).await,
         Source::Relay => Ok(serde_json::to_string(&host.relay(origin.deadline).await?)?),
-        Source::Asked(what) => Ok(direct::write(&Answer::invalid(&format!("{SERVED}. This is {what}.")))),
-        Source::Sent(what) => Err(Undecidable(format!("{SERVED}. This is {what}.")).into()),
+        Source::UnsupportedSync(what) => Ok(direct::write(&Answer::invalid(&format!("{SERVED}. This is {what}.")))),
+        Source::UnsupportedAsync(what) => Err(Undecidable(format!("{SERVED}. This is {what}.")).into()),
     }
 }
 

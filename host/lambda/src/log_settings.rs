@@ -1,6 +1,6 @@
 use crate::recorder;
 use anyhow::{Context as _, bail};
-use tenet_core::Measured;
+use tenet_core::MetricSet;
 use tenet_log::{Format, Metrics};
 use tracing::Subscriber;
 
@@ -46,7 +46,7 @@ impl LogSettings {
     /// Writes the log to standard output, with metrics in this namespace unless that is empty.
     pub(crate) fn subscriber(&self, namespace: &str) -> anyhow::Result<impl Subscriber + Send + Sync + use<>> {
         let metrics = measured().filter(|_| !namespace.is_empty()).map(|measured| {
-            let Measured { name, dimensions, metrics, optional } = *measured;
+            let MetricSet { name, dimensions, metrics, optional } = *measured;
             let metrics = Metrics::new(name, namespace, dimensions, metrics, optional);
             self.drops_below.map_or(metrics.clone(), |level| metrics.at_level(level))
         });
@@ -56,9 +56,9 @@ impl LogSettings {
 }
 
 /// All lines of the function that count something.
-fn measured() -> impl Iterator<Item = &'static Measured> {
-    let measured = tenet_pipeline::MEASURED.iter().chain(&tenet_database::MEASURED);
-    measured.chain(&tenet_vault::MEASURED).chain(&recorder::MEASURED)
+fn measured() -> impl Iterator<Item = &'static MetricSet> {
+    let measured = tenet_pipeline::METRICS.iter().chain(&tenet_database::METRICS);
+    measured.chain(&tenet_vault::METRICS).chain(&recorder::METRICS)
 }
 
 /// What a variable says that has a few known values.

@@ -6,7 +6,6 @@
 //! leaves to be published goes out after its answer. It must never hold a compiler: rules
 //! arrive compiled ahead of time for this engine.
 
-mod after;
 #[cfg(test)]
 mod bugs;
 mod decided;
@@ -18,6 +17,7 @@ mod http_event;
 mod invoke;
 mod log_settings;
 mod members;
+mod post_response;
 mod recorder;
 mod settings;
 mod source;

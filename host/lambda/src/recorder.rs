@@ -3,12 +3,12 @@ use std::time::Instant;
 
 use tenet_capsule::{Answer, Capsule, Compared, Key, Shadow, Tape};
 use tenet_core::bundle::Index;
-use tenet_core::{Measured, Receipt, Request};
+use tenet_core::{MetricSet, Receipt, Request};
 use tenet_pipeline::Pipeline;
 use tokio::sync::Semaphore;
 
 /// What the line of a shadow's run counts.
-pub(crate) const MEASURED: [Measured; 1] = [Measured {
+pub(crate) const METRICS: [MetricSet; 1] = [MetricSet {
     name: "shadow",
     dimensions: &[&["operation", "rule"], &["operation"]],
     metrics: &[

@@ -8,7 +8,7 @@ use aws_config::SdkConfig;
 use tenet_core::bundle::{INDEX, Index};
 use tenet_core::{MAX_RECORD, MAX_TEXT, text_at_most};
 use tenet_database::{Dsql, Endpoint};
-use tenet_vault::{FieldVault, Keeping, KmsKeys};
+use tenet_vault::{FieldVault, KeyCachePolicy, KmsKeys};
 use uuid::Uuid;
 
 use crate::log_settings::LogSettings;
@@ -134,7 +134,7 @@ impl Settings {
             format!("{VAULT_KEY} is not set: the ARN of a key of KMS, for what the rule {} seals and opens", rule.name)
         })?;
         let keys = KmsKeys::new(aws, &self.region, key).context(VAULT_KEY)?;
-        let keeping = Keeping {
+        let keeping = KeyCachePolicy {
             period: Duration::from_secs(index.host.vault_period_s),
             keys: usize::try_from(index.host.vault_keys).unwrap_or(usize::MAX),
             age: Duration::from_secs(index.host.vault_age_s),

@@ -16,10 +16,10 @@ pub(crate) enum Source {
     /// The relay's turn.
     Relay,
     /// Something else, from somebody who waits for an answer: what it looks like.
-    Asked(String),
+    UnsupportedSync(String),
     /// Something else, from a source that takes any answer for success and lets go of what
     /// it sent: what it looks like.
-    Sent(String),
+    UnsupportedAsync(String),
 }
 
 /// What is served, for whoever sends something else.
@@ -53,13 +53,13 @@ impl Source {
         } else if let Some(records) = members.get("Records") {
             of_records(records)
         } else if let Some(source) = members.text("eventSource") {
-            Self::Sent(format!("what {source} sends"))
+            Self::UnsupportedAsync(format!("what {source} sends"))
         } else if let Some((_, what)) = SENT.iter().find(|(name, _)| members.has(name)) {
-            Self::Sent((*what).to_owned())
+            Self::UnsupportedAsync((*what).to_owned())
         } else {
             // The first few are enough to know it by.
             let names: Vec<_> = members.names().take(5).map(|name| format!("{name:?}")).collect();
-            Self::Asked(format!(
+            Self::UnsupportedSync(format!(
                 "an object with these members: {}",
                 if names.is_empty() { "none".to_owned() } else { names.join(", ") }
             ))
@@ -72,9 +72,9 @@ impl Source {
 /// or nothing that is served. It is never answered: a source would take that for success.
 fn of_no_object(event: &str) -> Source {
     match serde_json::from_str::<Vec<&RawValue>>(event) {
-        Ok(list) if list.is_empty() => Source::Sent("an empty list".to_owned()),
+        Ok(list) if list.is_empty() => Source::UnsupportedAsync("an empty list".to_owned()),
         Ok(_) => of_records(event),
-        Err(_) => Source::Sent("no JSON object".to_owned()),
+        Err(_) => Source::UnsupportedAsync("no JSON object".to_owned()),
     }
 }
 
@@ -106,22 +106,22 @@ fn of_request(members: &Members<'_>) -> Source {
         "a request of VPC Lattice"
     } else if context.has("functionArn") {
         // Delivered once and not waited for.
-        return Source::Sent("the record of an invocation, as destinations get it".to_owned());
+        return Source::UnsupportedAsync("the record of an invocation, as destinations get it".to_owned());
     } else {
         "an object with the member \"requestContext\""
     };
-    Source::Asked(what.to_owned())
+    Source::UnsupportedSync(what.to_owned())
 }
 
 /// What has records is a batch: SQS's, where every record says so or there is none.
 fn of_records(records: &str) -> Source {
-    let unknown = || Source::Sent("a batch of records that do not say whose they are".to_owned());
+    let unknown = || Source::UnsupportedAsync("a batch of records that do not say whose they are".to_owned());
     let Ok(records) = serde_json::from_str::<Vec<&RawValue>>(records) else { return unknown() };
     for record in records {
         let record = Members::of(record.get()).unwrap_or_default();
         match record.text("eventSource").or_else(|| record.text("EventSource")) {
             Some(source) if source == "aws:sqs" => {}
-            Some(source) => return Source::Sent(format!("what {source} sends")),
+            Some(source) => return Source::UnsupportedAsync(format!("what {source} sends")),
             None => return unknown(),
         }
     }
@@ -162,7 +162,7 @@ mod tests {
             ("{", "no JSON object"),
         ] {
             match Source::of(event) {
-                Source::Sent(text) => assert!(text.contains(what), "{event}: {text}"),
+                Source::UnsupportedAsync(text) => assert!(text.contains(what), "{event}: {text}"),
                 other => panic!("{event}: {other:?}"),
             }
         }
@@ -177,12 +177,14 @@ mod tests {
         }
         // An authoriser would carry out what it is to decide about.
         for members in [r#","version":"1.0""#, r#","version":"2.0","routeArn":"arn""#, r#","methodArn":"arn""#] {
-            assert!(matches!(of(members), Source::Asked(_)), "{members}");
+            assert!(matches!(of(members), Source::UnsupportedSync(_)), "{members}");
         }
-        assert!(matches!(Source::of(r#"{"requestContext":null}"#), Source::Asked(_)));
+        assert!(matches!(Source::of(r#"{"requestContext":null}"#), Source::UnsupportedSync(_)));
         // A destination for failures that got a success would be the end of what failed.
         let record = r#"{"version":"1.0","requestContext":{"functionArn":"arn","condition":"RetriesExhausted"}}"#;
-        assert!(matches!(Source::of(record), Source::Sent(what) if what.contains("record of an invocation")));
+        assert!(
+            matches!(Source::of(record), Source::UnsupportedAsync(what) if what.contains("record of an invocation"))
+        );
     }
 
     #[test]
@@ -198,7 +200,7 @@ mod tests {
         assert_eq!(scheduled("aws.scheduler", "arn:aws:scheduler:us-east-1:1:schedule/default/relay"), Source::Relay);
         assert_eq!(scheduled("aws.events", "arn:aws:events:us-east-1:1:rule/nightly"), Source::Bridge);
         assert_eq!(scheduled("bank", "relay"), Source::Bridge);
-        assert!(matches!(Source::of(r#"{"tenet":"rely"}"#), Source::Asked(_)));
+        assert!(matches!(Source::of(r#"{"tenet":"rely"}"#), Source::UnsupportedSync(_)));
     }
 
     #[test]
@@ -209,8 +211,8 @@ mod tests {
         };
         assert_eq!(records(&["aws:sqs", "aws:sqs"]), Source::Queue);
         assert_eq!(records(&[]), Source::Queue);
-        assert_eq!(records(&["aws:sqs", "aws:s3"]), Source::Sent("what aws:s3 sends".into()));
-        assert!(matches!(Source::of(r#"{"Records":[{"body":"{}"}]}"#), Source::Sent(_)));
-        assert!(matches!(Source::of(r#"{"Records":7}"#), Source::Sent(_)));
+        assert_eq!(records(&["aws:sqs", "aws:s3"]), Source::UnsupportedAsync("what aws:s3 sends".into()));
+        assert!(matches!(Source::of(r#"{"Records":[{"body":"{}"}]}"#), Source::UnsupportedAsync(_)));
+        assert!(matches!(Source::of(r#"{"Records":7}"#), Source::UnsupportedAsync(_)));
     }
 }

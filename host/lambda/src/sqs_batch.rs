@@ -99,14 +99,14 @@ pub(crate) fn write(kept: Vec<&str>) -> Result<String, serde_json::Error> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Response<'a> {
-        batch_item_failures: Vec<Failure<'a>>,
+        batch_item_failures: Vec<BatchItemFailure<'a>>,
     }
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
-    struct Failure<'a> {
+    struct BatchItemFailure<'a> {
         item_identifier: &'a str,
     }
-    let batch_item_failures = kept.into_iter().map(|id| Failure { item_identifier: id }).collect();
+    let batch_item_failures = kept.into_iter().map(|id| BatchItemFailure { item_identifier: id }).collect();
     serde_json::to_string(&Response { batch_item_failures })
 }
 

@@ -19,7 +19,7 @@ mod format;
 mod lines;
 mod members;
 mod metrics;
-mod moment;
+mod rfc3339;
 mod spans;
 
 use tracing::Subscriber;

@@ -12,7 +12,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::members::{MESSAGE, Members, write};
-use crate::moment::Moment;
+use crate::rfc3339::Rfc3339;
 use crate::spans::{self, Span, Spans};
 use crate::{Format, Metrics};
 
@@ -98,8 +98,8 @@ pub(crate) struct Lines<W> {
 }
 
 /// What goes into one line.
-struct Told<'a> {
-    moment: Moment,
+struct LineContent<'a> {
+    moment: Rfc3339,
     level: &'a str,
     target: &'a str,
     members: &'a Members,
@@ -232,8 +232,8 @@ where
         // An event that has the name of the span around it tells what was in that.
         let is_its = |span: &Span| span.metadata.name() == metadata.name();
         let its_span = around.as_ref().and_then(|id| spans.get(id)).filter(|span| is_its(span));
-        let told = Told {
-            moment: Moment::now(),
+        let told = LineContent {
+            moment: Rfc3339::now(),
             level: metadata.level().as_str(),
             target: metadata.target(),
             members: if self.format == Format::Json { json } else { words },
@@ -248,7 +248,11 @@ where
                     as_text(line, &told);
                 }
                 if metrics.is_some() {
-                    as_json(line, &Told { members: json, of_span: |span| &span.json, inside: &[], ..told }, metrics);
+                    as_json(
+                        line,
+                        &LineContent { members: json, of_span: |span| &span.json, inside: &[], ..told },
+                        metrics,
+                    );
                 }
             }
         }
@@ -300,7 +304,7 @@ fn around(parent: Option<&Id>, is_contextual: bool) -> Option<Id> {
 }
 
 /// A line of JSON.
-fn as_json(out: &mut Vec<u8>, told: &Told<'_>, metrics: Option<&Metrics>) {
+fn as_json(out: &mut Vec<u8>, told: &LineContent<'_>, metrics: Option<&Metrics>) {
     out.extend_from_slice(br#"{"timestamp":""#);
     told.moment.write(out);
     out.extend_from_slice(br#"","level":"#);
@@ -322,7 +326,7 @@ fn as_json(out: &mut Vec<u8>, told: &Told<'_>, metrics: Option<&Metrics>) {
 }
 
 /// A line for people.
-fn as_text(out: &mut Vec<u8>, told: &Told<'_>) {
+fn as_text(out: &mut Vec<u8>, told: &LineContent<'_>) {
     told.moment.write(out);
     for word in [told.level, told.target] {
         out.push(b' ');
@@ -340,7 +344,7 @@ fn as_text(out: &mut Vec<u8>, told: &Told<'_>) {
 }
 
 /// What the spans around say, but where something further in says otherwise.
-fn surroundings(out: &mut Vec<u8>, told: &Told<'_>) {
+fn surroundings(out: &mut Vec<u8>, told: &LineContent<'_>) {
     let Some((spans, innermost)) = told.around else { return };
     for (depth, span) in spans.outwards(innermost).enumerate() {
         let further_in =

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use crate::members::Members;
-use crate::moment::Moment;
+use crate::rfc3339::Rfc3339;
 
 /// Which members of one kind of line are metrics, in CloudWatch's embedded metric format
 /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
@@ -50,7 +50,7 @@ impl Metrics {
     }
 
     /// Writes the member `_aws` for a line of this moment with these members.
-    pub(crate) fn write(&self, out: &mut Vec<u8>, moment: Moment, members: &Members) {
+    pub(crate) fn write(&self, out: &mut Vec<u8>, moment: Rfc3339, members: &Members) {
         let directive = match &self.optional {
             Some((name, without)) if !members.has(name) => without,
             _ => &self.directive,

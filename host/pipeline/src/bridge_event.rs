@@ -19,18 +19,18 @@ pub struct BridgeEvent<'a> {
 impl<'a> BridgeEvent<'a> {
     /// Reads an event; nothing in its detail is parsed. The error says what it lacks.
     pub fn read(event: &'a str) -> Result<Self, String> {
-        let lacks = |what: &str| format!("this is no EventBridge event: {what}");
+        let missing = |what: &str| format!("this is no EventBridge event: {what}");
         let members: HashMap<String, &'a RawValue> =
-            serde_json::from_str(event).map_err(|_| lacks("it is no object"))?;
+            serde_json::from_str(event).map_err(|_| missing("it is no object"))?;
         // Null is as if it were not there.
         let get = |name: &str| members.get(name).map(|value| value.get()).filter(|value| *value != "null");
         let text = |name: &str| {
             let text = get(name).and_then(|value| serde_json::from_str::<String>(value).ok());
-            text.ok_or_else(|| lacks(&format!("it lacks `{name}`, a string")))
+            text.ok_or_else(|| missing(&format!("it lacks `{name}`, a string")))
         };
         // What is no text would be another id on every way.
         let id = get("id").map(|_| text("id")).transpose()?;
-        let detail = get("detail").ok_or_else(|| lacks("it lacks `detail`"))?;
+        let detail = get("detail").ok_or_else(|| missing("it lacks `detail`"))?;
         Ok(Self { source: text("source")?, detail_type: text("detail-type")?, id, detail })
     }
 
@@ -96,9 +96,9 @@ mod tests {
     fn its_key_is_the_id_that_a_host_gave_it_and_else_the_one_of_the_bus() {
         let (at, of) = (Timestamp(7), IdempotencyKey::new("k").unwrap());
         let published = StagedEvent {
-            id: EventId::derive("write", CallerId::NOBODY, &of, at, 0),
+            id: EventId::derive("write", CallerId::ANONYMOUS, &of, at, 0),
             operation: "write".into(),
-            caller: CallerId::NOBODY,
+            caller: CallerId::ANONYMOUS,
             key: of,
             ordinal: 0,
             event: Event { source: "bank".into(), detail_type: "Paid".into(), detail: r#"{"amount":1.50}"#.into() },
@@ -132,14 +132,14 @@ mod tests {
     fn what_lacks_something_is_refused_with_what_that_is() {
         let error = BridgeEvent::read(r#"{"source":"bank","detail-type":"Paid"}"#).unwrap_err();
         assert!(error.contains("no EventBridge event") && error.contains("`detail`"), "{error}");
-        for (event, lacks) in [
+        for (event, missing) in [
             (r#"{"source":"bank","detail-type":"Paid","detail":null}"#, "`detail`"),
             (r#"{"source":7,"detail-type":"Paid","detail":{}}"#, "`source`"),
             (r#"{"source":"bank","detail-type":[],"detail":{}}"#, "`detail-type`"),
             (r#"{"source":"bank","detail-type":"Paid","id":7,"detail":{}}"#, "`id`"),
         ] {
             let error = BridgeEvent::read(event).unwrap_err();
-            assert!(error.contains(lacks), "{event}: {error}");
+            assert!(error.contains(missing), "{event}: {error}");
         }
     }
 

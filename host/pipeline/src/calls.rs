@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use tenet_core::{
     Attempt, BoxFuture, CallerId, Clock, Event, EventError, EventId, Fault, HostCalls, IdempotencyKey, Limit,
-    LimitExceeded, Limits, LogLevel, Occasion, Outcome, Policy, Ran, Randomness, ReadCap, Request, RuleReceipt,
+    LimitExceeded, Limits, LogLevel, Occasion, Outcome, Policy, Progress, Randomness, ReadCap, Request, RuleReceipt,
     SqlError, SqlState, StagedEvent, Statement, Stop, StoredAnswer, Trace, Vault, VaultCall, VaultRefusal, VaultVerb,
     Vaulted,
 };
 use tracing::Span;
 
-use crate::within::within;
+use crate::in_span::in_span;
 use tenet_core::Random;
 
 /// What the rules of one attempt share.
@@ -26,7 +26,7 @@ pub(crate) struct State {
     /// The statement whose error a rule was shown; nothing may follow it but a rejection.
     pub(crate) spent: Option<Spent>,
     /// Why the host stopped the guest.
-    pub(crate) stopped: Option<Stopped>,
+    pub(crate) stopped: Option<StopReason>,
     pub(crate) events: Vec<StagedEvent>,
     pub(crate) written: Written,
     pub(crate) log: Vec<LogLine>,
@@ -60,7 +60,7 @@ pub(crate) struct Spent {
     pub(crate) error: SqlError,
 }
 
-pub(crate) enum Stopped {
+pub(crate) enum StopReason {
     Answered(StoredAnswer),
     Fault(Fault),
     Limit(LimitExceeded),
@@ -217,13 +217,13 @@ impl Calls {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn stop(&self, why: Stopped) -> Stop {
+    fn stop(&self, why: StopReason) -> Stop {
         self.shared.lock().stopped.get_or_insert(why);
         Stop
     }
 
-    fn within(&self, limit: Limit, allowed: u64, used: u64) -> Result<(), Stop> {
-        limit.check(allowed, used).map_err(|exceeded| self.stop(Stopped::Limit(exceeded)))
+    fn enforce(&self, limit: Limit, allowed: u64, used: u64) -> Result<(), Stop> {
+        limit.check(allowed, used).map_err(|exceeded| self.stop(StopReason::Limit(exceeded)))
     }
 
     /// Counts statements that are about to be sent, and says how much they may give.
@@ -234,8 +234,8 @@ impl Calls {
             used.bytes_sent += statements.iter().map(bytes_of).sum::<u64>();
             (used.receipt.statements, used.bytes_sent, used.receipt.rows_read, used.receipt.bytes_read)
         };
-        self.within(Limit::Statements, self.limits.statements, sent)?;
-        self.within(Limit::BytesSent, self.limits.bytes_sent, bytes)?;
+        self.enforce(Limit::Statements, self.limits.statements, sent)?;
+        self.enforce(Limit::BytesSent, self.limits.bytes_sent, bytes)?;
         Ok(ReadCap {
             rows: self.limits.rows_read.saturating_sub(rows_read),
             bytes: self.limits.bytes_read.saturating_sub(bytes_read),
@@ -256,16 +256,16 @@ impl Calls {
     }
 
     /// A limit on reading is counted from what was left of it; says it in whole.
-    fn whole_limit(&self, fault: Fault) -> Stopped {
-        let Some(exceeded) = fault.limit_exceeded().copied() else { return Stopped::Fault(fault) };
+    fn whole_limit(&self, fault: Fault) -> StopReason {
+        let Some(exceeded) = fault.limit_exceeded().copied() else { return StopReason::Fault(fault) };
         let receipt = self.receipt();
         let (allowed, before) = match exceeded.limit {
             Limit::RowsRead => (self.limits.rows_read, receipt.rows_read),
             Limit::BytesRead => (self.limits.bytes_read, receipt.bytes_read),
-            _ => return Stopped::Limit(exceeded),
+            _ => return StopReason::Limit(exceeded),
         };
         let used = exceeded.used.map(|used| used + before);
-        Stopped::Limit(LimitExceeded { allowed: Some(allowed), used, ..exceeded })
+        StopReason::Limit(LimitExceeded { allowed: Some(allowed), used, ..exceeded })
     }
 
     /// Finds out what is sent for each of the statements, or the error of the first that the rule may
@@ -311,7 +311,7 @@ impl Calls {
                 self.shared.lock().waits.begin(WaitFor::Vault, self.clock.instant());
                 let asked = self.vault.ask(&call, occasion).await;
                 self.shared.lock().waits.end(self.clock.instant());
-                asked.map_err(|fault| self.stop(Stopped::Fault(fault)))?
+                asked.map_err(|fault| self.stop(StopReason::Fault(fault)))?
             }
             Err(error) => Err(error),
         };
@@ -349,7 +349,7 @@ impl Calls {
         state.waits.end(self.clock.instant());
         state.attempt = Some(attempt);
         match ran {
-            Ok(Ran::On(outcomes)) => {
+            Ok(Progress::Continue(outcomes)) => {
                 state.looked_up = true;
                 for (outcome, (_, bytes)) in outcomes.iter().zip(&sent).filter(|(outcome, _)| outcome.written > 0) {
                     state.written.rows += outcome.written;
@@ -359,14 +359,14 @@ impl Calls {
                 drop(state);
                 span.record("rows", outcomes.iter().map(|outcome| outcome.affected).sum::<u64>());
                 let (rows, bytes) = self.record(&outcomes, &sent);
-                self.within(Limit::RowsWritten, self.limits.rows_written, rows)?;
-                self.within(Limit::BytesWritten, self.limits.bytes_written, bytes)?;
-                within.map_err(|exceeded| self.stop(Stopped::Limit(exceeded)))?;
+                self.enforce(Limit::RowsWritten, self.limits.rows_written, rows)?;
+                self.enforce(Limit::BytesWritten, self.limits.bytes_written, bytes)?;
+                within.map_err(|exceeded| self.stop(StopReason::Limit(exceeded)))?;
                 Ok(Ok(outcomes))
             }
-            Ok(Ran::Answered(stored)) => {
+            Ok(Progress::Answered(stored)) => {
                 drop(state);
-                Err(self.stop(Stopped::Answered(stored)))
+                Err(self.stop(StopReason::Answered(stored)))
             }
             Err(fault) => {
                 if let Some(sqlstate) = fault.sqlstate() {
@@ -401,7 +401,7 @@ impl HostCalls for Calls {
             rows = tracing::field::Empty,
             sqlstate = tracing::field::Empty,
         );
-        Box::pin(async move { within(&span, pin!(self.send(&span, statements))).await })
+        Box::pin(async move { in_span(&span, pin!(self.send(&span, statements))).await })
     }
 
     fn refuse(&self, error: SqlError) -> Result<SqlError, Stop> {
@@ -410,14 +410,14 @@ impl HostCalls for Calls {
             used.receipt.statements += 1;
             used.receipt.statements
         };
-        self.within(Limit::Statements, self.limits.statements, statement)?;
+        self.enforce(Limit::Statements, self.limits.statements, statement)?;
         Ok(self.spend(statement, error))
     }
 
     fn publish(&self, event: Event) -> Result<Result<EventId, EventError>, Stop> {
         let Some(key) = &self.key else { return Ok(Err(EventError::read_only())) };
         let bytes = (event.source.len() + event.detail_type.len() + event.detail.len()) as u64;
-        self.within(Limit::EventBytes, self.limits.event_bytes, bytes)?;
+        self.enforce(Limit::EventBytes, self.limits.event_bytes, bytes)?;
         if let Err(error) = event.check().and_then(|()| self.policy.event(&self.rule, &event)) {
             return Ok(Err(error));
         }
@@ -426,7 +426,7 @@ impl HostCalls for Calls {
             used.receipt.events += 1;
             used.receipt.events
         };
-        self.within(Limit::Events, self.limits.events, staged)?;
+        self.enforce(Limit::Events, self.limits.events, staged)?;
         let mut state = self.shared.lock();
         let ordinal = u32::try_from(state.events.len()).unwrap_or(u32::MAX);
         let id = EventId::derive(&self.operation, self.caller, key, self.now, ordinal);
@@ -455,8 +455,8 @@ impl HostCalls for Calls {
             used.log_bytes += message.len() as u64;
             (used.log_lines, used.log_bytes)
         };
-        self.within(Limit::LogLines, self.limits.log_lines, lines)?;
-        self.within(Limit::LogBytes, self.limits.log_bytes, bytes)?;
+        self.enforce(Limit::LogLines, self.limits.log_lines, lines)?;
+        self.enforce(Limit::LogBytes, self.limits.log_bytes, bytes)?;
         self.shared.lock().log.push(LogLine { rule: self.rule.clone(), level, message });
         Ok(())
     }

@@ -12,14 +12,14 @@ use tracing::Span;
 
 use crate::admission::{Admission, InBackground, Place, Refused};
 use crate::answer::Problem;
-use crate::courier::Courier;
-use crate::doubt::Doubt;
+use crate::attempt_runner::{AttemptFailure, AttemptOutcome, AttemptRunner, Interrupted, MissingResource};
+use crate::batcher::Batcher;
+use crate::commit_doubt::CommitDoubt;
+use crate::in_span::in_span;
 use crate::no_vault::NoVault;
 use crate::rule_breaker::{RuleBreaker, RulePasses};
 use crate::selection::{Keyed, Selected};
 use crate::summary::{self, Published, Summary};
-use crate::trial::{Failure, Interrupted, Lack, Over, Trial};
-use crate::within::within;
 use crate::{Answer, Backoff, Operations, Status};
 use tenet_core::Random;
 
@@ -77,9 +77,9 @@ pub struct Pipeline {
     breaker: RuleBreaker,
     admission: Admission,
     /// Events on their way to the bus.
-    events: Courier<StagedEvent, Delivery>,
+    events: Batcher<StagedEvent, Delivery>,
     /// What is on its way out of the outbox.
-    settled: Courier<Settled, Fate>,
+    settled: Batcher<Settled, Fate>,
     /// Whether a request has come.
     in_use: AtomicBool,
 }
@@ -111,14 +111,14 @@ pub struct Pending {
 }
 
 /// A request on its way: what all its attempts share.
-struct Course<'a> {
+struct RequestContext<'a> {
     request: &'a Request,
     operation: &'a Selected,
     caller: CallerId,
     digest: Digest,
     mode: Mode,
     key_is_given: bool,
-    doubt: &'a Doubt,
+    doubt: &'a CommitDoubt,
     round_trips: Arc<AtomicU32>,
     started: Instant,
 }
@@ -147,8 +147,8 @@ impl Pipeline {
             backoff,
             breaker: RuleBreaker::new(failures, rest),
             admission,
-            events: Courier::new(BUS_CALLS),
-            settled: Courier::new(1),
+            events: Batcher::new(BUS_CALLS),
+            settled: Batcher::new(1),
             in_use: AtomicBool::new(false),
         }
     }
@@ -185,11 +185,11 @@ impl Pipeline {
         let is_first = !self.in_use.swap(true, Ordering::Relaxed);
         let operation = self.operations.select(&request.operation);
         let span = summary::span(operation.as_ref().ok().map(|operation| operation.name()), &request);
-        let doubt = Doubt::default();
+        let doubt = CommitDoubt::default();
         let mut handled = {
             let deciding = pin!(self.decide(&request, operation, probe, &span, &doubt));
             let deciding = async { caught(deciding).await.unwrap_or_else(|text| panicked(&request, &doubt, &text)) };
-            within(&span, pin!(deciding)).await
+            in_span(&span, pin!(deciding)).await
         };
         let summary = Summary::new(span, is_first, &handled.answer, &handled.receipt);
         if let Some(pending) = &mut handled.pending {
@@ -236,7 +236,7 @@ impl Pipeline {
                 Published { left: None, ..Published::default() }
             })
         };
-        let published = within(&span, pin!(publishing)).await;
+        let published = in_span(&span, pin!(publishing)).await;
         if let Some(mut summary) = summary {
             summary.published = published;
         }
@@ -369,7 +369,7 @@ impl Pipeline {
         operation: Result<&Selected, String>,
         probe: Option<&dyn Probe>,
         span: &Span,
-        doubt: &Doubt,
+        doubt: &CommitDoubt,
     ) -> Handled {
         let started = self.clock.instant();
         let refuse = |answer| Handled {
@@ -395,29 +395,38 @@ impl Pipeline {
         }
         let round_trips = Arc::new(AtomicU32::new(0));
         let caller = CallerId::of(request.caller.as_deref());
-        let course =
-            Course { request, operation, caller, digest, mode, key_is_given: is_given, doubt, round_trips, started };
+        let context = RequestContext {
+            request,
+            operation,
+            caller,
+            digest,
+            mode,
+            key_is_given: is_given,
+            doubt,
+            round_trips,
+            started,
+        };
         let half = started + request.deadline.saturating_duration_since(started) / 2;
         let entered = self.admission.enter(&*self.clock, half).await;
         let queued = self.clock.instant() - started;
         let _place = match entered {
             Ok(place) => place,
             Err(refused) => {
-                let mut handled = refuse(course.overloaded(refused));
+                let mut handled = refuse(context.overloaded(refused));
                 handled.receipt.queued = queued;
                 return handled;
             }
         };
-        let mut handled = self.attempts(&course, probe, span).await;
+        let mut handled = self.attempts(&context, probe, span).await;
         handled.receipt.queued = queued;
         handled
     }
 
-    async fn attempts(&self, course: &Course<'_>, probe: Option<&dyn Probe>, around: &Span) -> Handled {
-        let request = course.request;
-        let passes = self.breaker.passes(course.caller, course.digest);
-        let resting = self.resting(course, &passes);
-        let trial = Trial {
+    async fn attempts(&self, context: &RequestContext<'_>, probe: Option<&dyn Probe>, around: &Span) -> Handled {
+        let request = context.request;
+        let passes = self.breaker.passes(context.caller, context.digest);
+        let resting = self.resting(context, &passes);
+        let trial = AttemptRunner {
             rules: self.rules.as_ref(),
             policy: &self.policy,
             vault: &self.vault,
@@ -426,11 +435,11 @@ impl Pipeline {
             clock: &self.clock,
             request,
             probe,
-            key: course.key(),
-            doubt: course.doubt,
+            key: context.key(),
+            doubt: context.doubt,
             #[cfg(feature = "mutants")]
             publisher: self.publisher.as_ref(),
-            chain: &course.operation.rules,
+            chain: &context.operation.rules,
         };
         let mut jitter = Random::new(&request.seed, "retry", 0);
         let mut receipt = Receipt::default();
@@ -442,21 +451,21 @@ impl Pipeline {
         loop {
             receipt.attempts += 1;
             // Whether an earlier attempt may have committed without our knowing.
-            let unknown = course.doubt.is_there();
+            let unknown = context.doubt.is_there();
             let span = tracing::info_span!("attempt", attempt = receipt.attempts);
-            let attempt = self.ledger.transactions.open(course.claim(elsewhere));
+            let attempt = self.ledger.transactions.open(context.claim(elsewhere));
             let attempt = match probe {
                 Some(probe) => probe.attempt(attempt),
                 None => attempt,
             };
-            let over = within(&span, pin!(trial.run(attempt, &mut receipt))).await;
+            let over = in_span(&span, pin!(trial.run(attempt, &mut receipt))).await;
             let (answer, pending) = match over {
-                Over::Committed { accepted, body, events } => {
+                AttemptOutcome::Committed { accepted, body, events } => {
                     let status = if accepted { Status::Accepted } else { Status::Rejected };
-                    (course.answer(status, body), course.pending(Some(events)))
+                    (context.answer(status, body), context.pending(Some(events)))
                 }
-                Over::Answered(stored) => course.stored(stored, unknown),
-                Over::Failed(failure) => {
+                AttemptOutcome::Answered(stored) => context.stored(stored, unknown),
+                AttemptOutcome::Failed(failure) => {
                     if let (Blame::Rule, Some(rule)) = (failure.blame, &failure.rule) {
                         if failure.costs(&receipt) {
                             passes.failed(rule, self.clock.moment());
@@ -464,9 +473,9 @@ impl Pipeline {
                         summary::tell_rule(&request.region, rule, failure.limit);
                     }
                     why = Some(format!("{}: {failure}", failure.code));
-                    (course.failed(&failure, unknown, was_away), None)
+                    (context.failed(&failure, unknown, was_away), None)
                 }
-                Over::Again(ended) => {
+                AttemptOutcome::Again(ended) => {
                     let fault = &ended.fault;
                     let reason = summary::reason(fault);
                     let unknown = unknown || fault.commit_unknown();
@@ -487,19 +496,19 @@ impl Pipeline {
                         continue;
                     }
                     why = Some(format!("{}: {fault}", fault.code().unwrap_or(Code::HostFailed)));
-                    (course.given_up(&ended, unknown, receipt.attempts, self.clock.instant()), None)
+                    (context.given_up(&ended, unknown, receipt.attempts, self.clock.instant()), None)
                 }
             };
-            receipt.round_trips = course.round_trips.load(Ordering::Relaxed);
-            receipt.elapsed = self.clock.instant() - course.started;
+            receipt.round_trips = context.round_trips.load(Ordering::Relaxed);
+            receipt.elapsed = self.clock.instant() - context.started;
             return Handled { answer, receipt, pending, reason: why };
         }
     }
 
     /// The first rule of the operation that certainly rests, so that others need not run for nothing.
-    fn resting<'a>(&self, course: &'a Course<'_>, passes: &RulePasses<'_>) -> Option<&'a str> {
+    fn resting<'a>(&self, context: &'a RequestContext<'_>, passes: &RulePasses<'_>) -> Option<&'a str> {
         let now = self.clock.moment();
-        course.operation.rules.iter().map(|rule| rule.name.as_str()).find(|rule| passes.rests(rule, now))
+        context.operation.rules.iter().map(|rule| rule.name.as_str()).find(|rule| passes.rests(rule, now))
     }
 
     fn has_time(&self, request: &Request, wait: Duration) -> bool {
@@ -508,7 +517,7 @@ impl Pipeline {
 }
 
 /// The answer to a request during which the host has panicked. It calls no port.
-fn panicked(request: &Request, doubt: &Doubt, text: &str) -> Handled {
+fn panicked(request: &Request, doubt: &CommitDoubt, text: &str) -> Handled {
     let reference = reference(request);
     let reason = format!("{}: the host panicked: {text}", Code::HostFailed);
     let (key, key_is_given) = doubt.key().cloned().unzip();
@@ -547,7 +556,7 @@ impl Settled {
     }
 }
 
-impl Course<'_> {
+impl RequestContext<'_> {
     fn key(&self) -> Option<&IdempotencyKey> {
         match &self.mode {
             Mode::Write { key, .. } => Some(key),
@@ -593,9 +602,9 @@ impl Course<'_> {
         (Answer { repeated: !unknown, ..self.answer(status, stored.body) }, pending)
     }
 
-    fn failed(&self, failure: &Failure, unknown: bool, was_away: bool) -> Answer {
+    fn failed(&self, failure: &AttemptFailure, unknown: bool, was_away: bool) -> Answer {
         let reference = self.reference();
-        if matches!(failure.lacks, Some(Lack::Rule(_))) {
+        if matches!(failure.missing, Some(MissingResource::Rule(_))) {
             tracing::warn!(reference, rule = failure.rule, "request for a rule that is taken out");
         } else {
             let limit = failure.limit.as_ref();
@@ -615,8 +624,8 @@ impl Course<'_> {
             return self.in_doubt(&reference);
         }
         let resting;
-        let lacks = match failure.lacks {
-            Some(Lack::Rule(rest)) => {
+        let missing = match failure.missing {
+            Some(MissingResource::Rule(rest)) => {
                 let rule = failure.rule.as_deref().unwrap_or_default();
                 resting = format!(
                     "The rule {rule} keeps failing and is not run for a while. This request has changed nothing."
@@ -624,19 +633,21 @@ impl Course<'_> {
                 Some(("rule-out", resting.as_str(), (rest, (rest / 4).max(SOON))))
             }
             // That is what the time went for.
-            Some(Lack::Time) if was_away => Some(("unavailable", AWAY, TOGETHER)),
-            Some(Lack::Time) => Some(("out-of-time", "There was not enough time. Nothing was changed.", ALONE)),
-            Some(Lack::Vault) => {
+            Some(MissingResource::Time) if was_away => Some(("unavailable", AWAY, TOGETHER)),
+            Some(MissingResource::Time) => {
+                Some(("out-of-time", "There was not enough time. Nothing was changed.", ALONE))
+            }
+            Some(MissingResource::Vault) => {
                 Some(("vault-away", "The keys of sensitive fields cannot be reached. Nothing was changed.", TOGETHER))
             }
-            Some(Lack::Tables) => Some((
+            Some(MissingResource::Tables) => Some((
                 "schema-differs",
                 "The database is not ready for this operation. Nothing was changed.",
                 BY_PEOPLE,
             )),
             None => None,
         };
-        if let Some((code, message, again)) = lacks {
+        if let Some((code, message, again)) = missing {
             return self.unavailable(code, message, &reference, again);
         }
         let message = failed(&reference);

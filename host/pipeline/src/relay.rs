@@ -2,10 +2,10 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tenet_core::{Fault, Keep, Timestamp};
+use tenet_core::{AnswerRetention, Fault, Timestamp};
 
+use crate::in_span::in_span;
 use crate::pipeline::Fate;
-use crate::within::within;
 use crate::{Pipeline, summary};
 
 /// What a relay has done.
@@ -42,14 +42,14 @@ impl Pipeline {
     ///
     /// # Errors
     /// Fails where the outbox cannot be read to begin with.
-    pub async fn relay(&self, grace: Duration, keep: Keep, deadline: Instant) -> Result<Relayed, Fault> {
+    pub async fn relay(&self, grace: Duration, keep: AnswerRetention, deadline: Instant) -> Result<Relayed, Fault> {
         let span = tracing::info_span!("relay");
-        let relayed = within(&span, pin!(self.turn(grace, keep, deadline))).await?;
+        let relayed = in_span(&span, pin!(self.turn(grace, keep, deadline))).await?;
         summary::tell_relay(&span, &relayed);
         Ok(relayed)
     }
 
-    async fn turn(&self, grace: Duration, keep: Keep, deadline: Instant) -> Result<Relayed, Fault> {
+    async fn turn(&self, grace: Duration, keep: AnswerRetention, deadline: Instant) -> Result<Relayed, Fault> {
         let mut relayed = self.relay_now(grace, deadline).await?;
         let counted = async {
             let _place = self.in_background(deadline).await?;

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tenet_core::{CallerId, Digest, Moment};
+use tenet_core::{CallerId, Digest, DualInstant};
 
 /// Takes a rule out that keeps failing at a cost, for those for whom it fails.
 ///
@@ -46,7 +46,7 @@ struct Calls(VecDeque<Option<Digest>>);
 
 struct Resting {
     of: Scope,
-    since: Moment,
+    since: DualInstant,
     /// Which request tries it, if one does.
     tried_by: Option<u64>,
 }
@@ -71,7 +71,7 @@ pub(crate) struct RulePasses<'a> {
 
 impl RulePasses<'_> {
     /// Whether the request may run the rule now, which begins the trial of one whose rest is over.
-    pub(crate) fn admits(&self, rule: &str, now: Moment) -> bool {
+    pub(crate) fn admits(&self, rule: &str, now: DualInstant) -> bool {
         let mut rules = self.breaker.lock();
         let Some(history) = rules.get_mut(rule) else { return true };
         let mut trials = self.trials.lock().unwrap_or_else(PoisonError::into_inner);
@@ -94,7 +94,7 @@ impl RulePasses<'_> {
     }
 
     /// Whether the rule certainly rests now, and is not due to be tried.
-    pub(crate) fn rests(&self, rule: &str, now: Moment) -> bool {
+    pub(crate) fn rests(&self, rule: &str, now: DualInstant) -> bool {
         let rules = self.breaker.lock();
         let Some(history) = rules.get(rule) else { return false };
         let mut barring = history.resting.iter().filter(|resting| resting.of.holds(self.caller, &self.payload));
@@ -102,7 +102,7 @@ impl RulePasses<'_> {
     }
 
     /// How long the rule rests yet. Nothing where another request tries it just now.
-    pub(crate) fn rest_left(&self, rule: &str, now: Moment) -> Duration {
+    pub(crate) fn rest_left(&self, rule: &str, now: DualInstant) -> Duration {
         let rules = self.breaker.lock();
         let resting = rules.get(rule).into_iter().flat_map(|history| &history.resting);
         let barring = resting.filter(|resting| resting.of.holds(self.caller, &self.payload));
@@ -139,7 +139,7 @@ impl RulePasses<'_> {
     }
 
     /// The rule failed by its own fault and cost much.
-    pub(crate) fn failed(&self, rule: &str, now: Moment) {
+    pub(crate) fn failed(&self, rule: &str, now: DualInstant) {
         if self.breaker.failures == 0 {
             return;
         }
@@ -207,7 +207,7 @@ impl History {
     }
 
     /// After a failure: what rests from now on, if it did not before.
-    fn rest(&mut self, caller: CallerId, payload: &Digest, failures: u32, now: Moment) -> Option<Scope> {
+    fn rest(&mut self, caller: CallerId, payload: &Digest, failures: u32, now: DualInstant) -> Option<Scope> {
         let mut is_again = false;
         for resting in self.resting.iter_mut().filter(|resting| resting.of.holds(caller, payload)) {
             // Its trial has failed.
@@ -295,11 +295,11 @@ mod tests {
         Digest::of(&number.to_string()).unwrap()
     }
 
-    fn fail(breaker: &RuleBreaker, name: &str, payloads: impl IntoIterator<Item = usize>, now: Moment) {
+    fn fail(breaker: &RuleBreaker, name: &str, payloads: impl IntoIterator<Item = usize>, now: DualInstant) {
         payloads.into_iter().for_each(|number| breaker.passes(caller(name), payload(number)).failed("a", now));
     }
 
-    fn rests(breaker: &RuleBreaker, name: &str, number: usize, now: Moment) -> bool {
+    fn rests(breaker: &RuleBreaker, name: &str, number: usize, now: DualInstant) -> bool {
         let passes = breaker.passes(caller(name), payload(number));
         let rests = passes.rests("a", now);
         assert_eq!(rests, !passes.admits("a", now));
@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_payload_that_keeps_failing_takes_the_rule_from_nobody() {
-        let (breaker, now) = (RuleBreaker::new(10, REST), Moment::now());
+        let (breaker, now) = (RuleBreaker::new(10, REST), DualInstant::now());
         fail(&breaker, "ann", std::iter::repeat_n(1, 9), now);
         assert!(!rests(&breaker, "ann", 1, now));
         fail(&breaker, "ann", [1], now);
@@ -321,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_caller_whose_requests_keep_failing_takes_the_rule_from_no_other() {
-        let (breaker, now) = (RuleBreaker::new(10, REST), Moment::now());
+        let (breaker, now) = (RuleBreaker::new(10, REST), DualInstant::now());
         fail(&breaker, "ann", 0..1000, now);
         assert!(rests(&breaker, "ann", 7777, now) && !rests(&breaker, "bob", 7777, now));
         assert!(!breaker.passes(caller("ann"), payload(1)).rests("b", now), "another rule goes on");
@@ -329,7 +329,7 @@ mod tests {
 
     #[test]
     fn a_rule_that_answers_most_requests_of_a_caller_stays_in() {
-        let (breaker, now) = (RuleBreaker::new(10, REST), Moment::now());
+        let (breaker, now) = (RuleBreaker::new(10, REST), DualInstant::now());
         for number in 0..1000 {
             fail(&breaker, "ann", [number], now);
             breaker.passes(caller("ann"), payload(1_000_000)).succeeded("a");
@@ -340,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_rule_that_fails_for_most_callers_rests_for_all() {
-        let (breaker, now) = (RuleBreaker::new(10, REST), Moment::now());
+        let (breaker, now) = (RuleBreaker::new(10, REST), DualInstant::now());
         for name in ["a", "b", "c", "d"] {
             fail(&breaker, name, 0..10, now);
         }
@@ -362,7 +362,7 @@ mod tests {
 
     #[test]
     fn after_the_rest_one_request_tries_the_rule_and_how_it_ends_counts() {
-        let (breaker, start) = (RuleBreaker::new(10, REST), Moment::now());
+        let (breaker, start) = (RuleBreaker::new(10, REST), DualInstant::now());
         fail(&breaker, "ann", 0..10, start);
         let ask = || breaker.passes(caller("ann"), payload(99));
         let due = start + REST;
@@ -384,7 +384,7 @@ mod tests {
 
     #[test]
     fn a_trial_that_comes_to_no_end_is_the_next_requests() {
-        let (breaker, start) = (RuleBreaker::new(1, REST), Moment::now());
+        let (breaker, start) = (RuleBreaker::new(1, REST), DualInstant::now());
         fail(&breaker, "ann", [1], start);
         let ask = || breaker.passes(caller("ann"), payload(1));
         let gives_up = ask();
@@ -396,14 +396,14 @@ mod tests {
 
     #[test]
     fn with_no_failures_to_count_no_rule_is_taken_out() {
-        let (breaker, now) = (RuleBreaker::new(0, REST), Moment::now());
+        let (breaker, now) = (RuleBreaker::new(0, REST), DualInstant::now());
         fail(&breaker, "ann", 0..100, now);
         assert!(!rests(&breaker, "ann", 1, now));
     }
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let (breaker, now) = (RuleBreaker::new(2, REST), Moment::now());
+        let (breaker, now) = (RuleBreaker::new(2, REST), DualInstant::now());
         for number in 0..500 {
             fail(&breaker, &number.to_string(), [1, 2, 3], now);
         }

@@ -1,17 +1,17 @@
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
-use tenet_core::{Fault, IdempotencyKey, LimitExceeded, Measured, Receipt, Request, Trace, hex};
+use tenet_core::{Fault, IdempotencyKey, LimitExceeded, MetricSet, Receipt, Request, Trace, hex};
 use tracing::Span;
 use tracing::field::Empty;
 
 use crate::{Answer, Relayed, Status};
 
 /// All lines of this crate that count something.
-pub const MEASURED: [Measured; 3] = [REQUEST, RELAY, RULE];
+pub const METRICS: [MetricSet; 3] = [REQUEST, RELAY, RULE];
 
 /// What a request's line counts.
-const REQUEST: Measured = Measured {
+const REQUEST: MetricSet = MetricSet {
     name: "request",
     dimensions: &[&["operation", "region"], &["region"]],
     metrics: &[
@@ -34,7 +34,7 @@ const REQUEST: Measured = Measured {
 };
 
 /// What the line of a relay's turn counts. CloudWatch keeps regions apart by itself.
-const RELAY: Measured = Measured {
+const RELAY: MetricSet = MetricSet {
     name: "relay",
     dimensions: &[&[]],
     metrics: &[
@@ -49,7 +49,7 @@ const RELAY: Measured = Measured {
 };
 
 /// What the line of a rule's failure counts.
-const RULE: Measured = Measured {
+const RULE: MetricSet = MetricSet {
     name: "rule-failure",
     dimensions: &[&["rule", "limit"], &["rule"]],
     metrics: &[("RuleFailures", "Count"), ("LimitsPassed", "Count")],

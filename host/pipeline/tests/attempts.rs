@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::{Either, join, select};
 use tenet_core::bundle::{CONTRACT, Caller, File, Index, Operation, Rule, VERSION};
 use tenet_core::*;
-use tenet_pipeline::{Backoff, MEASURED, Operations, Pipeline, Relayed, Status};
+use tenet_pipeline::{Backoff, METRICS, Operations, Pipeline, Relayed, Status};
 use tokio::sync::Notify;
 
 /// A bug of the host's at one place of its ports, which the first who comes there meets.
@@ -82,10 +82,10 @@ impl MemoryAttempt {
         self.memory.answers.lock().unwrap().get(&self.key()?.0).cloned()
     }
 
-    fn end(mut self, accepted: bool, body: String, events: Vec<StagedEvent>) -> Result<Ran<()>, Fault> {
+    fn end(mut self, accepted: bool, body: String, events: Vec<StagedEvent>) -> Result<Progress<()>, Fault> {
         self.memory.bug.met_at("commit");
         if let Some(stored) = self.look_up() {
-            return Ok(Ran::Answered(stored));
+            return Ok(Progress::Answered(stored));
         }
         let fault = self.memory.on_end.lock().unwrap().pop_front();
         let commits = fault.as_ref().is_none_or(|(_, commits)| *commits);
@@ -96,7 +96,7 @@ impl MemoryAttempt {
         }
         self.memory.bug.met_at("committed");
         self.memory.bug.moves("armed by the commit", "clock");
-        fault.map_or(Ok(Ran::On(())), |(fault, _)| Err(fault))
+        fault.map_or(Ok(Progress::Continue(())), |(fault, _)| Err(fault))
     }
 }
 
@@ -167,7 +167,7 @@ impl Outbox for MemoryLedger {
 }
 
 impl StoredAnswers for MemoryLedger {
-    fn expire(&self, _: Keep, _: Instant) -> BoxFuture<'_, Result<u64, Fault>> {
+    fn expire(&self, _: AnswerRetention, _: Instant) -> BoxFuture<'_, Result<u64, Fault>> {
         let mut old = self.0.old.lock().unwrap();
         let expired = (*old).min(2);
         *old -= expired;
@@ -180,35 +180,39 @@ impl Attempt for MemoryAttempt {
         &'a mut self,
         statements: Vec<Statement>,
         _: ReadCap,
-    ) -> BoxFuture<'a, Result<Ran<Vec<Outcome>>, Fault>> {
+    ) -> BoxFuture<'a, Result<Progress<Vec<Outcome>>, Fault>> {
         Box::pin(async move {
             self.memory.bug.met_at("run");
             if let Some(stored) = self.look_up() {
-                return Ok(Ran::Answered(stored));
+                return Ok(Progress::Answered(stored));
             }
             if statements.iter().any(|statement| &*statement.sql == "hang") {
                 std::future::pending::<()>().await;
             }
             match self.memory.on_run.lock().unwrap().pop_front() {
                 Some(fault) => Err(fault),
-                None => Ok(Ran::On(vec![Outcome::default(); statements.len()])),
+                None => Ok(Progress::Continue(vec![Outcome::default(); statements.len()])),
             }
         })
     }
 
-    fn accept(self: Box<Self>, output: String, events: Vec<StagedEvent>) -> BoxFuture<'static, Result<Ran<()>, Fault>> {
+    fn accept(
+        self: Box<Self>,
+        output: String,
+        events: Vec<StagedEvent>,
+    ) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
         Box::pin(async { self.end(true, output, events) })
     }
 
-    fn reject(self: Box<Self>, body: String) -> BoxFuture<'static, Result<Ran<()>, Fault>> {
+    fn reject(self: Box<Self>, body: String) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
         Box::pin(async { self.end(false, body, Vec::new()) })
     }
 
-    fn roll_back(mut self: Box<Self>) -> BoxFuture<'static, Result<Ran<()>, Fault>> {
+    fn roll_back(mut self: Box<Self>) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
         self.memory.rolled_back.fetch_add(1, Ordering::SeqCst);
         Box::pin(async move {
             self.memory.bug.met_at("roll back");
-            Ok(self.look_up().map_or(Ran::On(()), Ran::Answered))
+            Ok(self.look_up().map_or(Progress::Continue(()), Progress::Answered))
         })
     }
 }
@@ -450,7 +454,7 @@ async fn a_conflict_is_run_again_and_leaves_one_answer_and_one_event() {
     assert_eq!(seen.len(), 1);
     assert_eq!(
         seen[0].id,
-        EventId::derive("one", CallerId::NOBODY, &IdempotencyKey::new("k").unwrap(), Timestamp(7), 0)
+        EventId::derive("one", CallerId::ANONYMOUS, &IdempotencyKey::new("k").unwrap(), Timestamp(7), 0)
     );
     assert!(host.memory.outbox.lock().unwrap().is_empty());
 }
@@ -1089,7 +1093,7 @@ async fn a_request_has_one_line_that_counts_all_that_is_measured() {
         "attempts=1 Requests=1 Conflicts=0 status=200 repeated=true",
     ];
     assert_eq!(lines.len(), counts.len(), "{lines:?}");
-    let measured = MEASURED.iter().find(|measured| measured.name == "request").unwrap();
+    let measured = METRICS.iter().find(|measured| measured.name == "request").unwrap();
     for (line, counts) in lines.iter().zip(counts) {
         for count in counts.split(' ') {
             assert!(line.contains(&format!(" {count}")), "{count} is missing from {line}");
@@ -1133,7 +1137,10 @@ async fn a_trace_travels_with_the_event_and_changes_nothing_else() {
     let seen = host.bus.seen.lock().unwrap();
     let [event] = &seen[..] else { unreachable!("one event: {seen:?}") };
     assert_eq!(event.trace.unwrap().to_string(), "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1");
-    assert_eq!(event.id, EventId::derive("one", CallerId::NOBODY, &IdempotencyKey::new("k").unwrap(), Timestamp(7), 0));
+    assert_eq!(
+        event.id,
+        EventId::derive("one", CallerId::ANONYMOUS, &IdempotencyKey::new("k").unwrap(), Timestamp(7), 0)
+    );
     assert!(!event.detail_for("us-east-1").contains("5759e988"));
 }
 
@@ -1189,9 +1196,9 @@ fn leave(host: &Host, moments: &[i64]) -> Vec<EventId> {
     let staged = |seconds: &i64| {
         let at = Timestamp(seconds * 1_000_000);
         StagedEvent {
-            id: EventId::derive("one", CallerId::NOBODY, &key, at, 0),
+            id: EventId::derive("one", CallerId::ANONYMOUS, &key, at, 0),
             operation: "one".into(),
-            caller: CallerId::NOBODY,
+            caller: CallerId::ANONYMOUS,
             key: key.clone(),
             ordinal: 0,
             event: event(),
@@ -1251,7 +1258,7 @@ async fn events_that_are_refused_for_good_keep_no_others_back_however_many_they_
         line.contains("EventsRelayed=1 EventsWaiting=0 EventsParked=5 EventsParkedNow=5 KeysExpired=0 Lag=90"),
         "{line}"
     );
-    let measured = MEASURED.iter().find(|measured| measured.name == "relay").unwrap();
+    let measured = METRICS.iter().find(|measured| measured.name == "relay").unwrap();
     assert!(measured.metrics.iter().all(|(metric, _)| line.contains(&format!(" {metric}="))), "{line}");
     // They are offered no more, are no lag, and are counted for as long as they are there.
     assert_eq!(relay(&host).await.unwrap(), Relayed { complete: true, parked_now: 5, ..Relayed::default() });
@@ -1379,7 +1386,7 @@ async fn a_rule_that_keeps_failing_at_a_cost_is_taken_out_and_others_go_on() {
         digest: Digest::of(&request("two", "old").payload).unwrap(),
         now: Timestamp(0),
     };
-    host.memory.answers.lock().unwrap().insert(format!("two {} old", CallerId::NOBODY), stored);
+    host.memory.answers.lock().unwrap().insert(format!("two {} old", CallerId::ANONYMOUS), stored);
     let handled = host.pipeline.handle(request("two", "old")).await;
     assert_eq!((handled.answer.status, handled.answer.body.as_str()), (Status::Accepted, "{\"was\":1}"));
     assert!(handled.answer.repeated);

@@ -29,7 +29,6 @@ mod check;
 mod dml;
 mod expression;
 mod from;
-mod known;
 mod label;
 mod moment;
 mod names;
@@ -41,6 +40,7 @@ mod refusal;
 mod resolved;
 mod scope;
 mod shown;
+mod statement_cache;
 mod steps;
 mod token;
 mod tree;
@@ -49,11 +49,11 @@ mod words;
 
 use tenet_core::{Catalog, Grants};
 
-pub use known::Known;
 pub use moment::{frozen_default, is_default_of_the_moment, moment_in_parameter};
 pub use policy::StatementPolicy;
 pub use privileges::privileges;
 pub use refusal::Refusal;
+pub use statement_cache::StatementCache;
 pub use uses::{TableUse, Uses};
 pub use words::{Group, functions, of_the_moment, operators, types};
 

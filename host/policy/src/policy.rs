@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tenet_core::bundle::Index;
 use tenet_core::{Catalog, Event, EventError, Grants, Policy, SqlError, SqlState, VaultError, VaultField, VaultVerb};
 
-use crate::Known;
+use crate::StatementCache;
 use crate::shown::shown;
 
 /// The port `Policy`: what each rule of a bundle is granted, and the verdicts on the texts that
@@ -19,13 +19,13 @@ struct Rule {
     grants: Grants,
     /// What is sent for each text, or why nothing is. Each rule has its own, so that one which builds
     /// its texts takes no place from another's.
-    known: Known<Result<Arc<str>, Box<SqlError>>>,
+    known: StatementCache<Result<Arc<str>, Box<SqlError>>>,
 }
 
 impl StatementPolicy {
     /// The policy of a bundle: each rule has what the index says that it is granted.
     pub fn new(index: &Index) -> Self {
-        let rule = |grants: &Grants| Rule { grants: grants.clone(), known: Known::default() };
+        let rule = |grants: &Grants| Rule { grants: grants.clone(), known: StatementCache::default() };
         let rules = index.rules.iter().map(|each| (each.name.clone(), rule(&each.grants))).collect();
         Self { rules, catalog: index.catalog.clone() }
     }
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_rule_that_builds_its_texts_takes_no_place_from_anothers() {
-        let rule = || Rule { grants: Grants::default(), known: Known::default() };
+        let rule = || Rule { grants: Grants::default(), known: StatementCache::default() };
         let policy = StatementPolicy {
             rules: ["builds", "steady"].map(|name| (name.to_owned(), rule())).into(),
             catalog: Catalog::default(),

@@ -2,10 +2,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::{digest, hmac};
-use tenet_core::{Moment, VaultField};
+use tenet_core::{DualInstant, VaultField};
 use zeroize::Zeroizing;
 
-use crate::envelope::{Envelope, NONCE, said_over};
+use crate::envelope::{Envelope, NONCE, associated_data};
 use crate::keys::Secret;
 
 /// Values that one data key seals in a process: far below what its nonces would bear.
@@ -28,12 +28,12 @@ pub(crate) struct DataKey {
     secret: Secret,
     pub(crate) wrapped: Vec<u8>,
     /// When it was asked for. What gave it looked then, or later, whether it may.
-    pub(crate) since: Moment,
+    pub(crate) since: DualInstant,
     uses: AtomicU64,
 }
 
 impl DataKey {
-    pub(crate) fn new(secret: Secret, wrapped: Vec<u8>, since: Moment) -> Self {
+    pub(crate) fn new(secret: Secret, wrapped: Vec<u8>, since: DualInstant) -> Self {
         Self { secret, wrapped, since, uses: AtomicU64::new(0) }
     }
 
@@ -45,7 +45,7 @@ impl DataKey {
     /// Seals a value; none where the cipher will not, or a name is too long for an envelope.
     pub(crate) fn seal(&self, operation: &str, field: &VaultField, salt: &[u8; 32], value: &[u8]) -> Option<Vec<u8>> {
         self.uses.fetch_add(1, Ordering::Relaxed);
-        let said = said_over(operation, &self.wrapped, field)?;
+        let said = associated_data(operation, &self.wrapped, field)?;
         let nonce = self.nonce(salt, &said, value)?;
         let mut sealed = value.to_vec();
         let (key, of_cipher) = self.cipher(&nonce)?;
@@ -55,7 +55,7 @@ impl DataKey {
 
     /// The value in an envelope that names this key; none where it was not sealed for this place.
     pub(crate) fn open(&self, envelope: &Envelope<'_>, field: &VaultField) -> Option<Vec<u8>> {
-        let said = said_over(envelope.operation, envelope.wrapped, field)?;
+        let said = associated_data(envelope.operation, envelope.wrapped, field)?;
         let mut bytes = envelope.sealed.to_vec();
         let (key, of_cipher) = self.cipher(envelope.nonce)?;
         let length = key.open_in_place(of_cipher, Aad::from(&said), &mut bytes).ok()?.len();
@@ -98,7 +98,7 @@ mod tests {
     }
 
     fn key(byte: u8) -> DataKey {
-        DataKey::new(Zeroizing::new([byte; 32]), vec![1, 2, 3], Moment::now())
+        DataKey::new(Zeroizing::new([byte; 32]), vec![1, 2, 3], DualInstant::now())
     }
 
     fn opened(key: &DataKey, bytes: &[u8], field: &VaultField) -> Option<Vec<u8>> {

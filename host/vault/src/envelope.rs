@@ -44,7 +44,7 @@ impl<'a> Envelope<'a> {
 
 /// What is said over a value when it is sealed: all of the envelope that comes before the nonce,
 /// and where it belongs. Each part says its own length, so that no two places are written alike.
-pub(crate) fn said_over(operation: &str, wrapped: &[u8], field: &VaultField) -> Option<Vec<u8>> {
+pub(crate) fn associated_data(operation: &str, wrapped: &[u8], field: &VaultField) -> Option<Vec<u8>> {
     let mut said = head(operation, wrapped)?;
     for text in [&field.table, &field.column, &field.row_key] {
         add(&mut said, text.as_bytes())?;
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn no_two_places_are_said_alike() {
-        let said = |table, column, row_key| said_over("o", b"w", &field(table, column, row_key)).unwrap();
+        let said = |table, column, row_key| associated_data("o", b"w", &field(table, column, row_key)).unwrap();
         let places = [("ab", "c", "d"), ("a", "bc", "d"), ("a", "b", "cd"), ("abc", "", "d"), ("", "abc", "d")];
         for (at, one) in places.iter().enumerate() {
             for other in &places[at + 1..] {

@@ -1,12 +1,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tenet_core::{BoxFuture, Fault, Moment, Occasion, Vault, VaultCall, VaultError, VaultField, VaultVerb, Vaulted};
+use tenet_core::{
+    BoxFuture, DualInstant, Fault, Occasion, Vault, VaultCall, VaultError, VaultField, VaultVerb, Vaulted,
+};
 use tokio::time::timeout_at;
 
 use crate::data_key::DataKey;
 use crate::envelope::Envelope;
-use crate::keyring::{Keeping, Keyring};
+use crate::keyring::{KeyCachePolicy, Keyring};
 use crate::keys::{KeyFault, Keys, NewKey};
 
 /// The longest that a data key is waited for, whoever else waits for it too.
@@ -24,7 +26,7 @@ pub struct FieldVault {
 
 impl FieldVault {
     /// A vault that has opened no key yet.
-    pub fn new(keys: impl Keys + 'static, keeping: Keeping) -> Self {
+    pub fn new(keys: impl Keys + 'static, keeping: KeyCachePolicy) -> Self {
         Self {
             keys: Box::new(keys),
             period: keeping.period.max(Duration::from_secs(1)),
@@ -40,9 +42,9 @@ impl FieldVault {
         let now = Duration::from_micros(u64::try_from(now.micros()).unwrap_or_default());
         let period = now.as_secs() / self.period.as_secs();
         let deadline = until(deadline);
-        let key = within(deadline, async {
+        let key = with_deadline(deadline, async {
             let making = async {
-                let since = Moment::now();
+                let since = DualInstant::now();
                 let NewKey { secret, wrapped } = self.keys.make(operation, period, deadline).await?;
                 Ok(DataKey::new(secret, wrapped, since))
             };
@@ -58,10 +60,10 @@ impl FieldVault {
     async fn open(&self, field: &VaultField, sealed: &[u8], deadline: Instant) -> Result<Vaulted, Fault> {
         let Some(envelope) = Envelope::parse(sealed) else { return Ok(Err(VaultError::not_sealed())) };
         let deadline = until(deadline);
-        let key = within(deadline, async {
+        let key = with_deadline(deadline, async {
             let (operation, wrapped) = (envelope.operation, envelope.wrapped);
             let unwrapping = async {
-                let since = Moment::now();
+                let since = DualInstant::now();
                 let secret = self.keys.unwrap(operation, wrapped, deadline).await?;
                 Ok(DataKey::new(secret, wrapped.to_vec(), since))
             };
@@ -91,7 +93,7 @@ fn until(deadline: Instant) -> Instant {
     deadline.min(Instant::now() + WAITING)
 }
 
-async fn within<T>(deadline: Instant, waiting: impl Future<Output = T>) -> Option<T> {
+async fn with_deadline<T>(deadline: Instant, waiting: impl Future<Output = T>) -> Option<T> {
     timeout_at(deadline.into(), waiting).await.ok()
 }
 

@@ -3,14 +3,14 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tenet_core::Moment;
+use tenet_core::DualInstant;
 use tokio::sync::OnceCell;
 
 use crate::data_key::DataKey;
 
 /// For how long and how many data keys are kept open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Keeping {
+pub struct KeyCachePolicy {
     /// For how long one key seals what an operation seals.
     pub period: Duration,
     /// The most keys of each kind: those that seal, and those that were unwrapped.
@@ -62,7 +62,7 @@ impl<K: Clone + Eq + Hash> Keyring<K> {
     /// The slot of this name. What is too old, and what was used longest ago where there are too
     /// many, goes.
     fn slot(&self, name: K) -> Arc<OnceCell<Arc<DataKey>>> {
-        let now = Moment::now();
+        let now = DualInstant::now();
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let Slots { by_name, uses } = &mut *slots;
         by_name
@@ -89,7 +89,7 @@ mod tests {
 
     const AGE: Duration = Duration::from_secs(3600);
 
-    fn key(since: Moment) -> DataKey {
+    fn key(since: DualInstant) -> DataKey {
         DataKey::new(Zeroizing::new([7; 32]), Vec::new(), since)
     }
 
@@ -99,11 +99,11 @@ mod tests {
         let (monotonic, wall) = (Instant::now(), SystemTime::now());
         for (before, is_asked_for) in [(Duration::ZERO, false), (AGE, true)] {
             // As after a freeze: only the wall clock went on.
-            keyring.put(before, Arc::new(key(Moment::of(monotonic, wall - before))));
+            keyring.put(before, Arc::new(key(DualInstant::of(monotonic, wall - before))));
             let mut asked_for = false;
             let asking = async {
                 asked_for = true;
-                Ok::<_, Infallible>(key(Moment::now()))
+                Ok::<_, Infallible>(key(DualInstant::now()))
             };
             keyring.get(before, asking).await.unwrap();
             assert_eq!(asked_for, is_asked_for, "{before:?}");

@@ -9,7 +9,7 @@ use aws_sdk_kms::config::timeout::TimeoutConfig;
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::DataKeySpec;
-use tenet_core::{BoxFuture, Fault, Measured};
+use tenet_core::{BoxFuture, Fault, MetricSet};
 use tokio::task::JoinSet;
 use tokio::time::timeout_at;
 use zeroize::Zeroizing;
@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use crate::keys::{KeyFault, Keys, NewKey, Secret};
 
 /// What the line of a call of KMS counts.
-pub const MEASURED: [Measured; 1] = [Measured {
+pub const METRICS: [MetricSet; 1] = [MetricSet {
     name: "vault",
     dimensions: &[&["operation", "call"], &["call"], &[]],
     metrics: &[("VaultCalls", "Count"), ("VaultFailures", "Count")],

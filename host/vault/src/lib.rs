@@ -8,7 +8,7 @@
 //! Data keys come from [`Keys`]: in a region of AWS from KMS ([`KmsKeys`]), one an operation and
 //! period, wrapped under a key that never leaves it; in the harness from a file, or from a secret
 //! that everybody knows ([`LocalKeys`]). Opened ones are kept for as long and as many as
-//! [`Keeping`] says, and requests that want the same one wait for one call.
+//! [`KeyCachePolicy`] says, and requests that want the same one wait for one call.
 //!
 //! What this crate must never know: rules and their grants, the database, where sealed bytes are
 //! kept. A value is neither logged nor shown by anything here, and no key is.
@@ -22,7 +22,7 @@ mod kms_keys;
 mod local_keys;
 
 pub use field_vault::FieldVault;
-pub use keyring::Keeping;
+pub use keyring::KeyCachePolicy;
 pub use keys::{KeyFault, Keys, NewKey, Secret};
-pub use kms_keys::{InvalidKey, KmsKeys, MEASURED};
+pub use kms_keys::{InvalidKey, KmsKeys, METRICS};
 pub use local_keys::{InvalidSecret, LocalKeys};

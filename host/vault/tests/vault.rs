@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tenet_core::{
-    BoxFuture, Fault, Moment, Occasion, Timestamp, Vault, VaultCall, VaultField, VaultRefusal, VaultVerb,
+    BoxFuture, DualInstant, Fault, Occasion, Timestamp, Vault, VaultCall, VaultField, VaultRefusal, VaultVerb,
 };
-use tenet_vault::{FieldVault, Keeping, KeyFault, Keys, LocalKeys, NewKey, Secret};
+use tenet_vault::{FieldVault, KeyCachePolicy, KeyFault, Keys, LocalKeys, NewKey, Secret};
 use tokio::sync::Notify;
 
-const KEEPING: Keeping = Keeping { period: Duration::from_secs(86_400), keys: 10, age: Duration::from_secs(3600) };
+const KEEPING: KeyCachePolicy =
+    KeyCachePolicy { period: Duration::from_secs(86_400), keys: 10, age: Duration::from_secs(3600) };
 
 /// Local keys that count how often they are asked, and wait, take their time or are away as they are
 /// told.
@@ -39,7 +40,7 @@ impl Counted {
         if self.0.hangs.load(Ordering::SeqCst) {
             self.0.go.notified().await;
         }
-        let (began, takes) = (Moment::now(), *self.0.takes.lock().unwrap());
+        let (began, takes) = (DualInstant::now(), *self.0.takes.lock().unwrap());
         while began.elapsed() < takes {
             tokio::task::yield_now().await;
         }
@@ -113,7 +114,7 @@ async fn another_process_unwraps_a_key_once_and_again_when_it_has_been_there_for
     }
     assert_eq!(keys.counts(), (0, 1));
     let keys = Counted::default();
-    let vault = FieldVault::new(keys.clone(), Keeping { age: Duration::ZERO, ..KEEPING });
+    let vault = FieldVault::new(keys.clone(), KeyCachePolicy { age: Duration::ZERO, ..KEEPING });
     open(&vault, &sealed).await;
     open(&vault, &sealed).await;
     assert_eq!(keys.counts(), (0, 2));
@@ -124,7 +125,7 @@ async fn a_key_is_as_old_as_the_call_that_asked_for_it() {
     let sealed = seal(&FieldVault::new(Counted::default(), KEEPING), "pay", 1).await;
     let (keys, age) = (Counted::default(), Duration::from_millis(200));
     *keys.0.takes.lock().unwrap() = age;
-    let vault = FieldVault::new(keys.clone(), Keeping { age, ..KEEPING });
+    let vault = FieldVault::new(keys.clone(), KeyCachePolicy { age, ..KEEPING });
     open(&vault, &sealed).await;
     open(&vault, &sealed).await;
     assert_eq!(keys.counts(), (0, 2), "the first one was too old when it came");
@@ -133,7 +134,7 @@ async fn a_key_is_as_old_as_the_call_that_asked_for_it() {
 #[tokio::test]
 async fn no_more_keys_are_kept_than_may_be_and_the_one_used_longest_ago_goes() {
     let keys = Counted::default();
-    let vault = FieldVault::new(keys.clone(), Keeping { keys: 2, ..KEEPING });
+    let vault = FieldVault::new(keys.clone(), KeyCachePolicy { keys: 2, ..KEEPING });
     for operation in ["a", "b", "a", "c", "a"] {
         seal(&vault, operation, 1).await;
     }

@@ -12,7 +12,7 @@ use tenet_core::{
 };
 use tenet_engine::{Engine, Library};
 use tenet_log::{Format, Metrics};
-use tenet_pipeline::{MEASURED, Status};
+use tenet_pipeline::{METRICS, Status};
 use tenet_policy::{StatementPolicy, check};
 use tenet_wiring::HostBuilder;
 use tracing::subscriber::NoSubscriber;
@@ -34,7 +34,7 @@ const BARE: &str = "wasmtime alone";
 fn main() -> anyhow::Result<()> {
     // As `bootstrap` sets it up, but that nobody reads it.
     let metrics =
-        MEASURED.iter().map(|of| Metrics::new(of.name, "Tenet", of.dimensions, of.metrics, of.optional)).collect();
+        METRICS.iter().map(|of| Metrics::new(of.name, "Tenet", of.dimensions, of.metrics, of.optional)).collect();
     tracing::subscriber::set_global_default(tenet_log::subscriber(Format::Json, "info", metrics, io::sink)?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let (folder, index) = place::guests()?;

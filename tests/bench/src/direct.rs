@@ -114,7 +114,7 @@ impl Direct {
         let detail = format!(
             r#"{{"transfer_id":"{id}","ledger_id":"{ledger_id}","from":"{from}","to":"{to}","amount":{amount}}}"#
         );
-        let event = EventId::derive("transfer", CallerId::NOBODY, &key, Timestamp(micros), 0);
+        let event = EventId::derive("transfer", CallerId::ANONYMOUS, &key, Timestamp(micros), 0);
         let event_id = event.to_string();
         let publish = "INSERT INTO tenet.outbox \
                        (id, operation, caller, key, ordinal, source, detail_type, detail, region, at, trace) \

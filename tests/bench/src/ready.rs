@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tenet_core::{
     Attempt, BoxFuture, Claim, Column, ColumnValues, Decimal, Delivery, Event, EventError, EventId, Fault, HostCalls,
-    IdempotencyKey, LogLevel, Outcome, Publisher, Ran, ReadCap, Request, RowSet, SqlError, StagedEvent, Statement,
+    IdempotencyKey, LogLevel, Outcome, Progress, Publisher, ReadCap, Request, RowSet, SqlError, StagedEvent, Statement,
     Stop, Timestamp, Transactions,
 };
 
@@ -123,20 +123,20 @@ impl Attempt for Ready {
         &'a mut self,
         statements: Vec<Statement>,
         _: ReadCap,
-    ) -> BoxFuture<'a, Result<Ran<Vec<Outcome>>, Fault>> {
-        Box::pin(async move { Ok(Ran::On(self.outcomes(&statements))) })
+    ) -> BoxFuture<'a, Result<Progress<Vec<Outcome>>, Fault>> {
+        Box::pin(async move { Ok(Progress::Continue(self.outcomes(&statements))) })
     }
 
-    fn accept(self: Box<Self>, _: String, _: Vec<StagedEvent>) -> BoxFuture<'static, Result<Ran<()>, Fault>> {
-        Box::pin(async { Ok(Ran::On(())) })
+    fn accept(self: Box<Self>, _: String, _: Vec<StagedEvent>) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
+        Box::pin(async { Ok(Progress::Continue(())) })
     }
 
-    fn reject(self: Box<Self>, _: String) -> BoxFuture<'static, Result<Ran<()>, Fault>> {
-        Box::pin(async { Ok(Ran::On(())) })
+    fn reject(self: Box<Self>, _: String) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
+        Box::pin(async { Ok(Progress::Continue(())) })
     }
 
-    fn roll_back(self: Box<Self>) -> BoxFuture<'static, Result<Ran<()>, Fault>> {
-        Box::pin(async { Ok(Ran::On(())) })
+    fn roll_back(self: Box<Self>) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
+        Box::pin(async { Ok(Progress::Continue(())) })
     }
 }
 

@@ -175,7 +175,7 @@ impl<'a> Audit<'a> {
         let mut arrived = arrivals.all();
         for (name, Stored { body, now, .. }) in self.accepted() {
             let Ok(key) = IdempotencyKey::new(name.1.clone()) else { continue };
-            let id = EventId::derive(&name.0, CallerId::NOBODY, &key, Timestamp(*now), 0).to_string();
+            let id = EventId::derive(&name.0, CallerId::ANONYMOUS, &key, Timestamp(*now), 0).to_string();
             match arrived.remove(&id) {
                 None => self.wrong(Kind::Lost, name, format!("its event {id} has arrived nowhere")),
                 Some(contents) => self.event(name, body, &id, &contents),

@@ -192,7 +192,7 @@ impl Running {
 /// Adds up what the function's log measures, and notes where it blames a rule: the rules are the examples, which
 /// fail by themselves for nothing that clients ask.
 async fn listen(mut log: BufReader<tokio::process::ChildStdout>, name: String, Notes { tally, journal }: Notes) {
-    const MEASURED: [&str; 11] = [
+    const METRICS: [&str; 11] = [
         "Conflicts",
         "SchemaConflicts",
         "UnknownCommits",
@@ -208,7 +208,7 @@ async fn listen(mut log: BufReader<tokio::process::ChildStdout>, name: String, N
     let mut line = String::new();
     while log.read_line(&mut line).await.is_ok_and(|read| read > 0) {
         if let Ok(Value::Object(members)) = serde_json::from_str(&line) {
-            for measured in MEASURED {
+            for measured in METRICS {
                 if let Some(number) = members.get(measured).and_then(Value::as_u64).filter(|number| *number > 0) {
                     tally.add(&format!("told: {measured}"), number);
                 }

@@ -13,7 +13,7 @@ use super::file::{Ask, AtMost, Change, Expected, FaultText, Target, TestFile, Wh
 use super::injected::Injected;
 use super::json::{Json, Row, rounded, row};
 use super::sealed::Sealed;
-use super::site::{Hosts, Rig, Site, no_row};
+use super::site::{Hosts, Site, TestDatabase, no_row};
 use super::transcript;
 use crate::follow::{self, MOST, Taken};
 use crate::local::{EAST, WEST};
@@ -95,7 +95,7 @@ impl Case {
     /// Runs a test on a rig, or over its recording. What breaks on the way is a failure of it.
     pub(crate) async fn run(
         site: &Site,
-        rig: Option<&Rig>,
+        rig: Option<&TestDatabase>,
         name: &str,
         file: &TestFile,
         only: Option<&Schedule>,
@@ -114,7 +114,13 @@ impl Case {
         case
     }
 
-    async fn run_on(&mut self, site: &Site, rig: &Rig, file: &TestFile, only: Option<&Schedule>) -> anyhow::Result<()> {
+    async fn run_on(
+        &mut self,
+        site: &Site,
+        rig: &TestDatabase,
+        file: &TestFile,
+        only: Option<&Schedule>,
+    ) -> anyhow::Result<()> {
         rig.given(file).await?;
         let before = rig.tables.contents().await?;
         let hosts = site.hosts(rig, Backoff::default())?;

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::file::{Ask, FaultText};
 use super::injected::{Injected, Turn, Turns, Waits};
 use super::json::Json;
-use super::site::{Rig, Site};
+use super::site::{Site, TestDatabase};
 use super::transcript;
 
 /// Runs requests at once in every order of their statements and commits, and holds what comes of
@@ -24,7 +24,7 @@ use super::transcript;
 /// both pass and fail the later commit, which is what an injected conflict stands for.
 pub(crate) struct Explorer<'a> {
     pub(crate) site: &'a Site,
-    pub(crate) rig: &'a Rig,
+    pub(crate) rig: &'a TestDatabase,
     pub(crate) asks: &'a [Ask],
     /// The most orders that are run.
     pub(crate) most: u32,

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tenet_capsule::Tape;
 use tenet_core::{
-    Attempt, BoxFuture, Fault, HostCalls, Outcome, Probe, Ran, ReadCap, SqlState, StagedEvent, Statement,
+    Attempt, BoxFuture, Fault, HostCalls, Outcome, Probe, Progress, ReadCap, SqlState, StagedEvent, Statement,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
@@ -96,9 +96,9 @@ impl Hand {
         Ok(())
     }
 
-    fn after_commit(&self, ran: Result<Ran<()>, Fault>) -> Result<Ran<()>, Fault> {
+    fn after_commit(&self, ran: Result<Progress<()>, Fault>) -> Result<Progress<()>, Fault> {
         match ran {
-            Ok(Ran::On(())) if self.commit_is_lost.swap(false, Ordering::Relaxed) => {
+            Ok(Progress::Continue(())) if self.commit_is_lost.swap(false, Ordering::Relaxed) => {
                 Err(Fault::unknown_commit("the answer to COMMIT is lost, as the test has it"))
             }
             ran => ran,
@@ -125,28 +125,32 @@ impl Attempt for Handled {
         &'a mut self,
         statements: Vec<Statement>,
         cap: ReadCap,
-    ) -> BoxFuture<'a, Result<Ran<Vec<Outcome>>, Fault>> {
+    ) -> BoxFuture<'a, Result<Progress<Vec<Outcome>>, Fault>> {
         Box::pin(async move {
             self.hand.may_leave(false).await?;
             self.attempt.run(statements, cap).await
         })
     }
 
-    fn accept(self: Box<Self>, output: String, events: Vec<StagedEvent>) -> BoxFuture<'static, Result<Ran<()>, Fault>> {
+    fn accept(
+        self: Box<Self>,
+        output: String,
+        events: Vec<StagedEvent>,
+    ) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
         Box::pin(async move {
             self.hand.may_leave(true).await?;
             self.hand.after_commit(self.attempt.accept(output, events).await)
         })
     }
 
-    fn reject(self: Box<Self>, body: String) -> BoxFuture<'static, Result<Ran<()>, Fault>> {
+    fn reject(self: Box<Self>, body: String) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
         Box::pin(async move {
             self.hand.may_leave(true).await?;
             self.hand.after_commit(self.attempt.reject(body).await)
         })
     }
 
-    fn roll_back(self: Box<Self>) -> BoxFuture<'static, Result<Ran<()>, Fault>> {
+    fn roll_back(self: Box<Self>) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
         self.attempt.roll_back()
     }
 }

@@ -42,7 +42,7 @@ pub(crate) struct Site {
 }
 
 /// A database of its own, for one test after the other.
-pub(crate) struct Rig {
+pub(crate) struct TestDatabase {
     pub(crate) tables: Tables,
     /// What is in the tables before anything is given.
     pub(crate) base: Contents,
@@ -88,17 +88,17 @@ impl Site {
     }
 
     /// Makes a database for one test at a time.
-    pub(crate) async fn rig(&self, number: usize) -> anyhow::Result<Rig> {
+    pub(crate) async fn rig(&self, number: usize) -> anyhow::Result<TestDatabase> {
         let postgres = self.postgres.as_ref().context("these tests have no database")?;
         let name = format!("test_{number}");
         Tables::copy(&Endpoint::parse(&postgres.url("template1"))?, "postgres", &name).await?;
         let endpoint = Endpoint::parse(&postgres.url(&name))?;
         let tables = Tables::open(&endpoint).await?;
-        Ok(Rig { base: tables.contents().await?, sealed: Arc::clone(&self.sealed), tables, endpoint })
+        Ok(TestDatabase { base: tables.contents().await?, sealed: Arc::clone(&self.sealed), tables, endpoint })
     }
 
     /// Hosts over a rig, with connections of their own.
-    pub(crate) fn hosts(&self, rig: &Rig, backoff: Backoff) -> anyhow::Result<Hosts> {
+    pub(crate) fn hosts(&self, rig: &TestDatabase, backoff: Backoff) -> anyhow::Result<Hosts> {
         self.hosts_on(rig.connections(), backoff)
     }
 
@@ -137,7 +137,7 @@ impl Site {
     }
 }
 
-impl Rig {
+impl TestDatabase {
     /// New connections to its database, each opened when it is first wanted.
     pub(crate) fn connections(&self) -> Arc<Database> {
         let database = Database::new(self.endpoint.clone(), CONNECTIONS);

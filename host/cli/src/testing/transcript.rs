@@ -1,6 +1,6 @@
 //! What a request did, line by line: its statements with parameters and rows, its log, its events.
 
-use tenet_capsule::{Attempt, Call, End, Outcome, Told, VaultTold};
+use tenet_capsule::{Attempt, Call, End, Outcome, Recorded, RecordedVault};
 use tenet_core::Code;
 
 /// Rows of one statement that are shown.
@@ -50,11 +50,11 @@ fn each(call: &Call, line: &mut impl FnMut(String)) {
             for (place, statement) in statements.iter().enumerate() {
                 line(statement.to_string());
                 match told {
-                    Told::Outcomes(outcomes) => {
+                    Recorded::Outcomes(outcomes) => {
                         outcomes.get(place).into_iter().for_each(|outcome| rows(outcome, line));
                     }
-                    Told::Answered(stored) => line(format!("  -> the key has the answer {}", stored.body)),
-                    Told::Fault(fault) => line(format!("  -> {}", fault_text(fault))),
+                    Recorded::Answered(stored) => line(format!("  -> the key has the answer {}", stored.body)),
+                    Recorded::Fault(fault) => line(format!("  -> {}", fault_text(fault))),
                 }
             }
         }
@@ -76,11 +76,11 @@ fn each(call: &Call, line: &mut impl FnMut(String)) {
         }
         Call::Vault { call, told } => match told {
             // Neither the value nor what it is sealed to is for a terminal.
-            VaultTold::Gave(_) => line(format!("{call}")),
-            VaultTold::Refused { code, message } => {
+            RecordedVault::Gave(_) => line(format!("{call}")),
+            RecordedVault::Refused { code, message } => {
                 line(format!("{call}  -> refused: {} {message} ({code})", Code::VaultRefused));
             }
-            VaultTold::Nothing => line(format!("{call}  -> the keys are out of reach")),
+            RecordedVault::Nothing => line(format!("{call}  -> the keys are out of reach")),
         },
         Call::Log { level, message } => line(format!("log {level}: {message}")),
         Call::Random(_) => {}

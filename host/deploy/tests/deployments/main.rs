@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tenet_deploy::{
-    Cluster, Config, Database, DeployError, Deployed, Deployment, Doomed, Outbox, Package, Patience, Prepared, Progress,
+    Cluster, Config, Database, DeployError, Deployed, Deployment, DestroyOptions, Outbox, Package, PollPolicy,
+    Prepared, Progress,
 };
 
 use crate::aws::Aws;
@@ -68,9 +69,9 @@ fn package(zip: &str) -> Package {
     }
 }
 
-fn patience() -> Patience {
+fn patience() -> PollPolicy {
     let most = Duration::from_secs(20);
-    Patience { cluster: most, stack: most, event: most, pause: Duration::from_millis(1) }
+    PollPolicy { cluster: most, stack: most, event: most, pause: Duration::from_millis(1) }
 }
 
 async fn open(aws: &Aws) -> Result<Deployment, DeployError> {
@@ -266,7 +267,7 @@ async fn so_does_a_promotion() {
 
 #[tokio::test]
 async fn so_does_everything_that_is_destroyed() {
-    let doomed = Doomed { clusters: true, lift_protection: Some("shop".to_owned()) };
+    let doomed = DestroyOptions { clusters: true, lift_protection: Some("shop".to_owned()) };
     let prepare = async |aws: &Aws| deploy(aws, "one", None).await.unwrap();
     survives(prepare, async |aws| open(aws).await?.destroy(&doomed).await).await;
 }
@@ -278,12 +279,12 @@ async fn what_is_destroyed_leaves_what_it_says_and_data_only_goes_when_it_is_nam
     let deployment = open(&aws).await.unwrap();
     for lift_protection in [None, Some("another".to_owned())] {
         let before = aws.regions();
-        let error = deployment.destroy(&Doomed { clusters: true, lift_protection }).await.unwrap_err();
+        let error = deployment.destroy(&DestroyOptions { clusters: true, lift_protection }).await.unwrap_err();
         assert!(error.to_string().starts_with("protected from deletion"), "{error}");
         assert!(error.advice().unwrap().contains("--lift-protection shop"));
         assert_eq!(aws.regions(), before);
     }
-    let left = deployment.destroy(&Doomed::default()).await.unwrap();
+    let left = deployment.destroy(&DestroyOptions::default()).await.unwrap();
     assert_eq!(left.len(), 4, "{left:?}");
     assert!(left[0].contains("cluster") && left[2].contains("vault's key"), "{left:?}");
     let regions = aws.regions();
@@ -298,7 +299,7 @@ async fn what_is_destroyed_leaves_what_it_says_and_data_only_goes_when_it_is_nam
     assert_eq!(again[EAST].clusters.keys().collect::<Vec<_>>(), regions[EAST].clusters.keys().collect::<Vec<_>>());
     assert_eq!(again[EAST].keys, regions[EAST].keys);
 
-    let doomed = Doomed { clusters: true, lift_protection: Some("shop".to_owned()) };
+    let doomed = DestroyOptions { clusters: true, lift_protection: Some("shop".to_owned()) };
     assert_eq!(deployment.destroy(&doomed).await.unwrap(), [""; 0]);
     for region in aws.regions().values() {
         assert!(

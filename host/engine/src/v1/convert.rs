@@ -6,7 +6,7 @@ use tenet_core::{
 use uuid::Uuid;
 
 use super::bindings::tenet::rule::types as wit;
-use crate::halt::Halt;
+use crate::guest_stop::GuestStop;
 
 /// An error as a batch gives it, with its statement's number.
 pub(super) fn in_batch(statement: usize, mut error: SqlError) -> SqlError {
@@ -135,7 +135,7 @@ impl From<RowSet> for wit::RowSet {
 }
 
 /// Rows with their texts one behind the other.
-pub(super) fn packed(RowSet { columns, rows, bytes: _ }: RowSet) -> Result<wit::PackedRows, Halt> {
+pub(super) fn packed(RowSet { columns, rows, bytes: _ }: RowSet) -> Result<wit::PackedRows, GuestStop> {
     let mut all = Vec::new();
     let mut packed = Vec::with_capacity(columns.len());
     for Column { name, values, nulls } in columns {
@@ -164,13 +164,13 @@ pub(super) fn packed(RowSet { columns, rows, bytes: _ }: RowSet) -> Result<wit::
     Ok(wit::PackedRows { rows: wit::RowSet { columns: packed, rows }, texts: all })
 }
 
-fn texts<T: AsRef<str>>(values: impl ExactSizeIterator<Item = T> + Clone) -> Result<wit::Texts, Halt> {
+fn texts<T: AsRef<str>>(values: impl ExactSizeIterator<Item = T> + Clone) -> Result<wit::Texts, GuestStop> {
     let bytes = values.clone().map(|value| value.as_ref().len()).sum();
     let mut texts = wit::Texts { all: String::with_capacity(bytes), ends: Vec::with_capacity(values.len()) };
     for value in values {
         texts.all.push_str(value.as_ref());
         let end = u32::try_from(texts.all.len());
-        texts.ends.push(end.map_err(|_| Halt::Host("a column of texts has more than 4 GiB"))?);
+        texts.ends.push(end.map_err(|_| GuestStop::Host("a column of texts has more than 4 GiB"))?);
     }
     Ok(texts)
 }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use tenet_core::{
     Attempt, CallerId, Claim, ColumnValues, Decimal, Digest, Event, EventId, Fault, IdempotencyKey, Interval, Limit,
-    Mode, Outbox, Outcome, Ran, ReadCap, StagedEvent, Statement, StoredAnswer, Timestamp, Trace, Transactions, Value,
+    Mode, Outbox, Outcome, Progress, ReadCap, StagedEvent, Statement, StoredAnswer, Timestamp, Trace, Transactions,
+    Value,
 };
 use tenet_database::{Database, Endpoint, Schema};
 
@@ -32,7 +33,7 @@ fn key(text: &str) -> IdempotencyKey {
 fn claim(mode: Mode) -> Claim {
     Claim {
         operation: "test".into(),
-        caller: CallerId::NOBODY,
+        caller: CallerId::ANONYMOUS,
         mode,
         now: NOW,
         region: "us-east-1".into(),
@@ -56,7 +57,7 @@ fn sql(text: &str, parameters: &[Value]) -> Vec<Statement> {
 
 async fn run(attempt: &mut Box<dyn Attempt>, statements: Vec<Statement>) -> Vec<Outcome> {
     match attempt.run(statements, CAP).await {
-        Ok(Ran::On(outcomes)) => outcomes,
+        Ok(Progress::Continue(outcomes)) => outcomes,
         other => panic!("{other:?}"),
     }
 }
@@ -75,8 +76,8 @@ fn answer(accepted: bool, body: &str) -> StoredAnswer {
 /// What is stored under a key, as the next attempt meets it.
 async fn stored(ledger: &Database, text: &str) -> Option<StoredAnswer> {
     match ledger.open(write(text)).roll_back().await.unwrap() {
-        Ran::Answered(answer) => Some(answer),
-        Ran::On(()) => None,
+        Progress::Answered(answer) => Some(answer),
+        Progress::Continue(()) => None,
     }
 }
 
@@ -94,9 +95,9 @@ fn increment(id: i32) -> Vec<Statement> {
 
 fn staged(text: &str, ordinal: u32) -> StagedEvent {
     StagedEvent {
-        id: EventId::derive("test", CallerId::NOBODY, &key(text), NOW, ordinal),
+        id: EventId::derive("test", CallerId::ANONYMOUS, &key(text), NOW, ordinal),
         operation: "test".into(),
-        caller: CallerId::NOBODY,
+        caller: CallerId::ANONYMOUS,
         key: key(text),
         ordinal,
         event: Event { source: "s".into(), detail_type: "T".into(), detail: format!("{{\"amount\":{ordinal}.50}}") },
@@ -165,7 +166,7 @@ async fn every_kind_of_value_comes_back_as_it_went_and_so_does_null() {
         assert_eq!((column.name.as_str(), &column.values), ("v", &expected), "{kind}");
         assert_eq!((outcome.rows.rows, outcome.affected, column.nulls.as_slice()), (2, 2, &[1][..]), "{kind}");
     }
-    assert_eq!(attempt.roll_back().await.unwrap(), Ran::On(()));
+    assert_eq!(attempt.roll_back().await.unwrap(), Progress::Continue(()));
 }
 
 #[tokio::test]
@@ -202,7 +203,7 @@ async fn columns_are_given_also_without_rows() {
         assert_eq!(columns, [("id", &ColumnValues::Int4(vec![])), ("count", &ColumnValues::Int4(vec![]))]);
         let deleted = run(&mut attempt, sql("DELETE FROM public.items WHERE id = 9 RETURNING n", &[])).await.remove(0);
         assert_eq!((deleted.affected, deleted.rows.columns[0].name.as_str()), (0, "n"));
-        assert_eq!(attempt.roll_back().await.unwrap(), Ran::On(()));
+        assert_eq!(attempt.roll_back().await.unwrap(), Progress::Continue(()));
     }
 }
 
@@ -237,7 +238,10 @@ async fn three_sequential_reads_and_the_commit_cost_four_round_trips() {
         for id in [1, 2, 9] {
             run(&mut attempt, sql("SELECT n FROM public.items WHERE id = $1", &[Value::Int4(id)])).await;
         }
-        assert_eq!(attempt.accept("{}".into(), vec![staged(text, 0), staged(text, 1)]).await.unwrap(), Ran::On(()));
+        assert_eq!(
+            attempt.accept("{}".into(), vec![staged(text, 0), staged(text, 1)]).await.unwrap(),
+            Progress::Continue(())
+        );
         assert_eq!((relay.round_trips(), counted.load(Ordering::Relaxed)), (4, 4), "{text}");
         relay.reset();
     }
@@ -254,7 +258,7 @@ async fn a_first_statement_that_writes_costs_one_more() {
     let counted = Arc::clone(&claim.round_trips);
     let mut attempt = ledger.open(claim);
     assert_eq!(run(&mut attempt, increment(1)).await[0].affected, 1);
-    assert_eq!(attempt.accept("{}".into(), vec![]).await.unwrap(), Ran::On(()));
+    assert_eq!(attempt.accept("{}".into(), vec![]).await.unwrap(), Progress::Continue(()));
     assert_eq!((relay.round_trips(), counted.load(Ordering::Relaxed)), (3, 3));
     assert_eq!(database.count("select n from items where id = 1").await, 1);
 }
@@ -293,7 +297,7 @@ async fn begin_refused_leaves_nothing_of_a_first_statement() {
     // Without any statement too, and the connection is none the worse for it.
     relay.harm_once("BEGIN", Harm::UNAVAILABLE);
     assert!(ledger.open(write("k")).accept("{}".into(), vec![]).await.unwrap_err().is_conflict());
-    assert_eq!(ledger.open(write("k")).accept("{}".into(), vec![]).await.unwrap(), Ran::On(()));
+    assert_eq!(ledger.open(write("k")).accept("{}".into(), vec![]).await.unwrap(), Progress::Continue(()));
 }
 
 #[tokio::test]
@@ -303,17 +307,17 @@ async fn of_two_attempts_under_one_key_one_commits_and_the_other_finds_its_answe
     let (mut a, mut b) = (ledger.open(write("k")), ledger.open(write("k")));
     run(&mut a, increment(1)).await;
     run(&mut b, increment(2)).await;
-    assert_eq!(a.accept("first".into(), vec![staged("k", 0)]).await.unwrap(), Ran::On(()));
+    assert_eq!(a.accept("first".into(), vec![staged("k", 0)]).await.unwrap(), Progress::Continue(()));
     let fault = b.accept("second".into(), vec![]).await.unwrap_err();
     assert!(fault.is_conflict(), "{fault}");
 
-    let first = Ran::Answered(answer(true, "first"));
+    let first = Progress::Answered(answer(true, "first"));
     let mut again = ledger.open(write("k"));
-    assert_eq!(again.run(increment(2), CAP).await.unwrap(), Ran::Answered(answer(true, "first")));
+    assert_eq!(again.run(increment(2), CAP).await.unwrap(), Progress::Answered(answer(true, "first")));
     // Whatever else the attempt meets, the look-up is what counts.
     let mut again = ledger.open(write("k"));
     let fails = sql("SELECT 1 / 0", &[]);
-    assert_eq!(again.run(fails, CAP).await.unwrap(), Ran::Answered(answer(true, "first")));
+    assert_eq!(again.run(fails, CAP).await.unwrap(), Progress::Answered(answer(true, "first")));
     assert_eq!(ledger.open(write("k")).accept("x".into(), vec![]).await.unwrap(), first);
     assert_eq!(ledger.open(write("k")).reject("x".into()).await.unwrap(), first);
     assert_eq!(stored(&ledger, "k").await, Some(answer(true, "first")));
@@ -326,15 +330,15 @@ async fn a_rejection_is_stored_and_undoes_what_was_written() {
     let ledger = ledger(database.url());
     let mut wrote = ledger.open(write("wrote"));
     run(&mut wrote, increment(1)).await;
-    assert_eq!(wrote.reject("no".into()).await.unwrap(), Ran::On(()));
+    assert_eq!(wrote.reject("no".into()).await.unwrap(), Progress::Continue(()));
     let mut read = ledger.open(write("read"));
     run(&mut read, sql("SELECT n FROM public.items", &[])).await;
-    assert_eq!(read.reject("no".into()).await.unwrap(), Ran::On(()));
-    assert_eq!(ledger.open(write("neither")).reject("no".into()).await.unwrap(), Ran::On(()));
+    assert_eq!(read.reject("no".into()).await.unwrap(), Progress::Continue(()));
+    assert_eq!(ledger.open(write("neither")).reject("no".into()).await.unwrap(), Progress::Continue(()));
     let mut failed = ledger.open(write("failed"));
     run(&mut failed, increment(1)).await;
     fault(&mut failed, sql("INSERT INTO public.items VALUES (1, 1)", &[])).await;
-    assert_eq!(failed.reject("no".into()).await.unwrap(), Ran::On(()));
+    assert_eq!(failed.reject("no".into()).await.unwrap(), Progress::Continue(()));
 
     for text in ["wrote", "read", "neither", "failed"] {
         assert_eq!(stored(&ledger, text).await, Some(answer(false, "no")), "{text}");
@@ -347,11 +351,11 @@ async fn a_key_that_has_an_answer_gives_it_to_any_number_of_rejections_on_one_co
     let database = support::database().await;
     let ledger = Database::new(Endpoint::parse(database.url()).unwrap(), 1);
     let reject = || ledger.open(write("k")).reject("{\"code\":\"no\"}".into());
-    assert_eq!(reject().await.unwrap(), Ran::On(()));
+    assert_eq!(reject().await.unwrap(), Progress::Continue(()));
     // More answers than the driver reads at once: one that nobody takes must not stand
     // before the next.
     for _ in 0..100 {
-        assert_eq!(reject().await.unwrap(), Ran::Answered(answer(false, "{\"code\":\"no\"}")));
+        assert_eq!(reject().await.unwrap(), Progress::Answered(answer(false, "{\"code\":\"no\"}")));
     }
 }
 
@@ -384,7 +388,7 @@ async fn a_commit_whose_answer_is_lost_is_unknown_until_the_key_is_asked_again()
     let fault = attempt.accept("yes".into(), vec![staged("done", 0)]).await.unwrap_err();
     assert!(fault.commit_unknown() && !fault.is_conflict(), "{fault}");
     assert_eq!(stored(&ledger, "done").await, Some(answer(true, "yes")));
-    assert_eq!(ledger.staged("test", CallerId::NOBODY, &key("done"), later()).await.unwrap(), [staged("done", 0)]);
+    assert_eq!(ledger.staged("test", CallerId::ANONYMOUS, &key("done"), later()).await.unwrap(), [staged("done", 0)]);
 
     relay.harm_once("COMMIT", Harm::CutBefore);
     let mut attempt = ledger.open(write("not done"));
@@ -449,7 +453,7 @@ async fn a_conflict_of_two_writers_is_one_and_the_connection_lives_on() {
     run(&mut a, sql("SELECT n FROM public.items WHERE id = 1", &[])).await;
     run(&mut b, sql("SELECT n FROM public.items WHERE id = 1", &[])).await;
     run(&mut a, increment(1)).await;
-    assert_eq!(a.accept("{}".into(), vec![]).await.unwrap(), Ran::On(()));
+    assert_eq!(a.accept("{}".into(), vec![]).await.unwrap(), Progress::Continue(()));
     let fault = fault(&mut b, increment(1)).await;
     assert!(fault.is_conflict(), "{fault}");
     assert_eq!(fault.sqlstate().unwrap().as_str(), "40001");
@@ -464,13 +468,13 @@ async fn events_are_in_the_outbox_until_they_are_forgotten() {
     let database = support::database().await;
     let ledger = ledger(database.url());
     let events: Vec<_> = (0..120).map(|ordinal| staged("k", ordinal)).collect();
-    assert_eq!(ledger.open(write("k")).accept("{}".into(), events.clone()).await.unwrap(), Ran::On(()));
-    assert_eq!(ledger.staged("test", CallerId::NOBODY, &key("k"), later()).await.unwrap(), events);
-    assert_eq!(ledger.staged("test", CallerId::NOBODY, &key("other"), later()).await.unwrap(), []);
+    assert_eq!(ledger.open(write("k")).accept("{}".into(), events.clone()).await.unwrap(), Progress::Continue(()));
+    assert_eq!(ledger.staged("test", CallerId::ANONYMOUS, &key("k"), later()).await.unwrap(), events);
+    assert_eq!(ledger.staged("test", CallerId::ANONYMOUS, &key("other"), later()).await.unwrap(), []);
 
     let ids: Vec<_> = events.iter().map(|event| event.id).collect();
     ledger.forget(&ids[..119], later()).await.unwrap();
-    assert_eq!(ledger.staged("test", CallerId::NOBODY, &key("k"), later()).await.unwrap(), events[119..]);
+    assert_eq!(ledger.staged("test", CallerId::ANONYMOUS, &key("k"), later()).await.unwrap(), events[119..]);
     ledger.forget(&ids, later()).await.unwrap();
     assert_eq!(database.count("select count(*) from tenet.outbox").await, 0);
 }
@@ -480,13 +484,13 @@ async fn a_parked_event_is_kept_with_its_first_reason_and_given_to_nobody_until_
     let database = support::database().await;
     let ledger = ledger(database.url());
     let events: Vec<_> = (0..3).map(|ordinal| staged("k", ordinal)).collect();
-    assert_eq!(ledger.open(write("k")).accept("{}".into(), events.clone()).await.unwrap(), Ran::On(()));
+    assert_eq!(ledger.open(write("k")).accept("{}".into(), events.clone()).await.unwrap(), Progress::Continue(()));
     let parked = [(events[1].id, format!("ü\0{}", "x".repeat(600))), (events[2].id, "no".to_owned())];
     ledger.park(&parked, later()).await.unwrap();
     ledger.park(&[(events[1].id, "again".to_owned())], later()).await.unwrap();
     let before = Timestamp(NOW.micros() + 1);
     assert_eq!(ledger.left(before, None, later()).await.unwrap(), events[..1]);
-    assert_eq!(ledger.staged("test", CallerId::NOBODY, &key("k"), later()).await.unwrap(), events[..1]);
+    assert_eq!(ledger.staged("test", CallerId::ANONYMOUS, &key("k"), later()).await.unwrap(), events[..1]);
     assert_eq!(ledger.parked(later()).await.unwrap(), 2);
     let listed = ledger.parked_events(later()).await.unwrap();
     let event = listed.iter().find(|event| event.id == events[1].id).unwrap();
@@ -497,7 +501,7 @@ async fn a_parked_event_is_kept_with_its_first_reason_and_given_to_nobody_until_
     assert!(!ledger.release(events[1].id, later()).await.unwrap());
     assert!(!ledger.release(events[0].id, later()).await.unwrap(), "it never was parked");
     assert_eq!(ledger.parked(later()).await.unwrap(), 1);
-    assert_eq!(ledger.staged("test", CallerId::NOBODY, &key("k"), later()).await.unwrap(), events[..2]);
+    assert_eq!(ledger.staged("test", CallerId::ANONYMOUS, &key("k"), later()).await.unwrap(), events[..2]);
 }
 
 #[tokio::test]
@@ -507,7 +511,7 @@ async fn reading_stops_at_the_cap_over_all_statements_of_a_run() {
     let mut attempt = ledger.open(claim(Mode::Read));
     let six = sql("SELECT i FROM generate_series(1, 6) AS s(i)", &[]);
     let capped = |rows, bytes| ReadCap { rows, bytes };
-    assert!(matches!(attempt.run(six.clone(), capped(6, 24)).await, Ok(Ran::On(_))));
+    assert!(matches!(attempt.run(six.clone(), capped(6, 24)).await, Ok(Progress::Continue(_))));
     let fault = attempt.run([six.clone(), six.clone()].concat(), capped(10, 1000)).await.unwrap_err();
     let exceeded = fault.limit_exceeded().unwrap();
     assert_eq!((exceeded.limit, exceeded.allowed, exceeded.used), (Limit::RowsRead, Some(10), Some(11)));
@@ -530,7 +534,7 @@ async fn time_that_runs_out_behind_a_lock_is_a_deadline_and_the_locks_go() {
     let mut next = ledger.open(write("next"));
     // In the waiter's order: its session may not have ended yet, and is no deadlock then.
     run(&mut next, [increment(2), increment(1)].concat()).await;
-    assert_eq!(next.accept("{}".into(), vec![]).await.unwrap(), Ran::On(()));
+    assert_eq!(next.accept("{}".into(), vec![]).await.unwrap(), Progress::Continue(()));
     assert_eq!(database.text("select string_agg(n::text, ',' order by id) from items").await, "1,1");
 }
 
@@ -540,7 +544,7 @@ async fn a_read_only_attempt_leaves_nothing_and_cannot_write() {
     let ledger = ledger(database.url());
     let mut attempt = ledger.open(claim(Mode::Read));
     run(&mut attempt, sql("SELECT n FROM public.items", &[])).await;
-    assert_eq!(attempt.accept("{}".into(), vec![]).await.unwrap(), Ran::On(()));
+    assert_eq!(attempt.accept("{}".into(), vec![]).await.unwrap(), Progress::Continue(()));
     let mut attempt = ledger.open(claim(Mode::Read));
     let refused = fault(&mut attempt, increment(1)).await;
     assert_eq!(refused.sqlstate().unwrap().as_str(), "25006");
@@ -566,7 +570,7 @@ async fn a_connection_that_died_while_idle_costs_at_most_one_attempt() {
         attempt = ledger.open(write("k"));
         run(&mut attempt, increment(1)).await;
     }
-    assert_eq!(attempt.accept("{}".into(), vec![]).await.unwrap(), Ran::On(()));
+    assert_eq!(attempt.accept("{}".into(), vec![]).await.unwrap(), Progress::Continue(()));
 }
 
 #[tokio::test]
@@ -619,7 +623,7 @@ async fn a_schema_is_applied_twice_and_from_several_places_at_once_without_harm(
     }
     assert_eq!(database.count("select count(*) from tenet.steps").await, 8);
     let ledger = ledger(database.url());
-    assert_eq!(ledger.open(write("k")).accept("{}".into(), vec![]).await.unwrap(), Ran::On(()));
+    assert_eq!(ledger.open(write("k")).accept("{}".into(), vec![]).await.unwrap(), Progress::Continue(()));
 }
 
 #[tokio::test]

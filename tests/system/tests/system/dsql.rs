@@ -14,7 +14,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tenet_core::Fault;
-use tenet_database::{Ages, Database, Dsql, Endpoint, Schema};
+use tenet_database::{ConnectionLifetimes, Database, Dsql, Endpoint, Schema};
 use tenet_events::Buses;
 use tenet_test_support::{ACCESS_KEY, Authority, Dsql as StandIn, Relay, SECRET_KEY, Terms, awaited};
 use tokio::net::TcpStream;
@@ -336,7 +336,7 @@ async fn a_connection_that_dsql_ends_or_the_way_forgets_is_replaced_unnoticed() 
     .await;
 
     // Nothing tells the host of this one; it asks.
-    let careful = Ages { trusted: Duration::ZERO, ..Ages::default() };
+    let careful = ConnectionLifetimes { trusted: Duration::ZERO, ..ConnectionLifetimes::default() };
     let host = Host::over(Database::with_ages(endpoint(&stand_in).await, 4, careful), "rules", EAST, &buses);
     replaced(&stand_in, &host, async { stand_in.fall_silent() }).await;
 }
@@ -350,27 +350,27 @@ async fn a_connection_is_given_up_at_its_age_and_asked_for_a_sign_of_life_after_
     let with = async |ages| Host::over(Database::with_ages(endpoint(&stand_in).await, 4, ages), "rules", EAST, &buses);
 
     // As it is in a region: nothing is asked.
-    let host = with(Ages::default()).await;
+    let host = with(ConnectionLifetimes::default()).await;
     let cost = host.invoke(read).await.receipt.round_trips;
     for _ in 0..3 {
         stand_in.reset();
         host.invoke(read).await;
         assert_eq!((stand_in.round_trips(), stand_in.let_in().len()), (cost, 1));
     }
-    let host = with(Ages { trusted: Duration::ZERO, ..Ages::default() }).await;
+    let host = with(ConnectionLifetimes { trusted: Duration::ZERO, ..ConnectionLifetimes::default() }).await;
     host.invoke(read).await;
     stand_in.reset();
     host.invoke(read).await;
     assert_eq!((stand_in.round_trips(), stand_in.let_in().len()), (cost + 1, 2));
     // Too old when it comes back, it is not kept.
     stand_in.cut();
-    let host = with(Ages { longest: Duration::ZERO, ..Ages::default() }).await;
+    let host = with(ConnectionLifetimes { longest: Duration::ZERO, ..ConnectionLifetimes::default() }).await;
     host.invoke(read).await;
     stand_in.alone().await;
     assert_eq!((stand_in.goodbyes(), stand_in.let_in().len()), (1, 3));
     // Kept and too old when it is wanted again, it is not used.
     let age = Duration::from_millis(500);
-    let host = with(Ages { longest: age, ..Ages::default() }).await;
+    let host = with(ConnectionLifetimes { longest: age, ..ConnectionLifetimes::default() }).await;
     let until_replaced = async {
         while stand_in.goodbyes() < 2 {
             host.invoke(read).await;

@@ -16,9 +16,9 @@ const WEST: &str = "us-west-2";
 fn staged(count: u32) -> Vec<StagedEvent> {
     let (key, at) = (IdempotencyKey::new("test-001").unwrap(), Timestamp(1_700_000_000_000_000));
     let event = |ordinal| StagedEvent {
-        id: EventId::derive("write", CallerId::NOBODY, &key, at, ordinal),
+        id: EventId::derive("write", CallerId::ANONYMOUS, &key, at, ordinal),
         operation: "write".into(),
-        caller: CallerId::NOBODY,
+        caller: CallerId::ANONYMOUS,
         key: key.clone(),
         ordinal,
         event: Event {

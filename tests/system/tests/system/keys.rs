@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tenet_core::{Clock, Keep, StoredAnswers, Timestamp};
+use tenet_core::{AnswerRetention, Clock, StoredAnswers, Timestamp};
 use tenet_database::{Database, Endpoint};
 use tenet_pipeline::SystemClock;
 
@@ -274,13 +274,14 @@ async fn an_event_that_several_operations_take_came_at_one_moment_for_all_of_the
 }
 
 /// Ten minutes for either kind.
-const SHORTLY: Keep = Keep { accepted: Duration::from_secs(600), rejected: Duration::from_secs(600) };
+const SHORTLY: AnswerRetention =
+    AnswerRetention { accepted: Duration::from_secs(600), rejected: Duration::from_secs(600) };
 
 fn ledger(url: &str) -> Database {
     Database::new(Endpoint::parse(url).unwrap(), 2)
 }
 
-async fn expire(ledger: &Database, keep: Keep) -> u64 {
+async fn expire(ledger: &Database, keep: AnswerRetention) -> u64 {
     ledger.expire(keep, Instant::now() + TIME).await.unwrap()
 }
 
@@ -310,9 +311,9 @@ async fn an_answer_is_kept_for_as_long_as_is_promised_whatever_clock_its_request
     assert_eq!(expire(&ledger, SHORTLY).await, 0);
     age(&database, "15 minutes 1 second").await;
     let day = Duration::from_secs(86_400);
-    assert_eq!(expire(&ledger, Keep { accepted: day, ..SHORTLY }).await, 6);
+    assert_eq!(expire(&ledger, AnswerRetention { accepted: day, ..SHORTLY }).await, 6);
     assert_eq!(database.count("select count(*) from tenet.keys where accepted").await, 6);
-    assert_eq!(expire(&ledger, Keep { rejected: day, ..SHORTLY }).await, 6);
+    assert_eq!(expire(&ledger, AnswerRetention { rejected: day, ..SHORTLY }).await, 6);
     assert_eq!(database.count("select count(*) from tenet.keys").await, 0);
 }
 

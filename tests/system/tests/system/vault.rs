@@ -14,7 +14,7 @@ use tenet_core::bundle::{INDEX, Index, Operation};
 use tenet_core::{BoxFuture, Fault};
 use tenet_events::Buses;
 use tenet_pipeline::Status;
-use tenet_vault::{FieldVault, Keeping, KeyFault, Keys, KmsKeys, NewKey, Secret};
+use tenet_vault::{FieldVault, KeyCachePolicy, KeyFault, Keys, KmsKeys, NewKey, Secret};
 use tokio::process::Command;
 
 use crate::lambda::{Lambda, bootstrap};
@@ -33,7 +33,8 @@ const IBAN: &str = "DE89370400440532013000";
 
 const CAPSULE_KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
-const KEEPING: Keeping = Keeping { period: Duration::from_secs(86_400), keys: 10, age: Duration::from_secs(3600) };
+const KEEPING: KeyCachePolicy =
+    KeyCachePolicy { period: Duration::from_secs(86_400), keys: 10, age: Duration::from_secs(3600) };
 
 /// Keys of KMS that count the calls.
 #[derive(Clone)]

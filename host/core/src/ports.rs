@@ -1,0 +1,12 @@
+//! The ports: what the host asks of a database, an engine, a bus, a vault and a clock.
+
+pub(crate) mod clock;
+pub(crate) mod ledger;
+pub(crate) mod outbox;
+pub(crate) mod policy;
+pub(crate) mod probe;
+pub(crate) mod publisher;
+pub(crate) mod rules;
+pub(crate) mod stored_answers;
+pub(crate) mod transactions;
+pub(crate) mod vault;

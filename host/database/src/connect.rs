@@ -1,0 +1,10 @@
+//! How a connection is made, identified, kept and given up.
+
+pub(crate) mod connection;
+pub(crate) mod connection_lifetimes;
+pub(crate) mod dsql;
+pub(crate) mod endpoint;
+pub(crate) mod identity;
+pub(crate) mod pool;
+pub(crate) mod tls;
+pub(crate) mod token;

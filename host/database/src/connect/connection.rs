@@ -1,0 +1,215 @@
+use std::fmt::Write as _;
+use std::future::ready;
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use tenet_core::{DualInstant, Fault};
+use tenet_policy::StatementCache;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::timeout;
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{Client, Config, Error, Socket, Statement};
+use tracing::debug;
+
+use crate::statements::failure::{self, ConnectionState, QueryError, QueryFailure};
+use crate::statements::parameter::Encoded;
+
+/// How many texts' result columns a connection remembers, and how many bytes of texts: the server keeps
+/// each of them too.
+const MOST_DESCRIBED: usize = 256;
+const MOST_DESCRIBED_BYTES: usize = 256 << 10;
+
+/// Operators cannot be written with their schema everywhere, and a team's own would be the better
+/// match for some types. With PostgreSQL's own schema alone there is none to find.
+pub(crate) const SEARCH_PATH: &str = "SET search_path = pg_catalog";
+
+/// Which search path a session has.
+enum SearchPath {
+    /// The one that it began with.
+    Usual,
+    /// [`SEARCH_PATH`] is on its way.
+    Sent(JoinHandle<Result<(), Error>>),
+    /// That one.
+    Set,
+}
+
+/// What the number of a type takes in a [`Text`]: those of PostgreSQL's own types have four digits at most.
+const KIND_BYTES: usize = 5;
+
+/// One session with the server. Dropped, it closes its socket at once, which ends the
+/// session and whatever transaction it had.
+pub(crate) struct Connection {
+    pub(crate) client: Client,
+    // After the client: a description dropped while that is there sends a message.
+    described: StatementCache<Statement>,
+    search_path: Mutex<SearchPath>,
+    /// When it began to be opened: the server counts from a moment after that.
+    opened: DualInstant,
+    /// How long it is used.
+    used_for: Duration,
+    /// Ends when the server was told that all is over, or that it is.
+    ended: JoinHandle<()>,
+    running: Running,
+}
+
+/// A statement's text and its parameters' types, one after another: what its result columns depend on.
+pub(crate) type Text = String;
+
+/// Stops, when it is dropped, what carries the messages.
+struct Running(Option<AbortHandle>);
+
+impl Connection {
+    /// Opens one.
+    pub(crate) async fn open<T>(config: &Config, tls: T) -> Result<Self, Error>
+    where
+        T: MakeTlsConnect<Socket>,
+        T::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (described, opened) = (StatementCache::new(MOST_DESCRIBED, MOST_DESCRIBED_BYTES), DualInstant::now());
+        let (client, driver) = config.connect(tls).await?;
+        let ended = tokio::spawn(async move {
+            match driver.await {
+                Ok(()) => debug!("connection closed"),
+                Err(error) => debug!(error = failure::describe(&error), "connection ended"),
+            }
+        });
+        let running = Running(Some(ended.abort_handle()));
+        let search_path = Mutex::new(SearchPath::Usual);
+        Ok(Self { client, described, search_path, opened, used_for: Duration::MAX, ended, running })
+    }
+
+    /// The same, to be used for so long.
+    pub(crate) fn used_for(self, used_for: Duration) -> Self {
+        Self { used_for, ..self }
+    }
+
+    /// Sends what gives the session its search path, in front of its first flight.
+    pub(crate) async fn send_search_path(&self) {
+        if !matches!(*self.search_path(), SearchPath::Usual) {
+            return;
+        }
+        // On a connection that is closed the flight fails too.
+        let Ok(answers) = self.client.simple_query_raw(SEARCH_PATH).await else { return };
+        // The driver passes no answer on before the one in front of it is taken.
+        let set = tokio::spawn(answers.try_for_each(|_| ready(Ok(()))));
+        *self.search_path() = SearchPath::Sent(set);
+    }
+
+    /// Whether no rule's statement has run on it.
+    pub(crate) fn is_new(&self) -> bool {
+        !matches!(*self.search_path(), SearchPath::Set)
+    }
+
+    /// Waits until the session is known to have its search path, which was sent. An error says that
+    /// no rule's statement may run on it.
+    pub(crate) async fn has_search_path(&self) -> Result<(), QueryFailure> {
+        let before = mem::replace(&mut *self.search_path(), SearchPath::Usual);
+        let sent = match before {
+            SearchPath::Sent(set) => set.await.ok(),
+            SearchPath::Set => Some(Ok(())),
+            SearchPath::Usual => None,
+        };
+        let doing = "the session's search path could not be set";
+        match sent {
+            Some(Ok(())) => {
+                *self.search_path() = SearchPath::Set;
+                Ok(())
+            }
+            Some(Err(error)) => match QueryFailure::of_host(QueryError::Driver(error), doing) {
+                lost @ QueryFailure { left: ConnectionState::Lost, .. } => Err(lost),
+                QueryFailure { fault, .. } => Err(QueryFailure { fault, left: ConnectionState::Stuck }),
+            },
+            None => Err(QueryFailure { fault: Fault::conflict(None, doing), left: ConnectionState::Stuck }),
+        }
+    }
+
+    fn search_path(&self) -> MutexGuard<'_, SearchPath> {
+        self.search_path.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it is known to be dead.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Whether it was used long enough.
+    pub(crate) fn is_old(&self) -> bool {
+        self.opened.elapsed() >= self.used_for
+    }
+
+    /// Whether the server gives a sign of life within this time. It costs a round trip.
+    pub(crate) async fn answers(&self, within: Duration) -> bool {
+        matches!(timeout(within, self.client.check_connection()).await, Ok(Ok(())))
+    }
+
+    /// Tells the server that the session is over. What this gives ends when that is done.
+    pub(crate) fn say_goodbye(self) -> JoinHandle<()> {
+        let Self { client, described, ended, mut running, .. } = self;
+        running.0 = None;
+        drop(client);
+        drop(described);
+        ended
+    }
+
+    /// The description of a statement that was described on this connection before.
+    ///
+    /// A table altered since then makes it stale. It is only used for the names of
+    /// columns that have no rows.
+    pub(crate) fn described(&self, statement: &Encoded) -> Result<Statement, Text> {
+        let text = text(statement);
+        self.described.get(&text).ok_or(text)
+    }
+
+    /// Remembers a description.
+    pub(crate) fn remember(&self, text: Text, description: Statement) {
+        // The description is kept rather than its columns, because dropping it sends a message to the
+        // server. So one goes at a time.
+        self.described.keep(&text, description);
+    }
+}
+
+fn text(statement: &Encoded) -> Text {
+    let mut text = String::with_capacity(statement.sql.len() + statement.parameters.len() * KIND_BYTES);
+    text.push_str(&statement.sql);
+    for (_, kind) in &statement.parameters {
+        // A statement has no U+0000 in it, and memory takes everything.
+        let _ = write!(text, "\0{}", kind.oid());
+    }
+    text
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(driver) = &self.0 {
+            driver.abort();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tenet_core::Value;
+
+    use super::*;
+
+    #[test]
+    fn a_description_is_of_one_text_with_parameters_of_these_types() {
+        let text = |sql: &str, parameters: Vec<Value>| text(&Encoded::of_host(sql, parameters).unwrap());
+        let (int4, int8) = (|| Value::Int4(1), || Value::Int8(1));
+        assert_eq!(text("SELECT $1", vec![int4()]), text("SELECT $1", vec![Value::Int4(2)]));
+        let other = [
+            text("SELECT $1", vec![]),
+            text("SELECT $1", vec![int4()]),
+            text("SELECT $1", vec![int8()]),
+            text("SELECT $1", vec![int4(), int8()]),
+            text("SELECT $1", vec![int8(), int4()]),
+            text("SELECT $2", vec![int4()]),
+        ];
+        for (place, one) in other.iter().enumerate() {
+            assert!(!other[place + 1..].contains(one), "{one:?}");
+        }
+    }
+}

@@ -1,0 +1,300 @@
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aws_config::SdkConfig;
+use tenet_core::{Code, Fault, SqlState};
+use tokio::task::JoinSet;
+use tokio::time::{timeout, timeout_at};
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::{Config, NoTls};
+use tracing::debug;
+
+use crate::connect::connection::Connection;
+use crate::connect::dsql::{Cluster, Dsql, Refusal};
+use crate::statements::failure;
+
+/// The schema of the host's own tables.
+pub(crate) const HOSTS_SCHEMA: &str = "tenet";
+
+/// Why nobody signs in under that name.
+pub(crate) const HOSTS_NAME: &str = "a database role cannot be called tenet: PostgreSQL looks for tables in the schema of \
+     the role's name first, and that one is the host's";
+
+/// Longest wait for a new connection to be ready, name look-up and log-in included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Longest wait for one of the server's addresses, of which the first may lead nowhere.
+const ADDRESS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Longest time that a server is asked to give a statement up.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a connection may be silent before the kernel asks whether the server is there.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+
+/// How long the server may leave what was sent unacknowledged before the kernel gives up.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(15);
+
+/// The codes of a server that takes no more connections just now: too many are open, or
+/// were opened in this second.
+const THROTTLED: [&str; 2] = ["53300", "53400"];
+
+/// The class of codes of a server that does not let the role in.
+const AUTHORIZATION: &str = "28";
+
+/// The longest pause after the first connection that was not taken; it doubles with each up
+/// to the last.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LAST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Where the database is and how a connection to it is opened.
+///
+/// This is the one place that differs between a plain PostgreSQL and a server that wants
+/// TLS and a token signed for each connection.
+#[derive(Clone)]
+pub struct Endpoint {
+    way: Way,
+}
+
+#[derive(Clone)]
+enum Way {
+    Plain(Arc<Config>),
+    Dsql(Arc<Cluster>),
+}
+
+/// What names no database this host can reach. It never repeats a URL, which may hold a
+/// password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointError {
+    part: Option<&'static str>,
+    what: String,
+}
+
+impl Endpoint {
+    /// A plain PostgreSQL, reached without TLS: `postgres://user:password@host:port/database`.
+    pub fn parse(url: &str) -> Result<Self, EndpointError> {
+        let error = |what| Err(EndpointError::new(what));
+        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            return error("a database's URL reads postgres://user:password@host:port/database");
+        }
+        let Ok(mut config) = Config::from_str(url) else {
+            return error("the database's URL cannot be read; its form is postgres://user:password@host:port/database");
+        };
+        if config.get_hosts().is_empty() {
+            return error("the database's URL names no host");
+        }
+        if config.get_ssl_mode() == SslMode::Require {
+            return error("the database's URL asks for TLS, which a plain PostgreSQL endpoint does not speak");
+        }
+        if config.get_user() == Some(HOSTS_SCHEMA) {
+            return error(HOSTS_NAME);
+        }
+        config.ssl_mode(SslMode::Disable);
+        set_socket_timeouts(&mut config);
+        if config.get_application_name().is_none() {
+            config.application_name("tenet");
+        }
+        Ok(Self { way: Way::Plain(Arc::new(config)) })
+    }
+
+    /// A cluster of Aurora DSQL, reached by TLS with tokens that are signed with the
+    /// credentials of this configuration, for the cluster's region and not for its own.
+    pub fn dsql(dsql: &Dsql, aws: &SdkConfig) -> Result<Self, EndpointError> {
+        Ok(Self { way: Way::Dsql(Arc::new(Cluster::new(dsql, aws)?)) })
+    }
+
+    /// Whether it leads to DSQL, which builds indexes in the background only.
+    pub(crate) fn is_dsql(&self) -> bool {
+        matches!(self.way, Way::Dsql(_))
+    }
+
+    /// Opens a connection. A server that takes none just now is asked again until the
+    /// deadline. Every failure but the deadline's own is [`Fault::unavailable`].
+    pub(crate) async fn connect(&self, deadline: Instant) -> Result<Connection, Fault> {
+        let mut longest = FIRST_PAUSE;
+        loop {
+            let until = deadline.min(Instant::now() + CONNECT_TIMEOUT);
+            let refusal = match timeout_at(until.into(), self.open()).await {
+                Ok(Ok(connection)) => {
+                    debug!(endpoint = %self, "connected");
+                    return Ok(connection);
+                }
+                Ok(Err(refusal)) => refusal,
+                Err(_) => {
+                    debug!(endpoint = %self, "not connected in time");
+                    return Err(match Instant::now() >= deadline {
+                        true => failure::late(),
+                        false => Fault::unavailable("no connection to the database could be had in time"),
+                    });
+                }
+            };
+            let text = refusal.to_string();
+            debug!(endpoint = %self, error = text, "not connected");
+            let text = format!("no connection to the database could be had: {text}");
+            let Some(sqlstate) = refusal.sqlstate() else { return Err(Fault::unavailable(text)) };
+            if sqlstate.class() == AUTHORIZATION {
+                return Err(Fault::refused(sqlstate, text).with_code(Code::DatabaseRole));
+            }
+            let pause = longest.mul_f64(fastrand::f64());
+            if !THROTTLED.contains(&sqlstate.as_str()) {
+                return Err(Fault::unavailable(text));
+            }
+            if Instant::now() + pause >= deadline {
+                return Err(Fault::refused(sqlstate, text));
+            }
+            tokio::time::sleep(pause).await;
+            longest = LAST_PAUSE.min(longest * 2);
+        }
+    }
+
+    /// Has the server give up what a session is at, which is about to be closed. It is asked in the
+    /// background, and once.
+    ///
+    /// PostgreSQL finds that its client has gone when it has an answer for it. A statement that waits
+    /// for a lock has none, and as many sessions would stay as attempts have come to that lock. DSQL
+    /// has no such locks, and hears no such request.
+    pub(crate) fn cancel(&self, connection: &Connection) {
+        let Way::Plain(_) = self.way else { return };
+        let token = connection.client.cancel_token();
+        let endpoint = self.to_string();
+        tokio::spawn(async move {
+            let asked = timeout(CANCEL_TIMEOUT, token.cancel_query(NoTls)).await;
+            debug!(endpoint, asked = matches!(asked, Ok(Ok(()))), "statement cancelled");
+        });
+    }
+
+    /// Opens one in a task of its own, which ends when its caller does: the handshake's computing is not
+    /// charged to the rule whose statement happens to be the first.
+    async fn open(&self) -> Result<Connection, Refusal> {
+        let way = self.way.clone();
+        let mut opening = JoinSet::new();
+        opening.spawn(async move {
+            match way {
+                Way::Plain(config) => Connection::open(&config, NoTls).await.map_err(Refusal::Driver),
+                Way::Dsql(cluster) => cluster.connect().await,
+            }
+        });
+        match opening.join_next().await {
+            Some(Ok(opened)) => opened,
+            Some(Err(_)) | None => Err(Refusal::Panicked),
+        }
+    }
+}
+
+/// What every connection's socket is told.
+pub(crate) fn set_socket_timeouts(config: &mut Config) {
+    config.keepalives(true).keepalives_idle(KEEPALIVE_IDLE).tcp_user_timeout(UNACKNOWLEDGED);
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(ADDRESS_TIMEOUT);
+    }
+}
+
+impl Refusal {
+    /// The code that the server gave.
+    fn sqlstate(&self) -> Option<SqlState> {
+        match self {
+            Self::NoToken(_) | Self::Panicked => None,
+            Self::Driver(error) => failure::code(error).and_then(SqlState::new),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoToken(why) => write!(f, "no token could be signed: {why}"),
+            Self::Driver(error) => f.write_str(&failure::describe_refusal(error)),
+            Self::Panicked => f.write_str("the host panicked while it opened it"),
+        }
+    }
+}
+
+impl EndpointError {
+    pub(crate) fn new(what: impl Into<String>) -> Self {
+        Self { part: None, what: what.into() }
+    }
+
+    pub(crate) fn of(part: &'static str, what: impl Into<String>) -> Self {
+        Self { part: Some(part), what: what.into() }
+    }
+
+    /// The part of a [`Dsql`] that is wrong: `endpoint`, `address`, `region`, `role` or `ca`.
+    pub fn part(&self) -> Option<&'static str> {
+        self.part
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let config = match &self.way {
+            Way::Plain(config) => config,
+            Way::Dsql(cluster) => return cluster.fmt(f),
+        };
+        match config.get_hosts().first() {
+            Some(Host::Tcp(host)) => f.write_str(host)?,
+            #[cfg(unix)]
+            Some(Host::Unix(path)) => write!(f, "{}", path.display())?,
+            None => {}
+        }
+        if let Some(port) = config.get_ports().first() {
+            write!(f, ":{port}")?;
+        }
+        if let Some(name) = config.get_dbname() {
+            write!(f, "/{name}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Endpoint({self})")
+    }
+}
+
+impl fmt::Display for EndpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for EndpointError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_where_it_leads_and_never_the_password() {
+        let endpoint = Endpoint::parse("postgres://app:hunter2@db.example:5433/orders").unwrap();
+        assert_eq!(endpoint.to_string(), "db.example:5433/orders");
+        assert_eq!(format!("{endpoint:?}"), "Endpoint(db.example:5433/orders)");
+    }
+
+    #[test]
+    fn refuses_what_is_no_url_without_repeating_it() {
+        for url in [
+            "",
+            "postgres//app:hunter2@db/x?y=z",
+            "host=db password=hunter2",
+            "postgres://app:hunter2@db:port/x",
+            "postgres://app:hunter2@db/x?hunter2=1",
+            "postgres://app:hunter2@db/x?sslmode=require",
+            "postgres:///x",
+        ] {
+            let error = Endpoint::parse(url).unwrap_err();
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_not_there_is_unavailable() {
+        // Port 1 is reserved for a service that nobody runs.
+        let endpoint = Endpoint::parse("postgres://app:hunter2@127.0.0.1:1/x").unwrap();
+        let fault = endpoint.connect(Instant::now() + CONNECT_TIMEOUT).await.err().unwrap();
+        assert!(fault.is_unavailable(), "{fault}");
+        assert!(!fault.to_string().contains("hunter2"), "{fault}");
+    }
+}

@@ -1,0 +1,238 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use tenet_core::{DualInstant, Fault};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout_at;
+use tracing::debug;
+
+use crate::connect::connection::Connection;
+use crate::connect::connection_lifetimes::ConnectionLifetimes;
+use crate::connect::endpoint::Endpoint;
+use crate::failover::guarded_endpoint::BreakerGuard;
+use crate::statements::answer_timeout::{AnswerTimeout, Silence};
+
+/// The longest wait for a sign of life. A connection whose other end has gone without a
+/// word gives none.
+const SIGN_OF_LIFE: Duration = Duration::from_millis(500);
+
+/// No cluster takes more connections, and a semaphore takes this many everywhere.
+const MOST_CONNECTIONS: u32 = 10_000;
+
+/// A bounded number of connections, each lent to one user at a time. It has no timers:
+/// a frozen sandbox runs none. What a timer would do is done when a connection is lent
+/// and when it comes back.
+pub(crate) struct Pool {
+    endpoint: Endpoint,
+    ages: ConnectionLifetimes,
+    idle: Mutex<Vec<Idle>>,
+    is_closed: AtomicBool,
+}
+
+/// How many connections may be lent at the same moment, over the pools of all endpoints.
+pub(crate) struct Permits {
+    most: u32,
+    semaphore: Arc<Semaphore>,
+}
+
+/// The right to one connection, of whichever endpoint. Its clones are the same right.
+pub(crate) type Permit = Arc<OwnedSemaphorePermit>;
+
+/// A connection lent. Dropped, it closes the connection: only who knows its state may
+/// give it back.
+pub(crate) struct PooledConnection {
+    connection: Connection,
+    pool: Arc<Pool>,
+    attempt: BreakerGuard,
+    // After the connection, so that a new one is opened only when this one is closed.
+    permit: Permit,
+}
+
+struct Idle {
+    connection: Connection,
+    since: DualInstant,
+    /// Whether another connection was silent meanwhile.
+    is_doubted: bool,
+}
+
+impl Pool {
+    pub(crate) fn new(endpoint: Endpoint, ages: ConnectionLifetimes) -> Self {
+        Self { endpoint, ages, idle: Mutex::default(), is_closed: AtomicBool::new(false) }
+    }
+
+    /// The endpoint, as a log may name it.
+    pub(crate) fn name(&self) -> String {
+        self.endpoint.to_string()
+    }
+
+    /// Lends the connection that was used last, or a new one. How that went goes to the breaker,
+    /// unless it is about others: a server that takes no more connections just now is well, and so
+    /// is one that refuses the role.
+    pub(crate) async fn check_out(
+        self: Arc<Self>,
+        permit: Permit,
+        mut attempt: BreakerGuard,
+        timeout: AnswerTimeout,
+    ) -> Result<PooledConnection, Fault> {
+        let idle = match timeout.wait(self.take_idle(attempt.is_probe())).await {
+            Ok(idle) => idle,
+            Err(silence) => return Err(silence.fault()),
+        };
+        let connection = match idle {
+            Some(connection) => connection,
+            None => match self.open(timeout).await {
+                // A server that lets in and says nothing more is not back.
+                Ok(connection) if attempt.is_probe() && !connection.answers(SIGN_OF_LIFE).await => {
+                    attempt.failed();
+                    return Err(Fault::unavailable("a new connection to the database gave no sign of life"));
+                }
+                Ok(connection) => connection,
+                Err((fault, is_endpoints)) => {
+                    if is_endpoints {
+                        attempt.failed();
+                    }
+                    return Err(fault);
+                }
+            },
+        };
+        attempt.answered();
+        Ok(PooledConnection { connection, pool: self, attempt, permit })
+    }
+
+    /// Opens a connection. An error comes with whether it is the endpoint's fault.
+    async fn open(&self, timeout: AnswerTimeout) -> Result<Connection, (Fault, bool)> {
+        let began = Instant::now();
+        match self.endpoint.connect(timeout.until(began)).await {
+            Ok(connection) => Ok(connection.used_for(self.ages.jittered())),
+            Err(fault) if fault.is_deadline() => {
+                let silence = timeout.silence_since(began);
+                Err((silence.fault(), silence.is_endpoints()))
+            }
+            Err(fault) => {
+                let is_endpoints = fault.sqlstate().is_none();
+                Err((fault, is_endpoints))
+            }
+        }
+    }
+
+    /// The idle connection that was used last and is still there. One that `has_to_answer`, or that
+    /// was idle for long, is asked for a sign of life.
+    async fn take_idle(&self, has_to_answer: bool) -> Option<Connection> {
+        loop {
+            let Idle { connection, since, is_doubted } = self.idle().pop()?;
+            let is_trusted = !has_to_answer && !is_doubted && since.elapsed() <= self.ages.trusted;
+            if connection.is_closed() {
+                debug!(reason = "the server closed it while it was idle", "connection dropped");
+            } else if connection.is_old() {
+                retire(connection);
+            } else if is_trusted || connection.answers(SIGN_OF_LIFE).await {
+                return Some(connection);
+            } else {
+                self.drop_idle("it gave no sign of life");
+            }
+        }
+    }
+
+    /// Closes the idle connections with one that was lost: what broke it has most likely
+    /// broken them, and each would cost an attempt to find out.
+    fn drop_idle(&self, reason: &'static str) {
+        let idle = std::mem::take(&mut *self.idle());
+        debug!(reason, idle = idle.len(), "connections dropped");
+    }
+
+    /// Keeps no connection any more, and says goodbye on those that are idle.
+    pub(crate) async fn close(&self, deadline: Instant) {
+        self.is_closed.store(true, Ordering::Release);
+        let idle = std::mem::take(&mut *self.idle());
+        let goodbyes = idle.into_iter().map(|idle| idle.connection.say_goodbye());
+        if timeout_at(deadline.into(), join_all(goodbyes)).await.is_err() {
+            debug!("the time ran out before every connection was closed");
+        }
+    }
+
+    /// Has the idle connections asked for a sign of life before they are used.
+    fn doubt_idle(&self) {
+        self.idle().iter_mut().for_each(|idle| idle.is_doubted = true);
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Permits {
+    /// At least one.
+    pub(crate) fn new(most: u32) -> Self {
+        let most = most.clamp(1, MOST_CONNECTIONS);
+        Self { most, semaphore: Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(1))) }
+    }
+
+    /// Waits, in the order of asking, while all are lent. That they are says nothing of the
+    /// endpoints.
+    pub(crate) async fn acquire(&self, deadline: Instant) -> Result<Permit, Fault> {
+        let permit = Arc::clone(&self.semaphore).acquire_owned();
+        match timeout_at(deadline.into(), permit).await {
+            Ok(Ok(permit)) => Ok(Arc::new(permit)),
+            Ok(Err(_)) => Err(Fault::unavailable("the connections to the database are being closed")),
+            Err(_) => Err(Fault::deadline("the time ran out while all connections were in use")),
+        }
+    }
+
+    /// Waits for the connections lent, and lends none any more.
+    pub(crate) async fn close(&self, deadline: Instant) {
+        // Requests that wait for a connection already are in front of this.
+        let all_back = timeout_at(deadline.into(), self.semaphore.acquire_many(self.most)).await;
+        self.semaphore.close();
+        drop(all_back);
+    }
+}
+
+impl PooledConnection {
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Gives back a connection that has no transaction and no answer outstanding.
+    pub(crate) fn give_back(self) {
+        let Self { connection, pool, attempt, permit } = self;
+        attempt.succeeded();
+        let mut idle = pool.idle();
+        if connection.is_old() || pool.is_closed.load(Ordering::Acquire) {
+            retire(connection);
+        } else {
+            idle.push(Idle { connection, since: DualInstant::now(), is_doubted: false });
+        }
+        // A permit free before its connection is idle would open one connection too many.
+        drop(permit);
+    }
+
+    /// Closes a connection whose state is not known.
+    pub(crate) fn discard(self, reason: &'static str) {
+        debug!(reason, "connection dropped");
+    }
+
+    /// Closes a connection on which no answer came in time.
+    pub(crate) fn silent(self, silence: Silence) {
+        let Self { connection, pool, attempt, .. } = self;
+        debug!(reason = "it was silent", "connection dropped");
+        pool.endpoint.cancel(&connection);
+        drop(connection);
+        if attempt.silent(silence) {
+            pool.doubt_idle();
+        }
+    }
+
+    /// Closes a connection that broke, and the idle ones.
+    pub(crate) fn lost(self) {
+        self.pool.drop_idle("one was lost");
+        self.attempt.failed();
+    }
+}
+
+/// Ends a connection in order, which nobody waits for.
+fn retire(connection: Connection) {
+    debug!(reason = "its time is over", "connection dropped");
+    drop(connection.say_goodbye());
+}

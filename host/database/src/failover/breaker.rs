@@ -1,0 +1,359 @@
+use std::time::Duration;
+
+use tenet_core::DualInstant;
+
+/// Failures in a row after which nothing is tried for a while. One that is not followed by
+/// another is a connection that had died of age, and two are a thaw.
+const FAILURES: u32 = 5;
+
+/// How long nothing is tried at first; it doubles each time that trying again fails, up to the
+/// last. Each is cut by up to a quarter by chance, so that sandboxes do not come back together.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LAST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Whether an endpoint is worth trying: closed while it is, open while it is not, and half-open
+/// while one finds out.
+///
+/// It has no timer and does no I/O: it is told the time, and how each try went. A try counts
+/// for the state it was allowed in and for no later one.
+#[derive(Debug)]
+pub(crate) struct Breaker {
+    state: State,
+    /// Counts the changes of state.
+    generation: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// With the pause before it, until the endpoint did what it was asked.
+    CommitResult {
+        failures: u32,
+        pause: Option<Duration>,
+    },
+    /// Since then, for so long; the last says how long the pause was before chance cut it.
+    Open {
+        since: DualInstant,
+        rest: Duration,
+        pause: Duration,
+    },
+    HalfOpen {
+        pause: Duration,
+    },
+}
+
+/// A try that was allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BreakerToken {
+    generation: u64,
+    is_probe: bool,
+}
+
+/// Whether the endpoint may be tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    Allowed(BreakerToken),
+    /// Not before its pause is over.
+    Open,
+    /// Another try finds out just now.
+    Probed,
+}
+
+impl BreakerToken {
+    /// Whether it finds out for all.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.is_probe
+    }
+}
+
+/// A change of state, by the name of the new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    Opened,
+    Probes,
+    CommitResult,
+}
+
+impl Change {
+    pub(crate) fn state(self) -> &'static str {
+        match self {
+            Self::Opened => "open",
+            Self::Probes => "half-open",
+            Self::CommitResult => "closed",
+        }
+    }
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Self { state: State::CommitResult { failures: 0, pause: None }, generation: 0 }
+    }
+}
+
+impl Breaker {
+    /// Whether the endpoint may be tried now. While it is half-open one try may, and no more.
+    pub(crate) fn admit(&mut self, now: DualInstant) -> (Admission, Option<Change>) {
+        match self.state {
+            State::CommitResult { .. } => (Admission::Allowed(self.pass(false)), None),
+            State::Open { since, rest, pause } if now.since(&since) >= rest => {
+                self.turn(State::HalfOpen { pause });
+                (Admission::Allowed(self.pass(true)), Some(Change::Probes))
+            }
+            State::Open { .. } => (Admission::Open, None),
+            State::HalfOpen { .. } => (Admission::Probed, None),
+        }
+    }
+
+    /// How long it is not tried yet. Nothing while it may be, or is just now.
+    pub(crate) fn rest_left(&self, now: DualInstant) -> Duration {
+        match self.state {
+            State::Open { since, rest, .. } => rest.saturating_sub(now.since(&since)),
+            State::CommitResult { .. } | State::HalfOpen { .. } => Duration::ZERO,
+        }
+    }
+
+    /// The endpoint did what it was asked.
+    pub(crate) fn succeeded(&mut self, pass: BreakerToken) -> Option<Change> {
+        if pass.generation != self.generation {
+            return None;
+        }
+        match self.state {
+            State::CommitResult { .. } => {
+                self.state = State::CommitResult { failures: 0, pause: None };
+                None
+            }
+            State::HalfOpen { pause } => {
+                self.turn(State::CommitResult { failures: 0, pause: Some(pause) });
+                Some(Change::CommitResult)
+            }
+            State::Open { .. } => None,
+        }
+    }
+
+    /// It could not be reached, or was lost, or was silent. `chance` is from 0 to 1.
+    pub(crate) fn failed(&mut self, pass: BreakerToken, now: DualInstant, chance: f64) -> Option<Change> {
+        if pass.generation != self.generation {
+            return None;
+        }
+        let pause = match self.state {
+            State::CommitResult { failures, pause } if failures + 1 < FAILURES => {
+                self.state = State::CommitResult { failures: failures + 1, pause };
+                return None;
+            }
+            State::CommitResult { pause, .. } => pause.map_or(FIRST_PAUSE, |pause| LAST_PAUSE.min(pause * 2)),
+            State::HalfOpen { pause } => LAST_PAUSE.min(pause * 2),
+            State::Open { .. } => return None,
+        };
+        let rest = pause.mul_f64(1.0 - chance.clamp(0.0, 1.0) / 4.0);
+        self.turn(State::Open { since: now, rest, pause });
+        Some(Change::Opened)
+    }
+
+    /// Nobody can say how the try went: it was given up. One that was to find out leaves that
+    /// to the next.
+    pub(crate) fn gave_up(&mut self, pass: BreakerToken, now: DualInstant) -> Option<Change> {
+        match self.state {
+            State::HalfOpen { pause } if pass.generation == self.generation => {
+                self.turn(State::Open { since: now, rest: Duration::ZERO, pause });
+                Some(Change::Opened)
+            }
+            _ => None,
+        }
+    }
+
+    fn pass(&self, is_probe: bool) -> BreakerToken {
+        BreakerToken { generation: self.generation, is_probe }
+    }
+
+    fn turn(&mut self, state: State) {
+        self.state = state;
+        self.generation += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Opens a breaker at this moment.
+    fn opened(now: DualInstant) -> Breaker {
+        let mut breaker = Breaker::default();
+        for _ in 0..FAILURES {
+            let pass = allowed(&mut breaker, now);
+            breaker.failed(pass, now, 0.0);
+        }
+        breaker
+    }
+
+    fn allowed(breaker: &mut Breaker, now: DualInstant) -> BreakerToken {
+        match breaker.admit(now).0 {
+            Admission::Allowed(pass) => pass,
+            refused => panic!("{refused:?}"),
+        }
+    }
+
+    #[test]
+    fn failures_in_a_row_open_it_and_a_success_between_them_does_not_let_them() {
+        let now = DualInstant::now();
+        let mut breaker = Breaker::default();
+        for round in 0..10 * FAILURES {
+            let pass = allowed(&mut breaker, now);
+            let change = if round % FAILURES == 0 { breaker.succeeded(pass) } else { breaker.failed(pass, now, 0.0) };
+            assert_eq!(change, None);
+        }
+        assert_eq!(opened(now).admit(now), (Admission::Open, None));
+    }
+
+    #[test]
+    fn it_says_how_long_it_is_not_tried() {
+        let now = DualInstant::now();
+        let mut breaker = opened(now);
+        let some = Duration::from_millis(300);
+        assert_eq!(Breaker::default().rest_left(now), Duration::ZERO);
+        assert_eq!(breaker.rest_left(now), FIRST_PAUSE);
+        assert_eq!(breaker.rest_left(now + some), FIRST_PAUSE - some);
+        assert_eq!(breaker.rest_left(now + LAST_PAUSE), Duration::ZERO);
+        allowed(&mut breaker, now + LAST_PAUSE);
+        assert_eq!(breaker.rest_left(now), Duration::ZERO);
+    }
+
+    #[test]
+    fn one_finds_out_for_all_and_the_pause_doubles_as_long_as_it_is_in_vain() {
+        let mut now = DualInstant::now();
+        let mut breaker = opened(now);
+        for pause in [1, 2, 4, 8, 16, 30, 30] {
+            let pause = Duration::from_secs(pause);
+            assert_eq!(breaker.admit(now + (pause - Duration::from_millis(1))), (Admission::Open, None));
+            now += pause;
+            let (probe, change) = breaker.admit(now);
+            let Admission::Allowed(probe) = probe else { panic!("{probe:?}") };
+            assert!(probe.is_probe());
+            assert_eq!((change, breaker.admit(now)), (Some(Change::Probes), (Admission::Probed, None)));
+            assert_eq!(breaker.failed(probe, now, 0.0), Some(Change::Opened));
+        }
+        now += LAST_PAUSE;
+        let probe = allowed(&mut breaker, now);
+        assert_eq!(breaker.succeeded(probe), Some(Change::CommitResult));
+        assert!(!allowed(&mut breaker, now).is_probe());
+    }
+
+    #[test]
+    fn a_probe_that_is_given_up_leaves_it_to_the_next() {
+        let start = DualInstant::now();
+        let mut breaker = opened(start);
+        let now = start + FIRST_PAUSE;
+        let probe = allowed(&mut breaker, now);
+        breaker.gave_up(probe, now);
+        assert_eq!(breaker.admit(now).1, Some(Change::Probes));
+    }
+
+    #[test]
+    fn how_a_try_went_that_was_allowed_before_a_change_says_nothing_after_it() {
+        let now = DualInstant::now();
+        let mut breaker = Breaker::default();
+        let old = allowed(&mut breaker, now);
+        for _ in 0..FAILURES {
+            let pass = allowed(&mut breaker, now);
+            breaker.failed(pass, now, 0.0);
+        }
+        let probe = allowed(&mut breaker, now + FIRST_PAUSE);
+        assert_eq!(breaker.succeeded(old), None);
+        assert_eq!(breaker.failed(old, now, 0.0), None);
+        assert_eq!(breaker.succeeded(probe), Some(Change::CommitResult));
+    }
+
+    #[test]
+    fn an_endpoint_that_answers_a_probe_and_nothing_else_is_left_alone_for_longer_each_time() {
+        let mut now = DualInstant::now();
+        let mut breaker = opened(now);
+        for pause in [1, 2, 4, 8, 16, 30] {
+            now += Duration::from_secs(pause);
+            let probe = allowed(&mut breaker, now);
+            assert_eq!(breaker.succeeded(probe), Some(Change::CommitResult));
+            for _ in 0..FAILURES {
+                let pass = allowed(&mut breaker, now);
+                breaker.failed(pass, now, 0.0);
+            }
+        }
+        now += LAST_PAUSE;
+        let probe = allowed(&mut breaker, now);
+        breaker.succeeded(probe);
+        let works = allowed(&mut breaker, now);
+        breaker.succeeded(works);
+        for _ in 0..FAILURES {
+            let pass = allowed(&mut breaker, now);
+            breaker.failed(pass, now, 0.0);
+        }
+        assert_eq!(breaker.admit(now + FIRST_PAUSE).1, Some(Change::Probes));
+    }
+
+    #[test]
+    fn a_frozen_sandbox_does_not_prolong_a_pause() {
+        let (monotonic, wall) = (std::time::Instant::now(), std::time::SystemTime::now());
+        let mut breaker = opened(DualInstant::of(monotonic, wall));
+        assert_eq!(breaker.admit(DualInstant::of(monotonic, wall)).0, Admission::Open);
+        assert_eq!(breaker.admit(DualInstant::of(monotonic, wall + FIRST_PAUSE)).1, Some(Change::Probes));
+    }
+
+    proptest! {
+        /// Whatever happens in whatever order: never two probes at once, never open for longer
+        /// than the last pause, and open only after failures.
+        #[test]
+        fn any_course_of_events_keeps_to_its_rules(events in prop::collection::vec((0..5_u8, 0..40_000_u64, 0.0..1.0), 1..400)) {
+            let mut now = DualInstant::now();
+            let mut breaker = Breaker::default();
+            let mut passes: Vec<BreakerToken> = Vec::new();
+            let mut probe: Option<BreakerToken> = None;
+            let mut in_a_row = 0;
+            for (event, millis, chance) in events {
+                match event {
+                    0 => now += Duration::from_millis(millis),
+                    1 => {
+                        let (admission, change) = breaker.admit(now);
+                        let pass = match admission {
+                            Admission::Allowed(pass) => Some(pass),
+                            Admission::Open | Admission::Probed => None,
+                        };
+                        if change == Some(Change::Probes) {
+                            prop_assert!(probe.is_none());
+                            probe = pass;
+                        }
+                        passes.extend(pass);
+                    }
+                    _ if passes.is_empty() => {}
+                    kind => {
+                        let pass = passes.swap_remove(usize::try_from(millis).unwrap() % passes.len());
+                        let counts = pass.generation == breaker.generation;
+                        let change = match kind {
+                            2 => breaker.succeeded(pass),
+                            3 => breaker.failed(pass, now, chance),
+                            _ => breaker.gave_up(pass, now),
+                        };
+                        in_a_row = match kind {
+                            2 if counts => 0,
+                            3 if counts => in_a_row + 1,
+                            _ => in_a_row,
+                        };
+                        if change == Some(Change::Opened) {
+                            prop_assert!(in_a_row >= FAILURES || probe == Some(pass));
+                        }
+                        if change.is_some() {
+                            in_a_row = 0;
+                        }
+                        if probe == Some(pass) {
+                            probe = None;
+                        }
+                    }
+                }
+                if let State::Open { rest, pause, .. } = breaker.state {
+                    prop_assert!(rest <= pause && (FIRST_PAUSE..=LAST_PAUSE).contains(&pause));
+                }
+            }
+            // Time alone never leaves it shut for good.
+            if probe.is_none() {
+                prop_assert!(matches!(breaker.admit(now + LAST_PAUSE).0, Admission::Allowed(_)));
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use tenet_core::{Code, ColumnValues, Fault};
+use tracing::warn;
+
+use crate::connect::identity;
+use crate::connect::pool::{Permit, Permits, PooledConnection};
+use crate::failover::guarded_endpoint::{GuardedEndpoint, WhileProbed};
+use crate::statements::answer_timeout::AnswerTimeout;
+use crate::statements::columns::Tally;
+use crate::statements::failure::{ConnectionState, QueryFailure};
+use crate::statements::flight::send_pipelined;
+use crate::statements::query::Query;
+
+/// The ways to one database: its endpoint in the host's own region and, where there is one,
+/// the peer's.
+///
+/// An attempt stays on the way that it began on. Which one that is does not matter to what
+/// comes of it: both lead to one database, whose key rows settle what an attempt on one way
+/// has left open for the next on another. That they do is not believed but read: where there
+/// are two ways, neither is used before the database behind it has shown its identity.
+pub(crate) struct EndpointRouter {
+    home: Arc<GuardedEndpoint>,
+    peer: Option<Arc<GuardedEndpoint>>,
+    permits: Permits,
+    /// Who the database is.
+    identity: OnceLock<[u8; 16]>,
+}
+
+impl EndpointRouter {
+    pub(crate) fn new(
+        home: Arc<GuardedEndpoint>,
+        peer: Option<Arc<GuardedEndpoint>>,
+        permits: Permits,
+        identity: Option<[u8; 16]>,
+    ) -> Self {
+        let known = OnceLock::new();
+        if let Some(identity) = identity {
+            // It is empty.
+            let _ = known.set(identity);
+        }
+        Self { home, peer, permits, identity: known }
+    }
+
+    /// Lends a connection of the first endpoint that gives one. Home comes first as soon as it
+    /// may be tried, but for an attempt that is to go `elsewhere`.
+    ///
+    /// The right to a connection is waited for before either endpoint is tried: that all
+    /// connections are in use is no reason to leave a region.
+    pub(crate) async fn check_out(&self, timeout: AnswerTimeout, elsewhere: bool) -> Result<PooledConnection, Fault> {
+        let permit = self.permits.acquire(timeout.deadline).await?;
+        let Some(peer) = &self.peer else { return self.home.check_out(permit, timeout, WhileProbed::Wait).await };
+        let (first, second) = if elsewhere { (peer, &self.home) } else { (&self.home, peer) };
+        let now = Instant::now();
+        // What is left when the first has taken its time has to be enough for the second.
+        let half = AnswerTimeout { deadline: now + timeout.deadline.saturating_duration_since(now) / 2, ..timeout };
+        let fault = match self.lend(first, Permit::clone(&permit), half).await {
+            // Home is usable where a peer is another database.
+            Err(fault) if elsewhere || fault.is_unavailable() || fault.is_deadline() => fault,
+            lent => return lent,
+        };
+        match self.lend(second, permit, timeout).await {
+            // Whichever of them is tried first.
+            Err(also) if fault.is_shut() && also.rest() < fault.rest() && also.is_shut() => Err(also),
+            Err(also) if also.is_shut() => Err(fault),
+            lent => lent,
+        }
+    }
+
+    /// Opens a connection to each endpoint and compares who they are. Of what is out of reach
+    /// the first fault is given, after the others have been tried.
+    pub(crate) async fn warm(&self, timeout: AnswerTimeout) -> Result<(), Fault> {
+        let warm = async |side: &Arc<GuardedEndpoint>| {
+            let permit = self.permits.acquire(timeout.deadline).await?;
+            let lease = match &self.peer {
+                Some(_) => self.lend(side, permit, timeout).await?,
+                None => side.check_out(permit, timeout, WhileProbed::Wait).await?,
+            };
+            lease.give_back();
+            Ok::<_, Fault>(())
+        };
+        let home = warm(&self.home).await;
+        let peer = match &self.peer {
+            Some(peer) => warm(peer).await,
+            None => Ok(()),
+        };
+        match (home, peer) {
+            // Another database is worse than one that is out of reach.
+            (Err(home), Err(peer)) if home.is_unavailable() && !peer.is_unavailable() => Err(peer),
+            (home, peer) => home.and(peer),
+        }
+    }
+
+    pub(crate) async fn close(&self, deadline: Instant) {
+        self.permits.close(deadline).await;
+        self.home.pool.close(deadline).await;
+        if let Some(peer) = &self.peer {
+            peer.pool.close(deadline).await;
+        }
+    }
+
+    /// Lends a connection of one of two endpoints.
+    async fn lend(
+        &self,
+        side: &Arc<GuardedEndpoint>,
+        permit: Permit,
+        timeout: AnswerTimeout,
+    ) -> Result<PooledConnection, Fault> {
+        let lease = side.check_out(permit, timeout, WhileProbed::Leave).await?;
+        self.verified(side, lease, timeout).await
+    }
+
+    /// The same connection, once the database behind it is known to be the one that is meant.
+    async fn verified(
+        &self,
+        side: &GuardedEndpoint,
+        lease: PooledConnection,
+        timeout: AnswerTimeout,
+    ) -> Result<PooledConnection, Fault> {
+        if side.is_verified() {
+            return Ok(lease);
+        }
+        let shown = async {
+            let mut query = Query::plain(lease.connection(), identity::read().map_err(QueryFailure::before_sending)?);
+            send_pipelined(lease.connection(), query.messages(), &std::sync::atomic::AtomicU32::new(0)).await;
+            let outcome = query.outcome(&mut Tally::unlimited()).await;
+            outcome.map_err(|trouble| QueryFailure::of_host(trouble, "the database's identity could not be read"))
+        };
+        let shown = match timeout.wait(shown).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(QueryFailure { fault, left })) => {
+                match left {
+                    ConnectionState::Lost => lease.lost(),
+                    ConnectionState::Stuck => lease.discard("what it still has to say is not wanted"),
+                    // The server has answered, and there was no transaction.
+                    ConnectionState::Aborted | ConnectionState::Open => lease.give_back(),
+                }
+                return Err(fault);
+            }
+            Err(silence) => {
+                lease.silent(silence);
+                return Err(silence.fault());
+            }
+        };
+        let shown = match shown.rows.columns.into_iter().next().map(|column| column.values) {
+            Some(ColumnValues::Uuid(ids)) => ids.into_iter().next(),
+            _ => None,
+        };
+        let Some(shown) = shown else {
+            lease.give_back();
+            let text = "the database has no identity: its schema is not applied";
+            return Err(Fault::other(None, text).with_code(Code::DatabaseSchema));
+        };
+        // Home shows who is meant, unless that was said.
+        let is_home = std::ptr::eq(side, &*self.home);
+        let known = if is_home { Some(self.identity.get_or_init(|| shown)) } else { self.identity.get() };
+        match known {
+            Some(known) if *known == shown => {
+                side.verify();
+                Ok(lease)
+            }
+            Some(_) => {
+                let endpoint = side.pool.name();
+                lease.give_back();
+                warn!(endpoint, "an endpoint leads to another database and is not used");
+                Err(Fault::other(None, format!("{endpoint} leads to another database than the one that is meant")))
+            }
+            None => {
+                lease.give_back();
+                Err(Fault::unavailable("the peer's endpoint cannot be used before home's was seen once"))
+            }
+        }
+    }
+}

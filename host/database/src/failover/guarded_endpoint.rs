@@ -1,0 +1,224 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tenet_core::{DualInstant, Fault, MetricSet};
+use tokio::sync::Notify;
+use tokio::time::timeout_at;
+
+use crate::connect::pool::{Permit, Pool, PooledConnection};
+use crate::failover::breaker::{Admission, Breaker, BreakerToken, Change};
+use crate::statements::answer_timeout::{AnswerTimeout, Silence};
+
+/// All lines of this crate that count something: one for each change of an endpoint's breaker.
+pub const METRICS: [MetricSet; 1] = [MetricSet {
+    name: "breaker",
+    dimensions: &[&["endpoint"], &[]],
+    metrics: &[("BreakerOpened", "Count"), ("BreakerClosed", "Count")],
+    optional: None,
+}];
+
+/// One of the endpoints of a database: the connections to it, and whether it is worth trying.
+pub(crate) struct GuardedEndpoint {
+    pub(crate) pool: Arc<Pool>,
+    breaker: Mutex<Breaker>,
+    /// The breaker has changed its state.
+    turned: Notify,
+    /// When it last did what it was asked.
+    answered: Mutex<Option<Instant>>,
+    /// Whether it is known to lead to the database that is meant.
+    verified: AtomicBool,
+}
+
+/// What to do while another request finds out whether the endpoint is back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WhileProbed {
+    /// Wait for what it finds.
+    Wait,
+    /// Go where there is another endpoint.
+    Leave,
+}
+
+/// A try at an endpoint. Dropped before it reports how that went, it says nothing.
+pub(crate) struct BreakerGuard {
+    side: Arc<GuardedEndpoint>,
+    pass: Option<BreakerToken>,
+}
+
+impl GuardedEndpoint {
+    pub(crate) fn new(pool: Pool) -> Arc<Self> {
+        Arc::new(Self {
+            pool: Arc::new(pool),
+            breaker: Mutex::default(),
+            turned: Notify::new(),
+            answered: Mutex::default(),
+            verified: AtomicBool::new(false),
+        })
+    }
+
+    /// Lends a connection, unless the endpoint is not worth trying or has none by then.
+    pub(crate) async fn check_out(
+        self: &Arc<Self>,
+        permit: Permit,
+        timeout: AnswerTimeout,
+        while_probed: WhileProbed,
+    ) -> Result<PooledConnection, Fault> {
+        let shut = || {
+            let rest = self.breaker().rest_left(DualInstant::now());
+            Fault::shut(rest, "the database could not be reached a moment ago, and is not tried again yet")
+        };
+        let pass = loop {
+            let mut turned = std::pin::pin!(self.turned.notified());
+            // From now on no change is missed.
+            turned.as_mut().enable();
+            match (self.admit(), while_probed) {
+                (Admission::Allowed(pass), _) => break pass,
+                (Admission::Probed, WhileProbed::Wait) => {
+                    timeout_at(timeout.deadline.into(), turned).await.map_err(|_| shut())?;
+                }
+                (Admission::Open, _) | (Admission::Probed, WhileProbed::Leave) => return Err(shut()),
+            }
+        };
+        let attempt = BreakerGuard { side: Arc::clone(self), pass: Some(pass) };
+        Arc::clone(&self.pool).check_out(permit, attempt, timeout).await
+    }
+
+    pub(crate) fn is_verified(&self) -> bool {
+        self.verified.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn verify(&self) {
+        self.verified.store(true, Ordering::Release);
+    }
+
+    fn admit(&self) -> Admission {
+        let (admission, change) = self.breaker().admit(DualInstant::now());
+        self.turn(change);
+        admission
+    }
+
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turn(&self, change: Option<Change>) {
+        let Some(change) = change else { return };
+        self.turned.notify_waiters();
+        let endpoint = self.pool.name();
+        let is = |what: Change| u8::from(change == what);
+        tracing::warn!(
+            name: "breaker",
+            message = "endpoint's breaker turns",
+            endpoint,
+            state = change.state(),
+            BreakerOpened = is(Change::Opened),
+            BreakerClosed = is(Change::CommitResult),
+        );
+    }
+}
+
+impl BreakerGuard {
+    /// Whether it finds out for all whether the endpoint is back.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.pass.is_some_and(|pass| pass.is_probe())
+    }
+
+    /// The endpoint has given an answer, and more is to come. That is all that a probe is to find
+    /// out: others need not wait for the rest of its transaction.
+    pub(crate) fn answered(&mut self) {
+        if self.is_probe() {
+            self.succeed();
+            if let Admission::Allowed(pass) = self.side.admit() {
+                self.pass = Some(pass);
+            }
+        }
+    }
+
+    /// The endpoint did what it was asked.
+    pub(crate) fn succeeded(mut self) {
+        *self.side.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        self.succeed();
+    }
+
+    /// It could not be reached, or was lost, or was silent.
+    pub(crate) fn failed(mut self) {
+        if let Some(pass) = self.pass.take() {
+            let change = self.side.breaker().failed(pass, DualInstant::now(), fastrand::f64());
+            self.side.turn(change);
+        }
+    }
+
+    /// No answer came in time. Gives whether that is the endpoint's fault: where it did what others
+    /// asked meanwhile, one slow statement or one lost way is all there is.
+    pub(crate) fn silent(self, silence: Silence) -> bool {
+        let answered = *self.side.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_endpoints = silence.is_endpoints() && answered.is_none_or(|answered| answered < silence.began());
+        if is_endpoints {
+            self.failed();
+        }
+        is_endpoints
+    }
+
+    fn succeed(&mut self) {
+        if let Some(pass) = self.pass.take() {
+            let change = self.side.breaker().succeeded(pass);
+            self.side.turn(change);
+        }
+    }
+}
+
+impl Drop for BreakerGuard {
+    fn drop(&mut self) {
+        if let Some(pass) = self.pass.take() {
+            let change = self.side.breaker().gave_up(pass, DualInstant::now());
+            self.side.turn(change);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::connect::connection_lifetimes::ConnectionLifetimes;
+    use crate::connect::endpoint::Endpoint;
+
+    /// More than open a breaker.
+    const MANY: usize = 20;
+
+    fn side() -> Arc<GuardedEndpoint> {
+        let endpoint = Endpoint::parse("postgres://nobody@127.0.0.1:1/none").unwrap();
+        GuardedEndpoint::new(Pool::new(endpoint, ConnectionLifetimes::default()))
+    }
+
+    fn attempt(side: &Arc<GuardedEndpoint>) -> BreakerGuard {
+        let Admission::Allowed(pass) = side.admit() else { panic!("it is not tried") };
+        BreakerGuard { side: Arc::clone(side), pass: Some(pass) }
+    }
+
+    /// Tries that wait from now on, and then the silence that they met.
+    fn waits(side: &Arc<GuardedEndpoint>) -> (Vec<BreakerGuard>, impl Fn() -> Silence + use<>) {
+        let (began, deadline) = (Instant::now(), Instant::now() + Duration::from_secs(3600));
+        let timeout = AnswerTimeout { statement_timeout: Duration::ZERO, deadline };
+        ((0..MANY).map(|_| attempt(side)).collect(), move || timeout.silence_since(began))
+    }
+
+    #[test]
+    fn statements_that_wait_for_one_row_say_nothing_of_an_endpoint_that_answers_others() {
+        let side = side();
+        let (tries, silence) = waits(&side);
+        attempt(&side).succeeded();
+        assert!(tries.into_iter().all(|attempt| !attempt.silent(silence())));
+        assert!(matches!(side.admit(), Admission::Allowed(_)));
+    }
+
+    #[test]
+    fn an_endpoint_that_answers_nobody_while_they_wait_is_left_alone() {
+        let side = side();
+        attempt(&side).succeeded();
+        let (tries, silence) = waits(&side);
+        assert!(tries.into_iter().all(|attempt| attempt.silent(silence())));
+        assert_eq!(side.admit(), Admission::Open);
+    }
+}

@@ -1,0 +1,9 @@
+//! Statements on their way to the server, and what comes back.
+
+pub(crate) mod answer_timeout;
+pub(crate) mod columns;
+pub(crate) mod failure;
+pub(crate) mod flight;
+pub(crate) mod numeric;
+pub(crate) mod parameter;
+pub(crate) mod query;

@@ -1,0 +1,114 @@
+use std::time::{Duration, Instant};
+
+use tenet_core::Fault;
+use tokio::time::timeout_at;
+
+use crate::statements::failure;
+
+/// The shortest wait without an answer that says something of the endpoint. A shorter one is cut
+/// by a caller that had no time left.
+const LEAST_SILENCE: Duration = Duration::from_secs(1);
+
+/// The longest wait where nothing else is set: half of what is left of Lambda's usual 30 seconds
+/// has to be enough for a second attempt.
+pub(crate) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a user of the database waits for one answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AnswerTimeout {
+    /// The longest wait for one answer. DSQL has no `statement_timeout`, so that the host keeps it.
+    pub(crate) statement_timeout: Duration,
+    /// When the user's own time is over.
+    pub(crate) deadline: Instant,
+}
+
+/// The database gave no answer in time. The connection has to be closed, because the answer may
+/// still come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Silence {
+    began: Instant,
+    waited: Duration,
+    statement_timeout: Duration,
+    is_deadline: bool,
+}
+
+impl AnswerTimeout {
+    /// Waits for the answer to what was sent.
+    pub(crate) async fn wait<T>(self, answer: impl Future<Output = T>) -> Result<T, Silence> {
+        let began = Instant::now();
+        timeout_at(self.until(began).into(), answer).await.map_err(|_| self.silence_since(began))
+    }
+
+    /// What a wait that began at `began` and was in vain until now says.
+    pub(crate) fn silence_since(self, began: Instant) -> Silence {
+        let now = Instant::now();
+        let (waited, is_deadline) = (now.saturating_duration_since(began), now >= self.deadline);
+        Silence { began, waited, statement_timeout: self.statement_timeout, is_deadline }
+    }
+
+    /// When a wait that begins at `began` is over.
+    pub(crate) fn until(self, began: Instant) -> Instant {
+        self.deadline.min(began + self.statement_timeout)
+    }
+
+    pub(crate) fn is_over(self) -> bool {
+        Instant::now() >= self.deadline
+    }
+}
+
+impl Silence {
+    /// When the wait began.
+    pub(crate) fn began(self) -> Instant {
+        self.began
+    }
+
+    /// Whether it was long enough to be the endpoint's fault.
+    pub(crate) fn is_endpoints(self) -> bool {
+        self.waited >= self.statement_timeout.min(LEAST_SILENCE)
+    }
+
+    /// What it means before COMMIT is sent.
+    pub(crate) fn fault(self) -> Fault {
+        if self.is_deadline {
+            failure::late()
+        } else {
+            Fault::unavailable(format!("the database gave no answer within {} ms", self.waited.as_millis()))
+        }
+    }
+
+    /// What it means once COMMIT is sent.
+    pub(crate) fn fault_of_commit(self) -> Fault {
+        Fault::unknown_commit(format!("COMMIT was not answered within {} ms", self.waited.as_millis()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn silence(statement_timeout: Duration, deadline: Duration) -> Silence {
+        let timeout = AnswerTimeout { statement_timeout, deadline: Instant::now() + deadline };
+        timeout.wait(std::future::pending::<()>()).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn an_answer_in_time_is_no_silence() {
+        let timeout = AnswerTimeout { statement_timeout: Duration::ZERO, deadline: Instant::now() };
+        assert_eq!(timeout.wait(async { 7 }).await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn a_silence_as_long_as_the_statement_timeout_is_the_endpoints_and_may_be_tried_again() {
+        let silence = silence(Duration::from_millis(20), Duration::from_secs(60)).await;
+        assert!(silence.is_endpoints());
+        assert!(silence.fault().is_unavailable() && !silence.fault().is_shut());
+        assert!(silence.fault_of_commit().commit_unknown());
+    }
+
+    #[tokio::test]
+    async fn a_caller_without_time_says_nothing_of_the_endpoint() {
+        let silence = silence(Duration::from_secs(60), Duration::from_millis(20)).await;
+        assert!(!silence.is_endpoints());
+        assert!(silence.fault().is_deadline());
+    }
+}

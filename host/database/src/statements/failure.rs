@@ -1,0 +1,195 @@
+use std::error::Error as _;
+use std::io;
+
+use tenet_core::{Code, Fault, LimitExceeded, SqlError, SqlState};
+use tokio_postgres::Error;
+use tokio_postgres::error::{DbError, ErrorPosition, Severity};
+
+use crate::statements::columns::ReadStop;
+
+/// Why a statement did not do what it was sent for.
+pub(crate) enum QueryError {
+    /// The server or the way to it.
+    Driver(Error),
+    /// It did, and gave what cannot be read.
+    Unreadable(Box<SqlError>),
+    /// It gave more than it may.
+    Limit(LimitExceeded),
+}
+
+/// A fault, and what it leaves behind.
+pub(crate) struct QueryFailure {
+    pub(crate) fault: Fault,
+    pub(crate) left: ConnectionState,
+}
+
+/// What a fault leaves behind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ConnectionState {
+    /// The server has failed the transaction: nothing can commit it any more.
+    Aborted,
+    /// A transaction that the server would still commit.
+    Open,
+    /// A connection that must not be used again.
+    Stuck,
+    /// A broken connection.
+    Lost,
+}
+
+impl QueryFailure {
+    /// Of a statement that a rule asked for.
+    pub(crate) fn of_statement(trouble: QueryError) -> Self {
+        match trouble {
+            QueryError::Unreadable(error) => Self { fault: Fault::sql(*error), left: ConnectionState::Open },
+            QueryError::Limit(exceeded) => Self { fault: Fault::limit(exceeded), left: ConnectionState::Stuck },
+            QueryError::Driver(error) => match error.as_db_error() {
+                None => lost(&error),
+                Some(db) => {
+                    let (mut error, left) = (sql_error(db), left_by(db));
+                    if error.sqlstate.as_str() == "08P01" {
+                        if left == ConnectionState::Lost {
+                            // The server did not understand us, and would not the next time.
+                            return Self { fault: Fault::other(Some(error.sqlstate), error.to_string()), left };
+                        }
+                        // A count of parameters that does not fit the statement: the rule's own
+                        // mistake under the code of a broken protocol.
+                        error.sqlstate = SqlState::new("42601").unwrap_or(error.sqlstate);
+                    }
+                    Self { fault: Fault::from_sql(error), left }
+                }
+            },
+        }
+    }
+
+    /// Of a statement of the host's own that was not sent.
+    pub(crate) fn before_sending(fault: Fault) -> Self {
+        Self { fault, left: ConnectionState::Open }
+    }
+
+    /// Of a statement of the host's own, which no rule ever hears of.
+    pub(crate) fn of_host(trouble: QueryError, doing: &str) -> Self {
+        match trouble {
+            QueryError::Unreadable(error) => Self {
+                fault: Fault::other(Some(error.sqlstate), format!("{doing}: {error}")),
+                left: ConnectionState::Open,
+            },
+            QueryError::Limit(exceeded) => {
+                Self { fault: Fault::other(None, format!("{doing}: {exceeded}")), left: ConnectionState::Stuck }
+            }
+            QueryError::Driver(error) => match error.as_db_error() {
+                None => lost(&error),
+                Some(db) => Self { fault: host_fault(sql_error(db), doing), left: left_by(db) },
+            },
+        }
+    }
+}
+
+/// What an error says in place of COMMIT's answer.
+pub(crate) fn of_commit(error: &Error) -> Result<Fault, Fault> {
+    let unknown =
+        |why: &str| Err(Fault::unknown_commit(format!("whether the transaction is committed is not known: {why}")));
+    let Some(db) = error.as_db_error() else {
+        return unknown(&describe(error));
+    };
+    let reported = sql_error(db);
+    match (reported.sqlstate.class(), reported.sqlstate.as_str()) {
+        // A key row or an event that another attempt has stored meanwhile.
+        ("23", _) if db.schema() == Some("tenet") => Ok(Fault::conflict(Some(reported.sqlstate), reported.message)),
+        ("23", _) | (_, "40001" | "54000" | "25P02") => Ok(Fault::from_sql(reported)),
+        _ => unknown(&reported.to_string()),
+    }
+}
+
+/// The error in words, causes included.
+pub(crate) fn describe(error: &Error) -> String {
+    match error.as_db_error() {
+        Some(db) => sql_error(db).to_string(),
+        None => match error.source() {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        },
+    }
+}
+
+/// Why a server lets nobody in, in words, with whatever it adds to them.
+pub(crate) fn describe_refusal(error: &Error) -> String {
+    let more = error.as_db_error().map(|db| [db.detail(), db.hint()]).into_iter().flatten().flatten();
+    more.fold(describe(error), |text, more| format!("{text}: {more}"))
+}
+
+/// Of a caller whose time is over before COMMIT was handed over.
+pub(crate) fn late() -> Fault {
+    Fault::deadline("the time ran out while waiting for the database")
+}
+
+/// The code of an error that the server reported.
+pub(crate) fn code(error: &Error) -> Option<&str> {
+    error.code().map(|code| code.code())
+}
+
+fn host_fault(error: SqlError, doing: &str) -> Fault {
+    let sqlstate = error.sqlstate;
+    // Another attempt under the same key got there first, and the look-up will say so.
+    if sqlstate == SqlState::UNIQUE_VIOLATION {
+        return Fault::conflict(Some(sqlstate), format!("{doing}: {}", error.message));
+    }
+    let other = || Fault::other(Some(sqlstate), format!("{doing}: {error}"));
+    match set_up(sqlstate) {
+        Some(code) => other().with_code(code),
+        None if sqlstate.is_for_rules() => other(),
+        None => Fault::from_sql(error),
+    }
+}
+
+/// What is missing in the database for the host's own statements, by the SQLSTATE.
+fn set_up(sqlstate: SqlState) -> Option<Code> {
+    match sqlstate.as_str() {
+        "42501" => Some(Code::DatabaseGrant),
+        // No such table, schema or column.
+        "42P01" | "3F000" | "42703" => Some(Code::DatabaseSchema),
+        _ => None,
+    }
+}
+
+fn left_by(db: &DbError) -> ConnectionState {
+    // The first is the same in every language, and not sent by every server.
+    let fatal = matches!(db.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
+    if fatal || matches!(db.severity(), "FATAL" | "PANIC") { ConnectionState::Lost } else { ConnectionState::Aborted }
+}
+
+fn lost(error: &Error) -> QueryFailure {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    let broken =
+        matches!(cause, Some(kind) if !matches!(kind, io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData));
+    let fault = if error.is_closed() || broken {
+        Fault::conflict(None, "the connection to the database was lost")
+    } else {
+        Fault::other(None, format!("the database's driver failed: {}", describe(error)))
+    };
+    QueryFailure { fault, left: ConnectionState::Lost }
+}
+
+fn sql_error(db: &DbError) -> SqlError {
+    let internal = || SqlState::new("XX000").unwrap_or(SqlState::FEATURE_NOT_SUPPORTED);
+    let mut error = SqlError::new(SqlState::new(db.code().code()).unwrap_or_else(internal), db.message());
+    error.constraint = db.constraint().map(str::to_owned);
+    error.table = db.table().map(str::to_owned);
+    error.column = db.column().map(str::to_owned);
+    let position = match db.position() {
+        Some(ErrorPosition::Original(position)) => Some(position.to_string()),
+        _ => None,
+    };
+    let details = [("detail", db.detail()), ("hint", db.hint()), ("position", position.as_deref())];
+    error.details =
+        details.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect();
+    error
+}
+
+impl From<ReadStop> for QueryError {
+    fn from(stopped: ReadStop) -> Self {
+        match stopped {
+            ReadStop::Unreadable(error) => Self::Unreadable(error),
+            ReadStop::Limit(exceeded) => Self::Limit(exceeded),
+        }
+    }
+}

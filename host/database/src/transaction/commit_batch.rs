@@ -1,0 +1,194 @@
+use tenet_core::{Claim, Digest, Fault, IdempotencyKey, Mutant, StagedEvent, StoredAnswer};
+use tokio_postgres::Error;
+
+use crate::connect::connection::Connection;
+use crate::statements::answer_timeout::{AnswerTimeout, Silence};
+use crate::statements::columns::Tally;
+use crate::statements::failure::{self, QueryError, QueryFailure};
+use crate::statements::flight::{Message, Pipelined, send_pipelined};
+use crate::statements::query::Query;
+use crate::transaction::{ROLLBACK, begin};
+use crate::transaction::{keys, outbox};
+
+/// The last flight of a transaction: everything that makes its answer stand, COMMIT
+/// included.
+pub(crate) struct CommitBatch<'t> {
+    pub(crate) claim: &'t Claim,
+    pub(crate) key: &'t IdempotencyKey,
+    pub(crate) digest: Digest,
+    /// What it starts from.
+    pub(crate) from: CommitStart,
+    pub(crate) accepted: bool,
+    pub(crate) answer: String,
+    pub(crate) events: Vec<StagedEvent>,
+}
+
+/// What a [`CommitBatch`] starts from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CommitStart {
+    /// A transaction whose writes are to stay.
+    Begun,
+    /// A transaction whose writes are to go: ROLLBACK and BEGIN come first.
+    ToUndo,
+    /// No transaction, with the key looked up.
+    Ended,
+    /// Nothing at all: BEGIN and the look-up of the key come first.
+    Nothing,
+}
+
+/// What came of it, and whether the connection has no transaction now.
+pub(crate) enum CommitResult {
+    /// The answer stands.
+    Committed,
+    /// Another answer stood already.
+    Answered(StoredAnswer, bool),
+    /// Certainly nothing was changed.
+    NotCommitted(Fault, bool),
+    /// Nobody can say.
+    Unknown(Fault),
+    /// It is not known yet: COMMIT was not answered in time.
+    Silent(Silence),
+}
+
+impl CommitBatch<'_> {
+    /// Sends the flight and sorts what comes back.
+    pub(crate) async fn execute(self, connection: &Connection, timeout: AnswerTimeout) -> CommitResult {
+        let Self { claim, key, digest, from, accepted, answer, events } = self;
+        let answer = StoredAnswer { accepted, body: answer, digest, now: claim.now };
+        let prepared = outbox::store(events).and_then(|events| {
+            let look_up = if from == CommitStart::Nothing { Some(keys::look_up(claim, key)?) } else { None };
+            Ok((events, look_up, keys::store(claim, key, answer)?))
+        });
+        let (events, look_up, key_row) = match prepared {
+            Ok(prepared) => prepared,
+            Err(fault) => return CommitResult::NotCommitted(fault, false),
+        };
+        if timeout.is_over() {
+            return CommitResult::NotCommitted(Fault::deadline("the time ran out before COMMIT"), false);
+        }
+
+        let command = |text| Message::command(connection, text);
+        let mut flight = Flight {
+            roll_back: (from == CommitStart::ToUndo).then(|| command(ROLLBACK)),
+            begin: (from != CommitStart::Begun).then(|| command(begin())),
+            look_up: look_up.map(|statement| Query::plain(connection, statement)),
+            events: events.into_iter().map(|statement| Query::plain(connection, statement)).collect(),
+            key_row: Query::plain(connection, key_row),
+            commit: command("COMMIT"),
+        };
+        send_pipelined(connection, flight.messages(), &claim.round_trips).await;
+        // COMMIT is handed over: from here on silence proves nothing.
+        match timeout.wait(flight.read_responses()).await {
+            Ok(closed) => closed,
+            Err(silence) => CommitResult::Silent(silence),
+        }
+    }
+}
+
+struct Flight<'c> {
+    roll_back: Option<Message<'c, Result<(), Error>>>,
+    begin: Option<Message<'c, Result<(), Error>>>,
+    look_up: Option<Query<'c>>,
+    events: Vec<Query<'c>>,
+    key_row: Query<'c>,
+    commit: Message<'c, Result<(), Error>>,
+}
+
+impl Flight<'_> {
+    fn messages(&mut self) -> Vec<&mut dyn Pipelined> {
+        let mut messages: Vec<&mut dyn Pipelined> = Vec::new();
+        messages.extend(self.roll_back.as_mut().map(|message| message as &mut dyn Pipelined));
+        messages.extend(self.begin.as_mut().map(|message| message as &mut dyn Pipelined));
+        messages.extend(self.look_up.iter_mut().flat_map(Query::messages));
+        messages.extend(self.events.iter_mut().flat_map(Query::messages));
+        messages.extend(self.key_row.messages());
+        messages.push(&mut self.commit);
+        messages
+    }
+
+    async fn read_responses(self) -> CommitResult {
+        // Without these two, what follows them belonged to another transaction than it
+        // should, or to none, and COMMIT may have made it stand.
+        let mut astray = None;
+        if let Some(message) = self.roll_back
+            && let Err(error) = message.answer().await
+        {
+            astray = Some(("ROLLBACK", failure::describe(&error)));
+        }
+        if let Some(message) = self.begin
+            && let Err(error) = message.answer().await
+        {
+            astray = astray.or(Some(("BEGIN", failure::describe(&error))));
+        }
+
+        let mut failed: Option<QueryFailure> = None;
+        if let Some(query) = self.look_up {
+            let looked_up = query.outcome(&mut Tally::unlimited()).await;
+            match looked_up.map_err(|trouble| QueryFailure::of_host(trouble, LOOK_UP)) {
+                Ok(outcome) => match keys::found(&outcome.rows) {
+                    // The key row could not be stored beside it, so nothing was changed.
+                    Ok(Some(answer)) => {
+                        // The driver passes no answer on before the one in front of it is taken.
+                        drop((self.events, self.key_row));
+                        let ended = astray.is_none() && self.commit.answer().await.is_ok();
+                        return CommitResult::Answered(answer, ended);
+                    }
+                    Ok(None) => {}
+                    Err(fault) => failed = Some(QueryFailure { fault, left: failure::ConnectionState::Open }),
+                },
+                Err(failure) => failed = Some(failure),
+            }
+        }
+        for query in self.events {
+            if let Err(trouble) = query.outcome(&mut Tally::unlimited()).await {
+                failed = failed.or(Some(QueryFailure::of_host(trouble, "the events could not be stored")));
+            }
+        }
+        let stored = match self.key_row.outcome(&mut Tally::unlimited()).await {
+            Ok(outcome) => outcome.rows.rows == 1,
+            Err(trouble) => {
+                failed = failed.or(Some(stored_by_another(trouble)));
+                false
+            }
+        };
+        let commit = self.commit.answer().await;
+
+        if Mutant::AnyOkIsCommitted.is_alive() && commit.is_ok() {
+            return CommitResult::Committed;
+        }
+        if let Some((command, why)) = astray {
+            return unknown(&format!("{command} failed: {why}"));
+        }
+        match (failed, commit) {
+            // An error that the server reported has failed the transaction, and COMMIT's
+            // answer, whatever it is, says that the server went past it.
+            (Some(QueryFailure { fault, left: failure::ConnectionState::Aborted }), Ok(())) => {
+                CommitResult::NotCommitted(fault, true)
+            }
+            (Some(QueryFailure { fault, left: failure::ConnectionState::Aborted }), Err(error))
+                if error.as_db_error().is_some() =>
+            {
+                CommitResult::NotCommitted(fault, false)
+            }
+            (Some(QueryFailure { fault, .. }), _) => unknown(&fault.to_string()),
+            (None, Err(error)) => match failure::of_commit(&error) {
+                Ok(fault) => CommitResult::NotCommitted(fault, false),
+                Err(fault) => CommitResult::Unknown(fault),
+            },
+            (None, Ok(())) if !stored && !Mutant::KeyRowGivesWay.is_alive() => {
+                unknown("the server did not store the answer")
+            }
+            (None, Ok(())) => CommitResult::Committed,
+        }
+    }
+}
+
+pub(crate) const LOOK_UP: &str = "the key could not be looked up";
+
+fn stored_by_another(trouble: QueryError) -> QueryFailure {
+    QueryFailure::of_host(trouble, "the answer could not be stored")
+}
+
+fn unknown(why: &str) -> CommitResult {
+    CommitResult::Unknown(Fault::unknown_commit(format!("whether the transaction is committed is not known: {why}")))
+}

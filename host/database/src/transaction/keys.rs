@@ -1,0 +1,112 @@
+//! The table of keys: one row for each answer, which makes it the one answer.
+
+use std::time::Duration;
+
+use tenet_core::{
+    CallerId, Claim, ColumnValues, Digest, Fault, IdempotencyKey, Interval, Mutant, RowSet, StoredAnswer, Timestamp,
+    Value,
+};
+
+use crate::statements::parameter::Encoded;
+
+/// Answers that one transaction removes, each of which counts twice with its entry in the index,
+/// and their bytes. 3,000 rows are allowed and 10 MiB; one answer has a column's 1 MiB at most
+/// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html>).
+const EXPIRED_AT_ONCE: u32 = 500;
+const EXPIRED_BYTES: u32 = 4 << 20;
+
+/// The longest that a transaction lasts, by the same page. When a row says it was stored is
+/// when its transaction began.
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// Reads nothing from the table, which has to be there for it.
+pub(crate) fn is_there() -> Result<Encoded, Fault> {
+    Encoded::of_host("SELECT 1 FROM tenet.keys LIMIT 0", Vec::new())
+}
+
+/// Finds the answer stored under a key.
+pub(crate) fn look_up(claim: &Claim, key: &IdempotencyKey) -> Result<Encoded, Fault> {
+    Encoded::of_host(
+        "SELECT accepted, answer, digest, now FROM tenet.keys WHERE operation = $1 AND caller = $2 AND key = $3",
+        name(&claim.operation, claim.caller, key).into(),
+    )
+}
+
+/// What an answer is stored under.
+pub(crate) fn name(operation: &str, caller: CallerId, key: &IdempotencyKey) -> [Value; 3] {
+    [operation.to_owned(), caller.to_string(), key.as_str().to_owned()].map(Value::Text)
+}
+
+/// The answer that a look-up has found.
+pub(crate) fn found(rows: &RowSet) -> Result<Option<StoredAnswer>, Fault> {
+    if rows.rows == 0 {
+        return Ok(None);
+    }
+    let values: Vec<_> = rows.columns.iter().map(|column| &column.values).collect();
+    let answer = match values.as_slice() {
+        [
+            ColumnValues::Bool(accepted),
+            ColumnValues::Text(body),
+            ColumnValues::Bytea(digest),
+            ColumnValues::Timestamptz(now),
+        ] => answer(accepted, body, digest, now),
+        _ => None,
+    };
+    match answer {
+        Some(answer) => Ok(Some(answer)),
+        None => Err(Fault::other(None, "a row of the table tenet.keys cannot be read")),
+    }
+}
+
+fn answer(accepted: &[bool], body: &[String], digest: &[Vec<u8>], now: &[i64]) -> Option<StoredAnswer> {
+    Some(StoredAnswer {
+        accepted: *accepted.first()?,
+        body: body.first()?.clone(),
+        digest: Digest::from_bytes(digest.first()?.as_slice().try_into().ok()?),
+        now: Timestamp(*now.first()?),
+    })
+}
+
+/// Stores the answer. It gives one row if it did.
+pub(crate) fn store(claim: &Claim, key: &IdempotencyKey, answer: StoredAnswer) -> Result<Encoded, Fault> {
+    let otherwise = if Mutant::KeyRowGivesWay.is_alive() { "ON CONFLICT DO NOTHING" } else { "" };
+    let [operation, caller, key] = name(&claim.operation, claim.caller, key);
+    Encoded::of_host(
+        &format!(
+            "INSERT INTO tenet.keys (operation, caller, key, digest, accepted, answer, now, region, stored_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now()) {otherwise} RETURNING 1"
+        ),
+        vec![
+            operation,
+            caller,
+            key,
+            Value::Bytea(answer.digest.as_bytes().to_vec()),
+            Value::Bool(answer.accepted),
+            Value::Text(answer.body),
+            Value::Timestamptz(answer.now.micros()),
+            Value::Text(claim.region.clone()),
+        ],
+    )
+}
+
+/// Removes the oldest of the answers that were `accepted` or not and have been there for `kept`.
+/// Those stay whose events do, to be found beside them.
+pub(crate) fn expire(accepted: bool, kept: Duration) -> Result<Encoded, Fault> {
+    let kept = kept.saturating_add(LONGEST);
+    let microseconds = i64::try_from(kept.as_micros()).unwrap_or(i64::MAX);
+    Encoded::of_host(
+        &format!(
+            "DELETE FROM tenet.keys WHERE (operation, caller, key) IN ( \
+             SELECT operation, caller, key FROM ( \
+             SELECT operation, caller, key, \
+             sum(octet_length(answer)) OVER (ORDER BY stored_at, operation, caller, key) AS bytes FROM ( \
+             SELECT k.operation, k.caller, k.key, k.stored_at, k.answer FROM tenet.keys AS k \
+             WHERE k.accepted = $1 AND k.stored_at < now() - $2 AND NOT EXISTS ( \
+             SELECT 1 FROM tenet.outbox AS o \
+             WHERE o.operation = k.operation AND o.caller = k.caller AND o.key = k.key) \
+             ORDER BY k.stored_at LIMIT {EXPIRED_AT_ONCE}) AS oldest) AS summed \
+             WHERE bytes <= {EXPIRED_BYTES})"
+        ),
+        vec![Value::Bool(accepted), Value::Interval(Interval { months: 0, days: 0, microseconds })],
+    )
+}

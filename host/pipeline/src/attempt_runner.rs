@@ -1,0 +1,437 @@
+use std::fmt;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use tenet_core::{
+    Attempt, Blame, Clock, Code, Ended, Fault, HostCalls, IdempotencyKey, Limit, LimitExceeded, Limits, LogLevel,
+    Policy, Probe, Progress, Receipt, Request, RuleReceipt, Rules, StagedEvent, StoredAnswer, Vault, Verdict,
+};
+use tracing::Span;
+
+use crate::answer::rejection_body;
+use crate::calls::{Calls, LogLine, Shared, StopReason};
+use crate::chained_rule::ChainedRule;
+use crate::commit_doubt::CommitDoubt;
+use crate::in_span::in_span;
+use crate::rule_breaker::RulePasses;
+
+/// One attempt of one request: the rules in order, then the commit of their verdict.
+pub(crate) struct AttemptRunner<'a> {
+    pub(crate) rules: &'a dyn Rules,
+    pub(crate) policy: &'a Arc<dyn Policy>,
+    pub(crate) vault: &'a Arc<dyn Vault>,
+    /// What the request may run of the rules that rest.
+    pub(crate) passes: &'a RulePasses<'a>,
+    /// A rule of the chain that certainly rests.
+    pub(crate) resting: Option<&'a str>,
+    pub(crate) clock: &'a Arc<dyn Clock>,
+    pub(crate) request: &'a Request,
+    /// Who looks on.
+    pub(crate) probe: Option<&'a dyn Probe>,
+    pub(crate) key: Option<&'a IdempotencyKey>,
+    pub(crate) doubt: &'a CommitDoubt,
+    #[cfg(feature = "mutants")]
+    pub(crate) publisher: &'a dyn tenet_core::Publisher,
+    /// The operation's rules, at least one.
+    pub(crate) chain: &'a [ChainedRule],
+}
+
+/// How an attempt ended.
+pub(crate) enum AttemptOutcome {
+    /// Certainly committed; the events are in the outbox.
+    Committed { accepted: bool, body: String, events: Vec<StagedEvent> },
+    /// The key had an answer already.
+    Answered(StoredAnswer),
+    /// Nothing came of it, or nothing is known to have come of it; another attempt may do better.
+    Again(Interrupted),
+    /// Nothing came of it and another attempt would end the same.
+    Failed(AttemptFailure),
+}
+
+/// What ended an attempt that another may do better, and where.
+#[derive(Debug)]
+pub(crate) struct Interrupted {
+    pub(crate) fault: Fault,
+    /// The rule in whose statement it was; none where it was in what the host does itself.
+    pub(crate) rule: Option<String>,
+    /// The statement, counted from 1 over the rule's.
+    pub(crate) statement: Option<u64>,
+}
+
+/// Why an attempt failed: for the log, never for the caller.
+#[derive(Debug)]
+pub(crate) struct AttemptFailure {
+    pub(crate) blame: Blame,
+    pub(crate) rule: Option<String>,
+    /// What another request may have more of, if that was it.
+    pub(crate) missing: Option<MissingResource>,
+    /// The limit that was passed, if that was it.
+    pub(crate) limit: Option<LimitExceeded>,
+    pub(crate) code: Code,
+    text: String,
+}
+
+/// What a request that failed could not have, and a later one may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MissingResource {
+    /// A rule that keeps failing rests, for so long yet.
+    Rule(Duration),
+    /// The caller's time ran out.
+    Time,
+    /// The keys of the vault are out of reach.
+    Vault,
+    /// The database's tables are not those of the bundle.
+    Tables,
+}
+
+/// Whose time is over.
+enum TimeOver {
+    Rules,
+    Callers,
+}
+
+/// What the rules decided, before anything is committed.
+enum Decision {
+    Accept(String),
+    Reject(String),
+}
+
+impl AttemptRunner<'_> {
+    /// Runs the attempt to its end and adds what it took to the receipt.
+    pub(crate) async fn run(&self, attempt: Box<dyn Attempt>, receipt: &mut Receipt) -> AttemptOutcome {
+        let shared = Shared::new(attempt);
+        receipt.rules.clear();
+        let decision = self.decide(&shared, &mut receipt.rules).await;
+        receipt.events = receipt.rules.iter().map(|rule| rule.events).sum();
+        receipt.fuel = receipt.rules.iter().map(|rule| rule.fuel).sum();
+        for rule in &receipt.rules {
+            receipt.statements += rule.statements;
+            receipt.rows_read += rule.rows_read;
+            receipt.bytes_read += rule.bytes_read;
+            receipt.rows_affected += rule.rows_affected;
+            receipt.computing += rule.cpu;
+        }
+        let ending = self.clock.instant();
+        let commits = decision.is_ok();
+        let over = match decision {
+            Ok(decision) => self.settle(&shared, decision).await,
+            Err(over) => self.undo(&shared, over).await,
+        };
+        let ended = self.clock.instant() - ending;
+        let mut state = shared.lock();
+        receipt.database += state.waits.for_database(self.clock.instant()) + ended;
+        receipt.commit += if commits { ended } else { Duration::ZERO };
+        if matches!(over, AttemptOutcome::Committed { .. } | AttemptOutcome::Failed(_)) {
+            write_log(std::mem::take(&mut state.log));
+        }
+        over
+    }
+
+    async fn decide(&self, shared: &Arc<Shared>, receipts: &mut Vec<RuleReceipt>) -> Result<Decision, AttemptOutcome> {
+        if let Some(rule) = self.resting {
+            // Rules before it would write for nothing. The key is looked up all the same.
+            let rest = self.passes.rest_left(rule, self.clock.moment());
+            return Err(AttemptOutcome::Failed(AttemptFailure::rests(rule, rest)));
+        }
+        let mut output = String::new();
+        for (place, chained) in self.chain.iter().enumerate() {
+            let ChainedRule { name: rule, limits, .. } = chained;
+            let request = match chained.given(self.request) {
+                Ok(request) => request,
+                Err(rejection) => return Ok(Decision::Reject(rejection_body(&rejection))),
+            };
+            // Not before its turn: whether it runs is not known while a rule before it may reject.
+            let now = self.clock.moment();
+            if !self.passes.admits(rule, now) {
+                return Err(AttemptOutcome::Failed(AttemptFailure::rests(rule, self.passes.rest_left(rule, now))));
+            }
+            let span = tracing::info_span!("rule", rule, cpu_us = tracing::field::Empty, ended = tracing::field::Empty);
+            let ports = (Arc::clone(self.policy), Arc::clone(self.vault), Arc::clone(self.clock));
+            let calls = Calls::new(Arc::clone(shared), ports, self.request, self.key, rule, place, limits);
+            let calls = Arc::new(calls);
+            let verdict = in_span(&span, pin!(self.call(&span, shared, (chained, &request), &calls, receipts))).await?;
+            match verdict {
+                Verdict::Accept(text) => output = text,
+                Verdict::Reject(rejection) => return Ok(Decision::Reject(rejection_body(&rejection))),
+            }
+        }
+        Ok(Decision::Accept(output))
+    }
+
+    async fn call(
+        &self,
+        span: &Span,
+        shared: &Arc<Shared>,
+        (chained, request): (&ChainedRule, &Request),
+        calls: &Arc<Calls>,
+        receipts: &mut Vec<RuleReceipt>,
+    ) -> Result<Verdict, AttemptOutcome> {
+        let ChainedRule { name: rule, limits, .. } = chained;
+        let rule = rule.as_str();
+        let fail = |blame, code, text: String| {
+            AttemptOutcome::Failed(AttemptFailure {
+                blame,
+                rule: Some(rule.to_owned()),
+                missing: None,
+                limit: None,
+                code,
+                text,
+            })
+        };
+        let passed =
+            |exceeded: LimitExceeded| AttemptOutcome::Failed(AttemptFailure::limit(Some(rule.to_owned()), exceeded));
+        let host = Arc::clone(calls) as Arc<dyn HostCalls>;
+        let host = match self.probe {
+            Some(probe) => probe.calls(rule, host),
+            None => host,
+        };
+        let time_over = pin!(self.time_over(shared, limits));
+        let call = match select(self.rules.call(rule, request, limits, host), time_over).await {
+            Either::Left((call, _)) => call,
+            Either::Right((whose, call)) => {
+                drop(call);
+                receipts.push(calls.receipt());
+                return Err(AttemptOutcome::Failed(match whose {
+                    TimeOver::Rules => {
+                        // It was stopped when it had used all of it.
+                        let allowed = Some(limits.wall_ms);
+                        let exceeded = LimitExceeded { limit: Limit::Wall, allowed, used: allowed };
+                        AttemptFailure::limit(Some(rule.to_owned()), exceeded)
+                    }
+                    TimeOver::Callers => AttemptFailure::out_of_time(rule),
+                }));
+            }
+        };
+        let mut receipt = calls.receipt();
+        receipt.cpu = call.cpu;
+        receipt.memory_bytes = call.memory_bytes;
+        receipt.fuel = call.fuel;
+        receipts.push(receipt);
+        let cpu_us = u64::try_from(call.cpu.as_micros()).unwrap_or(u64::MAX);
+        tracing::record_all!(span, cpu_us, ended = name_of(&call.ended));
+
+        let mut state = shared.lock();
+        // Whatever the guest made of it, the host's own reason for stopping it counts.
+        if let Some(stopped) = state.stopped.take() {
+            return Err(match stopped {
+                StopReason::Answered(stored) => AttemptOutcome::Answered(stored),
+                StopReason::Limit(exceeded) => passed(exceeded),
+                StopReason::Fault(fault) => over(fault, Some((rule, calls.receipt().statements))),
+            });
+        }
+        match call.ended {
+            Ended::Verdict(Verdict::Accept(output)) => match &state.spent {
+                None => {
+                    if let Some(misfit) = chained.misfit(&output) {
+                        let text = format!("its output does not fit what it declares: {misfit}");
+                        return Err(fail(Blame::Rule, Code::Output, text));
+                    }
+                    self.passes.succeeded(rule);
+                    Ok(Verdict::Accept(output))
+                }
+                Some(spent) => Err(fail(
+                    Blame::Rule,
+                    Code::SpentTransaction,
+                    format!("it accepted although its statement {} had failed: {}", spent.statement, spent.error),
+                )),
+            },
+            Ended::Verdict(reject) => {
+                self.passes.succeeded(rule);
+                Ok(reject)
+            }
+            Ended::Bug(text) => Err(fail(Blame::Rule, Code::Broken, format!("it says that it is broken: {text}"))),
+            Ended::Trap(text) => Err(fail(Blame::Rule, Code::Trapped, format!("it trapped: {text}"))),
+            Ended::Limit(exceeded) => Err(passed(exceeded)),
+            Ended::Host(text) => Err(fail(Blame::Host, Code::HostFailed, text)),
+            Ended::Stopped => {
+                Err(fail(Blame::Host, Code::HostFailed, "it was stopped while a statement was on its way".to_owned()))
+            }
+        }
+    }
+
+    /// Waits until the rule has used its time or the caller's time is over. The rule's time is its
+    /// own: what it waits for the host is bounded by the host.
+    async fn time_over(&self, shared: &Shared, limits: &Limits) -> TimeOver {
+        let began = self.clock.instant();
+        let waited_before = shared.lock().waits.total(began);
+        loop {
+            let now = self.clock.instant();
+            let left = self.request.deadline.saturating_duration_since(now);
+            if left.is_zero() {
+                return TimeOver::Callers;
+            }
+            let waited = shared.lock().waits.total(now).saturating_sub(waited_before);
+            let own = now.saturating_duration_since(began).saturating_sub(waited);
+            let left_to_rule = limits.wall().saturating_sub(own);
+            if left_to_rule.is_zero() {
+                return TimeOver::Rules;
+            }
+            self.clock.sleep(left.min(left_to_rule)).await;
+        }
+    }
+
+    async fn settle(&self, shared: &Shared, decision: Decision) -> AttemptOutcome {
+        let (attempt, events) = {
+            let mut state = shared.lock();
+            (state.attempt.take(), std::mem::take(&mut state.events))
+        };
+        let Some(attempt) = attempt else {
+            return AttemptOutcome::Failed(AttemptFailure {
+                blame: Blame::Host,
+                rule: None,
+                missing: None,
+                limit: None,
+                code: Code::HostFailed,
+                text: "the attempt was lost before its verdict".to_owned(),
+            });
+        };
+        let (in_doubt_before, accepted, body, events, ended) = match decision {
+            Decision::Accept(output) => {
+                if let (Some(_), Err(exceeded)) = (self.key, shared.lock().written.check(&events, output.len())) {
+                    // Nothing of it can be committed, so that it is as if the last rule had gone too far.
+                    drop(attempt);
+                    let rule = self.chain.last().map(|rule| rule.name.clone());
+                    return AttemptOutcome::Failed(AttemptFailure::limit(rule, exceeded));
+                }
+                #[cfg(feature = "mutants")]
+                if tenet_core::Mutant::EventsBeforeCommit.is_alive() {
+                    self.publisher.publish(&events, self.request.deadline).await;
+                }
+                let before = self.doubt.begins();
+                let ended = attempt.accept(output.clone(), events.clone()).await;
+                (before, true, output, events, ended)
+            }
+            Decision::Reject(body) => {
+                let before = self.doubt.begins();
+                let ended = attempt.reject(body.clone()).await;
+                (before, false, body, Vec::new(), ended)
+            }
+        };
+        match &ended {
+            // It is committed, which the caller does not know as yet.
+            Ok(Progress::Continue(())) => {}
+            Err(fault) if fault.commit_unknown() => {}
+            Ok(Progress::Answered(_)) | Err(_) => self.doubt.is_as(in_doubt_before),
+        }
+        match ended {
+            Ok(Progress::Continue(())) => AttemptOutcome::Committed { accepted, body, events },
+            Ok(Progress::Answered(stored)) => AttemptOutcome::Answered(stored),
+            Err(fault) => over(fault, None),
+        }
+    }
+
+    /// Rolls back. What the look-up finds wins over whatever ended the attempt.
+    async fn undo(&self, shared: &Shared, ended: AttemptOutcome) -> AttemptOutcome {
+        let attempt = shared.lock().attempt.take();
+        let Some(attempt) = attempt else { return ended };
+        match (attempt.roll_back().await, ended) {
+            (_, AttemptOutcome::Answered(stored)) | (Ok(Progress::Answered(stored)), _) => {
+                AttemptOutcome::Answered(stored)
+            }
+            (Ok(Progress::Continue(())), ended) => ended,
+            (Err(fault), AttemptOutcome::Failed(failure)) if !shared.lock().looked_up && self.key.is_some() => {
+                // Without the look-up nobody knows whether the key has an answer.
+                tracing::warn!(%fault, %failure, "the key could not be looked up after a failure");
+                over(fault, None)
+            }
+            (Err(fault), ended) => {
+                tracing::debug!(%fault, "the connection was dropped instead of rolled back");
+                ended
+            }
+        }
+    }
+}
+
+/// What a fault of the database, or of the vault, means for the attempt.
+fn over(fault: Fault, at: Option<(&str, u64)>) -> AttemptOutcome {
+    let rule = at.map(|(rule, _)| rule.to_owned());
+    if fault.is_conflict() || fault.commit_unknown() || fault.is_unavailable() {
+        AttemptOutcome::Again(Interrupted { fault, rule, statement: at.map(|(_, statement)| statement) })
+    } else {
+        AttemptOutcome::Failed(AttemptFailure {
+            blame: fault.blame(),
+            rule,
+            missing: match fault.code() {
+                _ if fault.is_deadline() => Some(MissingResource::Time),
+                _ if fault.is_vault() => Some(MissingResource::Vault),
+                Some(Code::SchemaDiffers) => Some(MissingResource::Tables),
+                _ => None,
+            },
+            limit: fault.limit_exceeded().copied(),
+            code: match fault.limit_exceeded() {
+                Some(_) => Code::Limit,
+                None => fault.code().unwrap_or(Code::HostFailed),
+            },
+            text: fault.to_string(),
+        })
+    }
+}
+
+fn name_of(ended: &Ended) -> &'static str {
+    match ended {
+        Ended::Verdict(Verdict::Accept(_)) => "accept",
+        Ended::Verdict(Verdict::Reject(_)) => "reject",
+        Ended::Bug(_) => "bug",
+        Ended::Trap(_) => "trap",
+        Ended::Limit(_) => "limit",
+        Ended::Stopped => "stopped",
+        Ended::Host(_) => "host",
+    }
+}
+
+fn write_log(lines: Vec<LogLine>) {
+    for LogLine { rule, level, message } in lines {
+        match level {
+            LogLevel::Debug => tracing::debug!(target: "tenet::rule", rule, "{message}"),
+            LogLevel::Info => tracing::info!(target: "tenet::rule", rule, "{message}"),
+            LogLevel::Warn => tracing::warn!(target: "tenet::rule", rule, "{message}"),
+            LogLevel::Error => tracing::error!(target: "tenet::rule", rule, "{message}"),
+        }
+    }
+}
+
+/// From how much processor time on a call counts as one that costs, whatever ended it: more than a
+/// call in any language takes that does its work.
+const COSTLY: Duration = Duration::from_millis(100);
+
+impl AttemptFailure {
+    /// Whether it took from others what they need: time, memory, or the database's work.
+    pub(crate) fn costs(&self, receipt: &Receipt) -> bool {
+        use Limit::*;
+        let passed = self.limit.map(|exceeded| exceeded.limit);
+        let is_work = matches!(
+            passed,
+            Some(Wall | Cpu | Memory | Statements | RowsRead | BytesRead | RowsWritten | BytesWritten | QueryMemory)
+        );
+        is_work || receipt.rules.iter().any(|rule| Some(&rule.rule) == self.rule.as_ref() && rule.cpu >= COSTLY)
+    }
+
+    fn limit(rule: Option<String>, exceeded: LimitExceeded) -> Self {
+        let (limit, code) = (Some(exceeded), Code::Limit);
+        Self { blame: Blame::Rule, rule, missing: None, limit, code, text: exceeded.to_string() }
+    }
+
+    fn out_of_time(rule: &str) -> Self {
+        Self::missing(MissingResource::Time, rule, "the caller's time ran out while it ran")
+    }
+
+    fn rests(rule: &str, rest: Duration) -> Self {
+        Self::missing(MissingResource::Rule(rest), rule, "it keeps failing and is not run for a while")
+    }
+
+    fn missing(lack: MissingResource, rule: &str, text: &str) -> Self {
+        let (rule, text) = (Some(rule.to_owned()), text.to_owned());
+        Self { blame: Blame::Host, rule, missing: Some(lack), limit: None, code: Code::HostFailed, text }
+    }
+}
+
+impl fmt::Display for AttemptFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.rule {
+            Some(rule) => write!(f, "rule {rule}: {}", self.text),
+            None => f.write_str(&self.text),
+        }
+    }
+}

@@ -1,0 +1,191 @@
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use futures_util::future::{Either, select};
+use tenet_core::Clock;
+use tokio::sync::{Semaphore, oneshot};
+
+/// The most items that one turn takes: what the outbox forgets in one flight.
+const MOST_ITEMS: usize = 100;
+
+/// Does work for several requests together: one call of the bus for the events of those that come at
+/// the same moment, one flight for what they take out of the outbox.
+///
+/// A request does it for itself and for all who wait just then, in one of a few turns. There is no
+/// task of its own: a frozen sandbox runs none. Where the time of the request that does it ends in the
+/// middle, the others do theirs again, so that it has to be work that may be done twice.
+pub(crate) struct Batcher<T, D> {
+    parcels: Mutex<VecDeque<Parcel<T, D>>>,
+    turns: Semaphore,
+}
+
+/// The items of one request.
+struct Parcel<T, D> {
+    items: Arc<[T]>,
+    done: oneshot::Sender<Vec<D>>,
+}
+
+impl<T: Clone, D> Batcher<T, D> {
+    /// One that has so many turns at the same moment.
+    pub(crate) fn new(turns: usize) -> Self {
+        Self { parcels: Mutex::default(), turns: Semaphore::new(turns) }
+    }
+
+    /// Has `work` done on these items, with those of others, and gives what became of each. None where
+    /// that takes longer than the deadline.
+    pub(crate) async fn send<F>(
+        &self,
+        items: Vec<T>,
+        clock: &dyn Clock,
+        deadline: Instant,
+        work: impl Fn(Arc<[T]>) -> F,
+    ) -> Option<Vec<D>>
+    where
+        F: Future<Output = Vec<D>>,
+    {
+        let items: Arc<[T]> = items.into();
+        let done = pin!(async {
+            loop {
+                if let Some(done) = self.take_part(Arc::clone(&items), &work).await {
+                    return done;
+                }
+            }
+        });
+        let left = deadline.saturating_duration_since(clock.instant());
+        match select(done, clock.sleep(left)).await {
+            Either::Left((done, _)) => Some(done),
+            Either::Right(_) => None,
+        }
+    }
+
+    /// Waits for another's turn or takes one. None where the other's ended before it was over.
+    async fn take_part<F>(&self, items: Arc<[T]>, work: &impl Fn(Arc<[T]>) -> F) -> Option<Vec<D>>
+    where
+        F: Future<Output = Vec<D>>,
+    {
+        let (sender, mut done) = oneshot::channel();
+        self.lock().push_back(Parcel { items, done: sender });
+        loop {
+            match select(&mut done, pin!(self.turns.acquire())).await {
+                Either::Left((done, _)) => return done.ok(),
+                Either::Right((turn, _)) => {
+                    // They are never closed.
+                    let _turn = turn.ok()?;
+                    // Those who have come at the same moment can add theirs first.
+                    tokio::task::yield_now().await;
+                    match done.try_recv() {
+                        Ok(done) => return Some(done),
+                        Err(oneshot::error::TryRecvError::Closed) => return None,
+                        Err(oneshot::error::TryRecvError::Empty) => self.take_turn(work).await,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Does what waits, up to a bound.
+    async fn take_turn<F>(&self, work: &impl Fn(Arc<[T]>) -> F)
+    where
+        F: Future<Output = Vec<D>>,
+    {
+        let (mut parcels, mut count) = (Vec::new(), 0);
+        {
+            let mut waiting = self.lock();
+            while let Some(parcel) = waiting.pop_front() {
+                if parcel.done.is_closed() {
+                    continue;
+                }
+                if count > 0 && count + parcel.items.len() > MOST_ITEMS {
+                    waiting.push_front(parcel);
+                    break;
+                }
+                count += parcel.items.len();
+                parcels.push(parcel);
+            }
+        }
+        let items: Arc<[T]> = match parcels.as_slice() {
+            [] => return,
+            [alone] => Arc::clone(&alone.items),
+            several => several.iter().flat_map(|parcel| parcel.items.iter().cloned()).collect(),
+        };
+        let mut done = work(items).await.into_iter();
+        for Parcel { items, done: owner } in parcels {
+            // One that has given up meanwhile does not want to know.
+            let _given_up = owner.send(done.by_ref().take(items.len()).collect());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Parcel<T, D>>> {
+        self.parcels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::future::join_all;
+
+    use super::*;
+    use crate::SystemClock;
+
+    fn later() -> Instant {
+        Instant::now() + Duration::from_secs(60)
+    }
+
+    #[tokio::test]
+    async fn what_comes_together_goes_together_and_each_learns_of_its_own() {
+        let courier = Batcher::new(4);
+        let turns = Mutex::new(Vec::new());
+        let double = |items: Arc<[u32]>| {
+            turns.lock().unwrap().push(items.len());
+            async move { items.iter().map(|item| item * 2).collect() }
+        };
+        let items = [vec![1], vec![2, 3], vec![4, 5, 6]];
+        let sent = join_all(items.map(|items| courier.send(items, &SystemClock, later(), double))).await;
+        assert_eq!(sent, [Some(vec![2]), Some(vec![4, 6]), Some(vec![8, 10, 12])]);
+        assert_eq!(*turns.lock().unwrap(), [6]);
+    }
+
+    #[tokio::test]
+    async fn more_than_a_turn_takes_is_done_in_several() {
+        let courier = Batcher::new(1);
+        let turns = Mutex::new(Vec::new());
+        let count = |items: Arc<[u8]>| {
+            turns.lock().unwrap().push(items.len());
+            async move { items.to_vec() }
+        };
+        let sent =
+            join_all([60, 60, 250].map(|count_of| courier.send(vec![0; count_of], &SystemClock, later(), count)));
+        let sent: Vec<_> = sent.await.into_iter().map(|sent| sent.unwrap().len()).collect();
+        assert_eq!(sent, [60, 60, 250]);
+        assert_eq!(*turns.lock().unwrap(), [60, 60, 250]);
+    }
+
+    #[tokio::test]
+    async fn one_whose_time_ends_in_its_turn_does_not_take_the_others_with_it() {
+        let courier = Batcher::new(1);
+        let calls = Mutex::new(0);
+        // The first turn never ends by itself.
+        let work = |items: Arc<[u8]>| {
+            let mut calls = calls.lock().unwrap();
+            *calls += 1;
+            let hangs = *calls == 1;
+            async move {
+                if hangs {
+                    std::future::pending::<()>().await;
+                }
+                items.to_vec()
+            }
+        };
+        let soon = Instant::now() + Duration::from_millis(20);
+        let (first, second) = tokio::join!(
+            courier.send(vec![1], &SystemClock, soon, work),
+            courier.send(vec![2], &SystemClock, later(), work)
+        );
+        assert_eq!((first, second), (None, Some(vec![2])));
+        assert_eq!(*calls.lock().unwrap(), 2);
+    }
+}
