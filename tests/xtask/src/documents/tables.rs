@@ -159,7 +159,7 @@ fn http_codes(sources: &[Text]) -> BTreeSet<String> {
 /// The metrics that lines of the log have.
 fn metrics(sources: &[Text]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    let is_host = |source: &&Text| source.path.starts_with("host/") && source.text.contains("Measured {");
+    let is_host = |source: &&Text| source.path.starts_with("host/") && source.text.contains("MetricSet {");
     for source in sources.iter().filter(is_host) {
         for unit in ["\", \"Count\")", "\", \"Microseconds\")", "\", \"Seconds\")"] {
             for (end, _) in source.text.match_indices(unit) {
