@@ -3,9 +3,8 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use tenet_core::bundle::{Index, Operation};
-use tenet_core::{IdempotencyKey, Receipt, SourceKey, Timestamp};
+use tenet_core::{IdempotencyKey, Receipt, SourceKey, Timestamp, unhex};
 
-use crate::key::unhex;
 use crate::wire::{Event, Fault, Outcome, RecordedVault, SqlError, Statement, Stored, VaultCall};
 use crate::{CapsuleError, Key, Names};
 

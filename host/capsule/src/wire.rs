@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tenet_core::{Decimal, EventId, Interval, Limit, LimitExceeded, SqlState};
+use tenet_core::{Decimal, EventId, Interval, Limit, LimitExceeded, SqlState, unhex};
 
 use crate::CapsuleError;
-use crate::key::unhex;
 
 /// A statement with its parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

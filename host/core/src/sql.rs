@@ -1,6 +1,7 @@
 pub(crate) mod catalog;
 pub(crate) mod civil;
 pub(crate) mod decimal;
+pub(crate) mod identifier;
 pub(crate) mod number;
 pub(crate) mod value;
 

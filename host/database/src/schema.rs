@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
-use tenet_core::Fault;
+use tenet_core::{Fault, quote_identifier};
 use tokio::time::timeout_at;
 use tokio_postgres::Error;
 use tokio_postgres::types::Type;
@@ -119,10 +119,10 @@ impl Schema {
 
     /// The GRANTs that give a role what the host itself needs of its own tables.
     pub fn privileges(role: &str) -> Vec<String> {
-        let role = role.replace('"', "\"\"");
-        let on = |what: &str, table: &str| format!("GRANT {what} ON tenet.{table} TO \"{role}\"");
+        let role = quote_identifier(role);
+        let on = |what: &str, table: &str| format!("GRANT {what} ON tenet.{table} TO {role}");
         vec![
-            format!("GRANT USAGE ON SCHEMA tenet TO \"{role}\""),
+            format!("GRANT USAGE ON SCHEMA tenet TO {role}"),
             on("SELECT, INSERT, DELETE", "keys"),
             on("SELECT, INSERT, UPDATE, DELETE", "outbox"),
             on("SELECT", "identity"),

@@ -2,7 +2,7 @@ use std::fmt;
 use std::time::Instant;
 
 use aws_lc_rs::{constant_time, hmac};
-use tenet_core::{BoxFuture, Fault};
+use tenet_core::{BoxFuture, Fault, unhex};
 use zeroize::Zeroizing;
 
 use crate::keys::{KeyFault, Keys, NewKey, Secret};
@@ -27,16 +27,9 @@ pub struct InvalidSecret;
 impl LocalKeys {
     /// Keys of the secret that these 64 hexadecimal digits are.
     pub fn parse(text: &str) -> Result<Self, InvalidSecret> {
-        let text = text.trim();
-        let mut secret = Zeroizing::new([0; 32]);
-        if !text.bytes().all(|digit| digit.is_ascii_hexdigit()) || text.len() != secret.len() * 2 {
-            return Err(InvalidSecret);
-        }
-        for (number, byte) in secret.iter_mut().enumerate() {
-            let digits = text.get(number * 2..number * 2 + 2).ok_or(InvalidSecret)?;
-            *byte = u8::from_str_radix(digits, 16).map_err(|_| InvalidSecret)?;
-        }
-        Ok(Self { name: LOCAL, secret })
+        let bytes = Zeroizing::new(unhex(text.trim()).ok_or(InvalidSecret)?);
+        let secret = bytes.as_slice().try_into().map_err(|_| InvalidSecret)?;
+        Ok(Self { name: LOCAL, secret: Zeroizing::new(secret) })
     }
 
     /// Keys that keep nothing from anybody: their secret is in every copy of this program. What

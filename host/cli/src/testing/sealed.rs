@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use tenet_core::bundle::Index;
-use tenet_core::{Occasion, Timestamp, Vault, VaultCall, VaultField, VaultVerb};
+use tenet_core::{Occasion, Timestamp, Vault, VaultCall, VaultField, VaultVerb, unhex};
 use tenet_database::Tables;
 
 use super::json::{Json, Row};
@@ -110,9 +110,4 @@ impl Wanted {
 fn occasion() -> Occasion<'static> {
     let deadline = Instant::now() + Duration::from_secs(60);
     Occasion { operation: GIVEN, now: Timestamp(0), salt: [0; 32], deadline }
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let pairs = (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok());
-    pairs.collect()
 }

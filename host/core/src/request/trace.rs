@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::hex;
+use crate::{hex, unhex};
 
 /// Where a request stands in a trace of whoever called: it goes into the log and with the
 /// events that the request publishes, and nowhere else.
@@ -83,17 +83,11 @@ impl fmt::Display for Trace {
 
 /// Bytes written as so many hexadecimal digits and no more.
 fn digits<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let text = text.as_bytes();
+    // A header may be of any length.
     if text.len() != 2 * N {
         return None;
     }
-    let digit = |digit: &u8| char::from(*digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        let [high, low] = pair else { return None };
-        *byte = digit(high)? << 4 | digit(low)?;
-    }
-    Some(bytes)
+    unhex(text)?.try_into().ok()
 }
 
 /// Whether the trace is recorded; `?` leaves it to whoever comes next.

@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
-use tenet_core::Fault;
+use tenet_core::{Fault, quote_identifier};
 use tokio::time::timeout_at;
 use tokio_postgres::Error;
 use tokio_postgres::types::Type;
@@ -53,7 +53,7 @@ impl Administrator {
         self.by_deadline(async {
             let mut done = Vec::new();
             let client = &self.connection.client;
-            let quoted = format!("\"{}\"", role.replace('"', "\"\""));
+            let quoted = quote_identifier(role);
             if client.query_typed("SELECT 1 FROM pg_roles WHERE rolname = $1", &[(&role, Type::TEXT)]).await?.is_empty()
             {
                 self.run(&format!("CREATE ROLE {quoted} WITH LOGIN")).await?;

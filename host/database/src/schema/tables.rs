@@ -3,7 +3,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use tenet_core::{Fault, SqlError};
+use tenet_core::{Fault, SqlError, quote_identifier};
 use tokio::time::timeout_at;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -77,7 +77,7 @@ impl Tables {
     pub async fn copy(endpoint: &Endpoint, of: &str, name: &str) -> Result<(), Fault> {
         let deadline = Instant::now() + ASKING;
         let connection = endpoint.connect(deadline).await?;
-        let copying = format!("CREATE DATABASE {} TEMPLATE {}", quoted(name), quoted(of));
+        let copying = format!("CREATE DATABASE {} TEMPLATE {}", quote_identifier(name), quote_identifier(of));
         with_deadline(deadline, connection.client.batch_execute(&copying)).await
     }
 
@@ -105,9 +105,9 @@ impl Tables {
                     continue;
                 }
                 let table = tables.entry(granted(schema, name)).or_default();
-                table.quoted = format!("{}.{}", quoted(schema), quoted(name));
+                table.quoted = format!("{}.{}", quote_identifier(schema), quote_identifier(name));
                 if row.try_get(3)? {
-                    table.columns.push(quoted(row.try_get(2)?));
+                    table.columns.push(quote_identifier(row.try_get(2)?));
                 }
             }
             for row in client.query_typed(keys, &[]).await? {
@@ -117,7 +117,7 @@ impl Tables {
             }
             let mut named = Vec::new();
             for row in client.query_typed(sequences, &[]).await? {
-                named.push(format!("{}.{}", quoted(row.try_get(0)?), quoted(row.try_get(1)?)));
+                named.push(format!("{}.{}", quote_identifier(row.try_get(0)?), quote_identifier(row.try_get(1)?)));
             }
             Ok((tables, named))
         };
@@ -183,7 +183,7 @@ impl Tables {
     /// Adds rows, a JSON array of objects, that give values to these columns; the others get
     /// their defaults. The inner error is the database's, or says that there is no such table.
     pub async fn give(&self, table: &str, columns: &[String], rows: &str) -> Result<Result<(), Box<SqlError>>, Fault> {
-        let columns: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
+        let columns: Vec<String> = columns.iter().map(|column| quote_identifier(column)).collect();
         self.insert(table, Some(&columns), rows).await
     }
 
@@ -271,10 +271,6 @@ fn no_table(table: &str) -> SqlError {
         tenet_core::SqlState::new("42P01").unwrap_or(tenet_core::SqlState::SYNTAX_ERROR),
         format!("there is no table {table}"),
     )
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 fn literal(text: &str) -> String {
