@@ -5,6 +5,7 @@ pub(crate) mod connection_lifetimes;
 pub(crate) mod dsql;
 pub(crate) mod endpoint;
 pub(crate) mod identity;
+pub(crate) mod message_gate;
 pub(crate) mod pool;
 pub(crate) mod tls;
 pub(crate) mod token;

@@ -165,7 +165,11 @@ impl Database {
                 return Err(silence.fault());
             }
         };
-        let broken = |outcome: &Result<_, QueryError>| matches!(outcome, Err(QueryError::Driver(error)) if error.as_db_error().is_none());
+        let broken = |outcome: &Result<_, QueryError>| match outcome {
+            Err(QueryError::Driver(error)) => error.as_db_error().is_none(),
+            Err(QueryError::TooLong(_)) => true,
+            _ => false,
+        };
         if outcomes.iter().any(broken) {
             lease.lost()
         } else {

@@ -28,6 +28,7 @@ mod admin;
 mod connect;
 mod database;
 mod failover;
+mod plain;
 mod schema;
 mod statements;
 mod transaction;

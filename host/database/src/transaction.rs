@@ -16,7 +16,7 @@ use crate::failover::endpoint_router::EndpointRouter;
 use crate::schema::expected::Expected;
 use crate::statements::answer_timeout::{AnswerTimeout, Silence};
 use crate::statements::columns::Tally;
-use crate::statements::failure::{ConnectionState, QueryError, QueryFailure, late};
+use crate::statements::failure::{ConnectionState, QueryFailure, late};
 use crate::statements::flight::{Message, Pipelined, send_pipelined};
 use crate::statements::parameter::Encoded;
 use crate::statements::query::Query;
@@ -128,6 +128,7 @@ impl Transaction {
         statements: Vec<Encoded>,
         cap: ReadCap,
     ) -> FlightResult<Vec<Outcome>> {
+        connection.allowance().for_rule(cap.bytes);
         // Had BEGIN failed, a write behind it would commit by itself.
         let together =
             begun || Mutant::FirstWriteWithBegin.is_alive() || statements.iter().all(|statement| statement.only_reads);
@@ -193,7 +194,7 @@ impl Transaction {
         if let Ok(Some(answer)) = found {
             return Ok(Progress::Answered(answer));
         }
-        begun.map_err(|error| QueryFailure::of_host(QueryError::Driver(error), "the transaction could not begin"))?;
+        begun.map_err(|error| QueryFailure::of_host(connection.trouble(error), "the transaction could not begin"))?;
         found?;
         set_up?;
         let checked = self.expected.check(Some(&self.claim.operation));

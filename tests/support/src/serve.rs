@@ -68,6 +68,11 @@ impl Served {
         line.split_once("://").unwrap().1.to_owned()
     }
 
+    /// The process that serves.
+    pub fn process(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
     /// Where the first region listens: `127.0.0.1:PORT`.
     pub fn east(&self) -> &str {
         &self.east

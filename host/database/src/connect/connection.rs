@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 use std::future::ready;
 use std::mem;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
@@ -11,9 +11,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::timeout;
 use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::{Client, Config, Error, Socket, Statement};
+use tokio_postgres::{Client, Config, Error, NoTls, Socket, Statement};
 use tracing::debug;
 
+use crate::connect::message_gate::{Allowance, Gate};
 use crate::statements::failure::{self, ConnectionState, QueryError, QueryFailure};
 use crate::statements::parameter::Encoded;
 
@@ -46,6 +47,8 @@ pub(crate) struct Connection {
     // After the client: a description dropped while that is there sends a message.
     described: StatementCache<Statement>,
     search_path: Mutex<SearchPath>,
+    /// How much one message may bring.
+    allowance: Arc<Allowance>,
     /// When it began to be opened: the server counts from a moment after that.
     opened: DualInstant,
     /// How long it is used.
@@ -62,14 +65,35 @@ pub(crate) type Text = String;
 struct Running(Option<AbortHandle>);
 
 impl Connection {
-    /// Opens one.
-    pub(crate) async fn open<T>(config: &Config, tls: T) -> Result<Self, Error>
+    /// Opens one. The way's streams have a gate with this allowance.
+    pub(crate) async fn open<T>(config: &Config, way: impl FnOnce(Arc<Allowance>) -> T) -> Result<Self, Error>
     where
         T: MakeTlsConnect<Socket>,
-        T::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        T::Stream: Send + 'static,
     {
-        let (described, opened) = (StatementCache::new(MOST_DESCRIBED, MOST_DESCRIBED_BYTES), DualInstant::now());
-        let (client, driver) = config.connect(tls).await?;
+        let (allowance, opened) = (Arc::<Allowance>::default(), DualInstant::now());
+        let (client, driver) = config.connect(way(Arc::clone(&allowance))).await?;
+        Ok(Self::over(client, driver, allowance, opened))
+    }
+
+    /// Opens one over a stream that leads to the server.
+    pub(crate) async fn open_over<S>(config: &Config, stream: S) -> Result<Self, Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (allowance, opened) = (Arc::<Allowance>::default(), DualInstant::now());
+        let gate = Gate::plain(stream, Arc::clone(&allowance));
+        let (client, driver) = config.connect_raw(gate, NoTls).await?;
+        Ok(Self::over(client, driver, allowance, opened))
+    }
+
+    fn over(
+        client: Client,
+        driver: impl Future<Output = Result<(), Error>> + Send + 'static,
+        allowance: Arc<Allowance>,
+        opened: DualInstant,
+    ) -> Self {
+        let described = StatementCache::new(MOST_DESCRIBED, MOST_DESCRIBED_BYTES);
         let ended = tokio::spawn(async move {
             match driver.await {
                 Ok(()) => debug!("connection closed"),
@@ -78,7 +102,7 @@ impl Connection {
         });
         let running = Running(Some(ended.abort_handle()));
         let search_path = Mutex::new(SearchPath::Usual);
-        Ok(Self { client, described, search_path, opened, used_for: Duration::MAX, ended, running })
+        Self { client, described, search_path, allowance, opened, used_for: Duration::MAX, ended, running }
     }
 
     /// The same, to be used for so long.
@@ -118,7 +142,7 @@ impl Connection {
                 *self.search_path() = SearchPath::Set;
                 Ok(())
             }
-            Some(Err(error)) => match QueryFailure::of_host(QueryError::Driver(error), doing) {
+            Some(Err(error)) => match QueryFailure::of_host(self.trouble(error), doing) {
                 lost @ QueryFailure { left: ConnectionState::Lost, .. } => Err(lost),
                 QueryFailure { fault, .. } => Err(QueryFailure { fault, left: ConnectionState::Stuck }),
             },
@@ -128,6 +152,20 @@ impl Connection {
 
     fn search_path(&self) -> MutexGuard<'_, SearchPath> {
         self.search_path.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How much one message may bring.
+    pub(crate) fn allowance(&self) -> &Allowance {
+        &self.allowance
+    }
+
+    /// Why an answer did not come. The driver says no more than that the connection is closed where it was
+    /// ended for a message that was too long.
+    pub(crate) fn trouble(&self, error: Error) -> QueryError {
+        match self.allowance.refused() {
+            Some(length) if error.as_db_error().is_none() => QueryError::TooLong(length),
+            _ => QueryError::Driver(error),
+        }
     }
 
     /// Whether it is known to be dead.

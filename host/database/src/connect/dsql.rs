@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, io};
 
 use aws_config::SdkConfig;
 use rustls::pki_types::DnsName;
@@ -7,6 +7,7 @@ use tokio_postgres::{Config, Error};
 
 use crate::connect::connection::Connection;
 use crate::connect::endpoint::{EndpointError, HOSTS_NAME, HOSTS_SCHEMA, set_socket_timeouts};
+use crate::connect::message_gate::Gated;
 use crate::connect::tls::Tls;
 use crate::connect::token::Signer;
 
@@ -61,6 +62,8 @@ pub(crate) enum Refusal {
     NoToken(String),
     /// The server or the way to it.
     Driver(Error),
+    /// The socket in a folder.
+    Socket(io::Error),
     /// A bug in what opens it.
     Panicked,
 }
@@ -98,7 +101,7 @@ impl Cluster {
         let token = self.signer.sign().await.map_err(Refusal::NoToken)?;
         let mut config = self.config.clone();
         config.password(token);
-        Connection::open(&config, self.tls.clone()).await.map_err(Refusal::Driver)
+        Connection::open(&config, |allowance| Gated::new(self.tls.clone(), allowance)).await.map_err(Refusal::Driver)
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
 use tenet_core::{Code, Fault, SqlState};
+use tokio::net::UnixStream;
 use tokio::task::JoinSet;
 use tokio::time::{timeout, timeout_at};
 use tokio_postgres::config::{Host, SslMode};
@@ -13,6 +14,7 @@ use tracing::debug;
 
 use crate::connect::connection::Connection;
 use crate::connect::dsql::{Cluster, Dsql, Refusal};
+use crate::plain::Plain;
 use crate::statements::failure;
 
 /// The schema of the host's own tables.
@@ -91,7 +93,7 @@ impl Endpoint {
         if config.get_user() == Some(HOSTS_SCHEMA) {
             return error(HOSTS_NAME);
         }
-        config.ssl_mode(SslMode::Disable);
+        Plain::set_up(&mut config)?;
         set_socket_timeouts(&mut config);
         if config.get_application_name().is_none() {
             config.application_name("tenet");
@@ -156,12 +158,18 @@ impl Endpoint {
     /// for a lock has none, and as many sessions would stay as attempts have come to that lock. DSQL
     /// has no such locks, and hears no such request.
     pub(crate) fn cancel(&self, connection: &Connection) {
-        let Way::Plain(_) = self.way else { return };
-        let token = connection.client.cancel_token();
+        let Way::Plain(config) = &self.way else { return };
+        let (token, socket) = (connection.client.cancel_token(), Plain::socket(config));
         let endpoint = self.to_string();
         tokio::spawn(async move {
-            let asked = timeout(CANCEL_TIMEOUT, token.cancel_query(NoTls)).await;
-            debug!(endpoint, asked = matches!(asked, Ok(Ok(()))), "statement cancelled");
+            let asking = async {
+                match socket {
+                    Some(path) => token.cancel_query_raw(UnixStream::connect(path).await.ok()?, NoTls).await.ok(),
+                    None => token.cancel_query(Plain::new(Arc::default())).await.ok(),
+                }
+            };
+            let asked = timeout(CANCEL_TIMEOUT, asking).await;
+            debug!(endpoint, asked = matches!(asked, Ok(Some(()))), "statement cancelled");
         });
     }
 
@@ -172,7 +180,13 @@ impl Endpoint {
         let mut opening = JoinSet::new();
         opening.spawn(async move {
             match way {
-                Way::Plain(config) => Connection::open(&config, NoTls).await.map_err(Refusal::Driver),
+                Way::Plain(config) => match Plain::socket(&config) {
+                    Some(path) => {
+                        let socket = UnixStream::connect(path).await.map_err(Refusal::Socket)?;
+                        Connection::open_over(&config, socket).await.map_err(Refusal::Driver)
+                    }
+                    None => Connection::open(&config, Plain::new).await.map_err(Refusal::Driver),
+                },
                 Way::Dsql(cluster) => cluster.connect().await,
             }
         });
@@ -195,7 +209,7 @@ impl Refusal {
     /// The code that the server gave.
     fn sqlstate(&self) -> Option<SqlState> {
         match self {
-            Self::NoToken(_) | Self::Panicked => None,
+            Self::NoToken(_) | Self::Socket(_) | Self::Panicked => None,
             Self::Driver(error) => failure::code(error).and_then(SqlState::new),
         }
     }
@@ -206,6 +220,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::NoToken(why) => write!(f, "no token could be signed: {why}"),
             Self::Driver(error) => f.write_str(&failure::describe_refusal(error)),
+            Self::Socket(error) => write!(f, "the socket cannot be connected to: {error}"),
             Self::Panicked => f.write_str("the host panicked while it opened it"),
         }
     }

@@ -197,6 +197,7 @@ impl PooledConnection {
     /// Gives back a connection that has no transaction and no answer outstanding.
     pub(crate) fn give_back(self) {
         let Self { connection, pool, attempt, permit } = self;
+        connection.allowance().for_host();
         attempt.succeeded();
         let mut idle = pool.idle();
         if connection.is_old() || pool.is_closed.load(Ordering::Acquire) {
@@ -224,8 +225,12 @@ impl PooledConnection {
         }
     }
 
-    /// Closes a connection that broke, and the idle ones.
+    /// Closes a connection that broke, and the idle ones. Where the host itself has ended it, for a message
+    /// that was too long, that says nothing of the others and of the endpoint.
     pub(crate) fn lost(self) {
+        if self.connection.allowance().refused().is_some() {
+            return self.discard("a message on it was too long");
+        }
         self.pool.drop_idle("one was lost");
         self.attempt.failed();
     }

@@ -10,7 +10,7 @@ use tokio_postgres::types::{ToSql, Type};
 use crate::connect::connection::{Connection, SEARCH_PATH};
 use crate::connect::endpoint::{Endpoint, HOSTS_SCHEMA};
 use crate::schema::inventory::granted;
-use crate::statements::failure::{self, QueryError, QueryFailure};
+use crate::statements::failure::{self, QueryFailure};
 
 /// The longest that one thing asked may take.
 const ASKING: Duration = Duration::from_secs(30);
@@ -85,6 +85,8 @@ impl Tables {
     pub async fn open(endpoint: &Endpoint) -> Result<Self, Fault> {
         let deadline = Instant::now() + ASKING;
         let connection = endpoint.connect(deadline).await?;
+        // The rows are the owner's, whatever their length.
+        connection.allowance().for_owner();
         let reading = async {
             let client = &connection.client;
             client.batch_execute(SEARCH_PATH).await?;
@@ -245,7 +247,7 @@ impl Tables {
             Err(_) => Err(failure::late()),
             Ok(Ok(rows)) => Ok(Ok(rows.first().and_then(|row| row.try_get(0).ok()))),
             Ok(Err(error)) => {
-                let fault = QueryFailure::of_statement(QueryError::Driver(error)).fault;
+                let fault = QueryFailure::of_statement(self.connection.trouble(error)).fault;
                 fault.sql_error().cloned().map(|error| Err(Box::new(error))).ok_or(fault)
             }
         }

@@ -1,7 +1,7 @@
 use std::error::Error as _;
 use std::io;
 
-use tenet_core::{Code, Fault, LimitExceeded, SqlError, SqlState};
+use tenet_core::{Code, Fault, Limit, LimitExceeded, SqlError, SqlState};
 use tokio_postgres::Error;
 use tokio_postgres::error::{DbError, ErrorPosition, Severity};
 
@@ -15,6 +15,8 @@ pub(crate) enum QueryError {
     Unreadable(Box<SqlError>),
     /// It gave more than it may.
     Limit(LimitExceeded),
+    /// The server began a message of so many bytes, which was not read.
+    TooLong(u32),
 }
 
 /// A fault, and what it leaves behind.
@@ -42,6 +44,13 @@ impl QueryFailure {
         match trouble {
             QueryError::Unreadable(error) => Self { fault: Fault::sql(*error), left: ConnectionState::Open },
             QueryError::Limit(exceeded) => Self { fault: Fault::limit(exceeded), left: ConnectionState::Stuck },
+            QueryError::TooLong(length) => {
+                let used = Some(u64::from(length));
+                Self {
+                    fault: Fault::limit(LimitExceeded { limit: Limit::BytesRead, allowed: None, used }),
+                    left: ConnectionState::Stuck,
+                }
+            }
             QueryError::Driver(error) => match error.as_db_error() {
                 None => lost(&error),
                 Some(db) => {
@@ -75,6 +84,10 @@ impl QueryFailure {
             },
             QueryError::Limit(exceeded) => {
                 Self { fault: Fault::other(None, format!("{doing}: {exceeded}")), left: ConnectionState::Stuck }
+            }
+            QueryError::TooLong(length) => {
+                let text = format!("{doing}: the server sent a message of {length} bytes, which is more than is read");
+                Self { fault: Fault::other(None, text), left: ConnectionState::Stuck }
             }
             QueryError::Driver(error) => match error.as_db_error() {
                 None => lost(&error),

@@ -54,6 +54,11 @@ impl Lambda {
         Self { address, _api: api, bootstrap }
     }
 
+    /// The function's process.
+    pub(crate) fn process(&self) -> u32 {
+        self.bootstrap.id().unwrap()
+    }
+
     /// Invokes the function as a client of Lambda does, and fails if it ends or hangs instead.
     pub(crate) async fn invoke(&mut self, event: &str) -> (u16, String) {
         let path = format!("/2015-03-31/functions/{FUNCTION}/invocations");

@@ -29,6 +29,7 @@ mod moments;
 mod names;
 mod new;
 mod observed;
+mod oversized;
 mod packaged;
 mod parked;
 mod pipeline;

@@ -1,0 +1,72 @@
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio_postgres::config::{Host, SslMode, SslNegotiation};
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
+use tokio_postgres::{Config, Socket};
+
+use crate::connect::endpoint::EndpointError;
+use crate::connect::message_gate::{Allowance, Gate};
+
+/// Where PostgreSQL listens unless it is said.
+const PORT: u16 = 5432;
+
+/// A way without TLS whose streams have a [`Gate`].
+///
+/// The driver lets a stream be wrapped for TLS only. So it is to begin with TLS at once, without a
+/// word of it to the server, and this is all there is of it.
+#[derive(Clone)]
+pub(crate) struct Plain(Arc<Allowance>);
+
+impl Plain {
+    pub(crate) fn new(allowance: Arc<Allowance>) -> Self {
+        Self(allowance)
+    }
+
+    /// Sets a configuration up for connections without TLS.
+    pub(crate) fn set_up(config: &mut Config) -> Result<(), EndpointError> {
+        if folder(config).is_some() {
+            config.ssl_mode(SslMode::Disable);
+        } else if config.get_hosts().iter().any(|host| matches!(host, Host::Unix(_))) {
+            return Err(EndpointError::new("the database's URL names a socket's folder beside another host"));
+        } else {
+            config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
+        }
+        Ok(())
+    }
+
+    /// The socket in a folder that a configuration leads to, which the driver would not wrap.
+    pub(crate) fn socket(config: &Config) -> Option<PathBuf> {
+        let port = config.get_ports().first().unwrap_or(&PORT);
+        Some(folder(config)?.join(format!(".s.PGSQL.{port}")))
+    }
+}
+
+fn folder(config: &Config) -> Option<&PathBuf> {
+    match config.get_hosts() {
+        [Host::Unix(folder)] => Some(folder),
+        _ => None,
+    }
+}
+
+impl MakeTlsConnect<Socket> for Plain {
+    type Stream = Gate<Socket>;
+    type TlsConnect = Self;
+    type Error = Infallible;
+
+    fn make_tls_connect(&mut self, _: &str) -> Result<Self, Infallible> {
+        Ok(self.clone())
+    }
+}
+
+impl TlsConnect<Socket> for Plain {
+    type Stream = Gate<Socket>;
+    type Error = Infallible;
+    type Future = Ready<Result<Gate<Socket>, Infallible>>;
+
+    fn connect(self, socket: Socket) -> Self::Future {
+        ready(Ok(Gate::plain(socket, self.0)))
+    }
+}
