@@ -21,7 +21,7 @@ pub struct Limits {
     pub statements: u64,
     /// Rows read.
     pub rows_read: u64,
-    /// Bytes of values read.
+    /// Bytes of values read, each of which counts at least 8.
     pub bytes_read: u64,
     /// Bytes of statements and their parameters sent.
     pub bytes_sent: u64,

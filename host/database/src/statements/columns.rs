@@ -5,6 +5,11 @@ use tokio_postgres::types::{FromSql, Type};
 use crate::statements::numeric;
 use crate::statements::parameter::{EPOCH_DAYS, EPOCH_MICROS, canonical};
 
+/// What a value counts at least, in bytes: what a text takes in a rule's memory beside its characters
+/// (<https://github.com/WebAssembly/component-model/blob/main/design/mvp/CanonicalABI.md>). A thousand columns
+/// of NULL are none on the wire.
+const LEAST: u64 = 8;
+
 /// The columns of a result while its rows arrive.
 pub(crate) struct Columns {
     columns: Vec<Growing>,
@@ -76,7 +81,7 @@ impl Columns {
 
     pub(crate) fn push(&mut self, row: &Row, tally: &mut Tally) -> Result<(), ReadStop> {
         let raws = (0..row.len()).map(|at| row.try_get::<_, Raw<'_>>(at).map_or(None, |raw| raw.0)).collect::<Vec<_>>();
-        let bytes = raws.iter().flatten().map(|raw| raw.len() as u64).sum();
+        let bytes = raws.iter().map(|raw| LEAST.max(raw.map_or(0, <[u8]>::len) as u64)).sum();
         tally.add(bytes).map_err(ReadStop::Limit)?;
         for (column, raw) in self.columns.iter_mut().zip(raws) {
             column.push(self.rows, raw).map_err(|why| ReadStop::Unreadable(column.refuse(&why)))?;

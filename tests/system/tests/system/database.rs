@@ -511,12 +511,12 @@ async fn reading_stops_at_the_cap_over_all_statements_of_a_run() {
     let mut attempt = ledger.open(claim(Mode::Read));
     let six = sql("SELECT i FROM generate_series(1, 6) AS s(i)", &[]);
     let capped = |rows, bytes| ReadCap { rows, bytes };
-    assert!(matches!(attempt.run(six.clone(), capped(6, 24)).await, Ok(Progress::Continue(_))));
+    assert!(matches!(attempt.run(six.clone(), capped(6, 48)).await, Ok(Progress::Continue(_))));
     let fault = attempt.run([six.clone(), six.clone()].concat(), capped(10, 1000)).await.unwrap_err();
     let exceeded = fault.limit_exceeded().unwrap();
     assert_eq!((exceeded.limit, exceeded.allowed, exceeded.used), (Limit::RowsRead, Some(10), Some(11)));
     let mut attempt = ledger.open(claim(Mode::Read));
-    let fault = attempt.run(six, capped(10, 23)).await.unwrap_err();
+    let fault = attempt.run(six, capped(10, 47)).await.unwrap_err();
     assert_eq!(fault.limit_exceeded().unwrap().limit, Limit::BytesRead);
 }
 
