@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
@@ -232,6 +232,9 @@ fn checked(rule: &str, component: Vec<u8>) -> Result<Vec<u8>, Error> {
         .with_help("write it with the SDK: a function with the attribute `#[tenet::rule]`"))
 }
 
+/// The longest line of cargo's that is handed on whole, in bytes: a build script's own words are in them.
+const LONGEST_LINE: u64 = 1 << 20;
+
 /// Runs cargo and hands on what it says.
 pub(crate) fn run(cargo: &mut Command, progress: &mut dyn Progress) -> Result<ExitStatus, Error> {
     if progress.colours() {
@@ -239,11 +242,14 @@ pub(crate) fn run(cargo: &mut Command, progress: &mut dyn Progress) -> Result<Ex
     }
     let starting = || Error::starting(Path::new("cargo"));
     let mut child = cargo.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().map_err(starting())?;
-    let said = child.stderr.take().map(BufReader::new);
-    for line in said.into_iter().flat_map(|said| said.split(b'\n')) {
-        // What cannot be read is not said; whether cargo succeeded is asked for all the same.
-        let Ok(line) = line else { break };
-        let line = String::from_utf8_lossy(&line);
+    let mut said = child.stderr.take().map(BufReader::new);
+    let mut bytes = Vec::new();
+    // What cannot be read is not said; whether cargo succeeded is asked for all the same.
+    while let Some(said) = &mut said
+        && matches!(said.take(LONGEST_LINE).read_until(b'\n', &mut bytes), Ok(1..))
+    {
+        let line = String::from_utf8_lossy(bytes.strip_suffix(b"\n").unwrap_or(&bytes)).into_owned();
+        bytes.clear();
         // Two builds go on side by side and wait for each other, which is nobody's concern.
         if !line.contains("Blocking waiting for file lock") {
             progress.cargo(line.trim_end_matches('\r'));

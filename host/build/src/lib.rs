@@ -18,6 +18,7 @@
 mod bounded;
 mod bundle;
 mod bundling;
+mod captured;
 mod compile;
 mod deployment;
 mod doctor;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::Error;
+use crate::captured::collected;
 use tenet_core::Code;
 
 /// How much of the end of a log is read, in bytes.
@@ -56,7 +57,8 @@ pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
 
 /// What a program says on standard output, trimmed, if it starts and succeeds.
 pub(crate) fn output(command: &mut Command) -> Option<String> {
-    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
+    let output = collected(child).ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim().to_owned())
 }

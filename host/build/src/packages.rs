@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::captured::captured;
 use crate::{Error, toolchain};
 
 /// One package of one workspace.
@@ -107,13 +108,11 @@ fn ask(directory: &Path) -> Result<BTreeMap<PathBuf, Found>, Error> {
     let cargo = std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
     let mut command = Command::new(&cargo);
     toolchain::forget_inherited(&mut command);
-    let output = command
+    command
         .args(["metadata", "--format-version", "1", "--no-deps", "--manifest-path"])
         .arg(&manifest)
-        .current_dir(directory)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(Error::starting(&cargo))?;
+        .current_dir(directory);
+    let output = captured(&mut command).map_err(Error::io("run", &cargo))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         return Err(Error::new(format!("{}: cargo cannot read it\n{}", manifest.display(), said.trim_end())));

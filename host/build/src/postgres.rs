@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::bounded::{MAX_TEXT, text_at_most};
+use crate::captured::captured;
 use crate::machine::{is_root, tail, user};
 use crate::{Error, Leash, Programs, sha256};
 
@@ -196,7 +197,7 @@ fn command(program: &Path, user: Option<(u32, u32)>, folder: &Path) -> Command {
 
 fn finish(command: &mut Command) -> Result<(), Error> {
     let program = PathBuf::from(command.get_program());
-    let output = command.output().map_err(Error::starting(&program))?;
+    let output = captured(command).map_err(Error::io("run", &program))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         return Err(Error::new(format!("{} failed ({}): {}", program.display(), output.status, said.trim())));

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::captured::{captured, collected};
 use crate::machine::on_path;
 use crate::{Error, Progress};
 use tenet_core::Code;
@@ -132,8 +133,7 @@ impl Tool {
         fs::create_dir_all(&folder).map_err(Error::io("make", &folder))?;
         for mut command in (wanted.install)(&folder, wanted.packages) {
             let program = PathBuf::from(command.get_program());
-            let output = tool().with_node(&mut command).stdin(Stdio::null()).output();
-            let output = output.map_err(Error::starting(&program))?;
+            let output = captured(tool().with_node(&mut command)).map_err(Error::io("run", &program))?;
             if !output.status.success() {
                 let said = String::from_utf8_lossy(&output.stderr);
                 let what = format!("{} cannot be installed ({})\n{}", wanted.name, output.status, said.trim_end());
@@ -171,7 +171,7 @@ impl Tool {
         if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
             stdin.write_all(input.as_bytes()).map_err(Error::io("write to", &program))?;
         }
-        let output = child.wait_with_output().map_err(Error::io("wait for", &program))?;
+        let output = collected(child).map_err(Error::io("wait for", &program))?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Ok(match output.status.success() {
             true => Said::Done(text(&output.stdout)),
