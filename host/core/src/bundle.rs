@@ -197,7 +197,7 @@ pub struct IndexError(String);
 
 impl Index {
     /// Reads an index, and refuses one of another version or contract by name, operations
-    /// without rules or with rules that are not there, and paths that leave the bundle.
+    /// without rules or with rules that are not there, and paths and names of rules that leave the bundle.
     pub fn parse(text: &str) -> Result<Self, IndexError> {
         #[derive(Deserialize)]
         struct Versioned {
@@ -240,12 +240,15 @@ impl Index {
                 return fail(format!("the rule {} has a limit above its ceiling: {above}", rule.name));
             }
         }
+        let plain = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains(['\\', ':', '\0']);
         for file in index.files() {
-            let plain =
-                |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains(['\\', ':', '\0']);
             if !file.path.split('/').all(plain) {
                 return fail(format!("the path {:?} does not stay inside the bundle", file.path));
             }
+        }
+        // Files are called after rules.
+        if let Some(rule) = index.rules.iter().find(|rule| rule.name.contains('/') || !plain(&rule.name)) {
+            return fail(format!("a rule called {:?} has no place inside the bundle", rule.name));
         }
         Ok(index)
     }
@@ -407,11 +410,34 @@ mod tests {
             })
             .contains("tenet.keys")
         );
-        for path in ["../x", "/etc/passwd", "a//b", "a/../b", ""] {
-            let mut index = index();
-            index.rules[0].component.path = path.into();
-            assert!(Index::parse(&index.to_json()).is_err(), "{path}");
+        // Files are read at these paths, and written at paths that have a rule's name in them.
+        let file = |path: &str| Some(File { path: path.to_owned(), sha256: String::new() });
+        for path in
+            ["../x", "../../etc/passwd", "/etc/passwd", "a//b", "a/../b", "a/..", ".", "..", "a\\b", "c:x", "a\0", ""]
+        {
+            let changes: [&dyn Fn(&mut Index); 5] = [
+                &|index| index.rules[0].component.path = path.to_owned(),
+                &|index| index.rules[0].compiled = file(path),
+                &|index| index.schema[0].path = path.to_owned(),
+                &|index| index.openapi = file(path),
+                &|index| {
+                    index.rules[0].name = path.to_owned();
+                    index.operations[0].rules = vec![path.to_owned()];
+                    index.operations[0].shadow.clear();
+                },
+            ];
+            for change in changes {
+                let mut index = index();
+                change(&mut index);
+                let error = Index::parse(&index.to_json()).unwrap_err().to_string();
+                assert!(error.contains("inside the bundle"), "{path}: {error}");
+            }
         }
+        let mut named = index();
+        named.rules[0].name = "a/b".into();
+        named.operations[0].rules = vec!["a/b".into()];
+        named.operations[0].shadow.clear();
+        assert!(Index::parse(&named.to_json()).unwrap_err().to_string().contains("inside the bundle"));
         assert!(Index::parse("{\"version\":2,\"surprise\":true}").is_err());
         assert!(Index::parse("not json").is_err());
     }
