@@ -97,7 +97,7 @@ pub(crate) async fn smoke(args: &DeploymentArgs) -> anyhow::Result<()> {
 pub(crate) async fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     let status = begin(&args.deployment).await?.status().await;
     if args.json {
-        terminal::write(&format!("{}\n", status.to_json()))?;
+        terminal::write_json(&status.to_json())?;
     } else {
         let text: String = status.regions.iter().map(ToString::to_string).collect();
         text.lines().for_each(terminal::say);

@@ -39,7 +39,7 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let host = Local::start(&args.region, &url, (&folder, &index), &buses, &vault)?;
     let invocation = Invocation { operation: args.operation.clone(), key, payload: args.payload.clone() };
     let (handled, capsule) = host.recorded(invocation, args.caller.clone(), None, TIME).await?;
-    terminal::write_answer(&handled.answer.body)?;
+    terminal::write_json(&handled.answer.body)?;
     terminal::tell(&summary(&handled));
     if let (Some(path), Some(capsule)) = (&args.record, &capsule) {
         crate::replay::write(path, capsule)?;

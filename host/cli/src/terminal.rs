@@ -2,11 +2,11 @@
 //!
 //! A control character, a line break or a change of direction in such a text would move the cursor,
 //! colour what follows, make up a line of its own or show a text in another order. They are written as
-//! escapes, as in Rust's strings. JSON for programs leaves by [`write()`], as it is.
+//! escapes, as in Rust's strings, and in JSON as in JSON's: what goes into a pipe may still end at a terminal.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 
 /// One line for standard output.
 pub(crate) fn say(line: &str) {
@@ -29,8 +29,8 @@ pub(crate) fn tell(line: &str) {
     tell_text(&format!("{}\n", shown(line)));
 }
 
-/// Writes a text of the harness's own, or JSON, to standard output. Its reader may have seen enough
-/// before its end.
+/// Writes a text of the harness's own to standard output. Its reader may have seen enough before its
+/// end.
 pub(crate) fn write(text: &str) -> anyhow::Result<()> {
     match io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
@@ -38,23 +38,24 @@ pub(crate) fn write(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Writes an answer, which is JSON, to standard output: as it is for a program, and for a terminal with
-/// what it would obey as escapes, which is the same JSON.
-pub(crate) fn write_answer(json: &str) -> anyhow::Result<()> {
-    match io::stdout().is_terminal() {
-        true => write(&format!("{}\n", shown_json(json))),
-        false => write(&format!("{json}\n")),
-    }
+/// Writes JSON and the end of its line to standard output, with what a terminal would obey as escapes:
+/// the same JSON.
+pub(crate) fn write_json(json: &str) -> anyhow::Result<()> {
+    write(&format!("{}\n", shown_json(json)))
 }
 
-/// Outside of strings JSON has no such characters but those that end lines.
+/// Outside of strings JSON has no such characters but those that end lines, and inside of them it has not
+/// those.
 fn shown_json(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
     for character in json.chars() {
-        if is_obeyed(character) && character != '\n' {
-            let _ = write!(shown, "\\u{:04x}", u32::from(character));
-        } else {
-            shown.push(character);
+        match character {
+            '\n' => shown.push('\n'),
+            '\r' => shown.push(' '),
+            _ if is_obeyed(character) => {
+                let _ = write!(shown, "\\u{:04x}", u32::from(character));
+            }
+            _ => shown.push(character),
         }
     }
     shown
@@ -168,9 +169,10 @@ mod tests {
 
     #[test]
     fn an_answer_is_the_same_json_and_nothing_that_a_terminal_obeys() {
-        let json = serde_json::json!({ "a": "\u{9b}31m\u{202e}\u{7f}", "b": 1 }).to_string();
+        let json = serde_json::json!({ "a": "\u{9b}31m\u{202e}\u{7f}\r", "b": 1 }).to_string();
         let shown = shown_json(&json);
-        assert_eq!(shown, "{\"a\":\"\\u009b31m\\u202e\\u007f\",\"b\":1}");
+        assert_eq!(shown, "{\"a\":\"\\u009b31m\\u202e\\u007f\\r\",\"b\":1}");
+        assert_eq!(shown_json("{\r\n}\r"), "{ \n} ");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap().to_string(), json);
     }
 

@@ -117,7 +117,7 @@ async fn once(args: &TestArgs) -> anyhow::Result<ExitCode> {
         }
     }
     match args.json {
-        true => terminal::write(&lines.iter().map(|line| format!("{line}\n")).collect::<String>())?,
+        true => lines.iter().try_for_each(|line| terminal::write_json(line))?,
         false => show(&lines)?,
     }
     if let Some(path) = &args.junit {

@@ -294,7 +294,7 @@ async fn what_a_rule_a_database_or_a_file_says_is_obeyed_by_no_terminal() {
     ));
     // TOML wants the rest escaped too.
     let text = format!("version = 1\n{log}{sql}").replace('\u{9b}', r"\u009b").replace('\u{202e}', r"\u202e");
-    let name = "a\u{1b}[31m.toml";
+    let name = "a\u{1b}[31m\u{9b}\u{202e}.toml";
     fs::write(folder.path().join(name), text).unwrap();
     let (guests, _) = bundle("guests");
     let ended = tenet(folder.path(), &["test", "--bundle", guests.to_str().unwrap(), name]);
@@ -304,6 +304,10 @@ async fn what_a_rule_a_database_or_a_file_says_is_obeyed_by_no_terminal() {
     }
     shows_only(&ended.stdout);
     shows_only(&ended.stderr);
+    let ended = tenet(folder.path(), &["test", "--json", "--bundle", guests.to_str().unwrap(), name]);
+    let case: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(case["name"].as_str(), name.strip_suffix(".toml"), "{}{}", ended.stdout, ended.stderr);
+    shows_only(&ended.stdout);
 
     let database = support::database().await;
     let payload = format!("{{\"do\":\"sql\",\"sql\":{hostile}}}");
@@ -311,6 +315,14 @@ async fn what_a_rule_a_database_or_a_file_says_is_obeyed_by_no_terminal() {
     let ended = tenet(folder.path(), &[&run[..], &[guests.to_str().unwrap()]].concat());
     assert_eq!(ended.code, 3, "{}{}", ended.stdout, ended.stderr);
     shows_only(&ended.stderr);
+    // An answer that goes into a pipe may still end at a terminal.
+    let payload = format!("{{\"do\":\"reject\",\"code\":\"no\",\"message\":{hostile}}}");
+    let run = ["run", "probe", "--key", "l", "--database-url", database.url(), "--payload", &payload, "--bundle"];
+    let ended = tenet(folder.path(), &[&run[..], &[guests.to_str().unwrap()]].concat());
+    assert!(ended.stdout.contains(r"\u001b[2J\u009b31m\u202e\nerror: made up\r"), "{}", ended.stdout);
+    shows_only(&ended.stdout);
+    let answer: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((ended.code, &answer["message"]), (1, &HOSTILE.into()), "{}{}", ended.stdout, ended.stderr);
 
     let scratch = scratch("rules = [\"rec\u{9b}rod\"]\n# \u{202e}");
     let ended = tenet(scratch.path(), &["build"]);
