@@ -283,6 +283,11 @@ fn checked_ceilings(document: &Document, named: BTreeMap<Spanned<String>, u64>) 
                 },
             );
         }
+        if let Err(above) = ceilings.check_ceilings() {
+            let what = format!("the ceiling {} is above {}", above.limit.name(), Limits::MOST_STORED);
+            let help = "a host reads what it has stored again, and takes no more at once";
+            return Err(document.error(name.span(), what).coded(Code::Ceiling).with_help(help));
+        }
     }
     Ok(ceilings)
 }
@@ -714,6 +719,11 @@ mod tests {
             ),
             ("[operations.write]\n", "1:1: the file does not say which version it has; begin it with `version = 1`"),
             ("version = ", "1:11: string values must be quoted, expected literal string"),
+            (
+                "version = 1\n[ceilings]\nbytes_read = 1000000000\nevent_bytes = 6291457\n",
+                "4:1: the ceiling event_bytes is above 6291456; \
+             a host reads what it has stored again, and takes no more at once",
+            ),
             (
                 "version = 1\n[operations.\"\"]\nrules = [\"record\"]\n",
                 "2:13: the name of an operation has to stand in a URL as it is; \

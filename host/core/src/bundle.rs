@@ -217,6 +217,9 @@ impl Index {
             return fail(format!("the rules were built for another text of {CONTRACT} than this host's"));
         }
         index.host.check().map_err(|error| IndexError(format!("the host's setting {error}")))?;
+        if let Err(above) = index.ceilings.check_ceilings() {
+            return fail(format!("the ceiling {} is above {}", above.limit.name(), Limits::MOST_STORED));
+        }
         for operation in &index.operations {
             if operation.rules.is_empty() {
                 return fail(format!("the operation {} has no rule", operation.name));
@@ -403,6 +406,8 @@ mod tests {
         let shadowed = changed(|i| _ = i.operations[0].shadow.insert("record".into(), "next".into()));
         assert!(shadowed.contains("next shadow record"), "{shadowed}");
         assert!(changed(|i| i.ceilings.cpu_ms = 1).contains("cpu_ms was passed: 1 allowed, 250 used"));
+        assert!(changed(|i| i.ceilings.output_bytes = (6 << 20) + 1).contains("output_bytes"));
+        assert!(changed(|i| i.ceilings.event_bytes = (6 << 20) + 1).contains("event_bytes"));
         assert!(
             changed(|i| {
                 let tables = &mut i.rules[0].grants.tables;

@@ -72,6 +72,17 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// The largest answer and the largest event that a host stores, in bytes, whatever the ceilings are: what it
+    /// has stored it has to read back, of which it takes no more at once. Lambda lets no answer out that has more
+    /// than 6 MB (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
+    pub const MOST_STORED: u64 = 6 << 20;
+
+    /// Whether these can be ceilings; otherwise which of them is above [`Self::MOST_STORED`].
+    pub fn check_ceilings(&self) -> Result<(), LimitExceeded> {
+        let stored = [(Limit::OutputBytes, self.output_bytes), (Limit::EventBytes, self.event_bytes)];
+        stored.into_iter().try_for_each(|(limit, ceiling)| limit.check(Self::MOST_STORED, ceiling))
+    }
+
     /// What no rule may use more of where `[ceilings]` in `tenet.toml` says nothing else.
     pub fn ceilings() -> Self {
         Self {

@@ -9,9 +9,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::Socket;
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 
-/// The longest message that the host takes whatever it asks for. Lambda lets no answer out that has
-/// more than 6 MB (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>), an event
-/// has less than one, and a result with PostgreSQL's most columns, 1,664, is described in 150 KB.
+/// The longest message that the host takes whatever it asks for: an answer or an event that it has stored, of
+/// [`Limits::MOST_STORED`](tenet_core::Limits::MOST_STORED), with what stands beside it. A result with PostgreSQL's
+/// most columns, 1,664, is described in 150 KB.
 const OF_HOST: u32 = 8 << 20;
 
 /// What a message may have beside a rule's values: a row of 1,664 of them has a length for each, and an
