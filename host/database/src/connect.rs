@@ -6,6 +6,7 @@ pub(crate) mod dsql;
 pub(crate) mod endpoint;
 pub(crate) mod identity;
 pub(crate) mod message_gate;
+pub(crate) mod plain;
 pub(crate) mod pool;
 pub(crate) mod tls;
 pub(crate) mod token;

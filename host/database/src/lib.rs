@@ -28,7 +28,6 @@ mod admin;
 mod connect;
 mod database;
 mod failover;
-mod plain;
 mod schema;
 mod statements;
 mod transaction;

@@ -14,7 +14,7 @@ use tracing::debug;
 
 use crate::connect::connection::Connection;
 use crate::connect::dsql::{Cluster, Dsql, Refusal};
-use crate::plain::Plain;
+use crate::connect::plain::Plain;
 use crate::statements::failure;
 
 /// The schema of the host's own tables.
