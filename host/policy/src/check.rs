@@ -7,7 +7,8 @@ use std::collections::HashMap;
 
 use tenet_core::{Catalog, Grants};
 
-use crate::label::{self, Label};
+use crate::kind::Kind;
+use crate::label::{self, Label, Value};
 use crate::moment;
 use crate::resolved::{Column, Resolved};
 use crate::scope::{Level, MOST_COLUMNS, Names, Relation, Scope, Tables};
@@ -120,15 +121,26 @@ impl<'t> Checker<'t> {
                 for arm in arms {
                     let names = self.body(&arm.body, None, scope)?;
                     if let (None, Some(Recursion { table, tables })) = (&first, recursion) {
-                        tables.set(&table.name.text, Some(names.clone().renamed(&table.columns)?));
+                        tables.set(&table.name.text, Some(names.clone().begun().renamed(&table.columns)?));
                     }
-                    first.get_or_insert(names);
+                    first = Some(match first {
+                        None => names,
+                        Some(first) => Names::united(first, &names),
+                    });
                 }
                 Ok(first.unwrap_or_default())
             }
             Body::Values(rows) => {
-                self.all(rows.iter().flatten(), scope)?;
-                Ok(Names::of_values(rows.first().map_or(0, Vec::len)))
+                let mut kinds = vec![Kind::Constant; rows.first().map_or(0, Vec::len)];
+                for row in rows {
+                    for (number, value) in row.iter().enumerate() {
+                        let kind = self.expression(value, scope)?.kind;
+                        if let Some(known) = kinds.get_mut(number) {
+                            *known = Kind::of_one_of([*known, kind]);
+                        }
+                    }
+                }
+                Ok(Names::of_values(kinds))
             }
         }
     }
@@ -287,14 +299,15 @@ impl<'t> Checker<'t> {
                     *at
                 }
                 Item::One { expression, alias, at } => {
-                    let label = self.expression(expression, scope)?;
-                    names.push(match alias {
+                    let Value { label, kind } = self.expression(expression, scope)?;
+                    let name = match alias {
                         Some(alias) => &alias.text,
                         None => {
                             self.resolved.labels.insert(*at, label.text());
                             label.text()
                         }
-                    });
+                    };
+                    names.push((name, kind));
                     *at
                 }
             };
@@ -316,50 +329,51 @@ impl<'t> Checker<'t> {
         expressions.into_iter().try_for_each(|expression| self.expression(expression, scope).map(drop))
     }
 
-    /// Gives the name that its result has.
+    /// Gives what is known of its result.
     pub(crate) fn expression(
         &mut self,
         expression: &'t Expression,
         scope: &Scope<'_, 't>,
-    ) -> Result<Label<'t>, Refusal> {
+    ) -> Result<Value<'t>, Refusal> {
         steps::add(1);
-        match expression {
-            Expression::Leaf(..) => Ok(Label::None),
-            Expression::Moment { .. } => moment::check_alone(expression).map(|()| Label::None),
-            Expression::Column(name) => {
-                self.name(name, scope)?;
-                Ok(Label::Strong(&name.text))
+        let (label, kind) = match expression {
+            Expression::Leaf(printed, _) => (Label::None, Kind::of_leaf(printed)),
+            Expression::Moment { .. } => {
+                moment::check_alone(expression)?;
+                (Label::None, Kind::Text)
             }
+            Expression::Column(name) => (Label::Strong(&name.text), self.name(name, scope)?),
             Expression::Of(of, column) => {
-                self.column_of(relation(of, scope)?, column)?;
+                let relation = relation(of, scope)?;
+                self.column_of(relation, column)?;
                 self.resolved.column(column.at, Column::Of(&of.text))?;
-                Ok(Label::Strong(&column.text))
+                (Label::Strong(&column.text), relation.kind(&column.text))
             }
-            Expression::Call(call) => {
-                self.call(call, scope)?;
-                Ok(label::of_call(call))
-            }
+            Expression::Call(call) => (label::of_call(call), self.call(call, scope)?),
             Expression::Query(query) => {
                 let names = self.query(query, scope)?;
-                Ok(names.list().first().map_or(Label::None, |name| Label::Strong(name)))
+                (names.list().first().map_or(Label::None, |name| Label::Strong(name)), names.kind(0))
             }
             Expression::Row { values, .. } => {
                 self.all(values, scope)?;
-                Ok(Label::Strong("row"))
+                (Label::Strong("row"), Kind::Other)
             }
             Expression::Made(pieces) => {
                 moment::check_made(self, pieces, scope)?;
-                let (mut first, mut last) = (None, Label::None);
+                let (mut first, mut last, mut kinds) = (None, Label::None, Vec::new());
                 for inner in pieces.iter().filter_map(Piece::inner) {
-                    last = match inner {
-                        Expression::Moment { .. } => Label::None,
+                    let value = match inner {
+                        Expression::Moment { .. } => Value { label: Label::None, kind: Kind::Text },
                         inner => self.expression(inner, scope)?,
                     };
+                    last = value.label;
                     first.get_or_insert(last);
+                    kinds.push(value.kind);
                 }
-                Ok(label::of_made(pieces, first.unwrap_or_default(), last))
+                (label::of_made(pieces, first.unwrap_or_default(), last), Kind::of_made(pieces, &kinds)?)
             }
-        }
+        };
+        Ok(Value { label, kind })
     }
 }
 

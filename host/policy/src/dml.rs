@@ -52,7 +52,7 @@ impl<'t> Target<'t> {
 impl<'t> Checker<'t> {
     fn target(&mut self, table: &'t TableName, alias: Option<&'t Name>) -> Result<Target<'t>, Refusal> {
         let granted = self.table(table)?;
-        let columns = Names::new(granted.known.names().collect());
+        let columns = granted.columns();
         Ok(Target { table: granted, columns, name: alias.unwrap_or(&table.name) })
     }
 

@@ -33,6 +33,35 @@ const WORDED: &[&str] = &["extract", "overlay", "position", "substring", "trim"]
 /// What an interval may be made of.
 const FIELDS: &[&str] = &["year", "month", "day", "hour", "minute", "second"];
 
+/// Words that take what stands before or behind them, as operators do.
+const OPERATORS: &[&str] = &[
+    "::", "[", "NOT", "IS", "ISNULL", "NOTNULL", "LIKE", "ILIKE", "SIMILAR", "ESCAPE", "BETWEEN", "IN", "OVERLAPS",
+    "AT",
+];
+
+/// The most operators, casts and subscripts of which one can take the value of the other, and where the
+/// last of these stands. Those on both sides of an AND or an OR never do: a chain of these is one step.
+fn longest_chain(pieces: &[Piece]) -> (usize, usize) {
+    let (mut longest, mut steps, mut is_between) = ((0, 0), 0, false);
+    for piece in pieces {
+        let Piece::Word(word, at) = piece else { continue };
+        match word.as_str() {
+            "AND" if is_between => is_between = false,
+            "AND" | "OR" => {
+                (steps, is_between) = (0, false);
+                longest = longest.max((1, *at));
+            }
+            word if OPERATORS.contains(&word) || words::is_operator(word) => {
+                is_between |= word == "BETWEEN";
+                steps += 1;
+                longest = longest.max((steps, *at));
+            }
+            _ => {}
+        }
+    }
+    longest
+}
+
 /// What stands in parentheses.
 enum Enclosed {
     Query(Box<Query>),
@@ -51,6 +80,8 @@ impl Parser<'_> {
                 parser.prefixes(&mut pieces)?;
                 pieces.push(Piece::Inner(parser.operand()?));
             }
+            let (steps, at) = longest_chain(&pieces);
+            parser.rise(steps, at)?;
             Ok(match (pieces.len(), pieces.pop()) {
                 (1, Some(Piece::Inner(alone))) => alone,
                 (_, last) => {
@@ -367,6 +398,8 @@ impl Parser<'_> {
             Enclosed::Query(query) => pieces.push(Piece::Inner(Expression::Query(query))),
             Enclosed::List(values) => {
                 pieces.push(Piece::Word("(".to_owned(), opens));
+                let compared = values.iter().filter(|value| !matches!(value, Expression::Leaf(..))).count();
+                self.rise_by_values(compared, opens)?;
                 for (number, value) in values.into_iter().enumerate() {
                     if number > 0 {
                         pieces.push(Piece::Word(",".to_owned(), opens));

@@ -50,9 +50,9 @@ impl<'t> Checker<'t> {
             }
             Source::Function { call, ordinality, alias } => {
                 self.count(call.name.at)?;
-                self.call(call, &scope.within(level, from))?;
+                let kind = self.call(call, &scope.within(level, from))?;
                 let name = alias.as_ref().map_or_else(|| label::of_call(call).text(), |alias| &alias.name.text);
-                let names = Names::of_function(&call.name.text, name, *ordinality);
+                let names = Names::of_function(&call.name.text, name, kind, *ordinality);
                 let columns = names.renamed(alias.as_ref().map_or(&[][..], |alias| &alias.columns))?;
                 let relation = Relation { name: Some(name), table: None, columns };
                 level.add(relation, alias.as_ref().map_or(&call.name, |alias| &alias.name).at)
@@ -106,7 +106,7 @@ impl<'t> Checker<'t> {
             return Err(Refusal::not_granted(table.name.at, no_verb("select of", granted.name, "select = [..]")));
         }
         self.table_use(granted.name);
-        let columns = Names::new(granted.known.names().collect());
+        let columns = granted.columns();
         Ok(Relation { name: Some(&name.text), table: Some(granted), columns })
     }
 

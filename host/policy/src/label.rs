@@ -1,11 +1,19 @@
 //! The names that PostgreSQL gives to what comes out of a query where none is written
 //! (`FigureColname` in `src/backend/parser/parse_target.c`).
 
+use crate::kind::Kind;
 use crate::tree::{Call, Expression, Piece};
 use crate::words;
 
 /// What stands where PostgreSQL has no name.
 pub(crate) const NONE: &str = "?column?";
+
+/// What is known of a value: the name that its expression gives to it, and its kind.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Value<'t> {
+    pub(crate) label: Label<'t>,
+    pub(crate) kind: Kind,
+}
 
 /// A name that an expression gives to its result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -29,6 +29,7 @@ mod check;
 mod dml;
 mod expression;
 mod from;
+mod kind;
 mod label;
 mod moment;
 mod names;
@@ -49,13 +50,13 @@ mod words;
 
 use tenet_core::{Catalog, Grants};
 
-pub use moment::{frozen_default, is_default_of_the_moment, moment_in_parameter};
+pub use moment::{frozen_default, is_default_of_the_moment, moment_in_parameters};
 pub use policy::StatementPolicy;
 pub use privileges::privileges;
 pub use refusal::Refusal;
 pub use statement_cache::StatementCache;
 pub use uses::{TableUse, Uses};
-pub use words::{Group, functions, of_the_moment, operators, types};
+pub use words::{Group, functions, may_give_text, of_the_moment, operators, types};
 
 use crate::check::Checker;
 use crate::parser::Parser;

@@ -5,6 +5,8 @@
 //! Such a string without a type of its own has one from what stands beside it. So it is sent as text,
 //! which PostgreSQL makes no date of where none is asked for, and refused where a date is.
 
+use std::collections::HashMap;
+
 use crate::check::Checker;
 use crate::scope::{Found, Scope};
 use crate::token::{self, Kind};
@@ -20,10 +22,14 @@ const TYPES: &[&str] = &["DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "TIMETZ"];
 /// The longest string that PostgreSQL reads as a date or a time, in bytes (`MAXDATELEN`).
 const LONGEST: usize = 128;
 
-/// The first of these words that a string has in it.
+/// The first of these words that a string has in it. In an array and a range a backslash and a quote
+/// may stand between the letters of one.
 pub(crate) fn word_in(text: &str) -> Option<&'static str> {
-    let mut parts = text.split(|letter: char| !letter.is_ascii_alphabetic());
-    parts.find_map(|part| WORDS.iter().find(|word| part.eq_ignore_ascii_case(word)).copied())
+    let plain = |text: &str| {
+        let mut parts = text.split(|letter: char| !letter.is_ascii_alphabetic());
+        parts.find_map(|part| WORDS.iter().find(|word| part.eq_ignore_ascii_case(word)).copied())
+    };
+    plain(text).or_else(|| if text.contains(['\\', '"']) { plain(&text.replace(['\\', '"'], "")) } else { None })
 }
 
 /// Whether a string can be several values or a quoted one: an array, a range, JSON.
@@ -43,6 +49,15 @@ fn is_type_of_column(kind: &str) -> bool {
 
 pub(crate) fn refusal(word: &str, at: usize) -> Refusal {
     Refusal::not_granted(at, words::instead_of_the_moment(&format!("'{word}'")))
+}
+
+/// The refusal of what may be a text and is made a value of this type.
+pub(crate) fn computed(kind: &str, at: usize) -> Refusal {
+    let what = format!(
+        "a text that is computed is not made a {kind}: PostgreSQL reads 'today' and the like in it as its own time. Send \
+         the value with its type, cast the parameter itself, or read the text and convert it in the rule"
+    );
+    Refusal::not_granted(at, what)
 }
 
 /// The string of a piece, which has one of the words in it.
@@ -165,15 +180,24 @@ impl<'t> Checker<'t> {
     }
 }
 
-/// The word that makes a text, which is sent as this parameter, the time of the database: where the
-/// statement, as it is sent, makes a date or a time of the parameter.
-pub fn moment_in_parameter(sent: &str, number: usize, text: &str) -> Option<&'static str> {
-    let word = word_in(text).filter(|_| text.len() <= LONGEST)?;
-    let tokens = token::tokens(sent).ok()?;
-    let parameter = format!("${number}");
-    let is_word =
-        |at: usize, word: &str| matches!(tokens.get(at).map(|it| &it.kind), Some(Kind::Word(it)) if it == word);
-    let is_type_at = |at: usize| matches!(tokens.get(at).map(|it| &it.kind), Some(Kind::Word(it)) if is_type(&it.to_ascii_uppercase()));
+/// The first of these texts that is made the time of the database, and the word in it that does so: each
+/// is sent as the parameter of its number, and the statement, as it is sent, makes a date or a time of
+/// that. What is neither the parameter itself nor all of its text is no date there: the check sees to that.
+pub fn moment_in_parameters<'a>(
+    sent: &str,
+    texts: impl Iterator<Item = (usize, &'a str)>,
+) -> Option<(usize, &'static str)> {
+    let has_word = |(number, text): (usize, &str)| Some((number, word_in(text).filter(|_| text.len() <= LONGEST)?));
+    let moments: HashMap<usize, &'static str> = texts.filter_map(has_word).collect();
+    if moments.is_empty() {
+        return None;
+    }
+    let tokens = token::cut(sent).ok()?;
+    let word = |at: usize| match tokens.get(at).map(|token| &token.kind) {
+        Some(Kind::Word(word)) => word.as_str(),
+        _ => "",
+    };
+    let is_type_at = |at: usize| is_type(&word(at).to_ascii_uppercase());
     let is_made = |at: usize| {
         let mut next = at + 1;
         while tokens.get(next).is_some_and(|token| token.kind == Kind::Sign(':')) {
@@ -182,10 +206,13 @@ pub fn moment_in_parameter(sent: &str, number: usize, text: &str) -> Option<&'st
             }
             next += 2;
         }
-        is_word(next, "as") && is_type_at(next + 1)
+        word(next) == "as" && is_type_at(next + 1)
     };
-    let mut places = tokens.iter().enumerate().filter(|(_, token)| sent.get(token.at..token.end) == Some(&parameter));
-    places.any(|(at, _)| is_made(at)).then_some(word)
+    tokens.iter().enumerate().filter(|(_, token)| token.kind == Kind::Parameter).find_map(|(at, token)| {
+        let number = sent.get(token.at + 1..token.end)?.parse().ok()?;
+        let moment = moments.get(&number)?;
+        is_made(at).then_some((number, *moment))
+    })
 }
 
 /// Whether the default of a column, as PostgreSQL tells it, is another one each time: it has the
@@ -244,6 +271,8 @@ mod tests {
             "{{now},{today}}",
             "[0:0]={now}",
             "[now,)",
+            "{to\\day}",
+            "[to\"day\",)",
             "today 10:00",
             "10:00today",
             "today10:00",
@@ -293,6 +322,7 @@ mod tests {
 
     #[test]
     fn a_text_that_is_made_a_time_is_found_in_what_is_sent() {
+        let made = |sent: &str, text: &str| moment_in_parameters(sent, [(1, text)].into_iter());
         for (sent, is) in [
             ("SELECT $1::TIMESTAMPTZ", true),
             ("SELECT $1::TEXT::DATE", true),
@@ -302,9 +332,11 @@ mod tests {
             ("SELECT $11::DATE", false),
             ("SELECT '$1::DATE', $1 AS \"date\"", false),
         ] {
-            assert_eq!(moment_in_parameter(sent, 1, "now").is_some(), is, "{sent}");
+            assert_eq!(made(sent, "now"), is.then_some((1, "now")), "{sent}");
         }
-        assert_eq!(moment_in_parameter("SELECT $1::DATE", 1, "2026-01-31"), None);
-        assert_eq!(moment_in_parameter("SELECT $1::DATE", 1, &format!("{:128}now", "")), None);
+        assert_eq!(made("SELECT $1::DATE", "2026-01-31"), None);
+        assert_eq!(made("SELECT $1::DATE", &format!("{:128}now", "")), None);
+        // What is sent may be longer than what is read.
+        assert!(made(&format!("SELECT '{}', $1::DATE", " ".repeat(70_000)), "now").is_some());
     }
 }

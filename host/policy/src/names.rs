@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use tenet_core::{Columns, TableGrant};
 
 use crate::check::{Checker, ambiguous};
+use crate::kind::Kind;
 use crate::resolved::Column;
 use crate::scope::{Found, Names, Relation, Scope, Table};
 use crate::tree::{Call, Name, Piece, TableName};
@@ -130,13 +131,13 @@ impl<'t> Checker<'t> {
         }
     }
 
-    /// The columns that a `*` stands for. Gives their names.
+    /// The columns that a `*` stands for.
     pub(crate) fn star<'a>(
         &mut self,
         columns: impl Iterator<Item = (Option<&'a Relation<'t>>, &'t str)>,
         scope: &Scope<'_, 't>,
         at: usize,
-    ) -> Result<Vec<&'t str>, Refusal>
+    ) -> Result<Vec<(&'t str, Kind)>, Refusal>
     where
         't: 'a,
     {
@@ -144,21 +145,24 @@ impl<'t> Checker<'t> {
         for (relation, name) in columns {
             steps::add(1);
             // What two have, PostgreSQL tells apart in a `*`, and not by its name.
-            let is_one = match relation {
-                Some(relation) => relation.columns.find(name) == Some(false),
-                None => matches!(scope.column(name), Some(Found::Merged)),
+            let one = match relation {
+                Some(relation) => relation.columns.kind_of(name).filter(|(_, is_doubled)| !is_doubled),
+                None if matches!(scope.column(name), Some(Found::Merged)) => {
+                    Some((scope.level.kind_of_merged(name), false))
+                }
+                None => None,
             };
-            if !is_one {
+            let Some((kind, _)) = one else {
                 let what = format!("`*` stands for two columns that {name} means: name those that you mean");
                 return Err(Refusal::not_understood(at, what));
-            }
+            };
             match relation.and_then(|relation| relation.table) {
                 Some(table) if !table.grant.select.has(name) => missing.push(format!("{}.{name}", table.name)),
                 Some(table) => self.touch(table, Verb::Select, name, at)?,
                 None => {}
             }
             self.resolved.star(at, relation.and_then(|relation| relation.name), name)?;
-            names.push(name);
+            names.push((name, kind));
         }
         if missing.is_empty() {
             return Ok(names);
@@ -186,14 +190,18 @@ impl<'t> Checker<'t> {
     }
 
     /// A name alone: that of a column, from the innermost level outwards.
-    pub(crate) fn name(&mut self, name: &'t Name, scope: &Scope<'_, 't>) -> Result<(), Refusal> {
+    pub(crate) fn name(&mut self, name: &'t Name, scope: &Scope<'_, 't>) -> Result<Kind, Refusal> {
         for (distance, outer) in scope.outwards().enumerate() {
             match outer.column(&name.text) {
                 Some(Found::Two) => return Err(ambiguous(name)),
                 // What is written without a relation a nearer table's column of the name would hide.
                 Some(Found::Merged) if distance > 0 => return Err(far(name)),
-                Some(Found::Merged) => return self.resolved.column(name.at, Column::Alone),
+                Some(Found::Merged) => {
+                    self.resolved.column(name.at, Column::Alone)?;
+                    return Ok(outer.level.kind_of_merged(&name.text));
+                }
                 Some(Found::Column(relation)) => {
+                    let kind = relation.kind(&name.text);
                     self.column_of(relation, name).map_err(|refusal| {
                         let mut further = scope.outwards().skip(distance + 1);
                         let hidden = further.find_map(|scope| match scope.column(&name.text) {
@@ -206,7 +214,7 @@ impl<'t> Checker<'t> {
                         return if distance > 0 {
                             Err(far(name))
                         } else {
-                            self.resolved.column(name.at, Column::Alone)
+                            self.resolved.column(name.at, Column::Alone).map(|()| kind)
                         };
                     };
                     if scope.outwards().take(distance).any(|nearer| nearer.relation(alias).is_some()) {
@@ -216,7 +224,7 @@ impl<'t> Checker<'t> {
                         );
                         return Err(Refusal::not_understood(name.at, what));
                     }
-                    return self.resolved.column(name.at, Column::Of(alias));
+                    return self.resolved.column(name.at, Column::Of(alias)).map(|()| kind);
                 }
                 None if outer.is_of_the_system(&name.text) => return Err(of_the_system(name)),
                 None => {}
@@ -235,7 +243,8 @@ impl<'t> Checker<'t> {
         Err(unknown(name, relation, &seen))
     }
 
-    pub(crate) fn call(&mut self, call: &'t Call, scope: &Scope<'_, 't>) -> Result<(), Refusal> {
+    /// Gives what is known of its value.
+    pub(crate) fn call(&mut self, call: &'t Call, scope: &Scope<'_, 't>) -> Result<Kind, Refusal> {
         let Call { name, pieces, .. } = call;
         if name.text == "nextval" {
             let Some(sequence) = call.sequence() else {
@@ -249,7 +258,7 @@ impl<'t> Checker<'t> {
                 return Err(Refusal::not_granted(name.at, what));
             }
             self.uses.sequences.insert(sequence);
-            return Ok(());
+            return Ok(Kind::Other);
         }
         if words::is_of_the_moment(&name.text) {
             return Err(Refusal::not_granted(name.at, words::instead_of_the_moment(&name.text)));
@@ -262,7 +271,9 @@ impl<'t> Checker<'t> {
             let what = format!("the function {} is not on the list of those that may be called", name.text);
             return Err(Refusal::not_granted(name.at, what));
         }
-        self.all(pieces.iter().filter_map(Piece::inner), scope)
+        let inner = pieces.iter().filter_map(Piece::inner);
+        let kinds = inner.map(|inner| Ok(self.expression(inner, scope)?.kind)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Kind::of_call(call, &kinds))
     }
 }
 

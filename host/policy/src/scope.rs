@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 
 use tenet_core::{CatalogTable, TableGrant};
 
+use crate::kind::Kind;
 use crate::tree::Name;
 use crate::{Refusal, steps, words};
 
@@ -33,44 +34,70 @@ const ROWS_OF: &[(&str, &[&str])] = &[
     ("jsonb_each_text", &["key", "value"]),
 ];
 
-/// The names of the columns of rows, in their order.
+/// The names of the columns of rows, in their order, and what is known of their types.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Names<'t>(Rc<Listed<'t>>);
 
 #[derive(Debug, Default)]
 struct Listed<'t> {
     list: Vec<&'t str>,
+    kinds: Vec<Kind>,
     /// Each of them, the first column that has it, and whether two have it.
     index: OnceCell<HashMap<&'t str, (usize, bool)>>,
 }
 
 impl<'t> Names<'t> {
-    pub(crate) fn new(list: Vec<&'t str>) -> Self {
+    pub(crate) fn new(columns: impl IntoIterator<Item = (&'t str, Kind)>) -> Self {
+        // A parameter in a row of its own is no longer one.
+        let (list, kinds): (Vec<_>, _) = columns.into_iter().map(|(name, kind)| (name, kind.computed())).unzip();
         steps::add(list.len());
-        Self(Rc::new(Listed { list, index: OnceCell::new() }))
+        Self(Rc::new(Listed { list, kinds, index: OnceCell::new() }))
     }
 
-    /// Of rows of VALUES with so many columns.
-    pub(crate) fn of_values(columns: usize) -> Self {
-        Self::new(OF_VALUES.iter().take(columns).map(String::as_str).collect())
+    /// Of rows of VALUES with columns of these kinds.
+    pub(crate) fn of_values(kinds: Vec<Kind>) -> Self {
+        Self::new(OF_VALUES.iter().map(String::as_str).zip(kinds))
     }
 
     /// Of what a function in FROM gives, under the name that its rows have.
-    pub(crate) fn of_function(function: &str, name: &'t str, ordinality: bool) -> Self {
+    pub(crate) fn of_function(function: &str, name: &'t str, kind: Kind, ordinality: bool) -> Self {
         let own = ROWS_OF.iter().find(|(known, _)| *known == function).map(|(_, columns)| *columns);
-        let mut list = own.map_or_else(|| vec![name], <[_]>::to_vec);
-        list.extend(ordinality.then_some("ordinality"));
-        Self::new(list)
+        let list = own.map_or_else(|| vec![name], <[_]>::to_vec);
+        let number = ordinality.then_some(("ordinality", Kind::Other));
+        Self::new(list.into_iter().map(|name| (name, kind)).chain(number))
+    }
+
+    /// Of the rows of both, under the names of the first.
+    pub(crate) fn united(self, other: &Self) -> Self {
+        let columns = self.columns().enumerate();
+        Self::new(columns.map(|(number, (name, kind))| (name, Kind::of_one_of([kind, other.kind(number)]))))
+    }
+
+    /// As a query of a WITH RECURSIVE knows its own rows: what its first part gives as a string the
+    /// others may give as any text.
+    pub(crate) fn begun(self) -> Self {
+        let or_text = |kind| if kind == Kind::Other { kind } else { Kind::Text };
+        Self::new(self.columns().map(|(name, kind)| (name, or_text(kind))))
+    }
+
+    fn columns(&self) -> impl Iterator<Item = (&'t str, Kind)> {
+        self.0.list.iter().copied().zip(self.0.kinds.iter().copied())
+    }
+
+    /// What is known of the column of this number.
+    pub(crate) fn kind(&self, number: usize) -> Kind {
+        self.0.kinds.get(number).copied().unwrap_or_default()
     }
 
     /// With other names for the first of the columns.
     pub(crate) fn renamed(self, others: &'t [Name]) -> Result<Self, Refusal> {
         let Some(first) = others.first() else { return Ok(self) };
-        let Some(rest) = self.list().get(others.len()..) else {
+        if others.len() > self.list().len() {
             let what = format!("there are {} names for {} columns", others.len(), self.list().len());
             return Err(Refusal::not_understood(first.at, what));
-        };
-        Ok(Self::new(others.iter().map(|name| name.text.as_str()).chain(rest.iter().copied()).collect()))
+        }
+        let names = others.iter().map(|name| Some(name.text.as_str())).chain(iter::repeat(None));
+        Ok(Self::new(names.zip(self.columns()).map(|(other, (name, kind))| (other.unwrap_or(name), kind))))
     }
 
     pub(crate) fn list(&self) -> &[&'t str] {
@@ -81,6 +108,12 @@ impl<'t> Names<'t> {
     pub(crate) fn find(&self, name: &str) -> Option<bool> {
         steps::add(1);
         self.index().get(name).map(|(_, is_doubled)| *is_doubled)
+    }
+
+    /// What is known of a column of this name, and whether two have it.
+    pub(crate) fn kind_of(&self, name: &str) -> Option<(Kind, bool)> {
+        steps::add(1);
+        self.index().get(name).map(|(position, is_doubled)| (self.kind(*position), *is_doubled))
     }
 
     /// The number of the first column of this name, from 0.
@@ -110,6 +143,13 @@ pub(crate) struct Table<'t> {
     pub(crate) known: &'t CatalogTable,
 }
 
+impl<'t> Table<'t> {
+    /// All of its columns.
+    pub(crate) fn columns(&self) -> Names<'t> {
+        Names::new(self.known.columns.iter().map(|column| (column.name.as_str(), Kind::of_column(&column.kind))))
+    }
+}
+
 /// Rows that a name stands for.
 #[derive(Clone, Debug)]
 pub(crate) struct Relation<'t> {
@@ -121,6 +161,11 @@ pub(crate) struct Relation<'t> {
 }
 
 impl<'t> Relation<'t> {
+    /// What is known of a column.
+    pub(crate) fn kind(&self, column: &str) -> Kind {
+        self.columns.kind_of(column).map_or(Kind::Text, |(kind, _)| kind)
+    }
+
     /// The type of a column, if it is a table's.
     pub(crate) fn kind_of(&self, column: &str) -> Option<&'t str> {
         let position = self.columns.position(column)?;
@@ -224,6 +269,12 @@ impl<'t> Level<'t> {
         self.merged.push(using.iter().map(|name| name.text.as_str()).collect());
         self.parts.insert(part, merged);
         Ok(())
+    }
+
+    /// What is known of a column that USING has made of those of this name.
+    pub(crate) fn kind_of_merged(&self, name: &str) -> Kind {
+        let having = self.relations.iter().filter(|relation| relation.columns.find(name).is_some());
+        Kind::of_one_of(having.map(|relation| relation.kind(name)))
     }
 
     /// All of the relations, from the left.

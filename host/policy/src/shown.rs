@@ -211,12 +211,12 @@ mod tests {
 
     #[test]
     fn a_value_is_told_only_where_all_values_may_be_read() {
-        let message = "invalid input syntax for type date: \"zz-\"secret\"";
+        let message = "invalid input syntax for type uuid: \"zz-\"secret\"";
         let detail = [("detail", "Token \"zz-secret\" is invalid.")];
         let (cut, details) = told("UPDATE accounts SET balance = 1", "22007", message, "accounts", &detail);
-        assert_eq!((cut.as_str(), details.len()), ("invalid input syntax for type date: \"...\"", 0));
+        assert_eq!((cut.as_str(), details.len()), ("invalid input syntax for type uuid: \"...\"", 0));
         let (whole, details) =
-            told("SELECT id FROM accounts WHERE CAST(id AS date) = $1", "22007", message, "", &detail);
+            told("SELECT id FROM accounts WHERE CAST(id AS uuid) = $1", "22007", message, "", &detail);
         assert_eq!((whole.as_str(), details.len()), (message, 1));
         let (whole, _) = told("INSERT INTO open (id) VALUES (1)", "22007", message, "open", &detail);
         assert_eq!(whole, message);

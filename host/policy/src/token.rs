@@ -56,6 +56,11 @@ pub(crate) fn tokens(sql: &str) -> Result<Vec<Token>, Refusal> {
         let what = format!("it has {} bytes, and {LONGEST_TEXT} are the most; pass values as parameters", sql.len());
         return Err(Refusal::not_understood(LONGEST_TEXT, what));
     }
+    cut(sql)
+}
+
+/// The same of a text of any length.
+pub(crate) fn cut(sql: &str) -> Result<Vec<Token>, Refusal> {
     if let Some(at) = sql.find('\0') {
         return Err(Refusal::not_understood(at, "U+0000 cannot be sent"));
     }

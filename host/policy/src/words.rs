@@ -357,6 +357,102 @@ const FUNCTIONS: &[Group] = &[
     },
 ];
 
+/// Those whose value is a text, rows of texts or an array of them. What each function of PostgreSQL gives
+/// is compared with this on a server.
+const GIVES_TEXT: &[&str] = &[
+    "array_to_string",
+    "btrim",
+    "chr",
+    "concat",
+    "concat_ws",
+    "encode",
+    "format",
+    "initcap",
+    "json_array_elements_text",
+    "json_each",
+    "json_each_text",
+    "json_extract_path_text",
+    "json_object_keys",
+    "json_typeof",
+    "jsonb_array_elements_text",
+    "jsonb_each",
+    "jsonb_each_text",
+    "jsonb_extract_path_text",
+    "jsonb_object_keys",
+    "jsonb_typeof",
+    "left",
+    "lpad",
+    "ltrim",
+    "md5",
+    "overlay",
+    "regexp_match",
+    "regexp_replace",
+    "regexp_split_to_array",
+    "repeat",
+    "replace",
+    "reverse",
+    "right",
+    "rpad",
+    "rtrim",
+    "split_part",
+    "string_agg",
+    "string_to_array",
+    "substr",
+    "substring",
+    "to_char",
+    "to_hex",
+    "translate",
+    "trim",
+];
+
+/// Those whose value is a text where the first argument is no range.
+const GIVES_TEXT_OR_BOUND: &[&str] = &["lower", "upper"];
+
+/// Those whose value has the type of the first argument.
+const GIVES_FIRST: &[&str] =
+    &["array_agg", "first_value", "lag", "last_value", "lead", "max", "min", "nth_value", "nullif"];
+
+/// Those whose value has the type that all arguments have together.
+const GIVES_ONE_OF_ALL: &[&str] =
+    &["array_append", "array_cat", "array_remove", "coalesce", "greatest", "least", "unnest"];
+
+/// Those whose value has the type of what is sorted in WITHIN GROUP.
+const GIVES_ORDERED: &[&str] = &["mode", "percentile_disc"];
+
+/// Types of columns that are no texts and cannot be made of one, by the first word of their name.
+const NO_TEXTS: &[&str] = &[
+    "bigint",
+    "boolean",
+    "bytea",
+    "date",
+    "datemultirange",
+    "daterange",
+    "double",
+    "int4multirange",
+    "int4range",
+    "int8multirange",
+    "int8range",
+    "integer",
+    "interval",
+    "json",
+    "jsonb",
+    "numeric",
+    "nummultirange",
+    "numrange",
+    "real",
+    "smallint",
+    "time",
+    "timestamp",
+    "tsmultirange",
+    "tsrange",
+    "tstzmultirange",
+    "tstzrange",
+    "uuid",
+];
+
+/// Types of texts under all their names, in upper case, as they are printed.
+const TEXTS: &[&str] = &["BPCHAR", "CHAR", "CHARACTER", "TEXT", "VARCHAR"];
+
 /// Of those functions the ones that are part of the grammar, and of no schema.
 const GRAMMAR: &[&str] = &["coalesce", "greatest", "grouping", "least", "nullif"];
 
@@ -447,6 +543,49 @@ pub(crate) fn instead_of_the_moment(word: &str) -> String {
     )
 }
 
+/// What type a function gives, as far as it may be a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gives {
+    /// Certainly none.
+    Other,
+    Text,
+    /// A text, unless the first argument is none.
+    TextUnlessOther,
+    /// The type of the first argument.
+    First,
+    /// The type that all arguments have together.
+    OneOfAll,
+    /// The type of what WITHIN GROUP sorts.
+    Ordered,
+}
+
+/// What a function of the list gives.
+pub(crate) fn gives(function: &str) -> Gives {
+    let lists = [
+        (GIVES_TEXT, Gives::Text),
+        (GIVES_TEXT_OR_BOUND, Gives::TextUnlessOther),
+        (GIVES_FIRST, Gives::First),
+        (GIVES_ONE_OF_ALL, Gives::OneOfAll),
+        (GIVES_ORDERED, Gives::Ordered),
+    ];
+    lists.into_iter().find(|(list, _)| list.contains(&function)).map_or(Gives::Other, |(_, gives)| gives)
+}
+
+/// Whether the value of a function of the list may be a text.
+pub fn may_give_text(function: &str) -> bool {
+    gives(function) != Gives::Other
+}
+
+/// Whether the type of a column with this first word is certainly no text.
+pub(crate) fn is_no_text(word: &str) -> bool {
+    NO_TEXTS.contains(&word)
+}
+
+/// Whether a type, as it is printed, is one of a text.
+pub(crate) fn is_text(word: &str) -> bool {
+    TEXTS.contains(&word)
+}
+
 pub(crate) fn is_function(name: &str) -> bool {
     has(FUNCTIONS, name)
 }
@@ -515,7 +654,9 @@ mod tests {
     #[test]
     fn a_list_has_each_word_once_and_in_order() {
         let grouped = [TYPES, FUNCTIONS].into_iter().flatten().map(|group| group.words);
-        for list in [RESERVED, NO_LABELS, GRAMMAR, SYSTEM_COLUMNS, OF_THE_MOMENT].into_iter().chain(grouped) {
+        let gives = [GIVES_TEXT, GIVES_TEXT_OR_BOUND, GIVES_FIRST, GIVES_ONE_OF_ALL, GIVES_ORDERED];
+        let own = [RESERVED, NO_LABELS, GRAMMAR, SYSTEM_COLUMNS, OF_THE_MOMENT, NO_TEXTS, TEXTS];
+        for list in own.into_iter().chain(gives).chain(grouped) {
             assert!(list.is_sorted_by(|one, next| one < next), "{list:?}");
         }
         for groups in [TYPES, OPERATORS, FUNCTIONS] {
@@ -526,5 +667,7 @@ mod tests {
             assert_eq!(words.len(), count);
         }
         assert!(GRAMMAR.iter().all(|name| is_function(name)));
+        assert!(gives.iter().flat_map(|list| *list).all(|name| is_function(name)));
+        assert!(TEXTS.iter().all(|name| is_type(&name.to_ascii_lowercase())));
     }
 }

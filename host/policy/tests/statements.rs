@@ -628,8 +628,64 @@ fn what_is_not_understood_is_refused() {
     }
     let deep = format!("SELECT {}1{}", "(".repeat(10_000), ")".repeat(10_000));
     assert!(check(&deep).unwrap_err().to_string().contains("deep"));
-    let wide = format!("SELECT {}1", "1 + ".repeat(16_000));
+    let wide = format!("SELECT {}1", "1, ".repeat(1_600));
     check(&wide).unwrap();
+}
+
+/// Texts that are as long as a part of them is there often, `BEFORE PART+ AFTER`, and how often that may
+/// be. The system's tests send the longest of them to PostgreSQL.
+const CHAINS: &[(&str, &str, &str, usize)] = &[
+    ("SELECT ", "- ", "1", 250),
+    ("SELECT ", "NOT ", "true", 250),
+    ("SELECT 1", "::int", "", 250),
+    ("SELECT ARRAY[1]", "[1]", "", 248),
+    ("SELECT 1", " + 1", "", 250),
+    ("SELECT 'a'", " || 'a'", "", 250),
+    ("SELECT $1::jsonb", " -> 'a'", "", 249),
+    ("SELECT $1::timestamp", " AT TIME ZONE 'UTC'", "", 249),
+    ("SELECT 1", " UNION SELECT 1", "", 199),
+];
+
+#[test]
+fn what_needs_no_parentheses_has_a_depth_too() {
+    for &(before, part, after, most) in CHAINS {
+        let chain = |times: usize| [before, &part.repeat(times), after].concat();
+        for times in [1, most] {
+            check(&chain(times)).unwrap_or_else(|refusal| panic!("{times} times {part}: {refusal}"));
+        }
+        for times in [most + 1, 2_000] {
+            let (sql, refusal) = (chain(times), check(&chain(times)).unwrap_err());
+            assert_eq!(refusal.error(&sql).sqlstate.as_str(), "42601", "{part}");
+            assert!(refusal.at() > before.len() && refusal.at() < sql.len(), "{part}: {}", refusal.at());
+        }
+    }
+    // One after the other they add up: 20 levels of 100 are 2,000.
+    let nested = format!("SELECT {}1{}", "1 + (".repeat(10), format!("{})", " + 1".repeat(40)).repeat(10));
+    assert!(check(&nested).unwrap_err().to_string().contains("nested in each other more than 250 times"));
+    let unions =
+        format!("SELECT 1{} EXCEPT (SELECT 1{})", " UNION SELECT 1".repeat(150), " EXCEPT SELECT 1".repeat(150));
+    assert!(check(&unions).unwrap_err().to_string().contains("nested in each other more than 250 times"));
+}
+
+#[test]
+fn what_stands_side_by_side_is_as_long_as_the_text_may_be() {
+    for (before, part, after) in [
+        ("SELECT id FROM open WHERE id IN (1", ", 1", ")"),
+        ("SELECT id FROM open WHERE id IN ($1", ", $1", ")"),
+        ("SELECT id FROM open WHERE id = 1", " OR id = 1", ""),
+        ("SELECT id FROM open WHERE id = 1", " AND id + 1 > 2", ""),
+        ("SELECT id FROM open WHERE id = 1", " OR id BETWEEN 1 AND 2 AND NOT id = 3", ""),
+        ("SELECT ARRAY[1", ", 1 + 1", "]"),
+        ("SELECT CASE", " WHEN id = 1 THEN 2", " END FROM open"),
+        ("INSERT INTO open (id, note) VALUES (1, 2)", ", (1, 2 + 3)", ""),
+    ] {
+        check(&[before, &part.repeat(1_500), after].concat()).unwrap_or_else(|refusal| panic!("{part}: {refusal}"));
+    }
+    // Rows are compared one by one.
+    let rows =
+        |times: usize| format!("SELECT id FROM open WHERE (id, note) IN (($1, $2){})", ", ($1, $2)".repeat(times));
+    check(&rows(3_000)).unwrap();
+    assert!(check(&rows(5_000)).is_err());
 }
 
 #[test]

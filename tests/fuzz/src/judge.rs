@@ -153,6 +153,12 @@ impl Judge {
         Some(format!("{value} in {}", short(&text)))
     }
 
+    /// A day of the database's own, which no row has, where it is in the outcome.
+    pub(crate) fn shows_today(&self, outcome: &Outcome) -> Option<String> {
+        let text = outcome.text();
+        self.world.days.iter().find(|day| text.contains(day.as_str())).cloned()
+    }
+
     /// What the owner's flights must not have done.
     fn of_owner(&mut self, sql: &str, flights: [&Flight; 2]) -> Option<(&'static str, String)> {
         let own = flights.map(|flight| flight.traces.clone()).to_vec();
@@ -203,6 +209,12 @@ impl Judge {
             }
             if let Some(why) = self.shows(&flight.outcome) {
                 return Some(("a value is shown that may not be read", why));
+            }
+            if let Some(day) = self.shows_today(&flight.outcome) {
+                return Some(("the time of the database is shown", day));
+            }
+            if flight.outcome.is_too_deep() {
+                return Some(("it is too deep for PostgreSQL", String::new()));
             }
         }
         None

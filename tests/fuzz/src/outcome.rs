@@ -66,6 +66,11 @@ impl Outcome {
         !matches!(self, Self::Unsteady(_))
     }
 
+    /// Whether PostgreSQL's stack is too small for the statement.
+    pub(crate) fn is_too_deep(&self) -> bool {
+        matches!(self, Self::Unsteady(state) if state == "54001")
+    }
+
     pub(crate) fn state(&self) -> Option<&str> {
         match self {
             Self::Error(error) => Some(error.sqlstate.as_str()),

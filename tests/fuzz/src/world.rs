@@ -160,6 +160,8 @@ pub struct World {
     pub written: Client,
     /// Every value that may not be read, as text.
     pub hidden: BTreeSet<String>,
+    /// The days around today, as the server writes them: no row has one, and a run may take so long.
+    pub days: Vec<String>,
     /// What may be held of each relation, by its oid: whether more than reading.
     pub may_lock: HashMap<u32, bool>,
     /// `table rid` and a digest of the columns that may not change.
@@ -247,6 +249,7 @@ impl World {
             limited,
             written,
             hidden: BTreeSet::new(),
+            days: Vec::new(),
             may_lock: HashMap::new(),
             kept: BTreeSet::new(),
             may_grow: BTreeSet::new(),
@@ -270,6 +273,8 @@ impl World {
                 }
             }
         }
+        let days = "SELECT (current_date + n)::text FROM generate_series(-1, 3) n";
+        self.days = rows(first, days).await?.into_iter().flatten().flatten().collect();
         self.may_lock = rule.may_lock(first).await?;
         for (table, grant) in &rule.grants.tables {
             if !grant.insert.is_none() {

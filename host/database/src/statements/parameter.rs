@@ -50,16 +50,15 @@ impl Encoded {
                 format!("a statement has at most {MOST_PARAMETERS} parameters; this one has {}", parameters.len());
             return Err(error("42601", text));
         }
-        for (number, value) in parameters.iter().enumerate().filter(|_| is_of_a_rule) {
-            if let Value::Text(text) = value
-                && let Some(word) = tenet_policy::moment_in_parameter(&sql, number + 1, text)
-            {
-                let what = format!(
-                    "the text of ${} is made a date or a time, and '{word}' in it is the time of the database",
-                    number + 1
-                );
-                return Err(error("22007", what));
-            }
+        let texts = parameters.iter().enumerate().filter_map(|(number, value)| match value {
+            Value::Text(text) => Some((number + 1, text.as_str())),
+            _ => None,
+        });
+        if let Some((number, word)) = tenet_policy::moment_in_parameters(&sql, texts.filter(|_| is_of_a_rule)) {
+            let what = format!(
+                "the text of ${number} is made a date or a time, and '{word}' in it is the time of the database"
+            );
+            return Err(error("22007", what));
         }
         let only_reads = READS.of(&sql, || tenet_policy::only_reads(&sql));
         let parameters = parameters.into_iter().enumerate().map(|(at, value)| encode(at + 1, value));

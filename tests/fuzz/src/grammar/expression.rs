@@ -14,6 +14,9 @@ impl Grammar<'_> {
             return self.odd(slot);
         }
         let kind = slot.unwrap_or_else(|| self.any_kind());
+        if self.chance(3) {
+            return self.long(kind);
+        }
         match self.rng.u8(0..26) {
             0..=7 => self.leaf(slot),
             8..=10 => self.call_of(Some(kind)),
@@ -440,6 +443,18 @@ impl Grammar<'_> {
             },
         };
         self.hit(format!("type {name}"));
+        if matches!(kind, Kind::Date | Kind::Stamp | Kind::Time) && self.rng.u8(0..3) == 0 {
+            self.hit("cast of a text of the moment");
+            let is_array = self.rng.u8(0..4) == 0;
+            self.put("(");
+            match is_array {
+                true => self.put("string_to_array ( 'now,' || 'today' , ',' )"),
+                false => self.text_of_the_moment(),
+            }
+            self.put(") ::");
+            self.put(&name);
+            return if is_array { self.put("[ ]") } else { () };
+        }
         let from = match self.rng.u8(0..3) {
             0 => None,
             1 => Some(Kind::Text),
@@ -461,6 +476,62 @@ impl Grammar<'_> {
                 self.put("[ ]");
             }
         }
+    }
+
+    /// Operators, signs and casts, one behind the other, about as many as may be.
+    fn long(&mut self, kind: Kind) {
+        let count = self.one_of(&[9, 60, 120, 240, 246, 249, 250, 251, 252, 260, 1200]);
+        let (before, behind, of) = match (kind, self.rng.u8(0..4)) {
+            (Kind::Bool, 0 | 1) => ("NOT ", "", kind),
+            (Kind::Bool, 2) => ("", " OR 1 = 1", kind),
+            (Kind::Bool, _) => ("", " AND NOT false", kind),
+            (Kind::Int | Kind::Number, 0) => ("- ", "", kind),
+            (Kind::Int | Kind::Number, 1) => ("", " + 0", kind),
+            (Kind::Int, 2) => ("", ":: bigint :: int", kind),
+            (Kind::Int | Kind::Number, _) => ("", " * 1", kind),
+            (Kind::Text, 0) => ("", " || 'a'", kind),
+            (Kind::Text, _) => ("", ":: varchar(9) :: text", kind),
+            (Kind::Jsonb, _) => ("", " -> 'a'", kind),
+            (Kind::Stamp, 0) => ("", " AT TIME ZONE 'UTC'", kind),
+            (Kind::Date | Kind::Stamp, _) => ("", " + interval '1' day", Kind::Stamp),
+            _ => return self.leaf(Some(kind)),
+        };
+        self.hit(format!("long {before}{behind}"));
+        self.put_one(before.repeat(count));
+        self.operand(Some(of));
+        self.put_one(behind.repeat(count));
+    }
+
+    /// A text that is computed and that PostgreSQL reads as its own time where it makes a date of it.
+    pub(crate) fn text_of_the_moment(&mut self) {
+        self.hit("text of the moment");
+        let text = self.one_of(&[
+            "( 'to' || 'day' )",
+            "lower ( 'TODAY' )",
+            "concat ( 'n' , 'ow' )",
+            "left ( 'nowx' , 3 )",
+            "reverse ( 'yadot' )",
+            "replace ( 'toxday' , 'x' , '' )",
+            "CASE WHEN true THEN initcap ( 'now' ) ELSE 'x' END",
+            "coalesce ( NULL , 'to' || 'morrow' )",
+            "nullif ( 'to' || 'day' , 'x' )",
+            "( SELECT 'yester' || 'day' )",
+            "( SELECT max ( x ) FROM ( VALUES ( 'a' ) , ( 'to' || 'day' ) ) AS v ( x ) )",
+            "( '[\"now\"]' :: jsonb ->> 0 )",
+            "( '\"now\"' :: jsonb :: text )",
+            "( '{\"a\": \"now\"}' :: json #>> '{a}' )",
+            "( ARRAY [ 'to' || 'day' ] ) [ 1 ]",
+            "( '{to\\day}' :: text [ ] ) [ 1 ]",
+            "( string_to_array ( 'a,now' , ',' ) ) [ 2 ]",
+            "( 'nowx' :: varchar(3) )",
+            "CAST ( 'nowx' AS char(3) )",
+            "to_char ( date '2026-01-01' , '\"today\"' )",
+            "substring ( 'xnow' FROM 2 )",
+            "trim ( BOTH 'x' FROM 'xnowx' )",
+            "format ( 'n%s' , 'ow' )",
+            "( text 'today' )",
+        ]);
+        self.put(text);
     }
 
     fn scalar_query(&mut self, slot: Slot) {

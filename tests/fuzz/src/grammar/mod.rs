@@ -492,8 +492,18 @@ impl<'a> Grammar<'a> {
                 ".5e-2",
                 "e'a' 'b'",
                 "'a'\n'b'",
+                "$0",
+                "$01",
+                "$32768",
+                "$65535",
+                "$65536",
+                "$4294967297",
+                "$99999999999999999999",
             ]);
             return self.put_one(odd);
+        }
+        if kind == Kind::Text && self.chance(20) {
+            return self.text_of_the_moment();
         }
         let number = self.rng.u32(0..10);
         let text = match kind {
