@@ -69,6 +69,129 @@ fn a_string_that_is_made_the_time_of_the_database_is_refused() {
 }
 
 #[test]
+fn a_text_that_is_computed_is_made_no_date() {
+    for text in [
+        "('to' || 'day')",
+        "lower('TODAY'::text)",
+        "concat('to', 'day')",
+        "coalesce($1, 'x')",
+        "nullif($1, '')",
+        "greatest($1, '2026-01-31')",
+        "CASE WHEN true THEN $1 ELSE '2026-01-31' END",
+        "CASE $1 WHEN 'a' THEN id END",
+        "(SELECT $1)",
+        "(SELECT id FROM t)",
+        "(SELECT max(status) FROM t)",
+        "(VALUES ($1))",
+        "(SELECT x FROM (SELECT id AS x FROM t) y)",
+        "(SELECT y.x FROM (SELECT '2026-01-31' AS x UNION SELECT id FROM t) y)",
+        "(WITH w(x) AS (SELECT lower(id) FROM t) SELECT x FROM w)",
+        "(WITH RECURSIVE w(x) AS (SELECT '' UNION ALL SELECT x || 'today' FROM w) SELECT x FROM w)",
+        "(WITH RECURSIVE w(x) AS (SELECT '' UNION ALL SELECT x::date::text FROM w) SELECT 1 FROM w)",
+        "(WITH w AS (INSERT INTO t (id) VALUES ($1) RETURNING id) SELECT id FROM w)",
+        "(SELECT x FROM unnest(tags) x)",
+        "(SELECT id FROM t AS u JOIN t AS v USING (id))",
+        "(SELECT value FROM jsonb_each_text($1::jsonb))",
+        "(data ->> 'day')",
+        "(data #>> '{day}')",
+        "(data::text)",
+        "tags[1]",
+        "(tags)[1]",
+        "(ARRAY['to' || 'day'])[1]",
+        "max(id)",
+        "(max(id) OVER (ORDER BY day))",
+        "mode() WITHIN GROUP (ORDER BY id)",
+        "'nowx'::varchar(3)",
+        "$1::varchar(3)",
+        "$1::character varying",
+        "CAST($1 AS text)",
+        "'nowx'::char(3)",
+        "text 'today'",
+        "E'to\\x64ay'::char(5)",
+        "to_char(at, '\"today\"')",
+        "at::text",
+        "(id)",
+        "t.id",
+        "(t.id || '')",
+    ] {
+        for cast in ["::date", "::timestamptz", "::time(3) with time zone", "::timestamp[]"] {
+            let sql = format!("SELECT {text}{cast} FROM t");
+            let refusal = canonical(&sql).err().unwrap_or_else(|| panic!("{sql}"));
+            assert_eq!(refusal.error(&sql).sqlstate, SqlState::INSUFFICIENT_PRIVILEGE, "{sql}: {refusal}");
+        }
+        let sql = format!("SELECT CAST({text} AS date) FROM t");
+        assert!(canonical(&sql).is_err(), "{sql}");
+    }
+    let sql = "SELECT (id || '')::date FROM t";
+    let refusal = canonical(sql).unwrap_err();
+    assert_eq!(
+        (refusal.at(), refusal.to_string().as_str()),
+        (
+            19,
+            "a text that is computed is not made a DATE: PostgreSQL reads 'today' and the like in it as its own time. Send \
+             the value with its type, cast the parameter itself, or read the text and convert it in the rule"
+        )
+    );
+}
+
+#[test]
+fn what_is_no_text_is_made_a_date_as_ever() {
+    for value in [
+        "$1",
+        "($1)",
+        "'2026-01-31'",
+        "'2026-01-31'::text",
+        "NULL",
+        "at",
+        "t.at",
+        "(at AT TIME ZONE 'Europe/Paris')",
+        "($1::timestamptz AT TIME ZONE $2)",
+        "date_trunc('month', at)",
+        "(date_trunc('month', $1::timestamptz) + interval '1 month')",
+        "(day + 1)",
+        "(day - $1)",
+        "(at + interval '1' day)",
+        "coalesce(at, $1)",
+        "coalesce($1::date, day)",
+        "nullif(at, $1)",
+        "greatest(day, '2026-01-31')",
+        "least(at, $1)",
+        "CASE WHEN status = 'x' THEN at ELSE '2026-01-31' END",
+        "CASE WHEN $1 THEN NULL ELSE day END",
+        "CASE WHEN $1 THEN '2026-01-31' ELSE '2026-02-28' END",
+        "(SELECT max(at) FROM t)",
+        "(SELECT x FROM (SELECT at AS x FROM t) y)",
+        "(SELECT at FROM t UNION SELECT '2026-01-31' LIMIT 1)",
+        "(WITH w(x) AS (SELECT at FROM t) SELECT x FROM w)",
+        "(WITH RECURSIVE w(x) AS (SELECT day FROM t UNION ALL SELECT (x + 1)::date FROM w) SELECT max(x) FROM w)",
+        "(WITH w AS (UPDATE t SET day = $1 RETURNING at) SELECT at FROM w)",
+        "(SELECT x FROM generate_series(at, $1, interval '1 day') x)",
+        "(SELECT y.* FROM (SELECT * FROM (SELECT at FROM t) x) y)",
+        "(SELECT x.column1 FROM (VALUES ($1::timestamptz), ('2026-01-31')) x)",
+        "(SELECT at FROM t AS u JOIN t AS v USING (at))",
+        "max(at)",
+        "(max(at) FILTER (WHERE status = 'x'))",
+        "(first_value(at) OVER (PARTITION BY id ORDER BY status))",
+        "(lag(at, 1, '2026-01-31') OVER (ORDER BY id))",
+        "percentile_disc(0.5) WITHIN GROUP (ORDER BY at)",
+        "times[1]",
+        "(ARRAY[at, $1])[1]",
+        "(array_agg(at ORDER BY id))[1]",
+        "lower(open)",
+        "to_timestamp($1::float8)",
+        "to_date($1, 'YYYY-MM-DD')",
+        "make_date(2026, 1, 31)",
+        "interval '1 hour'",
+    ] {
+        for sql in [format!("SELECT {value}::date FROM t"), format!("SELECT CAST({value} AS date) FROM t")] {
+            let _ = canonical(&sql).unwrap_or_else(|refusal| panic!("{sql}: {refusal}"));
+        }
+    }
+    // Where the text of the parameter is looked at when it is sent.
+    let _ = canonical("SELECT $1::text::date, $1::varchar::timestamptz").unwrap_or_else(|refusal| panic!("{refusal}"));
+}
+
+#[test]
 fn elsewhere_it_is_text_and_sent_as_such() {
     for (sql, sent) in [
         ("SELECT 'today'", "SELECT 'today'::TEXT AS \"?column?\""),

@@ -1,11 +1,11 @@
 //! Strings that PostgreSQL reads as its own time, in every place where they could become one.
 
-use tenet_core::{Columns, Grants, TableGrant};
+use tenet_core::{Catalog, Columns, Grants, TableGrant};
 use tenet_database::{Endpoint, Inventory};
 use tenet_policy::canonical;
-use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
-use crate::support::database::empty_database;
+use crate::support::database::{Database, empty_database};
 
 const SCHEMA: &str = "
     CREATE TABLE t (at timestamptz, day date, hour time, times timestamp[], open tstzrange, note text);
@@ -102,33 +102,161 @@ const PLACES: &[&str] = &[
     "SELECT count(*) FILTER (WHERE at < ?) FROM t",
 ];
 
+/// Texts that are computed, which are such a string or hold one; a statement with `?` gives what a cast makes
+/// of them.
+const COMPUTED: &[&str] = &[
+    "('to' || 'day')",
+    "lower('TODAY')",
+    "upper('yesterday')",
+    "initcap('now')",
+    "concat('to', 'day')",
+    "concat_ws('', 'n', 'ow')",
+    "format('n%s', 'ow')",
+    "reverse('yadot')",
+    "left('nowx', 3)",
+    "right('xnow', 3)",
+    "substr('xnow', 2)",
+    "substring('xnow' FROM 2)",
+    "overlay('xow' PLACING 'n' FROM 1)",
+    "replace('toxday', 'x', '')",
+    "translate('nxw', 'x', 'o')",
+    "regexp_replace('toxday', 'x', '')",
+    "(regexp_match('xnow', 'now'))[1]",
+    "(regexp_split_to_array('now,x', ','))[1]",
+    "(string_to_array('now,x', ','))[1]",
+    "split_part('now,x', ',', 1)",
+    "array_to_string(ARRAY['to', 'day'], '')",
+    "btrim(' now ')",
+    "trim(BOTH 'x' FROM 'xnowx')",
+    "lpad('ow', 3, 'n')",
+    "repeat('now', 1)",
+    "chr(110) || 'ow'",
+    "(chr(110) || 'ow')",
+    "coalesce(NULL, 'to' || 'day')",
+    "nullif('to' || 'day', 'x')",
+    "greatest('a', 'to' || 'day')",
+    "least('zz', 'to' || 'day')",
+    "CASE WHEN true THEN 'to' || 'day' END",
+    "(SELECT 'to' || 'day')",
+    "(SELECT max(x) FROM (VALUES ('a'), ('to' || 'day')) v(x))",
+    "(SELECT string_agg(x, '') FROM (VALUES ('to'), ('day')) v(x))",
+    "(WITH RECURSIVE w(x, n) AS (SELECT 'to', 1 UNION ALL SELECT x || 'day', 2 FROM w WHERE n = 1) SELECT max(x) FROM w WHERE n = 2)",
+    "(SELECT x FROM unnest(ARRAY['to' || 'day']) x)",
+    "(SELECT value FROM jsonb_each_text('{\"a\": \"now\"}'::jsonb))",
+    "(SELECT value FROM json_array_elements_text('[\"now\"]'::json))",
+    "(SELECT jsonb_object_keys('{\"now\": 1}'::jsonb))",
+    "('{\"a\": \"now\"}'::jsonb ->> 'a')",
+    "('{\"a\": \"now\"}'::json #>> '{a}')",
+    "jsonb_extract_path_text('{\"a\": \"now\"}'::jsonb, 'a')",
+    "'\"now\"'::jsonb::text",
+    "('\"now\"'::jsonb)::text",
+    "(ARRAY['to' || 'day'])[1]",
+    "('{to\\day}'::text[])[1]",
+    "'nowx'::varchar(3)",
+    "'nowx'::char(3)",
+    "CAST('nowx' AS character varying(3))",
+    "(note || '')",
+    "note",
+    "t.note",
+    "(SELECT s.note FROM t s)",
+    "max(note)",
+    "to_char(at, '\"today\"')",
+    "convert_from('now', 'utf8')",
+    "text 'now'",
+    "encode('\\x6e6f77', 'escape')",
+    "E'to\\144ay'",
+    "'to' 'day'",
+];
+
+/// No text that is computed becomes one either: there is a cast of each to every type of a date or a time.
+#[tokio::test]
+async fn no_computed_text_becomes_the_time_of_the_database() {
+    let database = empty_database().await;
+    database.execute(SCHEMA).await;
+    database.execute("UPDATE t SET note = 'today'").await;
+    let (client, grants, catalog) = asked(&database).await;
+    let (mut read, mut wrong) = (0, Vec::new());
+    for text in COMPUTED {
+        for kind in ["date", "time", "timetz", "timestamp", "timestamptz", "timestamp(3) with time zone"] {
+            for sql in [
+                format!("SELECT {text}::{kind} FROM t"),
+                format!("SELECT CAST({text} AS {kind}) FROM t"),
+                format!("SELECT (ARRAY[{text}]::{kind}[])[1] FROM t"),
+                format!("SELECT x::{kind} FROM (SELECT {text} AS x FROM t) s"),
+                format!("WITH w(x) AS (SELECT {text} FROM t) SELECT min(CAST(x AS {kind})) FROM w"),
+            ] {
+                read += usize::from(answer(&client, &sql).await.is_ok());
+                let Ok(sent) = canonical(&sql, &grants, &catalog) else { continue };
+                if let Ok(rows) = answer(&client, &sent).await {
+                    wrong.push(format!("{sql} is sent as {sent} and gives {rows:?}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(read > 1_000, "{read} of them are read as a time where they are sent as they are");
+}
+
+/// What is known of each function of the list is what PostgreSQL has.
+#[tokio::test]
+async fn a_function_that_gives_a_text_is_known_as_one() {
+    let database = empty_database().await;
+    let client = database.connect().await;
+    // What has the type of an argument may be a text too.
+    let sql = "SELECT DISTINCT p.proname::text FROM pg_proc p WHERE p.pronamespace = 'pg_catalog'::regnamespace AND (
+                   p.prorettype::regtype::text IN ('text', 'text[]', 'character varying', 'character', 'name', '\"char\"', 'cstring', 'unknown')
+                   OR p.prorettype::regtype::text LIKE 'any%'
+                   OR EXISTS (SELECT 1 FROM unnest(p.proallargtypes, p.proargmodes) a(kind, mode) WHERE a.mode IN ('o', 't') AND a.kind::regtype::text IN ('text', 'text[]', 'anyelement')))";
+    let rows = client.query(sql, &[]).await.unwrap();
+    let names: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    let listed: Vec<&str> = tenet_policy::functions().iter().flat_map(|group| group.words).copied().collect();
+    let missing: Vec<&String> =
+        names.iter().filter(|name| listed.contains(&name.as_str()) && !tenet_policy::may_give_text(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    assert!(names.iter().filter(|name| listed.contains(&name.as_str())).count() > 50);
+    // Nor does an operator give one that is not known as such.
+    let sql = "SELECT DISTINCT oprname::text FROM pg_operator WHERE oprresult::regtype::text IN ('text', 'text[]', 'anyelement', 'anyarray', 'anycompatible', 'anycompatiblearray') ORDER BY 1";
+    let rows = client.query(sql, &[]).await.unwrap();
+    let operators: Vec<&str> = tenet_policy::operators().iter().flat_map(|group| group.words).copied().collect();
+    let giving: Vec<String> =
+        rows.iter().map(|row| row.get(0)).filter(|name: &String| operators.contains(&name.as_str())).collect();
+    assert_eq!(giving, ["#>>", "->>", "||"]);
+}
+
+/// The rows that a statement gives, the first value of each, in a transaction that is rolled back.
+async fn answer(client: &Client, sql: &str) -> Result<Vec<String>, tokio_postgres::Error> {
+    client.batch_execute("BEGIN").await.unwrap();
+    let messages = client.simple_query(sql).await;
+    client.batch_execute("ROLLBACK").await.unwrap();
+    let value = |message: &SimpleQueryMessage| match message {
+        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    };
+    messages.map(|messages| messages.iter().filter_map(value).collect())
+}
+
+/// A connection, and what a rule is granted of the table.
+async fn asked(database: &Database) -> (Client, Grants, Catalog) {
+    let catalog = Inventory::read(&Endpoint::parse(database.url()).unwrap()).await.unwrap().tables().clone();
+    let all = TableGrant { select: Columns::All, insert: Columns::All, update: Columns::All, delete: true };
+    let grants = Grants { tables: [("t".to_owned(), all)].into(), ..Grants::default() };
+    (database.connect().await, grants, catalog)
+}
+
 /// What is sent of them reads no time of the database: it is refused here or there, or gives the row as it was.
 #[tokio::test]
 async fn no_string_becomes_the_time_of_the_database() {
     let database = empty_database().await;
     database.execute(SCHEMA).await;
-    let client = database.connect().await;
-    let catalog = Inventory::read(&Endpoint::parse(database.url()).unwrap()).await.unwrap().tables().clone();
-    let all = TableGrant { select: Columns::All, insert: Columns::All, update: Columns::All, delete: true };
-    let grants = Grants { tables: [("t".to_owned(), all)].into(), ..Grants::default() };
-    let answer = async |sql: &str| {
-        client.batch_execute("BEGIN").await.unwrap();
-        let messages = client.simple_query(sql).await;
-        client.batch_execute("ROLLBACK").await.unwrap();
-        let value = |message: &SimpleQueryMessage| match message {
-            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-            _ => None,
-        };
-        messages.map(|messages| messages.iter().filter_map(value).collect::<Vec<_>>())
-    };
+    let (client, grants, catalog) = asked(&database).await;
     let (mut read, mut wrong) = (0, Vec::new());
     for place in PLACES {
         for string in STRINGS {
             let sql = place.replace('?', string);
             // As it is written, most are read as a time.
-            read += usize::from(answer(&sql).await.is_ok());
+            read += usize::from(answer(&client, &sql).await.is_ok());
             let Ok(sent) = canonical(&sql, &grants, &catalog) else { continue };
-            let Ok(rows) = answer(&sent).await else { continue };
+            let Ok(rows) = answer(&client, &sent).await else { continue };
             if rows.iter().any(|row| !row.starts_with("2000-01-01")) {
                 wrong.push(format!("{sql} is sent as {sent} and gives {rows:?}"));
             }
