@@ -202,6 +202,8 @@ pub enum Limit {
     Transaction,
     /// The database's own limit on the memory of a query.
     QueryMemory,
+    /// One of the database's own limits on what a statement is made of: its depth, its arguments, its columns.
+    Statement,
 }
 
 /// A limit that was passed, what it was and what was used, in the limit's unit. The
@@ -216,7 +218,7 @@ pub struct LimitExceeded {
 
 impl Limit {
     /// All of them.
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 23] = [
         Self::Wall,
         Self::Cpu,
         Self::Memory,
@@ -239,6 +241,7 @@ impl Limit {
         Self::TransactionAge,
         Self::Transaction,
         Self::QueryMemory,
+        Self::Statement,
     ];
 
     /// The limit of this name.
@@ -271,6 +274,7 @@ impl Limit {
             Self::TransactionAge => "transaction_age",
             Self::Transaction => "transaction",
             Self::QueryMemory => "query_memory",
+            Self::Statement => "statement",
         }
     }
 
@@ -283,7 +287,8 @@ impl Limit {
 
     /// The database's own limit behind an error: 54000 for rows, bytes and age of a
     /// transaction, 53200 for a query's memory
-    /// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html>). Which of
+    /// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html>); all others of class 54
+    /// are about the statement (<https://www.postgresql.org/docs/16/errcodes-appendix.html>). Which of
     /// the three it is only the message tells: `transaction age limit of 300s exceeded`.
     pub fn of_error(sqlstate: SqlState, message: &str) -> Option<Self> {
         let says = |word: &str| message.split(|c: char| !c.is_alphabetic()).any(|part| part.eq_ignore_ascii_case(word));
@@ -293,6 +298,7 @@ impl Limit {
             "54000" if says("size") || says("bytes") => Some(Self::TransactionBytes),
             "54000" => Some(Self::Transaction),
             "53200" => Some(Self::QueryMemory),
+            _ if sqlstate.class() == "54" => Some(Self::Statement),
             _ => None,
         }
     }

@@ -33,7 +33,7 @@ const MOST_ARMS: usize = 200;
 const HIGHEST: usize = 250;
 
 /// So many values of an IN that PostgreSQL compares one by one are a step: it takes 7,900 of these.
-const COMPARED_A_STEP: usize = 16;
+const COMPARED_A_STEP: usize = 8;
 
 pub(crate) struct Parser<'t> {
     sql: &'t str,

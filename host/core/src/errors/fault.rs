@@ -240,6 +240,10 @@ mod tests {
             assert_eq!(fault.limit_exceeded().map(|e| e.limit), Some(limit), "{message}");
         }
         assert_eq!(reported("53200").limit_exceeded().map(|e| e.limit), Some(Limit::QueryMemory));
+        for code in ["54001", "54011", "54023"] {
+            assert_eq!(reported(code).limit_exceeded().map(|e| e.limit), Some(Limit::Statement), "{code}");
+            assert_eq!(reported(code).blame(), Blame::Rule, "{code}");
+        }
         let odd = reported("28000");
         assert!(!odd.is_conflict() && odd.sql_error().is_none() && odd.limit_exceeded().is_none());
         assert_eq!(odd.blame(), Blame::Host);

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tenet_core::{
-    Attempt, CallerId, Claim, ColumnValues, Decimal, Digest, Event, EventId, Fault, IdempotencyKey, Interval, Limit,
-    Mode, Outbox, Outcome, Progress, ReadCap, StagedEvent, Statement, StoredAnswer, Timestamp, Trace, Transactions,
-    Value,
+    Attempt, Blame, CallerId, Claim, ColumnValues, Decimal, Digest, Event, EventId, Fault, IdempotencyKey, Interval,
+    Limit, Mode, Outbox, Outcome, Progress, ReadCap, StagedEvent, Statement, StoredAnswer, Timestamp, Trace,
+    Transactions, Value,
 };
 use tenet_database::{Database, Endpoint, Schema};
 
@@ -518,6 +518,24 @@ async fn reading_stops_at_the_cap_over_all_statements_of_a_run() {
     let mut attempt = ledger.open(claim(Mode::Read));
     let fault = attempt.run(six, capped(10, 47)).await.unwrap_err();
     assert_eq!(fault.limit_exceeded().unwrap().limit, Limit::BytesRead);
+}
+
+/// Texts that PostgreSQL refuses with an error of class 54.
+#[tokio::test]
+async fn a_statement_that_is_more_than_the_database_takes_is_blamed_on_the_rule() {
+    let database = items().await;
+    let ledger = ledger(database.url());
+    for (code, text) in [
+        ("54001", format!("SELECT {}x FROM generate_series(1, 2) x", "- ".repeat(8_000))),
+        ("54011", format!("SELECT ROW(1{})", ", 1".repeat(1_664))),
+        ("54023", format!("SELECT json_build_array(1{})", ", 1".repeat(100))),
+    ] {
+        let mut attempt = ledger.open(write(code));
+        let fault = fault(&mut attempt, sql(&text, &[])).await;
+        assert!(fault.message().contains(code), "{fault}");
+        assert_eq!(fault.limit_exceeded().map(|exceeded| exceeded.limit.name()), Some("statement"), "{fault}");
+        assert_eq!(fault.blame(), Blame::Rule, "{fault}");
+    }
 }
 
 #[tokio::test]

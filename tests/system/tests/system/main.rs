@@ -12,6 +12,7 @@
 mod cli;
 mod clients;
 mod database;
+mod depth;
 mod dsql;
 mod engine;
 mod events;
