@@ -19,7 +19,7 @@ const WORDS: &[&str] = &["now", "today", "tomorrow", "yesterday"];
 /// Types that are read so, in upper case, as they are printed.
 const TYPES: &[&str] = &["DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "TIMETZ"];
 
-/// The longest string that PostgreSQL reads as a date or a time, in bytes (`MAXDATELEN`).
+/// The longest string that PostgreSQL reads as one date or time, in bytes (`MAXDATELEN`).
 const LONGEST: usize = 128;
 
 /// The first of these words that a string has in it. In an array and a range a backslash and a quote
@@ -187,7 +187,9 @@ pub fn moment_in_parameters<'a>(
     sent: &str,
     texts: impl Iterator<Item = (usize, &'a str)>,
 ) -> Option<(usize, &'static str)> {
-    let has_word = |(number, text): (usize, &str)| Some((number, word_in(text).filter(|_| text.len() <= LONGEST)?));
+    let has_word = |(number, text): (usize, &str)| {
+        Some((number, word_in(text).filter(|_| text.len() <= LONGEST || has_a_form(text))?))
+    };
     let moments: HashMap<usize, &'static str> = texts.filter_map(has_word).collect();
     if moments.is_empty() {
         return None;
@@ -336,6 +338,8 @@ mod tests {
         }
         assert_eq!(made("SELECT $1::DATE", "2026-01-31"), None);
         assert_eq!(made("SELECT $1::DATE", &format!("{:128}now", "")), None);
+        // Of an array each element may be so long.
+        assert!(made("SELECT $1::DATE[]", &format!(" {{{}now}}", "2026-01-31,".repeat(20))).is_some());
         // What is sent may be longer than what is read.
         assert!(made(&format!("SELECT '{}', $1::DATE", " ".repeat(70_000)), "now").is_some());
     }
