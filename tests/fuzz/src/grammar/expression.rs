@@ -453,7 +453,10 @@ impl Grammar<'_> {
             }
             self.put(") ::");
             self.put(&name);
-            return if is_array { self.put("[ ]") } else { () };
+            if is_array {
+                self.put("[ ]");
+            }
+            return;
         }
         let from = match self.rng.u8(0..3) {
             0 => None,
