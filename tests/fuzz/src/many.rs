@@ -70,7 +70,7 @@ impl Tried<'_> {
 }
 
 /// What it did where it was not asked in which way.
-struct Progress {
+struct Ran {
     outcome: Outcome,
     /// What all tables held after it, where it has written.
     everything: Option<String>,
@@ -96,7 +96,7 @@ async fn analyse(client: &Client, prepare: &str, sql: &str) -> Result<bool, Outc
 }
 
 /// Runs it outside of the first database.
-async fn run(client: &Client, sql: &str, tried: &Tried<'_>, asks: bool) -> Progress {
+async fn run(client: &Client, sql: &str, tried: &Tried<'_>, asks: bool) -> Ran {
     let text = with_parameters(sql, tried.parameters, given(tried.sql));
     let offset = if tried.parameters > 0 { PREPARE.len() } else { 0 };
     let forget = async {
@@ -107,7 +107,7 @@ async fn run(client: &Client, sql: &str, tried: &Tried<'_>, asks: bool) -> Progr
     };
     if tried.is_read {
         let (answer, ()) = join(client.simple_query(&text), forget).await;
-        return Progress { outcome: Outcome::of(answer, offset), everything: None };
+        return Ran { outcome: Outcome::of(answer, offset), everything: None };
     }
     let asked = async {
         match asks {
@@ -120,7 +120,7 @@ async fn run(client: &Client, sql: &str, tried: &Tried<'_>, asks: bool) -> Progr
     let end = join(client.simple_query("ROLLBACK"), forget);
     let (answer, asked, _) = join3(client.simple_query(&begun), asked, end).await;
     let everything = asked.into_iter().flatten().flatten().next();
-    Progress { outcome: Outcome::of(answer, offset), everything }
+    Ran { outcome: Outcome::of(answer, offset), everything }
 }
 
 impl Judge {
@@ -280,7 +280,7 @@ impl Judge {
         compared.map(|((tried, first), (limited, written))| self.compared(tried, first?, limited, written)).collect()
     }
 
-    fn compared(&self, tried: &Tried<'_>, first: Flown, limited: Progress, written: Progress) -> Option<Verdict> {
+    fn compared(&self, tried: &Tried<'_>, first: Flown, limited: Ran, written: Ran) -> Option<Verdict> {
         if first.is_odd || mean_another(&first.outcome, &written.outcome) {
             return None;
         }

@@ -16,11 +16,11 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::support::bundle::bundle;
 
-type Progress = Result<Result<Vec<Outcome>, SqlError>, Stop>;
+type Ran = Result<Result<Vec<Outcome>, SqlError>, Stop>;
 
 /// Answers a guest's calls as a test wants them answered.
 struct Calls {
-    answer: fn(&[Statement]) -> Progress,
+    answer: fn(&[Statement]) -> Ran,
     /// A statement waits until there is a permit to take.
     gate: Semaphore,
     entered: Notify,
@@ -34,11 +34,11 @@ impl Calls {
         Self::answering(|statements| Ok(Ok(vec![Outcome::default(); statements.len()])))
     }
 
-    fn answering(answer: fn(&[Statement]) -> Progress) -> Arc<Self> {
+    fn answering(answer: fn(&[Statement]) -> Ran) -> Arc<Self> {
         Self::gated(answer, Semaphore::MAX_PERMITS)
     }
 
-    fn gated(answer: fn(&[Statement]) -> Progress, permits: usize) -> Arc<Self> {
+    fn gated(answer: fn(&[Statement]) -> Ran, permits: usize) -> Arc<Self> {
         Arc::new(Self {
             answer,
             gate: Semaphore::new(permits),
@@ -51,7 +51,7 @@ impl Calls {
 }
 
 impl HostCalls for Calls {
-    fn run(&self, statements: Vec<Statement>) -> BoxFuture<'_, Progress> {
+    fn run(&self, statements: Vec<Statement>) -> BoxFuture<'_, Ran> {
         Box::pin(async move {
             self.entered.notify_one();
             let _permit = self.gate.acquire().await.unwrap();
