@@ -7,3 +7,4 @@ pub(crate) mod flight;
 pub(crate) mod numeric;
 pub(crate) mod parameter;
 pub(crate) mod query;
+pub(crate) mod unreadable;

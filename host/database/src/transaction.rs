@@ -1,3 +1,4 @@
+pub(crate) mod commands;
 pub(crate) mod commit_batch;
 pub(crate) mod keys;
 pub(crate) mod outbox;
@@ -20,11 +21,8 @@ use crate::statements::failure::{ConnectionState, QueryFailure, late};
 use crate::statements::flight::{Message, Pipelined, send_pipelined};
 use crate::statements::parameter::Encoded;
 use crate::statements::query::Query;
+use crate::transaction::commands::{BEGIN_READ_ONLY, ROLLBACK, begin};
 use crate::transaction::commit_batch::{CommitBatch, CommitResult, CommitStart, LOOK_UP};
-
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
-pub(crate) const ROLLBACK: &str = "ROLLBACK";
-const BEGIN_READ_ONLY: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// One attempt, on a connection of its own from its first statement to its end.
 pub(crate) struct Transaction {
@@ -425,11 +423,6 @@ impl Attempt for Transaction {
     fn roll_back(self: Box<Self>) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
         Box::pin(self.roll_back_all())
     }
-}
-
-/// What a transaction that may write begins with.
-pub(crate) fn begin() -> &'static str {
-    if Mutant::KeyRowGivesWay.is_alive() { "BEGIN ISOLATION LEVEL READ COMMITTED" } else { BEGIN }
 }
 
 async fn stored(look_up: Query<'_>) -> Result<Option<StoredAnswer>, QueryFailure> {

@@ -1,6 +1,6 @@
 use crate::repository::{GUESTS, Repository, run};
 use crate::stages::Stages;
-use crate::{documents, licences};
+use crate::{circles, documents, licences};
 
 /// Everything that needs no test to run.
 pub(crate) fn task(repository: &Repository) -> anyhow::Result<()> {
@@ -20,6 +20,7 @@ pub(crate) fn all(repository: &Repository, stages: &mut Stages) -> anyhow::Resul
         Ok(())
     })?;
     stages.run("documents", || documents::check(repository))?;
+    stages.run("circles", || circles::check(repository))?;
     stages.run("licences", || licences::check(repository))?;
     stages.run("clippy", || {
         let clippy = ["clippy", "--locked", "--workspace", "--all-targets"];

@@ -6,6 +6,7 @@
 mod architecture;
 mod bench;
 mod campaign;
+mod circles;
 mod clients;
 mod demo;
 mod documents;

@@ -6,8 +6,10 @@ use tokio_postgres::config::{SslMode, SslNegotiation};
 use tokio_postgres::{Config, Error};
 
 use crate::connect::connection::Connection;
-use crate::connect::endpoint::{EndpointError, HOSTS_NAME, HOSTS_SCHEMA, set_socket_timeouts};
+use crate::connect::endpoint_error::EndpointError;
+use crate::connect::hosts_schema::{HOSTS_NAME, HOSTS_SCHEMA};
 use crate::connect::message_gate::Gated;
+use crate::connect::socket::set_socket_timeouts;
 use crate::connect::tls::Tls;
 use crate::connect::token::Signer;
 

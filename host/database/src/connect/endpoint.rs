@@ -14,30 +14,17 @@ use tracing::debug;
 
 use crate::connect::connection::Connection;
 use crate::connect::dsql::{Cluster, Dsql, Refusal};
+use crate::connect::endpoint_error::EndpointError;
+use crate::connect::hosts_schema::{HOSTS_NAME, HOSTS_SCHEMA};
 use crate::connect::plain::Plain;
+use crate::connect::socket::set_socket_timeouts;
 use crate::statements::failure;
-
-/// The schema of the host's own tables.
-pub(crate) const HOSTS_SCHEMA: &str = "tenet";
-
-/// Why nobody signs in under that name.
-pub(crate) const HOSTS_NAME: &str = "a database role cannot be called tenet: PostgreSQL looks for tables in the schema of \
-     the role's name first, and that one is the host's";
 
 /// Longest wait for a new connection to be ready, name look-up and log-in included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Longest wait for one of the server's addresses, of which the first may lead nowhere.
-const ADDRESS_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// Longest time that a server is asked to give a statement up.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How long a connection may be silent before the kernel asks whether the server is there.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
-
-/// How long the server may leave what was sent unacknowledged before the kernel gives up.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(15);
 
 /// The codes of a server that takes no more connections just now: too many are open, or
 /// were opened in this second.
@@ -64,14 +51,6 @@ pub struct Endpoint {
 enum Way {
     Plain(Arc<Config>),
     Dsql(Arc<Cluster>),
-}
-
-/// What names no database this host can reach. It never repeats a URL, which may hold a
-/// password.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EndpointError {
-    part: Option<&'static str>,
-    what: String,
 }
 
 impl Endpoint {
@@ -197,14 +176,6 @@ impl Endpoint {
     }
 }
 
-/// What every connection's socket is told.
-pub(crate) fn set_socket_timeouts(config: &mut Config) {
-    config.keepalives(true).keepalives_idle(KEEPALIVE_IDLE).tcp_user_timeout(UNACKNOWLEDGED);
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(ADDRESS_TIMEOUT);
-    }
-}
-
 impl Refusal {
     /// The code that the server gave.
     fn sqlstate(&self) -> Option<SqlState> {
@@ -223,21 +194,6 @@ impl fmt::Display for Refusal {
             Self::Socket(error) => write!(f, "the socket cannot be connected to: {error}"),
             Self::Panicked => f.write_str("the host panicked while it opened it"),
         }
-    }
-}
-
-impl EndpointError {
-    pub(crate) fn new(what: impl Into<String>) -> Self {
-        Self { part: None, what: what.into() }
-    }
-
-    pub(crate) fn of(part: &'static str, what: impl Into<String>) -> Self {
-        Self { part: Some(part), what: what.into() }
-    }
-
-    /// The part of a [`Dsql`] that is wrong: `endpoint`, `address`, `region`, `role` or `ca`.
-    pub fn part(&self) -> Option<&'static str> {
-        self.part
     }
 }
 
@@ -268,14 +224,6 @@ impl fmt::Debug for Endpoint {
         write!(f, "Endpoint({self})")
     }
 }
-
-impl fmt::Display for EndpointError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
-    }
-}
-
-impl std::error::Error for EndpointError {}
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,7 @@ use tokio_postgres::config::{Host, SslMode, SslNegotiation};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{Config, Socket};
 
-use crate::connect::endpoint::EndpointError;
+use crate::connect::endpoint_error::EndpointError;
 use crate::connect::message_gate::{Allowance, Gate};
 
 /// Where PostgreSQL listens unless it is said.

@@ -7,7 +7,7 @@ use tokio_postgres::Socket;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::connect::endpoint::EndpointError;
+use crate::connect::endpoint_error::EndpointError;
 
 /// What a server that speaks PostgreSQL's protocol inside of TLS from the first byte on is
 /// asked for.

@@ -6,7 +6,7 @@ use aws_sdk_dsql::auth_token::{AuthTokenGenerator, Config};
 use aws_sdk_dsql::config::{Credentials, ProvideCredentials};
 use tokio::sync::Mutex;
 
-use crate::connect::endpoint::EndpointError;
+use crate::connect::endpoint_error::EndpointError;
 
 /// How long credentials have to be good for yet, if they are not to be looked up again.
 const GOOD_FOR: Duration = Duration::from_secs(5 * 60);

@@ -6,7 +6,8 @@ use tenet_core::{Catalog, CatalogColumn, Fault, SqlError};
 use tokio::time::timeout_at;
 
 use crate::connect::connection::{Connection, SEARCH_PATH};
-use crate::connect::endpoint::{Endpoint, HOSTS_SCHEMA};
+use crate::connect::endpoint::Endpoint;
+use crate::connect::hosts_schema::HOSTS_SCHEMA;
 use crate::statements::failure::{self, QueryError, QueryFailure};
 
 /// The longest that opening it and each question may take.

@@ -8,7 +8,8 @@ use tokio::time::timeout_at;
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::connect::connection::{Connection, SEARCH_PATH};
-use crate::connect::endpoint::{Endpoint, HOSTS_SCHEMA};
+use crate::connect::endpoint::Endpoint;
+use crate::connect::hosts_schema::HOSTS_SCHEMA;
 use crate::schema::inventory::granted;
 use crate::statements::failure::{self, QueryFailure};
 

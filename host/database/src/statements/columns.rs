@@ -4,6 +4,7 @@ use tokio_postgres::types::{FromSql, Type};
 
 use crate::statements::numeric;
 use crate::statements::parameter::{EPOCH_DAYS, EPOCH_MICROS, canonical};
+use crate::statements::unreadable::Unreadable;
 
 /// What a value counts at least, in bytes: what a text takes in a rule's memory beside its characters
 /// (<https://github.com/WebAssembly/component-model/blob/main/design/mvp/CanonicalABI.md>). A thousand columns
@@ -22,19 +23,6 @@ pub(crate) struct Tally {
     cap: ReadCap,
     rows: u64,
     bytes: u64,
-}
-
-/// Why a value cannot be given to a rule.
-#[derive(Debug)]
-pub(crate) enum Unreadable {
-    /// Not the form that its type has.
-    Malformed,
-    /// A `numeric` without digits.
-    NotADecimal(&'static str),
-    /// A date or time beyond what counts from 1970.
-    OutOfRange,
-    /// Text in no encoding that the rule knows.
-    NotUtf8,
 }
 
 /// Why rows are not read any further.

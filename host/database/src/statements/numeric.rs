@@ -3,7 +3,7 @@
 
 use tenet_core::Decimal;
 
-use crate::statements::columns::Unreadable;
+use crate::statements::unreadable::Unreadable;
 
 const NEGATIVE: u16 = 0x4000;
 const GROUP: usize = 4;

@@ -7,7 +7,7 @@ use crate::statements::columns::Tally;
 use crate::statements::failure::{self, QueryError, QueryFailure};
 use crate::statements::flight::{Message, Pipelined, send_pipelined};
 use crate::statements::query::Query;
-use crate::transaction::{ROLLBACK, begin};
+use crate::transaction::commands::{ROLLBACK, begin};
 use crate::transaction::{keys, outbox};
 
 /// The last flight of a transaction: everything that makes its answer stand, COMMIT

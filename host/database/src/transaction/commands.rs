@@ -1,0 +1,10 @@
+use tenet_core::Mutant;
+
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
+pub(crate) const ROLLBACK: &str = "ROLLBACK";
+pub(crate) const BEGIN_READ_ONLY: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// What a transaction that may write begins with.
+pub(crate) fn begin() -> &'static str {
+    if Mutant::KeyRowGivesWay.is_alive() { "BEGIN ISOLATION LEVEL READ COMMITTED" } else { BEGIN }
+}
