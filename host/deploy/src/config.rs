@@ -266,6 +266,17 @@ pub struct Smoke {
     pub seen: Seen,
 }
 
+impl Smoke {
+    /// What the names of all tests begin with, so that a rule of the bus recognises their events.
+    pub(crate) const PREFIX: &str = "smoke-";
+
+    /// The event pattern of the queue that receives the events of tests.
+    pub(crate) fn pattern(&self) -> String {
+        let Some(member) = &self.event else { return String::new() };
+        serde_json::json!({"detail": {member.as_str(): [{"prefix": Self::PREFIX}]}}).to_string()
+    }
+}
+
 /// At which buses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::bucket::Bucket;
 use crate::clusters::{self, Cluster};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Smoke};
 use crate::database::Database;
 use crate::error::DeployError;
 use crate::function;
@@ -14,7 +14,6 @@ use crate::names::Names;
 use crate::package::Package;
 use crate::progress::Progress;
 use crate::regional::Regional;
-use crate::smoke;
 use crate::stack::{Applied, Stack};
 use crate::vault_key;
 use crate::versions::{self, Versions};
@@ -289,7 +288,7 @@ impl Deployment {
         set("FollowPattern", package.follows.as_ref().map(|pattern| follow(pattern, region)).unwrap_or_default());
         set("RouteOperation", route.map(|route| route.operation.clone()).unwrap_or_default());
         set("RouteAmount", route.map_or(0.0, |route| route.amount).to_string());
-        set("SmokePattern", config.smoke.as_ref().map(smoke::pattern).unwrap_or_default());
+        set("SmokePattern", config.smoke.as_ref().map(Smoke::pattern).unwrap_or_default());
         set("Authorizer", jwt.map_or("AWS_IAM", |_| "JWT").to_owned());
         set("JwtIssuer", jwt.map(|jwt| jwt.issuer.clone()).unwrap_or_default());
         set("JwtAudience", jwt.map(|jwt| jwt.audience.join(",")).unwrap_or_default());

@@ -11,9 +11,6 @@ use crate::regional::Regional;
 use crate::stack::Stack;
 use crate::wait::{Looked, until};
 
-/// What every test's names begin with, so that a rule of the bus knows their events.
-pub(crate) const PREFIX: &str = "smoke-";
-
 /// Where the last outcome is kept, in the bucket of each region.
 const NOTE: &str = "smoke.json";
 
@@ -61,7 +58,7 @@ impl Deployment {
         let Some(smoke) = &self.config.smoke else { return Ok(()) };
         let [one, other] = &self.regions;
         for (here, there) in [(one, other), (other, one)] {
-            let id = format!("{PREFIX}{:016x}", fastrand::u64(..));
+            let id = format!("{}{:016x}", Smoke::PREFIX, fastrand::u64(..));
             let event = request(smoke, &id)?;
             let written = function::call(here, &self.names, LIVE, &event).await?;
             if written.status != 200 {
@@ -126,12 +123,6 @@ impl Deployment {
     }
 }
 
-/// The event pattern of tests: what their queue is given.
-pub(crate) fn pattern(smoke: &Smoke) -> String {
-    let Some(member) = &smoke.event else { return String::new() };
-    serde_json::json!({"detail": {member.as_str(): [{"prefix": PREFIX}]}}).to_string()
-}
-
 /// A direct invocation with a name and a key that no other has.
 fn request(smoke: &Smoke, id: &str) -> Result<Value, DeployError> {
     let payload = serde_json::to_value(&smoke.payload);
@@ -174,6 +165,6 @@ mod tests {
                 "transaction_id": "smoke-1", "amount": 1.5, "parts": ["a smoke-1", 2],
             })
         );
-        assert_eq!(pattern(&smoke), r#"{"detail":{"transaction_id":[{"prefix":"smoke-"}]}}"#);
+        assert_eq!(smoke.pattern(), r#"{"detail":{"transaction_id":[{"prefix":"smoke-"}]}}"#);
     }
 }
