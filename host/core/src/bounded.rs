@@ -1,27 +1,27 @@
 use std::io::{self, ErrorKind, Read};
 
-/// The largest file that people write, a manifest, a test or a step of a schema, in bytes.
+/// The largest file written by people (a manifest, a test or a schema step), in bytes.
 pub const MAX_TEXT: usize = 4 << 20;
 
-/// The largest file that the harness writes and reads again, an index or a capsule, in bytes.
+/// The largest file that the tools write and read back (an index or a capsule), in bytes.
 pub const MAX_RECORD: usize = 64 << 20;
 
-/// The largest file of machine code, in bytes: Lambda takes 250 MB of files in all
+/// The largest file of machine code, in bytes. Lambda accepts 250 MB of files in total
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
 pub const MAX_CODE: usize = 250 << 20;
 
-/// Reads all of what may come from a stranger.
+/// Reads untrusted input to its end.
 ///
 /// # Errors
-/// Fails where it has more than `most` bytes, having read no more than one beyond them, and where it
-/// cannot be read.
+/// Fails if the input has more than `most` bytes, after reading at most one byte beyond them, or if
+/// it cannot be read.
 pub fn read_at_most(input: impl Read, most: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     read_at_most_into(input, most, &mut bytes)?;
     Ok(bytes)
 }
 
-/// As [`read_at_most`], behind what `bytes` holds.
+/// Like [`read_at_most`], but appends to `bytes`.
 ///
 /// # Errors
 /// As [`read_at_most`].
@@ -34,10 +34,10 @@ pub fn read_at_most_into(input: impl Read, most: usize, bytes: &mut Vec<u8>) -> 
     Ok(())
 }
 
-/// As [`read_at_most`], of text.
+/// Like [`read_at_most`], for text.
 ///
 /// # Errors
-/// As [`read_at_most`], and where it is not UTF-8.
+/// As [`read_at_most`], and if the text is not UTF-8.
 pub fn text_at_most(input: impl Read, most: usize) -> io::Result<String> {
     let text = String::from_utf8(read_at_most(input, most)?);
     text.map_err(|error| io::Error::new(ErrorKind::InvalidData, error.utf8_error()))

@@ -1,8 +1,7 @@
-//! The index of a bundle: what a host loads and trusts, and nothing beside it.
+//! The index of a bundle: the only file that a host loads and trusts directly.
 //!
-//! `tenet build` writes it as `index.json` beside the files that it names; hosts and
-//! tests read it. Whatever is not in it, or does not have the digest that it gives, is
-//! refused.
+//! `tenet build` writes it as `index.json` next to the files that it names; hosts and tests read
+//! it. A file that is not in the index, or does not have the digest given there, is refused.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{Catalog, Grants, HostSettings, Limits, hex};
 
-/// The version of the format that this code writes and reads.
+/// The version of the index format.
 pub const VERSION: u32 = 9;
 
 /// The contract that rules are built against.
@@ -29,8 +28,8 @@ pub const WIT: [(&str, &str); 7] = [
     ("world.wit", include_str!("../../../wit/v1/world.wit")),
 ];
 
-/// SHA-256 over the contract's text, in lower-case hexadecimal: a released contract is never
-/// edited, so that a host and a bundle that differ in this were not made for each other.
+/// SHA-256 over the contract's text, in lower-case hexadecimal. A released contract is never
+/// edited, so a host and a bundle whose digests differ are incompatible.
 pub fn contract_digest() -> String {
     let mut digest = Sha256::new();
     for part in WIT.iter().flat_map(|(name, text)| [name, text]) {
@@ -53,15 +52,15 @@ pub struct Index {
     pub contract: String,
     /// [`contract_digest`].
     pub contract_sha256: String,
-    /// Digest of everything the components were built from; it tells a stale build.
+    /// Digest of all inputs of the build. It identifies a stale build.
     pub sources: String,
-    /// Whom the rules were compiled for, once they are.
+    /// The target and engine of the compiled rules, once they are compiled.
     pub compiled_for: Option<CompiledFor>,
-    /// The function that it is shipped with, once it is packed.
+    /// The function binary that is shipped with the bundle, once it is packed.
     pub bootstrap: Option<File>,
-    /// How a host behaves that serves it.
+    /// The settings of a host that serves it.
     pub host: HostSettings,
-    /// What no rule may use more of, whatever its manifest says.
+    /// Upper bounds on the limits of any rule's manifest.
     pub ceilings: Limits,
     /// The operations, by name.
     pub operations: Vec<Operation>,
@@ -69,35 +68,35 @@ pub struct Index {
     pub rules: Vec<Rule>,
     /// The team's schema, step by step.
     pub schema: Vec<File>,
-    /// The tables that the rules are granted, as the schema makes them, once it was applied to a
-    /// private database.
+    /// The tables that the rules are granted, as read from a private database to which the schema
+    /// was applied.
     #[serde(default)]
     pub catalog: Catalog,
-    /// The OpenAPI document of the operations, once the rules are compiled and have told
-    /// what they take and give.
+    /// The OpenAPI document of the operations, once the rules are compiled and have declared their
+    /// input and output.
     pub openapi: Option<File>,
-    /// What that document says of the service.
+    /// The description of the service in that document.
     #[serde(default, skip_serializing_if = "Api::is_silent")]
     pub api: Api,
 }
 
-/// What the OpenAPI document says of the service, as `[api]` of `tenet.toml` has it.
+/// The description of the service in the OpenAPI document, from `[api]` of `tenet.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Api {
-    /// What the service is called.
+    /// The title of the service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// Its version, which a team counts as it likes.
+    /// Its version, in the team's own numbering.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// Where it is served, a URL each.
+    /// The URLs where it is served.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub servers: Vec<String>,
 }
 
 impl Api {
-    /// Whether nothing is said.
+    /// Whether nothing is set.
     pub fn is_silent(&self) -> bool {
         *self == Self::default()
     }
@@ -109,11 +108,11 @@ impl Api {
 pub struct CompiledFor {
     /// A target triple: `x86_64-unknown-linux-gnu`.
     pub target: String,
-    /// The engine's own word for its version and settings.
+    /// The engine's identifier of its version and settings.
     pub engine: String,
 }
 
-/// What callers can ask for.
+/// An operation that callers can request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Operation {
@@ -123,21 +122,21 @@ pub struct Operation {
     pub rules: Vec<String>,
     /// The member of the payload that is the idempotency key, if there is one.
     pub key: Option<String>,
-    /// Whether a request is refused that has neither this member nor a key of its own.
+    /// Whether a request is refused if it has neither this member nor a key of its own.
     #[serde(default)]
     pub key_required: bool,
-    /// Whether it only reads.
+    /// Whether it is read-only.
     pub read_only: bool,
-    /// Who may ask for it; absent where everybody may whom the function lets in.
+    /// Who may use it. If absent, every caller that the function admits.
     pub callers: Option<Vec<Caller>>,
-    /// The EventBridge patterns, any one of which makes an event a request for it.
+    /// EventBridge patterns. An event that matches any of them is a request for this operation.
     pub events: Vec<serde_json::Value>,
-    /// What of it nobody is to read who may read recordings: names, for whoever asks why. One
-    /// that names any is recorded sealed, or without values.
+    /// Names of columns whose values readers of recordings may not see, listed so that the reason
+    /// can be shown. If there are any, the operation is recorded sealed, or without values.
     #[serde(default)]
     pub secret: Vec<String>,
-    /// By a rule's name the rule that shadows it: run on what a request was told once it is
-    /// answered, and compared.
+    /// Maps a rule to its shadow: the rule that runs on the same request after it was answered, to
+    /// compare the results.
     #[serde(default)]
     pub shadow: BTreeMap<String, String>,
 }
@@ -148,28 +147,28 @@ pub struct Operation {
 pub struct Rule {
     /// Its name.
     pub name: String,
-    /// What it does, for people, as its manifest says.
+    /// What it does, in words, from its manifest.
     pub description: String,
     /// The component.
     pub component: File,
     /// The component compiled ahead of time.
     pub compiled: Option<File>,
-    /// What one call of it may use.
+    /// The limits of one call.
     pub limits: Limits,
     /// What it may touch.
     #[serde(default)]
     pub grants: Grants,
-    /// The JSON Schema of its payload, once it is compiled and has declared one. A payload that
-    /// does not fit is rejected before the rule runs.
+    /// The JSON Schema of its payload, if the compiled rule declares one. A payload that does not
+    /// match is rejected before the rule runs.
     #[serde(default)]
     pub input: Option<serde_json::Value>,
-    /// The JSON Schema of its output, which tests hold it to.
+    /// The JSON Schema of its output. Tests check outputs against it.
     #[serde(default)]
     pub output: Option<serde_json::Value>,
 }
 
-/// Whom an operation is open to: an identity as the authoriser vouches for it, or all that
-/// begin alike, written with a `*` at the end.
+/// Who may use an operation: a caller identity as reported by the authoriser, or a prefix of
+/// identities, written with a `*` at the end.
 ///
 /// ```
 /// # use tenet_core::bundle::Caller;
@@ -185,19 +184,19 @@ pub struct Caller(pub String);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct File {
-    /// Its path below the index: plain names joined by `/`.
+    /// Its path relative to the index: plain names joined by `/`.
     pub path: String,
     /// SHA-256 of its bytes, in lower-case hexadecimal.
     pub sha256: String,
 }
 
-/// Why text is not an index that this host can use.
+/// Why a text is not an index that this host can use.
 #[derive(Debug)]
 pub struct IndexError(String);
 
 impl Index {
-    /// Reads an index, and refuses one of another version or contract by name, operations
-    /// without rules or with rules that are not there, and paths and names of rules that leave the bundle.
+    /// Reads an index. Refuses another version or contract with a specific error, and also
+    /// operations without rules or with missing rules, and paths and names of rules that leave the bundle.
     pub fn parse(text: &str) -> Result<Self, IndexError> {
         #[derive(Deserialize)]
         struct Versioned {
@@ -211,10 +210,10 @@ impl Index {
         }
         let index: Self = serde_json::from_str(text).map_err(invalid)?;
         if index.contract != CONTRACT {
-            return fail(format!("the rules speak {}, and this host speaks {CONTRACT}", index.contract));
+            return fail(format!("the rules use {}, and this host uses {CONTRACT}", index.contract));
         }
         if index.contract_sha256 != contract_digest() {
-            return fail(format!("the rules were built for another text of {CONTRACT} than this host's"));
+            return fail(format!("the rules were built with another text of {CONTRACT} than this host's"));
         }
         index.host.check().map_err(|error| IndexError(format!("the host's setting {error}")))?;
         if let Err(above) = index.ceilings.check_ceilings() {
@@ -237,7 +236,7 @@ impl Index {
         }
         for rule in &index.rules {
             if let Err(error) = rule.grants.check() {
-                return fail(format!("the rule {} is granted what cannot be: {error}", rule.name));
+                return fail(format!("the rule {} has an invalid grant: {error}", rule.name));
             }
             if let Some(above) = rule.limits.above(&index.ceilings).first() {
                 return fail(format!("the rule {} has a limit above its ceiling: {above}", rule.name));
@@ -256,9 +255,9 @@ impl Index {
         Ok(index)
     }
 
-    /// The index as text, the same for equal indexes.
+    /// The index as text. Equal indexes give equal text.
     pub fn to_json(&self) -> String {
-        // A struct of strings, numbers and lists: serde_json has nothing to refuse in it.
+        // A struct of strings, numbers and lists: serialization cannot fail.
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 
@@ -272,10 +271,9 @@ impl Index {
         self.rules.iter().map(|rule| &rule.component).chain(self.deployed())
     }
 
-    /// The files that go where the bundle is served, the schema that it wants there among
-    /// them. The components stay behind: no host reads them, and where a rule brings a
-    /// language's runtime they are large. Their digests in the index still tell what the
-    /// compiled rules were made of.
+    /// The files that are deployed, including the schema that the database needs. The components
+    /// are left out: hosts do not read them, and a component that contains a language runtime is
+    /// large. Their digests in the index still identify the source of the compiled rules.
     pub fn deployed(&self) -> impl Iterator<Item = &File> {
         let compiled = self.rules.iter().filter_map(|rule| rule.compiled.as_ref());
         compiled.chain(&self.schema).chain(self.openapi.as_ref())
@@ -283,15 +281,14 @@ impl Index {
 }
 
 impl File {
-    /// Whether these are the bytes that the index means.
+    /// Whether `bytes` are the file that the index names.
     pub fn is(&self, bytes: &[u8]) -> bool {
         hex(&Sha256::digest(bytes)).eq_ignore_ascii_case(&self.sha256)
     }
 }
 
 impl Operation {
-    /// Whether `caller` may ask for it. Where callers are named, a request that no
-    /// authoriser vouches for is refused.
+    /// Whether `caller` may use it. If callers are named, an unauthenticated request is refused.
     pub fn admits(&self, caller: Option<&str>) -> bool {
         let Some(callers) = &self.callers else { return true };
         caller.is_some_and(|caller| callers.iter().any(|allowed| allowed.is(caller)))
@@ -299,7 +296,7 @@ impl Operation {
 }
 
 impl Caller {
-    /// Whether `identity` is the one, or one of those, that this names.
+    /// Whether `identity` matches.
     pub fn is(&self, identity: &str) -> bool {
         match self.0.strip_suffix('*') {
             Some(beginning) => identity.starts_with(beginning),

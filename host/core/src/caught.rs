@@ -4,11 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
-/// What `work` comes to, or the text that it panicked with: a bug in what the host does for one request,
-/// or one guest, ends that and no other.
+/// The output of `work`, or its panic message: a bug in the host's work for one request or guest
+/// ends that request only.
 ///
-/// The work is not polled again after that, and what it owned is dropped, so that nothing of it is seen
-/// which the panic left half done.
+/// After a panic the work is not polled again and is dropped, so no state that it left half changed
+/// is observed.
 pub async fn caught<F: Future>(work: F) -> Result<F::Output, String> {
     let mut work = pin!(work);
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
@@ -22,5 +22,5 @@ pub async fn caught<F: Future>(work: F) -> Result<F::Output, String> {
 fn text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("something that is no text").to_owned()
+    text.unwrap_or("a panic without a text").to_owned()
 }

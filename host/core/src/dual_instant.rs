@@ -1,12 +1,12 @@
 use std::time::{Duration, Instant, SystemTime};
 
-/// A moment on both of the machine's clocks, for times that may be longer than one request.
+/// A point in time on both of the machine's clocks, for durations that may exceed one request.
 ///
-/// The monotonic clock may stand still while a sandbox is frozen or a laptop sleeps, and the wall clock
-/// may be set at any time. Of the two times that the clocks say have gone by, the longer one counts: what
-/// is kept for so long goes too early rather than too late.
+/// The monotonic clock may stop while a sandbox is frozen or a laptop sleeps, and the wall clock
+/// may be set at any time. The longer of the two elapsed times counts, so that an entry expires too
+/// early rather than too late.
 ///
-/// A deadline is no moment: within a request nothing is frozen, and an [`Instant`] is enough.
+/// Deadlines use an [`Instant`]: a sandbox is not frozen during a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DualInstant {
     monotonic: Instant,
@@ -14,23 +14,23 @@ pub struct DualInstant {
 }
 
 impl DualInstant {
-    /// What the clocks say now.
+    /// The current time of both clocks.
     pub fn now() -> Self {
         Self::of(Instant::now(), SystemTime::now())
     }
 
-    /// What other clocks say.
+    /// The given times.
     pub fn of(monotonic: Instant, wall: SystemTime) -> Self {
         Self { monotonic, wall }
     }
 
-    /// The time that has gone by since `earlier`; none where that is later on both clocks.
+    /// The time elapsed since `earlier`; zero if that is later on both clocks.
     pub fn since(&self, earlier: &Self) -> Duration {
         let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
         self.monotonic.saturating_duration_since(earlier.monotonic).max(wall)
     }
 
-    /// The time that has gone by since this moment.
+    /// The time elapsed since this one.
     pub fn elapsed(&self) -> Duration {
         Self::now().since(self)
     }

@@ -1,4 +1,4 @@
-//! What goes wrong, with its code and whose fault it is.
+//! Errors, their codes, and whose fault they are.
 
 pub(crate) mod code;
 pub(crate) mod fault;

@@ -6,8 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{Event, VaultVerb};
 
-/// What a rule may touch: what its manifest asks for, or what its bundle grants. Nothing, until
-/// something is named.
+/// What a rule may access: what its manifest requests, or what its bundle grants. Empty by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Grants {
@@ -72,7 +71,7 @@ pub struct Grant {
     object: String,
 }
 
-/// Why something can be granted to nobody.
+/// Why something cannot be granted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrantError(String);
 
@@ -84,13 +83,13 @@ const FOREIGN: &[&str] = &["tenet", "information_schema", "sys", "dsql"];
 const LONGEST_NAME: usize = 63;
 
 impl Grants {
-    /// Refuses what can be granted to nobody: tables of the host and of the database itself, events
-    /// that EventBridge would not take, and names that are none.
+    /// Refuses grants that no rule may have: tables of the host and of the database itself, events
+    /// that EventBridge would refuse, and invalid names.
     pub fn check(&self) -> Result<(), GrantError> {
         for (table, grant) in &self.tables {
             object(table)?;
             if *grant == TableGrant::default() {
-                return Err(GrantError(format!("the table {table} is named and nothing asked of it")));
+                return Err(GrantError(format!("the table {table} is listed without any grant")));
             }
             for column in [&grant.select, &grant.insert, &grant.update].into_iter().flat_map(Columns::names) {
                 name(column)?;
@@ -99,9 +98,9 @@ impl Grants {
         self.sequences.iter().try_for_each(|sequence| object(sequence))?;
         for (source, types) in &self.events {
             if types.is_empty() {
-                return Err(GrantError(format!("the event source {source:?} is named and no detail-type of it")));
+                return Err(GrantError(format!("the event source {source:?} is listed without any detail-type")));
             }
-            // What no bus would ever take is not for a rule to find out.
+            // Report this at build time, not when the rule publishes.
             let checked = types.iter().try_for_each(|name| Event::check_detail_type(name));
             Event::check_source(source)
                 .and(checked)
@@ -110,7 +109,7 @@ impl Grants {
         for (table, grant) in &self.vault {
             object(table)?;
             if *grant == VaultGrant::default() {
-                return Err(GrantError(format!("the vault's table {table} is named and nothing asked of it")));
+                return Err(GrantError(format!("the vault's table {table} is listed without any grant")));
             }
             grant.seal.iter().chain(&grant.open).try_for_each(|column| name(column))?;
         }
@@ -127,7 +126,7 @@ impl Grants {
         self.vault.get(table).is_some_and(|grant| grant.of(verb).contains(column))
     }
 
-    /// The columns that are sealed or opened: `accounts.iban`.
+    /// The columns that may be sealed or opened: `accounts.iban`.
     pub fn sealed_columns(&self) -> BTreeSet<String> {
         let columns = |(table, grant): (&String, &VaultGrant)| -> Vec<String> {
             grant.seal.iter().chain(&grant.open).map(|column| format!("{table}.{column}")).collect()
@@ -189,7 +188,7 @@ impl Grants {
         }
     }
 
-    /// What of `asked` is not in these.
+    /// The grants in `asked` that are missing here.
     pub fn missing(&self, asked: &Self) -> BTreeSet<Grant> {
         let granted = self.each();
         asked.each().into_iter().filter(|grant| !granted.iter().any(|of| of.covers(grant))).collect()
@@ -201,20 +200,20 @@ fn object(text: &str) -> Result<(), GrantError> {
     schema.map_or(Ok(()), name)?;
     name(table)?;
     if schema.is_some_and(|schema| FOREIGN.contains(&schema) || schema.starts_with("pg_")) {
-        return Err(GrantError(format!("{text} belongs to the host or the database, and is granted to no rule")));
+        return Err(GrantError(format!("{text} belongs to the host or the database, and cannot be granted")));
     }
     if schema == Some("public") {
         return Err(GrantError(format!("{text} is written without `public.`")));
     }
     if table.starts_with("pg_") {
-        return Err(GrantError(format!("{text} is a name of PostgreSQL's own")));
+        return Err(GrantError(format!("{text} is a system name of PostgreSQL")));
     }
     Ok(())
 }
 
 fn name(text: &str) -> Result<(), GrantError> {
     if text.is_empty() || text.len() > LONGEST_NAME || text.contains(['\0', '.', '*']) {
-        return Err(GrantError(format!("{text:?} is no name of PostgreSQL's: it has 1 to 63 bytes")));
+        return Err(GrantError(format!("{text:?} is not a name in PostgreSQL: a name has 1 to 63 bytes")));
     }
     Ok(())
 }
@@ -228,17 +227,17 @@ impl Columns {
         }
     }
 
-    /// Whether there are none.
+    /// Whether there are no columns.
     pub fn is_none(&self) -> bool {
         matches!(self, Self::Named(names) if names.is_empty())
     }
 
-    /// Whether all are meant, those included that are added later.
+    /// Whether all columns are granted, including those added later.
     pub fn is_all(&self) -> bool {
         *self == Self::All
     }
 
-    /// Those that are named.
+    /// The columns granted by name.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let names = match self {
             Self::Named(names) => Some(names),
@@ -282,7 +281,7 @@ impl<'de> Deserialize<'de> for Columns {
 }
 
 impl VaultGrant {
-    /// The columns that this may be done with.
+    /// The columns to which this verb applies.
     pub fn of(&self, verb: VaultVerb) -> &BTreeSet<String> {
         match verb {
             VaultVerb::Seal => &self.seal,
@@ -292,12 +291,12 @@ impl VaultGrant {
 }
 
 impl Grant {
-    /// Whether it is about events.
+    /// Whether it concerns events.
     pub fn is_event(&self) -> bool {
         self.verb == "publish"
     }
 
-    /// Whether what this grants includes the other: `*` has each column of its table, or each
+    /// Whether this grant includes the other: `*` covers every column of its table, or every
     /// detail-type of its source.
     pub fn covers(&self, other: &Self) -> bool {
         let is_all = || match self.verb {
@@ -308,12 +307,12 @@ impl Grant {
         self.subject == other.subject && self.verb == other.verb && (self.object == other.object || is_all())
     }
 
-    /// Whether it is about the database, so that a statement uses it.
+    /// Whether it concerns the database, so that statements use it.
     pub fn is_of_statements(&self) -> bool {
         !matches!(self.verb, "publish" | "seal" | "open")
     }
 
-    /// The table that it is about and what may be done with it, if it is about one.
+    /// The table that it concerns and what may be done with it, if it concerns a table.
     pub fn table(&self) -> Option<(&str, &'static str)> {
         matches!(self.verb, "select" | "insert" | "update" | "delete").then_some((self.subject.as_str(), self.verb))
     }

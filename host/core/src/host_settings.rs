@@ -5,71 +5,64 @@ use serde::{Deserialize, Serialize};
 
 use crate::AnswerRetention;
 
-/// How a host behaves that serves a bundle, wherever it is deployed: the table `[host]` of
-/// `tenet.toml`. What differs from place to place, such as where the database is, comes from
-/// the function's environment instead.
+/// The settings of a host that serves a bundle, wherever it is deployed: the table `[host]` of `tenet.toml`. Settings
+/// that differ between deployments, such as the database's address, come from the function's environment instead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HostSettings {
-    /// The most connections to the database that one sandbox has, and so the most requests
-    /// that it decides at the same moment: 1 to 64. Others wait for their turn.
+    /// The most connections to the database per sandbox, and so the most requests that it decides concurrently: 1 to
+    /// 64. Further requests wait.
     ///
-    /// Times the function's concurrency it has to stay below the cluster's limit, which is
-    /// 10,000 unless raised
+    /// Multiplied by the function's concurrency it has to stay below the cluster's limit, which is 10,000 unless raised
     /// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html>).
     pub connections: u32,
-    /// Milliseconds that the host waits for the database's answer to one flight, 100 to 60,000:
-    /// a connection, a rule's statement or batch, COMMIT. What takes longer is silence. The
-    /// connection is closed, the endpoint's breaker counts a failure, and the request is tried
-    /// again while it has time, at the peer's endpoint where there is one.
+    /// Milliseconds that the host waits for the database's response to one round trip, 100 to 60,000: a connection, a
+    /// rule's statement or batch, COMMIT. After this timeout the connection is closed, the endpoint's breaker counts a
+    /// failure, and the request is retried if there is time, at the peer's endpoint if there is one.
     pub statement_ms: u64,
-    /// Whether events leave after the answer has, where the platform allows it.
+    /// Whether events are published after the response is sent, where the platform allows it.
     pub publish_after_answer: bool,
-    /// Milliseconds that publishing a request's events may take, 1 to 60,000. What the bus
-    /// has not taken by then stays in the outbox.
+    /// Milliseconds that publishing a request's events may take, 1 to 60,000. Events that the bus has not accepted by
+    /// then stay in the outbox.
     pub publish_ms: u64,
-    /// Milliseconds before an invocation's deadline at which its answer has to be on its
-    /// way, 1 to 60,000.
+    /// Milliseconds before an invocation's deadline by which its response has to be sent, 1 to 60,000.
     pub margin_ms: u64,
-    /// CloudWatch's namespace for the metrics that the host's log carries; none are there if
-    /// it is empty.
+    /// CloudWatch's namespace for the metrics in the host's log. If it is empty, there are no metrics.
     pub metrics: String,
-    /// Seconds after which a row of the outbox is the relay's, 1 to 86,400: more than the
-    /// function's time-out, so that no row is that a request may still publish itself.
+    /// Seconds after which a row of the outbox is left to the relay, 1 to 86,400. It has to be more than the function's
+    /// timeout, so that no request is still publishing the row.
     pub relay_grace_s: u64,
-    /// Days that accepted answers are kept under their keys, 1 to 3,650: longer than any source
-    /// redelivers what it sent, which EventBridge does for a day and SQS for up to 14
+    /// Days that accepted answers are kept under their keys, 1 to 3,650: longer than any source redelivers a message.
+    /// EventBridge redelivers for a day and SQS for up to 14
     /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>).
     pub keep_accepted_days: u64,
-    /// Costly failures of a rule among the last `2 * rule_failures` calls of it for one caller,
-    /// after which a sandbox does not run it for `rule_rest_s`: for the payloads that made it fail,
-    /// for the caller if these are many, and for all if it is so for many callers. 0 to 1,000, and
-    /// with 0 it always runs it.
+    /// How many of the last `2 * rule_failures` calls of a rule for one caller have to fail at a cost before a sandbox
+    /// suspends the rule for `rule_rest_s`: for the payloads that made it fail, for the caller if these are many, and
+    /// for all callers if that holds for many callers. 0 to 1,000; 0 disables this.
     pub rule_failures: u32,
-    /// Seconds that such a rule rests, 1 to 3,600. Those for whom it rests are answered 503
-    /// meanwhile.
+    /// Seconds that a rule is suspended, 1 to 3,600. Affected requests are answered with 503.
     pub rule_rest_s: u64,
     /// Minutes that rejections are kept under their keys, 10 to 5,256,000.
     pub keep_rejected_minutes: u64,
-    /// Of a thousand requests so many are recorded as capsules, 0 to 1,000, where the function has
-    /// a folder for them (`TENET_CAPSULES`).
+    /// How many of a thousand requests are recorded as capsules, 0 to 1,000, if the function has a folder for them
+    /// (`TENET_CAPSULES`).
     pub capsule_permille: u32,
-    /// Whether each request that fails (500, 503) is.
+    /// Whether every failed request (500, 503) is recorded.
     pub capsule_failures: bool,
-    /// Whether each is whose caller asks for it, by the header `Tenet-Capsule`.
+    /// Whether a request is recorded if its caller asks for it with the header `Tenet-Capsule`.
     pub capsule_asked: bool,
-    /// Milliseconds that the shadow of a rule may take once the request is answered, 1 to 60,000.
+    /// Milliseconds that a rule's shadow may take after the response, 1 to 60,000.
     pub shadow_ms: u64,
-    /// Seconds that one data key of the vault seals an operation's values for, 60 to 31,536,000:
-    /// by the requests' moments, so that it is a new one after that.
+    /// Seconds for which one data key of the vault seals an operation's values, 60 to 31,536,000, by the times of the
+    /// requests. After that a new key is used.
     pub vault_period_s: u64,
-    /// The most data keys that the vault keeps open, 1 to 10,000.
+    /// The most data keys that the vault caches, 1 to 10,000.
     pub vault_keys: u32,
-    /// Seconds that it keeps one which it had to have unwrapped, 1 to 86,400.
+    /// Seconds that it caches a data key that it had to unwrap, 1 to 86,400.
     pub vault_age_s: u64,
 }
 
-/// A setting that no host can have.
+/// An invalid setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImpossibleSetting {
     name: &'static str,
@@ -102,7 +95,7 @@ impl Default for HostSettings {
 }
 
 impl HostSettings {
-    /// Refuses the first value that is out of its range.
+    /// Refuses the first value that is out of range.
     pub fn check(&self) -> Result<(), ImpossibleSetting> {
         for (name, value, least, most) in [
             ("connections", u64::from(self.connections), 1, 64),
@@ -121,7 +114,10 @@ impl HostSettings {
             ("vault_age_s", self.vault_age_s, 1, 86_400),
         ] {
             if !(least..=most).contains(&value) {
-                return Err(ImpossibleSetting { name, text: format!("is {value}, and it may be {least} to {most}") });
+                return Err(ImpossibleSetting {
+                    name,
+                    text: format!("is {value}, and it has to be {least} to {most}"),
+                });
             }
         }
         if !is_namespace(&self.metrics) {
@@ -134,12 +130,12 @@ impl HostSettings {
         Ok(())
     }
 
-    /// The longest wait for one answer of the database, as a duration.
+    /// The timeout for one response of the database, as a duration.
     pub fn statement_timeout(&self) -> Duration {
         Duration::from_millis(self.statement_ms)
     }
 
-    /// What publishing may take, as a duration.
+    /// The time for publishing, as a duration.
     pub fn publish(&self) -> Duration {
         Duration::from_millis(self.publish_ms)
     }
@@ -154,7 +150,7 @@ impl HostSettings {
         Duration::from_secs(self.relay_grace_s)
     }
 
-    /// What a shadow may take, as a duration.
+    /// The time for a shadow, as a duration.
     pub fn shadow(&self) -> Duration {
         Duration::from_millis(self.shadow_ms)
     }
@@ -169,7 +165,7 @@ impl HostSettings {
     }
 }
 
-/// Whether CloudWatch takes it for a namespace of one's own, or it is none at all
+/// Whether CloudWatch accepts it as a custom namespace, or it is empty
 /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html>).
 fn is_namespace(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || ".-_/#:".contains(c);
@@ -199,7 +195,7 @@ mod tests {
     fn what_no_host_can_do_is_refused_by_name() {
         assert_eq!(HostSettings::default().check(), Ok(()));
         let none = HostSettings { connections: 0, ..HostSettings::default() };
-        assert_eq!(none.check().unwrap_err().to_string(), "connections is 0, and it may be 1 to 64");
+        assert_eq!(none.check().unwrap_err().to_string(), "connections is 0, and it has to be 1 to 64");
         let never = HostSettings { publish_ms: 60_001, ..HostSettings::default() };
         assert_eq!(never.check().unwrap_err().name(), "publish_ms");
         let soon = HostSettings { keep_rejected_minutes: 9, ..HostSettings::default() };

@@ -1,17 +1,14 @@
-//! Tenet's vocabulary and ports.
+//! Tenet's types and ports.
 //!
-//! Everything the host says about a transaction it says in these words: a [`Request`]
-//! names an operation and carries a payload; a rule answers it with a [`Verdict`]; an
-//! [`Attempt`] is one try at the transaction around them, opened by [`Transactions`]; what
-//! the request cost is a [`Receipt`]. The traits are the ports through which the
-//! pipeline reaches the engine ([`Rules`]), the database ([`Transactions`], [`Outbox`], [`StoredAnswers`]: a [`Ledger`]), the event bus
-//! ([`Publisher`]), sensitive fields ([`Vault`]) and time ([`Clock`]), and through which the engine reaches back
-//! ([`HostCalls`]).
+//! The types describe a transaction: a [`Request`] names an operation and carries a payload; a rule answers it with a
+//! [`Verdict`]; an [`Attempt`] is one try at the transaction around them, opened by [`Transactions`]; a [`Receipt`]
+//! lists what the request cost. The traits are the ports through which the pipeline reaches the engine ([`Rules`]), the
+//! database ([`Transactions`], [`Outbox`], [`StoredAnswers`]: a [`Ledger`]), the event bus ([`Publisher`]), sensitive
+//! fields ([`Vault`]) and time ([`Clock`]), and through which the engine calls back ([`HostCalls`]).
 //!
-//! What this crate must never know: wasmtime, AWS, a SQL driver, an async runtime. The
-//! ports return boxed futures, and nothing here polls one but [`caught`], which polls what it is given. It opens nothing either, which
-//! is also why the format of a bundle's index ([`bundle`]) lives here: whoever writes
-//! it and whoever reads it share the type without sharing anything heavy.
+//! This crate must not depend on wasmtime, AWS, a SQL driver, or an async runtime. The ports return boxed futures, and
+//! only [`caught`] polls one: the one passed to it. The crate does no I/O. The format of a bundle's index ([`bundle`])
+//! lives here so that its writers and readers share the type without heavy dependencies.
 
 mod answer_retention;
 mod bounded;
@@ -71,5 +68,5 @@ pub use sql::number::Number;
 pub use sql::value::{Column, ColumnValues, Interval, RowSet, Value, ValueType};
 pub use sql::{Outcome, SqlError, SqlState, Statement};
 
-/// A future that can be held behind a trait object and moved between threads.
+/// A `Send` future behind a trait object.
 pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

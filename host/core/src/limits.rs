@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::SqlState;
 
-/// What one call of one rule may use. A manifest sets what differs from the default.
+/// The limits of one call of one rule. A manifest sets those that differ from the default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Milliseconds from the call to its end, without what it waits for the host.
+    /// Milliseconds from the start of the call to its end, without waiting for the host.
     pub wall_ms: u64,
     /// Milliseconds of processor time: the guest's own, and the host's on its behalf.
     pub cpu_ms: u64,
@@ -27,7 +27,7 @@ pub struct Limits {
     pub bytes_sent: u64,
     /// Rows inserted, updated and deleted.
     pub rows_written: u64,
-    /// Bytes of the statements that did so, and their parameters.
+    /// Bytes of the statements that wrote, and their parameters.
     pub bytes_written: u64,
     /// Events published.
     pub events: u64,
@@ -57,7 +57,7 @@ impl Default for Limits {
             rows_written: 1_000,
             bytes_written: 4 << 20,
             events: 100,
-            // EventBridge takes less than 1 MB in one call of PutEvents
+            // EventBridge accepts less than 1 MB in one call of PutEvents
             // (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html);
             // the envelope and the host's own member need room.
             event_bytes: 200 << 10,
@@ -72,8 +72,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The largest answer and the largest event that a host stores, in bytes, whatever the ceilings are: what it
-    /// has stored it has to read back, of which it takes no more at once. Lambda lets no answer out that has more
+    /// The largest answer and the largest event that a host stores, in bytes, whatever the ceilings are: the host
+    /// has to read back what it has stored, and reads no more than this at once. Lambda returns no answer of more
     /// than 6 MB (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
     pub const MOST_STORED: u64 = 6 << 20;
 
@@ -83,10 +83,10 @@ impl Limits {
         stored.into_iter().try_for_each(|(limit, ceiling)| limit.check(Self::MOST_STORED, ceiling))
     }
 
-    /// What no rule may use more of where `[ceilings]` in `tenet.toml` says nothing else.
+    /// The upper bounds on any rule's limits if `[ceilings]` in `tenet.toml` sets nothing else.
     pub fn ceilings() -> Self {
         Self {
-            // A transaction of DSQL ends after 300 seconds, by the page that `Limit::MOST_ROWS` names.
+            // A DSQL transaction ends after 300 seconds, by the page that `Limit::MOST_ROWS` names.
             wall_ms: 60_000,
             cpu_ms: 10_000,
             memory_bytes: 512 << 20,
@@ -128,7 +128,7 @@ impl Limits {
         ]
     }
 
-    /// Sets the limit of this name, if there is one.
+    /// Sets the limit of this name. Returns false if there is none.
     pub fn set(&mut self, name: &str, value: u64) -> bool {
         let place = match name {
             "wall_ms" => &mut self.wall_ms,
@@ -153,7 +153,7 @@ impl Limits {
         true
     }
 
-    /// Those of these that are more than `most` allows, each with what that is.
+    /// The limits that exceed those of `most`, each with the allowed value.
     pub fn above(&self, most: &Self) -> Vec<LimitExceeded> {
         let pairs = self.each().into_iter().zip(most.each());
         pairs.filter_map(|((limit, used), (_, allowed))| limit.check(allowed, used).err()).collect()
@@ -164,7 +164,7 @@ impl Limits {
         Duration::from_millis(self.wall_ms)
     }
 
-    /// The computing time as a duration.
+    /// The processor time as a duration.
     pub fn cpu(&self) -> Duration {
         Duration::from_millis(self.cpu_ms)
     }
@@ -198,7 +198,7 @@ pub enum Limit {
     TransactionBytes,
     /// DSQL's limit on its age, 300 seconds.
     TransactionAge,
-    /// One of those three, and the database does not say which.
+    /// One of those three; the database does not say which.
     Transaction,
     /// The database's own limit on the memory of a query.
     QueryMemory,
@@ -206,8 +206,8 @@ pub enum Limit {
     Statement,
 }
 
-/// A limit that was passed, what it was and what was used, in the limit's unit. The
-/// database's own limits come without figures.
+/// An exceeded limit, with the allowed and the used amount in the limit's unit. The database's own
+/// limits come without amounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields say themselves")]
 pub struct LimitExceeded {
@@ -285,11 +285,11 @@ impl Limit {
     /// The most bytes that one transaction changes, by the same page.
     pub const MOST_BYTES: u64 = 10 << 20;
 
-    /// The database's own limit behind an error: 54000 for rows, bytes and age of a
-    /// transaction, 53200 for a query's memory
+    /// The database's own limit behind an error: 54000 for rows, bytes and age of a transaction,
+    /// 53200 for a query's memory
     /// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html>); all others of class 54
-    /// are about the statement (<https://www.postgresql.org/docs/16/errcodes-appendix.html>). Which of
-    /// the three it is only the message tells: `transaction age limit of 300s exceeded`.
+    /// are about the statement (<https://www.postgresql.org/docs/16/errcodes-appendix.html>). Only the
+    /// message says which of the three was exceeded: `transaction age limit of 300s exceeded`.
     pub fn of_error(sqlstate: SqlState, message: &str) -> Option<Self> {
         let says = |word: &str| message.split(|c: char| !c.is_alphabetic()).any(|part| part.eq_ignore_ascii_case(word));
         match sqlstate.as_str() {
@@ -303,7 +303,7 @@ impl Limit {
         }
     }
 
-    /// An error if `used` is more than `allowed`.
+    /// Returns an error if `used` exceeds `allowed`.
     pub fn check(self, allowed: u64, used: u64) -> Result<(), LimitExceeded> {
         if used > allowed {
             Err(LimitExceeded { limit: self, allowed: Some(allowed), used: Some(used) })

@@ -1,12 +1,12 @@
-/// What a kind of line in the log counts, for whoever makes metrics of it.
+/// The metrics in one kind of log line.
 #[derive(Clone, Copy, Debug)]
 pub struct MetricSet {
-    /// The name of the event that is the line.
+    /// The name of the log event.
     pub name: &'static str,
-    /// The members that its metrics are kept apart by: one set each.
+    /// The members that are dimensions: one set each.
     pub dimensions: &'static [&'static [&'static str]],
-    /// The members that are metrics, and CloudWatch's name of their unit.
+    /// The members that are metrics, with CloudWatch's name of the unit.
     pub metrics: &'static [(&'static str, &'static str)],
-    /// The one of the metrics that a line lacks where it is not known.
+    /// The metric that a line omits if its value is unknown.
     pub optional: Option<&'static str>,
 }

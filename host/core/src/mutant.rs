@@ -1,20 +1,18 @@
-/// A way to break a promise on purpose, so that a test that watches over the promise can be
-/// seen to notice.
+/// A deliberate violation of a guarantee, which shows that the test of that guarantee fails.
 ///
-/// Without the feature `mutants`, which nothing has that is shipped, none is ever alive and
-/// the compiler leaves no trace of them. With it a process has the one that the variable
-/// `TENET_MUTANT` names.
+/// Without the feature `mutants`, which no release has, none is ever active and the compiler
+/// removes them all. With it, the environment variable `TENET_MUTANT` selects the active one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutant {
     /// A rejection is answered without its key row.
     RejectionWithoutKeyRow,
     /// The key row is inserted with DO NOTHING, under READ COMMITTED.
     KeyRowGivesWay,
-    /// Events leave before COMMIT.
+    /// Events are published before COMMIT.
     EventsBeforeCommit,
-    /// COMMIT answered, so the transaction is taken for committed.
+    /// Any successful response to COMMIT counts as committed.
     AnyOkIsCommitted,
-    /// A first statement that writes travels with BEGIN.
+    /// A first statement that writes is sent together with BEGIN.
     FirstWriteWithBegin,
     /// The id of an event does not depend on the operation.
     EventIdWithoutOperation,
@@ -31,7 +29,7 @@ impl Mutant {
         Self::EventIdWithoutOperation,
     ];
 
-    /// Its name, as the variable has it.
+    /// Its name, as in the variable.
     pub fn name(self) -> &'static str {
         match self {
             Self::RejectionWithoutKeyRow => "rejection-without-key-row",
@@ -43,14 +41,14 @@ impl Mutant {
         }
     }
 
-    /// Whether this process has it.
+    /// Whether it is active.
     #[cfg(not(feature = "mutants"))]
     #[inline(always)]
     pub const fn is_alive(self) -> bool {
         false
     }
 
-    /// Whether this process has it.
+    /// Whether it is active.
     #[cfg(feature = "mutants")]
     pub fn is_alive(self) -> bool {
         static ALIVE: std::sync::OnceLock<Option<Mutant>> = std::sync::OnceLock::new();

@@ -1,4 +1,4 @@
-//! The ports: what the host asks of a database, an engine, a bus, a vault and a clock.
+//! The ports: what the host needs from a database, an engine, a bus, a vault and a clock.
 
 pub(crate) mod clock;
 pub(crate) mod ledger;

@@ -12,29 +12,29 @@ use std::time::Instant;
 
 use crate::{IdempotencyKey, SourceKey, Timestamp, Trace};
 
-/// What a caller asked for, after whatever shape it came in has been read.
+/// A caller's request, independent of the format in which it arrived.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The operation's name.
     pub operation: String,
-    /// The idempotency key, where the caller brought one.
+    /// The idempotency key, if the caller sent one.
     pub key: Option<IdempotencyKey>,
-    /// A key to use if neither the caller nor the payload brings one.
+    /// A key to use if neither the caller nor the payload has one.
     pub source_key: Option<SourceKey>,
-    /// JSON text, never parsed by the host beyond what a digest needs.
+    /// JSON text. The host parses only what the digest needs.
     pub payload: String,
-    /// Who asks, as an authoriser vouches for it. Keys belong to their callers:
+    /// The caller's identity, as the authoriser reports it. Keys belong to their callers:
     /// [`CallerId`](crate::CallerId).
     pub caller: Option<String>,
     /// The region that serves the request.
     pub region: String,
-    /// When the host received it; the only time that rules see.
+    /// When the host received it. Rules see no other time.
     pub now: Timestamp,
-    /// Where the randomness of all its attempts comes from.
+    /// Seed of the random numbers of all its attempts.
     pub seed: [u8; 32],
     /// When the caller stops waiting.
     pub deadline: Instant,
-    /// Where it stands in a trace of its caller's. Rules never see it, and neither a key, a
-    /// digest nor an event's id depends on it.
+    /// The caller's trace context. Rules never see it, and no key, digest or event id depends on
+    /// it.
     pub trace: Option<Trace>,
 }

@@ -13,17 +13,17 @@ use crate::{RowSet, Value};
 /// One SQL statement with its parameters, `$1` first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
-    /// The text, with `$1`, `$2` ... in the places of the parameters.
+    /// The text, with `$1`, `$2` ... for the parameters.
     pub sql: Arc<str>,
     /// The parameters' values.
     pub parameters: Vec<Value>,
-    /// What goes to the database in the text's place: the same, printed from what the policy has
-    /// understood. The text itself where there is none.
+    /// The text sent to the database instead: the same statement, printed from the policy's syntax tree. If absent,
+    /// `sql` itself is sent.
     pub canonical: Option<Arc<str>>,
 }
 
 impl Statement {
-    /// A statement as somebody has written it.
+    /// A statement as written, without a canonical text.
     pub fn new(sql: impl Into<Arc<str>>, parameters: Vec<Value>) -> Self {
         Self { sql: sql.into(), parameters, canonical: None }
     }
@@ -32,15 +32,15 @@ impl Statement {
 /// What one statement did.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
-    /// Rows that it gave.
+    /// The rows that it returned.
     pub rows: RowSet,
-    /// Rows that its command tag counts.
+    /// The rows that its command tag counts.
     pub affected: u64,
-    /// Those of them that it may have written: none where it certainly only reads.
+    /// How many of those it may have written: 0 if it certainly only reads.
     pub written: u64,
 }
 
-/// Five characters that say what kind of error the database met.
+/// An SQLSTATE: five characters that name the kind of a database error.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SqlState([u8; 5]);
 
@@ -85,9 +85,8 @@ impl SqlState {
         matches!(self.class(), "22" | "23" | "42" | "0A")
     }
 
-    /// Whether the transaction failed for a reason that may be gone the next time:
-    /// conflicts, deadlocks, locks not to be had, lost connections, shut-downs, and
-    /// DSQL's `XX000 server unavailable`
+    /// Whether the transaction failed for a reason that a retry may not meet: conflicts, deadlocks, unavailable locks,
+    /// lost connections, shutdowns, and DSQL's `XX000 server unavailable`
     /// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/troubleshooting.html>).
     pub fn is_transient(&self) -> bool {
         matches!(self.as_str(), "40001" | "40P01" | "55P03" | "XX000")
@@ -110,8 +109,8 @@ impl fmt::Debug for SqlState {
 
 /// An error that the database reported about a statement.
 ///
-/// Its `Display` is for logs. Messages of class 22 quote the value that was wrong, so they
-/// are left out there; a rule gets them whole.
+/// Its `Display` is for logs and omits messages of class 22, which quote the invalid value. A rule receives them in
+/// full.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SqlError {
     /// What kind.
@@ -124,12 +123,12 @@ pub struct SqlError {
     pub table: Option<String>,
     /// The column.
     pub column: Option<String>,
-    /// More, by name: `detail`, `hint`, `position`, and `statement`, its number in a batch.
+    /// Further details by name: `detail`, `hint`, `position`, and `statement`, the number within a batch.
     pub details: Vec<(String, String)>,
 }
 
 impl SqlError {
-    /// An error with nothing but a code and a message.
+    /// An error with only a code and a message.
     pub fn new(sqlstate: SqlState, message: impl Into<String>) -> Self {
         Self { sqlstate, message: message.into(), constraint: None, table: None, column: None, details: Vec::new() }
     }

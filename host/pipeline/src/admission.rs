@@ -8,46 +8,45 @@ use futures_util::future::{Either, select};
 use tenet_core::Clock;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The most requests that wait at the same moment. Each holds its payload.
+/// The most requests that wait at one time. Each holds its payload.
 const MOST_WAITING: usize = 1024;
 
-/// Lets as many users as there are connections be served at the same moment.
+/// Limits the users served at one time to the number of connections.
 ///
-/// A user of the host (a request, a shadow, a flight that takes events out of the outbox) holds a
-/// [`Place`] while it may want a connection or an instance of a rule. There are as many of either
-/// as there are places, and a user wants one at a time, so that the holder of a place waits for
-/// no other. Without that, one request would hold a connection and wait for an instance, and
-/// another the other way round.
+/// A user of the host (a request, a shadow, an outbox update) holds a [`Place`] while it may need a
+/// connection or an instance of a rule. The host has one connection and one instance for each
+/// place, and a user needs one of each at a time. So the holder of a place never waits for another
+/// user, and two users cannot deadlock by holding one resource each and waiting for the other.
 ///
-/// Those who wait are served in the order of asking. A dropped wait leaves the queue.
+/// Waiting users are served in order of arrival. Dropping the future leaves the queue.
 pub(crate) struct Admission {
     places: u32,
     semaphore: Arc<Semaphore>,
     waiting: AtomicUsize,
-    /// Places that were given so far.
+    /// The number of places given so far.
     given: AtomicU64,
-    /// Work that no answer waits for takes one place at most.
+    /// Limits background work, which no response waits for, to one place.
     background: Semaphore,
 }
 
-/// The right to be served, until it is dropped.
+/// Permission to be served, until it is dropped.
 #[derive(Debug)]
 pub struct Place(#[expect(dead_code, reason = "it is held")] OwnedSemaphorePermit);
 
-/// There was no place.
+/// No place was available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// Too many wait already.
+    /// The queue is full.
     Full,
-    /// Its turn did not come in time.
+    /// The deadline passed first.
     Late,
 }
 
-/// Counts one that waits.
+/// Counts one waiting user.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl Admission {
-    /// With so many places, and at least one.
+    /// A limit of `places`, at least one.
     pub(crate) fn new(places: u32) -> Self {
         let places = places.max(1);
         Self {
@@ -59,9 +58,9 @@ impl Admission {
         }
     }
 
-    /// Waits for a place until then.
+    /// Waits for a place until the deadline `until`.
     pub(crate) async fn enter(&self, clock: &dyn Clock, until: Instant) -> Result<Place, Refused> {
-        // A place that is free is never somebody else's: those who wait are given theirs directly.
+        // The semaphore is fair: a free permit never belongs to a waiting user.
         if let Ok(permit) = Arc::clone(&self.semaphore).try_acquire_owned() {
             return Ok(self.give(permit));
         }
@@ -69,7 +68,7 @@ impl Admission {
         self.wait(clock, until).await
     }
 
-    /// Waits for a place for work that no answer waits for.
+    /// Waits for a place for background work.
     pub(crate) async fn enter_in_background(
         &self,
         clock: &dyn Clock,
@@ -78,14 +77,14 @@ impl Admission {
         let turn = pin!(self.background.acquire());
         let left = until.saturating_duration_since(clock.instant());
         let turn = match select(turn, clock.sleep(left)).await {
-            // It is never closed.
+            // The semaphore is never closed.
             Either::Left((turn, _)) => turn.map_err(|_| Refused::Late)?,
             Either::Right(_) => return Err(Refused::Late),
         };
         Ok(InBackground { _place: self.wait(clock, until).await?, _turn: turn })
     }
 
-    /// How many places were given so far: more, where it goes on.
+    /// The number of places given so far. It grows while the host makes progress.
     pub(crate) fn given(&self) -> u64 {
         self.given.load(Ordering::Relaxed)
     }
@@ -95,7 +94,7 @@ impl Admission {
         Place(permit)
     }
 
-    /// A place for work that may as well not be done: only while more than half of them are free.
+    /// A place for optional work: only while more than half of the places are free.
     pub(crate) fn spare(&self) -> Option<Place> {
         let free = self.semaphore.available_permits();
         let most = usize::try_from(self.places).unwrap_or(usize::MAX);
@@ -115,10 +114,11 @@ impl Admission {
     }
 }
 
-/// A place for work that no answer waits for.
+/// A place for background work.
 #[derive(Debug)]
 pub(crate) struct InBackground<'a> {
-    // The place first, so that the next of its kind does not wait for one that is free.
+    // The place comes first, so it is released before the turn: the next background task then finds
+    // a free place.
     _place: Place,
     _turn: tokio::sync::SemaphorePermit<'a>,
 }
@@ -139,7 +139,7 @@ impl Drop for Waiting<'_> {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Full => write!(f, "{MOST_WAITING} requests wait for a connection already"),
+            Self::Full => write!(f, "{MOST_WAITING} requests are already waiting for a connection"),
             Self::Late => f.write_str("no connection was free in time"),
         }
     }

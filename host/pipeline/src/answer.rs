@@ -4,41 +4,41 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tenet_core::{IdempotencyKey, Rejection};
 
-/// What a caller is told.
+/// The response to a caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// In one word.
+    /// The kind of answer.
     pub status: Status,
     /// JSON text: the rule's output, or an object with `code` and `message`.
     pub body: String,
-    /// The key under which the answer is, or will be, stored; none where nothing is.
+    /// The key under which the answer is, or will be, stored. None if nothing is stored.
     pub key: Option<IdempotencyKey>,
-    /// Whether the key was given to a request that came without one, so that the caller
-    /// has to be told.
+    /// Whether the host generated the key because the request had none. The caller has to learn it.
     pub key_is_given: bool,
-    /// Whether the answer had been stored by an earlier request.
+    /// Whether an earlier request had stored this answer.
     pub repeated: bool,
-    /// After how long the same request is worth another try, where it is: what is known of that, and
-    /// some more by chance where many are told the same, so that they do not come back together.
+    /// When to retry, if a retry can help. The host adds random jitter where many callers get the
+    /// same answer at once.
     pub again_after: Option<Duration>,
 }
 
 /// The kinds of answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// All rules accepted; the body is the last one's output.
+    /// All rules accepted; the body is the output of the last rule.
     Accepted,
-    /// A rule said no.
+    /// A rule rejected the request.
     Rejected,
-    /// The request cannot be served as it is; nothing was tried.
+    /// The request is malformed; no attempt was made.
     Invalid,
-    /// The operation is not open to the caller; nothing was tried.
+    /// The caller may not use this operation; no attempt was made.
     Forbidden,
-    /// The key has an answer to another payload.
+    /// The key already has an answer to another payload.
     KeyReused,
-    /// A rule or the host is broken. Nothing was changed.
+    /// A rule or the host has a bug. Nothing was changed.
     Failed,
-    /// Not now. With a key: ask again with it, whatever happened before.
+    /// The host cannot decide the request now. If it has a key, it is always safe to retry with
+    /// that key.
     Unavailable,
 }
 
@@ -68,13 +68,13 @@ pub struct Problem<'a> {
     /// For people.
     #[serde(borrow)]
     pub message: Cow<'a, str>,
-    /// The key to ask again with.
+    /// The key to retry with.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Cow<'a, str>>,
-    /// What the operator's log has more under.
+    /// The reference under which the operator's log has more.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<Cow<'a, str>>,
-    /// The rule's own details, by name.
+    /// The details that the rule added, by name.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub details: serde_json::Map<String, serde_json::Value>,
 }
@@ -85,13 +85,13 @@ impl<'a> Problem<'a> {
     }
 
     pub(crate) fn body(&self) -> String {
-        // Strings only: serde_json has nothing to refuse in them.
+        // Strings only: serialization cannot fail.
         serde_json::to_string(self).unwrap_or_default()
     }
 }
 
 impl Answer {
-    /// The answer to a request that cannot be served as it is, and why.
+    /// The answer to a malformed request.
     pub fn invalid(message: &str) -> Self {
         Self::untried(Status::Invalid, &Problem::new("invalid-request", message))
     }
@@ -104,11 +104,11 @@ impl Answer {
         Self { status, body: problem.body(), key: None, key_is_given: false, repeated: false, again_after: None }
     }
 
-    /// What is wrong, where the answer is not a rule's output.
+    /// The problem, if the answer is not a rule's output.
     pub fn problem(&self) -> Option<Problem<'_>> {
         match self.status {
             Status::Accepted => None,
-            // Written by this very type, now or when it was stored.
+            // This type wrote the body, now or when it was stored.
             _ => serde_json::from_str(&self.body).ok(),
         }
     }

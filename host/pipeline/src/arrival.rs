@@ -2,30 +2,30 @@ use std::time::{Duration, Instant};
 
 use tenet_core::{Clock, IdempotencyKey, Request, SourceKey, Timestamp, Trace};
 
-/// What the host knows of a request beside what the caller sent.
+/// What the host knows about a request apart from what the caller sent.
 #[derive(Clone, Debug)]
 pub struct Arrival {
     /// The region that serves it.
     pub region: String,
-    /// When it came.
+    /// When it arrived.
     pub now: Timestamp,
-    /// When its caller stops waiting.
+    /// When its caller stops waiting for the response.
     pub deadline: Instant,
-    /// Where the randomness of its attempts comes from.
+    /// Seed of the random numbers of its attempts.
     pub seed: [u8; 32],
-    /// The id that its source gives it.
+    /// The id that its source gave it.
     pub source_key: Option<SourceKey>,
-    /// Who asks, as an authoriser vouches for it.
+    /// The caller's identity, as the authoriser reports it.
     pub caller: Option<String>,
-    /// Where it stands in a trace of its caller's.
+    /// The caller's trace context.
     pub trace: Option<Trace>,
 }
 
 impl Arrival {
-    /// A request that arrives now and may take `time`.
+    /// A request that arrives now with a timeout of `time`.
     ///
     /// # Errors
-    /// Fails where the machine has no randomness to give.
+    /// Fails if the machine has no source of randomness.
     pub fn now(clock: &dyn Clock, region: impl Into<String>, time: Duration) -> Result<Self, getrandom::Error> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)?;
@@ -40,7 +40,7 @@ impl Arrival {
         })
     }
 
-    /// The request, put together.
+    /// Builds the request.
     pub fn request(self, operation: String, key: Option<IdempotencyKey>, payload: String) -> Request {
         Request {
             operation,

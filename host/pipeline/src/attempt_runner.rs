@@ -17,18 +17,18 @@ use crate::commit_doubt::CommitDoubt;
 use crate::in_span::in_span;
 use crate::rule_breaker::RulePasses;
 
-/// One attempt of one request: the rules in order, then the commit of their verdict.
+/// Runs one attempt of one request: the rules in order, then the commit of their verdict.
 pub(crate) struct AttemptRunner<'a> {
     pub(crate) rules: &'a dyn Rules,
     pub(crate) policy: &'a Arc<dyn Policy>,
     pub(crate) vault: &'a Arc<dyn Vault>,
-    /// What the request may run of the rules that rest.
+    /// Which of the suspended rules this request may run.
     pub(crate) passes: &'a RulePasses<'a>,
-    /// A rule of the chain that certainly rests.
+    /// A rule of the chain that is certainly suspended.
     pub(crate) resting: Option<&'a str>,
     pub(crate) clock: &'a Arc<dyn Clock>,
     pub(crate) request: &'a Request,
-    /// Who looks on.
+    /// Observes the attempt, if set.
     pub(crate) probe: Option<&'a dyn Probe>,
     pub(crate) key: Option<&'a IdempotencyKey>,
     pub(crate) doubt: &'a CommitDoubt,
@@ -40,66 +40,66 @@ pub(crate) struct AttemptRunner<'a> {
 
 /// How an attempt ended.
 pub(crate) enum AttemptOutcome {
-    /// Certainly committed; the events are in the outbox.
+    /// Certainly committed. The events are in the outbox.
     Committed { accepted: bool, body: String, events: Vec<StagedEvent> },
-    /// The key had an answer already.
+    /// The key already had an answer.
     Answered(StoredAnswer),
-    /// Nothing came of it, or nothing is known to have come of it; another attempt may do better.
+    /// Nothing was committed, or the outcome of the commit is unknown. A retry may succeed.
     Again(Interrupted),
-    /// Nothing came of it and another attempt would end the same.
+    /// Nothing was committed, and a retry would fail in the same way.
     Failed(AttemptFailure),
 }
 
-/// What ended an attempt that another may do better, and where.
+/// The cause of a lost attempt that may be retried, and where it occurred.
 #[derive(Debug)]
 pub(crate) struct Interrupted {
     pub(crate) fault: Fault,
-    /// The rule in whose statement it was; none where it was in what the host does itself.
+    /// The rule whose statement failed. None if the host's own work failed.
     pub(crate) rule: Option<String>,
-    /// The statement, counted from 1 over the rule's.
+    /// The statement, counted from 1 within the rule.
     pub(crate) statement: Option<u64>,
 }
 
-/// Why an attempt failed: for the log, never for the caller.
+/// Why an attempt failed. For the log, never for the caller.
 #[derive(Debug)]
 pub(crate) struct AttemptFailure {
     pub(crate) blame: Blame,
     pub(crate) rule: Option<String>,
-    /// What another request may have more of, if that was it.
+    /// What was missing, if a later request may have it.
     pub(crate) missing: Option<MissingResource>,
-    /// The limit that was passed, if that was it.
+    /// The limit that was exceeded, if any.
     pub(crate) limit: Option<LimitExceeded>,
     pub(crate) code: Code,
     text: String,
 }
 
-/// What a request that failed could not have, and a later one may.
+/// What a failed request was missing and a later request may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MissingResource {
-    /// A rule that keeps failing rests, for so long yet.
+    /// The rule keeps failing and is suspended for this much longer.
     Rule(Duration),
-    /// The caller's time ran out.
+    /// The caller's deadline passed.
     Time,
-    /// The keys of the vault are out of reach.
+    /// The vault's keys cannot be reached.
     Vault,
-    /// The database's tables are not those of the bundle.
+    /// The tables of the database differ from those of the bundle.
     Tables,
 }
 
-/// Whose time is over.
+/// Whose time is up.
 enum TimeOver {
     Rules,
     Callers,
 }
 
-/// What the rules decided, before anything is committed.
+/// What the rules decided, before the commit.
 enum Decision {
     Accept(String),
     Reject(String),
 }
 
 impl AttemptRunner<'_> {
-    /// Runs the attempt to its end and adds what it took to the receipt.
+    /// Runs the attempt to its end and adds its costs to the receipt.
     pub(crate) async fn run(&self, attempt: Box<dyn Attempt>, receipt: &mut Receipt) -> AttemptOutcome {
         let shared = Shared::new(attempt);
         receipt.rules.clear();
@@ -131,7 +131,7 @@ impl AttemptRunner<'_> {
 
     async fn decide(&self, shared: &Arc<Shared>, receipts: &mut Vec<RuleReceipt>) -> Result<Decision, AttemptOutcome> {
         if let Some(rule) = self.resting {
-            // Rules before it would write for nothing. The key is looked up all the same.
+            // The writes of the rules before it would be wasted. The key is still looked up.
             let rest = self.passes.rest_left(rule, self.clock.moment());
             return Err(AttemptOutcome::Failed(AttemptFailure::rests(rule, rest)));
         }
@@ -142,7 +142,8 @@ impl AttemptRunner<'_> {
                 Ok(request) => request,
                 Err(rejection) => return Ok(Decision::Reject(rejection_body(&rejection))),
             };
-            // Not before its turn: whether it runs is not known while a rule before it may reject.
+            // Only checked when the rule's turn comes: a rule before it may reject, and then it
+            // does not run.
             let now = self.clock.moment();
             if !self.passes.admits(rule, now) {
                 return Err(AttemptOutcome::Failed(AttemptFailure::rests(rule, self.passes.rest_left(rule, now))));
@@ -195,7 +196,7 @@ impl AttemptRunner<'_> {
                 receipts.push(calls.receipt());
                 return Err(AttemptOutcome::Failed(match whose {
                     TimeOver::Rules => {
-                        // It was stopped when it had used all of it.
+                        // It was stopped once the time was used up.
                         let allowed = Some(limits.wall_ms);
                         let exceeded = LimitExceeded { limit: Limit::Wall, allowed, used: allowed };
                         AttemptFailure::limit(Some(rule.to_owned()), exceeded)
@@ -213,7 +214,7 @@ impl AttemptRunner<'_> {
         tracing::record_all!(span, cpu_us, ended = name_of(&call.ended));
 
         let mut state = shared.lock();
-        // Whatever the guest made of it, the host's own reason for stopping it counts.
+        // If the host stopped the guest, the host's reason decides, whatever the guest returned.
         if let Some(stopped) = state.stopped.take() {
             return Err(match stopped {
                 StopReason::Answered(stored) => AttemptOutcome::Answered(stored),
@@ -246,13 +247,13 @@ impl AttemptRunner<'_> {
             Ended::Limit(exceeded) => Err(passed(exceeded)),
             Ended::Host(text) => Err(fail(Blame::Host, Code::HostFailed, text)),
             Ended::Stopped => {
-                Err(fail(Blame::Host, Code::HostFailed, "it was stopped while a statement was on its way".to_owned()))
+                Err(fail(Blame::Host, Code::HostFailed, "it was stopped while a statement was running".to_owned()))
             }
         }
     }
 
-    /// Waits until the rule has used its time or the caller's time is over. The rule's time is its
-    /// own: what it waits for the host is bounded by the host.
+    /// Waits until the rule has used up its time or the caller's deadline passes. Time spent
+    /// waiting for the host does not count against the rule; the host bounds that time itself.
     async fn time_over(&self, shared: &Shared, limits: &Limits) -> TimeOver {
         let began = self.clock.instant();
         let waited_before = shared.lock().waits.total(began);
@@ -290,7 +291,7 @@ impl AttemptRunner<'_> {
         let (in_doubt_before, accepted, body, events, ended) = match decision {
             Decision::Accept(output) => {
                 if let (Some(_), Err(exceeded)) = (self.key, shared.lock().written.check(&events, output.len())) {
-                    // Nothing of it can be committed, so that it is as if the last rule had gone too far.
+                    // The attempt is rolled back. The failure is attributed to the last rule.
                     drop(attempt);
                     let rule = self.chain.last().map(|rule| rule.name.clone());
                     return AttemptOutcome::Failed(AttemptFailure::limit(rule, exceeded));
@@ -310,7 +311,7 @@ impl AttemptRunner<'_> {
             }
         };
         match &ended {
-            // It is committed, which the caller does not know as yet.
+            // Committed, but the caller does not know yet.
             Ok(Progress::Continue(())) => {}
             Err(fault) if fault.commit_unknown() => {}
             Ok(Progress::Answered(_)) | Err(_) => self.doubt.is_as(in_doubt_before),
@@ -322,7 +323,7 @@ impl AttemptRunner<'_> {
         }
     }
 
-    /// Rolls back. What the look-up finds wins over whatever ended the attempt.
+    /// Rolls back. An answer found by the key lookup takes precedence over how the attempt ended.
     async fn undo(&self, shared: &Shared, ended: AttemptOutcome) -> AttemptOutcome {
         let attempt = shared.lock().attempt.take();
         let Some(attempt) = attempt else { return ended };
@@ -332,7 +333,7 @@ impl AttemptRunner<'_> {
             }
             (Ok(Progress::Continue(())), ended) => ended,
             (Err(fault), AttemptOutcome::Failed(failure)) if !shared.lock().looked_up && self.key.is_some() => {
-                // Without the look-up nobody knows whether the key has an answer.
+                // Without the lookup it is unknown whether the key has an answer.
                 tracing::warn!(%fault, %failure, "the key could not be looked up after a failure");
                 over(fault, None)
             }
@@ -344,7 +345,7 @@ impl AttemptRunner<'_> {
     }
 }
 
-/// What a fault of the database, or of the vault, means for the attempt.
+/// Maps a fault of the database or the vault to the outcome of the attempt.
 fn over(fault: Fault, at: Option<(&str, u64)>) -> AttemptOutcome {
     let rule = at.map(|(rule, _)| rule.to_owned());
     if fault.is_conflict() || fault.commit_unknown() || fault.is_unavailable() {
@@ -392,12 +393,12 @@ fn write_log(lines: Vec<LogLine>) {
     }
 }
 
-/// From how much processor time on a call counts as one that costs, whatever ended it: more than a
-/// call in any language takes that does its work.
+/// A call that uses this much processor time is costly, however it ended. A healthy call needs less
+/// in any language.
 const COSTLY: Duration = Duration::from_millis(100);
 
 impl AttemptFailure {
-    /// Whether it took from others what they need: time, memory, or the database's work.
+    /// Whether the failure used up shared resources: time, memory, or work of the database.
     pub(crate) fn costs(&self, receipt: &Receipt) -> bool {
         use Limit::*;
         let passed = self.limit.map(|exceeded| exceeded.limit);

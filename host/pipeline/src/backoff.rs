@@ -2,17 +2,17 @@ use std::time::Duration;
 
 use tenet_core::Random;
 
-/// How long to wait between attempts, and how many there are.
+/// How many attempts there are, and how long to wait between them.
 ///
-/// Full jitter: a uniform draw between nothing and a bound that doubles, so that the
-/// losers of one conflict do not meet again.
+/// Full jitter: the wait is a uniform random value below a bound that doubles, so transactions that
+/// conflicted once do not conflict again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     /// The bound before the second attempt.
     pub base: Duration,
-    /// Where the bound stops doubling.
+    /// Where the bound stops growing.
     pub cap: Duration,
-    /// Attempts, the first included.
+    /// The number of attempts, including the first.
     pub attempts: u32,
 }
 
@@ -51,7 +51,7 @@ mod tests {
             let (base, cap) = (Duration::from_micros(base), Duration::from_micros(cap));
             let backoff = Backoff { base, cap, attempts: 12 };
             let wait = backoff.after(attempt, &mut Random::new(&seed, "retry", 0));
-            // A microsecond that has doubled 24 times is past the longest cap.
+            // A base of one microsecond that doubled 24 times exceeds the longest cap.
             let doubled = base.as_micros() << (attempt - 1).min(24);
             prop_assert!(wait <= cap && wait.as_micros() <= doubled);
         }

@@ -7,15 +7,15 @@ use futures_util::future::{Either, select};
 use tenet_core::Clock;
 use tokio::sync::{Semaphore, oneshot};
 
-/// The most items that one turn takes: what the outbox forgets in one flight.
+/// The most items in one batch: what one transaction removes from the outbox.
 const MOST_ITEMS: usize = 100;
 
-/// Does work for several requests together: one call of the bus for the events of those that come at
-/// the same moment, one flight for what they take out of the outbox.
+/// Combines the work of concurrent requests: one call of the bus for the events of requests that
+/// publish at the same time, one transaction for the events that they remove from the outbox.
 ///
-/// A request does it for itself and for all who wait just then, in one of a few turns. There is no
-/// task of its own: a frozen sandbox runs none. Where the time of the request that does it ends in the
-/// middle, the others do theirs again, so that it has to be work that may be done twice.
+/// One of the waiting requests does the work for all of them, in one of a few turns. No background
+/// task does it, because a frozen sandbox runs none. If the deadline of the request that does the
+/// work passes halfway, the others repeat their part. So the work has to be idempotent.
 pub(crate) struct Batcher<T, D> {
     parcels: Mutex<VecDeque<Parcel<T, D>>>,
     turns: Semaphore,
@@ -28,13 +28,13 @@ struct Parcel<T, D> {
 }
 
 impl<T: Clone, D> Batcher<T, D> {
-    /// One that has so many turns at the same moment.
+    /// A batcher with this many concurrent turns.
     pub(crate) fn new(turns: usize) -> Self {
         Self { parcels: Mutex::default(), turns: Semaphore::new(turns) }
     }
 
-    /// Has `work` done on these items, with those of others, and gives what became of each. None where
-    /// that takes longer than the deadline.
+    /// Runs `work` on these items, batched with those of other requests, and returns the result for
+    /// each. None if the deadline passes first.
     pub(crate) async fn send<F>(
         &self,
         items: Vec<T>,
@@ -60,7 +60,8 @@ impl<T: Clone, D> Batcher<T, D> {
         }
     }
 
-    /// Waits for another's turn or takes one. None where the other's ended before it was over.
+    /// Waits for the result from another request's turn, or takes a turn. None if that turn was
+    /// cancelled.
     async fn take_part<F>(&self, items: Arc<[T]>, work: &impl Fn(Arc<[T]>) -> F) -> Option<Vec<D>>
     where
         F: Future<Output = Vec<D>>,
@@ -71,9 +72,9 @@ impl<T: Clone, D> Batcher<T, D> {
             match select(&mut done, pin!(self.turns.acquire())).await {
                 Either::Left((done, _)) => return done.ok(),
                 Either::Right((turn, _)) => {
-                    // They are never closed.
+                    // The semaphore is never closed.
                     let _turn = turn.ok()?;
-                    // Those who have come at the same moment can add theirs first.
+                    // Lets requests that arrive at the same time add their items first.
                     tokio::task::yield_now().await;
                     match done.try_recv() {
                         Ok(done) => return Some(done),
@@ -85,7 +86,7 @@ impl<T: Clone, D> Batcher<T, D> {
         }
     }
 
-    /// Does what waits, up to a bound.
+    /// Processes the waiting items, up to a limit.
     async fn take_turn<F>(&self, work: &impl Fn(Arc<[T]>) -> F)
     where
         F: Future<Output = Vec<D>>,
@@ -112,7 +113,7 @@ impl<T: Clone, D> Batcher<T, D> {
         };
         let mut done = work(items).await.into_iter();
         for Parcel { items, done: owner } in parcels {
-            // One that has given up meanwhile does not want to know.
+            // The receiver may have timed out meanwhile.
             let _given_up = owner.send(done.by_ref().take(items.len()).collect());
         }
     }
@@ -168,7 +169,7 @@ mod tests {
     async fn one_whose_time_ends_in_its_turn_does_not_take_the_others_with_it() {
         let courier = Batcher::new(1);
         let calls = Mutex::new(0);
-        // The first turn never ends by itself.
+        // The first turn never ends on its own.
         let work = |items: Arc<[u8]>| {
             let mut calls = calls.lock().unwrap();
             *calls += 1;

@@ -6,51 +6,52 @@ use tenet_core::IdempotencyKey;
 
 use crate::Invocation;
 
-/// An event that EventBridge, or a bus that stands in for it, delivers.
+/// An event delivered by EventBridge, or by a bus that stands in for it.
 #[derive(Debug)]
 pub struct BridgeEvent<'a> {
     source: String,
     detail_type: String,
     id: Option<String>,
-    /// JSON text that nothing has parsed.
+    /// Unparsed JSON text.
     detail: &'a str,
 }
 
 impl<'a> BridgeEvent<'a> {
-    /// Reads an event; nothing in its detail is parsed. The error says what it lacks.
+    /// Reads an event without parsing its detail. The error says what is missing.
     pub fn read(event: &'a str) -> Result<Self, String> {
-        let missing = |what: &str| format!("this is no EventBridge event: {what}");
+        let missing = |what: &str| format!("this is not an EventBridge event: {what}");
         let members: HashMap<String, &'a RawValue> =
-            serde_json::from_str(event).map_err(|_| missing("it is no object"))?;
-        // Null is as if it were not there.
+            serde_json::from_str(event).map_err(|_| missing("it is not an object"))?;
+        // Null counts as absent.
         let get = |name: &str| members.get(name).map(|value| value.get()).filter(|value| *value != "null");
         let text = |name: &str| {
             let text = get(name).and_then(|value| serde_json::from_str::<String>(value).ok());
             text.ok_or_else(|| missing(&format!("it lacks `{name}`, a string")))
         };
-        // What is no text would be another id on every way.
+        // An `id` that is not a string would differ between delivery paths.
         let id = get("id").map(|_| text("id")).transpose()?;
         let detail = get("detail").ok_or_else(|| missing("it lacks `detail`"))?;
         Ok(Self { source: text("source")?, detail_type: text("detail-type")?, id, detail })
     }
 
-    /// The id that every delivery of it has: of an event that a Tenet host published its own
-    /// id, which is the same at both buses and when it is published again; else EventBridge's.
+    /// The id that all deliveries of the event share. For an event published by a Tenet host this
+    /// is the host's id: it is the same on both buses and when the event is published again.
+    /// Otherwise it is EventBridge's id.
     ///
-    /// An id that is there and cannot be a key is an error, for an answer: the next best would
-    /// not be the same for every delivery.
+    /// An id that cannot be a key is an error, which becomes the answer: any substitute would
+    /// differ between deliveries.
     pub fn key(&self) -> Result<Option<IdempotencyKey>, String> {
         let id = self.published().or_else(|| self.id.clone());
         let key = id.map(IdempotencyKey::new).transpose();
         key.map_err(|error| format!("The event's id is its key, and it cannot be one: {error}."))
     }
 
-    /// Whether a Tenet host has published it.
+    /// Whether a Tenet host published it.
     pub fn is_published(&self) -> bool {
         self.published().is_some()
     }
 
-    /// The id that a Tenet host gave it.
+    /// The id that a Tenet host assigned.
     fn published(&self) -> Option<String> {
         #[derive(Deserialize)]
         struct Detail {
@@ -63,12 +64,12 @@ impl<'a> BridgeEvent<'a> {
         serde_json::from_str(self.detail).ok().map(|Detail { tenet }| tenet.id)
     }
 
-    /// What it asks of an operation that takes it. The error is an answer's.
+    /// The request for an operation that handles the event. The error is for the response.
     pub fn invocation(&self, operation: &str) -> Result<Invocation, String> {
         Invocation::of_event(operation, self.detail)
     }
 
-    /// What to call it in a message, without anything of its detail.
+    /// How a message names the event, without any part of its detail.
     pub fn name(&self) -> String {
         let Self { source, detail_type, .. } = self;
         format!("the event {detail_type:?} of {source:?}")
@@ -131,7 +132,7 @@ mod tests {
     #[test]
     fn what_lacks_something_is_refused_with_what_that_is() {
         let error = BridgeEvent::read(r#"{"source":"bank","detail-type":"Paid"}"#).unwrap_err();
-        assert!(error.contains("no EventBridge event") && error.contains("`detail`"), "{error}");
+        assert!(error.contains("not an EventBridge event") && error.contains("`detail`"), "{error}");
         for (event, missing) in [
             (r#"{"source":"bank","detail-type":"Paid","detail":null}"#, "`detail`"),
             (r#"{"source":7,"detail-type":"Paid","detail":{}}"#, "`source`"),

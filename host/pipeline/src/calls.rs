@@ -13,17 +13,17 @@ use tracing::Span;
 use crate::in_span::in_span;
 use tenet_core::Random;
 
-/// What the rules of one attempt share.
+/// State shared by the rules of one attempt.
 pub(crate) struct Shared {
     state: Mutex<State>,
 }
 
 pub(crate) struct State {
-    /// Absent while a statement is on its way, and after one was cancelled on its way.
+    /// Absent while a statement runs, and after a running statement was cancelled.
     pub(crate) attempt: Option<Box<dyn Attempt>>,
-    /// Whether the key's look-up has been answered.
+    /// Whether the key lookup has been answered.
     pub(crate) looked_up: bool,
-    /// The statement whose error a rule was shown; nothing may follow it but a rejection.
+    /// The failed statement whose error a rule received. After it, only a rejection may follow.
     pub(crate) spent: Option<Spent>,
     /// Why the host stopped the guest.
     pub(crate) stopped: Option<StopReason>,
@@ -33,8 +33,8 @@ pub(crate) struct State {
     pub(crate) waits: Waits,
 }
 
-/// What the transaction has written so far, as far as tags and parameters show it. What they do
-/// not show the database counts too, and says so.
+/// What the transaction has written so far, as far as command tags and parameters show. The database enforces its own
+/// limits on the rest.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Written {
     rows: u64,
@@ -42,8 +42,8 @@ pub(crate) struct Written {
 }
 
 impl Written {
-    /// Whether it stays within DSQL's limits together with these events, the row of the key and
-    /// an answer of so many bytes.
+    /// Whether the transaction stays within DSQL's limits if these events, the key row and an answer of `answer` bytes
+    /// are added.
     pub(crate) fn check(&self, events: &[StagedEvent], answer: usize) -> Result<(), LimitExceeded> {
         let of_event =
             |StagedEvent { event, .. }: &StagedEvent| event.source.len() + event.detail_type.len() + event.detail.len();
@@ -87,25 +87,25 @@ impl Shared {
         Arc::new(Self { state: Mutex::new(state) })
     }
 
-    /// Never held over an await. What a panicking holder left behind is still whole.
+    /// The lock is never held across an await. After a panic the data is still consistent.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What rules wait for while the host works for them.
+/// What a rule waits for while the host works for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WaitFor {
     Database,
     Vault,
 }
 
-/// How long rules have waited for the host. It is not their own time.
+/// How long rules have waited for the host. This time is not charged to them.
 #[derive(Default)]
 pub(crate) struct Waits {
     database: Duration,
     vault: Duration,
-    /// What a rule waits for just now, and since when.
+    /// What a rule waits for now, and since when.
     now: Option<(WaitFor, Instant)>,
 }
 
@@ -125,12 +125,12 @@ impl Waits {
         }
     }
 
-    /// For the database, one that was given up included.
+    /// Time spent waiting for the database, including waits that were abandoned.
     pub(crate) fn for_database(&self, now: Instant) -> Duration {
         self.database + self.ongoing(|what| what == WaitFor::Database, now)
     }
 
-    /// For everything.
+    /// Total time spent waiting.
     pub(crate) fn total(&self, now: Instant) -> Duration {
         self.database + self.vault + self.ongoing(|_| true, now)
     }
@@ -141,8 +141,7 @@ impl Waits {
     }
 }
 
-/// The host's side of one call of one rule: counts, limits, stages, and passes statements
-/// on to the attempt.
+/// Serves one call of one rule: counts, enforces limits, stages events, and passes statements on to the attempt.
 pub(crate) struct Calls {
     shared: Arc<Shared>,
     policy: Arc<dyn Policy>,
@@ -158,9 +157,9 @@ pub(crate) struct Calls {
     deadline: Instant,
     trace: Option<Trace>,
     random: Mutex<Random>,
-    /// What tells the values that it seals from each other.
+    /// Salts for the values that the call seals.
     salts: Mutex<Random>,
-    /// What the runtime of its language draws.
+    /// Random bytes for the language's runtime.
     runtime: Mutex<Random>,
     used: Mutex<Used>,
 }
@@ -208,7 +207,7 @@ impl Calls {
         }
     }
 
-    /// What the call has used so far.
+    /// The costs of the call so far.
     pub(crate) fn receipt(&self) -> RuleReceipt {
         self.used().receipt.clone()
     }
@@ -226,7 +225,7 @@ impl Calls {
         limit.check(allowed, used).map_err(|exceeded| self.stop(StopReason::Limit(exceeded)))
     }
 
-    /// Counts statements that are about to be sent, and says how much they may give.
+    /// Counts statements that are about to be sent, and returns how much they may read.
     fn count(&self, statements: &[Statement]) -> Result<ReadCap, Stop> {
         let (sent, bytes, rows_read, bytes_read) = {
             let mut used = self.used();
@@ -242,7 +241,7 @@ impl Calls {
         })
     }
 
-    /// Counts what statements gave, each with its text and its bytes, and says how many rows and bytes the rule has
+    /// Counts what statements returned, each with its text and its bytes. Returns how many rows and bytes the rule has
     /// written so far.
     fn record(&self, outcomes: &[Outcome], sent: &[(Arc<str>, u64)]) -> (u64, u64) {
         let mut used = self.used();
@@ -255,7 +254,8 @@ impl Calls {
         (used.receipt.rows_affected, used.bytes_written)
     }
 
-    /// A limit on reading is counted from what was left of it; says it in whole.
+    /// The read limits passed to the attempt are what was left of the rule's limit. Converts them back to the whole
+    /// limit.
     fn whole_limit(&self, fault: Fault) -> StopReason {
         let Some(exceeded) = fault.limit_exceeded().copied() else { return StopReason::Fault(fault) };
         let receipt = self.receipt();
@@ -268,8 +268,8 @@ impl Calls {
         StopReason::Limit(LimitExceeded { allowed: Some(allowed), used, ..exceeded })
     }
 
-    /// Finds out what is sent for each of the statements, or the error of the first that the rule may
-    /// not send. A batch says which it is.
+    /// Sets the canonical text of each statement, or returns the error of the first statement that the rule may not
+    /// send. In a batch the error names the statement.
     fn forbidden(&self, statements: &mut [Statement]) -> Option<SqlError> {
         let (rule, is_batch) = (&self.rule, statements.len() > 1);
         statements.iter_mut().enumerate().find_map(|(number, statement)| {
@@ -289,7 +289,7 @@ impl Calls {
         })
     }
 
-    /// The error that a rule is shown, after which it may only reject.
+    /// The error shown to a rule, after which the rule may only reject.
     fn spend(&self, statement: u64, error: SqlError) -> SqlError {
         let mut state = self.shared.lock();
         if let Some(spent) = &state.spent {
@@ -316,7 +316,7 @@ impl Calls {
             Err(error) => Err(error),
         };
         if let Err(error) = &told {
-            // A name that was not granted is the rule's own text, and may be made of what it read.
+            // The name of a column that is not granted is the rule's own text, and may contain data that it read.
             let is_known = matches!(error.refusal, VaultRefusal::NotSealed | VaultRefusal::Elsewhere);
             let field = is_known.then(|| tracing::field::display(field));
             tracing::warn!(rule, field, verb = call.verb.name(), code = error.refusal.code(), "the vault refused");
@@ -327,7 +327,7 @@ impl Calls {
     async fn send(&self, span: &Span, mut statements: Vec<Statement>) -> Result<Result<Vec<Outcome>, SqlError>, Stop> {
         let first = self.used().receipt.statements + 1;
         let cap = self.count(&statements)?;
-        // For what comes back: the text for an error's place in it, and the bytes for what was written.
+        // For the results: the text locates an error's position, the bytes count what was written.
         let sent: Vec<_> =
             statements.iter().map(|statement| (Arc::clone(&statement.sql), bytes_of(statement))).collect();
         if let Some(error) = self.forbidden(&mut statements) {
@@ -339,7 +339,7 @@ impl Calls {
             if let Some(spent) = &state.spent {
                 return Ok(Err(refused_after(spent)));
             }
-            // Absent only if an earlier statement was cancelled, and then the guest is gone too.
+            // Absent only if an earlier statement was cancelled, and then the guest has ended too.
             let attempt = state.attempt.take().ok_or(Stop)?;
             state.waits.begin(WaitFor::Database, self.clock.instant());
             attempt
@@ -474,7 +474,7 @@ impl HostCalls for Calls {
     }
 }
 
-/// Which statement of a flight an error is about, counted from 0.
+/// Which statement of a batch an error is about, counted from 0.
 fn offset_of(error: &SqlError) -> u64 {
     let number = error.details.iter().find(|(name, _)| name == "statement");
     number.and_then(|(_, number)| number.parse().ok()).unwrap_or(0)

@@ -11,14 +11,14 @@ use tenet_schema::{Misfit, Schema, SchemaError};
 pub(crate) struct ChainedRule {
     pub(crate) name: String,
     pub(crate) limits: Limits,
-    /// What its payload has to be.
+    /// The schema of its payload.
     input: Option<Arc<Schema>>,
-    /// What its output has to be, where that is held.
+    /// The schema of its output, if outputs are checked.
     output: Option<Arc<Schema>>,
 }
 
 impl ChainedRule {
-    /// A rule of an index, and whether its outputs are held to their schema.
+    /// A rule of an index. `holds_outputs`: whether its outputs are checked against their schema.
     pub(crate) fn new(rule: &Rule, holds_outputs: bool) -> Result<Self, SchemaError> {
         let read =
             |schema: &Option<Value>| schema.as_ref().map(|schema| Schema::read(schema).map(Arc::new)).transpose();
@@ -30,7 +30,8 @@ impl ChainedRule {
         })
     }
 
-    /// The request as the rule is given it, or why it is not run.
+    /// The request as the rule receives it, or the rejection if the payload does not fit the
+    /// schema.
     pub(crate) fn given<'a>(&self, request: &'a Request) -> Result<Cow<'a, Request>, Rejection> {
         let Some(input) = &self.input else { return Ok(Cow::Borrowed(request)) };
         match input.fit(&request.payload) {
@@ -40,7 +41,7 @@ impl ChainedRule {
         }
     }
 
-    /// Where its output does not fit what it declares.
+    /// Where the output does not fit the declared schema.
     pub(crate) fn misfit(&self, output: &str) -> Option<Misfit> {
         self.output.as_ref()?.fit(output).err()
     }

@@ -3,8 +3,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tenet_core::IdempotencyKey;
 
-/// What has to be known of a request even where the host panics in the middle of it: whether it may be
-/// committed, and under which key.
+/// What the host has to know about a request even if it panics while deciding it: whether the
+/// request may be committed, and under which key.
 #[derive(Debug, Default)]
 pub(crate) struct CommitDoubt {
     is_there: AtomicBool,
@@ -12,27 +12,28 @@ pub(crate) struct CommitDoubt {
 }
 
 impl CommitDoubt {
-    /// The request runs under this key, which it was given or has brought.
+    /// Records the key of the request, and whether the host generated it.
     pub(crate) fn of(&self, key: &IdempotencyKey, is_given: bool) {
         self.key.get_or_init(|| (key.clone(), is_given));
     }
 
-    /// The key of a request that may write, once it is known, and whether it was given to it.
+    /// The key of a request that may write, once it is known, and whether the host generated it.
     pub(crate) fn key(&self) -> Option<&(IdempotencyKey, bool)> {
         self.key.get()
     }
 
-    /// Whether something of the request may be committed without the host's knowing.
+    /// Whether the request may have committed without the host knowing.
     pub(crate) fn is_there(&self) -> bool {
         self.is_there.load(Ordering::Relaxed)
     }
 
-    /// COMMIT is about to be handed over: from now on it may be. Gives whether it might before.
+    /// COMMIT is about to be sent: from now on the request may be committed. Returns the previous
+    /// state.
     pub(crate) fn begins(&self) -> bool {
         self.is_there.swap(true, Ordering::Relaxed)
     }
 
-    /// An attempt has certainly not committed: it is as it was before that.
+    /// An attempt has certainly not committed: restores the state before it.
     pub(crate) fn is_as(&self, before: bool) {
         self.is_there.store(before, Ordering::Relaxed);
     }

@@ -1,19 +1,19 @@
-//! The shape of a direct invocation.
+//! The format of a direct invocation.
 //!
-//! In: a JSON object with the member `operation`, an optional `idempotency_key`, and the
-//! payload's members beside them. Out: `{"statusCode": 200, "body": "..."}`, with the
-//! body as a string of JSON, and a header that tells the key where the caller brought none.
+//! Input: a JSON object with the member `operation`, an optional `idempotency_key`, and the members
+//! of the payload. Output: `{"statusCode": 200, "body": "..."}`, with the body as a string of JSON,
+//! and a header with the key if the caller sent none.
 
 use serde::Serialize;
 
 use crate::{Answer, Invocation};
 
-/// Reads a direct invocation. The error is the answer to it.
+/// Reads a direct invocation. On error returns the answer to it.
 pub fn read(event: &str) -> Result<Invocation, Box<Answer>> {
     Invocation::direct(event).map_err(|message| Box::new(Answer::invalid(&message)))
 }
 
-/// Writes an answer as a direct invocation gets it.
+/// Writes an answer in the format of a direct invocation.
 pub fn write(answer: &Answer) -> String {
     #[derive(Serialize)]
     struct Reply<'a> {
@@ -34,7 +34,7 @@ pub fn write(answer: &Answer) -> String {
         headers: told.map(|key| Headers { key: key.as_str() }),
         body: &answer.body,
     };
-    // Strings and a number: serde_json has nothing to refuse in them.
+    // Strings and a number: serialization cannot fail.
     serde_json::to_string(&reply).unwrap_or_default()
 }
 

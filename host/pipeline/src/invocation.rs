@@ -3,36 +3,34 @@ use tenet_core::{Event, IdempotencyKey, Members};
 /// The member that names the operation.
 const OPERATION: &str = "operation";
 
-/// The member that holds the caller's own key.
+/// The member that holds the caller's key.
 const KEY: &str = "idempotency_key";
 
-/// What a caller says, whatever way it came.
+/// What a caller sent, independent of the transport.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Invocation {
     /// The operation.
     pub operation: String,
-    /// The caller's own key.
+    /// The caller's key.
     pub key: Option<IdempotencyKey>,
-    /// The members of the JSON object that came but for those that say the two above, in their
-    /// order and with their numbers untouched. It does not tell which way it came, so that the
-    /// same request has the same digest on every way.
+    /// The members of the JSON object except the two above, in their order and with numbers as
+    /// written. It does not depend on the transport, so the same request has the same digest on
+    /// every path.
     pub payload: String,
 }
 
 impl Invocation {
-    /// Reads a JSON object that names its operation among its members. The error is for the
-    /// caller.
+    /// Reads a JSON object that names its operation in a member. The error is for the caller.
     pub fn direct(event: &str) -> Result<Self, String> {
         let Read { operation, key, payload } = Read::members(event, "A direct invocation", Some(OPERATION), None)?;
         let operation =
-            operation.ok_or_else(|| format!("The member {OPERATION:?} is missing: it names what to do."))?;
+            operation.ok_or_else(|| format!("The member {OPERATION:?} is missing: it names the operation."))?;
         Ok(Self { operation, key, payload })
     }
 
-    /// Reads the body of a request that is addressed to `operation` and may have brought
-    /// its key beside the body. No body is an empty object. The address names the operation, and
-    /// a member `operation` is one of the payload's. A body with another key is refused rather
-    /// than overruled; the error is for the caller.
+    /// Reads the body of a request to `operation` that may have sent its key outside the body. An
+    /// empty body is an empty object. The address names the operation, so a member `operation`
+    /// belongs to the payload. A body with a different key is refused. The error is for the caller.
     pub fn addressed(operation: &str, key: Option<IdempotencyKey>, body: &str) -> Result<Self, String> {
         let body = if body.is_empty() { "{}" } else { body };
         let read = Read::members(body, "The body", None, None)?;
@@ -45,17 +43,17 @@ impl Invocation {
         Ok(Self { operation: operation.to_owned(), key, payload: read.payload })
     }
 
-    /// Reads the detail of an event that `operation` takes. Of an event that a host published
-    /// the member `tenet` is no part of the payload: it tells whose bus took the event, and a
-    /// delivery from the other region's bus is the same request. Otherwise it is the body of
-    /// an addressed request, and the error is for whoever looks for the event.
+    /// Reads the detail of an event that `operation` handles. In an event published by a host, the
+    /// member `tenet` does not belong to the payload: it names the bus, and a delivery from the
+    /// other region's bus is the same request. Otherwise the detail is read like the body of an
+    /// addressed request. The error is for the operator.
     pub fn of_event(operation: &str, detail: &str) -> Result<Self, String> {
         let Read { key, payload, .. } = Read::members(detail, "The detail", None, Some(Event::MEMBER))?;
         Ok(Self { operation: operation.to_owned(), key, payload })
     }
 }
 
-/// What the members of an object say. Null says nothing, in the members that are read here as in the
+/// The members that have a meaning here. Null counts as absent, both in these members and in the
 /// one that an operation's `key` names.
 struct Read {
     operation: Option<String>,
@@ -64,8 +62,8 @@ struct Read {
 }
 
 impl Read {
-    /// Reads an object: the member `names_it` names the operation, where there is one, and what
-    /// the member `left_out` says is no part of the payload.
+    /// Reads an object. The member `names_it`, if given, names the operation; the member `left_out`
+    /// does not belong to the payload.
     fn members(object: &str, what: &str, names_it: Option<&str>, left_out: Option<&str>) -> Result<Self, String> {
         let Members(members) =
             serde_json::from_str(object).map_err(|error| format!("{what} is a JSON object: {error}."))?;
@@ -106,7 +104,7 @@ impl Read {
 }
 
 fn twice(name: &str) -> String {
-    format!("The member {name:?} is there twice.")
+    format!("The member {name:?} appears twice.")
 }
 
 #[cfg(test)]

@@ -1,19 +1,16 @@
-//! The heart of the host: from a [`Request`](tenet_core::Request) to a committed answer.
+//! The core of the host: from a [`Request`](tenet_core::Request) to a committed answer.
 //!
-//! [`Pipeline::handle`] selects the operation's rules, opens an attempt, runs the rules
-//! inside it, and commits their verdict together with the key and the staged events. A
-//! conflict throws the attempt away and starts another from nothing; a commit whose
-//! outcome is unknown is settled by asking its key again. [`Pipeline::publish`] then
-//! hands the events of a committed transaction to the bus, after the answer where the
-//! platform allows, and [`Pipeline::relay`] later what a host could not. Its turn also
-//! removes the answers that need not be kept any longer.
+//! [`Pipeline::handle`] selects the operation's rules, opens an attempt, runs the rules inside it, and commits their
+//! verdict together with the key and the staged events. After a conflict it discards the attempt and starts another
+//! one. If the outcome of a commit is unknown, the next attempt settles it by looking up the key. [`Pipeline::publish`]
+//! then hands the events of a committed transaction to the bus, after the response where the platform allows that.
+//! [`Pipeline::relay`] publishes later what a host could not publish, and removes expired answers.
 //!
-//! What decides here is pure: it works on the ports of `tenet-core` and can be run with
-//! a scripted database, engine, bus and clock, which is how its tests do it. It must
-//! never know wasmtime, a SQL driver, AWS, or what shape a request came in. The two
-//! exceptions live here because every binary needs the same one and this is the lowest
-//! room they share: what a caller says, an [`Invocation`], with the shapes that it has
-//! [`direct`]ly and as a [`BridgeEvent`], and the machine's own time and randomness, [`SystemClock`] and [`Arrival`].
+//! The decisions are made here without I/O: the pipeline uses the ports of `tenet-core`, and its tests run it with a
+//! scripted database, engine, bus and clock. It must not depend on wasmtime, a SQL driver, AWS, or the format of a
+//! request. Two things live here because every binary needs them and this is the lowest crate that they share: the
+//! [`Invocation`], with its formats ([`direct`], [`BridgeEvent`]), and the machine's time and randomness
+//! ([`SystemClock`], [`Arrival`]).
 
 mod admission;
 mod answer;

@@ -1,6 +1,6 @@
 use tenet_core::{BoxFuture, Fault, Occasion, Vault, VaultCall, Vaulted};
 
-/// The vault of a host that has none.
+/// The vault of a host without one.
 #[derive(Clone, Copy, Debug)]
 pub struct NoVault;
 

@@ -23,48 +23,47 @@ use crate::summary::{self, Published, Summary};
 use crate::{Answer, Backoff, Operations, Status};
 use tenet_core::Random;
 
-/// Kept of a deadline for taking events out of the outbox.
+/// Time reserved before a deadline for removing events from the outbox.
 const FORGETTING: Duration = Duration::from_millis(500);
 
-/// What a caller is told of a database that is away or silent.
+/// The message to a caller if the database is unreachable or does not respond.
 const AWAY: &str = "The database cannot be reached, or does not answer. Nothing was changed.";
 
-/// The message for a caller where COMMIT may have been carried out.
-const IN_DOUBT: &str = "The outcome is not known. Ask again with the same key to learn it.";
+/// The message to a caller if COMMIT may have succeeded.
+const IN_DOUBT: &str = "The outcome is unknown. Retry with the same key to learn it.";
 
-/// After how long a request that could not be decided is worth another try, where nothing more is
-/// known; and by how much more by chance.
+/// When to retry an undecided request if nothing more is known: the least delay, and the most jitter added to it.
 const SOON: Duration = Duration::from_secs(1);
 const ALONE: (Duration, Duration) = (SOON, Duration::ZERO);
 
-/// The same where many are told so at once, who had better not come back together.
+/// The same if many callers get this answer at once: jitter keeps them from retrying together.
 const TOGETHER: (Duration, Duration) = (SOON, Duration::from_secs(2));
 
-/// And where people have to do something first.
+/// The same if an operator has to act first.
 const BY_PEOPLE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
 
-/// Calls of the bus that are on their way at the same moment.
+/// The most concurrent calls of the bus.
 const BUS_CALLS: usize = 16;
 
-/// What becomes of one event that the bus was offered.
+/// What happened to an event that was offered to the bus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// The bus has taken it.
+    /// The bus accepted it.
     Taken,
-    /// The bus refused it for good, and it is parked.
+    /// The bus refused it permanently, and it is parked.
     Parked,
     /// It stays in the outbox for the relay.
     Left,
 }
 
-/// An event that the bus has settled and the outbox has not.
+/// An event that the bus has accepted or refused, and that is still in the outbox.
 #[derive(Clone)]
 enum Settled {
     Taken(EventId),
     Refused(EventId, String),
 }
 
-/// A host: a bundle's operations over a database, an engine, a bus and a clock.
+/// A host: the operations of a bundle with a database, an engine, a bus and a clock.
 pub struct Pipeline {
     operations: Operations,
     pub(crate) ledger: Ledger,
@@ -76,25 +75,24 @@ pub struct Pipeline {
     backoff: Backoff,
     breaker: RuleBreaker,
     admission: Admission,
-    /// Events on their way to the bus.
+    /// Events to be offered to the bus.
     events: Batcher<StagedEvent, Delivery>,
-    /// What is on its way out of the outbox.
+    /// Events to be removed from the outbox or parked.
     settled: Batcher<Settled, Fate>,
-    /// Whether a request has come.
+    /// Whether the host has received a request.
     in_use: AtomicBool,
 }
 
-/// A request that has been dealt with.
+/// A request that has been answered.
 #[derive(Debug)]
 pub struct Handled {
-    /// What the caller is told.
+    /// The response to the caller.
     pub answer: Answer,
     /// What it cost.
     pub receipt: Receipt,
-    /// What is left to be published; hand it to [`Pipeline::publish`].
+    /// Events to publish; pass it to [`Pipeline::publish`].
     pub pending: Option<Pending>,
-    /// Why it failed or was given up, where it was: for the log and for a rule's author, never
-    /// for the caller.
+    /// Why the request failed or was given up, if it was. For the log and for a rule's author, never for the caller.
     pub reason: Option<String>,
 }
 
@@ -104,13 +102,13 @@ pub struct Pending {
     operation: String,
     caller: CallerId,
     key: IdempotencyKey,
-    /// Absent after a commit whose answer was lost: then only the outbox knows them.
+    /// Absent after a commit whose answer was lost: then only the outbox has them.
     events: Option<Vec<StagedEvent>>,
-    /// Told when this goes. A request that is being decided has none yet.
+    /// Logged when this is dropped. A request that is still being decided has none.
     summary: Option<Summary>,
 }
 
-/// A request on its way: what all its attempts share.
+/// The state shared by all attempts of a request.
 struct RequestContext<'a> {
     request: &'a Request,
     operation: &'a Selected,
@@ -124,7 +122,7 @@ struct RequestContext<'a> {
 }
 
 impl Pipeline {
-    /// Puts a host together.
+    /// Builds a host.
     pub fn new(
         operations: Operations,
         ledger: Ledger,
@@ -153,34 +151,32 @@ impl Pipeline {
         }
     }
 
-    /// The same with a vault: without one nothing can be sealed or opened.
+    /// Adds a vault. Without one nothing can be sealed or opened.
     #[must_use]
     pub fn with_vault(self, vault: Arc<dyn Vault>) -> Self {
         Self { vault, ..self }
     }
 
-    /// The same with another number of requests that are decided at the same moment, which is that
-    /// of the bundle's `connections` where nothing is said. The ledger has to have a connection for
-    /// each, and the engine an instance.
+    /// Sets the number of requests that are decided concurrently. The default is the bundle's `connections`. The ledger
+    /// needs a connection, and the engine an instance, for each.
     #[must_use]
     pub fn with_concurrency(self, requests: u32) -> Self {
         Self { admission: Admission::new(requests), ..self }
     }
 
-    /// A place for work that may as well not be done, such as a shadow's, which wants a connection
-    /// or an instance as a request does: only while more than half of the places are free. It is
-    /// held until that work is over.
+    /// A place for optional work, such as a shadow, which needs a connection or an instance like a request: only while
+    /// more than half of the places are free. Hold it until that work is over.
     pub fn spare_place(&self) -> Option<Place> {
         self.admission.spare()
     }
 
-    /// Decides a request. Every ending is an answer; the reasons of a failure go to the
-    /// log under the reference that the caller is given.
+    /// Decides a request. Every outcome is an answer. The cause of a failure goes to the log under the reference that
+    /// the caller receives.
     pub async fn handle(&self, request: Request) -> Handled {
         self.handle_under(request, None).await
     }
 
-    /// The same with somebody looking on.
+    /// Like `handle`, with a probe that observes the request.
     pub async fn handle_under(&self, request: Request, probe: Option<&dyn Probe>) -> Handled {
         let is_first = !self.in_use.swap(true, Ordering::Relaxed);
         let operation = self.operations.select(&request.operation);
@@ -198,11 +194,10 @@ impl Pipeline {
         handled
     }
 
-    /// Whether the database can be reached and has Tenet's tables, so that requests can be
-    /// decided. The error is for the log.
+    /// Whether the database can be reached and has Tenet's tables, so that requests can be decided. The error is for
+    /// the log.
     ///
-    /// A host whose connections are all in use is busy, which is not to say that it is not ready: it
-    /// is while requests come to their ends.
+    /// A host whose connections are all in use is busy but ready, as long as requests complete.
     pub async fn ready(&self, deadline: Instant) -> Result<(), Fault> {
         let now = self.clock.instant();
         let half = now + deadline.saturating_duration_since(now) / 2;
@@ -213,15 +208,15 @@ impl Pipeline {
                 tracing::info!("all connections are in use");
                 Ok(())
             }
-            Err(refused) => Err(Fault::unavailable(format!("{refused}, and no request came to its end meanwhile"))),
+            Err(refused) => Err(Fault::unavailable(format!("{refused}, and no request completed meanwhile"))),
         }
     }
 
-    /// Hands the events of a committed transaction to the bus and takes those it has
-    /// taken out of the outbox. Gives the number of those that are a relay's work, where it is
-    /// known: after a commit whose answer was lost only the outbox tells, and may be out of reach.
+    /// Publishes the events of a committed transaction, and removes the accepted ones from the outbox. Returns how many
+    /// are left for a relay, if that is known: after a commit whose answer was lost only the outbox knows, and it may
+    /// be unreachable.
     ///
-    /// Events of requests that publish at the same moment go in one call of the bus.
+    /// Events of requests that publish at the same time share one call of the bus.
     pub async fn publish(&self, mut pending: Pending, deadline: Instant) -> Option<usize> {
         let summary = pending.summary.take();
         let span = summary.as_ref().map_or_else(Span::none, |summary| summary.span.clone());
@@ -232,7 +227,10 @@ impl Pipeline {
         };
         let publishing = async {
             caught(publishing).await.unwrap_or_else(|text| {
-                tracing::error!(reason = text, "the host panicked while it published events, which a relay will do");
+                tracing::error!(
+                    reason = text,
+                    "the host panicked while it published events; a relay will publish them"
+                );
                 Published { left: None, ..Published::default() }
             })
         };
@@ -243,7 +241,7 @@ impl Pipeline {
         published.left
     }
 
-    /// The same for several transactions, whose events go together.
+    /// Publishes several transactions. Their events are batched together.
     pub async fn publish_all(&self, pending: impl IntoIterator<Item = Pending>, deadline: Instant) {
         join_all(pending.into_iter().map(|pending| self.publish(pending, deadline))).await;
     }
@@ -277,18 +275,18 @@ impl Pipeline {
         self.ledger.outbox.staged(&pending.operation, pending.caller, &pending.key, deadline).await
     }
 
-    /// A place for a flight of the host's own.
+    /// A place for the host's own database work.
     pub(crate) async fn in_background(&self, deadline: Instant) -> Result<InBackground<'_>, Fault> {
         let place = self.admission.enter_in_background(&*self.clock, deadline).await;
         place.map_err(|refused| Fault::deadline(refused.to_string()))
     }
 
-    /// Offers events to the bus, takes those it has taken out of the outbox, and parks those it
-    /// will never take. Events of several callers go together.
+    /// Offers events to the bus, removes the accepted ones from the outbox, and parks those refused permanently. Events
+    /// of several callers are batched together.
     pub(crate) async fn deliver(&self, events: Vec<StagedEvent>, deadline: Instant) -> Vec<Fate> {
         let mut fates = vec![Fate::Left; events.len()];
-        // What was taken and not taken out is published again, so that a bus that takes its
-        // time must not leave none for that.
+        // An accepted event that stays in the outbox is published again. So a slow bus must leave time to remove
+        // events.
         let left = deadline.saturating_duration_since(self.clock.instant());
         let until = deadline - FORGETTING.min(left / 3);
         let names: Vec<_> = events.iter().map(|event| (event.id, event.operation.clone())).collect();
@@ -326,7 +324,7 @@ impl Pipeline {
         fates
     }
 
-    /// Takes out of the outbox what the bus has settled.
+    /// Updates the outbox for events that the bus has accepted or refused.
     async fn settle(&self, settled: &[Settled], deadline: Instant) -> Vec<Fate> {
         let (mut taken, mut refused) = (Vec::new(), Vec::new());
         for settled in settled {
@@ -446,11 +444,11 @@ impl Pipeline {
         let mut lost = Vec::new();
         let mut why = None;
         let mut elsewhere = false;
-        // Whether an attempt was lost because the database was away or silent.
+        // Whether an attempt was lost because the database was unreachable or did not respond.
         let mut was_away = false;
         loop {
             receipt.attempts += 1;
-            // Whether an earlier attempt may have committed without our knowing.
+            // Whether an earlier attempt may have committed.
             let unknown = context.doubt.is_there();
             let span = tracing::info_span!("attempt", attempt = receipt.attempts);
             let attempt = self.ledger.transactions.open(context.claim(elsewhere));
@@ -479,7 +477,7 @@ impl Pipeline {
                     let fault = &ended.fault;
                     let reason = summary::reason(fault);
                     let unknown = unknown || fault.commit_unknown();
-                    // Where an endpoint gave no answer the other one is the better choice.
+                    // If an endpoint did not respond, try the other one.
                     elsewhere ^= fault.commit_unknown() || fault.is_unavailable();
                     was_away |= fault.is_unavailable();
                     receipt.unknown_commits += u32::from(fault.commit_unknown());
@@ -505,7 +503,7 @@ impl Pipeline {
         }
     }
 
-    /// The first rule of the operation that certainly rests, so that others need not run for nothing.
+    /// The first rule of the operation that is certainly suspended: then the rules before it need not run.
     fn resting<'a>(&self, context: &'a RequestContext<'_>, passes: &RulePasses<'_>) -> Option<&'a str> {
         let now = self.clock.moment();
         context.operation.rules.iter().map(|rule| rule.name.as_str()).find(|rule| passes.rests(rule, now))
@@ -516,7 +514,7 @@ impl Pipeline {
     }
 }
 
-/// The answer to a request during which the host has panicked. It calls no port.
+/// The answer to a request that made the host panic. It calls no port.
 fn panicked(request: &Request, doubt: &CommitDoubt, text: &str) -> Handled {
     let reference = reference(request);
     let reason = format!("{}: the host panicked: {text}", Code::HostFailed);
@@ -547,7 +545,7 @@ fn reference(request: &Request) -> String {
 }
 
 impl Settled {
-    /// What becomes of it where the outbox could not be told.
+    /// The fate of the event if the outbox could not be updated.
     fn unless_forgotten(&self) -> Fate {
         match self {
             Self::Taken(_) => Fate::Taken,
@@ -590,8 +588,8 @@ impl RequestContext<'_> {
         Some(Pending { operation, caller: self.caller, key, events, summary: None })
     }
 
-    /// The answer that the key has already: of an earlier request, or of an attempt of
-    /// this one whose commit stood although its answer was lost.
+    /// The answer that the key already has: from an earlier request, or from an attempt of this request whose commit
+    /// succeeded although its answer was lost.
     fn stored(&self, stored: StoredAnswer, unknown: bool) -> (Answer, Option<Pending>) {
         if !matches!(&self.mode, Mode::Write { digest, .. } if *digest == stored.digest) {
             let message = "This idempotency key has an answer to another payload.";
@@ -627,12 +625,10 @@ impl RequestContext<'_> {
         let missing = match failure.missing {
             Some(MissingResource::Rule(rest)) => {
                 let rule = failure.rule.as_deref().unwrap_or_default();
-                resting = format!(
-                    "The rule {rule} keeps failing and is not run for a while. This request has changed nothing."
-                );
+                resting = format!("The rule {rule} keeps failing and is suspended for a while. Nothing was changed.");
                 Some(("rule-out", resting.as_str(), (rest, (rest / 4).max(SOON))))
             }
-            // That is what the time went for.
+            // The time was spent on the unreachable database.
             Some(MissingResource::Time) if was_away => Some(("unavailable", AWAY, TOGETHER)),
             Some(MissingResource::Time) => {
                 Some(("out-of-time", "There was not enough time. Nothing was changed.", ALONE))
@@ -676,7 +672,7 @@ impl RequestContext<'_> {
     fn overloaded(&self, refused: Refused) -> Answer {
         let reference = self.reference();
         tracing::warn!(reference, reason = %refused, "request for which no connection was free");
-        let message = "There are more requests than can be decided just now. Nothing was changed by this one.";
+        let message = "There are more requests than can be decided now. Nothing was changed by this one.";
         self.unavailable("overloaded", message, &reference, TOGETHER)
     }
 
@@ -684,10 +680,10 @@ impl RequestContext<'_> {
         self.unavailable("outcome-unknown", IN_DOUBT, reference, ALONE)
     }
 
-    /// `least` is how long asking again is certainly of no use, and up to `spread` comes on top of it by chance.
+    /// A retry before `least` certainly fails. Up to `spread` of jitter is added.
     fn unavailable(&self, code: &str, message: &str, reference: &str, (least, spread): (Duration, Duration)) -> Answer {
         let again = match self.key() {
-            Some(_) if !message.contains("Ask again") => " Ask again with the same key.",
+            Some(_) if !message.contains("Retry with") => " Retry with the same key.",
             _ => "",
         };
         let message = format!("{message}{again}");

@@ -8,40 +8,39 @@ use crate::in_span::in_span;
 use crate::pipeline::Fate;
 use crate::{Pipeline, summary};
 
-/// What a relay has done.
+/// What a relay run did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Relayed {
-    /// Events that the bus has taken.
+    /// Events that the bus accepted.
     pub delivered: usize,
-    /// Events that it was offered and has not taken yet.
+    /// Events that were offered and not accepted yet.
     pub left: usize,
-    /// Events that it refused for good. They are parked: kept with the reason, and offered to no
-    /// bus until somebody releases them.
+    /// Events that the bus refused permanently. They are parked: kept with the reason, and not
+    /// offered again until an operator releases them.
     pub parked: usize,
-    /// All events that are parked now, by whomever. Where they could not be counted, those that
-    /// this relay has parked.
+    /// All events that are parked now. If they could not be counted, those that this run parked.
     pub parked_now: u64,
-    /// Answers that were kept for as long as they are to be, and are removed now.
+    /// Expired answers that were removed.
     pub keys_expired: u64,
-    /// Seconds since the request of the oldest event that had been left; 0 where none had.
+    /// Seconds since the request of the oldest event that was left; 0 if there was none.
     pub lag_s: u64,
-    /// Whether every event that had been left was offered. Otherwise there was no time for
-    /// the rest, or the bus took nothing.
+    /// Whether every event that was left was offered. If not, time ran out, or the bus accepted
+    /// nothing.
     pub complete: bool,
 }
 
 impl Pipeline {
-    /// Publishes what hosts, of whichever region, have left in the outbox for longer than
-    /// `grace`: events of requests that ended before their events were taken. `grace` is to
-    /// be longer than a request can take, so that none is in the middle of its publishing.
+    /// Publishes events that hosts of any region have left in the outbox for longer than `grace`:
+    /// those of requests that ended before the bus accepted them. `grace` has to be longer than a
+    /// request can take, so that no request is still publishing.
     ///
-    /// Relays may run at the same moment: an event is then perhaps published twice, with one
-    /// id, as it is when a relay ends between publishing and cleaning up.
+    /// Relays may run concurrently. An event may then be published twice with the same id, as it is
+    /// if a relay ends between publishing and cleaning up.
     ///
-    /// What time is left is for the answers that need not be kept any longer.
+    /// The remaining time is used to remove expired answers.
     ///
     /// # Errors
-    /// Fails where the outbox cannot be read to begin with.
+    /// Fails if the outbox cannot be read at all.
     pub async fn relay(&self, grace: Duration, keep: AnswerRetention, deadline: Instant) -> Result<Relayed, Fault> {
         let span = tracing::info_span!("relay");
         let relayed = in_span(&span, pin!(self.turn(grace, keep, deadline))).await?;
@@ -106,7 +105,7 @@ impl Pipeline {
                 let lag = now.micros().saturating_sub(oldest.at.micros());
                 relayed.lag_s = u64::try_from(lag / 1_000_000).unwrap_or_default();
             }
-            // On from here whatever becomes of these: what stays keeps nothing else back.
+            // Continue from here in any case, so that events that stay do not block the others.
             after = Some((youngest.at, youngest.id));
             let fates = self.deliver(events, deadline).await;
             let count = |what| fates.iter().filter(|fate| **fate == what).count();
@@ -114,7 +113,7 @@ impl Pipeline {
             relayed.parked += count(Fate::Parked);
             relayed.left += count(Fate::Left);
             if fates.iter().all(|fate| *fate == Fate::Left) {
-                // It is about the bus and not about these: there is no use in reading on.
+                // The bus has failed, not these events: reading on is useless.
                 break;
             }
         }

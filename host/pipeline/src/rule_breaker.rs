@@ -5,53 +5,55 @@ use std::time::Duration;
 
 use tenet_core::{CallerId, Digest, DualInstant};
 
-/// Takes a rule out that keeps failing at a cost, for those for whom it fails.
+/// A circuit breaker: suspends a rule that keeps failing at a cost, for the callers for whom it
+/// fails.
 ///
-/// Only what is the rule's fault and costs is a failure: a limit on time, memory or the database's
-/// work that was passed, or much processor time before a trap; never a rejection, a conflict or a
-/// database that is away. What fails at no cost takes nothing from others and is not counted.
+/// A failure counts only if it is the rule's fault and costly: a limit on time, memory or database
+/// work was exceeded, or much processor time was used before a trap. A rejection, a conflict or an
+/// unreachable database never counts. A cheap failure takes nothing from others and does not count.
 ///
-/// It is counted by caller: of the last `2 * failures` calls for one caller, `failures` have failed.
-/// Where they were few payloads, only these rest. Where they were many, the rule rests for this
-/// caller; and for all once that is so for [`MANY`] callers and for most that it is called for. So
-/// no caller can take a rule from others, and no payload a rule from its caller.
+/// Failures are counted per caller: the breaker opens if `failures` of the last `2 * failures`
+/// calls for one caller failed. If few payloads failed, the rule is suspended for these payloads
+/// only; if many did, for this caller. It is suspended for all callers once that holds for [`MANY`]
+/// callers and for most of the recent callers. So no caller can take a rule away from others, and
+/// no payload can take it away from its caller.
 ///
-/// After the rest one request tries the rule, and how that one ends counts.
+/// After the suspension one request tries the rule, and its result decides.
 pub(crate) struct RuleBreaker {
-    /// 0 takes no rule out.
+    /// 0 disables the breaker.
     failures: u32,
     rest: Duration,
     rules: Mutex<HashMap<String, History>>,
-    /// Counts the trials.
+    /// Numbers the trials.
     trials: AtomicU64,
 }
 
-/// How many payloads of one caller, or how many callers, are not one of a kind.
+/// From this number on, failing payloads of one caller, or failing callers, count as many.
 const MANY: usize = 5;
 
-/// The most callers that are remembered for a rule, and the most that it rests for.
+/// The most callers remembered for a rule, and the most suspensions of a rule.
 const MOST: usize = 64;
 
-/// A rule that has failed.
+/// The recent calls and the suspensions of a rule that has failed.
 #[derive(Default)]
 struct History {
-    /// The caller that it was called for last comes last.
+    /// Ordered by the last call, most recent last.
     callers: VecDeque<(CallerId, Calls)>,
     resting: VecDeque<Resting>,
 }
 
-/// The last calls for one caller: the payload of each that failed.
+/// The last calls for one caller: the payload of each failed call.
 #[derive(Default)]
 struct Calls(VecDeque<Option<Digest>>);
 
 struct Resting {
     of: Scope,
     since: DualInstant,
-    /// Which request tries it, if one does.
+    /// The trial in progress, if any.
     tried_by: Option<u64>,
 }
 
-/// What does not run.
+/// For whom a rule is suspended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scope {
     Payload(CallerId, Digest),
@@ -59,9 +61,9 @@ enum Scope {
     All,
 }
 
-/// What one request may run of the rules that rest. It belongs to the request and not to one of
-/// its attempts: a conflict is no reason to give a trial back. Dropped, it leaves the trials that
-/// came to no end to the next request.
+/// Decides which of the suspended rules one request may run. It belongs to the request, not to one
+/// of its attempts: a conflict does not end a trial. When dropped, it passes unfinished trials on
+/// to the next request.
 pub(crate) struct RulePasses<'a> {
     breaker: &'a RuleBreaker,
     caller: CallerId,
@@ -70,7 +72,7 @@ pub(crate) struct RulePasses<'a> {
 }
 
 impl RulePasses<'_> {
-    /// Whether the request may run the rule now, which begins the trial of one whose rest is over.
+    /// Whether the request may run the rule now. Starts a trial if the suspension is over.
     pub(crate) fn admits(&self, rule: &str, now: DualInstant) -> bool {
         let mut rules = self.breaker.lock();
         let Some(history) = rules.get_mut(rule) else { return true };
@@ -93,7 +95,7 @@ impl RulePasses<'_> {
         true
     }
 
-    /// Whether the rule certainly rests now, and is not due to be tried.
+    /// Whether the rule is certainly suspended now and not due for a trial.
     pub(crate) fn rests(&self, rule: &str, now: DualInstant) -> bool {
         let rules = self.breaker.lock();
         let Some(history) = rules.get(rule) else { return false };
@@ -101,7 +103,7 @@ impl RulePasses<'_> {
         barring.any(|resting| resting.tried_by.is_some() || now.since(&resting.since) < self.breaker.rest)
     }
 
-    /// How long the rule rests yet. Nothing where another request tries it just now.
+    /// How long the rule stays suspended. Zero while another request tries it.
     pub(crate) fn rest_left(&self, rule: &str, now: DualInstant) -> Duration {
         let rules = self.breaker.lock();
         let resting = rules.get(rule).into_iter().flat_map(|history| &history.resting);
@@ -110,7 +112,7 @@ impl RulePasses<'_> {
         left.max().unwrap_or_default()
     }
 
-    /// The rule came to a verdict.
+    /// The rule reached a verdict.
     pub(crate) fn succeeded(&self, rule: &str) {
         let mut back = Vec::new();
         {
@@ -125,7 +127,8 @@ impl RulePasses<'_> {
                 history.callers.clear();
             }
             if !back.is_empty() {
-                // Another payload may have failed all the same, and would rest again at once.
+                // Forget this caller's failures: other payloads may have failed and would suspend
+                // the rule again at once.
                 history.callers.retain(|(caller, _)| *caller != self.caller);
             }
             history.record(self.caller, None, self.breaker.kept());
@@ -138,7 +141,7 @@ impl RulePasses<'_> {
         }
     }
 
-    /// The rule failed by its own fault and cost much.
+    /// The rule failed by its own fault, at a cost.
     pub(crate) fn failed(&self, rule: &str, now: DualInstant) {
         if self.breaker.failures == 0 {
             return;
@@ -180,7 +183,7 @@ impl RuleBreaker {
         RulePasses { breaker: self, caller, payload, trials: Mutex::default() }
     }
 
-    /// How many calls are remembered for a caller.
+    /// How many calls are remembered per caller.
     fn kept(&self) -> usize {
         usize::try_from(self.failures).unwrap_or(usize::MAX).saturating_mul(2)
     }
@@ -191,8 +194,8 @@ impl RuleBreaker {
 }
 
 impl History {
-    /// Remembers a call for a caller, the payload with it if it failed, and says how many of that
-    /// caller's last calls have failed.
+    /// Records a call for a caller, with the payload if it failed. Returns how many of that
+    /// caller's last calls failed.
     fn record(&mut self, caller: CallerId, failed: Option<Digest>, kept: usize) -> usize {
         let known = self.callers.iter().position(|(known, _)| *known == caller);
         let known = known.and_then(|place| self.callers.remove(place));
@@ -206,11 +209,11 @@ impl History {
         failures
     }
 
-    /// After a failure: what rests from now on, if it did not before.
+    /// After a failure: the suspension that begins now, if it had not begun before.
     fn rest(&mut self, caller: CallerId, payload: &Digest, failures: u32, now: DualInstant) -> Option<Scope> {
         let mut is_again = false;
         for resting in self.resting.iter_mut().filter(|resting| resting.of.holds(caller, payload)) {
-            // Its trial has failed.
+            // The trial failed.
             (resting.since, resting.tried_by) = (now, None);
             is_again = true;
         }
@@ -247,7 +250,7 @@ impl Calls {
         self.0.iter().flatten().count()
     }
 
-    /// How many payloads failed, as far as [`MANY`].
+    /// How many different payloads failed, up to [`MANY`].
     fn payloads(&self) -> usize {
         let mut known: Vec<&Digest> = Vec::new();
         for payload in self.0.iter().flatten() {
@@ -271,7 +274,7 @@ impl Scope {
         }
     }
 
-    /// For the log.
+    /// The name in the log.
     fn name(self) -> &'static str {
         match self {
             Self::Payload(..) => "one payload",
@@ -314,7 +317,7 @@ mod tests {
         fail(&breaker, "ann", [1], now);
         assert!(rests(&breaker, "ann", 1, now));
         assert!(!rests(&breaker, "ann", 2, now) && !rests(&breaker, "bob", 1, now));
-        // Neither do a few.
+        // Nor do a few payloads.
         fail(&breaker, "ann", [2, 3, 4].repeat(20), now);
         assert!(!rests(&breaker, "ann", 5, now));
     }
@@ -348,7 +351,7 @@ mod tests {
         fail(&breaker, "e", 0..10, now);
         assert!(rests(&breaker, "other", 0, now));
 
-        // But not where it goes on answering as many others.
+        // But not while it still answers as many other callers.
         let breaker = RuleBreaker::new(10, REST);
         fail(&breaker, "a", [0], now);
         for number in 0..5 {

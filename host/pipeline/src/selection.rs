@@ -13,13 +13,13 @@ use crate::chained_rule::ChainedRule;
 #[derive(Clone, Debug)]
 pub struct Operations {
     all: Vec<Selected>,
-    /// After how many failures a rule rests, and for how long.
+    /// After how many failures a rule is suspended, and for how long.
     pub(crate) breaker: (u32, Duration),
-    /// How many requests are decided at the same moment.
+    /// How many requests are decided concurrently.
     pub(crate) connections: u32,
 }
 
-/// An operation names a rule that the index lacks, or whose schema cannot be held.
+/// An operation names a rule that is not in the index or whose schema is unusable.
 #[derive(Debug)]
 pub struct UnusableOperation {
     operation: String,
@@ -34,12 +34,12 @@ pub(crate) struct Selected {
     of_index: bundle::Operation,
 }
 
-/// Under which key a request runs, if it writes.
+/// The key under which a request runs, if it writes.
 pub(crate) struct Keyed {
     pub(crate) mode: Mode,
-    /// Of its payload.
+    /// The digest of the payload.
     pub(crate) digest: Digest,
-    /// Whether the caller did not bring the key and has to be told.
+    /// Whether the host generated the key, so that the caller has to learn it.
     pub(crate) is_given: bool,
 }
 
@@ -49,7 +49,7 @@ impl Operations {
         Self::read(index, false)
     }
 
-    /// The same, which hold outputs to their schemas too: for tests.
+    /// Like `new`, but also checks outputs against their schemas. For tests.
     pub fn strict(index: &Index) -> Result<Self, UnusableOperation> {
         Self::read(index, true)
     }
@@ -70,7 +70,7 @@ impl Operations {
         Ok(Self { all, breaker, connections: index.host.connections })
     }
 
-    /// The operation that a caller named, or a sentence that says which there are.
+    /// The operation that a caller named, or a message that lists the operations.
     pub(crate) fn select(&self, name: &str) -> Result<&Selected, String> {
         self.all.iter().find(|operation| operation.name() == name).ok_or_else(|| {
             let names: Vec<_> = self.all.iter().map(Selected::name).collect();
@@ -85,21 +85,21 @@ impl Selected {
         &self.of_index.name
     }
 
-    /// Whether it is open to the request's caller. The error is for the caller.
+    /// Whether the caller may use the operation. The error is for the caller.
     pub(crate) fn admit(&self, request: &Request) -> Result<(), &'static str> {
         match &request.caller {
             caller if self.of_index.admits(caller.as_deref()) => Ok(()),
             Some(_) => Err("This operation is not open to this caller."),
-            None => Err("This operation is open to some callers only, and nothing vouches for this one."),
+            None => Err("This operation is open to some callers only, and this caller is not authenticated."),
         }
     }
 
-    /// Decides the key: the caller's own, else the member of the payload that the
-    /// manifest names, else the source's id of this request, else a new one. Where the
-    /// member is required only an event's id stands in for it: under any other the same
-    /// request would be another one when it is sent again. The error is for the caller.
+    /// Selects the key: the caller's key, else the member of the payload that the manifest names,
+    /// else the id from the source of the request, else a generated one. If the member is required,
+    /// only an event's id can replace it: with any other key, a repeated request would count as a
+    /// new one. The error is for the caller.
     pub(crate) fn keyed(&self, request: &Request) -> Result<Keyed, String> {
-        // Also checks that the payload is JSON that every parser reads alike.
+        // This also checks that the payload is JSON that every parser reads in the same way.
         let digest = Digest::of(&request.payload).map_err(|error| format!("The payload is {error}."))?;
         if self.of_index.read_only {
             return Ok(Keyed { mode: Mode::Read, digest, is_given: false });
@@ -141,7 +141,7 @@ fn key_in_payload(payload: &str, member: &str) -> Result<Option<IdempotencyKey>,
 }
 
 fn missing(member: &str) -> String {
-    // Another key would only lead to the rule, which wants the member as well.
+    // A different key would not help: the rule requires the member too.
     format!("The member {member:?} is missing: it is the idempotency key.")
 }
 
@@ -290,7 +290,7 @@ mod tests {
         let mut closed = selected();
         closed.of_index.callers = Some(vec![bundle::Caller("ann".into())]);
         let mut asked = request(r#"{"caller":"ann"}"#);
-        assert!(closed.admit(&asked).unwrap_err().contains("nothing vouches"));
+        assert!(closed.admit(&asked).unwrap_err().contains("not authenticated"));
         asked.caller = Some("bob".into());
         assert!(closed.admit(&asked).unwrap_err().contains("this caller"));
         asked.caller = Some("ann".into());

@@ -7,10 +7,10 @@ use tracing::field::Empty;
 
 use crate::{Answer, Relayed, Status};
 
-/// All lines of this crate that count something.
+/// The metrics of all log lines of this crate.
 pub const METRICS: [MetricSet; 3] = [REQUEST, RELAY, RULE];
 
-/// What a request's line counts.
+/// The metrics of a request's line.
 const REQUEST: MetricSet = MetricSet {
     name: "request",
     dimensions: &[&["operation", "region"], &["region"]],
@@ -33,7 +33,7 @@ const REQUEST: MetricSet = MetricSet {
     optional: Some("EventsLeft"),
 };
 
-/// What the line of a relay's turn counts. CloudWatch keeps regions apart by itself.
+/// The metrics of a relay's line. CloudWatch separates regions itself.
 const RELAY: MetricSet = MetricSet {
     name: "relay",
     dimensions: &[&[]],
@@ -48,7 +48,7 @@ const RELAY: MetricSet = MetricSet {
     optional: None,
 };
 
-/// What the line of a rule's failure counts.
+/// The metrics of the line of a rule's failure.
 const RULE: MetricSet = MetricSet {
     name: "rule-failure",
     dimensions: &[&["rule", "limit"], &["rule"]],
@@ -56,36 +56,36 @@ const RULE: MetricSet = MetricSet {
     optional: None,
 };
 
-/// The limit of a failure that is none of a limit's.
+/// The value of `limit` if a failure exceeded no limit.
 const NO_LIMIT: &str = "none";
 
-/// The operation of a request that names none that there is. What a caller writes instead is
-/// neither for the log nor for the name of a metric.
+/// The operation of a request that names an unknown one. The caller's text must not appear in the
+/// log or in the name of a metric.
 const NO_OPERATION: &str = "unknown";
 
-/// The one line that a request has in the log. It is told when this goes: with the answer or,
-/// where there are events to publish, when that is over.
+/// The one log line of a request. It is written when this is dropped: with the answer, or after the
+/// events are published.
 #[derive(Debug)]
 pub(crate) struct Summary {
-    /// What is around the line, and around all that is told meanwhile.
+    /// The span of the line, and of all lines logged meanwhile.
     pub(crate) span: Span,
-    /// Whether this host had decided nothing before.
+    /// Whether this was the host's first request.
     is_first: bool,
     status: Status,
     repeated: bool,
-    /// Without its rules, which tell of themselves.
+    /// Without the rules, which log their own lines.
     receipt: Receipt,
     pub(crate) published: Published,
 }
 
-/// What became of the events of a request.
+/// What happened to the events of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Published {
-    /// Those that the bus has taken.
+    /// Events that the bus accepted.
     pub(crate) taken: usize,
-    /// Those that it refused for good.
+    /// Events that the bus refused permanently.
     pub(crate) parked: usize,
-    /// Those that are a relay's work, where it is known.
+    /// Events left for a relay, if that is known.
     pub(crate) left: Option<usize>,
     /// How long it took.
     pub(crate) elapsed: Option<Duration>,
@@ -110,23 +110,23 @@ pub(crate) fn span(operation: Option<&str>, request: &Request) -> Span {
     )
 }
 
-/// Says under which key the request runs.
+/// Records the key under which the request runs.
 pub(crate) fn record_key(span: &Span, key: &IdempotencyKey) {
-    // A key may be a customer's own number.
+    // A key may contain personal data, such as an account number.
     let digest = Sha256::digest(key.as_str());
     span.record("key", hex(digest.get(..8).unwrap_or_default()));
 }
 
-/// Says why attempts were lost, one word each.
+/// Records why attempts were lost, one word each.
 pub(crate) fn record_lost(span: &Span, lost: &[String]) {
     span.record("lost", lost.join(" "));
 }
 
-/// The reason of a conflict with a change of the schema, as DSQL names it
+/// The reason for a conflict with a schema change, as DSQL names it
 /// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/working-with-concurrency-control.html>).
 pub(crate) const SCHEMA_CHANGED: &str = "OC001";
 
-/// Why an attempt was lost: a code of DSQL's, which its message has, or an SQLSTATE, or a word.
+/// Why an attempt was lost: DSQL's code from the message, or an SQLSTATE, or a word.
 pub(crate) fn reason(fault: &Fault) -> String {
     let text = fault.to_string();
     let code = text.split(|c: char| !c.is_ascii_alphanumeric()).find(|word| {
@@ -146,7 +146,7 @@ pub(crate) fn reason(fault: &Fault) -> String {
     }
 }
 
-/// Tells that a rule has failed by its own fault, and which limit it passed if that was it.
+/// Logs that a rule failed by its own fault, and which limit it exceeded if any.
 pub(crate) fn tell_rule(region: &str, rule: &str, exceeded: Option<LimitExceeded>) {
     tracing::warn!(
         name: "rule-failure",
@@ -161,7 +161,7 @@ pub(crate) fn tell_rule(region: &str, rule: &str, exceeded: Option<LimitExceeded
     );
 }
 
-/// Tells what a relay has done.
+/// Logs what a relay run did.
 pub(crate) fn tell_relay(span: &Span, relayed: &Relayed) {
     let Relayed { delivered, left, parked, parked_now, keys_expired, lag_s, complete } = *relayed;
     tracing::info!(
@@ -179,7 +179,7 @@ pub(crate) fn tell_relay(span: &Span, relayed: &Relayed) {
 }
 
 impl Summary {
-    /// What is known once there is an answer.
+    /// Takes what is known once there is an answer.
     pub(crate) fn new(span: Span, is_first: bool, answer: &Answer, receipt: &Receipt) -> Self {
         if let Some(problem) = answer.problem() {
             span.record("code", &*problem.code);

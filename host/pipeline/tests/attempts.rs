@@ -1,5 +1,5 @@
-//! The pipeline over scripted ports: what becomes of a request when the database, a rule
-//! or the bus does not play along.
+//! The pipeline over scripted ports: the outcome of a request when the database, a rule or the bus
+//! fails.
 #![expect(clippy::unwrap_used, reason = "a test ends where it panics")]
 
 use std::cell::RefCell;
@@ -15,7 +15,7 @@ use tenet_core::*;
 use tenet_pipeline::{Backoff, METRICS, Operations, Pipeline, Relayed, Status};
 use tokio::sync::Notify;
 
-/// A bug of the host's at one place of its ports, which the first who comes there meets.
+/// A bug of the host in one of its ports. It strikes once, at the first call of that port.
 #[derive(Clone, Default)]
 struct Bug(Arc<Mutex<Option<&'static str>>>);
 
@@ -24,7 +24,7 @@ impl Bug {
         *self.0.lock().unwrap() = Some(place);
     }
 
-    /// One that is at the first place is at the second from now on.
+    /// Moves a bug from the first place to the second.
     fn moves(&self, from: &str, to: &'static str) {
         let mut bug = self.0.lock().unwrap();
         if *bug == Some(from) {
@@ -38,13 +38,13 @@ impl Bug {
     }
 }
 
-/// Answers kept in memory, and faults to give instead, first come first served.
+/// Answers kept in memory, and faults to return instead, in order.
 #[derive(Default)]
 struct Memory {
     answers: Mutex<HashMap<String, StoredAnswer>>,
     outbox: Mutex<Vec<StagedEvent>>,
     parked: Mutex<Vec<(EventId, String)>>,
-    /// How many old answers there are, of which two go at a time.
+    /// How many expired answers there are. Two are removed at a time.
     old: Mutex<u64>,
     on_run: Mutex<VecDeque<Fault>>,
     on_end: Mutex<VecDeque<(Fault, bool)>>,
@@ -52,7 +52,7 @@ struct Memory {
     on_staged: Mutex<VecDeque<Fault>>,
     on_park: Mutex<VecDeque<Fault>>,
     opened: AtomicUsize,
-    /// Of each attempt, whether it was to go elsewhere.
+    /// For each attempt, whether it was to use the other endpoint.
     elsewhere: Mutex<Vec<bool>>,
     rolled_back: AtomicUsize,
     bug: Bug,
@@ -236,12 +236,12 @@ where
     }
 }
 
-/// A bus that takes everything but what it is told to leave.
+/// A bus that accepts everything except what it is configured to leave.
 #[derive(Default)]
 struct Bus {
     seen: Mutex<Vec<StagedEvent>>,
     deliveries: Mutex<VecDeque<Delivery>>,
-    /// Until when it may take its time.
+    /// The deadline of each call.
     until: Mutex<Vec<Instant>>,
     bug: Bug,
 }
@@ -259,7 +259,7 @@ impl Publisher for BusPublisher {
     }
 }
 
-/// A clock on which short waits are over at once: it goes forward by them.
+/// A clock on which short waits end at once and advance the time.
 #[derive(Clone, Default)]
 struct Virtual {
     slept: Arc<Mutex<Duration>>,
@@ -277,11 +277,11 @@ impl Clock for Virtual {
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        // Back-offs end at once; the hour that a rule is given never does.
+        // Back-offs end at once. A rule's hour of wall time never ends.
         if duration < Duration::from_secs(60) {
             let clock = self.clone();
             Box::pin(async move {
-                // What can go on without time goes on first.
+                // First let everything run that can run without time passing.
                 for _ in 0..10 {
                     tokio::task::yield_now().await;
                 }
@@ -293,7 +293,7 @@ impl Clock for Virtual {
     }
 }
 
-/// Lets rules do anything but what says so itself.
+/// A policy that allows everything except what names itself as forbidden.
 struct Anything;
 
 impl Policy for Anything {
@@ -459,7 +459,7 @@ async fn a_conflict_is_run_again_and_leaves_one_answer_and_one_event() {
     assert!(host.memory.outbox.lock().unwrap().is_empty());
 }
 
-/// As the key says: rejects, or says that it is broken, or writes.
+/// Does what the key says: rejects, fails with a bug, panics, or writes.
 #[expect(clippy::panic, reason = "that is what it is for")]
 fn obliging(rule: String, calls: Arc<dyn HostCalls>) -> BoxFuture<'static, Ended> {
     match calls.key() {
@@ -472,7 +472,8 @@ fn obliging(rule: String, calls: Arc<dyn HostCalls>) -> BoxFuture<'static, Ended
 
 #[tokio::test]
 async fn a_bug_of_the_host_ends_the_request_that_met_it_and_no_other() {
-    // Where the bug is, the key of the request that meets it, and whether it may be committed.
+    // Where the bug is, the key of the request that meets it, and whether that request may be
+    // committed.
     let cases = [
         ("rule", "panics", false),
         ("open", "k", false),
@@ -486,13 +487,13 @@ async fn a_bug_of_the_host_ends_the_request_that_met_it_and_no_other() {
     ];
     for (place, key, in_doubt) in cases {
         let host = host(obliging);
-        // More often than there are places: each is given back.
+        // More rounds than there are places: each place is released.
         for round in 0..40 {
             host.bug.at(place);
             let request_of = |key: &str| {
                 request("one", &format!("{key}{}", if key == "k" { round.to_string() } else { String::new() }))
             };
-            // One task polls both, as it does the messages of a batch.
+            // One task polls both, as it does with the messages of a batch.
             let (bad, good) = join(
                 host.pipeline.handle(request_of(key)),
                 host.pipeline.handle(request("one", &format!("good {round}"))),
@@ -532,7 +533,7 @@ async fn a_bug_behind_the_commit_leaves_the_outcome_to_the_key() {
     assert_eq!(handled.answer.problem().unwrap().code, "outcome-unknown");
     let again = host.pipeline.handle(request("one", "k")).await.answer;
     assert_eq!((again.status, again.repeated), (Status::Accepted, true));
-    // What the transaction has staged is a relay's work.
+    // The staged events of the transaction are left for a relay.
     assert_eq!(host.memory.outbox.lock().unwrap().len(), 1);
 }
 
@@ -549,7 +550,7 @@ async fn a_bug_in_publishing_leaves_the_events_of_its_own_request_to_a_relay() {
     assert_eq!(host.memory.outbox.lock().unwrap().len(), 1);
 }
 
-/// The first call ends when the gate opens, and no other does.
+/// The first call ends when the gate opens. No other call ends.
 fn gated(gate: &Arc<Notify>) -> impl Fn(String, Arc<dyn HostCalls>) -> BoxFuture<'static, Ended> + use<> {
     let (gate, calls) = (Arc::clone(gate), AtomicUsize::new(0));
     move |_, _| {
@@ -573,7 +574,7 @@ async fn a_host_whose_places_are_all_taken_is_ready_while_requests_come_to_their
         let requests = join(host.pipeline.handle(request("one", "a")), host.pipeline.handle(request("one", "b")));
         let until = Instant::now() + Duration::from_secs(20);
         let ready = async {
-            // Polled after the requests, of which one has the place then and one waits for it.
+            // Polled after the requests: one holds the place then, and one waits for it.
             if moves {
                 gate.notify_one();
             }
@@ -586,7 +587,7 @@ async fn a_host_whose_places_are_all_taken_is_ready_while_requests_come_to_their
         match (ready, moves) {
             (Ok(()), true) => {}
             (Err(fault), false) => {
-                let why = "no connection was free in time, and no request came to its end meanwhile";
+                let why = "no connection was free in time, and no request completed meanwhile";
                 assert!(fault.is_unavailable() && fault.to_string().contains(why), "{fault}");
             }
             (ready, _) => panic!("{moves}: {ready:?}"),
@@ -624,7 +625,7 @@ async fn a_commit_that_did_not_happen_is_made_by_the_next_attempt() {
 
 #[tokio::test]
 async fn an_outcome_that_stays_unknown_claims_nothing() {
-    // The first commit's answer is lost, then the rule breaks: the first may still commit.
+    // The first commit's answer is lost, then the rule fails: the first attempt may still commit.
     let calls = AtomicUsize::new(0);
     let host = host(move |rule, host| match calls.fetch_add(1, Ordering::SeqCst) {
         0 => writer(rule, host),
@@ -796,7 +797,7 @@ async fn every_limit_that_the_host_counts_ends_the_attempt() {
             move |_, calls| {
                 Box::pin(async move {
                     assert_eq!(script(calls).await, Err(Stop));
-                    // A guest cannot talk its way out: the host's reason counts.
+                    // A guest cannot override it: the host's reason decides.
                     accept("{}")
                 })
             },
@@ -812,7 +813,7 @@ async fn a_rule_that_waits_past_its_wall_time_is_stopped() {
     let limits = Limits { wall_ms: 1000, ..Limits::default() };
     let host = host_with(|_, _| Box::pin(std::future::pending()), limits.clone());
     assert_eq!(host.pipeline.handle(request("one", "k")).await.answer.status, Status::Failed);
-    // What it waits for the database is not its own time: only the caller's time ends that.
+    // Waiting for the database is not charged to the rule: only the caller's deadline ends it.
     let hangs = |_: String, calls: Arc<dyn HostCalls>| -> BoxFuture<'static, Ended> {
         Box::pin(async move {
             let _ = calls.run(statement("hang")).await;
@@ -840,11 +841,11 @@ async fn a_silent_database_is_asked_again_elsewhere_and_blamed_on_no_rule() {
     let handled = host.pipeline.handle(request("one", "k")).await;
     assert_eq!((handled.answer.status, handled.receipt.attempts), (Status::Accepted, 4));
     assert_eq!(*host.memory.elsewhere.lock().unwrap(), [false, true, false, true]);
-    // A conflict says nothing of the endpoint.
+    // A conflict says nothing about the endpoint.
     host.memory.on_run.lock().unwrap().push_back(conflict());
     host.pipeline.handle(request("one", "l")).await;
     assert_eq!(host.memory.elsewhere.lock().unwrap()[4..], [false, false]);
-    // Nor do rules get the blame for what does not end.
+    // Nor are rules blamed for a database that does not respond.
     for number in 0..HostSettings::default().rule_failures {
         host.memory.on_run.lock().unwrap().extend((0..4).map(|_| silent()));
         let answer = host.pipeline.handle(request("one", &format!("m{number}"))).await.answer;
@@ -854,7 +855,8 @@ async fn a_silent_database_is_asked_again_elsewhere_and_blamed_on_no_rule() {
     assert_eq!(rule_failures(), 0);
 }
 
-/// What is left of a rest, and up to a quarter of it more, so that callers do not come back together.
+/// The remaining suspension plus up to a quarter of it as jitter, so that callers do not retry
+/// together.
 #[tokio::test]
 async fn who_cannot_be_answered_is_told_when_it_is_of_use_to_ask_again() {
     let host = host(writer);
@@ -862,12 +864,12 @@ async fn who_cannot_be_answered_is_told_when_it_is_of_use_to_ask_again() {
     host.memory.on_run.lock().unwrap().push_back(Fault::shut(rest, "it is not tried again yet"));
     let after = host.pipeline.handle(request("one", "k")).await.answer.again_after.unwrap();
     assert!(after >= rest && after <= rest + rest / 4, "{after:?}");
-    // Where nothing is known it is soon.
+    // If nothing is known the delay is short.
     host.memory.on_run.lock().unwrap().extend((0..100).map(|_| conflict()));
     let after = host.pipeline.handle(request("one", "l")).await.answer.again_after.unwrap();
     assert!((1..=3).contains(&after.as_secs()), "{after:?}");
     host.memory.on_run.lock().unwrap().clear();
-    // Who is answered need not ask.
+    // An answered request has no retry delay.
     assert_eq!(host.pipeline.handle(request("one", "m")).await.answer.again_after, None);
 }
 
@@ -895,7 +897,7 @@ async fn requests_wait_for_their_turn_in_order_and_too_late_is_told_in_time() {
         async move { pipeline.handle(request("two", &format!("k{number}"))).await }
     }));
     let late = async {
-        // One that has little time is told so while all places are taken.
+        // A request with little time gets its answer in time while all places are taken.
         let soon = Request { deadline: Instant::now() + Duration::from_secs(50), ..request("two", "late") };
         let handled = host.pipeline.handle(soon).await;
         open.send(true).unwrap();
@@ -943,7 +945,7 @@ async fn an_event_that_the_bus_leaves_stays_in_the_outbox() {
     let script = [Delivery::Taken, Delivery::Later("throttled".into()), Delivery::Refused("malformed".into())];
     host.bus.deliveries.lock().unwrap().extend(script);
     let handled = host.pipeline.handle(request("one", "k")).await;
-    // The one that was refused for good is nobody's work any more.
+    // The refused event is parked, so it is not left for a relay.
     assert_eq!(host.pipeline.publish(handled.pending.unwrap(), Instant::now()).await, Some(1));
     let left: Vec<_> = host.memory.outbox.lock().unwrap().iter().map(|event| (event.ordinal, event.id)).collect();
     assert_eq!(left.iter().map(|(ordinal, _)| *ordinal).collect::<Vec<_>>(), [1, 2]);
@@ -1030,7 +1032,7 @@ async fn a_rule_sees_the_same_randomness_on_every_attempt_and_its_own_in_a_chain
 }
 
 thread_local! {
-    /// What this thread, and so one test, has logged.
+    /// What this thread, and so this test, has logged.
     static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -1047,8 +1049,8 @@ impl std::io::Write for Log {
     }
 }
 
-/// Logs everything from the first test on: who asks a span's place in the code first, with
-/// or without a subscriber, settles for the whole process whether it is heard.
+/// Logs everything from the first test on: the first use of a callsite, with or without a
+/// subscriber, decides for the whole process whether it is enabled.
 fn listen() {
     static LISTENING: Once = Once::new();
     LISTENING.call_once(|| {
@@ -1066,7 +1068,7 @@ fn logged() -> String {
     LOG.with_borrow(|log| String::from_utf8(log.clone()).unwrap())
 }
 
-/// The lines of requests that are over.
+/// The summary lines of requests.
 fn requests() -> Vec<String> {
     logged().lines().filter(|line| line.contains("request over")).map(str::to_owned).collect()
 }
@@ -1186,11 +1188,11 @@ async fn spans_tell_what_happened_and_never_what_was_in_it() {
     for part in parts {
         assert!(text.contains(part), "{part} is missing from {text}");
     }
-    // What the attempt that lost has logged went with it.
+    // The lines logged by the lost attempt were discarded.
     assert_eq!(text.matches("a line of the rule's own").count(), 1);
 }
 
-/// Events in the outbox, one for each moment in seconds.
+/// Puts events into the outbox, one for each time in seconds.
 fn leave(host: &Host, moments: &[i64]) -> Vec<EventId> {
     let key = IdempotencyKey::new("k").unwrap();
     let staged = |seconds: &i64| {
@@ -1213,7 +1215,7 @@ fn leave(host: &Host, moments: &[i64]) -> Vec<EventId> {
     ids
 }
 
-/// It is 0 on these hosts' clock; all that is older than 10 seconds is the relay's.
+/// The time is 0 on these hosts' clock; a relay takes everything older than 10 seconds.
 async fn relay(host: &Host) -> Result<Relayed, Fault> {
     relay_until(host, Instant::now() + Duration::from_secs(7200)).await
 }
@@ -1260,7 +1262,7 @@ async fn events_that_are_refused_for_good_keep_no_others_back_however_many_they_
     );
     let measured = METRICS.iter().find(|measured| measured.name == "relay").unwrap();
     assert!(measured.metrics.iter().all(|(metric, _)| line.contains(&format!(" {metric}="))), "{line}");
-    // They are offered no more, are no lag, and are counted for as long as they are there.
+    // They are not offered again, cause no lag, and are counted as long as they exist.
     assert_eq!(relay(&host).await.unwrap(), Relayed { complete: true, parked_now: 5, ..Relayed::default() });
     assert_eq!(seen(&host).len(), 6);
 }
@@ -1326,7 +1328,7 @@ async fn a_statement_that_is_not_granted_never_leaves_and_spends_the_transaction
             accept("{}")
         })
     });
-    // Not even the first of the two was sent.
+    // Not even the first of the two statements was sent.
     host.memory.on_run.lock().unwrap().push_back(conflict());
     let handled = host.pipeline.handle(request("one", "k")).await;
     assert_eq!((handled.answer.status, handled.receipt.attempts), (Status::Failed, 1));
@@ -1379,7 +1381,7 @@ async fn a_rule_that_keeps_failing_at_a_cost_is_taken_out_and_others_go_on() {
     let (after, rest) = (handled.answer.again_after.unwrap(), HostSettings::default().rule_rest_s);
     assert!((rest / 2..=rest * 5 / 4).contains(&after.as_secs()), "{after:?} of {rest} s");
     assert_eq!(calls.load(Ordering::SeqCst), failures, "it is not run any more");
-    // A key that has an answer gets it all the same.
+    // A key that has an answer still gets it.
     let stored = StoredAnswer {
         accepted: true,
         body: "{\"was\":1}".into(),
@@ -1391,7 +1393,7 @@ async fn a_rule_that_keeps_failing_at_a_cost_is_taken_out_and_others_go_on() {
     assert_eq!((handled.answer.status, handled.answer.body.as_str()), (Status::Accepted, "{\"was\":1}"));
     assert!(handled.answer.repeated);
     assert_eq!(host.pipeline.handle(request("one", "k")).await.answer.status, Status::Accepted);
-    // Another caller's requests are not those that failed.
+    // Requests of another caller are not suspended.
     let other = Request { caller: Some("bob".into()), ..request("two", "bob's") };
     assert_eq!(host.pipeline.handle(other).await.answer.status, Status::Failed);
     assert_eq!(calls.load(Ordering::SeqCst), failures + 1);
@@ -1405,12 +1407,12 @@ async fn one_callers_payloads_take_a_rule_from_no_other_request() {
         0 => Ended::Trap("unreachable".into()),
         _ => out_of_time(),
     });
-    // What costs nothing is not counted, however many payloads there are.
+    // Cheap failures do not count, however many payloads there are.
     for number in 0..100 {
         let answer = host.pipeline.handle(counted_request("one", number)).await.answer;
         assert_eq!(answer.status, Status::Failed);
     }
-    // What costs takes itself out: one payload, asked again and again.
+    // A costly payload that is repeated suspends itself.
     failing.store(1, Ordering::SeqCst);
     let poison = |key: &str| Request { payload: r#"{"count":7}"#.into(), ..request("one", key) };
     for number in 0..HostSettings::default().rule_failures {
@@ -1439,26 +1441,26 @@ async fn a_payload_that_the_schema_refuses_is_rejected_unrun_and_integers_arrive
         let problem = handled.answer.problem().unwrap();
         assert_eq!((&*problem.code, &problem.details["path"]), ("invalid-payload", &path.into()));
         assert_eq!(problem.message, format!("the payload does not fit: {why}"));
-        // It is an answer as any other.
+        // It is stored like any other answer.
         assert!(host.pipeline.handle(with(payload, payload)).await.answer.repeated);
     }
     assert_eq!(seen.load(Ordering::SeqCst), 0);
     assert_eq!(host.pipeline.handle(with(r#"{"count":5.0}"#, "k")).await.answer.status, Status::Accepted);
-    // The same number is the same request.
+    // Equal numbers are the same request.
     assert!(host.pipeline.handle(with(r#"{"count":5}"#, "k")).await.answer.repeated);
 }
 
-/// A host whose rules end so.
+/// A host whose rules end in this way.
 fn host_failing(ends: impl Fn() -> Ended + Send + Sync + 'static) -> Host {
     host(move |_, _| Box::pin(std::future::ready(ends())))
 }
 
-/// A rule used all the processor time that it had.
+/// A rule used up all of its processor time.
 fn out_of_time() -> Ended {
     Ended::Limit(LimitExceeded { limit: Limit::Cpu, allowed: Some(100), used: Some(101) })
 }
 
-/// A request that is like no other one.
+/// A request unlike any other.
 fn counted_request(operation: &str, number: usize) -> Request {
     Request { payload: format!(r#"{{"count":{}}}"#, number + 1), ..request(operation, &number.to_string()) }
 }
@@ -1483,17 +1485,17 @@ async fn the_trial_of_a_rule_is_spent_by_a_request_that_runs_it_and_by_no_other(
     assert_eq!(ask("out").await.status, Status::Unavailable);
     mended.store(1, Ordering::SeqCst);
     *host.clock.slept.lock().unwrap() += Duration::from_secs(HostSettings::default().rule_rest_s);
-    // A request that the rule before it rejects does not run it.
+    // A request that an earlier rule rejects does not run this rule.
     rejects.store(1, Ordering::SeqCst);
     assert_eq!(ask("rejected").await.status, Status::Rejected);
     rejects.store(0, Ordering::SeqCst);
-    // Nor does a conflict take the trial from the request that has it.
+    // Nor does a conflict take the trial away from its request.
     host.memory.on_end.lock().unwrap().push_back((conflict(), false));
     assert_eq!(ask("tried").await.status, Status::Accepted);
     assert_eq!(ask("back").await.status, Status::Accepted);
 }
 
-/// A vault that remembers on which occasions it was asked, and is away if it is told so.
+/// A vault that records the occasions of its calls, and is unreachable if configured so.
 #[derive(Default)]
 struct Remembers {
     asked: Mutex<Vec<(VaultCall, [u8; 32])>>,
@@ -1531,7 +1533,7 @@ async fn each_value_that_is_sealed_has_a_salt_of_its_own_which_is_the_same_on_ea
     assert_eq!((handled.answer.status, handled.receipt.attempts), (Status::Accepted, 2));
     let asked = vault.asked.lock().unwrap();
     let salts: Vec<_> = asked.iter().filter(|(call, _)| call.verb == VaultVerb::Seal).map(|(_, salt)| *salt).collect();
-    // Two rules of two each, on two attempts.
+    // Two rules with two calls each, in two attempts.
     assert_eq!(salts.len(), 8);
     assert_eq!(salts[..4], salts[4..]);
     for (place, salt) in salts[..4].iter().enumerate() {

@@ -1,26 +1,25 @@
 use std::fmt;
 
-/// What went wrong with a rule, for whoever wrote it: a code that stays the same, under which
-/// `tenet explain` has more.
+/// A stable error code for authors of rules. `tenet explain` describes each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Code {
-    /// There is no bundle here.
+    /// No bundle was found.
     NoBundle,
     /// A manifest cannot be read.
     Manifest,
-    /// A file has a version that this tenet does not read.
+    /// A file has a version that this release does not read.
     ManifestVersion,
-    /// An operation does not fit.
+    /// An operation is invalid.
     Operation,
-    /// A rule's folder is not one.
+    /// A rule's folder is invalid.
     RuleFolder,
-    /// A limit is above its ceiling, or is none.
+    /// A limit is invalid or above its ceiling.
     Ceiling,
-    /// A rule asks for what it is not granted.
+    /// A rule requests something that it is not granted.
     NotGranted,
-    /// A pattern of events is not understood.
+    /// An event pattern is not supported.
     EventPattern,
-    /// A name that no payload has.
+    /// A name that is not a member of the payload.
     Member,
     /// cargo could not build the rules.
     Cargo,
@@ -28,63 +27,63 @@ pub enum Code {
     NotARule,
     /// A script cannot be built.
     Script,
-    /// A program is missing.
+    /// A program that the build needs is missing.
     Tool,
-    /// A rule does not say what it takes and gives.
+    /// A rule does not declare its input and output.
     Undescribed,
-    /// What a rule says that it takes or gives cannot be held.
+    /// A schema declared by a rule is not supported.
     Schema,
-    /// A step of the schema is not for Aurora DSQL.
+    /// A schema step is not valid for Aurora DSQL.
     SchemaStep,
-    /// The database has not the bundle's tables.
+    /// The database lacks the bundle's tables.
     SchemaState,
-    /// A rule is granted what no step of the schema makes.
+    /// A rule is granted something that no schema step creates.
     NotInSchema,
-    /// A statement touches what is not granted.
+    /// A statement uses something that is not granted.
     StatementNotGranted,
-    /// A statement is not understood.
+    /// A statement is not supported.
     StatementNotUnderstood,
-    /// An event is not taken.
+    /// An event is not granted.
     EventNotGranted,
-    /// The vault refuses a value.
+    /// The vault refused a value.
     VaultRefused,
     /// A rule trapped.
     Trapped,
-    /// A rule says that it is broken.
+    /// A rule reported a bug.
     Broken,
-    /// A rule passed a limit.
+    /// A rule exceeded a limit.
     Limit,
     /// A rule accepted after a statement had failed.
     SpentTransaction,
-    /// A rule gives what it does not declare.
+    /// A rule's output does not match its declared schema.
     Output,
     /// The request could not be decided.
     HostFailed,
     /// A test cannot be read.
     TestFile,
-    /// An answer is not the one that is expected.
+    /// The verdict differs from the expected one.
     Verdict,
-    /// Rows are not as they are expected.
+    /// The rows differ from the expected ones.
     Rows,
-    /// Events are not those that are expected.
+    /// The events differ from the expected ones.
     Events,
-    /// A request costs more than it may.
+    /// A request exceeds its expected costs.
     Costs,
-    /// What comes of requests at once comes of no order of them.
+    /// The result of concurrent requests matches no serial order.
     Orders,
     /// There are no tests.
     NoTests,
     /// A capsule cannot be used.
     Capsule,
-    /// A replay is not as it was.
+    /// A replay gave a different result.
     Replay,
-    /// The database is not to be had.
+    /// The database is unavailable.
     Database,
     /// The payload is not JSON.
     Payload,
-    /// The database does not let the role in.
+    /// The database rejects the role's login.
     DatabaseRole,
-    /// The database's role lacks a right.
+    /// The database role lacks a grant.
     DatabaseGrant,
     /// The database lacks the host's tables.
     DatabaseSchema,

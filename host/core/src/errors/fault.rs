@@ -3,21 +3,21 @@ use std::time::Duration;
 
 use crate::{Code, Limit, LimitExceeded, SqlError, SqlState};
 
-/// Whose fault a failure is, which decides who is told.
+/// Whose fault a failure is. It decides who is notified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
-    /// The caller sent something that cannot be served.
+    /// The caller sent an invalid request.
     Caller,
-    /// The rule is broken or does what it may not.
+    /// The rule has a bug or does something that it may not.
     Rule,
-    /// The host, or what it stands on, is broken or out of reach.
+    /// The host, or a service that it depends on, is broken or unreachable.
     Host,
 }
 
-/// Why the database, or the vault, did not do what it was asked.
+/// Why the database or the vault did not do what the host asked.
 ///
-/// Ask it questions instead of matching on what the driver said: what may be tried
-/// again, what is settled, and what a rule may see is decided in one place.
+/// Use its methods instead of matching on the driver's error: what may be retried, what is settled,
+/// and what a rule may see is decided here.
 #[derive(Clone, Debug)]
 pub struct Fault {
     kind: Kind,
@@ -31,7 +31,7 @@ enum Kind {
     CommitUnknown,
     Sql(Box<SqlError>),
     Limit(LimitExceeded),
-    /// With how long no connection is tried, where none is.
+    /// `shut`: for how long no connection is attempted, if the breaker is open.
     Unavailable {
         sqlstate: Option<SqlState>,
         shut: Option<Duration>,
@@ -47,7 +47,7 @@ impl Fault {
         Self::new(Kind::Conflict(sqlstate), message)
     }
 
-    /// COMMIT was handed over and its answer never read.
+    /// COMMIT was sent and its response was not received.
     pub fn unknown_commit(message: impl Into<String>) -> Self {
         Self::new(Kind::CommitUnknown, message)
     }
@@ -58,44 +58,44 @@ impl Fault {
         Self::new(Kind::Sql(Box::new(error)), message)
     }
 
-    /// A limit was passed.
+    /// A limit was exceeded.
     pub fn limit(exceeded: LimitExceeded) -> Self {
         Self::new(Kind::Limit(exceeded), exceeded.to_string())
     }
 
-    /// No connection could be opened, or one gave no answer in time. Nothing is committed: COMMIT was
-    /// not sent.
+    /// No connection could be opened, or the database did not respond in time. Nothing is
+    /// committed: COMMIT was not sent.
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self::new(Kind::Unavailable { sqlstate: None, shut: None }, message)
     }
 
-    /// The database is there and lets no connection in, and this is the code that it gives.
+    /// The database is reachable but rejects connections with this code.
     pub fn refused(sqlstate: SqlState, message: impl Into<String>) -> Self {
         Self::new(Kind::Unavailable { sqlstate: Some(sqlstate), shut: None }, message)
     }
 
-    /// No connection is tried for so long: too many have failed.
+    /// No connection is attempted for the time `rest`, because too many attempts failed.
     pub fn shut(rest: Duration, message: impl Into<String>) -> Self {
         Self::new(Kind::Unavailable { sqlstate: None, shut: Some(rest) }, message)
     }
 
-    /// The caller's time ran out before COMMIT was handed over.
+    /// The caller's deadline passed before COMMIT was sent.
     pub fn deadline(message: impl Into<String>) -> Self {
         Self::new(Kind::Deadline, message)
     }
 
-    /// The keys of the vault are out of reach: of KMS, and not of the database.
+    /// The vault's keys are unreachable. This concerns KMS, not the database.
     pub fn vault(message: impl Into<String>) -> Self {
         Self::new(Kind::Vault, message)
     }
 
-    /// Anything else. It is not tried again.
+    /// Anything else. Not retried.
     pub fn other(sqlstate: Option<SqlState>, message: impl Into<String>) -> Self {
         Self::new(Kind::Other(sqlstate), message)
     }
 
-    /// The same with the code of its page, where the operator can mend it: a wrong role, a missing
-    /// grant, a missing schema.
+    /// Adds the code of an explanation for the operator: a wrong role, a missing grant, a missing
+    /// schema.
     #[must_use]
     pub fn with_code(self, code: Code) -> Self {
         Self { code: Some(code), ..self }
@@ -105,7 +105,7 @@ impl Fault {
         Self { kind, message: message.into(), code: None }
     }
 
-    /// Sorts an error that the database reported about a statement other than COMMIT.
+    /// Classifies an error that the database reported for a statement other than COMMIT.
     pub fn from_sql(error: SqlError) -> Self {
         let sqlstate = error.sqlstate;
         if sqlstate.is_transient() {
@@ -119,27 +119,27 @@ impl Fault {
         }
     }
 
-    /// Whether the whole transaction, certainly not committed, may be run again.
+    /// Whether the transaction is certainly not committed and may be retried.
     pub fn is_conflict(&self) -> bool {
         matches!(self.kind, Kind::Conflict(_))
     }
 
-    /// Whether the transaction may or may not be committed.
+    /// Whether it is unknown if the transaction committed.
     pub fn commit_unknown(&self) -> bool {
         matches!(self.kind, Kind::CommitUnknown)
     }
 
-    /// Whether the database could not be reached, or was silent, with nothing committed.
+    /// Whether the database was unreachable or did not respond, with nothing committed.
     pub fn is_unavailable(&self) -> bool {
         matches!(self.kind, Kind::Unavailable { .. })
     }
 
-    /// Whether none is tried just now, so that asking again at once is of no use.
+    /// Whether the breaker is open, so that an immediate retry is useless.
     pub fn is_shut(&self) -> bool {
         self.rest().is_some()
     }
 
-    /// How long none is tried yet, where that is so.
+    /// How long no connection is attempted, if the breaker is open.
     pub fn rest(&self) -> Option<Duration> {
         match self.kind {
             Kind::Unavailable { shut, .. } => shut,
@@ -147,12 +147,12 @@ impl Fault {
         }
     }
 
-    /// Whether the caller's time ran out, with nothing committed.
+    /// Whether the caller's deadline passed, with nothing committed.
     pub fn is_deadline(&self) -> bool {
         matches!(self.kind, Kind::Deadline)
     }
 
-    /// Whether the keys of the vault are out of reach, with nothing committed.
+    /// Whether the vault's keys are unreachable, with nothing committed.
     pub fn is_vault(&self) -> bool {
         matches!(self.kind, Kind::Vault)
     }
@@ -165,7 +165,7 @@ impl Fault {
         }
     }
 
-    /// The limit that was passed.
+    /// The limit that was exceeded.
     pub fn limit_exceeded(&self) -> Option<&LimitExceeded> {
         match &self.kind {
             Kind::Limit(exceeded) => Some(exceeded),
@@ -173,12 +173,12 @@ impl Fault {
         }
     }
 
-    /// What whoever met it said about it, without the code.
+    /// The message, without the code.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The database's code, where it gave one.
+    /// The database's code, if it gave one.
     pub fn sqlstate(&self) -> Option<SqlState> {
         match &self.kind {
             Kind::Conflict(sqlstate) | Kind::Other(sqlstate) | Kind::Unavailable { sqlstate, .. } => *sqlstate,
@@ -187,7 +187,7 @@ impl Fault {
         }
     }
 
-    /// Under which code `tenet explain` tells the operator what to do.
+    /// The code under which `tenet explain` has advice for the operator.
     pub fn code(&self) -> Option<Code> {
         self.code
     }

@@ -3,8 +3,8 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use crate::{BoxFuture, DualInstant};
 
-/// A moment, in microseconds since 1970-01-01 00:00:00 UTC: the resolution of SQL's
-/// `timestamptz`, so that a moment stored is the moment read back.
+/// A time in microseconds since 1970-01-01 00:00:00 UTC. This is the resolution of SQL's
+/// `timestamptz`, so a stored time is read back unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub i64);
 
@@ -21,20 +21,20 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// The port to time. Rules never see it: they get the moment stored in their request.
+/// The port to time. Rules never see it: they get the time stored in their request.
 pub trait Clock: Send + Sync {
-    /// The wall clock, for what is written down.
+    /// The wall clock, for stored times.
     fn now(&self) -> Timestamp;
 
     /// The monotonic clock, for deadlines and durations.
     fn instant(&self) -> Instant;
 
-    /// Both clocks, for what may last longer than one request.
+    /// Both clocks, for durations that may exceed one request.
     fn moment(&self) -> DualInstant {
         let micros = u64::try_from(self.now().micros()).unwrap_or_default();
         DualInstant::of(self.instant(), UNIX_EPOCH + Duration::from_micros(micros))
     }
 
-    /// Is ready once `duration` has passed.
+    /// Completes after `duration`.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 }

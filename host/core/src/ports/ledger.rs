@@ -11,14 +11,14 @@ use crate::{
 pub struct Ledger {
     /// Transactions that leave exactly one answer under a key.
     pub transactions: Arc<dyn Transactions>,
-    /// The events that they have staged.
+    /// The events that these transactions staged.
     pub outbox: Arc<dyn Outbox>,
-    /// The answers that they have left.
+    /// The answers that they stored.
     pub answers: Arc<dyn StoredAnswers>,
 }
 
 impl Ledger {
-    /// Transactions after which nothing is left to be done: a recording's.
+    /// Only transactions, with no outbox and no stored answers: for a recording.
     pub fn of_transactions(transactions: Arc<dyn Transactions>) -> Self {
         Self { transactions, outbox: Arc::new(NothingStored), answers: Arc::new(NothingStored) }
     }
@@ -30,7 +30,7 @@ impl<D: Transactions + Outbox + StoredAnswers + 'static> From<Arc<D>> for Ledger
     }
 }
 
-/// Where no event and no answer is kept.
+/// A store that is always empty.
 struct NothingStored;
 
 impl Outbox for NothingStored {

@@ -4,8 +4,8 @@ use crate::{BoxFuture, CallerId, EventId, Fault, IdempotencyKey, StagedEvent, Ti
 
 /// The port to the events that committed transactions have staged.
 pub trait Outbox: Send + Sync {
-    /// The events that the committed transaction of (operation, caller, key) has left in the
-    /// outbox and that are not parked, in the order they were staged.
+    /// The events that the committed transaction of (operation, caller, key) left in the outbox and
+    /// that are not parked, in the order in which they were staged.
     fn staged<'a>(
         &'a self,
         operation: &'a str,
@@ -14,9 +14,9 @@ pub trait Outbox: Send + Sync {
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>>;
 
-    /// Events in the outbox whose requests came before `before` and that are not parked, in order
-    /// of their places: the first ones behind `after`, and no more than a small host has memory
-    /// for. When there are none, there are no more of them.
+    /// Events in the outbox whose requests arrived before `before` and that are not parked, ordered
+    /// by their places and starting after `after`. It returns one page, small enough for a small
+    /// host's memory; an empty page is the last one.
     fn left<'a>(
         &'a self,
         before: Timestamp,
@@ -24,16 +24,16 @@ pub trait Outbox: Send + Sync {
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>>;
 
-    /// Removes events from the outbox that every bus has taken.
+    /// Removes events that the bus has accepted.
     fn forget<'a>(&'a self, events: &'a [EventId], deadline: Instant) -> BoxFuture<'a, Result<(), Fault>>;
 
-    /// Parks events that no bus will ever take, each with the reason: they stay in the outbox
-    /// and are not [`left`](Self::left) to anybody.
+    /// Parks events that every bus refuses, each with the reason: they stay in the outbox and
+    /// [`left`](Self::left) does not return them.
     fn park<'a>(&'a self, events: &'a [(EventId, String)], deadline: Instant) -> BoxFuture<'a, Result<(), Fault>>;
 
     /// How many events are parked.
     fn parked(&self, deadline: Instant) -> BoxFuture<'_, Result<u64, Fault>>;
 }
 
-/// The place of an event in the outbox: the oldest come first.
+/// The position of an event in the outbox, oldest first.
 pub type Place = (Timestamp, EventId);

@@ -2,14 +2,15 @@ use std::sync::Arc;
 
 use crate::{Event, EventError, SqlError, VaultError, VaultField, VaultVerb};
 
-/// The port to the policy: what each rule may do with the database and the bus.
+/// The port to the policy: what each rule may do with the database and the event bus.
 pub trait Policy: Send + Sync {
-    /// What is sent when a rule sends this statement: the same, as it was understood. The error is
-    /// what the rule is shown instead: of class 42, with the position in its text.
+    /// The canonical text to send for a rule's statement. The error, of class 42 and with the
+    /// position in the rule's text, is shown to the rule instead.
     fn statement(&self, rule: &str, sql: &str) -> Result<Arc<str>, Box<SqlError>>;
 
-    /// What a rule is shown of an error of the database's about a statement that it sent: without
-    /// what may hold a value that it may not read, and with the position in its own text.
+    /// The database's error about a rule's statement in the form that the rule may see: without
+    /// parts that may hold a value that the rule may not read, and with the position in the rule's
+    /// text.
     fn shown(&self, rule: &str, sql: &str, error: SqlError) -> SqlError;
 
     /// Whether a rule may publish this event.

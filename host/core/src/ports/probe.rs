@@ -2,16 +2,16 @@ use std::sync::Arc;
 
 use crate::{Attempt, HostCalls};
 
-/// The port to whoever looks on while one request is decided, or has a hand in it: it is put
-/// between the pipeline and the database, and between the engine and the pipeline.
+/// The port for observing or steering one request while it is decided. A probe is placed between
+/// the pipeline and the database, and between the engine and the pipeline.
 ///
-/// What a request's rules ask and are told is recorded through it, and a harness that tries
-/// every order of two requests holds each of their flights back until it is its turn. It must
-/// leave what it does not mean to change as it is, errors and the order of things included.
+/// Recording uses it to capture the calls of a request's rules and their results. The harness that
+/// tries every order of two requests uses it to delay each round trip until its turn. A probe must
+/// pass on unchanged what it does not mean to change, including errors and the order of calls.
 pub trait Probe: Send + Sync {
-    /// Takes the place of an attempt that was just opened.
+    /// Wraps an attempt that was just opened.
     fn attempt(&self, attempt: Box<dyn Attempt>) -> Box<dyn Attempt>;
 
-    /// Takes the place of what the call of `rule`, which is about to begin, may ask of the host.
+    /// Wraps the host calls of a call of `rule` that is about to begin.
     fn calls(&self, rule: &str, calls: Arc<dyn HostCalls>) -> Arc<dyn HostCalls>;
 }

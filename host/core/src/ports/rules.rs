@@ -8,8 +8,8 @@ use crate::{
 
 /// The port to the engine.
 pub trait Rules: Send + Sync {
-    /// Calls a rule in an instance of its own. How the call ended is never an `Err`: a
-    /// trap is an ending like any other.
+    /// Calls a rule in an instance of its own. The end of a call is never an `Err`: a trap is a
+    /// result like any other.
     ///
     /// Dropping the future stops the guest and frees everything it had.
     fn call<'a>(
@@ -21,43 +21,43 @@ pub trait Rules: Send + Sync {
     ) -> BoxFuture<'a, RuleCall>;
 }
 
-/// How a rule's call went.
+/// The result of a rule's call and what it cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleCall {
     /// How it ended.
     pub ended: Ended,
-    /// What was computed in the guest, and in the host on its behalf. Waiting is neither.
+    /// Processor time in the guest, and in the host on its behalf. Waiting is not included.
     pub cpu: Duration,
-    /// The most linear memory it had, in bytes.
+    /// The peak of its linear memory, in bytes.
     pub memory_bytes: u64,
-    /// What it computed, in wasmtime's units: about one an instruction, the same each time. Only
-    /// a metered engine counts it.
+    /// The fuel it used, in wasmtime's unit: about one per instruction, deterministic. Only a
+    /// metered engine counts it.
     pub fuel: Option<u64>,
 }
 
-/// Every way in which a rule's call can end.
+/// How a rule's call can end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// The rule decided.
     Verdict(Verdict),
-    /// The rule said that it is broken.
+    /// The rule reported a bug.
     Bug(String),
     /// The guest trapped: a panic, an access out of bounds, a division by zero.
     Trap(String),
-    /// It used more than it may.
+    /// It exceeded a limit.
     Limit(LimitExceeded),
-    /// A host call stopped it, and whoever implements [`HostCalls`] knows why.
+    /// A host call stopped it. The implementation of [`HostCalls`] knows the reason.
     Stopped,
-    /// The host could not run it: no such rule, no room for an instance.
+    /// The host could not run it: the rule does not exist, or no instance was available.
     Host(String),
 }
 
-/// A host call's order to stop the guest at once. The reason stays with the one who gave
-/// the order; the guest never learns it.
+/// Tells the engine to stop the guest at once. The implementation of [`HostCalls`] keeps the
+/// reason; the guest never sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stop;
 
-/// How urgent a log line is.
+/// The level of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the variants say themselves")]
 pub enum LogLevel {
@@ -67,24 +67,24 @@ pub enum LogLevel {
     Error,
 }
 
-/// Who draws random bytes. Each has a sequence of its own, so that a rule draws the same ones
-/// whatever the runtime of its language has drawn before it began.
+/// Who draws random bytes. Each has its own sequence, so a rule draws the same bytes whatever its
+/// language's runtime drew before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Randomness {
-    /// The rule, by the contract.
+    /// The rule, through the contract.
     Rule,
-    /// The runtime of its language, by WASI.
+    /// The language's runtime, through WASI.
     Runtime,
 }
 
-/// What a guest may ask of the host while it runs. One object serves one call of one rule.
+/// The functions that a guest may call. One object serves one call of one rule.
 pub trait HostCalls: Send + Sync {
-    /// Runs statements in order in one round trip. What it computes when it is polled counts as the
-    /// rule's computing, and what it waits for does not.
+    /// Runs statements in order in one round trip. Time spent in its `poll` counts as the rule's
+    /// processor time; time spent waiting does not.
     fn run(&self, statements: Vec<Statement>) -> BoxFuture<'_, Result<Result<Vec<Outcome>, SqlError>, Stop>>;
 
-    /// Takes note of a statement that cannot be sent because of `error`, and gives the
-    /// error that the guest is to be shown. It counts like one of the database.
+    /// Records a statement that was not sent because of `error`, and returns the error for the
+    /// guest. It counts like an error of the database.
     fn refuse(&self, error: SqlError) -> Result<SqlError, Stop>;
 
     /// Stages an event.
@@ -93,7 +93,7 @@ pub trait HostCalls: Send + Sync {
     /// Seals or opens a sensitive value.
     fn vault(&self, call: VaultCall) -> BoxFuture<'_, Result<Vaulted, Stop>>;
 
-    /// Takes a line for the log.
+    /// Logs a line.
     fn log(&self, level: LogLevel, message: String) -> Result<(), Stop>;
 
     /// The next bytes of one of the call's random sequences.

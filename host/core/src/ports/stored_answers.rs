@@ -2,13 +2,13 @@ use std::time::Instant;
 
 use crate::{AnswerRetention, BoxFuture, Fault};
 
-/// The port to the answers that committed transactions have left.
+/// The port to the answers that committed transactions stored.
 pub trait StoredAnswers: Send + Sync {
-    /// Removes some of the answers that have been kept for as long as they are to be and have no
-    /// event in the outbox, and gives their number: no more than a transaction holds. With 0
-    /// there are no more of them, or somebody else removes them just now.
+    /// Removes some expired answers that have no event in the outbox, at most as many as one
+    /// transaction may change, and returns their number. 0 means that there are no more, or that
+    /// another host is removing them now.
     ///
-    /// None goes early, whatever the clocks of the hosts say: how old an answer is only the
-    /// database's tells.
+    /// No answer expires early, whatever the clocks of the hosts say: only the database's clock
+    /// decides the age of an answer.
     fn expire(&self, keep: AnswerRetention, deadline: Instant) -> BoxFuture<'_, Result<u64, Fault>>;
 }

@@ -4,17 +4,17 @@ use std::time::Instant;
 
 use crate::{BoxFuture, CallerId, Digest, Fault, IdempotencyKey, Outcome, StagedEvent, Statement, Timestamp};
 
-/// The port to the database's transactions, each of which leaves exactly one answer under a key.
+/// The port to the database's transactions. Each stores exactly one answer under a key.
 pub trait Transactions: Send + Sync {
-    /// Begins an attempt. Nothing is sent yet: BEGIN and the look-up of the key travel
-    /// with the first statement.
+    /// Begins an attempt without sending anything: BEGIN and the key lookup are sent together with
+    /// the first statement.
     fn open(&self, claim: Claim) -> Box<dyn Attempt>;
 
-    /// Whether an attempt could be made now: the database answers and has Tenet's tables.
+    /// Whether an attempt is possible now: the database responds and has Tenet's tables.
     fn ready(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Fault>>;
 }
 
-/// What an attempt is made for.
+/// The parameters of an attempt.
 #[derive(Clone, Debug)]
 pub struct Claim {
     /// The operation.
@@ -23,17 +23,17 @@ pub struct Claim {
     pub caller: CallerId,
     /// Whether it may write, and under which key.
     pub mode: Mode,
-    /// The request's moment, stored with the answer.
+    /// The time of the request, stored with the answer.
     pub now: Timestamp,
     /// The region that commits, stored with the answer.
     pub region: String,
-    /// When the attempt has to be over.
+    /// The deadline of the attempt.
     pub deadline: Instant,
-    /// Whether the database is reached by another endpoint first, where it has one, because the
-    /// last attempt got no answer by the usual one.
+    /// Whether to try another endpoint of the database first, if there is one, because the last
+    /// attempt got no response from the usual one.
     pub elsewhere: bool,
-    /// Counts round trips: waits for the database with nothing of ours in flight. It
-    /// outlives the attempt, however that ends.
+    /// Counts round trips: waits for the database with nothing else of ours in flight. It outlives
+    /// the attempt, however that ends.
     pub round_trips: Arc<AtomicU32>,
 }
 
@@ -44,10 +44,10 @@ pub enum Mode {
     Write {
         /// The name of the answer among the caller's.
         key: IdempotencyKey,
-        /// What was asked, so that the same key with another payload is found out.
+        /// The digest of the payload, which detects a reused key with another payload.
         digest: Digest,
     },
-    /// A READ ONLY transaction that leaves nothing.
+    /// A READ ONLY transaction that stores nothing.
     Read,
 }
 
@@ -58,22 +58,22 @@ pub struct StoredAnswer {
     pub accepted: bool,
     /// The body of the answer, byte for byte.
     pub body: String,
-    /// What was asked.
+    /// The digest of the payload.
     pub digest: Digest,
-    /// The moment of the request that committed it.
+    /// The time of the request that committed it.
     pub now: Timestamp,
 }
 
 /// How far an attempt got.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress<T> {
-    /// It went on.
+    /// The attempt continues.
     Continue(T),
-    /// The key has an answer already. The attempt is over and has changed nothing.
+    /// The key already has an answer. The attempt is over and has changed nothing.
     Answered(StoredAnswer),
 }
 
-/// How much a statement may give before reading it is stopped.
+/// How much a statement may return before reading is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadCap {
     /// Rows.
@@ -84,32 +84,32 @@ pub struct ReadCap {
 
 /// One try at a transaction.
 ///
-/// An attempt that is dropped is rolled back: nothing of it stays, and its connection is
-/// used again only when the state of that is known.
+/// Dropping an attempt rolls it back: nothing of it is stored, and its connection is reused only if
+/// its state is known.
 pub trait Attempt: Send {
-    /// Runs statements in order, in one round trip. The first error ends the flight; a
-    /// batch names the failed one by the detail `statement`.
+    /// Runs statements in order, in one round trip. The first error skips the rest; in a batch, the
+    /// detail `statement` of the error names the failed one.
     ///
-    /// Cancelled while it waits, it leaves an attempt that can only be dropped.
+    /// If cancelled while it waits, the attempt can only be dropped.
     fn run<'a>(
         &'a mut self,
         statements: Vec<Statement>,
         cap: ReadCap,
     ) -> BoxFuture<'a, Result<Progress<Vec<Outcome>>, Fault>>;
 
-    /// Commits with `output` as the accepted answer and `events` in the outbox, in one
-    /// flight. `Ok(On)` means that it is certainly committed.
+    /// Commits with `output` as the accepted answer and `events` in the outbox, in one round trip.
+    /// `Ok(Progress::Continue)` means that it is certainly committed.
     fn accept(
         self: Box<Self>,
         output: String,
         events: Vec<StagedEvent>,
     ) -> BoxFuture<'static, Result<Progress<()>, Fault>>;
 
-    /// Undoes what the attempt did and commits `body` as the rejected answer, in one
-    /// flight. A read-only attempt stores nothing.
+    /// Undoes the attempt's changes and commits `body` as the rejected answer, in one round trip. A
+    /// read-only attempt stores nothing.
     fn reject(self: Box<Self>, body: String) -> BoxFuture<'static, Result<Progress<()>, Fault>>;
 
-    /// Undoes what the attempt did and stores nothing. The key is looked up all the same
-    /// if that had not happened yet.
+    /// Undoes the attempt's changes and stores nothing. If the key has not been looked up yet, it
+    /// is looked up now.
     fn roll_back(self: Box<Self>) -> BoxFuture<'static, Result<Progress<()>, Fault>>;
 }

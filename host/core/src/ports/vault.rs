@@ -3,66 +3,65 @@ use std::time::Instant;
 
 use crate::{BoxFuture, Fault, Timestamp};
 
-/// The port to whoever seals sensitive values, and opens what was sealed.
+/// The port to the vault, which seals sensitive values and opens sealed ones.
 pub trait Vault: Send + Sync {
-    /// Does what a rule asks. The inner error is one that the rule may see; the fault is the
-    /// host's, and so is whatever stands behind it.
+    /// Performs a rule's call. The inner error may be shown to the rule; the outer fault is that of
+    /// the host or of a service behind it.
     ///
-    /// The same call on the same occasion gives the same bytes for as long as the same key is
-    /// used, so that the attempts of a request cannot be told apart.
+    /// The same call on the same occasion returns the same bytes while the same key is used, so the
+    /// attempts of a request cannot be distinguished.
     fn ask<'a>(&'a self, call: &'a VaultCall, occasion: Occasion<'a>) -> BoxFuture<'a, Result<Vaulted, Fault>>;
 }
 
-/// What a rule is told by the vault.
+/// What the vault returns to a rule.
 pub type Vaulted = Result<Vec<u8>, VaultError>;
 
-/// What a rule asks of the vault. Shown, it says nothing of the value and of its row.
+/// A rule's call of the vault. Its `Debug` shows neither the value nor the row.
 #[derive(Clone, PartialEq, Eq)]
 pub struct VaultCall {
-    /// What is to be done.
+    /// The action.
     pub verb: VaultVerb,
-    /// Where the value belongs.
+    /// The place of the value.
     pub field: VaultField,
-    /// The value, or what it was sealed to.
+    /// The plain value, or the sealed one.
     pub bytes: Vec<u8>,
 }
 
-/// What a vault does.
+/// The actions of a vault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum VaultVerb {
-    /// A value becomes bytes that are for the vault only.
+    /// Encrypts a value.
     Seal,
-    /// Those bytes become the value again.
+    /// Decrypts a sealed value.
     Open,
 }
 
-/// The place of a sensitive value: a column of one row. What was sealed for one place is nothing
-/// in another.
+/// The place of a sensitive value: a column of one row. A value sealed for one place cannot be
+/// opened in another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct VaultField {
-    /// The table, by the name under which it is granted.
+    /// The table, by its name in the grants.
     pub table: String,
     /// The column.
     pub column: String,
-    /// What the row is told by: its key, as text.
+    /// The row's key, as text.
     pub row_key: String,
 }
 
-/// When and for whom a vault is asked.
+/// When and for whom the vault is called.
 #[derive(Clone, Copy, Debug)]
 pub struct Occasion<'a> {
-    /// The operation whose rule asks.
+    /// The operation of the rule.
     pub operation: &'a str,
-    /// The request's moment.
+    /// The time of the request.
     pub now: Timestamp,
-    /// What tells this call from every other of its request and of other requests, and is the
-    /// same on each attempt.
+    /// Differs for every call of this request and of others, and is the same on each attempt.
     pub salt: [u8; 32],
-    /// When there has to be an answer.
+    /// The deadline for the answer.
     pub deadline: Instant,
 }
 
-/// Why the vault does not do what a rule asks.
+/// Why the vault refused a rule's call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VaultError {
     /// What it is, for programs.
@@ -71,16 +70,16 @@ pub struct VaultError {
     pub message: String,
 }
 
-/// What the vault can refuse a rule for.
+/// The kinds of refusals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VaultRefusal {
-    /// The bytes are not what a vault has sealed.
+    /// The bytes were not sealed by a vault.
     NotSealed,
     /// They were sealed for another place, or changed since.
     Elsewhere,
-    /// The rule is not granted that.
+    /// The rule lacks the grant.
     NotGranted,
-    /// The value, or the name of its place, is none that the vault takes.
+    /// The value, or the name of its place, is not valid.
     Unusable,
 }
 
@@ -88,16 +87,16 @@ impl VaultCall {
     /// The longest value, in bytes.
     pub const MAX_VALUE: usize = 64 << 10;
 
-    /// The longest that one is once it is sealed.
+    /// The longest sealed value.
     pub const MAX_SEALED: usize = Self::MAX_VALUE + (8 << 10);
 
-    /// The longest key of a row.
+    /// The longest row key.
     pub const MAX_ROW_KEY: usize = 1024;
 
     /// The longest name of a table, with its schema, or of a column.
     const MAX_NAME: usize = 127;
 
-    /// Refuses what no vault takes.
+    /// Refuses an invalid call.
     pub fn check(&self) -> Result<(), VaultError> {
         let unusable = |message: String| Err(VaultError { refusal: VaultRefusal::Unusable, message });
         let most = match self.verb {
@@ -105,14 +104,10 @@ impl VaultCall {
             VaultVerb::Open => Self::MAX_SEALED,
         };
         if self.bytes.len() > most {
-            return unusable(format!(
-                "there are {} bytes to {}, and {most} at most may be",
-                self.bytes.len(),
-                self.verb
-            ));
+            return unusable(format!("there are {} bytes to {}, and the limit is {most}", self.bytes.len(), self.verb));
         }
         if self.field.table.len() > Self::MAX_NAME || self.field.column.len() > Self::MAX_NAME {
-            return unusable("a name of a table or of a column is longer than any".to_owned());
+            return unusable("the name of the table or of the column is too long".to_owned());
         }
         let key = self.field.row_key.len();
         if key == 0 || key > Self::MAX_ROW_KEY {
@@ -133,13 +128,14 @@ impl VaultVerb {
 }
 
 impl VaultError {
-    /// The bytes are not what a vault has sealed.
+    /// The bytes were not sealed by a vault.
     pub fn not_sealed() -> Self {
-        let message = "the bytes are not what a vault has sealed".to_owned();
+        let message = "the bytes were not sealed by a vault".to_owned();
         Self { refusal: VaultRefusal::NotSealed, message }
     }
 
-    /// They were sealed for another place, or changed since: nobody can say which of the two.
+    /// The bytes were sealed for another place, or were changed since. The two cannot be
+    /// distinguished.
     pub fn elsewhere(field: &VaultField) -> Self {
         let message = format!("the bytes were not sealed for this row's {field}, or were changed since");
         Self { refusal: VaultRefusal::Elsewhere, message }
@@ -158,7 +154,7 @@ impl VaultError {
 impl VaultRefusal {
     const ALL: [Self; 4] = [Self::NotSealed, Self::Elsewhere, Self::NotGranted, Self::Unusable];
 
-    /// The code that a rule is shown.
+    /// The code that the rule receives.
     pub fn code(self) -> &'static str {
         match self {
             Self::NotSealed => "not-sealed",
@@ -180,7 +176,7 @@ impl fmt::Display for VaultVerb {
     }
 }
 
-/// Without the row's key, which is a value of the row.
+/// Without the row's key, which is data.
 impl fmt::Display for VaultField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.table, self.column)

@@ -4,21 +4,21 @@ use sha2::{Digest as _, Sha256};
 
 use crate::hex;
 
-/// Whose key it is: answers are stored under (operation, caller, key), so that one caller
-/// never reads another's.
+/// The owner of a key: answers are stored under (operation, caller, key), so one caller never reads
+/// another's.
 ///
-/// It is a digest of the identity that an authoriser vouches for (the first 16 bytes of
-/// SHA-256), because an identity has any length and is nothing for a table. It does not
-/// depend on the region: the same caller has one answer to one key in both.
+/// It is a digest of the caller's identity from an authoriser (the first 16 bytes of SHA-256),
+/// because identities vary in length and do not belong in a table. It does not depend on the
+/// region: a caller has one answer per key in both regions.
 ///
-/// Nobody vouches for whoever invokes the function directly, for events and for messages of a
-/// queue, nor for HTTP without an authoriser. They share one scope, [`ANONYMOUS`](Self::NOBODY):
-/// whom the function or the queue lets in is one caller.
+/// Direct invocations, events, messages of a queue, and HTTP without an authoriser are
+/// unauthenticated. They share one scope, [`ANONYMOUS`](Self::ANONYMOUS): all callers that the
+/// function or the queue admits count as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CallerId(Option<[u8; 16]>);
 
 impl CallerId {
-    /// The scope of all that nobody vouches for.
+    /// The scope of all unauthenticated requests.
     pub const ANONYMOUS: Self = Self(None);
 
     /// The scope of the caller with this identity.
@@ -40,7 +40,7 @@ impl CallerId {
         Some(Self(Some(number.to_be_bytes()))).filter(|id| id.to_string() == text)
     }
 
-    /// The 16 bytes, where somebody vouches.
+    /// The 16 bytes, if the caller is authenticated.
     pub fn as_bytes(&self) -> Option<&[u8; 16]> {
         self.0.as_ref()
     }

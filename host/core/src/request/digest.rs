@@ -6,11 +6,11 @@ use serde::Serialize;
 use serde::de::IgnoredAny;
 use sha2::{Digest as _, Sha256};
 
-/// SHA-256 over a payload in canonical form: two payloads that mean the same have one.
+/// SHA-256 over a payload in canonical form: payloads with the same meaning have the same digest.
 ///
-/// Canonical means: members sorted by name, no white space, strings in one escaping,
-/// numbers as decimal digits and an exponent with nothing superfluous, so that `100.5`
-/// is `100.50` is `1.005e2`. The form is stored in databases and never changes.
+/// The canonical form has members sorted by name, no white space, one way to escape strings, and
+/// numbers as minimal decimal digits with an exponent, so that `100.5`, `100.50` and `1.005e2` are
+/// equal. Digests are stored in databases, so the form never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Digest([u8; 32]);
 
@@ -18,7 +18,7 @@ pub struct Digest([u8; 32]);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DigestError(String);
 
-/// How deep a payload may nest: serde_json's own limit, which the SDK's parser has too.
+/// The deepest nesting of a payload: serde_json's own limit, which the SDK's parser shares.
 const MAX_DEPTH: usize = 128;
 
 impl Digest {
@@ -76,7 +76,7 @@ impl<'a> Canonical<'a> {
         self.skip(1);
         self.out.push(b'{');
         let start = self.out.len();
-        // Each member's name and where it stands after `start`.
+        // The name of each member and its range after `start`.
         let mut members: Vec<(Cow<'_, str>, Range<usize>)> = Vec::new();
         while self.peek() != Some('}') {
             if self.peek() == Some(',') {
@@ -102,7 +102,7 @@ impl<'a> Canonical<'a> {
             let written = self.out.split_off(start);
             for (name, place) in &members {
                 if previous == Some(name) {
-                    return Err(DigestError(format!("the member {name:?} is there twice")));
+                    return Err(DigestError(format!("the member {name:?} appears twice")));
                 }
                 if previous.is_some() {
                     self.out.push(b',');
@@ -130,7 +130,7 @@ impl<'a> Canonical<'a> {
         Ok(())
     }
 
-    /// Reads a string with its quotes and gives its meaning.
+    /// Reads a string with its quotes and returns its value.
     fn string(&mut self) -> Result<Cow<'a, str>, DigestError> {
         let mut escaped = false;
         let mut any_escaped = false;
@@ -155,7 +155,7 @@ impl<'a> Canonical<'a> {
         meaning.map_err(|error| DigestError(format!("not a string of Unicode: {error}")))
     }
 
-    /// What needed no escape when it was read (`plain`) needs none now.
+    /// A string that had no escapes in the input (`plain`) needs none in the output.
     fn push_string(&mut self, text: &str, plain: bool) {
         if plain {
             self.out.push(b'"');
@@ -166,7 +166,7 @@ impl<'a> Canonical<'a> {
         }
     }
 
-    /// Memory takes everything, and there is nothing in texts and numbers to refuse.
+    /// Writing to memory cannot fail, and strings and numbers can always be serialized.
     fn push_json(&mut self, value: impl Serialize) {
         let _ = serde_json::to_writer(&mut self.out, &value);
     }
@@ -241,11 +241,11 @@ mod tests {
 
     use super::*;
 
-    /// What a payload means, however it is spelt.
+    /// The meaning of a payload, independent of its spelling.
     #[derive(Clone, Debug, PartialEq)]
     enum Meaning {
         Word(&'static str),
-        /// Digits without zeros at their end, and an exponent.
+        /// Digits without trailing zeros, and an exponent.
         Number(i64, i64),
         Text(String),
         List(Vec<Meaning>),
@@ -273,7 +273,7 @@ mod tests {
         })
     }
 
-    /// One of the many ways to write what is meant. `choose` picks one of so many.
+    /// One of many spellings of a value. `choose(n)` picks one of n.
     fn spell(meaning: &Meaning, choose: &mut impl FnMut(usize) -> usize) -> String {
         let around = |text: String, choose: &mut dyn FnMut(usize) -> usize| {
             let white = ["", "", " ", "\r\n\t"];
@@ -306,7 +306,7 @@ mod tests {
     fn number(digits: i64, exponent: i64, choose: &mut impl FnMut(usize) -> usize) -> String {
         let zeros = choose(3);
         let mut text = format!("{}{}", digits.unsigned_abs(), "0".repeat(zeros));
-        // A number does not begin with a zero that another digit follows.
+        // A number has no leading zero before another digit.
         let places = if digits == 0 { text.len() - 1 } else { choose(text.len() + 1) };
         if places > 0 {
             let after = text.split_off(text.len() - places);

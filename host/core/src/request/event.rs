@@ -8,11 +8,11 @@ use crate::{CallerId, IdempotencyKey, Mutant, Timestamp, Trace};
 /// An event as a rule publishes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Who speaks: `dsql.application`.
+    /// The source: `dsql.application`.
     pub source: String,
-    /// What happened: `Transaction Created`.
+    /// The detail-type: `Transaction Created`.
     pub detail_type: String,
-    /// A JSON object, as text with its numbers untouched.
+    /// A JSON object as text, with its numbers as written.
     pub detail: String,
 }
 
@@ -20,11 +20,10 @@ pub struct Event {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventError(String);
 
-/// Identifies an event on every attempt, retry, relay and region.
+/// Identifies an event across attempts, retries, relays and regions.
 ///
-/// A UUID (version 8) made of SHA-256 over the operation, the caller where there is one, the
-/// key, the moment stored in the key row, and the event's ordinal over all rules of the
-/// request.
+/// A UUID (version 8) made of SHA-256 over the operation, the caller if there is one, the key, the time stored in the
+/// key row, and the event's ordinal over all rules of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId([u8; 16]);
 
@@ -35,48 +34,47 @@ pub struct StagedEvent {
     pub id: EventId,
     /// The operation whose transaction staged it.
     pub operation: String,
-    /// Whose key it is.
+    /// The owner of the key.
     pub caller: CallerId,
     /// The key of that transaction.
     pub key: IdempotencyKey,
     /// Its place among the events of the request, from 0.
     pub ordinal: u32,
-    /// The event as the rule published it.
+    /// The event that the rule published.
     pub event: Event,
     /// The region that committed it.
     pub region: String,
-    /// The moment of its request.
+    /// The time of its request.
     pub at: Timestamp,
-    /// The trace of its request. It travels beside the detail.
+    /// The trace of its request. It is sent in its own field, not in the detail.
     pub trace: Option<Trace>,
 }
 
 impl Event {
-    /// The longest `source` that EventBridge takes, in characters
+    /// The longest `source` that EventBridge accepts, in characters
     /// (<https://docs.aws.amazon.com/scheduler/latest/APIReference/API_EventBridgeParameters.html>).
     pub const MAX_SOURCE: usize = 256;
 
-    /// The longest `detail-type` that EventBridge takes, in characters
+    /// The longest `detail-type` that EventBridge accepts, in characters
     /// (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html>).
     pub const MAX_DETAIL_TYPE: usize = 128;
 
-    /// How the sources of AWS's own services begin. EventBridge refuses them in PutEvents.
+    /// The prefix of the sources of AWS's own services. EventBridge refuses them in PutEvents.
     const RESERVED: &'static str = "aws.";
 
     /// The member of a detail that the host adds.
     pub const MEMBER: &'static str = "tenet";
 
-    /// Checks what EventBridge would refuse and what the host's own member needs: a source and a
-    /// detail-type that [can be](Event::check_source) [one](Event::check_detail_type), a detail that
-    /// is a JSON object without a member `tenet`.
+    /// Checks what EventBridge requires and what the host's own member needs: a valid [source](Event::check_source) and
+    /// [detail-type](Event::check_detail_type), and a detail that is a JSON object without a member `tenet`.
     pub fn check(&self) -> Result<(), EventError> {
         let error = |text: String| Err(EventError(text));
         Self::check_source(&self.source)?;
         Self::check_detail_type(&self.detail_type)?;
         match serde_json::from_str::<std::collections::HashMap<String, &RawValue>>(&self.detail) {
-            // The parser's own words quote what it met, and this is told where details must not be.
+            // The parser's message quotes its input, and this error appears where details must not.
             Err(problem) => error(format!(
-                "an event's detail is a JSON object, and this one is none: line {}, column {}",
+                "an event's detail is a JSON object, and this one is not: line {}, column {}",
                 problem.line(),
                 problem.column()
             )),
@@ -87,8 +85,8 @@ impl Event {
         }
     }
 
-    /// Checks that EventBridge would take events of this source: 1 to 256 characters without U+0000,
-    /// which do not begin as those of AWS's own services.
+    /// Checks that EventBridge would accept events with this source: 1 to 256 characters without U+0000, and without
+    /// the prefix of AWS's own services.
     pub fn check_source(source: &str) -> Result<(), EventError> {
         if source.starts_with(Self::RESERVED) {
             return Err(EventError(format!(
@@ -100,8 +98,7 @@ impl Event {
         Self::check_length("source", source, Self::MAX_SOURCE)
     }
 
-    /// Checks that EventBridge would take events of this detail-type: 1 to 128 characters without
-    /// U+0000.
+    /// Checks that EventBridge would accept events with this detail-type: 1 to 128 characters without U+0000.
     pub fn check_detail_type(detail_type: &str) -> Result<(), EventError> {
         Self::check_length("detail-type", detail_type, Self::MAX_DETAIL_TYPE)
     }
@@ -133,8 +130,8 @@ impl EventError {
 }
 
 impl EventId {
-    /// The id of the event with this ordinal in the transaction that stored the `caller`'s
-    /// `key` of `operation` with the moment `now`.
+    /// The id of the event with this ordinal in the transaction that stored the `caller`'s `key` of `operation` at the
+    /// time `now`.
     pub fn derive(operation: &str, caller: CallerId, key: &IdempotencyKey, now: Timestamp, ordinal: u32) -> Self {
         let mut hash = Sha256::new();
         let operation = if Mutant::EventIdWithoutOperation.is_alive() { "" } else { operation };
@@ -144,7 +141,7 @@ impl EventId {
         }
         hash.update(now.micros().to_be_bytes());
         hash.update(ordinal.to_be_bytes());
-        // What comes before says its own length, so that the end is told from a caller.
+        // The parts before it are length-prefixed, so a caller cannot be confused with them.
         if let Some(caller) = caller.as_bytes() {
             hash.update(caller);
         }
@@ -156,7 +153,7 @@ impl EventId {
         Self(id)
     }
 
-    /// Reads what [`Display`](fmt::Display) writes, in letters of either case.
+    /// Reads what [`Display`](fmt::Display) writes, in either case.
     pub fn parse(text: &str) -> Option<Self> {
         let number = u128::from_str_radix(&text.replace('-', ""), 16).ok()?;
         Some(Self(number.to_be_bytes())).filter(|id| id.to_string().eq_ignore_ascii_case(text))
@@ -174,9 +171,9 @@ impl EventId {
 }
 
 impl StagedEvent {
-    /// The detail as it is published: the rule's object with the member `tenet`, which
-    /// holds the event's `id`, the `operation` that it comes of, the `region` that committed
-    /// it, and `bus`, the region whose bus takes the entry. Forwarding between the two buses filters on `bus`.
+    /// The detail as it is published: the rule's object with the member `tenet`, which holds the event's `id`, its
+    /// `operation`, the `region` that committed it, and `bus`, the region whose bus receives the entry. Forwarding
+    /// between the two buses filters on `bus`.
     pub fn detail_for(&self, bus: &str) -> String {
         let whole = self.event.detail.trim_end();
         let open = whole.strip_suffix('}').unwrap_or(whole);
@@ -250,7 +247,7 @@ mod tests {
 
     type Parts = (String, Option<String>, String, i64, u32);
 
-    /// Few letters and few numbers, so that what differs would meet if parts ran together.
+    /// Few letters and numbers, so that different parts would collide if they were concatenated.
     fn parts() -> impl Strategy<Value = Parts> {
         ("[ab]{0,3}", proptest::option::of("[ab]{0,3}"), "[ab]{1,3}", 0..3_i64, 0..3_u32)
     }

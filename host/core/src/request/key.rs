@@ -10,25 +10,25 @@ use crate::Number;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(String);
 
-/// Text that cannot be an [`IdempotencyKey`].
+/// Why a text cannot be an [`IdempotencyKey`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyError {
-    /// There is no text.
+    /// It is empty.
     Empty,
-    /// There are more than 255 bytes.
+    /// It has more than 255 bytes.
     TooLong {
-        /// How many there are.
+        /// How many it has.
         bytes: usize,
     },
-    /// There is a U+0000 in it.
+    /// It contains U+0000.
     Nul,
 }
 
 impl IdempotencyKey {
-    /// The most bytes a key has.
+    /// The most bytes of a key.
     pub const MAX_BYTES: usize = 255;
 
-    /// Takes `text` as a key if it can be one.
+    /// Accepts `text` if it is a valid key.
     pub fn new(text: impl Into<String>) -> Result<Self, KeyError> {
         let text = text.into();
         if text.is_empty() {
@@ -42,8 +42,8 @@ impl IdempotencyKey {
         }
     }
 
-    /// Takes a number of JSON as a key: its digits without exponent, and without zeros that say
-    /// nothing. Two numbers that a [`Digest`](crate::Digest) holds for one are one key.
+    /// Makes a key of a JSON number: its digits without an exponent and without redundant zeros.
+    /// Two numbers that are equal in a [`Digest`](crate::Digest) give the same key.
     pub fn of_number(number: &Number) -> Result<Self, KeyError> {
         match number.plain(Self::MAX_BYTES) {
             Some(plain) => Self::new(plain),
@@ -63,7 +63,7 @@ impl IdempotencyKey {
 
 impl fmt::Debug for IdempotencyKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A key may be a customer's own number; logs carry its digest instead.
+        // A key may contain personal data, such as an account number; logs show its digest instead.
         f.write_str("IdempotencyKey(..)")
     }
 }

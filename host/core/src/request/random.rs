@@ -1,7 +1,6 @@
 use sha2::{Digest as _, Sha256};
 
-/// A sequence of bytes that looks random and depends on nothing but its seed: SHA-256
-/// over the seed, a label and a counter.
+/// A deterministic sequence of pseudo-random bytes: SHA-256 over a seed, a label and a counter.
 pub struct Random {
     prefix: Sha256,
     blocks: u64,
@@ -9,7 +8,7 @@ pub struct Random {
 }
 
 impl Random {
-    /// The sequence with this label. Labels keep the uses of one seed apart.
+    /// The sequence with this label. Labels separate the uses of one seed.
     pub fn new(seed: &[u8; 32], label: &str, number: u64) -> Self {
         let prefix = Sha256::new()
             .chain_update(seed)

@@ -3,17 +3,17 @@ use std::time::Duration;
 /// What one request cost.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
-    /// Attempts, the one that ended it included.
+    /// Attempts, including the last.
     pub attempts: u32,
-    /// Waits for the database with nothing of ours in flight, over all attempts.
+    /// Waits for the database with nothing else of ours in flight, over all attempts.
     pub round_trips: u32,
     /// The rules of the last attempt, in order.
     pub rules: Vec<RuleReceipt>,
     /// Attempts that lost a conflict.
     pub conflicts: u32,
-    /// Those of them that a change of the schema was to blame for: DSQL's OC001.
+    /// How many of those conflicts a schema change caused: DSQL's OC001.
     pub schema_conflicts: u32,
-    /// Attempts whose COMMIT was never answered.
+    /// Attempts whose COMMIT got no response.
     pub unknown_commits: u32,
     /// Statements of rules, over all attempts.
     pub statements: u64,
@@ -25,23 +25,24 @@ pub struct Receipt {
     pub rows_affected: u64,
     /// Events that the last attempt staged.
     pub events: u64,
-    /// What the rules of the last attempt computed, where the engine is metered: about one an
+    /// The fuel used by the rules of the last attempt, if the engine is metered: about one per
     /// instruction.
     pub fuel: Option<u64>,
-    /// Waiting for its turn before anything was tried.
+    /// Waiting for admission before the first attempt.
     pub queued: Duration,
     /// Waiting for the database, over all attempts.
     pub database: Duration,
     /// The part of [`database`](Self::database) in which verdicts were stored and committed.
     pub commit: Duration,
-    /// The rules' computing, over all attempts: their own, and the host's on their behalf.
+    /// The rules' processor time, over all attempts: their own, and the host's on their behalf.
     pub computing: Duration,
-    /// From the request's arrival to its answer.
+    /// From the request's arrival to its response.
     pub elapsed: Duration,
 }
 
 impl Receipt {
-    /// Each part with its name, in one order: counts, and microseconds where the name ends in `_us`.
+    /// Each part with its name, in a fixed order: counts, and microseconds if the name ends in
+    /// `_us`.
     pub fn each(&self) -> Vec<(&'static str, u64)> {
         let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let each = [
@@ -79,10 +80,10 @@ pub struct RuleReceipt {
     pub rows_affected: u64,
     /// Events it staged.
     pub events: u64,
-    /// Its computing: its own, and the host's on its behalf.
+    /// Its processor time: its own, and the host's on its behalf.
     pub cpu: Duration,
-    /// The most linear memory it had, in bytes.
+    /// The peak of its linear memory, in bytes.
     pub memory_bytes: u64,
-    /// What it computed, where the engine is metered.
+    /// The fuel it used, if the engine is metered.
     pub fuel: Option<u64>,
 }

@@ -1,13 +1,13 @@
 use crate::IdempotencyKey;
 
-/// The id that its source gives a request: its key where the request brings none.
+/// The id that a source gives its request: the key if the request has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceKey {
-    /// An event's: a part of the event, and the same on every way that leads it here.
+    /// An event's id: part of the event, and the same on every delivery path.
     Event(IdempotencyKey),
-    /// A delivery's: the invocation's, or the message's of a queue. Lambda and the queue deliver
-    /// again under the same id. A caller that asks again gets another, and so does a message that
-    /// is moved from a dead-letter queue back to its own
+    /// A delivery's id: the invocation's, or the queue message's. Lambda and the queue redeliver under the same id. A
+    /// caller that retries gets another one, and so does a message that is moved from a dead-letter queue back to its
+    /// source
     /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html>).
     Delivery(IdempotencyKey),
 }

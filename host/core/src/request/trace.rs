@@ -2,12 +2,11 @@ use std::fmt;
 
 use crate::{hex, unhex};
 
-/// Where a request stands in a trace of whoever called: it goes into the log and with the
-/// events that the request publishes, and nowhere else.
+/// The trace context of a request's caller. It is logged and attached to the events that the request publishes, and
+/// used nowhere else.
 ///
-/// Callers tell it in one of two forms, X-Ray's ([`Trace::x_ray`]) and W3C's ([`Trace::w3c`]),
-/// and it is handed on in X-Ray's, which is what EventBridge takes. An identifier of W3C's is
-/// the same 16 bytes as one of X-Ray's: the first eight digits are X-Ray's time
+/// It arrives in one of two formats, X-Ray's ([`Trace::x_ray`]) or W3C's ([`Trace::w3c`]), and is passed on in X-Ray's,
+/// which EventBridge accepts. W3C's trace id has the same 16 bytes as X-Ray's: the first eight digits are X-Ray's time
 /// (<https://docs.aws.amazon.com/xray/latest/devguide/xray-api-sendingdata.html>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trace {
@@ -17,14 +16,13 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// The most bytes that [`Trace`] is written with.
+    /// The longest text of a [`Trace`], in bytes.
     pub const MAX_BYTES: usize = 75;
 
-    /// Reads X-Ray's header, `Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`,
-    /// as it comes in `X-Amzn-Trace-Id`, with an invocation, and as a message's `AWSTraceHeader`
-    /// (<https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>).
-    /// What else is in it goes, and so does what is no parent and no decision. There is none where
-    /// there is no root.
+    /// Reads X-Ray's header, `Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`, as it comes
+    /// in `X-Amzn-Trace-Id`, with an invocation, or as a message's `AWSTraceHeader`
+    /// (<https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>). Other
+    /// fields are dropped, and so is an invalid parent or sampling decision. Without a valid root there is no trace.
     pub fn x_ray(header: &str) -> Option<Self> {
         let (mut root, mut parent, mut sampled) = (None, None, None);
         for part in header.split(';') {
@@ -44,16 +42,14 @@ impl Trace {
         Some(Self { root, parent, sampled })
     }
 
-    /// Reads W3C's header `traceparent`,
-    /// `00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01`
-    /// (<https://www.w3.org/TR/trace-context/#traceparent-header>). There is none in what is no
-    /// such header.
+    /// Reads W3C's header `traceparent`, `00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01`
+    /// (<https://www.w3.org/TR/trace-context/#traceparent-header>). Returns none if the header is invalid.
     pub fn w3c(header: &str) -> Option<Self> {
         let mut parts = header.trim().split('-');
         let [version]: [u8; 1] = digits(parts.next()?)?;
         let (root, parent) = (digits(parts.next()?)?, digits(parts.next()?)?);
         let [flags]: [u8; 1] = digits(parts.next()?)?;
-        // A later version may say more; this one may not, and the last is none.
+        // A later version may add fields; version 00 may not, and version ff is invalid.
         if version == 0xff || version == 0 && parts.next().is_some() || root == [0; 16] || parent == [0; 8] {
             return None;
         }
@@ -81,7 +77,7 @@ impl fmt::Display for Trace {
     }
 }
 
-/// Bytes written as so many hexadecimal digits and no more.
+/// Reads exactly N bytes of hexadecimal digits.
 fn digits<const N: usize>(text: &str) -> Option<[u8; N]> {
     // A header may be of any length.
     if text.len() != 2 * N {
@@ -90,7 +86,7 @@ fn digits<const N: usize>(text: &str) -> Option<[u8; N]> {
     unhex(text)?.try_into().ok()
 }
 
-/// Whether the trace is recorded; `?` leaves it to whoever comes next.
+/// The sampling decision; `?` leaves it to the next service.
 fn flag(text: &str) -> Option<bool> {
     match text {
         "0" => Some(false),
@@ -117,7 +113,7 @@ mod tests {
                 "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=?;Parent=53995c3f42cd8ad8",
                 "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8",
             ),
-            // What is wrong beside the root loses nothing but itself.
+            // An invalid field other than the root is dropped alone.
             (
                 "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=;Sampled=1;",
                 "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1",

@@ -2,14 +2,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-/// The tables that rules are granted, as the bundle's schema steps make them.
+/// The tables that rules are granted, as the bundle's schema steps create them.
 ///
-/// `tenet build` reads it from a private database and writes it into the index. The statement
-/// policy resolves names by it, and a host compares it with its database.
+/// `tenet build` reads it from a private database and writes it into the index. The SQL policy
+/// resolves names with it, and a host compares it with its database.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Catalog {
-    /// By the name under which a table is granted: `NAME` of the schema `public`, or `SCHEMA.NAME`.
+    /// Keyed by the table's name in the grants: `NAME` for the schema `public`, or `SCHEMA.NAME`.
     pub tables: BTreeMap<String, CatalogTable>,
 }
 
@@ -17,9 +17,9 @@ pub struct Catalog {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CatalogTable {
-    /// In the order of the table.
+    /// In the table's order.
     pub columns: Vec<CatalogColumn>,
-    /// By name, the columns of each constraint and of each unique index.
+    /// The columns of each constraint and each unique index, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub constraints: BTreeMap<String, BTreeSet<String>>,
 }
@@ -36,7 +36,7 @@ pub struct CatalogColumn {
 }
 
 impl CatalogTable {
-    /// The names of the columns, in the order of the table.
+    /// The names of the columns, in the table's order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().map(|column| column.name.as_str())
     }

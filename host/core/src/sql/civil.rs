@@ -1,10 +1,11 @@
-//! Days and moments as people write them.
+//! Dates and times as text.
 
 const DAY: i64 = 86_400_000_000;
 
-/// A day, counted from 1970-01-01, as `2026-01-01`: in the calendar that SQL has.
+/// A date, counted in days from 1970-01-01, as `2026-01-01`, in the proleptic Gregorian calendar
+/// like SQL.
 pub fn date_text(days: i64) -> String {
-    // Counted from a first of March, so that a leap day comes last.
+    // Counted from the first of March, so that a leap day is the last day of a year.
     let shifted = days + 719_468;
     let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
     let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
@@ -15,7 +16,8 @@ pub fn date_text(days: i64) -> String {
     format!("{:04}-{month:02}-{day:02}", year + era * 400 + i64::from(month <= 2))
 }
 
-/// Microseconds since 1970-01-01 00:00:00 as `2026-01-01T00:00:00`, with a fraction where it has one.
+/// Microseconds since 1970-01-01 00:00:00 as `2026-01-01T00:00:00`, with a fraction unless it is
+/// zero.
 pub fn moment_text(micros: i64) -> String {
     let (days, of_day) = (micros.div_euclid(DAY), micros.rem_euclid(DAY));
     let (seconds, micros) = (of_day / 1_000_000, of_day % 1_000_000);
@@ -24,7 +26,7 @@ pub fn moment_text(micros: i64) -> String {
     format!("{}T{hour:02}:{minute:02}:{second:02}{fraction}", date_text(days))
 }
 
-/// A date of the civil calendar as days since 1970-01-01.
+/// The days from 1970-01-01 to a date.
 pub fn days_of(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));

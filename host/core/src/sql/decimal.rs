@@ -2,10 +2,9 @@ use std::fmt;
 
 /// An exact decimal number, kept as its digits: `-100.50`.
 ///
-/// The scale is part of the value as written (`100.50` stays `100.50`), because it is
-/// part of a SQL `numeric`. [`Decimal::normalized`] gives the form in which equal
-/// numbers are equal text. PostgreSQL holds up to 131,072 digits before the point and
-/// 16,383 after it; so does this.
+/// The scale is part of the value as written (`100.50` stays `100.50`), because it is part of a SQL
+/// `numeric`. [`Decimal::normalized`] gives the form in which equal numbers have equal text. The
+/// bounds are PostgreSQL's: up to 131,072 digits before the point and 16,383 after it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Decimal(String);
 
@@ -19,8 +18,7 @@ const MAX_BEFORE: usize = 131_072;
 const MAX_AFTER: usize = 16_383;
 
 impl Decimal {
-    /// Reads `-?digits(.digits)?`. No exponent, no plus sign, no NaN and no infinity:
-    /// what cannot be held exactly as written is refused.
+    /// Reads `-?digits(.digits)?`. Exponents, plus signs, NaN and infinities are refused.
     pub fn parse(text: &str) -> Result<Self, DecimalError> {
         let unsigned = text.strip_prefix('-').unwrap_or(text);
         let (before, after) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
@@ -41,7 +39,7 @@ impl Decimal {
         &self.0
     }
 
-    /// The same, without a copy.
+    /// Returns the digits without copying them.
     pub fn into_text(self) -> String {
         self.0
     }
@@ -51,8 +49,8 @@ impl Decimal {
         self.0.split_once('.').map_or(0, |(_, after)| after.len())
     }
 
-    /// The same number without leading zeros, trailing zeros after the point, or the
-    /// sign of zero: numbers are equal exactly if these are.
+    /// The same number without leading zeros, trailing zeros after the point, or the sign of zero:
+    /// numbers are equal exactly if these are equal.
     pub fn normalized(&self) -> String {
         let (negative, unsigned) = match self.0.strip_prefix('-') {
             Some(rest) => (true, rest),

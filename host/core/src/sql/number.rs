@@ -1,19 +1,18 @@
 use std::cmp::Ordering;
 
-/// A number of JSON as it is written, exact at any length: no float holds 9007199254740993, or the
-/// last digit of a sum of money.
+/// A JSON number as written, exact at any length. A float cannot hold 9007199254740993, or the last
+/// digit of a large amount of money.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Number {
     negative: bool,
-    /// Without zeros at either end; none for zero.
+    /// Without leading and trailing zeros; empty for zero.
     digits: String,
-    /// Of ten, for the digits as an integer.
+    /// The power of ten by which the digits, read as an integer, are multiplied.
     exponent: i64,
 }
 
 impl Number {
-    /// Reads a number as JSON writes it. An exponent that 64 bits do not hold counts as the largest
-    /// that they do.
+    /// Reads a JSON number. An exponent beyond 64 bits is clamped.
     pub fn parse(text: &str) -> Option<Self> {
         let (negative, unsigned) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
         let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
@@ -33,18 +32,18 @@ impl Number {
         Some(Self { negative, digits: digits.to_owned(), exponent })
     }
 
-    /// Whether it is below zero.
+    /// Whether it is negative.
     pub fn is_negative(&self) -> bool {
         self.negative
     }
 
-    /// It without its sign.
+    /// The absolute value.
     #[must_use]
     pub fn abs(&self) -> Self {
         Self { negative: false, ..self.clone() }
     }
 
-    /// Its digits without zeros at either end; none for zero.
+    /// The digits without leading and trailing zeros; empty for zero.
     pub fn digits(&self) -> &str {
         &self.digits
     }
@@ -54,17 +53,17 @@ impl Number {
         self.exponent
     }
 
-    /// Where its point is, counted from its first digit: 1 for one to nine.
+    /// The position of the point, counted from the first digit: 1 for one to nine.
     pub fn magnitude(&self) -> i64 {
         self.exponent.saturating_add(length(&self.digits))
     }
 
-    /// Whether it is an integer, however it is written: `1.0` is one.
+    /// Whether it is an integer in any notation: `1.0` is one.
     pub fn is_integer(&self) -> bool {
         self.exponent >= 0
     }
 
-    /// It without an exponent, if it takes no more than so many digits.
+    /// The number without an exponent, if that needs at most `most` digits.
     pub fn plain(&self, most: usize) -> Option<String> {
         let sign = if self.negative { "-" } else { "" };
         let point = self.magnitude();
@@ -110,7 +109,7 @@ impl Ord for Number {
             (false, false) => 1,
         };
         sign(self).cmp(&sign(other)).then_with(|| {
-            // Without zeros at the end the shorter of two equal beginnings is the smaller one.
+            // Without trailing zeros, a number that is a prefix of another is the smaller one.
             let by_size = (self.magnitude(), &self.digits).cmp(&(other.magnitude(), &other.digits));
             if self.negative { by_size.reverse() } else { by_size }
         })

@@ -1,17 +1,17 @@
 use crate::Decimal;
 
-/// A span of time as SQL keeps it.
+/// A SQL interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Interval {
     /// Months; a year is twelve.
     pub months: i32,
-    /// Days, of no fixed length.
+    /// Days, without a fixed length.
     pub days: i32,
     /// Microseconds.
     pub microseconds: i64,
 }
 
-/// The type of a parameter that is NULL: the variant of [`Value`] with the same name.
+/// The type of a NULL parameter: the variant of [`Value`] with the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each variant is the variant of `Value` with the same name")]
 pub enum ValueType {
@@ -34,11 +34,11 @@ pub enum ValueType {
 
 /// One parameter of a statement. The variant decides its SQL type on the wire.
 ///
-/// The largest and smallest number of a date or timestamp stand for SQL's `infinity` and
+/// The largest and the smallest number of a date or timestamp represent SQL's `infinity` and
 /// `-infinity`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// NULL of this type, or of the one that the statement expects.
+    /// NULL of this type, or of the type that the statement expects.
     Null(Option<ValueType>),
     /// `boolean`
     Bool(bool),
@@ -52,7 +52,7 @@ pub enum Value {
     Float8(f64),
     /// `numeric`
     Numeric(Decimal),
-    /// `text` and its kin
+    /// `text` and similar types
     Text(String),
     /// `bytea`
     Bytea(Vec<u8>),
@@ -72,9 +72,9 @@ pub enum Value {
     Json(String),
 }
 
-/// The values of one column, of one type, one entry a row. See [`Value`] for the units.
+/// The values of one column: one type, one entry per row. See [`Value`] for the units.
 ///
-/// Where [`Column::nulls`] names a row, its entry is a zero or an empty value.
+/// If [`Column::nulls`] lists a row, its entry is a zero or an empty value.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "each variant is the variant of `Value` with the same name")]
 pub enum ColumnValues {
@@ -100,7 +100,7 @@ pub enum ColumnValues {
 pub struct Column {
     /// Its name or alias in the statement.
     pub name: String,
-    /// One entry a row.
+    /// One entry per row.
     pub values: ColumnValues,
     /// The rows, counted from 0 and ascending, in which the column is NULL.
     pub nulls: Vec<u32>,
@@ -109,10 +109,10 @@ pub struct Column {
 /// The rows of one result, column by column.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RowSet {
-    /// The columns in the statement's order, also when there is no row.
+    /// The columns in the statement's order, even if there are no rows.
     pub columns: Vec<Column>,
-    /// How many entries every column has.
+    /// The number of entries in each column.
     pub rows: u32,
-    /// What the values take on the wire, in bytes, lengths and NULLs not counted.
+    /// The size of the values on the wire in bytes, without lengths and NULLs.
     pub bytes: u64,
 }
