@@ -1,9 +1,8 @@
-//! What a component may be before the compiler sees it.
+//! Bounds that a component has to meet before it is compiled.
 //!
-//! The compiler takes memory for each module and component and walks them one inside the other, and
-//! a component that is instantiated twice is there twice. These bounds are counted in one pass over
-//! the bytes that allocates next to nothing. They are several times what a rule with a language's
-//! runtime has.
+//! The compiler allocates memory for each module and component and processes them recursively, and a component that is
+//! instantiated twice is compiled twice. These bounds are checked in one pass over the bytes with almost no allocation.
+//! They are several times what a rule with a language runtime needs.
 
 use std::fmt;
 
@@ -12,17 +11,17 @@ use wasmparser::{BinaryReaderError, ComponentInstance, Encoding, FunctionBody, O
 /// The largest component, in bytes.
 pub(crate) const BYTES: usize = 64 << 20;
 
-/// How deep modules and components are inside each other, the outermost counted.
+/// The deepest nesting of modules and components, counting the outermost.
 const DEPTH: usize = 8;
 
 /// Modules and components.
 const PARTS: usize = 256;
 
-/// Instantiations of components: one inside another multiplies.
+/// Instantiations of components. Nested instantiations multiply.
 const INSTANCES: usize = 16;
 
-/// Bytes of what ties modules together: types, imports, exports, aliases, instances, functions that are
-/// lifted or lowered. Each instance of a component has its own.
+/// Bytes of the definitions that connect modules: types, imports, exports, aliases, instances, lifted or lowered
+/// functions. Each instance of a component has its own.
 const WIRING: usize = 256 << 10;
 
 /// Functions with a body.
@@ -31,25 +30,25 @@ const FUNCTIONS: usize = 100_000;
 /// Bytes of one function's body.
 const BODY: usize = 1 << 20;
 
-/// Branches times locals, of all functions together: where paths meet, each local may be another. A branch is a
-/// block, a jump, or a target of a table. JavaScript's runtime has 7 million; what has 20 million takes the compiler
-/// 2 s and 0.4 GB, and twice that four times as long.
+/// Branches times locals, over all functions: at a merge of control flow each local may differ. A branch is a block, a
+/// jump, or a target of a table. JavaScript's runtime has 7 million. 20 million take the compiler 2 s and 0.4 GB, and
+/// twice that takes four times as long.
 const BRANCHES_BY_LOCALS: usize = 20 << 20;
 
-/// Branches times loops. JavaScript's runtime has 7 million; 4,000 loops after each other in one function have 32
-/// million and take 0.9 s, 16,000 of them 14 s.
+/// Branches times loops. JavaScript's runtime has 7 million; 4,000 consecutive loops in one function have 32 million
+/// and take 0.9 s, 16,000 of them 14 s.
 const BRANCHES_BY_LOOPS: usize = 20 << 20;
 
-/// Branches times blocks. JavaScript's runtime has 160 million; what has 500 million takes 1 to 4 s, and 80,000
-/// conditions after each other, which have 6,400 million, 9 s.
+/// Branches times blocks. JavaScript's runtime has 160 million; 500 million take 1 to 4 s, and 80,000 consecutive
+/// conditions, which have 6,400 million, take 9 s.
 const BRANCHES_BY_BLOCKS: usize = 512 << 20;
 
-/// Why the compiler is not shown a component.
+/// Why a component is not compiled.
 #[derive(Debug)]
 pub(crate) enum Unfit {
-    /// There is more of this than is compiled.
+    /// A count exceeds its bound.
     TooMuch { what: &'static str, most: usize },
-    /// It cannot be read to its end.
+    /// The component cannot be parsed.
     Damaged(BinaryReaderError),
 }
 
@@ -62,11 +61,11 @@ struct Counted {
     branches_by_locals: usize,
     branches_by_loops: usize,
     branches_by_blocks: usize,
-    /// For each part that is being read, whether it is a component.
+    /// For each part that is being parsed, whether it is a component.
     inside: Vec<bool>,
 }
 
-/// Holds a component to the bounds.
+/// Checks a component against the bounds.
 pub(crate) fn check(component: &[u8]) -> Result<(), Unfit> {
     within("bytes", component.len(), BYTES)?;
     let mut counted = Counted::default();
@@ -114,7 +113,7 @@ impl Counted {
 }
 
 impl Counted {
-    /// Counts what the compiler's time and memory for a function grow with faster than with its bytes.
+    /// Counts the properties of a function in which the compiler's time and memory grow faster than linearly.
     fn paths(&mut self, body: &FunctionBody<'_>) -> Result<(), Unfit> {
         let mut locals = 0_usize;
         for group in body.get_locals_reader().map_err(Unfit::Damaged)? {
@@ -144,8 +143,8 @@ impl Counted {
     }
 }
 
-/// Sections of a component that are a part themselves, or are not compiled: custom sections, modules,
-/// components (<https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md>).
+/// Sections of a component that are parts themselves, or are not compiled: custom sections, modules, components
+/// (<https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md>).
 const NOT_WIRING: [u8; 3] = [0, 1, 4];
 
 fn within(what: &'static str, found: usize, most: usize) -> Result<(), Unfit> {
@@ -210,7 +209,7 @@ mod tests {
             component(&[section(4, COMPONENT), section(5, &body)])
         };
         assert_eq!((bound(&instances(INSTANCES)), bound(&instances(INSTANCES + 1))), (None, Some(INSTANCES)));
-        // An enumeration of one case that has a name of nothing.
+        // An enumeration with one case whose name is empty.
         let types = |count: usize| component(&[section(7, &[number(count), [0x6d, 1, 0].repeat(count)].concat())]);
         assert_eq!((bound(&types(WIRING / 3 - 4)), bound(&types(WIRING / 3 + 1))), (None, Some(WIRING)));
         let code = |bodies: &[Vec<u8>]| {
@@ -218,7 +217,7 @@ mod tests {
             bodies
         };
         let module = |count: usize, body: usize| {
-            // No locals, `unreachable` as often as it takes, and the end.
+            // No locals, `unreachable` as often as needed, and the end.
             let one = [vec![0; body - 1], vec![0x0b]].concat();
             let bodies = code(&vec![one; count]);
             let functions = section(3, &[number(count), vec![0; count]].concat());
@@ -230,7 +229,7 @@ mod tests {
         assert_eq!(bound(&vec![0; BYTES + 1]), Some(BYTES));
     }
 
-    /// A component with functions that have so many locals and such a body.
+    /// A component with `count` functions that have this many locals and this body.
     fn functions(count: usize, locals: usize, body: &[u8]) -> Vec<u8> {
         let body = [&[1], number(locals).as_slice(), &[0x7f], body, &[0x0b]].concat();
         let bodies = [number(body.len()), body].concat().repeat(count);
@@ -239,7 +238,7 @@ mod tests {
         component(&[section(1, &module)])
     }
 
-    /// The compiler's time is not linear in these: the measured numbers stand at the bounds.
+    /// The compiler's time is not linear in these. The bounds' comments give the measurements.
     #[test]
     fn what_paths_through_functions_multiply_is_bounded() {
         // `block end`, `loop end`, `br 0`, and a table of a target and the default.
@@ -250,7 +249,7 @@ mod tests {
         assert_eq!((blocks(23_000, 1), blocks(24_000, 1)), (None, Some(BRANCHES_BY_BLOCKS)));
         let loops = |count: usize| bound(&functions(1, 1, &repeated.repeat(count)));
         assert_eq!((loops(4500), loops(4600)), (None, Some(BRANCHES_BY_LOOPS)));
-        // Jumps and what tables lead to count, and all functions together.
+        // Jumps and the targets of tables count, summed over all functions.
         let jumps = |count: usize| bound(&functions(1, BRANCHES_BY_LOCALS / 100, &[0x0c, 0].repeat(count)));
         assert_eq!((jumps(100), jumps(101)), (None, Some(BRANCHES_BY_LOCALS)));
         let table = [&[0x0e], number(1000).as_slice(), &[0; 1001]].concat();

@@ -15,10 +15,10 @@ use crate::limiter::Limiter;
 use crate::v1;
 use crate::wasi::Wasi;
 
-/// Host memory that one call's arguments may take however small the limits are.
+/// The least host memory for the arguments of one call, however small the limits are.
 const LEAST_ARGUMENTS: u64 = 64 << 10;
 
-/// Everything that belongs to one call of one rule.
+/// The state of one call of one rule.
 pub(crate) struct CallState {
     calls: Arc<dyn HostCalls>,
     context: Context,
@@ -26,12 +26,12 @@ pub(crate) struct CallState {
     limiter: Limiter,
     timer: Arc<CpuTimer>,
     host_calls: u64,
-    /// Uses of WASI that are not counted: a runtime looks at its clock before it describes a rule.
+    /// Uses of WASI that are not counted: a runtime reads its clock before it describes a rule.
     wasi_for_nothing: u64,
     wasi: Option<Box<Wasi>>,
 }
 
-/// What a guest can ask about its request.
+/// What a guest can read about its request.
 pub(crate) struct Context {
     pub(crate) operation: String,
     pub(crate) region: String,
@@ -53,17 +53,17 @@ impl CallState {
         }
     }
 
-    /// The same for a call whose runtime may use WASI so often.
+    /// Allows the call's runtime this many uncounted uses of WASI.
     pub(crate) fn with_wasi(self, for_nothing: u64) -> Self {
         Self { wasi_for_nothing: for_nothing, ..self }
     }
 
-    /// Times the call.
+    /// The timer of the call.
     pub(crate) fn timer(&self) -> Arc<CpuTimer> {
         Arc::clone(&self.timer)
     }
 
-    /// Whom the guest's questions go to.
+    /// The host calls of the guest.
     pub(crate) fn calls(&self) -> &dyn HostCalls {
         &*self.calls
     }
@@ -78,8 +78,8 @@ impl CallState {
         Ok(Limit::HostCalls.check(self.limits.host_calls, self.host_calls)?)
     }
 
-    /// What WASI knows of the call. Each use is a call of an imported function, and one too many
-    /// ends the guest at the next tick.
+    /// The WASI state of the call. Each use counts as a host call; exceeding the limit ends the
+    /// guest at the next tick.
     pub(crate) fn wasi(&mut self) -> &mut Wasi {
         match self.wasi_for_nothing.checked_sub(1) {
             Some(left) => self.wasi_for_nothing = left,
@@ -89,14 +89,14 @@ impl CallState {
         wasi.get_or_insert_with(|| Box::new(Wasi::new(calls, context.now)))
     }
 
-    /// Logs what the guest has left on its standard streams.
+    /// Logs what the guest left on its standard streams.
     fn finish(&self) {
         if let Some(wasi) = &self.wasi {
             wasi.finish();
         }
     }
 
-    /// Whether the guest may go on.
+    /// Whether the guest may continue.
     fn check(&self) -> Result<(), GuestStop> {
         Limit::HostCalls.check(self.limits.host_calls, self.host_calls)?;
         self.check_cpu()
@@ -110,19 +110,19 @@ impl CallState {
         Ok(self.calls.run(statements).await?)
     }
 
-    /// Asks the vault.
+    /// Calls the vault.
     pub(crate) async fn vault(&mut self, call: VaultCall) -> Result<Vaulted, GuestStop> {
         Ok(self.calls.vault(call).await?)
     }
 
-    /// Whether the guest may go on computing.
+    /// Whether the guest has processor time left.
     fn check_cpu(&self) -> Result<(), GuestStop> {
         let used = self.timer.used();
         if used <= self.limits.cpu() {
             return Ok(());
         }
         let allowed = Some(self.limits.cpu_ms);
-        // Rounded up: what is used is then always more than what is allowed.
+        // Rounded up, so that the used time always exceeds the allowed time.
         let used = Some(millis(used).max(self.limits.cpu_ms.saturating_add(1)));
         Err(LimitExceeded { limit: Limit::Cpu, allowed, used }.into())
     }
@@ -137,7 +137,7 @@ impl Rules for Library {
         calls: Arc<dyn HostCalls>,
     ) -> BoxFuture<'a, RuleCall> {
         Box::pin(async move {
-            // Whatever the host does for the guest is done in here, its own bugs included.
+            // All the host's work for the guest happens in here, so a panic in it is caught.
             let call = match caught(self.run(rule, request, limits, calls)).await {
                 Ok(call) => call,
                 Err(text) => not_run(format!("the host panicked on the rule's behalf: {text}")),
@@ -155,8 +155,8 @@ impl Library {
         let Some(pre) = self.rule(rule) else {
             return not_run(format!("no rule is named {rule}"));
         };
-        // Taken before the store is made and given back after it is gone, so that the pool
-        // always has room for whoever holds it.
+        // Acquired before the store is created and released after it is dropped, so that the pool
+        // always has room for the holder.
         let Ok(_slot) = self.engine().slots().acquire().await else {
             return not_run("the engine is closed".to_owned());
         };
@@ -192,7 +192,7 @@ impl Library {
         }
     }
 
-    /// A store for one call, under the call's limits.
+    /// A store for one call, with the call's limits.
     pub(crate) fn store(&self, state: CallState) -> Store<CallState> {
         let arguments = argument_bytes(&state.limits);
         let mut store = Store::new(self.engine().wasmtime(), state);
@@ -208,14 +208,13 @@ impl Library {
     }
 }
 
-/// A call of which nothing is known but why the host is at fault.
+/// A call that the host could not run.
 fn not_run(why: String) -> RuleCall {
     RuleCall { ended: Ended::Host(why), cpu: Duration::ZERO, memory_bytes: 0, fuel: None }
 }
 
-/// How much host memory the arguments or the result of one call may take: a guest can
-/// claim a list to be as long as it likes. A value in a list takes several times the bytes
-/// that the limits count.
+/// How much host memory the arguments or the result of one call may take: a guest can claim any
+/// length for a list. A value in a list takes several times the bytes that the limits count.
 fn argument_bytes(limits: &Limits) -> usize {
     let largest = [limits.bytes_sent, limits.event_bytes, limits.log_bytes, limits.output_bytes].into_iter().max();
     let bytes = largest.unwrap_or(0).saturating_mul(8).max(LEAST_ARGUMENTS);

@@ -16,15 +16,15 @@ use crate::v1;
 pub struct Compiler {
     target: &'static str,
     metering: Metering,
-    /// Where a component's types are looked at, which only the own target can.
+    /// Checks a component's types, which only an engine for the own target can do.
     own: wasmtime::Engine,
     linker: Linker<CallState>,
-    /// Compiles for the target, where that is another one.
+    /// Compiles for the target, if it is not the own one.
     foreign: Option<wasmtime::Engine>,
     functions: Option<Arc<FunctionCache>>,
 }
 
-/// Why something does not compile to a rule.
+/// Why a component could not be compiled to a rule.
 #[derive(Debug)]
 pub struct CompileError {
     what: String,
@@ -32,22 +32,22 @@ pub struct CompileError {
 }
 
 impl Compiler {
-    /// The largest component that is compiled, in bytes.
+    /// The largest component that is accepted, in bytes.
     pub const MAX_BYTES: usize = bounds::BYTES;
 
-    /// A compiler for one of the [`TARGETS`], whichever of them this host runs on.
+    /// A compiler for one of the [`TARGETS`], on any host.
     pub fn new(target: &str) -> Result<Self, CompileError> {
         Self::with(target, Metering::Off, None)
     }
 
-    /// A compiler for this host's target that keeps compiled functions in a file of the folder
-    /// `cache`: a rule that brings a language's runtime is compiled again in a fraction of the
-    /// time. The result is for this machine, and not for a deployment.
+    /// A compiler for this host's target that caches compiled functions in a file in the folder
+    /// `cache`: recompiling a rule with a language runtime then takes a fraction of the time. The
+    /// result runs on this machine and is not for a deployment.
     pub fn cached(cache: Option<&Path>) -> Result<Self, CompileError> {
         Self::with(OWN_TARGET, Metering::Off, cache)
     }
 
-    /// The same for engines that are [`metered`](crate::Engine::metered).
+    /// Like `cached`, for engines that are [`metered`](crate::Engine::metered).
     pub fn metered(cache: Option<&Path>) -> Result<Self, CompileError> {
         Self::with(OWN_TARGET, Metering::On, cache)
     }
@@ -87,17 +87,17 @@ impl Compiler {
         self.target
     }
 
-    /// The word of the engines that can load the result: an [`Engine`](crate::Engine) on the
-    /// target has it for its own.
+    /// The fingerprint of the engines that can load the result. An [`Engine`](crate::Engine) on the
+    /// target reports the same.
     pub fn fingerprint(&self) -> String {
         settings::fingerprint(self.target, self.metering)
     }
 
-    /// Compiles a component that is a rule: what it imports the host offers, and what it
-    /// exports is `evaluate`, with their types.
+    /// Compiles a component that is a rule: the host provides all its imports, and it exports
+    /// `evaluate`, with the right types.
     ///
-    /// One that is larger, deeper or has more parts than a rule can need is refused before
-    /// anything compiles it. The result is what [`Library::open`](crate::Library::open) loads.
+    /// A component that exceeds the bounds of size, depth or number of parts is refused before it
+    /// is compiled. [`Library::open`](crate::Library::open) loads the result.
     pub fn compile(&self, component: &[u8]) -> Result<Vec<u8>, CompileError> {
         look_at_header(component)?;
         let damaged = |error: wasmtime::Error| {
@@ -109,7 +109,7 @@ impl Compiler {
         })?;
         let compiled = Component::new(&self.own, component).map_err(damaged)?;
         if let Some(Err(error)) = self.functions.as_deref().map(FunctionCache::save) {
-            // The next time takes longer, and nothing else.
+            // Only the next compilation is slower.
             tracing::debug!(%error, "compiled functions were not kept");
         }
         v1::link(&self.linker, &compiled)
@@ -123,9 +123,9 @@ impl Compiler {
 }
 
 impl Compiler {
-    /// Whether this code came from a compiler with the very settings of this one: version,
-    /// target, processor and flags. Code for "whatever this machine is" loads where it was made
-    /// and ends the process elsewhere, so that it is not to be shipped.
+    /// Whether this code comes from a compiler with exactly these settings: version, target,
+    /// processor and flags. Code for the native processor loads on the machine that compiled it and
+    /// crashes the process elsewhere, so it must not be shipped.
     pub fn wrote(&self, code: &[u8]) -> Result<bool, CompileError> {
         let fail = |error: wasmtime::Error| CompileError::new("cannot compile an empty component").because(error);
         let ours = self.foreign.as_ref().unwrap_or(&self.own).precompile_component(EMPTY).map_err(fail)?;
@@ -133,10 +133,10 @@ impl Compiler {
     }
 }
 
-/// A component with nothing in it.
+/// An empty component.
 const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
 
-/// The section of compiled code that wasmtime keeps the settings in. A test holds its name.
+/// The section of compiled code that holds wasmtime's settings. A test checks the name.
 const SETTINGS: &str = ".wasmtime.engine";
 
 fn settings_in(code: &[u8]) -> Option<&[u8]> {
@@ -144,8 +144,8 @@ fn settings_in(code: &[u8]) -> Option<&[u8]> {
     file.section_by_name(SETTINGS)?.data().ok().filter(|settings| !settings.is_empty())
 }
 
-/// Tells what it is that has been given, where the first eight bytes show that it is not a
-/// component (<https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md>).
+/// Describes an input whose first eight bytes are not those of a component
+/// (<https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md>).
 fn look_at_header(bytes: &[u8]) -> Result<(), CompileError> {
     const MAGIC: &[u8] = b"\0asm";
     const MODULE: &[u8] = &[1, 0, 0, 0];

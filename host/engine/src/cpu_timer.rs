@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Measures the processor time of a call: what its thread computes while the call is polled, in the
-/// guest and in what the host does for it. Waiting is not computing, be it for the database, for
-/// keys, or for a processor that other threads and processes have.
+/// Measures the processor time of a call: the time its thread computes while the call is polled, in
+/// the guest and in the host on its behalf. Waiting is not counted, whether for the database, for
+/// keys, or for a busy processor.
 ///
-/// So whatever has to be done once for many calls, such as opening a connection, is a task of its
+/// So work that is done once for many calls, such as opening a connection, runs in a task of its
 /// own that the call waits for.
 #[derive(Debug, Default)]
 pub(crate) struct CpuTimer(Mutex<State>);
@@ -34,7 +34,7 @@ impl CpuTimer {
         .await
     }
 
-    /// The processor time until now. While the call is polled, only the thread that polls it may ask:
+    /// The processor time so far. While the call is polled, only the polling thread may read it:
     /// each thread has its own clock.
     pub(crate) fn used(&self) -> Duration {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -3,7 +3,7 @@ use tenet_core::{
     VaultCall, Vaulted,
 };
 
-/// The host of a rule that is called without a request, so that there is nothing to ask for.
+/// The host calls of a rule that is called without a request: all are refused.
 pub(crate) struct DenyAllCalls;
 
 impl HostCalls for DenyAllCalls {

@@ -9,10 +9,10 @@ use crate::Library;
 use crate::call::{CallState, Context};
 use crate::deny_all_calls::DenyAllCalls;
 
-/// What a runtime may use of WASI while its rule describes itself.
+/// The uses of WASI that a runtime may make while its rule describes itself.
 const WASI: u64 = 10_000;
 
-/// Why a rule does not say what it takes and gives.
+/// Why a rule's description could not be obtained.
 #[derive(Debug)]
 pub struct DescribeError {
     rule: String,
@@ -21,14 +21,13 @@ pub struct DescribeError {
 }
 
 impl Library {
-    /// What a rule takes and gives, by its own word: JSON text, an object with a schema
-    /// `input` and a schema `output`, either of which may be missing. See `describe` in the
-    /// contract. It is checked to be JSON and no more.
+    /// The input and output that a rule declares: JSON text, an object with a schema `input` and a
+    /// schema `output`, either of which may be missing. See `describe` in the contract. Only the
+    /// JSON syntax is checked.
     ///
     /// # Errors
-    /// Fails where there is no such rule, where the rule fails, calls anything that it
-    /// imports or takes more than [`Limits::default`] allows, and where its answer is not
-    /// JSON.
+    /// Fails if there is no such rule, if the rule fails, calls an import or exceeds
+    /// [`Limits::default`], or if its answer is not JSON.
     pub async fn describe(&self, rule: &str) -> Result<String, DescribeError> {
         let fail = |what, source| DescribeError { rule: rule.to_owned(), what, source };
         let pre = self.rule(rule).ok_or_else(|| fail("there is no such rule", None))?;

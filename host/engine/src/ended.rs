@@ -1,4 +1,4 @@
-//! Every way a call can end, sorted.
+//! Maps the result of a call to the way it ended.
 
 use serde_json::value::RawValue;
 use tenet_core::{Ended, Limit, LimitExceeded, Limits, Rejection, Verdict};
@@ -7,28 +7,27 @@ use wasmtime::{Trap, WasmBacktrace};
 use crate::guest_stop::GuestStop;
 use crate::v1;
 
-/// The longest text from a guest's failure that is passed on, in bytes.
+/// The longest text from a guest's failure that is kept, in bytes.
 const MAX_TEXT: usize = 4096;
 
-/// The most functions that a trap's text names.
+/// The most functions listed in a trap's text.
 const MAX_FRAMES: usize = 8;
 
-/// What wasmtime says when arguments or a result take more than they may. It has no type
-/// that could be asked instead; a test in the system's suite holds the words.
+/// wasmtime's message when arguments or a result exceed the allowed size. wasmtime has no error
+/// type for this; a system test checks the text.
 const TOO_MUCH_DATA: &str = "fuel allocated for hostcalls has been exhausted";
 
-/// What wasmtime says of an access outside linear memory, before the address.
+/// wasmtime's message for an access outside linear memory, before the address.
 const FAULT: &str = "memory fault at wasm address 0x";
 
-/// Where a stack that has grown below address 0 is found: addresses have 32 bits and wrap.
+/// A stack overflow below address 0 wraps to this address or above: addresses have 32 bits.
 const BELOW_ZERO: u64 = (1 << 32) - (16 << 20);
 
-/// Frames of a panic on its way out, which say nothing about where it came from.
+/// Frames of panic handling, which do not show where the panic occurred.
 const PANICKING: &[&str] = &["__rustc::", "core::panicking::", "std::panicking::", "std::sys::backtrace::"];
 
-/// Says how a call ended that came back with `result`. `refused` is the growth of memory
-/// or table that was not allowed, if there was one; `is_there` says whether there was an
-/// instance, so that what failed after that is the guest's doing.
+/// Classifies the `result` of a call. `refused` is a refused growth of memory or table, if any.
+/// `is_there` says whether an instance existed: later failures are the guest's fault.
 pub(crate) fn sort(
     result: wasmtime::Result<Result<v1::Verdict, String>>,
     limits: &Limits,
@@ -81,7 +80,7 @@ fn failed(error: &wasmtime::Error, limits: &Limits, is_there: bool) -> Ended {
     let backtrace = error.downcast_ref::<WasmBacktrace>();
     let cause = error.root_cause().to_string();
     if cause.ends_with(TOO_MUCH_DATA) {
-        // The guest's frames are on the stack while it calls, and gone when it returns.
+        // The guest's frames are on the stack during a host call, and gone when the guest returns.
         return match backtrace {
             Some(_) => exceeded(Limit::BytesSent, Some(limits.bytes_sent)),
             None => exceeded(Limit::OutputBytes, Some(limits.output_bytes)),
@@ -93,21 +92,21 @@ fn failed(error: &wasmtime::Error, limits: &Limits, is_there: bool) -> Ended {
             exceeded(Limit::Stack, None)
         }
         Some(_) => Ended::Trap(shortened(trap_text(&cause, backtrace))),
-        // What the guest passed or gave broke the rules of the component model.
+        // An argument or result of the guest violated the component model.
         None if is_there => Ended::Trap(shortened(trap_text(&cause, backtrace))),
         None => Ended::Host(shortened(cause)),
     }
 }
 
-/// Whether a fault is that of the stack which compilers keep at the bottom of linear
-/// memory, beside the engine's own: what overflows it wraps to the highest addresses.
+/// Whether the fault is an overflow of the stack that compilers place at the bottom of linear
+/// memory (not the engine's own stack): the addresses wrap to the highest ones.
 fn is_below_zero(fault: &str) -> bool {
     let Some((_, rest)) = fault.split_once(FAULT) else { return false };
     let digits = rest.split(|c: char| !c.is_ascii_hexdigit()).next().unwrap_or_default();
     u64::from_str_radix(digits, 16).is_ok_and(|address| address >= BELOW_ZERO)
 }
 
-/// The cause on one line with the guest's functions, innermost first.
+/// The cause on one line, followed by the guest's functions, innermost first.
 fn trap_text(cause: &str, backtrace: Option<&WasmBacktrace>) -> String {
     let frames = backtrace.map(WasmBacktrace::frames).unwrap_or_default();
     let mut names: Vec<String> = frames

@@ -7,8 +7,8 @@ use tokio::sync::Semaphore;
 use crate::settings::{self, Metering, OWN_TARGET};
 use crate::ticker::Ticker;
 
-/// What rules run on: wasmtime with one set of settings, a pool of instances, and the
-/// ticking that interrupts guests. One serves any number of libraries.
+/// The runtime for rules: wasmtime with one set of settings, a pool of instances, and the ticker
+/// that interrupts guests. One engine serves any number of libraries.
 pub struct Engine {
     wasmtime: wasmtime::Engine,
     metering: Metering,
@@ -16,7 +16,7 @@ pub struct Engine {
     _ticker: Ticker,
 }
 
-/// Why there is no engine.
+/// Why the engine could not be created.
 #[derive(Debug)]
 pub struct EngineError {
     what: &'static str,
@@ -24,17 +24,18 @@ pub struct EngineError {
 }
 
 impl Engine {
-    /// An engine that runs at most `slots` calls side by side (at least one); further ones
-    /// wait. A slot takes some 8 GB of address space and no memory until it is used.
+    /// An engine that runs at most `slots` concurrent calls (at least one); further calls wait. A
+    /// slot reserves about 8 GB of address space, and takes no memory until it is used.
     ///
-    /// Where so much address space is not to be had, instances are allocated one by one,
-    /// which is slower and otherwise the same.
+    /// If that much address space is not available, instances are allocated on demand, which is
+    /// slower but otherwise equivalent.
     pub fn new(slots: u32) -> Result<Arc<Self>, EngineError> {
         Self::with(slots, Metering::Off)
     }
 
-    /// The same, but that it also counts what rules compute
-    /// ([`RuleCall::fuel`](tenet_core::RuleCall::fuel)): for a harness, since it loads other code.
+    /// Like `new`, but also counts the instructions of rules
+    /// ([`RuleCall::fuel`](tenet_core::RuleCall::fuel)). It loads only code that was compiled for
+    /// metering, so it is for test harnesses.
     pub fn metered(slots: u32) -> Result<Arc<Self>, EngineError> {
         Self::with(slots, Metering::On)
     }
@@ -60,8 +61,8 @@ impl Engine {
         Ok(Arc::new(Self { wasmtime, metering, slots, _ticker: ticker }))
     }
 
-    /// The engine's word for its version and its settings. Compiled rules carry the word
-    /// of the engine that they were compiled for, and another engine refuses them.
+    /// The fingerprint of the engine's version and settings. Compiled rules carry the fingerprint
+    /// of their engine, and an engine with another fingerprint refuses them.
     pub fn fingerprint(&self) -> String {
         settings::fingerprint(OWN_TARGET, self.metering)
     }
@@ -74,7 +75,7 @@ impl Engine {
         &self.wasmtime
     }
 
-    /// Permits to run; one a call, held until everything the call had is freed.
+    /// One permit per running call, held until all resources of the call are freed.
     pub(crate) fn slots(&self) -> &Semaphore {
         &self.slots
     }

@@ -7,11 +7,11 @@ use crate::Library;
 use crate::deny_all_calls::DenyAllCalls;
 
 impl Library {
-    /// Calls a rule once for nothing, before there are requests: what only the first call
-    /// pays, such as the memory of an instance, is then paid before a caller waits.
+    /// Calls a rule once before the first request, so that one-time costs, such as the memory of an
+    /// instance, are paid before a caller waits.
     ///
-    /// A rule can do nothing without a host call, and the first one stops it. However the call
-    /// ends is well; a rule that is not there is not called.
+    /// A rule can do nothing without a host call, and the first host call stops it. The result is
+    /// ignored. A missing rule is skipped.
     pub async fn first_call(&self, rule: &str, limits: &Limits) {
         let request = Request {
             operation: String::new(),

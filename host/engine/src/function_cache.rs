@@ -1,4 +1,4 @@
-//! Machine code of functions, kept between compilations.
+//! A cache of the machine code of functions.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -11,27 +11,26 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use sha2::{Digest as _, Sha256};
 use wasmtime::CacheStore;
 
-/// The first bytes of a cache file; the number is the version of its layout.
+/// The first bytes of a cache file. The number is the version of the format.
 const MAGIC: &[u8; 16] = b"tenet functions1";
 
-/// The most bytes of machine code in a file. What was used longest ago is left out first.
+/// The most bytes of machine code in a file. The least recently used entries are evicted first.
 const MAX_BYTES: u64 = 256 << 20;
 
 /// The most entries in a file.
 const MAX_ENTRIES: u64 = 1 << 20;
 
-/// The compiler's key of a function: SHA-256 over its body and everything that its code depends
-/// on, the compiler's version among it.
+/// The compiler's key of a function: SHA-256 over its body and everything else that its code
+/// depends on, including the compiler's version.
 type Key = [u8; 32];
 
-/// Machine code of functions in one file, by what they were compiled from.
+/// Machine code of functions in one file, keyed by their source.
 ///
-/// A rule that brings the runtime of a language has some ten thousand functions, and a change
-/// of the rule changes few of them. The file is for the harness: code that is deployed is compiled
-/// without it.
+/// A rule with a language runtime has about ten thousand functions, and a change of the rule
+/// changes few of them. The cache is for development: deployed code is compiled without it.
 ///
-/// A file that is damaged, or of another layout, is an empty cache. Each entry carries a digest,
-/// which finds damage and no forgery: the file belongs in a folder that others cannot write to.
+/// A file that is damaged or has another format is treated as empty. Each entry has a digest, which
+/// detects damage but not forgery: keep the file in a folder that other users cannot write to.
 #[derive(Debug)]
 pub(crate) struct FunctionCache {
     path: PathBuf,
@@ -41,10 +40,10 @@ pub(crate) struct FunctionCache {
 #[derive(Debug, Default)]
 struct State {
     file: Option<File>,
-    /// What the file has, in its order.
+    /// The entries of the file, in order.
     kept: Vec<Entry>,
     by_key: HashMap<Key, usize>,
-    /// Whether an entry of the file was asked for.
+    /// Whether each entry of the file was used.
     used: Vec<bool>,
     added: Vec<(Key, Vec<u8>)>,
 }
@@ -62,15 +61,15 @@ struct Entry {
 const ENTRY: u64 = 32 + 32 + 8;
 
 impl FunctionCache {
-    /// Opens the cache in a file, which does not have to exist.
+    /// Opens the cache in a file, which need not exist.
     pub(crate) fn open(path: &Path) -> Self {
         let state = File::open(path).and_then(State::read).unwrap_or_default();
         Self { path: path.to_owned(), state: Mutex::new(state) }
     }
 
-    /// Writes what was added, if anything was, over the file of before. What was used now goes first.
+    /// Replaces the file if entries were added. Entries used in this run go first.
     ///
-    /// Of two processes that write at once, the later one's file stays.
+    /// If two processes write concurrently, the last file wins.
     pub(crate) fn save(&self) -> io::Result<()> {
         let mut state = self.state();
         if state.added.is_empty() {
@@ -177,7 +176,7 @@ impl State {
         for (entry, code) in &all {
             match code {
                 Some(code) => writer.write_all(code)?,
-                // One that is damaged stays so, and is found to be when it is asked for.
+                // A damaged entry stays damaged; reading it detects that.
                 None => writer.write_all(&self.code(entry).unwrap_or_else(|| vec![0; entry.length as usize]))?,
             }
         }

@@ -2,17 +2,17 @@ use std::fmt;
 
 use tenet_core::LimitExceeded;
 
-/// Why the host made a guest stop. It travels through wasmtime as a trap and is found
-/// again by its type.
+/// Why the host stopped a guest. It passes through wasmtime as a trap and is recovered by
+/// downcasting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum GuestStop {
-    /// It used more than it may.
+    /// The guest exceeded a limit.
     Limit(LimitExceeded),
-    /// A host call ordered it; the reason stays with whoever gave the order.
+    /// A host call stopped it. The implementation of `HostCalls` knows the reason.
     Stopped,
-    /// It asked for something that the contract rules out.
+    /// The guest requested something that the contract forbids.
     Misuse(String),
-    /// The host broke its own word to the engine.
+    /// The host violated the engine's contract.
     Host(&'static str),
 }
 

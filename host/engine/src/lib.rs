@@ -1,27 +1,25 @@
-//! The engine: runs rules, which are WebAssembly components, and nothing else.
+//! The engine: runs rules, which are WebAssembly components.
 //!
-//! Its job is to reduce wasmtime to what Tenet needs. An [`Engine`] is one set of
-//! settings, a pool of instances and a clock that ticks. A [`Library`] is the rules of
-//! one bundle, checked against the bundle's index before anything in them is believed,
-//! and linked once; it is the port `Rules` of tenet-core. Each call gets a store and an
-//! instance of its own that nobody has used before and nobody will use again, runs under
-//! limits, and ends in one of the ways that `Ended` lists. With the feature `compile`, a
-//! [`Compiler`] makes the files that a library loads; hosts are built without it. For a harness it
-//! keeps compiled functions in a file.
-//! [`Library::describe`] asks a rule what it takes and gives, which is done when a bundle
-//! is built and never for a request.
+//! It reduces wasmtime to what Tenet needs. An [`Engine`] is one set of settings, a pool of
+//! instances and a ticker. A [`Library`] holds the rules of one bundle, checked against the
+//! bundle's index before anything in them is trusted, and linked once; it implements the port
+//! `Rules` of tenet-core. Each call gets a fresh store and instance, runs under limits, and ends in
+//! one of the ways that `Ended` lists. With the feature `compile`, a [`Compiler`] makes the files
+//! that a library loads; hosts are built without it. For development it caches compiled functions
+//! in a file.
+//! [`Library::describe`] asks a rule for its input and output schemas. This happens when a bundle
+//! is built, never for a request.
 //!
-//! What a rule may ask of the host is written in `wit/`, one folder a major version, and
-//! each has one module here that turns its types into the host's vocabulary. Types of WIT
-//! never leave this crate, and of wasmtime's none but for the benchmarks, which compare the
-//! engine with less than itself and have a feature, `bare`, for it.
+//! The host functions are defined in `wit/`, one folder per major version. Each has one module here
+//! that converts its types to the host's. Types of WIT never leave this crate, and types of
+//! wasmtime leave it only with the feature `bare`, for benchmarks that measure wasmtime alone.
 //!
-//! Languages that bring a runtime import WASI 0.2 to start. It is linked, and everything in it
-//! is denied or frozen.
+//! Languages with a runtime import WASI 0.2 to start. It is linked, but every capability is denied
+//! or frozen.
 //!
-//! What it must never know: databases, events and their buses, attempts, retries, grants.
-//! A host call goes to whoever implements `HostCalls`, which may answer or stop the
-//! guest; why it was stopped is not told here.
+//! The crate must not know about databases, events and their buses, attempts, retries, or grants. A
+//! host call goes to the implementation of `HostCalls`, which may answer it or stop the guest; the
+//! engine does not learn why it was stopped.
 
 #[cfg(feature = "compile")]
 mod bounds;

@@ -27,8 +27,7 @@ pub struct Library {
 impl Library {
     /// Loads the compiled rules that `index` names from the bundle in `folder`.
     ///
-    /// Whom they were compiled for and the digest of every file are checked before any of
-    /// it is loaded.
+    /// The target, the engine and the digest of every file are checked before any file is loaded.
     pub fn open(engine: Arc<Engine>, folder: &Path, index: &Index) -> Result<Self, LoadError> {
         let Some(compiled_for) = &index.compiled_for else {
             return Err(LoadError::bundle("the bundle's rules are not compiled".to_owned()));
@@ -54,7 +53,7 @@ impl Library {
             }
             Ok(loaded)
         };
-        // Digests and copies, which is most of what a start takes.
+        // Computes digests and copies code, which is most of the startup time.
         let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(index.rules.len());
         let loaded = thread::scope(|scope| {
             let others: Vec<_> = (1..threads).map(|_| scope.spawn(some)).collect();
@@ -78,8 +77,8 @@ impl Library {
 
 #[cfg(feature = "compile")]
 impl Library {
-    /// Compiles components and loads the result as [`Library::open`] does, each under its
-    /// name: for a harness that has no bundle on disk.
+    /// Compiles components and loads the result as [`Library::open`] does, each under its name. For
+    /// tests and tools without a bundle on disk.
     pub fn compile<'a>(
         engine: Arc<Engine>,
         compiler: &crate::Compiler,
@@ -106,8 +105,8 @@ fn linker(engine: &Engine) -> Result<Linker<CallState>, LoadError> {
     })
 }
 
-/// Loads a rule of the bundle in `folder` by way of `bytes`: fresh memory for each would cost
-/// as much as its digest.
+/// Loads a rule of the bundle in `folder`, using `bytes` as a buffer: allocating new memory for
+/// each rule would cost as much as computing its digest.
 fn read(
     engine: &Engine,
     linker: &Linker<CallState>,

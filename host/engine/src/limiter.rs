@@ -4,10 +4,10 @@ use wasmtime::ResourceLimiter;
 use crate::guest_stop::GuestStop;
 use crate::settings::{MEMORY_CEILING, TABLE_CEILING};
 
-/// Decides whether a guest's memories and tables may grow, and remembers what they have.
+/// Decides whether a guest's memories and tables may grow, and tracks their sizes.
 ///
-/// A growth that passes a limit ends the call: a guest that is told -1 would only panic
-/// about something else.
+/// A growth beyond a limit ends the call: a guest that received -1 would only panic with a
+/// misleading message.
 pub(crate) struct Limiter {
     memory: Account,
     tables: Account,
@@ -17,7 +17,7 @@ struct Account {
     limit: Limit,
     allowed: u64,
     used: u64,
-    /// What the growth in progress asked for; given back if it fails for another reason.
+    /// The size of the growth in progress; subtracted again if it fails for another reason.
     asked: u64,
     refused: Option<LimitExceeded>,
 }
@@ -36,7 +36,7 @@ impl Limiter {
         self.memory.used
     }
 
-    /// The limit that a growth met.
+    /// The limit that a growth exceeded.
     pub(crate) fn refused(&self) -> Option<LimitExceeded> {
         self.memory.refused.or(self.tables.refused)
     }
@@ -50,7 +50,7 @@ impl Account {
             self.refused = Some(exceeded);
             return Err(GuestStop::from(exceeded).into());
         }
-        // The guest set this bound itself, and may go on when it meets it.
+        // The guest set this bound itself, and may continue when it reaches it.
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }

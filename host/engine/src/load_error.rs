@@ -1,8 +1,8 @@
 use std::error::Error;
 use std::fmt;
 
-/// Why a bundle's rules cannot be loaded. The text names the rule and the file, says what
-/// is wrong with it, and what to do.
+/// Why a bundle's rules cannot be loaded. The text names the rule and the file, the problem, and
+/// the remedy.
 #[derive(Debug)]
 pub struct LoadError {
     rule: Option<String>,
@@ -11,7 +11,7 @@ pub struct LoadError {
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// What helps against every damage and every mismatch.
+/// The remedy for any damage or mismatch.
 const REMEDY: &str = "build the bundle again with `tenet build`";
 
 impl LoadError {
@@ -36,12 +36,12 @@ impl LoadError {
         self
     }
 
-    /// The rule, where it is about one.
+    /// The rule, if the error concerns one.
     pub fn rule_name(&self) -> Option<&str> {
         self.rule.as_deref()
     }
 
-    /// The file's path below the index, where it is about one.
+    /// The file's path relative to the index, if the error concerns a file.
     pub fn file(&self) -> Option<&str> {
         self.file.as_deref()
     }

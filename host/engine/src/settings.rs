@@ -1,5 +1,4 @@
-//! The engine's settings: one constructor for whoever compiles and whoever loads, so that
-//! what one writes the other takes.
+//! The engine's settings, shared by the compiler and the loader so that they match.
 
 use std::num::NonZeroUsize;
 
@@ -8,11 +7,11 @@ use wasmtime::{Config, Enabled, ModuleVersionStrategy, PoolingAllocationConfig};
 const X86_64: &str = "x86_64-unknown-linux-gnu";
 const AARCH64: &str = "aarch64-unknown-linux-gnu";
 
-/// The targets that rules are compiled for, each by its triple: the two that Lambda has.
+/// The targets that rules are compiled for: the two that Lambda supports.
 pub const TARGETS: [&str; 2] = [X86_64, AARCH64];
 
-/// The one of [`TARGETS`] that this host loads compiled rules for. Named, never "native":
-/// code made for the compiling machine may ask for CPU features that the running one lacks.
+/// The [target](TARGETS) of this host. It is explicit rather than "native": code compiled for the
+/// compiling machine may need CPU features that the running machine lacks.
 pub const OWN_TARGET: &str = if cfg!(target_arch = "aarch64") {
     AARCH64
 } else if cfg!(target_arch = "x86_64") {
@@ -21,32 +20,32 @@ pub const OWN_TARGET: &str = if cfg!(target_arch = "aarch64") {
     panic!("rules are compiled for x86_64 and aarch64 only")
 };
 
-/// What a target's code assumes of the processor: the least that every one of its kind has.
-/// To ask for more is unsafe in wasmtime, and vectors are not what rules are made of.
+/// The CPU features that compiled code may use: the baseline of each architecture. Enabling more is
+/// unsafe in wasmtime, and rules gain little from vector instructions.
 const PROCESSORS: [(&str, &str); 2] = [(X86_64, "x86-64"), (AARCH64, "armv8-a")];
 
-/// The most linear memory that any rule can have, whatever its limits say.
+/// The most linear memory of any rule, whatever its limits say.
 pub(crate) const MEMORY_CEILING: u64 = 1 << 30;
 
-/// The most entries that one table can have, whatever the limits say.
+/// The most entries of one table, whatever the limits say.
 pub(crate) const TABLE_CEILING: u64 = 100_000;
 
-/// What one component may be made of. A Rust rule has four core instances, one memory and
-/// two tables; languages that bring a runtime have more.
+/// Bounds on the parts of one component. A Rust rule has four core instances, one memory and two
+/// tables; languages with a runtime have more.
 const CORE_INSTANCES: u32 = 32;
 const MEMORIES: u32 = 2;
 const TABLES: u32 = 8;
 
-/// The guest's call stack, and the stack that it shares with the host calls it makes. The
-/// difference is for the host: a first statement may open a TLS connection there.
+/// The guest's call stack, and the stack that it shares with its host calls. The difference is for
+/// the host: a first statement may open a TLS connection there.
 const WASM_STACK: usize = 512 << 10;
 const STACK: usize = 2 << 20;
 
-/// One setting that compiled code depends on, with its name.
+/// A named setting that affects compiled code.
 type Setting = (&'static str, fn(&mut Config));
 
-/// Everything that compiled code depends on and that is not wasmtime's default. The names
-/// are the fingerprint, so that a setting cannot change without it.
+/// All settings that affect compiled code and differ from wasmtime's defaults. Their names form the
+/// fingerprint, so a changed setting changes it.
 const CODE: &[Setting] = &[
     ("epochs", |config| {
         config.epoch_interruption(true);
@@ -59,12 +58,12 @@ const CODE: &[Setting] = &[
         config.relaxed_simd_deterministic(true);
     }),
     ("canonical-nan", canonical_nan),
-    // A trap names its functions, and nothing asks for their bytes: a tenth of a rule's file.
+    // Traps name functions; nothing needs byte offsets. This saves a tenth of a rule's file.
     ("no-address-map", |config| {
         config.generate_address_map(false);
     }),
-    // wasmtime walks a guest's stack by its frame pointers. Tables for others who would are
-    // told to the process's unwinder, function by function, each time a rule is loaded.
+    // wasmtime walks a guest's stack by its frame pointers. Unwind tables are only for other tools,
+    // and registering them takes time for each function whenever a rule is loaded.
     ("no-unwind-info", |config| {
         config.native_unwind_info(false);
     }),
@@ -75,11 +74,11 @@ fn canonical_nan(config: &mut Config) {
     config.cranelift_nan_canonicalization(true);
 }
 
-/// It is a matter of the code alone: whoever only loads has nothing to set.
+/// It affects code generation only: a loader has nothing to set.
 #[cfg(not(feature = "compile"))]
 fn canonical_nan(_: &mut Config) {}
 
-/// Whether what a guest computes is counted, which costs it some time. It is a harness's.
+/// Whether executed instructions are counted, which costs some time. For test harnesses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Metering {
     Off,
@@ -93,7 +92,7 @@ pub(crate) fn on_demand(target: &str, metering: Metering) -> wasmtime::Result<Co
     Ok(with_all(config, metering))
 }
 
-/// Everything but the target.
+/// All settings except the target.
 pub(crate) fn with_all(mut config: Config, metering: Metering) -> Config {
     for (_, set) in CODE {
         set(&mut config);
@@ -105,7 +104,7 @@ pub(crate) fn with_all(mut config: Config, metering: Metering) -> Config {
     config
 }
 
-/// The same with a pool of `slots` instances, which costs a third of the time a call
+/// Like `on_demand`, with a pool of `slots` instances, which takes a third of the time per call
 /// (measured: 38 µs instead of 103 µs for a store, an instance and a query).
 pub(crate) fn pooled(target: &str, slots: u32, metering: Metering) -> wasmtime::Result<Config> {
     let mut pool = PoolingAllocationConfig::new();
@@ -122,16 +121,15 @@ pub(crate) fn pooled(target: &str, slots: u32, metering: Metering) -> wasmtime::
         .linear_memory_keep_resident(512 << 10)
         .table_keep_resident(64 << 10)
         .max_unused_warm_slots(slots)
-        // Resetting by PAGEMAP_SCAN needs Linux 6.7, which is newer than Lambda's.
+        // Resetting by PAGEMAP_SCAN needs Linux 6.7, which is newer than Lambda's kernel.
         .pagemap_scan(Enabled::Auto);
     let mut config = on_demand(target, metering)?;
     config.allocation_strategy(pool);
     Ok(config)
 }
 
-/// The engine's word for its version, the processor and the settings that compiled code
-/// depends on: `wasmtime-48+x86-64+epochs+...`. The rest of its settings wasmtime compares
-/// itself.
+/// The fingerprint of the engine's version, the processor and the settings that affect compiled
+/// code: `wasmtime-48+x86-64+epochs+...`. wasmtime compares its other settings itself.
 pub(crate) fn fingerprint(target: &str, metering: Metering) -> String {
     let version = ModuleVersionStrategy::WasmtimeVersion;
     let processor = PROCESSORS.iter().find(|(known, _)| *known == target).map_or(target, |(_, processor)| *processor);

@@ -2,11 +2,11 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-/// How often a running guest is looked at, and so how far it may pass its CPU limit.
+/// How often a running guest is checked, and so how far it may exceed its CPU limit.
 const PERIOD: Duration = Duration::from_millis(5);
 
-/// The thread that advances an engine's epoch. There is one an engine, whatever the number
-/// of calls; it ends with this value.
+/// The thread that advances an engine's epoch. There is one per engine, independent of the number
+/// of calls. It ends when this value is dropped.
 pub(crate) struct Ticker {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -27,10 +27,10 @@ impl Ticker {
 
 impl Drop for Ticker {
     fn drop(&mut self) {
-        // Without a sender the thread's wait ends at once.
+        // Dropping the sender ends the thread's wait at once.
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // It has nothing to tell, and a panic in it was printed when it happened.
+            // The thread has no result, and a panic in it was printed when it occurred.
             let _ = thread.join();
         }
     }

@@ -1,10 +1,10 @@
-//! WASI 0.2 for rules that cannot start without it: everything is there, and nothing of it
-//! leads anywhere.
+//! WASI 0.2 for rules whose runtime needs it to start: everything is linked, but every capability
+//! is denied or frozen.
 //!
-//! The clocks stand still at the request's moment, waiting is over at once, and randomness is
+//! The clocks are frozen at the request's time, waiting ends at once, and random bytes come from
 //! the request's own sequence, so that a rule stays a function of its request and its query
-//! results. There are no files, sockets, variables and arguments. What is written to the
-//! standard streams goes to the rule's log, line by line, under the log's limits.
+//! results. There are no files, sockets, environment variables or arguments. Output on the standard
+//! streams goes to the rule's log, line by line, under the log's limits.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -26,24 +26,23 @@ use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, 
 use crate::call::CallState;
 use crate::guest_stop::GuestStop;
 
-/// The packages whose interfaces are offered.
+/// The packages that are linked.
 const PACKAGES: [&str; 6] =
     ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 
-/// The most resources, such as streams and pollables, that one call holds at a time.
+/// The most resources, such as streams and pollables, that one call may hold at a time.
 const MOST_RESOURCES: usize = 1_000;
 
-/// The most random bytes that one call gives, as in the contract's own `random`.
+/// The most random bytes per call, as for the contract's own `random`.
 const MOST_RANDOM: u64 = 65_536;
 
-/// The most bytes that a stream takes in one write.
+/// The most bytes that a stream accepts in one write.
 const MOST_WRITTEN: usize = 64 << 10;
 
-/// A line that is longer is logged in parts, so that a guest cannot have the host keep more.
+/// Longer lines are logged in parts, so that a guest cannot make the host buffer more.
 const LONGEST_LINE: usize = 16 << 10;
 
-/// What WASI knows of one call. It is made at the guest's first use of it: rules in Rust never
-/// do.
+/// The WASI state of one call. It is created at the guest's first use: Rust rules never use it.
 pub(crate) struct Wasi {
     context: WasiCtx,
     table: ResourceTable,
@@ -75,8 +74,8 @@ impl Wasi {
         Self { context, table, streams }
     }
 
-    /// Logs what was written without a line's end. The guest is done, so that an order to stop
-    /// it has nobody to stop.
+    /// Logs output that does not end with a newline. The guest has ended, so an order to stop it
+    /// has no effect.
     pub(crate) fn finish(&self) {
         for stream in &self.streams {
             let _ = lock(stream).flush();
@@ -84,16 +83,16 @@ impl Wasi {
     }
 }
 
-/// Whether an interface of this name is one of them, in a version 0.2.
+/// Whether this is the name of such an interface, in a version 0.2.
 pub(crate) fn offers(name: &str) -> bool {
     let version = name.split_once('@').map(|(_, version)| version);
     PACKAGES.iter().any(|package| name.starts_with(package))
         && version.is_some_and(|version| version.starts_with("0.2."))
 }
 
-/// Offers clocks, randomness, streams and what is about the process. Files and sockets are what
-/// [`deny`] offers, in place of wasmtime-wasi's own: as much code as all the rest, to come to
-/// the same.
+/// Links clocks, random numbers, streams and process interfaces. Files and sockets are linked by
+/// [`deny`] instead of wasmtime-wasi: its implementation is as large as all the rest, and would be
+/// denied anyway.
 pub(crate) fn add_to_linker(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(linker)?;
     random::insecure::add_to_linker::<CallState, WasiRandom>(linker, |state| state.ctx().ctx.random())?;
@@ -105,16 +104,16 @@ pub(crate) fn add_to_linker(linker: &mut Linker<CallState>) -> wasmtime::Result<
     cli::terminal_stdin::add_to_linker::<CallState, WasiCli>(linker, CallState::cli)?;
     cli::terminal_stdout::add_to_linker::<CallState, WasiCli>(linker, CallState::cli)?;
     cli::terminal_stderr::add_to_linker::<CallState, WasiCli>(linker, CallState::cli)?;
-    // Its own clock waits in earnest.
+    // The default monotonic clock really waits.
     linker.allow_shadowing(true);
     monotonic_clock::add_to_linker::<CallState, Timeless>(linker, |state| Standing(state.ctx()))?;
     linker.allow_shadowing(false);
     Ok(())
 }
 
-/// Offers a component what it imports of files and sockets: that there are none. To ask for
-/// folders gives an empty list, to ask for a socket an error; whatever wants a file or a socket
-/// that there cannot be ends the guest.
+/// Links a component's imports of files and sockets so that every use is denied. Listing the
+/// preopened folders gives an empty list, and creating a socket gives an error; any function that
+/// needs an existing file or socket ends the guest.
 pub(crate) fn deny(linker: &mut Linker<CallState>, component: &Component) -> wasmtime::Result<()> {
     let engine = linker.engine().clone();
     for (name, import) in component.component_type().imports(&engine) {
@@ -137,10 +136,10 @@ pub(crate) fn deny(linker: &mut Linker<CallState>, component: &Component) -> was
 /// The packages of files and sockets.
 const DENIED: [&str; 2] = ["wasi:filesystem/", "wasi:sockets/"];
 
-/// A file or a socket, of which there is none.
+/// A file or a socket. None ever exists.
 enum Nothing {}
 
-/// What a resource of this name is: one of the streams', if it has that name in all of WASI.
+/// The type of a resource by its name. Streams are shared by all of WASI.
 fn resource(name: &str) -> ResourceType {
     match name {
         "pollable" => ResourceType::host::<DynPollable>(),
@@ -157,7 +156,7 @@ fn deny_function(interface: &mut LinkerInstance<'_, CallState>, name: &str) -> w
         "create-tcp-socket" | "create-udp-socket" => {
             Some(Val::Result(Err(Some(Box::new(Val::Enum("access-denied".to_owned()))))))
         }
-        // Asked of a failed stream, whose error is no file's.
+        // Called with the error of a failed stream, which is never an error of a file.
         "filesystem-error-code" => Some(Val::Option(None)),
         _ => None,
     };
@@ -181,7 +180,7 @@ impl WasiView for CallState {
     }
 }
 
-/// The clock that stands still at the request's moment.
+/// The wall clock, frozen at the request's time.
 struct Frozen(Timestamp);
 
 impl HostWallClock for Frozen {
@@ -204,7 +203,7 @@ impl HostMonotonicClock for Frozen {
     }
 }
 
-/// The monotonic clock of which every moment has come.
+/// A monotonic clock on which every deadline has passed.
 struct Standing<'a>(WasiCtxView<'a>);
 
 struct Timeless;
@@ -238,7 +237,7 @@ impl monotonic_clock::Host for Standing<'_> {
     }
 }
 
-/// What is ready now.
+/// A pollable that is always ready.
 struct Now;
 
 #[async_trait]
@@ -246,7 +245,7 @@ impl Pollable for Now {
     async fn ready(&mut self) {}
 }
 
-/// The random sequence of the call that is for runtimes.
+/// The call's random sequence for runtimes.
 struct Random(Arc<dyn HostCalls>);
 
 impl TryRng for Random {
@@ -267,7 +266,7 @@ impl TryRng for Random {
     fn try_fill_bytes(&mut self, buffer: &mut [u8]) -> Result<(), Infallible> {
         for part in buffer.chunks_mut(1 << 16) {
             let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
-            // Refused only to a guest that is being stopped, and what it has then is nobody's.
+            // Refused only if the guest is being stopped; then the bytes are never used.
             if let Ok(bytes) = self.0.random(Randomness::Runtime, length) {
                 part.iter_mut().zip(bytes).for_each(|(place, byte)| *place = byte);
             }
@@ -276,7 +275,7 @@ impl TryRng for Random {
     }
 }
 
-/// A line on its way to the log.
+/// A buffered line of output.
 struct Line {
     calls: Arc<dyn HostCalls>,
     level: LogLevel,
@@ -323,7 +322,7 @@ impl IsTerminal for Stream {
 }
 
 impl StdoutStream for Stream {
-    /// For other versions of WASI, which are not offered.
+    /// For other versions of WASI, which are not linked.
     fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
         Box::new(tokio::io::sink())
     }
@@ -343,7 +342,7 @@ impl OutputStream for Stream {
         lock(&self.0).write(&bytes).map_err(|halt| StreamError::Trap(halt.into()))
     }
 
-    /// A flush is no line's end: runtimes flush after each write.
+    /// A flush does not end a line: runtimes flush after each write.
     fn flush(&mut self) -> Result<(), StreamError> {
         Ok(())
     }

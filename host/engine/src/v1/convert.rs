@@ -1,4 +1,4 @@
-//! Values of the contract's version 1 to and from the host's own.
+//! Conversions between the types of version 1 of the contract and the host's own.
 
 use tenet_core::{
     Column, ColumnValues, Decimal, Interval, Outcome, RowSet, SqlError, SqlState, Statement, Value, ValueType,
@@ -8,14 +8,14 @@ use uuid::Uuid;
 use super::bindings::tenet::rule::types as wit;
 use crate::guest_stop::GuestStop;
 
-/// An error as a batch gives it, with its statement's number.
+/// An error of a statement in a batch, with the statement's number.
 pub(super) fn in_batch(statement: usize, mut error: SqlError) -> SqlError {
     error.details.push(("statement".to_owned(), statement.to_string()));
     error
 }
 
 impl TryFrom<wit::Statement> for Statement {
-    /// What PostgreSQL would answer to a parameter that is not of its type.
+    /// The error that PostgreSQL would give for a parameter of the wrong type.
     type Error = SqlError;
 
     fn try_from(statement: wit::Statement) -> Result<Self, SqlError> {
@@ -29,7 +29,7 @@ impl TryFrom<wit::Statement> for Statement {
 }
 
 impl TryFrom<wit::Value> for Value {
-    /// What is wrong, without the value: it may be a secret.
+    /// The problem, without the value, which may be secret.
     type Error = String;
 
     fn try_from(value: wit::Value) -> Result<Self, String> {
@@ -76,7 +76,7 @@ impl From<wit::ValueType> for ValueType {
     }
 }
 
-/// Reads the one form that the contract has; the crate reads several.
+/// Accepts only the form of the contract; the crate's parser accepts several.
 fn uuid(text: &str) -> Result<[u8; 16], String> {
     match Uuid::try_parse(text) {
         Ok(uuid) if text.len() == 36 => Ok(uuid.into_bytes()),
@@ -134,7 +134,7 @@ impl From<RowSet> for wit::RowSet {
     }
 }
 
-/// Rows with their texts one behind the other.
+/// Rows in packed form: the texts of a column are concatenated.
 pub(super) fn packed(RowSet { columns, rows, bytes: _ }: RowSet) -> Result<wit::PackedRows, GuestStop> {
     let mut all = Vec::new();
     let mut packed = Vec::with_capacity(columns.len());
