@@ -1,5 +1,5 @@
-//! A bug of the host's, met in the middle of a request: what becomes of that, of the others of its
-//! batch, and of the events that come later.
+//! A bug in the host that occurs during a request: its effect on that request, on the rest of its
+//! batch, and on later events.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,7 +18,7 @@ use tenet_wiring::HostBuilder;
 
 use crate::host::Host;
 
-/// Accepts, unless the payload says that here is a bug.
+/// Accepts, unless the payload triggers a bug.
 struct Buggy;
 
 impl Rules for Buggy {
@@ -35,10 +35,10 @@ impl Rules for Buggy {
     }
 }
 
-/// The digest of a document with nothing in it, `{}`.
+/// The digest of the empty document `{}`.
 const SHA256_OF_NOTHING: &str = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
 
-/// A bus that is offered nothing.
+/// A bus that receives no events.
 struct NoBus;
 
 impl Publisher for NoBus {
@@ -47,7 +47,7 @@ impl Publisher for NoBus {
     }
 }
 
-/// A host whose one operation reads nothing, so that it needs no database.
+/// A host whose one operation does not use the database.
 fn host() -> Arc<Host> {
     let file = |path: &str| File { path: path.into(), sha256: String::new() };
     let index = Index {
@@ -89,7 +89,7 @@ fn host() -> Arc<Host> {
     Arc::new(Host::of(builder, (index.clone(), api), database))
 }
 
-/// What the runtime's loop makes of an event.
+/// The runtime loop's response to an event.
 async fn told(host: &Arc<Host>, event: Value) -> Value {
     let mut context = Context::default();
     context.request_id = "11111111-2222-3333-4444-555555555555".into();

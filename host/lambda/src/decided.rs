@@ -3,31 +3,31 @@ use std::fmt;
 use serde::Serialize;
 use tenet_pipeline::{Answer, Status};
 
-/// What an operation answered to an event or to a message, which nobody waits for.
+/// What an operation answered to an event or a message. No caller waits for it.
 #[derive(Debug)]
 pub(crate) struct Decided {
     pub(crate) operation: String,
     pub(crate) answer: Answer,
 }
 
-/// Answers that settle nothing, so that whoever sent the event has to keep it.
+/// Answers that leave the event unsettled, so that its source has to keep it.
 #[derive(Debug)]
 pub(crate) struct Unsettled(Vec<Open>);
 
-/// One of them.
+/// One unsettled answer.
 #[derive(Debug)]
 struct Open {
-    /// All that it says.
+    /// The full text.
     text: String,
     /// Its status, code and reference.
     brief: String,
 }
 
 impl Decided {
-    /// Whether the event is done with. A rejection, and another answer under the same key,
-    /// are answers like an acceptance. All others are not: of a failure the next delivery may
-    /// make something else, and what can never be served has to reach the queue or the
-    /// destination for failures, where somebody sees it, rather than vanish.
+    /// Whether the event can be deleted. Acceptances, rejections, and a stored answer under the
+    /// same key settle it. All other answers do not: a failure may succeed on redelivery, and an
+    /// event that can never be handled has to reach the queue or the destination for failures,
+    /// where an operator sees it.
     fn is_settled(&self) -> bool {
         match self.answer.status {
             Status::Accepted | Status::Rejected | Status::KeyReused => true,
@@ -35,8 +35,8 @@ impl Decided {
         }
     }
 
-    /// What it says, for whoever sent the event, and what of that may be in a log: messages
-    /// quote what cannot be served.
+    /// The text for the event's source, and the part of it that may be logged: messages quote
+    /// invalid input.
     fn open(&self) -> Open {
         let Self { operation, answer } = self;
         let mut brief = answer.status.code().to_string();
@@ -59,11 +59,11 @@ pub(crate) fn settle(decided: &[Decided]) -> Result<(), Unsettled> {
     if open.is_empty() { Ok(()) } else { Err(Unsettled(open)) }
 }
 
-/// An event that nobody can decide, and why: which may quote it.
+/// An event that cannot be decided, and why. The reason may quote the event.
 #[derive(Debug)]
 pub(crate) struct Undecidable(pub(crate) String);
 
-/// Why an event is not done with, as the log may have it: without what quotes the event.
+/// Why an event is unsettled, in a form for the log: without quotes from the event.
 pub(crate) fn reason(error: &anyhow::Error) -> String {
     if let Some(Unsettled(open)) = error.downcast_ref() {
         return open.iter().map(|open| open.brief.as_str()).collect::<Vec<_>>().join(", ");
@@ -82,7 +82,8 @@ impl fmt::Display for Undecidable {
 
 impl std::error::Error for Undecidable {}
 
-/// The answers as one: nobody waits for it, but a destination for successes may be told.
+/// Combines the answers into one. No caller waits for it, but a destination for successes may
+/// receive it.
 pub(crate) fn write(decided: &[Decided]) -> Result<String, serde_json::Error> {
     #[derive(Serialize)]
     struct Answers<'a> {

@@ -1,10 +1,10 @@
-//! The function as an extension of itself.
+//! The function as its own Lambda extension.
 //!
-//! Lambda freezes a sandbox when its runtime and all its extensions have asked for the next
-//! event, and tells it of its end by SIGTERM only where there is an extension
-//! (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>). This
-//! one keeps the sandbox awake while what an answer left is done. A registration that fails
-//! costs nothing but that: the work is then done before the answer.
+//! Lambda freezes a sandbox once its runtime and all its extensions have requested the next event,
+//! and sends SIGTERM at its end only if there is an extension
+//! (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>). This extension
+//! keeps the sandbox awake until the work deferred by a response is done. If registration fails,
+//! that work is done before the response.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use tokio::time::timeout;
 
 use crate::post_response::PostResponse;
 
-/// The longest that registering may take; the other end is in the sandbox.
+/// The timeout for registering. The server is in the same sandbox.
 const REGISTERING: Duration = Duration::from_secs(2);
 
-/// What it is called among the function's extensions.
+/// The name of the extension.
 const NAME: &str = "tenet";
 
-/// Registers, which has to happen before the runtime asks for its first event, and turns on
-/// `after` if work is to be done after the answers.
+/// Registers, which has to happen before the runtime requests its first event. Turns on `after` if
+/// work is to be done after the responses.
 pub(crate) async fn register(after: &PostResponse, after_answers: bool) {
     let events: &'static [&'static str] = if after_answers { &["INVOKE"] } else { &[] };
     let waiting = after.clone();
@@ -39,10 +39,17 @@ pub(crate) async fn register(after: &PostResponse, after_answers: bool) {
             tokio::spawn(async move {
                 let ended = registered.run().await;
                 after.turn(false);
-                tracing::warn!(error = ended.err(), "no extension any more: events leave before the answer");
+                tracing::warn!(
+                    error = ended.err(),
+                    "the extension has ended: events are published before the response"
+                );
             });
         }
-        Ok(Err(error)) => tracing::warn!(error, "no extension: events leave before the answer, and no SIGTERM comes"),
-        Err(_) => tracing::warn!("no extension in time: events leave before the answer, and no SIGTERM comes"),
+        Ok(Err(error)) => {
+            tracing::warn!(error, "no extension: events are published before the response, and no SIGTERM arrives")
+        }
+        Err(_) => {
+            tracing::warn!("no extension in time: events are published before the response, and no SIGTERM arrives")
+        }
     }
 }

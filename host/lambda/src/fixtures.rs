@@ -1,5 +1,4 @@
-//! Every event that the authors of `aws_lambda_events` have collected, through the
-//! function's own readers.
+//! Runs every event collected by the authors of `aws_lambda_events` through the function's readers.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +13,7 @@ use crate::source::Source;
 use crate::sqs_batch::SqsBatch;
 use tenet_pipeline::BridgeEvent;
 
-/// The fixtures by name, as they lie in the sources of the crate that this is built with.
+/// The fixtures by name, from the sources of the crate version in use.
 fn fixtures() -> BTreeMap<String, String> {
     let metadata = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--locked", "--filter-platform", tenet_engine::OWN_TARGET])
@@ -38,14 +37,14 @@ fn fixtures() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// What a fixture's name says that it is.
+/// The kind of a fixture, from its name.
 fn kind(name: &str) -> &'static str {
     let begins = |beginnings: &[&str]| beginnings.iter().any(|beginning| name.starts_with(beginning));
     if begins(&["apigw-v2-request-", "apigw-sam-http-request"]) {
         "http"
     } else if begins(&["sqs-event"]) {
         "queue"
-    // A lifecycle hook has no envelope, and one alarm has its data beside the detail.
+    // A lifecycle hook has no envelope, and one alarm has its data next to the detail.
     } else if name == "codedeploy-lifecycle-event" || name == "codepipeline_job-event" {
         "other"
     } else if name == "cloudwatch-alarm-composite-with-suppressor-alarm" {

@@ -20,16 +20,16 @@ use crate::recorder::Recorder;
 use crate::settings::Settings;
 use crate::work::Work;
 
-/// The longest that the init phase waits for a rule that is called for nothing.
+/// How long the init phase waits for the warm-up call of a rule.
 const FIRST_CALL: Duration = Duration::from_secs(1);
 
-/// The longest that the init phase waits for the database.
+/// How long the init phase waits for the database.
 const CONNECTING: Duration = Duration::from_secs(3);
 
-/// The longest that a question for the host's health waits for the database.
+/// How long a health check waits for the database.
 const CHECKING: Duration = Duration::from_secs(2);
 
-/// One region's host, made in the function's init phase.
+/// The host of one region, created in the function's init phase.
 pub(crate) struct Host {
     region: String,
     settings: HostSettings,
@@ -42,34 +42,33 @@ pub(crate) struct Host {
     work: Work,
 }
 
-/// What is known of a request beside what it says.
+/// What is known about a request apart from its content.
 #[derive(Clone)]
 pub(crate) struct Origin {
-    /// Who asks, as an authoriser vouches for it.
+    /// The caller's identity, as the authoriser reports it.
     pub(crate) caller: Option<String>,
-    /// The id that its source gives it.
+    /// The id that its source gave it.
     pub(crate) source_key: Option<SourceKey>,
-    /// When it came. An event that several operations take has come once, and all of them see
-    /// the same moment.
+    /// When it arrived. All operations that handle one event see the same time.
     pub(crate) now: Timestamp,
-    /// When its answer has to be on its way.
+    /// When its response has to be sent.
     pub(crate) deadline: Instant,
-    /// Where it stands in a trace.
+    /// The trace context.
     pub(crate) trace: Option<Trace>,
-    /// Whether its caller asks for a capsule of it.
+    /// Whether the caller requested a capsule.
     pub(crate) wants_capsule: bool,
 }
 
 impl Host {
-    /// Loads the bundle, opens the engine and the first connection, and wires the ports:
-    /// all of the init phase. What takes its time goes on side by side.
+    /// The init phase: loads the bundle, opens the engine and the first connection, and connects
+    /// the ports. Slow steps run concurrently.
     pub(crate) async fn start(settings: Settings, index: Index) -> anyhow::Result<Self> {
         let routes = Routes::new(&index.operations)?;
         let work = Work::new();
         let after = PostResponse::new(work.clone());
         let ((library, api), (database, publisher, vault), ()) =
             tokio::try_join!(load(&settings, &index), connect(&settings, &index), async {
-                // A sandbox with several invocations at a time is told of none as an extension.
+                // In a sandbox with concurrent invocations, extensions receive no invocation events.
                 let after_answers = index.host.publish_after_answer && settings.one_at_a_time;
                 extension::register(&after, after_answers).await;
                 Ok(())
@@ -92,7 +91,7 @@ impl Host {
         })
     }
 
-    /// A host of a test's own parts.
+    /// A host built from a test's parts.
     #[cfg(test)]
     pub(crate) fn of(builder: HostBuilder, (index, api): (Index, Api), database: Arc<Database>) -> Self {
         let (work, shadow) = (Work::new(), builder.shadow());
@@ -109,12 +108,12 @@ impl Host {
         }
     }
 
-    /// What publishes after the answers: a layer of the runtime.
+    /// Runs work after the responses: a layer of the runtime.
     pub(crate) fn after(&self) -> PostResponse {
         self.after.clone()
     }
 
-    /// Lets what goes on end, if it does within `limit`, and closes the connections.
+    /// Waits up to `limit` for running work to end, and closes the connections.
     pub(crate) async fn stop(&self, limit: Duration) {
         let deadline = SystemClock.instant() + limit;
         let finished = tokio::time::timeout_at(deadline.into(), self.work.is_done()).await.is_ok();
@@ -122,24 +121,24 @@ impl Host {
         tracing::info!(finished, "host stops");
     }
 
-    /// When the answers to an invocation have to be on their way.
+    /// When the responses of an invocation have to be sent.
     pub(crate) fn deadline(&self, context: &Context) -> Instant {
         let left = time_left(context.deadline, SystemTime::now()).saturating_sub(self.settings.margin());
         SystemClock.instant() + left
     }
 
-    /// When several requests have to be decided, so that there is time to publish what they stage.
+    /// The deadline for deciding several requests, which leaves time to publish their events.
     pub(crate) fn before_publishing(&self, deadline: Instant) -> Instant {
         let left = deadline.saturating_duration_since(SystemClock.instant());
         deadline.checked_sub(self.settings.publish().min(left / 4)).unwrap_or(deadline)
     }
 
-    /// How many requests it decides at the same moment.
+    /// How many requests it decides concurrently.
     pub(crate) fn connections(&self) -> usize {
         usize::try_from(self.settings.connections).unwrap_or(usize::MAX)
     }
 
-    /// Delivers what hosts of either region have left in the outbox, and removes old answers.
+    /// Publishes what hosts of either region left in the outbox, and removes expired answers.
     pub(crate) async fn relay(&self, deadline: Instant) -> Result<Relayed, Fault> {
         self.pipeline.relay(self.settings.relay_grace(), self.settings.keep(), deadline).await
     }
@@ -153,7 +152,7 @@ impl Host {
         ready
     }
 
-    /// Decides a request. What it staged is still to be [published](Self::publish).
+    /// Decides a request. The caller has to [publish](Self::publish) its events.
     pub(crate) async fn decide_only(&self, invocation: Invocation, origin: Origin) -> anyhow::Result<Handled> {
         let arrival = Arrival::now(&SystemClock, &self.region, Duration::ZERO)?;
         let Origin { caller, source_key, now, deadline, trace, wants_capsule } = origin;
@@ -179,7 +178,7 @@ impl Host {
         Ok(handled)
     }
 
-    /// Decides a request; what it staged is published, now or after the answer.
+    /// Decides a request and publishes its events, now or after the response.
     pub(crate) async fn decide(&self, invocation: Invocation, origin: Origin) -> anyhow::Result<(Answer, Receipt)> {
         let deadline = origin.deadline;
         let Handled { answer, receipt, pending, .. } = self.decide_only(invocation, origin).await?;
@@ -187,7 +186,7 @@ impl Host {
         Ok((answer, receipt))
     }
 
-    /// Publishes what requests have staged, now or after the answer: their events go together.
+    /// Publishes the events of requests, now or after the response, batched together.
     pub(crate) async fn publish(&self, pending: impl IntoIterator<Item = Pending>, deadline: Instant) {
         let pending: Vec<_> = pending.into_iter().collect();
         if pending.is_empty() {
@@ -200,7 +199,7 @@ impl Host {
     }
 }
 
-/// Loads the rules and calls one, on a thread where it may take its time.
+/// Loads the rules and calls one, on a thread where blocking is allowed.
 async fn load(settings: &Settings, index: &Index) -> anyhow::Result<(Arc<Library>, Api)> {
     let (bundle, region, index) = (settings.bundle.clone(), settings.region.clone(), index.clone());
     let loading = tokio::task::spawn_blocking(move || {
@@ -211,7 +210,7 @@ async fn load(settings: &Settings, index: &Index) -> anyhow::Result<(Arc<Library
     let (library, api, rule) = loading.await??;
     if let Some(rule) = rule {
         let call = library.first_call(&rule.name, &rule.limits);
-        // It is for nothing, whatever a bundle lets a rule take.
+        // Only a warm-up: its time is limited whatever the rule's limits are.
         let _ = tokio::time::timeout(FIRST_CALL, call).await;
     }
     Ok((library, api))
@@ -230,23 +229,23 @@ async fn connect(settings: &Settings, index: &Index) -> anyhow::Result<(Arc<Data
     match database.warm(SystemClock.instant() + CONNECTING).await {
         Ok(()) => {}
         Err(fault) if fault.is_unavailable() || fault.is_deadline() || fault.is_conflict() => {
-            // Requests try again, and say 503 as long as it stays away.
+            // Requests try again, and are answered 503 while the database stays unreachable.
             tracing::warn!(error_code = fault.code().map(Code::as_str), %fault, "no connection in the init phase");
         }
-        // What the operator has to mend may be mended while the function serves.
+        // The operator may fix this while the function runs.
         Err(fault) if let Some(code) = fault.code() => {
             tracing::error!(error_code = code.as_str(), %fault, "the database is not set up");
         }
-        // Two databases taken for one would double everything.
+        // If two databases were treated as one, every effect would be doubled.
         Err(fault) => return Err(fault.into()),
     }
     Ok((Arc::new(database), EventBridge::new(&config, &settings.region, &settings.event_bus), vault))
 }
 
-/// The time that an invocation has, by its deadline in milliseconds since 1970.
+/// The remaining time of an invocation, from its deadline in milliseconds since 1970.
 ///
-/// Some runtime APIs give a duration where Lambda gives an instant; a deadline that lies
-/// more than a day in the past is taken for one.
+/// Some emulators of the runtime API give a duration instead of a time: a deadline more than a day
+/// in the past is treated as a duration.
 fn time_left(deadline: u64, now: SystemTime) -> Duration {
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let deadline = Duration::from_millis(deadline);

@@ -1,4 +1,4 @@
-//! HTTP requests as API Gateway's HTTP API (payload 2.0) and function URLs hand them over.
+//! HTTP requests in the format of API Gateway's HTTP API (payload 2.0) and of function URLs.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use tenet_http::{IDEMPOTENCY_KEY, Path, Reply, Request};
 
 use crate::members::Members;
 
-/// One request, and who asks as the authoriser vouches for it.
+/// One request, and the caller's identity from the authoriser.
 #[derive(Debug)]
 pub(crate) struct HttpEvent {
     pub(crate) request: Request<Vec<u8>>,
@@ -19,23 +19,23 @@ pub(crate) struct HttpEvent {
 
 /// Reads such a request. The error is for the caller.
 pub(crate) fn read(event: &str) -> Result<HttpEvent, String> {
-    let event = Members::of(event).ok_or_else(|| unread("no object"))?;
+    let event = Members::of(event).ok_or_else(|| unread("the event is not an object"))?;
     let context = event.within("requestContext");
     let method =
         context.within("http").text("method").ok_or_else(|| unread("`requestContext.http.method` is missing"))?;
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| unread("there is no such method"))?;
     let path = Path::of(&event.text("rawPath").unwrap_or_else(|| "/".to_owned()));
-    // The default stage has no name in a path.
+    // The default stage is not part of a path.
     let stage = context.text("stage").filter(|stage| stage != "$default").unwrap_or_default();
     let request = Request { method, path: path.below(&stage), headers: headers(&event)?, body: body(&event)? };
     Ok(HttpEvent { request, caller: caller(&context.within("authorizer"))? })
 }
 
 fn unread(why: &str) -> String {
-    format!("This is no HTTP request of payload 2.0: {why}.")
+    format!("This is not an HTTP request of payload 2.0: {why}.")
 }
 
-/// The headers. One that cannot be read keeps no request from being served, unless it brings the key.
+/// The headers. An unreadable header is ignored, unless it is the key's.
 fn headers(event: &Members<'_>) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     for (name, value) in event.within("headers").each() {
@@ -49,7 +49,7 @@ fn headers(event: &Members<'_>) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
-/// A header's value is a string; some hand several over as a list.
+/// A header's value is a string; some proxies send several values as a list.
 fn header(value: &str) -> Option<Vec<HeaderValue>> {
     let values = match serde_json::from_str(value) {
         Ok(value) => vec![value],
@@ -60,24 +60,24 @@ fn header(value: &str) -> Option<Vec<HeaderValue>> {
 
 fn body(event: &Members<'_>) -> Result<Vec<u8>, String> {
     let Some(body) = event.get("body") else { return Ok(Vec::new()) };
-    let body: String = serde_json::from_str(body).map_err(|_| unread("the body is no string"))?;
-    // Some write it as text; without it a body is what it is.
+    let body: String = serde_json::from_str(body).map_err(|_| unread("the body is not a string"))?;
+    // Some proxies send it as a string. If it is absent, the body is plain text.
     match event.get("isBase64Encoded") {
         None | Some("false" | r#""false""#) => Ok(body.into_bytes()),
         Some("true" | r#""true""#) => {
-            BASE64_STANDARD.decode(body).map_err(|_| "The body is not the base64 that it is said to be.".to_owned())
+            BASE64_STANDARD.decode(body).map_err(|_| "The body is not valid base64.".to_owned())
         }
         Some(_) => Err(unread("`isBase64Encoded` is neither true nor false")),
     }
 }
 
-/// Writes a reply as the two take it.
+/// Writes a reply in the format of both.
 pub(crate) fn write(reply: Reply) -> Result<String, serde_json::Error> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Response<'a> {
         status_code: u16,
-        /// Those of a reply have one value each, in ASCII.
+        /// A reply has one ASCII value per header.
         headers: BTreeMap<&'a str, &'a str>,
         multi_value_headers: BTreeMap<&'a str, Vec<&'a str>>,
         body: &'a str,
@@ -98,15 +98,16 @@ pub(crate) fn write(reply: Reply) -> Result<String, serde_json::Error> {
     })
 }
 
-/// Who asks: the subject of a JWT, the ARN of an IAM identity, or the `principalId` that a
-/// Lambda authoriser puts into its context. An API has one of these. Where it is no text nobody is
-/// vouched for, and the request is refused: as nobody's it would share its keys with others.
+/// The caller's identity: the subject of a JWT, the ARN of an IAM identity, or the `principalId` in
+/// a Lambda authoriser's context. An API has one of these. If it is not a string, the request is
+/// refused: treated as unauthenticated, it would share its keys with other callers.
 fn caller(authorizer: &Members<'_>) -> Result<Option<String>, String> {
     let claims = authorizer.within("jwt").within("claims");
     let (iam, lambda) = (authorizer.within("iam"), authorizer.within("lambda"));
     for (members, name) in [(claims, "sub"), (iam, "userArn"), (lambda, "principalId")] {
         if members.has(name) {
-            let text = members.text(name).ok_or_else(|| unread(&format!("the authoriser's `{name}` is no string")))?;
+            let text =
+                members.text(name).ok_or_else(|| unread(&format!("the authoriser's `{name}` is not a string")))?;
             return Ok(Some(text).filter(|text| !text.is_empty()));
         }
     }
@@ -223,7 +224,7 @@ mod tests {
 
     #[test]
     fn members_that_are_not_needed_may_be_anything() {
-        // As SAM, LocalStack, serverless-offline, proxies and authorisers of others' have sent them.
+        // Variants sent by SAM, LocalStack, serverless-offline, proxies and custom authorisers.
         for (pointer, value) in [
             ("/isBase64Encoded", Value::Null),
             ("/isBase64Encoded", "false".into()),
@@ -265,7 +266,7 @@ mod tests {
     fn members_that_are_needed_are_what_they_are_said_to_be() {
         for (pointer, value, says) in [
             ("/isBase64Encoded", json!(1), "isBase64Encoded"),
-            ("/body", json!({ "amount": 1 }), "no string"),
+            ("/body", json!({ "amount": 1 }), "not a string"),
             ("/headers/idempotency-key", json!(7), "idempotency-key"),
             ("/headers/idempotency-key", "a\nb".into(), "idempotency-key"),
             ("/requestContext/http/method", Value::Null, "method"),
@@ -295,7 +296,7 @@ mod tests {
             Some("arn:aws:iam::1:user/ann")
         );
         assert_eq!(caller(json!({ "lambda": { "principalId": "ann" } })).as_deref(), Some("ann"));
-        // Claims may be of any kind, although the subject is a text.
+        // Claims may have any type, although the subject is a string.
         let claims = json!({ "sub": "ann", "iat": 1583348638, "email_verified": true, "groups": ["a"], "x": null });
         assert_eq!(caller(json!({ "jwt": { "claims": claims, "scopes": ["a"] } })).as_deref(), Some("ann"));
         assert_eq!(caller(json!({ "jwt": { "claims": {}, "scopes": null } })), None);

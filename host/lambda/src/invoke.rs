@@ -1,4 +1,4 @@
-//! Which kind of event an invocation brings, and what it is answered.
+//! Dispatches an invocation by the kind of its event, and builds its response.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -15,15 +15,14 @@ use crate::http_event::{self, HttpEvent};
 use crate::source::{SERVED, Source};
 use crate::sqs_batch::{self, Record, SqsBatch};
 
-/// The least time that a message of a queue is begun with: what has less would only be
-/// given up half-way.
+/// The least time left to begin with a message of a queue: with less it would not complete.
 const LEAST: Duration = Duration::from_millis(100);
 
-/// The header that asks for a capsule of the request.
+/// The header that requests a capsule of the request.
 const CAPSULE: &str = "tenet-capsule";
 
-/// Answers one event with the JSON text that leaves. An error makes the invocation fail, and a bug that
-/// outside of any request is one: the caller gets no text of it.
+/// Responds to one event with JSON text. An error makes the invocation fail. A panic outside a
+/// request is such an error; the caller does not receive its text.
 pub(crate) async fn invoke(host: &Host, event: &str, context: &Context) -> anyhow::Result<String> {
     caught(answer(host, event, context)).await.unwrap_or_else(|text| {
         tracing::error!(reason = text, "the host panicked");
@@ -37,7 +36,7 @@ async fn answer(host: &Host, event: &str, context: &Context) -> anyhow::Result<S
     let (now, deadline) = (SystemClock.now(), host.deadline(context));
     let origin = Origin { caller: None, source_key, now, deadline, trace, wants_capsule: false };
     match Source::of(event) {
-        // Lambda lets a direct caller in or not, and does not tell the function who it is.
+        // Lambda authenticates a direct caller but does not tell the function who it is.
         Source::Direct => Ok(direct::write(&match direct::read(event) {
             Ok(invocation) => host.decide(invocation, origin).await?.0,
             Err(answer) => *answer,
@@ -62,13 +61,13 @@ fn of_delivery(id: &str) -> Option<SourceKey> {
     IdempotencyKey::new(id).ok().map(SourceKey::Delivery)
 }
 
-/// Answers an HTTP request.
+/// Responds to an HTTP request.
 async fn serve(host: &Host, event: &str, origin: Origin) -> anyhow::Result<Reply> {
     let HttpEvent { request, caller } = match http_event::read(event) {
         Ok(event) => event,
         Err(detail) => return Ok(host.api.unreadable(&detail)),
     };
-    // The request's own is nearer than the invocation's.
+    // The trace of the request itself is more specific than that of the invocation.
     let trace = tenet_http::trace(&request.headers).or(origin.trace);
     Ok(match host.api.route(&request) {
         Route::Reply(reply) => reply,
@@ -82,7 +81,8 @@ async fn serve(host: &Host, event: &str, origin: Origin) -> anyhow::Result<Reply
     })
 }
 
-/// What the requests of one invocation leave to be published, together, when all are decided.
+/// The unpublished events of one invocation's requests. They are published together when all
+/// requests are decided.
 #[derive(Default)]
 struct Outgoing(Mutex<Vec<Pending>>);
 
@@ -103,11 +103,11 @@ impl Outgoing {
     }
 }
 
-/// Has every operation decide that takes an event, one after the other.
+/// Lets every operation that handles an event decide it, one after the other.
 async fn take(host: &Host, event: &str, origin: Origin, outgoing: &Outgoing) -> anyhow::Result<Vec<Decided>> {
     let bridge = BridgeEvent::read(event).map_err(Undecidable)?;
     let takers = host.routes.takers(event);
-    // The bus leads more of the host's own events here than operations take.
+    // The bus delivers the host's own events here even if no operation handles them.
     if takers.is_empty() && !bridge.is_published() {
         let all: Vec<_> = host.routes.operations().collect();
         let all = if all.is_empty() { "none does".to_owned() } else { format!("there are {}", all.join(", ")) };
@@ -131,10 +131,10 @@ async fn take(host: &Host, event: &str, origin: Origin, outgoing: &Outgoing) -> 
     Ok(decided)
 }
 
-/// Decides the messages of a batch, and tells the queue which it has to keep.
+/// Decides the messages of a batch, and reports which ones the queue has to keep.
 async fn take_batch(host: &Host, event: &str, origin: &Origin) -> anyhow::Result<String> {
     let batch = SqsBatch::read(event).map_err(Undecidable)?;
-    // What is decided has to be published within the same time.
+    // The events have to be published within the same time.
     let deadline = origin.deadline;
     let origin = &Origin { deadline: host.before_publishing(deadline), ..origin.clone() };
     let has_time = || SystemClock.instant() + LEAST < origin.deadline;
@@ -156,15 +156,16 @@ async fn take_batch(host: &Host, event: &str, origin: &Origin) -> anyhow::Result
         tracing::warn!(kept = kept.len(), "the queue keeps messages of the batch, untried ones included");
     }
     let reply = sqs_batch::write(kept)?;
-    // Not before: publishing wants connections, for which answers would wait.
+    // Published last: publishing needs connections that undecided requests would wait for.
     host.publish(outgoing.into_inner(), deadline).await;
     Ok(reply)
 }
 
-/// Decides one message: a direct invocation or an event that EventBridge has put there.
+/// Decides one message: a direct invocation or an event that EventBridge put into the queue.
 async fn take_record(host: &Host, record: &Record, origin: &Origin, outgoing: &Outgoing) -> anyhow::Result<()> {
     let trace = record.trace.or(origin.trace);
-    // A message has come when its turn has: the others of its batch may have taken a while.
+    // The arrival time is when the message's turn comes: the messages before it may have taken a
+    // while.
     let now = SystemClock.now();
     let origin = Origin { source_key: of_delivery(&record.id), now, trace, ..origin.clone() };
     let decided = match Source::of(&record.body) {

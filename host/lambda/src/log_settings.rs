@@ -4,19 +4,19 @@ use tenet_core::MetricSet;
 use tenet_log::{Format, Metrics};
 use tracing::Subscriber;
 
-/// What the function logs, and how: by the variables that Lambda has for it
+/// What the function logs, and in which format, from Lambda's variables
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-advanced.html>).
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct LogSettings {
     format: Format,
     filter: String,
-    /// The level below which Lambda drops lines of JSON, where it is above INFO.
+    /// The level below which Lambda drops JSON lines, if it is above INFO.
     drops_below: Option<&'static str>,
 }
 
-/// Lambda's levels, what they let through, and what a line of metrics has to say so that
-/// Lambda does. There is nothing fatal that could still be logged. Others' crates say nothing
-/// below INFO, because they would tell payloads there.
+/// Lambda's levels, the filter for each, and the level that a line of metrics has to have so that
+/// Lambda keeps it. The host logs nothing at FATAL. Other crates are never logged below INFO,
+/// because they would log payloads there.
 const LEVELS: [(&str, &str, Option<&str>); 6] = [
     ("TRACE", "info,tenet=trace,bootstrap=trace", None),
     ("DEBUG", "info,tenet=debug,bootstrap=debug", None),
@@ -26,15 +26,15 @@ const LEVELS: [(&str, &str, Option<&str>); 6] = [
     ("FATAL", "off", Some("FATAL")),
 ];
 
-/// What the runtime says of an invocation that fails: the whole error, which may quote its
-/// event. The function has a line of its own for it, and a panic is on standard error too.
+/// The runtime's own line about a failed invocation: it has the whole error, which may quote the
+/// event. The function logs its own line, and a panic is on standard error too.
 const REPEATED: &str = ",lambda_runtime::layers::panic=off";
 
 const FORMATS: [(&str, Format); 2] = [("JSON", Format::Json), ("Text", Format::Text)];
 
 impl LogSettings {
-    /// Reads `AWS_LAMBDA_LOG_FORMAT`, JSON where it is not set, `AWS_LAMBDA_LOG_LEVEL`, INFO
-    /// where it is not, and `TENET_LOG`, a filter that overrides the level.
+    /// Reads `AWS_LAMBDA_LOG_FORMAT` (default JSON), `AWS_LAMBDA_LOG_LEVEL` (default INFO), and
+    /// `TENET_LOG`, a filter that overrides the level.
     pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
         let format = choice("AWS_LAMBDA_LOG_FORMAT", &variable, FORMATS)?.unwrap_or(Format::Json);
         let levels = LEVELS.map(|(name, filter, drops_below)| (name, (filter, drops_below)));
@@ -43,7 +43,7 @@ impl LogSettings {
         Ok(Self { format, filter, drops_below })
     }
 
-    /// Writes the log to standard output, with metrics in this namespace unless that is empty.
+    /// Writes the log to standard output, with metrics in this namespace unless it is empty.
     pub(crate) fn subscriber(&self, namespace: &str) -> anyhow::Result<impl Subscriber + Send + Sync + use<>> {
         let metrics = measured().filter(|_| !namespace.is_empty()).map(|measured| {
             let MetricSet { name, dimensions, metrics, optional } = *measured;
@@ -51,17 +51,17 @@ impl LogSettings {
             self.drops_below.map_or(metrics.clone(), |level| metrics.at_level(level))
         });
         tenet_log::subscriber(self.format, &self.filter, metrics.collect(), std::io::stdout)
-            .context("TENET_LOG is no filter")
+            .context("TENET_LOG is not a valid filter")
     }
 }
 
-/// All lines of the function that count something.
+/// The metrics of all the function's log lines.
 fn measured() -> impl Iterator<Item = &'static MetricSet> {
     let measured = tenet_pipeline::METRICS.iter().chain(&tenet_database::METRICS);
     measured.chain(&tenet_vault::METRICS).chain(&recorder::METRICS)
 }
 
-/// What a variable says that has a few known values.
+/// Reads a variable with a few allowed values.
 fn choice<T: Copy, const N: usize>(
     name: &str,
     variable: impl Fn(&str) -> Option<String>,
@@ -70,7 +70,7 @@ fn choice<T: Copy, const N: usize>(
     let Some(value) = variable(name) else { return Ok(None) };
     match choices.iter().find(|(choice, _)| value.eq_ignore_ascii_case(choice)) {
         Some((_, meaning)) => Ok(Some(*meaning)),
-        None => bail!("{name} is {value:?}; it may be {}", choices.map(|(choice, _)| choice).join(", ")),
+        None => bail!("{name} is {value:?}; it has to be one of {}", choices.map(|(choice, _)| choice).join(", ")),
     }
 }
 
@@ -110,7 +110,7 @@ mod tests {
         }
     }
 
-    /// The metrics of the host's own that a template names, each with the names of its dimensions.
+    /// The host's own metrics that a template names, each with the names of its dimensions.
     fn named(template: &str) -> BTreeSet<(&str, Vec<&str>)> {
         let mut named = BTreeSet::new();
         // A resource ends with an empty line.

@@ -1,10 +1,9 @@
 //! The host as an AWS Lambda function: the binary `bootstrap`.
 //!
-//! Wiring and nothing else. Settings are read once, the bundle is checked and loaded in
-//! the init phase, and each event becomes the requests to the pipeline that it stands for:
-//! one, one for each operation that takes it, or those of a whole batch. What a request
-//! leaves to be published goes out after its answer. It must never hold a compiler: rules
-//! arrive compiled ahead of time for this engine.
+//! It only connects the parts. Settings are read once, the bundle is checked and loaded in the init phase, and each
+//! event becomes one or more requests to the pipeline: one, one for each operation that handles it, or those of a whole
+//! batch. Events are published after the response. It must not contain a compiler: rules are compiled ahead of time for
+//! this engine.
 
 #[cfg(test)]
 mod bugs;
@@ -35,10 +34,9 @@ use tracing::Instrument;
 use crate::host::Host;
 use crate::settings::Settings;
 
-/// What ending may take. Lambda gives a sandbox with an internal extension 500 ms and then
-/// kills it, whatever it does
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown>);
-/// whoever else ends a process gives it more.
+/// The time for shutdown. Lambda kills a sandbox with an internal extension after 500 ms in any case
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown>); other
+/// supervisors allow more.
 const LEAVING: Duration = Duration::from_secs(5);
 
 #[tokio::main]
@@ -64,7 +62,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     }
 }
 
-/// One turn of the runtime's loop.
+/// One iteration of the runtime loop.
 async fn answer(host: Arc<Host>, event: LambdaEvent<Box<RawValue>>) -> Result<Box<RawValue>, lambda_runtime::Error> {
     let answer = invoke::invoke(&host, event.payload.get(), &event.context).await.inspect_err(|error| {
         tracing::error!(reason = decided::reason(error), "invocation failed");

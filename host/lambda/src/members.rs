@@ -2,11 +2,11 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-/// The members of a JSON object that are not null, each with its text as it is written.
+/// The members of a JSON object that are not null, each with its text as written.
 ///
-/// What AWS documents of its events is not what each emulator and proxy sends: null for what is
-/// absent, text for a number, a list where one is never empty. An event is read member by member,
-/// so that one which the function does not need keeps no request from being served.
+/// Emulators and proxies deviate from AWS's documentation of the events: they send null for absent
+/// members, strings for numbers, or lists where a list is never empty. An event is read member by
+/// member, so that a deviation in a member that the function does not need does no harm.
 #[derive(Debug, Default)]
 pub(crate) struct Members<'a>(BTreeMap<String, &'a RawValue>);
 
@@ -43,7 +43,7 @@ impl<'a> Members<'a> {
         serde_json::from_str(self.get(name)?).ok()
     }
 
-    /// The members of a member; of one that is no object there are none.
+    /// The members of a member; none if it is not an object.
     pub(crate) fn within(&self, name: &str) -> Self {
         self.get(name).and_then(Self::of).unwrap_or_default()
     }

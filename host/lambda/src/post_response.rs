@@ -8,22 +8,22 @@ use tokio::sync::Semaphore;
 
 use crate::work::Work;
 
-/// What an invocation leaves to be done once its answer has left.
+/// Work that is deferred until the response of an invocation is sent.
 ///
-/// The sandbox may be frozen as soon as everybody in it asks for the next event, and so it
-/// takes an [extension](crate::extension) that does not until the work is done. Where there
-/// is none, this is off, and whoever has work does it before the answer.
+/// The sandbox may be frozen as soon as the runtime and all extensions have requested the next
+/// event. So this needs an [extension](crate::extension) that waits until the work is done. Without
+/// one, it is off, and the work is done before the response.
 #[derive(Clone)]
 pub(crate) struct PostResponse(Arc<Shared>);
 
 struct Shared {
     is_on: AtomicBool,
-    /// Work of an invocation whose answer has not left yet. Lambda gives a sandbox with an
+    /// Work of an invocation whose response is not sent yet. Lambda gives a sandbox with an
     /// extension one invocation at a time.
     waiting: Mutex<Vec<Job>>,
-    /// One permit an answer that has left and is not yet awaited.
+    /// One permit for each response that was sent and not awaited yet.
     answers: Semaphore,
-    /// Invocations until their answers have left, and what these left to be done.
+    /// Running invocations and their deferred work.
     doing: Work,
 }
 
@@ -40,7 +40,7 @@ impl PostResponse {
         self.0.is_on.store(on, Ordering::Relaxed);
     }
 
-    /// Does the work now, or takes it for when the answer has left.
+    /// Does the work now, or defers it until the response is sent.
     pub(crate) async fn defer(&self, work: impl Future<Output = ()> + Send + 'static) {
         if !self.0.is_on.load(Ordering::Relaxed) {
             return work.await;
@@ -48,8 +48,8 @@ impl PostResponse {
         self.waiting().push(Box::pin(work));
     }
 
-    /// Takes work for when the answer has left; where nobody would do it then, it goes on by itself
-    /// and ends with the sandbox. No answer waits for it.
+    /// Defers work until the response is sent. If this is off, the work runs in a task and ends
+    /// with the sandbox. No response waits for it.
     pub(crate) fn spawn_background(&self, work: impl Future<Output = ()> + Send + 'static) {
         if self.0.is_on.load(Ordering::Relaxed) {
             return self.waiting().push(Box::pin(work));
@@ -57,16 +57,16 @@ impl PostResponse {
         tokio::spawn(work);
     }
 
-    /// Waits until one more answer has left and what it left is done.
+    /// Waits until one more response is sent and its deferred work is done.
     pub(crate) async fn is_over(&self) {
-        // It is never closed.
+        // The semaphore is never closed.
         if let Ok(permit) = self.0.answers.acquire().await {
             permit.forget();
         }
         self.0.doing.is_done().await;
     }
 
-    /// Begins what waited for this answer.
+    /// Starts the work that waited for this response.
     fn has_left(&self) {
         let jobs = std::mem::take(&mut *self.waiting());
         for job in jobs {
@@ -84,7 +84,7 @@ impl PostResponse {
     }
 }
 
-/// Around the part of the runtime that posts answers.
+/// Wraps the part of the runtime that sends responses.
 impl<S> Layer<S> for PostResponse {
     type Service = Answering<S>;
 
@@ -93,7 +93,7 @@ impl<S> Layer<S> for PostResponse {
     }
 }
 
-/// Posts an answer and says that it has left.
+/// Sends a response and reports that it was sent.
 #[derive(Clone)]
 pub(crate) struct Answering<S> {
     after: PostResponse,

@@ -7,7 +7,7 @@ use tenet_core::{MetricSet, Receipt, Request};
 use tenet_pipeline::Pipeline;
 use tokio::sync::Semaphore;
 
-/// What the line of a shadow's run counts.
+/// The metrics of the line of a shadow's run.
 pub(crate) const METRICS: [MetricSet; 1] = [MetricSet {
     name: "shadow",
     dimensions: &[&["operation", "rule"], &["operation"]],
@@ -20,23 +20,22 @@ pub(crate) const METRICS: [MetricSet; 1] = [MetricSet {
     optional: None,
 }];
 
-/// Takes requests down, as the bundle's settings want it: for capsules, which go to a folder, and
-/// for the rules that shadow others. All of it is done once the answer is known, and a request
-/// never waits for it nor fails by it.
+/// Records requests as the bundle's settings say: as capsules, which are written to a folder, and
+/// for shadow rules. It does so once the answer is known, and never delays or fails a request.
 pub(crate) struct Recorder {
     index: Index,
-    /// Where capsules go; none are written without it.
+    /// The folder for capsules; without it none are written.
     folder: Option<PathBuf>,
     key: Option<Key>,
     shadow: Shadow,
-    /// One shadow runs at a time: what would have to wait is dropped.
+    /// One shadow runs at a time. Others are dropped instead of waiting.
     free: Semaphore,
 }
 
-/// A request that is taken down.
+/// A request that is being recorded.
 pub(crate) struct Recording {
     pub(crate) tape: Tape,
-    /// Whether its capsule is kept whatever becomes of it.
+    /// Whether its capsule is kept whatever its result is.
     keep: bool,
     keep_failure: bool,
 }
@@ -46,8 +45,8 @@ impl Recorder {
         Self { index, folder, key, shadow, free: Semaphore::new(1) }
     }
 
-    /// Begins to take a request down, if there is a use for it. `asked` says whether its caller
-    /// wants a capsule.
+    /// Begins recording a request, if there is a use for it. `asked` says whether its caller
+    /// requested a capsule.
     pub(crate) fn begin(&self, request: &Request, asked: bool) -> Option<Recording> {
         let host = &self.index.host;
         let operation = self.index.operations.iter().find(|operation| operation.name == request.operation)?;
@@ -60,8 +59,8 @@ impl Recorder {
         wanted.then(|| Recording { tape: Tape::new(), keep, keep_failure })
     }
 
-    /// Makes of a request that was taken down what is to be made of it, while its invocation lasts:
-    /// until the deadline. A shadow runs on a place that `pipeline` has to spare.
+    /// Writes the capsule and runs the shadows of a recorded request, until the invocation's
+    /// deadline. A shadow runs on a spare place of `pipeline`.
     pub(crate) async fn finish(
         &self,
         recording: Recording,
@@ -79,7 +78,7 @@ impl Recorder {
         }
     }
 
-    /// Runs the rules that shadow others. Whether any of them differs.
+    /// Runs the shadow rules. Returns whether any result differs.
     async fn run_shadows(&self, capsule: &Capsule, pipeline: &Pipeline, deadline: Instant) -> bool {
         let mut differs = false;
         if capsule.answer.repeated {
@@ -120,7 +119,7 @@ impl Recorder {
     }
 }
 
-/// Tells how a shadow did; none where it was dropped.
+/// Logs the result of a shadow; none if it was dropped.
 fn tell(operation: &str, rule: &str, compared: Option<&Compared>) {
     let agrees = compared.is_some_and(Compared::agrees);
     let is_comparable = compared.is_some_and(|compared| compared.is_comparable);
@@ -138,7 +137,7 @@ fn tell(operation: &str, rule: &str, compared: Option<&Compared>) {
     );
 }
 
-/// Writes a file, whole or not at all.
+/// Writes a file atomically.
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
     let new = path.with_extension("new");
     std::fs::write(&new, text)?;

@@ -13,34 +13,34 @@ use uuid::Uuid;
 
 use crate::log_settings::LogSettings;
 
-/// Everything the function reads from its environment, read once.
+/// All settings from the environment, read once.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
     /// `AWS_REGION`: the region that serves, set by Lambda.
     pub(crate) region: String,
-    /// `TENET_BUNDLE`: the folder with the bundle's `index.json`; where it is not set, the
-    /// folder of the function's code, `LAMBDA_TASK_ROOT`.
+    /// `TENET_BUNDLE`: the folder with the bundle's `index.json`. The default is the folder of the
+    /// function's code, `LAMBDA_TASK_ROOT`.
     pub(crate) bundle: PathBuf,
-    /// The database: one of the two.
+    /// The database: one of two kinds.
     pub(crate) database: Database,
-    /// `TENET_EVENT_BUS`: the name or ARN of the EventBridge bus that takes the events.
+    /// `TENET_EVENT_BUS`: the name or ARN of the EventBridge bus for the events.
     pub(crate) event_bus: String,
     /// `AWS_LAMBDA_MAX_CONCURRENCY`: whether Lambda gives a sandbox one invocation at a time.
     pub(crate) one_at_a_time: bool,
-    /// `TENET_CAPSULES`: the folder that capsules go to, which outlives the sandbox: a file system
-    /// that is mounted into the function.
+    /// `TENET_CAPSULES`: the folder for capsules. It has to outlive the sandbox: a file system
+    /// mounted into the function.
     pub(crate) capsules: Option<PathBuf>,
-    /// `TENET_CAPSULE_KEY`: 64 hexadecimal digits that seal the capsules of operations which keep
-    /// something secret. Without it those are written without values.
+    /// `TENET_CAPSULE_KEY`: 64 hexadecimal digits, the key that seals the capsules of operations
+    /// with secret columns. Without it they are written without values.
     pub(crate) capsule_key: Option<String>,
-    /// `TENET_VAULT_KEY`: the ARN of the key of KMS, or of an alias of it, that wraps the data keys of
-    /// sensitive values. Rules that are granted the vault want it.
+    /// `TENET_VAULT_KEY`: the ARN of the KMS key, or of an alias of it, that wraps the data keys of
+    /// sensitive values. Required if rules are granted the vault.
     pub(crate) vault_key: Option<String>,
-    /// `TENET_LOG` and Lambda's own: what is logged, and how.
+    /// `TENET_LOG` and Lambda's own variables: what is logged, and how.
     pub(crate) log: LogSettings,
 }
 
-/// Which database, and how it is reached.
+/// The database, and how to connect to it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Database {
     /// `TENET_DATABASE_URL`: a plain PostgreSQL, `postgres://USER@HOST:PORT/DATABASE`.
@@ -52,10 +52,11 @@ pub(crate) enum Database {
         /// `TENET_DSQL_PEER_ENDPOINT`: the endpoint of the peered cluster in the other region,
         /// with `TENET_DSQL_PEER_ADDRESS` and `TENET_DSQL_PEER_REGION`, and the same role.
         peer: Option<Box<Dsql>>,
-        /// `TENET_DSQL_IDENTITY`: who the database is, as `SELECT id FROM tenet.identity` says.
-        /// Where it is not set, a sandbox uses the peer only if it has seen home once.
+        /// `TENET_DSQL_IDENTITY`: the identity of the database, as `SELECT id FROM tenet.identity`
+        /// returns it. If it is not set, a sandbox uses the peer only after it has connected to the
+        /// home cluster once.
         identity: Option<Uuid>,
-        /// `TENET_DSQL_CA`: a PEM file with the authorities that may vouch for the clusters.
+        /// `TENET_DSQL_CA`: a PEM file with the certificate authorities of the clusters.
         ca: Option<PathBuf>,
     },
 }
@@ -79,7 +80,7 @@ const OURS: [&str; 16] = [
     VAULT_KEY,
 ];
 
-/// Which promise is broken on purpose: [`tenet_core::Mutant`].
+/// The guarantee that is broken on purpose: [`tenet_core::Mutant`].
 const MUTANT: Option<&str> = if cfg!(feature = "mutants") { Some("TENET_MUTANT") } else { None };
 
 const DSQL_ENDPOINT: &str = "TENET_DSQL_ENDPOINT";
@@ -87,8 +88,8 @@ const PEER_ENDPOINT: &str = "TENET_DSQL_PEER_ENDPOINT";
 const VAULT_KEY: &str = "TENET_VAULT_KEY";
 
 impl Settings {
-    /// Reads the variables of a process. One that begins with `TENET_` and is not known
-    /// is refused, because it is a misspelt one.
+    /// Reads the variables of a process. An unknown variable that begins with `TENET_` is refused,
+    /// because it is probably misspelt.
     pub(crate) fn read(variables: impl Iterator<Item = (String, String)>) -> anyhow::Result<Self> {
         let variables: HashMap<_, _> = variables.collect();
         let mut unknown: Vec<_> =
@@ -114,7 +115,7 @@ impl Settings {
             vault_key: read(VAULT_KEY),
             log: LogSettings::read(read)?,
         };
-        // Read by the crates that speak to it, which panic without it.
+        // Crates that use it panic without it.
         needed("AWS_LAMBDA_RUNTIME_API", "Lambda sets it, and this program runs nowhere else")?;
         Ok(settings)
     }
@@ -127,7 +128,7 @@ impl Settings {
         Index::parse(&text).with_context(|| path.display().to_string())
     }
 
-    /// The vault of the bundle's rules; none where none of them is granted any of it.
+    /// The vault of the bundle's rules; none if no rule is granted it.
     pub(crate) fn vault(&self, index: &Index, aws: &SdkConfig) -> anyhow::Result<Option<FieldVault>> {
         let Some(rule) = index.rules.iter().find(|rule| !rule.grants.vault.is_empty()) else { return Ok(None) };
         let key = self.vault_key.as_ref().with_context(|| {
@@ -193,7 +194,7 @@ impl Database {
         Ok(Self::Dsql { cluster, peer, identity, ca: read("TENET_DSQL_CA").map(PathBuf::from) })
     }
 
-    /// The ledger on it, with the credentials of this configuration where it wants any.
+    /// Opens the ledger, with the credentials of this configuration if needed.
     pub(crate) fn open(&self, connections: u32, aws: &SdkConfig) -> anyhow::Result<tenet_database::Database> {
         let (cluster, peer, identity, ca) = match self {
             Self::Url(url) => {
@@ -210,7 +211,7 @@ impl Database {
         let endpoint = |cluster: &Dsql, prefix: &str| {
             let cluster = Dsql { authorities: authorities.clone(), ..cluster.clone() };
             Endpoint::dsql(&cluster, aws).map_err(|error| match error.part() {
-                // Both have these.
+                // Both clusters have these.
                 Some(part @ ("role" | "ca")) => anyhow!("TENET_DSQL_{}: {error}", part.to_uppercase()),
                 Some(part) => anyhow!("{prefix}_{}: {error}", part.to_uppercase()),
                 None => anyhow!(error),

@@ -2,32 +2,32 @@ use serde_json::value::RawValue;
 
 use crate::members::Members;
 
-/// What an invocation brings, by its shape.
+/// The kind of an invocation, from the shape of its event.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// A direct invocation.
     Direct,
-    /// An HTTP request, as API Gateway's HTTP API and function URLs hand it over.
+    /// An HTTP request, as API Gateway's HTTP API and function URLs send it.
     Http,
-    /// An event of EventBridge's.
+    /// An EventBridge event.
     Bridge,
-    /// A batch of SQS messages, of a queue's event source mapping or of an EventBridge pipe.
+    /// A batch of SQS messages, from a queue's event source mapping or from an EventBridge pipe.
     Queue,
-    /// The relay's turn.
+    /// The schedule of the relay.
     Relay,
-    /// Something else, from somebody who waits for an answer: what it looks like.
+    /// Something else, from a caller that waits for an answer: a description of it.
     UnsupportedSync(String),
-    /// Something else, from a source that takes any answer for success and lets go of what
-    /// it sent: what it looks like.
+    /// Something else, from a source that treats any answer as success and deletes the event: a
+    /// description of it.
     UnsupportedAsync(String),
 }
 
-/// What is served, for whoever sends something else.
+/// The supported events, for callers that send something else.
 pub(crate) const SERVED: &str = "This function serves direct invocations, which are JSON objects with the member \
     \"operation\"; HTTP requests of payload 2.0, as API Gateway's HTTP APIs and function URLs send them; \
     EventBridge events; SQS batches, as an event source mapping sends them or, untransformed, an EventBridge pipe; and {\"tenet\": \"relay\"}";
 
-/// Members that give away what is polled for the function or sent without waiting for it
+/// Members that identify events that are polled for the function or sent asynchronously
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-services.html>).
 const SENT: [(&str, &str); 5] = [
     ("awslogs", "a batch of CloudWatch logs"),
@@ -38,10 +38,10 @@ const SENT: [(&str, &str); 5] = [
 ];
 
 impl Source {
-    /// Looks at an event's members, and at what is in those that tell.
+    /// Classifies an event by its members.
     pub(crate) fn of(event: &str) -> Self {
         let Some(members) = Members::of(event) else { return of_no_object(event) };
-        // Nothing that AWS sends names an operation of a bundle, and a payload may have any member.
+        // No AWS event names an operation of a bundle, and a payload may have any member.
         if members.has("operation") {
             Self::Direct
         } else if members.text("tenet").as_deref() == Some("relay") {
@@ -57,7 +57,7 @@ impl Source {
         } else if let Some((_, what)) = SENT.iter().find(|(name, _)| members.has(name)) {
             Self::UnsupportedAsync((*what).to_owned())
         } else {
-            // The first few are enough to know it by.
+            // The first few members identify it.
             let names: Vec<_> = members.names().take(5).map(|name| format!("{name:?}")).collect();
             Self::UnsupportedSync(format!(
                 "an object with these members: {}",
@@ -67,9 +67,10 @@ impl Source {
     }
 }
 
-/// What is no object is a batch of an EventBridge pipe's, which is a list even of one record
+/// An event that is not an object is either a batch from an EventBridge pipe, which is a list even
+/// of one record
 /// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-batching-concurrency.html>),
-/// or nothing that is served. It is never answered: a source would take that for success.
+/// or unsupported. An unsupported one is never answered: a source would treat an answer as success.
 fn of_no_object(event: &str) -> Source {
     match serde_json::from_str::<Vec<&RawValue>>(event) {
         Ok(list) if list.is_empty() => Source::UnsupportedAsync("an empty list".to_owned()),
@@ -78,8 +79,8 @@ fn of_no_object(event: &str) -> Source {
     }
 }
 
-/// Whether a schedule of EventBridge's is the relay's: the name of its rule, or of its
-/// schedule, ends in `relay`.
+/// Whether an EventBridge schedule is the relay's: the name of its rule, or of its schedule, ends
+/// in `relay`.
 fn is_relays_schedule(members: &Members<'_>) -> bool {
     let is = |name, expected: &[&str]| members.text(name).is_some_and(|text| expected.contains(&text.as_str()));
     let resources = || serde_json::from_str::<Vec<String>>(members.get("resources")?).ok();
@@ -88,10 +89,10 @@ fn is_relays_schedule(members: &Members<'_>) -> bool {
         && resources().is_some_and(|resources| resources.iter().any(|rule| rule.ends_with("relay")))
 }
 
-/// What has a `requestContext` is a request by HTTP, of one kind or another.
+/// An event with a `requestContext` is an HTTP request, of one kind or another.
 fn of_request(members: &Members<'_>) -> Source {
     let context = members.within("requestContext");
-    // An authoriser decides about a request and must not carry it out.
+    // An authoriser request asks about a request and must not carry it out.
     let what = if members.has("routeArn") || members.has("methodArn") {
         "a question for a Lambda authoriser"
     } else if context.has("http") && members.text("version").is_none_or(|version| version == "2.0") {
@@ -105,7 +106,7 @@ fn of_request(members: &Members<'_>) -> Source {
     } else if context.has("serviceNetworkArn") {
         "a request of VPC Lattice"
     } else if context.has("functionArn") {
-        // Delivered once and not waited for.
+        // Delivered once, asynchronously.
         return Source::UnsupportedAsync("the record of an invocation, as destinations get it".to_owned());
     } else {
         "an object with the member \"requestContext\""
@@ -113,9 +114,10 @@ fn of_request(members: &Members<'_>) -> Source {
     Source::UnsupportedSync(what.to_owned())
 }
 
-/// What has records is a batch: SQS's, where every record says so or there is none.
+/// An event with records is a batch. It is one of SQS if every record says so and there is at least
+/// one.
 fn of_records(records: &str) -> Source {
-    let unknown = || Source::UnsupportedAsync("a batch of records that do not say whose they are".to_owned());
+    let unknown = || Source::UnsupportedAsync("a batch of records without a source".to_owned());
     let Ok(records) = serde_json::from_str::<Vec<&RawValue>>(records) else { return unknown() };
     for record in records {
         let record = Members::of(record.get()).unwrap_or_default();
@@ -148,13 +150,13 @@ mod tests {
     fn what_is_no_object_is_never_a_direct_invocation() {
         for (event, what) in [
             ("[]", "an empty list"),
-            ("[1,2]", "do not say whose they are"),
-            (r#"[{"operation":"write"}]"#, "do not say whose they are"),
+            ("[1,2]", "without a source"),
+            (r#"[{"operation":"write"}]"#, "without a source"),
             (r#"[{"eventSource":"aws:kinesis","data":"e30="}]"#, "what aws:kinesis sends"),
             (r#"[{"eventSource":"aws:dynamodb","dynamodb":{}}]"#, "what aws:dynamodb sends"),
             (r#"[{"eventSource":"aws:sqs"},{"eventSource":"aws:mq"}]"#, "what aws:mq sends"),
-            (r#"[{"eventSource":"aws:sqs"},null]"#, "do not say whose they are"),
-            (r#"[["eventSource"]]"#, "do not say whose they are"),
+            (r#"[{"eventSource":"aws:sqs"},null]"#, "without a source"),
+            (r#"[["eventSource"]]"#, "without a source"),
             ("7", "no JSON object"),
             ("null", "no JSON object"),
             (r#""{\"operation\":\"write\"}""#, "no JSON object"),
@@ -175,12 +177,12 @@ mod tests {
         for members in ["", r#","version":"2.0""#, r#","version":null,"httpMethod":"GET","methodArn":null"#] {
             assert_eq!(of(members), Source::Http, "{members}");
         }
-        // An authoriser would carry out what it is to decide about.
+        // An authoriser request must not be carried out.
         for members in [r#","version":"1.0""#, r#","version":"2.0","routeArn":"arn""#, r#","methodArn":"arn""#] {
             assert!(matches!(of(members), Source::UnsupportedSync(_)), "{members}");
         }
         assert!(matches!(Source::of(r#"{"requestContext":null}"#), Source::UnsupportedSync(_)));
-        // A destination for failures that got a success would be the end of what failed.
+        // If a destination for failures received a success, the failed event would be lost.
         let record = r#"{"version":"1.0","requestContext":{"functionArn":"arn","condition":"RetriesExhausted"}}"#;
         assert!(
             matches!(Source::of(record), Source::UnsupportedAsync(what) if what.contains("record of an invocation"))

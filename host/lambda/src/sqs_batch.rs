@@ -17,32 +17,31 @@ pub(crate) struct SqsBatch {
 /// One message.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Record {
-    /// The id that every delivery of it has.
+    /// The id that all its deliveries share.
     pub(crate) id: String,
     /// Its text.
     pub(crate) body: String,
-    /// The group of a FIFO queue that it has its place in.
+    /// Its group in a FIFO queue.
     group: Option<String>,
-    /// The trace that whoever sent it had it carry
+    /// The trace that the sender attached
     /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html>).
     pub(crate) trace: Option<Trace>,
 }
 
 impl SqsBatch {
-    /// Reads a batch: the records of an event source mapping, or the list of an EventBridge pipe.
-    /// The error says what it lacks.
+    /// Reads a batch: the records of an event source mapping, or the list of an EventBridge pipe. The error says what
+    /// is missing.
     pub(crate) fn read(event: &str) -> Result<Self, String> {
         let records = Members::of(event).map_or(Some(event), |members| members.get("Records"));
         let records: Vec<&RawValue> = serde_json::from_str(records.unwrap_or_default())
-            .map_err(|error| format!("this is no batch of SQS messages: {error}"))?;
+            .map_err(|error| format!("this is not a batch of SQS messages: {error}"))?;
         let records = records.into_iter().map(|record| Record::read(record.get())).collect::<Result<_, _>>()?;
         Ok(Self { records })
     }
 
-    /// Hands the records to `decide`, up to `limit` at the same moment and for as long as
-    /// `has_time`, and gives the ids of those that the queue is to keep. `decide` tells
-    /// whether the record is done with. Those of a FIFO group go one after the other, and
-    /// once one of them is not done the others are left untried.
+    /// Passes the records to `decide`, up to `limit` concurrently and as long as `has_time` holds. Returns the ids of
+    /// the records that the queue has to keep. `decide` returns whether the record is settled. Records of one FIFO
+    /// group run in order, and after an unsettled one the rest of the group is not tried.
     pub(crate) async fn run<'a, D, F>(&'a self, limit: usize, has_time: impl Fn() -> bool, decide: D) -> Vec<&'a str>
     where
         D: Fn(&'a Record) -> F,
@@ -64,7 +63,7 @@ impl SqsBatch {
         self.records.iter().map(|record| record.id.as_str()).filter(|id| kept.contains(id)).collect()
     }
 
-    /// What has to be done one after the other, in the order in which it begins.
+    /// Records that have to run in order, listed by the first record of each sequence.
     fn sequences(&self) -> Vec<Vec<&Record>> {
         let mut sequences: Vec<Vec<&Record>> = Vec::new();
         let mut of_groups: HashMap<&str, usize> = HashMap::new();
@@ -82,11 +81,11 @@ impl SqsBatch {
 impl Record {
     fn read(record: &str) -> Result<Self, String> {
         let record = Members::of(record).unwrap_or_default();
-        // A queue can be told about a message by nothing else.
+        // The queue identifies a message by this id alone.
         let id = record.text("messageId").filter(|id| !id.is_empty());
         let id = id.ok_or_else(|| "a message of the batch has no messageId".to_owned())?;
         let attributes = record.within("attributes");
-        // A standard queue's message may have a group too, which gives it no place in an order.
+        // A message of a standard queue may have a group too, which does not order it.
         let is_fifo = record.text("eventSourceARN").is_some_and(|arn| arn.ends_with(".fifo"));
         let group = is_fifo.then(|| attributes.text("MessageGroupId").unwrap_or_default());
         let trace = attributes.text("AWSTraceHeader").and_then(|header| Trace::x_ray(&header));
@@ -94,7 +93,7 @@ impl Record {
     }
 }
 
-/// The answer that has the queue keep these messages and delete all others.
+/// The response that makes the queue keep these messages and delete all others.
 pub(crate) fn write(kept: Vec<&str>) -> Result<String, serde_json::Error> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -133,8 +132,8 @@ mod tests {
         SqsBatch::read(&json!({ "Records": records }).to_string()).unwrap()
     }
 
-    /// Runs a batch in which these records fail, with time for so many; tells what was tried
-    /// and what the queue keeps.
+    /// Runs a batch in which these records fail, with time for `time` records. Returns what was tried and what the
+    /// queue keeps.
     async fn run(batch: &SqsBatch, limit: usize, failing: &[&str], time: usize) -> (String, String) {
         let tried = RefCell::new(Vec::new());
         let decide = |record: &Record| {

@@ -2,11 +2,11 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// Counts what goes on, so that somebody can wait until nothing does.
+/// Counts running work, so that a caller can wait until none is left.
 #[derive(Clone, Debug)]
 pub(crate) struct Work(Arc<watch::Sender<usize>>);
 
-/// One thing that goes on, until it is dropped.
+/// One piece of running work, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Ongoing(Arc<watch::Sender<usize>>);
 
@@ -20,9 +20,9 @@ impl Work {
         Ongoing(Arc::clone(&self.0))
     }
 
-    /// Waits until nothing goes on.
+    /// Waits until no work is running.
     pub(crate) async fn is_done(&self) {
-        // The sender is in our hands, so that this cannot end otherwise.
+        // This struct holds the sender, so waiting cannot fail.
         let _ = self.0.subscribe().wait_for(|count| *count == 0).await;
     }
 }
