@@ -11,33 +11,32 @@ use crate::{CapsuleError, Key, Names};
 /// The version of the format that this code writes.
 pub const VERSION: u32 = 4;
 
-/// The oldest that it reads: one without [`Request::delivery_key`], whose operations require no key.
+/// The oldest version that it reads: one without [`Request::delivery_key`], whose operations do not require keys.
 const OLDEST: u32 = 2;
 
-/// A recording of one request: what came, each attempt at it, and the answer.
+/// A recording of one request: the request, each attempt, and the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Capsule {
-    /// SHA-256 of the component of each rule of the operation, by its name.
+    /// SHA-256 of the component of each of the operation's rules, by name.
     pub rules: BTreeMap<String, String>,
-    /// The operation as the bundle had it, with what its rules may seal and open among what it keeps
-    /// secret.
+    /// The operation from the bundle. Its secret columns include those that its rules may seal and open.
     pub operation: Operation,
-    /// What was asked.
+    /// The request.
     pub request: Request,
     /// Each attempt, in order.
     pub attempts: Vec<Attempt>,
-    /// What the caller was told.
+    /// The response to the caller.
     pub answer: Answer,
-    /// What it cost: counts, and microseconds where the name ends in `_us`. Of all that is in a
-    /// capsule only this is another one each time.
+    /// What it cost: counts, and microseconds if the name ends in `_us`. This is the only part of a capsule that
+    /// differs between runs.
     pub receipt: BTreeMap<String, u64>,
-    /// What may be read where its values may not. It is not written: a capsule that was read has none.
+    /// The names that may be shown where values may not. Not written: a capsule that was read has none.
     #[serde(skip)]
     pub names: Names,
 }
 
-/// What was asked, with all that the host knew of it.
+/// The request and everything that the host knew about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are those of `tenet_core::Request`")]
@@ -46,7 +45,7 @@ pub struct Request {
     pub key: Option<String>,
     /// The id of an event.
     pub source_key: Option<String>,
-    /// The id of a delivery, in place of that.
+    /// The id of a delivery, instead of an event's.
     #[serde(default)]
     pub delivery_key: Option<String>,
     pub payload: String,
@@ -62,13 +61,13 @@ pub struct Request {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Attempt {
-    /// What its rules asked of the host, in order.
+    /// The host calls of its rules, in order.
     pub entries: Vec<Entry>,
-    /// How it ended; none where it was dropped.
+    /// How it ended; none if it was dropped.
     pub ended: Option<Ended>,
 }
 
-/// What a rule asked, and what it was told.
+/// A host call and its result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields say themselves")]
@@ -78,21 +77,21 @@ pub struct Entry {
     pub call: Call,
 }
 
-/// What a rule can ask.
+/// A host call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Call {
-    /// Statements that went to the database in one flight.
+    /// Statements that were sent to the database in one round trip.
     Run {
         /// In order.
         statements: Vec<Statement>,
-        /// What they did.
+        /// Their result.
         #[serde(flatten)]
         told: Recorded,
     },
-    /// Statements that the host did not send, and the error that the rule was shown.
+    /// Statements that the host did not send, and the error that the rule received.
     Refused {
-        /// In order; none where the host could not even read them.
+        /// In order; none if the host could not read them.
         statements: Vec<Statement>,
         /// The error.
         error: SqlError,
@@ -101,56 +100,56 @@ pub enum Call {
     Publish {
         /// The event.
         event: Event,
-        /// Its id, unless it was not taken.
+        /// Its id, if it was accepted.
         id: Option<String>,
-        /// Why it was not taken.
+        /// Why it was refused.
         refused: Option<String>,
     },
-    /// A sensitive value.
+    /// A call of the vault.
     Vault {
-        /// What was to be done with it.
+        /// The call.
         call: VaultCall,
-        /// What came of that.
+        /// Its result.
         told: RecordedVault,
     },
-    /// A line for the log.
+    /// A log line.
     Log {
         /// `debug`, `info`, `warn` or `error`.
         level: String,
         /// The line.
         message: String,
     },
-    /// So many bytes of the request's random sequence.
+    /// A number of bytes from the request's random sequence.
     Random(u32),
 }
 
-/// What came of a flight.
+/// The result of a round trip.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Recorded {
-    /// What each statement did.
+    /// The outcome of each statement.
     Outcomes(Vec<Outcome>),
-    /// The key had an answer.
+    /// The key already had an answer.
     Answered(Stored),
-    /// Nothing.
+    /// It failed.
     Fault(Fault),
 }
 
-/// How an attempt was ended, and what came of that.
+/// How an attempt was ended, and the result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ended {
-    /// What was to be.
+    /// The intended end.
     pub by: End,
-    /// The answer that the key had already.
+    /// The answer that the key already had.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered: Option<Stored>,
-    /// Why it did not come to that, or why that is not known.
+    /// Why it failed, or why the outcome is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<Fault>,
 }
 
-/// What an attempt can be ended with.
+/// How an attempt can be ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum End {
@@ -161,40 +160,40 @@ pub enum End {
         /// In order.
         events: Vec<Event>,
     },
-    /// Commit this rejection and nothing else.
+    /// Commit only this rejection.
     Reject(String),
-    /// Leave nothing.
+    /// Roll back.
     RollBack,
 }
 
-/// What a caller was told.
+/// The response to a caller.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Answer {
-    /// As an HTTP status code.
+    /// The HTTP status code.
     pub status: u16,
     /// JSON text.
     pub body: String,
-    /// Whether it had been stored by an earlier request.
+    /// Whether an earlier request had stored it.
     pub repeated: bool,
     /// The key under which it is stored.
     pub key: Option<String>,
 }
 
-/// How a capsule is written.
+/// How a capsule is protected when it is written.
 #[derive(Debug)]
 pub enum Secrecy<'a> {
-    /// As it is.
+    /// Unprotected.
     Open,
-    /// To be read by whoever has the key.
+    /// Encrypted with a key.
     Sealed(&'a Key),
-    /// Without any value that came from the caller, from a row or from a rule, and without the names that
-    /// a rule gives but those of the bundle: what is left of a statement are key words and these names,
-    /// and beside that counts, codes and times. Such a capsule cannot be replayed.
+    /// Without values from the caller, from rows or from rules, and with no names from rules except those of the
+    /// bundle. Of a statement only key words and these names remain; counts, codes and times are kept. Such a capsule
+    /// cannot be replayed.
     LeftOut,
 }
 
-/// The file: one of the two.
+/// The file: exactly one member is set.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -208,7 +207,7 @@ struct File {
 }
 
 impl Capsule {
-    /// The recording of a request; none where the bundle has no such operation.
+    /// The recording of a request; none if the bundle has no such operation.
     pub fn new(
         index: &Index,
         request: &tenet_core::Request,
@@ -236,8 +235,8 @@ impl Capsule {
         })
     }
 
-    /// How a capsule of this operation is written: one that keeps something secret with the key,
-    /// or without values where there is none.
+    /// How a capsule of this operation is protected: if the operation has secret columns, it is sealed with the key, or
+    /// written without values if there is no key.
     pub fn secrecy<'a>(operation: &Operation, key: Option<&'a Key>) -> Secrecy<'a> {
         match key {
             _ if operation.secret.is_empty() => Secrecy::Open,
@@ -246,13 +245,13 @@ impl Capsule {
         }
     }
 
-    /// A name for its file, which no other capsule has: the operation and the beginning of the seed.
+    /// A unique name for its file: the operation and the beginning of the seed.
     pub fn file_name(&self) -> String {
         let seed = self.request.seed.get(..16).unwrap_or_default();
         format!("{}-{seed}.capsule.json", self.operation.name.replace('/', "-"))
     }
 
-    /// The capsule as text, the same for equal capsules unless it is sealed.
+    /// The capsule as text. Equal capsules give equal text, unless they are sealed.
     pub fn to_text(&self, secrecy: &Secrecy<'_>) -> Result<String, CapsuleError> {
         let mut file = File { version: VERSION, sealed: None, left_out: false, capsule: None };
         match secrecy {
@@ -266,7 +265,7 @@ impl Capsule {
         Ok(json(&file)? + "\n")
     }
 
-    /// Reads a capsule; one that is sealed with this key.
+    /// Reads a capsule. The key opens a sealed one.
     pub fn parse(text: &str, key: Option<&Key>) -> Result<Self, CapsuleError> {
         #[derive(Deserialize)]
         struct Versioned {
@@ -295,7 +294,7 @@ impl Capsule {
 }
 
 impl Request {
-    /// Takes down a request.
+    /// Records a request.
     pub fn of(request: &tenet_core::Request) -> Self {
         let text = |key: &IdempotencyKey| Some(key.as_str().to_owned());
         let (source_key, delivery_key) = match &request.source_key {
@@ -316,7 +315,7 @@ impl Request {
         }
     }
 
-    /// The request again, for a caller who waits until `deadline`.
+    /// Restores the request, for a caller who waits until `deadline`.
     pub fn to_core(&self, deadline: Instant) -> Result<tenet_core::Request, CapsuleError> {
         let key = |key: &Option<String>| {
             let key = key.as_ref().map(IdempotencyKey::new).transpose();
@@ -340,13 +339,13 @@ impl Request {
     }
 }
 
-/// What the rules of an operation may seal and open, or have tried to.
+/// What the rules of an operation may seal and open, or tried to.
 fn sealed(index: &Index, operation: &Operation, attempts: &[Attempt]) -> BTreeSet<String> {
     let rules = operation.rules.iter().chain(operation.shadow.values()).filter_map(|name| index.rule(name));
     let mut sealed: BTreeSet<String> = rules.flat_map(|rule| rule.grants.sealed_columns()).collect();
     let mut entries = attempts.iter().flat_map(|attempt| &attempt.entries);
     if sealed.is_empty() && entries.any(|entry| matches!(entry.call, Call::Vault { .. })) {
-        // The names of one that is refused are the rule's own, and may be anything.
+        // The names in a refused call are chosen by the rule and may contain anything.
         sealed.insert("what the vault refused".to_owned());
     }
     sealed
@@ -371,7 +370,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// The index of a bundle with one operation that keeps nothing secret, and one rule with these grants.
+    /// The index of a bundle with one operation without secret columns, and one rule with these grants.
     pub(crate) fn index(grants: &str) -> Index {
         let component = tenet_core::bundle::File { path: "r.wasm".into(), sha256: "00".into() };
         let rule = tenet_core::bundle::Rule {

@@ -3,9 +3,8 @@ use std::fmt::Display;
 use crate::capsule::{Attempt, Call, Capsule, End, Recorded};
 use crate::wire::Statement;
 
-/// In what two recordings of one request are not the same: the verdict, what was sent to the
-/// database, what came of that, and the events. A line each, for people; none where they are
-/// the same but for what they cost.
+/// The differences between two recordings of one request: the verdict, the statements, their
+/// results, and the events. One line each, for people. Costs are ignored.
 pub fn differences(old: &Capsule, new: &Capsule) -> Vec<String> {
     let mut lines = Vec::new();
     if old.answer.status != new.answer.status {
@@ -18,7 +17,7 @@ pub fn differences(old: &Capsule, new: &Capsule) -> Vec<String> {
     if old.attempts.len() != new.attempts.len() {
         lines.push(format!("attempts: {} before, {} now", old.attempts.len(), new.attempts.len()));
     }
-    // Earlier attempts left nothing.
+    // Earlier attempts changed nothing.
     let (old, new) = (old.attempts.last(), new.attempts.last());
     lists("statement", &asked(old), &asked(new), &mut lines);
     lists("vault", &vaulted(old), &vaulted(new), &mut lines);
@@ -27,7 +26,7 @@ pub fn differences(old: &Capsule, new: &Capsule) -> Vec<String> {
     lines
 }
 
-/// What is in one of two lists and not in the other, each as often as it is.
+/// The elements that are in only one of two lists, as often as they occur.
 pub(crate) fn lists<T: PartialEq + Display>(what: &str, old: &[T], new: &[T], lines: &mut Vec<String>) {
     let before = lines.len();
     let mut rest: Vec<&T> = new.iter().collect();

@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// Why a text is no capsule that can be used here.
+/// Why a text is not a usable capsule.
 #[derive(Debug)]
 pub struct CapsuleError {
     what: String,
@@ -20,7 +20,7 @@ impl CapsuleError {
         tenet_core::Fault::other(None, self.what)
     }
 
-    /// Whether it is a capsule that another key, or any, would open.
+    /// Whether it is a capsule that needs a key, or another key.
     pub fn is_sealed(&self) -> bool {
         self.is_sealed
     }

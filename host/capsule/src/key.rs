@@ -5,17 +5,18 @@ use tenet_core::{hex, unhex};
 
 use crate::CapsuleError;
 
-/// Said over each sealed capsule, so that what was sealed for another purpose is none.
+/// The associated data of sealed capsules: data sealed for another purpose does not open as a
+/// capsule.
 const PURPOSE: &[u8] = b"tenet capsule 1";
 
-/// What seals capsules and opens them: AES-256-GCM, with a nonce of its own for each.
+/// Encrypts and decrypts capsules: AES-256-GCM, with a unique nonce for each.
 pub struct Key([u8; 32]);
 
 impl Key {
-    /// The key that these 64 hexadecimal digits are.
+    /// Reads a key from 64 hexadecimal digits.
     pub fn parse(text: &str) -> Result<Self, CapsuleError> {
         let bytes = unhex(text.trim()).and_then(|bytes| bytes.try_into().ok());
-        bytes.map(Self).ok_or_else(|| CapsuleError::new("a key of capsules has 64 hexadecimal digits"))
+        bytes.map(Self).ok_or_else(|| CapsuleError::new("a capsule key has 64 hexadecimal digits"))
     }
 
     pub(crate) fn seal(&self, text: &str) -> Result<String, CapsuleError> {
@@ -38,7 +39,7 @@ impl Key {
     }
 }
 
-/// Says nothing of what it is.
+/// Does not show the key.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Key")

@@ -1,22 +1,21 @@
 //! Capsules: recordings of requests.
 //!
-//! A [`Tape`] looks on while a request is decided (it is a [`Probe`](tenet_core::Probe)) and
-//! takes down each attempt: what its rules ran, published, logged and drew, what they were
-//! told, and how it ended. With the request and the answer that makes a [`Capsule`], a file of
-//! JSON in which nothing is rounded. A [`Playback`] is the way back: it is the port `Transactions`, and
-//! answers statements with what the capsule has for them, so that the pipeline, the engine
-//! and the policy decide the request once more and no database is there. [`differences`] says in
-//! what two recordings of one request are not the same.
+//! A [`Tape`] observes a request while it is decided (it is a [`Probe`](tenet_core::Probe)) and
+//! records each attempt: the host calls of its rules with their results, and how it ended. Together
+//! with the request and the answer this makes a [`Capsule`], a JSON file in which no number is
+//! rounded. A [`Playback`] replays it: it implements the port `Transactions` and answers statements
+//! from the capsule, so that the pipeline, the engine and the policy decide the request again
+//! without a database. [`differences`] compares two recordings of one request.
 //!
-//! A [`Shadow`] runs the next version of a rule on what the live request was told, and compares.
+//! A [`Shadow`] runs the next version of a rule on the recording of a live request, and compares
+//! the results.
 //!
-//! What a capsule holds is what the rows held. Where an operation keeps something secret it is
-//! [sealed](Key) or left out: [`Capsule::to_text`] writes no other. An operation whose rules may
-//! use the vault does: what they sealed and opened is in it, and answers a replay without a key. Where
-//! values are left out, of the words that a rule chooses only key words of SQL and the bundle's own
-//! [`Names`] stay.
+//! A capsule contains data from rows. If an operation has secret columns, [`Capsule::to_text`]
+//! [seals](Key) the values or leaves them out. The columns that its rules may seal or open are
+//! secret too: the plain values are in the capsule, so a replay needs no vault key. Without values,
+//! the only words of a rule that remain are SQL key words and the bundle's own [`Names`].
 //!
-//! What this crate must never know: wasmtime, a SQL driver, the pipeline, where files are kept.
+//! This crate must not know wasmtime, a SQL driver, the pipeline, or where files are stored.
 
 mod capsule;
 mod difference;

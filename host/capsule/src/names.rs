@@ -4,18 +4,18 @@ use std::str::Chars;
 
 use tenet_core::bundle::{Index, Operation};
 
-/// The names that a bundle fixes for an operation: the tables, columns, sequences and events that its
-/// rules are granted.
+/// The names that a bundle defines for an operation: the tables, columns, sequences and events that
+/// its rules are granted.
 ///
-/// Any other word of a rule's may hold a customer's data, the text of a statement and the names in it
-/// included: a rule can build them from what it was given.
+/// Any other word of a rule may contain a customer's data, even in the text of a statement and its
+/// names: a rule can build them from its input.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names(BTreeSet<String>);
 
-/// Stands for what is left out of a statement.
+/// Replaces what is left out of a statement.
 const LEFT_OUT: char = '?';
 
-/// Key words of SQL, and functions that everybody knows, in order. TRUE and FALSE are values.
+/// SQL key words and standard functions, sorted. TRUE and FALSE are values.
 const WORDS: &[&str] = &[
     "ALL",
     "AND",
@@ -106,11 +106,11 @@ const WORDS: &[&str] = &[
     "WITH",
 ];
 
-/// Signs that stay. A quote is none: what is quoted is one thing.
+/// Characters that are kept. Quotes are not: a quoted text is one token.
 const SIGNS: &str = "(),.;:=<>+-*/%|&!~^[]";
 
 impl Names {
-    /// Those that `operation` has in the bundle of this index.
+    /// The names for `operation` in the bundle of this index.
     pub fn of(index: &Index, operation: &Operation) -> Self {
         let mut names = BTreeSet::new();
         for rule in operation.rules.iter().filter_map(|name| index.rule(name)) {
@@ -130,25 +130,25 @@ impl Names {
                 names.extend(types.iter().cloned());
             }
         }
-        // In a statement a table's schema and its own name are two words.
+        // In a statement, a table's schema and name are two words.
         let parts: Vec<String> = names.iter().flat_map(|name| name.split('.')).map(str::to_owned).collect();
         names.extend(parts);
         Self(names)
     }
 
-    /// Empties a text that is none of these names.
+    /// Clears a text that is not one of these names.
     pub(crate) fn leave_out_others(&self, text: &mut String) {
         if !self.0.contains(text) {
             text.clear();
         }
     }
 
-    /// What a statement does, without anything that a rule can have put into its text: the key words of
-    /// SQL, these names, signs, and the places of so many parameters. All else, literals and aliases
-    /// among it, is `?`; comments are gone.
+    /// The shape of a statement, without anything that a rule could have put into its text: SQL key
+    /// words, these names, punctuation, and the placeholders of `parameters` parameters. Everything
+    /// else, including literals and aliases, becomes `?`; comments are removed.
     ///
-    /// What is quoted is found as PostgreSQL finds it. A text that is no SQL may be cut in other places,
-    /// but still gives no other words than these.
+    /// Quoted text is recognized as PostgreSQL does. A text that is not SQL may be split elsewhere,
+    /// but still yields no other words.
     pub(crate) fn statement(&self, sql: &str, parameters: usize) -> String {
         let mut out = String::new();
         let mut rest = sql.chars().peekable();
@@ -195,12 +195,12 @@ impl Names {
         out
     }
 
-    /// A name as it stands in quotes.
+    /// A quoted name.
     fn name(&self, text: &str) -> &str {
         self.0.get(text).map_or("?", String::as_str)
     }
 
-    /// A word as it stands without them.
+    /// An unquoted word.
     fn word(&self, text: &str) -> &str {
         let name = self.name(&text.to_ascii_lowercase());
         let word = || WORDS.binary_search(&text.to_ascii_uppercase().as_str()).ok().and_then(|place| WORDS.get(place));
@@ -214,7 +214,7 @@ fn space(out: &mut String) {
     }
 }
 
-/// Whether words and numbers can have it in them.
+/// Whether words and numbers can contain it.
 fn is_of_word(of: char) -> bool {
     of.is_ascii_alphanumeric() || of == '_' || !of.is_ascii()
 }
@@ -223,7 +223,7 @@ fn word(rest: &mut Peekable<Chars<'_>>) -> String {
     std::iter::from_fn(|| rest.next_if(|next| is_of_word(*next))).collect()
 }
 
-/// What is in quotes, after the first of them; two in a row are one of the text.
+/// The text in quotes, after the opening quote; two quotes in a row are one quote of the text.
 fn quoted(rest: &mut Peekable<Chars<'_>>, quote: char, has_escapes: bool) -> String {
     let mut text = String::new();
     while let Some(next) = rest.next() {
@@ -238,7 +238,7 @@ fn quoted(rest: &mut Peekable<Chars<'_>>, quote: char, has_escapes: bool) -> Str
     text
 }
 
-/// Skips what is in quotes of dollars, after the first of these.
+/// Skips dollar-quoted text, after the opening delimiter.
 fn dollars(rest: &mut Peekable<Chars<'_>>, tag: &str) {
     let mut text = String::new();
     let end = format!("${tag}$");
@@ -248,7 +248,7 @@ fn dollars(rest: &mut Peekable<Chars<'_>>, tag: &str) {
     }
 }
 
-/// Skips a comment, after its beginning, with those in it.
+/// Skips a comment, after its beginning, including nested ones.
 fn comment(rest: &mut Peekable<Chars<'_>>) {
     let mut depth = 1_usize;
     while depth > 0 {
@@ -307,7 +307,7 @@ pub(crate) mod tests {
             let is_known = |word: &str| word.is_empty() || word == "id" || WORDS.contains(&word);
             let of_word = |char: char| char.is_alphanumeric() || char == '_';
             for word in left.split(|char| !of_word(char)) {
-                // The place of a parameter, which may stand directly behind a word.
+                // A parameter's placeholder, which may directly follow a word.
                 let is_place = word.parse().is_ok_and(|place: usize| place <= parameters);
                 prop_assert!(is_known(word) || is_place, "{left}");
             }

@@ -12,35 +12,35 @@ use crate::CapsuleError;
 use crate::capsule::{self, Call, Capsule, End, Ended, Recorded};
 use crate::wire;
 
-/// The ports `Transactions` and `Vault` over a capsule: the attempts that it has, in their order.
+/// Implements the ports `Transactions` and `Vault` from a capsule: its attempts, in order.
 ///
-/// A statement gets what the capsule has for it, wherever in the attempt it stands there: one
-/// that asks the same things in another order is answered. What the capsule does not have is a
-/// fault that no further attempt follows, and is kept to be told. With the vault it is the same,
-/// and no key is needed.
+/// A statement gets its recorded result wherever in the attempt it was recorded, so a rule that
+/// sends the same statements in another order is answered. A statement without a recorded result is
+/// a fault that is not retried, and is listed afterwards. Vault calls work in the same way and need
+/// no key.
 pub struct Playback {
     attempts: Vec<capsule::Attempt>,
     next: AtomicUsize,
-    /// What the vault told in the attempt that was opened last.
+    /// The vault calls of the attempt that was opened last.
     vault: Mutex<Vec<(wire::VaultCall, wire::RecordedVault)>>,
-    /// What the capsule has no answer to.
+    /// Calls for which the capsule has no result.
     unknown: Arc<Mutex<Vec<String>>>,
 }
 
 impl Playback {
-    /// Transactions for one decision of this capsule's request.
+    /// Transactions for one replay of this capsule's request.
     pub fn new(capsule: &Capsule) -> Self {
         let attempts = capsule.attempts.clone();
         Self { attempts, next: AtomicUsize::new(0), vault: Mutex::default(), unknown: Arc::default() }
     }
 
-    /// What was asked and the capsule has no answer to, for people.
+    /// The calls for which the capsule had no result, for people.
     pub fn unknown(&self) -> Vec<String> {
         self.unknown.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// What each flight of an attempt asked, and was told.
+/// The statements of each round trip of an attempt, and their results.
 struct Flight {
     statements: Vec<wire::Statement>,
     told: Recorded,
@@ -48,7 +48,7 @@ struct Flight {
 
 struct Played {
     flights: VecDeque<Flight>,
-    /// Whether the recording had this attempt.
+    /// Whether this attempt was recorded.
     is_known: bool,
     ended: Option<Ended>,
     unknown: Arc<Mutex<Vec<String>>>,
@@ -64,7 +64,7 @@ impl Vault for Playback {
         };
         let told = match told.map(|told| told.to_core()) {
             Some(Ok(Some(told))) => Ok(told),
-            Some(Ok(None)) => Err(tenet_core::Fault::vault("the keys were out of reach when it was recorded")),
+            Some(Ok(None)) => Err(tenet_core::Fault::vault("the keys were unreachable when it was recorded")),
             Some(Err(error)) => damaged(error),
             None => {
                 self.unknown.lock().unwrap_or_else(PoisonError::into_inner).push(asked.to_string());
@@ -106,7 +106,7 @@ impl Played {
             let flight = self.flights.remove(place);
             return flight.map_or_else(|| Err(unknown()), |flight| told(&flight.told).unwrap_or_else(damaged));
         }
-        // The same statements, cut into flights another way.
+        // The same statements, divided into round trips differently.
         let mut outcomes = Vec::new();
         for statement in asked {
             let Some(outcome) = self.flights.iter_mut().find_map(|flight| flight.take(statement)) else {
@@ -160,8 +160,8 @@ impl Attempt for Played {
 }
 
 impl Flight {
-    /// What one of its statements did, which is told once: the same statement later in a transaction
-    /// may have done something else.
+    /// The result of one of its statements. Each result is used once: the same statement later in a
+    /// transaction may have had another result.
     fn take(&mut self, statement: &wire::Statement) -> Option<wire::Outcome> {
         let Recorded::Outcomes(outcomes) = &mut self.told else { return None };
         let place =
@@ -200,7 +200,7 @@ mod tests {
     use crate::Secrecy;
     use crate::capsule::tests::capsule;
 
-    /// Gives what it is worth: nothing in this crate waits.
+    /// Polls once: nothing in this crate waits.
     fn now<T>(future: impl Future<Output = T>) -> T {
         let mut future = std::pin::pin!(future);
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -261,7 +261,7 @@ mod tests {
         outcomes.push(second);
         let playback = Playback::new(&capsule);
         let mut attempt = open(&playback);
-        // One flight of two, asked as two.
+        // A round trip of two statements, repeated as two.
         for affected in [1, 7] {
             let ran = now(attempt.run(vec![statement("SELECT a FROM t WHERE b = $1")], CAP));
             assert!(matches!(ran, Ok(Progress::Continue(outcomes)) if outcomes[0].affected == affected), "{affected}");
@@ -288,7 +288,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, cases: 2000, ..ProptestConfig::default() })]
 
-        /// A file from elsewhere is read or refused, and what is read is played or refused.
+        /// Untrusted input is read or refused, and what was read is replayed or refused.
         #[test]
         fn a_damaged_capsule_ends_nothing(at in 0..10_000_usize, byte: u8, cut in proptest::option::of(0..10_000_usize)) {
             let mut bytes = capsule().to_text(&Secrecy::Open).unwrap().into_bytes();

@@ -17,55 +17,54 @@ use crate::capsule::{Call, Capsule, End, Recorded};
 use crate::difference::lists;
 use crate::wire;
 
-/// Runs the next version of a rule on the recording of a live request that has been answered, and
-/// compares what both did.
+/// Runs the next version of a rule on the recording of an answered live request, and compares the
+/// results.
 ///
-/// The same statement gets the recorded rows. Another one that only reads goes to a READ ONLY
-/// transaction, whose snapshot is newer. Another one that writes is taken down and never sent: what
-/// the same text with other parameters did stands for it where that gave no rows, and elsewhere
-/// there is nothing to go on with. A value that was sealed or opened is told from the recording, and
-/// the vault is asked only for another one. Whatever it does, nothing of it stays.
+/// A recorded statement gets its recorded rows. A new read goes to a READ ONLY transaction with a
+/// newer snapshot. A new write is recorded and never sent: if the same text with other parameters
+/// was recorded and returned no rows, that result is used; otherwise the shadow stops. Vault calls
+/// get their recorded results; only new calls reach the vault. Nothing that the shadow does is
+/// stored.
 pub struct Shadow {
-    /// The rules, the next version among them.
+    /// The rules, including the next version.
     pub rules: Arc<dyn Rules>,
-    /// What it may do, by its own name.
+    /// What it may do, under its own name.
     pub policy: Arc<dyn Policy>,
     /// Where it may read.
     pub transactions: Arc<dyn Transactions>,
-    /// Who opens and seals what the recording does not have.
+    /// The vault for calls that were not recorded.
     pub vault: Arc<dyn Vault>,
-    /// Whether a statement certainly writes nothing.
+    /// Whether a statement is certainly read-only.
     pub only_reads: fn(&str) -> bool,
 }
 
-/// How much later than the shadow its statements are over.
+/// How long after the shadow's deadline its statements time out.
 const A_MOMENT: Duration = Duration::from_secs(1);
 
-/// What came of it.
+/// The result of a shadow run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Compared {
-    /// In what both differ, for people.
+    /// The differences, for people.
     pub differences: Vec<String>,
-    /// Whether the next version came to a verdict. It did not where it would have needed what a
-    /// write did that was not sent, or where it failed, which is a difference too.
+    /// Whether the next version reached a verdict. It did not if it needed the result of a write
+    /// that was not sent, or if it failed, which is a difference too.
     pub is_comparable: bool,
-    /// Whether it has read what the live request has not, in a newer snapshot.
+    /// Whether it read data that the live request did not, from a newer snapshot.
     pub has_read_newer: bool,
 }
 
 impl Compared {
-    /// Whether both did the same.
+    /// Whether both gave the same results.
     pub fn agrees(&self) -> bool {
         self.is_comparable && self.differences.is_empty()
     }
 }
 
 impl Shadow {
-    /// Runs the rule `by`, within its limits, in the place of the rule `of` of the capsule's
-    /// operation.
+    /// Runs the rule `by`, within its limits, in place of the rule `of` of the capsule's operation.
     ///
     /// # Errors
-    /// Fails where the capsule is not of a live request, or where the rule's schema cannot be held.
+    /// Fails if the capsule is not of a live request, or if the rule's schema is not supported.
     pub async fn run(
         &self,
         capsule: &Capsule,
@@ -90,7 +89,7 @@ impl Shadow {
                 mode: Mode::Read,
                 now: request.now,
                 region: request.region.clone(),
-                // The shadow's own end is no silence of the database: it drops the attempt.
+                // The shadow's own end is not a database timeout: it drops the attempt.
                 deadline: deadline + A_MOMENT,
                 elsewhere: false,
                 round_trips: Arc::new(AtomicU32::new(0)),
@@ -120,14 +119,14 @@ impl Shadow {
         };
         let attempt = calls.lock().attempt.take();
         if let Some(attempt) = attempt {
-            // It has only read; whatever comes of ending it is no matter.
+            // It only read; the result of the rollback does not matter.
             let _ended = attempt.roll_back().await;
         }
         Ok(compare(capsule, of, &calls.lock(), &ended))
     }
 }
 
-/// Gives a rule its payload as a live one gets it, or says where it does not fit.
+/// Gives a rule its payload as in a live request, or says where it does not fit.
 fn fit(rule: &Rule, request: &mut Request) -> Result<Option<Misfit>, CapsuleError> {
     let Some(input) = &rule.input else { return Ok(None) };
     let schema =
@@ -142,14 +141,14 @@ fn fit(rule: &Rule, request: &mut Request) -> Result<Option<Misfit>, CapsuleErro
     }
 }
 
-/// A statement that was asked, and what it was told.
+/// A statement and its result.
 #[derive(Clone, Debug, PartialEq)]
 struct Asked {
     statement: wire::Statement,
     told: Result<wire::Outcome, wire::SqlError>,
 }
 
-/// What a rule asked in the attempt that settled the request.
+/// The statements of a rule in the attempt that settled the request.
 fn recorded(capsule: &Capsule, rule: &str) -> Vec<Asked> {
     let mut asked = Vec::new();
     let entries = capsule.attempts.last().into_iter().flat_map(|attempt| &attempt.entries);
@@ -172,7 +171,7 @@ fn recorded(capsule: &Capsule, rule: &str) -> Vec<Asked> {
     asked
 }
 
-/// How many events the rules in front of this one have staged in that attempt.
+/// How many events the rules before this one staged in that attempt.
 fn events_before(capsule: &Capsule, rule: &str) -> u32 {
     let in_front: Vec<_> = capsule.operation.rules.iter().take_while(|name| *name != rule).collect();
     let entries = capsule.attempts.last().into_iter().flat_map(|attempt| &attempt.entries);
@@ -181,7 +180,7 @@ fn events_before(capsule: &Capsule, rule: &str) -> u32 {
     u32::try_from(staged.count()).unwrap_or(u32::MAX)
 }
 
-/// What a rule asked of the vault in that attempt, and was told.
+/// The vault calls of a rule in that attempt, with their results.
 fn vaulted(capsule: &Capsule, rule: &str) -> Vec<(wire::VaultCall, wire::RecordedVault)> {
     let entries = capsule.attempts.last().into_iter().flat_map(|attempt| &attempt.entries);
     entries
@@ -207,22 +206,22 @@ struct Calls {
 }
 
 struct State {
-    /// What the live request asked and this has not: the same statement later in a transaction may
-    /// have been told something else.
+    /// Statements of the live request that this one has not sent yet. The same statement later in a
+    /// transaction may have had another result.
     left: Vec<Asked>,
     random: Random,
     runtime: Random,
     salts: Random,
-    /// What the live request asked of the vault and this has not.
+    /// Vault calls of the live request that this one has not made yet.
     vault_left: Vec<(wire::VaultCall, wire::RecordedVault)>,
     vault_asked: Vec<String>,
-    /// Where it reads what the live request has not read.
+    /// The transaction for new reads.
     attempt: Option<Box<dyn Attempt>>,
     asked: Vec<wire::Statement>,
-    /// Events that rules in front of it have staged: its own are counted on from there.
+    /// The number of events staged by earlier rules: its own are counted from there.
     events_before: u32,
     events: Vec<Event>,
-    /// Why there was nothing to go on with.
+    /// Why the shadow could not continue.
     stopped: Option<String>,
     has_read_newer: bool,
 }
@@ -404,7 +403,7 @@ fn compare(capsule: &Capsule, of: &str, state: &State, ended: &Ended) -> Compare
 fn compare_verdicts(capsule: &Capsule, of: &str, verdict: &Verdict, lines: &mut Vec<String>) {
     let ended = capsule.attempts.last().and_then(|attempt| attempt.ended.as_ref());
     let entries = capsule.attempts.last().map(|attempt| attempt.entries.as_slice()).unwrap_or_default();
-    // The last rule that ran is the one that rejected, if one did.
+    // The last rule that ran is the one that rejected, if any did.
     let ran_last = entries.last().is_none_or(|entry| entry.rule == of)
         || !capsule
             .operation

@@ -8,7 +8,7 @@ use tenet_core::{
 use crate::capsule::{self, Call, End, Ended, Entry, Recorded};
 use crate::wire::RecordedVault;
 
-/// Takes down one request while it is decided.
+/// Records one request while it is decided.
 #[derive(Clone, Default)]
 pub struct Tape {
     state: Arc<Mutex<State>>,
@@ -17,17 +17,17 @@ pub struct Tape {
 #[derive(Default)]
 struct State {
     attempts: Vec<capsule::Attempt>,
-    /// The rule that runs now.
+    /// The rule that is running.
     rule: String,
 }
 
 impl Tape {
-    /// A tape with nothing on it.
+    /// An empty tape.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The attempts so far.
+    /// The attempts recorded so far.
     pub fn attempts(&self) -> Vec<capsule::Attempt> {
         self.lock().attempts.clone()
     }

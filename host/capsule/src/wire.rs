@@ -1,4 +1,4 @@
-//! The vocabulary as a capsule has it: copies that can be written as JSON, with nothing rounded.
+//! The core types as a capsule stores them: copies that serialize to JSON without rounding.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub struct Statement {
     pub parameters: Vec<Value>,
 }
 
-/// A parameter: [`tenet_core::Value`] with texts where JSON has nothing as exact.
+/// A parameter: [`tenet_core::Value`], with strings where JSON is not exact.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each variant is the variant of `tenet_core::Value` with the same name")]
@@ -29,7 +29,7 @@ pub enum Value {
     Int2(i16),
     Int4(i32),
     Int8(i64),
-    /// As Rust writes it, which reads back as the same number.
+    /// Rust's decimal form, which parses to the same number.
     Float8(String),
     Numeric(String),
     Text(String),
@@ -112,7 +112,7 @@ pub enum Values {
     Json(Vec<String>),
 }
 
-/// An error of a statement, as a rule is shown it.
+/// An error of a statement, as the rule received it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are those of `tenet_core::SqlError`")]
@@ -129,7 +129,7 @@ pub struct SqlError {
     pub details: Vec<(String, String)>,
 }
 
-/// Why the database did not do what it was asked: [`tenet_core::Fault`], by what it means.
+/// Why the database failed: [`tenet_core::Fault`], by its meaning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[expect(missing_docs, reason = "each variant is the constructor of `tenet_core::Fault` with the same name")]
@@ -143,7 +143,7 @@ pub enum Fault {
     Other { sqlstate: Option<String>, message: String },
 }
 
-/// An event as its rule published it.
+/// An event that a rule published.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are those of `tenet_core::Event`")]
@@ -153,7 +153,7 @@ pub struct Event {
     pub detail: String,
 }
 
-/// What a rule asked of the vault.
+/// A rule's call of the vault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are those of `tenet_core::VaultCall` and its field")]
@@ -167,20 +167,20 @@ pub struct VaultCall {
     pub bytes: String,
 }
 
-/// What it was told.
+/// The vault's result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum RecordedVault {
-    /// These bytes, hexadecimal.
+    /// The bytes, hexadecimal.
     Gave(String),
-    /// No.
+    /// A refusal.
     #[expect(missing_docs, reason = "the fields are those of `tenet_core::VaultError`")]
     Refused { code: String, message: String },
-    /// Nothing: the keys were out of reach, and the attempt ended.
+    /// None: the keys were unreachable, and the attempt ended.
     Nothing,
 }
 
-/// An answer that was stored under the key already.
+/// The answer that the key already had.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are those of `tenet_core::StoredAnswer`")]
@@ -208,7 +208,7 @@ impl RecordedVault {
         }
     }
 
-    /// The same again; none where there was nothing.
+    /// Converts it back; none if there was no result.
     pub(crate) fn to_core(&self) -> Result<Option<tenet_core::Vaulted>, CapsuleError> {
         Ok(match self {
             Self::Gave(bytes) => {
@@ -330,7 +330,7 @@ impl Outcome {
         Ok(tenet_core::Outcome { rows, affected: self.affected, written: self.written })
     }
 
-    /// The value of a column in a row, for people; none where it is NULL.
+    /// The value of a column in a row, for people; none if it is NULL.
     pub fn text(&self, column: usize, row: u32) -> Option<String> {
         let column = self.columns.get(column)?;
         if column.nulls.contains(&row) {
@@ -354,7 +354,7 @@ impl Column {
             Values::Int8(all) => Theirs::Int8(all.clone()),
             Values::Float8(texts) => Theirs::Float8(all(texts, |text| text.parse().ok()).ok_or_else(bad)?),
             Values::Numeric(texts) => {
-                // Where a row has NULL the entry is a zero.
+                // The entry of a NULL row is a zero.
                 Theirs::Numeric(all(texts, |text| Decimal::parse(text).ok()).ok_or_else(bad)?)
             }
             Values::Text(all) => Theirs::Text(all.clone()),
@@ -415,7 +415,7 @@ impl Values {
         Some(text)
     }
 
-    /// No values of the same type.
+    /// An empty list of values of the same type.
     pub(crate) fn none(&self) -> Self {
         match self {
             Self::Bool(_) => Self::Bool(Vec::new()),
@@ -546,7 +546,7 @@ impl Stored {
     }
 }
 
-/// The greatest and the smallest stand for SQL's infinities.
+/// The largest and smallest values are SQL's infinities.
 fn date(days: i32) -> String {
     match days {
         i32::MAX => "infinity".to_owned(),
@@ -572,7 +572,7 @@ fn state(text: &str) -> Result<SqlState, CapsuleError> {
     SqlState::new(text).ok_or_else(|| CapsuleError::new(format!("{text:?} is no SQLSTATE")))
 }
 
-/// With hyphens, as the contract has it. The id of an event is a UUID too.
+/// With hyphens, as in the contract. Event ids are UUIDs too.
 fn uuid(bytes: &[u8; 16]) -> String {
     EventId::from_bytes(*bytes).to_string()
 }

@@ -1,14 +1,14 @@
-//! A capsule without values. Of each text in one it is decided here whether it stays.
+//! A capsule without values. This module decides for each text whether it is kept.
 //!
-//! What the host, the bundle or the database's schema fixes stays: the operation and its rules, the
-//! region, moments, counts, SQLSTATEs, codes, the kinds of values, the constraint, table and column that
-//! the database names in an error, and of what a rule names (columns, tables, events, fields of the
-//! vault) that which the bundle names too, [`Names`]. Of a statement's text these names stay and the key
-//! words of SQL, since a rule can build the rest of what it was given.
+//! Kept is what the host, the bundle or the database's schema defines: the operation and its rules,
+//! the region, times, counts, SQLSTATEs, codes, the types of values, and the constraint, table and
+//! column that the database names in an error. Names from a rule (columns, tables, events, fields
+//! of the vault) are kept if the bundle has them too: [`Names`]. Of a statement's text these names
+//! and SQL key words are kept, because a rule can build the rest from its input.
 //!
-//! All else goes: what the caller sent and was answered, keys, parameters and rows, events' details, what
-//! was sealed and opened, the lines of rules, and messages, which quote the others. Digests of them go as
-//! well, an event's id among these: what has no salt can be guessed.
+//! Everything else is removed: the caller's data and the answer, keys, parameters and rows, details
+//! of events, sealed and opened values, log lines of rules, and messages, which quote the others.
+//! Digests are removed too, including event ids: an unsalted digest can be guessed.
 
 use crate::Names;
 use crate::capsule::{Answer, Attempt, Call, Capsule, End, Ended, Entry, Recorded, Request};
@@ -189,14 +189,14 @@ mod tests {
     use crate::wire::{Value, Values};
     use crate::{Key, Secrecy};
 
-    /// What the rule may touch: all names that its bundle fixes.
+    /// The grants of the rule: all names that its bundle defines.
     const GRANTS: &str = r#"{
         "tables": {"accounts": {"select": ["id", "balance"]}},
         "events": {"bank": ["Paid", "Refused"]},
         "vault": {"accounts": {"seal": ["iban"]}}
     }"#;
 
-    /// Where a text is the host's, the bundle's or the schema's, by the end of its place.
+    /// Texts defined by the host, the bundle or the schema, by the end of their paths.
     const FIXED: &[&str] = &[
         ".request.operation",
         ".request.region",
@@ -217,8 +217,8 @@ mod tests {
     /// Words of the format.
     const WORDS: &[&str] = &["detail", "hint", "position", "nothing", "roll_back"];
 
-    /// A recording in which each text that a caller or a rule can fill has the canary in it, and its
-    /// statements are these.
+    /// A recording with these statements, in which every text that a caller or a rule can control
+    /// contains the canary.
     fn recorded(canary: &str, sql: &[String]) -> Capsule {
         let text = || format!("of {canary}!");
         let hex = || tenet_core::hex(canary.as_bytes());
@@ -301,7 +301,7 @@ mod tests {
         Capsule { request, ..recorded.unwrap() }
     }
 
-    /// Each text in JSON, with its place.
+    /// Each string in JSON, with its path.
     fn texts(json: &serde_json::Value, place: String, out: &mut Vec<(String, String)>) {
         match json {
             serde_json::Value::String(text) => out.push((place, text.clone())),
@@ -318,7 +318,7 @@ mod tests {
         text.contains(canary) || text.contains(&tenet_core::hex(canary.as_bytes()))
     }
 
-    /// Pieces of statements, and of what a rule takes for one; `@` is the canary.
+    /// Fragments of statements, and of text that a rule may use as one; `@` is the canary.
     const PIECES: &[&str] = &[
         "SELECT ",
         "id",
@@ -370,7 +370,7 @@ mod tests {
         ) {
             let sql: Vec<String> = sql.iter().map(|sql| format!("@ {sql}").replace('@', &canary)).collect();
             let recorded = recorded(&canary, &sql);
-            // The canary is wherever it can be: a new text is put here, or among those that are fixed.
+            // The canary has to be everywhere: add a new text here, or to the list of fixed ones.
             let open = recorded.to_text(&Secrecy::Open).unwrap();
             let mut all = Vec::new();
             texts(&serde_json::from_str(&open).unwrap(), String::new(), &mut all);
