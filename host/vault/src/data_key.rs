@@ -8,26 +8,26 @@ use zeroize::Zeroizing;
 use crate::envelope::{Envelope, NONCE, associated_data};
 use crate::keys::Secret;
 
-/// Values that one data key seals in a process: far below what its nonces would bear.
+/// The most values that one data key seals in a process: far below the limit of its nonces.
 const MOST_USES: u64 = 1 << 32;
 
 /// A data key that seals and opens values.
 ///
-/// Each value has a nonce of 24 bytes, and so in effect a key of its own: the first half of the
-/// nonce makes it from the data key, and the second half is GCM's own nonce under it, as
-/// XAES-256-GCM does (<https://c2sp.org/XAES-256-GCM>).
+/// Each value has a nonce of 24 bytes, and so effectively a key of its own: the first half of the
+/// nonce derives that key from the data key, and the second half is GCM's own nonce under it, as in
+/// XAES-256-GCM (<https://c2sp.org/XAES-256-GCM>).
 ///
-/// The nonce is no counter, which an attempt that is run again would not find where it was, and a
-/// sandbox beside this one would repeat. It is an HMAC under the data key over the salt (the request's
-/// seed, the rule, and which of its calls this is), the place, and the digest of the value. The
-/// same value on the same occasion has the same nonce and is the same envelope, which tells
-/// nobody anything new; anything else that differs is another input of the HMAC, and for two
-/// inputs to give one nonce 192 bits would have to meet by chance: with all the 2^32 values that a
-/// key may seal that is one in 2^129.
+/// The nonce is not a counter: a retried attempt would not find the counter unchanged, and
+/// concurrent sandboxes would repeat values. It is an HMAC under the data key over the salt (the
+/// request's seed, the rule, and the number of the call), the place, and the digest of the value.
+/// The same value on the same occasion has the same nonce and gives the same envelope, which
+/// reveals nothing. Any other difference changes the input of the HMAC, and two inputs give the
+/// same nonce only if 192 bits collide by chance: with all the 2^32 values that a key may seal, the
+/// probability is 2^-129.
 pub(crate) struct DataKey {
     secret: Secret,
     pub(crate) wrapped: Vec<u8>,
-    /// When it was asked for. What gave it looked then, or later, whether it may.
+    /// When it was requested. The key service checked the permission at that time or later.
     pub(crate) since: DualInstant,
     uses: AtomicU64,
 }
@@ -37,12 +37,12 @@ impl DataKey {
         Self { secret, wrapped, since, uses: AtomicU64::new(0) }
     }
 
-    /// Whether it has sealed as much as it may.
+    /// Whether it has reached its limit of sealed values.
     pub(crate) fn is_used_up(&self) -> bool {
         self.uses.load(Ordering::Relaxed) >= MOST_USES
     }
 
-    /// Seals a value; none where the cipher will not, or a name is too long for an envelope.
+    /// Seals a value; none if the cipher fails, or if a name is too long for an envelope.
     pub(crate) fn seal(&self, operation: &str, field: &VaultField, salt: &[u8; 32], value: &[u8]) -> Option<Vec<u8>> {
         self.uses.fetch_add(1, Ordering::Relaxed);
         let said = associated_data(operation, &self.wrapped, field)?;
@@ -53,7 +53,7 @@ impl DataKey {
         Envelope { operation, wrapped: &self.wrapped, nonce: &nonce, sealed: &sealed }.to_bytes()
     }
 
-    /// The value in an envelope that names this key; none where it was not sealed for this place.
+    /// The value in an envelope of this key; none if it was not sealed for this place.
     pub(crate) fn open(&self, envelope: &Envelope<'_>, field: &VaultField) -> Option<Vec<u8>> {
         let said = associated_data(envelope.operation, envelope.wrapped, field)?;
         let mut bytes = envelope.sealed.to_vec();
@@ -77,8 +77,8 @@ impl DataKey {
         Some((LessSafeKey::new(key), Nonce::try_assume_unique_for_key(of_cipher).ok()?))
     }
 
-    /// Another secret, for one purpose. The parts of each purpose have lengths of their own, so that
-    /// they need not say them.
+    /// Derives a secret for one purpose. The parts of each purpose have fixed lengths, so they need
+    /// no length prefixes.
     fn derived(&self, purpose: &[u8; 19], parts: &[&[u8]]) -> Secret {
         let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &*self.secret));
         context.update(purpose);

@@ -1,19 +1,19 @@
 use tenet_core::VaultField;
 
-/// What every envelope begins with: a name, and the version of all that follows.
+/// The beginning of every envelope: a name, and the version of the format.
 const MAGIC: &[u8] = b"tnv\x01";
 
 /// Bytes of an envelope's nonce.
 pub(crate) const NONCE: usize = 24;
 
-/// Bytes by which what is sealed is longer than the value.
+/// How many bytes longer the sealed value is.
 pub(crate) const TAG: usize = 16;
 
-/// A sealed value, taken apart.
+/// A parsed sealed value.
 ///
-/// `MAGIC`, the operation and the wrapped key each with its length before it (two bytes, the
-/// highest first), the nonce, and what AES-256-GCM made of the value, its tag at the end. No region
-/// is named: what one has wrapped the other unwraps.
+/// The format is `MAGIC`, the operation and the wrapped key, each prefixed with its length (two
+/// bytes, big-endian), the nonce, and the output of AES-256-GCM with its tag at the end. It names
+/// no region: either region can unwrap a key of the other.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Envelope<'a> {
     pub(crate) operation: &'a str,
@@ -23,7 +23,7 @@ pub(crate) struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// Takes an envelope apart; none where the bytes are none.
+    /// Parses an envelope; none if the bytes are not one.
     pub(crate) fn parse(bytes: &'a [u8]) -> Option<Self> {
         let rest = bytes.strip_prefix(MAGIC)?;
         let (operation, rest) = part(rest)?;
@@ -33,7 +33,7 @@ impl<'a> Envelope<'a> {
         (sealed.len() >= TAG).then_some(Self { operation, wrapped, nonce, sealed })
     }
 
-    /// The bytes again.
+    /// Serializes it.
     pub(crate) fn to_bytes(&self) -> Option<Vec<u8>> {
         let mut bytes = head(self.operation, self.wrapped)?;
         bytes.extend_from_slice(self.nonce);
@@ -42,8 +42,8 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// What is said over a value when it is sealed: all of the envelope that comes before the nonce,
-/// and where it belongs. Each part says its own length, so that no two places are written alike.
+/// The associated data of a sealed value: the part of the envelope before the nonce, and the
+/// value's place. Each part is length-prefixed, so that different places give different bytes.
 pub(crate) fn associated_data(operation: &str, wrapped: &[u8], field: &VaultField) -> Option<Vec<u8>> {
     let mut said = head(operation, wrapped)?;
     for text in [&field.table, &field.column, &field.row_key] {
@@ -59,7 +59,7 @@ fn head(operation: &str, wrapped: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// None where the part is too long for its length.
+/// None if the part is too long for its length prefix.
 fn add(bytes: &mut Vec<u8>, part: &[u8]) -> Option<()> {
     bytes.extend_from_slice(&u16::try_from(part.len()).ok()?.to_be_bytes());
     bytes.extend_from_slice(part);

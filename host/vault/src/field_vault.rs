@@ -11,27 +11,27 @@ use crate::envelope::Envelope;
 use crate::keyring::{KeyCachePolicy, Keyring};
 use crate::keys::{KeyFault, Keys, NewKey};
 
-/// The longest that a data key is waited for, whoever else waits for it too.
+/// The timeout for fetching a data key, shared by all that wait for it.
 const WAITING: Duration = Duration::from_secs(3);
 
-/// The port `Vault` over keys of any kind.
+/// Implements the port `Vault` with keys of any kind.
 pub struct FieldVault {
     keys: Box<dyn Keys>,
     period: Duration,
-    /// Those that seal, by operation and period.
+    /// Keys for sealing, by operation and period.
     sealing: Keyring<(String, u64)>,
-    /// Those that open, by operation and wrapped key.
+    /// Keys for opening, by operation and wrapped key.
     opening: Keyring<(String, Vec<u8>)>,
 }
 
 impl FieldVault {
-    /// A vault that has opened no key yet.
+    /// A vault with empty caches.
     pub fn new(keys: impl Keys + 'static, keeping: KeyCachePolicy) -> Self {
         Self {
             keys: Box::new(keys),
             period: keeping.period.max(Duration::from_secs(1)),
-            // Requests say themselves in which period they came; a key that nobody asks for any
-            // more goes when it has been there for as long.
+            // A request's own time determines its period; an unused key is evicted after one
+            // period.
             sealing: Keyring::new(keeping.keys, keeping.period),
             opening: Keyring::new(keeping.keys, keeping.age),
         }
@@ -51,7 +51,7 @@ impl FieldVault {
             self.sealing.get((operation.to_owned(), period), making).await
         });
         let key = key.await.unwrap_or_else(|| Err(late()))?;
-        // What this process has sealed it opens without asking.
+        // This process can open what it has sealed without fetching the key.
         self.opening.put((operation.to_owned(), key.wrapped.clone()), Arc::clone(&key));
         let sealed = key.seal(operation, field, &salt, value);
         sealed.map(Ok).ok_or_else(|| Fault::other(None, "the vault could not seal a value"))
@@ -98,5 +98,5 @@ async fn with_deadline<T>(deadline: Instant, waiting: impl Future<Output = T>) -
 }
 
 fn late() -> Fault {
-    Fault::vault("the vault's key did not come in time")
+    Fault::vault("the vault's key was not available in time")
 }

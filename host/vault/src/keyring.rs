@@ -8,18 +8,18 @@ use tokio::sync::OnceCell;
 
 use crate::data_key::DataKey;
 
-/// For how long and how many data keys are kept open.
+/// How long and how many data keys are cached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyCachePolicy {
-    /// For how long one key seals what an operation seals.
+    /// For how long one key seals the values of an operation.
     pub period: Duration,
-    /// The most keys of each kind: those that seal, and those that were unwrapped.
+    /// The most keys of each kind: for sealing, and unwrapped ones.
     pub keys: usize,
-    /// For how long one that was unwrapped is kept.
+    /// How long an unwrapped key is cached.
     pub age: Duration,
 }
 
-/// Data keys by what they are asked for, opened once for all who ask at the same time.
+/// A cache of data keys. Concurrent requests for the same key share one fetch.
 pub(crate) struct Keyring<K> {
     most: usize,
     age: Duration,
@@ -33,7 +33,7 @@ struct Slots<K> {
 
 struct Slot {
     cell: Arc<OnceCell<Arc<DataKey>>>,
-    /// The number of the use, counted over all slots.
+    /// Counts uses, over all slots.
     used: u64,
 }
 
@@ -42,8 +42,8 @@ impl<K: Clone + Eq + Hash> Keyring<K> {
         Self { most: most.max(1), age, slots: Mutex::new(Slots { by_name: HashMap::new(), uses: 0 }) }
     }
 
-    /// The key of this name, opened if it is not here. Of those who want it at the same time one
-    /// opens it, and where that fails the next one tries.
+    /// The key of this name, fetched if it is not cached. Of concurrent callers one fetches it, and
+    /// if that fails the next one tries.
     pub(crate) async fn get<E>(
         &self,
         name: K,
@@ -53,14 +53,14 @@ impl<K: Clone + Eq + Hash> Keyring<K> {
         cell.get_or_try_init(|| async { opening.await.map(Arc::new) }).await.cloned()
     }
 
-    /// Keeps one that is open already.
+    /// Caches a key.
     pub(crate) fn put(&self, name: K, key: Arc<DataKey>) {
-        // Whoever opens the same one just now finds the same.
+        // A concurrent fetch of the same key gives the same key.
         let _is_there = self.slot(name).set(key);
     }
 
-    /// The slot of this name. What is too old, and what was used longest ago where there are too
-    /// many, goes.
+    /// The slot of this name. Evicts expired keys, and the least recently used one if there are too
+    /// many.
     fn slot(&self, name: K) -> Arc<OnceCell<Arc<DataKey>>> {
         let now = DualInstant::now();
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
@@ -98,7 +98,7 @@ mod tests {
         let keyring = Keyring::new(2, AGE);
         let (monotonic, wall) = (Instant::now(), SystemTime::now());
         for (before, is_asked_for) in [(Duration::ZERO, false), (AGE, true)] {
-            // As after a freeze: only the wall clock went on.
+            // As after a freeze: only the wall clock advanced.
             keyring.put(before, Arc::new(key(DualInstant::of(monotonic, wall - before))));
             let mut asked_for = false;
             let asking = async {

@@ -4,12 +4,12 @@ use std::time::Instant;
 use tenet_core::{BoxFuture, Fault};
 use zeroize::Zeroizing;
 
-/// Where data keys come from.
+/// The source of data keys.
 pub trait Keys: Send + Sync {
-    /// A new data key for what an operation seals in this period, counted from 1970.
+    /// Creates a data key for what an operation seals in this period, counted from 1970.
     fn make<'a>(&'a self, operation: &'a str, period: u64, deadline: Instant) -> BoxFuture<'a, Result<NewKey, Fault>>;
 
-    /// The data key that was wrapped to this for that operation.
+    /// Unwraps a data key that was wrapped for this operation.
     fn unwrap<'a>(
         &'a self,
         operation: &'a str,
@@ -18,27 +18,28 @@ pub trait Keys: Send + Sync {
     ) -> BoxFuture<'a, Result<Secret, KeyFault>>;
 }
 
-/// 32 bytes that nobody else has, overwritten when they go.
+/// A secret of 32 bytes, overwritten when dropped.
 pub type Secret = Zeroizing<[u8; 32]>;
 
 /// A data key, plain and wrapped.
 pub struct NewKey {
-    /// What seals.
+    /// The plain key.
     pub secret: Secret,
-    /// What is kept of it beside what it sealed.
+    /// The wrapped key, stored with each sealed value.
     pub wrapped: Vec<u8>,
 }
 
-/// Why a wrapped key is not unwrapped.
+/// Why a wrapped key could not be unwrapped.
 #[derive(Debug)]
 pub enum KeyFault {
-    /// It is not one of these keys', or was wrapped for another operation, or changed since.
+    /// It was not wrapped by these keys, or was wrapped for another operation, or was changed
+    /// since.
     Foreign,
-    /// Nobody knows: the keys are out of reach.
+    /// Unknown: the keys are unreachable.
     Away(Fault),
 }
 
-/// Says nothing of what it is.
+/// Does not show the key.
 impl fmt::Debug for NewKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("NewKey")

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::keys::{KeyFault, Keys, NewKey, Secret};
 
-/// What the line of a call of KMS counts.
+/// The metrics of the line of a KMS call.
 pub const METRICS: [MetricSet; 1] = [MetricSet {
     name: "vault",
     dimensions: &[&["operation", "call"], &["call"], &[]],
@@ -24,34 +24,34 @@ pub const METRICS: [MetricSet; 1] = [MetricSet {
     optional: None,
 }];
 
-/// The name under which the encryption context has the operation. KMS unwraps a key for nobody who
-/// does not name the one that it was made for, and a key policy can ask for it.
+/// The operation's name in the encryption context. KMS unwraps a key only if the same operation is
+/// given as when it was created, and a key policy can require it.
 const OPERATION: &str = "tenet:operation";
 
-/// What KMS answers where a wrapped key is not one that it made in this context.
+/// The errors of KMS for a wrapped key that it did not create in this context.
 const FOREIGN: [&str; 2] = ["InvalidCiphertextException", "IncorrectKeyException"];
 
-/// Data keys from AWS KMS: made and wrapped by `GenerateDataKey`, unwrapped by `Decrypt`.
+/// Data keys from AWS KMS: created and wrapped by `GenerateDataKey`, unwrapped by `Decrypt`.
 ///
-/// A wrapped key names the key of KMS that it is wrapped under, so that what was wrapped under an
-/// earlier one is unwrapped as long as KMS has that. With a multi-Region key each region's own
-/// replica unwraps what the other's has wrapped.
+/// A wrapped key names its KMS key, so keys wrapped under an earlier KMS key can be unwrapped as
+/// long as KMS has that one. With a multi-Region key, each region's replica unwraps the keys
+/// wrapped in the other region.
 #[derive(Clone, Debug)]
 pub struct KmsKeys {
     client: Client,
     key: String,
 }
 
-/// A text names no key of KMS in this region.
+/// A text does not name a KMS key in this region.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidKey(String);
 
 impl KmsKeys {
-    /// The key of this ARN, or that the alias of this ARN stands for, in `region`, reached as
-    /// `config` says.
+    /// The key with this ARN, or behind the alias with this ARN, in `region`, reached with
+    /// `config`.
     ///
     /// # Errors
-    /// Fails where it is no such ARN, or is one of another region: every call would.
+    /// Fails if it is not such an ARN, or is one of another region: every call would fail.
     pub fn new(config: &SdkConfig, region: &str, key: &str) -> Result<Self, InvalidKey> {
         let parts: Vec<&str> = key.splitn(6, ':').collect();
         let is_one = matches!(parts.as_slice(), ["arn", _, "kms", _, _, name]
@@ -122,21 +122,21 @@ impl Keys for KmsKeys {
     }
 }
 
-/// Waits for a call in a task of its own: what a handshake and a signature compute is nothing of the
-/// rule's that waits for the key, and others may wait for the same one. None where there is no answer.
+/// Runs a call in a task of its own: the processor time of handshakes and signatures is not charged
+/// to the waiting rule, and others may wait for the same key. None on timeout.
 async fn aside<T: Send + 'static>(call: impl Future<Output = T> + Send + 'static, deadline: Instant) -> Option<T> {
     let mut calls = JoinSet::new();
     calls.spawn(call);
     timeout_at(deadline.into(), calls.join_next()).await.ok()??.ok()
 }
 
-/// Why a call came to nothing: codes and messages, never a key.
+/// Why a call failed: codes and messages, never a key.
 struct Why {
     text: String,
     is_foreign: bool,
 }
 
-/// Takes note of a call and of what came of it; none where its time ran out.
+/// Logs a call and its result. `answer` is none on timeout.
 fn told<T, E, R>(call: &'static str, operation: &str, answer: Option<Result<T, SdkError<E, R>>>) -> Result<T, Why>
 where
     E: ProvideErrorMetadata + Error + 'static,

@@ -1,17 +1,17 @@
-//! The vault: values that only rules with the grant can read.
+//! The vault: encrypts values so that only rules with the grant can read them.
 //!
-//! A [`FieldVault`] is the port `Vault`. It seals a value with a data key of its own making, by
-//! AES-256-GCM, and says over it where it belongs: table, column and row, so that what was sealed
-//! for one place opens as no other's. What comes of it is an envelope, a value of type `bytea` that
-//! carries everything but the key that unwraps its data key.
+//! A [`FieldVault`] implements the port `Vault`. It encrypts a value with a data key by
+//! AES-256-GCM. The value's place (table, column and row) is associated data, so a value sealed for
+//! one place cannot be opened in another. The result is an envelope, a value of type `bytea` that
+//! contains everything except the key that unwraps its data key.
 //!
-//! Data keys come from [`Keys`]: in a region of AWS from KMS ([`KmsKeys`]), one an operation and
-//! period, wrapped under a key that never leaves it; in the harness from a file, or from a secret
-//! that everybody knows ([`LocalKeys`]). Opened ones are kept for as long and as many as
-//! [`KeyCachePolicy`] says, and requests that want the same one wait for one call.
+//! Data keys come from [`Keys`]: on AWS from KMS ([`KmsKeys`]), one per operation and period,
+//! wrapped under a key that never leaves KMS; on a laptop from a file, or from a publicly known
+//! secret ([`LocalKeys`]). Unwrapped keys are cached within the limits of [`KeyCachePolicy`], and
+//! concurrent requests for the same key share one call.
 //!
-//! What this crate must never know: rules and their grants, the database, where sealed bytes are
-//! kept. A value is neither logged nor shown by anything here, and no key is.
+//! This crate must not know rules and their grants, the database, or where sealed bytes are stored.
+//! It never logs or shows a value or a key.
 
 mod data_key;
 mod envelope;

@@ -7,39 +7,38 @@ use zeroize::Zeroizing;
 
 use crate::keys::{KeyFault, Keys, NewKey, Secret};
 
-/// What a wrapped key of these begins with, for whoever looks at the bytes in a row.
+/// The prefix of a wrapped local key, readable in a row's bytes.
 const LOCAL: &[u8] = b"local";
 
-/// The same for those that anybody can unwrap.
+/// The prefix of wrapped keys that anyone can unwrap.
 const DEVELOPMENT: &[u8] = b"for development, not secret";
 
-/// Data keys that a secret of one's own makes, without KMS: for a laptop. The same secret makes
-/// the same ones each time, so that a test can be held against its bytes.
+/// Data keys derived from a local secret, without KMS: for a laptop. The same secret always gives
+/// the same keys, so tests can compare bytes.
 pub struct LocalKeys {
     name: &'static [u8],
     secret: Secret,
 }
 
-/// A text is no secret.
+/// A text is not a valid secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidSecret;
 
 impl LocalKeys {
-    /// Keys of the secret that these 64 hexadecimal digits are.
+    /// Reads a secret from 64 hexadecimal digits.
     pub fn parse(text: &str) -> Result<Self, InvalidSecret> {
         let bytes = Zeroizing::new(unhex(text.trim()).ok_or(InvalidSecret)?);
         let secret = bytes.as_slice().try_into().map_err(|_| InvalidSecret)?;
         Ok(Self { name: LOCAL, secret: Zeroizing::new(secret) })
     }
 
-    /// Keys that keep nothing from anybody: their secret is in every copy of this program. What
-    /// they seal says so.
+    /// Keys that protect nothing: their secret is in every copy of this program. Their sealed
+    /// values say so.
     pub fn development() -> Self {
         Self { name: DEVELOPMENT, secret: Zeroizing::new([0; 32]) }
     }
 
-    /// What becomes of an operation and a period: a data key, or what its wrapped form proves
-    /// itself by.
+    /// Derives a data key, or the proof in its wrapped form, from an operation and a period.
     fn made(&self, purpose: &[u8; 4], operation: &str, period: [u8; 8]) -> Secret {
         let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &*self.secret));
         for part in [purpose.as_slice(), &period, operation.as_bytes()] {
@@ -78,7 +77,7 @@ impl Keys for LocalKeys {
     }
 }
 
-/// Says nothing of what it is.
+/// Does not show the secret.
 impl fmt::Debug for LocalKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("LocalKeys")

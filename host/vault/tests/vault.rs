@@ -1,4 +1,4 @@
-//! The vault as a host uses it: what it opens, what it refuses, and how often it asks for keys.
+//! The vault as a host uses it: what it opens, what it refuses, and how often it fetches keys.
 #![expect(clippy::unwrap_used, reason = "a test ends where it panics")]
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -14,8 +14,7 @@ use tokio::sync::Notify;
 const KEEPING: KeyCachePolicy =
     KeyCachePolicy { period: Duration::from_secs(86_400), keys: 10, age: Duration::from_secs(3600) };
 
-/// Local keys that count how often they are asked, and wait, take their time or are away as they are
-/// told.
+/// Local keys that count their calls, and that block, delay or fail as configured.
 #[derive(Clone, Default)]
 struct Counted(Arc<State>);
 
@@ -175,7 +174,7 @@ async fn keys_that_are_away_are_the_hosts_fault_and_the_next_one_asks_again() {
     keys.0.away.store(false, Ordering::SeqCst);
     let sealed = seal(&vault, "pay", 1).await;
     assert_eq!(keys.counts(), (2, 0));
-    // One that never answers ends with the caller's time.
+    // A call that never completes ends at the caller's deadline.
     keys.0.hangs.store(true, Ordering::SeqCst);
     let vault = FieldVault::new(keys, KEEPING);
     let soon = Occasion { deadline: Instant::now() + Duration::from_millis(20), ..occasion("pay", 1) };
@@ -197,10 +196,10 @@ async fn what_is_refused_is_told_by_what_is_wrong_with_it() {
     let other = FieldVault::new(LocalKeys::parse(&"0a".repeat(32)).unwrap(), KEEPING);
     assert_eq!(refused(&other, "ann", &sealed).await, VaultRefusal::Elsewhere);
     assert_eq!(open(&other, &seal(&other, "pay", 1).await).await, b"DE89");
-    // The name of another operation in its place.
+    // Replaces the operation's name with another one.
     let of_pal: Vec<u8> = sealed.iter().enumerate().map(|(at, byte)| if at == 8 { b'l' } else { *byte }).collect();
     assert_eq!(refused(&vault, "ann", &of_pal).await, VaultRefusal::Elsewhere);
-    // Who looks at a row is told what it was sealed with.
+    // The bytes in a row show which kind of key sealed them.
     assert!(sealed.windows(15).any(|part| part == b"for development"));
     for text in ["", "0a", &"0g".repeat(32), &"+a".repeat(32)] {
         assert!(LocalKeys::parse(text).is_err(), "{text}");
