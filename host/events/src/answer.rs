@@ -2,28 +2,28 @@ use aws_sdk_eventbridge::operation::put_events::PutEventsOutput;
 use aws_sdk_eventbridge::types::PutEventsResultEntry;
 use tenet_core::Delivery;
 
-/// What the answer to a call says about one of its entries.
+/// The result of one entry of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// All that there is to say.
+    /// A final result.
     Settled(Delivery),
-    /// Failed for a reason that the service calls retryable.
+    /// Failed for a reason that the service documents as retryable.
     Again(String),
 }
 
-/// Reads the answer to a call with `sent` entries, one fate an entry: HTTP 200 says only
-/// that the call was understood.
+/// Reads the response to a call with `sent` entries: one fate per entry. HTTP 200 only means that
+/// the call was valid.
 pub(crate) fn fates(answer: &PutEventsOutput, sent: usize) -> Vec<Fate> {
     let entries = answer.entries();
     if entries.len() != sent {
-        // Entries are told apart by their place alone, so that none of these can be trusted.
+        // Entries are matched by position only, so none of these results can be trusted.
         let text = format!("EventBridge answered {} entries to a call with {sent}", entries.len());
         return vec![Fate::Settled(Delivery::Later(text)); sent];
     }
     entries.iter().map(fate).collect()
 }
 
-/// Codes and which of them to retry:
+/// The error codes, and which of them to retry:
 /// <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html>.
 fn fate(entry: &PutEventsResultEntry) -> Fate {
     let Some(code) = entry.error_code() else {
@@ -38,8 +38,8 @@ fn fate(entry: &PutEventsResultEntry) -> Fate {
     };
     match code {
         "InternalFailure" | "ThrottlingException" => Fate::Again(text),
-        // About the host's permissions or its bus and not about the event: once they are mended,
-        // the same event is taken.
+        // The problem is the host's permissions or its bus, not the event: once it is fixed, the
+        // event is accepted.
         "AccessDeniedException" | "InvalidAccountIdException" => Fate::Settled(Delivery::Later(text)),
         _ => Fate::Settled(Delivery::Refused(text)),
     }

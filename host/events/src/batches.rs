@@ -6,7 +6,7 @@ use crate::MAX_TOTAL_BYTES;
 /// (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html>).
 const MAX_ENTRIES: usize = 10;
 
-/// Cuts entries of these sizes, in their order, into calls that the service takes.
+/// Divides entries of these sizes, in order, into calls that the service accepts.
 pub(crate) fn batches(sizes: impl IntoIterator<Item = usize>) -> Vec<Range<usize>> {
     let mut batches = Vec::new();
     let (mut start, mut end, mut total) = (0, 0, 0);
@@ -72,7 +72,7 @@ mod tests {
         }
     }
 
-    /// Sizes of entries, each of which a call can hold: all small, all large or mixed.
+    /// Sizes of entries that each fit into a call: all small, all large or mixed.
     fn sizes() -> impl Strategy<Value = Vec<usize>> {
         let most = prop_oneof![Just(50), Just(100_000), Just(300_000), Just(MAX_TOTAL_BYTES - 1)];
         most.prop_flat_map(|most| proptest::collection::vec(17..=most, 0..60))

@@ -10,10 +10,10 @@ use crate::pattern::Pattern;
 use crate::subscription::Inbox;
 use crate::{EmbeddedBus, PatternError, Subscription};
 
-/// The event buses of several regions in this process, each forwarding to all others, as
-/// a deployment's own rules do between two.
+/// The event buses of several regions in one process. Each forwards to all others, like the rules
+/// of a deployment with two regions.
 ///
-/// A clone is the same buses.
+/// Clones share the same buses.
 #[derive(Clone, Debug)]
 pub struct Buses {
     by_region: Arc<Mutex<BTreeMap<String, Bus>>>,
@@ -34,11 +34,11 @@ struct Rule {
 enum Target {
     /// The bus of another region.
     Bus(String),
-    /// A subscription, for as long as somebody holds it.
+    /// A subscription, until it is dropped.
     Inbox(Weak<Inbox>),
 }
 
-/// Why the buses cannot do what was asked.
+/// Why an operation on the buses failed.
 #[derive(Debug)]
 pub struct BusesError {
     kind: Kind,
@@ -51,16 +51,16 @@ enum Kind {
 }
 
 impl Buses {
-    /// One bus for each of `regions`, all of them up.
+    /// One bus for each of `regions`, all enabled.
     pub fn new<R: Into<String>>(regions: impl IntoIterator<Item = R>) -> Result<Self, BusesError> {
         let regions: BTreeSet<String> = regions.into_iter().map(Into::into).collect();
         let mut by_region = BTreeMap::new();
         for region in &regions {
             let mut rules = Vec::new();
             for other in regions.iter().filter(|other| *other != region) {
-                // On the bus that took the entry and not on the region that committed it:
-                // no event goes in circles, and one that is delivered later, by whichever
-                // host, still reaches every bus.
+                // Filters on the bus that accepted the entry, not on the region that committed it:
+                // events do not circulate, and an event that any host delivers later still reaches
+                // every bus.
                 let pattern = serde_json::json!({ "detail": { "tenet": { "bus": [region] } } }).to_string();
                 rules.push(Rule { pattern: Pattern::parse(&pattern)?, target: Target::Bus(other.clone()) });
             }
@@ -69,14 +69,14 @@ impl Buses {
         Ok(Self { by_region: Arc::new(Mutex::new(by_region)) })
     }
 
-    /// The way for a host in `region` to its bus.
+    /// The publisher for a host in `region`.
     pub fn publisher(&self, region: &str) -> Result<EmbeddedBus, BusesError> {
         find(&mut self.lock(), region)?;
         Ok(EmbeddedBus::new(self.clone(), region.to_owned()))
     }
 
-    /// Adds a rule to the bus of `region`: events that match `pattern`, an EventBridge
-    /// pattern, arrive at the subscription from now on.
+    /// Adds a rule to the bus of `region`: from now on, events that match `pattern`, an EventBridge
+    /// pattern, arrive at the subscription.
     ///
     /// `{"source": [{"prefix": ""}]}` matches every event.
     pub fn subscribe(&self, region: &str, pattern: &str) -> Result<Subscription, BusesError> {
@@ -87,18 +87,18 @@ impl Buses {
         Ok(Subscription::new(inbox))
     }
 
-    /// Switches the bus of `region` off or on. A bus that is off takes nothing, neither
-    /// from a host nor from another bus.
+    /// Disables or enables the bus of `region`. A disabled bus accepts nothing, neither from a host
+    /// nor from another bus.
     pub fn set_up(&self, region: &str, up: bool) -> Result<(), BusesError> {
         find(&mut self.lock(), region)?.up = up;
         Ok(())
     }
 
-    /// Puts an entry on the bus of `region`. It is taken when every bus has it.
+    /// Puts an entry on the bus of `region`. It is accepted once every bus has it.
     ///
-    /// EventBridge would take it at once and go on trying to forward it. There is nobody
-    /// here to go on, so that an entry which some bus lacks is to come again, and the
-    /// buses that have it get it twice: at least once is all that is promised.
+    /// EventBridge would accept it at once and retry the forwarding. Nothing retries here, so an
+    /// entry that a bus missed has to be published again, and the other buses get it twice:
+    /// delivery is at least once.
     pub(crate) fn put(&self, region: &str, entry: &Entry) -> Delivery {
         let mut buses = self.lock();
         let mut reached = BTreeSet::new();

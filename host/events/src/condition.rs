@@ -14,12 +14,12 @@ pub(crate) enum Leaf {
     Text(String),
 }
 
-/// What one leaf of an event may be.
+/// A condition on one leaf of an event.
 #[derive(Debug)]
 pub(crate) enum Condition {
     Is(Leaf),
     Exists,
-    /// That there is no leaf, which none satisfies.
+    /// That there is no leaf. No leaf satisfies it.
     IsAbsent,
     Text(TextTest),
     Numeric(Vec<(Comparison, Number)>),
@@ -34,7 +34,7 @@ pub(crate) enum TextTest {
     PrefixInAnyCase(IgnoredCase),
     SuffixInAnyCase(IgnoredCase),
     EqualsIgnoreCase(IgnoredCase),
-    /// What stands before, between and after the stars.
+    /// The parts before, between and after the stars.
     Wildcard(Vec<String>),
 }
 
@@ -70,7 +70,7 @@ impl Leaf {
     }
 }
 
-/// A number of a pattern's.
+/// A number in a pattern.
 fn number(value: &serde_json::Number) -> Result<Number, String> {
     Number::parse(&value.to_string()).filter(is_documented).ok_or_else(|| {
         format!(
@@ -81,7 +81,7 @@ fn number(value: &serde_json::Number) -> Result<Number, String> {
 }
 
 impl Condition {
-    /// Reads one entry of a pattern's list, or says what it is instead.
+    /// Reads one entry of a pattern's list. The error describes what it is instead.
     pub(crate) fn parse(value: &Value) -> Result<Self, String> {
         let Value::Object(members) = value else { return Leaf::parse(value).map(Self::Is) };
         let mut members = members.iter();
@@ -120,7 +120,8 @@ impl Condition {
     }
 }
 
-/// Reads what may be anything but that: a text or a number, a list of either, or tests of texts.
+/// Reads the operand of `anything-but`: a text or a number, a list of either, or conditions on
+/// texts.
 fn anything_but(operand: &Value) -> Result<Option<Condition>, String> {
     Ok(match operand {
         Value::String(_) | Value::Number(_) => Some(Condition::AnythingBut(vec![Leaf::parse(operand)?])),
@@ -230,8 +231,8 @@ impl TextTest {
     }
 }
 
-/// Cuts a wildcard at its stars. `\*` and `\\` stand for themselves; the service refuses
-/// any other escape, and two stars together.
+/// Splits a wildcard at its stars. `\*` and `\\` are literals; like the service, this refuses any
+/// other escape and two adjacent stars.
 fn wildcard(text: &str) -> Option<Vec<String>> {
     let mut parts = vec![];
     let mut part = String::new();

@@ -1,12 +1,12 @@
 use tenet_core::Number;
 
-/// How many digits EventBridge documents for numbers of patterns, and how many of them behind the
-/// point.
+/// The most digits that EventBridge documents for numbers in patterns, and the most of them after
+/// the point.
 const DIGITS: usize = 15;
 const DECIMALS: i64 = 6;
 
 /// Whether EventBridge documents that patterns compare a number: -5e9 to 5e9 with 15 digits, six of
-/// them behind the point
+/// them after the point
 /// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html>).
 pub(crate) fn is_documented(number: &Number) -> bool {
     let is_within = |least, most| {

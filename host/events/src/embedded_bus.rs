@@ -5,7 +5,7 @@ use tenet_core::{BoxFuture, Delivery, Publisher, StagedEvent};
 use crate::Buses;
 use crate::entry::Entry;
 
-/// One region's bus of [`Buses`], as the host of that region sees it.
+/// One region's bus of [`Buses`], for the host of that region.
 #[derive(Clone, Debug)]
 pub struct EmbeddedBus {
     buses: Buses,
@@ -19,7 +19,7 @@ impl EmbeddedBus {
 }
 
 impl Publisher for EmbeddedBus {
-    /// Never waits, so that the deadline makes no difference.
+    /// Never waits, so the deadline is ignored.
     fn publish<'a>(&'a self, events: &'a [StagedEvent], _deadline: Instant) -> BoxFuture<'a, Vec<Delivery>> {
         Box::pin(async move {
             events
@@ -103,7 +103,7 @@ mod tests {
         let buses = Buses::new([EAST]).unwrap();
         let large = r#"{"detail":{"amount":[{"numeric":[">",100]}]}}"#;
         let mut large = buses.subscribe(EAST, large).unwrap();
-        let mut none = buses.subscribe(EAST, r#"{"source":["somebody.else"]}"#).unwrap();
+        let mut none = buses.subscribe(EAST, r#"{"source":["another.source"]}"#).unwrap();
         let events = [staged(0, "{\"amount\":99.99}"), staged(1, "{\"amount\":100.01}")];
         assert_eq!(publish(&buses, EAST, &events).await, [Delivery::Taken, Delivery::Taken]);
         assert!(large.try_next().unwrap().contains("\"amount\":100.01,"));

@@ -1,34 +1,34 @@
 use aws_sdk_eventbridge::primitives::{DateTime, DateTimeFormat};
 use tenet_core::StagedEvent;
 
-/// The entries of one call, and so one entry too, are smaller than this many bytes.
+/// The limit on the total size of the entries of one call, in bytes. The size has to be below it.
 ///
-/// The service says "less than 1 MB" and not which megabyte it means
-/// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html>). This is
-/// the smaller one, which leaves a margin of 4 % below the larger.
+/// The service documents "less than 1 MB" without saying which megabyte
+/// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html>). This is the
+/// smaller one, 4 % below the larger.
 pub const MAX_TOTAL_BYTES: usize = 1_000_000;
 
-/// What a `Time` counts for in an entry's size.
+/// What a `Time` adds to an entry's size.
 const TIME_BYTES: usize = 14;
 
-/// An event in the form in which a bus takes it.
+/// An event in the form that a bus accepts.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entry {
     pub(crate) source: String,
     pub(crate) detail_type: String,
-    /// JSON text that nobody has parsed into numbers.
+    /// JSON text whose numbers are not parsed.
     pub(crate) detail: String,
     /// In whole seconds, the resolution of an event's `time` on the bus.
     pub(crate) time: DateTime,
-    /// X-Ray's header. It does not count in the size and does not show in what a target gets
+    /// X-Ray's header. It does not count towards the size, and targets do not receive it
     /// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-related-service-xray.html>).
     pub(crate) trace: Option<String>,
 }
 
 impl Entry {
-    /// The entry of `staged` for the bus of `region`, or why no bus would ever take it.
+    /// The entry of `staged` for the bus of `region`, or why no bus would accept it.
     pub(crate) fn new(staged: &StagedEvent, region: &str) -> Result<Self, String> {
-        // A row of the outbox was checked when it was staged, perhaps by an older host.
+        // The event was checked when it was staged, but possibly by an older host.
         staged.event.check().map_err(|error| error.to_string())?;
         let time = DateTime::from_secs(staged.at.micros().div_euclid(1_000_000));
         if let Err(error) = time.fmt(DateTimeFormat::DateTime) {
@@ -50,7 +50,7 @@ impl Entry {
         Ok(entry)
     }
 
-    /// Bytes, as the service counts them
+    /// The size in bytes, as the service counts it
     /// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/calculate-putevents-entry-size.html>);
     /// there are no `Resources`.
     pub(crate) fn size(&self) -> usize {

@@ -8,8 +8,8 @@ const ACCOUNT: &str = "000000000000";
 /// The event that a bus makes of an entry, as JSON text with an id of its own
 /// (<https://docs.aws.amazon.com/eventbridge/latest/ref/events-structure.html>).
 ///
-/// `region` is that of the bus which took the entry; forwarding keeps it. The detail goes
-/// in as the text that it is, so that its numbers stay as they were written.
+/// `region` is that of the bus that accepted the entry; forwarding keeps it. The detail is inserted
+/// as text, so that its numbers stay as written.
 pub(crate) fn envelope(entry: &Entry, region: &str) -> String {
     let text = |value: &str| serde_json::Value::from(value).to_string();
     let id = uuid::Builder::from_random_bytes(fastrand::u128(..).to_ne_bytes()).into_uuid();

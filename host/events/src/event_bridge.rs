@@ -14,17 +14,17 @@ use crate::batches::batches;
 use crate::entry::Entry;
 use crate::failure::Failure;
 
-/// How often an entry is sent whose failure the service calls retryable.
+/// How often an entry is sent if the service documents its failure as retryable.
 const TRIES: u32 = 4;
 
-/// Between the first two tries at most; the double after each one.
+/// The longest wait after the first try. It doubles after each try.
 const BACKOFF: Duration = Duration::from_millis(50);
 
-/// One region's bus of Amazon EventBridge, reached by classic `PutEvents`.
+/// One region's Amazon EventBridge bus, called with classic `PutEvents`.
 ///
-/// "Taken" means that this region's bus has the entry. From then on EventBridge's rule
-/// that forwards to the other region answers for it: it tries for a day and then uses the
-/// dead-letter queue that the deployment gives it.
+/// "Taken" means that this region's bus has the entry. From then on EventBridge's forwarding rule
+/// is responsible for the other region: it retries for a day and then uses the deployment's
+/// dead-letter queue.
 #[derive(Clone, Debug)]
 pub struct EventBridge {
     client: Client,
@@ -32,18 +32,17 @@ pub struct EventBridge {
     region: String,
 }
 
-/// An entry on its way, and the place of its event in the answer.
+/// An entry to be sent, and the position of its event in the result.
 struct Pending {
     place: usize,
     entry: Entry,
 }
 
 impl EventBridge {
-    /// The bus named `bus` (or with that ARN) in `region`, reached as `config` says.
+    /// The bus named `bus` (or with that ARN) in `region`, reached with `config`.
     ///
-    /// The region is this one, whatever the configuration names; retries of whole calls
-    /// and the time one try may take are set here too, so that they fit into deadlines of
-    /// a few seconds.
+    /// `region` overrides the configuration. Retries of whole calls and the timeout of one try are
+    /// set here too, so that they fit into deadlines of a few seconds.
     pub fn new(config: &SdkConfig, region: impl Into<String>, bus: impl Into<String>) -> Self {
         let region = region.into();
         let config = aws_sdk_eventbridge::config::Builder::from(config)
@@ -59,8 +58,8 @@ impl EventBridge {
         Self { client: Client::from_conf(config), bus: bus.into(), region }
     }
 
-    /// The bus named `bus` in `region`, with credentials and endpoint from where AWS's
-    /// own tools take them: `AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL` and the like.
+    /// The bus named `bus` in `region`, with credentials and endpoint from the standard AWS
+    /// sources: `AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL` and so on.
     pub async fn from_env(region: impl Into<String>, bus: impl Into<String>) -> Self {
         let region = region.into();
         let config = aws_config::defaults(BehaviorVersion::latest()).region(Region::new(region.clone())).load().await;
@@ -84,7 +83,8 @@ impl EventBridge {
                 *slot = delivery;
             }
         };
-        // Alone in a call that the service did not understand, and whether it understands others.
+        // Entries that the service rejected when sent alone as an invalid call, and whether it
+        // accepts other calls.
         let (mut doubted, mut understands) = (Vec::new(), false);
         for round in 1..=TRIES {
             let mut again = Vec::new();
@@ -118,7 +118,7 @@ impl EventBridge {
                             settle(alone.place, Delivery::Later(failure.text.clone()));
                             doubted.push((alone.place, failure.text));
                         } else {
-                            // One of them is to blame, and the others are not to wait for it.
+                            // One of them is invalid, and the others must not be held up by it.
                             batch.into_iter().rev().for_each(|pending| calls.push_front(vec![pending]));
                         }
                     }
@@ -134,7 +134,7 @@ impl EventBridge {
             }
             sleep_until(wake.into()).await;
         }
-        // Where nothing is understood it is about the host: the name of its bus, for one.
+        // If it accepts no call at all, the problem is the host's, for example the name of its bus.
         if understands {
             for (place, text) in doubted {
                 settle(place, Delivery::Refused(text));
@@ -143,10 +143,10 @@ impl EventBridge {
         deliveries
     }
 
-    /// One call of PutEvents, as the SDK makes it: up to three tries of its own.
+    /// One call of PutEvents through the SDK, which tries up to three times.
     async fn call(&self, batch: &[Pending], deadline: Instant) -> Result<Vec<Fate>, Failure> {
-        // A timeout polls what it guards before it looks at the time: without this, a call
-        // that is too late would still set out.
+        // A timeout polls its future before it checks the time: without this, a late call would
+        // still be sent.
         if Instant::now() >= deadline {
             return Err(Failure::deadline());
         }
@@ -175,7 +175,7 @@ impl Publisher for EventBridge {
     }
 }
 
-/// Full jitter: anything from nothing to the most that this round allows.
+/// Full jitter: a random wait between zero and this round's maximum.
 fn backoff(round: u32) -> Duration {
     (BACKOFF * (1 << (round - 1).min(4))).mul_f64(fastrand::f64())
 }

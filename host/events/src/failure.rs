@@ -3,25 +3,25 @@ use std::error::Error;
 use aws_sdk_eventbridge::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_eventbridge::operation::put_events::PutEventsError;
 
-/// A call that failed as a whole. Its events go later: what failed is the way to the bus,
-/// its state or the host's configuration, all of which may be mended, and a lost answer
-/// says nothing about the entries.
+/// A call that failed as a whole. Its events are sent later: the cause is the connection to the
+/// bus, its state or the host's configuration, all of which may recover, and a lost response says
+/// nothing about the entries.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    /// Why, for the log: codes and messages, never headers, credentials or payloads.
+    /// The cause, for the log: codes and messages, never headers, credentials or payloads.
     pub(crate) text: String,
-    /// Whether another call now would likely meet the same: the service was not reached,
-    /// or it is in trouble. An answer about this very call says nothing about the next.
+    /// Whether another call now would probably fail too: the service was unreachable or failing. A
+    /// response to this call says nothing about the next one.
     pub(crate) ends_all: bool,
 }
 
 impl Failure {
-    /// The deadline passed, in the middle of a call or before it.
+    /// The deadline passed during a call or before it.
     pub(crate) fn deadline() -> Self {
         Self { text: "the deadline passed before EventBridge answered".to_owned(), ends_all: true }
     }
 
-    /// The SDK gave up, after its own tries.
+    /// The SDK gave up after its own retries.
     pub(crate) fn of<R: std::fmt::Debug>(error: &SdkError<PutEventsError, R>) -> Self {
         let Some(refusal) = error.as_service_error() else {
             return Self { text: format!("EventBridge was not reached: {}", chain(error)), ends_all: true };
@@ -36,7 +36,7 @@ impl Failure {
     }
 }
 
-/// The texts of an error and of what caused it, each of them once.
+/// The messages of an error and of its causes, without duplicates.
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

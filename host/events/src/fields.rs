@@ -4,11 +4,11 @@ use serde_json::value::RawValue;
 
 use crate::condition::Leaf;
 
-/// How deep lists and objects may lie within each other where a pattern leads. What is deeper is
-/// as if it were not there; it is deeper than any payload may nest.
+/// The deepest nesting of lists and objects along a pattern's paths. Anything deeper is ignored; no
+/// payload may nest that deep.
 const MAX_DEPTH: usize = 128;
 
-/// The paths of a pattern's, each with a number, as a tree.
+/// The paths of a pattern, numbered, as a tree.
 #[derive(Debug, Default)]
 pub(crate) struct Paths {
     root: Place,
@@ -22,17 +22,17 @@ struct Place {
     number: Option<usize>,
 }
 
-/// A leaf of an event and the elements of lists that it lies in, from without to within.
+/// A leaf of an event and the list elements that contain it, outermost first.
 #[derive(Debug)]
 pub(crate) struct Field {
     pub(crate) elements: Vec<Element>,
     pub(crate) leaf: Leaf,
 }
 
-/// An object or a list in a list.
+/// An element of a list that is an object or a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Element {
-    /// Which list of the event, in the order in which they begin.
+    /// The number of the list, in the order in which the event's lists begin.
     list: usize,
     place: usize,
     /// The length of the path to the list.
@@ -60,11 +60,11 @@ impl Paths {
         })
     }
 
-    /// The leaves of an event, JSON text, at each of the paths in the order of their numbers: those
-    /// of one path in the event's order. There are none of what is no object.
+    /// The leaves of an event, JSON text, at each of the paths, ordered by path number and within a
+    /// path by position in the event. None if the event is not an object.
     ///
-    /// An event is read only along the paths, so that neither a number out of any float's range nor
-    /// a deep nesting elsewhere keeps it from being read.
+    /// Only the values on these paths are parsed, so that a number beyond the range of floats or a
+    /// deep nesting elsewhere does no harm.
     pub(crate) fn fields(&self, event: &str) -> Option<Vec<Vec<Field>>> {
         let event: &RawValue = serde_json::from_str(event).ok()?;
         if !event.get().starts_with('{') {
@@ -84,7 +84,7 @@ struct Reading {
 }
 
 impl Reading {
-    /// Reads a value below a path of `depth` names, which lies in `nesting` lists and objects.
+    /// Reads a value below a path of `depth` names, nested in `nesting` lists and objects.
     fn value(&mut self, place: &Place, value: &RawValue, depth: usize, nesting: usize) {
         let text = value.get();
         match text.as_bytes().first() {
@@ -125,8 +125,8 @@ impl Reading {
     }
 }
 
-/// Those of a path's fields that lie within these elements. There are no others among them in the
-/// event's order.
+/// Those of a path's fields that lie within these elements. They are contiguous in the event's
+/// order.
 pub(crate) fn within<'f>(fields: &'f [Field], elements: &[Element]) -> &'f [Field] {
     let outer = |field: &Field| field.elements.get(..elements.len()).unwrap_or(&field.elements).cmp(elements);
     let from = fields.partition_point(|field| outer(field).is_lt());

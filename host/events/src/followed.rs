@@ -5,12 +5,12 @@ use tenet_core::bundle::Operation;
 
 use crate::Pattern;
 
-/// Any detail-type, in what a rule may publish.
+/// Any detail-type, in a rule's grants.
 const ANY: &str = "*";
 
-/// A pattern of the events of a bundle's own rules that operations of the bundle may take: by source
-/// and detail-type, which a bus can tell apart before it asks a function. None where there are none.
-/// `published` has the detail-types that rules may publish, by source.
+/// A pattern for those events of a bundle's own rules that operations of the bundle may handle: by
+/// source and detail-type, so that a bus can filter them before it invokes a function. None if
+/// there are none. `published` has the detail-types that rules may publish, by source.
 pub fn followed(operations: &[Operation], published: &BTreeMap<String, BTreeSet<String>>) -> Option<Value> {
     let patterns: Vec<&Value> = operations.iter().flat_map(|operation| &operation.events).collect();
     let (mut sources, mut types) = (BTreeSet::new(), BTreeSet::new());
@@ -31,12 +31,12 @@ pub fn followed(operations: &[Operation], published: &BTreeMap<String, BTreeSet<
     Some(pattern)
 }
 
-/// Whether a pattern can match an event of which no more is known.
+/// Whether a pattern can match an event of which only these two are known.
 fn may_match(pattern: &Value, source: &str, detail_type: &str) -> bool {
     let known = [("source", source), ("detail-type", detail_type)];
     let known = known.into_iter().filter(|(_, value)| *value != ANY);
     known.into_iter().all(|(name, value)| {
-        // What is said in alternatives is left to the function.
+        // Alternatives are left to the function.
         let Some(condition) = pattern.get(name) else { return true };
         let part = Pattern::of(&json!({ name: condition }));
         part.is_ok_and(|part| part.matches(&json!({ name: value }).to_string()))
@@ -58,11 +58,11 @@ mod tests {
         let paid = json!({ "source": ["bank"], "detail-type": ["Paid"], "detail": { "amount": [100] } });
         let wanted = json!({ "source": ["bank"], "detail-type": ["Paid"] });
         assert_eq!(followed_by(&[paid], published.clone()), Some(wanted));
-        // Of others, or of none.
+        // Patterns for other sources, or no patterns.
         assert_eq!(followed_by(&[json!({ "source": ["other"] })], published.clone()), None);
         assert_eq!(followed_by(&[], published.clone()), None);
         assert_eq!(followed_by(&[json!({ "source": ["bank"] })], json!({})), None);
-        // What cannot be told by the two may match.
+        // A pattern that these two members cannot decide may match.
         let sold = json!({ "$or": [{ "source": ["bank"] }, { "detail": { "amount": [1] } }] });
         let all = json!({ "source": ["bank", "shop"], "detail-type": ["Opened", "Paid", "Sold"] });
         assert_eq!(followed_by(&[sold], published), Some(all));

@@ -1,5 +1,5 @@
-/// A text whose characters may stand in lower or in upper case: each as this text has it, in
-/// either case, so that `ß` is also `SS`.
+/// A text that matches regardless of case: each character may appear in its lower-case or
+/// upper-case form, so that `ß` also matches `SS`.
 #[derive(Debug)]
 pub(crate) struct IgnoredCase(Vec<[String; 2]>);
 
@@ -9,17 +9,17 @@ impl IgnoredCase {
         Self(text.chars().map(cases).collect())
     }
 
-    /// Whether a text is this.
+    /// Whether a text equals it.
     pub(crate) fn is(&self, text: &str) -> bool {
         self.rests(text).any(str::is_empty)
     }
 
-    /// Whether a text begins with this.
+    /// Whether a text begins with it.
     pub(crate) fn begins(&self, text: &str) -> bool {
         self.rests(text).next().is_some()
     }
 
-    /// Whether a text ends with this.
+    /// Whether a text ends with it.
     pub(crate) fn ends(&self, text: &str) -> bool {
         let before = |rests: Vec<&'_ str>, cases: &[String; 2]| {
             let mut rests: Vec<_> = rests
@@ -34,14 +34,14 @@ impl IgnoredCase {
         !self.0.iter().rev().fold(vec![text], before).is_empty()
     }
 
-    /// What may be left of a text behind this.
+    /// The possible rests of a text after it.
     fn rests<'t>(&self, text: &'t str) -> impl Iterator<Item = &'t str> {
         let behind = |rests: Vec<&'t str>, cases: &[String; 2]| {
             let mut rests: Vec<_> = rests
                 .into_iter()
                 .flat_map(|rest| cases.iter().filter_map(|case| rest.strip_prefix(case.as_str())).collect::<Vec<_>>())
                 .collect();
-            // The two cases of many a character are one.
+            // Both cases of many characters have the same length.
             rests.sort_unstable_by_key(|rest| rest.len());
             rests.dedup_by_key(|rest| rest.len());
             rests
@@ -67,7 +67,7 @@ mod tests {
         assert!(
             !IgnoredCase::new("ab").is("a") && !IgnoredCase::new("a").begins("") && !IgnoredCase::new("a").ends("ab")
         );
-        // It is the pattern's characters that have two cases.
+        // Only the pattern's characters have two cases.
         assert!(!IgnoredCase::new("ss").is("ß"));
     }
 }

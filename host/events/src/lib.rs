@@ -1,22 +1,21 @@
-//! Tenet's event buses: two ways to implement the port [`Publisher`](tenet_core::Publisher).
+//! Tenet's event buses: two implementations of the port [`Publisher`](tenet_core::Publisher).
 //!
-//! [`EventBridge`] hands events to Amazon EventBridge (classic `PutEvents`); a rule of
-//! the account's own carries them from one region's bus to the other's. For a machine
-//! without AWS there are [`Buses`]: the buses of several regions in one process, with
-//! rules, patterns, targets and that same forwarding, and a [`Subscription`] wherever
-//! somebody wants to see what arrives. What an entry looks like, how its size is
-//! counted and what is refused is written once, for both.
+//! [`EventBridge`] publishes to Amazon EventBridge (classic `PutEvents`); a rule in the account
+//! forwards events from one region's bus to the other's. For machines without AWS there are
+//! [`Buses`]: the buses of several regions in one process, with rules, patterns, targets and the
+//! same forwarding, and a [`Subscription`] to read what arrives. Both share the code for the form
+//! of an entry, its size and the checks.
 //!
-//! Every event says in its detail, under `tenet.bus`, which region's bus took it.
-//! Forwarding filters on that, so that a forwarded event is never forwarded back, and
-//! an event that another region's host delivers later still reaches both buses.
+//! Every event names in its detail, under `tenet.bus`, the region whose bus accepted it. Forwarding
+//! filters on that, so that a forwarded event is never forwarded back, and an event that another
+//! region's host delivers later still reaches both buses.
 //!
-//! The other way round, [`Routes`] tells which operations of a bundle take an event that a
-//! bus delivers: the same patterns, read and matched by the same code.
+//! In the other direction, [`Routes`] determines which operations of a bundle handle an event from
+//! a bus, with the same code for patterns.
 //!
-//! What this crate must never know: the database and its outbox, rules, requests, the
-//! engine. It gets events that are committed, tells what became of each one, and keeps
-//! nothing: whoever called decides what to remove and when to try again.
+//! This crate must not know the database and its outbox, rules, requests, or the engine. It
+//! receives committed events, returns the result for each, and stores nothing: the caller decides
+//! what to remove and when to retry.
 
 mod answer;
 mod batches;

@@ -6,14 +6,14 @@ use crate::condition::{Condition, Leaf};
 use crate::fields::{self, Element, Field, Paths};
 
 /// The members of an event
-/// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html>), and
-/// the one that a replay adds.
+/// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html>), and the
+/// one that a replay adds.
 const MEMBERS: [&str; 10] =
     ["source", "detail-type", "detail", "account", "region", "resources", "time", "id", "version", "replay-name"];
 
 const OR: &str = "$or";
 
-/// Names that the service lets no member have below `$or`
+/// Names that the service does not allow below `$or`
 /// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html>).
 const RESERVED_BELOW_OR: [&str; 24] = [
     "exactly",
@@ -42,30 +42,30 @@ const RESERVED_BELOW_OR: [&str; 24] = [
     "ip-address-not-in-range",
 ];
 
-/// How many combinations of alternatives the service takes in one pattern.
+/// The most combinations of alternatives that the service accepts in one pattern.
 const MOST_ALTERNATIVES: usize = 1000;
 
 /// An EventBridge pattern
 /// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html>).
 ///
-/// It matches as `event-ruler` does, the service's own reader of patterns, which AWS has published
-/// (<https://github.com/aws/event-ruler>): the test `events_are_matched_as_the_service_does` says in
-/// what. Paths are looked at in alphabetical order. A value within an element of a list binds the
-/// paths after it to that element. `exists: false` is asked of the element where there is one, and
-/// else of all of the list.
+/// It matches like `event-ruler`, the service's own implementation, which AWS has published
+/// (<https://github.com/aws/event-ruler>): the test `events_are_matched_as_the_service_does` lists
+/// what was compared. Paths are tested in alphabetical order. A value within a list element binds
+/// the later paths to that element. `exists: false` is tested within the bound element if there is
+/// one, and otherwise in the whole list.
 ///
-/// Numbers are compared exactly, of any size in an event. Written here and not taken from a crate:
-/// the one that reads EventBridge's patterns, quamina 0.7, wants an `exists` to be the only one of a
-/// pattern and alone in its list, and otherwise overlooks matching events.
+/// Numbers are compared exactly, of any size in an event. There is no suitable crate: quamina 0.7,
+/// which reads EventBridge's patterns, requires an `exists` to be the only one of a pattern and
+/// alone in its list, and otherwise misses matching events.
 #[derive(Debug)]
 pub struct Pattern {
     paths: Paths,
     tests: Vec<Test>,
-    /// One of these has to hold.
+    /// At least one of these has to hold.
     alternatives: Vec<Vec<Step>>,
 }
 
-/// What the values at one path have to be: one of these.
+/// The conditions for the values at one path: at least one has to hold.
 #[derive(Debug)]
 struct Test {
     path: Vec<String>,
@@ -74,15 +74,15 @@ struct Test {
     conditions: Vec<Condition>,
 }
 
-/// A test in its place among those of an alternative.
+/// A test of an alternative, in order.
 #[derive(Debug)]
 struct Step {
     test: usize,
-    /// How many names its path has in common with the later ones, at most.
+    /// The most names that its path shares with a later one.
     common: usize,
 }
 
-/// Why something is not a pattern, or not one that is understood here.
+/// Why a value is not a pattern, or uses something that is not supported here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PatternError(String);
 
@@ -93,12 +93,12 @@ impl Pattern {
         Self::of(&pattern)
     }
 
-    /// Takes JSON for a pattern, if it is one.
+    /// Reads a pattern from JSON.
     ///
     /// # Errors
-    /// Refuses operators that are not understood here rather than match too much or too
-    /// little, what the service refuses or does not promise to compare, and what no event of
-    /// EventBridge has at its top, which would never match.
+    /// Refuses operators that are not supported here rather than match too much or too little, what
+    /// the service refuses or does not promise to compare, and top-level members that no
+    /// EventBridge event has, which would never match.
     pub fn of(pattern: &Value) -> Result<Self, PatternError> {
         let Value::Object(members) = pattern else {
             return Err(PatternError("a pattern is a JSON object".to_owned()));
@@ -118,8 +118,8 @@ impl Pattern {
 
     /// Whether the tests of an alternative hold, one after the other.
     fn hold(&self, all: &[Step], fields: &[Vec<Field>]) -> bool {
-        // The elements that what was tested so far lies in, as far as later paths lead through the
-        // same lists: each is a way to go on. None lies within another.
+        // The elements that contain the values tested so far, as far as later paths lead through
+        // the same lists. Each is a separate way to continue, and none contains another.
         let mut ways: Vec<Vec<Element>> = vec![Vec::new()];
         for Step { test, common } in all {
             let Some(Test { number, conditions, .. }) = self.tests.get(*test) else { return false };
@@ -136,7 +136,7 @@ impl Pattern {
                 if fields.is_empty() && takes_absence {
                     further.push(shared(way));
                 }
-                // Elements come in their order, so that equal ones stand side by side.
+                // Elements are in order, so equal ones are adjacent.
                 further.dedup();
             }
             ways = further;
@@ -145,17 +145,18 @@ impl Pattern {
     }
 }
 
-/// The tests that a pattern names, while it is read.
+/// The tests of a pattern, while it is read.
 struct Reading {
     paths: Paths,
     tests: Vec<Test>,
 }
 
-/// The tests that have to hold together, by their places.
+/// Tests that have to hold together, by their indexes.
 type All = Vec<usize>;
 
 impl Reading {
-    /// Reads the members of an object at this path: the alternatives of which one has to hold.
+    /// Reads the members of an object at this path. The result lists the alternatives, of which one
+    /// has to hold.
     fn object(
         &mut self,
         members: &Map<String, Value>,
@@ -221,7 +222,7 @@ impl Reading {
     }
 }
 
-/// The tests of an alternative in the service's order, which is that of their paths' text.
+/// The tests of an alternative in the service's order, that of the text of their paths.
 fn in_order(mut all: All, tests: &[Test]) -> Result<Vec<Step>, PatternError> {
     let path = |test: &usize| tests.get(*test).map(|test| test.path.as_slice()).unwrap_or_default();
     all.sort_by_cached_key(|test| path(test).join("."));
@@ -231,15 +232,15 @@ fn in_order(mut all: All, tests: &[Test]) -> Result<Vec<Step>, PatternError> {
     for (place, test) in all.iter().enumerate() {
         let own = path(test);
         let mut later = all.iter().skip(place + 1).map(path);
-        // The service has no other word for `a` in `b` than for a member `b.a`, and takes the last one
-        // of what is there twice.
+        // The service does not distinguish `a` in `b` from a member `b.a`, and of duplicates it
+        // uses the last.
         if later.clone().next().is_some_and(|next| next.join(".") == own.join(".")) {
-            return Err(PatternError::new("a path that is there twice", own));
+            return Err(PatternError::new("a duplicate path", own));
         }
         let next = later.next().map_or(0, |next| common(own, next));
         if later.any(|further| common(own, further) > next) {
             return Err(PatternError::new(
-                "a path amid which another is read: a name there has a dot in it, or is that of both a value and an object",
+                "a path that overlaps another: a name contains a dot, or names both a value and an object",
                 own,
             ));
         }
@@ -322,21 +323,22 @@ mod tests {
         }
     }
 
-    /// What `event-ruler` 2.0.1 says to each of these. 60,000 patterns and events made at random of the
-    /// same parts, without interleaved paths and paths that are there twice, were tried beside; one
+    /// The results of `event-ruler` 2.0.1 for each of these. In addition, 60,000 random patterns
+    /// and events of the same parts, without interleaved and duplicate paths, were compared; one
     /// differed, a pattern with two alternatives of `$or` of the same path and condition.
     ///
-    /// Compared: texts, numbers, true, false and null as values; `exists` of both kinds, with other
-    /// conditions beside, in lists and in lists within lists, before and after a path that binds an
-    /// element; `prefix` and `suffix`, in any case too; `equals-ignore-case` with letters whose cases
-    /// have different lengths; `wildcard` with escapes; `numeric` with one bound and two; `anything-but`
-    /// of texts, numbers, lists and each test of texts; `$or` at each place, within one another and
-    /// beside other members; values of other kinds than a test wants; empty lists and objects.
+    /// Compared: texts, numbers, true, false and null as values; `exists` of both kinds, also with
+    /// other conditions, in lists and in nested lists, before and after a path that binds an
+    /// element; `prefix` and `suffix`, also ignoring case; `equals-ignore-case` with letters whose
+    /// cases have different lengths; `wildcard` with escapes; `numeric` with one bound and two;
+    /// `anything-but` of texts, numbers, lists and each condition on texts; `$or` at each place,
+    /// nested and next to other members; values of other types than a condition expects; empty
+    /// lists and objects.
     ///
-    /// Not taken, and refused: `cidr`, `exactly`, a path that is there twice. Otherwise than there, by
-    /// intent: a number that no double holds is compared here and not there, and a member with a dot in
-    /// its name is no path. Not compared: texts that are IP addresses, which are equal there when the
-    /// addresses are; `equals-ignore-case` with characters outside the first 65,536.
+    /// Not supported, and refused: `cidr`, `exactly`, duplicate paths. Different by intent: a
+    /// number that no double can hold is compared here and not there, and a member with a dot in
+    /// its name is not a path. Not compared: texts that are IP addresses, which are equal there
+    /// when the addresses are; `equals-ignore-case` with characters outside the first 65,536.
     #[test]
     fn events_are_matched_as_the_service_does() {
         let matches = |pattern: &str, event: &str| {
@@ -495,9 +497,9 @@ mod tests {
             (r#"{"detail":{"$or":[{"a":["x"]},{}]}}"#, "empty object"),
             (r#"{"detail":{"$or":[{"a":["x"]},{"numeric":["x"]}]}}"#, "`numeric` below $or"),
             (r#"{"$or":[{"source":["a"]},{"a":["x"]}]}"#, "no event has a member `a`"),
-            (r#"{"detail":{"a":["x"],"$or":[{"a":["y"]},{"b":["x"]}]}}"#, "there twice (detail.a)"),
-            (r#"{"detail":{"a.b":["x"],"a":{"b":["x"]}}}"#, "there twice (detail.a.b)"),
-            (r#"{"detail":{"a":{"a":["x"],"c":["x"]},"a.b":["x"]}}"#, "amid"),
+            (r#"{"detail":{"a":["x"],"$or":[{"a":["y"]},{"b":["x"]}]}}"#, "duplicate path (detail.a)"),
+            (r#"{"detail":{"a.b":["x"],"a":{"b":["x"]}}}"#, "duplicate path (detail.a.b)"),
+            (r#"{"detail":{"a":{"a":["x"],"c":["x"]},"a.b":["x"]}}"#, "overlaps"),
             (r#"{"detail":{"a":[{"prefix":{"prefix":"a"}}]}}"#, "`prefix`"),
             (r#"{"detail":{"a":[{"prefix":["a"]}]}}"#, "`prefix`"),
             (r#"{"detail":{"a":[{"null":true}]}}"#, "`null`"),
@@ -515,7 +517,7 @@ mod tests {
             (r#"{"detail":{"a":[{"numeric":[">=",1,"<=",1]}]}}"#, "`numeric`"),
             (r#"{"detail":{"a":[{"numeric":["=",1,"=",1]}]}}"#, "`numeric`"),
             (r#"{"detail":{"a":[{"numeric":[">",1,"<",2,"<",3]}]}}"#, "`numeric`"),
-            // What the service does not promise to compare.
+            // Numbers that the service does not promise to compare.
             (r#"{"detail":{"a":[9007199254740993]}}"#, "9007199254740993 is none"),
             (r#"{"detail":{"a":[{"numeric":["<",5000000001]}]}}"#, "-5e9 to 5e9"),
             (r#"{"detail":{"a":[{"numeric":[">",-5000000001]}]}}"#, "-5e9 to 5e9"),

@@ -4,7 +4,7 @@ use tenet_core::bundle::Operation;
 
 use crate::{Pattern, PatternError};
 
-/// Which operations of a bundle take which events of a bus.
+/// Which operations of a bundle handle which events.
 #[derive(Debug)]
 pub struct Routes(Vec<Route>);
 
@@ -14,11 +14,11 @@ struct Route {
     patterns: Vec<Pattern>,
 }
 
-/// A pattern of an operation's that cannot be used.
+/// An operation's pattern that cannot be used.
 #[derive(Debug)]
 pub struct RouteError {
     operation: String,
-    /// Its place among the operation's patterns, from 1.
+    /// Its number among the operation's patterns, from 1.
     number: usize,
     source: PatternError,
 }
@@ -27,7 +27,7 @@ impl Routes {
     /// Reads the patterns of these operations.
     ///
     /// # Errors
-    /// Refuses the first one that is not understood.
+    /// Refuses the first pattern that is not supported.
     pub fn new(operations: &[Operation]) -> Result<Self, RouteError> {
         let mut routes = Vec::new();
         for operation in operations.iter().filter(|operation| !operation.events.is_empty()) {
@@ -45,14 +45,14 @@ impl Routes {
         Ok(Self(routes))
     }
 
-    /// The operations that take an event, JSON text: all of which one pattern matches it, in
-    /// the bundle's order.
+    /// The operations that handle an event, JSON text: those with a matching pattern, in the
+    /// bundle's order.
     pub fn takers(&self, event: &str) -> Vec<&str> {
         let takes = |route: &&Route| route.patterns.iter().any(|pattern| pattern.matches(event));
         self.0.iter().filter(takes).map(|route| route.operation.as_str()).collect()
     }
 
-    /// The operations that take events at all.
+    /// The operations that handle events at all.
     pub fn operations(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|route| route.operation.as_str())
     }

@@ -4,12 +4,12 @@ use std::{fmt, mem};
 
 use tokio::sync::Notify;
 
-/// Where the events of one rule arrive; they do until it is dropped.
+/// Receives the events of one rule, until it is dropped.
 pub struct Subscription {
     inbox: Arc<Inbox>,
 }
 
-/// Everything that has arrived and was not taken.
+/// Events that arrived and were not read.
 #[derive(Default)]
 pub(crate) struct Inbox {
     events: Mutex<VecDeque<String>>,
@@ -32,12 +32,12 @@ impl Subscription {
         Self { inbox }
     }
 
-    /// The next event, whole, as JSON text; waits for it as long as it takes.
+    /// Waits for the next event and returns it whole, as JSON text.
     ///
-    /// Dropping the future loses nothing.
+    /// Dropping the future loses no event.
     pub async fn next(&mut self) -> String {
         loop {
-            // A notice given between a look and the wait is kept for the wait.
+            // A notification between the check and the wait is kept for the wait.
             if let Some(event) = self.try_next() {
                 return event;
             }
@@ -45,17 +45,17 @@ impl Subscription {
         }
     }
 
-    /// The next event if it is there.
+    /// The next event, if one has arrived.
     pub fn try_next(&mut self) -> Option<String> {
         self.inbox.lock().pop_front()
     }
 
-    /// Takes every event that is there.
+    /// Removes and returns all events that have arrived.
     pub fn take(&self) -> Vec<String> {
         mem::take(&mut *self.inbox.lock()).into()
     }
 
-    /// Every event that is there, which stays.
+    /// All events that have arrived, without removing them.
     pub fn received(&self) -> Vec<String> {
         self.inbox.lock().iter().cloned().collect()
     }
