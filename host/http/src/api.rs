@@ -12,14 +12,14 @@ use crate::receipt::RECEIPT;
 use crate::reply::{self, Reply};
 use crate::{OpenError, Request, key_header};
 
-/// The path of the list of operations; below it is one path each.
+/// The path of the list of operations. Each operation has a path below it.
 pub(crate) const OPERATIONS: &str = "/operations";
 
 const OPENAPI: &str = "/openapi.json";
 const LIVE: &str = "/live";
 const HEALTH: &str = "/health";
 
-/// Whether there may be something at this path, in one bundle or another.
+/// Whether a bundle may have something at this path.
 pub(crate) fn is_path(path: &str) -> bool {
     matches!(path, OPERATIONS | OPENAPI | LIVE | HEALTH) || name(path).is_some()
 }
@@ -38,14 +38,14 @@ pub struct Api {
     openapi: String,
 }
 
-/// What is to be done about a request.
+/// How to answer a request.
 #[derive(Debug)]
 pub enum Route {
-    /// Nothing but to send this.
+    /// Send this reply.
     Reply(Reply),
-    /// Find out whether requests can be decided, and send [`Api::health`].
+    /// Check whether requests can be decided, and send [`Api::health`].
     Health,
-    /// Have the pipeline decide, and send [`Api::answer`].
+    /// Let the pipeline decide, and send [`Api::answer`].
     Invoke(Invocation),
 }
 
@@ -53,7 +53,7 @@ impl Api {
     /// The interface of the bundle in `folder`, with the document that its index names.
     ///
     /// # Errors
-    /// Fails where there is no document, or another one than the index means.
+    /// Fails if there is no document, or if its digest differs from the index.
     pub fn open(region: &str, folder: &Path, index: &Index) -> Result<Self, OpenError> {
         let Some(file) = &index.openapi else {
             let what = "the bundle has no OpenAPI document: `tenet build` makes it";
@@ -78,7 +78,7 @@ impl Api {
         }
     }
 
-    /// Takes a request apart.
+    /// Routes a request.
     pub fn route(&self, request: &Request<impl AsRef<[u8]>>) -> Route {
         let (path, method) = (request.path.as_str(), &request.method);
         let ok = |body: &str| Route::Reply(reply::json(StatusCode::OK, "application/json", body.to_owned()));
@@ -99,9 +99,9 @@ impl Api {
         Route::Reply(reply::not_allowed("GET, HEAD"))
     }
 
-    /// The pipeline's answer as it leaves.
+    /// The pipeline's answer as a reply.
     ///
-    /// With a receipt it tells what the request has cost: whoever asks for that names the header
+    /// With a receipt it reports what the request cost. Callers request that with a header
     /// ([`wants_receipt`](crate::wants_receipt)).
     pub fn answer(&self, answer: &Answer, receipt: Option<&Receipt>) -> Reply {
         let mut reply = reply::answer(answer);
@@ -111,41 +111,41 @@ impl Api {
         reply
     }
 
-    /// The answer to a question for the host's health, of which `ready` says what it lacks.
+    /// The reply to a health check. `ready` says what is missing.
     pub fn health(&self, ready: &Result<(), Fault>) -> Reply {
         let (code, detail) = match ready {
             Ok(()) => return self.state("ready"),
             Err(fault) if fault.code() == Some(Code::SchemaDiffers) => {
-                ("schema-differs", "A table is not as the bundle was built for it: T0806 in the operator's log.")
+                ("schema-differs", "A table differs from the bundle's: T0806 in the operator's log.")
             }
-            Err(_) => ("not-ready", "The database cannot be reached, or has not got Tenet's tables."),
+            Err(_) => ("not-ready", "The database cannot be reached, or lacks Tenet's tables."),
         };
         reply::problem(StatusCode::SERVICE_UNAVAILABLE, code, detail)
     }
 
-    /// The answer to a body that is larger than the way it came can carry.
+    /// The reply to a body that exceeds the transport's limit.
     pub fn too_large(&self) -> Reply {
         reply::problem(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large.")
     }
 
-    /// The answer to a request that could not even be read.
+    /// The reply to a request that could not be read.
     pub fn unreadable(&self, detail: &str) -> Reply {
         invalid(detail)
     }
 
-    /// The answer to a request that does not come from where requests may come from.
+    /// The reply to a request from a source that is not allowed.
     pub fn turned_away(&self, detail: &str) -> Reply {
         reply::problem(StatusCode::FORBIDDEN, "turned-away", detail)
     }
 
-    /// The answer to a body that is not JSON, or does not say that it is where it has to.
+    /// The reply to a body that is not JSON, or does not declare it where that is required.
     pub fn untyped(&self) -> Reply {
         unsupported()
     }
 
-    /// The answer where the host itself is at fault before anything was tried.
+    /// The reply if the host itself failed before any attempt.
     pub fn broken(&self) -> Reply {
-        reply::problem(StatusCode::INTERNAL_SERVER_ERROR, "failed", "The host is broken. Nothing was changed.")
+        reply::problem(StatusCode::INTERNAL_SERVER_ERROR, "failed", "The host failed. Nothing was changed.")
     }
 
     fn operation(&self, path: &str) -> Option<&str> {
@@ -193,7 +193,7 @@ fn invalid(detail: &str) -> Reply {
     reply::answer(&Answer::invalid(detail))
 }
 
-/// Whether the body says that it is JSON. One that does not say what it is may be.
+/// Whether the body is declared as JSON. An undeclared body may be JSON.
 fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(CONTENT_TYPE) else { return true };
     let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
@@ -202,7 +202,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence.split_once('/').is_some_and(|(kind, subtype)| kind.eq_ignore_ascii_case("application") && is_json(subtype))
 }
 
-/// The answer to `GET /operations`.
+/// The reply to `GET /operations`.
 fn list(index: &Index) -> String {
     #[derive(Serialize)]
     struct List<'a> {
@@ -216,9 +216,9 @@ fn list(index: &Index) -> String {
         read_only: bool,
         /// The payload's member that is the idempotency key.
         key: Option<&'a str>,
-        /// Whether a request needs it that brings no key of its own.
+        /// Whether a request without a key of its own needs that member.
         key_required: bool,
-        /// Whether it is open to some callers only.
+        /// Whether only some callers may use it.
         restricted: bool,
     }
     let listed = index.operations.iter().map(|operation| Listed {
@@ -233,7 +233,7 @@ fn list(index: &Index) -> String {
     reply::text(&List { operations: listed.collect() })
 }
 
-/// What an operation does: what its rules do, in order.
+/// The description of an operation: those of its rules, in order.
 pub(crate) fn description(index: &Index, operation: &Operation) -> String {
     let sentences = operation.rules.iter().filter_map(|rule| index.rule(rule)).map(|rule| rule.description.trim());
     let sentences = sentences.filter(|sentence| !sentence.is_empty());
@@ -329,7 +329,7 @@ mod tests {
             ("GET", "/", 404),
             ("GET", "/operations/nothing", 404),
             ("POST", "/operations/pay/", 404),
-            // A path is a path: nothing in it begins a query or a fragment.
+            // A path is not a URI: it has no query and no fragment.
             ("POST", "/operations/pay#x", 404),
             ("POST", "/operations/pay%23x", 404),
             ("POST", "/operations/pay?x", 404),

@@ -1,29 +1,28 @@
-//! The header `Idempotency-Key`, read and written.
+//! Reads and writes the header `Idempotency-Key`.
 //!
-//! A key stands in it as it is, or as a string of structured fields, in double quotes
-//! (RFC 8941, section 3.3.3), as the IETF's draft has it
-//! (draft-ietf-httpapi-idempotency-key-header). What could be two keys or a key with
-//! parameters is refused: API Gateway joins the values of a header that came several times by
-//! a comma, and who reads a list there would do twice what was to be done once.
+//! It contains a key either as it is, or as a string of structured fields, in double quotes (RFC
+//! 8941, section 3.3.3), as in the IETF's draft (draft-ietf-httpapi-idempotency-key-header). A
+//! value that could be two keys or a key with parameters is refused: API Gateway joins repeated
+//! headers with a comma, and reading that as a list would apply the request twice.
 
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 use tenet_core::IdempotencyKey;
 
-/// The header that brings a key and that tells it.
+/// The header that carries a key in requests and replies.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// What the header's value may be, as a pattern of JSON Schema.
+/// The header's valid values, as a pattern of JSON Schema.
 pub(crate) const PATTERN: &str =
     r#"^(?:[!#-+\--:<-~](?:[ !#-+\--:<-~]{0,253}[!#-+\--:<-~])?|"(?:[ !#-\[\]-~]|\\["\\]){1,255}")$"#;
 
-/// The key that the headers bring. The error is for the caller.
+/// The key in the headers. The error is for the caller.
 pub(crate) fn read(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, String> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let (first, second) = (values.next(), values.next());
     let Some(value) = first else { return Ok(None) };
     if second.is_some() {
-        return Err(format!("The header {IDEMPOTENCY_KEY} is there twice."));
+        return Err(format!("The header {IDEMPOTENCY_KEY} appears twice."));
     }
     let text = value.to_str().map_err(|_| format!("The header {IDEMPOTENCY_KEY} is not plain ASCII."))?.trim();
     let text = match text.strip_prefix('"') {
@@ -37,8 +36,8 @@ pub(crate) fn read(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, String
     Ok(Some(key))
 }
 
-/// A key as the header that [`read`] takes for it. There is none for one with characters that
-/// such a header cannot hold.
+/// The header that [`read`] reads as this key. None if the key has characters that such a header
+/// cannot hold.
 pub(crate) fn write(key: &IdempotencyKey) -> Option<HeaderValue> {
     let text = key.as_str();
     if is_bare(text) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -50,12 +49,12 @@ pub(crate) fn write(key: &IdempotencyKey) -> Option<HeaderValue> {
     HeaderValue::from_str(&format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))).ok()
 }
 
-/// Whether a key may stand without quotation marks.
+/// Whether a key needs no quotes.
 fn is_bare(text: &str) -> bool {
     !text.contains([',', ';', '"'])
 }
 
-/// The string whose opening quotation mark has been read.
+/// Reads a quoted string after its opening quote.
 fn unquoted(quoted: &str) -> Result<String, &'static str> {
     let mut text = String::with_capacity(quoted.len());
     let mut characters = quoted.chars();
@@ -65,13 +64,13 @@ fn unquoted(quoted: &str) -> Result<String, &'static str> {
             Some('"') => break,
             Some('\\') => match characters.next() {
                 Some(escaped @ ('"' | '\\')) => text.push(escaped),
-                _ => return Err("within quotation marks \\ stands before \\ or a quotation mark only"),
+                _ => return Err("within quotation marks, \\ may only precede \\ or a quotation mark"),
             },
             Some(other) => text.push(other),
         }
     }
-    // Two keys, or parameters, which would mean nothing.
-    if characters.as_str().is_empty() { Ok(text) } else { Err("there is something behind its closing quotation mark") }
+    // Two keys, or parameters, which have no meaning.
+    if characters.as_str().is_empty() { Ok(text) } else { Err("there is text after its closing quotation mark") }
 }
 
 #[cfg(test)]
@@ -108,9 +107,9 @@ mod tests {
             (&["a, a"], "comma"),
             (&["a;v=1"], "semicolon"),
             (&["a\"b"], "quotation mark"),
-            (&[r#""a", "b""#], "behind its closing"),
-            (&[r#""a";v=1"#], "behind its closing"),
-            (&[r#""a"b"#], "behind its closing"),
+            (&[r#""a", "b""#], "after its closing"),
+            (&[r#""a";v=1"#], "after its closing"),
+            (&[r#""a"b"#], "after its closing"),
             (&[r#""a"#], "not closed"),
             (&["\""], "not closed"),
             (&[r#""a\"#], "only"),

@@ -1,18 +1,15 @@
 //! The HTTP interface of a bundle's operations, without a server.
 //!
-//! An [`Api`] is made of a bundle's index and takes requests apart: what it can answer
-//! itself (the list of operations, the OpenAPI document, a path that is not there) it
-//! answers; a request to `POST /operations/NAME` becomes an
-//! [`Invocation`](tenet_pipeline::Invocation), the very one that a direct invocation would
-//! have been. What the pipeline answers to it leaves as a [`Reply`]: the rule's output, or
-//! problem details as RFC 9457 has them. [`openapi()`] writes the document, when a bundle
-//! is built.
+//! An [`Api`] is created from a bundle's index and routes requests: it answers some itself (the list of operations, the
+//! OpenAPI document, unknown paths), and turns `POST /operations/NAME` into an
+//! [`Invocation`](tenet_pipeline::Invocation), the same as for a direct invocation. The pipeline's answer becomes a
+//! [`Reply`]: the rule's output, or problem details (RFC 9457). [`openapi()`] writes the document when a bundle is
+//! built.
 //!
-//! The function gets its requests from API Gateway and the harness from a socket; both
-//! make a [`Request`] of them, which is read here and nowhere else. What this crate must never know: sockets,
-//! Lambda's events, an async runtime, the ports behind the pipeline. It reads one file, the
-//! bundle's document, when it is made. Who calls is told by whoever has the authoriser's
-//! word, and never read from a request.
+//! The function receives requests from API Gateway and the harness from a socket; both convert them to a [`Request`],
+//! which only this crate interprets. It must not know sockets, Lambda's events, an async runtime, or the ports behind
+//! the pipeline. It reads one file, the bundle's document, when it is created. The caller's identity comes from the
+//! authoriser, never from a request.
 
 mod api;
 mod key_header;

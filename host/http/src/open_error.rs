@@ -2,7 +2,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// Why a bundle's OpenAPI document cannot be had.
+/// Why a bundle's OpenAPI document could not be loaded.
 #[derive(Debug)]
 pub struct OpenError {
     pub(crate) file: Option<PathBuf>,

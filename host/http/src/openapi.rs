@@ -8,30 +8,30 @@ use tenet_core::bundle::{Index, Operation};
 use crate::api::{OPERATIONS, description};
 use crate::key_header;
 
-/// The member of an operation that says which member of its payload is the idempotency key; OpenAPI
-/// has no word for it, and lets names begin so that are not its own.
+/// The member of an operation that names the payload's member with the idempotency key. OpenAPI has
+/// no equivalent, and reserves this prefix for extensions.
 const KEY: &str = "x-idempotency-key";
 
-/// The member of a response that lists the codes which are known of it, for programs.
+/// The member of a response that lists its known codes, for programs.
 const CODES: &str = "x-rejection-codes";
 
-/// Why a rule's description of itself is of no use: its author is to be told.
+/// Why a rule's description of itself is invalid. The error is for its author.
 #[derive(Debug)]
 pub struct DescriptionError {
     rule: String,
     what: String,
 }
 
-/// The OpenAPI 3.1 document of a bundle's operations, JSON text, the same for equal
-/// arguments. `descriptions` has what each rule says that it takes and gives, by its name,
-/// as the contract's `describe` gives it; the schemas go into the document as they are.
-/// `rejections` has the codes that are known of each rule, by its name too: it may have others.
+/// The OpenAPI 3.1 document of a bundle's operations, as JSON text, the same for equal arguments.
+/// `descriptions` has each rule's schemas of input and output by its name, as the contract's
+/// `describe` returns them; they are copied into the document. `rejections` has the known codes of
+/// each rule by its name; there may be others.
 ///
-/// All rules of an operation get the same payload, so it has to fit all of them; the answer
-/// is the last one's.
+/// All rules of an operation receive the same payload, so it has to fit all of them. The output is
+/// that of the last rule.
 ///
 /// # Errors
-/// Fails where a description is not what the contract says.
+/// Fails if a description does not follow the contract.
 pub fn openapi(
     index: &Index,
     descriptions: &BTreeMap<String, String>,
@@ -55,7 +55,7 @@ pub fn openapi(
         }
         paths.insert(path, json!({ "post": post }));
     }
-    paths.insert(OPERATIONS.to_owned(), get("The operations there are", json!({ "type": "object" }), json!({})));
+    paths.insert(OPERATIONS.to_owned(), get("Lists the operations", json!({ "type": "object" }), json!({})));
     paths.insert("/live".to_owned(), get("Whether the host runs", reference("State"), json!({})));
     let not_ready = json!({ "503": response("503") });
     paths.insert("/health".to_owned(), get("Whether requests can be decided", reference("State"), not_ready));
@@ -65,7 +65,7 @@ pub fn openapi(
             "title": index.api.title.as_deref().unwrap_or("Transaction rules"),
             "description": "Each operation is one transaction. The same idempotency key gets the same answer, \
                             in every region.",
-            // Where a team counts none, what the rules were built from is their version.
+            // Without a version of the team's, the digest of the sources is the version.
             "version": index.api.version.as_deref().or(index.sources.get(..12)).unwrap_or(&index.sources),
         },
         "paths": paths,
@@ -78,7 +78,7 @@ pub fn openapi(
                 "caller": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "Whatever the authoriser before the host takes; it vouches for who calls.",
+                    "description": "The credentials that the authoriser in front of the host expects.",
                 },
             },
         },
@@ -90,8 +90,8 @@ pub fn openapi(
     Ok(document.to_string())
 }
 
-/// Gives each schema a title of its own. Generators name classes by titles, and every rule may call
-/// what it takes `Input`.
+/// Gives each schema a unique title. Generators name classes after titles, and every rule may call
+/// its input `Input`.
 fn entitle(schemas: &mut Map<String, Value>) {
     let mut taken = BTreeSet::new();
     for (name, schema) in schemas.iter_mut().filter(|(_, schema)| schema.is_object()) {
@@ -109,20 +109,20 @@ fn capitalised(word: &str) -> String {
     first.to_ascii_uppercase() + rest
 }
 
-/// What an answer that is no output means, by its status: which codes the host has for it.
+/// The replies that are not an output, by status, with the host's codes for each.
 fn responses() -> Value {
     let told = [
-        ("BadRequest", "The request is not one: `invalid-request`."),
-        ("Unauthorized", "The authoriser before the host does not know the caller; its answer has a form of its own."),
+        ("BadRequest", "The request is malformed: `invalid-request`."),
+        ("Unauthorized", "The authoriser in front of the host rejects the caller; its response has its own format."),
         ("Forbidden", "The operation is not open to this caller: `turned-away`."),
         ("Conflict", "The key was used for another payload: `key-reused`."),
         ("UnsupportedMediaType", "The body is not JSON: `unsupported-media-type`."),
         ("Rejected", &rejection("a code of its own")),
-        ("Failed", "A rule is broken, and nothing was changed: `failed`, with a `reference` into the log."),
+        ("Failed", "A rule or the host failed, and nothing was changed: `failed`, with a `reference` into the log."),
         (
             "Unavailable",
-            "It could not be decided now: `out-of-time`, `outcome-unknown`, `rule-out` and others. Ask again with the \
-             same `key` after as many seconds as `Retry-After` says: what is left of a rest, and some more by chance.",
+            "It could not be decided now: `out-of-time`, `outcome-unknown`, `rule-out` and others. Retry with the \
+             same `key` after the seconds in `Retry-After`, which include random jitter.",
         ),
     ];
     let response = |(name, description): (&str, &str)| {
@@ -131,15 +131,15 @@ fn responses() -> Value {
     Value::Object(told.into_iter().map(response).collect())
 }
 
-/// What a rejection is, by the codes that a rule has for it.
+/// The description of a rejection with these codes.
 fn rejection(codes: &str) -> String {
     format!(
-        "A rule said no, with {codes}, or the payload does not fit: `invalid-payload` where its schema says so, with the \
-         `path`, and `invalid-data` where the database does. The same key gets the same answer."
+        "A rule rejected the request, with {codes}, or the payload does not fit: `invalid-payload` if the schema rejects \
+         it, with the `path`, and `invalid-data` if the database does. The same key gets the same answer."
     )
 }
 
-/// The response of an operation of whose rejections some codes are known.
+/// The response of an operation with known rejection codes.
 fn rejected(codes: &BTreeSet<&str>) -> Value {
     let named: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
     json!({
@@ -164,7 +164,7 @@ fn response(status: &str) -> Value {
     json!({ "$ref": format!("#/components/responses/{name}") })
 }
 
-/// Adds the schemas of one rule, each definition of theirs under a name of its own.
+/// Adds the schemas of one rule, with a unique name for each of their definitions.
 fn add(schemas: &mut Map<String, Value>, rule: &str, text: &str) -> Result<(), String> {
     #[derive(Deserialize)]
     struct Description {
@@ -195,7 +195,7 @@ fn add(schemas: &mut Map<String, Value>, rule: &str, text: &str) -> Result<(), S
     Ok(())
 }
 
-/// Makes references within a schema lead to where the schema has been put.
+/// Adjusts references within a schema to its new location.
 fn redirect(schema: &mut Value, name: &str) -> Result<(), String> {
     match schema {
         Value::Object(members) => {
@@ -205,7 +205,7 @@ fn redirect(schema: &mut Value, name: &str) -> Result<(), String> {
                 *target = match inside.strip_prefix("/$defs/") {
                     Some(rest) => {
                         let (definition, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-                        // A JSON pointer (RFC 6901) writes two characters in a way of its own.
+                        // A JSON pointer (RFC 6901) escapes two characters.
                         let definition = definition.replace("~1", "/").replace("~0", "~");
                         format!("#/components/schemas/{name}.{}{rest}", plain(&definition))
                     }
@@ -224,7 +224,7 @@ fn component(rule: &str, part: &str) -> String {
     format!("{}.{part}", plain(rule))
 }
 
-/// A name with only the characters that OpenAPI allows in a component's.
+/// A name with only the characters that OpenAPI allows in names of components.
 fn plain(name: &str) -> String {
     let plain = |c: char| match c {
         'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' => c.to_string(),
@@ -240,7 +240,7 @@ fn reference(schema: &str) -> Value {
 /// One operation.
 fn post(index: &Index, operation: &Operation, schemas: &Map<String, Value>) -> Value {
     let of = |rule: &String, part| Some(component(rule, part)).filter(|name| schemas.contains_key(name));
-    // No body is an empty object, which is enough for a rule that asks for nothing.
+    // A missing body is an empty object, which suits a rule without required members.
     let needs_payload = operation.rules.iter().any(|rule| {
         let required = schemas.get(&component(rule, "input")).and_then(|schema| schema.get("required"));
         required.and_then(Value::as_array).is_some_and(|members| !members.is_empty())
@@ -297,20 +297,20 @@ fn set(object: &mut Value, name: &str, value: Value) {
     }
 }
 
-/// A question about the host itself.
+/// A request about the host itself.
 fn get(summary: &str, schema: Value, others: Value) -> Value {
-    let ok = json!({ "description": "So it is", "content": { "application/json": { "schema": schema } } });
+    let ok = json!({ "description": "OK", "content": { "application/json": { "schema": schema } } });
     let mut responses = others;
     set(&mut responses, "200", ok);
     json!({ "get": { "summary": summary, "responses": responses } })
 }
 
-/// Which member of the payload is the key, for people.
+/// Describes which member of the payload is the key.
 fn key_description(member: &str, required: bool) -> String {
     let without = if required {
         "A request without either is refused."
     } else {
-        "A request without either is given a key, and is another one each time that it is sent."
+        "A request without either gets a generated key: sending it again makes a new request."
     };
     format!("The member `{member}` is the idempotency key, unless the request brings another. {without}")
 }
@@ -319,10 +319,10 @@ fn parameter() -> Value {
     json!({
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "The name of this request's one answer. Send a request again with its key to learn what \
-                        became of it. Where no member of the payload is the key, a request without one is given one. \
-                        A key with a comma, a semicolon or a quotation mark in it stands in double quotes, as a string \
-                        of structured fields (RFC 8941).",
+        "description": "Identifies the answer to this request. Repeat a request with its key to learn the result. If \
+                        no member of the payload is the key, a request without one gets a generated key. A key that \
+                        contains a comma, a semicolon or a quotation mark is written in double quotes, as a string of \
+                        structured fields (RFC 8941).",
         "schema": { "type": "string", "pattern": key_header::PATTERN },
     })
 }
@@ -330,11 +330,11 @@ fn parameter() -> Value {
 fn headers() -> Value {
     json!({
         "Idempotency-Key": {
-            "description": "The key of this answer in the form that a request brings it in, unless no header can hold it.",
+            "description": "The key of this answer, in the form of the request header; absent if a header cannot hold it.",
             "schema": { "type": "string" },
         },
         "Idempotent-Replayed": {
-            "description": "Whether this answer had been given before.",
+            "description": "Whether an earlier request stored this answer.",
             "required": true,
             "schema": { "enum": ["true", "false"] },
         },
@@ -358,11 +358,11 @@ fn problem() -> Value {
         "properties": {
             "title": { "type": "string" },
             "status": { "type": "integer" },
-            "detail": { "type": "string", "description": "What is wrong, for people." },
-            "code": { "type": "string", "description": "What is wrong, for programs: a rule's own code, or the host's." },
-            "key": { "type": "string", "description": "The idempotency key to ask again with." },
-            "reference": { "type": "string", "description": "What the operator's log has more under." },
-            "details": { "type": "object", "description": "More from the rule, by name." },
+            "detail": { "type": "string", "description": "The problem, for people." },
+            "code": { "type": "string", "description": "The problem, for programs: a rule's own code, or the host's." },
+            "key": { "type": "string", "description": "The idempotency key to retry with." },
+            "reference": { "type": "string", "description": "The reference of this request in the operator's log." },
+            "details": { "type": "object", "description": "Details from the rule, by name." },
         },
         "required": ["title", "status", "detail", "code"],
     })
@@ -378,7 +378,7 @@ fn state() -> Value {
 
 impl fmt::Display for DescriptionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "what the rule {} says that it takes and gives is of no use: {}", self.rule, self.what)
+        write!(f, "the rule {} has an invalid description: {}", self.rule, self.what)
     }
 }
 
@@ -391,7 +391,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// Two operations: one keyed, restricted and of two rules, one that only reads.
+    /// Two operations: one keyed, restricted and with two rules, and one read-only.
     pub(crate) fn index() -> Index {
         let rule = |name: &str, description: &str| Rule {
             name: name.into(),
@@ -494,7 +494,7 @@ pub(crate) mod tests {
         ] {
             assert!(absent.is_null(), "{show}");
         }
-        assert!(!document.to_string().contains("ann"), "whom an operation is open to is nobody's business");
+        assert!(!document.to_string().contains("ann"), "the callers of an operation are not published");
         assert_eq!(document["info"]["version"], "0123456789ab");
     }
 
@@ -565,7 +565,7 @@ pub(crate) mod tests {
         assert_eq!(told("pay")[CODES], json!(["a", "b", "c"]));
         let described = told("pay")["description"].as_str().unwrap().to_owned();
         assert!(
-            described.starts_with("A rule said no, with `a`, `b`, `c` or another code of its own, "),
+            described.starts_with("A rule rejected the request, with `a`, `b`, `c` or another code of its own, "),
             "{described}"
         );
         assert_eq!(told("show"), response("422"));

@@ -2,12 +2,11 @@ use std::borrow::Cow;
 
 use crate::api;
 
-/// The path of a request as its segments mean it: a path and no URI, in which `#` and `?` are
-/// characters like any other.
+/// The decoded path of a request. It is not a URI: `#` and `?` are ordinary characters.
 ///
-/// API Gateway's HTTP APIs hand a path over decoded, function URLs and sockets as it was sent. So
-/// that one request is one path on every way, it is decoded once, whole. Where that yields nothing,
-/// because an escape is none or the bytes are not UTF-8, it stays as it is.
+/// API Gateway's HTTP APIs pass a path decoded; function URLs and sockets pass it as sent. So that
+/// a request has the same path on every transport, it is decoded once, as a whole. If that fails,
+/// because of an invalid escape or invalid UTF-8, it is kept as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Path(String);
 
@@ -17,8 +16,8 @@ impl Path {
         Self(decoded(text).unwrap_or(Cow::Borrowed(text)).into_owned())
     }
 
-    /// The path without the name of API Gateway's stage, which stands before it unless the API has a
-    /// domain of its own. It is taken off only from what is a path of the interface then: a stage may
+    /// The path without the name of API Gateway's stage, which precedes it unless the API has a
+    /// custom domain. The name is removed only if the rest is a path of the interface: a stage may
     /// be called `operations` too.
     #[must_use]
     pub fn below(self, stage: &str) -> Self {

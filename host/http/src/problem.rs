@@ -4,9 +4,9 @@ use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// Problem details (RFC 9457). The type is the one that the status says already,
-/// `about:blank`, which is not written; `code` is for programs, and there are too many of
-/// them, each rule having its own, for a URI each.
+/// Problem details (RFC 9457). The type is `about:blank`, the default, which is not written: it has
+/// the meaning of the status. `code` is for programs. Each rule has its own codes, too many to give
+/// each a URI.
 #[derive(Debug, Serialize)]
 pub(crate) struct Problem<'a> {
     title: &'a str,
@@ -35,7 +35,7 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// What the pipeline says is wrong.
+    /// The pipeline's problem.
     pub(crate) fn of(status: StatusCode, problem: tenet_pipeline::Problem<'a>) -> Self {
         let tenet_pipeline::Problem { code, message, key, reference, details } = problem;
         Self { detail: message, code, key, reference, details, ..Self::new(status, "", "") }

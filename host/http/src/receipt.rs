@@ -2,15 +2,15 @@ use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 use tenet_core::Receipt;
 
-/// The header of a request that asks for the receipt, and of the answer that has it.
+/// The header with which a request asks for the receipt, and with which the reply returns it.
 pub(crate) const RECEIPT: HeaderName = HeaderName::from_static("tenet-receipt");
 
-/// Whether a caller asks what the request costs, by the header `Tenet-Receipt` with any value.
+/// Whether a caller requests the receipt, by the header `Tenet-Receipt` with any value.
 pub fn wants_receipt(headers: &HeaderMap) -> bool {
     headers.contains_key(RECEIPT)
 }
 
-/// A receipt as the value of the header: counts, and microseconds where the name ends in `_us`.
+/// A receipt as the header's value: counts, and microseconds if the name ends in `_us`.
 pub(crate) fn header(receipt: &Receipt) -> Option<HeaderValue> {
     let each: Vec<String> = receipt.each().into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     HeaderValue::from_str(&each.join(", ")).ok()

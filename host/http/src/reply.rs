@@ -8,13 +8,13 @@ use tenet_pipeline::{Answer, Status};
 use crate::key_header::{self, IDEMPOTENCY_KEY};
 use crate::problem::Problem;
 
-/// The header that tells whether an answer had been given before: `true` or `false`.
+/// The header that says whether the answer was stored by an earlier request: `true` or `false`.
 pub(crate) const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
-/// What leaves: JSON text with its headers.
+/// A reply: JSON text with its headers.
 pub type Reply = Response<String>;
 
-/// The answer of the pipeline as a reply.
+/// The pipeline's answer as a reply.
 pub(crate) fn answer(answer: &Answer) -> Reply {
     let status = match answer.status {
         Status::Accepted => StatusCode::OK,
@@ -30,7 +30,7 @@ pub(crate) fn answer(answer: &Answer) -> Reply {
         None => json(status, "application/json", answer.body.clone()),
     };
     let headers = reply.headers_mut();
-    // A key may have characters that no header can hold; its caller wrote it and knows it.
+    // A key may have characters that no header can hold; then its caller sent it and knows it.
     if let Some(key) = answer.key.as_ref().and_then(key_header::write) {
         headers.insert(IDEMPOTENCY_KEY, key);
     }
@@ -45,35 +45,35 @@ pub(crate) fn answer(answer: &Answer) -> Reply {
     reply
 }
 
-/// Whole seconds, and no less than one.
+/// Whole seconds, at least one.
 fn seconds(after: Duration) -> u64 {
     after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0)).max(1)
 }
 
-/// A reply that the interface gives itself.
+/// A reply of the interface itself.
 pub(crate) fn problem(status: StatusCode, code: &str, detail: &str) -> Reply {
     problem_reply(status, &Problem::new(status, code, detail))
 }
 
-/// The path is there, and the method is not.
+/// The path exists, but not with this method.
 pub(crate) fn not_allowed(allowed: &'static str) -> Reply {
-    let detail = format!("This path takes {allowed}.");
+    let detail = format!("This path accepts {allowed}.");
     let mut reply = problem(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", &detail);
     reply.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     reply
 }
 
-/// JSON text as it is.
+/// A reply with JSON text.
 pub(crate) fn json(status: StatusCode, media_type: &'static str, body: String) -> Reply {
     let mut reply = Response::new(body);
     *reply.status_mut() = status;
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-    // An answer is for the one who asked; whoever asks again has the key for it.
+    // A reply is only for its caller, who can repeat the request with the key.
     reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     reply
 }
 
-/// A value of strings, numbers and lists of them, in which serde_json has nothing to refuse.
+/// Serializes strings, numbers and lists of them, which cannot fail.
 pub(crate) fn text(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }

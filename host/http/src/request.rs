@@ -2,15 +2,15 @@ use http::{HeaderMap, Method};
 
 use crate::Path;
 
-/// A request as the interface reads it. A query says nothing here.
+/// A request to the interface. Queries are ignored.
 #[derive(Clone, Debug)]
 pub struct Request<B> {
-    /// What is to be done.
+    /// The HTTP method.
     pub method: Method,
-    /// With what.
+    /// The path.
     pub path: Path,
-    /// Each with its name in lower case.
+    /// Names in lower case.
     pub headers: HeaderMap,
-    /// Its bytes.
+    /// The body's bytes.
     pub body: B,
 }

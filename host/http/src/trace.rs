@@ -1,9 +1,9 @@
 use http::HeaderMap;
 use tenet_core::Trace;
 
-/// Where a request stands in a trace, by its headers: `traceparent`, which its caller set, or
-/// else `X-Amzn-Trace-Id`, which AWS adds. What is no trace is as if it were not there, and so is one
-/// that came several times, as lines of their own or joined by a comma.
+/// The trace context of a request, from its headers: `traceparent`, which its caller set, or else
+/// `X-Amzn-Trace-Id`, which AWS adds. An invalid header is ignored, and so is a repeated one,
+/// whether in several lines or joined by a comma.
 pub fn trace(headers: &HeaderMap) -> Option<Trace> {
     let text = |name| {
         let mut values = headers.get_all(name).iter();
@@ -35,7 +35,7 @@ mod tests {
         assert_eq!(of(&[aws]).as_deref(), Some("1-65a1b2c3-aaaaaaaaaaaaaaaaaaaaaaaa"));
         assert_eq!(of(&[("traceparent", b"garbage"), aws]), of(&[aws]));
         assert_eq!(of(&[("traceparent", b"\xff")]), None);
-        // Which of two is meant nothing tells.
+        // A repeated header is ambiguous.
         assert_eq!(of(&[caller, caller, aws]), of(&[aws]));
         let joined = b"Root=1-65a1b2c3-aaaaaaaaaaaaaaaaaaaaaaaa;Sampled=1,Root=1-65a1b2c3-bbbbbbbbbbbbbbbbbbbbbbbb";
         assert_eq!((of(&[aws, aws]), of(&[("x-amzn-trace-id", joined)])), (None, None));
