@@ -12,7 +12,7 @@ use crate::names::{Names, TAG};
 use crate::progress::Progress;
 use crate::regional::Regional;
 
-/// The bucket of a region: zips by their digests, and what the last smoke test said.
+/// The bucket of a region: zips by their digests, and the result of the last smoke test.
 pub(crate) struct Bucket<'a> {
     region: &'a Regional,
     names: &'a Names,
@@ -36,8 +36,8 @@ impl<'a> Bucket<'a> {
         refused(&self.region.name, &format!("{call} {}", self.name), error)
     }
 
-    /// Makes the bucket, private, and lets nobody in without TLS. Its tag comes last and says
-    /// that all of it was done.
+    /// Creates the bucket, private and accessible only over TLS. The tag is written last and marks
+    /// the bucket as complete.
     pub(crate) async fn ensure(&self, progress: &dyn Progress) -> Result<(), DeployError> {
         let s3 = &self.region.objects;
         match s3.get_bucket_tagging().bucket(&self.name).send().await {
@@ -81,7 +81,7 @@ impl<'a> Bucket<'a> {
 
     async fn create(&self) -> Result<(), DeployError> {
         let mut request = self.region.objects.create_bucket().bucket(&self.name);
-        // The one region that may not be named.
+        // The only region that must not be named in the request.
         if self.region.name != "us-east-1" {
             let place = BucketLocationConstraint::from(self.region.name.as_str());
             let place = CreateBucketConfiguration::builder().location_constraint(place).build();
@@ -96,7 +96,7 @@ impl<'a> Bucket<'a> {
         }
     }
 
-    /// Puts a zip there under its digest, unless it is there. Gives its key.
+    /// Uploads a zip under its digest, unless it is present. Returns its key.
     pub(crate) async fn put(&self, sha256: &str, zip: &[u8], progress: &dyn Progress) -> Result<String, DeployError> {
         let key = format!("bundles/{sha256}.zip");
         let s3 = &self.region.objects;
@@ -111,7 +111,7 @@ impl<'a> Bucket<'a> {
         Ok(key)
     }
 
-    /// Writes a note.
+    /// Writes a text object.
     pub(crate) async fn write(&self, key: &str, text: &str) -> Result<(), DeployError> {
         let body = ByteStream::from(text.as_bytes().to_vec());
         let put = self.region.objects.put_object().bucket(&self.name).key(key).body(body);
@@ -119,7 +119,7 @@ impl<'a> Bucket<'a> {
         Ok(())
     }
 
-    /// Reads a note.
+    /// Reads a text object.
     pub(crate) async fn read(&self, key: &str) -> Result<Option<String>, DeployError> {
         let got = match self.region.objects.get_object().bucket(&self.name).key(key).send().await {
             Ok(got) => got,
@@ -139,7 +139,7 @@ impl<'a> Bucket<'a> {
         Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
     }
 
-    /// Whether it is there.
+    /// Whether the bucket exists.
     pub(crate) async fn is_there(&self) -> Result<bool, DeployError> {
         match self.region.objects.head_bucket().bucket(&self.name).send().await {
             Ok(_) => Ok(true),
@@ -148,7 +148,7 @@ impl<'a> Bucket<'a> {
         }
     }
 
-    /// Removes it with all that is in it. Gives whether it was there.
+    /// Removes the bucket with its contents. Returns whether it existed.
     pub(crate) async fn delete(&self) -> Result<bool, DeployError> {
         if !self.is_there().await? {
             return Ok(false);

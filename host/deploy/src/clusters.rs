@@ -10,26 +10,26 @@ use crate::progress::Progress;
 use crate::regional::Regional;
 use crate::wait::{Looked, PollPolicy, until};
 
-/// A cluster of Aurora DSQL, one of two that are one database.
+/// An Aurora DSQL cluster, one of two that form one database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cluster {
-    /// Its id, which is in its ARN and its endpoint.
+    /// Its id, which is part of its ARN and its endpoint.
     pub id: String,
     /// Its ARN.
     pub arn: String,
-    /// The name that it is reached by.
+    /// Its host name.
     pub endpoint: String,
     /// Its region.
     pub region: String,
-    /// How it stands, in AWS's word.
+    /// Its status, as AWS reports it.
     pub status: String,
-    /// Whether it refuses to be deleted.
+    /// Whether deletion protection is on.
     pub is_protected: bool,
-    /// The ARNs of those that it is peered with, its own perhaps among them.
+    /// The ARNs of its peers, possibly including its own.
     pub peers: BTreeSet<String>,
     /// The region of its witness.
     pub witness: Option<String>,
-    /// The key that encrypts it, where that is not AWS's own.
+    /// The KMS key that encrypts it, if it is not AWS's own.
     pub kms_key: Option<String>,
 }
 
@@ -50,12 +50,12 @@ impl Cluster {
         }
     }
 
-    /// Whether it is on its way out.
+    /// Whether it is being deleted.
     fn is_going(&self) -> bool {
         matches!(self.status.as_str(), "DELETING" | "DELETED" | "PENDING_DELETE")
     }
 
-    /// Whether it serves. One that nobody has used for a while is idle and wakes up.
+    /// Whether it is available. An unused cluster becomes idle and wakes up on use.
     pub fn is_active(&self) -> bool {
         matches!(self.status.as_str(), "ACTIVE" | "IDLE" | "INACTIVE")
     }
@@ -66,13 +66,13 @@ impl Cluster {
     }
 }
 
-/// The name that a cluster is reached by
+/// The host name of a cluster
 /// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/SECTION_authentication-token.html>).
 fn endpoint(id: &str, region: &str) -> String {
     format!("{id}.dsql.{region}.on.aws")
 }
 
-/// The deployment's cluster in a region, by its tag, unless it is being deleted.
+/// The deployment's cluster in a region, found by its tag, unless it is being deleted.
 pub(crate) async fn find(region: &Regional, deployment: &str) -> Result<Option<Cluster>, DeployError> {
     let mut found = all(region, deployment).await?;
     found.retain(|cluster| !cluster.is_going());
@@ -108,10 +108,10 @@ pub(crate) async fn all(region: &Regional, deployment: &str) -> Result<Vec<Clust
     Ok(found)
 }
 
-/// Brings the two clusters about that are the deployment's database, whatever is there of them.
+/// Creates and peers the two clusters of the deployment's database, from any intermediate state.
 ///
-/// The first waits in PENDING_SETUP until it is told of the second, which is told of the first
-/// when it is created
+/// The first waits in PENDING_SETUP until it is peered with the second, which is created with the
+/// first as its peer
 /// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/multi-region-aws-cli.html>).
 pub(crate) async fn ensure(
     regions: &[Regional; 2],
@@ -141,7 +141,7 @@ pub(crate) async fn ensure(
     Ok(clusters)
 }
 
-/// Both, one beside the other.
+/// Runs both concurrently.
 pub(crate) async fn both<A, B>(
     one: impl Future<Output = Result<A, DeployError>>,
     other: impl Future<Output = Result<B, DeployError>>,
@@ -186,7 +186,7 @@ fn of_regions(config: &Config, peer: Option<&Cluster>) -> MultiRegionProperties 
     of_regions.set_clusters(peer.map(|peer| vec![peer.arn.clone()])).build()
 }
 
-/// Tells a cluster of its peer, unless it knows.
+/// Peers a cluster with the other, unless it is already.
 async fn peer(
     region: &Regional,
     cluster: &Cluster,
@@ -220,7 +220,7 @@ async fn peer(
         let request = region.dsql.update_cluster().identifier(&cluster.id);
         match request.multi_region_properties(of_regions(config, Some(peer))).send().await {
             Ok(_) => Ok(Looked::Seen(())),
-            // One of the two is not ready to hear of it.
+            // One of the two is not ready for peering yet.
             Err(error) if code(&error) == Some("ConflictException") => {
                 Ok(Looked::NotYet(message(&error).unwrap_or("ConflictException").to_owned()))
             }
@@ -232,7 +232,7 @@ async fn peer(
     Ok(())
 }
 
-/// Waits until a cluster serves and knows its peer.
+/// Waits until a cluster is active and peered.
 async fn active(
     region: &Regional,
     cluster: &Cluster,
@@ -255,7 +255,7 @@ async fn active(
         let seen = Cluster::read(&region.name, got);
         if seen.is_going() {
             return Err(DeployError::new(format!(
-                "{}: the cluster {} is being deleted by somebody",
+                "{}: the cluster {} is being deleted by another user",
                 region.name, seen.id
             )));
         }
@@ -268,8 +268,7 @@ async fn active(
     active.await
 }
 
-/// Gives a cluster the protection and the key that are asked for. Protection is never taken
-/// away here.
+/// Applies the requested deletion protection and key. Protection is never removed here.
 async fn keep(
     region: &Regional,
     cluster: &Cluster,
@@ -289,14 +288,15 @@ async fn keep(
     Ok(())
 }
 
-/// Sets or lifts a cluster's protection from deletion.
+/// Turns deletion protection on or off.
 pub(crate) async fn protect(region: &Regional, cluster: &Cluster, is_protected: bool) -> Result<(), DeployError> {
     let request = region.dsql.update_cluster().identifier(&cluster.id).deletion_protection_enabled(is_protected);
     request.send().await.map_err(|error| refused(&region.name, "UpdateCluster", &error))?;
     Ok(())
 }
 
-/// Asks for a cluster to be deleted. While its peer is there it waits for that one's end.
+/// Requests the deletion of a cluster. It completes only after its peer's deletion is requested
+/// too.
 pub(crate) async fn delete(region: &Regional, cluster: &Cluster) -> Result<(), DeployError> {
     match region.dsql.delete_cluster().identifier(&cluster.id).send().await {
         Ok(_) => Ok(()),
@@ -305,7 +305,7 @@ pub(crate) async fn delete(region: &Regional, cluster: &Cluster) -> Result<(), D
     }
 }
 
-/// Waits until no cluster of the deployment is left in a region.
+/// Waits until the region has no cluster of the deployment.
 pub(crate) async fn gone(region: &Regional, deployment: &str, patience: &PollPolicy) -> Result<(), DeployError> {
     let late = |state: &str| DeployError::new(format!("{}: the cluster {state}", region.name));
     until(patience.cluster, patience.pause, late, async || {

@@ -8,30 +8,30 @@ use tenet_core::{MAX_TEXT, text_at_most};
 use crate::error::DeployError;
 use crate::regions::Regions;
 
-/// The version of the file that this reads.
+/// The version of the file format.
 const VERSION: u32 = 1;
 
-/// The most connections that a cluster takes
+/// The most connections of a cluster
 /// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html>).
 const CONNECTIONS: u64 = 10_000;
 
-/// What remains for whoever deploys, looks and relays.
+/// Connections reserved for deploying, inspection and relays.
 const SPARE: u64 = 500;
 
-/// What `deploy/tenet.toml` says: what is deployed, where, and how large.
+/// The settings of `deploy/tenet.toml`: what is deployed, where, and how large.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// What the deployment is called; its parts are named after it.
+    /// The name of the deployment, from which the names of its resources derive.
     pub name: String,
-    /// The account that is meant. Where it is named, no other is touched.
+    /// The intended account. If it is set, no other account is touched.
     pub account: Option<String>,
     /// The two regions and their witness.
     pub regions: Regions,
-    /// The bundle's sources, a path from the file's own folder.
+    /// The bundle's sources, as a path relative to the file's folder.
     pub bundle: PathBuf,
-    /// A template in place of `region.yaml`, which `tenet` brings.
+    /// A template that replaces the built-in `region.yaml`.
     pub template: Option<PathBuf>,
-    /// What kind of machine the function runs on.
+    /// The processor architecture of the function.
     pub architecture: Architecture,
     /// `[database]`
     pub database: Database,
@@ -45,11 +45,11 @@ pub struct Config {
     pub alarms: Alarms,
     /// `[smoke]`
     pub smoke: Option<Smoke>,
-    /// `[workflows]`: the second stack, where it is wanted.
+    /// `[workflows]`: the optional second stack.
     pub workflows: Option<Workflows>,
 }
 
-/// What the file looks like.
+/// The structure of the file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
@@ -81,7 +81,7 @@ fn above() -> PathBuf {
     PathBuf::from("..")
 }
 
-/// What Lambda runs the function on.
+/// The processor architecture of a Lambda function.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Architecture {
@@ -94,7 +94,7 @@ pub enum Architecture {
 }
 
 impl Architecture {
-    /// Lambda's name for it.
+    /// Lambda's name of it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Arm64 => "arm64",
@@ -107,11 +107,11 @@ impl Architecture {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Database {
-    /// The role that the function signs in as.
+    /// The database role of the function.
     pub role: String,
-    /// Whether clusters refuse to be deleted.
+    /// Whether deletion protection is on.
     pub deletion_protection: bool,
-    /// Keys of the customer's own, by region; without one AWS's own key encrypts.
+    /// Customer-managed KMS keys, by region; without one, AWS's own key encrypts.
     pub kms_keys: BTreeMap<String, String>,
 }
 
@@ -125,13 +125,13 @@ impl Default for Database {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Function {
-    /// Its memory, and with that its share of a processor.
+    /// Its memory, which also determines its share of a processor.
     pub memory_mb: u32,
-    /// The longest that one invocation takes.
+    /// The timeout of one invocation.
     pub timeout_s: u32,
-    /// The most sandboxes of a region.
+    /// The most concurrent sandboxes per region.
     pub reserved_concurrency: u32,
-    /// What is logged at least.
+    /// The lowest level that is logged.
     pub log_level: String,
     /// How long logs are kept.
     pub log_retention_days: u32,
@@ -153,13 +153,13 @@ impl Default for Function {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
-    /// Who vouches for callers where it is not IAM.
+    /// The issuer of the callers' tokens; without one, IAM authenticates callers.
     pub jwt: Option<Jwt>,
-    /// Requests a second.
+    /// Requests per second.
     pub rate: u32,
-    /// Requests at once.
+    /// Concurrent requests.
     pub burst: u32,
-    /// A name that both regions answer to.
+    /// A domain name for both regions.
     pub domain: Option<Domain>,
 }
 
@@ -169,23 +169,23 @@ impl Default for Http {
     }
 }
 
-/// Tokens that say who calls.
+/// Tokens that identify callers.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Jwt {
-    /// Who issues them.
+    /// Their issuer.
     pub issuer: String,
-    /// Whom they are for.
+    /// Their audience.
     pub audience: Vec<String>,
 }
 
-/// A name in Route 53.
+/// A domain name in Route 53.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Domain {
     /// The name.
     pub name: String,
-    /// The id of the zone that it is in.
+    /// The id of its hosted zone.
     pub hosted_zone: String,
     /// The ARN of a certificate for it, by region.
     pub certificates: BTreeMap<String, String>,
@@ -195,11 +195,11 @@ pub struct Domain {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Events {
-    /// How long events can be replayed; 0 keeps none.
+    /// How long events can be replayed; 0 disables the archive.
     pub archive_days: u32,
-    /// How often what is left in the outbox is delivered.
+    /// How often the relay publishes what is left in the outbox.
     pub relay_minutes: u32,
-    /// Events that go to a queue of their own.
+    /// Events that are routed to their own queue.
     pub route: Option<Route>,
 }
 
@@ -209,31 +209,31 @@ impl Default for Events {
     }
 }
 
-/// Which events go to the queue.
+/// Which events are routed to the queue.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
-    /// Those of this operation.
+    /// The events of this operation.
     pub operation: String,
     /// With at least this amount.
     pub amount: f64,
 }
 
-/// When somebody is told.
+/// When alarms are raised.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Alarms {
-    /// The ARN of a topic, by region.
+    /// The ARN of an SNS topic, by region.
     pub topics: BTreeMap<String, String>,
-    /// What 99 of 100 invocations have to be done in.
+    /// The limit for the 99th percentile of the invocation time.
     pub p99_ms: u32,
-    /// Conflicts that are too many.
+    /// The alarm threshold for conflicts.
     pub conflicts_per_minute: u32,
-    /// How old an event in the outbox may become.
+    /// The alarm threshold for the age of an event in the outbox.
     pub outbox_lag_s: u32,
-    /// Connections to a cluster that are too many.
+    /// The alarm threshold for connections to a cluster.
     pub connections: u32,
-    /// What the database may cost, in its own units.
+    /// The alarm threshold for the database's cost, in DPUs.
     pub dpu_per_hour: u32,
 }
 
@@ -250,18 +250,18 @@ impl Default for Alarms {
     }
 }
 
-/// The request that a smoke test makes.
+/// The request of the smoke test.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Smoke {
-    /// An operation that takes a key.
+    /// An operation with an idempotency key.
     pub operation: String,
-    /// Its payload. `{id}` in a text is a name that no other test has; it begins with `smoke-`.
+    /// Its payload. `{id}` in a text is replaced with a unique name that begins with `smoke-`.
     #[serde(default)]
     pub payload: toml::Table,
-    /// The member of the event's detail that holds this name, if there is an event.
+    /// The member of the event's detail that holds this name, if an event is published.
     pub event: Option<String>,
-    /// Where the event has to be seen.
+    /// Where the event has to arrive.
     #[serde(default)]
     pub seen: Seen,
 }
@@ -277,14 +277,14 @@ impl Smoke {
     }
 }
 
-/// At which buses.
+/// The buses where the event has to arrive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Seen {
     /// In both regions, which shows that the buses forward.
     #[default]
     Both,
-    /// In the region that committed.
+    /// Only in the region that committed.
     Home,
 }
 
@@ -292,11 +292,11 @@ pub enum Seen {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Workflows {
-    /// Whose events.
+    /// The source of the events.
     pub source: String,
-    /// Of which type they are settled.
+    /// The detail-type of the events that are settled.
     pub settled_type: String,
-    /// From which amount on they are reviewed.
+    /// The amount from which they are reviewed.
     pub review_amount: u64,
 }
 
@@ -310,7 +310,7 @@ impl Default for Workflows {
     }
 }
 
-/// The text of a file that people have written.
+/// The text of a file written by people.
 pub(crate) fn text(path: &Path) -> Result<String, DeployError> {
     let text = File::open(path).and_then(|file| text_at_most(file, MAX_TEXT));
     text.map_err(|error| DeployError::new(format!("cannot read {}", path.display())).because(error))
@@ -320,7 +320,7 @@ impl Config {
     /// Reads the file at `path`.
     ///
     /// # Errors
-    /// Names what is not known, missing or impossible in it.
+    /// Names the unknown, missing or invalid setting.
     pub fn read(path: &Path) -> Result<Self, DeployError> {
         let mut config = Self::parse(&text(path)?).map_err(|error| error.at(&path.display().to_string()))?;
         let folder = path.parent().unwrap_or(Path::new("."));
@@ -329,7 +329,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Reads the text of such a file.
+    /// Parses the text of such a file.
     ///
     /// # Errors
     /// As [`Self::read`].
@@ -396,11 +396,11 @@ impl Config {
         })
     }
 
-    /// Checks that the sandboxes of both regions, each with so many connections, stay below
-    /// what one cluster takes: where an endpoint is away, all of them come to the other.
+    /// Checks that the sandboxes of both regions, with `connections` each, stay below the limit of
+    /// one cluster: if an endpoint is away, all of them connect to the other.
     ///
     /// # Errors
-    /// Says how many sandboxes there may be.
+    /// States how many sandboxes are allowed.
     pub fn fits(&self, connections: u32) -> Result<(), DeployError> {
         let both = 2 * u64::from(self.function.reserved_concurrency) * u64::from(connections);
         let most = (CONNECTIONS - SPARE) / (2 * u64::from(connections.max(1)));

@@ -4,12 +4,12 @@ use futures_util::future::BoxFuture;
 
 use crate::clusters::Cluster;
 
-/// What a deployment does in the database itself, as its administrator. Whoever has a driver
-/// implements it.
+/// The port to the deployment's database, used as its administrator. It is implemented by a crate
+/// with a driver.
 pub trait Database: Send + Sync {
-    /// Brings the tables up to date by one of the clusters, lets these IAM roles sign in as the
-    /// function's role, and gives that role what the bundle's rules are granted. Gives who the
-    /// database is, as a UUID.
+    /// Updates the tables through one of the clusters, lets these IAM roles sign in as the
+    /// function's role, and grants that role what the bundle's rules are granted. Returns the
+    /// database's identity, a UUID.
     fn prepare<'a>(
         &'a self,
         cluster: &'a Cluster,
@@ -17,26 +17,26 @@ pub trait Database: Send + Sync {
         principals: &'a [String],
     ) -> BoxFuture<'a, Result<Prepared, Box<dyn Error + Send + Sync>>>;
 
-    /// What waits in the outbox, as one of the clusters shows it.
+    /// The state of the outbox, seen through one of the clusters.
     fn outbox<'a>(&'a self, cluster: &'a Cluster) -> BoxFuture<'a, Result<Outbox, Box<dyn Error + Send + Sync>>>;
 }
 
 /// A database that is ready for the function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prepared {
-    /// Who it is: a UUID.
+    /// Its identity: a UUID.
     pub identity: String,
-    /// What was changed in it, a line each.
+    /// The changes that were made, one line each.
     pub changes: Vec<String>,
 }
 
-/// Events that were committed and not yet delivered.
+/// Committed events that are not delivered yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outbox {
-    /// Those that the relay will offer.
+    /// Events that the relay will publish.
     pub waiting: u64,
-    /// Those that no bus takes.
+    /// Events that every bus refuses.
     pub parked: u64,
-    /// How old the oldest of those that wait is, in seconds.
+    /// The age of the oldest waiting event, in seconds.
     pub oldest_s: u64,
 }

@@ -19,14 +19,14 @@ use crate::vault_key;
 use crate::versions::{self, Versions};
 use crate::wait::PollPolicy;
 
-/// A region's stack, unless the configuration names another.
+/// The template of a region's stack, unless the configuration names another.
 const REGION: &str = include_str!("../../../deploy/region.yaml");
 
-/// The stack of the workflows.
+/// The template of the workflows' stack.
 const WORKFLOWS: &str = include_str!("../../../deploy/workflows.yaml");
 
-/// A deployment: two regions on one database, by its configuration. It keeps nothing of its
-/// own: how things stand is what AWS says, so that whoever was interrupted begins anew.
+/// A deployment: two regions with one database, described by its configuration. It has no state of
+/// its own: AWS has it all, so an interrupted run can simply be repeated.
 pub struct Deployment {
     pub(crate) config: Config,
     pub(crate) names: Names,
@@ -37,10 +37,10 @@ pub struct Deployment {
     pub(crate) template: String,
 }
 
-/// What a deploy has come to.
+/// The result of a deploy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deployed {
-    /// Of each region what is there now.
+    /// What each region serves now.
     pub regions: [Served; 2],
     /// Whether anything was changed.
     pub has_changed: bool,
@@ -57,16 +57,15 @@ pub struct Served {
     pub api: String,
     /// The version of the function.
     pub version: String,
-    /// The version that gets a part of the calls, of 100.
+    /// The canary version, which receives this percentage of the calls.
     pub canary: Option<(String, u8)>,
 }
 
 impl Deployment {
-    /// Asks AWS who the caller is, and is ready to begin.
+    /// Determines the account of the credentials.
     ///
     /// # Errors
-    /// Fails where the credentials are of another account than is meant, or a template cannot
-    /// be read.
+    /// Fails if it is not the intended account, or if a template cannot be read.
     pub async fn open(
         config: Config,
         aws: &SdkConfig,
@@ -90,11 +89,11 @@ impl Deployment {
         Ok(Self { config, names, regions, database, progress, patience, template })
     }
 
-    /// Brings it all up, from whatever is there of it. With `canary` the new version gets so
-    /// many of 100 calls.
+    /// Deploys, from any intermediate state. With `canary` the new version receives that percentage
+    /// of the calls.
     ///
     /// # Errors
-    /// Says where it stopped and why. Run again it goes on from there.
+    /// States where it stopped and why. Another run continues from there.
     pub async fn deploy(&self, package: &Package, canary: Option<u8>) -> Result<Deployed, DeployError> {
         self.config.fits(package.connections)?;
         let clusters = clusters::ensure(&self.regions, &self.config, &self.patience, &*self.progress).await?;
@@ -113,7 +112,7 @@ impl Deployment {
         } else {
             [None, None]
         };
-        // Code first, everywhere: it is nobody's until a version of it is served.
+        // Upload the code everywhere first: it has no effect until a version of it is served.
         let mut has_changed = !prepared.changes.is_empty();
         let mut released = Vec::new();
         for (place, region) in self.regions.iter().enumerate() {
@@ -132,7 +131,7 @@ impl Deployment {
             let new = versions::publish(region, &self.names, &package.sha256(), &self.patience).await?;
             released.push((region, stack, parameters, new));
         }
-        // Then one region after the other, each once its version has shown that it can.
+        // Then switch one region after the other, each once its version is ready.
         for (region, stack, parameters, new) in &mut released {
             let said = function::is_ready(region, &self.names, new).await?;
             if said.status != 200 {
@@ -157,10 +156,10 @@ impl Deployment {
         Ok(Deployed { regions: self.served(&clusters).await?, has_changed })
     }
 
-    /// What deploying would do, a line each; nothing is changed by that.
+    /// The changes that a deploy would make, one line each. Nothing is changed.
     ///
     /// # Errors
-    /// Fails where AWS does not tell, or would refuse.
+    /// Fails if AWS cannot tell, or would refuse a change.
     pub async fn plan(&self, package: &Package) -> Result<Vec<String>, DeployError> {
         self.config.fits(package.connections)?;
         let mut lines = Vec::new();
@@ -211,8 +210,8 @@ impl Deployment {
         self.progress.say(Some(&region.name), &text);
     }
 
-    /// Brings the stacks of the workflows up to date, where they are wanted. Gives whether
-    /// anything was changed.
+    /// Updates the stacks of the workflows, if they are configured. Returns whether anything
+    /// changed.
     async fn workflows(&self) -> Result<bool, DeployError> {
         let Some(wanted) = &self.config.workflows else { return Ok(false) };
         let parameters = BTreeMap::from([
@@ -247,7 +246,7 @@ impl Deployment {
         all.try_into().map_err(|_| DeployError::new("a deployment has two regions"))
     }
 
-    /// What the template of a region is given, but for its code and its versions.
+    /// The parameters of a region's template, except those for its code and its versions.
     fn parameters(
         &self,
         place: usize,
@@ -307,8 +306,8 @@ impl Deployment {
     }
 }
 
-/// The pattern of a region's own events that its function is asked for by. Those that the other
-/// region has published are that one's to follow.
+/// The pattern of the region's own events for which its function is invoked. The other region
+/// handles the events that it published.
 fn follow(pattern: &Value, region: &str) -> String {
     let mut pattern = pattern.clone();
     if let Some(members) = pattern.as_object_mut() {

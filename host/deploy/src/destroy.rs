@@ -5,23 +5,23 @@ use crate::error::DeployError;
 use crate::stack::Stack;
 use crate::vault_key;
 
-/// How much of a deployment is to go.
+/// How much of a deployment to delete.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DestroyOptions {
-    /// The clusters too, with all that is in them, and the vault's key.
+    /// Also the clusters, with all their data, and the vault's key.
     pub clusters: bool,
-    /// The deployment's name, where their protection from deletion is to be lifted.
+    /// The deployment's name, if their deletion protection is to be turned off.
     pub lift_protection: Option<String>,
 }
 
 impl Deployment {
-    /// Takes down what `deploy` has brought up: the stacks, the buckets and, where it is asked
-    /// for, the clusters and the vault's key. Gives what is left, a line each.
+    /// Deletes what `deploy` created: the stacks, the buckets and, on request, the clusters and the
+    /// vault's key. Returns what is left, one line each.
     ///
     /// # Errors
-    /// Fails before anything is done where clusters are to go that are protected and whose
-    /// protection is not to be lifted by name; else where AWS does not delete something. Run
-    /// again it goes on.
+    /// Fails before any change if clusters are to be deleted that are protected, unless
+    /// `lift_protection` names the deployment; otherwise if AWS cannot delete something. Another
+    /// run continues.
     pub async fn destroy(&self, doomed: &DestroyOptions) -> Result<Vec<String>, DeployError> {
         let mut all = Vec::new();
         for region in &self.regions {
@@ -38,8 +38,8 @@ impl Deployment {
                     .help(format!("--lift-protection {} says that all their data may go", self.names.name)));
             }
         }
-        // What sends to the function before the function, which is in the same stack; workflows
-        // listen to its bus.
+        // Delete the workflows first: they use the function's bus and invoke the function, which
+        // are in the other stack.
         for region in &self.regions {
             Stack::of(region, &self.names.workflows(), self.patience).delete(&*self.progress).await?;
         }
@@ -72,7 +72,7 @@ impl Deployment {
                 clusters::protect(region, cluster, false).await?;
             }
         }
-        // Each waits for the other's end, so that both are asked before either is waited for.
+        // Each waits for the other's deletion, so request both before waiting for either.
         for (region, cluster) in &all {
             clusters::delete(region, cluster).await?;
             self.progress.say(Some(&region.name), &format!("cluster {} is being deleted", cluster.id));

@@ -3,9 +3,9 @@ use std::fmt;
 
 use aws_sdk_dsql::error::{ProvideErrorMetadata, SdkError};
 
-/// Why something of a deployment is not as it was asked for.
+/// Why a step of a deployment failed.
 ///
-/// The text is for whoever deploys: it names the region, the call and what AWS said.
+/// The text is for the operator: it names the region, the call and AWS's message.
 #[derive(Debug)]
 pub struct DeployError {
     what: String,
@@ -14,30 +14,30 @@ pub struct DeployError {
 }
 
 impl DeployError {
-    /// Says what is wrong.
+    /// An error with a description.
     pub fn new(what: impl Into<String>) -> Self {
         Self { what: what.into(), help: None, source: None }
     }
 
-    /// Says what to do about it.
+    /// Adds advice.
     #[must_use]
     pub fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
     }
 
-    /// Says what it comes from.
+    /// Adds the cause.
     #[must_use]
     pub fn because(self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { source: Some(source.into()), ..self }
     }
 
-    /// Says where.
+    /// Adds the place.
     #[must_use]
     pub(crate) fn at(self, place: &str) -> Self {
         Self { what: format!("{place}: {}", self.what), ..self }
     }
 
-    /// What to do, where there is something.
+    /// The advice, if there is any.
     pub fn advice(&self) -> Option<&str> {
         self.help.as_deref()
     }
@@ -55,7 +55,7 @@ impl Error for DeployError {
     }
 }
 
-/// What AWS said of a call that failed, with where and what was asked.
+/// An error of an AWS call, with the region and the call.
 pub(crate) fn refused<E, R>(region: &str, call: &str, error: &SdkError<E, R>) -> DeployError
 where
     E: ProvideErrorMetadata + Error + 'static,
@@ -78,17 +78,17 @@ where
     }
 }
 
-/// The name that AWS has for an error.
+/// AWS's code of an error.
 pub(crate) fn code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Option<&str> {
     error.as_service_error().and_then(ProvideErrorMetadata::code)
 }
 
-/// What AWS says of it.
+/// AWS's message of an error.
 pub(crate) fn message<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Option<&str> {
     error.as_service_error().and_then(ProvideErrorMetadata::message)
 }
 
-/// What an error of the way to AWS comes from: each layer of the client has a line of its own.
+/// The innermost cause of a connection error: each layer of the client adds a line of its own.
 fn innermost(error: &(dyn Error + 'static)) -> String {
     let mut texts = vec![error.to_string()];
     let mut inner = error.source();

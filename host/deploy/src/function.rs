@@ -5,14 +5,14 @@ use crate::error::{DeployError, refused};
 use crate::names::Names;
 use crate::regional::Regional;
 
-/// What came back from the function.
+/// The function's response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Said {
     pub(crate) status: u64,
     pub(crate) body: String,
 }
 
-/// Calls a version of the function, or its alias, and reads its answer.
+/// Invokes a version of the function, or its alias, and reads the response.
 pub(crate) async fn call(
     region: &Regional,
     names: &Names,
@@ -36,7 +36,7 @@ pub(crate) async fn call(
     }
 }
 
-/// Whether a version decides requests now, by its own word.
+/// Whether a version reports that it can decide requests now.
 pub(crate) async fn is_ready(region: &Regional, names: &Names, qualifier: &str) -> Result<Said, DeployError> {
     let event = json!({
         "version": "2.0",

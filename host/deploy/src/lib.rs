@@ -1,18 +1,18 @@
-//! Two regions on one database: brought up, watched and taken down.
+//! Deploys, inspects and deletes a deployment of two regions with one database.
 //!
-//! A [`Deployment`] is what a [`Config`] asks for and what AWS says there is, and nothing
-//! besides: it keeps no file of its own. Clusters are found by their tag, everything else by its
-//! name. So every step begins with a look, does what is missing, and waits until it is there,
-//! and a run that was interrupted anywhere is the same as one that was not when it is run again.
+//! A [`Deployment`] consists of a [`Config`] and of what exists in AWS; it stores no state of its
+//! own. Clusters are found by their tag, everything else by its name. Every step first checks what
+//! exists, creates what is missing, and waits until it is available. So an interrupted run can be
+//! repeated with the same result.
 //!
-//! The two clusters of Aurora DSQL and the key of the vault come first and outlive the rest:
-//! what was written stays readable. The stack of a region (`deploy/region.yaml`) has all that can
-//! be made anew. Which version of the function is served is a parameter of the stack, so that
-//! CloudFormation knows of every shift and finds no drift in one.
+//! The two Aurora DSQL clusters and the vault's key are created first and outlive the rest: stored
+//! data stays readable. The stack of a region (`deploy/region.yaml`) contains everything that can
+//! be recreated. The served version of the function is a parameter of the stack, so that
+//! CloudFormation knows of every shift and reports no drift.
 //!
-//! What happens inside the database is done through the port [`Database`]; what is deployed is a
-//! [`Package`]; whoever watches is a [`Progress`]. What this crate must never know: how rules are
-//! built, a SQL driver, the pipeline, a terminal.
+//! Work inside the database goes through the port [`Database`]; the deployed artifact is a
+//! [`Package`]; steps are reported to a [`Progress`]. This crate must not know how rules are built,
+//! a SQL driver, the pipeline, or a terminal.
 
 mod bucket;
 mod clusters;

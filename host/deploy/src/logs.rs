@@ -3,28 +3,29 @@ use std::time::{Duration, SystemTime};
 use crate::deployment::Deployment;
 use crate::error::{DeployError, code, refused};
 
-/// A line of the log.
+/// A log line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LogLine {
-    /// When, in milliseconds since 1970-01-01 00:00:00 UTC.
+    /// Its time, in milliseconds since 1970-01-01 00:00:00 UTC.
     pub at: i64,
-    /// In which region.
+    /// Its region.
     pub region: String,
-    /// What.
+    /// Its text.
     pub text: String,
 }
 
 impl Deployment {
-    /// What the functions of both regions have said of a request in the time before now, in
-    /// order: by its id at Lambda, its reference or anything else that its lines have in them.
+    /// The log lines of the functions of both regions about a request, from the time `before` now,
+    /// in order. A request is found by its id at Lambda, its reference or any other text in its
+    /// lines.
     ///
     /// # Errors
-    /// Fails where a region's log cannot be read.
+    /// Fails if a region's log cannot be read.
     pub async fn logs(&self, request: &str, before: Duration) -> Result<Vec<LogLine>, DeployError> {
         let start =
             SystemTime::now().checked_sub(before).and_then(|start| start.duration_since(SystemTime::UNIX_EPOCH).ok());
         let start = start.and_then(|start| i64::try_from(start.as_millis()).ok()).unwrap_or_default();
-        // A pattern in quotes is a text, and has none in itself.
+        // A quoted pattern is a literal text and cannot contain quotes.
         let pattern = format!("\"{}\"", request.replace('"', ""));
         let mut lines = Vec::new();
         for region in &self.regions {

@@ -1,36 +1,36 @@
-/// What the parts of a deployment are called, in every region alike. What is found by its name
-/// needs no file that remembers it.
+/// The names of a deployment's resources, the same in every region. A resource that is found by its
+/// name needs no file that records it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
-    /// The deployment's own, of 1 to 20 letters, digits and hyphens.
+    /// The deployment's name: 1 to 20 letters, digits and hyphens.
     pub name: String,
-    /// The account that it lies in.
+    /// The account.
     pub account: String,
 }
 
-/// The alias of the function that is served.
+/// The alias of the served function.
 pub const LIVE: &str = "live";
 
-/// The tag by which clusters and keys are found again, with the deployment's name.
+/// The tag of clusters and keys. Its value is the deployment's name.
 pub(crate) const TAG: &str = "tenet:deployment";
 
 impl Names {
-    /// The stack of a region, its function, its bus.
+    /// The name of a region's stack, its function and its bus.
     pub fn stack(&self) -> &str {
         &self.name
     }
 
-    /// The stack of the workflows beside it.
+    /// The name of the workflows' stack.
     pub fn workflows(&self) -> String {
         format!("{}-workflows", self.name)
     }
 
-    /// The bucket with the zips. Of all names this one has to be no other account's.
+    /// The bucket for the zips. Bucket names are global, so it includes the account.
     pub fn bucket(&self, region: &str) -> String {
         format!("{}-{}-{region}-bundles", self.name, self.account)
     }
 
-    /// The role that the function has in a region, which the database lets in.
+    /// The role of the function in a region, which may sign in to the database.
     pub fn function_role(&self, region: &str) -> String {
         format!("arn:aws:iam::{}:role/{}-{region}-function", self.account, self.name)
     }
@@ -40,7 +40,7 @@ impl Names {
         format!("alias/{}-vault", self.name)
     }
 
-    /// The group that the function logs to.
+    /// The log group of the function.
     pub fn logs(&self) -> String {
         format!("/aws/lambda/{}", self.name)
     }

@@ -1,16 +1,17 @@
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// What is deployed: the function with a bundle's rules, and what a deployment has to know of it.
+/// The deployed artifact: the function with a bundle's rules, and what the deployment has to know
+/// about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Package {
-    /// The zip that Lambda is given.
+    /// The zip for Lambda.
     pub zip: Vec<u8>,
-    /// How many connections a sandbox has at most.
+    /// The most connections per sandbox.
     pub connections: u32,
-    /// Whether operations are asked for by events.
+    /// Whether operations handle events.
     pub takes_events: bool,
-    /// A pattern of the bundle's own events that operations of it may take, if there are any.
+    /// A pattern of the bundle's own events that its operations may handle, if there are any.
     pub follows: Option<Value>,
     /// Whether a rule seals or opens fields.
     pub has_vault: bool,

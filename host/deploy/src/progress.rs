@@ -1,5 +1,5 @@
-/// Hears what is done, as it is done.
+/// Receives the steps of a run as they happen.
 pub trait Progress: Send + Sync {
-    /// A step that was taken, in a region or in both.
+    /// Reports a completed step, in one region or in both.
     fn say(&self, region: Option<&str>, what: &str);
 }

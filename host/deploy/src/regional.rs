@@ -3,7 +3,7 @@ use aws_sdk_s3::config::Region;
 
 use crate::error::{DeployError, refused};
 
-/// AWS's interfaces in one region, by the credentials and the HTTP client of one configuration.
+/// AWS clients for one region, with the credentials and the HTTP client of one configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct Regional {
     pub(crate) name: String,
@@ -21,7 +21,7 @@ pub(crate) struct Regional {
 impl Regional {
     pub(crate) fn new(config: &SdkConfig, region: &str) -> Self {
         let config = config.to_builder().region(Region::new(region.to_owned())).build();
-        // A host that is not AWS's own has no name for each bucket.
+        // A host other than AWS's has no host name for each bucket.
         let objects =
             aws_sdk_s3::config::Builder::from(&config).force_path_style(config.endpoint_url().is_some()).build();
         Self {

@@ -1,6 +1,6 @@
 use crate::error::DeployError;
 
-/// Regions among which clusters of Aurora DSQL can be peered, the witness included
+/// Region sets within which Aurora DSQL clusters can be peered, including the witness
 /// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/what-is-aurora-dsql.html>).
 const SETS: [(&str, &[&str]); 3] = [
     ("US", &["us-east-1", "us-east-2", "us-west-2"]),
@@ -8,22 +8,22 @@ const SETS: [(&str, &[&str]); 3] = [
     ("Europe", &["eu-central-1", "eu-west-1", "eu-west-2", "eu-west-3"]),
 ];
 
-/// Two regions with a cluster each, and the one that keeps a third copy of the log and has no
-/// endpoint.
+/// Two regions with a cluster each, and the witness region, which stores a copy of the log and has
+/// no endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Regions {
-    /// Where the function runs. The first is where changes begin.
+    /// The regions of the function. Changes begin in the first.
     pub served: [String; 2],
-    /// Whose vote a commit can have where one of the two is away.
+    /// The region whose vote lets commits continue if one of the two is unavailable.
     pub witness: String,
 }
 
 impl Regions {
-    /// Checks that AWS would peer clusters there. Where no witness is named, and one region of
-    /// the set is left, that is the witness.
+    /// Checks that AWS can peer clusters there. If no witness is named and one region of the set is
+    /// left, that one is the witness.
     ///
     /// # Errors
-    /// Says which region stands in the way, and which there could be.
+    /// Names the region that does not fit, and the possible ones.
     pub fn new(served: [String; 2], witness: Option<String>) -> Result<Self, DeployError> {
         let [one, other] = &served;
         if one == other {

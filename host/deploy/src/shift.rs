@@ -13,11 +13,11 @@ struct Serving<'a> {
 }
 
 impl Deployment {
-    /// Gives the canary all calls, in both regions. A region whose canary has them already, by
-    /// a turn that was interrupted, stays as it is.
+    /// Gives the canary all calls, in both regions. A region where an interrupted run has already
+    /// done so stays as it is.
     ///
     /// # Errors
-    /// Fails where there is no canary.
+    /// Fails if there is no canary.
     pub async fn promote(&self) -> Result<(), DeployError> {
         let mut moved = false;
         for serving in self.serving().await? {
@@ -29,16 +29,14 @@ impl Deployment {
         if moved { Ok(()) } else { Err(DeployError::new("there is no canary to promote")) }
     }
 
-    /// Takes the canary's calls away or, where there is none, serves what was served before, in
-    /// both regions.
+    /// Removes the canary or, if there is none, serves the previous version, in both regions.
     ///
     /// # Errors
-    /// Fails where nothing was served before.
+    /// Fails if there is no previous version.
     pub async fn rollback(&self) -> Result<(), DeployError> {
         let [one, other] = self.serving().await?;
         let has_canary = one.versions.canary.is_some() || other.versions.canary.is_some();
-        // Where the first has gone back already, by a turn that was interrupted, the other
-        // follows it.
+        // If an interrupted run has already rolled back the first region, the other one follows.
         let follows = !has_canary && self.serves_what_the_other_served(&one, &other).await?;
         let mut moved = false;
         for (serving, stays) in [(one, follows), (other, false)] {
@@ -53,8 +51,8 @@ impl Deployment {
         if moved { Ok(()) } else { Err(DeployError::new("no version was served before")) }
     }
 
-    /// Whether the first region serves the zip that the other has served before and serves no
-    /// more. Versions have numbers of each region's own; the zip is the same.
+    /// Whether the first region serves the zip that was the other's previous one. Version numbers
+    /// differ between regions; the zip is the same.
     async fn serves_what_the_other_served(&self, one: &Serving<'_>, other: &Serving<'_>) -> Result<bool, DeployError> {
         let Some(previous) = &other.versions.previous else { return Ok(false) };
         let digest = async |of: &Serving<'_>, version: &str| versions::digest(of.region, &self.names, version).await;
@@ -71,7 +69,7 @@ impl Deployment {
 
     async fn serving_in<'a>(&self, region: &'a Regional) -> Result<Serving<'a>, DeployError> {
         let stack = Stack::of(region, self.names.stack(), self.patience);
-        // What an interrupted turn has begun is waited for.
+        // Wait for the end of an interrupted run's change.
         let Some(standing) = stack.settled().await? else {
             return Err(DeployError::new(format!("{}: there is no stack {}", region.name, self.names.stack()))
                 .help("`tenet deploy` makes it"));

@@ -11,26 +11,26 @@ use crate::regional::Regional;
 use crate::stack::Stack;
 use crate::wait::{Looked, until};
 
-/// Where the last outcome is kept, in the bucket of each region.
+/// The key of the last result, in the bucket of each region.
 const NOTE: &str = "smoke.json";
 
-/// What a smoke test has shown.
+/// The result of a smoke test.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tested {
-    /// When, in seconds since 1970-01-01 00:00:00 UTC.
+    /// Its time, in seconds since 1970-01-01 00:00:00 UTC.
     pub at: u64,
-    /// What went wrong, if anything did.
+    /// The failure, if there was one.
     pub failure: Option<String>,
-    /// What was seen, a line each.
+    /// The observations, one line each.
     pub seen: Vec<String>,
 }
 
 impl Deployment {
-    /// Has both regions show that they serve: each is ready, what is written in one is answered
-    /// by the other, and its event arrives. The outcome is kept.
+    /// Tests both regions: each is ready, what is written in one is answered by the other, and its
+    /// event arrives. The result is stored.
     ///
     /// # Errors
-    /// Says which region did what instead.
+    /// Names the region and how it failed.
     pub async fn smoke(&self) -> Result<Tested, DeployError> {
         let mut seen = Vec::new();
         let done = self.tested(&mut seen).await;
@@ -68,7 +68,8 @@ impl Deployment {
                 )));
             }
             tell(here, format!("{} is accepted as {id}", smoke.operation));
-            // The same key has the same answer, and the other region has it from its own endpoint.
+            // The same key has the same answer, and the other region reads it through its own
+            // endpoint.
             let read = function::call(there, &self.names, LIVE, &event).await?;
             if read != written {
                 return Err(DeployError::new(format!(
@@ -89,7 +90,7 @@ impl Deployment {
         Ok(())
     }
 
-    /// Waits for the event of a test at the bus of a region.
+    /// Waits for a test's event on the bus of a region.
     async fn arrives(&self, region: &Regional, id: &str) -> Result<(), DeployError> {
         let standing = Stack::of(region, self.names.stack(), self.patience).look().await?.unwrap_or_default();
         let Some(queue) = standing.outputs.get("SmokeQueueUrl") else {
@@ -116,14 +117,14 @@ impl Deployment {
         .await
     }
 
-    /// What the last test has shown, as a region keeps it.
+    /// The last test's result, as stored in a region.
     pub(crate) async fn last_tested(&self, region: &Regional) -> Result<Option<Tested>, DeployError> {
         let note = Bucket::of(region, &self.names).read(NOTE).await?;
         Ok(note.and_then(|note| serde_json::from_str(&note).ok()))
     }
 }
 
-/// A direct invocation with a name and a key that no other has.
+/// The key of the last result, in the bucket of each region.
 fn request(smoke: &Smoke, id: &str) -> Result<Value, DeployError> {
     let payload = serde_json::to_value(&smoke.payload);
     let payload = payload.map_err(|error| DeployError::new("smoke.payload is no JSON").because(error))?;
@@ -136,7 +137,7 @@ fn request(smoke: &Smoke, id: &str) -> Result<Value, DeployError> {
     Ok(Value::Object(event))
 }
 
-/// With the name where `{id}` stands.
+/// Replaces `{id}` with the name.
 fn named(value: Value, id: &str) -> Value {
     match value {
         Value::String(text) => Value::String(text.replace("{id}", id)),

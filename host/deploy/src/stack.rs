@@ -11,17 +11,17 @@ use crate::progress::Progress;
 use crate::regional::Regional;
 use crate::wait::{Looked, PollPolicy, until};
 
-/// The longest that telling what would change, or what has drifted, may take.
+/// The timeout for computing a change set or detecting drift.
 const LOOKING: Duration = Duration::from_secs(300);
 
-/// A stack of CloudFormation in a region.
+/// A CloudFormation stack in a region.
 pub(crate) struct Stack<'a> {
     region: &'a Regional,
     name: String,
     patience: PollPolicy,
 }
 
-/// How a stack stands.
+/// The state of a stack.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Standing {
     pub(crate) status: String,
@@ -29,7 +29,7 @@ pub(crate) struct Standing {
     pub(crate) outputs: BTreeMap<String, String>,
 }
 
-/// What came of bringing a stack up to date.
+/// The result of updating a stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Applied {
     Created,
@@ -42,7 +42,7 @@ impl<'a> Stack<'a> {
         Self { region, name: name.to_owned(), patience }
     }
 
-    /// How it stands; none if there is no such stack.
+    /// Its state; none if it does not exist.
     pub(crate) async fn look(&self) -> Result<Option<Standing>, DeployError> {
         let described = match self.region.stacks.describe_stacks().stack_name(&self.name).send().await {
             Ok(described) => described,
@@ -68,7 +68,7 @@ impl<'a> Stack<'a> {
         }))
     }
 
-    /// Waits until nothing is under way.
+    /// Waits until no operation is in progress.
     pub(crate) async fn settled(&self) -> Result<Option<Standing>, DeployError> {
         let late = |state: &str| {
             DeployError::new(format!("{}: the stack {} is still {state}", self.region.name, self.name))
@@ -86,8 +86,7 @@ impl<'a> Stack<'a> {
         .await
     }
 
-    /// Brings it about that the stack is as the template and the parameters say, whatever state
-    /// somebody left it in.
+    /// Creates or updates the stack to match the template and the parameters, from any state.
     pub(crate) async fn apply(
         &self,
         template: &str,
@@ -96,7 +95,7 @@ impl<'a> Stack<'a> {
         progress: &dyn Progress,
     ) -> Result<Applied, DeployError> {
         let mut standing = self.settled().await?;
-        // One that was never created whole can only go; so can one that waits for a review.
+        // A stack whose creation failed, or that waits for a review, can only be deleted.
         let is_useless = |of: &Standing| {
             is_review(of)
                 || matches!(
@@ -171,11 +170,11 @@ impl<'a> Stack<'a> {
         }
     }
 
-    /// What of the stack has failed first, and why.
+    /// The first failed resource, and the reason.
     async fn failed(&self, status: &str) -> Result<DeployError, DeployError> {
         let mut pages = self.region.stacks.describe_stack_events().stack_name(&self.name).into_paginator().send();
         let mut first = None;
-        // The newest come first, and an earlier turn's may follow.
+        // The newest events come first, and those of earlier runs may follow.
         'pages: while let Some(page) = pages.next().await {
             let page = page.map_err(|error| refused(&self.region.name, "DescribeStackEvents", &error))?;
             for event in page.stack_events.unwrap_or_default() {
@@ -195,7 +194,7 @@ impl<'a> Stack<'a> {
             .help("mend what it names and run it again: it goes on where it is"))
     }
 
-    /// What applying would change: a line a resource.
+    /// What an update would change: one line per resource.
     pub(crate) async fn plan(
         &self,
         template: &str,
@@ -214,7 +213,7 @@ impl<'a> Stack<'a> {
             .template_body(template)
             .set_parameters(Some(listed(parameters)))
             .capabilities(Capability::CapabilityNamedIam);
-        // One that a plan left behind which was interrupted.
+        // Left over from an interrupted plan.
         let old = stacks.delete_change_set().stack_name(&self.name).change_set_name(NAME);
         let _ = old.send().await;
         request.send().await.map_err(|error| refused(&self.region.name, "CreateChangeSet", &error))?;
@@ -259,7 +258,7 @@ impl<'a> Stack<'a> {
             .collect())
     }
 
-    /// What of it somebody has changed by hand: a line a resource.
+    /// What was changed by hand: one line per resource.
     pub(crate) async fn drift(&self) -> Result<Vec<String>, DeployError> {
         let stacks = &self.region.stacks;
         let begun = stacks.detect_stack_drift().stack_name(&self.name).send().await;
@@ -292,7 +291,7 @@ impl<'a> Stack<'a> {
         Ok(lines)
     }
 
-    /// Deletes it and waits for its end. Gives whether it was there.
+    /// Deletes it and waits for the end. Returns whether it existed.
     pub(crate) async fn delete(&self, progress: &dyn Progress) -> Result<bool, DeployError> {
         if self.settled().await?.is_none() {
             return Ok(false);
@@ -310,7 +309,7 @@ impl<'a> Stack<'a> {
     }
 }
 
-/// A stack that a change set has named and nobody has made.
+/// A stack that a change set announced and that was never created.
 fn is_review(standing: &Standing) -> bool {
     standing.status == "REVIEW_IN_PROGRESS"
 }

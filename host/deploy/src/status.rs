@@ -11,42 +11,42 @@ use crate::smoke::Tested;
 use crate::stack::Stack;
 use crate::versions::{self, Versions};
 
-/// How a deployment stands.
+/// The state of a deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     /// Each region.
     pub regions: Vec<RegionStatus>,
 }
 
-/// How a region stands.
+/// The state of a region.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RegionStatus {
     /// Its name.
     pub region: String,
-    /// Its cluster: the id, the status, and that of the one it is peered with.
+    /// Its cluster: the id, the status, and the id of its peer.
     pub cluster: Option<(String, String, Option<String>)>,
     /// The status of its stack.
     pub stack: Option<String>,
     /// The function: the version that is served and the digest of its zip.
     pub served: Option<(String, Option<String>)>,
-    /// The version that is served for some of 100 calls.
+    /// The canary version with its percentage of the calls.
     pub canary: Option<(String, u8)>,
-    /// Rules of the bus, with how many targets each has, and whether it is on.
+    /// Rules of the bus, with the number of targets, and whether each is enabled.
     pub rules: Vec<(String, usize, bool)>,
-    /// What waits in the outbox.
+    /// The state of the outbox.
     pub outbox: Option<Outbox>,
-    /// How many messages nobody could be given.
+    /// The number of messages in the dead-letter queue.
     pub dead_letters: Option<u64>,
-    /// What the last smoke test has shown.
+    /// The result of the last smoke test.
     pub tested: Option<Tested>,
-    /// What was changed by hand; none where nobody has looked.
+    /// What was changed by hand; none if drift was not checked.
     pub drift: Option<Vec<String>>,
-    /// What could not be looked at, and why.
+    /// What could not be checked, and why.
     pub unknown: Vec<String>,
 }
 
 impl RegionStatus {
-    /// Whether all that was looked at is as it should be.
+    /// Whether everything that was checked is in order.
     pub fn is_well(&self) -> bool {
         self.unknown.is_empty()
             && self.cluster.as_ref().is_some_and(|(_, status, peer)| status != "FAILED" && peer.is_some())
@@ -59,7 +59,7 @@ impl RegionStatus {
 }
 
 impl Status {
-    /// Whether every region is well.
+    /// Whether every region is in order.
     pub fn is_well(&self) -> bool {
         self.regions.iter().all(RegionStatus::is_well)
     }
@@ -139,13 +139,13 @@ fn ago(at: u64) -> String {
 }
 
 impl Deployment {
-    /// Looks at everything, in both regions. What cannot be looked at is told as such, so that
-    /// a region that is away does not hide the other.
+    /// Checks everything in both regions. Failed checks are listed, so that an unavailable region
+    /// does not hide the other.
     pub async fn status(&self) -> Status {
         let [one, other] = &self.regions;
         let (one, other) = futures_util::future::join(self.status_of(one), self.status_of(other)).await;
         let mut regions = vec![one, other];
-        // Peers are told by ARN; what is wanted is whether they are each other's.
+        // Peers are listed by ARN. What matters is whether they are each other's.
         let ids: Vec<_> = regions.iter().map(|of| of.cluster.as_ref().map(|(id, ..)| id.clone())).collect();
         for (of, id) in regions.iter_mut().zip(ids.iter().rev()) {
             if let Some((_, _, peer)) = &mut of.cluster {

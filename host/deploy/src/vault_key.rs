@@ -6,12 +6,12 @@ use crate::progress::Progress;
 use crate::regional::Regional;
 use crate::wait::{Looked, PollPolicy, until};
 
-/// How long a key that is to be deleted can still be called back.
+/// How many days a key that is scheduled for deletion can be restored.
 const PENDING_DAYS: i32 = 30;
 
-/// The ARNs of the vault's key in both regions. It is one multi-Region key: what is sealed in
-/// one region is opened in the other. It is older than any stack and stays when they go, because
-/// rows that it has sealed do.
+/// The ARNs of the vault's key in both regions. It is one multi-Region key: values sealed in one
+/// region are opened in the other. It is created before any stack and outlives them, because the
+/// rows with sealed values do.
 pub(crate) async fn ensure(
     regions: &[Regional; 2],
     names: &Names,
@@ -42,8 +42,7 @@ pub(crate) async fn ensure(
     Ok([arn(one, &primary)?, arn(other, &replica)?])
 }
 
-/// What the key is called by whoever looks at it, and by whoever finds it again without its
-/// alias.
+/// The description of the key, which identifies it if it has no alias.
 fn description(names: &Names) -> String {
     format!("Sealed fields of {}", names.name)
 }
@@ -52,7 +51,7 @@ fn arn(region: &Regional, key: &KeyMetadata) -> Result<String, DeployError> {
     key.arn.clone().ok_or_else(|| DeployError::new(format!("{}: the key {} has no ARN", region.name, key.key_id)))
 }
 
-/// A key by its id or its alias.
+/// A key by its id or alias.
 pub(crate) async fn described(region: &Regional, id: &str) -> Result<Option<KeyMetadata>, DeployError> {
     match region.keys.describe_key().key_id(id).send().await {
         Ok(described) => Ok(described.key_metadata),
@@ -61,7 +60,7 @@ pub(crate) async fn described(region: &Regional, id: &str) -> Result<Option<KeyM
     }
 }
 
-/// A key that was made and not named, because whoever made it was interrupted.
+/// A key that an interrupted run created without an alias.
 async fn lost(region: &Regional, names: &Names) -> Result<Option<KeyMetadata>, DeployError> {
     let mut pages = region.keys.list_keys().into_paginator().send();
     while let Some(page) = pages.next().await {
@@ -141,7 +140,7 @@ async fn name(region: &Regional, key: &KeyMetadata, names: &Names) -> Result<(),
     }
 }
 
-/// Has the keys deleted after a month, replicas first. Gives what was there.
+/// Schedules the deletion of the keys in a month, replicas first, and reports it.
 pub(crate) async fn delete(regions: &[Regional; 2], names: &Names, progress: &dyn Progress) -> Result<(), DeployError> {
     let [one, other] = regions;
     for region in [other, one] {

@@ -9,22 +9,22 @@ use crate::regional::Regional;
 use crate::stack::Standing;
 use crate::wait::{Looked, PollPolicy, until};
 
-/// Which versions of the function a region serves. The stack's parameters keep it, so that
-/// nothing that CloudFormation does not know of moves the alias.
+/// Which versions of the function a region serves. They are parameters of the stack, so that only
+/// CloudFormation moves the alias.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Versions {
-    /// The one that the stack has made, which is served until another is named.
+    /// The stack's first version, which is served until another is named.
     first: Option<String>,
-    /// The one that is named.
+    /// The named version.
     named: Option<String>,
-    /// What was served before.
+    /// The previously served version.
     pub(crate) previous: Option<String>,
-    /// What gets a part of the calls, of 100.
+    /// The canary version and its percentage of the calls.
     pub(crate) canary: Option<(String, u8)>,
 }
 
 impl Versions {
-    /// Those of a stack.
+    /// The versions in a stack.
     pub(crate) fn read(standing: &Standing) -> Self {
         let parameter = |name: &str| standing.parameters.get(name).filter(|value| !value.is_empty()).cloned();
         let weight = parameter("CanaryWeight").and_then(|weight| weight.parse::<f64>().ok()).unwrap_or_default();
@@ -36,7 +36,7 @@ impl Versions {
         }
     }
 
-    /// As parameters of the stack.
+    /// Writes them as parameters of the stack.
     pub(crate) fn write(&self, parameters: &mut BTreeMap<String, String>) {
         let (canary, weight) = self.canary.clone().unwrap_or_default();
         for (name, value) in [
@@ -49,12 +49,12 @@ impl Versions {
         }
     }
 
-    /// What is served.
+    /// The served version.
     pub(crate) fn served(&self) -> &str {
         self.named.as_deref().or(self.first.as_deref()).unwrap_or_default()
     }
 
-    /// With a new version, for all calls or for some.
+    /// Adds a new version, for all calls or for some.
     pub(crate) fn with(&self, new: &str, percent: Option<u8>) -> Self {
         match percent {
             _ if new == self.served() => Self { canary: None, ..self.clone() },
@@ -68,12 +68,12 @@ impl Versions {
         }
     }
 
-    /// With the canary for all calls.
+    /// Serves the canary for all calls.
     pub(crate) fn promoted(&self) -> Option<Self> {
         self.canary.as_ref().map(|(canary, _)| self.with(canary, None))
     }
 
-    /// Without the canary or, where there is none, with what was served before.
+    /// Removes the canary or, if there is none, serves the previous version.
     pub(crate) fn rolled_back(&self) -> Option<Self> {
         if self.canary.is_some() {
             return Some(Self { canary: None, ..self.clone() });
@@ -82,8 +82,8 @@ impl Versions {
     }
 }
 
-/// Publishes what the function's code and settings are now. It gives the version that has them
-/// already where there is one.
+/// Publishes the function's current code and settings. Returns the existing version if they are
+/// already published.
 pub(crate) async fn publish(
     region: &Regional,
     names: &Names,
@@ -98,16 +98,16 @@ pub(crate) async fn publish(
     Ok(version)
 }
 
-/// The digest of the zip that a version was published with.
+/// The digest of a version's zip.
 pub(crate) async fn digest(region: &Regional, names: &Names, version: &str) -> Result<Option<String>, DeployError> {
     let got = region.functions.get_function_configuration().function_name(names.stack()).qualifier(version);
     let got = got.send().await.map_err(|error| refused(&region.name, "GetFunctionConfiguration", &error))?;
-    // Lambda tells it in another alphabet than everybody else.
+    // Lambda reports it in base64, not in hexadecimal.
     let digest = got.code_sha256.and_then(|digest| BASE64_STANDARD.decode(digest).ok());
     Ok(digest.map(|digest| digest.iter().map(|byte| format!("{byte:02x}")).collect()))
 }
 
-/// Waits until a version has its code and its settings, and may be called.
+/// Waits until a version is updated and can be invoked.
 async fn settled(
     region: &Regional,
     names: &Names,
@@ -158,11 +158,11 @@ mod tests {
     #[test]
     fn a_new_one_takes_over_or_gets_its_part_and_what_was_served_is_gone_back_to() {
         let one = versions("", None, None);
-        // What is served already is not named: nothing changes.
+        // Naming the served version changes nothing.
         assert_eq!(one.with("1", None), one);
         let two = one.with("2", None);
         assert_eq!(two, versions("2", Some("1"), None));
-        // Said once more, nothing changes: what was served before is not forgotten.
+        // Repeating it changes nothing: the previous version is kept.
         assert_eq!(two.with("2", None), two);
         let canary = two.with("3", Some(10));
         assert_eq!(canary, versions("2", Some("1"), Some(("3", 10))));

@@ -4,16 +4,16 @@ use tokio::time::{Instant, sleep};
 
 use crate::error::DeployError;
 
-/// How long something may take until it is over, and how often it is looked at.
+/// The timeouts for operations, and the polling interval.
 #[derive(Clone, Copy, Debug)]
 pub struct PollPolicy {
-    /// The longest that a cluster takes to be created, peered or deleted.
+    /// For a cluster to be created, peered or deleted.
     pub cluster: Duration,
-    /// The longest that a stack takes.
+    /// For a stack operation.
     pub stack: Duration,
-    /// The longest that an event takes to arrive.
+    /// For an event to arrive.
     pub event: Duration,
-    /// Between two looks.
+    /// The polling interval.
     pub pause: Duration,
 }
 
@@ -28,10 +28,10 @@ impl Default for PollPolicy {
     }
 }
 
-/// Looks until there is something to be seen.
+/// Polls until the result is available.
 ///
 /// # Errors
-/// Gives the error of a look, or `late` with the last thing that a look said.
+/// Returns the error of a poll, or `late` with the last state.
 pub(crate) async fn until<T>(
     most: Duration,
     pause: Duration,
@@ -48,10 +48,10 @@ pub(crate) async fn until<T>(
     }
 }
 
-/// What a look has shown.
+/// The result of a poll.
 pub(crate) enum Looked<T> {
-    /// What was waited for.
+    /// The expected result.
     Seen(T),
-    /// How it stands meanwhile.
+    /// The current state.
     NotYet(String),
 }

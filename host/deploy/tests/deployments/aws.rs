@@ -1,5 +1,6 @@
-//! AWS in memory, below the HTTP client of the SDK: what no stand-in models. It speaks the words
-//! that the services document, keeps what it was told, and dies where a test wants it to.
+//! An in-memory AWS below the SDK's HTTP client, for what no emulator models. It uses the
+//! documented messages of the services, stores what it receives, and fails where a test wants it
+//! to.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -20,7 +21,7 @@ use tokio::sync::Notify;
 
 pub const ACCOUNT: &str = "123456789012";
 
-/// Everything there is, in all regions.
+/// All resources, in all regions.
 #[derive(Clone, Debug)]
 pub struct Aws(Arc<Mutex<State>>, Arc<Notify>);
 
@@ -29,11 +30,11 @@ pub struct State {
     pub regions: BTreeMap<String, Regional>,
     /// Every call, `REGION SERVICE OPERATION`.
     pub calls: Vec<String>,
-    /// The number of the call, from 1, whose answer nobody hears any more.
+    /// The number of the call, from 1, whose response is never received.
     pub dies_at: Option<usize>,
-    /// Calls that are answered with this error, once each: the operation, the code.
+    /// Calls that fail with this error, once each: the operation, the code.
     pub refusals: Vec<(&'static str, &'static str)>,
-    /// The status that a cluster has in the end.
+    /// The final status of a cluster.
     pub ends_as: Option<&'static str>,
 }
 
@@ -50,7 +51,7 @@ pub struct Regional {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cluster {
     pub status: String,
-    /// How many more looks find it on its way.
+    /// After how many more polls it is ready.
     looks: u32,
     pub is_protected: bool,
     pub tags: Value,
@@ -126,12 +127,12 @@ impl Aws {
         of(&mut self.0.lock().unwrap())
     }
 
-    /// Waits until the answer that nobody hears was given.
+    /// Waits until the response that is never received was sent.
     pub async fn died(&self) {
         self.1.notified().await;
     }
 
-    /// How everything stands.
+    /// The state of all regions.
     pub fn regions(&self) -> BTreeMap<String, Regional> {
         self.state(|state| state.regions.clone())
     }
@@ -226,7 +227,7 @@ impl State {
             }
             ("GET", _) => {
                 let Some(cluster) = self.at(region).clusters.get_mut(&id) else { return missing() };
-                // One that waits for its peer waits for ever.
+                // A cluster that waits for its peer waits permanently.
                 if cluster.status == "CREATING" {
                     cluster.looks = cluster.looks.saturating_sub(1);
                     if cluster.looks == 0 {
@@ -262,7 +263,7 @@ impl State {
                 }
                 cluster.status = "PENDING_DELETE".to_owned();
                 let all = || ["us-east-1", "us-west-2"].into_iter();
-                // Each waits until the other is asked for too.
+                // Each waits until the deletion of the other is requested too.
                 let is_waiting = |cluster: &Cluster| cluster.status == "PENDING_DELETE";
                 if all().all(|region| self.at(region).clusters.values().all(is_waiting)) {
                     for region in all() {
@@ -410,7 +411,7 @@ impl State {
                 (200, json!({"FunctionName": name, "State": "Active", "LastUpdateStatus": "Successful", "CodeSha256": digest}).to_string())
             }
             ("POST", "versions") => {
-                // What was published last, and has not changed since, is not published again.
+                // A version is published only if something changed since the last one.
                 if function.versions.last() != Some(&function.latest) {
                     function.versions.push(function.latest.clone());
                 }
@@ -526,7 +527,7 @@ impl State {
     }
 }
 
-/// What of a stack's parameters is the function's own: not which version is served.
+/// The function's own parameters of a stack, without the served versions.
 fn configuration(parameters: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let of_alias = ["Version", "PreviousVersion", "CanaryVersion", "CanaryWeight"];
     parameters

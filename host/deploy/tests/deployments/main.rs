@@ -1,4 +1,5 @@
-//! Deployments on AWS's words: what no stand-in models, and a deployer that dies anywhere.
+//! Deployments on an in-memory AWS: what no emulator models, and runs that are interrupted
+//! anywhere.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -28,7 +29,7 @@ const WEST: &str = "us-west-2";
 
 const CONFIG: &str = "version = 1\nname = \"shop\"\nregions = [\"us-east-1\", \"us-west-2\"]\n[workflows]\n";
 
-/// A database that is ready as soon as it is asked.
+/// A database that is ready at once.
 struct Ready;
 
 impl Database for Ready {
@@ -48,7 +49,7 @@ impl Database for Ready {
     }
 }
 
-/// Remembers what was told.
+/// Records the reported steps.
 #[derive(Default)]
 struct Told(Mutex<Vec<String>>);
 
@@ -83,7 +84,7 @@ async fn deploy(aws: &Aws, zip: &str, canary: Option<u8>) -> Result<Deployed, De
     open(aws).await?.deploy(&package(zip), canary).await
 }
 
-/// Does something, and gives how many calls that took.
+/// Does something, and returns the number of calls it took.
 async fn counted<T>(aws: &Aws, doing: impl Future<Output = T>) -> (T, usize) {
     let before = aws.state(|state| state.calls.len());
     let done = doing.await;
@@ -127,7 +128,7 @@ async fn deployed_again_without_a_change_nothing_is_changed() {
     let deployed = deploy(&aws, "one", None).await.unwrap();
     assert!(!deployed.has_changed);
     assert_eq!(aws.regions(), before);
-    // It has looked, asked for updates that there are none of, and published what is published.
+    // It checked the state, requested updates that change nothing, and published existing versions.
     let of_cluster = |call: &&String| call.contains("dsql POST") || call.contains("s3 PUT");
     assert_eq!(aws.state(|state| state.calls.iter().filter(of_cluster).count()), 0, "{calls:?}");
 }
@@ -143,7 +144,7 @@ async fn a_new_zip_is_a_new_version_that_gets_its_part_is_promoted_and_gone_back
     let canary = deploy(&aws, "two", Some(10)).await.unwrap();
     assert_eq!(canary.regions[1].canary, Some(("2".to_owned(), 10)));
     assert_eq!(served().await, ["", "", "2", "0.1"]);
-    // More of it, and the same: there is one canary.
+    // A larger share and the same version: there is one canary.
     deploy(&aws, "two", Some(25)).await.unwrap();
     assert_eq!(served().await, ["", "", "2", "0.25"]);
     let deployment = open(&aws).await.unwrap();
@@ -174,12 +175,12 @@ async fn a_cluster_that_has_failed_is_told_and_so_is_a_stack_with_its_first_reas
         state.regions.get_mut(WEST).unwrap().stacks.get_mut("shop").unwrap().status =
             "UPDATE_ROLLBACK_IN_PROGRESS".into()
     });
-    // It waits for the end of what somebody else does, and then does its own.
+    // It waits for the end of another operation, and then does its own.
     assert!(deploy(&aws, "two", None).await.unwrap().has_changed);
     aws.state(|state| {
         state.regions.get_mut(WEST).unwrap().stacks.get_mut("shop").unwrap().status = "ROLLBACK_COMPLETE".into()
     });
-    // One that was never created whole goes first.
+    // A stack whose creation failed is deleted first.
     assert!(deploy(&aws, "two", None).await.unwrap().has_changed);
 }
 
@@ -218,8 +219,8 @@ async fn another_account_another_witness_and_a_stranger_for_a_peer_are_refused()
     assert!(error.to_string().contains("has the witness eu-west-1"), "{error}");
 }
 
-/// Has the deployer die after each of its calls, runs it again, and wants what an uninterrupted
-/// run leaves.
+/// Interrupts the run after each of its calls, repeats it, and expects the result of an
+/// uninterrupted run.
 async fn survives<A, B>(prepare: impl AsyncFn(&Aws) -> A, doing: impl AsyncFn(&Aws) -> Result<B, DeployError>) {
     let whole = Aws::default();
     prepare(&whole).await;
@@ -237,7 +238,7 @@ async fn survives<A, B>(prepare: impl AsyncFn(&Aws) -> A, doing: impl AsyncFn(&A
         aws.state(|state| state.dies_at = None);
         match doing(&aws).await {
             Ok(_) => {}
-            // What died with its last call is over.
+            // The interrupted run had made its last call.
             Err(error) if error.to_string().contains("there is no canary") => {}
             Err(error) => panic!("after it died at {at} of {calls}: {error}"),
         }
@@ -293,7 +294,7 @@ async fn what_is_destroyed_leaves_what_it_says_and_data_only_goes_when_it_is_nam
             .values()
             .all(|region| region.stacks.is_empty() && region.buckets.is_empty() && region.clusters.len() == 1)
     );
-    // The same database, should it be deployed again.
+    // The same database is used if it is deployed again.
     deploy(&aws, "one", None).await.unwrap();
     let again = aws.regions();
     assert_eq!(again[EAST].clusters.keys().collect::<Vec<_>>(), regions[EAST].clusters.keys().collect::<Vec<_>>());
