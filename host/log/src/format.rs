@@ -1,15 +1,15 @@
-/// What a line looks like.
+/// The format of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// A JSON object.
     Json,
-    /// Words for people: `2026-11-24T18:00:00.000000Z INFO target: message name=value`. A span
-    /// within another's line is `name{...}`.
+    /// Readable text: `2026-11-24T18:00:00.000000Z INFO target: message name=value`. A span within
+    /// the line of another one is `name{...}`.
     Text,
 }
 
 impl Format {
-    /// What stands behind each member, and goes again after the last.
+    /// The byte after each member. It is removed after the last one.
     pub(crate) fn separator(self) -> u8 {
         match self {
             Self::Json => b',',
@@ -17,7 +17,7 @@ impl Format {
         }
     }
 
-    /// Ends a list or an object: the separator after its last part goes.
+    /// Ends a list or an object: removes the separator after its last part.
     pub(crate) fn end(self, out: &mut Vec<u8>, with: &[u8]) {
         if out.last() == Some(&self.separator()) {
             out.pop();

@@ -1,19 +1,18 @@
-//! What the host says, as lines: of JSON, or for people.
+//! Writes the host's log as lines of JSON or of readable text.
 //!
-//! The other crates say it through `tracing`; this one writes it down ([`subscriber`]). Every
-//! line is an event, with what the spans around it say. A span that ends waits in the span
-//! around it, and an event that has that one's name takes it along: so one line tells all of
-//! a request when it is over, its attempts, their rules, what each took. A line can carry
-//! [`Metrics`], for whoever draws graphs of them.
+//! The other crates log through `tracing`; this crate writes the lines ([`subscriber`]). Every line
+//! is an event with the fields of the spans around it. A closed span is kept in its parent span,
+//! and an event with the parent's name includes it: so one line describes a whole request when it
+//! is over, with its attempts, their rules, and what each took. A line can carry [`Metrics`].
 //!
-//! There is one subscriber and no layers: where tracing-subscriber's registry keeps a map for
-//! each span and its JSON reads every span back for each line, a request cost twice what its
-//! rule does. Here the memory of a closed span serves the next.
+//! There is one subscriber and no layers. tracing-subscriber's registry keeps a map for each span,
+//! and its JSON layer parses every span again for each line: with it, logging a request cost twice
+//! as much as its rule. Here the memory of a closed span is reused.
 //!
-//! A value's `Debug` or `Display` may use the log itself: it runs while no lock is held. What a writer
-//! logs while it writes is left out, since the same writer would have to write that too.
+//! A value's `Debug` or `Display` may use the log itself: it runs while no lock is held. What a
+//! writer logs while it writes is dropped, because the same writer would have to write that too.
 //!
-//! What this crate must never know: what is said. It has no word of Tenet's in it.
+//! This crate must not depend on what is logged. It contains no term of Tenet's.
 
 mod format;
 mod lines;
@@ -30,11 +29,11 @@ pub use crate::format::Format;
 use crate::lines::Lines;
 pub use crate::metrics::Metrics;
 
-/// Writes what `filter` lets through to `out`, a whole line at a time, and lines with one of
-/// `metrics` in any case. There is one of it in a process.
+/// A subscriber that writes what `filter` admits to `out`, one whole line at a time. Lines with one
+/// of `metrics` are always written. A process has one subscriber.
 ///
 /// # Errors
-/// Fails where `filter` is none that [`Targets`] reads: a level, or targets with theirs, as in
+/// Fails if [`Targets`] cannot parse `filter`: a level, or targets with levels, as in
 /// `info,tenet_events=debug`.
 pub fn subscriber<W>(
     format: Format,

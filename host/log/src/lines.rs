@@ -16,28 +16,27 @@ use crate::rfc3339::Rfc3339;
 use crate::spans::{self, Span, Spans};
 use crate::{Format, Metrics};
 
-/// The most bytes of closed spans that wait in the span around them, near enough; later ones
-/// are not told. What collects logs has a limit on a line's length.
+/// The approximate limit, in bytes, on the closed spans kept in their parent; later ones are
+/// dropped. Log collectors limit the length of a line.
 const MOST: usize = 64 << 10;
 
-/// What a closed span takes, near enough.
+/// The approximate memory of a closed span.
 const LEAST: usize = 256;
 
-/// The member that says how long a span was open, in microseconds.
+/// The member with the time that a span was open, in microseconds.
 const ELAPSED: &str = "elapsed_us";
 
 thread_local! {
-    /// The memory of the last line or span, for the next one.
+    /// The memory of the last line or span, for reuse.
     static MEMORY: Cell<Option<Box<Memory>>> = const { Cell::new(None) };
     /// Whether this thread is writing a line.
     static WRITES: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What fields are shown in, and lines are written into.
+/// Buffers for formatting fields and writing lines.
 ///
-/// Showing a field runs its own `Debug` or `Display`, which may use this log. So fields are shown in
-/// memory of the thread's own, before the spans are locked. Within the use of one memory there may be
-/// another.
+/// Formatting a field runs its `Debug` or `Display`, which may use this log. So fields are
+/// formatted in thread-local memory before the spans are locked. Uses of such memory may be nested.
 struct Memory {
     line: Vec<u8>,
     words: Members,
@@ -52,7 +51,7 @@ impl Default for Memory {
 
 impl Memory {
     fn take() -> Box<Self> {
-        // A thread that ends has none any more, and may still log.
+        // A thread that is ending has none any more, but may still log.
         MEMORY.try_with(Cell::take).ok().flatten().unwrap_or_default()
     }
 
@@ -71,7 +70,7 @@ impl Memory {
     }
 }
 
-/// While it is there, the thread writes a line.
+/// Marks the thread as writing a line, while it exists.
 struct Writing;
 
 impl Writing {
@@ -87,7 +86,7 @@ impl Drop for Writing {
     }
 }
 
-/// Writes a line an event.
+/// Writes one line per event.
 #[derive(Debug)]
 pub(crate) struct Lines<W> {
     format: Format,
@@ -97,15 +96,15 @@ pub(crate) struct Lines<W> {
     out: W,
 }
 
-/// What goes into one line.
+/// The content of one line.
 struct LineContent<'a> {
     moment: Rfc3339,
     level: &'a str,
     target: &'a str,
     members: &'a Members,
-    /// The innermost span around, and those around that.
+    /// The innermost enclosing span, with access to the outer ones.
     around: Option<(&'a Spans, &'a Id)>,
-    /// What it says, in the format of the line.
+    /// The span's members in the format of the line.
     of_span: fn(&Span) -> &Members,
     inside: &'a [u8],
 }
@@ -115,7 +114,7 @@ impl<W: for<'a> MakeWriter<'a>> Lines<W> {
         Self { format, filter, metrics, spans: Mutex::new(Spans::new(format)), out }
     }
 
-    /// What a panicking holder left behind is still whole.
+    /// After a panic the data is still consistent.
     fn lock(&self) -> MutexGuard<'_, Spans> {
         self.spans.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -128,12 +127,12 @@ impl<W: for<'a> MakeWriter<'a>> Lines<W> {
         self.filter.would_enable(metadata.target(), metadata.level())
     }
 
-    /// Whether there are lines of JSON among lines for people.
+    /// Whether JSON lines of metrics are mixed with text lines.
     fn speaks_both(&self) -> bool {
         self.format == Format::Text && !self.metrics.is_empty()
     }
 
-    /// Shows the fields of a span.
+    /// Formats the fields of a span.
     fn show(&self, record: impl Fn(&mut Members)) -> Box<Memory> {
         let mut memory = Memory::take();
         record(memory.members(self.format));
@@ -146,11 +145,11 @@ impl<W: for<'a> MakeWriter<'a>> Lines<W> {
     /// Writes whole lines.
     fn write(&self, lines: &[u8]) {
         let _writing = Writing::begin();
-        // There is nobody left to be told that the log cannot be written.
+        // A failure to write the log cannot be reported anywhere.
         let _ = self.out.make_writer().write_all(lines);
     }
 
-    /// Closes a span that nobody holds any more: it waits in the one around it. Gives that one.
+    /// Closes a span without handles: it is kept in its parent. Returns the parent.
     fn close(&self, spans: &mut Spans, id: &Id) -> Option<Id> {
         if let Some((span, Some(around))) = spans.with_around(id) {
             if !span.members.has(ELAPSED) {
@@ -214,7 +213,7 @@ where
 
     fn event(&self, event: &Event<'_>) {
         if WRITES.get() {
-            // It is the writer's, which would have to write that too, and so on.
+            // The writer logged this. Writing it would recurse without end.
             return;
         }
         let metadata = event.metadata();
@@ -229,7 +228,7 @@ where
         }
         let around = around(event.parent(), event.is_contextual());
         let mut spans = self.lock();
-        // An event that has the name of the span around it tells what was in that.
+        // An event with the name of the span around it includes that span's closed children.
         let is_its = |span: &Span| span.metadata.name() == metadata.name();
         let its_span = around.as_ref().and_then(|id| spans.get(id)).filter(|span| is_its(span));
         let told = LineContent {
@@ -294,7 +293,8 @@ where
     }
 }
 
-/// The span around something that says so, or that is where it is. What a writer does is in none.
+/// The parent of a span or event: the explicit one, or the current span if it is contextual. What a
+/// writer logs has none.
 fn around(parent: Option<&Id>, is_contextual: bool) -> Option<Id> {
     match parent {
         Some(parent) => Some(parent.clone()),
@@ -303,7 +303,7 @@ fn around(parent: Option<&Id>, is_contextual: bool) -> Option<Id> {
     }
 }
 
-/// A line of JSON.
+/// A JSON line.
 fn as_json(out: &mut Vec<u8>, told: &LineContent<'_>, metrics: Option<&Metrics>) {
     out.extend_from_slice(br#"{"timestamp":""#);
     told.moment.write(out);
@@ -325,7 +325,7 @@ fn as_json(out: &mut Vec<u8>, told: &LineContent<'_>, metrics: Option<&Metrics>)
     Format::Json.end(out, b"}\n");
 }
 
-/// A line for people.
+/// A text line.
 fn as_text(out: &mut Vec<u8>, told: &LineContent<'_>) {
     told.moment.write(out);
     for word in [told.level, told.target] {
@@ -343,7 +343,7 @@ fn as_text(out: &mut Vec<u8>, told: &LineContent<'_>) {
     Format::Text.end(out, b"\n");
 }
 
-/// What the spans around say, but where something further in says otherwise.
+/// Writes the fields of the enclosing spans, unless an inner one has the same field.
 fn surroundings(out: &mut Vec<u8>, told: &LineContent<'_>) {
     let Some((spans, innermost)) = told.around else { return };
     for (depth, span) in spans.outwards(innermost).enumerate() {
@@ -357,7 +357,7 @@ fn surroundings(out: &mut Vec<u8>, told: &LineContent<'_>) {
     }
 }
 
-/// A closed span in the line of another.
+/// Writes a closed span within the line of another one.
 fn nested(format: Format, out: &mut Vec<u8>, span: &Span) {
     match format {
         Format::Json => {
@@ -413,7 +413,7 @@ mod tests {
         String::from_utf8(memory.0.lock().unwrap().clone()).unwrap()
     }
 
-    /// The lines that `work` leaves, without what differs from run to run.
+    /// The lines that `work` logs, without what differs between runs.
     fn told(filter: &str, metrics: Vec<Metrics>, work: impl FnOnce()) -> Vec<Value> {
         let line = |line: &str| {
             let mut line: Value = serde_json::from_str(line).unwrap();
@@ -433,7 +433,7 @@ mod tests {
         }
     }
 
-    /// A line of text without its moment, and without how long anything took.
+    /// A text line without its time, and without durations.
     fn words(line: &str) -> String {
         let (moment, rest) = line.split_once(' ').unwrap();
         assert!(moment.ends_with('Z'), "{line}");
@@ -501,7 +501,7 @@ mod tests {
             let again = inner.clone();
             drop(outer);
             drop(inner);
-            // Takes the place of no other.
+            // It does not reuse the memory of an open span.
             let next = tracing::info_span!("next", next = 3);
             again.in_scope(|| tracing::info!("within"));
             drop(again);
@@ -530,7 +530,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_ends_still_logs() {
-        /// Goes with what its thread keeps, after that of the log, which is younger.
+        /// Dropped with its thread-local storage, after that of the log, which was created later.
         struct Last(RefCell<Option<tracing::Span>>);
         impl Drop for Last {
             fn drop(&mut self) {
@@ -568,7 +568,7 @@ mod tests {
             });
         });
         assert_eq!(told[0]["spans"].as_array().unwrap().len(), 2);
-        assert_eq!(told[1].get("spans"), None, "what was told is not told again");
+        assert_eq!(told[1].get("spans"), None, "what was logged is not logged again");
     }
 
     fn metrics() -> Metrics {

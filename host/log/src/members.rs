@@ -5,29 +5,29 @@ use tracing::field::{Field, Visit};
 
 use crate::Format;
 
-/// The member that is what a line says.
+/// The member with the message.
 pub(crate) const MESSAGE: &str = "message";
 
-/// Members of a JSON object, or words, written as they come: `"operation":"read","rows":3`
+/// Members of a JSON object, or words, serialized as they are added: `"operation":"read","rows":3`
 /// or `operation=read rows=3`.
 #[derive(Debug)]
 pub(crate) struct Members {
     format: Format,
     text: Vec<u8>,
-    /// Where each begins.
+    /// The start of each.
     starts: Vec<(&'static str, usize)>,
-    /// The fields that are in it, by their number in the span; later ones than the 64th are
-    /// searched for.
+    /// The span's fields that are present, as bits by their index. Fields after the 64th are found
+    /// by searching.
     fields: u64,
 }
 
 impl Members {
-    /// None.
+    /// No members.
     pub(crate) fn new(format: Format) -> Self {
         Self { format, text: Vec::new(), starts: Vec::new(), fields: 0 }
     }
 
-    /// None again, with the memory of those that were there.
+    /// Removes all members, but keeps the memory.
     pub(crate) fn clear(&mut self) {
         self.text.clear();
         self.starts.clear();
@@ -46,20 +46,20 @@ impl Members {
         self.starts.iter().any(|(known, _)| *known == name)
     }
 
-    /// Each with its name and its text, the separator behind it included.
+    /// Each name with its text, including the separator.
     pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
         let ends = self.starts.iter().skip(1).map(|(_, next)| *next).chain([self.text.len()]);
         self.starts.iter().zip(ends).filter_map(|((name, start), end)| Some((*name, self.text.get(*start..end)?)))
     }
 
-    /// Adds a member that is not there.
+    /// Adds a member that is not present.
     pub(crate) fn add(&mut self, name: &'static str, value: impl Serialize) {
         self.begin(name);
         write(&mut self.text, value);
         self.text.push(self.format.separator());
     }
 
-    /// Adds those of fields of the same span; what these were before goes.
+    /// Adds the fields of `others`, from the same span. They replace fields of the same name.
     pub(crate) fn merge(&mut self, others: &Self) {
         let is_new = self.fields & others.fields == 0 && others.fields.count_ones() as usize == others.starts.len();
         if !is_new {
@@ -74,7 +74,7 @@ impl Members {
     fn begin(&mut self, name: &'static str) {
         self.starts.push((name, self.text.len()));
         match self.format {
-            // A name stands in somebody's code: there is nothing in it to escape.
+            // A name is a literal in source code and needs no escaping.
             Format::Json => {
                 self.text.push(b'"');
                 self.text.extend_from_slice(name.as_bytes());
@@ -88,7 +88,7 @@ impl Members {
         }
     }
 
-    /// Sets a field; what it was before goes.
+    /// Sets a field, replacing its previous value.
     fn set(&mut self, field: &Field, value: impl Serialize) {
         self.replace(field);
         self.add(field.name(), value);
@@ -125,14 +125,15 @@ impl Members {
     }
 }
 
-/// Whether a text is one word that can stand for itself; a message may be several.
+/// Whether a text can be written without quotes. A message may have several words.
 fn is_plain(name: &str, text: &str) -> bool {
     let separates = |c: char| c.is_whitespace() || matches!(c, '"' | '=' | '{' | '}');
     let is_message = name == MESSAGE;
     !text.is_empty() && !text.chars().any(|c| c.is_control() || !is_message && separates(c))
 }
 
-/// Writes a value as JSON. Memory takes everything, and texts and numbers are all there is.
+/// Writes a value as JSON. This cannot fail: the output is memory, and all values are texts and
+/// numbers.
 pub(crate) fn write(out: &mut Vec<u8>, value: impl Serialize) {
     if serde_json::to_writer(&mut *out, &value).is_err() {
         out.extend_from_slice(b"null");

@@ -6,23 +6,22 @@ use crate::rfc3339::Rfc3339;
 /// Which members of one kind of line are metrics, in CloudWatch's embedded metric format
 /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
 ///
-/// Such a line is JSON in every format, and no filter keeps it back: alarms live on it. In the
-/// format for people that line comes for itself, after the readable one.
+/// Such a line is JSON in every format, and filters do not apply to it: alarms depend on it. In the text format it is
+/// written after the readable line.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     name: &'static str,
     level: Option<&'static str>,
-    /// All of the member `_aws` but its time.
+    /// The member `_aws`, except its time.
     directive: String,
-    /// The metric that a line may lack, and the directive of such a line.
+    /// The optional metric, and the directive of lines without it.
     optional: Option<(&'static str, String)>,
 }
 
 impl Metrics {
-    /// The metrics in the lines of events of this name, which are of the level INFO or more
-    /// severe: under `namespace`, once for each of `dimensions`, which are members
-    /// with texts, `metrics`, which are members with numbers, each with its unit. A line has to
-    /// have all of these members, but for the metric that is `optional`.
+    /// The metrics in the lines of events with this name, whose level has to be INFO or more severe. They are reported
+    /// under `namespace`, once for each set of `dimensions`, which are members with texts. `metrics` are members with
+    /// numbers, each with its unit. A line has to have all of these members, except the metric named by `optional`.
     pub fn new(
         name: &'static str,
         namespace: &str,
@@ -35,8 +34,7 @@ impl Metrics {
         Self { name, level: None, directive: directive(namespace, dimensions, metrics.iter()), optional }
     }
 
-    /// The same, in lines that say this level instead of their own, because whatever takes
-    /// them drops those that are less severe.
+    /// Lets the lines state this level instead of their own, because their receiver drops less severe lines.
     pub fn at_level(self, level: &'static str) -> Self {
         Self { level: Some(level), ..self }
     }
@@ -49,7 +47,7 @@ impl Metrics {
         self.level
     }
 
-    /// Writes the member `_aws` for a line of this moment with these members.
+    /// Writes the member `_aws` for a line with this time and these members.
     pub(crate) fn write(&self, out: &mut Vec<u8>, moment: Rfc3339, members: &Members) {
         let directive = match &self.optional {
             Some((name, without)) if !members.has(name) => without,

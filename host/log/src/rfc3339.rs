@@ -1,6 +1,6 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// When a line is written: the time since 1970.
+/// The time of a line, since 1970.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rfc3339(Duration);
 
@@ -13,8 +13,8 @@ impl Rfc3339 {
         u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Writes it as RFC 3339 has it, in UTC: `2026-11-24T18:00:00.000000Z`. By hand, because
-    /// what formats in general takes as long as all the rest of a line.
+    /// Writes it in the format of RFC 3339, in UTC: `2026-11-24T18:00:00.000000Z`. A general
+    /// formatter takes as long as the rest of the line.
     pub(crate) fn write(self, out: &mut Vec<u8>) {
         let (days, second) = (self.0.as_secs() / 86_400, self.0.as_secs() % 86_400);
         let (year, month, day) = date(days);
@@ -31,8 +31,8 @@ impl Rfc3339 {
     }
 }
 
-/// The year, month and day of a day counted from 1970, in years that begin in March, so that
-/// the day which is not always there comes last
+/// The year, month and day of a day counted from 1970. Years begin in March, so that the leap day
+/// comes last
 /// (<https://howardhinnant.github.io/date_algorithms.html#civil_from_days>).
 fn date(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
@@ -45,7 +45,7 @@ fn date(days: u64) -> (u64, u64, u64) {
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
-/// So many decimal digits of a number, the last ones.
+/// Writes the last `count` decimal digits of a number.
 fn digits(out: &mut Vec<u8>, number: u64, count: u32) {
     out.extend((0..count).rev().map(|place| b'0' + (number / 10_u64.pow(place) % 10) as u8));
 }

@@ -8,12 +8,11 @@ use crate::Format;
 use crate::members::Members;
 
 thread_local! {
-    /// The spans that this thread is in, the innermost last.
+    /// The spans that this thread has entered, innermost last.
     static ENTERED: RefCell<Vec<Id>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The spans that are open. Their memory is used again and again: a request's few spans cost
-/// no allocation.
+/// The open spans. Their memory is reused: a request's few spans need no allocation.
 #[derive(Debug)]
 pub(crate) struct Spans {
     format: Format,
@@ -21,19 +20,19 @@ pub(crate) struct Spans {
     free: Vec<usize>,
 }
 
-/// What a span has until it is closed.
+/// The state of an open span.
 #[derive(Debug)]
 pub(crate) struct Span {
     pub(crate) metadata: &'static Metadata<'static>,
-    /// The span around it.
+    /// Its parent.
     pub(crate) around: Option<Id>,
-    /// How many hold it open: whoever can enter it, and the spans in it.
+    /// The number of references that keep it open: its handles and its open children.
     handles: usize,
     pub(crate) since: Instant,
     pub(crate) members: Members,
-    /// The same members as JSON, for lines of metrics where all others are for people.
+    /// The same members as JSON, for lines of metrics when all others are text.
     pub(crate) json: Members,
-    /// The spans in it that are closed, with separators behind them.
+    /// Its closed children, with separators.
     pub(crate) inside: Vec<u8>,
 }
 
@@ -42,7 +41,7 @@ impl Spans {
         Self { format, places: Vec::new(), free: Vec::new() }
     }
 
-    /// Opens a span, which holds the one around it open.
+    /// Opens a span, which keeps its parent open.
     pub(crate) fn open(&mut self, metadata: &'static Metadata<'static>, around: Option<Id>) -> (Id, Option<&mut Span>) {
         if let Some(around) = &around {
             self.hold(around);
@@ -79,7 +78,7 @@ impl Spans {
         self.places.get_mut(place(id))
     }
 
-    /// A span and the one around it.
+    /// A span and its parent.
     pub(crate) fn with_around(&mut self, id: &Id) -> Option<(&mut Span, Option<&mut Span>)> {
         let around = self.get(id)?.around.as_ref().map(place);
         match around {
@@ -91,7 +90,7 @@ impl Spans {
         }
     }
 
-    /// A span and those around it, the innermost first.
+    /// A span and its ancestors, innermost first.
     pub(crate) fn outwards(&self, innermost: &Id) -> impl Iterator<Item = &Span> {
         std::iter::successors(self.get(innermost), |span| span.around.as_ref().and_then(|id| self.get(id)))
     }
@@ -102,14 +101,14 @@ impl Spans {
         }
     }
 
-    /// Lets go of a span; tells whether nobody holds it any more.
+    /// Drops one reference. Returns whether it was the last.
     pub(crate) fn let_go(&mut self, id: &Id) -> bool {
         let Some(span) = self.get_mut(id) else { return false };
         span.handles = span.handles.saturating_sub(1);
         span.handles == 0
     }
 
-    /// Takes a closed span's place back; gives the span around it.
+    /// Removes a closed span. Returns its parent.
     pub(crate) fn forget(&mut self, id: &Id) -> Option<Id> {
         self.free.push(place(id));
         self.get_mut(id)?.around.take()
@@ -120,7 +119,7 @@ fn place(id: &Id) -> usize {
     usize::try_from(id.into_u64() - 1).unwrap_or(usize::MAX)
 }
 
-/// Notes that this thread enters a span. A thread that ends has no place for that any more.
+/// Records that this thread enters a span. A thread that is ending cannot record it.
 pub(crate) fn enter(id: &Id) {
     let _is_noted = ENTERED.try_with(|entered| entered.borrow_mut().push(id.clone()));
 }
@@ -134,7 +133,7 @@ pub(crate) fn exit(id: &Id) {
     });
 }
 
-/// The innermost span that this thread is in.
+/// The innermost span that this thread has entered.
 pub(crate) fn current() -> Option<Id> {
     ENTERED.try_with(|entered| entered.borrow().last().cloned()).ok().flatten()
 }

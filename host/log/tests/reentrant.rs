@@ -1,4 +1,4 @@
-//! What the log runs for others, a value's `Debug` or `Display` and the writer, may use the log too.
+//! The code that the log runs, a value's `Debug` or `Display` and the writer, may use the log too.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where it panics")]
 
 use std::cell::OnceCell;
@@ -15,15 +15,15 @@ use tracing::field::{Empty, debug};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Dispatch, Event, Metadata, Subscriber};
 
-/// After this time without an end, work is stuck.
+/// Work that takes longer than this is deadlocked.
 const STUCK: Duration = Duration::from_secs(60);
 
 thread_local! {
     static LOG: OnceCell<Dispatch> = const { OnceCell::new() };
 }
 
-/// The subscriber of the process, which may be called from within itself: `tracing` does not call
-/// one of a thread there. It passes everything on to the log of the thread.
+/// The subscriber of the process, which may be called recursively: `tracing` does not do that with
+/// a thread's subscriber. It passes everything on to the log of the thread.
 struct OfThread;
 
 fn log<T>(work: impl FnOnce(&Dispatch) -> T) -> T {
@@ -66,7 +66,7 @@ impl Subscriber for OfThread {
     }
 }
 
-/// A value that opens a span, records and logs each time it is shown.
+/// A value that opens a span, records and logs whenever it is formatted.
 struct Telling(&'static str);
 
 impl Telling {
@@ -125,7 +125,7 @@ impl Write for Talkative {
     }
 }
 
-/// The lines that `work` leaves, with a writer made of the memory that they go to.
+/// The lines that `work` logs, through a writer made of the memory that receives them.
 fn lines<W: Write + 'static>(format: Format, writer: fn(Memory) -> W, work: fn()) -> Vec<String> {
     static SUBSCRIBER: Once = Once::new();
     SUBSCRIBER.call_once(|| tracing::subscriber::set_global_default(OfThread).unwrap());
@@ -162,7 +162,7 @@ fn values_that_use_the_log_when_they_are_shown_are_in_it() {
         assert_eq!(last[name], value, "{last}");
     }
 
-    // With metrics values are shown twice: in the words for people and in the JSON after them.
+    // With metrics, values are formatted twice: for the text line and for the JSON line after it.
     let text = lines(Format::Text, |memory| memory, work);
     let shown = text.iter().filter(|line| line.contains(": shown: ")).count();
     assert_eq!((shown, text.len()), (12, 14), "{text:?}");
