@@ -6,8 +6,9 @@ use tenet_core::{Clock, Ledger, Policy, Publisher, Rules, Vault};
 use tenet_pipeline::{Backoff, NoVault, Operations, Pipeline, SystemClock, UnusableOperation};
 use tenet_policy::StatementPolicy;
 
-/// The parts of one bundle's host. Three of them have to be given: the database, the rules and the
-/// bus. The others are what a region's host has, but for the vault: without one nothing can be sealed.
+/// The parts of one bundle's host. Three are required: the database, the rules and the bus. The
+/// others have defaults suitable for a deployed host, except the vault: without one nothing can be
+/// sealed.
 pub struct HostBuilder<'a> {
     index: &'a Index,
     ledger: Ledger,
@@ -22,7 +23,8 @@ pub struct HostBuilder<'a> {
 }
 
 impl<'a> HostBuilder<'a> {
-    /// A host of the operations in `index`: its statements are held to the bundle's grants.
+    /// A host for the operations in `index`, whose statements are checked against the bundle's
+    /// grants.
     pub fn new(
         index: &'a Index,
         ledger: impl Into<Ledger>,
@@ -43,38 +45,38 @@ impl<'a> HostBuilder<'a> {
         }
     }
 
-    /// Holds statements to another policy: a test's own, or one that several hosts share.
+    /// Checks statements with another policy: a test's own, or one that several hosts share.
     #[must_use]
     pub fn policy(self, policy: Arc<dyn Policy>) -> Self {
         Self { policy, ..self }
     }
 
-    /// Seals and opens values.
+    /// Sets the vault that seals and opens values.
     #[must_use]
     pub fn vault(self, vault: Arc<dyn Vault>) -> Self {
         Self { vault, ..self }
     }
 
-    /// Takes the time from another clock than the machine's.
+    /// Uses another clock than the machine's.
     #[must_use]
     pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
         Self { clock, ..self }
     }
 
-    /// Waits otherwise between the attempts of a request.
+    /// Sets the backoff between the attempts of a request.
     #[must_use]
     pub fn backoff(self, backoff: Backoff) -> Self {
         Self { backoff, ..self }
     }
 
-    /// Decides so many requests at the same moment, and not the number of the bundle's `connections`.
-    /// The ledger has to have a connection for each, and the rules an instance.
+    /// Sets how many requests are decided concurrently, instead of the bundle's `connections`. The
+    /// ledger needs a connection, and the rules an instance, for each.
     #[must_use]
     pub fn concurrency(self, requests: u32) -> Self {
         Self { concurrency: requests, ..self }
     }
 
-    /// Holds outputs to the schemas of their rules, as tests do and a region does not.
+    /// Checks outputs against the schemas of their rules, as tests do. Deployed hosts do not.
     #[must_use]
     pub fn with_checked_outputs(self) -> Self {
         Self { are_outputs_checked: true, ..self }
@@ -91,10 +93,10 @@ impl<'a> HostBuilder<'a> {
         }
     }
 
-    /// The host.
+    /// Builds the host.
     ///
     /// # Errors
-    /// Fails where the index has an operation that cannot be run.
+    /// Fails if the index has an operation that cannot be run.
     pub fn pipeline(self) -> Result<Pipeline, UnusableOperation> {
         let operations = match self.are_outputs_checked {
             true => Operations::strict(self.index)?,

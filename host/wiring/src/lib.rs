@@ -1,8 +1,7 @@
-//! Puts a host together from its parts: the function, the harness, the tests and the benchmarks run
-//! the same pipeline on a database, rules and a bus of their own.
+//! Builds a host from its parts. The function, the harness, the tests and the benchmarks run the
+//! same pipeline with their own database, rules and bus.
 //!
-//! It knows ports and what a bundle's index says. It must never know what is behind a port: no
-//! wasmtime, no SQL driver, no AWS.
+//! It depends on ports and on the bundle's index only, not on wasmtime, a SQL driver or AWS.
 
 mod host_builder;
 
