@@ -8,28 +8,28 @@ use tenet_core::{Digest, Members as Object, Number};
 use crate::error::Misfit;
 use crate::schema::{Ask, Id, Members, Schema, Types};
 
-/// One payload held against a schema.
+/// The validation of one payload against a schema.
 pub(crate) struct Check<'s, 'a> {
     schema: &'s Schema,
     payload: &'a str,
-    /// How many schemas may still be held against values: alternatives of alternatives can be many.
+    /// How many schemas may still be checked: nested alternatives can multiply.
     left: usize,
-    /// The integers that are not in their plain form, by their place in the payload.
+    /// The integers that are not in plain form, with their range in the payload.
     integers: Vec<(Range<usize>, String)>,
 }
 
-/// How many schemas are held against values of one payload at most: so many for each of its bytes,
-/// of which the shortest value has two, and some more.
+/// The most schemas checked for one payload, per byte of the payload. The shortest value with its
+/// separator has two bytes.
 const MOST_A_BYTE: usize = 5;
 const MOST_ANYWAY: usize = 10_000;
 
-/// The longest integer that is written out: what a rule's language could still take.
+/// The longest integer that is written in plain form: more than a rule's language could use.
 const MOST_DIGITS: usize = 1000;
 
-/// How deep schemas may be held within schemas. A payload nests 128 levels at most.
+/// The deepest nesting of schemas. A payload nests at most 128 levels.
 const DEEPEST: u32 = 400;
 
-/// A value of the payload, opened one level.
+/// A value of the payload, parsed one level deep.
 struct Value<'a> {
     text: &'a RawValue,
     kind: Kind<'a>,
@@ -44,7 +44,7 @@ enum Kind<'a> {
     Object(Vec<(String, &'a RawValue)>),
 }
 
-/// Where a value is: its own step behind those that lead there.
+/// The path of a value: its own step after those of its parents.
 #[derive(Clone, Copy)]
 struct Path<'p> {
     before: Option<&'p Path<'p>>,
@@ -71,7 +71,7 @@ impl<'a> Check<'_, 'a> {
         Ok(check.plain())
     }
 
-    /// The payload with its integers in their plain form.
+    /// The payload with its integers in plain form.
     fn plain(mut self) -> Cow<'a, str> {
         if self.integers.is_empty() {
             return Cow::Borrowed(self.payload);
@@ -120,11 +120,11 @@ impl<'a> Check<'_, 'a> {
 
     fn ask(&mut self, ask: &Ask, value: &Value<'a>, at: &Path<'_>) -> Held {
         match ask {
-            Ask::Never => return Err(at.misfit("is not taken")),
+            Ask::Never => return Err(at.misfit("is not allowed")),
             Ask::Type(types) => return self.types(*types, value, at),
             Ask::OneOf(digests) => {
                 let own = Digest::of(value.text.get()).ok();
-                return at.held(own.is_some_and(|own| digests.contains(&own)), "is none of the values that are taken");
+                return at.held(own.is_some_and(|own| digests.contains(&own)), "is not one of the allowed values");
             }
             Ask::Reference(id) => return self.value(*id, value, at),
             Ask::All(ids) => return ids.iter().try_for_each(|id| self.value(*id, value, at)),
@@ -134,14 +134,14 @@ impl<'a> Check<'_, 'a> {
                 return match fitting {
                     0 => self.any(ids, value, at),
                     1 => Ok(()),
-                    _ => Err(at.misfit("fits more than one of the forms of which one is taken")),
+                    _ => Err(at.misfit("matches more than one of the alternatives")),
                 };
             }
             Ask::Not(id) => {
                 let before = self.integers.len();
                 let fits = self.attempt(*id, value, at).is_ok();
                 self.integers.truncate(before);
-                return at.held(!fits, "has a form that is not taken");
+                return at.held(!fits, "matches an excluded schema");
             }
             Ask::If { condition, then, otherwise } => {
                 let branch = if self.attempt(*condition, value, at).is_ok() { then } else { otherwise };
@@ -177,7 +177,7 @@ impl<'a> Check<'_, 'a> {
 
     fn integer(&mut self, number: &Number, value: &Value<'a>, at: &Path<'_>) -> Held {
         let text = value.text.get();
-        let plain = number.plain(MOST_DIGITS).ok_or_else(|| at.misfit("is an integer of too many digits"))?;
+        let plain = number.plain(MOST_DIGITS).ok_or_else(|| at.misfit("is an integer with too many digits"))?;
         if plain != text {
             // The value is a part of the payload.
             let from = (text.as_ptr() as usize).saturating_sub(self.payload.as_ptr() as usize);
@@ -186,7 +186,7 @@ impl<'a> Check<'_, 'a> {
         Ok(())
     }
 
-    /// What a schema that need not hold has noted counts only if it does.
+    /// Tries an optional schema. What it recorded is kept only if it matches.
     fn attempt(&mut self, id: Id, value: &Value<'a>, at: &Path<'_>) -> Held {
         let before = self.integers.len();
         let held = self.value(id, value, at);
@@ -202,7 +202,7 @@ impl<'a> Check<'_, 'a> {
         for id in ids {
             match self.attempt(*id, value, at) {
                 Ok(()) => fits = true,
-                // The form that fits as far as the deepest place is the one that was meant.
+                // The alternative that matches down to the deepest value was probably intended.
                 Err(misfit) if closest.as_ref().is_none_or(|closest| closest.depth() < misfit.depth()) => {
                     closest = Some(misfit);
                 }
@@ -213,7 +213,7 @@ impl<'a> Check<'_, 'a> {
         match closest {
             _ if fits => Ok(()),
             Some(misfit) if ids.len() == 1 || misfit.path.len() > own.len() => Err(misfit),
-            _ => Err(at.misfit("has none of the forms that are taken")),
+            _ => Err(at.misfit("matches none of the alternatives")),
         }
     }
 
@@ -243,11 +243,9 @@ impl<'a> Check<'_, 'a> {
                         Err(_) => self.integers.truncate(before),
                     }
                 }
-                at.held(count >= *least, format!("has fewer than {least} items of the form that is asked for"))?;
+                at.held(count >= *least, format!("has fewer than {least} matching items"))?;
                 let too_many = most.filter(|most| count > *most);
-                too_many.map_or(Ok(()), |most| {
-                    Err(at.misfit(format!("has more than {most} items of the form that is asked for")))
-                })
+                too_many.map_or(Ok(()), |most| Err(at.misfit(format!("has more than {most} matching items"))))
             }
             _ => Ok(()),
         }
@@ -287,13 +285,13 @@ impl<'a> Check<'_, 'a> {
         }
     }
 
-    /// Holds a schema against a text that is the payload's name for something.
+    /// Checks a schema against a name in the payload.
     fn name(mut self, id: Id, at: &Path<'_>) -> Held {
         let text: &'a RawValue = serde_json::from_str(self.payload).map_err(|_| at.misfit("cannot be read"))?;
         self.text(id, text, at).map_err(|misfit| at.misfit(format!("is a name that {}", misfit.reason)))
     }
 
-    /// Which members a schema that holds says something of.
+    /// The members that a matching schema evaluates.
     fn evaluated(&mut self, ask: &Ask, value: &Value<'a>, at: &Path<'_>, known: &mut HashSet<String>) {
         let Kind::Object(members) = &value.kind else { return };
         let of_node = |check: &mut Self, id: Id, known: &mut HashSet<String>| {
@@ -344,7 +342,7 @@ fn number_fits(ask: &Ask, number: &Number, at: &Path<'_>) -> Held {
         Ask::Maximum(most, text) => at.held(number <= most, format!("is more than {text}")),
         Ask::Above(bound, text) => at.held(number > bound, format!("is not more than {text}")),
         Ask::Below(bound, text) => at.held(number < bound, format!("is not less than {text}")),
-        Ask::MultipleOf(divisor, text) => at.held(divisor.divides(number), format!("is no multiple of {text}")),
+        Ask::MultipleOf(divisor, text) => at.held(divisor.divides(number), format!("is not a multiple of {text}")),
         Ask::Format(format) => format.misses_number(number).map_or(Ok(()), |what| Err(at.misfit(what))),
         _ => Ok(()),
     }
@@ -362,7 +360,7 @@ fn text_fits(ask: &Ask, text: &str, at: &Path<'_>) -> Held {
 }
 
 impl Members {
-    /// The schemas of a member with this name.
+    /// The schemas for a member with this name.
     fn of(&self, name: &str) -> impl Iterator<Item = Id> {
         let named = self.named.iter().find(|(own, _)| own == name).map(|(_, id)| *id);
         let matching = self.matching.iter().filter(|(pattern, _)| pattern.is_match(name)).map(|(_, id)| *id);
@@ -388,7 +386,7 @@ impl Types {
 }
 
 impl<'a> Value<'a> {
-    /// Nothing for a text that is not Unicode.
+    /// None for a text that is not Unicode.
     fn open(text: &'a RawValue) -> Option<Self> {
         let json = text.get();
         let kind = match json.as_bytes().first()? {
@@ -477,12 +475,12 @@ mod tests {
             (r#"{"points":1,"note":"abcd"}"#, "/note has more than 3 characters"),
             (r#"{"points":1,"note":"A"}"#, "/note does not match ^[a-z]*$"),
             (r#"{"points":1,"lines":[]}"#, "/lines has fewer than 1 items"),
-            (r#"{"points":1,"lines":[{"a/b":1},{"a/b":1.005}]}"#, "/lines/1/a~1b is no multiple of 0.01"),
+            (r#"{"points":1,"lines":[{"a/b":1},{"a/b":1.005}]}"#, "/lines/1/a~1b is not a multiple of 0.01"),
             (r#"{"points":1,"lines":[{}]}"#, "/lines/0/a~1b is missing"),
-            (r#"{"points":1,"kind":"b"}"#, "/kind is none of the values that are taken"),
-            (r#"{"points":1,"id":"x"}"#, "/id is no UUID"),
-            (r#"{"points":1,"count":2147483648}"#, "/count is beyond what an int32 can be"),
-            (r#"{"points":1,"other":1}"#, "/other is not taken"),
+            (r#"{"points":1,"kind":"b"}"#, "/kind is not one of the allowed values"),
+            (r#"{"points":1,"id":"x"}"#, "/id is not a UUID"),
+            (r#"{"points":1,"count":2147483648}"#, "/count is out of range for an int32"),
+            (r#"{"points":1,"other":1}"#, "/other is not allowed"),
         ] {
             assert_eq!(fit(&schema, payload), Err(says.to_owned()), "{payload}");
         }
@@ -502,7 +500,7 @@ mod tests {
         let plain = r#"{ "n": 1, "list": [5, 4.0, "4.0", -0], "amount": 100.00, "other": 1.0, "not": 4.0 }"#;
         assert_eq!(fit(&schema, payload).as_deref(), Ok(plain));
         assert_eq!(fit(&schema, r#"{"n":-0}"#).as_deref(), Ok(r#"{"n":0}"#));
-        assert_eq!(fit(&schema, r#"{"n":1e400000}"#), Err("/n is an integer of too many digits".into()));
+        assert_eq!(fit(&schema, r#"{"n":1e400000}"#), Err("/n is an integer with too many digits".into()));
     }
 
     #[test]
@@ -513,9 +511,9 @@ mod tests {
         ] });
         assert_eq!(fit(&schema, r#"{"do":"put","value":{}}"#), Err("/value/x is missing".into()));
         assert!(fit(&schema, r#"{"do":"get","id":"a"}"#).is_ok());
-        assert_eq!(fit(&schema, "1"), Err("it fits more than one of the forms of which one is taken".into()));
+        assert_eq!(fit(&schema, "1"), Err("it matches more than one of the alternatives".into()));
         let nullable = json!({ "properties": { "a": { "anyOf": [{ "type": "string" }, { "type": "null" }] } } });
-        assert_eq!(fit(&nullable, r#"{"a":1}"#), Err("/a has none of the forms that are taken".into()));
+        assert_eq!(fit(&nullable, r#"{"a":1}"#), Err("/a matches none of the alternatives".into()));
     }
 
     #[test]
@@ -528,7 +526,7 @@ mod tests {
             "$defs": { "Base": { "properties": { "id": {} } } },
         });
         assert!(fit(&schema, r#"{"own":1,"id":2,"a":"x"}"#).is_ok());
-        assert_eq!(fit(&schema, r#"{"own":1,"b":2,"c":3}"#), Err("/c is not taken".into()));
+        assert_eq!(fit(&schema, r#"{"own":1,"b":2,"c":3}"#), Err("/c is not allowed".into()));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use tenet_core::Number;
 
-/// What numbers are multiples of.
+/// The operand of `multipleOf`.
 #[derive(Clone, Debug)]
 pub(crate) struct Divisor {
     digits: u64,
@@ -8,7 +8,7 @@ pub(crate) struct Divisor {
 }
 
 impl Divisor {
-    /// Of a number above zero that has no more than 18 digits.
+    /// For a positive number of at most 18 digits.
     pub(crate) fn of(number: &Number) -> Option<Self> {
         let digits = number.digits().parse().ok().filter(|_| number.digits().len() <= 18 && !number.is_negative())?;
         Some(Self { digits, exponent: number.exponent() })
@@ -18,7 +18,7 @@ impl Divisor {
         if number.digits().is_empty() {
             return true;
         }
-        // Neither has zeros at its end, so that a multiple has no digit behind the divisor's last.
+        // Neither has trailing zeros, so a multiple has no digit below the divisor's last one.
         let Ok(shift) = u64::try_from(i128::from(number.exponent()) - i128::from(self.exponent)) else { return false };
         let modulus = u128::from(self.digits);
         let digits = number.digits().bytes().map(|digit| u128::from(digit.saturating_sub(b'0')));

@@ -2,7 +2,7 @@ use std::fmt;
 
 use tenet_core::Rejection;
 
-/// Where a payload does not fit its schema, and why. It has no value of the payload in it.
+/// Where a payload does not fit its schema, and why. It contains no value of the payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misfit {
     /// A JSON Pointer into the payload, empty for the payload as a whole.
@@ -11,7 +11,7 @@ pub struct Misfit {
     pub reason: String,
 }
 
-/// Why a document is not a schema that can be held.
+/// Why a document is not a supported schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchemaError {
     pub(crate) pointer: String,
@@ -19,7 +19,7 @@ pub struct SchemaError {
 }
 
 impl From<Misfit> for Rejection {
-    /// What the caller of a rule is told: `invalid-payload`, with the path.
+    /// The rejection that the caller receives: `invalid-payload`, with the path.
     fn from(misfit: Misfit) -> Self {
         Self {
             code: "invalid-payload".to_owned(),

@@ -2,28 +2,28 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use tenet_core::Number;
 
-/// A `format` that is held.
+/// A supported `format`.
 #[derive(Clone, Debug)]
 pub(crate) enum Format {
     Date,
-    /// With a zone, as RFC 3339 has it.
+    /// With a time zone, as in RFC 3339.
     Time,
     DateTime,
-    /// Without a zone.
+    /// Without a time zone.
     PartialTime,
     PartialDateTime,
     Uuid,
     Ipv4,
     Ipv6,
     Ip,
-    /// The least and the greatest integer, by name.
+    /// An integer type: its name, its minimum and its maximum.
     Integer(&'static str, Number, Number),
-    /// A floating-point number, by name, and what is too large for it.
+    /// A floating-point type: its name, and the bound that a number has to stay below.
     Float(&'static str, Number),
 }
 
 impl Format {
-    /// The names of all.
+    /// All names.
     pub(crate) const NAMES: &str = "date, time, date-time, partial-time, partial-date-time, uuid, ipv4, ipv6, ip, \
                                     int8 to int128, uint8 to uint128, float, double";
 
@@ -41,7 +41,7 @@ impl Format {
             "ipv4" => Some(Self::Ipv4),
             "ipv6" => Some(Self::Ipv6),
             "ip" => Some(Self::Ip),
-            // Half a step beyond the largest: what is read as infinity.
+            // Half a step beyond the largest value: from here a number is read as infinity.
             "float" => Some(Self::Float("float", Number::parse("340282356779733661637539395458142568448")?)),
             "double" => Some(Self::Float("double", Number::parse("1.797693134862315807937289714053034150799e308")?)),
             "int8" => signed("int8", 8),
@@ -54,59 +54,59 @@ impl Format {
             "uint64" => unsigned("uint64", 64),
             "int128" => signed("int128", 128),
             "uint128" => unsigned("uint128", 128),
-            // On the 32-bit machine that a rule runs on; a rule built for tests has more.
+            // For the 32-bit machine of a rule; a rule built for native tests has more bits.
             "int" => signed("int", 32),
             "uint" => unsigned("uint", 32),
             _ => None,
         }
     }
 
-    /// What a text is not, where it is not that.
+    /// The reason why a text does not match, if it does not.
     pub(crate) fn misses_text(&self, text: &str) -> Option<&'static str> {
         let (fits, what) = match self {
-            Self::Date => (is_date(text), "is no date: 2026-01-31"),
-            Self::Time => (is_time(text), "is no time with a zone: 23:59:59Z"),
+            Self::Date => (is_date(text), "is not a date: 2026-01-31"),
+            Self::Time => (is_time(text), "is not a time with a zone: 23:59:59Z"),
             Self::DateTime => (parts(text).is_some_and(|(date, time)| is_date(date) && is_time(time)), NO_DATE_TIME),
-            Self::PartialTime => (is_partial_time(text), "is no time without a zone: 23:59:59"),
+            Self::PartialTime => (is_partial_time(text), "is not a time without a zone: 23:59:59"),
             Self::PartialDateTime => (
                 parts(text).is_some_and(|(date, time)| is_date(date) && is_partial_time(time)),
-                "is no date and time without a zone: 2026-01-31T23:59:59",
+                "is not a date and time without a zone: 2026-01-31T23:59:59",
             ),
-            Self::Uuid => (is_uuid(text), "is no UUID"),
-            Self::Ipv4 => (text.parse::<Ipv4Addr>().is_ok(), "is no IPv4 address"),
-            Self::Ipv6 => (text.parse::<Ipv6Addr>().is_ok(), "is no IPv6 address"),
-            Self::Ip => (text.parse::<std::net::IpAddr>().is_ok(), "is no IP address"),
+            Self::Uuid => (is_uuid(text), "is not a UUID"),
+            Self::Ipv4 => (text.parse::<Ipv4Addr>().is_ok(), "is not an IPv4 address"),
+            Self::Ipv6 => (text.parse::<Ipv6Addr>().is_ok(), "is not an IPv6 address"),
+            Self::Ip => (text.parse::<std::net::IpAddr>().is_ok(), "is not an IP address"),
             Self::Integer(..) | Self::Float(..) => (true, ""),
         };
         (!fits).then_some(what)
     }
 
-    /// What a number is not, where it is not that.
+    /// The reason why a number does not match, if it does not.
     pub(crate) fn misses_number(&self, number: &Number) -> Option<String> {
         match self {
             Self::Integer(name, least, most) if number < least || number > most => {
-                Some(format!("is beyond what an {name} can be"))
+                Some(format!("is out of range for an {name}"))
             }
-            Self::Float(name, beyond) if number.abs() >= *beyond => Some(format!("is beyond what a {name} can be")),
+            Self::Float(name, beyond) if number.abs() >= *beyond => Some(format!("is out of range for a {name}")),
             _ => None,
         }
     }
 }
 
-/// The least or the greatest integer of so many bits beside the sign.
+/// The minimum or maximum of an integer with this many bits in addition to the sign.
 fn bound(bits: u32, is_least: bool) -> Option<Number> {
     let greatest = u128::MAX.checked_shr(128 - bits)?;
     Number::parse(&if is_least { format!("-{}", greatest + 1) } else { greatest.to_string() })
 }
 
-const NO_DATE_TIME: &str = "is no date and time with a zone: 2026-01-31T23:59:59Z";
+const NO_DATE_TIME: &str = "is not a date and time with a zone: 2026-01-31T23:59:59Z";
 
-/// RFC 3339 lets applications write a space, which the databases do.
+/// RFC 3339 allows a space instead of `T`, which databases write.
 fn parts(text: &str) -> Option<(&str, &str)> {
     text.split_once(['T', 't', ' '])
 }
 
-/// So many digits, as a number.
+/// A number of exactly `count` digits.
 fn digits(text: &str, count: usize) -> Option<u32> {
     (text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
 }
@@ -129,7 +129,7 @@ fn is_partial_time(text: &str) -> bool {
     let (clock, fraction) = text.split_once('.').map_or((text, None), |(clock, fraction)| (clock, Some(fraction)));
     let mut fields = clock.splitn(3, ':');
     let mut field = |most| fields.next().and_then(|field| digits(field, 2)).is_some_and(|value| value <= most);
-    // A leap second is a time that no rule's type and no database can hold.
+    // Leap seconds are refused: no type of a rule and no database can hold them.
     field(23) && field(59) && field(59) && fraction.is_none_or(is_fraction)
 }
 

@@ -1,13 +1,13 @@
-//! JSON Schema (draft 2020-12): what a rule declares that its payload is, held against payloads.
+//! JSON Schema (draft 2020-12): checks payloads against the schemas that rules declare.
 //!
-//! A [`Schema`] is read once and kept. [`Schema::fit`] says where a payload does not fit and why,
-//! and gives it back with its integers in their plain form, so that `1.0` is an integer in every
-//! language. Numbers are compared as they are written and never as floats.
+//! A [`Schema`] is read once and reused. [`Schema::fit`] returns where and why a payload does not
+//! match, or the payload with its integers in plain form, so that `1.0` is an integer in every
+//! language. Numbers are compared exactly, never as floats.
 //!
-//! A keyword that is not held is refused when the schema is read, so that what a rule declares is
-//! what its payloads are.
+//! An unsupported keyword is refused when the schema is read, so that payloads always match what a
+//! rule declares.
 //!
-//! What this crate must never know: rules, requests, bundles, an async runtime.
+//! This crate must not know rules, requests, bundles, or an async runtime.
 
 mod check;
 mod divisor;

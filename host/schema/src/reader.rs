@@ -13,13 +13,13 @@ use crate::schema::{Ask, Id, Members, Node, Schema, Types};
 #[derive(Default)]
 pub(crate) struct Reader {
     nodes: Vec<Node>,
-    /// By their place in the document.
+    /// By their position in the document.
     read: HashMap<String, Id>,
-    /// What is referred to and not read yet.
+    /// References that have not been read yet.
     waiting: Vec<(String, Id)>,
 }
 
-/// Keywords that ask for nothing.
+/// Keywords without constraints.
 const SILENT: [&str; 19] = [
     "$comment",
     "$defs",
@@ -60,10 +60,10 @@ impl Reader {
     pub(crate) fn read(document: &Value) -> Result<Schema, SchemaError> {
         let mut reader = Self::default();
         reader.schema(document, String::new())?;
-        // One after the other, so that a chain of references takes no stack.
+        // Iterative, so that a chain of references uses no stack.
         while let Some((pointer, id)) = reader.waiting.pop() {
             let schema = document.pointer(&pointer);
-            let schema = schema.ok_or_else(|| SchemaError::new(&pointer, "a `$ref` leads to where nothing is"))?;
+            let schema = schema.ok_or_else(|| SchemaError::new(&pointer, "a `$ref` points to nothing"))?;
             let node = reader.node(schema, &pointer)?;
             reader.put(id, node);
         }
@@ -85,7 +85,7 @@ impl Reader {
         id
     }
 
-    /// A schema that is part of another one.
+    /// A subschema.
     fn schema(&mut self, schema: &Value, pointer: String) -> Result<Id, SchemaError> {
         if let Some(id) = self.read.get(&pointer) {
             return Ok(*id);
@@ -97,7 +97,7 @@ impl Reader {
     }
 
     fn reference(&mut self, target: &Value, at: &str) -> Result<Id, SchemaError> {
-        let refuse = || SchemaError::new(at, "a `$ref` leads out of the document: only `#` and `#/...` are followed");
+        let refuse = || SchemaError::new(at, "a `$ref` points outside the document: only `#` and `#/...` are followed");
         let pointer = target.as_str().and_then(|target| target.strip_prefix('#')).ok_or_else(refuse)?;
         if !(pointer.is_empty() || pointer.starts_with('/')) || pointer.contains('%') {
             return Err(refuse());
@@ -127,7 +127,7 @@ impl Reader {
         self.values(keywords, at, &mut node)?;
         self.items(keywords, at, &mut node)?;
         self.members(keywords, at, &mut node)?;
-        // What says most in few words comes first: the type before what it is held to be.
+        // The most helpful message comes first: check the type before other constraints.
         node.asks.sort_by_key(|ask| !matches!(ask, Ask::Type(_)));
         Ok(node)
     }
@@ -155,7 +155,7 @@ impl Reader {
                 let named = value.as_str().and_then(Format::named);
                 let refuse = || {
                     let help = format!("write a `pattern`, or one of: {}", Format::NAMES);
-                    SchemaError::new(at, format!("the format {value} is not held: {help}"))
+                    SchemaError::new(at, format!("the format {value} is not supported: {help}"))
                 };
                 Ask::Format(named.ok_or_else(refuse)?)
             }
@@ -181,11 +181,11 @@ impl Reader {
             "anyOf" => Ask::Any(self.list(value, at)?),
             "oneOf" => Ask::One(self.list(value, at)?),
             "not" => Ask::Not(self.schema(value, at.to_owned())?),
-            // With what belongs to them.
+            // Read together with the keywords that belong to them.
             "if" | "contains" | "properties" => return Ok(None),
             name if TOGETHER.contains(&name) || SILENT.contains(&name) || name.starts_with("x-") => return Ok(None),
             _ => {
-                let what = format!("the keyword `{keyword}` is not held");
+                let what = format!("the keyword `{keyword}` is not supported");
                 return Err(SchemaError::new(at, what));
             }
         }))
@@ -257,10 +257,11 @@ impl Reader {
     }
 }
 
-/// Refuses schemas that would be held against one value again and again.
+/// Refuses schemas that would be applied to one value endlessly.
 fn ends(schema: &Schema) -> Result<(), SchemaError> {
     let next = |id: Id| schema.nodes.get(id).into_iter().flat_map(|node| &node.asks).flat_map(Ask::in_place);
-    // Which others each one is held before: a graph without a circle can be taken apart.
+    // The edges between schemas that apply to the same value. A graph without cycles can be sorted
+    // topologically.
     let mut before = vec![0_usize; schema.nodes.len()];
     (0..schema.nodes.len()).flat_map(next).for_each(|id| {
         if let Some(count) = before.get_mut(id) {
@@ -279,14 +280,10 @@ fn ends(schema: &Schema) -> Result<(), SchemaError> {
             }
         }
     }
-    if taken == schema.nodes.len() {
-        Ok(())
-    } else {
-        Err(SchemaError::new("", "its references lead round in a circle"))
-    }
+    if taken == schema.nodes.len() { Ok(()) } else { Err(SchemaError::new("", "its references form a cycle")) }
 }
 
-/// A name as a part of a JSON Pointer.
+/// Escapes a name for a JSON Pointer.
 fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
@@ -315,7 +312,7 @@ fn types(value: &Value, at: &str) -> Result<Types, SchemaError> {
             Some("string") => types.string = true,
             Some("array") => types.array = true,
             Some("object") => types.object = true,
-            _ => return Err(SchemaError::new(at, format!("{name} is no type"))),
+            _ => return Err(SchemaError::new(at, format!("{name} is not a type"))),
         }
     }
     Ok(types)
@@ -327,7 +324,7 @@ fn number(value: &Value, at: &str) -> Result<(Number, String), SchemaError> {
     number.zip(text).ok_or_else(|| SchemaError::new(at, "this is a number"))
 }
 
-/// A count may be written `1.0`.
+/// A count may be written as `1.0`.
 fn count(value: &Value, at: &str) -> Result<u64, SchemaError> {
     let (number, _) = number(value, at)?;
     let plain = number.plain(20).and_then(|plain| plain.parse().ok());
@@ -336,7 +333,7 @@ fn count(value: &Value, at: &str) -> Result<u64, SchemaError> {
 
 fn pattern(text: Option<&str>, at: &str) -> Result<Regex, SchemaError> {
     let text = text.ok_or_else(|| SchemaError::new(at, "a pattern is a text"))?;
-    Regex::new(text).map_err(|error| SchemaError::new(at, format!("the pattern {text:?} is not held: {error}")))
+    Regex::new(text).map_err(|error| SchemaError::new(at, format!("the pattern {text:?} is not supported: {error}")))
 }
 
 fn digest(value: &Value, at: &str) -> Result<Digest, SchemaError> {
@@ -352,19 +349,22 @@ mod tests {
     #[test]
     fn what_would_not_be_held_is_refused_by_name_and_place() {
         for (schema, says) in [
-            (json!({ "properties": { "a": { "minimun": 1 } } }), "`minimun` is not held (at /properties/a/minimun)"),
-            (json!({ "format": "email" }), "\"email\" is not held"),
+            (
+                json!({ "properties": { "a": { "minimun": 1 } } }),
+                "`minimun` is not supported (at /properties/a/minimun)",
+            ),
+            (json!({ "format": "email" }), "\"email\" is not supported"),
             (json!({ "pattern": "(?=a)" }), "pattern"),
-            (json!({ "unevaluatedItems": false }), "`unevaluatedItems` is not held"),
-            (json!({ "$dynamicRef": "#a" }), "`$dynamicRef` is not held"),
-            (json!({ "$ref": "https://example.com/a" }), "leads out of the document"),
-            (json!({ "$ref": "#/$defs/Gone" }), "where nothing is"),
-            (json!({ "$ref": "#" }), "round in a circle"),
+            (json!({ "unevaluatedItems": false }), "`unevaluatedItems` is not supported"),
+            (json!({ "$dynamicRef": "#a" }), "`$dynamicRef` is not supported"),
+            (json!({ "$ref": "https://example.com/a" }), "points outside the document"),
+            (json!({ "$ref": "#/$defs/Gone" }), "points to nothing"),
+            (json!({ "$ref": "#" }), "form a cycle"),
             (
                 json!({ "$defs": { "A": { "anyOf": [{ "$ref": "#/$defs/B" }] }, "B": { "$ref": "#/$defs/A" } }, "$ref": "#/$defs/A" }),
                 "circle",
             ),
-            (json!({ "type": "int" }), "\"int\" is no type"),
+            (json!({ "type": "int" }), "\"int\" is not a type"),
             (json!({ "multipleOf": 0 }), "above zero"),
             (json!({ "minLength": -1 }), "zero or more"),
             (json!({ "required": "a" }), "list of names"),

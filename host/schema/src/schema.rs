@@ -10,7 +10,7 @@ use crate::error::{Misfit, SchemaError};
 use crate::format::Format;
 use crate::reader::Reader;
 
-/// What a payload has to be: a document of JSON Schema, read once.
+/// A JSON Schema document, parsed once, for checking payloads.
 ///
 /// ```
 /// # use serde_json::json;
@@ -25,24 +25,24 @@ pub struct Schema {
     pub(crate) nodes: Vec<Node>,
 }
 
-/// Where a schema stands among all.
+/// The index of a schema.
 pub(crate) type Id = usize;
 
-/// One schema: everything that it asks for has to be so.
+/// One schema: all its constraints have to hold.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Node {
     pub(crate) asks: Vec<Ask>,
-    /// What the members are that nothing else of it has to do with. It comes last.
+    /// The schema of the members that no other keyword evaluates. It is checked last.
     pub(crate) unevaluated: Option<Id>,
 }
 
-/// What one or a few keywords ask for.
+/// A constraint from one or a few keywords.
 #[derive(Clone, Debug)]
 pub(crate) enum Ask {
-    /// `false`: nothing fits.
+    /// `false`: nothing matches.
     Never,
     Type(Types),
-    /// `enum` and `const`, by the digests of the values.
+    /// `enum` and `const`, as the digests of the values.
     OneOf(Vec<Digest>),
     Minimum(Number, String),
     Maximum(Number, String),
@@ -56,7 +56,7 @@ pub(crate) enum Ask {
     MinItems(u64),
     MaxItems(u64),
     UniqueItems,
-    /// The first ones by place, and the rest.
+    /// The schemas of the first items by position, and of the rest.
     Items(Vec<Id>, Option<Id>),
     Contains {
         fits: Id,
@@ -82,7 +82,7 @@ pub(crate) enum Ask {
     },
 }
 
-/// `properties`, `patternProperties` and `additionalProperties`, which know of each other.
+/// `properties`, `patternProperties` and `additionalProperties`, which depend on each other.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Members {
     pub(crate) named: Vec<(String, Id)>,
@@ -90,7 +90,7 @@ pub(crate) struct Members {
     pub(crate) others: Option<Id>,
 }
 
-/// Which kinds of value there may be.
+/// The allowed types of a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Types {
     pub(crate) null: bool,
@@ -103,8 +103,8 @@ pub(crate) struct Types {
 }
 
 impl Schema {
-    /// Reads a schema from its text. Beside what [`Schema::read`] refuses, it refuses a number that
-    /// serde_json does not hold as it is written.
+    /// Parses a schema from its text. In addition to what [`Schema::read`] refuses, it refuses a number that serde_json
+    /// cannot hold exactly.
     pub fn parse(text: &str) -> Result<Self, SchemaError> {
         let refuse = |error: String| SchemaError::new("", error);
         let written = Digest::of(text).map_err(|error| refuse(error.to_string()))?;
@@ -115,21 +115,20 @@ impl Schema {
         Self::read(&document)
     }
 
-    /// Reads a schema, and refuses one with a keyword, a format or a pattern that is not held, or
-    /// with a reference that leads out of the document, nowhere, or round in a circle.
+    /// Reads a schema. Refuses an unsupported keyword, format or pattern, and a reference that points outside the
+    /// document, to nothing, or in a cycle.
     pub fn read(document: &Value) -> Result<Self, SchemaError> {
         Reader::read(document)
     }
 
-    /// The payload, with each number in its plain form where an integer is asked for; or where it
-    /// does not fit.
+    /// The payload, with each number in plain form where an integer is required; or where it does not match.
     pub fn fit<'a>(&self, payload: &'a str) -> Result<Cow<'a, str>, Misfit> {
         Check::run(self, payload)
     }
 }
 
 impl Ask {
-    /// The schemas that are held against the same value.
+    /// The schemas that apply to the same value.
     pub(crate) fn in_place(&self) -> Vec<Id> {
         match self {
             Self::Reference(id) | Self::Not(id) => vec![*id],

@@ -74,9 +74,9 @@ async fn a_payload_that_does_not_fit_the_schema_is_rejected_with_its_place_and_r
     let database = support::database().await;
     let served = support::serve("guests", database.url()).await;
     for (payload, path, reason) in [
-        (r#"{"int4":2147483648}"#, "/int4", "/int4 is beyond what an int32 can be"),
+        (r#"{"int4":2147483648}"#, "/int4", "/int4 is out of range for an int32"),
         (r#"{"list":[1,1.5]}"#, "/list/1", "/list/1 is not an integer"),
-        (r#"{"strict":{"one":1,"three":3}}"#, "/strict/three", "/strict/three is not taken"),
+        (r#"{"strict":{"one":1,"three":3}}"#, "/strict/three", "/strict/three is not allowed"),
         ("[]", "", ""),
     ] {
         let answer = served.operate("typed", &[], payload).await;
