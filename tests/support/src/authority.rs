@@ -4,17 +4,18 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use rustls::ServerConfig;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 
-/// A certificate authority of a test's own.
+/// A certificate authority for a test.
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Authority {
-    /// One that nobody trusts yet.
+    /// A new authority, which no client trusts yet.
     #[expect(clippy::new_without_default, reason = "each is another one")]
     pub fn new() -> Self {
         let mut parameters = CertificateParams::default();
-        // Of two with one name a client would take one for the other, forged.
+        // Names are unique: if two authorities had the same name, a client would treat one as a
+        // forgery of the other.
         let name: String = std::iter::repeat_with(fastrand::lowercase).take(26).collect();
         parameters.distinguished_name.push(DnType::CommonName, name);
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -22,12 +23,12 @@ impl Authority {
         Self { issuer: CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap() }
     }
 
-    /// What a client has to trust: a certificate in PEM text.
+    /// The certificate that clients have to trust, as PEM text.
     pub fn pem(&self) -> String {
         self.issuer.pem()
     }
 
-    /// TLS of a server with a certificate for this name.
+    /// The TLS settings of a server with a certificate for this name.
     pub(crate) fn server(&self, name: &str, protocol: &[u8]) -> ServerConfig {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();

@@ -2,16 +2,16 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-/// Longer than anything takes that a test waits for, on a machine with much else to do.
+/// A timeout longer than anything that tests wait for takes, even on a busy machine.
 pub const HANGS: Duration = Duration::from_secs(60);
 
-/// Waits for what a test has made to come. One that does not come ends the test with what was seen
-/// instead, so that it is not the whole run that hangs.
+/// Waits for a future. On timeout the test fails with the description from `instead`, so that the
+/// test run does not hang.
 pub async fn awaited<F: Future>(coming: F, instead: impl FnOnce() -> String) -> F::Output {
     awaited_for(HANGS, coming, instead).await
 }
 
-/// The same for so long.
+/// The same with a given timeout.
 pub(crate) async fn awaited_for<F: Future>(
     longest: Duration,
     coming: F,

@@ -1,7 +1,7 @@
 use std::sync::Mutex;
 use std::time::Instant;
 
-/// A bucket of tokens that fills at a steady rate up to its size.
+/// A token bucket that fills at a steady rate up to its size.
 pub(crate) struct Bucket {
     size: f64,
     a_second: f64,
@@ -9,7 +9,7 @@ pub(crate) struct Bucket {
 }
 
 impl Bucket {
-    /// A full one.
+    /// A full bucket.
     pub(crate) fn new(size: u32, a_second: u32) -> Self {
         let size = f64::from(size);
         Self { size, a_second: f64::from(a_second), level: Mutex::new((size, Instant::now())) }

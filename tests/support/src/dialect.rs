@@ -1,19 +1,19 @@
 use crate::words::{Word, statements};
 
-/// What DSQL refuses of what PostgreSQL does, on one connection.
+/// The PostgreSQL features that DSQL refuses, checked for one connection.
 ///
 /// Codes and messages are DSQL's where they are known
 /// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/working-with-postgresql-compatibility-unsupported-features.html>).
 #[derive(Default)]
 pub(crate) struct Dialect {
-    /// What the open transaction has in it.
+    /// The kinds of statements in the open transaction.
     transaction: Option<Mix>,
 }
 
-/// What becomes of a text.
+/// How a text is handled.
 pub(crate) enum Verdict {
     Pass,
-    /// It builds an index in the background; so the server is told.
+    /// It builds an index in the background; the server receives this text instead.
     Job(String),
     Refuse(Refusal),
 }
@@ -30,7 +30,7 @@ struct Mix {
     dml: bool,
 }
 
-/// The parameters of a session that may be set, beside those that begin with `enable_`.
+/// The session parameters that may be set, in addition to those that begin with `enable_`.
 const PARAMETERS: [&str; 10] = [
     "application_name",
     "client_encoding",
@@ -44,7 +44,7 @@ const PARAMETERS: [&str; 10] = [
     "timezone",
 ];
 
-/// Statements that are not there at all, by their first words.
+/// Unsupported statements, by their first words.
 const STATEMENTS: [&str; 36] = [
     "ALTER SYSTEM",
     "CHECKPOINT",
@@ -88,7 +88,7 @@ impl Dialect {
     pub(crate) fn judge(&mut self, sql: &str) -> Verdict {
         let statements = statements(sql);
         let alone = statements.len() == 1;
-        // Several in one message are one transaction.
+        // Several statements in one message form one transaction.
         let mut implicit = Mix::default();
         for words in &statements {
             let statement = Statement(words);
@@ -106,8 +106,7 @@ impl Dialect {
         Verdict::Pass
     }
 
-    /// Refuses a second change of the schema in one transaction, and one beside other
-    /// statements.
+    /// Refuses a second schema change in one transaction, and one together with other statements.
     fn mix(&mut self, statement: &Statement<'_>, implicit: &mut Mix) -> Option<Refusal> {
         match statement.first() {
             "BEGIN" | "START" => self.transaction = Some(Mix::default()),
@@ -128,7 +127,7 @@ impl Dialect {
     }
 }
 
-/// Why a parameter of a session cannot be set, if it cannot.
+/// Why a session parameter cannot be set, if it cannot.
 pub(crate) fn parameter(name: &str) -> Option<Refusal> {
     let name = name.to_lowercase();
     let known = PARAMETERS.contains(&name.as_str()) || name.starts_with("enable_");
@@ -147,7 +146,7 @@ impl Statement<'_> {
         self.word(0)
     }
 
-    /// Where these words follow one another, if they do.
+    /// The position where these words follow one another, if they do.
     fn find(&self, words: &str) -> Option<usize> {
         (0..self.0.len()).find(|at| self.is_at(*at, words))
     }
@@ -160,13 +159,13 @@ impl Statement<'_> {
         words.split(' ').enumerate().all(|(offset, word)| self.word(at + offset) == word)
     }
 
-    /// The place of the word ASYNC in a statement that builds an index.
+    /// The position of the word ASYNC in a statement that builds an index.
     fn asynchronous(&self) -> Option<(usize, usize)> {
         let at = self.index()?;
         (self.word(at) == "ASYNC").then(|| self.0[at].at)
     }
 
-    /// The place behind CREATE INDEX.
+    /// The position after CREATE INDEX.
     fn index(&self) -> Option<usize> {
         ["CREATE INDEX", "CREATE UNIQUE INDEX"]
             .iter()
@@ -271,7 +270,7 @@ impl Statement<'_> {
         if self.has("AS IDENTITY") { self.cache("an identity column") } else { None }
     }
 
-    /// A sequence has to say how many numbers a session takes at once.
+    /// A sequence has to declare how many numbers a session caches.
     fn cache(&self, what: &str) -> Option<Refusal> {
         let Some(at) = self.find("CACHE") else {
             return Some(unsupported(format!("{what} requires an explicit CACHE value")));

@@ -18,15 +18,15 @@ use crate::roles::Roles;
 use crate::token::{self, Denied, Wanted};
 use crate::wire::Wire;
 
-/// What TLS has to agree on before PostgreSQL's protocol may begin inside of it.
+/// The ALPN protocol that TLS has to negotiate before PostgreSQL's protocol begins.
 pub(crate) const PROTOCOL: &[u8] = b"postgresql";
 
-/// The first byte of TLS.
+/// The first byte of a TLS connection.
 const HANDSHAKE: u8 = 0x16;
 /// Version 3.0 of PostgreSQL's protocol.
 const VERSION: u32 = 196_608;
 
-/// Who is let in to a DSQL endpoint, and how they are turned away.
+/// Authenticates the clients of a DSQL endpoint and rejects others.
 pub(crate) struct Door {
     pub(crate) host: String,
     pub(crate) region: String,
@@ -34,24 +34,24 @@ pub(crate) struct Door {
     pub(crate) clock_ahead: Duration,
     pub(crate) bucket: Option<Bucket>,
     pub(crate) most: Option<u32>,
-    /// Whether every cluster of the region is behind it.
+    /// Whether it serves every cluster of the region.
     pub(crate) every_cluster: bool,
     pub(crate) roles: Option<Roles>,
     pub(crate) wire: Arc<Wire>,
-    /// Role and application of each client that was let in.
+    /// Role and application name of each client that was admitted.
     pub(crate) let_in: Mutex<Vec<(String, String)>>,
-    /// Why each of the others was not.
+    /// The reason for each client that was rejected.
     pub(crate) turned_away: watch::Sender<Vec<String>>,
 }
 
-/// A client that was let in.
+/// A client that was admitted.
 pub(crate) struct Guest {
     pub(crate) stream: TlsStream<TcpStream>,
-    /// What it asked for the session, but for user and database.
+    /// The session parameters that it requested, except user and database.
     pub(crate) parameters: BTreeMap<String, String>,
 }
 
-/// What a client is told that is not let in.
+/// The error for a client that is rejected.
 struct Turned {
     sqlstate: &'static str,
     message: String,
@@ -59,11 +59,11 @@ struct Turned {
 }
 
 impl Door {
-    /// Lets a client in, or tells it why not.
+    /// Admits a client, or sends it the reason why not.
     pub(crate) async fn admit(&self, client: TcpStream) -> Option<Guest> {
         match self.try_admit(client).await {
             Ok(guest) => guest,
-            // It left by itself: TLS is what it did not agree on.
+            // The client left by itself: the TLS negotiation failed.
             Err(error) => {
                 self.turned_away.send_modify(|away| away.push(error.to_string()));
                 None
@@ -101,7 +101,7 @@ impl Door {
         let Turned { sqlstate, message, detail } = turned;
         let error = Message::error(Severity::Fatal, sqlstate, &message, detail.as_deref());
         self.turned_away.send_modify(|away| away.push(message));
-        // Whoever is gone need not be told.
+        // The client may be gone already.
         let _ = client.write_all(&error.bytes()).await;
         let _ = client.shutdown().await;
     }
@@ -136,7 +136,7 @@ impl Door {
         })
     }
 
-    /// Why a client is turned away before it is asked for a password.
+    /// Why a client is rejected before it is asked for a password.
     fn greet(
         &self,
         version: u32,
@@ -184,7 +184,7 @@ impl Turned {
     }
 }
 
-/// The first message of a client that asks for these.
+/// The first message of a client that requests these parameters.
 pub(crate) fn startup(parameters: &BTreeMap<String, String>) -> Vec<u8> {
     let pairs = parameters.iter().flat_map(|(name, value)| [name, value]);
     let texts: String = pairs.map(|text| format!("{text}\0")).collect();

@@ -16,13 +16,13 @@ use crate::roles::Roles;
 use crate::server::Server;
 use crate::wire::Wire;
 
-/// The longest message that DSQL takes, in bytes.
+/// The longest message that DSQL accepts, in bytes.
 const LONGEST_MESSAGE: usize = 10 << 20;
 
-/// One regional endpoint of a DSQL cluster, before a database of a real PostgreSQL. Two
-/// before one database are two regions of one cluster.
+/// One regional endpoint of a DSQL cluster, in front of a database of a real PostgreSQL. Two
+/// endpoints in front of one database are two regions of one cluster.
 ///
-/// It ends with the runtime it was started on.
+/// It ends with the runtime on which it was started.
 pub struct Dsql {
     port: u16,
     authority: String,
@@ -30,33 +30,34 @@ pub struct Dsql {
     wire: Arc<Wire>,
 }
 
-/// How a stand-in is, where it is not as all others are.
+/// The properties of a stand-in.
 #[derive(Clone, Debug)]
 pub struct Terms {
     /// The region of the endpoint.
     pub region: String,
-    /// The endpoint's name, if it is not that of a cluster, with the region in it.
+    /// The endpoint's name, if it does not have the form of a cluster's name with the region in it.
     pub host: Option<String>,
-    /// The name that the certificate is for, if it is not the endpoint's.
+    /// The name in the certificate, if it differs from the endpoint's.
     pub certified: Option<String>,
-    /// How long it keeps a connection; for ever, if it does not say.
+    /// The maximum age of a connection; unlimited if it is none.
     pub age: Option<Duration>,
-    /// How many connections it takes at once, and how many a second after that.
+    /// The limit on new connections: the burst, and how many per second after that.
     pub rate: Option<(u32, u32)>,
-    /// How many connections it has at most.
+    /// The maximum number of connections.
     pub most: Option<u32>,
     /// How far its clock is ahead of the client's.
     pub clock_ahead: Duration,
-    /// Whether it refuses what DSQL does not understand.
+    /// Whether it refuses statements that DSQL does not support.
     pub strict: bool,
     /// Whether it is the endpoint of every cluster of its region, whatever the cluster's id.
     pub every_cluster: bool,
-    /// Who signs in as which role. Without it anybody does as any.
+    /// Which IAM roles may sign in as which database role. If it is none, every client may sign in
+    /// as any role.
     pub roles: Option<Roles>,
 }
 
 impl Terms {
-    /// Of an endpoint in this region that is as lenient as DSQL ever is.
+    /// The properties of an endpoint in this region, as lenient as DSQL can be.
     pub fn of(region: &str) -> Self {
         Self {
             region: region.to_owned(),
@@ -74,8 +75,8 @@ impl Terms {
 }
 
 impl Dsql {
-    /// Begins to serve the database with this URL, which has to let its user in without a
-    /// password. DSQL's roles are not those of PostgreSQL: all become the user in the URL.
+    /// Starts serving the database with this URL, which has to admit its user without a password.
+    /// DSQL's roles do not exist in PostgreSQL: all become the user in the URL.
     pub async fn start(url: &str, terms: Terms) -> Self {
         let server = Server::at(url);
         let Terms { region, host, certified, age, rate, most, clock_ahead, strict, every_cluster, roles } = terms;
@@ -122,7 +123,7 @@ impl Dsql {
                     let Some(Guest { stream, mut parameters }) = door.admit(client).await else { return };
                     parameters.insert("user".to_owned(), server.user.clone());
                     parameters.insert("database".to_owned(), server.database.clone());
-                    // What DSQL never does otherwise.
+                    // DSQL always behaves in this way.
                     parameters.insert("default_transaction_isolation".to_owned(), "repeatable read".to_owned());
                     parameters.entry("timezone".to_owned()).or_insert_with(|| "UTC".to_owned());
                     let Ok(server) = server.connect(&startup(&parameters)).await else { return };
@@ -135,7 +136,7 @@ impl Dsql {
         endpoint
     }
 
-    /// The endpoint's name, which nobody can look up: it is reached at 127.0.0.1.
+    /// The endpoint's name, which no name server knows: connect to 127.0.0.1.
     pub fn host(&self) -> &str {
         &self.door.host
     }
@@ -155,31 +156,31 @@ impl Dsql {
         &self.door.region
     }
 
-    /// The certificate of the authority that vouches for the endpoint, in PEM text.
+    /// The certificate of the authority that signed the endpoint's certificate, as PEM text.
     pub fn authority(&self) -> &str {
         &self.authority
     }
 
-    /// The role and the application's name of each client that was let in.
+    /// The role and the application name of each client that was admitted.
     pub fn let_in(&self) -> Vec<(String, String)> {
         self.door.let_in.lock().unwrap().clone()
     }
 
-    /// What was said to each client that was not, or why it left by itself.
+    /// The error sent to each rejected client, or why it left by itself.
     pub fn turned_away(&self) -> Vec<String> {
         self.door.turned_away.borrow().clone()
     }
 
-    /// Waits until so many clients were not let in.
+    /// Waits until this many clients were rejected.
     pub async fn until_turned_away(&self, count: usize) {
-        // The sender is part of this value.
+        // This value holds the sender, so waiting cannot fail.
         let mut away = self.door.turned_away.subscribe();
         let instead = || format!("turned away were {:?}, and not {count}", self.turned_away());
         let _ = awaited(away.wait_for(|away| away.len() >= count), instead).await;
     }
 }
 
-/// Whether a client that has said something is gone.
+/// Whether a client that has sent something is gone.
 async fn has_left(client: &TcpStream) -> bool {
     client.ready(Interest::READABLE).await.is_ok_and(|ready| ready.is_read_closed())
 }

@@ -1,7 +1,6 @@
-//! Event buses at moto, or at whoever else serves them, each with a queue in which all its
-//! events end.
+//! Event buses on moto, or on another server, each with a queue that receives all its events.
 //!
-//! One server serves every region and every test: names of their own keep them apart.
+//! One server serves every region and every test, which use unique names.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
@@ -12,13 +11,13 @@ use aws_sdk_eventbridge::types::builders::TargetBuilder;
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, Target};
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, QueueAttributeName};
 
-/// Where moto listens.
+/// The URL of moto.
 pub fn endpoint() -> String {
     std::env::var("TENET_TEST_EVENTBRIDGE")
         .unwrap_or_else(|_| panic!("TENET_TEST_EVENTBRIDGE is not set: run `cargo xtask test`"))
 }
 
-/// How to reach AWS's interfaces in `region` at `endpoint`.
+/// The configuration for AWS's APIs in `region` at `endpoint`.
 pub fn config(region: &'static str, endpoint: &str) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -28,7 +27,7 @@ pub fn config(region: &'static str, endpoint: &str) -> SdkConfig {
         .build()
 }
 
-/// A bus, with a queue that gets everything the bus gets.
+/// A bus with a queue that receives all its events.
 pub struct Bus {
     endpoint: String,
     name: String,
@@ -48,7 +47,7 @@ impl Bus {
         Self::create_at(&endpoint(), region).await
     }
 
-    /// A bus at another server than moto.
+    /// A bus on another server than moto.
     pub async fn create_at(endpoint: &str, region: &'static str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos();
@@ -70,19 +69,19 @@ impl Bus {
         bus
     }
 
-    /// Its name, which nothing else has.
+    /// Its unique name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Forwards to the bus of another region what this one took from a host, by the rule
-    /// that a deployment has.
+    /// Forwards events that hosts put on this bus to the bus of another region, by the rule of a
+    /// deployment.
     pub async fn forward_to(&self, other: &Self) {
         let pattern = format!(r#"{{"detail":{{"tenet":{{"bus":["{}"]}}}}}}"#, self.region);
         self.rule("forward", &pattern, &other.arn).await;
     }
 
-    /// Hands the details of events with this pattern to a function.
+    /// Invokes a function with the details of events that match this pattern.
     pub async fn invoke(&self, name: &str, pattern: &str, function: &str) {
         self.rule_with(name, pattern, Target::builder().input_path("$.detail").arn(function)).await;
     }
@@ -109,8 +108,8 @@ impl Bus {
         assert_eq!(put.failed_entry_count, 0, "{put:?}");
     }
 
-    /// Waits for `count` events, and gives them with any more that are there by then: the
-    /// whole event of each, as JSON text.
+    /// Waits for `count` events. Returns them and any more that have arrived by then: each whole
+    /// event as JSON text.
     pub async fn receive(&self, count: usize) -> Vec<String> {
         let mut events = Vec::new();
         loop {
@@ -123,8 +122,7 @@ impl Bus {
         }
     }
 
-    /// Waits for so many seconds at most for events, and gives some of those that are there,
-    /// once.
+    /// Waits up to `seconds` for events, and removes and returns some of those that have arrived.
     pub async fn hear(&self, seconds: i32) -> Vec<String> {
         let sqs = aws_sdk_sqs::Client::new(&config(self.region, &self.endpoint));
         let batch = sqs.receive_message().queue_url(&self.queue).max_number_of_messages(10).wait_time_seconds(seconds);

@@ -1,5 +1,5 @@
-//! A relay in front of moto that remembers every call of PutEvents and can hold calls or
-//! fail single entries, which moto cannot be told to do.
+//! A proxy in front of moto that records every call of PutEvents, and can hold calls or fail single
+//! entries, which moto cannot do.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedMutexGuard};
 use tokio::task::JoinHandle;
 
-/// Listens as long as it lives.
+/// Listens until it is dropped.
 pub struct Relay {
     url: String,
     calls: Arc<Mutex<Vec<Vec<String>>>>,
@@ -23,9 +23,8 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Passes calls on to `upstream`, but for the entries that `fail` names, given the
-    /// number of the call from 0: their places in the call and the error codes that they
-    /// get instead.
+    /// Passes calls on to `upstream`, except the entries that `fail` selects. `fail` receives the
+    /// number of the call from 0 and returns the positions of the entries and their error codes.
     pub async fn start(upstream: String, fail: impl Fn(usize) -> Vec<(usize, &'static str)> + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -44,7 +43,7 @@ impl Relay {
                 let (head, body) = read(&mut client).await;
                 let offends = offends.lock().unwrap().as_ref().is_some_and(|text| body.contains(text));
                 if offends {
-                    let body = r#"{"__type":"ValidationException","message":"the relay was told so"}"#;
+                    let body = r#"{"__type":"ValidationException","message":"refused by the test proxy"}"#;
                     let head = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/x-amz-json-1.1\r\n";
                     let answer = format!("{head}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
                     client.write_all(answer.as_bytes()).await.unwrap();
@@ -61,7 +60,7 @@ impl Relay {
                 };
                 tell.notify_one();
                 drop(open.lock().await);
-                // From the last to the first, so that the places stay what they are.
+                // From the last to the first, so that the positions stay valid.
                 failures.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
                 for (place, _) in &failures {
                     entries.remove(*place);
@@ -75,7 +74,7 @@ impl Relay {
                     continue;
                 }
                 for (place, code) in failures.iter().rev() {
-                    let failed = json!({ "ErrorCode": code, "ErrorMessage": "the relay was told so" });
+                    let failed = json!({ "ErrorCode": code, "ErrorMessage": "refused by the test proxy" });
                     answer["Entries"].as_array_mut().unwrap().insert(*place, failed);
                 }
                 answer["FailedEntryCount"] = failures.len().into();
@@ -91,7 +90,7 @@ impl Relay {
         Self { url, calls, traces, called, gate, to_lose, offence, task }
     }
 
-    /// Where it listens.
+    /// Its URL.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -101,18 +100,18 @@ impl Relay {
         Arc::clone(&self.gate).lock_owned().await
     }
 
-    /// Refuses each call as a whole that has this text in it.
+    /// Refuses whole calls that contain this text.
     pub fn refuse_calls_with(&self, text: &str) {
         *self.offence.lock().unwrap() = Some(text.to_owned());
     }
 
-    /// Keeps the answers to so many further calls back: the entries are taken, and the
-    /// connection ends.
+    /// Drops the responses to this many further calls: the entries are accepted, and the connection
+    /// is closed.
     pub fn lose_answers(&self, calls: u32) {
         self.to_lose.store(calls, Ordering::SeqCst);
     }
 
-    /// Waits for a call that nobody has waited for.
+    /// Waits for the next call.
     pub async fn call(&self) {
         self.called.notified().await;
     }
@@ -122,7 +121,7 @@ impl Relay {
         self.traces.lock().unwrap().clone()
     }
 
-    /// The details of the entries of every call so far, exactly as they came.
+    /// The details of the entries of every call so far, exactly as received.
     pub fn calls(&self) -> Vec<Vec<String>> {
         self.calls.lock().unwrap().clone()
     }
@@ -134,8 +133,8 @@ impl Drop for Relay {
     }
 }
 
-/// Reads one message with a body of known length: its head, with the last line's end,
-/// and its body.
+/// Reads one message with a body of known length: its head, including the last line break, and its
+/// body.
 async fn read(stream: &mut TcpStream) -> (String, String) {
     let mut bytes = Vec::new();
     loop {

@@ -2,65 +2,65 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-/// One way to do harm to one statement on its way: to the message that brings it, or to the
-/// answer that it gets.
+/// A fault injected into one statement: into the message that carries it, or into its response.
 ///
-/// Each is what could happen before a real cluster. An error that a client is told has ended
-/// or failed the server's own transaction too, as an error of the server's own would have.
+/// Each could happen with a real cluster. If a client receives an error, the server's own
+/// transaction has ended or failed too, as after a real error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Harm {
-    /// The connection ends before the server is told.
+    /// The connection ends before the server receives the statement.
     CutBefore,
     /// The same, with a reset.
     Reset,
-    /// The server does it, and the connection ends before its answer comes.
+    /// The server executes it, and the connection ends before the response arrives.
     CutAfter,
-    /// The same in the middle of the answer.
+    /// The same in the middle of the response.
     CutWithin,
-    /// It takes its time to get there.
+    /// The statement is delayed.
     Delay(Duration),
-    /// The answer takes its time.
+    /// The response is delayed.
     DelayAnswer(Duration),
-    /// The server never does it, and fails for it whatever transaction there is.
+    /// The server never executes it, and the transaction fails, if there is one.
     Refuse(&'static str, &'static str),
     /// The server ends the connection with an error.
     Fatal(&'static str),
-    /// COMMIT is a conflict: nothing is committed.
+    /// COMMIT reports a conflict: nothing is committed.
     CommitRefused,
-    /// COMMIT gives an error that leaves it open whether it is done.
+    /// COMMIT reports an error that leaves the outcome unknown.
     CommitDoubted {
-        /// Whether it is.
+        /// Whether it committed.
         done: bool,
     },
-    /// The statement and all behind it up to COMMIT get to the server when the client has long
-    /// been cut off.
+    /// The statement and everything after it up to COMMIT reach the server long after the client
+    /// was disconnected.
     Late(Duration),
-    /// The connection stays open, and nothing is heard on it any more. Others are as they were.
+    /// The connection stays open but is silent from now on. Other connections work.
     Silence {
-        /// Whether the server does the statement all the same. What it was in the middle of it
-        /// gives up: DSQL has no locks that an abandoned transaction could keep.
+        /// Whether the server executes the statement anyway. It abandons a running transaction:
+        /// DSQL has no locks that it could keep.
         done: bool,
     },
-    /// The whole stand-in falls silent, as by [`Wire::silence`](crate::Wire::silence), until
-    /// [`Wire::speak`](crate::Wire::speak). What comes to it meanwhile is held, and passes then.
+    /// The whole stand-in is silent, as with [`Wire::silence`](crate::Wire::silence), until
+    /// [`Wire::speak`](crate::Wire::speak). Messages that arrive meanwhile are held and passed on
+    /// then.
     Hold {
-        /// Whether the server does the statement all the same.
+        /// Whether the server executes the statement anyway.
         done: bool,
     },
 }
 
 impl Harm {
-    /// Data that another transaction has changed, in DSQL's words.
+    /// A conflict with changed data, in DSQL's words.
     pub const CHANGED: Self = Self::Refuse("40001", "change conflicts with another transaction, please retry: (OC000)");
-    /// A schema that another transaction has changed, in DSQL's words.
+    /// A conflict with a changed schema, in DSQL's words.
     pub const ALTERED: Self =
         Self::Refuse("40001", "schema has been updated by another transaction, please retry: (OC001)");
-    /// A server that is not there for a while.
+    /// A server that is temporarily unavailable.
     pub const UNAVAILABLE: Self = Self::Refuse("XX000", "server unavailable");
-    /// A server that goes down.
+    /// A server that shuts down.
     pub const GOING_DOWN: Self = Self::Fatal("57P01");
 
-    /// Its name, which a count is kept under.
+    /// Its name, under which it is counted.
     pub fn name(self) -> &'static str {
         match self {
             Self::CutBefore => "cut before a statement",
@@ -84,7 +84,7 @@ impl Harm {
         }
     }
 
-    /// Whether it can come to this statement.
+    /// Whether it can apply to this statement.
     pub fn can_meet(self, statement: &str) -> bool {
         let commits = statement.starts_with("COMMIT");
         match self {
@@ -96,7 +96,7 @@ impl Harm {
         }
     }
 
-    /// Every kind that is over by itself, or once its client gives up, each with this wait.
+    /// Every kind that ends by itself, or once its client gives up, each with this wait.
     pub fn all(wait: Duration) -> [Self; 16] {
         [
             Self::CutBefore,
@@ -119,13 +119,13 @@ impl Harm {
     }
 }
 
-/// Harm at random.
+/// Random faults.
 pub(crate) struct Mischief {
     random: Rng,
     one_in: u32,
 }
 
-/// The longest that anything is held up at random.
+/// The longest random delay, in milliseconds.
 const LONGEST: u64 = 800;
 
 impl Mischief {
@@ -133,9 +133,9 @@ impl Mischief {
         Self { random: Rng::with_seed(seed), one_in: one_in.max(1) }
     }
 
-    /// What comes to this statement, if anything does: each kind that can is as likely.
+    /// The fault for this statement, if any: each applicable kind is equally likely.
     pub(crate) fn to(&mut self, statement: &str) -> Option<Harm> {
-        // Where most can go wrong, most does.
+        // Faults are most frequent where they matter most.
         let decides = ["BEGIN", "INSERT INTO tenet.", "COMMIT"].iter().any(|begins| statement.starts_with(begins));
         let one_in = if decides { self.one_in.div_ceil(3) } else { self.one_in };
         if self.random.u32(0..one_in) > 0 {

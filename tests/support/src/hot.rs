@@ -1,8 +1,8 @@
-//! A few accounts that everybody wants at once, transfers of 1.00 between them, and what has to be true of
-//! them once every client has its answer.
+//! A few accounts that all clients use at once, transfers of 1.00 between them, and the invariants that hold once every
+//! client has its answer.
 //!
-//! It knows the example rules `limits` and `transfer`, and their tables. A rich account may pay whatever it is
-//! asked to; the poor one may pay [`CEILING`] times on a day, and each transfer after that is rejected.
+//! It depends on the example rules `limits` and `transfer` and their tables. A rich account can pay any amount that is
+//! requested; the poor one may pay [`CEILING`] times a day, and each further transfer is rejected.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,65 +11,65 @@ use tokio_postgres::Client;
 
 use crate::http::Answer;
 
-/// The operation of `transfer` alone, which the example bundle does not have.
+/// The operation with `transfer` alone, which the example bundle does not have.
 pub const ALONE: &str = "transfer-alone";
 
-/// The operation of `limits` and `transfer`.
+/// The operation with `limits` and `transfer`.
 pub const TRANSFER: &str = "transfer";
 
-/// The operation of these two and `show-account`, which the example bundle does not have.
+/// The operation with these two and `show-account`, which the example bundle does not have.
 pub const SHOWN: &str = "transfer-and-show";
 
 /// How often the poor account may pay.
 pub const CEILING: usize = 20;
 
-/// What each account has at first.
+/// The initial balance of each account.
 const BALANCE: u64 = 1_000_000;
 
-/// What a host that is well may say to a request where it is only asked too much at once.
+/// The codes with which a healthy but overloaded host may answer.
 pub const NOT_NOW: &[&str] = &["busy", "overloaded"];
 
-/// The same where harm comes to its connections too.
+/// The same if faults are injected into its connections too.
 pub const NOT_NOW_UNDER_HARM: &[&str] = &["busy", "overloaded", "unavailable", "out-of-time", "outcome-unknown"];
 
 /// One transfer of 1.00.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transfer {
-    /// What is asked for: [`ALONE`], [`TRANSFER`] or [`SHOWN`].
+    /// The operation: [`ALONE`], [`TRANSFER`] or [`SHOWN`].
     pub operation: &'static str,
     /// Its id, which is its key.
     pub id: String,
-    /// Who pays.
+    /// The payer.
     pub from: String,
-    /// Who is paid.
+    /// The payee.
     pub to: String,
 }
 
-/// What a client was told.
+/// A response to a client.
 #[derive(Clone, Debug)]
 pub struct Told {
     /// The status code.
     pub status: u16,
     /// The output, or the problem.
     pub body: String,
-    /// The attempts that its receipt counts, if there is one.
+    /// The number of attempts in its receipt, if there is one.
     pub attempts: Option<u64>,
 }
 
-/// A transfer with its answer for good.
+/// A transfer with its final answer.
 #[derive(Clone, Debug)]
 pub struct Settled {
-    /// What was asked.
+    /// The request.
     pub transfer: Transfer,
     /// 200, or 422.
     pub status: u16,
     /// The output, or the rejection.
     pub body: String,
-    /// How often it was asked.
+    /// How often it was sent.
     pub asked: usize,
 }
 
-/// Opens so many rich accounts, `rich-0` and so on, and the account `poor`.
+/// Opens this many rich accounts, `rich-0` and so on, and the account `poor`.
 pub async fn open(client: &Client, rich: usize) {
     let accounts = format!(
         "INSERT INTO accounts (id, balance, daily_ceiling, opened_at) \
@@ -80,8 +80,8 @@ pub async fn open(client: &Client, rich: usize) {
 }
 
 impl Transfer {
-    /// A transfer from one rich account to the next: all of these together, by their numbers, go round in a
-    /// ring of so many.
+    /// A transfer from one rich account to the next: with consecutive numbers the transfers form a ring of `rich`
+    /// accounts.
     pub fn in_ring(operation: &'static str, id: String, number: usize, rich: usize) -> Self {
         let (from, to) = (format!("rich-{}", number % rich), format!("rich-{}", (number + 1) % rich));
         Self { operation, id, from, to }
@@ -93,7 +93,7 @@ impl Transfer {
         json!({"transfer_id": id, "from": from, "to": to, "amount": 1, "account": from})
     }
 
-    /// Asks until there is an answer for good, and gives up after so many times. The error is what is wrong.
+    /// Retries until there is a final answer, at most this many times. The error describes the problem.
     pub async fn settle(&self, times: usize, ask: impl AsyncFn(&Self) -> Told) -> Result<Settled, String> {
         for asked in 1..=times {
             let told = ask(self).await;
@@ -101,11 +101,11 @@ impl Transfer {
                 return Ok(settled);
             }
         }
-        Err(format!("{self:?} was asked for {times} times and has no answer for good"))
+        Err(format!("{self:?} was asked for {times} times and has no final answer"))
     }
 
-    /// What the answer to the so manieth question means: it is one for good, or to ask again, by a code that
-    /// is one of `not_now`, or an error, because no host should have given it.
+    /// Classifies the answer to attempt number `asked`: a final answer; none if the client has to retry, because of a
+    /// code in `not_now`; or an error, because no host should give this answer.
     pub fn settled(&self, told: &Told, asked: usize, not_now: &[&str]) -> Result<Option<Settled>, String> {
         let problem = told.problem();
         match told.status {
@@ -120,7 +120,7 @@ impl Transfer {
 }
 
 impl Told {
-    /// What a function answers an HTTP request with.
+    /// A function's response to an HTTP request.
     pub fn of_event(event: &Value) -> Self {
         let receipt = event["headers"]["tenet-receipt"].as_str();
         Self {
@@ -130,7 +130,7 @@ impl Told {
         }
     }
 
-    /// The body of an answer that is no output.
+    /// The body of an answer that is not an output.
     pub fn problem(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_default()
     }
@@ -143,12 +143,12 @@ impl From<Answer> for Told {
     }
 }
 
-/// The attempts in a receipt.
+/// The number of attempts in a receipt.
 fn attempts(receipt: &str) -> Option<u64> {
     receipt.split(", ").find_map(|part| part.strip_prefix("attempts="))?.parse().ok()
 }
 
-/// Compares what was told with what is stored: a list of what is wrong.
+/// Compares the answers with the stored data. Returns a list of differences.
 pub async fn audit(client: &Client, settled: &[Settled]) -> Vec<String> {
     let mut wrong = Vec::new();
     let rows = client.query("SELECT operation, key, accepted, answer FROM tenet.keys", &[]).await.unwrap();
@@ -186,9 +186,9 @@ pub async fn audit(client: &Client, settled: &[Settled]) -> Vec<String> {
         known.insert(name);
     }
     let invented = stored.keys().filter(|name| !known.contains(name));
-    wrong.extend(invented.map(|name| format!("{name:?} has a stored answer, and no client was told one")));
+    wrong.extend(invented.map(|name| format!("{name:?} has a stored answer, and no client received one")));
     let invented = posted.keys().filter(|id| !accepted.contains(id));
-    wrong.extend(invented.map(|id| format!("{id} is in the ledger, and no client was told that it is accepted")));
+    wrong.extend(invented.map(|id| format!("{id} is in the ledger, and no client received its acceptance")));
 
     let ledger = |who: &str| format!("(SELECT count(*) FROM ledger WHERE {who} = accounts.id)");
     let rejected = settled.iter().any(|settled| settled.status == 422);

@@ -1,4 +1,4 @@
-//! As much of an HTTP client as a test needs.
+//! A minimal HTTP client for tests.
 
 use std::io::{Error, ErrorKind, Result};
 
@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 /// The header of every request whose body is JSON.
 pub const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub struct Answer {
     /// The status code.
@@ -32,7 +32,7 @@ impl Answer {
     }
 }
 
-/// Sends one POST of JSON to `address` and gives the status and the body of the answer.
+/// Sends one POST of JSON to `address` and returns the status and the body of the response.
 pub async fn post(address: &str, path: &str, body: &str) -> Result<(u16, String)> {
     let answer = send(address, "POST", path, &[JSON], body).await?;
     Ok((answer.status, answer.body))
@@ -48,31 +48,31 @@ pub async fn send(address: &str, method: &str, path: &str, headers: &[(&str, &st
 pub struct Connection {
     address: String,
     stream: TcpStream,
-    /// What was read and belongs to a later answer.
+    /// Bytes that were read and belong to a later response.
     read: Vec<u8>,
 }
 
 impl Connection {
-    /// Opens one.
+    /// Opens a connection.
     pub async fn open(address: &str) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self { address: address.to_owned(), stream, read: Vec::new() })
     }
 
-    /// Sends a request and waits for its answer.
+    /// Sends a request and waits for its response.
     pub async fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Result<Answer> {
         self.ask(method, path, headers, body).await?;
         self.answer().await
     }
 
-    /// Sends a request, and does not wait.
+    /// Sends a request without waiting.
     pub async fn ask(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Result<()> {
         let request = self.head(method, path, headers, body.len()) + body;
         self.write(request.as_bytes()).await
     }
 
-    /// The head of a request whose body has so many bytes.
+    /// The head of a request with a body of this length.
     pub fn head(&self, method: &str, path: &str, headers: &[(&str, &str)], body: usize) -> String {
         let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\n", self.address);
         for (name, value) in headers {
@@ -86,8 +86,8 @@ impl Connection {
         self.stream.write_all(bytes).await
     }
 
-    /// Waits for the answer to the first request that has none yet. An error of the kind
-    /// `UnexpectedEof` says that the other end has closed the connection instead.
+    /// Waits for the response to the first unanswered request. An error of the kind `UnexpectedEof`
+    /// means that the server closed the connection instead.
     pub async fn answer(&mut self) -> Result<Answer> {
         let end = loop {
             if let Some(end) = self.read.windows(4).position(|bytes| bytes == b"\r\n\r\n") {

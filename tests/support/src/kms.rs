@@ -1,4 +1,4 @@
-//! Keys at KMS as moto serves it.
+//! KMS keys on moto.
 
 use aws_sdk_kms::Client;
 
@@ -10,14 +10,14 @@ pub struct KmsKey {
 }
 
 impl KmsKey {
-    /// Makes one.
+    /// Creates a key.
     pub async fn create() -> Self {
         let client = Client::new(&config("us-east-1", &endpoint()));
         let key = client.create_key().send().await.unwrap();
         Self { arn: key.key_metadata.unwrap().arn.unwrap() }
     }
 
-    /// What a setting names it by.
+    /// Its ARN, for settings.
     pub fn arn(&self) -> &str {
         &self.arn
     }

@@ -7,16 +7,16 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::server::Server;
 
-/// A long way to a database: everything takes half of a round trip to get there and half to
-/// come back. What is sent together arrives together.
+/// A connection with high latency to a database: each direction takes half of the round trip. Data
+/// that is sent together arrives together.
 ///
-/// It ends with the runtime it was started on.
+/// It ends with the runtime on which it was started.
 pub struct Latency {
     url: String,
 }
 
 impl Latency {
-    /// A way of this length to the database with this URL.
+    /// A connection with this latency to the database with this URL.
     pub async fn start(url: &str, round_trip: Duration) -> Self {
         let server = Server::at(url);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -40,7 +40,7 @@ impl Latency {
         Self { url }
     }
 
-    /// The database, as one reaches it that way.
+    /// The URL of the database through this connection.
     pub fn url(&self) -> &str {
         &self.url
     }

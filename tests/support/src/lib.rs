@@ -1,23 +1,22 @@
-//! What stands between a host and PostgreSQL in tests and benchmarks.
+//! Stand-ins and proxies between a host and its services, for tests and benchmarks.
 //!
-//! [`Relay`] is a plain wire with ears: it counts waits as the wire shows them, refuses a
-//! message, or cuts the connection at the worst moment. [`Dsql`] is the same wire behind
-//! the door of an Aurora DSQL cluster: TLS from the first byte on, a certificate for the
-//! endpoint's name, a signed token for a password, DSQL's dialect, its rate and its age of
-//! connections. Both read what passes as messages of PostgreSQL's protocol (`link`), so
-//! that what one learns the other can do too: [`Wire`] is what a test asks and tells them.
+//! [`Relay`] is a proxy for PostgreSQL's protocol: it counts round trips, refuses a message, or cuts the connection at
+//! the worst time. [`Dsql`] is the same proxy with the behaviour of an Aurora DSQL endpoint: TLS from the first byte, a
+//! certificate for the endpoint's name, a signed token as the password, DSQL's dialect, connection rate and connection
+//! age. Both parse the messages of the protocol (`link`), so they share their features: tests control them through
+//! [`Wire`].
 //!
-//! [`Latency`] is nothing but a long way. `eventbridge` and `eventbridge_relay` are EventBridge as
-//! moto serves it, and the way to it.
+//! [`Latency`] only adds latency. `eventbridge` and `eventbridge_relay` are EventBridge on moto, and a proxy in front
+//! of it.
 //!
-//! [`Harm`] is done to statements one by one, or at random from a seed. It stays within what
-//! a real server and a real network can do.
+//! [`Harm`] is a fault injected into single statements, or at random from a seed. It is limited to what a real server
+//! and network can do.
 //!
-//! [`serve`] is `tenet serve` in a process of its own, [`http`] the client that asks it, and [`hot`] what many
-//! clients at once ask of few rows, and the audit afterwards.
+//! [`serve`] runs `tenet serve` in a process of its own, [`http`] is its client, and [`hot`] a load of many clients on
+//! few rows, with an audit afterwards.
 //!
-//! A stand-in is as strict as what it stands for and, where that is not documented,
-//! stricter. It shares nothing with the host, and checks what the AWS SDK signs without it.
+//! A stand-in is as strict as the real service and, where that is undocumented, stricter. It shares no code with the
+//! host, and checks signatures of the AWS SDK without the SDK.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -17,71 +17,69 @@ use crate::message::{Message, Severity};
 use crate::roles::Roles;
 use crate::wire::Wire;
 
-/// That a client is there, for as long as this is.
+/// Counts a client as connected while it exists.
 struct Here(Arc<Wire>);
 
-/// How a server behaves, beyond what PostgreSQL does by itself.
+/// How a server behaves, in addition to PostgreSQL's behaviour.
 #[derive(Default)]
 pub(crate) struct Manners {
-    /// What it understands, if that is not all that PostgreSQL does.
+    /// The supported dialect, if it is not all of PostgreSQL's.
     pub(crate) dialect: Option<Dialect>,
-    /// How long it keeps a connection. A transaction is let finish.
+    /// The maximum age of a connection. A running transaction may finish.
     pub(crate) age: Option<Duration>,
     /// The longest message, in bytes.
     pub(crate) longest: Option<usize>,
-    /// Who signs in as which role, where it keeps that.
+    /// Which IAM roles may sign in as which database role, if that is checked.
     pub(crate) roles: Option<Roles>,
 }
 
-/// One connection between a client and the server, once the client's first message was
-/// passed on.
+/// One connection between a client and the server, after the client's first message was passed on.
 pub(crate) struct Link<C> {
     wire: Arc<Wire>,
     longest: usize,
     dialect: Mutex<Option<Dialect>>,
     roles: Option<Roles>,
-    /// What is said in place of the errors that stand for refused statements.
+    /// The errors to send instead of the server's errors for refused statements.
     refusals: Mutex<Vec<Refusal>>,
     state: Mutex<State>,
     answered: Notify,
     to_client: tokio::sync::Mutex<WriteHalf<C>>,
 }
 
-/// What a client says, message by message. It is read ahead, so that one that leaves is noticed while
-/// what it has said is held.
+/// The messages of a client. They are read ahead, so that a disconnect is noticed while messages are held.
 struct Inbox {
     coming: mpsc::UnboundedReceiver<Result<Message>>,
     held: VecDeque<Message>,
 }
 
 struct State {
-    /// Answers that end with ReadyForQuery and are still to come; the log-in is the first.
+    /// Outstanding responses that end with ReadyForQuery, beginning with the login's.
     outstanding: VecDeque<Cycle>,
-    /// Messages were sent that no Sync has followed yet.
+    /// Messages were sent that are not followed by a Sync yet.
     open: bool,
-    /// What is known of those.
+    /// The cycle of those messages.
     next: Cycle,
-    /// How many more of those answers the client gets; all if there is no number.
+    /// How many more of those responses the client receives; all if it is none.
     pass: Option<usize>,
-    /// The transaction status that the server has told last.
+    /// The last transaction status from the server.
     status: u8,
 }
 
-/// What was asked until ReadyForQuery ends the answer, and what becomes of the answer.
+/// A request up to ReadyForQuery, and how to handle its response.
 #[derive(Clone, Default)]
 struct Cycle {
-    /// By one message and not by several with a Sync behind them.
+    /// Sent as one message, not as several with a Sync.
     simple: bool,
-    /// An index is built in the background, of which the server itself knows nothing.
+    /// Builds an index in the background, which the server itself cannot do.
     job: bool,
-    /// Held meanwhile: PostgreSQL ends one of two that build indexes of a table at once as a deadlock,
-    /// which a service that runs jobs does not.
+    /// Held meanwhile: if two connections build indexes of one table at once, PostgreSQL reports a deadlock, and a
+    /// service that runs jobs does not.
     building: Option<Arc<OwnedMutexGuard<()>>>,
-    /// How long it is held up.
+    /// The delay of the response.
     delay: Duration,
-    /// The connection ends in the middle of it.
+    /// The connection ends in the middle of the response.
     cut_within: bool,
-    /// The error that is told in place of what was done.
+    /// The error to send instead of the response.
     instead: Option<(&'static str, &'static str)>,
 }
 
@@ -91,21 +89,21 @@ enum Ended {
     Cut,
     /// The client's is reset.
     Reset,
-    /// The client's closes, and the server gets these messages later.
+    /// The client's socket closes, and the server receives these messages later.
     Late(Vec<u8>, Duration),
-    /// Nobody says anything any more.
+    /// Both sides are silent from now on.
     Silent,
 }
 
-/// A socket that can be closed without a word.
+/// A socket that can be reset.
 pub(crate) trait Abrupt {
-    /// Has it reset when it is dropped.
+    /// Makes dropping it reset the connection.
     fn be_abrupt(&self);
 }
 
 impl Abrupt for TcpStream {
     fn be_abrupt(&self) {
-        // A socket that is closed already cannot be reset.
+        // A closed socket cannot be reset.
         let _ = self.set_zero_linger();
     }
 }
@@ -117,9 +115,9 @@ impl Abrupt for TlsStream<TcpStream> {
 }
 
 impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
-    /// Passes on what both say until one of them ends, or the stand-in ends it.
+    /// Passes messages on until one side ends, or the stand-in ends the connection.
     pub(crate) async fn serve(client: C, server: TcpStream, wire: Arc<Wire>, manners: Manners) {
-        // Before the sockets, so that it is dropped after them.
+        // Created before the sockets, so that it is dropped after them.
         let _here = Here::new(Arc::clone(&wire));
         let (mut from_client, to_client) = split(client);
         let (mut from_server, mut to_server) = server.into_split();
@@ -161,7 +159,7 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
                 let _ = tokio::io::copy(&mut from_server, &mut tokio::io::sink()).await;
             }
             Ended::Silent => {
-                // PostgreSQL would keep the locks of an abandoned transaction, and DSQL has none.
+                // PostgreSQL would keep the locks of an abandoned transaction; DSQL has none.
                 drop((from_server, to_server));
                 let _ = tokio::io::copy(&mut from_client, &mut tokio::io::sink()).await;
             }
@@ -263,7 +261,7 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
         }
     }
 
-    /// Has the server do it, and lets its answer go nowhere.
+    /// Lets the server execute it, and drops the response.
     async fn forward_unheard(&self, message: Message, from: &mut Inbox, to: &mut OwnedWriteHalf) -> Result<()> {
         {
             let mut state = self.state.lock().unwrap();
@@ -274,7 +272,7 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
         Ok(())
     }
 
-    /// Forwards a message and all that the server answers together with it.
+    /// Forwards a message and the server's whole response to it.
     async fn forward_cycle(&self, message: Message, from: &mut Inbox, to: &mut OwnedWriteHalf) -> Result<()> {
         self.forward(message, to).await?;
         while self.state.lock().unwrap().open {
@@ -284,7 +282,7 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
         Ok(())
     }
 
-    /// Decides what becomes of the answer to what is about to be forwarded.
+    /// Sets how the response to the message about to be forwarded is handled.
     fn of_answer(&self, decide: impl FnOnce(&mut Cycle)) {
         decide(&mut self.state.lock().unwrap().next);
     }
@@ -309,11 +307,10 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
         to.write_all(&message.bytes()).await
     }
 
-    /// The message as the server is told it, and whether it builds an index.
+    /// The message to send to the server, and whether it builds an index.
     ///
-    /// In place of a statement that is refused the server gets one that it cannot parse.
-    /// So it fails the transaction, skips what follows and ends it all by itself, as it
-    /// would have done for an error of its own; only the words of the error are replaced.
+    /// A refused statement is replaced by one that the server cannot parse. So the server fails the transaction, skips
+    /// what follows and ends it as after a real error; only the text of the error is replaced.
     fn translate(&self, message: Message) -> (Message, bool) {
         let (Some(dialect), Some(statement)) = (&mut *self.dialect.lock().unwrap(), message.statement()) else {
             return (message, false);
@@ -334,7 +331,7 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
         }
     }
 
-    /// What the server is told in place of a message that is refused.
+    /// The message that the server receives instead of a refused one.
     fn refused(&self, message: Message, refusal: Refusal) -> Message {
         let mut refusals = self.refusals.lock().unwrap();
         refusals.push(refusal);
@@ -350,7 +347,7 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
             if let Some(delay) = delay.filter(|delay| !delay.is_zero()) {
                 tokio::time::sleep(delay).await;
             }
-            // Held until the answer is written, so that a refusal cannot overtake it.
+            // Held until the response is written, so that a refusal cannot overtake it.
             let mut to_client = self.to_client.lock().await;
             let (passes, cycle) = {
                 let mut state = self.state.lock().unwrap();
@@ -377,7 +374,7 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
         }
     }
 
-    /// What the client is told in place of the server's answer.
+    /// The messages that the client receives for the server's response.
     fn answer(&self, message: Message, cycle: Cycle) -> Vec<Message> {
         const JOB: &str = "job_id";
         if let (b'C', Some((sqlstate, text))) = (message.tag, cycle.instead) {
@@ -388,7 +385,7 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
             description.into_iter().chain([Message::row(&id), Message { tag: b'C', body: b"CREATE INDEX\0".to_vec() }])
         };
         match message.tag {
-            // What the server says at once the job says when it is over.
+            // The server reports the error at once; the job reports it when it is over.
             b'E' if cycle.job => job(self.wire.job(Some(message.text_of_error()))).collect(),
             b'E' => {
                 let text = String::from_utf8_lossy(&message.body).into_owned();
@@ -417,7 +414,7 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
         }
     }
 
-    /// Ends when the connection is too old and has no transaction.
+    /// Completes when the connection is too old and has no transaction.
     async fn grow_old(&self, age: Option<Duration>) {
         let Some(age) = age else { return std::future::pending().await };
         tokio::time::sleep(age).await;
@@ -444,7 +441,7 @@ impl Inbox {
         }
     }
 
-    /// Holds what comes for as long as the stand-in is silent, unless the client leaves.
+    /// Holds messages while the stand-in is silent, unless the client leaves.
     async fn until_heard(&mut self, wire: &Wire) -> Result<()> {
         while wire.is_silent() {
             tokio::select! {
@@ -460,8 +457,8 @@ impl Inbox {
     }
 }
 
-/// Reads what a client says, to the end of it. That is for others to notice, who may have something left to do
-/// with what came before.
+/// Reads a client's messages until it disconnects. Its callers handle the disconnect, after processing what came
+/// before.
 async fn listen(
     from: &mut (impl AsyncRead + Unpin),
     longest: usize,
@@ -496,10 +493,10 @@ impl State {
     }
 }
 
-/// Where DSQL tells of jobs.
+/// The view in which DSQL lists jobs.
 const JOBS: &str = "sys.jobs";
 
-/// What no server can parse, and complains of by its name.
+/// A statement that no server can parse, identifiable in the error.
 fn stand_in(number: usize) -> String {
     format!("refused_{number}_by_the_stand_in")
 }

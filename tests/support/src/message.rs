@@ -8,12 +8,12 @@ pub(crate) struct Message {
     pub(crate) body: Vec<u8>,
 }
 
-/// Which answer an error takes the place of.
+/// What an error applies to.
 #[derive(Clone, Copy)]
 pub(crate) enum Severity {
-    /// A statement's.
+    /// A statement.
     Error,
-    /// The connection's: it ends with this.
+    /// The connection, which ends.
     Fatal,
 }
 
@@ -42,7 +42,7 @@ impl Message {
         Self { tag: b'E', body: text.into_bytes() }
     }
 
-    /// What an error says.
+    /// The text of an error.
     pub(crate) fn text_of_error(&self) -> String {
         let fields = self.body.split(|byte| *byte == 0);
         let text = fields.filter_map(|field| field.strip_prefix(b"M")).next().unwrap_or_default();
@@ -53,19 +53,19 @@ impl Message {
         Self { tag: b'R', body: 3_u32.to_be_bytes().to_vec() }
     }
 
-    /// The description of one column of text.
+    /// The description of one text column.
     pub(crate) fn column(name: &str) -> Self {
         const TEXT: u32 = 25;
         let numbers = [&0_u32.to_be_bytes()[..], &0_u16.to_be_bytes(), &TEXT.to_be_bytes(), &[255; 6], &[0, 0]];
         Self { tag: b'T', body: [&[0, 1], name.as_bytes(), &[0], &numbers.concat()].concat() }
     }
 
-    /// A row of one text.
+    /// A row with one text.
     pub(crate) fn row(text: &str) -> Self {
         Self { tag: b'D', body: [&[0, 1], &(text.len() as u32).to_be_bytes()[..], text.as_bytes()].concat() }
     }
 
-    /// The text of a statement that is to be run or parsed.
+    /// The text of a statement to run or parse.
     pub(crate) fn statement(&self) -> Option<String> {
         let text = match self.tag {
             b'Q' => self.body.split(|byte| *byte == 0).next(),
@@ -85,7 +85,7 @@ impl Message {
         Self { body: [&self.body[..before], text.as_bytes(), &self.body[after..]].concat(), ..self }
     }
 
-    /// Whether the server ends its answer to this with `ReadyForQuery`.
+    /// Whether the server's response to this ends with `ReadyForQuery`.
     pub(crate) fn ends_a_cycle(&self) -> bool {
         matches!(self.tag, b'Q' | b'S')
     }

@@ -8,14 +8,14 @@ use crate::message::Message;
 use crate::server::Server;
 use crate::wire::Wire;
 
-/// A relay to one database. It ends with the runtime it was started on.
+/// A proxy for one database. It ends with the runtime on which it was started.
 pub struct Relay {
     url: String,
     wire: Arc<Wire>,
 }
 
 impl Relay {
-    /// A relay to the database with this URL.
+    /// A proxy for the database with this URL.
     pub async fn start(url: &str) -> Self {
         let server = Server::at(url);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -42,7 +42,7 @@ impl Relay {
         relay
     }
 
-    /// The database, as one reaches it through the relay.
+    /// The URL of the database through the proxy.
     pub fn url(&self) -> &str {
         &self.url
     }

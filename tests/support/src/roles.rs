@@ -1,27 +1,27 @@
 use std::sync::{Arc, Mutex};
 
-/// Which IAM roles sign in as which role of the database: one list for all endpoints of it.
+/// Which IAM roles may sign in as which database role: one list for all endpoints of a database.
 #[derive(Clone, Debug, Default)]
 pub struct Roles(Arc<Mutex<Vec<(String, String)>>>);
 
-/// Where DSQL tells of them.
+/// The view in which DSQL lists them.
 const MAPPINGS: &str = "sys.iam_pg_role_mappings";
 
-/// What PostgreSQL does not know and does in place of it.
+/// A statement without effect, sent instead of those that PostgreSQL does not support.
 const NOTHING: &str = "DO 'BEGIN END'";
 
 impl Roles {
-    /// Each role, and the ARN of who signs in as it.
+    /// Each database role, with the ARN of the IAM role that may sign in as it.
     pub fn granted(&self) -> Vec<(String, String)> {
         self.0.lock().unwrap().clone()
     }
 
-    /// Whether anybody signs in as this role.
+    /// Whether any IAM role may sign in as this role.
     pub(crate) fn has(&self, role: &str) -> bool {
         self.0.lock().unwrap().iter().any(|(granted, _)| granted == role)
     }
 
-    /// What the server is told in place of a statement about them, if it is one.
+    /// The statement that the server receives instead of one about these roles.
     pub(crate) fn translate(&self, sql: &str) -> Option<String> {
         if let Some(grant) = sql.trim().strip_prefix("AWS IAM GRANT ") {
             let (role, arn) = grant.split_once(" TO ").unwrap();

@@ -1,4 +1,4 @@
-//! `tenet serve` as a person starts it.
+//! Runs `tenet serve` as a user does.
 
 use std::fs::File;
 use std::path::Path;
@@ -13,30 +13,30 @@ use tokio::time::timeout;
 
 use crate::http::{self, Answer, JSON};
 
-/// Far longer than anything takes that is ever told.
+/// A timeout longer than any expected output takes.
 const HANGS: Duration = Duration::from_secs(120);
 
-/// The served API, which ends with the value.
+/// A running API server, which ends when the value is dropped.
 pub struct Served {
     east: String,
     west: String,
     child: Child,
-    /// What it tells the terminal. It is read at once: a pipe that is full holds the server up.
+    /// The lines of its standard output. They are read at once: a full pipe would block the server.
     lines: UnboundedReceiver<String>,
     seen: Vec<String>,
     log: TempDir,
 }
 
 impl Served {
-    /// Serves the built bundle in `folder` on the database with this URL, by the program `tenet`, and waits
-    /// until both regions listen.
+    /// Serves the built bundle in `folder` with the database at this URL, using the program `tenet`, and waits until
+    /// both regions listen.
     pub async fn start(tenet: &Path, folder: &Path, url: &str) -> Self {
         let mut command = Command::new(tenet);
         command.arg("serve").arg(folder).args(["--database-url", url]);
         Self::of(command).await
     }
 
-    /// The same by a command that serves.
+    /// The same with a given command.
     pub async fn of(mut command: Command) -> Self {
         let log = tempfile::tempdir().unwrap();
         let mut child = command
@@ -73,33 +73,33 @@ impl Served {
         self.child.id().unwrap()
     }
 
-    /// Where the first region listens: `127.0.0.1:PORT`.
+    /// The address of the first region: `127.0.0.1:PORT`.
     pub fn east(&self) -> &str {
         &self.east
     }
 
-    /// Where the second region listens.
+    /// The address of the second region.
     pub fn west(&self) -> &str {
         &self.west
     }
 
-    /// Asks the first region for an operation.
+    /// Invokes an operation in the first region.
     pub async fn operate(&self, name: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let headers = [&[JSON], headers].concat();
         http::send(&self.east, "POST", &format!("/operations/{name}"), &headers, body).await.unwrap()
     }
 
-    /// Asks the first region for what it tells of itself.
+    /// Sends a GET to the first region.
     pub async fn get(&self, path: &str) -> Answer {
         http::send(&self.east, "GET", path, &[], "").await.unwrap()
     }
 
-    /// The first line that it tells the terminal and that has `part` in it.
+    /// The first line of its standard output that contains `part`.
     pub async fn told(&mut self, part: &str) -> String {
         self.told_times(part, 1).await
     }
 
-    /// The same line once there are so many of them.
+    /// The same line once it was printed this many times.
     pub async fn told_times(&mut self, part: &str, times: usize) -> String {
         loop {
             let mut lines = self.seen.iter().filter(|line| line.contains(part));
@@ -114,13 +114,12 @@ impl Served {
         }
     }
 
-    /// What it has logged.
+    /// Its log so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.log.path().join(LOG)).unwrap()
     }
 
-    /// Asks it to end as `kill` does, waits until it has, and gives all that it told the terminal and all that
-    /// it logged.
+    /// Sends SIGTERM, waits for the end, and returns all lines of its standard output and its log.
     pub async fn stop(mut self) -> (Vec<String>, String) {
         let process = self.child.id().unwrap().to_string();
         let killed = Command::new("kill").args(["-TERM", &process]).status().await.unwrap();
@@ -133,5 +132,5 @@ impl Served {
     }
 }
 
-/// The file of the log.
+/// The name of the log file.
 const LOG: &str = "log";

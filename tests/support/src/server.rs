@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
-/// The PostgreSQL behind a stand-in, which lets everybody in without a password.
+/// The PostgreSQL behind a stand-in, which admits its user without a password.
 #[derive(Clone)]
 pub(crate) struct Server {
     host: String,
@@ -16,7 +16,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// The one with this URL.
+    /// The server at this URL.
     pub(crate) fn at(url: &str) -> Self {
         let config = Config::from_str(url).unwrap();
         let Host::Tcp(host) = config.get_hosts()[0].clone() else { panic!("{url} is not reached by TCP") };
@@ -28,14 +28,14 @@ impl Server {
         }
     }
 
-    /// A connection on which nothing was sent. There is none while the server is down.
+    /// A new connection. Fails while the server is down.
     pub(crate) async fn reach(&self) -> Result<TcpStream> {
         let server = TcpStream::connect((self.host.as_str(), self.port)).await?;
         server.set_nodelay(true)?;
         Ok(server)
     }
 
-    /// A connection on which this first message was sent.
+    /// A new connection on which this first message was sent.
     pub(crate) async fn connect(&self, first: &[u8]) -> Result<TcpStream> {
         let mut server = self.reach().await?;
         let length = (first.len() as u32 + 4).to_be_bytes();

@@ -3,19 +3,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::{digest, hmac};
 
-/// The key whose signatures a stand-in takes.
+/// The access key that a stand-in accepts.
 pub const ACCESS_KEY: &str = "test";
-/// What ministack signs functions in with, by the same secret: their account.
+/// The access key of functions on ministack, with the same secret: their account.
 const FUNCTIONS: &str = "000000000000";
 /// The secret of both.
 pub const SECRET_KEY: &str = "test";
 
 /// How far the client's clock may be ahead.
 const AHEAD: Duration = Duration::from_secs(300);
-/// The longest that a token may be good for.
+/// The longest lifetime of a token, in seconds.
 const WEEK: u64 = 604_800;
 
-/// What a token has to be for.
+/// The expected contents of a token.
 pub(crate) struct Wanted<'a> {
     pub(crate) host: &'a str,
     pub(crate) region: &'a str,
@@ -23,16 +23,16 @@ pub(crate) struct Wanted<'a> {
     pub(crate) now: SystemTime,
 }
 
-/// Why one is not good. The first is what a client is told, the second what DSQL keeps to
-/// itself; a stand-in tells that too.
+/// Why a token is invalid. The first text is sent to the client; DSQL does not disclose the second, but a stand-in
+/// does.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Denied {
     pub(crate) message: String,
     pub(crate) detail: Option<String>,
 }
 
-/// Checks a token as the service does: by signing it once more, with the secret that
-/// belongs to its key (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>).
+/// Verifies a token as the service does, by computing the signature with the secret of its key
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>).
 pub(crate) fn check(token: &str, wanted: &Wanted<'_>) -> Result<(), Denied> {
     let (host, query) = token.split_once("/?").ok_or_else(|| denied("the password is no token"))?;
     if host != wanted.host {
@@ -107,7 +107,7 @@ fn moment(date: &str) -> Option<SystemTime> {
     }
     let number = |from: usize, to: usize| digits.get(from..to)?.parse::<u64>().ok();
     let (year, month, day) = (number(0, 4)?, number(4, 6)?, number(6, 8)?);
-    // Years that begin with March have their leap day last.
+    // Years that begin in March have the leap day last.
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
     let seconds = number(8, 10)? * 3600 + number(10, 12)? * 60 + number(12, 14)?;

@@ -8,88 +8,88 @@ use tokio::sync::watch;
 use crate::awaited::{HANGS, awaited, awaited_for};
 use crate::harm::{Harm, Mischief};
 
-/// How many of the statements that came last are remembered, for a test that waits for another one.
+/// How many of the last statements are kept for error messages.
 const REMEMBERED: usize = 20;
 
-/// What passes through a stand-in, on all its connections, and what is to become of it.
+/// Observes and controls the traffic of a stand-in, over all its connections.
 #[derive(Default)]
 pub struct Wire {
     pub(crate) round_trips: AtomicU32,
     pub(crate) messages: AtomicU32,
     statements: AtomicU32,
     pub(crate) goodbyes: AtomicU32,
-    /// Clients that are there.
+    /// The number of connected clients.
     pub(crate) clients: watch::Sender<u32>,
     pub(crate) refused: Mutex<Vec<String>>,
-    /// Harm to the first statement that begins like this.
+    /// Faults for the next statement with a given beginning.
     plans: Mutex<Vec<(String, Harm)>>,
-    /// The statements that came last.
+    /// The last statements.
     last: Mutex<VecDeque<String>>,
-    /// Harm to the statement that comes after so many others.
+    /// A fault for the statement after a given number of others.
     appointed: Mutex<Option<(u32, Harm)>>,
     mischief: Mutex<Option<Mischief>>,
     harms: watch::Sender<BTreeMap<&'static str, u64>>,
     jobs: Mutex<Vec<Job>>,
     /// Held while an index is built.
     pub(crate) building: Arc<tokio::sync::Mutex<()>>,
-    /// How many looks at a job that is begun now find it unfinished.
+    /// How many polls see a job that begins now as unfinished.
     slowness: AtomicU32,
-    /// Connections that were asked for.
+    /// The number of attempted connections.
     knocks: watch::Sender<u32>,
-    /// Whether nobody is let in.
+    /// Whether all connections are refused.
     down: AtomicBool,
     heard: watch::Sender<Heard>,
-    /// Counts up when all connections are to be cut.
+    /// Incremented to cut all connections.
     pub(crate) cuts: watch::Sender<u32>,
-    /// Counts up when all connections are to fall silent.
+    /// Incremented to silence all connections.
     pub(crate) silences: watch::Sender<u32>,
 }
 
-/// How much is heard of a stand-in.
+/// How far a stand-in responds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Heard {
     #[default]
     All,
-    /// Connections are taken, TLS is agreed on, and then nothing comes.
+    /// Connections and TLS handshakes succeed, but logins get no response.
     NoLogIn,
-    /// Connections are taken, and nothing comes on these nor on those there are.
+    /// Connections are accepted, but neither these nor the existing ones get any response.
     Nothing,
 }
 
-/// The building of an index in the background.
+/// A background index build.
 struct Job {
     id: String,
-    /// Why there is no valid index.
+    /// Why the index is invalid, if it is.
     failed: Option<String>,
-    /// How many looks find it unfinished.
+    /// How many polls see it as unfinished.
     looks: u32,
 }
 
 impl Wire {
-    /// How often, since the last [`Self::reset`], something was sent when everything sent
-    /// before had been answered. Log-ins do not count.
+    /// The number of round trips since the last [`Self::reset`]: how often something was sent when
+    /// everything before had been answered. Logins do not count.
     pub fn round_trips(&self) -> u32 {
         self.round_trips.load(Ordering::SeqCst)
     }
 
-    /// The messages that clients have sent since the last [`Self::reset`], log-ins aside.
+    /// The number of messages from clients since the last [`Self::reset`], without logins.
     pub fn messages(&self) -> u32 {
         self.messages.load(Ordering::SeqCst)
     }
 
-    /// The statements among them.
+    /// The number of statements among them.
     pub fn statements(&self) -> u32 {
         self.statements.load(Ordering::SeqCst)
     }
 
-    /// How many clients have said goodbye, ever.
+    /// How many clients have disconnected properly, in total.
     pub fn goodbyes(&self) -> u32 {
         self.goodbyes.load(Ordering::SeqCst)
     }
 
-    /// Waits until no client is there.
+    /// Waits until no client is connected.
     pub async fn alone(&self) {
-        // The sender is part of this value.
+        // This value holds the sender, so waiting cannot fail.
         let mut clients = self.clients.subscribe();
         let _ = awaited(clients.wait_for(|clients| *clients == 0), || {
             format!("{} clients are still there", *self.clients.borrow())
@@ -97,55 +97,55 @@ impl Wire {
         .await;
     }
 
-    /// Counts from nothing again.
+    /// Resets the counters.
     pub fn reset(&self) {
         self.round_trips.store(0, Ordering::SeqCst);
         self.messages.store(0, Ordering::SeqCst);
         self.statements.store(0, Ordering::SeqCst);
     }
 
-    /// What was said to the statements that are not in the stand-in's dialect.
+    /// The refusals of statements outside the stand-in's dialect.
     pub fn refused(&self) -> Vec<String> {
         self.refused.lock().unwrap().clone()
     }
 
-    /// Does harm to the next statement that begins like this.
+    /// Injects a fault into the next statement that begins with this text.
     pub fn harm_once(&self, begins: &str, harm: Harm) {
         self.plans.lock().unwrap().push((begins.to_owned(), harm));
     }
 
-    /// Does harm to the statement that comes after so many others, if it can meet that.
+    /// Injects a fault into the statement after this many others, if it applies to that one.
     pub fn harm_after(&self, statements: u32, harm: Harm) {
         *self.appointed.lock().unwrap() = Some((statements, harm));
     }
 
-    /// Does harm at random from now on, to one statement in so many, and to one in a third of it
-    /// that begins, stores or ends.
+    /// Injects random faults from now on: into one of `one_in` statements, and three times as often
+    /// into those that begin a transaction, store an answer or commit.
     pub fn harm(&self, seed: u64, one_in: u32) {
         *self.mischief.lock().unwrap() = Some(Mischief::new(seed, one_in));
     }
 
-    /// Does no harm any more that it was not yet told to do.
+    /// Cancels all faults that have not been injected yet.
     pub fn spare(&self) {
         *self.mischief.lock().unwrap() = None;
         *self.appointed.lock().unwrap() = None;
         self.plans.lock().unwrap().clear();
     }
 
-    /// How often each kind of harm was done, ever.
+    /// How often each kind of fault was injected, in total.
     pub fn harms(&self) -> BTreeMap<&'static str, u64> {
         self.harms.borrow().clone()
     }
 
-    /// Waits until harm was done so often, ever. Where the statement that it was meant for does not come,
-    /// the test ends with those that came.
+    /// Waits until faults were injected this often, in total. If the expected statement does not
+    /// come, the test fails with the last statements.
     pub async fn until_harmed(&self, times: u64) {
         self.until_harmed_within(HANGS, times).await;
     }
 
     async fn until_harmed_within(&self, longest: Duration, times: u64) {
         let mut harms = self.harms.subscribe();
-        // The sender is part of this value.
+        // This value holds the sender, so waiting cannot fail.
         let _ = awaited_for(longest, harms.wait_for(|harms| harms.values().sum::<u64>() >= times), || {
             let planned: Vec<_> = self.plans.lock().unwrap().iter().map(|(begins, _)| begins.clone()).collect();
             let (done, last) = (self.harms(), self.last.lock().unwrap().clone());
@@ -154,17 +154,17 @@ impl Wire {
         .await;
     }
 
-    /// Cuts all connections there are.
+    /// Cuts all current connections.
     pub fn cut(&self) {
         self.cuts.send_modify(|count| *count += 1);
     }
 
-    /// Lets so many looks at each job that is begun from now on find it unfinished.
+    /// Makes this many polls see each job that begins from now on as unfinished.
     pub fn slow_jobs(&self, looks: u32) {
         self.slowness.store(looks, Ordering::SeqCst);
     }
 
-    /// Notes a job, and what came of it.
+    /// Records a job and its result.
     pub(crate) fn job(&self, failed: Option<String>) -> String {
         let id: String = std::iter::repeat_with(fastrand::lowercase).take(26).collect();
         let looks = self.slowness.load(Ordering::SeqCst);
@@ -172,7 +172,7 @@ impl Wire {
         id
     }
 
-    /// What `sys.jobs` is to whoever looks at it now.
+    /// The contents of `sys.jobs` at this time.
     pub(crate) fn look_at_jobs(&self) -> String {
         let mut rows = vec!["(NULL::text, NULL::text, NULL::text)".to_owned()];
         for Job { id, failed, looks } in self.jobs.lock().unwrap().iter_mut() {
@@ -188,13 +188,13 @@ impl Wire {
         format!("(VALUES {}) AS jobs (job_id, status, details)", rows.join(", "))
     }
 
-    /// Cuts all connections and takes no new ones until it comes up again.
+    /// Cuts all connections and refuses new ones until `come_up`.
     pub fn go_down(&self) {
         self.down.store(true, Ordering::SeqCst);
         self.cut();
     }
 
-    /// Takes connections again.
+    /// Accepts connections again.
     pub fn come_up(&self) {
         self.down.store(false, Ordering::SeqCst);
     }
@@ -203,20 +203,21 @@ impl Wire {
         self.down.load(Ordering::SeqCst)
     }
 
-    /// Says nothing any more, neither on the connections there are nor on new ones, which are taken
-    /// all the same: until [`Self::speak`]. What is said meanwhile, by either side, is held and not
-    /// dropped. A client that leaves has its transaction rolled back.
+    /// Sends nothing from now on, neither on existing nor on new connections, which are still
+    /// accepted, until [`Self::speak`]. Messages from either side are held meanwhile, not dropped.
+    /// If a client disconnects, its transaction is rolled back.
     pub fn silence(&self) {
         self.heard.send_replace(Heard::Nothing);
     }
 
-    /// Takes connections and agrees on TLS, and lets nobody in until [`Self::speak`]. The connections
-    /// there are go on.
+    /// Accepts connections and TLS handshakes, but answers no login until [`Self::speak`]. Existing
+    /// connections work.
     pub fn silence_log_ins(&self) {
         self.heard.send_replace(Heard::NoLogIn);
     }
 
-    /// Ends [`Self::silence`]: all that was held passes, but for what came from clients that have left.
+    /// Ends [`Self::silence`]: all held messages are passed on, except those of disconnected
+    /// clients.
     pub fn speak(&self) {
         self.heard.send_replace(Heard::All);
     }
@@ -225,31 +226,31 @@ impl Wire {
         *self.heard.borrow() == Heard::Nothing
     }
 
-    /// Waits until something is heard of it again.
+    /// Waits until it responds again.
     pub(crate) async fn until_heard(&self) {
-        // The sender is part of this value.
+        // This value holds the sender, so waiting cannot fail.
         let _ = self.heard.subscribe().wait_for(|heard| *heard != Heard::Nothing).await;
     }
 
-    /// Waits until log-ins are answered.
+    /// Waits until logins are answered.
     pub(crate) async fn until_letting_in(&self) {
-        // The sender is part of this value.
+        // This value holds the sender, so waiting cannot fail.
         let _ = self.heard.subscribe().wait_for(|heard| *heard == Heard::All).await;
     }
 
-    /// Notes that a connection was asked for.
+    /// Counts an attempted connection.
     pub(crate) fn knock(&self) {
         self.knocks.send_modify(|knocks| *knocks += 1);
     }
 
-    /// How many connections were asked for, ever, in vain or not.
+    /// How many connections were attempted, in total, successful or not.
     pub fn knocks(&self) -> u32 {
         *self.knocks.borrow()
     }
 
-    /// Waits until so many were.
+    /// Waits until this many connections were attempted.
     pub async fn until_knocked(&self, times: u32) {
-        // The sender is part of this value.
+        // This value holds the sender, so waiting cannot fail.
         let mut knocks = self.knocks.subscribe();
         let _ = awaited(knocks.wait_for(|knocks| *knocks >= times), || {
             format!("{} connections were asked for, and not {times}", self.knocks())
@@ -257,13 +258,13 @@ impl Wire {
         .await;
     }
 
-    /// Lets nothing through any more on the connections there are, and does not close
-    /// them: as when the way between has forgotten them.
+    /// Stops all traffic on the existing connections without closing them, as if a router between
+    /// had dropped its state.
     pub fn fall_silent(&self) {
         self.silences.send_modify(|count| *count += 1);
     }
 
-    /// What becomes of this statement, once.
+    /// The fault for this statement, if any. Each is used once.
     pub(crate) fn harm_to(&self, statement: &str) -> Option<Harm> {
         self.statements.fetch_add(1, Ordering::SeqCst);
         {

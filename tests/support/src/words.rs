@@ -1,15 +1,15 @@
-/// A word, a number or a sign of a statement; literals and comments are none.
+/// A word, a number or a sign of a statement, without literals and comments.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Word {
-    /// Upper case; what was in double quotes is as it was, quotes included.
+    /// In upper case; a quoted identifier is kept as written, with its quotes.
     pub(crate) text: String,
-    /// How many brackets are open around it.
+    /// The nesting depth of parentheses.
     pub(crate) depth: usize,
-    /// Where it begins and ends in the text.
+    /// Its start and end in the text.
     pub(crate) at: (usize, usize),
 }
 
-/// The words of each statement in a text, in order. Empty statements are left out.
+/// The words of each statement in a text, in order. Empty statements are skipped.
 pub(crate) fn statements(sql: &str) -> Vec<Vec<Word>> {
     let mut statements = vec![Vec::new()];
     let mut depth = 0_usize;
@@ -55,13 +55,13 @@ fn is_of_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// Whether the quote at this place opens a literal in which backslashes escape.
+/// Whether the quote at this position opens a literal with backslash escapes.
 fn is_escaping(sql: &str, at: usize) -> bool {
     let mut before = sql[..at].chars().rev();
     matches!(before.next(), Some('e' | 'E')) && !before.next().is_some_and(is_of_word)
 }
 
-/// The length of what is between quotes, quotes included. A doubled quote reads as two.
+/// The length of a quoted text, including its quotes. A doubled quote is read as two texts.
 fn literal(rest: &str, from: usize, escapes: bool) -> usize {
     let quote = rest.as_bytes()[from];
     let mut escaped = false;
