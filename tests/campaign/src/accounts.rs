@@ -1,12 +1,12 @@
 use tokio_postgres::Client;
 
-/// What each account has to begin with, in cents.
+/// The initial balance of each account, in cents.
 pub(crate) const START: i64 = 100_000;
 
-/// Few enough that clients meet in them.
+/// Few enough that clients compete for them.
 pub(crate) const ACCOUNTS: usize = 10;
 
-/// What an account may pay a day, in cents: some soon reach it, and others never do.
+/// The daily ceiling of an account, in cents: some are reached soon, others never.
 fn ceiling(account: usize) -> i64 {
     if account.is_multiple_of(4) { 30_000 } else { 1_000_000_000 }
 }

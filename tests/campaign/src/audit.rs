@@ -9,7 +9,7 @@ use crate::bus::{Arrivals, Arrived};
 use crate::journal::{Entry, Journal, Name};
 use crate::wrong::Kind;
 
-/// Compares what was told, what is stored and what has arrived.
+/// Compares the answers, the stored data and the events that arrived.
 pub(crate) struct Audit<'a> {
     journal: &'a Journal,
     entries: BTreeMap<Name, Entry>,
@@ -27,11 +27,11 @@ pub(crate) struct Stored {
     now: i64,
 }
 
-/// The operation that stores its key's own name, and not a row of the ledger.
+/// The operation that stores its key's own name instead of a row of the ledger.
 const WRITE: &str = "write";
 
 impl<'a> Audit<'a> {
-    /// Reads what the database holds.
+    /// Reads the contents of the database.
     pub(crate) async fn read(client: &Client, journal: &'a Journal) -> anyhow::Result<Self> {
         let sql =
             "SELECT operation, key, accepted, answer, (extract(epoch from now) * 1000000)::bigint FROM tenet.keys";
@@ -47,8 +47,8 @@ impl<'a> Audit<'a> {
         Ok(Self { journal, entries: journal.entries(), stored, ledger, written })
     }
 
-    /// How many events are due at both buses: an accepted answer of any of these operations has
-    /// one.
+    /// How many events have to arrive at both buses: one for each accepted answer of these
+    /// operations.
     pub(crate) fn due(&self) -> usize {
         self.accepted().count()
     }
@@ -61,7 +61,8 @@ impl<'a> Audit<'a> {
         self.journal.wrong(kind, Some(name.clone()), text.into());
     }
 
-    /// Every answer stands as it was told, and nothing stands that nobody asked for.
+    /// Every answer is stored as the caller received it, and nothing is stored that was not
+    /// requested.
     pub(crate) fn answers(&self) {
         for (name, entry) in &self.entries {
             let answers: Vec<_> = entry.asked.values().collect();
@@ -69,7 +70,7 @@ impl<'a> Audit<'a> {
             match self.stored.get(name) {
                 None => {
                     if entry.settled {
-                        self.wrong(Kind::Lost, name, "a queue was told to forget it, and there is no such key");
+                        self.wrong(Kind::Lost, name, "a queue was allowed to delete it, and there is no such key");
                     }
                     for answer in answers.iter().copied().flatten() {
                         self.wrong(Kind::Lost, name, format!("was answered {answer:?}, and there is no such key"));
@@ -89,15 +90,15 @@ impl<'a> Audit<'a> {
                 }
             }
             if answers.iter().any(|answer| answer.is_none()) {
-                self.wrong(Kind::Failed, name, "has no answer for good although all is well");
+                self.wrong(Kind::Failed, name, "has no final answer although all is well");
             }
         }
         for name in self.stored.keys().filter(|name| !self.entries.contains_key(name)) {
-            self.wrong(Kind::Invented, name, "is a key that nobody has used");
+            self.wrong(Kind::Invented, name, "is a key that no client has used");
         }
     }
 
-    /// Every accepted answer has its one row, and every row its accepted answer.
+    /// Every accepted answer has exactly one row, and every row an accepted answer.
     pub(crate) fn effects(&self) {
         let mut ledger = self.ledger.clone();
         let mut written = self.written.clone();
@@ -126,8 +127,8 @@ impl<'a> Audit<'a> {
         }
     }
 
-    /// Each account has what it began with and what the ledger says, and has paid what the
-    /// ledger says and no more than it may.
+    /// Each account has its initial balance plus what the ledger says, and has paid what the ledger
+    /// says and no more than its ceiling.
     pub(crate) async fn books(&self, client: &Client) -> anyhow::Result<()> {
         let start = format!("{START}::bigint / 100.0");
         for (kind, what, sql) in [
@@ -169,8 +170,8 @@ impl<'a> Audit<'a> {
         Ok(())
     }
 
-    /// Each accepted answer has its event at both buses, one id for one content, and nothing
-    /// else has arrived.
+    /// Each accepted answer has its event at both buses, with one content per id, and no other
+    /// event has arrived.
     pub(crate) fn events(&self, arrivals: &Arrivals) {
         let mut arrived = arrivals.all();
         for (name, Stored { body, now, .. }) in self.accepted() {

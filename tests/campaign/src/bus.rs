@@ -6,21 +6,20 @@ use serde_json::Value;
 use tenet_test_support::eventbridge::Bus;
 use tokio::task::JoinHandle;
 
-/// Between two looks at a queue that was empty: a queue that is asked to wait keeps its server
-/// busy.
+/// The pause between two polls of an empty queue: long polling would keep its server busy.
 const LOOK: Duration = Duration::from_millis(300);
 
-/// How many listen at each bus.
+/// The number of listeners per bus.
 const EARS: usize = 2;
 
-/// What has arrived at the two buses.
+/// The events that arrived at the two buses.
 #[derive(Default)]
 pub(crate) struct Arrivals(Mutex<BTreeMap<String, Arrived>>);
 
-/// What has arrived under one id: each content, and how often at each bus.
+/// The events with one id: each content, and how often it arrived at each bus.
 pub(crate) type Arrived = BTreeMap<String, [u32; 2]>;
 
-/// Hears everything that arrives, as long as it lives.
+/// Records all arriving events until it is dropped.
 pub(crate) struct Ears {
     pub(crate) arrivals: Arc<Arrivals>,
     tasks: Vec<JoinHandle<()>>,
@@ -30,7 +29,7 @@ impl Ears {
     pub(crate) fn at(buses: [Bus; 2]) -> Self {
         let arrivals = Arc::new(Arrivals::default());
         let buses = buses.map(Arc::new);
-        // Several at each: a queue that grows slows its server down.
+        // Several per bus: a long queue slows its server down.
         let tasks = (0..2 * EARS).map(|ear| {
             let (place, bus) = (ear % 2, Arc::clone(&buses[ear % 2]));
             let arrivals = Arc::clone(&arrivals);

@@ -15,32 +15,32 @@ use crate::sandbox::{Ended, Sandbox};
 use crate::tally::Tally;
 use crate::wrong::Kind;
 
-/// The operations that take one and the same event.
+/// The operations that handle the same event.
 pub(crate) const TAKERS: [&str; 2] = ["post-a", "post-b"];
 
-/// How many new questions there are a second, how many more at first, and how many may be
-/// ahead of the events that have arrived: what one process that stands for EventBridge can
-/// deliver, on a machine that does other things besides.
+/// How many new questions there are per second, how many more at the beginning, and how many may be
+/// ahead of the events that have arrived: as much as one process that stands in for EventBridge can
+/// deliver on a busy machine.
 const A_SECOND: f64 = 8.0;
 const AT_FIRST: f64 = 20.0;
 const AHEAD: f64 = 60.0;
 
-/// The part of new questions that has an event at least: some are rejected.
+/// The fraction of new questions with at least one event: some are rejected.
 const ACCEPTED: f64 = 0.7;
 
-/// How often a client asks again by itself.
+/// How often a client retries by itself.
 const PERSISTENCE: u32 = 4;
 
-/// Of so many times that it asks, it does not wait for the answer once.
+/// One of this many requests is abandoned before its response.
 const IMPATIENCE: u32 = 10;
 
-/// How long it waits then at most, in milliseconds.
+/// The longest wait before an abandoned request, in milliseconds.
 const LEAVES: u64 = 800;
 
-/// The most messages of a queue that come in one batch.
+/// The most messages in one batch of a queue.
 const MESSAGES: usize = 8;
 
-/// What all clients share.
+/// The state shared by all clients.
 pub(crate) struct Clients<'a> {
     pub(crate) regions: &'a [Region; 2],
     pub(crate) journal: &'a Journal,
@@ -48,12 +48,12 @@ pub(crate) struct Clients<'a> {
     asked: Mutex<Vec<Question>>,
     arrivals: &'a Arrivals,
     number: AtomicU64,
-    /// How many of the questions were new.
+    /// How many questions were new.
     new: AtomicU64,
     started: Instant,
 }
 
-/// What is sent, and what it asks: one thing, but for an event that several operations take.
+/// A request and its contents: one question, or several for an event that several operations handle.
 #[derive(Clone, Debug)]
 struct Question {
     event: Value,
@@ -79,7 +79,7 @@ impl<'a> Clients<'a> {
         }
     }
 
-    /// One client, until then.
+    /// One client, until the given time.
     pub(crate) async fn client(&self, seed: u64, until: Instant) {
         let mut random = Rng::with_seed(seed);
         while Instant::now() < until {
@@ -111,7 +111,7 @@ impl<'a> Clients<'a> {
             && new * ACCEPTED <= self.arrivals.count() as f64 + AHEAD
     }
 
-    /// Asks for all that has no answer for good until it has, and again for some that has.
+    /// Repeats all questions without a final answer until they have one, and some answered ones again.
     pub(crate) async fn settle(&self, seed: u64, again: usize, until: Instant) -> usize {
         let mut random = Rng::with_seed(seed);
         let entries = self.journal.entries();
@@ -145,7 +145,7 @@ impl<'a> Clients<'a> {
         futures_util::future::join_all(askers).await.into_iter().sum()
     }
 
-    /// Asks, and mostly does not take an uncertain answer for one.
+    /// Asks, and mostly retries after an uncertain answer.
     async fn insist(&self, question: &Question, random: &mut Rng) {
         for _ in 0..PERSISTENCE {
             if random.u32(0..IMPATIENCE) == 0 {
@@ -158,7 +158,7 @@ impl<'a> Clients<'a> {
         }
     }
 
-    /// Asks the same in both regions at the same moment.
+    /// Sends the same request to both regions at the same time.
     async fn twins(&self, random: &mut Rng) {
         let question = if random.bool() { self.fresh(random) } else { self.event(random) };
         let of = |region: usize, random: &mut Rng| {
@@ -171,28 +171,28 @@ impl<'a> Clients<'a> {
 
     fn sandbox(&self, random: &mut Rng) -> &Sandbox {
         let sandboxes = &self.regions[random.usize(0..2)].sandboxes;
-        // The first takes several at once.
+        // The first sandbox handles several at once.
         &sandboxes[random.usize(0..sandboxes.len() + 2) % sandboxes.len()]
     }
 
-    /// Asks once. Gives whether all is answered for good.
+    /// Asks once. Returns whether everything has a final answer.
     async fn ask(&self, question: &Question, sandbox: &Sandbox) -> bool {
         self.note(question, sandbox);
         let heard = self.heard(question, sandbox.invoke(&question.event).await);
         self.hear(question, sandbox, &heard)
     }
 
-    /// Asks, and leaves before there is an answer, or nearly.
+    /// Asks, and leaves before or just around the time of the response.
     async fn give_up(&self, question: &Question, random: &mut Rng) {
         let sandbox = self.sandbox(random);
         let patience = Duration::from_millis(random.u64(1..LEAVES));
         self.note(question, sandbox);
         let ended = timeout(patience, sandbox.invoke(&question.event)).await;
-        let heard = self.heard(question, ended.unwrap_or(Ended::Unheard("nobody waits for it")));
+        let heard = self.heard(question, ended.unwrap_or(Ended::Unheard("its client has left")));
         self.hear(question, sandbox, &heard);
     }
 
-    /// Has several questions come as the messages of a queue. It is told no answers, but which messages it has to
+    /// Sends several questions as messages of a queue. The queue receives no answers, only which messages it has to
     /// keep.
     async fn batch(&self, random: &mut Rng) {
         let questions: Vec<_> = (0..random.usize(2..=MESSAGES)).filter_map(|_| self.message(random)).collect();
@@ -220,7 +220,7 @@ impl<'a> Clients<'a> {
         }
     }
 
-    /// What a queue delivers: something new, or something once more.
+    /// A message of a queue: something new, or a repetition.
     fn message(&self, random: &mut Rng) -> Option<Question> {
         match random.u32(if self.may_be_new() { 0..10 } else { 6..10 }) {
             0..4 => Some(self.fresh(random)),
@@ -230,14 +230,14 @@ impl<'a> Clients<'a> {
         }
     }
 
-    /// Notes that it is about to be asked.
+    /// Records that it is about to be asked.
     fn note(&self, question: &Question, sandbox: &Sandbox) {
         for ask in &question.asks {
             self.journal.ask(ask, &sandbox.name);
         }
     }
 
-    /// Notes what was heard. Gives whether all is answered for good.
+    /// Records the response. Returns whether everything has a final answer.
     fn hear(&self, question: &Question, sandbox: &Sandbox, heard: &[Heard]) -> bool {
         let mut all = true;
         for (ask, heard) in question.asks.iter().zip(heard) {
@@ -258,7 +258,7 @@ impl<'a> Clients<'a> {
                 Some(answers) => answers.iter().map(answer).collect(),
                 None => vec![answer(&reply)],
             },
-            // An event that is not settled fails the invocation.
+            // An unsettled event fails the invocation.
             Ended::Failed(text) => {
                 if text.contains("answered 500") {
                     self.journal.wrong(Kind::Blamed, Some(question.asks[0].name.clone()), text.clone());
@@ -283,7 +283,7 @@ impl<'a> Clients<'a> {
         }
     }
 
-    /// A read begun after a success sees it, in whichever region.
+    /// A read that begins after a success sees it, in either region.
     async fn read(&self, random: &mut Rng) {
         let written = self.journal.written.load(Ordering::SeqCst);
         let sandbox = self.sandbox(random);
@@ -294,7 +294,7 @@ impl<'a> Clients<'a> {
             let output: Value = serde_json::from_str(reply["body"].as_str().unwrap_or_default()).unwrap_or_default();
             let counted = output["transaction_count"].as_i64().unwrap_or_default();
             if counted < written {
-                let text = format!("{} counts {counted} transactions after {written} were told", sandbox.name);
+                let text = format!("{} counts {counted} transactions after {written} were confirmed", sandbox.name);
                 self.journal.wrong(Kind::Lost, None, text);
             }
         }
@@ -304,7 +304,7 @@ impl<'a> Clients<'a> {
         self.number.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// A payment between two accounts: mostly a small one.
+    /// A payment between two accounts: usually a small one.
     fn payment(&self, random: &mut Rng) -> (String, Value) {
         let id = format!("t-{}", self.next());
         let from = random.usize(0..ACCOUNTS);
@@ -317,7 +317,7 @@ impl<'a> Clients<'a> {
         (id, payment)
     }
 
-    /// A transfer, under its own id or under a key beside it.
+    /// A transfer, with its own id or a separate key.
     fn fresh(&self, random: &mut Rng) -> Question {
         let (id, payload) = self.payment(random);
         self.new.fetch_add(1, Ordering::Relaxed);
@@ -335,7 +335,7 @@ impl<'a> Clients<'a> {
         self.keep(Question { event, asks: vec![Ask { name, nonce: ("transaction_id", id), payload }] })
     }
 
-    /// An event that two operations take under its one id.
+    /// An event that two operations handle under its one id.
     fn event(&self, random: &mut Rng) -> Question {
         let (id, payload) = self.payment(random);
         self.new.fetch_add(2, Ordering::Relaxed);
@@ -353,7 +353,7 @@ impl<'a> Clients<'a> {
         self.keep(Question { event, asks: asks.to_vec() })
     }
 
-    /// Something that was asked before, of late or long ago.
+    /// Something that was asked before, recently or long ago.
     fn known(&self, random: &mut Rng) -> Option<Question> {
         let asked = self.asked.lock().unwrap();
         let from = if random.bool() { 0 } else { asked.len().saturating_sub(30) };

@@ -9,23 +9,23 @@ use tokio::task::JoinHandle;
 
 use crate::tally::Tally;
 
-/// What a bus does to a call.
+/// A bus's misbehaviour for one call.
 #[derive(Clone, Copy, Debug)]
 enum Whim {
     Take,
     /// Closes the connection.
     HangUp,
-    /// Says that it has failed.
+    /// Reports an error.
     Fail,
-    /// Takes the entries and never says so.
+    /// Accepts the entries without responding.
     TakeAndHangUp,
-    /// Takes the entries and says so when nobody listens any more.
+    /// Accepts the entries and responds when the client is gone.
     TakeAndStall,
-    /// Takes none of the entries, and says so one by one.
+    /// Accepts none of the entries, with one error per entry.
     Throttle,
 }
 
-/// The way from a host to its bus, which is not always open.
+/// An unreliable connection from a host to its bus.
 pub(crate) struct Gate {
     url: String,
     task: JoinHandle<()>,
@@ -34,14 +34,14 @@ pub(crate) struct Gate {
 
 struct State {
     upstream: String,
-    /// Of ten calls so many are not simply taken.
+    /// How many of ten calls are disturbed.
     whims: AtomicU32,
     random: Mutex<fastrand::Rng>,
     tally: Arc<Tally>,
 }
 
 impl Gate {
-    /// Listens as long as it lives, before the server with this URL.
+    /// Listens until it is dropped, in front of the server with this URL.
     pub(crate) async fn open(upstream: &str, seed: u64, tally: Arc<Tally>) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -52,7 +52,7 @@ impl Gate {
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let state = Arc::clone(&serving);
-                // A call that fails is one that its caller makes again.
+                // The caller retries a failed call.
                 tokio::spawn(async move { state.serve(client).await });
             }
         });
@@ -63,7 +63,7 @@ impl Gate {
         &self.url
     }
 
-    /// From now on so many of ten calls are not simply taken.
+    /// Sets how many of ten calls are disturbed from now on.
     pub(crate) fn whims(&self, of_ten: u32) {
         self.state.whims.store(of_ten, Ordering::Relaxed);
     }
@@ -112,7 +112,7 @@ impl State {
         if random.u32(0..10) >= self.whims.load(Ordering::Relaxed) {
             return Whim::Take;
         }
-        // Whoever stalls keeps a host waiting for seconds.
+        // A stalled call delays a host for seconds.
         if random.u32(0..40) == 0 {
             return Whim::TakeAndStall;
         }
@@ -130,8 +130,8 @@ fn answer(status: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// One message with a body of known length, to the end of which the connection is done with:
-/// it is passed on with a header that says so.
+/// Reads one message with a body of known length. The message is passed on with a header that
+/// closes the connection after it.
 async fn read(stream: &mut TcpStream) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     loop {

@@ -11,21 +11,21 @@ use crate::wrong::{Kind, Wrong};
 /// The name of an answer: operation and key.
 pub(crate) type Name = (String, String);
 
-/// Everything that was asked and answered.
+/// All questions and answers.
 pub(crate) struct Journal {
     started: Instant,
     entries: Mutex<BTreeMap<Name, Entry>>,
     wrongs: Mutex<Vec<Wrong>>,
-    /// Rows of `transactions` that callers know of.
+    /// The number of rows of `transactions` that callers know of.
     pub(crate) written: AtomicI64,
 }
 
-/// What is known under one name.
+/// What is known about one name.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Entry {
-    /// Each payload that was asked for, and what it was answered for good.
+    /// Each payload that was sent, with its final answer.
     pub(crate) asked: BTreeMap<String, Option<(u64, String)>>,
-    /// Whether a queue was told that it need not keep it, whatever its answer was.
+    /// Whether a queue was allowed to delete it, with an unknown answer.
     pub(crate) settled: bool,
     story: Vec<String>,
 }
@@ -34,19 +34,20 @@ pub(crate) struct Entry {
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
     pub(crate) name: Name,
-    /// The member of payload and output by which a request knows its own answer, and its value.
+    /// The member of payload and output by which a request recognizes its own answer, and its
+    /// value.
     pub(crate) nonce: (&'static str, String),
     pub(crate) payload: Value,
 }
 
-/// What a question was answered.
+/// The response to a question.
 #[derive(Clone, Debug)]
 pub(crate) enum Heard {
-    /// What the caller is told.
+    /// The answer that the caller received.
     Answer { status: u64, body: String },
-    /// That there is an answer for good, and not which: all that a queue is told.
+    /// There is a final answer, but its content is unknown: all that a queue learns.
     Settled,
-    /// Nothing, and why.
+    /// No answer, and why.
     Nothing(String),
 }
 
@@ -60,7 +61,7 @@ impl Journal {
         }
     }
 
-    /// Notes that something is about to be asked.
+    /// Records that a question is about to be asked.
     pub(crate) fn ask(&self, ask: &Ask, of: &str) {
         let mut entries = self.entries.lock().unwrap();
         let entry = entries.entry(ask.name.clone()).or_default();
@@ -69,7 +70,7 @@ impl Journal {
         entry.asked.entry(payload).or_default();
     }
 
-    /// Notes an answer, and whether it can be one. Gives whether it is one for good.
+    /// Records an answer, and whether it is possible. Returns whether it is final.
     pub(crate) fn hear(&self, ask: &Ask, of: &str, heard: &Heard) -> bool {
         let mut entries = self.entries.lock().unwrap();
         let entry = entries.entry(ask.name.clone()).or_default();
@@ -136,12 +137,12 @@ impl Journal {
         self.entries.lock().unwrap().clone()
     }
 
-    /// How many answers are for good.
+    /// The number of final answers.
     pub(crate) fn answers(&self) -> usize {
         self.entries.lock().unwrap().values().flat_map(|entry| entry.asked.values()).flatten().count()
     }
 
-    /// All that is known of a name, a line each.
+    /// Everything known about a name, one line each.
     pub(crate) fn story(&self, name: &Name) -> String {
         let entries = self.entries.lock().unwrap();
         let mut story = format!("{} {:?}:\n", name.0, name.1);

@@ -1,19 +1,19 @@
-//! The fault campaign: two regions' hosts on one database while everything goes wrong, and
-//! an account of what came of it.
+//! The fault campaign: the hosts of two regions on one database, under many faults, and an audit of
+//! the result.
 //!
-//! [`Round::run`] sets up one world (a database, a DSQL stand-in and a bus for each region,
-//! real `bootstrap` processes under a simulator of Lambda), lets clients ask, repeat
-//! themselves and contradict themselves, and meanwhile does harm to the wires, takes the
-//! buses away and kills hosts. Then it lets the world come to rest and compares what clients
-//! were told, what the database holds and what arrived at the buses. Each difference is a
-//! [`Wrong`]: something lost, doubled or invented, or a rule that is blamed for the weather.
+//! [`Round::run`] sets up a world (a database, a DSQL stand-in and a bus for each region, real
+//! `bootstrap` processes under a simulator of Lambda). Clients send requests, repeat them and
+//! contradict themselves, while faults hit the connections, the buses fail and hosts are killed.
+//! Then the world comes to rest, and the answers that clients received, the contents of the
+//! database and the events at the buses are compared. Each difference is a [`Wrong`]: something
+//! lost, doubled or invented, or a rule blamed for an injected fault.
 //!
-//! The seed decides what is asked and what harm is done. It does not decide who is faster, so
-//! that a seed is a place to look again and not a replay.
+//! The seed decides the requests and the faults, but not the timing. So a seed helps to find a
+//! failure again, but does not replay it.
 //!
-//! It must never know how a host keeps its promises: it sees what callers, the database's
-//! owner and subscribers see. The ids of events are the one thing that it works out for
-//! itself, since they are promised to depend on nothing but what it knows.
+//! The campaign must not depend on how a host keeps its guarantees: it sees what callers, the
+//! database's owner and subscribers see. Only the ids of events are computed here too, because they
+//! are guaranteed to depend on nothing else.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

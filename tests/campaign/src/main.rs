@@ -1,4 +1,4 @@
-//! `cargo xtask campaign` sets up what this needs and runs it.
+//! Runs the campaign. `cargo xtask campaign` sets up what it needs.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,34 +7,34 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use tenet_campaign::{Kind, Means, Report, Round};
 
-/// Does harm to two regions' hosts and tells what came of it.
+/// Injects faults into two regions' hosts and reports the result.
 #[derive(Parser)]
 struct Arguments {
-    /// The seed of the first round; each further one has the next.
+    /// The seed of the first round. Each further round increments it.
     #[arg(long)]
     seed: u64,
-    /// Rounds are begun for so long.
+    /// How long new rounds are started.
     #[arg(long)]
     minutes: u64,
-    /// Seconds for which harm is done in one round.
+    /// Seconds of fault injection per round.
     #[arg(long, default_value_t = 40)]
     faults: u64,
-    /// How many ask at the same moment.
+    /// The number of concurrent clients.
     #[arg(long, default_value_t = 14)]
     clients: u64,
-    /// A promise that the function breaks on purpose, where it is built for that.
+    /// A guarantee that the function breaks on purpose, if it is built for that.
     #[arg(long)]
     mutant: Option<String>,
     /// The URL of a PostgreSQL.
     #[arg(long, env = "TENET_TEST_POSTGRES")]
     postgres: String,
-    /// The database in it that has every schema.
+    /// Its template database with every schema.
     #[arg(long, env = "TENET_TEST_TEMPLATE")]
     template: String,
     /// The URL of EventBridge.
     #[arg(long, env = "TENET_TEST_EVENTBRIDGE")]
     events: String,
-    /// The function.
+    /// The function binary.
     #[arg(long, env = "TENET_TEST_BOOTSTRAP")]
     bootstrap: PathBuf,
     /// The built example rules.

@@ -9,25 +9,25 @@ use crate::gate::Gate;
 use crate::sandbox::{Notes, Sandbox, Start};
 use crate::tally::Tally;
 
-/// One region: its endpoint of the database, the way to its bus, and sandboxes of its host.
+/// One region: its endpoint of the database, the connection to its bus, and the sandboxes of its host.
 pub(crate) struct Region {
     pub(crate) dsql: Dsql,
     pub(crate) gate: Gate,
     pub(crate) sandboxes: Vec<Sandbox>,
 }
 
-/// What a region is made with.
+/// What is needed to create a region.
 pub(crate) struct Plot<'a> {
     pub(crate) name: &'static str,
     pub(crate) database: &'a str,
-    /// Where EventBridge is, and the bus.
+    /// The URL of EventBridge.
     pub(crate) events: &'a str,
     pub(crate) bus: &'a str,
     pub(crate) bootstrap: &'a Path,
     pub(crate) bundle: &'a Path,
-    /// A folder for what it has to keep.
+    /// A folder for its files.
     pub(crate) folder: &'a Path,
-    /// Who the database is.
+    /// The identity of the database.
     pub(crate) identity: String,
     pub(crate) seed: u64,
     pub(crate) mutant: Option<&'a str>,
@@ -39,22 +39,22 @@ pub(crate) struct Peer {
     authority: String,
 }
 
-/// How many invocations each sandbox of a region takes at once: the first more than it has connections. One of them has its events
-/// leave before its answers, since Lambda wakes no extension of a sandbox with several
-/// invocations, and the others after.
+/// How many concurrent invocations each sandbox of a region accepts: the first one more than it has connections. That
+/// one publishes events before its responses, because Lambda notifies no extension of a sandbox with concurrent
+/// invocations; the others publish after.
 const SANDBOXES: [usize; 3] = [6, 1, 1];
 
 impl Region {
-    /// The endpoint and the gate of it; the sandboxes come when both endpoints are there.
+    /// Creates the endpoint and the gate; the sandboxes are started when both endpoints exist.
     pub(crate) async fn new(plot: &Plot<'_>, tally: &Arc<Tally>) -> anyhow::Result<Self> {
-        // DSQL itself refuses a transaction in which this promise could be broken.
+        // DSQL itself refuses a transaction that could violate this guarantee.
         let strict = plot.mutant != Some(Mutant::KeyRowGivesWay.name());
         let dsql = Dsql::start(plot.database, Terms { strict, ..Terms::of(plot.name) }).await;
         let gate = Gate::open(plot.events, plot.seed, Arc::clone(tally)).await?;
         Ok(Self { dsql, gate, sandboxes: Vec::new() })
     }
 
-    /// Starts the sandboxes, which know the way to the peer's endpoint too.
+    /// Starts the sandboxes, which know the peer's endpoint too.
     pub(crate) async fn populate(&mut self, plot: &Plot<'_>, peer: &Peer, notes: &Notes) -> anyhow::Result<()> {
         for (place, at_once) in SANDBOXES.into_iter().enumerate() {
             let name = format!("{} {place}", plot.name);
@@ -64,12 +64,12 @@ impl Region {
         Ok(())
     }
 
-    /// What the other region has to know of it.
+    /// What the other region has to know about this one.
     pub(crate) fn as_peer(&self) -> Peer {
         Peer { endpoint: self.dsql.endpoint(), authority: self.dsql.authority().to_owned() }
     }
 
-    /// Writes down who vouches for both endpoints.
+    /// Writes the certificates of both endpoints' authorities to a file.
     fn authorities(&self, plot: &Plot<'_>, peer: &Peer) -> anyhow::Result<String> {
         let path = plot.folder.join(plot.name);
         std::fs::write(&path, [self.dsql.authority(), &peer.authority].concat())?;

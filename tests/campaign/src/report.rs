@@ -3,23 +3,23 @@ use std::fmt;
 
 use crate::wrong::{Kind, Wrong};
 
-/// What came of a round, or of several.
+/// The result of one or more rounds.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// Requests that were answered for good, each counted once however often it was asked.
+    /// Requests with a final answer, each counted once however often it was sent.
     pub transactions: usize,
-    /// Of these, those that were accepted.
+    /// Those that were accepted.
     pub accepted: usize,
-    /// Events that were due at both buses.
+    /// Events that had to arrive at both buses.
     pub events: usize,
     /// How often each kind of thing happened.
     pub counts: BTreeMap<String, u64>,
-    /// What should not have been, with the story of each request that it is about.
+    /// The violations, with the history of each request concerned.
     pub wrongs: Vec<(Wrong, String)>,
 }
 
 impl Report {
-    /// How many promises of this kind were broken.
+    /// How many violations of this kind there are.
     pub fn count(&self, kind: Kind) -> usize {
         self.wrongs.iter().filter(|(wrong, _)| wrong.kind == kind).count()
     }

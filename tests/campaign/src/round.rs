@@ -28,32 +28,31 @@ use crate::wrong::Kind;
 /// The two regions.
 const REGIONS: [&str; 2] = ["us-east-1", "us-west-2"];
 
-/// How long a world that is well may take to come to rest.
+/// How long a healthy world may take to come to rest.
 const REST: Duration = Duration::from_secs(120);
 
-/// How long nothing may arrive at the buses while something is due.
+/// The longest time without an event while some are due.
 const ARRIVING: Duration = Duration::from_secs(30);
 
-/// Between two looks at something that nobody announces.
+/// The polling interval.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Seconds after which a row of the outbox is the relay's: so few that it gets some while
-/// others publish.
+/// Seconds after which a row of the outbox is left to the relay: few enough that it takes some while others publish.
 const GRACE_S: u64 = 3;
 
-/// How many connections a sandbox has: fewer than some are asked at once.
+/// The connections of a sandbox: fewer than the concurrent invocations of some.
 const CONNECTIONS: u32 = 3;
 
-/// What a rule and what a statement may take, in milliseconds: the one in rounds with an even seed, the other in
-/// those with an odd one. A silence is longer than each.
+/// The timeouts of a rule and of a statement, in milliseconds: the first pair in rounds with an even seed, the second
+/// in rounds with an odd one. A silence is longer than both.
 const TIMES: [(u64, u64); 2] = [(900, 400), (500, 900)];
 
-/// Where the real parts are.
+/// The real components.
 #[derive(Clone, Debug)]
 pub struct Means {
-    /// The URL of a PostgreSQL that lets everybody in.
+    /// The URL of a PostgreSQL that admits its user without a password.
     pub postgres: String,
-    /// The name of the database in it that has every schema.
+    /// The name of its template database with every schema.
     pub template: String,
     /// The URL of EventBridge and SQS.
     pub events: String,
@@ -63,25 +62,24 @@ pub struct Means {
     pub bundle: PathBuf,
 }
 
-/// A time of faults, and what is checked after it.
+/// A period of faults, followed by the audit.
 #[derive(Clone, Debug)]
 pub struct Round {
-    /// Decides what is asked and what harm is done.
+    /// Decides the requests and the faults.
     pub seed: u64,
-    /// How long harm is done.
+    /// How long faults are injected.
     pub faults: Duration,
-    /// How many ask at the same moment.
+    /// The number of concurrent clients.
     pub clients: u64,
-    /// A promise that the function breaks on purpose, where it is built for that.
+    /// A guarantee that the function breaks on purpose, if it is built for that.
     pub mutant: Option<String>,
 }
 
 impl Round {
-    /// Goes through it.
+    /// Runs the round.
     ///
     /// # Errors
-    /// Fails where the world could not be set up. What is wrong with the hosts is in the
-    /// report.
+    /// Fails if the world could not be set up. Violations by the hosts are in the report.
     pub async fn run(&self, means: &Means) -> anyhow::Result<Report> {
         let database = Database::create(means).await?;
         let report = self.run_on(&database, means).await;
@@ -144,7 +142,7 @@ impl Round {
         let rest = Instant::now() + REST;
         let open = clients.settle(self.seed ^ 4, 300, rest).await;
         if open > 0 {
-            journal.wrong(Kind::Failed, None, format!("{open} questions have no answer for good"));
+            journal.wrong(Kind::Failed, None, format!("{open} questions have no final answer"));
         }
         empty(&regions, &client, &journal).await?;
         let audit = Audit::read(&client, &journal).await?;
@@ -188,9 +186,9 @@ impl Round {
     }
 }
 
-/// Each region's relay has its turn now and then, as a schedule gives it.
+/// Runs each region's relay from time to time, like a schedule.
 async fn relays(regions: &[Region; 2], until: Instant) {
-    // Each by itself: sometimes at the same moment, and sometimes not.
+    // Independently: sometimes at the same time, sometimes not.
     let turns = regions.iter().zip([900, 1300]).map(|(region, pause)| async move {
         while Instant::now() < until {
             sleep(Duration::from_millis(pause)).await;
@@ -204,7 +202,7 @@ async fn relay(region: &Region) -> Ended {
     region.sandboxes[0].invoke(&json!({ "tenet": "relay" })).await
 }
 
-/// Has the relays empty the outbox, for as long as they get on with it.
+/// Runs the relays until the outbox is empty, as long as they make progress.
 async fn empty(regions: &[Region; 2], client: &Client, journal: &Journal) -> anyhow::Result<()> {
     let mut turns = regions.iter().cycle();
     let mut least = (i64::MAX, Instant::now());
@@ -232,7 +230,7 @@ async fn empty(regions: &[Region; 2], client: &Client, journal: &Journal) -> any
     }
 }
 
-/// No connection is in the middle of a transaction when nobody asks any more.
+/// No connection is in a transaction when all clients have stopped.
 async fn at_rest(client: &Client, journal: &Journal) -> anyhow::Result<()> {
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                AND pid <> pg_backend_pid() AND state <> 'idle'";
@@ -250,8 +248,8 @@ async fn at_rest(client: &Client, journal: &Journal) -> anyhow::Result<()> {
     }
 }
 
-/// A copy of the built rules with two operations more, which take one and the same event, and with what the
-/// round with this seed has for settings.
+/// A copy of the built rules with two more operations, which handle the same event, and with the settings of the round
+/// with this seed.
 fn bundle(source: &std::path::Path, seed: u64) -> anyhow::Result<TempDir> {
     let folder = tempfile::tempdir()?;
     let text = std::fs::read_to_string(source.join(INDEX)).with_context(|| format!("{}", source.display()))?;
@@ -281,7 +279,7 @@ fn bundle(source: &std::path::Path, seed: u64) -> anyhow::Result<TempDir> {
     Ok(folder)
 }
 
-/// A database of the round's own.
+/// The round's own database.
 struct Database {
     server: String,
     name: String,

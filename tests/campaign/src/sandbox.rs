@@ -15,34 +15,33 @@ use crate::journal::Journal;
 use crate::tally::Tally;
 use crate::wrong::Kind;
 
-/// Whoever takes longer to start never will.
+/// The timeout for starting.
 const STARTING: Duration = Duration::from_secs(60);
 
-/// The time that an invocation has.
+/// The timeout of an invocation.
 const INVOCATION: Duration = Duration::from_secs(3);
 
-/// How long a client waits for its answer: longer than the invocation has, and not for ever.
+/// How long a client waits for its response: longer than an invocation may take, but limited.
 const PATIENCE: Duration = Duration::from_secs(6);
 
-/// How often the simulator is asked for what it has not announced: a change of state between
-/// its look and its wait goes unheard.
+/// The polling interval for the simulator's state: a change between a check and the wait is not notified.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// How a sandbox is started.
+/// Builds the command that starts a sandbox.
 pub(crate) type Start = Box<dyn Fn() -> Command + Send + Sync>;
 
-/// One sandbox of a function: the real `bootstrap`, which can be killed and is started again.
+/// One sandbox of a function: the real `bootstrap`, which can be killed and restarted.
 pub(crate) struct Sandbox {
     pub(crate) name: String,
     start: Start,
-    /// How many invocations it takes at the same moment.
+    /// How many concurrent invocations it accepts.
     permits: Semaphore,
     running: RwLock<Option<Running>>,
     starting: Mutex<()>,
     notes: Notes,
 }
 
-/// Where what a function's log says goes.
+/// Where the contents of a function's log are recorded.
 #[derive(Clone)]
 pub(crate) struct Notes {
     pub(crate) tally: Arc<Tally>,
@@ -52,19 +51,19 @@ pub(crate) struct Notes {
 struct Running {
     simulator: Simulator,
     child: Mutex<Child>,
-    /// Ends when all of the log is read.
+    /// Ends when the whole log is read.
     log: JoinHandle<()>,
-    /// Whether it is over with it.
+    /// Whether it was killed.
     killed: watch::Sender<bool>,
 }
 
-/// What became of an invocation.
+/// The result of an invocation.
 pub(crate) enum Ended {
-    /// The function answered.
+    /// The function responded.
     Answered(Value),
-    /// It said that it failed.
+    /// It reported a failure.
     Failed(String),
-    /// Nobody knows.
+    /// Unknown.
     Unheard(&'static str),
 }
 
@@ -108,13 +107,13 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Kills it in the middle of whatever it does, and starts another in its place.
+    /// Kills it at an arbitrary point, and starts another one in its place.
     pub(crate) async fn kill(&self, pause: Duration) -> anyhow::Result<()> {
         if let Some(running) = &*self.running.read().await {
             running.child.lock().await.kill().await?;
             running.killed.send_replace(true);
         }
-        // Waits for those who wait for an answer, who have just been told that there is none.
+        // Waits for the clients that wait for a response; they have just been notified that there is none.
         if let Some(running) = self.running.write().await.take() {
             running.simulator.shutdown().await;
         }
@@ -122,7 +121,7 @@ impl Sandbox {
         self.start().await
     }
 
-    /// Hands it an event.
+    /// Sends it an event.
     pub(crate) async fn invoke(&self, event: &Value) -> Ended {
         let Ok(Ok(_permit)) = timeout(PATIENCE, self.permits.acquire()).await else {
             return Ended::Unheard("it is busy");
@@ -140,7 +139,7 @@ impl Sandbox {
         }
     }
 
-    /// Ends it.
+    /// Stops it.
     pub(crate) async fn stop(&self) -> anyhow::Result<()> {
         if let Some(running) = self.running.write().await.take() {
             running.child.lock().await.kill().await?;
@@ -150,7 +149,7 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Whether it has ended by itself, which it never may.
+    /// Checks that it has not ended by itself, which it never may.
     pub(crate) async fn check(&self) -> anyhow::Result<()> {
         if let Some(running) = &*self.running.read().await {
             let ended = running.child.lock().await.try_wait()?;
@@ -189,8 +188,8 @@ impl Running {
     }
 }
 
-/// Adds up what the function's log measures, and notes where it blames a rule: the rules are the examples, which
-/// fail by themselves for nothing that clients ask.
+/// Sums up the metrics in the function's log, and records where it blames a rule: the example rules never fail by
+/// themselves for any request of the clients.
 async fn listen(mut log: BufReader<tokio::process::ChildStdout>, name: String, Notes { tally, journal }: Notes) {
     const METRICS: [&str; 11] = [
         "Conflicts",
@@ -221,7 +220,7 @@ async fn listen(mut log: BufReader<tokio::process::ChildStdout>, name: String, N
     }
 }
 
-/// Whether a line of the log says that a rule has failed.
+/// Whether a log line reports that a rule failed.
 fn blames(members: &serde_json::Map<String, Value>) -> bool {
     const LINES: [&str; 3] =
         ["rule failed", "a rule keeps failing and is taken out", "request for a rule that is taken out"];

@@ -6,21 +6,21 @@ use tokio::time::{Instant, sleep};
 use crate::region::Region;
 use crate::tally::Tally;
 
-/// How bad it is, one of these at a time in each region.
+/// The intensity of faults in a region, one level at a time.
 #[derive(Clone, Copy, Debug)]
 enum Sky {
     Fair,
-    /// Some messages come to harm.
+    /// Some messages are affected.
     Rain,
-    /// Many do.
+    /// Many messages are affected.
     Storm,
 }
 
-/// How long a silence lasts, in milliseconds: longer than a rule may take, and than a statement may.
+/// The duration of a silence, in milliseconds: longer than the timeouts of rules and statements.
 const SILENCE: std::ops::Range<u64> = 1100..2200;
 
-/// Does harm to a region until then: to its wires, message by message and all of them at once,
-/// and to the way to its bus.
+/// Injects faults into a region until the given time: into its database connections, singly and all
+/// at once, and into the connection to its bus.
 pub(crate) async fn over(region: &Region, seed: u64, tally: &Tally, until: Instant) {
     let mut random = Rng::with_seed(seed);
     while Instant::now() < until {
@@ -49,14 +49,14 @@ pub(crate) async fn over(region: &Region, seed: u64, tally: &Tally, until: Insta
             }
             3 | 4 => {
                 tally.count("endpoint: silent for a while");
-                // PostgreSQL would keep the locks of what is under way, and DSQL has none.
+                // PostgreSQL would keep the locks of running transactions; DSQL has none.
                 region.dsql.fall_silent();
                 region.dsql.silence();
                 sleep(Duration::from_millis(random.u64(SILENCE))).await;
                 region.dsql.speak();
             }
             5 => {
-                tally.count("endpoint: lets nobody in for a while");
+                tally.count("endpoint: rejects logins for a while");
                 region.dsql.silence_log_ins();
                 region.dsql.cut();
                 sleep(Duration::from_millis(random.u64(SILENCE))).await;
@@ -67,13 +67,13 @@ pub(crate) async fn over(region: &Region, seed: u64, tally: &Tally, until: Insta
     }
 }
 
-/// Kills one sandbox after the other until then.
+/// Kills one sandbox after another until the given time.
 pub(crate) async fn reaper(regions: &[Region; 2], seed: u64, tally: &Tally, until: Instant) -> anyhow::Result<()> {
     let mut random = Rng::with_seed(seed);
     while Instant::now() < until {
         sleep(Duration::from_millis(random.u64(200..1200))).await;
         let region = &regions[random.usize(0..2)];
-        // Mostly the one in which most goes on.
+        // Usually the busiest one.
         let sandbox = &region.sandboxes[random.usize(0..region.sandboxes.len() + 2) % region.sandboxes.len()];
         tally.count("host: killed");
         sandbox.kill(Duration::from_millis(random.u64(0..300))).await?;
@@ -81,7 +81,7 @@ pub(crate) async fn reaper(regions: &[Region; 2], seed: u64, tally: &Tally, unti
     Ok(())
 }
 
-/// Lets everything be well again.
+/// Ends all faults.
 pub(crate) fn clear(regions: &[Region; 2]) {
     for region in regions {
         region.dsql.spare();

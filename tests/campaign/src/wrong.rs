@@ -1,28 +1,28 @@
 use std::fmt;
 
-/// A promise that was not kept.
+/// A violated guarantee.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wrong {
-    /// In one word.
+    /// The kind of violation.
     pub kind: Kind,
-    /// What it is about, where that is one request: operation and key.
+    /// The request concerned, if it is about one: operation and key.
     pub about: Option<(String, String)>,
-    /// What was found.
+    /// The description.
     pub text: String,
 }
 
-/// The kinds of promises that can be broken.
+/// The kinds of violations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// Something that was told is not there.
+    /// Something that was confirmed is missing.
     Lost,
-    /// Something is there twice, or was told in two ways.
+    /// Something exists twice, or was answered in two ways.
     Doubled,
-    /// Something is there that nobody was to make.
+    /// Something exists that was not requested.
     Invented,
-    /// A rule was blamed for what the weather did: by an answer, or in the log.
+    /// A rule was blamed for an injected fault, in an answer or in the log.
     Blamed,
-    /// A host failed, or never came to rest.
+    /// A host failed, or did not come to rest.
     Failed,
 }
 

@@ -1,5 +1,5 @@
-//! Fixed seeds of the fault campaign: hosts that keep their promises pass all of them, and
-//! hosts that break one on purpose pass none.
+//! Fixed seeds of the fault campaign: correct hosts pass all of them, and a host that breaks a
+//! guarantee on purpose fails at least one.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it panics")]
 
@@ -10,10 +10,10 @@ use tenet_campaign::{Kind, Means, Report, Round};
 use tenet_core::Mutant;
 use tokio::sync::Mutex;
 
-/// One world at a time: two would have too little of this machine each.
+/// One world at a time: two would overload this machine.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
-/// Of these a mutant has to be caught by the first that can.
+/// A mutant has to be caught by one of these.
 const SEEDS: [u64; 4] = [1, 2, 3, 4];
 
 fn variable(name: &str) -> String {
@@ -43,7 +43,8 @@ async fn nothing_is_lost_nothing_doubled_nothing_invented_and_no_rule_blamed() {
         let report = round(seed, None).await;
         let wrongs: Vec<_> = report.wrongs.iter().map(|(wrong, story)| format!("{wrong}\n{story}")).collect();
         assert!(wrongs.is_empty(), "seed {seed}:\n{}\n{report}", wrongs.join("\n"));
-        // A campaign in which nothing happens proves nothing; how much does is the machine's.
+        // A campaign in which nothing happens proves nothing. How much happens depends on the
+        // machine.
         assert!(report.accepted > 10 && report.counts.keys().any(|name| name.starts_with("wire: ")), "{report}");
         for name in ["host: killed", "wire: silence", "answer: a queue may forget it"] {
             assert!(report.counts.keys().any(|counted| counted.starts_with(name)), "{name}: {report}");
@@ -60,7 +61,7 @@ fn what_is_shipped_has_no_way_to_break_a_promise() {
     assert!(!knows("TENET_TEST_BOOTSTRAP") && knows("TENET_TEST_MUTANTS"));
 }
 
-/// The campaign notices hosts that break this promise.
+/// Checks that the campaign detects hosts that violate this guarantee.
 async fn is_caught(mutant: Mutant) {
     let _alone = ALONE.lock().await;
     for seed in SEEDS {
