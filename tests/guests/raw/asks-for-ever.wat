@@ -1,4 +1,4 @@
-;; Calls an import for ever, as fast as it can.
+;; Calls an import endlessly, as fast as it can.
 (import "tenet:rule/context@1.0.0" "now" (func $now (result i64)))
 (func $misbehave (result i32)
   (loop $again

@@ -1,4 +1,4 @@
-;; Logs for ever.
+;; Logs endlessly.
 (import "tenet:rule/log@1.0.0" "write" (func $log (param i32 i32 i32)))
 (func $misbehave (result i32)
   (loop $again

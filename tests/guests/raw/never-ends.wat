@@ -1,4 +1,4 @@
-;; Computes for ever.
+;; Computes endlessly.
 (func $misbehave (result i32)
   (loop $again (br $again))
   (unreachable))

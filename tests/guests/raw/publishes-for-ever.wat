@@ -1,4 +1,4 @@
-;; Publishes for ever.
+;; Publishes endlessly.
 (import "tenet:rule/events@1.0.0" "publish" (func $publish (param i32 i32 i32 i32 i32 i32 i32)))
 (data (i32.const 512) "hostile{}")
 (func $misbehave (result i32)

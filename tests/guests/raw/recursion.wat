@@ -1,3 +1,3 @@
-;; Calls itself for ever.
+;; Calls itself endlessly.
 (func $misbehave (result i32)
   (i32.add (call $misbehave) (i32.const 1)))

@@ -1,4 +1,4 @@
-;; Lets a table grow until it is told to stop, and never looks at whether it grew.
+;; Lets a table grow until it is stopped, and never looks at whether it grew.
 (table $table 0 funcref)
 (func $misbehave (result i32)
   (loop $again

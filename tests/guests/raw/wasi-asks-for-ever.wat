@@ -1,4 +1,4 @@
-;; Asks WASI the time for ever, to see it pass.
+;; Asks WASI the time endlessly, to see it pass.
 (import "wasi:clocks/monotonic-clock@0.2.0" "now" (func $now (result i64)))
 (func $misbehave (result i32)
   (loop $again

@@ -1,5 +1,5 @@
-;; Asks WASI for all that would tell one machine or moment from another, waits for a day, and
-;; answers with what it was told, in hexadecimal.
+;; Asks WASI for everything that could distinguish machines or times, waits for a day, and returns
+;; the answers in hexadecimal.
 (import "wasi:clocks/wall-clock@0.2.0" "now" (func $wall (param i32)))
 (import "wasi:clocks/monotonic-clock@0.2.0" "now" (func $monotonic (result i64)))
 (import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-duration" (func $subscribe (param i64) (result i32)))

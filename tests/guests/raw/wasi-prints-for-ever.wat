@@ -1,4 +1,4 @@
-;; Writes to standard output for ever, and ends no line.
+;; Writes to standard output endlessly, and ends no line.
 (import "wasi:cli/stdout@0.2.0" "get-stdout" (func $stdout (result i32)))
 (import "wasi:io/streams@0.2.0" "[method]output-stream.blocking-write-and-flush" (func $print (param i32 i32 i32 i32)))
 (func $misbehave (result i32)

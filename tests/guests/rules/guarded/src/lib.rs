@@ -1,7 +1,7 @@
-//! Takes from one of two counters as long as both together have it: what `skewed` gets wrong.
+//! Takes from one of two counters if both together have enough: a correct version of `skewed`.
 //!
-//! The sum has a row of its own, which each of two at once changes, so that one of them conflicts
-//! and is run again after the other.
+//! The sum has a row of its own, which every call changes. So of two concurrent calls one conflicts
+//! and is repeated after the other.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -1,5 +1,5 @@
-//! Accepts with an output that is not JSON. The attribute `#[tenet::rule]` cannot say
-//! that, so this guest's export is written by hand.
+//! Accepts with an output that is not JSON. `#[tenet::rule]` does not allow that, so this guest's
+//! export is written by hand.
 
 use tenet::__private::{Guest, Request, Rule, Verdict, rule};
 use tenet::Json;
@@ -21,7 +21,7 @@ impl Guest for Probe {
     }
 }
 
-// Natively nothing else calls the guest, which would be told as dead code.
+// Natively nothing else calls the guest, and the compiler would report dead code.
 const _: fn(Request) -> Result<Verdict, String> = <Probe as Guest>::evaluate;
 
 #[cfg(target_arch = "wasm32")]

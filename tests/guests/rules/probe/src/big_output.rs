@@ -1,4 +1,4 @@
-//! Accepts with an output of so many bytes of JSON.
+//! Accepts with an output of this many bytes of JSON.
 
 use serde::Deserialize;
 

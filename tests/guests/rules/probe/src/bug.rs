@@ -1,4 +1,4 @@
-//! Returns an error that is no rejection.
+//! Returns an error that is not a rejection.
 
 use serde::de::IgnoredAny;
 

@@ -1,4 +1,4 @@
-//! Tells everything that the context tells.
+//! Returns everything in the context.
 
 use serde::Serialize;
 use serde::de::IgnoredAny;

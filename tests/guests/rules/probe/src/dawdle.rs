@@ -1,4 +1,4 @@
-//! Reads, and then computes without end in the middle of its transaction.
+//! Reads, and then computes endlessly in the middle of its transaction.
 
 use serde::de::IgnoredAny;
 use tenet::params;

@@ -1,4 +1,4 @@
-//! Sends statements that are dear to read, each another one, and goes on whatever they give.
+//! Sends statements that are expensive to parse, all different, and continues whatever they return.
 
 use serde::Deserialize;
 use tenet::params;
@@ -6,14 +6,14 @@ use tenet::params;
 #[derive(Deserialize)]
 pub(crate) struct Input {
     statements: usize,
-    /// The numbers in the list of each.
+    /// The length of the list in each statement.
     numbers: usize,
 }
 
 pub(crate) fn run(input: Input) -> tenet::Result<()> {
     let list = ",1".repeat(input.numbers);
     for number in 0..input.statements {
-        // One that is refused has been read too.
+        // A refused statement has been parsed too.
         let _read = tenet::execute(&format!("SELECT id FROM counters WHERE id IN ({number}{list})"), params![]);
     }
     Ok(())

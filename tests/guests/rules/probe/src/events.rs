@@ -1,4 +1,4 @@
-//! Publishes so many events and tells their ids.
+//! Publishes this many events and returns their ids.
 
 use serde::{Deserialize, Serialize};
 

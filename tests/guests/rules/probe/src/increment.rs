@@ -1,4 +1,4 @@
-//! Reads a counter, writes it back one higher, and says so.
+//! Reads a counter, writes it back incremented, and returns it.
 
 use serde::{Deserialize, Serialize};
 use tenet::params;

@@ -1,4 +1,4 @@
-//! Sends a number that is none, ignores the error and accepts.
+//! Sends an invalid number, ignores the error and accepts.
 
 use serde::de::IgnoredAny;
 use tenet::{Value, params};

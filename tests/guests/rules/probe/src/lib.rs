@@ -1,8 +1,7 @@
-//! A guest that does what the payload's member `do` says, misbehaving included.
+//! A guest that does what the payload's member `do` says, including misbehaviour.
 //!
-//! Each behaviour is a file with one function `run`; its payload is a type of that file.
-//! The table below is all that knows them. What a behaviour answers is for tests to
-//! assert on, so an output tells no more than they need.
+//! Each behaviour is a file with one function `run` and its payload type. They are listed only in
+//! the table below. Tests check the outputs, so an output contains only what they need.
 
 mod after_error;
 mod bad_json;
@@ -37,7 +36,7 @@ use tenet::Json;
 
 type Behaviour = fn(Json) -> tenet::Result<Json>;
 
-/// Every behaviour by the name that a payload calls it; `bad-json` is beside them.
+/// Every behaviour by its name in a payload, except `bad-json`.
 const BEHAVIOURS: &[(&str, Behaviour)] = &[
     ("after-error", |payload| run(after_error::run, payload)),
     ("batch", |payload| run(batch::run, payload)),

@@ -1,4 +1,4 @@
-//! Allocates without end, and touches what it gets.
+//! Allocates endlessly, and writes to the memory.
 
 use std::hint::black_box;
 

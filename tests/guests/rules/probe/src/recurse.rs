@@ -1,4 +1,4 @@
-//! Calls itself without end.
+//! Calls itself endlessly.
 
 use serde::Deserialize;
 
@@ -12,8 +12,8 @@ pub(crate) fn run(input: Input) -> tenet::Result<u64> {
     Ok(deeper(input.from))
 }
 
-/// Two operations on what the call gives, so that it cannot become a loop; nothing in
-/// memory, so that the call stack ends before the stack in linear memory does.
+/// Uses the result of the call twice, so that the compiler cannot make it a loop. Keeps nothing in
+/// memory, so that the call stack overflows before the stack in linear memory does.
 #[inline(never)]
 fn deeper(depth: u64) -> u64 {
     if depth == u64::MAX { 0 } else { deeper(depth + 1).wrapping_mul(31) ^ depth }

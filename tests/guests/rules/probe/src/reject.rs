@@ -1,4 +1,4 @@
-//! Rejects with the payload's code and message, after a write where it asks for one.
+//! Rejects with the payload's code and message, after a write if requested.
 
 use serde::Deserialize;
 use tenet::params;

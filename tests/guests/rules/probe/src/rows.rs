@@ -1,4 +1,4 @@
-//! Reads so many rows and counts them.
+//! Reads this many rows and counts them.
 
 use serde::{Deserialize, Serialize};
 use tenet::params;

@@ -1,4 +1,4 @@
-//! Computes without end.
+//! Computes endlessly.
 
 use serde::de::IgnoredAny;
 

@@ -1,4 +1,4 @@
-//! Sends a value of every type and NULL of every type, and tells as text what comes back.
+//! Sends a value and a NULL of every type, and returns the results as text.
 
 use std::fmt::Display;
 

@@ -1,5 +1,5 @@
-//! Reads so many accounts of five typed columns and sums up the open ones: the rule that
-//! the benchmarks measure.
+//! Reads this many accounts with five typed columns and sums up the open ones: the rule that the
+//! benchmarks measure.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,8 +18,8 @@ struct Input {
     r#as: Form,
 }
 
-/// What becomes of the rows. Where they stay as the host gives them and are only counted,
-/// what is left is the price of the boundary alone.
+/// How the rows are processed. If they are only counted in the form that the host returns, the
+/// remaining cost is that of the boundary.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Form {

@@ -1,4 +1,4 @@
-//! Keeps an account's IBAN sealed, tells it, and tries to read what belongs elsewhere.
+//! Stores an account's IBAN sealed, returns it, and tries to read values of other places.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,15 +14,15 @@ enum Input {
     Put { id: String, iban: String },
     /// The IBAN of an account, as it was.
     Get { id: String },
-    /// The same, taken for the IBAN of another account.
+    /// The same, opened as the IBAN of another account.
     GetAs { id: String, other: String },
-    /// The same, taken for another column of the account.
+    /// The same, opened as another column of the account.
     GetAsBic { id: String },
-    /// Seals for a column that it is not granted.
+    /// Seals for a column that is not granted.
     PutBic { id: String },
-    /// Seals so many values, and gives how many bytes they have become.
+    /// Seals this many values, and returns their total sealed size.
     Many { values: u32, bytes: u32 },
-    /// Runs a statement, and tells all that it is shown of its error.
+    /// Runs a statement, and returns everything in its error.
     Sql { sql: String },
 }
 
@@ -58,7 +58,7 @@ fn safe(input: Input) -> tenet::Result<Output> {
     Ok(output)
 }
 
-/// A rejection that has everything of an error in it.
+/// A rejection with all details of an error.
 fn shown(error: tenet::Error) -> tenet::Error {
     let code = error.sqlstate().unwrap_or("none").to_owned();
     let parts = ["detail", "hint", "position"].map(|name| (name, error.detail(name)));
@@ -75,7 +75,7 @@ fn stored(id: &str) -> tenet::Result<Vec<u8>> {
     Ok(sealed)
 }
 
-/// What the vault refuses is the caller's to know here.
+/// Turns a refusal of the vault into a rejection.
 fn told<T>(asked: tenet::Result<T>) -> tenet::Result<T> {
     asked.map_err(|error| match error.vault_code() {
         Some(code) => tenet::reject(code, "the vault refused"),

@@ -1,8 +1,8 @@
-//! Takes from one of two counters as long as both together have it.
+//! Takes from one of two counters if both together have enough.
 //!
-//! Wrong, on purpose: the sum that it checks is of two rows, and it writes one. Two of it at once
-//! that write different rows both pass, and together take more than there is. What finds such a
-//! thing is tested with it.
+//! It is wrong on purpose: it checks the sum of two rows and writes one. Two concurrent calls that
+//! write different rows both pass, and together take more than there is. Tests of the tools that
+//! detect this use it.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

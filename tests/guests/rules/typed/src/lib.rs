@@ -1,5 +1,5 @@
-//! Takes a payload of every type that rules are written with, and gives it back: what the types
-//! take and what their schemas take has to be the same.
+//! Returns a payload with every type of a rule's input: the types and their schemas have to accept
+//! the same values.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ struct Payload {
     anything: Option<Json>,
 }
 
-/// As columns have them. They are read for the row that they become part of.
+/// The integer types of columns. They are deserialized as part of a row.
 #[derive(Deserialize, Serialize, JsonSchema)]
 struct Integers {
     int2: Option<i16>,

@@ -1,5 +1,5 @@
-//! Stores a value of any type, copies one and computes with decimals: what the table of cases in
-//! `tests/languages` asks of rules in every language.
+//! Stores a value of any type, copies one and computes with decimals: the subject of the test cases
+//! in `tests/languages` for rules in every language.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -58,7 +58,7 @@ fn values(input: Input) -> tenet::Result<Option<String>> {
     }
 }
 
-/// Stores a value, and gives the text of what is stored then.
+/// Stores a value, and returns the text of the stored one.
 fn write(id: &str, kind: &str, value: Value) -> tenet::Result<String> {
     if kind == "jsonb" {
         return tenet::query_one("SELECT ($1::jsonb)::text", params![value]);
@@ -67,7 +67,7 @@ fn write(id: &str, kind: &str, value: Value) -> tenet::Result<String> {
     tenet::query_one(&sql, params![id, value])
 }
 
-/// A value of JSON as a parameter of a type.
+/// A JSON value as a parameter of a type.
 fn parameter(kind: &str, json: &Json) -> tenet::Result<Value> {
     fn read<T: DeserializeOwned>(json: &Json) -> tenet::Result<T> {
         json.read().map_err(|error| tenet::reject("no-value", error.to_string()))
@@ -119,7 +119,7 @@ fn none(kind: &str) -> tenet::Result<Value> {
     })
 }
 
-/// What a row has, as a parameter.
+/// The value in a row, as a parameter.
 fn stored(id: &str, kind: &str) -> tenet::Result<Value> {
     fn of<T: DeserializeOwned + ToValue>(id: &str, kind: &str) -> tenet::Result<Value> {
         let sql = format!("SELECT of_{kind} FROM held WHERE id = $1");

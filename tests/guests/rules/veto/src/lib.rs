@@ -1,5 +1,5 @@
-//! The second rule of a pair: says no when the payload tells it to, and otherwise tells
-//! what it sees of the first rule's writes.
+//! The second rule of a pair: rejects if the payload says so, and otherwise returns what it sees of
+//! the first rule's writes.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
