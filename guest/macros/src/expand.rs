@@ -2,7 +2,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::{Error, FnArg, ItemFn, ReturnType, Signature, Type};
 
-/// The function itself, and beside it what makes it the component's export.
+/// The function itself, and the code that makes it the component's export.
 pub(crate) fn rule(arguments: TokenStream, item: TokenStream) -> Result<TokenStream, Error> {
     if !arguments.is_empty() {
         return Err(Error::new_spanned(arguments, "#[tenet::rule] takes no arguments"));
@@ -12,8 +12,8 @@ pub(crate) fn rule(arguments: TokenStream, item: TokenStream) -> Result<TokenStr
     })?;
     let (input, returned) = shape_of(&function.sig)?;
     let name = &function.sig.ident;
-    // The exported macro is there to collide: a component has one `evaluate`, and without
-    // it a second rule would compile everywhere but in the WebAssembly linker.
+    // The exported macro causes a conflict on purpose: a component has one `evaluate`, and without
+    // this a second rule would compile everywhere except in the WebAssembly linker.
     Ok(quote! {
         #function
 
@@ -41,7 +41,7 @@ pub(crate) fn rule(arguments: TokenStream, item: TokenStream) -> Result<TokenStr
                 }
             }
 
-            // Natively nothing else calls the rule, which would be told as dead code.
+            // Natively nothing else calls the rule, and the compiler would report dead code.
             const _: fn() -> ::std::string::String = <Export as ::tenet::__private::Guest>::describe;
 
             #[cfg(target_arch = "wasm32")]
@@ -53,8 +53,8 @@ pub(crate) fn rule(arguments: TokenStream, item: TokenStream) -> Result<TokenStr
     })
 }
 
-/// The types of a rule's only argument and of what it returns, if the signature is a rule's.
-/// The expansion names both, so that what the compiler says of them points at them.
+/// The types of a rule's only argument and of its result, if the signature is valid. The expansion
+/// names both, so that compiler errors about them point at them.
 fn shape_of(signature: &Signature) -> Result<(&Type, &Type), Error> {
     if let Some(receiver) = signature.receiver() {
         return refused(receiver, "a rule is a free function, not a method");
@@ -108,7 +108,7 @@ fn refused<T>(tokens: impl ToTokens, why: &str) -> Result<T, Error> {
     Err(Error::new_spanned(tokens, why))
 }
 
-/// Whether a word or sign is anywhere in a type.
+/// Whether these tokens occur anywhere in a type.
 fn has(ty: &Type, wanted: fn(&[TokenTree]) -> bool) -> bool {
     fn within(tokens: TokenStream, wanted: fn(&[TokenTree]) -> bool) -> bool {
         let tokens: Vec<_> = tokens.into_iter().collect();

@@ -1,9 +1,8 @@
 //! The attribute behind `#[tenet::rule]`.
 //!
-//! It turns one function into a component's export and says in plain words why a
-//! function cannot be one. What the attribute means to those who write rules is told
-//! where the SDK re-exports it, so that its examples compile. This crate knows names of
-//! the SDK's hidden module and nothing else of it: no types, no contract.
+//! It turns a function into a component's export, or explains why the function cannot be one. The
+//! attribute is documented where the SDK re-exports it, so that its examples compile. This crate
+//! depends only on the names in the SDK's hidden module: on no types and no contract.
 
 mod expand;
 

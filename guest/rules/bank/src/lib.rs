@@ -1,9 +1,8 @@
-//! What the rules about accounts share: ids, amounts, and how a caller is told of an
-//! account that is not there.
+//! Shared code of the rules about accounts: ids, amounts, and the rejection for a missing account.
 //!
-//! Rules are crates of one workspace and share code as any crates do. Whatever a rule takes
-//! from a payload goes through here first, so that it fits the columns of `schema/` and no
-//! statement fails because of it.
+//! Rules are crates of one workspace and share code like other crates. Every input of a rule is
+//! checked here first, so that it fits the columns of `schema/` and no statement fails because of
+//! it.
 
 use std::fmt;
 
@@ -11,11 +10,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tenet::{Decimal, Error, ToValue, Value, ValueType, reject};
 
-/// The id of an account or of a transfer: 1 to 64 letters, digits, `-`, `_` and `.`, all
-/// of ASCII.
+/// The id of an account or of a transfer: 1 to 64 ASCII letters, digits, `-`, `_` and `.`.
 ///
-/// A payload with another text in its place is rejected as `invalid-payload` before its
-/// rule begins.
+/// A payload with another text is rejected as `invalid-payload` before its rule begins.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(extend("minLength" = 1, "maxLength" = 64, "pattern" = "^[A-Za-z0-9._-]+$"))]
@@ -48,10 +45,10 @@ impl fmt::Display for Id {
     }
 }
 
-/// A rejection `invalid-amount` unless this is money: not negative, with 10 digits before
-/// the point and 2 after it at most.
+/// Rejects with `invalid-amount` unless this is money: not negative, with at most 10 digits before
+/// the point and 2 after it.
 ///
-/// Sums of it are kept in columns of `numeric(38,2)`, which no number of transfers fills.
+/// Sums are stored in columns of `numeric(38,2)`, which no number of transfers can overflow.
 pub fn check_money(amount: &Decimal) -> tenet::Result<()> {
     amount.fits(12, 2)?;
     if amount.is_negative() {
@@ -60,7 +57,7 @@ pub fn check_money(amount: &Decimal) -> tenet::Result<()> {
     Ok(())
 }
 
-/// A rejection `invalid-amount` unless this is money that can be paid: more than 0.
+/// Rejects with `invalid-amount` unless this is a payment: money of more than 0.
 pub fn check_payment(amount: &Decimal) -> tenet::Result<()> {
     check_money(amount)?;
     if amount.is_zero() {

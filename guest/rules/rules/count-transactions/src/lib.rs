@@ -1,4 +1,4 @@
-//! Counts the transactions, from whichever region.
+//! Counts the transactions of all regions.
 
 use schemars::JsonSchema;
 use serde::Serialize;

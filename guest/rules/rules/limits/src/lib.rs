@@ -1,10 +1,10 @@
-//! Lets an account pay up to its ceiling a day, and no more.
+//! Lets an account pay up to its daily ceiling.
 //!
-//! Shows a rule that runs before another in the same transaction, and how a sum is guarded:
-//! by writing the one row that holds it. Of two payments at once that write this row one has
-//! to try again and then sees the other; a row that is read, or locked and not changed, can
-//! let both pass. So the payment is added first and judged then: what was added goes when
-//! this rule rejects, or `transfer` after it.
+//! Shows a rule that runs before another one in the same transaction, and how to guard a sum: write
+//! the one row that holds it. Of two concurrent payments that write this row, one has to retry and
+//! then sees the other. If the row is only read, or locked and not changed, both can pass. So the
+//! payment is added first and checked afterwards: the addition is rolled back when this rule, or
+//! `transfer` after it, rejects.
 //!
 //! One statement, one round trip.
 
@@ -19,7 +19,7 @@ struct Input {
     amount: Decimal,
 }
 
-/// What an account has paid on a day, this payment included, and may pay.
+/// What an account has paid on a day, including this payment, and may pay.
 #[derive(Deserialize)]
 struct Day {
     paid: Decimal,
@@ -34,7 +34,8 @@ const PAY: &str = "INSERT INTO daily_totals (account_id, day, paid) \
 #[tenet::rule]
 fn limits(Input { from, amount }: Input) -> tenet::Result<()> {
     bank::check_payment(&amount)?;
-    // The request's day and not the database's: the same on every attempt and in both regions.
+    // The day of the request, not of the database: it is the same on every attempt and in both
+    // regions.
     let today = context::now().utc().date();
     match tenet::query_opt(PAY, params![from, today, amount])? {
         Some(day) => judge(&day, &amount),

@@ -1,8 +1,7 @@
 //! Opens an account.
 //!
-//! Shows how a rule meets a row that is there already without an error of the database,
-//! after which it could only reject. The account's id keeps it from being opened twice, so
-//! the operation needs no key of its own.
+//! Shows how a rule handles an existing row without an error of the database, after which it could
+//! only reject. The account's id prevents opening it twice, so the operation needs no separate key.
 
 use bank::Id;
 use schemars::JsonSchema;

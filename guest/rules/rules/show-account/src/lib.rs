@@ -1,6 +1,6 @@
 //! Shows an account.
 //!
-//! Shows a rule of a read-only operation: one query whose row is the output.
+//! Shows a rule of a read-only operation: one query, whose row is the output.
 
 use bank::Id;
 use schemars::JsonSchema;

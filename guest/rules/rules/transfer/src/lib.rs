@@ -1,10 +1,10 @@
 //! Moves money from one account to another.
 //!
-//! Shows several writes in one batch, rows taken in one order, and an event. What the batch
-//! did is judged after it: a rejection undoes all of it, and what `limits` wrote before.
+//! Shows several writes in one batch, rows in a fixed order, and an event. The result of the batch
+//! is checked afterwards: a rejection rolls back all of it, including what `limits` wrote before.
 //!
-//! A transfer that is accepted costs one round trip here, and with `limits` four in all:
-//! BEGIN, the statement of `limits`, the batch, the commit.
+//! An accepted transfer takes one round trip here, and with `limits` four in total: BEGIN, the
+//! statement of `limits`, the batch, the commit.
 
 use bank::Id;
 use schemars::JsonSchema;
@@ -62,16 +62,15 @@ fn transfer(Input { transfer_id, from, to, amount }: Input) -> tenet::Result<Out
     Ok(Output { transfer_id, ledger_id })
 }
 
-/// What happens to the two balances, in the order of the accounts' ids: PostgreSQL locks a
-/// row that is written, and two transfers that go opposite ways and took their rows payer
-/// first would each wait for the other.
+/// The changes of the two balances, ordered by the accounts' ids. PostgreSQL locks a written row:
+/// two opposite transfers that wrote the payer's row first would deadlock.
 fn changes<'a>(from: &'a Id, to: &'a Id, amount: &Decimal) -> [(&'a Id, Decimal); 2] {
     let mut changes = [(from, -amount.clone()), (to, amount.clone())];
     changes.sort();
     changes
 }
 
-/// Why the balance of an account could not be changed, by what it is.
+/// Why the balance of an account could not be changed, from its current value.
 fn refusal(account: &Id, balance: Option<Decimal>) -> Error {
     match balance {
         None => bank::no_account(account),
