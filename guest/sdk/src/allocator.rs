@@ -5,19 +5,18 @@ use std::arch::wasm32::{memory_grow, memory_size};
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::null_mut;
 
-/// Hands out memory from the front and takes only the last block back.
+/// Allocates memory from the front, and frees only the last block.
 ///
-/// An instance lives for one call, so what is not given back goes with it. The first
-/// blocks lie inside the memory that the instance is made with: growing it costs more
-/// than a typical call has to allocate, and memory that was never touched costs nothing.
+/// An instance lives for one call, and memory that was not freed goes with it. The first blocks lie
+/// inside the memory that the instance is created with: growing it costs more than a typical call
+/// has to allocate, and untouched memory costs nothing.
 ///
 /// # Contract
 ///
-/// There is one thread: a component of this contract has no way to start another, and
-/// the `Sync` below holds for nothing else. `next..end` is free memory that belongs to
-/// nobody else: first the arena, which only this type can name, later pages that
-/// `memory_grow` gave to it. A block starts at `next` or after it and ends at `end` or
-/// before it, and `next` then moves behind it, so that no two blocks overlap.
+/// There is one thread: a component of this contract cannot start another one, and the `Sync` below
+/// relies on that alone. `next..end` is free memory that nothing else uses: first the arena, which
+/// only this type can name, later pages that `memory_grow` added. A block starts at or after `next`
+/// and ends at or before `end`, and `next` then moves to its end, so that blocks never overlap.
 struct Bump {
     next: Cell<usize>,
     end: Cell<usize>,
@@ -25,7 +24,7 @@ struct Bump {
 
 const ARENA: usize = 64 << 10;
 const PAGE: usize = 64 << 10;
-/// How many pages to grow by at least, so that a rule that needs much grows seldom.
+/// The least number of pages to grow by, so that a rule that needs much memory grows rarely.
 const STEP: usize = 4;
 
 #[repr(align(16))]
@@ -42,9 +41,8 @@ static MEMORY: Arena = Arena(UnsafeCell::new([0; ARENA]));
 static ALLOCATOR: Bump = Bump { next: Cell::new(0), end: Cell::new(0) };
 
 impl Bump {
-    /// Makes room for `size` bytes behind `start`, which is at `next` or after it. The
-    /// answer is where they start, which is elsewhere if the memory could not be
-    /// extended in place.
+    /// Reserves `size` bytes at `start`, which is at `next` or after it. Returns the start of the
+    /// block, which differs from `start` if the memory could not be extended in place.
     fn reserve(&self, start: usize, size: usize, align: usize) -> Option<usize> {
         if start.checked_add(size)? <= self.end.get() {
             return Some(start);
@@ -69,8 +67,8 @@ impl Bump {
     }
 }
 
-// SAFETY: by the contract of `Bump` a block is as large and as aligned as it was asked
-// for and overlaps no other; null stands for memory that is not to be had.
+// SAFETY: by the contract of `Bump` a block has at least the requested size and alignment and does
+// not overlap any other; null means that no memory is available.
 unsafe impl GlobalAlloc for Bump {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let start = self.next.get().checked_next_multiple_of(layout.align());
@@ -99,9 +97,9 @@ unsafe impl GlobalAlloc for Bump {
         if size <= layout.size() {
             return block;
         }
-        // SAFETY: the caller vouches that `size` with the block's alignment is a layout.
+        // SAFETY: the caller guarantees that `size` with the block's alignment is a valid layout.
         let wanted = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
-        // SAFETY: `size` is not zero, which is what `alloc` asks for.
+        // SAFETY: `size` is not zero, as `alloc` requires.
         let moved = unsafe { self.alloc(wanted) };
         if !moved.is_null() {
             // SAFETY: the old block has `layout.size()` bytes, the new one has more, and

@@ -6,7 +6,7 @@ use crate::row::rows;
 use crate::sendable::check_all;
 use crate::{Error, Result, Value};
 
-/// Several statements that cost one round trip.
+/// Several statements in one round trip.
 ///
 /// ```no_run
 /// # use tenet::{Batch, params};
@@ -27,7 +27,7 @@ pub struct Batch {
     statements: Vec<Statement>,
 }
 
-/// What one statement of a [`Batch`] did.
+/// The result of one statement of a [`Batch`].
 ///
 /// ```no_run
 /// # use tenet::{Batch, Decimal, params};
@@ -46,19 +46,19 @@ pub struct Batch {
 pub struct Outcome(HostOutcome);
 
 impl Batch {
-    /// No statements.
+    /// An empty batch.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same with one more statement at its end.
+    /// Adds a statement at the end.
     pub fn add(mut self, sql: impl Into<String>, params: &[Value]) -> Self {
         self.statements.push(Statement { sql: sql.into(), parameters: params.to_vec() });
         self
     }
 
-    /// Runs them in order. All succeed, with one outcome each, or the first error is
-    /// given; its detail `statement` is the statement's number, counted from 0.
+    /// Runs them in order. Returns one outcome per statement, or the first error; the error's
+    /// detail `statement` is the number of the statement, counted from 0.
     pub fn run(self) -> Result<Vec<Outcome>> {
         check_all(&self.statements)?;
         let outcomes = host::batch(&self.statements).map_err(Error::database)?;
@@ -67,12 +67,12 @@ impl Batch {
 }
 
 impl Outcome {
-    /// How many rows were inserted, updated, deleted or selected.
+    /// The number of rows that were inserted, updated, deleted or selected.
     pub fn affected(&self) -> u64 {
         self.0.affected
     }
 
-    /// The rows that a SELECT or a RETURNING gave, read as [`query`](crate::query) reads them.
+    /// The rows of a SELECT or a RETURNING, read as [`query`](crate::query) reads them.
     pub fn rows<T: DeserializeOwned>(self) -> Result<Vec<T>> {
         rows(self.0.rows)
     }

@@ -1,4 +1,4 @@
-//! The request's surroundings. All answers are the same on every attempt of a request.
+//! The context of the request. All values are the same on every attempt of a request.
 //!
 //! ```no_run
 //! use tenet::{context, params};
@@ -14,7 +14,7 @@
 use crate::bindings::tenet::rule::context as host;
 use crate::{TimestampTz, Uuid};
 
-/// The operation that the caller asked for.
+/// The operation that the caller requested.
 ///
 /// ```no_run
 /// tenet::log::info!("serving {}", tenet::context::operation());
@@ -32,8 +32,7 @@ pub fn region() -> String {
     host::region()
 }
 
-/// When the host received the request. It stands still while a rule runs, and is what a statement gets in the place
-/// of `now()`.
+/// When the host received the request. It does not change while a rule runs, and statements see it as `now()`.
 ///
 /// ```no_run
 /// use tenet::{Date, context, params};
@@ -57,7 +56,7 @@ pub fn key() -> Option<String> {
     host::key()
 }
 
-/// Who asks, as the authoriser says; none where there is no authoriser.
+/// The caller's identity, as the authoriser reports it; none if there is no authoriser.
 ///
 /// ```no_run
 /// # fn main() -> tenet::Result<()> {
@@ -71,8 +70,8 @@ pub fn caller() -> Option<String> {
     host::caller()
 }
 
-/// The next bytes of the request's random sequence, at most 65,536 in one call. Each rule
-/// of a request has a sequence of its own, and each attempt starts it anew.
+/// The next bytes of the request's random sequence, at most 65,536 per call. Each rule of a request has its own
+/// sequence, and each attempt restarts it.
 ///
 /// ```no_run
 /// let dice = tenet::context::random(1).first().map(|byte| byte % 6 + 1);

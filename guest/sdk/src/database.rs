@@ -5,20 +5,17 @@ use crate::row::packed_rows;
 use crate::sendable::check;
 use crate::{Error, Result, Value};
 
-/// Runs one statement and gives its rows. One round trip.
+/// Runs one statement and returns its rows. One round trip.
 ///
-/// `T` is what serde deserialises a row into: a struct whose fields have the names of
-/// columns, a tuple of all columns in their order, or the only column's value itself.
-/// Columns that a struct has no field for are ignored. A value of another type than its
-/// field, or NULL in a field that is no [`Option`], is an error that names the column.
+/// `T` is a type that serde can deserialise from a row: a struct whose fields have the names of columns, a tuple of all
+/// columns in order, or the type of the only column. Columns without a field are ignored. A value of another type than
+/// its field, or NULL in a field that is not an [`Option`], is an error that names the column.
 ///
-/// The integer types read every integer column whose value they can hold, [`String`]
-/// every type that the contract writes as text (`text`, `uuid`, `numeric`, `json`),
-/// `Vec<u8>` reads `bytea`, `f64` reads `double precision` and `real` only; everything
-/// else has its own type: [`Decimal`](crate::Decimal), [`Uuid`](crate::Uuid),
-/// [`Date`](crate::Date), [`Time`](crate::Time), [`Timestamp`](crate::Timestamp),
-/// [`TimestampTz`](crate::TimestampTz), [`Interval`](crate::Interval),
-/// [`Json`](crate::Json). An enum of serde reads its variant's name from `text`.
+/// The integer types read every integer column whose value fits, [`String`] every type that the contract represents as
+/// text (`text`, `uuid`, `numeric`, `json`), `Vec<u8>` reads `bytea`, `f64` only `double precision` and `real`. Other
+/// types have their own: [`Decimal`](crate::Decimal), [`Uuid`](crate::Uuid), [`Date`](crate::Date),
+/// [`Time`](crate::Time), [`Timestamp`](crate::Timestamp), [`TimestampTz`](crate::TimestampTz),
+/// [`Interval`](crate::Interval), [`Json`](crate::Json). An enum of serde reads its variant's name from `text`.
 ///
 /// ```no_run
 /// # use serde::Deserialize;
@@ -41,7 +38,7 @@ pub fn query<T: DeserializeOwned>(sql: &str, params: &[Value]) -> Result<Vec<T>>
     packed_rows(host::query_packed(sql, params).map_err(Error::database)?)
 }
 
-/// Runs one statement that gives exactly one row; none or several are a bug of the rule. One round trip.
+/// Runs one statement that returns exactly one row; any other number is a bug of the rule. One round trip.
 ///
 /// ```no_run
 /// # fn main() -> tenet::Result<()> {
@@ -53,7 +50,7 @@ pub fn query_one<T: DeserializeOwned>(sql: &str, params: &[Value]) -> Result<T> 
     exactly_one(query(sql, params)?)
 }
 
-/// Runs one statement that gives one row or none; several are a bug of the rule. One round trip.
+/// Runs one statement that returns at most one row; more are a bug of the rule. One round trip.
 ///
 /// ```no_run
 /// # use tenet::{Decimal, params};
@@ -69,7 +66,7 @@ pub fn query_opt<T: DeserializeOwned>(sql: &str, params: &[Value]) -> Result<Opt
     at_most_one(query(sql, params)?)
 }
 
-/// Runs one statement and gives the number of rows it touched. One round trip.
+/// Runs one statement and returns the number of affected rows. One round trip.
 ///
 /// ```no_run
 /// # use tenet::params;

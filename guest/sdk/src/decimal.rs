@@ -14,15 +14,13 @@ use crate::{Result, TextError, reject};
 
 /// An exact decimal number: SQL's `numeric`, and a number in JSON.
 ///
-/// It keeps the digits after the point as they were written (`100.50` is told as
-/// `100.50`), while comparing goes by value: `100.5` equals `100.50`. It has at most
-/// 1,000 digits, is never a float on its way and never rounds: what it cannot hold is
-/// refused.
+/// It keeps the digits after the point as written (`100.50` is printed as `100.50`), but compares
+/// by value: `100.5` equals `100.50`. It has at most 1,000 digits, is never converted to a float
+/// and never rounds: a number that does not fit is refused.
 ///
-/// In JSON it is a number, read with an exponent too (`1e3` is `1000`). Text must come
-/// straight from serde_json: a [`serde_json::Value`] and serde's `flatten`, `untagged`
-/// and internally tagged enums keep numbers as floats, and a `Decimal` inside one of the
-/// last three is an error.
+/// In JSON it is a number, which may have an exponent (`1e3` is `1000`). It has to be read directly
+/// by serde_json: a [`serde_json::Value`] and serde's `flatten`, `untagged` and internally tagged
+/// enums convert numbers to floats, and a `Decimal` inside one of the last three is an error.
 ///
 /// ```
 /// use tenet::Decimal;
@@ -38,14 +36,14 @@ use crate::{Result, TextError, reject};
 #[derive(Clone, Default)]
 pub struct Decimal {
     negative: bool,
-    /// The digits of the number without its point, 0 to 9, the highest first, without
-    /// leading zeros; none for zero, which is never negative.
+    /// The digits without the point, 0 to 9, most significant first, without leading zeros. Empty
+    /// for zero, which is never negative.
     digits: Vec<u8>,
-    /// How many of the digits stand after the point.
+    /// How many of the digits are after the point.
     scale: usize,
 }
 
-/// Why a number is no [`Decimal`]. By `?` it is the rejection `invalid-data`.
+/// Why a number is not a valid [`Decimal`]. With `?` it becomes the rejection `invalid-data`.
 ///
 /// ```
 /// use tenet::{Decimal, DecimalError};
@@ -72,13 +70,13 @@ impl Decimal {
         Self::read(text, 0)
     }
 
-    /// Reads a number as JSON writes it, with an exponent.
+    /// Reads a JSON number, with an exponent.
     fn parse_json(text: &str) -> Result<Self, DecimalError> {
         let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else {
             return Self::parse(text);
         };
-        // Zero is zero whatever its exponent is; any other number with an exponent that
-        // does not fit has too many digits.
+        // Zero is zero with any exponent; any other number whose exponent does not fit has too many
+        // digits.
         match exponent.parse() {
             Ok(exponent) => Self::read(mantissa, exponent),
             Err(_) if Self::parse(mantissa)?.is_zero() => Ok(Self::ZERO),
@@ -107,7 +105,8 @@ impl Decimal {
         }
         let after = before.map_or(0, |before| read - before);
         if digits.is_empty() {
-            // An exponent does not change what zero is, so it may only ask for what can be had.
+            // Zero keeps its value with any exponent, so its scale is clamped to the possible
+            // range.
             let scale = match exponent {
                 0 => after,
                 _ => usize::try_from((after as i64).saturating_sub(exponent)).unwrap_or(0).min(MAX_DIGITS - 1),
@@ -133,7 +132,7 @@ impl Decimal {
         Ok(Self { negative: negative && !digits.is_empty(), digits, scale })
     }
 
-    /// How many digits are written after the point.
+    /// The number of digits after the point.
     ///
     /// ```
     /// assert_eq!(tenet::Decimal::parse("100.50")?.scale(), 2);
@@ -143,7 +142,7 @@ impl Decimal {
         self.scale
     }
 
-    /// Whether it is less than zero.
+    /// Whether it is negative.
     ///
     /// ```
     /// assert!(tenet::Decimal::parse("-0.01")?.is_negative());
@@ -163,8 +162,8 @@ impl Decimal {
         self.digits.is_empty()
     }
 
-    /// A rejection `invalid-amount` unless a column `numeric(precision, scale)` can hold
-    /// the number as it is, without rounding. Zeros at its end do not count.
+    /// Rejects with `invalid-amount` unless a column `numeric(precision, scale)` can hold the
+    /// number without rounding. Trailing zeros do not count.
     pub fn fits(&self, precision: usize, scale: usize) -> Result<()> {
         let needed = self.scale - self.superfluous();
         let before = self.digits.len().saturating_sub(self.scale);
@@ -180,7 +179,7 @@ impl Decimal {
                 format!("the number has {before} digits before the point, and {most} at most are allowed"),
             ))
         } else if !self.is_zero() && self.digits.len() + scale > precision + self.scale {
-            // Of a column with more decimals than digits.
+            // The column has more decimals than digits.
             Err(reject("invalid-amount", format!("the number does not fit numeric({precision},{scale})")))
         } else {
             Ok(())
@@ -214,7 +213,7 @@ impl Decimal {
         Self::new(self.negative != other.negative, product, self.scale + other.scale)
     }
 
-    /// Zeros at the end of the digits after the point.
+    /// The number of trailing zeros after the point.
     fn superfluous(&self) -> usize {
         if self.is_zero() {
             return self.scale;
@@ -222,13 +221,13 @@ impl Decimal {
         self.digits.iter().rev().take_while(|digit| **digit == 0).count().min(self.scale)
     }
 
-    /// The digits at a scale that is not smaller.
+    /// The digits at an equal or larger scale.
     fn at_scale(&self, scale: usize) -> Vec<u8> {
         self.digits.iter().copied().chain(repeat_n(0, scale - self.scale)).collect()
     }
 }
 
-/// Numbers without leading zeros, the highest digit first.
+/// Compares numbers without leading zeros, most significant digit first.
 fn compare(a: &[u8], b: &[u8]) -> Ordering {
     let significant = |digits: &[u8]| digits.iter().skip_while(|digit| **digit == 0).count();
     significant(a)
@@ -254,7 +253,7 @@ fn add(a: &[u8], b: &[u8]) -> Vec<u8> {
     sum
 }
 
-/// `a - b`, where `b` is not the larger one.
+/// Computes `a - b`, where `b` is not larger than `a`.
 fn subtract(a: &[u8], b: &[u8]) -> Vec<u8> {
     let mut borrow = 0;
     let mut difference: Vec<u8> = a
@@ -408,7 +407,7 @@ impl Native for Decimal {
 
     fn from_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Box::<RawValue>::deserialize(deserializer).map_err(|error| match error.to_string() {
-            // How serde says that it has buffered the number, which has its digits no more.
+            // serde reports in this way that it has buffered the number, which loses its digits.
             said if said.contains("newtype struct") => D::Error::custom(
                 "a decimal cannot be read through serde's `flatten`, `untagged` or an internally tagged enum, \
                  which keep numbers as floats",

@@ -1,4 +1,4 @@
-//! What a rule takes and gives, as JSON Schema: the answer to the contract's `describe`.
+//! A rule's input and output as JSON Schema: the answer to the contract's `describe`.
 
 use std::borrow::Cow;
 
@@ -11,9 +11,9 @@ use crate::{Date, Decimal, Input, Interval, Json, Time, Timestamp, TimestampTz, 
 
 /// The schemas of a rule's input and output.
 ///
-/// A component that decides is shipped without them: `tenet build` makes another one with
-/// the feature `describe`, asks that, and throws it away. What makes the schemas is several
-/// times the code of a small rule.
+/// A deployed component does not contain them: `tenet build` builds another component with the
+/// feature `describe`, calls it, and discards it. The code that generates the schemas is several
+/// times as large as a small rule.
 pub(crate) fn describe<I: Input, R: Returned>() -> String {
     if cfg!(all(target_arch = "wasm32", not(feature = "describe"))) {
         return "{}".to_owned();
@@ -46,7 +46,7 @@ schemas! {
     Decimal: { "type": "number" };
     Uuid: { "type": "string", "format": "uuid" };
     Date: { "type": "string", "format": "date" };
-    // RFC 3339 has no word for these two without a zone.
+    // RFC 3339 does not define these two without a zone.
     Time: { "type": "string", "description": "A time of day: 23:59:59.999999" };
     Timestamp: { "type": "string", "description": "A date and a time without a zone: 2026-01-31T23:59:59.999999" };
     TimestampTz: { "type": "string", "format": "date-time" };

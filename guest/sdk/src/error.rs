@@ -8,7 +8,7 @@ use crate::bindings::tenet::rule::vault::VaultError;
 use crate::bindings::{Rejection, Verdict};
 use crate::{DecimalError, TextError};
 
-/// The code of a rejection of a value that does not fit where it goes.
+/// The code of the rejection of a value that does not fit its column or type.
 const INVALID_DATA: &str = "invalid-data";
 
 /// What a rule returns.
@@ -24,20 +24,18 @@ const INVALID_DATA: &str = "invalid-data";
 /// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a rule did not come to an output: a rejection, an error of the database or of the vault, or a bug.
+/// Why a rule has no output: a rejection, an error of the database or of the vault, or a bug.
 ///
-/// A rejection is an ordinary answer: it is stored under the request's key and told to
-/// the caller. The others mean that the rule is broken: the request fails, nothing is
-/// stored, and the text goes to the operator's log and not to the caller. A rule that
-/// expects an error of the database asks what it is and answers with a rejection; after
-/// such an error the transaction is spent, and a rejection is all that is left.
+/// A rejection is an ordinary answer: it is stored under the request's key and returned to the caller. The others mean
+/// that the rule has a bug: the request fails, nothing is stored, and the text goes to the operator's log, not to the
+/// caller. A rule that expects an error of the database inspects it and returns a rejection: after such an error the
+/// transaction has failed, and only a rejection can follow.
 ///
-/// What a value of the request's can be at fault for is the rejection `invalid-data` where
-/// a rule leaves it to `?`: an error of the database of class 22 (a number is out of range,
-/// a text is too long), a number that a [`Decimal`](crate::Decimal) or an integer type does
-/// not hold, a text that is no date. A text with U+0000 of the payload's that is a
-/// parameter is the rejection `invalid-payload` with its `path`, and stays it even where a
-/// rule loses it.
+/// An invalid value in the request becomes the rejection `invalid-data` if a rule passes the error on with `?`: an
+/// error of the database of class 22 (a number is out of range, a text is too long), a number that does not fit a
+/// [`Decimal`](crate::Decimal) or an integer type, a text that is not a date. If a text of the payload with U+0000 is
+/// used as a parameter, the request is rejected with `invalid-payload` and the `path` of the text, even if the rule
+/// ignores the error.
 ///
 /// ```
 /// # use tenet::params;
@@ -49,7 +47,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// # }
 /// ```
 ///
-/// An error is asked what it is:
+/// An error can be inspected:
 ///
 /// ```
 /// # fn answer(error: tenet::Error) -> tenet::Error {
@@ -62,8 +60,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// # }
 /// ```
 ///
-/// Any other error turns into a bug by `?`, with its whole chain of causes as text. That
-/// is why this type does not implement [`std::error::Error`] itself.
+/// With `?` any other error becomes a bug, with its whole chain of causes as text. Therefore this type does not
+/// implement [`std::error::Error`] itself.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -112,8 +110,8 @@ impl Error {
         Self(Box::new(Inner { kind, details: Vec::new() }))
     }
 
-    /// The rule is broken, and this is how. For what should not happen whatever the
-    /// caller sends; a payload at fault is a [rejection](reject()).
+    /// Reports a bug of the rule, for conditions that should not occur whatever the caller sends. If the payload is
+    /// invalid, use a [rejection](reject()).
     ///
     /// ```
     /// let error = tenet::Error::bug("the table of rates is empty");
@@ -131,8 +129,7 @@ impl Error {
         Self::new(Kind::Vault(error))
     }
 
-    /// The same error with one more detail: told to the caller of a rejection, and
-    /// written to the log otherwise.
+    /// Adds a detail. The details of a rejection are returned to the caller; others are logged.
     #[must_use]
     pub fn with_detail(mut self, name: impl Into<String>, value: impl fmt::Display) -> Self {
         self.0.details.push((name.into(), value.to_string()));
@@ -162,7 +159,7 @@ impl Error {
         }
     }
 
-    /// The five characters of an error of the database: `23505`.
+    /// The SQLSTATE of an error of the database: `23505`.
     pub fn sqlstate(&self) -> Option<&str> {
         self.from_database().map(|error| error.sqlstate.as_str())
     }
@@ -185,18 +182,18 @@ impl Error {
         }
     }
 
-    /// Whether the database refused a row because its key is taken (23505).
+    /// Whether the database refused a row because its key already exists (23505).
     pub fn is_unique_violation(&self) -> bool {
         self.sqlstate() == Some("23505")
     }
 
-    /// Whether the database refused a row because it refers to one that is not there, or
-    /// that others refer to (23503).
+    /// Whether the database refused a row because it refers to a missing row, or because other rows refer to it
+    /// (23503).
     pub fn is_foreign_key_violation(&self) -> bool {
         self.sqlstate() == Some("23503")
     }
 
-    /// Whether the database refused a row because a CHECK said no (23514).
+    /// Whether the database refused a row because of a CHECK constraint (23514).
     ///
     /// ```
     /// # fn answer(error: tenet::Error) -> tenet::Error {
@@ -207,17 +204,17 @@ impl Error {
         self.sqlstate() == Some("23514")
     }
 
-    /// The constraint that was violated, where an error of the database names it.
+    /// The violated constraint, if the database names it.
     pub fn constraint(&self) -> Option<&str> {
         self.from_database()?.constraint.as_deref()
     }
 
-    /// The table, where an error of the database names it.
+    /// The table, if the database names it.
     pub fn table(&self) -> Option<&str> {
         self.from_database()?.table.as_deref()
     }
 
-    /// The column, where an error of the database names it.
+    /// The column, if the database names it.
     ///
     /// ```
     /// # fn answer(error: tenet::Error) -> tenet::Error {
@@ -231,9 +228,8 @@ impl Error {
         self.from_database()?.column.as_deref()
     }
 
-    /// A detail by its name: one given by [`Error::with_detail`], or of the database,
-    /// such as `detail`, `hint`, `position`, or `statement`, the number of a batch's
-    /// statement counted from 0.
+    /// A detail by its name: one from [`Error::with_detail`], or one of the database, such as `detail`, `hint`,
+    /// `position`, or `statement`, the number of a statement in a batch, counted from 0.
     ///
     /// ```
     /// let error = tenet::reject("no-points", "there are too few points").with_detail("missing", 3);
@@ -245,7 +241,7 @@ impl Error {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// What the rule answers the host with.
+    /// The rule's answer to the host.
     pub(crate) fn into_verdict(self) -> Result<Verdict, String> {
         match *self.0 {
             Inner { kind: Kind::Rejection { code, message }, details } => {
@@ -294,7 +290,7 @@ impl fmt::Display for Inner {
             Kind::Bug(message) => f.write_str(message)?,
             Kind::Vault(error) => write!(f, "the vault refused: {} ({})", error.message, error.code)?,
             Kind::Database(error) => {
-                // What goes up ends in a log, and messages of class 22 quote the wrong value.
+                // This text is logged, and messages of class 22 quote the invalid value.
                 let message = if error.sqlstate.starts_with("22") { "wrong data" } else { &error.message };
                 write!(f, "SQLSTATE {}: {message}", error.sqlstate)?;
                 let named = [("constraint", &error.constraint), ("table", &error.table), ("column", &error.column)];

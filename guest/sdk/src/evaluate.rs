@@ -3,11 +3,11 @@ use crate::describe::describe;
 use crate::signature::Returned;
 use crate::{Error, Input, place, reject, sendable};
 
-/// What one call answers.
+/// The result of one call.
 type Answer = Result<Verdict, String>;
 
-/// A rule as the attribute hands it over. What its types have to be is asked in one place,
-/// [`rule`], so that whoever gets it wrong is told once.
+/// A rule as the attribute passes it. The bounds on its types are checked in one place, [`rule`],
+/// so that a violation is reported once.
 pub struct Rule<I, R> {
     rule: fn(I) -> R,
     evaluate: fn(Request, fn(I) -> R) -> Answer,
@@ -25,7 +25,7 @@ impl<I, R> Rule<I, R> {
         (self.evaluate)(request, self.rule)
     }
 
-    /// What it takes and gives.
+    /// The schemas of its input and output.
     pub fn describe(&self) -> String {
         (self.describe)()
     }
@@ -43,11 +43,11 @@ fn evaluate<I: Input, R: Returned>(request: Request, rule: fn(I) -> R) -> Answer
     output.map(Verdict::Accept).or_else(Error::into_verdict)
 }
 
-/// The rejection of a payload that cannot be read: which member it is about, and why.
+/// The rejection of an invalid payload: the member, and the reason.
 fn misfit(payload: &str, error: &serde_json::Error) -> Error {
     let text = error.to_string();
     let path = place::pointer(payload, error.line(), error.column(), text.starts_with("missing field"));
-    // A caller knows members, and neither lines nor columns of what a program has written.
+    // A caller can find a member, but not the line and column in generated text.
     let why = text.rsplit_once(" at line ").map_or(text.as_str(), |(why, _)| why);
     let subject = if path.is_empty() { "it" } else { &path };
     reject("invalid-payload", format!("the payload does not fit: {subject}: {why}")).with_detail("path", path)

@@ -3,14 +3,14 @@ use serde::Serialize;
 use crate::bindings::tenet::rule::events::{self, Event};
 use crate::{Error, Result};
 
-/// Publishes an event if the transaction commits, at least once.
+/// Publishes an event, at least once, if the transaction commits.
 ///
-/// The source says who speaks (`dsql.application`), the detail-type what happened
-/// (`Transaction Created`, 1 to 128 characters), the detail is a type that serialises to
-/// a JSON object without a member `tenet`, which the host adds. The answer is the
-/// event's id, the same on every attempt, in every delivery and in both regions.
+/// The source names the publisher (`dsql.application`), and the detail-type what happened
+/// (`Transaction Created`, 1 to 128 characters). The detail is a type that serialises to a JSON
+/// object without a member `tenet`, which the host adds. Returns the event's id, which is the same
+/// on every attempt, in every delivery and in both regions.
 ///
-/// `rule.toml` names the sources and detail-types of a rule.
+/// `rule.toml` lists the sources and detail-types that a rule may publish.
 ///
 /// ```no_run
 /// # use serde::Serialize;
@@ -27,7 +27,7 @@ use crate::{Error, Result};
 /// # }
 /// ```
 ///
-/// An event that the host refuses is a bug of the rule, and so is one of a read-only
+/// An event that the host refuses is a bug of the rule, and so is an event of a read-only
 /// operation.
 pub fn publish(source: impl Into<String>, detail_type: impl Into<String>, detail: &impl Serialize) -> Result<String> {
     let detail = serde_json::to_string(detail)

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use crate::row::{Native, native};
 use crate::{Result, TextError};
 
-/// JSON as text, its numbers untouched: what a `json` or `jsonb` column holds.
+/// JSON text with its numbers as written: the value of a `json` or `jsonb` column.
 ///
 /// In a payload or an output it is the JSON itself, not a string.
 ///
@@ -30,12 +30,12 @@ use crate::{Result, TextError};
 pub struct Json(Box<RawValue>);
 
 impl Json {
-    /// A value as JSON.
+    /// Serialises a value.
     pub fn of(value: &impl Serialize) -> Result<Self> {
         Ok(Self(serde_json::value::to_raw_value(value)?))
     }
 
-    /// The value that the JSON stands for.
+    /// Deserialises the JSON.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
         Ok(serde_json::from_str(self.as_str())?)
     }

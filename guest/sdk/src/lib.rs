@@ -1,8 +1,8 @@
-//! What a Tenet rule is written with.
+//! The SDK for Tenet rules.
 //!
-//! A rule is one function. It gets the caller's payload as a type of its own, reads and
-//! writes in a transaction that the host began and will commit, and answers with an
-//! output or with an error: a rejection, which is an ordinary answer, or a bug.
+//! A rule is one function. It receives the caller's payload as a type of its own, reads and writes in a transaction
+//! that the host begins and commits, and returns an output or an error: a rejection, which is an ordinary answer, or a
+//! bug.
 //!
 //! ```
 //! use schemars::JsonSchema;
@@ -31,16 +31,14 @@
 //! }
 //! ```
 //!
-//! A rule runs in a fresh instance and may run several times for one request; only the
-//! attempt that commits leaves anything behind. It is a deterministic function of its
-//! request and of what its queries return: the clock and the randomness of [`context`]
-//! are the request's own.
+//! A rule runs in a fresh instance and may run several times for one request; only the attempt that commits has any
+//! effect. It is a deterministic function of its request and of the results of its queries: the time and the random
+//! numbers in [`context`] belong to the request.
 //!
-//! What this crate must never know: the host. Both know the contract in `wit/` and share
-//! nothing else. Conversions are kept apart from the imports, which exist in WebAssembly
-//! only, so that everything but the calls themselves is tested natively.
+//! This crate must not depend on the host. They share only the contract in `wit/`. Conversions are separate from the
+//! imports, which exist only in WebAssembly, so that everything except the calls themselves is tested natively.
 
-// The attribute names this crate from outside; inside it, in tests, the name is needed too.
+// The attribute's expansion uses this crate's external name; tests inside the crate need it too.
 #[cfg(test)]
 extern crate self as tenet;
 
@@ -85,7 +83,7 @@ mod uuid;
 pub mod vault;
 
 pub use batch::{Batch, Outcome};
-/// A span of time, SQL's `interval`: months, days and microseconds, each apart. In JSON an object of the three.
+/// SQL's `interval`: months, days and microseconds, kept separately. In JSON it is an object with the three.
 ///
 /// ```
 /// use tenet::{Interval, params};
@@ -94,8 +92,8 @@ pub use batch::{Batch, Outcome};
 /// let params = params![term];
 /// ```
 pub use bindings::tenet::rule::types::Interval;
-/// One parameter of a statement with its SQL type. [`params!`] makes them; a rule names a case where no type of Rust
-/// says what it means.
+/// A parameter of a statement with its SQL type. [`params!`] creates them; use a variant directly if no Rust type maps
+/// to the SQL type.
 ///
 /// ```
 /// use tenet::{Value, params};
@@ -103,7 +101,7 @@ pub use bindings::tenet::rule::types::Interval;
 /// assert_eq!(params!["a", 5_i64], [Value::Text("a".into()), Value::Int8(5)]);
 /// ```
 pub use bindings::tenet::rule::types::Value;
-/// The SQL type of a parameter that is NULL.
+/// The SQL type of a NULL parameter.
 ///
 /// ```
 /// use tenet::{Value, ValueType, params};
@@ -126,13 +124,11 @@ pub use uuid::Uuid;
 
 /// Makes a function the rule of its crate.
 ///
-/// The function takes one argument, its input, and returns [`Result`] of its output.
-/// The input is any type that serde deserialises from the payload; members that it does
-/// not have are ignored, and a payload that does not fit is answered with the rejection
-/// `invalid-payload` and serde's message. A rule that needs none takes [`NoInput`]. The
-/// output is any type that serde serialises. Both tell their JSON Schema by the derive of
-/// the crate `schemars`: what callers of an API read about the rule is made of it, the
-/// doc comments of types and fields included.
+/// The function takes one argument, its input, and returns a [`Result`] of its output. The input is any type that serde
+/// deserialises from the payload; unknown members are ignored, and an invalid payload is answered with the rejection
+/// `invalid-payload` and serde's message. A rule without input takes [`NoInput`]. The output is any type that serde
+/// serialises. Both derive their JSON Schema with the crate `schemars`: the API's documentation of the rule is
+/// generated from it, including the doc comments of types and fields.
 ///
 /// ```
 /// # use schemars::JsonSchema;
@@ -169,7 +165,7 @@ pub use uuid::Uuid;
 /// ```
 pub use tenet_macros::rule;
 
-/// What the attribute's expansion names.
+/// The names used by the attribute's expansion.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::bindings::{Guest, Request, Verdict, export};

@@ -1,7 +1,7 @@
-//! Lines for the operator's log, by macros that take what `format!` takes.
+//! Writes lines to the operator's log, with macros that take the arguments of `format!`.
 //!
-//! Lines and their bytes are limited; payloads and secrets do not belong here. What an
-//! attempt that did not commit has logged is dropped with it, unless the request fails.
+//! The number of lines and their bytes are limited. Do not log payloads and secrets. Lines of an
+//! attempt that did not commit are dropped, unless the request fails.
 //!
 //! ```no_run
 //! let rows = 3;
@@ -13,7 +13,7 @@ use crate::bindings::tenet::rule::log as host;
 #[doc(inline)]
 pub use crate::{__log_debug as debug, __log_error as error, __log_info as info, __log_warn as warn};
 
-/// How much a line matters.
+/// The level of a line.
 ///
 /// ```
 /// assert!(tenet::log::Level::Warn > tenet::log::Level::Info);
@@ -22,15 +22,15 @@ pub use crate::{__log_debug as debug, __log_error as error, __log_info as info, 
 pub enum Level {
     /// For debugging.
     Debug,
-    /// What happened.
+    /// Normal events.
     Info,
-    /// What should not happen often.
+    /// Events that should be rare.
     Warn,
-    /// What should not happen.
+    /// Events that should not occur.
     Error,
 }
 
-/// Writes one line.
+/// Writes one line to the log.
 ///
 /// ```no_run
 /// tenet::log::write(tenet::log::Level::Warn, "an old row");
@@ -45,7 +45,7 @@ pub fn write(level: Level, message: &str) {
     host::write(level, message);
 }
 
-/// Logs for debugging.
+/// Logs at the level `Debug`.
 ///
 /// ```no_run
 /// tenet::log::debug!("{} rows", 3);
@@ -56,7 +56,7 @@ macro_rules! __log_debug {
     ($($message:tt)+) => { $crate::log::write($crate::log::Level::Debug, &::std::format!($($message)+)) };
 }
 
-/// Logs what happened.
+/// Logs at the level `Info`.
 ///
 /// ```no_run
 /// let id = "ann";
@@ -68,7 +68,7 @@ macro_rules! __log_info {
     ($($message:tt)+) => { $crate::log::write($crate::log::Level::Info, &::std::format!($($message)+)) };
 }
 
-/// Logs what should not happen often.
+/// Logs at the level `Warn`.
 ///
 /// ```no_run
 /// tenet::log::warn!("the rate is old");
@@ -79,7 +79,7 @@ macro_rules! __log_warn {
     ($($message:tt)+) => { $crate::log::write($crate::log::Level::Warn, &::std::format!($($message)+)) };
 }
 
-/// Logs what should not happen.
+/// Logs at the level `Error`.
 ///
 /// ```no_run
 /// tenet::log::error!("there is no rate");

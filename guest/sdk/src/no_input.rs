@@ -4,7 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
-/// The input of a rule that needs none: any payload is taken and nothing of it is read.
+/// The input of a rule that needs none: any payload is accepted and ignored.
 ///
 /// ```
 /// use tenet::NoInput;

@@ -1,7 +1,7 @@
 use crate::bindings::tenet::rule::log::{Level, write};
 
-/// Lets a panic say in the operator's log what it was and where. Without this a panic
-/// in WebAssembly is a trap without a word.
+/// Logs the message and the place of a panic. Without this, a panic in WebAssembly is a trap
+/// without a message.
 pub(crate) fn install() {
     std::panic::set_hook(Box::new(|panic| {
         let message = panic.payload_as_str().unwrap_or("no message");

@@ -1,9 +1,9 @@
 use crate::{Date, Decimal, Interval, Json, Time, Timestamp, TimestampTz, Uuid, Value, ValueType};
 
-/// What can be a parameter of a statement. The Rust type decides the SQL type, of a `None` too.
+/// A value that can be a parameter of a statement. The Rust type determines the SQL type, also for `None`.
 ///
-/// An unsigned number has no SQL type of its own: convert it to the one that is meant. `tenet explain types` has the
-/// table of types. [`params!`](crate::params!) calls it; a type of the rule's own may implement it:
+/// Unsigned integers have no SQL type: convert them to a signed type. `tenet explain types` has the table of types.
+/// [`params!`](crate::params!) calls this trait; a rule's own type may implement it:
 ///
 /// ```
 /// use tenet::{ToValue, Value, ValueType, params};
@@ -33,12 +33,11 @@ use crate::{Date, Decimal, Interval, Json, Time, Timestamp, TimestampTz, Uuid, V
             an unsigned number is converted to the one that is meant"
 )]
 pub trait ToValue {
-    /// The SQL type of every value of this Rust type, which an [`Option`] of it keeps where there is none: NULL of
-    /// that type. A type of a rule's own takes that of what it holds, `String::TYPE`; none is for one whose values
-    /// differ in their types.
+    /// The SQL type of all values of this Rust type. `None` of this type is NULL of that SQL type. A rule's own type
+    /// uses the type of what it contains, such as `String::TYPE`; use none if the values differ in their types.
     const TYPE: Option<ValueType>;
 
-    /// The parameter as the contract has it.
+    /// The parameter in the contract's form.
     fn to_value(&self) -> Value;
 }
 
@@ -67,7 +66,7 @@ macro_rules! params {
 macro_rules! to_value {
     ($($type:ty as $of:expr, $self:ident => $value:expr;)+) => {
         $(
-            // Told in the note above, and shorter there.
+            // The note above covers these, in a shorter form.
             #[diagnostic::do_not_recommend]
             impl ToValue for $type {
                 const TYPE: Option<ValueType> = $of;

@@ -1,15 +1,15 @@
-//! Which member of a payload an error of serde is about.
+//! Finds the member of a payload that an error of serde concerns.
 
-/// The JSON Pointer (RFC 6901) of what is read at a line and a column of a JSON text, both counted
-/// from 1, the column in bytes: the place where serde stopped. It is empty for the whole.
+/// The JSON Pointer (RFC 6901) of the value at a line and a column of a JSON text, where serde
+/// stopped. Both are counted from 1, the column in bytes. The pointer of the whole text is empty.
 ///
-/// Behind the end of an object serde says two things: what is missing in it, which `is_missing`
-/// tells, and what is wrong with its last member.
+/// After the end of an object serde reports two kinds of errors: a missing member (`is_missing`),
+/// or a problem with the last member.
 pub(crate) fn pointer(text: &str, line: usize, column: usize, is_missing: bool) -> String {
     let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let end = text.floor_char_boundary(before.saturating_add(column));
     let mut rest = text.get(..end).unwrap_or_default();
-    // Of each object and array that is open, where in it we are.
+    // The current position within each open object and array.
     let mut open: Vec<Step> = Vec::new();
     let mut last = None;
     while let Some(first) = rest.chars().next() {
@@ -29,7 +29,7 @@ pub(crate) fn pointer(text: &str, line: usize, column: usize, is_missing: bool) 
                 }
             }
             ',' => match open.last_mut() {
-                // Serde stops behind a value that does not fit, which a comma may follow.
+                // Serde stops after an invalid value, which a comma may follow.
                 _ if rest.is_empty() => {}
                 Some(Step::Item(number)) => *number += 1,
                 Some(Step::Member(name)) => *name = None,
@@ -50,7 +50,7 @@ impl Step<'_> {
     fn pointer(self) -> Option<String> {
         match self {
             Self::Member(name) => {
-                // A name with escapes is read as JSON reads it.
+                // A name with escapes is unescaped like JSON.
                 let name: String = serde_json::from_str(&format!("\"{}\"", name?)).ok()?;
                 Some(format!("/{}", name.replace('~', "~0").replace('/', "~1")))
             }
@@ -59,7 +59,7 @@ impl Step<'_> {
     }
 }
 
-/// A string as it is written, up to its quote, and what comes after that.
+/// A string as written, up to its closing quote, and the rest after it.
 fn string(text: &str) -> (&str, &str) {
     let mut is_escaped = false;
     for (at, sign) in text.char_indices() {

@@ -14,28 +14,28 @@ use serde::forward_to_deserialize_any;
 use crate::bindings::tenet::rule::types::{Column, ColumnValues, PackedRows, RowSet, Texts};
 use crate::{Date, Decimal, Error, Json, Result, TextError, Time, Timestamp, TimestampTz, Uuid};
 
-/// The name under which [`Interval`](crate::Interval) asks for itself.
+/// The newtype name with which [`Interval`](crate::Interval) is requested.
 pub(crate) const INTERVAL: &str = "tenet::Interval";
 
-/// A type that a column holds as it is, and JSON in a form of its own.
+/// A type that a column holds directly, and that has its own form in JSON.
 ///
-/// serde has no word for such types. They ask for a newtype by [`Native::NAME`]: a row
-/// knows the name, and every other format answers with itself.
+/// serde's data model has no such types. They are requested as a newtype with [`Native::NAME`]: a
+/// row recognizes the name, and every other format deserialises the newtype's content.
 pub(crate) trait Native: Sized {
-    /// The name; no other newtype has it.
+    /// A unique name of the newtype.
     const NAME: &'static str;
-    /// What an error says was expected.
+    /// What an error message names as expected.
     const EXPECTED: &'static str;
 
     /// Reads the text of a column or of a JSON string.
     fn from_text(text: &str) -> Result<Self, TextError>;
 
-    /// Takes the number that a column holds.
+    /// Converts the number that a column holds.
     fn from_number(_: i64) -> Option<Self> {
         None
     }
 
-    /// Reads what another format than a row holds.
+    /// Reads it from a format other than a row.
     fn from_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_str(OfText(PhantomData))
     }
@@ -81,12 +81,12 @@ impl<T: Native> Visitor<'_> for OfText<T> {
     }
 }
 
-/// Deserialises every row, moving the values out of the columns.
+/// Deserialises every row by moving the values out of the columns.
 pub(crate) fn rows<T: DeserializeOwned>(set: RowSet) -> Result<Vec<T>> {
     packed_rows(PackedRows { rows: set, texts: Vec::new() })
 }
 
-/// The same of rows whose texts come one behind the other.
+/// The same for packed rows, whose texts are concatenated.
 pub(crate) fn packed_rows<T: DeserializeOwned>(PackedRows { rows: set, texts }: PackedRows) -> Result<Vec<T>> {
     let mut texts = texts.into_iter();
     let mut held = |column: Column| {
@@ -100,7 +100,7 @@ pub(crate) fn packed_rows<T: DeserializeOwned>(PackedRows { rows: set, texts }: 
     for row in 0..count {
         set.touched = false;
         let read = match T::deserialize(Row { set: &mut set, row }) {
-            // A type that reads fields by their names only.
+            // A type that identifies fields only by name.
             Err(_) if !set.touched && matches!(set.order, Order::Fields(_)) => {
                 set.order = Order::Names;
                 T::deserialize(Row { set: &mut set, row })
@@ -112,45 +112,45 @@ pub(crate) fn packed_rows<T: DeserializeOwned>(PackedRows { rows: set, texts }: 
     Ok(rows)
 }
 
-/// A result on its way into values.
+/// A result while it is deserialised.
 struct Set {
     columns: Vec<Held>,
     order: Order,
-    /// Whether something of the row has been taken out.
+    /// Whether a value of the row has been taken.
     touched: bool,
 }
 
-/// A column, and its texts where they come one behind the other.
+/// A column, with its texts if they are concatenated.
 struct Held {
     column: Column,
     texts: Option<Texts>,
 }
 
-/// How columns find their fields.
+/// How columns are matched with fields.
 enum Order {
-    /// By name, as in the first row: serde lets a struct leave a field out, rename it or give
-    /// it several names, which only its names tell.
+    /// By name, for the first row: serde lets a struct skip a field, rename it or give it several
+    /// names, which only its deserialiser knows.
     Unknown,
     /// By name.
     Names,
-    /// By place: the first columns are these fields, in their order. Names are compared once
-    /// a result, and not once a row.
+    /// By position: the first columns are these fields, in order. Names are compared once per
+    /// result instead of once per row.
     Fields(&'static [&'static str]),
 }
 
 impl Set {
-    /// Puts the columns into the order of the fields after a row that was read by name.
+    /// Puts the columns into the order of the fields, after a row that was read by name.
     ///
-    /// A field with several names is in `fields` with all of them, and if each of them were
-    /// a column, that row would have had the field twice, which is an error. So where each
-    /// name is a column, each is a field of its own.
+    /// A field with several names appears in `fields` with all of them. If each of them were a
+    /// column, that row would have had a duplicate field, which is an error. So if each name is a
+    /// column, each is a separate field.
     fn arrange(&mut self, fields: &'static [&'static str]) {
         self.order = Order::Names;
         for (place, field) in fields.iter().enumerate() {
             let mut named = (0..self.columns.len())
                 .filter(|at| self.columns.get(*at).is_some_and(|held| held.column.name == *field));
             let (Some(at), None) = (named.next(), named.next()) else { return };
-            // Names that repeat among the fields find a column before their place.
+            // A duplicate name among the fields finds a column before its position.
             if at < place {
                 return;
             }
@@ -160,11 +160,11 @@ impl Set {
     }
 }
 
-/// Why a row does not fit the type it is wanted as. It tells types and names and never a
-/// value: it ends up in a log.
+/// Why a row does not fit the requested type. It contains types and names but never a value,
+/// because it is logged.
 #[derive(Debug)]
 struct RowError {
-    /// Which column, and what it holds there.
+    /// The column, and the type of its value.
     column: Option<String>,
     what: String,
 }
@@ -332,7 +332,7 @@ impl<'de> Deserializer<'de> for Row<'_> {
     forward_to_deserialize_any! { identifier }
 }
 
-/// The cells of one row, with the names of their columns or without.
+/// The cells of one row, with or without the names of their columns.
 struct Cells<'a> {
     columns: Take<IterMut<'a, Held>>,
     row: usize,
@@ -411,7 +411,7 @@ struct Cell<'a> {
 }
 
 impl Cell<'_> {
-    /// Names the column in an error of what is done with the cell.
+    /// Adds the column to an error of reading the cell.
     fn told<T>(&mut self, read: impl FnOnce(Cell<'_>) -> Result<T, RowError>) -> Result<T, RowError> {
         let row = self.row;
         read(Cell { held: self.held, row }).map_err(|error| {
@@ -425,12 +425,12 @@ impl Cell<'_> {
         self.held.column.is_null(self.row)
     }
 
-    /// Takes the value out, which happens once for each.
+    /// Takes the value out. Each value can be taken once.
     fn take<T: Default>(row: usize, values: &mut [T]) -> Result<T, RowError> {
         values.get_mut(row).map(take).ok_or_else(too_short)
     }
 
-    /// Visits a text, wherever it is.
+    /// Visits a text in either form.
     fn text<'de, V: Visitor<'de>>(
         row: usize,
         texts: Option<&Texts>,
@@ -444,8 +444,8 @@ impl Cell<'_> {
     }
 }
 
-/// Whether two names are one. They nearly always lie in one place, and comparing bytes is slow
-/// in WebAssembly.
+/// Whether two names are equal. Usually both are the same static string, and comparing bytes is
+/// slow in WebAssembly.
 fn is(name: &'static str, known: &'static str) -> bool {
     std::ptr::eq(name, known) || name == known
 }
@@ -501,7 +501,7 @@ impl<'de> Deserializer<'de> for Cell<'_> {
         }
     }
 
-    // serde's floats take any integer and round it.
+    // serde's floats accept any integer and round it.
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, RowError> {
         if matches!(self.held.column.values, ColumnValues::Float8(_)) {
             return self.deserialize_any(visitor);
@@ -520,7 +520,7 @@ impl<'de> Deserializer<'de> for Cell<'_> {
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, RowError> {
         let (row, null) = (self.row, self.is_null());
         let Held { column, texts } = &mut *self.held;
-        // The column's type first: it leaves one name to be compared.
+        // The column's type is checked first, which leaves one name to compare.
         match &mut column.values {
             ColumnValues::Numeric(values) if !null && is(name, Decimal::NAME) => {
                 Self::text(row, texts.as_ref(), values, visitor)
@@ -649,7 +649,7 @@ mod tests {
         );
     }
 
-    /// The same rows with the texts one behind the other.
+    /// The same rows in packed form.
     fn packed(mut set: RowSet) -> PackedRows {
         let mut texts = Vec::new();
         for column in &mut set.columns {
@@ -845,7 +845,7 @@ mod tests {
         assert!(rows::<Account>(set(1, twice)).unwrap_err().to_string().contains("duplicate field `id`"));
     }
 
-    /// Three rows of so many columns; the number in a column tells its name and the row.
+    /// Three rows with these columns; each number encodes the column's name and the row.
     fn numbered(names: &[&str]) -> RowSet {
         let values =
             |name: &str| ColumnValues::Int4((0..3).map(|row| row * 100 + i32::from(name.as_bytes()[0])).collect());

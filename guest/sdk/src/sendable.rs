@@ -1,4 +1,4 @@
-//! Texts that the database can hold.
+//! Checks for texts that the database cannot store.
 
 use std::cell::{Cell, RefCell};
 
@@ -6,25 +6,26 @@ use crate::bindings::tenet::rule::types::Statement;
 use crate::{Error, Value, reject};
 
 thread_local! {
-    /// The payload of the request, as it came.
+    /// The payload of the request, as received.
     static PAYLOAD: RefCell<String> = const { RefCell::new(String::new()) };
-    /// Whether a statement was refused for a text of the payload's.
+    /// Whether a statement was refused because of a text in the payload.
     static REFUSED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Begins with a request. Its payload is what a text with U+0000 is looked for in.
+/// Begins a request. If a text contains U+0000, its place is searched in this payload.
 pub(crate) fn begin(payload: String) {
     PAYLOAD.set(payload);
     REFUSED.set(false);
 }
 
-/// The rejection of the payload that a statement was refused with, which a rule may not lose: what it
-/// has asked for was not done.
+/// The rejection with which a statement was refused because of the payload. A rule cannot ignore
+/// it, because its statement was not executed.
 pub(crate) fn refused() -> Option<Error> {
     REFUSED.get().then(no_nul)
 }
 
-/// Refuses parameters that no server takes, so that nothing is sent and the rejection names the place.
+/// Refuses parameters that no server accepts, so that nothing is sent and the rejection names the
+/// place.
 pub(crate) fn check(parameters: &[Value]) -> Result<(), Error> {
     let with_nul = |value: &Value| match value {
         Value::Text(text) => text.contains('\0'),
@@ -39,7 +40,7 @@ pub(crate) fn check_all(statements: &[Statement]) -> Result<(), Error> {
     statements.iter().try_for_each(|statement| check(&statement.parameters))
 }
 
-/// Refuses the payload that has such a text. One that has none is not to blame.
+/// The rejection. It blames the payload only if the payload contains such a text.
 fn no_nul() -> Error {
     match PAYLOAD.with_borrow(|payload| pointer_to_nul(payload)) {
         Some(path) => {
@@ -50,22 +51,22 @@ fn no_nul() -> Error {
     }
 }
 
-/// Whether JSON text has U+0000 in one of its texts, where it can only be an escape.
+/// Whether a string in JSON text contains U+0000, which is always written as an escape.
 fn has_nul(json: &str) -> bool {
     let mut rest = json;
     while let Some((_, escape)) = rest.split_once('\\') {
         if escape.starts_with("u0000") {
             return true;
         }
-        // What is escaped is ASCII, or no JSON.
+        // An escaped character is ASCII in valid JSON.
         rest = escape.get(1..).unwrap_or_default();
     }
     false
 }
 
-/// The place of the first text with U+0000 in a JSON text, as a JSON Pointer (RFC 6901), if there is one.
+/// The JSON Pointer (RFC 6901) of the first string with U+0000 in a JSON text, if there is one.
 fn pointer_to_nul(json: &str) -> Option<String> {
-    // A payload is read already, so this is JSON and brackets have their partners.
+    // The payload has been parsed, so it is valid JSON with balanced brackets.
     let mut places: Vec<Place<'_>> = Vec::new();
     let mut rest = json;
     while let Some(first) = rest.chars().next() {
@@ -96,7 +97,7 @@ fn pointer_to_nul(json: &str) -> Option<String> {
     None
 }
 
-/// How far it is to the quote at the end of a text.
+/// The distance to the closing quote of a string.
 fn length_of_text(text: &str) -> usize {
     let mut escaped = false;
     let end = text.bytes().position(|byte| {
@@ -107,9 +108,9 @@ fn length_of_text(text: &str) -> usize {
     end.unwrap_or(text.len())
 }
 
-/// A step on the way to a value.
+/// A step of the path to a value.
 enum Place<'a> {
-    /// A member of an object, by its name as it is written.
+    /// A member of an object, by its name as written.
     Member(&'a str),
     /// An item of an array.
     Item(usize),

@@ -4,8 +4,8 @@ use serde::de::DeserializeOwned;
 
 use crate::{Error, Result};
 
-/// What can be a rule's input: everything that serde deserialises, that owns what it holds
-/// and that has a JSON Schema.
+/// A type that can be a rule's input: one that serde can deserialise, that owns its data and that
+/// has a JSON Schema.
 ///
 /// ```
 /// #[derive(serde::Deserialize, schemars::JsonSchema)]
@@ -28,7 +28,7 @@ pub trait Input: DeserializeOwned + JsonSchema {}
 #[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned + JsonSchema> Input for T {}
 
-/// What can be a rule's output: everything that serde serialises and that has a JSON Schema.
+/// A type that can be a rule's output: one that serde can serialise and that has a JSON Schema.
 ///
 /// ```
 /// #[derive(serde::Serialize, schemars::JsonSchema)]
@@ -58,7 +58,7 @@ pub trait Returned {
     /// The output.
     type Output: Output;
 
-    /// The same as the type that it is.
+    /// Converts it to the `Result` that it is.
     fn into_result(self) -> Result<Self::Output>;
 }
 

@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// Text that is not what it should be: a date, a UUID and the like. By `?` it is the rejection `invalid-data`.
+/// Why a text could not be parsed as a date, a UUID and so on. With `?` it becomes the rejection `invalid-data`.
 ///
 /// ```
 /// use tenet::{Date, TextError};

@@ -44,10 +44,10 @@ pub struct Time(i64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// A moment: SQL's `timestamp with time zone`. In JSON a string, `2026-01-31T23:59:59Z`;
-/// one with an offset (`+01:00`) is read as the moment it means, in every form of RFC 3339 but a
-/// leap second. Microseconds are kept: further digits of a fraction are cut off, not rounded, here
-/// as in the other types of this module. The request's own is [`context::now`](crate::context::now).
+/// A point in time: SQL's `timestamp with time zone`. In JSON a string, `2026-01-31T23:59:59Z`; an
+/// offset (`+01:00`) is converted to UTC. Every form of RFC 3339 is accepted except leap seconds.
+/// Further digits than microseconds are cut off, not rounded, as in the other types of this module.
+/// The time of the request is [`context::now`](crate::context::now).
 ///
 /// ```
 /// use tenet::TimestampTz;
@@ -65,8 +65,8 @@ const DAY: i64 = 86_400_000_000;
 const SECOND: i64 = 1_000_000;
 
 impl Date {
-    /// The date so many days after 1970-01-01. The largest and the smallest number stand
-    /// for SQL's `infinity` and `-infinity`.
+    /// The date this many days after 1970-01-01. The largest and the smallest number represent
+    /// SQL's `infinity` and `-infinity`.
     pub const fn from_days(days: i32) -> Self {
         Self(days)
     }
@@ -78,7 +78,7 @@ impl Date {
 }
 
 impl Time {
-    /// The time so many microseconds after midnight.
+    /// The time this many microseconds after midnight.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
@@ -90,8 +90,8 @@ impl Time {
 }
 
 impl Timestamp {
-    /// So many microseconds after 1970-01-01 00:00:00. The largest and the smallest
-    /// number stand for SQL's `infinity` and `-infinity`.
+    /// The time this many microseconds after 1970-01-01 00:00:00. The largest and the smallest
+    /// number represent SQL's `infinity` and `-infinity`.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
@@ -101,20 +101,20 @@ impl Timestamp {
         self.0
     }
 
-    /// The day it falls on.
+    /// The date.
     pub const fn date(self) -> Date {
         match self.0 {
             i64::MAX => Date(i32::MAX),
             i64::MIN => Date(i32::MIN),
-            // Far fewer days than fit: there are 86,400,000,000 microseconds in one.
+            // Far fewer days than an `i32` can hold: a day has 86,400,000,000 microseconds.
             micros => Date(micros.div_euclid(DAY) as i32),
         }
     }
 }
 
 impl TimestampTz {
-    /// So many microseconds after 1970-01-01 00:00:00 UTC. The largest and the smallest
-    /// number stand for SQL's `infinity` and `-infinity`.
+    /// The time this many microseconds after 1970-01-01 00:00:00 UTC. The largest and the smallest
+    /// number represent SQL's `infinity` and `-infinity`.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
@@ -124,15 +124,15 @@ impl TimestampTz {
         self.0
     }
 
-    /// What a clock in UTC shows: for columns of type `timestamp`.
+    /// The date and time in UTC: for columns of type `timestamp`.
     pub const fn utc(self) -> Timestamp {
         Timestamp(self.0)
     }
 }
 
-/// The days from 1970-01-01 to a date of the Gregorian calendar, and back: Howard
-/// Hinnant's algorithms (<https://howardhinnant.github.io/date_algorithms.html>), which
-/// count years from March so that the leap day is the last one.
+/// Converts a date of the Gregorian calendar to days from 1970-01-01 and back, with Howard
+/// Hinnant's algorithms (<https://howardhinnant.github.io/date_algorithms.html>), which count years
+/// from March so that the leap day is the last one.
 fn days_of(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
@@ -182,7 +182,7 @@ fn write_timestamp(f: &mut fmt::Formatter<'_>, micros: i64, zone: &str) -> fmt::
     }
 }
 
-/// `length` digits or more as a number, up to `most`.
+/// A number of at least `length` digits and at most `most`.
 fn number(text: &str, length: usize, most: i64) -> Option<i64> {
     let digits = text.len() >= length && text.bytes().all(|b| b.is_ascii_digit());
     text.parse().ok().filter(|number| digits && *number <= most)
@@ -208,7 +208,8 @@ fn read_time(text: &str) -> Option<i64> {
     }
     let kept = fraction.get(..6).unwrap_or(fraction);
     let micros = seconds * SECOND + number(&format!("{kept:0<6}"), 6, SECOND - 1)?;
-    // Midnight of the next day is the last time there is, without a fraction that is cut off.
+    // Midnight of the next day is the last valid time, without a fraction, even one that would be
+    // cut off.
     if seconds * SECOND == DAY && fraction.bytes().any(|digit| digit != b'0') {
         return None;
     }
@@ -222,7 +223,7 @@ fn read_timestamp(text: &str) -> Option<i64> {
         _ => {
             let (date, time) = text.split_once(['T', 't', ' '])?;
             let micros = read_date(date)?.checked_mul(DAY)?.checked_add(read_time(time)?)?;
-            // The largest and the smallest number are none of the calendar's.
+            // The largest and the smallest number represent infinities, not dates.
             (!matches!(micros, i64::MAX | i64::MIN)).then_some(micros)
         }
     }
@@ -251,7 +252,7 @@ impl FromStr for Date {
         let days = match text {
             "infinity" => Some(i32::MAX),
             "-infinity" => Some(i32::MIN),
-            // The largest and the smallest number are none of the calendar's.
+            // The largest and the smallest number represent infinities, not dates.
             _ => read_date(text)
                 .and_then(|days| i32::try_from(days).ok())
                 .filter(|days| !matches!(*days, i32::MAX | i32::MIN)),
@@ -406,7 +407,7 @@ mod tests {
         ] {
             assert_eq!(text.parse(), Ok(at), "{text}");
         }
-        // Cut and not rounded: no moment becomes the next day's.
+        // Cut off, not rounded: no time moves to the next day.
         let last = "2026-01-31T23:59:59.999999999Z".parse::<TimestampTz>().unwrap();
         assert_eq!(last.to_string(), "2026-01-31T23:59:59.999999Z");
         assert!("24:00:00.0000001".parse::<Time>().is_err());
@@ -457,7 +458,7 @@ mod tests {
             assert!(text.parse::<TimestampTz>().is_err(), "{text}");
         }
         assert!("2026-01-01T00:00:00Z".parse::<Timestamp>().is_err());
-        // What these would be is the number that stands for infinity.
+        // These would be the number that represents infinity.
         assert!("5881580-07-11".parse::<Date>().is_err());
         assert!("294247-01-10T04:00:54.775807".parse::<Timestamp>().is_err());
         assert!("294247-01-10T04:00:54.775807Z".parse::<TimestampTz>().is_err());

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::TextError;
 use crate::row::{Native, native};
 
-/// A UUID. In JSON it is a string. A new one is [`context::uuid`](crate::context::uuid).
+/// A UUID. In JSON it is a string. [`context::uuid`](crate::context::uuid) creates one.
 ///
 /// ```
 /// use tenet::Uuid;
@@ -29,7 +29,7 @@ impl Uuid {
         &self.0
     }
 
-    /// The UUID of version 4 that these random bytes make.
+    /// A version 4 UUID made of these random bytes.
     pub(crate) const fn from_random(bytes: [u8; 16]) -> Self {
         let all = u128::from_be_bytes(bytes);
         let version = (all & !(0xf << 76)) | (4 << 76);

@@ -1,11 +1,11 @@
-//! Sensitive values: sealed before they are written, opened by rules that are granted it.
+//! Seals sensitive values before they are written, and opens them again. Both need grants.
 
 use std::fmt;
 
 use crate::bindings::tenet::rule::vault as host;
 use crate::{Error, Result};
 
-/// A column whose values are sealed: `bytea` in the database.
+/// A column with sealed values: `bytea` in the database.
 ///
 /// ```no_run
 /// # use tenet::{params, vault};
@@ -27,7 +27,8 @@ pub struct Field {
     column: &'static str,
 }
 
-/// Where one value belongs: a column of one row. What was sealed for one place opens as no other's.
+/// The place of one value: a column of one row. A value sealed for one place cannot be opened in
+/// another.
 ///
 /// ```
 /// use tenet::vault::{Field, Place};
@@ -38,21 +39,21 @@ pub struct Field {
 pub struct Place(host::Field);
 
 impl Field {
-    /// The column of this name, of the table by the name under which it is granted.
+    /// The column of this name. The table has its name in the grants.
     pub const fn of(table: &'static str, column: &'static str) -> Self {
         Self { table, column }
     }
 
-    /// The place in the row that is told by this key, 1 to 1,024 bytes of text. It has to be
-    /// written the same way each time.
+    /// The place in the row with this key, 1 to 1,024 bytes of text. Always format the key in the
+    /// same way.
     pub fn row(self, key: impl fmt::Display) -> Place {
         let Self { table, column } = self;
         Place(host::Field { table: table.to_owned(), column: column.to_owned(), row_key: key.to_string() })
     }
 }
 
-/// Seals a value, text or bytes, of at most 65,536 bytes. The answer, which is some 250 bytes longer,
-/// goes into a column of type `bytea`.
+/// Seals a value, text or bytes, of at most 65,536 bytes. The result, which is about 250 bytes
+/// longer, is stored in a column of type `bytea`.
 ///
 /// ```no_run
 /// # use tenet::{params, vault};
@@ -64,14 +65,14 @@ impl Field {
 /// # }
 /// ```
 ///
-/// It is the same on every attempt of a request, and another one each time that the value is
-/// sealed anew: rows are not found by it.
+/// It is the same on every attempt of a request, but differs each time that the value is sealed
+/// again: rows cannot be looked up by it.
 pub fn seal(place: Place, value: impl AsRef<[u8]>) -> Result<Vec<u8>> {
     host::seal(&place.0, value.as_ref()).map_err(Error::vault)
 }
 
-/// Opens what was sealed for this place. [`Error::vault_code`] tells why it cannot be: `elsewhere`,
-/// `not-sealed`, `not-granted`.
+/// Opens a value that was sealed for this place. If it fails, [`Error::vault_code`] is the reason:
+/// `elsewhere`, `not-sealed`, `not-granted`.
 ///
 /// ```no_run
 /// # use tenet::{params, vault};
@@ -85,7 +86,7 @@ pub fn open(place: Place, sealed: &[u8]) -> Result<Vec<u8>> {
     host::open(&place.0, sealed).map_err(Error::vault)
 }
 
-/// The same for a value that is text.
+/// Opens a value that is text.
 ///
 /// ```no_run
 /// # use tenet::{params, vault};
@@ -96,7 +97,7 @@ pub fn open(place: Place, sealed: &[u8]) -> Result<Vec<u8>> {
 /// # }
 /// ```
 pub fn open_text(place: Place, sealed: &[u8]) -> Result<String> {
-    // What the value is must not be said where this error goes.
+    // The error must not contain the value.
     String::from_utf8(open(place, sealed)?).map_err(|_| Error::bug("the vault's value is no text"))
 }
 

@@ -1,8 +1,8 @@
-//! What the compiler says to who misuses the SDK. Each file in `wrong` differs from
-//! `right.rs` by one thing.
+//! The compiler's messages for misuses of the SDK. Each file in `wrong` differs from `right.rs` in
+//! one point.
 //!
-//! What is said is written anew by `TRYBUILD=overwrite cargo test --test misuse`; read it
-//! then as one who meets it for the first time.
+//! `TRYBUILD=overwrite cargo test --test misuse` updates the expected messages; then check that
+//! they help a new user.
 
 #[test]
 fn every_misuse_is_told_in_plain_words() {
