@@ -1,6 +1,6 @@
-//! One call of a rule that runs one query of 10 rows by 5 typed columns, which are there at
-//! once, reads them into structs and answers with a sum: on wasmtime alone, through the
-//! host's engine, and through the whole host.
+//! One call of a rule that runs one query of 10 rows by 5 typed columns, which are available at
+//! once, reads them into structs and returns a sum: on wasmtime alone, through the host's engine,
+//! and through the whole host.
 
 use std::io;
 use std::sync::Arc;
@@ -20,19 +20,19 @@ use tracing::subscriber::NoSubscriber;
 const PAYLOAD: &str = r#"{"rows":10}"#;
 const OUTPUT: &str = r#"{"rows":10,"sum":30}"#;
 
-/// Calls in one round of one contender: long enough for the clock, short enough that all
-/// contenders meet the same machine.
+/// Calls in one round of one contender: long enough for the clock, short enough that all contenders
+/// run under the same conditions.
 const CALLS: u32 = 50;
 const ROUNDS: usize = 400;
 
-/// A statement of an ordinary length.
+/// A statement of typical length.
 const STATEMENT: &str = "SELECT a.id, a.balance, coalesce(a.balance, 0.00) AS owed FROM accounts AS a \
      WHERE a.id = $1 AND a.balance > $2 ORDER BY a.balance DESC LIMIT 10";
 
 const BARE: &str = "wasmtime alone";
 
 fn main() -> anyhow::Result<()> {
-    // As `bootstrap` sets it up, but that nobody reads it.
+    // Set up like `bootstrap`, but with the output discarded.
     let metrics =
         METRICS.iter().map(|of| Metrics::new(of.name, "Tenet", of.dimensions, of.metrics, of.optional)).collect();
     tracing::subscriber::set_global_default(tenet_log::subscriber(Format::Json, "info", metrics, io::sink)?)?;

@@ -1,9 +1,9 @@
-//! Transfers a second between accounts that every client wants: from 8 clients at once, which is as many as there
-//! are connections, and from 64, in turns, through `tenet serve` in both regions and through `bootstrap` with 64
-//! invocations at a time. Then the same 64 while connections are cut and the server is restarted, and at the end an
-//! audit: what clients were told against what the database holds.
+//! Transfers per second between accounts that every client uses: alternately from 8 clients, as many as there are
+//! connections, and from 64, through `tenet serve` in both regions and through `bootstrap` with 64 concurrent
+//! invocations. Then the same 64 clients while connections are cut and the server is restarted, and finally an audit:
+//! the answers that clients received, compared with the database.
 //!
-//! `-- --seconds N` says for how long each of the three, 60 unless it does.
+//! `-- --seconds N` sets the duration of each of the three phases; the default is 60.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,29 +22,29 @@ use tenet_test_support::{Relay, Wire};
 use tokio::runtime::Runtime;
 use tokio::time::{sleep, timeout};
 
-/// Clients: as many as a host has connections unless it is told otherwise, and as many as Lambda gives a sandbox.
+/// The numbers of clients: the default number of a host's connections, and the most that Lambda gives a sandbox.
 const FEW: usize = 8;
 const MANY: usize = 64;
 
-/// How often few and many take turns.
+/// How often few and many clients alternate.
 const ROUNDS: u32 = 12;
 
-/// The accounts that everybody wants.
+/// The accounts that all clients use.
 const RICH: usize = 8;
 
-/// How often a client asks for one transfer at most.
+/// The most attempts of a client for one transfer.
 const TIMES: usize = 1000;
 
-/// One statement in so many comes to harm, and one in a third of it that begins, stores or ends.
+/// A fault hits one of this many statements, and three times as many of those that begin, store or commit.
 const HARM: u32 = 600;
 
-/// How often all connections are cut while the pass with harm lasts.
+/// How often all connections are cut during the phase with faults.
 const CUTS: u32 = 12;
 
-/// One transfer in so many is asked for once more at the end.
+/// One of this many transfers is repeated at the end.
 const AGAIN: usize = 10;
 
-/// Asks for the receipt, in which the attempts are.
+/// Requests the receipt, which contains the number of attempts.
 const RECEIPT: (&str, &str) = ("tenet-receipt", "1");
 
 fn main() -> anyhow::Result<()> {
@@ -73,41 +73,41 @@ fn seconds(arguments: impl Iterator<Item = String>) -> anyhow::Result<u64> {
     }
 }
 
-/// Which host.
+/// The kind of host.
 #[derive(Clone, Copy)]
 enum Way {
     Serve,
     Bootstrap,
 }
 
-/// A host that runs.
+/// A running host.
 enum Host {
     Serve(Served),
     Bootstrap(Function, EventBus),
 }
 
-/// One client of it.
+/// A client of the host.
 enum Client<'a> {
     /// A connection to each region.
     Http([Connection; 2]),
     Lambda(&'a Function),
 }
 
-/// What a number of clients were told.
+/// The answers that a number of clients received.
 #[derive(Default)]
 struct Tally {
     settled: Vec<Settled>,
-    /// How long each of these took, in microseconds.
+    /// The duration of each, in microseconds.
     times: Vec<f64>,
     answers: usize,
     not_now: usize,
     attempts: u64,
-    /// Answers that tell their attempts.
+    /// The number of answers with receipts.
     receipts: u64,
     wrong: Vec<String>,
 }
 
-/// All three passes through one host, and what is wrong.
+/// Runs all three phases on one host. Returns the violations.
 fn measure(runtime: &Runtime, way: Way, postgres: &PrivatePostgres, time: Duration) -> anyhow::Result<Vec<String>> {
     let url = runtime.block_on(async {
         let url = new_database(&postgres.url("postgres"), way.name()).await?;
@@ -150,8 +150,8 @@ fn measure(runtime: &Runtime, way: Way, postgres: &PrivatePostgres, time: Durati
     Ok(wrong)
 }
 
-/// Lets many clients go on while their host's connections and its server come to harm, and gives the time that they
-/// took. Then asks again for some of what they were told, and looks for the events.
+/// Runs many clients while faults hit their host's connections and its server. Returns the durations. Then repeats some
+/// of the answered transfers, and checks the events.
 async fn under_harm(
     way: Way,
     url: &str,
@@ -166,7 +166,7 @@ async fn under_harm(
     let took = start.elapsed();
     wire.spare();
 
-    // What was sent late has come by then.
+    // By then, delayed messages have arrived.
     let client = connect(url).await?;
     let busy = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
                 AND state <> 'idle'";
@@ -193,7 +193,7 @@ async fn under_harm(
     Ok((wrong, took))
 }
 
-/// Cuts connections, does harm to statements, and restarts the server in the middle.
+/// Cuts connections, injects faults into statements, and restarts the server halfway.
 async fn harm(wire: &Wire, postgres: &PrivatePostgres, time: Duration) -> anyhow::Result<()> {
     wire.harm(1, HARM);
     for cut in 0..CUTS {
@@ -206,7 +206,7 @@ async fn harm(wire: &Wire, postgres: &PrivatePostgres, time: Duration) -> anyhow
     Ok(())
 }
 
-/// Lets so many clients go on for a while, and gives the time for each transfer of all together.
+/// Runs this many clients for a while. Returns the time per transfer, over all clients.
 async fn round(host: &Host, count: usize, time: Duration, tally: &Mutex<Tally>) -> anyhow::Result<Duration> {
     let settled = || tally.lock().unwrap_or_else(PoisonError::into_inner).settled.len();
     let (before, start) = (settled(), Instant::now());
@@ -275,7 +275,7 @@ impl Host {
 }
 
 impl Client<'_> {
-    /// Asks for one more transfer until it is settled.
+    /// Requests one more transfer and retries until it is settled.
     async fn settle(&mut self, tally: &Mutex<Tally>, not_now: &[&str]) -> anyhow::Result<()> {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -301,7 +301,7 @@ impl Client<'_> {
         bail!("{transfer:?} was asked for {TIMES} times and is not settled");
     }
 
-    /// Asks once, in the region with this number where there are several.
+    /// Sends one request, to the region with this number if there are several.
     async fn ask(&mut self, region: usize, transfer: &Transfer) -> anyhow::Result<Told> {
         let path = format!("/operations/{}", transfer.operation);
         let body = transfer.payload().to_string();
@@ -319,7 +319,7 @@ impl Client<'_> {
     }
 }
 
-/// A request as API Gateway's HTTP API hands it over.
+/// A request in the format of API Gateway's HTTP API.
 fn http_event(path: &str, body: &str) -> Value {
     json!({
         "version": "2.0", "rawPath": path, "rawQueryString": "", "isBase64Encoded": false, "body": body,

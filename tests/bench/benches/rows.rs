@@ -1,6 +1,6 @@
-//! What rows cost on their way into a rule: a call with 100 rows by 5 typed columns less the
-//! same call with none, which leaves the crossing of the boundary and, where the rule asks
-//! for it, the reading into structs.
+//! The cost of passing rows into a rule: a call with 100 rows by 5 typed columns minus the same
+//! call without rows. What remains is crossing the boundary and, if the rule does so, reading them
+//! into structs.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ const CALLS: u32 = 25;
 const ROUNDS: usize = 400;
 const COUNTS: [u32; 2] = [0, 100];
 
-/// What the rule makes of its rows, and what that costs.
+/// How the rule reads its rows, and the name of that cost.
 const FORMS: [(&str, &str); 3] = [
     ("structs", "into structs"),
     ("columns", "the crossing alone, as columns"),

@@ -1,5 +1,6 @@
-//! From the start of the process to the first answer: the released `bootstrap` under a runtime
-//! API in this process, beside a function that only connects and a handler in Python.
+//! The time from the start of the process to the first answer: the released `bootstrap` under a
+//! runtime API in this process, compared with a function that only connects and with a handler in
+//! Python.
 
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use tenet_bench::{Function, Pairs, Program, bundle_of, place};
 
 const ROUNDS: usize = 40;
 
-/// Nobody listens there: whoever connects is refused at once.
+/// No server listens there: connections are refused at once.
 const NO_DATABASE: &str = "postgres://bench@127.0.0.1:1/none";
 
 const ONLY_CONNECTS: &str = "a Rust function that only connects";

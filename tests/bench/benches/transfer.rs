@@ -1,7 +1,7 @@
-//! Transfers a second, and how long one takes, through the host (pipeline, engine, rules and
-//! ledger; a bus that takes everything at once) beside the same transfer written by hand on
-//! the driver: same PostgreSQL, as many connections, one run. At 1, 8 and 32 clients, and with
-//! a database that is 5 ms away, where round trips are the cost.
+//! Transfers per second, and the duration of one, through the host (pipeline, engine, rules and
+//! ledger; a bus that accepts everything at once) compared with the same transfer written by hand
+//! with the driver: the same PostgreSQL and number of connections, in one run. With 1, 8 and 32
+//! clients, and with a database that is 5 ms away, where round trips dominate.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -25,7 +25,7 @@ const ROUND: Duration = Duration::from_millis(700);
 const HOST: &str = "the host";
 const DIRECT: &str = "by hand on tokio-postgres";
 
-/// How long each transfer took, in microseconds.
+/// The duration of each transfer, in microseconds.
 type Times = Mutex<Vec<f64>>;
 
 fn main() -> anyhow::Result<()> {
@@ -33,7 +33,7 @@ fn main() -> anyhow::Result<()> {
     let url = runtime.block_on(database())?;
     runtime.block_on(round_trips(&url))?;
     let far = runtime.block_on(Latency::start(&url, Duration::from_millis(5)));
-    for (way, url) in [("beside it", url.as_str()), ("5 ms away", far.url())] {
+    for (way, url) in [("without latency", url.as_str()), ("5 ms away", far.url())] {
         for clients in [1, 8, 32] {
             compare(&runtime, way, url, clients)?;
         }
@@ -70,7 +70,7 @@ fn compare(runtime: &Runtime, way: &str, url: &str, clients: usize) -> anyhow::R
     Ok(())
 }
 
-/// Lets all clients go on for a while, and gives the time for each transfer of all together.
+/// Runs all clients for a while. Returns the time per transfer, over all clients.
 async fn round<F: Future<Output = anyhow::Result<()>>>(
     times: &Times,
     clients: impl Iterator<Item = F>,
@@ -83,7 +83,7 @@ async fn round<F: Future<Output = anyhow::Result<()>>>(
     Ok(start.elapsed() / done)
 }
 
-/// A transfer that nobody has asked for yet: its id and two accounts.
+/// A new transfer: its id and two accounts.
 fn next() -> (String, String, String) {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let from = fastrand::u64(0..ACCOUNTS);
@@ -148,7 +148,7 @@ fn pipeline(url: &str, connections: usize) -> anyhow::Result<Pipeline> {
     Ok(builder.concurrency(connections).pipeline()?)
 }
 
-/// A database of its own with the schema and rich accounts.
+/// A new database with the schema and rich accounts.
 async fn database() -> anyhow::Result<String> {
     let url = new_database(&place::database()?, "transfers").await?;
     let (client, driver) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await?;
@@ -163,7 +163,7 @@ async fn database() -> anyhow::Result<String> {
     Ok(url)
 }
 
-/// Waits for the database of one transfer, its event's removal included, as the wire shows them.
+/// The round trips of one transfer, including the removal of its event, as counted by the proxy.
 async fn round_trips(url: &str) -> anyhow::Result<()> {
     let wire = Relay::start(url).await;
     let connection = Direct::connect(wire.url()).await?;
@@ -183,7 +183,7 @@ async fn round_trips(url: &str) -> anyhow::Result<()> {
     };
     println!("Round trips of a transfer, with the removal of its event");
     for (name, of_host) in [(DIRECT, false), (HOST, true)] {
-        // The first pays for its connection.
+        // The first one opens its connection.
         once(of_host).await?;
         wire.reset();
         once(of_host).await?;

@@ -1,5 +1,5 @@
-//! What a warm function takes to answer with one query, and what it holds in memory then: the
-//! released `bootstrap` with ten rules, beside functions that do nothing but the query.
+//! The time of a warm function to answer with one query, and its memory then: the released
+//! `bootstrap` with ten rules, compared with functions that only run the query.
 
 use std::cell::RefCell;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! What somebody waits for who writes a rule: tests, a reload, and what a rule costs in each
-//! language. It drives the harness as it is built by the README's commands.
+//! The waiting times of a rule's author: tests, a reload, and the cost of a rule in each language.
+//! It runs the harness as the README's commands build it.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-/// Test files that are run at once, and saves that are waited for.
+/// The number of test files in one run, and of measured saves.
 const FILES: usize = 1000;
 const SAVES: u32 = 5;
 
@@ -33,7 +33,7 @@ fn main() -> anyhow::Result<()> {
     }
     let tests =
         |jobs: &str| harness.seconds(&["test", "--bundle", "target/tenet/rules", "--jobs", jobs], folder.path());
-    // Once for what is compiled only then.
+    // One run to compile what is compiled only once.
     tests("1")?;
     let (one, two) = (tests("1")?, tests("2")?);
     println!("  one job  {:>8.0}  1.00", FILES as f64 / one);
@@ -77,7 +77,7 @@ impl Harness {
         Ok(String::from_utf8(output.stdout)? + &said)
     }
 
-    /// What a run of tests says that it took.
+    /// The duration that a test run reports.
     fn seconds(&self, arguments: &[&str], folder: &Path) -> anyhow::Result<f64> {
         let folder = folder.display().to_string();
         let told = self.run(&[arguments, &[&folder]].concat())?;
@@ -86,7 +86,7 @@ impl Harness {
     }
 }
 
-/// From a save to the new rule being served, beside cargo alone on the same change.
+/// From saving a file to serving the new rule, compared with cargo alone for the same change.
 fn reload(harness: &Harness) -> anyhow::Result<()> {
     let scratch = tempfile::tempdir()?;
     let made = harness.command().current_dir(scratch.path()).args(["new", "shop"]).stderr(Stdio::null()).status()?;
@@ -125,7 +125,7 @@ fn reload(harness: &Harness) -> anyhow::Result<()> {
         let began = Instant::now();
         let done = cargo.current_dir(&shop).stderr(Stdio::null()).status()?;
         ensure!(done.success(), "cargo build");
-        // The first builds what rules are written with.
+        // The first build includes the SDK.
         if save > 0 {
             alone.push(began.elapsed());
         }

@@ -20,8 +20,8 @@ mod bindings {
     });
 }
 
-/// One rule on wasmtime with the settings that were measured to be the fastest, and nothing
-/// around it: no limits, no spans, no attempt; every query gives the same rows.
+/// One rule on wasmtime with the settings that were measured to be the fastest, and nothing else:
+/// no limits, no spans, no attempt; every query returns the same rows.
 pub struct Bare {
     engine: Engine,
     rule: RulePre<State>,
@@ -42,8 +42,7 @@ impl Bare {
     /// Loads a rule of a built bundle.
     ///
     /// # Errors
-    /// Fails where the bundle has none that this engine takes, or the rows have a type that
-    /// this does not know.
+    /// Fails if the bundle has no such rule for this engine, or if the rows have an unknown type.
     pub fn open(folder: &Path, index: &Index, rule: &str, rows: RowSet) -> anyhow::Result<Self> {
         let engine = Engine::new(&best()?)?;
         let file = index.rule(rule).and_then(|rule| rule.compiled.as_ref());
@@ -56,19 +55,19 @@ impl Bare {
         Ok(Self { engine, rule, rows: Arc::new(Rows::new(row_set(rows)?)) })
     }
 
-    /// Makes copies of the rows for so many queries.
+    /// Prepares copies of the rows for this many queries.
     pub fn fill(&self, queries: u32) {
         self.rows.columns.fill(queries);
         self.rows.packed.fill(queries);
     }
 
-    /// Calls it in a fresh instance and gives its output.
+    /// Calls it in a fresh instance and returns its output.
     ///
     /// # Errors
-    /// Fails where it does not accept.
+    /// Fails if it does not accept.
     pub async fn call(&self, payload: &str) -> anyhow::Result<String> {
         let mut store = Store::new(&self.engine, State { rows: Arc::clone(&self.rows) });
-        // Nothing advances the epoch.
+        // The epoch never advances.
         store.set_epoch_deadline(1);
         let instance = self.rule.instantiate_async(&mut store).await?;
         let verdict = instance.call_evaluate(&mut store, &Request { payload: payload.to_owned() }).await?;
@@ -79,7 +78,7 @@ impl Bare {
     }
 }
 
-/// What the engine's own settings were chosen by, where code compiled for it allows.
+/// The settings from which the engine's were chosen, as far as compiled code is compatible.
 fn best() -> anyhow::Result<Config> {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(1)

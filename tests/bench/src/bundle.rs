@@ -5,11 +5,11 @@ use anyhow::Context;
 use tempfile::TempDir;
 use tenet_core::bundle::{File, INDEX, Index, Operation, Rule};
 
-/// A bundle of so many rules, the rule `rows` under other names, with the operation
-/// `rows-read` where there is one.
+/// A bundle with this many rules, copies of the rule `rows` under other names, and with the
+/// operation `rows-read` if there is a rule.
 ///
 /// # Errors
-/// Fails where the bundle it is made of has no such rule.
+/// Fails if the source bundle has no such rule.
 pub fn bundle_of(count: usize, folder: &Path, index: &Index) -> anyhow::Result<TempDir> {
     let rule = index.rule("rows").context("the bundle has no rule `rows`")?;
     let made = tempfile::tempdir()?;

@@ -5,11 +5,11 @@ use tenet_database::{Endpoint, Schema};
 
 use crate::place;
 
-/// Makes a database with this name, which takes the place of another one, with the schema of the example rules: its
-/// URL, by that of another database of the server.
+/// Creates a database with this name and the schema of the example rules, replacing an existing one. Returns its URL.
+/// `server` is the URL of another database of the server.
 ///
 /// # Errors
-/// Fails where the server does.
+/// Fails if the server does.
 pub async fn new_database(server: &str, name: &str) -> anyhow::Result<String> {
     let (client, driver) = tokio_postgres::connect(server, tokio_postgres::NoTls).await?;
     tokio::spawn(driver);

@@ -7,35 +7,36 @@ use tenet_core::{CallerId, Digest, EventId, IdempotencyKey, Timestamp, hex};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error, NoTls, Row};
 
-/// The example transfer as a careful engineer writes it by hand on tokio-postgres, with what a
-/// host gives a rule: one answer for a key, events bound to the commit, conflicts tried again.
+/// The example transfer as a careful engineer writes it by hand with tokio-postgres, with the
+/// guarantees that a host gives a rule: one answer per key, events bound to the commit, retries
+/// after conflicts.
 ///
-/// It sends the statements that the rules and the host send, as many at once, each typed and
-/// not prepared, and waits for BEGIN before it writes.
+/// It sends the same statements as the rules and the host, with the same batching, typed and
+/// unprepared, and waits for BEGIN before it writes.
 pub struct Direct {
     client: Client,
 }
 
-/// A transfer that is committed, and what is left of it in the outbox.
+/// A committed transfer, with its event in the outbox.
 pub struct Posted(EventId);
 
 type Answers = Result<Vec<Row>, Error>;
 
 impl Direct {
-    /// On a connection of its own.
+    /// Opens a connection.
     ///
     /// # Errors
-    /// Fails where there is none.
+    /// Fails if the database is unreachable.
     pub async fn connect(url: &str) -> anyhow::Result<Self> {
         let (client, driver) = tokio_postgres::connect(url, NoTls).await?;
         tokio::spawn(driver);
         Ok(Self { client })
     }
 
-    /// Moves money, and answers when that is certain.
+    /// Moves money. Returns when the commit is certain.
     ///
     /// # Errors
-    /// Fails where the transfer is refused: the accounts of a benchmark are rich.
+    /// Fails if the transfer is refused: the accounts of a benchmark are rich.
     pub async fn transfer(&self, id: &str, from: &str, to: &str, amount: &str) -> anyhow::Result<Posted> {
         loop {
             match self.attempt(id, from, to, amount).await {
@@ -51,10 +52,10 @@ impl Direct {
         }
     }
 
-    /// Takes the event out of the outbox once a bus has it.
+    /// Removes the event from the outbox after a bus has accepted it.
     ///
     /// # Errors
-    /// Fails where the database does.
+    /// Fails if the database does.
     pub async fn forget(&self, Posted(id): &Posted) -> anyhow::Result<()> {
         let id = id.to_string();
         self.query("DELETE FROM tenet.outbox WHERE id = $1::uuid", &[(&id, Type::TEXT)]).await?;
@@ -159,7 +160,7 @@ impl Direct {
     }
 }
 
-/// Sends all before it waits for any, as the driver does for futures that are polled together.
+/// Sends all before waiting for any, as the driver does for futures that are polled together.
 async fn in_one_flight<'a, const N: usize>(
     mut futures: [Pin<Box<dyn Future<Output = Answers> + Send + 'a>>; N],
 ) -> Vec<Answers> {

@@ -9,17 +9,17 @@ use serde_json::json;
 use crate::http_request::HttpRequest;
 use crate::http_server::HttpServer;
 
-/// An interface of EventBridge that takes every event at once, and remembers which transfers they tell of.
+/// An API of EventBridge that accepts every event at once, and records the transfers in the events.
 pub struct EventBus {
     server: HttpServer,
     transfers: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl EventBus {
-    /// Listens on a free port of this machine until the value goes.
+    /// Listens on a free port of this machine until it is dropped.
     ///
     /// # Errors
-    /// Fails where there is none.
+    /// Fails if there is none.
     pub fn start() -> anyhow::Result<Self> {
         let transfers = Arc::new(Mutex::new(BTreeSet::new()));
         let taken = Arc::clone(&transfers);
@@ -27,12 +27,12 @@ impl EventBus {
         Ok(Self { server, transfers })
     }
 
-    /// Where it listens.
+    /// Its URL.
     pub fn url(&self) -> String {
         format!("http://{}", self.server.address())
     }
 
-    /// The ids of the transfers whose events it has taken.
+    /// The ids of the transfers whose events it has accepted.
     pub fn transfers(&self) -> BTreeSet<String> {
         self.transfers.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -11,62 +11,62 @@ use crate::event_bus::EventBus;
 use crate::place;
 use crate::runtime_api::RuntimeApi;
 
-/// How often a function that owes an answer is looked at.
+/// The polling interval while a function owes an answer.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// When one that has not answered never will.
+/// The timeout for an answer.
 const HANGS: Duration = Duration::from_secs(60);
 
-/// A statement that the yardsticks run, the same as the rule `rows` does for ten rows.
+/// The statement of the functions to compare with, the same as the rule `rows` runs for ten rows.
 const STATEMENT: &str = "SELECT n AS id, 'owner ' || n AS owner, n * 1.25 AS balance, \
      timestamptz '2026-01-31 00:00:00+00' + n * interval '1 hour' AS opened, n % 2 = 0 AS active \
      FROM generate_series(1::bigint, 10::bigint) AS n";
 
-/// A function as Lambda runs it, under a runtime API of its own. It ends with the value.
+/// A function under its own runtime API, as Lambda runs it. It ends when it is dropped.
 pub struct Function {
     process: Child,
     api: RuntimeApi,
     started: Instant,
 }
 
-/// A program that is a function, an event for it, and what its answer has in it.
+/// A program that is a function, an event for it, and a text in its answer.
 pub struct Program {
     command: Command,
     event: String,
     answer: &'static str,
 }
 
-/// What of a process is in memory, in bytes.
+/// The memory of a process, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
     /// Now.
     pub resident: u64,
-    /// At most so far.
+    /// The maximum so far.
     pub peak: u64,
 }
 
 impl Program {
-    /// The released host with a bundle, asked for ten rows.
+    /// The released host with a bundle, with a request for ten rows.
     ///
     /// # Errors
-    /// Fails where there is no `bootstrap`.
+    /// Fails if there is no `bootstrap`.
     pub fn host(bundle: &Path, database: &str) -> anyhow::Result<Self> {
         let mut command = command(&place::bootstrap()?);
         command.env("TENET_DATABASE_URL", database).env("TENET_EVENT_BUS", "default").env("TENET_BUNDLE", bundle);
         Ok(Self { command, event: r#"{"operation":"rows-read","rows":10}"#.to_owned(), answer: r#""statusCode":200,"# })
     }
 
-    /// The same host as a function that is given so many invocations at a time, with events for this bus.
+    /// The same host with this many concurrent invocations, and with events for this bus.
     ///
     /// # Errors
-    /// Fails where there is no `bootstrap`.
+    /// Fails if there is no `bootstrap`.
     pub fn host_for_many(bundle: &Path, database: &str, bus: &EventBus, at_once: u32) -> anyhow::Result<Self> {
         let mut program = Self::host(bundle, database)?;
         program.command.env("AWS_ENDPOINT_URL", bus.url()).env("AWS_LAMBDA_MAX_CONCURRENCY", at_once.to_string());
         Ok(program)
     }
 
-    /// The same host, asked for what it does not know: it answers without a rule and without
+    /// The same host, with a request for an unknown operation: it answers without running a rule or
     /// a statement.
     #[must_use]
     pub fn asked_for_nothing(mut self) -> Self {
@@ -85,11 +85,11 @@ impl Program {
     /// The handler in Python.
     ///
     /// # Errors
-    /// Fails where there is no Python for it.
+    /// Fails if there is no suitable Python.
     pub fn python(database: &str) -> anyhow::Result<Self> {
         let mut command = command(&place::python()?);
         command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/python"));
-        // Lambda's folder of code cannot be written to either.
+        // Lambda's code folder is read-only too.
         command.env("PYTHONDONTWRITEBYTECODE", "1").env("BENCH_DATABASE_URL", database);
         command.args(["-m", "awslambdaric", "handler.handler"]);
         Ok(Self::yardstick(command))
@@ -104,7 +104,7 @@ impl Function {
     /// Starts it.
     ///
     /// # Errors
-    /// Fails where it cannot be started.
+    /// Fails if it cannot be started.
     pub fn start(program: &mut Program) -> anyhow::Result<Self> {
         let api = RuntimeApi::start()?;
         program.command.env("AWS_LAMBDA_RUNTIME_API", api.address());
@@ -116,25 +116,25 @@ impl Function {
     /// The time from the start to the first answer.
     ///
     /// # Errors
-    /// Fails where it does not answer as it should.
+    /// Fails if the answer is wrong.
     pub fn first(program: &mut Program) -> anyhow::Result<Duration> {
         let mut function = Self::start(program)?;
         Ok(function.answered(program)? - function.started)
     }
 
-    /// The time that it takes to answer.
+    /// The time of one answer.
     ///
     /// # Errors
-    /// Fails where it does not answer as it should.
+    /// Fails if the answer is wrong.
     pub fn invoke(&mut self, program: &Program) -> anyhow::Result<Duration> {
         let start = Instant::now();
         Ok(self.answered(program)? - start)
     }
 
-    /// Answers an event, beside others.
+    /// Answers an event. Several may run concurrently.
     ///
     /// # Errors
-    /// Fails where it says that it does, or has ended.
+    /// Fails if the function reports a failure or has ended.
     pub async fn answer(&self, event: &str) -> anyhow::Result<String> {
         let (sender, answer) = oneshot::channel();
         self.api.begin(event, move |(_, answer)| drop(sender.send(answer)))?;
@@ -164,10 +164,10 @@ impl Function {
         Ok(answered)
     }
 
-    /// What of it is in memory.
+    /// Its memory.
     ///
     /// # Errors
-    /// Fails where it has ended.
+    /// Fails if it has ended.
     pub fn memory(&self) -> anyhow::Result<Memory> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
         let bytes = |name: &str| {
@@ -182,13 +182,13 @@ impl Function {
 
 impl Drop for Function {
     fn drop(&mut self) {
-        // One that has ended by itself needs no end.
+        // A process that has ended needs no kill.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// A program as Lambda starts it, but for its runtime API.
+/// A program in Lambda's environment, except for its runtime API.
 fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     command

@@ -2,7 +2,7 @@ use std::io::{BufRead, Read};
 
 use anyhow::Context;
 
-/// A request as servers of the benchmarks need it.
+/// A request, as far as the benchmarks' servers need it.
 pub(crate) struct HttpRequest {
     /// Its path.
     pub(crate) path: String,
@@ -11,10 +11,10 @@ pub(crate) struct HttpRequest {
 }
 
 impl HttpRequest {
-    /// Reads the next one of a connection, whose body comes whole or in chunks; none after the last.
+    /// Reads the next request of a connection, with a whole or chunked body; none after the last.
     ///
     /// # Errors
-    /// Fails where it is no request, or breaks off.
+    /// Fails if it is malformed or incomplete.
     pub(crate) fn read(reader: &mut impl BufRead) -> anyhow::Result<Option<Self>> {
         let Some(first) = line(reader)? else { return Ok(None) };
         let path = first.split(' ').nth(1).context("a request without a path")?.to_owned();
@@ -44,7 +44,7 @@ impl HttpRequest {
     }
 }
 
-/// The next line without its end; none after the last.
+/// The next line without its line break; none after the last.
 fn line(reader: &mut impl BufRead) -> anyhow::Result<Option<String>> {
     let mut line = String::new();
     let read = reader.read_line(&mut line)?;

@@ -3,18 +3,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-/// A server with a thread for each connection, on a free port of this machine. It takes no more connections once
-/// the value is gone.
+/// A server with one thread per connection, on a free port of this machine. It accepts no connections after it is
+/// dropped.
 pub(crate) struct HttpServer {
     address: String,
     ended: Arc<AtomicBool>,
 }
 
 impl HttpServer {
-    /// Has `serve` answer the requests of each connection. A connection ends when that does.
+    /// Lets `serve` answer the requests of each connection, which ends when `serve` returns.
     ///
     /// # Errors
-    /// Fails where there is no port.
+    /// Fails if no port is available.
     pub(crate) fn start(
         serve: impl Fn(&TcpStream) -> anyhow::Result<()> + Clone + Send + 'static,
     ) -> anyhow::Result<Self> {
@@ -25,7 +25,7 @@ impl HttpServer {
         thread::spawn(move || {
             for stream in listener.incoming().flatten().take_while(|_| !over.load(Ordering::Acquire)) {
                 let serve = serve.clone();
-                // It ends with its client, which closes the connection.
+                // The thread ends when its client closes the connection.
                 thread::spawn(move || {
                     stream.set_nodelay(true)?;
                     serve(&stream)
@@ -44,8 +44,8 @@ impl HttpServer {
 impl Drop for HttpServer {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::Release);
-        // Wakes the thread that waits for a connection, to see that it is over. Where there is none to be had,
-        // it does not wait.
+        // Wakes the thread that accepts connections, so that it sees the end. If connecting fails, the thread is not
+        // waiting.
         let _ = TcpStream::connect(&self.address);
     }
 }

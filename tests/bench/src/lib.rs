@@ -1,24 +1,20 @@
-//! What Tenet costs, beside what it could cost at best.
+//! Measures the cost of Tenet, compared with the least possible cost.
 //!
-//! A figure means little on another machine, and on this one an hour later. So each
-//! benchmark measures what it is about and what it is compared with in turns, in one
-//! process, and gives ratios ([`Pairs`]). What they compare with is here too: the same
-//! rule on wasmtime and nothing else ([`Bare`]), and as a plain function ([`native`]).
-//! Databases and their waiting are left out by ports that answer at once ([`Ready`]).
+//! Absolute times depend on the machine and its load. So each benchmark measures its subject and the alternatives in
+//! turns, in one process, and reports ratios ([`Pairs`]). The alternatives are here too: the same rule on wasmtime
+//! alone ([`Bare`]), and as a plain function ([`native`]). Databases are replaced by ports that answer at once
+//! ([`Ready`]).
 //!
-//! What a transfer costs is compared with the same transfer written by hand on the driver
-//! ([`Direct`]), on the same PostgreSQL.
+//! A transfer is compared with the same transfer written by hand with the driver ([`Direct`]), on the same PostgreSQL.
 //!
-//! Whole functions ([`Function`]) run under as much of Lambda's runtime API as they need: the
-//! released host, and beside it one that only connects (`only-connects`) and one in Python
-//! (`python/handler.py`).
+//! Whole functions ([`Function`]) run under the parts of Lambda's runtime API that they need: the released host, one
+//! that only connects (`only-connects`) and one in Python (`python/handler.py`).
 //!
-//! Load is of its own kind: the same host with few clients and with many, on accounts that all of them want, and an
-//! audit at the end. The function's events go to an interface that takes all of them at once ([`EventBus`]).
+//! The load test differs: the same host with few clients and with many, on accounts that all of them use, and an audit
+//! at the end. The function's events go to an API that accepts all of them at once ([`EventBus`]).
 //!
-//! `cargo xtask bench` builds what the benchmarks want and says where it is ([`place`]).
-//! Nothing here may bring a compiler of WebAssembly into the tree: it would change what
-//! the function's engine is measured with.
+//! `cargo xtask bench` builds what the benchmarks need and passes its location ([`place`]). This crate must not depend
+//! on a WebAssembly compiler: it would change the engine that is measured.
 
 mod bare;
 mod bundle;

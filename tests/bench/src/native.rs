@@ -1,5 +1,5 @@
-//! The rule `rows` as a plain function: the same payload, rows, structs and output, and
-//! neither a boundary nor a sandbox.
+//! The rule `rows` as a plain function: the same payload, rows, structs and output, without a
+//! boundary or a sandbox.
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -24,10 +24,10 @@ struct Output {
     sum: i64,
 }
 
-/// Answers a payload with what the rule answers.
+/// Returns the rule's answer to a payload.
 ///
 /// # Errors
-/// Fails where payload or rows are of another shape.
+/// Fails if the payload or the rows have another form.
 pub fn answer(payload: &str, query: impl FnOnce(i64) -> RowSet) -> anyhow::Result<String> {
     let input: Input = serde_json::from_str(payload)?;
     let accounts = accounts(query(input.rows)).context("rows of another shape")?;

@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Contenders that take turns.
+/// Contenders that are measured in turns.
 ///
-/// A machine that is shared is slower at one time than at another. Each round lets every
-/// contender run once, starting with another one each time, so that what disturbs one disturbs
-/// all; a ratio is the median of the ratios within the rounds.
+/// The speed of a shared machine varies over time. Each round runs every contender once, each time
+/// starting with another one, so that a disturbance affects all of them; a ratio is the median of
+/// the ratios within the rounds.
 #[derive(Default)]
 pub struct Pairs<'a> {
     contenders: Vec<Contender<'a>>,
@@ -18,21 +18,20 @@ struct Contender<'a> {
     times: Vec<f64>,
 }
 
-/// What was measured.
+/// The measurements.
 pub struct Measured {
     names: Vec<String>,
-    /// Microseconds, a list a contender, in the order of the rounds.
+    /// Microseconds: one list per contender, in the order of the rounds.
     times: Vec<Vec<f64>>,
 }
 
 impl<'a> Pairs<'a> {
-    /// Adds a contender. `run` does its work once, or several times, and gives the time of
-    /// one.
+    /// Adds a contender. `run` does its work one or more times, and returns the time of one.
     pub fn add(&mut self, name: impl Into<String>, run: impl FnMut() -> anyhow::Result<Duration> + 'a) {
         self.contenders.push(Contender { name: name.into(), run: Box::new(run), times: Vec::new() });
     }
 
-    /// Lets all run so many rounds, after one that does not count.
+    /// Runs this many rounds, after one that does not count.
     ///
     /// # Errors
     /// Fails as soon as a contender does.
@@ -63,12 +62,12 @@ impl Measured {
         median(self.of(name).iter().zip(self.of(base)).map(|(time, base)| of(*time, *base)).collect())
     }
 
-    /// How many times as long as `base` a contender takes.
+    /// The ratio of a contender's time to that of `base`.
     pub fn ratio(&self, name: &str, base: &str) -> f64 {
         self.paired(name, base, |time, base| time / base)
     }
 
-    /// Prints a line a contender: its median and its ratio to `base`.
+    /// Prints one line per contender: its median and its ratio to `base`.
     pub fn print(&self, title: &str, base: &str) {
         println!("\n{title}\n{:>54}{:>10}", "µs", "ratio");
         for name in &self.names {
@@ -82,8 +81,8 @@ impl Measured {
     }
 }
 
-/// Runs `work`, which does something `times` times, and gives the processor time that one
-/// took on this thread: what other processes do meanwhile does not count.
+/// Runs `work`, which does something `times` times, and returns the processor time of one on this
+/// thread: other processes do not count.
 ///
 /// # Errors
 /// Fails if `work` does.
@@ -98,7 +97,7 @@ fn processor_time() -> Duration {
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// NaN of nothing.
+/// NaN for an empty list.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)

@@ -1,22 +1,22 @@
-//! Where everything is that `cargo xtask bench` has built and started.
+//! The locations of what `cargo xtask bench` has built and started.
 
 use std::path::PathBuf;
 
 use anyhow::Context;
 use tenet_core::bundle::{INDEX, Index};
 
-/// The bundle of the tests' guests, built: where it lies and its index.
+/// The built bundle of the tests' guests: its folder and its index.
 ///
 /// # Errors
-/// Fails where there is none.
+/// Fails if there is none.
 pub fn guests() -> anyhow::Result<(PathBuf, Index)> {
     bundle("TENET_BENCH_GUESTS")
 }
 
-/// The same of the example rules.
+/// The built bundle of the example rules.
 ///
 /// # Errors
-/// Fails where there is none.
+/// Fails if there is none.
 pub fn rules() -> anyhow::Result<(PathBuf, Index)> {
     bundle("TENET_BENCH_RULES")
 }
@@ -29,36 +29,36 @@ fn bundle(variable_name: &str) -> anyhow::Result<(PathBuf, Index)> {
     Ok((folder, Index::parse(&text)?))
 }
 
-/// The function `bootstrap`, as it is released.
+/// The released function `bootstrap`.
 ///
 /// # Errors
-/// Fails where there is none.
+/// Fails if there is none.
 pub fn bootstrap() -> anyhow::Result<PathBuf> {
     let path = PathBuf::from(variable("TENET_BENCH_BOOTSTRAP")?);
     anyhow::ensure!(path.is_file(), "{} is not there; run `cargo xtask bench`", path.display());
     Ok(path)
 }
 
-/// The harness `tenet`, as it is released.
+/// The released harness `tenet`.
 ///
 /// # Errors
-/// Fails where none is named.
+/// Fails if its location is not set.
 pub fn released_tenet() -> anyhow::Result<PathBuf> {
     Ok(PathBuf::from(variable("TENET_BENCH_RELEASED_TENET")?))
 }
 
-/// The Python that has what the handler in Python wants.
+/// The Python with the packages that the Python handler needs.
 ///
 /// # Errors
-/// Fails where none is named.
+/// Fails if its location is not set.
 pub fn python() -> anyhow::Result<PathBuf> {
     Ok(PathBuf::from(variable("TENET_BENCH_PYTHON")?))
 }
 
-/// The URL of a database that takes connections.
+/// The URL of a database that accepts connections.
 ///
 /// # Errors
-/// Fails where none is named.
+/// Fails if it is not set.
 pub fn database() -> anyhow::Result<String> {
     variable("TENET_BENCH_DATABASE")
 }

@@ -10,14 +10,14 @@ use tenet_core::{
 
 use crate::stock::Stock;
 
-/// Ports that answer at once: every statement gives the same rows, every commit stands.
+/// Ports that answer at once: every statement returns the same rows, every commit succeeds.
 #[derive(Clone)]
 pub struct Ready(Arc<Stock<RowSet>>);
 
-/// So many accounts, as the statement of the rule `rows` would give them.
+/// This many accounts, as the statement of the rule `rows` returns them.
 ///
 /// # Errors
-/// Fails where a number is none.
+/// Fails if a number is invalid.
 pub fn rows(count: u32) -> anyhow::Result<RowSet> {
     let numbers = || 1..=i64::from(count);
     let balance = |n| Decimal::parse(&format!("{}.{:02}", n * 5 / 4, n * 5 % 4 * 25)).context("a balance");
@@ -39,10 +39,10 @@ pub fn rows(count: u32) -> anyhow::Result<RowSet> {
     })
 }
 
-/// A request of an operation of the tests' guests.
+/// A request for an operation of the tests' guests.
 ///
 /// # Errors
-/// Fails where the key is none.
+/// Fails if the key is invalid.
 pub fn request(operation: &str, payload: &str) -> anyhow::Result<Request> {
     Ok(Request {
         operation: operation.to_owned(),
@@ -59,12 +59,12 @@ pub fn request(operation: &str, payload: &str) -> anyhow::Result<Request> {
 }
 
 impl Ready {
-    /// Gives these rows.
+    /// Ports that return these rows.
     pub fn new(rows: RowSet) -> Self {
         Self(Arc::new(Stock::new(rows)))
     }
 
-    /// Makes copies for so many statements.
+    /// Prepares copies for this many statements.
     pub fn fill(&self, statements: u32) {
         self.0.fill(statements);
     }

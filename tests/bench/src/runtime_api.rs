@@ -11,18 +11,18 @@ use anyhow::anyhow;
 use crate::http_request::HttpRequest;
 use crate::http_server::HttpServer;
 
-/// The time that an invocation has.
+/// The timeout of an invocation.
 const INVOCATION: Duration = Duration::from_secs(60);
 
-/// As much of Lambda's runtime API as one function needs
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>), for as many invocations at a time as it
-/// asks for.
+/// The parts of Lambda's runtime API that one function needs
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>), for as many concurrent invocations as it
+/// requests.
 pub(crate) struct RuntimeApi {
     server: HttpServer,
     events: Sender<Invocation>,
 }
 
-/// What a function answered, or that it says that it failed, and when.
+/// A function's answer, or its failure, and when it came.
 pub(crate) type Replied = (Instant, anyhow::Result<String>);
 
 struct Invocation {
@@ -30,21 +30,21 @@ struct Invocation {
     reply: Reply,
 }
 
-/// Told of the answer.
+/// Receives the answer.
 type Reply = Box<dyn FnOnce(Replied) + Send>;
 
 struct Shared {
     next: Mutex<Receiver<Invocation>>,
-    /// What the function has been given and not answered, by its id.
+    /// Unanswered invocations, by their ids.
     given: Mutex<HashMap<String, Reply>>,
     number: AtomicU64,
 }
 
 impl RuntimeApi {
-    /// Listens on a free port of this machine until the value goes.
+    /// Listens on a free port of this machine until it is dropped.
     ///
     /// # Errors
-    /// Fails where there is none.
+    /// Fails if there is none.
     pub(crate) fn start() -> anyhow::Result<Self> {
         let (events, next) = mpsc::channel();
         let next = Mutex::new(next);
@@ -58,10 +58,10 @@ impl RuntimeApi {
         self.server.address()
     }
 
-    /// Gives the event to the function as soon as it asks for a next one. `reply` is told of the answer.
+    /// Sends the event to the function when it requests the next one. `reply` receives the answer.
     ///
     /// # Errors
-    /// Fails where the API has ended.
+    /// Fails if the API has ended.
     pub(crate) fn begin(&self, event: &str, reply: impl FnOnce(Replied) + Send + 'static) -> anyhow::Result<()> {
         let invocation = Invocation { event: event.to_owned(), reply: Box::new(reply) };
         self.events.send(invocation).map_err(|_| anyhow!("the runtime API has ended"))
@@ -69,12 +69,12 @@ impl RuntimeApi {
 }
 
 impl Shared {
-    /// Answers one connection's requests, one after the other.
+    /// Answers the requests of one connection, one after the other.
     fn serve(&self, stream: &TcpStream) -> anyhow::Result<()> {
         let (mut reader, mut writer) = (BufReader::new(stream), stream);
         while let Some(HttpRequest { path, body }) = HttpRequest::read(&mut reader)? {
             if path.ends_with("/invocation/next") {
-                // There is none after the last: a function that has had that is ended while it waits.
+                // After the last event there is none: the function is killed while it waits.
                 let next = self.next.lock().unwrap_or_else(PoisonError::into_inner).recv();
                 let Ok(Invocation { event, reply }) = next else { return Ok(()) };
                 let id = format!("5e0b3e1c-0000-4000-8000-{:012x}", self.number.fetch_add(1, Ordering::Relaxed));

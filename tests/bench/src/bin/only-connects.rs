@@ -1,6 +1,5 @@
-//! The least that a function can be which answers from a database: it connects while it is
-//! initialised and runs each event's statement in a transaction that only reads, with as many
-//! round trips as the host.
+//! A minimal function that answers from a database: it connects during its initialization and runs
+//! each event's statement in a read-only transaction, with as many round trips as the host.
 
 use std::str::FromStr;
 
