@@ -330,7 +330,7 @@ fn parameter() -> Value {
 fn headers() -> Value {
     json!({
         "Idempotency-Key": {
-            "description": "The key of this answer, in the form of the request header; absent if a header cannot hold it.",
+            "description": "The key of this answer, in the form of the request header; absent if no header can hold it.",
             "schema": { "type": "string" },
         },
         "Idempotent-Replayed": {

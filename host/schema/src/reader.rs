@@ -362,7 +362,7 @@ mod tests {
             (json!({ "$ref": "#" }), "form a cycle"),
             (
                 json!({ "$defs": { "A": { "anyOf": [{ "$ref": "#/$defs/B" }] }, "B": { "$ref": "#/$defs/A" } }, "$ref": "#/$defs/A" }),
-                "circle",
+                "form a cycle",
             ),
             (json!({ "type": "int" }), "\"int\" is not a type"),
             (json!({ "multipleOf": 0 }), "above zero"),
