@@ -1,4 +1,4 @@
-//! What a user of the harness reads where something is wrong: what, where, and what next.
+//! The error messages of the harness: what is wrong, where, and what to do next.
 
 use std::fs;
 use std::net::TcpListener;
@@ -7,7 +7,7 @@ use crate::support;
 use crate::support::bundle::bundle;
 use crate::support::tenet::tenet;
 
-/// A bundle with one rule, whose manifest ends with this; nothing of it is ever built.
+/// A bundle with one rule, whose manifest ends with this text. It is never built.
 fn scratch(rest: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir_all(folder.path().join("rules/record")).unwrap();
@@ -133,7 +133,7 @@ fn a_folder_that_is_no_bundle_is_told_with_the_command_that_makes_one() {
 #[test]
 fn a_bundle_that_is_not_built_is_told_with_the_command_that_builds_it() {
     let folder = scratch("rules = [\"record\"]\n");
-    let url = "postgres://nobody@127.0.0.1/nothing";
+    let url = "postgres://missing@127.0.0.1/nothing";
     let ended = tenet(folder.path(), &["schema", "apply", "--database-url", url, "."]);
     assert_eq!(ended.code, 3);
     assert!(ended.stderr.starts_with("  error[T0101]: . is no built bundle\n"), "{}", ended.stderr);
@@ -191,7 +191,7 @@ async fn a_bundle_is_checked_before_it_is_shipped() {
     assert!(checked.stdout.contains("transfer                 update accounts.balance\n"), "{}", checked.stdout);
     assert!(checked.stderr.ends_with("check: 0 errors, 0 warnings\n"), "{}", checked.stderr);
 
-    // The same rules against a database that lacks what they want.
+    // The same rules on a database without the tables that they need.
     database.execute("ALTER TABLE ledger DROP COLUMN payee").await;
     database.execute("ALTER TABLE daily_totals ALTER COLUMN day TYPE text").await;
     let checked = tenet(&folder, &["check", source, "--out", out, "--database-url", database.url()]);
@@ -243,10 +243,10 @@ fn what_is_asked_is_granted_by_a_command_of_its_own_and_shown_as_a_difference() 
     assert!(grant(&["--rule", "recrod"]).stderr.contains("did you mean"), "a rule that is not there");
 }
 
-/// A component with so many others, one inside the other.
+/// A component with this many nested components.
 fn nested(depth: usize) -> Vec<u8> {
     const HEADER: &[u8] = b"\0asm\x0d\0\x01\0";
-    // From the inside out, which is from the end to the beginning.
+    // Built from the inside out, so from the end to the beginning.
     let mut reversed: Vec<u8> = HEADER.iter().rev().copied().collect();
     for _ in 1..depth {
         let (mut length, mut section) = (reversed.len(), vec![4]);
@@ -268,12 +268,12 @@ fn a_component_that_a_compiler_would_drown_in_is_refused_before_it_is_compiled()
     let ended = tenet(folder.path(), &["check", "--component", "bomb.wasm"]);
     let says = "more than 8 modules and components inside each other";
     assert!(ended.code == 1 && ended.stdout.contains(says), "{}{}", ended.stdout, ended.stderr);
-    // A file may have no end.
+    // A file may be endless.
     let ended = tenet(folder.path(), &["check", "--component", "/dev/zero"]);
     assert!(ended.code == 3 && ended.stderr.contains("more than 67108864 bytes"), "{}{}", ended.stdout, ended.stderr);
 }
 
-/// Holds a text to what a terminal only shows.
+/// Checks that a text contains only characters that a terminal displays.
 fn shows_only(text: &str) {
     let obeyed = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}');
     assert!(!text.contains(obeyed), "{text:?}");
@@ -292,7 +292,7 @@ async fn what_a_rule_a_database_or_a_file_says_is_obeyed_by_no_terminal() {
         "{{ do = \"sql\", sql = {} }}",
         hostile.replacen('"', "\"SELECT CAST('", 1).replace(r#"\r""#, r#"\r' AS integer)""#)
     ));
-    // TOML wants the rest escaped too.
+    // TOML requires the other characters to be escaped too.
     let text = format!("version = 1\n{log}{sql}").replace('\u{9b}', r"\u009b").replace('\u{202e}', r"\u202e");
     let name = "a\u{1b}[31m\u{9b}\u{202e}.toml";
     fs::write(folder.path().join(name), text).unwrap();

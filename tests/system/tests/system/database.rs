@@ -1,4 +1,4 @@
-//! The ledger on a real PostgreSQL, seen as the pipeline sees it.
+//! The ledger on a real PostgreSQL, used as the pipeline uses it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -21,7 +21,7 @@ fn ledger(url: &str) -> Database {
     Database::new(Endpoint::parse(url).unwrap(), 8)
 }
 
-/// Long enough never to be what ends a test that works.
+/// A deadline that no passing test reaches.
 fn later() -> Instant {
     Instant::now() + Duration::from_secs(60)
 }
@@ -73,7 +73,7 @@ fn answer(accepted: bool, body: &str) -> StoredAnswer {
     StoredAnswer { accepted, body: body.into(), digest: digest(), now: NOW }
 }
 
-/// What is stored under a key, as the next attempt meets it.
+/// The answer stored under a key, as the next attempt finds it.
 async fn stored(ledger: &Database, text: &str) -> Option<StoredAnswer> {
     match ledger.open(write(text)).roll_back().await.unwrap() {
         Progress::Answered(answer) => Some(answer),
@@ -294,7 +294,7 @@ async fn begin_refused_leaves_nothing_of_a_first_statement() {
         assert!(fault.is_conflict(), "{fault}");
     }
     assert_eq!(database.count("select sum(n) from items").await, 0);
-    // Without any statement too, and the connection is none the worse for it.
+    // Also without any statement, and the connection stays usable.
     relay.harm_once("BEGIN", Harm::UNAVAILABLE);
     assert!(ledger.open(write("k")).accept("{}".into(), vec![]).await.unwrap_err().is_conflict());
     assert_eq!(ledger.open(write("k")).accept("{}".into(), vec![]).await.unwrap(), Progress::Continue(()));
@@ -314,7 +314,7 @@ async fn of_two_attempts_under_one_key_one_commits_and_the_other_finds_its_answe
     let first = Progress::Answered(answer(true, "first"));
     let mut again = ledger.open(write("k"));
     assert_eq!(again.run(increment(2), CAP).await.unwrap(), Progress::Answered(answer(true, "first")));
-    // Whatever else the attempt meets, the look-up is what counts.
+    // Whatever else the attempt meets, the result of the lookup decides.
     let mut again = ledger.open(write("k"));
     let fails = sql("SELECT 1 / 0", &[]);
     assert_eq!(again.run(fails, CAP).await.unwrap(), Progress::Answered(answer(true, "first")));
@@ -352,8 +352,7 @@ async fn a_key_that_has_an_answer_gives_it_to_any_number_of_rejections_on_one_co
     let ledger = Database::new(Endpoint::parse(database.url()).unwrap(), 1);
     let reject = || ledger.open(write("k")).reject("{\"code\":\"no\"}".into());
     assert_eq!(reject().await.unwrap(), Progress::Continue(()));
-    // More answers than the driver reads at once: one that nobody takes must not stand
-    // before the next.
+    // More answers than the driver reads at once: an unread answer must not block the next one.
     for _ in 0..100 {
         assert_eq!(reject().await.unwrap(), Progress::Answered(answer(false, "{\"code\":\"no\"}")));
     }
@@ -396,7 +395,7 @@ async fn a_commit_whose_answer_is_lost_is_unknown_until_the_key_is_asked_again()
     assert!(attempt.accept("yes".into(), vec![]).await.unwrap_err().commit_unknown());
     assert_eq!(stored(&ledger, "not done").await, None);
 
-    // DSQL's `XX000 server unavailable` in place of COMMIT's answer proves nothing.
+    // DSQL's `XX000 server unavailable` in response to COMMIT proves nothing.
     relay.harm_once("COMMIT", Harm::CommitDoubted { done: false });
     let mut attempt = ledger.open(write("open"));
     run(&mut attempt, increment(1)).await;
@@ -550,7 +549,7 @@ async fn time_that_runs_out_behind_a_lock_is_a_deadline_and_the_locks_go() {
     assert!(fault.is_deadline() && !fault.commit_unknown(), "{fault}");
     drop(holder);
     let mut next = ledger.open(write("next"));
-    // In the waiter's order: its session may not have ended yet, and is no deadlock then.
+    // In the waiter's order: its session may still be open, and must not deadlock.
     run(&mut next, [increment(2), increment(1)].concat()).await;
     assert_eq!(next.accept("{}".into(), vec![]).await.unwrap(), Progress::Continue(()));
     assert_eq!(database.text("select string_agg(n::text, ',' order by id) from items").await, "1,1");
@@ -628,7 +627,7 @@ async fn a_schema_that_was_never_applied_is_nobodys_conflict() {
 async fn a_schema_is_applied_twice_and_from_several_places_at_once_without_harm() {
     let database = support::empty_database().await;
     let endpoint = Endpoint::parse(database.url()).unwrap();
-    // Not written to be applied twice, so that the second one has to find out.
+    // Not written to be applied twice, so the second apply has to notice it.
     let steps = [("0001_things".to_owned(), "CREATE TABLE things (id int PRIMARY KEY)".to_owned())];
     let (a, b, c) = tokio::join!(
         Schema::apply(&endpoint, &steps, later()),

@@ -1,5 +1,5 @@
-//! The host against a stand-in for Aurora DSQL, and the stand-in against those it has to
-//! turn away.
+//! The host against a stand-in for Aurora DSQL, and the stand-in against clients that it has to
+//! reject.
 
 use std::fs::File;
 use std::future::Future;
@@ -27,18 +27,18 @@ use crate::support::eventbridge::Bus;
 use crate::support::host::{EAST, Host, WEST};
 use crate::support::{self, tenet};
 
-/// Long enough never to be what ends a test that works.
+/// A deadline that no passing test reaches.
 fn later() -> Instant {
     Instant::now() + Duration::from_secs(60)
 }
 
-/// The credentials that a stand-in knows, in a region of their own.
+/// The credentials that a stand-in accepts.
 async fn aws() -> SdkConfig {
     signing_with(SECRET_KEY).await
 }
 
 async fn signing_with(secret: &str) -> SdkConfig {
-    // With a session, as a function has it, and with what has to be encoded.
+    // With a session token, as in a function, and with characters that have to be encoded.
     let session = Some("session/token+with=signs".to_owned());
     let credentials = SharedCredentialsProvider::new(Credentials::new(ACCESS_KEY, secret, session, None, "test"));
     aws_config::defaults(BehaviorVersion::latest())
@@ -48,7 +48,7 @@ async fn signing_with(secret: &str) -> SdkConfig {
         .await
 }
 
-/// The way to a stand-in, as a function has it.
+/// The endpoint of a stand-in, as a function configures it.
 fn cluster(stand_in: &StandIn) -> Dsql {
     Dsql {
         endpoint: stand_in.endpoint(),
@@ -64,7 +64,7 @@ pub(crate) async fn endpoint(stand_in: &StandIn) -> Endpoint {
     Endpoint::dsql(&cluster(stand_in), &aws().await).unwrap()
 }
 
-/// Why there is no connection.
+/// The reason why there is no connection.
 async fn refusal(cluster: &Dsql, aws: &SdkConfig) -> Fault {
     let database = Database::new(Endpoint::dsql(cluster, aws).unwrap(), 1);
     let fault = database.warm(later()).await.unwrap_err();
@@ -72,7 +72,7 @@ async fn refusal(cluster: &Dsql, aws: &SdkConfig) -> Fault {
     fault
 }
 
-/// A client that is not the host, as far as it gets.
+/// A client other than the host, and how it connects.
 struct Stranger {
     names_the_server: bool,
     speaks_postgresql: bool,
@@ -81,7 +81,7 @@ struct Stranger {
     parameter: Option<(&'static str, &'static str)>,
 }
 
-/// One that does everything right.
+/// A client that does everything correctly.
 const STRANGER: Stranger =
     Stranger { names_the_server: true, speaks_postgresql: true, role: "app", database: "postgres", parameter: None };
 
@@ -104,7 +104,7 @@ impl Stranger {
         let generator = AuthTokenGenerator::new(token.build().unwrap());
         let token = generator.db_connect_auth_token(&aws().await).await.unwrap();
         let mut config = Config::new();
-        // TLS is there already.
+        // The stream is encrypted already.
         config.user(self.role).dbname(self.database).password(token.as_str()).ssl_mode(SslMode::Disable);
         if let Some((name, value)) = self.parameter {
             config.options(format!("-c {name}={value}"));
@@ -115,7 +115,7 @@ impl Stranger {
     }
 }
 
-/// What the server said.
+/// The server's error.
 fn said(error: &Error) -> (String, String) {
     let error = error.as_db_error().unwrap_or_else(|| panic!("{error:?}"));
     (error.code().code().to_owned(), error.message().to_owned())
@@ -196,7 +196,7 @@ async fn whatever_is_wrong_with_a_connection_is_said() {
     let right = start(Terms::of(EAST)).await;
     let here = cluster(&right);
 
-    // The certificate is for another name, or from an authority that nobody trusts.
+    // The certificate is for another name, or from an untrusted authority.
     let other_name = start(Terms { certified: Some("other.example".to_owned()), ..Terms::of(EAST) }).await;
     let fault = refusal(&cluster(&other_name), &aws).await;
     assert!(fault.to_string().contains("not valid for name"), "{fault}");
@@ -205,7 +205,7 @@ async fn whatever_is_wrong_with_a_connection_is_said() {
         assert!(fault.to_string().contains("UnknownIssuer"), "{fault}");
     }
 
-    // The token is for another region, by another key, or too old.
+    // The token is for another region, signed with another key, or too old.
     let fault = refusal(&here, &signing_with("not the secret").await).await;
     assert!(fault.to_string().contains("signature is not right"), "{fault}");
     assert!(!fault.to_string().contains("X-Amz"), "{fault}");
@@ -274,7 +274,7 @@ async fn a_stand_in_refuses_what_dsql_does_not_know_and_the_transaction_with_it(
     let (code, message) = said(&client.batch_execute("BEGIN ISOLATION LEVEL SERIALIZABLE").await.unwrap_err());
     assert!(code == "0A000" && message.contains("REPEATABLE READ"), "{code} {message}");
     assert_eq!(database.count("select count(*) from items").await, 0);
-    // An error of the server's own passes as it is.
+    // The server's own errors are passed on unchanged.
     assert_eq!(said(&client.batch_execute("SELEKT").await.unwrap_err()).0, "42601");
 }
 
@@ -307,7 +307,7 @@ async fn a_message_longer_than_dsql_takes_ends_the_connection_by_name() {
     assert_eq!((code.as_str(), message.as_str()), ("08P01", "invalid message length"));
 }
 
-/// Checks that the next request is served on a new connection and notices nothing.
+/// Checks that the next request is served on a new connection without an error.
 async fn replaced(stand_in: &StandIn, host: &Host, by: impl Future<Output = ()>) {
     let counted = host.invoke(r#"{"operation":"read"}"#).await;
     let before = stand_in.let_in().len();
@@ -335,7 +335,7 @@ async fn a_connection_that_dsql_ends_or_the_way_forgets_is_replaced_unnoticed() 
     })
     .await;
 
-    // Nothing tells the host of this one; it asks.
+    // The host gets no notice of this; it has to check.
     let careful = ConnectionLifetimes { trusted: Duration::ZERO, ..ConnectionLifetimes::default() };
     let host = Host::over(Database::with_ages(endpoint(&stand_in).await, 4, careful), "rules", EAST, &buses);
     replaced(&stand_in, &host, async { stand_in.fall_silent() }).await;
@@ -349,7 +349,7 @@ async fn a_connection_is_given_up_at_its_age_and_asked_for_a_sign_of_life_after_
     let read = r#"{"operation":"read"}"#;
     let with = async |ages| Host::over(Database::with_ages(endpoint(&stand_in).await, 4, ages), "rules", EAST, &buses);
 
-    // As it is in a region: nothing is asked.
+    // As in a deployment: the connection is not checked.
     let host = with(ConnectionLifetimes::default()).await;
     let cost = host.invoke(read).await.receipt.round_trips;
     for _ in 0..3 {
@@ -362,13 +362,13 @@ async fn a_connection_is_given_up_at_its_age_and_asked_for_a_sign_of_life_after_
     stand_in.reset();
     host.invoke(read).await;
     assert_eq!((stand_in.round_trips(), stand_in.let_in().len()), (cost + 1, 2));
-    // Too old when it comes back, it is not kept.
+    // A connection that is too old when it is returned is not kept.
     stand_in.cut();
     let host = with(ConnectionLifetimes { longest: Duration::ZERO, ..ConnectionLifetimes::default() }).await;
     host.invoke(read).await;
     stand_in.alone().await;
     assert_eq!((stand_in.goodbyes(), stand_in.let_in().len()), (1, 3));
-    // Kept and too old when it is wanted again, it is not used.
+    // A kept connection that is too old when it is needed is not used.
     let age = Duration::from_millis(500);
     let host = with(ConnectionLifetimes { longest: age, ..ConnectionLifetimes::default() }).await;
     let until_replaced = async {
@@ -377,7 +377,7 @@ async fn a_connection_is_given_up_at_its_age_and_asked_for_a_sign_of_life_after_
         }
     };
     awaited(until_replaced, || "the connection is not replaced".to_owned()).await;
-    // One until then, and one in its place.
+    // The first connection, and its replacement.
     assert_eq!((stand_in.goodbyes(), stand_in.let_in().len()), (2, 5));
 }
 
@@ -392,7 +392,7 @@ async fn who_connects_too_fast_waits_and_is_let_in() {
     let turned_away = stand_in.turned_away();
     assert!(!turned_away.is_empty() && turned_away.iter().all(|why| why.contains("rate exceeded")), "{turned_away:?}");
 
-    // So does who finds all connections taken.
+    // The same if all connections are taken.
     let one = StandIn::start(database.url(), Terms { most: Some(1), ..Terms::of(EAST) }).await;
     let (first, second) = (Database::new(endpoint(&one).await, 1), Database::new(endpoint(&one).await, 1));
     first.warm(later()).await.unwrap();
@@ -405,7 +405,7 @@ async fn who_connects_too_fast_waits_and_is_let_in() {
     waited.unwrap();
     assert!(one.turned_away().iter().all(|why| why.contains("too many open connections")));
 
-    // Whoever has no time to wait is told why.
+    // A caller without time to wait receives the reason.
     let full = StandIn::start(database.url(), Terms { rate: Some((0, 0)), ..Terms::of(EAST) }).await;
     let soon = Instant::now() + Duration::from_millis(500);
     let fault = Database::new(endpoint(&full).await, 1).warm(soon).await.unwrap_err();
@@ -481,7 +481,7 @@ async fn the_function_answers_the_recipe_from_dsql() {
     assert_eq!(lambda.invoke(WRITE).await, (200, written.to_owned()));
     let counted = r#"{"statusCode":200,"body":"{\"transaction_count\":1,\"region\":\"us-east-1\"}"}"#;
     assert_eq!(lambda.invoke(r#"{"operation":"read"}"#).await.1, counted);
-    // Idle, it loses its connection, and the caller does not notice.
+    // The connection is lost while idle, and the caller does not notice.
     stand_in.cut();
     assert_eq!(lambda.invoke(WRITE).await.1, written);
     assert_eq!(bus.receive(1).await.len(), 1);

@@ -18,10 +18,10 @@ use crate::support::bundle::bundle;
 
 type Ran = Result<Result<Vec<Outcome>, SqlError>, Stop>;
 
-/// Answers a guest's calls as a test wants them answered.
+/// Answers a guest's calls as a test requires.
 struct Calls {
     answer: fn(&[Statement]) -> Ran,
-    /// A statement waits until there is a permit to take.
+    /// A statement waits for a permit.
     gate: Semaphore,
     entered: Notify,
     asked: Mutex<Vec<Statement>>,
@@ -118,11 +118,11 @@ fn request(payload: &str) -> Request {
 }
 
 async fn probe(library: &Library, behaviour: &str, limits: &Limits, calls: Arc<Calls>) -> RuleCall {
-    // Only `big-output` looks at the second member.
+    // Only `big-output` reads the second member.
     library.call("probe", &request(&format!(r#"{{"do":"{behaviour}","bytes":100000}}"#)), limits, calls).await
 }
 
-/// How a behaviour of the probe ends under some limits.
+/// How a behaviour of the probe ends under the given limits.
 async fn ended(behaviour: &str, limits: Limits) -> Ended {
     probe(&library(1), behaviour, &limits, Calls::new()).await.ended
 }
@@ -193,9 +193,9 @@ async fn what_the_types_of_a_rule_take_is_what_their_schema_takes() {
         r#"{"interval":{"weeks":1}}"#,
         r#"{"interval":{"days":2147483648}}"#,
     ];
-    // PostgreSQL's own texts, which RFC 3339 has not.
+    // PostgreSQL's own texts, which are not in RFC 3339.
     let only_types = [r#"{"date":"infinity"}"#, r#"{"date":"-0044-03-15"}"#, r#"{"moment":"-infinity"}"#];
-    // A schema has no word for a time without a zone, nor for how many digits a decimal has.
+    // A schema cannot express a time without a zone, nor the number of digits of a decimal.
     let only_schema = [r#"{"time":"noon"}"#, r#"{"timestamp":"2026-01-31"}"#, r#"{"decimal":1e200000}"#];
     let cases = [
         (both.as_slice(), true, true),
@@ -211,7 +211,7 @@ async fn what_the_types_of_a_rule_take_is_what_their_schema_takes() {
             let call = library.call("typed", &request(given), &Limits::default(), Calls::new()).await;
             let taken = matches!(call.ended, Ended::Verdict(Verdict::Accept(_)));
             assert_eq!(taken, is_taken, "{payload}: {:?}", call.ended);
-            // Nothing but a rejection comes of what is not taken.
+            // A refused value always results in a rejection.
             assert!(matches!(call.ended, Ended::Verdict(_)), "{payload}: {:?}", call.ended);
         }
     }
@@ -293,8 +293,8 @@ async fn a_broken_rule_is_told_apart_from_a_rejection() {
 
 #[tokio::test]
 async fn a_rule_that_is_not_there_is_the_hosts_fault() {
-    let call = library(1).call("nobody", &request("{}"), &Limits::default(), Calls::new()).await;
-    assert!(matches!(&call.ended, Ended::Host(text) if text.contains("nobody")), "{call:?}");
+    let call = library(1).call("missing", &request("{}"), &Limits::default(), Calls::new()).await;
+    assert!(matches!(&call.ended, Ended::Host(text) if text.contains("missing")), "{call:?}");
 }
 
 #[tokio::test]
@@ -337,7 +337,8 @@ async fn waiting_for_the_database_is_not_computing() {
         let event = r#"{"do":"sql","sql":"select 1"}"#;
         library.call("probe", &request(event), &limits, Arc::clone(&parked) as Arc<dyn HostCalls>).await
     };
-    // The other call computes for longer than the waiting one may, and then lets it go on.
+    // The other call computes for longer than the limit of the waiting one, and then lets it
+    // continue.
     let computing = async {
         parked.entered.notified().await;
         let limits = Limits { cpu_ms: 300, ..Limits::default() };
@@ -408,7 +409,7 @@ async fn statements_arrive_as_the_guest_wrote_them_and_errors_return_to_it() {
     assert_eq!((&*asked[0].sql, asked[0].parameters.len()), ("insert into t values (1)", 0));
 }
 
-/// The text of an error and of everything behind it.
+/// The text of an error and its causes.
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -504,7 +505,7 @@ fn code_for_the_other_target_is_made_here_and_refused_here_by_name() {
     let (folder, mut index) = bundle("guests");
     let component = std::fs::read(folder.join(&index.rule("veto").unwrap().component.path)).unwrap();
     let code = compiler.compile(&component).unwrap();
-    // What both targets' code is: an ELF file, with the number of its machine.
+    // The code of both targets is an ELF file with the number of its machine.
     let machine = if other.starts_with("aarch64") { 183 } else { 62 };
     assert_eq!((&code[..4], u16::from_le_bytes([code[18], code[19]])), (b"\x7fELF".as_slice(), machine));
 
@@ -513,7 +514,7 @@ fn code_for_the_other_target_is_made_here_and_refused_here_by_name() {
     let refused = Library::open(engine(1), &folder, &index).unwrap_err().to_string();
     assert!(refused.contains(other) && refused.contains(OWN_TARGET), "{refused}");
 
-    // An index that says otherwise does not help.
+    // A manipulated index does not help.
     let scratch = tempfile::tempdir().unwrap();
     std::fs::write(scratch.path().join("veto.cwasm"), &code).unwrap();
     index.compiled_for = Some(of_own);

@@ -1,4 +1,4 @@
-//! Events handed to an EventBridge API that others wrote, and read back at a rule's target.
+//! Events published to a third-party EventBridge API, and read back at a rule's target.
 
 use std::time::{Duration, Instant};
 
@@ -37,7 +37,7 @@ fn ids(events: &[StagedEvent]) -> Vec<String> {
     events.iter().map(|event| event.id.to_string()).collect()
 }
 
-/// The ids of received events, sorted: a queue promises no order.
+/// The ids of received events, sorted: a queue does not guarantee an order.
 fn received_ids(received: &[String]) -> Vec<String> {
     let id = |event: &String| {
         let event: Value = serde_json::from_str(event).unwrap();
@@ -65,8 +65,8 @@ async fn an_event_arrives_with_all_that_identifies_it() {
     let events = staged(1);
     assert_eq!(publisher.publish(&events, ample()).await, [Delivery::Taken]);
 
-    // The digits are exact up to the bus. What moto delivers it has parsed and printed
-    // again, 100.50 as 100.5, which EventBridge does not do.
+    // The digits are exact up to the bus. moto parses and prints what it delivers, 100.50 as 100.5,
+    // which EventBridge does not do.
     assert_eq!(relay.calls(), [[events[0].detail_for(EAST)]]);
     assert!(relay.calls()[0][0].contains("\"amount\":100.50,"));
 
@@ -144,7 +144,7 @@ async fn two_regions_forward_to_each_other_and_an_event_reaches_each_bus_once() 
     let (east, west) = (Bus::create_in(EAST).await, Bus::create_in(WEST).await);
     east.forward_to(&west).await;
     west.forward_to(&east).await;
-    // The second is as if the west's host delivered what the east's had left.
+    // The second publish simulates the west's host delivering what the east's left behind.
     for (region, bus) in [(EAST, &east), (WEST, &west)] {
         let publisher = EventBridge::new(&config(region, &endpoint()), region, bus.name());
         let events = staged(2);
@@ -195,7 +195,7 @@ async fn an_event_for_which_a_whole_call_is_refused_keeps_no_other_back() {
         events.iter().enumerate().filter(|(place, _)| *place != 3).map(|(_, event)| event.clone()).collect();
     assert_eq!(received_ids(&bus.receive(11).await), sorted(ids(&others)));
 
-    // Where every call is refused, it is about the host and not about the events.
+    // If every call is refused, the host is at fault, not the events.
     relay.refuse_calls_with("test-");
     let deliveries = publisher.publish(&staged(2), ample()).await;
     assert!(matches!(&deliveries[..], [Delivery::Later(_), Delivery::Later(_)]), "{deliveries:?}");

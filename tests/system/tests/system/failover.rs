@@ -1,4 +1,4 @@
-//! A host between two regions' endpoints of one database, of which one goes away.
+//! A host with two regions' endpoints of one database, one of which fails.
 
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ async fn written(host: &Host, id: &str) {
     assert_eq!(answer.status, Status::Accepted, "{answer:?}");
 }
 
-/// Both regions' endpoints of one database, and the east's host with a way to both.
+/// Both regions' endpoints of one database, and the east's host with access to both.
 async fn regions(url: &str) -> (Dsql, Dsql, Host) {
     let (east, west) = (Dsql::start(url, Terms::of(EAST)).await, Dsql::start(url, Terms::of(WEST)).await);
     let database = Database::with_peer(dsql::endpoint(&east).await, dsql::endpoint(&west).await, None, 4);
@@ -53,14 +53,14 @@ async fn while_home_is_away_the_peer_serves_and_afterwards_home_does_again() {
     }
     assert_eq!(east.statements(), 0);
     assert!(west.statements() > 0);
-    // With the token of the region that it is in.
+    // With the token for the endpoint's own region.
     assert!(west.turned_away().is_empty());
 
     east.come_up();
     let mut number = 0;
     let asking = async {
         while east.statements() == 0 {
-            // It is tried again when its pause is over, by one request.
+            // One request tries it again when the pause is over.
             written(&host, &format!("back {number}")).await;
             number += 1;
         }
@@ -78,7 +78,7 @@ async fn a_request_in_the_middle_of_which_home_goes_away_ends_at_the_peer_once()
     let (east, west, host) = regions(database.url()).await;
     written(&host, "first").await;
     west.reset();
-    // It is committed, and home is gone before it can say so.
+    // It commits, and the home endpoint fails before it can respond.
     east.harm_once("COMMIT", Harm::CutAfter);
     let event = write("w");
     let answered = host.invoke(&event);
@@ -104,11 +104,11 @@ async fn another_database_is_never_taken_for_the_peer() {
         async |identity| Database::with_peer(dsql::endpoint(&east).await, dsql::endpoint(&west).await, identity, 4);
     let fault = open(None).await.warm(later()).await.unwrap_err();
     assert!(fault.to_string().contains("another database") && !fault.is_unavailable(), "{fault}");
-    // Nor for home, where it is said who is meant.
+    // Nor on the home endpoint, if the setting names another database.
     let fault = open(Some([7; 16])).await.warm(later()).await.unwrap_err();
     assert!(fault.to_string().contains("another database"), "{fault}");
 
-    // Whom home would have shown is not known while it is away.
+    // The identity of the home database is unknown while it is down.
     east.go_down();
     let database = open(None).await;
     assert!(database.warm(later()).await.unwrap_err().is_unavailable());
@@ -138,7 +138,7 @@ async fn an_endpoint_that_stays_away_costs_nobody_more_than_a_moment_and_is_foun
     let buses = Buses::new([EAST]).unwrap();
     let host = Host::on(Endpoint::parse(relay.url()).unwrap(), "rules", EAST, &buses);
     relay.go_down();
-    // It is tried until it has failed often enough, and then no more.
+    // It is tried until it has failed often enough, and then not again.
     let first = host.invoke(&write("w")).await;
     assert_eq!((first.answer.status, first.receipt.attempts), (Status::Unavailable, 6), "{:?}", first.answer);
     assert_eq!(relay.knocks(), 5);
@@ -158,7 +158,7 @@ async fn an_endpoint_that_stays_away_costs_nobody_more_than_a_moment_and_is_foun
         }
     };
     let found = awaited(asking, || "the endpoint is not tried again".to_owned()).await;
-    // By the first that tries it again.
+    // By the first request that tries it again.
     assert_eq!((found.status, relay.knocks()), (Status::Accepted, 6), "{found:?}");
     assert_eq!(database.count("select count(*) from transactions").await, 1);
 }
@@ -174,7 +174,8 @@ async fn what_is_not_the_endpoints_fault_never_opens_its_breaker() {
         let event = format!(r#"{{"operation":"probe","idempotency_key":"{key}","do":{what}}}"#);
         host.invoke(&event).await
     };
-    // Of each as many in a row as would open it, and nothing between them that would make up for it.
+    // Of each kind as many in a row as would open the breaker, and no success between them that
+    // would reset it.
     const IN_A_ROW: u32 = 6;
     (0..IN_A_ROW).for_each(|_| relay.harm_once("UPDATE", Harm::CHANGED));
     let conflicts = asked("conflicts", r#""increment","id":1"#).await;
@@ -183,10 +184,10 @@ async fn what_is_not_the_endpoints_fault_never_opens_its_breaker() {
     let refused = asked("refused", r#""increment","id":1"#).await;
     assert_eq!((refused.answer.status, refused.receipt.conflicts), (Status::Accepted, IN_A_ROW));
     for (what, status) in [
-        // Errors that the rule is shown: of data, and of the statement.
+        // Errors that the rule receives: of data, and of the statement.
         (r#""sql","sql":"select 1 / 0""#, Status::Rejected),
         (r#""sql","sql":"select gone from counters""#, Status::Failed),
-        // A rule that takes its time in the middle of its transaction.
+        // A rule that computes in the middle of its transaction.
         (r#""dawdle""#, Status::Failed),
         // More rows than it may read.
         (r#""rows","count":20000"#, Status::Failed),
@@ -196,7 +197,7 @@ async fn what_is_not_the_endpoints_fault_never_opens_its_breaker() {
             assert_eq!((answer.status, receipt.attempts), (status, 1), "{what}: {answer:?}");
         }
     }
-    // Whoever had to wait for a connection that others have, and had not the time.
+    // A request that had no time to wait for a busy connection.
     let busy = Host::over(Database::new(Endpoint::parse(relay.url()).unwrap(), 1), "guests", EAST, &buses);
     let holder = database.connect().await;
     holder.batch_execute("begin; update counters set value = value where id = 1").await.unwrap();
@@ -230,13 +231,13 @@ async fn sessions_that_wait_for_a_lock_do_not_outlive_the_attempts_that_came_to_
     let answer = host.invoke_within(Duration::from_secs(1), increment).await;
     assert_eq!(answer.answer.status, Status::Unavailable, "{answer:?}");
     assert!(answer.receipt.attempts > 1, "{answer:?}");
-    // The lock is held all the while.
+    // The lock is held the whole time.
     let waiting = "select count(*) from pg_stat_activity \
                    where datname = current_database() and wait_event_type = 'Lock'";
     let none_waits = async { while database.count(waiting).await > 0 {} };
     awaited(none_waits, || "sessions wait for the lock".to_owned()).await;
     holder.batch_execute("rollback").await.unwrap();
-    // An endpoint that answered nobody else meanwhile is left alone for a while.
+    // An endpoint that answered no other request meanwhile is not used for a while.
     let asking = async {
         loop {
             let answer = host.invoke(increment).await.answer;
@@ -288,7 +289,7 @@ async fn an_endpoint_that_says_nothing_is_given_up_like_one_that_is_gone() {
     let buses = Buses::new([EAST]).unwrap();
     let host = Host::on(Endpoint::parse(relay.url()).unwrap(), "rules", EAST, &buses);
     written(&host, "first").await;
-    // Less than a second says nothing of the endpoint: time enough on a busy machine too.
+    // Less than a second proves nothing about the endpoint, even on a busy machine.
     let time = Duration::from_millis(2000);
     for number in 0..5 {
         relay.harm_once("BEGIN", Harm::Silence { done: false });
@@ -311,7 +312,8 @@ async fn one_finds_out_for_all_and_is_over_with_the_first_answer() {
     assert_eq!(world.invoke(&two_regions::write("w"), TIME).await.status(), 503);
     assert_eq!(world.opened(&world.east), 1);
     world.east.come_up();
-    // Whoever finds out has an answer from the database, and then waits for its transaction.
+    // The request that tries the endpoint gets an answer from the database, and then its
+    // transaction waits.
     let holder = world.database.connect().await;
     let client = world.database.connect().await;
     let waiting = "select count(*) from pg_stat_activity \
@@ -323,7 +325,7 @@ async fn one_finds_out_for_all_and_is_over_with_the_first_answer() {
             holder.batch_execute("begin; lock table transactions in access exclusive mode").await.unwrap();
             let before = world.log.lines("request given up").len();
             let id = world.sandbox.begin(batch("orders", &messages), TIME).await;
-            // All of them are at the table, or have been sent away.
+            // All of them wait for the table, or were rejected.
             let sent_away = || world.log.lines("request given up").len() - before;
             while sent_away() + client.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) as usize != 8 {
                 tokio::task::yield_now().await;
@@ -331,7 +333,7 @@ async fn one_finds_out_for_all_and_is_over_with_the_first_answer() {
             holder.batch_execute("rollback").await.unwrap();
             let all = sent_away() == 0;
             let left = world.sandbox.answer(&id).await["batchItemFailures"].clone();
-            // While nothing is tried, some are sent away.
+            // While the breaker is open, some are rejected.
             if all {
                 return left;
             }
@@ -347,7 +349,7 @@ async fn that_all_connections_are_in_use_sends_no_request_to_the_peer() {
     assert_eq!(world.invoke(&two_regions::write("first"), TIME).await.status(), 200);
     world.west.reset();
     let holder = world.database.connect().await;
-    // Its rule is over, and its connection is not free.
+    // Its rule has ended, but its connection is not free.
     holder.batch_execute("begin; lock table tenet.keys in exclusive mode").await.unwrap();
     let has_it = world.begin(&two_regions::write("has it"), TIME).await;
     world.database.until_waiting(1).await;

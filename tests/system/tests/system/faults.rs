@@ -1,5 +1,5 @@
-//! Every harm at every statement, and the stories in which the obvious way loses or doubles
-//! something.
+//! Every fault at every statement, and scenarios in which a naive implementation loses or
+//! duplicates something.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -19,14 +19,14 @@ use crate::support::eventbridge::{self, Bus};
 use crate::support::eventbridge_relay;
 use crate::support::host::{EAST, Host, TIME, WEST, event_id};
 
-/// What a harm that holds something up takes: enough to let others go first.
+/// The length of an injected delay: enough for others to go first.
 const WAIT: Duration = Duration::from_millis(20);
 
-/// How long a host waits for what never comes: more than what only takes its time.
+/// The host's timeout for a response: longer than an injected delay.
 const SILENCE: Duration = Duration::from_millis(300);
 
-/// Two regions' hosts on one database, of which the east reaches it by a wire that can be
-/// harmed. Accounts `a` and `b` have 1000.00 each.
+/// Two regions' hosts on one database. Faults can be injected into the east's connection. Accounts
+/// `a` and `b` have 1000.00 each.
 struct World {
     east: Arc<Host>,
     west: Host,
@@ -41,7 +41,7 @@ impl World {
         Self::with(|database| database).await
     }
 
-    /// The same with this change to the way of the east.
+    /// The same with a change to the east's database settings.
     async fn with(change: impl FnOnce(tenet_database::Database) -> tenet_database::Database) -> Self {
         let database = support::database().await;
         let accounts = "INSERT INTO accounts (id, balance, daily_ceiling, opened_at) \
@@ -65,7 +65,7 @@ impl World {
         self.database.count(sql).await
     }
 
-    /// The ids at both buses, each once, and that they are the same at both.
+    /// The ids at both buses, without duplicates. Checks that both have the same.
     fn ids(&self) -> HashSet<String> {
         let ids =
             |events: &Subscription| -> HashSet<_> { events.received().iter().map(|event| event_id(event)).collect() };
@@ -74,18 +74,18 @@ impl World {
         east
     }
 
-    /// A relay's turn in the west for all that is there.
+    /// Runs the west's relay for everything in the outbox.
     async fn relay(&self) -> Relayed {
         self.west.relay().await
     }
 
-    /// Begins to answer in the east.
+    /// Sends a request to the east.
     fn begin(&self, event: String) -> tokio::task::JoinHandle<Handled> {
         let east = Arc::clone(&self.east);
         tokio::spawn(async move { east.invoke(&event).await })
     }
 
-    /// Waits until no session of the database is in the middle of anything.
+    /// Waits until no session of the database has an open transaction.
     async fn until_at_rest(&self) {
         let busy = "select count(*) from pg_stat_activity where datname = current_database() \
                     and pid <> pg_backend_pid() and state <> 'idle'";
@@ -124,8 +124,8 @@ fn is_definitive(answer: &Answer) -> bool {
     }
 }
 
-/// Does every harm to every statement of one request, one after the other, and asks again in
-/// the other region each time.
+/// Injects every fault at every statement of one request, one after the other, and repeats the
+/// request in the other region each time.
 async fn every_harm(world: &World, name: &str, event: impl Fn(&str) -> String, status: Status, rows: &str) {
     world.east.invoke(&event(&format!("{name}-first"))).await;
     world.wire.reset();
@@ -166,7 +166,7 @@ async fn every_harm_to_every_statement_ends_as_one_request_does() {
     let written = "select count(*) from transactions where id";
     every_harm(&world, "written", write, Status::Accepted, written).await;
 
-    // What was committed late has come by now.
+    // By now, delayed commits have arrived.
     world.until_at_rest().await;
     world.relay().await;
     assert_eq!(world.count("select count(*) from tenet.outbox").await, 0);
@@ -229,14 +229,14 @@ async fn what_a_silent_stand_in_is_told_it_holds_and_passes_on_when_it_speaks() 
     let (one, other, leaves) = (connect().await, connect().await, connect().await);
     leaves.batch_execute("BEGIN; INSERT INTO counters VALUES (1, 0)").await.unwrap();
 
-    // At this statement everything falls silent, on what there is and on what comes.
+    // At this statement the whole stand-in becomes silent, on existing and new connections.
     wire.harm_once("INSERT", Harm::Hold { done: false });
     let inserts = tokio::spawn(async move { one.batch_execute("INSERT INTO counters VALUES (2, 0)").await });
     wire.until_harmed(1).await;
     let reads = tokio::spawn(async move { other.query_one("SELECT 3", &[]).await.unwrap().get::<_, i32>(0) });
     let (_, late) = tokio::join!(wire.until_knocked(4), async { tokio::time::timeout(WAIT, connect()).await });
     assert!(late.is_err(), "a log-in was answered");
-    // Whoever leaves has nothing more to do with it.
+    // A client that leaves has no further effect.
     drop(leaves);
     let sessions = "select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in%'";
     while database.count(sessions).await > 0 {
@@ -249,7 +249,7 @@ async fn what_a_silent_stand_in_is_told_it_holds_and_passes_on_when_it_speaks() 
     assert_eq!(reads.await.unwrap(), 3);
     assert_eq!(database.text("select string_agg(id::text, ' ') from counters").await, "2");
 
-    // Done, and not said; and only for the one connection.
+    // Executed without a response, for this one connection only.
     let (one, other) = (connect().await, connect().await);
     wire.harm_once("DELETE", Harm::Silence { done: true });
     let deletes = tokio::spawn(async move { one.batch_execute("DELETE FROM counters").await });
@@ -269,7 +269,7 @@ async fn a_commit_delivered_after_another_host_answered_the_repeat_changes_nothi
     world.wire.harm_once("INSERT INTO tenet.keys", Harm::Late(late));
     let first = world.begin(pay("t", "30.00"));
     world.wire.until_harmed(1).await;
-    // The host is gone, and its rejection is on its way. Meanwhile there is money.
+    // The host is gone, and its rejection is on its way. Meanwhile the account receives money.
     first.abort();
     world.database.execute("update accounts set balance = 1000 where id = 'a'").await;
     let answer = world.west.invoke(&pay("t", "30.00")).await.answer;
@@ -294,7 +294,7 @@ async fn a_host_killed_between_commit_and_answer_has_accepted_although_the_rule_
     assert_eq!(answer.status, Status::Accepted, "{answer:?}");
     assert_eq!(answer.body, format!(r#"{{"transfer_id":"t","ledger_id":"{ledger_id}"}}"#));
     assert!(answer.repeated);
-    // Its event is told by whoever is left.
+    // Another host's relay publishes its event.
     assert_eq!(world.relay().await.delivered, 1);
     assert_eq!((world.ids().len(), world.count("select count(*) from tenet.outbox").await), (1, 0));
 }
@@ -316,7 +316,7 @@ async fn after_an_unknown_commit_another_payload_under_the_key_is_refused() {
 #[tokio::test]
 async fn one_key_in_two_operations_is_two_requests() {
     let world = World::start().await;
-    // Even at the same moment.
+    // Even at the same time.
     let now = Timestamp(1_790_000_000_000_000);
     let keyed = |operation: &str, rest: &str| format!(r#"{{"operation":"{operation}","idempotency_key":"k",{rest}}}"#);
     let paid = keyed("transfer", r#""transfer_id":"t","from":"a","to":"b","amount":1"#);
@@ -339,7 +339,7 @@ async fn events_of_a_region_that_is_lost_after_its_commit_are_told_by_the_other(
     let relayed = world.relay().await;
     assert_eq!((relayed.delivered, relayed.left, relayed.complete), (1, 0, true));
     assert_eq!(world.ids().len(), 1);
-    // The region that committed is told, and not the one whose relay published.
+    // The event names the region that committed, not the one whose relay published it.
     assert!(world.at_west.received()[0].contains(r#""region":"us-east-1","bus":"us-west-2""#));
     assert_eq!(world.relay().await, Relayed { complete: true, ..Relayed::default() });
 }
@@ -354,7 +354,7 @@ async fn both_regions_relays_beside_the_publishers_leave_nothing_and_make_up_not
     });
     let relays = (0..20).map(|number| {
         let host = if number % 2 == 0 { &*world.east } else { &world.west };
-        // A row that another took out meanwhile is gone, and nobody's failure.
+        // A row that another relay removed meanwhile is not a failure.
         async move { host.relay().await }
     });
     let (published, relayed) = tokio::join!(join_all(publishers), join_all(relays));
@@ -375,7 +375,7 @@ async fn a_bus_that_took_an_event_and_never_said_so_gets_it_again_under_the_same
     let way = eventbridge_relay::Relay::start(eventbridge::endpoint(), |_| vec![]).await;
     let publisher = EventBridge::new(&eventbridge::config(EAST, way.url()), EAST, bus.name());
     let host = Host::publishing(Endpoint::parse(database.url()).unwrap(), "rules", EAST, Arc::new(publisher));
-    // As often as the SDK calls by itself.
+    // As often as the SDK retries by itself.
     way.lose_answers(3);
     let handled = host.invoke(&write("w")).await;
     assert_eq!(handled.answer.status, Status::Accepted);

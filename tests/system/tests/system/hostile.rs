@@ -1,4 +1,4 @@
-//! Guests that are wrong or hostile: what each must not achieve. A guest is a file of
+//! Wrong or hostile guests, and what each must not achieve. A guest is a file in
 //! `tests/guests/raw`, or a behaviour of the probe.
 
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ use tenet_pipeline::Status;
 use crate::support::host::{EAST, Host, Regions};
 use crate::support::{self, raw};
 
-/// Takes whatever a guest asks for and remembers its log.
+/// Allows every host call and records the log.
 #[derive(Default)]
 pub(crate) struct Willing {
     log: Mutex<Vec<(LogLevel, String)>>,
@@ -25,7 +25,7 @@ pub(crate) struct Willing {
 }
 
 impl Willing {
-    /// What it was told to log.
+    /// The logged lines.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.log.lock().unwrap().iter().map(|(_, line)| line.clone()).collect()
     }
@@ -51,7 +51,7 @@ impl HostCalls for Willing {
 
     fn log(&self, level: LogLevel, message: String) -> Result<(), Stop> {
         let mut log = self.log.lock().unwrap();
-        // As the pipeline does once a limit is passed.
+        // As the pipeline does after a limit is exceeded.
         if log.len() == 100 {
             return Err(Stop);
         }
@@ -68,7 +68,7 @@ impl HostCalls for Willing {
     }
 }
 
-/// Guests by their names, on an engine with one slot for all.
+/// Guests by name, on an engine with one slot for all.
 struct Guests(Library);
 
 impl Guests {
@@ -111,7 +111,7 @@ const LIMITED: &[(&str, Limit)] = &[
     ("wasi-asks-for-ever", Limit::HostCalls),
 ];
 
-/// Each guest that breaks the rules of the component model, or runs into nothing.
+/// Guests that violate the component model, or trap.
 const TRAPPED: &[&str] = &[
     "lying-argument",
     "lying-list",
@@ -123,10 +123,10 @@ const TRAPPED: &[&str] = &[
     "wasi-hoards",
 ];
 
-/// Those that a host call stops, which says why.
+/// Guests that a host call stops.
 const STOPPED: &[&str] = &["logs-for-ever", "publishes-for-ever", "wasi-prints-for-ever"];
 
-/// Those that do no harm but try to tell one call from another.
+/// Harmless guests that try to distinguish one call from another.
 const CURIOUS: &[&str] = &["remembers", "wasi-asks"];
 
 #[test]
@@ -187,7 +187,7 @@ async fn wasi_tells_nothing_of_the_machine_and_no_time_passes_in_it() {
         (1..text.len() - 1).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect();
     let number = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
     assert_eq!((number(0), number(8), number(16) as u32), (0, 1_700_000_000, 0), "the request's moment, standing");
-    // The request's random bytes, from the first on in each of its parts.
+    // The request's random bytes, starting from the first in each of its parts.
     assert_eq!(number(24), u64::from_le_bytes([0, 1, 2, 3, 4, 5, 6, 7]));
     assert_eq!(&bytes[48..60], [0; 12], "no variables, arguments and folders");
     assert_eq!(bytes[60], 1, "a socket");
@@ -219,7 +219,7 @@ async fn a_hostile_rule_costs_its_own_request_and_nothing_else() {
     assert!(events.iter().all(|event| event.contains("Incremented")) && events.len() == names.len(), "{events:?}");
 }
 
-/// A policy with a bug that some text brings out.
+/// A policy with a bug that a certain text triggers.
 struct Buggy;
 
 impl Policy for Buggy {
@@ -248,9 +248,9 @@ async fn a_panic_of_the_host_ends_the_request_that_it_worked_for_alone() {
     let buses = Buses::new([EAST]).unwrap();
     let host = Host::held_to(Arc::new(Buggy), "guests", database.url(), EAST, &buses);
     database.execute("insert into counters values (1, 0)").await;
-    // Far more than there are connections, instances and places: each is given back.
+    // Far more than there are connections, instances and places: each is released.
     for round in 0..40 {
-        // Polled by one task, as the messages of a batch are: a panic that got out would take both.
+        // Polled by one task, like the messages of a batch: an uncaught panic would end both.
         let bad = json!({ "operation": "probe", "idempotency_key": "bad", "do": "sql", "sql": "SELECT 'bug'" });
         let good = json!({ "operation": "probe", "idempotency_key": round.to_string(), "do": "increment", "id": 1 });
         let (bad, good) = (bad.to_string(), good.to_string());
@@ -268,7 +268,7 @@ async fn a_panic_of_the_host_ends_the_request_that_it_worked_for_alone() {
 async fn what_the_host_reads_for_a_rule_counts_as_the_rules_computing() {
     let database = support::database().await;
     let host = Host::start("guests", database.url(), EAST, &Buses::new([EAST]).unwrap());
-    // No more than a rule may send, and far more than it may compute.
+    // As much as a rule may send, and far more than it may compute.
     let dear = json!({ "operation": "probe-read", "do": "dear", "statements": 90, "numbers": 20_000 });
     let handled = host.invoke(&dear.to_string()).await;
     assert_eq!(handled.answer.status, Status::Failed, "{}", handled.answer.body);
@@ -280,7 +280,7 @@ async fn what_the_host_reads_for_a_rule_counts_as_the_rules_computing() {
     assert!((1..90).contains(&receipt.statements), "{receipt:?}");
 }
 
-/// Ways to write what ends a transaction or leaves it.
+/// Disguised statements that end or leave a transaction.
 fn disguises() -> Vec<String> {
     let endings = [
         "COMMIT",
@@ -318,7 +318,7 @@ async fn no_disguise_ends_a_transaction_or_leaves_it() {
     assert!(disguises.len() > 100);
     let mut regions = Regions::start("guests", database.url());
     for (number, sql) in disguises.into_iter().enumerate() {
-        // A rule that fails as often as this one is taken out.
+        // A rule that fails this often would be suspended.
         if number % 10 == 0 {
             regions = Regions::start("guests", database.url());
         }
@@ -362,7 +362,7 @@ async fn tables_of_others_of_the_host_and_of_the_database_are_out_of_reach() {
     ] {
         let event = json!({ "operation": "probe", "idempotency_key": "k", "do": "sql", "sql": sql });
         let handled = regions.east.invoke(&event.to_string()).await;
-        // What the rule makes of the error is a bug of its own.
+        // The rule turns the error into a bug of its own.
         assert_eq!(handled.answer.status, Status::Failed, "{sql}: {}", handled.answer.body);
         assert_eq!(handled.receipt.rules[0].rows_read, 0, "{sql}");
         assert_eq!(database.count(keys).await, 0, "{sql}");

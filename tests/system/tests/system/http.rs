@@ -1,5 +1,5 @@
-//! The HTTP interface: `tenet serve` and the real `bootstrap`, and a client that others wrote
-//! against the document that describes it.
+//! The HTTP interface: `tenet serve` and the real `bootstrap`, and a third-party client generated
+//! from the OpenAPI document.
 
 use std::process::Stdio;
 
@@ -89,7 +89,7 @@ async fn a_payload_that_does_not_fit_the_schema_is_rejected_with_its_place_and_r
         assert_eq!(problem["details"]["path"], path, "{payload}");
         assert_eq!(problem["detail"], format!("the payload does not fit: {reason}"));
     }
-    // An integer is one however it is written.
+    // An integer may be written in any notation.
     let answer = served.operate("typed", &[], r#"{"int4":-0,"int8":1e2,"list":[1.0],"decimal":1.0}"#).await;
     let given = answer.json();
     assert_eq!((&given["int4"], &given["int8"], &given["list"]), (&json!(0), &json!(100), &json!([1])), "{answer:?}");
@@ -116,7 +116,7 @@ async fn a_request_without_its_key_is_refused_and_the_document_says_which_member
         assert_eq!((done.status, done.header("idempotency-key")), (200, Some("t-1")), "{done:?}");
     }
     assert_eq!(database.count("select count(*) from ledger").await, 1);
-    // Where it is optional a request without is given a key, and does its work each time.
+    // If the key is optional, a request without one gets a generated key and is executed each time.
     for _ in 0..2 {
         let answer = served.operate("write", &[], r#"{"amount":1}"#).await;
         assert_eq!((answer.status, answer.header("idempotency-key").map(str::len)), (200, Some(32)), "{answer:?}");
@@ -170,8 +170,8 @@ async fn what_is_too_large_or_broken_off_is_answered_and_the_next_request_is_ser
     let database = support::database().await;
     let served = support::serve("rules", database.url()).await;
     let large = format!(r#"{{"amount":1,"padding":"{}"}}"#, "x".repeat(7 << 20));
-    // The server answers before it has read all of it and closes, which the client may
-    // meet as a broken connection.
+    // The server responds before it has read everything and closes the connection, which the client
+    // may see as a broken connection.
     if let Ok(answer) = http::post(served.east(), "/operations/write", &large).await {
         assert_eq!(answer.0, 413);
     }
@@ -179,8 +179,8 @@ async fn what_is_too_large_or_broken_off_is_answered_and_the_next_request_is_ser
     assert_eq!(database.count("select count(*) from transactions").await, 0);
 }
 
-/// What a page of another site can have a browser send: to its own name, which it has pointed to this
-/// machine, or to the machine's, where the browser says whose page it is. Neither is answered.
+/// Requests that a page of another site can make a browser send: to its own host name, pointed at
+/// this machine, or to this machine's, with an `Origin` header. Both are refused.
 #[tokio::test]
 async fn no_page_of_another_site_can_ask() {
     let database = support::database().await;
@@ -205,7 +205,7 @@ async fn no_page_of_another_site_can_ask() {
         (&[&own, "origin: http://localhost:3", json], 403),
         (&[&own, "sec-fetch-site: cross-site", json], 403),
         (&[&own, "sec-fetch-site: same-site", json], 403),
-        // A Blob without a type, with a browser that says nothing.
+        // A Blob without a type, from a browser that sends no Origin.
         (&[&own], 415),
         (&[&own, "content-type: text/plain"], 415),
     ] {
@@ -244,8 +244,7 @@ async fn what_a_client_began_is_decided_although_it_leaves() {
     assert_eq!(database.count("select count(*) from transactions").await, 1);
 }
 
-/// Schemathesis makes requests that fit the document and ones that do not, and holds every
-/// answer against it.
+/// Schemathesis sends valid and invalid requests, and checks every response against the document.
 #[tokio::test]
 async fn a_client_made_from_the_document_finds_nothing_that_it_does_not_say() {
     let database = support::database().await;
@@ -254,7 +253,7 @@ async fn a_client_made_from_the_document_finds_nothing_that_it_does_not_say() {
     let run = Command::new(support::path("TENET_TEST_SCHEMATHESIS"))
         .args(["run", &format!("http://{}/openapi.json", served.east())])
         .args(["--checks", "all", "--seed", "1", "--max-examples", "30", "--continue-on-failure"])
-        // A payload that fits its schema may still be rejected: that is what rules are for.
+        // A valid payload may still be rejected: that is what rules are for.
         .args(["--exclude-checks", "positive_data_acceptance"])
         .args(["--phases", "examples,coverage,fuzzing", "--generation-database", "none", "--no-color"])
         .current_dir(folder.path())

@@ -1,4 +1,4 @@
-//! Idempotency keys: whose they are, which one a request has, and how long an answer is kept.
+//! Idempotency keys: their owners, how a request's key is chosen, and how long an answer is kept.
 
 use std::time::{Duration, Instant};
 
@@ -19,18 +19,18 @@ async fn a_key_is_its_callers_own_and_the_same_in_both_regions() {
         |id: &str| format!(r#"{{"operation":"write","idempotency_key":"k","transaction_id":"{id}","amount":1}}"#);
     let ann = regions.east.invoke_for("ann", &write("of-ann")).await.answer;
     let bob = regions.west.invoke_for("bob", &write("of-bob")).await.answer;
-    let nobody = regions.east.invoke(&write("of-nobody")).await.answer;
-    for (answer, id) in [(&ann, "of-ann"), (&bob, "of-bob"), (&nobody, "of-nobody")] {
+    let nobody = regions.east.invoke(&write("of-others")).await.answer;
+    for (answer, id) in [(&ann, "of-ann"), (&bob, "of-bob"), (&nobody, "of-others")] {
         assert!(answer.status.code() == 200 && !answer.repeated && answer.body.contains(id), "{answer:?}");
     }
     let again = regions.west.invoke_for("ann", &write("of-ann")).await.answer;
     assert_eq!((again.repeated, &again.body), (true, &ann.body));
-    // Whoever guesses the key learns nothing, not even that it is taken.
+    // A caller who guesses the key learns nothing, not even that it exists.
     let guess = regions.east.invoke_for("eve", &write("of-ann")).await.answer;
     assert!(!guess.repeated && guess.body != ann.body, "{guess:?}");
 
     let ids = database.text("select string_agg(id, ' ' order by id) from transactions").await;
-    assert_eq!(ids, "of-ann of-bob of-nobody");
+    assert_eq!(ids, "of-ann of-bob of-others");
     let (mut east, mut west) = regions.event_ids();
     for ids in [&mut east, &mut west] {
         ids.sort();
@@ -41,14 +41,14 @@ async fn a_key_is_its_callers_own_and_the_same_in_both_regions() {
     assert_eq!(database.text(callers).await, "0 32");
 }
 
-/// The keys that have an answer, all of which are forgotten then.
+/// The keys with an answer, which are then deleted.
 async fn keys(function: &Function) -> String {
     let keys = function.database.text("select coalesce(string_agg(key, ' ' order by key), '') from tenet.keys").await;
     function.database.execute("delete from tenet.keys; delete from transactions").await;
     keys
 }
 
-/// An HTTP request as API Gateway hands it over, with these members of the payload.
+/// An HTTP request in API Gateway's format, with these members in the payload.
 fn http(key: Option<&str>, payload: &Value) -> Value {
     http_to("write", key, payload)
 }
@@ -129,7 +129,7 @@ async fn the_first_key_of_field_payload_event_and_source_counts_whichever_way_a_
         function.taken(&event).await;
         assert_eq!(keys(&function).await, key, "{event}");
     }
-    // Who brought no key is told the invocation's.
+    // A caller without a key receives the invocation's.
     for event in [http(None, &none), direct(&none)] {
         let answer = function.taken(&event).await;
         let told = answer["headers"]["idempotency-key"].as_str().unwrap().to_owned();
@@ -157,7 +157,7 @@ async fn a_request_without_the_member_that_is_its_key_is_a_400_unless_it_has_ano
         assert_eq!(function.kept(&queue(&nameless)).await, ["of-the-message"]);
         assert_eq!(keys(&function).await, "");
     }
-    // The rule wants the member too, but its rejection is an answer under a key that lasts.
+    // The rule requires the member too, but its rejection is an answer under a permanent key.
     for (event, key) in [
         (http_to("transfer", Some("header"), &none), "header"),
         (queue(&direct_to("transfer", &json!({ "idempotency_key": "field" }))), "field"),
@@ -223,7 +223,7 @@ async fn a_path_and_a_header_mean_the_same_to_the_function_and_to_the_harness() 
     let database = support::database().await;
     let served = support::serve("rules", database.url()).await;
     let payload = json!({ "amount": 1 });
-    // Each path as a socket has it, as an HTTP API hands it over, and what is told.
+    // Each path as a socket receives it, as an HTTP API passes it, and the expected status.
     let ways = [
         ("/operations/write", "/operations/write", 200),
         ("/operations/wr%69te", "/operations/write", 200),
@@ -234,7 +234,7 @@ async fn a_path_and_a_header_mean_the_same_to_the_function_and_to_the_harness() 
         ("/operations/write%3Fx", "/operations/write?x", 404),
         ("/operations/write%20", "/operations/write ", 404),
     ];
-    // Each header's values, as a socket has them and, joined, as an HTTP API hands them over.
+    // Each header's values, as a socket receives them and, joined, as an HTTP API passes them.
     let keys = [
         (&["k-1"][..], 200),
         (&["\"k-1\""], 200),
@@ -273,7 +273,7 @@ async fn an_event_that_several_operations_take_came_at_one_moment_for_all_of_the
     assert_eq!(function.database.count("select count(distinct now) from tenet.keys").await, 1);
 }
 
-/// Ten minutes for either kind.
+/// Ten minutes for both kinds.
 const SHORTLY: AnswerRetention =
     AnswerRetention { accepted: Duration::from_secs(600), rejected: Duration::from_secs(600) };
 
@@ -285,7 +285,7 @@ async fn expire(ledger: &Database, keep: AnswerRetention) -> u64 {
     ledger.expire(keep, Instant::now() + TIME).await.unwrap()
 }
 
-/// Makes all answers as old as this by the database's clock.
+/// Sets the age of all answers by the database's clock.
 async fn age(database: &support::database::Database, interval: &str) {
     database.execute(&format!("update tenet.keys set stored_at = now() - interval '{interval}'")).await;
 }
@@ -306,7 +306,7 @@ async fn an_answer_is_kept_for_as_long_as_is_promised_whatever_clock_its_request
         }
     }
     assert_eq!(expire(&ledger, SHORTLY).await, 0);
-    // Ten minutes after the transaction began, it may just have been committed.
+    // Ten minutes after its transaction began, an answer may just have been committed.
     age(&database, "14 minutes 50 seconds").await;
     assert_eq!(expire(&ledger, SHORTLY).await, 0);
     age(&database, "15 minutes 1 second").await;
@@ -368,11 +368,11 @@ async fn many_old_answers_go_in_small_transactions_and_several_relays_at_once_do
     for relay in relays {
         expired += relay.await.unwrap();
     }
-    // Whoever meets another leaves the rest to it, or to the next turn.
+    // A relay that meets another one leaves the rest to it, or to the next run.
     expired += regions.east.relay().await.keys_expired;
     assert_eq!(expired, 2000);
     assert_eq!(database.count("select count(*) from tenet.keys").await, 10);
-    // With its entry in the index each row counts twice, of 3,000. The bytes are of 10 MiB.
+    // Each row counts twice of 3,000, because of the index. The limit on bytes is 10 MiB.
     assert!(database.count("select max(n) from removed").await <= 1000);
     assert!(database.count("select max(bytes) from removed").await <= 5 << 20);
 }

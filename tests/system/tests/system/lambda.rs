@@ -1,5 +1,5 @@
-//! The real `bootstrap`, driven by a runtime API that others wrote, with a real
-//! PostgreSQL and a real EventBridge API behind it.
+//! The real `bootstrap`, driven by a third-party runtime API, with a real PostgreSQL and a
+//! third-party EventBridge API.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -13,10 +13,10 @@ use crate::support::{self, http};
 
 const FUNCTION: &str = "tenet";
 
-/// Twice what the runtime API gives an invocation: whoever waits longer waits for ever.
+/// Twice the runtime API's timeout of an invocation: a longer wait would never end.
 const HANGS: Duration = Duration::from_secs(120);
 
-/// A runtime API and the function under it; both end with the value.
+/// A runtime API and its function; both end when the value is dropped.
 pub(crate) struct Lambda {
     address: String,
     _api: Child,
@@ -28,14 +28,14 @@ impl Lambda {
         Self::of(bootstrap(url, bus)).await
     }
 
-    /// The function that this command starts.
+    /// The function started by this command.
     pub(crate) async fn of(mut bootstrap: Command) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let address = format!("127.0.0.1:{port}");
         let mut api = Command::new(support::path("TENET_TEST_CARGO_LAMBDA"))
             .args(["lambda", "watch", "--only-lambda-apis", "--invoke-address", "127.0.0.1", "--timeout", "60"])
             .args(["--invoke-port", &port.to_string()])
-            // It wants to be in a cargo project, although it builds nothing.
+            // It requires a cargo project, although it builds nothing.
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -59,7 +59,7 @@ impl Lambda {
         self.bootstrap.id().unwrap()
     }
 
-    /// Invokes the function as a client of Lambda does, and fails if it ends or hangs instead.
+    /// Invokes the function like a client of Lambda. Fails if it ends or hangs instead.
     pub(crate) async fn invoke(&mut self, event: &str) -> (u16, String) {
         let path = format!("/2015-03-31/functions/{FUNCTION}/invocations");
         tokio::select! {
@@ -71,14 +71,14 @@ impl Lambda {
 }
 
 impl Lambda {
-    /// Asks the function's URL.
+    /// Sends a request to the function's URL.
     pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> http::Answer {
         let path = format!("/lambda-url/{FUNCTION}{path}");
         http::send(&self.address, method, &path, headers, body).await.unwrap()
     }
 }
 
-/// The function as Lambda starts it: with its own environment and nothing of ours.
+/// The function as Lambda starts it: with its own environment and none of the test's variables.
 pub(crate) fn bootstrap(url: &str, bus: &str) -> Command {
     let mut command = Command::new(support::path("TENET_TEST_BOOTSTRAP"));
     command
@@ -96,7 +96,8 @@ pub(crate) fn bootstrap(url: &str, bus: &str) -> Command {
             ("AWS_ENDPOINT_URL", &support::variable("TENET_TEST_EVENTBRIDGE")),
             ("TENET_DATABASE_URL", url),
             ("TENET_EVENT_BUS", bus),
-            // Without one no function of the guests starts, of which one is granted the vault.
+            // Without this variable no function with the guests starts, because one guest is
+            // granted the vault.
             ("TENET_VAULT_KEY", "arn:aws:kms:us-east-1:000000000000:key/not-there"),
         ])
         .env("TENET_BUNDLE", bundle())
@@ -187,13 +188,13 @@ async fn what_it_cannot_serve_gets_an_answer_that_says_what_was_expected() {
         assert_eq!(answer["statusCode"], status, "{event}: {answer}");
         assert!(answer["body"].as_str().unwrap().contains(says), "{event}: {answer}");
     }
-    // To a source that waits for no answer any answer is success.
+    // An asynchronous source treats any response as success.
     for event in ["[1,2]", "[]", "7", "null", r#""write""#, r#"[{"operation":"read"}]"#] {
         let (status, answer) = lambda.invoke(event).await;
         assert_eq!(status, 500, "{event}: {answer}");
         assert!(answer.contains("JSON objects with the member"), "{event}: {answer}");
     }
-    // Lambda itself takes nothing but JSON; the function outlives what is not.
+    // Lambda itself accepts only JSON; the function survives other input.
     let (status, _) = lambda.invoke("no JSON at all").await;
     assert_eq!(status, 500);
     assert_eq!(lambda.invoke(r#"{"operation":"read"}"#).await.0, 200);
@@ -202,7 +203,7 @@ async fn what_it_cannot_serve_gets_an_answer_that_says_what_was_expected() {
 
 #[tokio::test]
 async fn it_does_not_start_on_a_misspelt_setting_or_a_damaged_bundle() {
-    let misspelt = bootstrap("postgres://nobody@127.0.0.1:1/none", "bus")
+    let misspelt = bootstrap("postgres://missing@127.0.0.1:1/none", "bus")
         .env("TENET_EVENT_BUSS", "x")
         .stderr(Stdio::piped())
         .output()
@@ -214,7 +215,7 @@ async fn it_does_not_start_on_a_misspelt_setting_or_a_damaged_bundle() {
     let (folder, index) = support::bundle::copy("rules");
     let damaged = &index.rules[0].compiled.as_ref().unwrap().path;
     std::fs::write(folder.path().join(damaged), b"not the code that was built").unwrap();
-    let refused = bootstrap("postgres://nobody@127.0.0.1:1/none", "bus")
+    let refused = bootstrap("postgres://missing@127.0.0.1:1/none", "bus")
         .env("TENET_BUNDLE", folder.path())
         .env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1")
         .stderr(Stdio::piped())

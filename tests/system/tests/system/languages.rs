@@ -1,4 +1,5 @@
-//! Rules in three languages and one table of cases: what is stored is what was computed, or an error.
+//! Rules in three languages and one table of cases: what is stored is what was computed, or there
+//! is an error.
 
 use std::fs;
 use std::path::Path;
@@ -16,19 +17,19 @@ use crate::support::database::Database;
 use crate::support::host::{EAST, Host};
 use crate::support::tenet::tenet;
 
-/// The languages, each an operation of its own.
+/// The languages, with one operation each.
 const LANGUAGES: [&str; 3] = ["rust", "javascript", "python"];
 
-/// As many requests at once as a sandbox has.
+/// As many concurrent requests as a sandbox has connections.
 const AT_ONCE: usize = 16;
 
 #[derive(Deserialize)]
 struct Cases {
     write: Vec<Case>,
-    /// Values that are counted in units: Python has types of its own for them.
+    /// Values that are counted in units: Python has its own types for them.
     count: Vec<Case>,
     copy: Vec<Copy>,
-    /// Types, of each of which there is a NULL.
+    /// Types, each tested with NULL.
     none: Vec<String>,
     compute: Vec<Computation>,
 }
@@ -38,14 +39,14 @@ struct Case {
     r#type: String,
     value: Box<RawValue>,
     stored: Option<String>,
-    /// Where in the payload the text is that cannot be stored.
+    /// The path in the payload of a text that cannot be stored.
     path: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Copy {
     r#type: String,
-    /// As PostgreSQL reads it.
+    /// In PostgreSQL's notation.
     value: String,
     #[serde(default)]
     refused: Vec<String>,
@@ -82,7 +83,7 @@ impl Hosts {
         }
     }
 
-    /// What a rule in a language answers to these members, which begin with a comma.
+    /// The answer of the rule in a language to these members, which begin with a comma.
     async fn ask(&self, language: &str, id: &str, members: &str) -> Answer {
         let (host, operation) = match language {
             "rust" => (&self.guests, "values"),
@@ -91,7 +92,7 @@ impl Hosts {
         host.invoke(&format!(r#"{{"operation":"{operation}","id":"{id}"{members}}}"#)).await.answer
     }
 
-    /// The same of one that accepts.
+    /// The output of an accepted request.
     async fn output(&self, language: &str, members: &str) -> Value {
         let answer = self.ask(language, "1", members).await;
         assert_eq!(answer.status, Status::Accepted, "{}", answer.body);
@@ -99,7 +100,7 @@ impl Hosts {
     }
 }
 
-/// What became of a case, as text: what was stored, or the code it was refused with.
+/// The result of a case as text: the stored value, or the code of the refusal.
 fn told(answer: &Answer) -> String {
     let body: Value = serde_json::from_str(&answer.body).unwrap();
     match answer.status {
@@ -109,7 +110,7 @@ fn told(answer: &Answer) -> String {
     }
 }
 
-/// Asks all at once, and gives what is not as it should be.
+/// Runs all concurrently, and returns what is wrong.
 async fn wrong(asked: impl Iterator<Item = impl Future<Output = Option<String>>>) -> Vec<String> {
     stream::iter(asked).buffer_unordered(AT_ONCE).filter_map(async |wrong| wrong).collect().await
 }
@@ -193,7 +194,7 @@ async fn null_has_a_type_in_every_language() {
             assert_eq!(told(&answer), r#"{"is": null}"#, "{language} {kind}");
         }
     }
-    // A row each but for `json`, which has no column.
+    // One row each, except for `json`, which has no column.
     let rows = i64::try_from(LANGUAGES.len() * (cases().none.len() - 1)).unwrap();
     assert_eq!(database.count("SELECT count(*) FROM held").await, rows);
 }
@@ -214,7 +215,7 @@ async fn a_value_that_the_database_does_not_take_is_a_rejection_in_every_languag
 async fn a_payload_that_a_statement_is_refused_for_stays_refused() {
     let database = support::database().await;
     let hosts = Hosts::start(&database);
-    // In Rust an error is a value, and one that is lost has not been: the statement was not sent.
+    // In Rust an error is a value, which can be ignored: the statement was not sent.
     let lost = hosts.ask("rust", "rust", r#","do":"lose","one":1,"value":"a\u0000""#).await;
     assert!(lost.status == Status::Rejected && lost.body.contains(r#""path":"/value""#), "{}", lost.body);
 }
@@ -277,7 +278,7 @@ async fn python_computes_exactly_or_not_at_all() {
     }
     let helpers = hosts.ask("python", "helpers", r#","do":"helpers""#).await.body;
     let helpers: Value = serde_json::from_str(&helpers).unwrap();
-    // A day within JSON is its text.
+    // A date within JSON is its text.
     assert_eq!(helpers["date"], 1);
     for (helper, said) in helpers.as_object().unwrap().iter().filter(|(helper, _)| *helper != "date") {
         let should = if ["zoned", "set", "unknown"].contains(&helper.as_str()) { "TypeError" } else { "DataError" };

@@ -1,5 +1,5 @@
-//! The life of a sandbox: the real `bootstrap` started cold, frozen, thawed and told to end,
-//! by a simulator of Lambda's interfaces that others wrote.
+//! The life cycle of a sandbox: the real `bootstrap` is started cold, frozen, thawed and terminated
+//! by a third-party simulator of Lambda.
 
 use std::time::Duration;
 
@@ -99,7 +99,7 @@ async fn an_answer_comes_before_the_deadline_whatever_keeps_the_database() {
 #[tokio::test]
 async fn told_to_end_it_answers_what_it_has_and_closes_its_connections() {
     let (database, bus) = (support::database().await, Bus::create().await);
-    // Lambda freezes nobody whom it has told to end.
+    // Lambda does not freeze a sandbox that it is terminating.
     let sandbox = Sandbox::start_in(FreezeMode::None, &mut bootstrap(database.url(), bus.name())).await;
     let holder = database.connect().await;
     holder.batch_execute("begin; lock table transactions in access exclusive mode").await.unwrap();
@@ -126,7 +126,7 @@ async fn told_to_end_while_it_is_idle_it_ends_well() {
         client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0)
     };
     assert_eq!(sessions().await, 1);
-    // Lambda thaws what it ends.
+    // Lambda thaws a sandbox before it terminates it.
     let thaw = format!("kill -CONT {}", sandbox.pid);
     assert!(std::process::Command::new("sh").args(["-c", &thaw]).status().unwrap().success());
     let status = sandbox.terminate().await;
@@ -143,7 +143,7 @@ async fn told_to_end_while_it_is_idle_it_ends_well() {
 async fn a_sandbox_with_several_invocations_at_a_time_decides_them_side_by_side() {
     let (database, bus) = (support::database().await, Bus::create().await);
     let mut command = bootstrap(database.url(), bus.name());
-    // One answer is no reason to freeze: the others are still due.
+    // One response is no reason to freeze: the others are still due.
     let sandbox = Sandbox::start_in(FreezeMode::None, command.env("AWS_LAMBDA_MAX_CONCURRENCY", "4")).await;
     let holder = database.connect().await;
     holder.batch_execute("begin; lock table transactions in access exclusive mode").await.unwrap();

@@ -1,6 +1,5 @@
-//! The system tests: one binary, one module a theme. `cargo xtask test` starts the
-//! servers they need and tells where those are; without it a test that needs one fails
-//! and says so.
+//! The system tests: one binary, one module per topic. `cargo xtask test` starts the servers that
+//! they need and passes their addresses; without it, a test that needs one fails with a message.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

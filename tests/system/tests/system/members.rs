@@ -1,4 +1,4 @@
-//! Members of a payload that are named like what says which request it is.
+//! Members of a payload with the names of the members that identify a request.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use crate::support::eventbridge::Bus;
 use crate::support::shop::Shop;
 use crate::support::{self, tenet::tenet};
 
-/// A rule that takes change records: each has a number, and says what the change was.
+/// A rule for change records: each has a number, and describes the change.
 const RULE: &str = r#"
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -53,7 +53,7 @@ async fn a_number_is_a_key_and_a_rules_own_operation_is_its_own_where_the_addres
     let ran = shop.tenet(&["run", "changes", "--payload", record]);
     assert_eq!(serde_json::from_str::<Value>(&ran.stdout).unwrap(), accepted, "{}", ran.stderr);
 
-    // As a person serves it.
+    // Served as a user does.
     let mut dev = tokio::process::Command::new(support::path("TENET_TEST_TENET"));
     dev.args(["dev", "--out", shop.built.path().to_str().unwrap()]).current_dir(&shop.folder);
     let served = Served::of(dev).await;
@@ -69,7 +69,7 @@ async fn a_number_is_a_key_and_a_rules_own_operation_is_its_own_where_the_addres
     assert!(unusable.status == 400 && unusable.body.contains("a string or a number"), "{unusable:?}");
     served.stop().await;
 
-    // As the function has it.
+    // Served as the function does.
     let database = support::empty_database().await;
     let built = shop.built.path();
     let applied = tenet(&shop.folder, &["schema", "apply", "--database-url", database.url(), built.to_str().unwrap()]);
@@ -89,7 +89,7 @@ async fn a_number_is_a_key_and_a_rules_own_operation_is_its_own_where_the_addres
     assert_eq!(rows.iter().map(stored).collect::<Vec<_>>(), [(true, "7".to_owned())]);
     let posted = lambda.send("POST", "/operations/changes", &[("content-type", "application/json")], record).await;
     assert_eq!((posted.status, posted.json(), posted.header("idempotent-replayed")), (200, accepted, Some("true")));
-    // Here it names the operation, and the rule misses its own.
+    // Here it names the operation, and the rule misses its own member.
     let (_, direct) = lambda.invoke(r#"{"operation": "changes", "seq": 9}"#).await;
     let direct: Value = serde_json::from_str(&direct).unwrap();
     assert_eq!(direct["statusCode"], 422, "{direct}");

@@ -1,4 +1,4 @@
-//! The mistakes of a first hour, each with what the author reads of it: in a bundle made by `tenet new`.
+//! Mistakes of new users, and the message for each, in a bundle made by `tenet new`.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ const RULE: &str = "rules/slip/src/lib.rs";
 const MANIFEST: &str = "rules/slip/rule.toml";
 const TEST: &str = "rules/slip/tests/changes-a-balance.toml";
 
-/// Makes one mistake in a file, has the command say what it is, and takes it back.
+/// Makes one mistake in a file, checks the command's message, and reverts it.
 fn slip(shop: &Shop, file: &str, (right, wrong): (&str, &str), arguments: &[&str], told: &[&str]) {
     let path = shop.folder.join(file);
     let before = fs::read_to_string(&path).unwrap();
@@ -26,7 +26,7 @@ fn slip(shop: &Shop, file: &str, (right, wrong): (&str, &str), arguments: &[&str
 fn a_mistake_is_told_with_what_to_write() {
     let shop = Shop::new("slip");
     let test = ["test", "--filter", "changes-a-balance"];
-    // A column that is not asked for.
+    // A column that is not granted.
     slip(
         &shop,
         MANIFEST,
@@ -39,7 +39,7 @@ fn a_mistake_is_told_with_what_to_write() {
         ],
     );
     let sql = "SELECT balance FROM slip_balances";
-    // Names with a slip in them.
+    // Misspelt names.
     for (wrong, told) in [
         ("SELECT balence FROM slip_balances", "there is no column balence in slip_balances; did you mean `balance`?"),
         ("SELECT balance FROM slip_balance", "the table slip_balance is not granted; did you mean `slip_balances`?"),
@@ -50,7 +50,7 @@ fn a_mistake_is_told_with_what_to_write() {
     ] {
         slip(&shop, RULE, (sql, wrong), &test, &[told]);
     }
-    // An event that is not asked for.
+    // An event that is not granted.
     slip(
         &shop,
         RULE,
@@ -59,7 +59,7 @@ fn a_mistake_is_told_with_what_to_write() {
         &["publishing \"Balance Moved\" of \"slip\" is not granted to this rule: add it to `slip` under [events] in \
            rule.toml, then `tenet grant`"],
     );
-    // A value that its column does not take.
+    // A value that does not fit its column.
     slip(
         &shop,
         TEST,
@@ -74,12 +74,12 @@ fn a_mistake_is_told_with_what_to_write() {
         &test,
         &["T0603 rows.slip_balances.changed", "the column balance does not take \"seven\": "],
     );
-    // A test that cannot be read: what it names is there.
+    // A malformed test file: the message names existing things.
     slip(&shop, TEST, ("accept =", "accpt ="), &test, &["error[T0601]: ", "`tenet explain T0601`", "`#:schema`"]);
     let test_file = fs::read_to_string(shop.folder.join(TEST)).unwrap();
     let schema = test_file.lines().next().unwrap().strip_prefix("#:schema ").unwrap();
     assert!(shop.folder.join("rules/slip/tests").join(schema).is_file(), "{schema}");
-    // A statement that ends the transaction, before it is run.
+    // A statement that ends the transaction, before it runs.
     slip(
         &shop,
         RULE,

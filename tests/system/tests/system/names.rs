@@ -1,4 +1,4 @@
-//! Tables and columns that are named like what the statements of host and harness are made of.
+//! Tables and columns with the names that the statements of host and harness use.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,7 +9,8 @@ use tenet_test_support::serve::Served;
 use crate::support;
 use crate::support::shop::Shop;
 
-/// Aliases, functions, types, key words, the host's own columns and tables, and words of the test files.
+/// Aliases, functions, types, key words, the host's own columns and tables, and words of test
+/// files.
 const WORDS: &str = "a c i it k n o r s t x \
     coalesce count jsonb_populate_record jsonb_populate_recordset setval to_jsonb \
     bigint jsonb name record text \
@@ -18,15 +19,15 @@ const WORDS: &str = "a c i it k n o r s t x \
     answer at caller columns key keys now operation outbox parked tables tenet \
     added changed gone given rows sealed sequences";
 
-/// Names that have to be quoted whatever they mean.
+/// Names that always have to be quoted.
 const QUOTED: [&str; 6] = ["Upper", "two words", "quo\"te", "it's", "$1", "ü"];
 
-/// Each of the names is a table, and a column of it and of the table `t`.
+/// Each name is a table, and a column of that table and of the table `t`.
 fn names() -> Vec<&'static str> {
     WORDS.split_whitespace().chain(QUOTED).collect()
 }
 
-/// Writes one value into a row of each table, and says what was there before, all in all.
+/// Writes one value into a row of each table, and returns the sum of the previous values.
 const RULE: &str = r#"
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -72,7 +73,7 @@ fn names(input: Input) -> tenet::Result<Output> {
 }
 "#;
 
-/// The columns of a table but for its key.
+/// The columns of a table except its key.
 fn columns(table: &str) -> Vec<&'static str> {
     names().into_iter().filter(|name| table == "t" || *name == table).collect()
 }
@@ -81,7 +82,7 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Rows with one value in each column; no value is NULL.
+/// Rows with one value in each column; no value means NULL.
 fn rows(kind: &str, value: Option<i64>) -> String {
     let mut text = String::new();
     for table in names() {
@@ -94,8 +95,8 @@ fn rows(kind: &str, value: Option<i64>) -> String {
     text
 }
 
-/// A bundle with these tables, and with functions that would be taken for PostgreSQL's own where the
-/// search path decides.
+/// A bundle with these tables, and with functions that would shadow PostgreSQL's own if the search
+/// path allowed it.
 fn shop() -> Shop {
     let shop = Shop::new("names");
     for test in fs::read_dir(shop.folder.join("rules/names/tests")).unwrap() {
@@ -109,7 +110,7 @@ fn shop() -> Shop {
             format!("CREATE TABLE IF NOT EXISTS {} (id bigint PRIMARY KEY, {})", quoted(table), columns.join(", "))
         })
         .collect();
-    // No rule may name this column of PostgreSQL's own, and who has it may test beside it.
+    // No rule may use this system column's name, and a table that has it can still be tested.
     steps.push("CREATE TABLE IF NOT EXISTS system (oid bigint PRIMARY KEY DEFAULT 5)".to_owned());
     steps.push("CREATE SEQUENCE IF NOT EXISTS \"it's a \"\"sequence\"\"\" CACHE 1".to_owned());
     steps.push("CREATE OR REPLACE FUNCTION to_jsonb(t) RETURNS jsonb LANGUAGE sql AS 'SELECT NULL::jsonb'".to_owned());
@@ -152,7 +153,7 @@ async fn no_name_of_a_table_or_a_column_is_captured() {
     let begin = given(accepted(5 * all));
     let wrong = format!("{begin}{}", rows("rows.@.changed", Some(8)));
 
-    // Rows are given, changed, and held against what is expected, each by its own value.
+    // Rows are inserted, changed and compared, each with its own value.
     test("changed", &format!("{begin}{}", rows("rows.@.changed", Some(7))));
     test("added", &format!("version = 1\n\n{}\n{}", accepted(0), rows("rows.@.added", Some(7))));
     let ended = shop.tenet(&["test"]);
@@ -165,7 +166,7 @@ async fn no_name_of_a_table_or_a_column_is_captured() {
         assert!(ended.stdout.contains(&told), "{told}: {}", ended.stdout);
     }
 
-    // What is wrong is put right and stays, and every value that was written is asked for.
+    // Wrong expectations are updated, and all written values are expected.
     let update = |name: &str, path: &Path| {
         let ended = shop.tenet(&["test", "--filter", name, "--update"]);
         assert!(ended.stdout.contains("[[rows."), "{}{}", ended.stdout, ended.stderr);
@@ -189,14 +190,14 @@ async fn no_name_of_a_table_or_a_column_is_captured() {
     let (_, rows) = update("null", &path);
     assert_eq!(rows.matches(" = { null = true }\n").count(), columns, "{rows}");
 
-    // A recording is played back.
+    // A recording is replayed.
     let payload = r#"{"id": "1", "value": 7}"#;
     let ended = shop.tenet(&["run", "names", "--payload", payload, "--record", "names.capsule.json"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (0, "{\"id\":\"1\",\"before\":0}\n"), "{}", ended.stderr);
     let ended = shop.tenet(&["replay", "names.capsule.json"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (0, "same     names.capsule.json\n"), "{}", ended.stderr);
 
-    // What is kept is there again, NULL too.
+    // Kept data is restored, including NULL.
     for (id, value, before) in [("1", "7", 0), ("2", "null", 7 * all), ("3", "9", 0), ("4", "1", 9 * all)] {
         let mut dev = tokio::process::Command::new(support::path("TENET_TEST_TENET"));
         dev.args(["dev", "--keep", "--out", shop.built.path().to_str().unwrap()]).current_dir(&shop.folder);

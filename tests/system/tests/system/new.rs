@@ -1,4 +1,4 @@
-//! A team's own bundle: made by the harness in a folder of its own.
+//! A team's own bundle, made by the harness in a separate folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ fn nothing_that_is_there_is_written_over() {
     assert!(before == files(&shop), "something has changed");
     assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 1);
 
-    // Rules of two versions of the SDK are not what somebody means who adds one.
+    // Rules with two versions of the SDK are not what the user wants when adding one.
     fs::rename(shop.join("vendor"), shop.join("elsewhere")).unwrap();
     let ended = tenet(&shop, &["new", "--rule", "refund"]);
     assert!(ended.code == 3 && ended.stderr.contains(" has no vendor/tenet-"), "{}", ended.stderr);
@@ -57,7 +57,7 @@ fn what_rules_are_written_with_is_in_a_new_bundle_word_for_word() {
     }
 }
 
-/// The files below a folder and what is in them.
+/// The files below a folder, with their contents.
 fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];

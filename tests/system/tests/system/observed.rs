@@ -18,10 +18,10 @@ use crate::support::eventbridge_relay::Relay;
 const TRACEPARENT: &str = "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01";
 const TRACE: &str = "1-5759e988-bd862e3fe1be46a994272793";
 
-/// Whoever waits longer waits for ever.
+/// A longer wait would never end.
 const HANGS: Duration = Duration::from_secs(60);
 
-/// What a function has written to standard output.
+/// The standard output of a function.
 pub(crate) struct Log {
     folder: TempDir,
 }
@@ -48,8 +48,8 @@ impl Log {
         whole.filter(|line| line["message"] == message).collect()
     }
 
-    /// The lines that say of so many requests that they are over, which may be a moment after
-    /// their answers, and after the next one's: in the order of their statuses, and repeats last.
+    /// Waits for the summary lines of this many requests, which may come shortly after their
+    /// responses and even after the next one's. Sorted by status, with repeats last.
     pub(crate) async fn requests(&self, count: usize) -> Vec<Value> {
         let read = || self.lines("request over");
         let all = async {
@@ -128,7 +128,7 @@ async fn every_line_is_one_that_lambda_reads_and_a_request_is_one_line_with_its_
 async fn no_line_of_any_level_has_a_payload_a_value_or_a_secret_in_it() {
     let database = support::database().await;
     let mut function = bootstrap(database.url(), "bus");
-    // The bus is not there, so that all that can be said of a failure is said.
+    // The bus is unreachable, so that every detail of a failure is logged.
     function.env("AWS_ENDPOINT_URL", "http://127.0.0.1:1").env("AWS_SECRET_ACCESS_KEY", "very-secret-access-key");
     let log = Log::of(function.env("AWS_LAMBDA_LOG_LEVEL", "TRACE"));
     let lambda = Lambda::of(function).await;

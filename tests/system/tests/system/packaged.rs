@@ -1,5 +1,5 @@
-//! What is shipped: rules for either of Lambda's machines, and the zip that Lambda is given,
-//! run as a function in two regions by software that others wrote, on one real PostgreSQL.
+//! The shipped artifacts: rules for both of Lambda's architectures, and the zip for Lambda, run as
+//! a function in two regions by third-party software, on one real PostgreSQL.
 
 use std::path::Path;
 use std::process::Command;
@@ -77,7 +77,7 @@ async fn an_http_api_before_it_answers_as_the_harness_does() {
 async fn a_rule_of_the_bus_hands_it_an_event_and_what_it_decided_comes_back_to_the_bus() {
     let database = support::database().await;
     let (function, bus) = deploy(WEST, &database).await;
-    // It is warm before the event comes: the wait for what follows is the bus's own.
+    // It is warm before the event comes, so that only the bus is waited for.
     assert_eq!(function.invoke(READ).await["statusCode"], 200);
     bus.invoke("orders", r#"{"source":["shop"]}"#, &function.arn()).await;
 
@@ -92,7 +92,7 @@ async fn a_rule_of_the_bus_hands_it_an_event_and_what_it_decided_comes_back_to_t
 async fn a_bundle_is_built_for_the_other_machine_and_refused_on_this_one_by_name() {
     let other = TARGETS.into_iter().find(|target| *target != OWN_TARGET).unwrap();
     let database = support::database().await;
-    // Where the components are built already, only the code is another.
+    // If the components are built already, only the code differs.
     let folder = tempfile::tempdir().unwrap();
     let (built, _) = bundle("rules");
     run(Command::new("cp").arg("-r").arg(built).arg(folder.path().join("out")));

@@ -1,5 +1,5 @@
-//! Events that their own request could not deliver: what is parked, and what a relay of
-//! whichever region brings to both buses.
+//! Events that their own request could not deliver: which are parked, and which a relay of either
+//! region delivers to both buses.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::support::tenet::tenet;
 
 const WRITE: &str = r#"{"operation":"write","transaction_id":"t-1","amount":1}"#;
 
-/// A host whose events go to a bus that is reached at `endpoint`.
+/// A host whose bus is at `endpoint`.
 fn host(url: &str, region: &'static str, endpoint: &str, bus: &str) -> Host {
     let bus = EventBridge::new(&config(region, endpoint), region, bus);
     Host::publishing(Endpoint::parse(url).unwrap(), "rules", region, Arc::new(bus))

@@ -26,7 +26,7 @@ async fn a_transaction_is_recorded_read_elsewhere_and_told_to_both_buses_exactly
         .await;
     assert_eq!(row, "test-001|100.50|us-east-1|pending|t");
 
-    // The other region, another spelling of the same amount: the stored answer, nothing new.
+    // The other region, another spelling of the same amount: the stored answer and no new effect.
     let again = regions.west.invoke(r#"{"amount":1.005e2,"operation":"write","transaction_id":"test-001"}"#).await;
     assert!(again.answer.repeated);
     assert_eq!(tenet_pipeline::direct::write(&again.answer), WRITTEN);
@@ -86,7 +86,7 @@ async fn two_writers_of_one_row_both_come_through_and_one_of_them_tries_again() 
     let regions = Arc::new(Regions::start("guests", database.url()));
     database.execute("insert into counters values (1, 0)").await;
 
-    // Both read the row and then wait for its lock, which is let go only when both do.
+    // Both read the row and then wait for its lock, which is released only then.
     let holder = database.connect().await;
     holder.batch_execute("begin; select * from counters where id = 1 for update").await.unwrap();
     let writers: Vec<_> = ["a", "b"]
@@ -177,7 +177,7 @@ async fn bad_input_gets_a_clear_answer_and_writes_nothing() {
         (r#"{"operation":"write","transaction_id":"d"}"#.to_owned(), 422, "amount"),
         (format!(r#"{{"operation":"write","transaction_id":"{long}","amount":1}}"#), 400, "300"),
         (r#"{"operation":"write","transaction_id":"","amount":1}"#.to_owned(), 400, "at least one"),
-        // Under a key of its own the id is no key, and still one that no column can hold.
+        // With a separate key the id is not the key, but still does not fit any column.
         (
             r#"{"operation":"write","idempotency_key":"e","transaction_id":"a\u0000b","amount":1}"#.to_owned(),
             422,
@@ -269,7 +269,7 @@ async fn three_sequential_statements_cost_four_round_trips() {
     let relay = Relay::start(database.url()).await;
     let regions = Regions::start("guests", relay.url());
     let event = |key: &str| format!(r#"{{"operation":"probe","idempotency_key":"{key}","do":"three-reads"}}"#);
-    // The first request pays for its connection.
+    // The first request opens its connection.
     regions.east.invoke(&event("first")).await;
     relay.reset();
     let handled = regions.east.invoke(&event("second")).await;
@@ -283,7 +283,7 @@ async fn a_batch_of_three_statements_is_one_round_trip_of_its_own() {
     let regions = Regions::start("guests", database.url());
     let handled = regions.east.invoke(r#"{"operation":"probe","idempotency_key":"k","do":"batch"}"#).await;
     assert_eq!(handled.answer.body, r#"{"affected":2,"counted":[2]}"#);
-    // BEGIN, whose answer a write waits for; the batch; the commit.
+    // BEGIN, whose response a write waits for; the batch; the commit.
     assert_eq!(handled.receipt.round_trips, 3);
     assert_eq!(
         database.text("select string_agg(id || ':' || value, ',' order by id) from counters").await,
@@ -360,7 +360,7 @@ async fn a_row_that_everybody_writes_counts_every_writer_once() {
         let answer = writer.await.unwrap().answer;
         match answer.status {
             Status::Accepted => accepted += 1,
-            // Out of luck, told so, and without any effect.
+            // Gave up, with the right answer and without any effect.
             Status::Unavailable => {}
             _ => panic!("{}", answer.body),
         }
@@ -381,7 +381,7 @@ async fn a_transaction_of_3000_rows_is_committed_and_one_row_more_is_the_rules_f
         let sql = format!("insert into counters select g, 0 from generate_series(1, {rows}) g");
         format!(r#"{{"operation":"probe","idempotency_key":"{key}","do":"sql","sql":"{sql}"}}"#)
     };
-    // The row of the key is one of them.
+    // The key row is one of them.
     let handled = regions.east.invoke(&fill("more", 3000)).await;
     assert_eq!(handled.answer.status, Status::Failed, "{:?}", handled.answer);
     assert_eq!(database.count("select count(*) from counters").await, 0);
@@ -389,7 +389,7 @@ async fn a_transaction_of_3000_rows_is_committed_and_one_row_more_is_the_rules_f
     assert_eq!(handled.answer.status, Status::Accepted, "{:?}", handled.answer);
     assert_eq!(handled.receipt.rows_affected, 2999);
     assert_eq!(database.count("select count(*) from counters").await, 2999);
-    // What is only read is not counted.
+    // Rows that are only read do not count.
     let read = r#"{"operation":"probe","idempotency_key":"r","do":"sql","sql":"select * from counters"}"#;
     let handled = regions.east.invoke(read).await;
     assert_eq!((handled.answer.status, handled.receipt.rows_affected), (Status::Accepted, 0));

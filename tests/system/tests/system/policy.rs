@@ -1,5 +1,5 @@
-//! The second wall behind the statement policy. The policy itself is held against PostgreSQL by
-//! `tests/fuzz`.
+//! The second line of defence behind the SQL policy. `tests/fuzz` compares the policy itself with
+//! PostgreSQL.
 
 use tenet_core::{Catalog, Grants};
 use tenet_pipeline::Status;
@@ -10,7 +10,7 @@ use crate::support::bundle::bundle;
 use crate::support::host::Regions;
 use crate::support::tenet::tenet;
 
-/// The GRANTs that `tenet schema grants` writes are enough for the bundle and its host, and for
+/// The GRANTs that `tenet schema grants` writes are sufficient for the bundle and its host, and for
 /// nothing else.
 #[tokio::test]
 async fn the_role_of_the_database_is_a_second_wall() {
@@ -37,7 +37,7 @@ async fn the_role_of_the_database_is_a_second_wall() {
         assert_eq!(handled.answer.status, Status::Accepted, "{event}: {}", handled.answer.body);
     }
     assert!(regions.east.relay().await.complete);
-    // The harness gets by with it too.
+    // The harness works with this role too.
     let shown = tenet(
         &folder,
         &["run", "show-account", "--payload", r#"{"account":"b"}"#, "--database-url", &url, "--bundle", "."],
@@ -66,8 +66,8 @@ fn listed(groups: &'static [Group]) -> Vec<&'static str> {
     groups.iter().flat_map(|group| group.words).copied().collect()
 }
 
-/// A function, an operator or a type of PostgreSQL is on the list of `tenet explain sql` and passes the
-/// policy, or it is not and is refused. What is on the list is PostgreSQL's.
+/// Every function, operator and type of PostgreSQL is either listed by `tenet explain sql` and
+/// allowed by the policy, or refused. Everything that is listed exists in PostgreSQL.
 #[tokio::test]
 async fn what_postgresql_has_is_listed_or_refused() {
     let database = support::database().await;

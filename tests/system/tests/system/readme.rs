@@ -1,4 +1,4 @@
-//! What the READMEs show: files of the project as they are, commands and what these print.
+//! The examples in the READMEs: files of the project, and commands with their output.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use snapbox::Assert;
 use crate::support::tenet::{Ended, run, tenet};
 use crate::support::{self, http};
 
-/// The READMEs whose blocks `console run` are run.
+/// The READMEs whose `console run` blocks are run.
 const READMES: [&str; 10] = [
     "README.md",
     "host/README.md",
@@ -41,7 +41,7 @@ fn the_rule_and_the_manifests_in_the_readmes_are_the_ones_that_are_built() {
     }
 }
 
-/// A part of a document: a file that it has its reader write, or commands with what they print.
+/// A part of a document: a file that the reader writes, or commands with their output.
 enum Part {
     File { path: String, text: String },
     Commands(Vec<(String, String)>),
@@ -76,20 +76,21 @@ fn parts(book: &str, commands_of: &str) -> Vec<Part> {
 
 /// Runs a command in a folder, where `tenet` is the harness.
 fn shell(folder: &Path, command: &str) -> Ended {
-    // `tenet` is a function of the shell here, and a program where it is installed.
+    // `tenet` is a shell function here, instead of an installed program.
     let script = format!("tenet() {{ \"$TENET\" \"$@\"; }}\n{command}");
     let mut wrapped = std::process::Command::new("env");
     wrapped.arg(format!("TENET={}", support::path("TENET_TEST_TENET").display()));
     run(wrapped.args(["sh", "-c", &script]).current_dir(folder))
 }
 
-/// Every file is written and every command run, in the order of the book.
+/// Writes every file and runs every command, in the order of the book.
 #[test]
 fn the_book_is_true() {
     let root = root();
     let book = read("guest/README.md");
     let scratch = tempfile::tempdir().unwrap();
-    // Below the repository's own target folder, next to the bundles whose dependencies it shares.
+    // Below the repository's own target folder, next to the bundles that have the same
+    // dependencies.
     let built = tempfile::tempdir_in(root.join("target/tenet")).unwrap();
     let mut folder = scratch.path().to_owned();
     let mut ran = 0;
@@ -106,7 +107,7 @@ fn the_book_is_true() {
         for (command, said) in commands {
             if let Some(inner) = command.strip_prefix("cd ") {
                 folder.push(inner);
-                // The versions that this repository has, so that most of it is compiled already.
+                // The versions that this repository uses, so that most of it is compiled already.
                 std::fs::copy(root.join("guest/Cargo.lock"), folder.join("Cargo.lock")).unwrap();
                 continue;
             }
@@ -125,8 +126,8 @@ fn the_book_is_true() {
     assert!(ran > 15, "the book has commands");
 }
 
-/// Every block `console run` of a README, on the built example bundle and in a folder that has
-/// nothing else.
+/// Runs every `console run` block of a README, with the built example bundle and in an otherwise
+/// empty folder.
 #[test]
 fn the_commands_of_the_readmes_print_what_is_shown() {
     let mut ran = BTreeSet::new();
@@ -153,7 +154,7 @@ fn the_commands_of_the_readmes_print_what_is_shown() {
     assert_eq!(ran, BTreeSet::from(["README.md", "host/policy/README.md"]));
 }
 
-/// The example of `tenet serve`, at ports of the test's own.
+/// The example of `tenet serve`, with ports of the test's own.
 #[tokio::test]
 async fn the_local_server_answers_as_its_readme_shows() {
     let mut blocks = parts(&read("host/http/README.md"), "console").into_iter();
@@ -178,8 +179,7 @@ async fn the_local_server_answers_as_its_readme_shows() {
     served.stop().await;
 }
 
-/// Every command `tenet ...` that a document shows exists, and has the options that it is shown
-/// with.
+/// Every `tenet ...` command in a document exists, with the shown options.
 #[test]
 fn every_command_that_a_document_shows_has_the_options_that_it_is_shown_with() {
     let mut documents = READMES.to_vec();
@@ -211,7 +211,7 @@ fn every_command_that_a_document_shows_has_the_options_that_it_is_shown_with() {
     assert!(seen > 60 && helps.len() > 20, "{seen} commands of {} kinds", helps.len());
 }
 
-/// The commands `tenet ...` of a document: those in blocks `console`, and those in backticks.
+/// The `tenet ...` commands of a document: in `console` blocks and in backticks.
 fn commands(document: &str) -> Vec<String> {
     let mut commands = Vec::new();
     let mut prose = String::new();

@@ -1,4 +1,4 @@
-//! What the real `bootstrap` records of its requests, and the rules that it runs as shadows.
+//! Recordings of the real `bootstrap`'s requests, and the rules that it runs as shadows.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,12 +14,12 @@ use crate::support::embedded_metrics::metrics;
 use crate::support::eventbridge::Bus;
 use crate::support::tenet::{Ended, run};
 
-/// Whoever waits longer waits for ever.
+/// A longer wait would never end.
 const HANGS: Duration = Duration::from_secs(60);
 
 const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
-/// A function over a changed bundle that records into a folder.
+/// A function with a changed bundle that records into a folder.
 struct Recording {
     lambda: Lambda,
     folder: tempfile::TempDir,
@@ -49,7 +49,7 @@ impl Recording {
         self.lambda.send("POST", &format!("/operations/{operation}"), &headers, body).await.status
     }
 
-    /// The capsules, once there are so many: they are written after the answers.
+    /// Waits for this many capsules: they are written after the responses.
     async fn capsules(&self, count: usize) -> Vec<PathBuf> {
         let read = || {
             let entries = fs::read_dir(self.folder.path().join("capsules")).unwrap();
@@ -60,7 +60,7 @@ impl Recording {
         read()
     }
 
-    /// The lines about shadows, once there are so many.
+    /// Waits for this many lines about shadows.
     async fn shadows(&self, count: usize) -> Vec<Value> {
         let read = || {
             let text = fs::read_to_string(self.folder.path().join("log")).unwrap();
@@ -85,7 +85,7 @@ impl Recording {
 
     fn replay(&self, capsule: &Path, key: Option<&str>) -> Ended {
         let mut command = std::process::Command::new(support::path("TENET_TEST_TENET"));
-        // Without the key of whoever runs the tests, and then with this one.
+        // Without the key in the environment of the test run, and then with this one.
         let mut wrapped = std::process::Command::new("env");
         if let Some(key) = key {
             wrapped.arg(format!("TENET_CAPSULE_KEY={key}"));
@@ -117,7 +117,7 @@ async fn who_asks_for_a_capsule_gets_one_where_that_is_allowed_and_a_failure_is_
     .await;
     assert_eq!(function.post("probe", &[], r#"{"do":"panic"}"#).await, 500);
     assert_eq!(function.capsules(1).await.len(), 1, "the one that failed");
-    // Where nobody said that callers may ask, what was asked for is not written: the later one is.
+    // If callers may not request capsules, a requested one is not written: only the later one is.
     let closed = Recording::start("guests", None, |index| index.host.capsule_failures = true).await;
     let veto = r#"{"do":"reject"}"#;
     assert!(closed.post("probe", &[("tenet-capsule", "1")], veto).await < 500);
@@ -156,7 +156,7 @@ async fn what_an_operation_keeps_secret_is_sealed_or_left_out() {
     assert_eq!(replayed.code, 0, "{}{}", replayed.stdout, replayed.stderr);
 }
 
-/// An operation that this rule decides and that one shadows.
+/// An operation with this rule and its shadow.
 fn shadowed(rule: &str, by: &str) -> Operation {
     Operation {
         name: rule.into(),
@@ -178,7 +178,7 @@ async fn a_shadow_is_compared_and_changes_nothing() {
     let take = r#"{"counter":1,"amount":3}"#;
     let rest = async || function.database.count("select sum(value)::bigint from counters where id > 0").await;
 
-    // The same rule agrees with itself, and is given its integers as the live one is.
+    // A rule agrees with itself, and its integers have the same form as in the live request.
     assert_eq!(function.post("guarded", &[], r#"{"counter":1,"amount":3.0}"#).await, 200);
     let agreed = function.shadows(1).await.remove(0);
     assert_eq!(
@@ -189,17 +189,17 @@ async fn a_shadow_is_compared_and_changes_nothing() {
     assert_eq!(counted[&(vec!["operation=guarded".to_owned()], "ShadowAgreed".to_owned())], 1.0);
     assert_eq!(rest().await, 97, "it was taken once");
 
-    // Another write is never sent, and what it would do nobody knows.
+    // Another write is never sent, so its result is unknown.
     assert_eq!(function.post("skewed", &[], take).await, 200);
     let other = function.shadows(2).await.remove(1);
     assert_eq!((&other["ShadowAgreed"], &other["ShadowNotComparable"]), (&0.into(), &1.into()));
     assert_eq!(function.database.count("select value from counters where id = 0").await, 97);
     assert_eq!(rest().await, 94);
 
-    // Another read goes to a newer snapshot, and the verdicts can be compared.
+    // Another read uses a newer snapshot, and the verdicts can be compared.
     assert_eq!(function.post("newer", &[], take).await, 200);
     let newer = function.shadows(3).await.remove(2);
     assert_eq!((&newer["ShadowDiffered"], &newer["newer"]), (&1.into(), &true.into()), "{newer}");
-    // Two that differ have left their capsules; the first has not.
+    // The two that differ have left capsules; the first has not.
     assert_eq!(function.capsules(2).await.len(), 2);
 }

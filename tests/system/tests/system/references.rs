@@ -1,4 +1,4 @@
-//! The references that come with `tenet`, as an author reads them who has nothing else: every example runs.
+//! Runs every example in the references that come with `tenet`, as an author without other material does.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ const ACCOUNTS: &str = "CREATE TABLE IF NOT EXISTS accounts (
 );
 ";
 
-/// What the examples touch.
+/// The grants of the examples.
 const GRANTS: &str = r#"
 [tables.accounts]
 select = "*"
@@ -32,7 +32,7 @@ seal = ["iban"]
 open = ["iban"]
 "#;
 
-/// What each test file begins with.
+/// The beginning of each test file.
 const GIVEN: &str = r#"version = 1
 
 [[given.accounts]]
@@ -46,7 +46,7 @@ owner = "bob"
 balance = 1.00
 "#;
 
-/// What `tenet explain languages` says of JavaScript, and no other test shows.
+/// Statements of `tenet explain languages` about JavaScript that no other test covers.
 const JAVASCRIPT: &str = "const before = Date.now();
 await new Promise((done) => setTimeout(done, 3_600_000));
 const held = {
@@ -63,7 +63,7 @@ const wrong = Object.keys(held).filter((name) => !held[name]);
 if (wrong.length > 0) throw new Error(wrong.join());
 ";
 
-/// The same of Python.
+/// The same for Python.
 const PYTHON: &str = "before = time.time()
 time.sleep(3600)
 assert time.time() == before and datetime.datetime.now(datetime.timezone.utc) == tenet.now()
@@ -108,7 +108,7 @@ fn shown(page: &str) -> Vec<Shown> {
     page.split("\n### `").skip(1).filter_map(item).collect()
 }
 
-/// Runs all examples in a bundle that `tenet new` makes, each as a request of its own.
+/// Runs all examples in a bundle made by `tenet new`, each as a request of its own.
 fn run(language: &str, file: &str, source: &str, items: &[Shown]) {
     assert!(items.len() > 20, "{}", items.len());
     let scratch = tempfile::tempdir().unwrap();
@@ -143,7 +143,7 @@ fn run(language: &str, file: &str, source: &str, items: &[Shown]) {
     assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
 }
 
-/// A code in lines that stand further in.
+/// Indents lines of code.
 fn indented(code: &str) -> String {
     code.lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("    {line}\n") }).collect()
 }

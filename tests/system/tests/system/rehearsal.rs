@@ -1,5 +1,5 @@
-//! Two regions, deployed, watched and taken down, on stand-ins: the deployer as one types it, its
-//! templates, the function as it is packed. What no stand-in does is in `deploy/README.md`.
+//! Two regions are deployed, inspected and deleted on stand-ins, with the deployer's commands, its
+//! templates and the packed function. `deploy/README.md` lists what no stand-in covers.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use crate::support::ministack::HttpApi;
 use crate::support::rehearsal::{EAST, Rehearsal, WEST, root};
 use crate::support::tenet::tenet;
 
-/// The HTTP APIs of both regions, as `tenet deploy` has told them.
+/// The HTTP APIs of both regions, from the output of `tenet deploy`.
 fn apis(told: &str) -> [HttpApi; 2] {
     let ids: Vec<_> = told
         .lines()
@@ -27,7 +27,7 @@ async fn write(api: &HttpApi, key: &str) -> Answer {
     api.send("POST", "/operations/write", &[("idempotency-key", key)], &body).await
 }
 
-/// What a region's status says under a name.
+/// The values of a name in both regions' status.
 fn each<'a>(status: &'a [Value], name: &str) -> Vec<&'a Value> {
     status.iter().map(|region| &region[name]).collect()
 }
@@ -36,7 +36,7 @@ fn each<'a>(status: &'a [Value], name: &str) -> Vec<&'a Value> {
 async fn a_deployment_from_nothing_to_nothing() {
     let rehearsal = Rehearsal::new().await;
 
-    // Nothing is changed by a look.
+    // A plan changes nothing.
     let plan = rehearsal.tenet(&["deploy", "--plan"]);
     assert_eq!(plan.code, 2, "{plan:?}");
     assert!(plan.stdout.contains("us-west-2: + a cluster of Aurora DSQL, peered, with the witness us-east-2"));
@@ -53,13 +53,13 @@ async fn a_deployment_from_nothing_to_nothing() {
         assert_eq!(status[region]["smoke"]["failure"], Value::Null);
     }
     assert_eq!(status[0]["sha256"], status[1]["sha256"]);
-    // Nobody signs in as the function's role but the two regions' functions.
+    // Only the two regions' functions can sign in with the function's role.
     let roles = [EAST, WEST].map(|region| {
         (rehearsal.role(), format!("arn:aws:iam::000000000000:role/{}-{region}-function", rehearsal.name))
     });
     assert_eq!(rehearsal.roles.granted(), roles);
 
-    // Through the HTTP API of either region it is one database.
+    // The HTTP APIs of both regions use one database.
     let written = write(&east, "k-1").await;
     assert_eq!((written.status, written.header("idempotent-replayed")), (200, Some("false")), "{written:?}");
     let replayed = write(&west, "k-1").await;
@@ -86,8 +86,8 @@ async fn a_deployment_from_nothing_to_nothing() {
     assert!(!routed.contains("small"), "{routed}");
     assert!(routed.contains("large") && routed.contains(r#""operation": "transfer""#), "{routed}");
 
-    // Each transaction is settled in the region that it was committed in, or that it prefers, and
-    // reviewed there where it is large.
+    // Each transaction is settled in the region that committed it, or that it prefers, and reviewed
+    // there if it is large.
     let body = r#"{"transaction_id":"huge","amount":100000.00}"#;
     assert_eq!(east.send("POST", "/operations/write", &[], body).await.status, 200);
     rehearsal
@@ -103,13 +103,13 @@ async fn a_deployment_from_nothing_to_nothing() {
     let reviewed = rehearsal.heard(EAST, "reviews", 1).await;
     assert!(reviewed.contains("huge") && reviewed.contains("\"urgent\""), "{reviewed}");
 
-    // Again without a change.
+    // Another deploy changes nothing.
     let again = rehearsal.succeed(&["deploy"]);
     assert!(again.stdout.contains("nothing was changed"), "{}\n{}", again.stdout, again.stderr);
     let plan = rehearsal.tenet(&["deploy", "--plan"]);
     assert_eq!(plan.code, 0, "{plan:?}");
 
-    // A new version gets its part, is promoted, and gone back from.
+    // A new version gets a part of the calls, is promoted, and rolled back.
     let old = status[0]["sha256"].clone();
     rehearsal.change_the_function();
     rehearsal.succeed(&["deploy", "--canary", "10%"]);
@@ -127,11 +127,11 @@ async fn a_deployment_from_nothing_to_nothing() {
     let none = rehearsal.tenet(&["promote"]);
     assert!(none.code != 0 && none.stderr.contains("there is no canary"), "{none:?}");
 
-    // What a function has said of a request.
+    // The function's log lines about a request.
     let logs = rehearsal.succeed(&["logs", "--request", "record-transaction"]);
     assert!(logs.stdout.lines().any(|line| line.contains(EAST) && line.contains("request over")), "{logs:?}");
 
-    // One region's endpoint goes away: the other serves for it, the breaker says so, it heals.
+    // One region's endpoint fails: the other one takes over, the breaker logs it, and it recovers.
     rehearsal.east.go_down();
     for number in 0..6 {
         let answer = write(&east, &format!("away-{number}")).await;
@@ -147,13 +147,13 @@ async fn a_deployment_from_nothing_to_nothing() {
     rehearsal.east.reset();
     let mut number = 0;
     while rehearsal.east.statements() == 0 {
-        // It is tried again when its pause is over, by one request.
+        // One request tries it again when the pause is over.
         assert_eq!(write(&east, &format!("back-{number}")).await.status, 200);
         number += 1;
     }
     assert_eq!(each(&rehearsal.status(), "well"), [&json!(true), &json!(true)]);
 
-    // Data goes only by name, and nothing is left but what is listed.
+    // Data is deleted only by name, and only what is listed is left.
     let refused = rehearsal.tenet(&["destroy", "--clusters"]);
     assert!(refused.code != 0 && refused.stderr.contains("protected from deletion"), "{refused:?}");
     let destroyed = rehearsal.succeed(&["destroy"]);
@@ -192,7 +192,7 @@ async fn what_cannot_be_deployed_is_refused_before_anything_is_made() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operation_follows_the_event_of_another_in_the_region_that_has_published_it() {
     let rehearsal = Rehearsal::new().await;
-    // The examples' rules, and an operation that counts a transfer again when its event arrives.
+    // The example rules, with an operation that counts a transfer again when its event arrives.
     let (built, _) = bundle("rules");
     let scratch = tempfile::tempdir().unwrap();
     let (folder, source) = (scratch.path(), root().join("guest/rules"));
@@ -229,7 +229,7 @@ async fn an_operation_follows_the_event_of_another_in_the_region_that_has_publis
         let body = format!(r#"{{"transfer_id":"{id}","from":"ann","to":"bob","amount":{amount}}}"#);
         let moved = api.send("POST", "/operations/transfer", &[], &body).await;
         assert_eq!(moved.status, 200, "{moved:?}");
-        // Once by the transfer itself and once by what follows it, and no more.
+        // Once by the transfer itself and once by the following event, and no more.
         let sql = format!("select count(*) from daily_totals where account_id = 'ann' and paid = {paid}");
         awaited(async { while rehearsal.database.count(&sql).await == 0 {} }, || format!("{paid} after {id}")).await;
     }

@@ -1,4 +1,4 @@
-//! What the names of statements stand for, to the policy and to PostgreSQL.
+//! What the names in statements refer to, for the policy and for PostgreSQL.
 
 use std::collections::BTreeSet;
 
@@ -24,10 +24,10 @@ const SCHEMA: &str = "
     INSERT INTO r VALUES (5, 1), (6, 3), (8, 4);
 ";
 
-/// Whatever is granted, these columns are not.
+/// A column name that is never granted.
 const SECRET: &str = "secret";
 
-/// Statements in which a name could stand for more than one thing.
+/// Statements in which a name could refer to more than one thing.
 const STATEMENTS: &[&str] = &[
     "SELECT a FROM a ORDER BY 1",
     "SELECT a.a, b FROM a ORDER BY a.a",
@@ -159,7 +159,7 @@ const STATEMENTS: &[&str] = &[
     "WITH p AS (SELECT 1 AS v) UPDATE p SET v = 'x' RETURNING v",
 ];
 
-/// Statements that PostgreSQL refuses, since a name stands for nothing or for two.
+/// Statements that PostgreSQL refuses, because a name refers to nothing or is ambiguous.
 const REFUSED: &[&str] = &[
     "SELECT id FROM p, q",
     "SELECT v FROM p JOIN q ON true",
@@ -205,7 +205,8 @@ const REFUSED: &[&str] = &[
     "WITH RECURSIVE n(i) AS (SELECT n.i FROM n UNION SELECT 1) SELECT 1",
 ];
 
-/// What a statement gives, undone: the names and types of its columns and its rows, or its error.
+/// The result of a statement, which is rolled back: the names and types of its columns and its
+/// rows, or its error.
 async fn given(client: &Client, before: &str, sql: &str) -> Result<String, String> {
     client.batch_execute("BEGIN").await.unwrap();
     client.batch_execute(before).await.unwrap();
@@ -229,7 +230,7 @@ async fn given(client: &Client, before: &str, sql: &str) -> Result<String, Strin
     })
 }
 
-/// Everything but the secrets.
+/// Everything except the secrets.
 fn everything(catalog: &Catalog) -> Grants {
     let tables = catalog.tables.iter().map(|(name, table)| {
         let all = Columns::Named(table.names().filter(|column| *column != SECRET).map(str::to_owned).collect());
@@ -238,8 +239,8 @@ fn everything(catalog: &Catalog) -> Grants {
     Grants { tables: tables.collect(), ..Grants::default() }
 }
 
-/// What is used, and for each single thing of it the rest. Where no column of a table is read, the
-/// first one is granted: PostgreSQL asks for any.
+/// The grants that a statement needs, and for each single grant all the others. If no column of a
+/// table is read, the first one is granted, because PostgreSQL requires one.
 fn needed(uses: &Uses, catalog: &Catalog) -> (Grants, Vec<(String, Grants)>) {
     let mut all = Grants::default();
     for (name, uses) in &uses.tables {
@@ -280,8 +281,8 @@ fn needed(uses: &Uses, catalog: &Catalog) -> (Grants, Vec<(String, Grants)>) {
     (all, parts)
 }
 
-/// What is sent gives what was written, and needs what the policy has found that it uses: with that
-/// granted PostgreSQL runs it, and without any part of it neither lets it pass.
+/// The canonical statement has the same result as the original, and needs exactly the grants that
+/// the policy determined: with them PostgreSQL runs it, and without any one of them both refuse it.
 #[tokio::test]
 async fn a_name_stands_for_what_it_stands_for_to_postgresql() {
     let database = empty_database().await;
@@ -305,7 +306,7 @@ async fn a_name_stands_for_what_it_stands_for_to_postgresql() {
         if written.is_err() || written != printed {
             wrong.push(format!("{sql}: {written:?}\nsent as {sent}: {printed:?}"));
         }
-        // A lock wants an update that no column tells.
+        // A lock requires an update grant that no column shows.
         if sql.contains("FOR UPDATE") {
             continue;
         }

@@ -1,4 +1,4 @@
-//! The example rules about accounts, as a team would drive its own: whole requests on a real
+//! The example rules about accounts, tested as a team tests its own: whole requests on a real
 //! PostgreSQL, in two regions.
 
 use std::collections::HashSet;
@@ -30,8 +30,7 @@ fn show(account: &str) -> String {
     format!(r#"{{"operation":"show-account","account":"{account}"}}"#)
 }
 
-/// Two regions with the accounts `a` and `b`: each has 100.00 and may pay as much a day as
-/// is said.
+/// Two regions with the accounts `a` and `b`: each has 100.00 and this daily ceiling.
 async fn regions(database: &Database, ceiling: &str) -> Regions {
     let regions = Regions::start("rules", database.url());
     for account in ["a", "b"] {
@@ -54,7 +53,7 @@ async fn balances(database: &Database) -> String {
     database.text("select string_agg(id || ' ' || balance, ', ' order by id) from accounts").await
 }
 
-/// Every account and day with what was paid.
+/// Every account and day with the amount paid.
 async fn paid(database: &Database) -> String {
     let all = "select coalesce(string_agg(concat_ws(' ', account_id, day, paid), ', ' order by account_id, day), '') \
                from daily_totals";
@@ -65,8 +64,8 @@ async fn entries(database: &Database) -> i64 {
     database.count("select count(*) from ledger").await
 }
 
-/// Asks until the answer is one that stands, as a caller of a busy host does; all on one day,
-/// however long it takes.
+/// Retries until the answer is final, as a caller of a busy host does; all on one day, however long
+/// it takes.
 async fn settled(host: &Host, event: &str) -> Handled {
     loop {
         let handled = host.invoke_at(LATE, event).await;
@@ -76,8 +75,8 @@ async fn settled(host: &Host, event: &str) -> Handled {
     }
 }
 
-/// Each account has what it was opened with and what the ledger says, and has paid what the
-/// ledger says.
+/// Each account has its opening balance plus what the ledger says, and has paid what the ledger
+/// says.
 async fn assert_books_balance(database: &Database, opened_with: &str) {
     let wrong = format!(
         "select count(*) from accounts where balance <> {opened_with} \
@@ -166,7 +165,7 @@ async fn more_than_the_ceiling_of_a_day_is_refused_and_leaves_nothing() {
     assert_eq!(balances(&database).await, "a 70.00, b 130.00");
     assert_eq!(regions.at_west.received().len(), 1);
 
-    // What the other account may pay is its own.
+    // The other account has its own ceiling.
     accepted(&regions.west.invoke_at(LATE, &pay("t-3", "b", "a", "50")).await);
     accepted(&regions.east.invoke_at(LATE, &pay("t-4", "a", "b", "20")).await);
 }
@@ -178,7 +177,7 @@ async fn a_new_ceiling_begins_at_midnight_in_utc_by_the_time_of_the_request() {
     let next = Timestamp(LATE.0 + 1);
     accepted(&regions.east.invoke_at(LATE, &pay("t-1", "a", "b", "50")).await);
     accepted(&regions.west.invoke_at(next, &pay("t-2", "a", "b", "50")).await);
-    // One that set out before midnight and comes after others belongs to its own day.
+    // A payment that was sent before midnight and arrives after others belongs to its own day.
     rejected(&regions.east.invoke_at(LATE, &pay("t-3", "a", "b", "0.01")).await, "daily-limit");
     rejected(&regions.east.invoke_at(Timestamp(LATE.0 + DAY), &pay("t-4", "a", "b", "0.01")).await, "daily-limit");
     assert_eq!(paid(&database).await, "a 2026-01-31 50.00, a 2026-02-01 50.00");
@@ -240,7 +239,7 @@ async fn two_opposite_streams_of_transfers_come_through_without_a_deadlock() {
     assert_eq!((entries(&database).await, balances(&database).await.as_str()), (4 * EACH, "a 100.00, b 100.00"));
     assert_books_balance(&database, "100").await;
 
-    // A server's process has counted its deadlocks when it is gone.
+    // A server's process reports its deadlocks when it has ended.
     drop(regions);
     let watcher = database.connect().await;
     let others = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
@@ -292,7 +291,7 @@ async fn every_payload_that_is_wrong_is_a_rejection_and_leaves_nothing() {
         wrong.push((pay("t", "a", "b", "1").replace(missing, "other"), "invalid-payload"));
     }
     for (number, (event, code)) in wrong.iter().enumerate() {
-        // A key of its own each, so that what is no key is judged by the rules.
+        // A separate key each, so that invalid ids reach the rules.
         let event = event.replacen('{', &format!(r#"{{"idempotency_key":"{number}","#), 1);
         let handled = regions.east.invoke(&event).await;
         let shown: String = event.chars().take(300).collect();

@@ -1,8 +1,8 @@
-//! More requests than connections, by HTTP: `tenet serve` with few connections and many clients that want the
-//! same rows.
+//! More requests than connections, over HTTP: `tenet serve` with few connections and many clients that use the same
+//! rows.
 //!
-//! Nothing here is about time: a client asks again as long as it is told that it is not now, so many times at
-//! most, and then everything has an answer for good, which is the one that the database holds.
+//! Nothing here depends on time: a client retries while it is asked to, up to a limit, and in the end everything has a
+//! final answer, which matches the database.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -19,14 +19,14 @@ use tokio::process::Command;
 use crate::support;
 use crate::support::database::Database;
 
-/// How often a client asks at most. What is asked at once is far less than a host lets wait, and all but one of
-/// those that want the same rows may lose them some times.
+/// The most attempts of a client. The concurrent requests are far fewer than a host lets wait, and all but one of those
+/// that use the same rows may lose conflicts several times.
 pub(crate) const TIMES: usize = 20;
 
-/// The accounts that everybody wants.
+/// The accounts that all clients use.
 pub(crate) const RICH: usize = 4;
 
-/// The example bundle with operations of one to three rules, so many connections, and any other change.
+/// The example bundle with operations of one to three rules, this many connections, and any other change.
 pub(crate) fn chains(connections: u32, change: impl FnOnce(&mut Index)) -> TempDir {
     let (folder, mut index) = support::bundle::copy("rules");
     index.host.connections = connections;
@@ -40,8 +40,8 @@ pub(crate) fn chains(connections: u32, change: impl FnOnce(&mut Index)) -> TempD
     folder
 }
 
-/// What a client asks for in its so manieth step: an operation of one to three rules, now and then from the
-/// account that may not pay as often as it is asked to.
+/// A client's request in this step: an operation of one to three rules, sometimes from the account that exceeds its
+/// ceiling.
 pub(crate) fn transfer(of: &str, client: usize, step: usize) -> Transfer {
     let operation = [ALONE, TRANSFER, SHOWN][(client + step) % 3];
     let id = format!("{of}-{client}-{step}");
@@ -50,7 +50,7 @@ pub(crate) fn transfer(of: &str, client: usize, step: usize) -> Transfer {
     Transfer { from, ..transfer }
 }
 
-/// What may not be in a log because of too many requests: that a rule is to blame.
+/// Checks that a log does not blame a rule because of too many requests.
 pub(crate) fn blames_no_rule(log: &str) {
     for blame in ["rule failed", "request failed", "passed a limit", "wall_ms"] {
         let line = log.lines().find(|line| line.contains(blame));
@@ -72,7 +72,7 @@ impl Bank {
         Self::with(connections, |_| {}).await
     }
 
-    /// The same of a bundle with another change.
+    /// The same with another change to the bundle.
     async fn with(connections: u32, change: impl FnOnce(&mut Index)) -> Self {
         let (database, bundle) = (support::database().await, chains(connections, change));
         hot::open(&database.connect().await, RICH).await;
@@ -80,7 +80,7 @@ impl Bank {
         Self { database, served, connections, settled: Vec::new(), _bundle: bundle }
     }
 
-    /// So many clients at once, each with an operation of every length, in turns in both regions.
+    /// Runs this many concurrent clients, each with operations of every length, alternating between the regions.
     async fn clients(&mut self, at_once: usize) {
         let of = format!("{at_once}-of-{}", self.settled.len());
         let client = async |client| {
@@ -100,7 +100,7 @@ impl Bank {
         if number.is_multiple_of(2) { self.served.east() } else { self.served.west() }
     }
 
-    /// Transfers of two rules, each sent on a connection of its own.
+    /// Sends transfers with two rules, each on its own connection.
     async fn begin(&self, of: &str, count: usize) -> Vec<(Transfer, Connection)> {
         let begin = async |number| {
             let transfer = Transfer::in_ring(TRANSFER, format!("{of}-{number}"), number, RICH);
@@ -111,7 +111,7 @@ impl Bank {
         join_all((0..count).map(begin)).await
     }
 
-    /// Waits for the answers, and asks again for those that are not for good.
+    /// Waits for the answers, and retries those that are not final.
     async fn end(&mut self, begun: Vec<(Transfer, Connection)>) {
         let end = async |(transfer, mut connection): (Transfer, Connection)| {
             let told = Cell::new(Some(Told::from(connection.answer().await.unwrap())));
@@ -125,8 +125,8 @@ impl Bank {
         self.settled.extend(settled);
     }
 
-    /// Every answer is what is stored, every event has arrived, no rule is blamed, and no more connections
-    /// were used than there may be.
+    /// Checks that every answer matches the database, every event has arrived, no rule is blamed, and no more
+    /// connections were used than allowed.
     async fn close(self) {
         let Self { database, mut served, connections, settled, .. } = self;
         let wrong = hot::audit(&database.connect().await, &settled).await;
@@ -154,7 +154,7 @@ impl Bank {
         let over: Vec<_> = log.lines().filter(|line| line.contains("request over")).collect();
         assert!(over.len() >= settled.len(), "{} requests are over", over.len());
         let without = over.iter().find(|line| !line.contains("queued_us="));
-        assert_eq!(without, None, "how long a request waited is told");
+        assert_eq!(without, None, "how long a request waited is logged");
     }
 }
 
@@ -174,7 +174,7 @@ async fn ask(address: &str, transfer: &Transfer) -> Told {
     http::send(address, "POST", &path, &[JSON], &transfer.payload().to_string()).await.unwrap().into()
 }
 
-/// As many clients as there may be connections, one more, and many times as many.
+/// As many clients as connections, one more, and many times as many.
 async fn more_and_more_clients(connections: u32) {
     let mut bank = Bank::open(connections).await;
     for at_once in [1, 8, 9, 64, 200] {
@@ -264,7 +264,7 @@ async fn a_request_is_overtaken_by_few() {
     };
     let clients = try_join_all((0..CLIENTS).map(client)).await.unwrap();
     let most = clients.iter().map(|(_, overtaken)| *overtaken).max().unwrap();
-    // Each other client has one request before it, and sends one more before its own gets there.
+    // Each other client has one request before it, and sends one more before its own turn comes.
     assert!(most < 4 * CLIENTS, "{most} answers came before one of {CLIENTS} clients' request");
     bank.settled = clients.into_iter().flat_map(|(settled, _)| settled).collect();
     bank.close().await;
@@ -371,7 +371,7 @@ async fn rules_that_compute_without_end_are_stopped_and_the_rest_is_answered() {
     let ask = async |operation: &str, body: &str| {
         http::send(served.east(), "POST", &format!("/operations/{operation}"), &[JSON], body).await.unwrap()
     };
-    // Fewer than it takes for the rule to be taken out.
+    // Too few failures to suspend the rule.
     let endless = join_all((0..8).map(|_| ask("probe", r#"{"do":"loop"}"#)));
     let others = join_all((0..64).map(|_| ask("rows-read", r#"{"rows":10}"#)));
     let (endless, others) = tokio::join!(endless, others);

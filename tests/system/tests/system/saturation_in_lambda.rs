@@ -1,5 +1,5 @@
-//! More invocations than connections: the real `bootstrap` where Lambda gives a sandbox many at a time, with
-//! clients that want the same rows.
+//! More invocations than connections: the real `bootstrap` in a sandbox with many concurrent invocations, and clients
+//! that use the same rows.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -32,14 +32,14 @@ struct Function {
 }
 
 impl Function {
-    /// With so many connections, which gets as many invocations at a time as Lambda ever gives a sandbox.
+    /// With this many connections, and as many concurrent invocations as Lambda ever gives a sandbox.
     async fn start(connections: u32) -> Self {
         let (database, bus, bundle) = (support::database().await, Bus::create().await, chains(connections, |_| {}));
         hot::open(&database.connect().await, RICH).await;
         let mut command = bootstrap(database.url(), bus.name());
         let log = Log::of(&mut command);
         command.env("TENET_BUNDLE", bundle.path()).env("AWS_LAMBDA_MAX_CONCURRENCY", "64");
-        // One answer is no reason to freeze: the others are still due.
+        // One response is no reason to freeze: the others are still due.
         let sandbox = Sandbox::start_in(FreezeMode::None, &mut command).await;
         Self { database, bus, sandbox, log, connections, settled: Vec::new(), _bundle: bundle }
     }
@@ -48,7 +48,7 @@ impl Function {
         Told::of_event(&self.sandbox.invoke(event(transfer)).await)
     }
 
-    /// So many invocations at once, with operations of every length.
+    /// Runs this many concurrent invocations, with operations of every length.
     async fn clients(&mut self, at_once: usize) {
         let of = format!("at-once-{at_once}");
         let client = async |client| {
@@ -58,8 +58,8 @@ impl Function {
         self.settled.extend(settled);
     }
 
-    /// Every answer is what is stored, every event is at the bus or in the outbox, no rule is blamed, and no
-    /// more connections were used than there may be.
+    /// Checks that every answer matches the database, every event is at the bus or in the outbox, no rule is blamed,
+    /// and no more connections were used than allowed.
     async fn close(self) {
         let Self { database, bus, sandbox, log, connections, settled, .. } = self;
         let wrong = hot::audit(&database.connect().await, &settled).await;
@@ -82,7 +82,7 @@ impl Function {
         assert!(sandbox.terminate().await.success());
         blames_no_rule(&log.text());
         let without = requests.iter().find(|request| !request["queued_us"].is_u64());
-        assert_eq!(without, None, "how long a request waited is told");
+        assert_eq!(without, None, "how long a request waited is logged");
     }
 }
 
@@ -130,7 +130,7 @@ async fn batches_of_a_queue_share_the_connections_that_there_are() {
         }
         panic!("the queue keeps {transfers:?}");
     };
-    // First one batch alone, and then several beside each other.
+    // First one batch alone, and then several concurrently.
     let (first, rest) = transfers.split_at(20);
     deliver(first.iter().collect()).await;
     join_all(rest.chunks(20).map(|batch| deliver(batch.iter().collect()))).await;
@@ -159,7 +159,7 @@ async fn what_cannot_begin_in_time_is_told_so_in_time_and_changes_nothing() {
         let problem = told.problem();
         assert_eq!((told.status, &problem["code"], &problem["key"]), (503, &json!("overloaded"), &json!(transfer.id)));
     });
-    // The lock is held all the while.
+    // The lock is held the whole time.
     join_all(refused).await;
     assert_eq!(function.database.count("select count(*) from tenet.keys").await, 0);
     holder.batch_execute("rollback").await.unwrap();

@@ -1,5 +1,5 @@
-//! Schema steps: on PostgreSQL, and on a stand-in for Aurora DSQL, which builds indexes when
-//! nobody looks.
+//! Schema steps: on PostgreSQL, and on a stand-in for Aurora DSQL, which builds indexes in the
+//! background.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ fn step(name: &str, sql: &str) -> (String, String) {
 
 const BY_VALUE: &str = "CREATE UNIQUE INDEX ASYNC IF NOT EXISTS by_value ON counters (value)";
 
-/// A stand-in before a database with every schema, and its administrator's way to it.
+/// A stand-in in front of a database with every schema, and its administrator's endpoint.
 async fn cluster() -> (Database, Dsql, Endpoint) {
     let database = support::database().await;
     let stand_in = Dsql::start(database.url(), Terms::of(EAST)).await;
@@ -40,7 +40,7 @@ async fn an_index_is_waited_for_and_remembered_when_it_is_valid() {
     Schema::apply(&endpoint, &[step("1", BY_VALUE)], later()).await.unwrap();
     assert_eq!(remembered(&database, "1").await, 1);
     assert_eq!(stand_in.refused(), [""; 0]);
-    // Another step that finds it there is done at once.
+    // Another step that finds the index is done at once.
     Schema::apply(&endpoint, &[step("1", BY_VALUE), step("2", BY_VALUE)], later()).await.unwrap();
     assert_eq!(remembered(&database, "2").await, 1);
 }
@@ -50,7 +50,7 @@ async fn an_index_that_cannot_be_built_is_named_with_what_to_do_and_never_rememb
     let (database, _stand_in, endpoint) = cluster().await;
     database.execute("insert into counters values (1, 7), (2, 7)").await;
     for _ in 0..2 {
-        // The second time it is there and not valid, which is no better.
+        // The second time the index exists and is invalid, which is also an error.
         let error = Schema::apply(&endpoint, &[step("1", BY_VALUE)], later()).await.unwrap_err().to_string();
         assert!(error.contains("bundle/1") && error.contains("DROP INDEX by_value"), "{error}");
         assert_eq!(remembered(&database, "1").await, 0);

@@ -1,4 +1,5 @@
-//! A database that is not set up: the host says what is missing, and does not take it for an outage.
+//! A database that is not set up: the host reports what is missing, and does not treat it as an
+//! outage.
 
 use std::time::Instant;
 
@@ -8,7 +9,8 @@ use tenet_database::{Database, Endpoint};
 use crate::support;
 use crate::support::host::TIME;
 
-/// What a start and a health check say of the database, by a role with these rights.
+/// The messages of a start and a health check about the database, with a role that has these
+/// rights.
 struct Role {
     database: support::database::Database,
     name: String,
@@ -54,7 +56,7 @@ async fn a_missing_grant_is_named_and_does_not_open_the_breaker() {
     }
     role.grant("USAGE ON SCHEMA tenet").await;
     role.grant("SELECT ON tenet.identity").await;
-    // Had the breaker opened, it would not be tried now.
+    // If the breaker had opened, the database would not be tried now.
     ledger.warm(later()).await.unwrap();
     assert_eq!(code(ledger.ready(later()).await), Some(Code::DatabaseGrant));
     role.grant("SELECT ON tenet.keys").await;

@@ -1,5 +1,5 @@
-//! What is built, packed and loaded when something is wrong with it: components from outside,
-//! bundles that are damaged, rules in other languages.
+//! Building, packing and loading when something is wrong: foreign components, damaged bundles,
+//! rules in other languages.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::support;
 use crate::support::bundle::{bundle, copy, languages};
 use crate::support::tenet::tenet;
 
-/// Bytes from a seed.
+/// Pseudo-random bytes from a seed.
 struct Noise(u64);
 
 impl Noise {
@@ -35,7 +35,7 @@ impl Noise {
         (0..length).map(|_| self.next() as u8).collect()
     }
 
-    /// A few changes somewhere.
+    /// Makes a few random changes.
     fn damage(&mut self, bytes: &mut Vec<u8>) {
         for _ in 0..=self.below(4) {
             let at = self.below(bytes.len());
@@ -97,7 +97,8 @@ fn a_bundle_that_was_changed_anywhere_is_refused_before_anything_is_loaded() {
     for _ in 0..3_000 {
         let mut bytes = whole.clone();
         noise.damage(&mut bytes);
-        // It is an index, for all that, or none; what it names is as it says, or not loaded.
+        // It may or may not still be an index; what it names has the right digest, or is not
+        // loaded.
         let Ok(changed) = Index::parse(&String::from_utf8_lossy(&bytes)) else { continue };
         if changed.rules != index.rules {
             let of_code = |index: &Index| index.rules.iter().map(|rule| rule.compiled.clone()).collect::<Vec<_>>();
@@ -171,7 +172,7 @@ fn packing_twice_gives_the_same_bytes_and_the_index_has_the_function_in_it() {
     };
     let pack = |out: &str| {
         let out = folder.path().join(out);
-        // What is built already is not built again.
+        // Existing builds are reused.
         let at = out.join(OWN_TARGET);
         std::fs::create_dir_all(&at).unwrap();
         let copied = std::process::Command::new("cp").args(["-r"]).arg(rules.join(".")).arg(&at).status().unwrap();
@@ -185,12 +186,12 @@ fn packing_twice_gives_the_same_bytes_and_the_index_has_the_function_in_it() {
     let (one, other) = (pack("one"), pack("other"));
     assert!(one == other, "two packings differ");
 
-    // Code of another compiler, although the index vouches for it.
+    // Code of another compiler, although the index has its digest.
     let at = folder.path().join("one").join(OWN_TARGET);
     let mut index = Index::parse(&std::fs::read_to_string(at.join(INDEX)).unwrap()).unwrap();
     let file = index.rules[0].compiled.as_mut().unwrap();
-    std::fs::write(at.join(&file.path), b"\x7fELF of somebody else").unwrap();
-    file.sha256 = tenet_build::sha256(b"\x7fELF of somebody else");
+    std::fs::write(at.join(&file.path), b"\x7fELF of another owner").unwrap();
+    file.sha256 = tenet_build::sha256(b"\x7fELF of another owner");
     let path = file.path.clone();
     std::fs::write(at.join(INDEX), index.to_json()).unwrap();
     let done = packing(&folder.path().join("one"));

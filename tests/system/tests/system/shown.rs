@@ -1,5 +1,5 @@
-//! What PostgreSQL says of a statement that fails, and what of it a rule is shown: the host's role may
-//! read what the rule may not.
+//! PostgreSQL's errors for failing statements, and the part of them that a rule receives: the
+//! host's role may read data that the rule may not.
 
 use serde_json::json;
 use tenet_test_support::serve::Served;
@@ -36,7 +36,7 @@ async fn a_violation_tells_its_name_and_no_value_that_the_rule_may_not_read() {
         let text = |of: &serde_json::Value| of.as_str().unwrap_or_default().to_owned();
         (text(&problem["code"]), text(&problem["details"]["constraint"]), text(&problem["details"]["column"]))
     };
-    // What PostgreSQL itself says of each has the value in it.
+    // PostgreSQL's own message for each contains the value.
     let violations = [
         ("UPDATE secrets SET iban = 'abcdef' WHERE id = 'ann'", "23514", "has_iban", ""),
         ("UPDATE secrets SET iban = NULL WHERE id = 'ann'", "23502", "", "iban"),
@@ -50,7 +50,7 @@ async fn a_violation_tells_its_name_and_no_value_that_the_rule_may_not_read() {
         assert!(error.detail().unwrap().contains(SECRET), "{error:?}");
         assert_eq!(ask(sql).await, (code.to_owned(), constraint.to_owned(), column.to_owned()), "{sql}");
     }
-    // A value that is none of its type: PostgreSQL quotes it in the message.
+    // A value of the wrong type: PostgreSQL quotes it in the message.
     database.execute("alter table secrets add constraint is_number check (cast(note as int) > 0) not valid").await;
     let sql = "UPDATE secrets SET iban = 'd' WHERE id = 'ann'";
     let error = client.batch_execute(sql).await.unwrap_err();

@@ -1,5 +1,5 @@
-//! A database that says nothing. Waiting for it is the host's time: it counts against the endpoint and never
-//! against a rule, and the attempt is made again while time is left.
+//! A database that does not respond. Waiting for it is charged to the endpoint, never to a rule, and the attempt is
+//! repeated while time is left.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -14,17 +14,17 @@ use crate::support::host::event_id;
 use crate::support::sandbox::HANGS;
 use crate::support::two_regions::{ACCOUNTS, Answer, TwoRegions, pay, write};
 
-/// The time of an invocation that is deployed as the templates have it.
+/// The timeout of an invocation in the deployment templates.
 const TIME: Duration = Duration::from_secs(30);
 
-/// The first statement of a transfer writes; the second flight of its rules begins like the second.
+/// The first statement of a transfer writes; the second round trip of its rules begins with the other statement.
 const FIRST: &str = r#"INSERT INTO "public"."daily_totals""#;
 const SECOND: &str = "UPDATE";
 
 const SILENCE: Harm = Harm::Silence { done: false };
 const HOLD: Harm = Harm::Hold { done: false };
 
-/// The bundle with these times in milliseconds.
+/// Sets these timeouts, in milliseconds, in the bundle.
 fn times(statement_ms: u64, wall_ms: u64) -> impl FnOnce(&mut Index) {
     move |index| {
         index.host.statement_ms = statement_ms;
@@ -63,12 +63,12 @@ async fn silence_in_a_second_statement_ends_in_an_accept_at_the_peer_and_opens_t
     for number in 0..5 {
         assert_eq!(rows(&world, &format!("t-{number}")).await, (1, 1));
     }
-    // Once more for each probe that meets the silence.
+    // Once more for each probe during the silence.
     assert!(world.opened(&world.east) > 0, "{}", world.log.text());
     assert_eq!(world.opened(&world.west), 0, "{}", world.log.text());
     world.blames_no_rule();
 
-    // Once its silence is over, home serves again.
+    // After its silence, the home endpoint serves again.
     world.east.speak();
     world.east.reset();
     let asking = async {
@@ -116,7 +116,7 @@ async fn a_silence_that_is_short_costs_nothing_but_its_time() {
     world.east.harm_once(SECOND, HOLD);
     let id = world.begin(&pay("t", 0, 1), TIME).await;
     world.east.until_harmed(1).await;
-    // Longer than what a rule may take, and shorter than what a statement may.
+    // Longer than a rule's timeout, and shorter than a statement's.
     sleep(Duration::from_secs(1)).await;
     world.east.speak();
     assert_eq!(world.answer(&id).await.status(), 200);
@@ -132,7 +132,7 @@ async fn twenty_silences_with_no_verdict_between_them_take_no_rule_out() {
     (0..100).for_each(|_| world.east.harm_once(SECOND, SILENCE));
     let mut asked = 0;
     while world.east.harms().values().sum::<u64>() < 20 {
-        // For three attempts, so that the breaker does not open either: another rule has its verdict then.
+        // Enough for three attempts, so that the breaker does not open: another rule has its verdict then.
         let answer = world.invoke(&pay(&format!("t-{asked}"), asked, 1), Duration::from_millis(900)).await;
         assert_eq!(answer.changed(), Some(false), "{answer:?}");
         asked += 1;
@@ -167,7 +167,7 @@ async fn one_locked_row_is_no_fault_of_an_endpoint_that_answers_others() {
     let mut world = TwoRegions::start(false, 8, |_| {}).await;
     let holder = world.database.connect().await;
     holder.batch_execute("begin; select * from accounts where id = 'a0' for update").await.unwrap();
-    // More than open a breaker, each with time for one wait and no second one that says anything.
+    // More than enough to open a breaker, each with time for one wait and not for a meaningful second one.
     let ids: Vec<_> = (0..6).map(|number| format!("locked-{number}")).collect();
     let mut begun = Vec::new();
     for id in &ids {
@@ -212,7 +212,7 @@ async fn a_silent_rollback_is_the_endpoints_and_no_conflict() {
     assert_eq!(answer.status(), 422, "{answer:?}");
     let line = &world.over().await[0];
     assert_eq!((&line["attempts"], &line["Conflicts"]), (&json!(2), &json!(0)), "{line}");
-    // What is not there is tried elsewhere, and a conflict where it was.
+    // An unreachable endpoint makes the host switch; a conflict does not.
     assert!(world.west.statements() > 0, "{line}");
     assert_eq!(rows(&world, "t").await, (0, 1));
 }
@@ -220,24 +220,24 @@ async fn a_silent_rollback_is_the_endpoints_and_no_conflict() {
 /// Where a silence begins.
 #[derive(Clone, Copy, Debug)]
 enum Begins {
-    /// A connection is taken, and nothing comes on it.
+    /// A connection is accepted, and nothing is sent on it.
     Connecting,
-    /// TLS is agreed on, and the log-in is not answered.
+    /// TLS is established, and the login is not answered.
     SigningIn,
-    /// With the statement that begins like this, which the server does or does not.
+    /// At the statement with this beginning, which the server does or does not execute.
     At(&'static str, bool),
 }
 
-/// What is asked while a silence begins, and what it is to be answered for good.
+/// The request during which a silence begins, and its final answer.
 #[derive(Clone, Copy, Debug)]
 enum Asked {
     /// A transfer that is accepted.
     Paid,
-    /// One that is rejected by a rule that has written.
+    /// A transfer that a rule rejects after a write.
     TooMuch,
-    /// One that is rejected before its first statement.
+    /// A transfer that is rejected before its first statement.
     Wrong,
-    /// What only reads.
+    /// A read.
     Read,
 }
 
@@ -259,7 +259,7 @@ impl Asked {
     }
 }
 
-/// Each place, and whether a request that has no time left after it may have changed something.
+/// Each place, and whether a request that runs out of time there may have changed something.
 const PLACES: [(Asked, Begins, Option<bool>); 18] = [
     (Asked::Paid, Begins::Connecting, AWAY),
     (Asked::Paid, Begins::SigningIn, AWAY),
@@ -287,14 +287,14 @@ const IN_DOUBT: Option<bool> = Some(true);
 const LOOK_UP: &str = "SELECT accepted";
 const CLEAN_UP: &str = "DELETE FROM tenet.outbox";
 
-/// How far a silence goes.
+/// The extent of a silence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reach {
     Connection,
     Endpoint,
 }
 
-/// Has the silence begin there, for what is asked next. Gives whether it can.
+/// Arranges that the silence begins there, for the next request. Returns whether it can.
 async fn fall_silent(east: &Dsql, begins: Begins, reach: Reach) -> bool {
     match (begins, reach) {
         (Begins::Connecting | Begins::SigningIn, Reach::Connection) => return false,
@@ -313,15 +313,15 @@ async fn fall_silent(east: &Dsql, begins: Begins, reach: Reach) -> bool {
     true
 }
 
-/// A question that met a silence, and its key.
+/// A request that met a silence, and its key.
 struct Met<'a> {
     asked: Asked,
     key: &'a str,
-    /// Whether it may have changed something if there is no time left; none where it has its answer already.
+    /// Whether it may have changed something if it runs out of time; none if it has its answer already.
     changed: Option<bool>,
 }
 
-/// Waits until home alone has answered: its breaker is closed then, and has no failure counted.
+/// Waits until the home endpoint alone has answered: then its breaker is closed and has no failure counted.
 async fn home_serves(world: &mut TwoRegions) {
     let asking = async {
         loop {
@@ -336,14 +336,14 @@ async fn home_serves(world: &mut TwoRegions) {
     awaited(asking, || "home does not serve".to_owned()).await;
 }
 
-/// The most requests of which one meets a silence that is brought about for it.
+/// The most requests that are sent until one meets the intended silence.
 const MEETS: usize = 20;
 
-/// Has a silence of this reach begin at every place, for a request that has so much time, and asks again once it
-/// is over. What the first answer may be is for `judge` to say.
+/// Lets a silence of this extent begin at every place, for a request with this timeout, and repeats the request
+/// afterwards. `judge` checks the first answer.
 ///
-/// A machine with much else to do can be silent by itself before that place. Then the silence is not met, and
-/// another request is made for it; what it was answered has to hold all the same.
+/// A busy machine can cause a silence before that place. Then the intended silence is not met, and another request is
+/// made for it; the answer to the first one has to hold all the same.
 async fn at_every_place(world: &mut TwoRegions, reach: Reach, time: Duration, judge: impl Fn(&Answer, &Met<'_>)) {
     let mut paid = 0;
     let met = |east: &Dsql| east.harms().values().sum::<u64>() + u64::from(east.knocks());
@@ -358,7 +358,7 @@ async fn at_every_place(world: &mut TwoRegions, reach: Reach, time: Duration, ju
             }
             let first = world.invoke(&event, time).await;
             let place = format!("{asked:?} {begins:?}: {first:?}");
-            // Its events too: their clean-up is after the answer.
+            // Also wait for its events: their cleanup happens after the response.
             world.over().await;
             let is_met = met(&world.east) > before;
             if is_met {
@@ -388,7 +388,7 @@ async fn at_every_place(world: &mut TwoRegions, reach: Reach, time: Duration, ju
                  + (select coalesce(sum(amount), 0) from ledger where payee = accounts.id) \
                  - (select coalesce(sum(amount), 0) from ledger where payer = accounts.id)";
     assert_eq!(world.database.count(wrong).await, 0);
-    // What was not cleaned up, or was not known of, is the relay's.
+    // What was not cleaned up, or is unknown to the host, is left to the relay.
     let relayed = async {
         while world.database.count("select count(*) from tenet.outbox").await > 0 {
             world.sandbox.invoke(json!({ "tenet": "relay" })).await;

@@ -1,5 +1,5 @@
-//! Events and queues into the real `bootstrap`, and the relay's turn: what an event's
-//! source is told, and what is in the database and at the bus afterwards.
+//! Events, queues and relay schedules into the real `bootstrap`: the responses to the sources, and
+//! the resulting state of the database and the bus.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -10,7 +10,7 @@ use crate::support::database::Database;
 use crate::support::eventbridge::Bus;
 use crate::support::host::Regions;
 
-/// The example bundle with operations that take events.
+/// The example bundle with operations that handle events.
 fn bundle() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let (source, mut index) = support::bundle::bundle("rules");
@@ -32,7 +32,7 @@ fn bundle() -> TempDir {
         };
     }
     index.host.relay_grace_s = 60;
-    // The tests share a machine, and how fast a rule reads megabytes is not what they ask.
+    // The tests share a machine, and do not measure how fast a rule reads megabytes.
     index.ceilings.cpu_ms = 30_000;
     for rule in &mut index.rules {
         rule.limits.cpu_ms = 30_000;
@@ -58,21 +58,21 @@ impl Function {
         Self { lambda: Lambda::of(command).await, database, bus, _bundle: bundle }
     }
 
-    /// The answer to an event that is taken.
+    /// The response to an event that is handled.
     pub(crate) async fn taken(&mut self, event: &Value) -> Value {
         let (status, answer) = self.lambda.invoke(&event.to_string()).await;
         assert_eq!(status, 200, "{event}: {answer}");
         serde_json::from_str(&answer).unwrap()
     }
 
-    /// Why the invocation failed.
+    /// The reason why the invocation failed.
     pub(crate) async fn failed(&mut self, event: &Value) -> String {
         let (status, answer) = self.lambda.invoke(&event.to_string()).await;
         assert_eq!(status, 500, "{event}: {answer}");
         answer
     }
 
-    /// The ids of the messages that the queue is to keep.
+    /// The ids of the messages that the queue has to keep.
     pub(crate) async fn kept(&mut self, batch: &Value) -> Vec<String> {
         let answer = self.taken(batch).await;
         let failures = answer["batchItemFailures"].as_array().unwrap();
@@ -164,7 +164,7 @@ async fn an_event_that_is_not_settled_makes_the_invocation_fail_and_says_why() {
     assert_eq!(function.transactions().await, "");
 
     let bundle = bundle();
-    let mut nowhere = bootstrap("postgres://nobody@127.0.0.1:1/none", "bus");
+    let mut nowhere = bootstrap("postgres://missing@127.0.0.1:1/none", "bus");
     nowhere.env("TENET_BUNDLE", bundle.path());
     function.lambda = Lambda::of(nowhere).await;
     let why = function.failed(&event("e-3", "bank", "Deposit", json!({ "amount": 1 }))).await;
@@ -191,7 +191,7 @@ async fn of_a_batch_the_queue_keeps_what_was_not_decided_and_nothing_else() {
     let batch = batch("orders", &messages);
     let kept = function.kept(&batch).await;
     assert_eq!(kept, ["m-unreadable", "m-unknown", "m-untaken", "m-relay"]);
-    // Delivered again, all of it is what it was: a message's id is the key of what has none.
+    // A redelivery has the same result: the message's id is the key of a request without one.
     assert_eq!(function.kept(&batch).await, kept);
     assert_eq!(function.database.count("select count(*) from transactions").await, 3);
     assert_eq!(
@@ -209,7 +209,7 @@ async fn a_pipe_of_a_queue_keeps_what_was_not_decided_and_one_of_a_stream_keeps_
     let deposit = event("e-1", "bank", "Deposit", json!({ "transaction_id": "t-2", "amount": 2.25 }));
     let messages =
         [("m-1", "", write("t-1")), ("m-2", "", deposit.to_string()), ("m-unreadable", "", "[1,2]".to_owned())];
-    // A pipe hands a list over, of one record too, and nothing around it.
+    // A pipe passes a bare list, even for one record.
     let of_pipe = batch("orders", &messages)["Records"].clone();
     assert_eq!(function.kept(&of_pipe).await, ["m-unreadable"]);
     assert_eq!(function.kept(&of_pipe).await, ["m-unreadable"]);
@@ -246,7 +246,7 @@ async fn a_fifo_group_stops_at_what_fails_and_the_others_go_on_in_their_order() 
             ("m-8", "b", pay("p-3", "cid", "dan")),
         ],
     );
-    // Every payment needs what came before it in its group.
+    // Every payment depends on those before it in its group.
     assert_eq!(function.kept(&batch).await, ["m-6", "m-8"]);
     let balances = "select string_agg(id || ' ' || balance, ', ' order by id) from accounts";
     assert_eq!(function.database.text(balances).await, "ann 3.00, bob 2.00, cid 5.00, dan 0.00");
@@ -270,7 +270,7 @@ async fn the_relay_delivers_what_is_left_and_leaves_what_is_young() {
             .await;
     }
     function.database.execute(&row("00000000-0000-8000-9000-000000000001", "young", "1 second")).await;
-    // One that no bus will ever take, older than all others.
+    // An event that every bus refuses, older than all others.
     function.database.execute(&row("00000000-0000-8000-9000-000000000002", "refused", "1 hour")).await;
     function.database.execute("update tenet.outbox set detail_type = '' where key = 'refused'").await;
 
@@ -284,11 +284,11 @@ async fn the_relay_delivers_what_is_left_and_leaves_what_is_young() {
     arrived.sort();
     arrived.dedup();
     assert_eq!(arrived.len(), 45);
-    assert!(arrived.iter().all(|event| event.contains("us-west-2")), "the region that committed is told");
+    assert!(arrived.iter().all(|event| event.contains("us-west-2")), "the event names the region that committed");
 
     let mut schedule = event("e-1", "aws.events", "Scheduled Event", json!({}));
     schedule["resources"] = json!(["arn:aws:events:us-east-1:123456789012:rule/tenet-relay"]);
-    // What is parked is offered no more, and an alarm sees that it is there.
+    // A parked event is not offered again, and an alarm can see it.
     let again = function.taken(&schedule).await;
     let counts = ["delivered", "left", "parked", "parked_now", "lag_s"].map(|count| again[count].as_u64());
     assert_eq!(counts, [0, 0, 0, 1, 0].map(Some), "{again}");
@@ -325,7 +325,7 @@ async fn what_a_bus_has_put_into_a_queue_is_taken_from_there() {
     function.taken(&event("e-1", "bank", "Deposit", json!({ "transaction_id": "t-1", "amount": 1 }))).await;
     let delivered = function.bus.receive(1).await.remove(0);
     let batch = batch("created", &[("m-1", "", delivered)]);
-    // Its own event asks `write` for another transaction with the key of the first: 409.
+    // Its own event requests another transaction from `write` with the key of the first: 409.
     assert_eq!(function.kept(&batch).await.len(), 0);
     assert_eq!(function.transactions().await, "t-1 1.00");
     assert_eq!(function.bus.receive(0).await.len(), 0);
@@ -338,7 +338,7 @@ async fn a_payload_as_large_as_lambda_carries_is_decided() {
     let direct = format!(r#"{{"operation":"write","transaction_id":"t-1","amount":1.50,"filler":"{filler}"}}"#);
     let (status, answer) = function.lambda.invoke(&direct).await;
     assert_eq!((status, answer.contains(r#""statusCode":200"#)), (200, true), "{answer}");
-    // An HTTP API hands the body over as a string.
+    // An HTTP API passes the body as a string.
     let body = format!(r#"{{"transaction_id":"t-2","amount":2.50,"filler":"{filler}"}}"#);
     let headers = [("content-type", "application/json")];
     let answer = function.lambda.send("POST", "/operations/write", &headers, &body).await;

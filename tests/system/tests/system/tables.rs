@@ -1,4 +1,5 @@
-//! The tables that rules are granted: as the schema's steps make them, and as a database has them.
+//! The tables that rules are granted: as the schema's steps create them, and as a database has
+//! them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -24,7 +25,7 @@ use crate::support::{self, path};
 
 const MANIFEST: &str = "version = 1\n[operations.show-account]\nrules = [\"show-account\"]\nread_only = true\n";
 
-/// A bundle with one finished rule and the examples' schema, so that its build compiles nothing in Rust.
+/// A bundle with one compiled rule and the examples' schema, so that its build compiles no Rust.
 struct Finished(tempfile::TempDir);
 
 impl Finished {
@@ -48,7 +49,7 @@ impl Finished {
         self.0.path().join(path)
     }
 
-    /// Grants what the rule's manifest asks for with this in it, and builds.
+    /// Grants what the rule's manifest requests, including this, and builds.
     fn build_asking(&self, asked: &str) -> Ended {
         let manifest = format!("version = 1\ndescription = \"Shows.\"\n{asked}");
         fs::write(self.path("rules/show-account/rule.toml"), manifest).unwrap();
@@ -61,7 +62,7 @@ impl Finished {
         tenet(self.0.path(), &["build"])
     }
 
-    /// What a build says that has this folder for temporary files, where a private server would be.
+    /// The output of a build with this folder for temporary files, where a private server would be.
     fn build_in(&self, temporary: &Path) -> Ended {
         let mut command = Command::new(path("TENET_TEST_TENET"));
         run(command.arg("build").current_dir(self.0.path()).env("TMPDIR", temporary))
@@ -91,12 +92,12 @@ fn what_is_granted_and_not_made_fails_the_build_where_it_stands() {
         let told = format!("error[T0303]: the rule show-account is granted {what}");
         assert!(refused.code == 3 && refused.stderr.contains(&told), "{asked}: {}", refused.stderr);
     }
-    // A column that a later step adds is one of the table's.
+    // A column added by a later step belongs to the table.
     fs::write(finished.path("schema/0008_iban.sql"), "ALTER TABLE accounts ADD COLUMN IF NOT EXISTS iban bytea")
         .unwrap();
     let built = finished.build_asking("[vault.accounts]\nseal = [\"iban\"]\n");
     assert_eq!(built.code, 0, "{}", built.stderr);
-    // A step that no database takes is named as one.
+    // A step that every database refuses is named in the error.
     fs::write(finished.path("schema/0009_more.sql"), "ALTER TABLE acounts ADD COLUMN more int").unwrap();
     let refused = finished.build();
     assert!(refused.code == 3 && refused.stderr.contains("error[T0301]: schema/0009_more.sql cannot be applied"));
@@ -115,7 +116,7 @@ async fn a_plan_is_of_the_bundle_that_one_stands_in_and_tells_what_that_no_longe
     assert!(plan.code == 2 && plan.stdout.contains(to_do), "{}{}", plan.stdout, plan.stderr);
     assert_eq!(schema("apply").code, 0);
     assert_eq!(schema("plan").code, 0);
-    // What has changed since the last build is built first.
+    // Changes since the last build are built first.
     fs::rename(finished.path("schema/0008_notes.sql"), finished.path("schema/0009_notes.sql")).unwrap();
     let plan = schema("plan");
     assert!(plan.code == 2 && plan.stdout.contains("to do    bundle/schema/0009_notes.sql"), "{}", plan.stdout);
@@ -130,10 +131,10 @@ async fn a_plan_is_of_the_bundle_that_one_stands_in_and_tells_what_that_no_longe
 #[test]
 fn a_schema_is_applied_once_and_again_when_it_has_changed() {
     let finished = Finished::new();
-    // For the user, too, that a server of a test that is root has.
+    // Also for the user that runs the server if the test runs as root.
     let temporary = tempfile::tempdir().unwrap();
     fs::set_permissions(temporary.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    // What is left there of a first server is copied for the next.
+    // The files of a first server are copied for the next one.
     let has_started = || {
         let mut left = fs::read_dir(temporary.path()).unwrap().map(|left| left.unwrap().file_name());
         left.any(|name| name.to_str().unwrap().starts_with("tenet-template-"))
@@ -158,7 +159,7 @@ fn a_schema_is_applied_once_and_again_when_it_has_changed() {
 const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
 const ANN: &str = r#"{"account":"ann"}"#;
 
-/// Opens Ann's account, under one key.
+/// Opens Ann's account, always with the same key.
 async fn open(served: &Served) -> Answer {
     served.operate("open-account", &[("idempotency-key", "k")], &account("ann")).await
 }
@@ -198,7 +199,7 @@ async fn a_table_that_differs_is_named_and_its_operations_alone_wait_until_it_do
         let health = served.get("/health").await;
         assert_eq!((health.status, &health.json()["code"]), (503, &json!("schema-differs")), "{health:?}");
         assert_eq!(served.operate("read", &[], "").await.status, 200);
-        // What was answered before it differed is answered again.
+        // Answers from before the change are repeated.
         assert_eq!(open(&served).await.body, opened.body);
         database.execute(back).await;
         assert_eq!(served.operate("show-account", &[], ANN).await.status, 200, "{told}");
@@ -207,8 +208,8 @@ async fn a_table_that_differs_is_named_and_its_operations_alone_wait_until_it_do
         assert!(log.contains("T0806") && log.contains(&format!("{told}; `tenet schema apply`")), "{log}");
         assert!(log.contains("the database has the bundle's tables now"), "{log}");
     }
-    // A team adds a column before it ships the rules that use it. One that is not there is missed by
-    // the operations whose rules are granted it.
+    // A team adds a column before it deploys the rules that use it. A missing column affects the
+    // operations whose rules are granted it.
     database.execute("ALTER TABLE accounts ADD COLUMN note text").await;
     let served = support::serve("rules", database.url()).await;
     assert_eq!(served.operate("show-account", &[], ANN).await.status, 200);
@@ -263,7 +264,7 @@ async fn an_operator_of_a_team_s_own_is_not_in_the_sight_of_a_rule_or_of_the_hos
              CREATE OPERATOR public.= (LEFTARG = varchar, RIGHTARG = text, FUNCTION = public.spy);",
         )
         .await;
-    // It is what a session with the usual search path finds.
+    // A session with the default search path finds it.
     let client = database.connect().await;
     client.batch_execute("INSERT INTO public.accounts VALUES ('bob', 1, 1, now())").await.unwrap();
     let met = client.query("SELECT balance FROM public.accounts WHERE id = 'bob'::text", &[]).await.unwrap_err();

@@ -10,7 +10,7 @@ use crate::support::tenet::{Ended, tenet};
 /// The SDK, as a rule of a new bundle imports it.
 const SDK: &str = concat!("'../../vendor/tenet-", env!("CARGO_PKG_VERSION"), "/guest/javascript/sdk/tenet.js'");
 
-/// A new bundle with the one rule `trial`, which each test writes anew.
+/// A new bundle with the one rule `trial`, which each test rewrites.
 struct Shop(TempDir);
 
 impl Shop {
@@ -35,7 +35,7 @@ impl Shop {
         tenet(&self.0.path().join("shop"), arguments)
     }
 
-    /// `tenet test` of a step for each thing that the rule is asked to do, with its result.
+    /// Runs `tenet test` with one step for each action of the rule, with its expected result.
     fn test(&self, steps: &[(&str, &str)]) {
         let step = |(thing, verdict): &(&str, &str)| {
             format!(
@@ -48,7 +48,7 @@ impl Shop {
         assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
     }
 
-    /// A build that is refused, with what is told.
+    /// A build that fails with these messages.
     fn refused(&self, file: &str, text: &str, told: &[&str]) {
         self.write(file, text);
         let ended = self.tenet(&["build"]);
@@ -179,7 +179,7 @@ fn javascript_that_wants_what_there_is_not_is_refused_when_it_is_built() {
     ] {
         shop.refused("rules/trial/rule.js", &with(line), told);
     }
-    // A day that is named is no clock.
+    // A fixed date does not read the clock.
     shop.write("rules/trial/rule.js", &with("const FIRST = new Date(2026, 0, 1);"));
     let ended = shop.tenet(&["build"]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
@@ -272,7 +272,7 @@ WitWorld = tenet.rule(trial, INPUT)
         ("parameter", &fail("set is no parameter: send Json(value)")),
         ("twice", &fail("two columns of the result are called a: give each a name of its own with AS")),
     ]);
-    // Requests of their own have numbers of their own.
+    // Different requests have different random numbers.
     let random = |id: &str| {
         let payload = format!(r#"{{"id":"{id}","do":"random"}}"#);
         shop.tenet(&["run", "trial", "--payload", &payload]).stdout
@@ -334,7 +334,7 @@ struct Input {
 #[derive(Deserialize, JsonSchema)]
 struct Line {
     amount: i32,
-    /// A day, which the schema does not hold to be one.
+    /// A date, which the schema does not check.
     day: Option<tenet::Date>,
 }
 

@@ -1,4 +1,5 @@
-//! A rule in TypeScript with packages of npm, in a folder made by `tenet new`, and the SDK's types.
+//! A rule in TypeScript with npm packages, in a folder made by `tenet new`, and the types of the
+//! SDK.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +13,7 @@ use crate::support::tenet::{run, tenet};
 /// The SDK, as a rule of a new bundle imports it.
 const SDK: &str = concat!("../../vendor/tenet-", env!("CARGO_PKG_VERSION"), "/guest/javascript/sdk/tenet.js");
 
-/// Packages of both kinds, neither of which has others: CommonJS and ECMAScript modules.
+/// Packages of both kinds without dependencies: CommonJS and ECMAScript modules.
 const PACKAGES: [&str; 2] = ["fast-deep-equal", "index-to-position"];
 
 const RULE: &str = r#"import equal from 'fast-deep-equal';
@@ -69,7 +70,7 @@ const decide = ({ id, customer, points, by }: Input): Output => {
 export const { evaluate, describe } = rule<Input, Output>({ input }, decide);
 "#;
 
-/// What the types let pass, and what they do not.
+/// Code that the types allow, and code that they refuse.
 const TYPES: &str = r"import * as tenet from 'SDK';
 
 export const right = (): string => {
@@ -106,7 +107,7 @@ fn a_rule_in_typescript_with_packages_of_npm_is_built_tested_and_run() {
     let refused = tenet(&folder, &["build"]);
     assert!(refused.code == 3 && refused.stderr.contains("fast-deep-equal"), "{}", refused.stderr);
     assert!(refused.stderr.contains("npm install"), "{}", refused.stderr);
-    // As `npm install` puts them there.
+    // Placed where `npm install` puts them.
     fs::create_dir(folder.join("node_modules")).unwrap();
     for package in PACKAGES {
         let from = path("TENET_TEST_CLIENTS_NODE").join(package);
@@ -127,7 +128,7 @@ fn a_rule_in_typescript_with_packages_of_npm_is_built_tested_and_run() {
     let ended = tenet(&folder, &["test"]);
     assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
 
-    // What `*` stands for is asked for, and each column of it that is used is shown.
+    // The columns of `*` have to be granted, and each used column is listed.
     let manifest = folder.join("rules/trial/rule.toml");
     let text = fs::read_to_string(&manifest).unwrap();
     let text = text.replace("select = [\"customer\", \"balance\"]", "select = \"*\"");
@@ -145,7 +146,7 @@ fn a_rule_in_typescript_with_packages_of_npm_is_built_tested_and_run() {
         assert!(shown.contains(line), "{line}: {shown}");
     }
 
-    // Its types and those of the SDK are right for the compiler of TypeScript.
+    // The TypeScript compiler accepts its types and those of the SDK.
     fs::write(folder.join("rules/trial/types.ts"), TYPES.replace("SDK", SDK)).unwrap();
     let mut compile = Command::new(path("TENET_TEST_CLIENTS_PYTHON").join("node"));
     compile.arg(path("TENET_TEST_CLIENTS_NODE").join("typescript/bin/tsc")).current_dir(&folder);

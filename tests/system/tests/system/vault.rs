@@ -1,5 +1,5 @@
-//! Sensitive fields: sealed and opened with keys of a KMS that others wrote, by hosts of two regions
-//! and by the real `bootstrap`.
+//! Sensitive fields: sealed and opened with keys of a third-party KMS, by hosts of two regions and
+//! by the real `bootstrap`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,7 +26,7 @@ use crate::support::host::{EAST, Host, WEST};
 use crate::support::kms::KmsKey;
 use crate::support::tenet::run;
 
-/// Whoever waits longer waits for ever.
+/// A longer wait would never end.
 const HANGS: Duration = Duration::from_secs(60);
 
 const IBAN: &str = "DE89370400440532013000";
@@ -36,7 +36,7 @@ const CAPSULE_KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191
 const KEEPING: KeyCachePolicy =
     KeyCachePolicy { period: Duration::from_secs(86_400), keys: 10, age: Duration::from_secs(3600) };
 
-/// Keys of KMS that count the calls.
+/// KMS keys that count the calls.
 #[derive(Clone)]
 struct Counted(Arc<(KmsKeys, AtomicU32, AtomicU32)>);
 
@@ -46,7 +46,7 @@ impl Counted {
         Self(Arc::new((keys, AtomicU32::new(0), AtomicU32::new(0))))
     }
 
-    /// Keys that were made, and that were unwrapped.
+    /// The numbers of created and of unwrapped keys.
     fn counts(&self) -> (u32, u32) {
         (self.0.1.load(Ordering::SeqCst), self.0.2.load(Ordering::SeqCst))
     }
@@ -69,7 +69,7 @@ impl Keys for Counted {
     }
 }
 
-/// A region's host with a vault of its own.
+/// A region's host with its own vault.
 fn host(database: &Database, region: &'static str, keys: &Counted) -> Host {
     let buses = Buses::new([EAST, WEST]).unwrap();
     let vault = Arc::new(FieldVault::new(keys.clone(), KEEPING));
@@ -123,7 +123,7 @@ async fn what_was_moved_or_changed_or_is_not_granted_is_refused() {
     assert_eq!(ask(&east, r#""do":"get-as","id":"eve","other":"eve""#).await, "elsewhere");
     assert!(!moved.answer.body.contains(IBAN), "{}", moved.answer.body);
     assert_eq!(ask(&east, r#""do":"get","id":"ann""#).await, IBAN);
-    // The wrapped key is another one.
+    // Changes the wrapped key.
     database.execute("update secrets set iban = set_byte(iban, 80, get_byte(iban, 80) # 1) where id = 'ann'").await;
     assert_eq!(ask(&east, r#""do":"get-as","id":"ann","other":"ann""#).await, "elsewhere");
     database.execute(&format!("update secrets set iban = '{IBAN}' where id = 'ann'")).await;
@@ -190,7 +190,7 @@ async fn on_a_laptop_the_key_is_in_a_file_or_is_one_that_everybody_knows() {
     assert!(!bad.stderr.contains("secret"), "{}", bad.stderr);
 }
 
-/// The real function over the guests, with a folder for its log and its capsules.
+/// The real function with the guests, with a folder for its log and its capsules.
 struct Function {
     lambda: Lambda,
     folder: tempfile::TempDir,
@@ -227,7 +227,7 @@ impl Function {
         fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
-    /// The lines with this message, once there are so many.
+    /// Waits for this many lines with this message.
     async fn lines(&self, message: &str, count: usize) -> Vec<Value> {
         let read = || {
             let text = self.log();
@@ -238,7 +238,7 @@ impl Function {
         read()
     }
 
-    /// The capsules, once there are so many.
+    /// Waits for this many capsules.
     async fn capsules(&self, count: usize) -> Vec<PathBuf> {
         let read = || {
             let entries = fs::read_dir(self.folder.path().join("capsules")).unwrap();
@@ -249,7 +249,7 @@ impl Function {
         read()
     }
 
-    /// Decides the requests of these capsules once more, without KMS.
+    /// Replays the requests of these capsules, without KMS.
     fn replays(&self, capsules: &[PathBuf]) {
         let mut command = std::process::Command::new("env");
         command.arg(format!("TENET_CAPSULE_KEY={CAPSULE_KEY}")).arg(support::path("TENET_TEST_TENET"));
@@ -273,7 +273,7 @@ fn put_body(id: &str) -> String {
     format!(r#"{{"do":"put","id":"{id}","iban":"{IBAN}"}}"#)
 }
 
-/// Whether anything of the IBAN is in a text, in the forms that bytes are written in.
+/// Whether a text contains any of the IBAN, in any encoding of its bytes.
 fn tells(text: &str) -> bool {
     let hex = tenet_core::hex(IBAN.as_bytes());
     let list = format!("{:?}", IBAN.as_bytes());
@@ -308,7 +308,7 @@ async fn nothing_of_a_value_is_in_the_log_or_in_a_capsule_and_a_sealed_one_repla
         function.lines("request over", 4).await;
         let refused = function.lines("the vault refused", 2).await;
         assert_eq!(refused[0]["field"], "secrets.iban");
-        // A rule can build the name of a field that it is not granted out of what it has read.
+        // A rule can build the name of a column that is not granted from data that it has read.
         assert_eq!((&refused[1]["code"], refused[1].get("field")), (&"not-granted".into(), None));
         assert!(!tells(&function.log()), "{}", function.log());
         if sealed {
@@ -362,7 +362,7 @@ async fn a_shadow_is_told_what_the_live_rule_was_and_asks_kms_for_nothing() {
 #[tokio::test]
 async fn a_function_whose_rules_want_the_vault_does_not_start_without_its_key() {
     let start = async |key: Option<&str>| {
-        let mut function = bootstrap("postgres://nobody@127.0.0.1:1/none", "bus");
+        let mut function = bootstrap("postgres://missing@127.0.0.1:1/none", "bus");
         function
             .env("TENET_BUNDLE", support::bundle::bundle("guests").0)
             .env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1")

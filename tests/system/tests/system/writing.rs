@@ -1,4 +1,4 @@
-//! The way of somebody who writes a rule: from nothing to a tested rule, in what the terminal says.
+//! The workflow of a rule's author: from nothing to a tested rule, as shown in the terminal.
 
 use std::fs;
 use std::process::Stdio;
@@ -12,7 +12,7 @@ use crate::support::shop::{Shop, cargo, root};
 use crate::support::tenet::{Ended, tenet};
 use crate::support::{self, bundle};
 
-/// Far longer than anything takes that is ever told.
+/// A timeout longer than any expected output takes.
 const HANGS: Duration = Duration::from_secs(300);
 
 const RULE: &str = "rules/gift/src/lib.rs";
@@ -23,16 +23,16 @@ fn from_nothing_to_a_tested_rule_broken_mended_run_recorded_and_replayed() {
     let ended = tenet(&shop.folder, &["new", "gift-twice"]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert!(ended.stderr.ends_with("next: tenet test --filter gift-twice\n"), "{}", ended.stderr);
-    // It reads well, and its native tests pass.
+    // It is formatted, and its native tests pass.
     cargo(&shop.folder, &["fmt", "--check"]);
     cargo(&shop.folder, &["clippy", "--locked", "--all-targets", "--", "-D", "warnings"]);
     cargo(&shop.folder, &["test", "--locked"]);
 
-    // Its tests pass, and reach all of it.
+    // Its tests pass, and cover all of it.
     let junit = shop.folder.join("junit.xml");
     let ended = shop.tenet(&["test", "--min-coverage", "100", "--junit", junit.to_str().unwrap()]);
     assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
-    // No terminal, and so lines: no colour, nothing that is drawn over.
+    // Without a terminal there are plain lines: no colour, and nothing is redrawn.
     assert!(ended.stderr.starts_with("building 2 rules with "), "{}", ended.stderr);
     assert!(ended.stderr.contains("   Compiling gift v0.1.0"), "{}", ended.stderr);
     assert!(!ended.stderr.contains(['\u{1b}', '\r']), "{:?}", ended.stderr);
@@ -54,7 +54,7 @@ pass  rules/gift-twice/tests/refuses  [..] ms
     let written = fs::read_to_string(&junit).unwrap();
     assert!(written.contains("tests=\"6\"") && written.contains("failures=\"0\""), "{written}");
 
-    // Broken.
+    // A broken rule.
     shop.edit(RULE, "Some(balance) = input.balance_after(before)", "Some(balance) = Some(before + input.points)");
     let ended = shop.tenet(&["test", "--filter", "gift/tests/refuses"]);
     assert_eq!(ended.code, 1, "{}", ended.stderr);
@@ -88,7 +88,7 @@ FAIL  rules/gift/tests/refuses  [..] ms
         explained.stdout
     );
 
-    // A panic is told with its code, and where.
+    // A panic is reported with its code and its place.
     shop.edit(
         RULE,
         "Some(balance) = Some(before + input.points)",
@@ -100,7 +100,8 @@ FAIL  rules/gift/tests/refuses  [..] ms
     assert_eq!(result["passed"], false);
     assert!(result["failures"][0].as_str().unwrap().contains("(T0501: rule gift: it trapped: "), "{result}");
 
-    // A step that says nothing expects to be accepted, and a failure is never written down as expected.
+    // A step without an expectation expects acceptance, and a failure is never recorded as
+    // expected.
     let new = shop.folder.join("tests/new.toml");
     fs::create_dir_all(new.parent().unwrap()).unwrap();
     let text =
@@ -113,7 +114,7 @@ FAIL  rules/gift/tests/refuses  [..] ms
     assert!(ended.stdout.contains("tests/new: not updated, since step 1 failed"), "{}", ended.stdout);
     assert_eq!(fs::read_to_string(&new).unwrap(), text);
 
-    // Mended.
+    // Fixed again.
     let mended = "Some(balance) = input.balance_after(before)";
     shop.edit(RULE, "Some(balance) = Some(i64::MAX + input.points + before)", mended);
     let ended = shop.tenet(&["test", "--filter", "tests/new", "--update"]);
@@ -138,8 +139,8 @@ pass  tests/new  [..] ms
     );
     assert_eq!(shop.tenet(&["test", "--filter", "tests/new"]).code, 0);
 
-    // What the database does not know of a statement without its parameters' types is no error, and a
-    // column that takes the time by itself is told.
+    // If the database cannot type a parameter of a statement, that is not an error. A column that
+    // defaults to the current time is reported.
     let step = "schema/0001_gift_balances.sql";
     shop.edit(
         step,
@@ -169,10 +170,10 @@ pass  tests/new  [..] ms
     assert_eq!((&event["detail"]["id"], &event["detail"]["balance"]), (&"1".into(), &5.into()));
     let ended = shop.tenet(&["replay", "tests/gift.capsule.json", "--times", "1000"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (0, "same     tests/gift.capsule.json\n"), "{}", ended.stderr);
-    // A folder of capsules is a suite, and one can be a test that says what it expects.
+    // A folder of capsules is a test suite, and a capsule can become a test with expectations.
     assert_eq!(shop.tenet(&["test", "--filter", "tests/gift"]).code, 0);
     assert_eq!(shop.tenet(&["replay", "tests/gift.capsule.json", "--as-test"]).code, 0);
-    // Requests at once whose orders are more than are wanted meet conflicts in half of the runs.
+    // Concurrent requests with too many possible orders meet conflicts in half of the runs.
     let three: String = (1..4)
         .map(|id| {
             format!("{{ operation = \"gift\", payload = {{ id = \"{id}\", customer = \"ada\", points = 1 }} }}, ")
@@ -193,7 +194,7 @@ pass  tests/new  [..] ms
     assert!(ended.stdout.contains("event before: gift \"Balance Changed\""), "{}", ended.stdout);
     assert!(ended.stdout.contains("not taken: T0403 "), "{}", ended.stdout);
     assert!(ended.stdout.contains("the rule gift is another version"), "{}", ended.stdout);
-    // The version of before in its place.
+    // Replaced by the previous version.
     fs::write(shop.folder.join("before.wasm"), before).unwrap();
     let ended = shop.tenet(&["replay", "tests/gift.capsule.json", "--rule", "before.wasm"]);
     assert_eq!(ended.code, 0, "{}", ended.stdout);
@@ -249,12 +250,12 @@ async fn what_is_saved_is_served_with_its_statements_and_what_was_kept_is_there_
         let note = "ALTER TABLE thank_balances ADD COLUMN IF NOT EXISTS note text";
         fs::write(shop.folder.join(format!("schema/000{}_note.sql", round + 2)), note).unwrap();
         shop.edit("rules/thank/src/lib.rs", from, to);
-        // Whoever comes while it is built is served by what was there before.
+        // Requests during the build are served by the previous version.
         let meanwhile = ask(round * 2).await;
         assert_eq!((meanwhile.status, meanwhile.header("idempotent-replayed")), (200, Some("true")));
         told("serving what was saved").await;
         assert_eq!(ask(round * 2 + 1).await.status, 200);
-        // What a changed schema makes is read in the server that is there, in a database of its own.
+        // A changed schema is read on the running server, in a separate database.
         let sql =
             "SELECT count(note), (SELECT count(*) FROM pg_database WHERE datname LIKE 'made%') FROM thank_balances";
         let found = database.query_one(sql, &[]).await.unwrap();
@@ -265,8 +266,8 @@ async fn what_is_saved_is_served_with_its_statements_and_what_was_kept_is_there_
         assert!(kept(&shop));
     }
 
-    // Tests are run again with each save as well, and a test that is saved builds nothing. What the
-    // command itself writes, and what no test reads, starts no run.
+    // Tests are run again after each save too, and saving a test builds nothing. Files that the
+    // command itself writes, or that no test reads, start no run.
     let mut watch = tokio::process::Command::new(support::path("TENET_TEST_TENET"));
     let mut watch = watch
         .args(["test", "--watch", "rules/thank", "--filter", "refuses", "--junit", "junit.xml"])
@@ -302,14 +303,14 @@ async fn what_is_saved_is_served_with_its_statements_and_what_was_kept_is_there_
     let passed = |run: &String| run.starts_with("1 passed, 0 failed");
     assert_eq!(runs.iter().map(passed).collect::<Vec<_>>(), [true, false, true], "{runs:?}");
     assert!(shop.folder.join("junit.xml").is_file());
-    // It ends at once when it is told to.
+    // It ends at once on SIGTERM.
     let process = watch.id().unwrap().to_string();
     let killed = tokio::process::Command::new("kill").args(["-TERM", &process]).status().await.unwrap();
     assert!(killed.success());
     tokio::time::timeout(HANGS, watch.wait()).await.unwrap().unwrap();
 }
 
-/// The names of the tests that have passed, of which none has failed.
+/// The names of the passed tests. Checks that none failed.
 fn passed(ended: &Ended) -> Vec<String> {
     assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
     let names = ended.stdout.lines().filter_map(|line| line.strip_prefix("pass  "));
@@ -356,7 +357,7 @@ fn a_write_skew_is_found_with_the_schedule_that_repeats_it_and_its_correction_pa
     let ended = test(&["tests/guests/rules/skewed/tests/at-once.toml", "--schedule", schedule]);
     assert_eq!(ended.code, 1, "{}", ended.stdout);
     assert!(ended.stdout.contains(&format!("the order `{schedule}` brings")), "{}", ended.stdout);
-    // One after the other nothing is wrong.
+    // One after the other, nothing is wrong.
     assert_eq!(test(&["--filter", "skewed", "--schedule", "1 1 1 2 2 2"]).code, 0);
     let ended = test(&["--filter", "skewed", "--schedule", "1 7"]);
     assert!(ended.stdout.contains("cannot be run: request 7"), "{}", ended.stdout);
@@ -476,18 +477,18 @@ fn a_key_that_no_payload_has_fails_the_build_where_it_stands() {
   help: did you mean `id`?
 "#,
     );
-    // Nothing is served of what was not built.
+    // Nothing is served that was not built.
     let built = shop.built.path().to_str().unwrap();
     let ended = tenet(&shop.folder, &["run", "bonus", "--bundle", built]);
     assert!(ended.code == 3 && ended.stderr.contains("not compiled"), "{}", ended.stderr);
 
-    // A number is a key as well as a string.
+    // A number is a valid key, like a string.
     for (from, to) in [("\"idd\"", "\"points\""), ("\"points\"", "\"id\"")] {
         key(from, to);
         assert_eq!(shop.tenet(&["build"]).code, 0);
     }
 
-    // A member that may be left out is a key only for who says so.
+    // An optional member is a key only if the manifest says so.
     let rule = "rules/bonus/src/lib.rs";
     shop.edit(rule, "    id: String,", "    id: Option<String>,");
     shop.edit(rule, "id: &input.id,", "id: input.id.as_deref().unwrap_or(\"?\"),");
@@ -557,7 +558,7 @@ fn a_finished_component_is_a_rule_whatever_made_it() {
     let tests = source.join("rules/transfer/tests");
     assert!(passed(&tenet(folder, &["test", tests.to_str().unwrap()])).len() >= 3);
 
-    // It was built without what describes it, so that no schema has the key of its operation.
+    // It was built without the description, so no schema contains the key of its operation.
     let built = tenet(folder, &["build"]);
     let warned = r#"  warning[T0109]: the operation transfer has the key transfer_id, and no rule of it says that there is such a member
    ,-[tenet.toml:5:7]
@@ -574,7 +575,7 @@ fn a_finished_component_is_a_rule_whatever_made_it() {
     let refused = run(&[misspelt]);
     assert_eq!(refused.code, 2, "{}{}", refused.stdout, refused.stderr);
     assert!(refused.stdout.contains(r#"The member \"transfer_id\" is missing"#), "{}", refused.stdout);
-    // With a key of its own it gets to the rule.
+    // With a separate key the request reaches the rule.
     let rejected = run(&[misspelt, "--key", "k-1"]);
     assert_eq!(rejected.code, 1, "{}{}", rejected.stdout, rejected.stderr);
 }

@@ -7,9 +7,8 @@ use tenet_core::bundle::{INDEX, Index};
 
 use super::tenet::tenet;
 
-/// The built bundle of this name: where it lies and its index. One that is missing, or
-/// was built from other sources than those that are there, fails the test with the command
-/// that makes it.
+/// The built bundle of this name: its folder and its index. If it is missing, or was built from other sources than the
+/// current ones, the test fails and names the command that builds it.
 pub(crate) fn bundle(name: &str) -> (PathBuf, Index) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let source = match name {
@@ -24,8 +23,7 @@ pub(crate) fn bundle(name: &str) -> (PathBuf, Index) {
     }
 }
 
-/// The bundle of rules in JavaScript and Python, which is built here where it is not built yet: nothing but
-/// tests of these languages waits for that.
+/// The bundle of rules in JavaScript and Python. It is built here on first use: only tests of these languages need it.
 pub(crate) fn languages() -> (PathBuf, Index) {
     static BUILT: OnceLock<()> = OnceLock::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
@@ -38,7 +36,7 @@ pub(crate) fn languages() -> (PathBuf, Index) {
     (out, index)
 }
 
-/// A copy of the built bundle of this name, to be changed: its folder and its index.
+/// A copy of the built bundle of this name, for changes: its folder and its index.
 pub(crate) fn copy(name: &str) -> (tempfile::TempDir, Index) {
     let (source, index) = bundle(name);
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! A database of a test's own on the real PostgreSQL that `cargo xtask test` starts.
+//! A separate database for each test on the real PostgreSQL that `cargo xtask test` starts.
 
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,19 +8,19 @@ use tokio_postgres::{Client, Config, NoTls};
 
 use super::variable;
 
-/// A database that goes when this is dropped.
+/// A database that is deleted when this is dropped.
 pub(crate) struct Database {
     name: String,
     url: String,
 }
 
-/// A database with the host's schema and that of the bundles the tests use.
+/// A database with the host's schema and those of the tests' bundles.
 pub(crate) async fn database() -> Database {
     let template = std::env::var("TENET_TEST_TEMPLATE").unwrap_or_else(|_| "tenet_template".to_owned());
     Database::create(&template).await
 }
 
-/// A database with nothing in it.
+/// An empty database.
 pub(crate) async fn empty_database() -> Database {
     Database::create("template1").await
 }
@@ -45,7 +45,7 @@ impl Database {
         &self.url
     }
 
-    /// A connection that nothing of the host has to do with.
+    /// A connection that is independent of the host.
     pub(crate) async fn connect(&self) -> Client {
         connect(&self.url).await
     }
@@ -55,7 +55,7 @@ impl Database {
         self.connect().await.batch_execute(sql).await.unwrap();
     }
 
-    /// Waits until so many sessions wait for a lock.
+    /// Waits until this many sessions wait for a lock.
     pub(crate) async fn until_waiting(&self, sessions: i64) {
         let sql = "select count(*) from pg_stat_activity \
                    where datname = current_database() and wait_event_type = 'Lock'";
@@ -68,12 +68,12 @@ impl Database {
         awaited(waiting, || format!("not {sessions} sessions wait for a lock")).await;
     }
 
-    /// The one `bigint` that a query gives.
+    /// The single `bigint` that a query returns.
     pub(crate) async fn count(&self, sql: &str) -> i64 {
         self.text(&format!("select ({sql})::text")).await.parse().unwrap()
     }
 
-    /// The one text that a query gives.
+    /// The single text that a query returns.
     pub(crate) async fn text(&self, sql: &str) -> String {
         self.connect().await.query_one(sql, &[]).await.unwrap().get(0)
     }
@@ -83,7 +83,7 @@ impl Drop for Database {
     fn drop(&mut self) {
         let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
         let server = variable("TENET_TEST_POSTGRES");
-        // The test's own runtime is on its way out and takes no more work.
+        // The test's own runtime is shutting down and accepts no more work.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async { connect(&server).await.batch_execute(&drop).await.unwrap() });

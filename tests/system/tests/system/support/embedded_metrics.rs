@@ -1,4 +1,4 @@
-//! Lines of the log as CloudWatch reads them.
+//! Reads log lines as CloudWatch does.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -10,7 +10,7 @@ use super::path;
 
 const SCHEMA: &str = include_str!("embedded_metrics.schema.json");
 
-/// Reads the schema, then a document a line, and says what is wrong with any.
+/// Reads the schema, then one document per line, and prints the errors.
 const VALIDATE: &str = "
 import json, sys, jsonschema_rs
 validator = jsonschema_rs.validator_for(json.loads(sys.argv[1]))
@@ -19,11 +19,11 @@ for line in sys.stdin:
         print(error, line)
 ";
 
-/// One metric in one set of dimensions, which are `name=value`.
+/// One metric in one set of dimensions, in the form `name=value`.
 pub(crate) type Series = (Vec<String>, String);
 
-/// The values that CloudWatch takes from a line, by the schema and by the rest of what the
-/// format specifies: everything that is named is a member of the line.
+/// The values that CloudWatch extracts from a line, checked against the schema and the rest of the
+/// format's specification: everything that is named is a member of the line.
 pub(crate) fn metrics(line: &Value) -> BTreeMap<Series, f64> {
     validate(line);
     let mut values = BTreeMap::new();
@@ -46,7 +46,7 @@ pub(crate) fn metrics(line: &Value) -> BTreeMap<Series, f64> {
     values
 }
 
-/// Asks a validator of JSON Schema that others wrote.
+/// Runs a third-party validator of JSON Schema.
 fn validate(line: &Value) {
     let python = path("TENET_TEST_SCHEMATHESIS").with_file_name("python");
     let mut validator = Command::new(python)

@@ -1,4 +1,4 @@
-//! A host as the binaries wire one, on a database of the test's own.
+//! A host wired like those of the binaries, on a database of the test's own.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -18,7 +18,7 @@ use super::bundle::bundle;
 pub(crate) const EAST: &str = "us-east-1";
 pub(crate) const WEST: &str = "us-west-2";
 
-/// Long enough never to be what ends a test that works.
+/// A timeout that no passing test reaches.
 pub(crate) const TIME: Duration = Duration::from_secs(60);
 
 /// One region's host.
@@ -27,7 +27,7 @@ pub(crate) struct Host {
     pub(crate) pipeline: Pipeline,
 }
 
-/// Both regions' hosts on one database, and what arrives at their buses.
+/// Both regions' hosts on one database, and the events at their buses.
 pub(crate) struct Regions {
     pub(crate) east: Host,
     pub(crate) west: Host,
@@ -50,7 +50,7 @@ impl Regions {
         }
     }
 
-    /// The ids of the events at the two buses, in the order they arrived.
+    /// The ids of the events at the two buses, in order of arrival.
     pub(crate) fn event_ids(&self) -> (Vec<String>, Vec<String>) {
         let ids = |events: &Subscription| events.received().iter().map(|event| event_id(event)).collect();
         (ids(&self.at_east), ids(&self.at_west))
@@ -62,17 +62,17 @@ impl Host {
         Self::on(Endpoint::parse(url).unwrap(), name, region, buses)
     }
 
-    /// The same on a database that is reached in any way.
+    /// A host on a database at any endpoint.
     pub(crate) fn on(endpoint: Endpoint, name: &str, region: &'static str, buses: &Buses) -> Self {
         Self::over(Database::new(endpoint, 16), name, region, buses)
     }
 
-    /// The same over any ledger.
+    /// A host with any ledger.
     pub(crate) fn over(database: Database, name: &str, region: &'static str, buses: &Buses) -> Self {
         Self::with(database, name, region, Arc::new(buses.publisher(region).unwrap()))
     }
 
-    /// The same that publishes by whatever there is.
+    /// A host with any publisher.
     pub(crate) fn publishing(
         endpoint: Endpoint,
         name: &str,
@@ -87,7 +87,7 @@ impl Host {
         Self::serving(database, region, publisher, &folder, &index)
     }
 
-    /// The same with another policy than the bundle's.
+    /// A host with another policy than the bundle's.
     pub(crate) fn held_to(policy: Arc<dyn Policy>, name: &str, url: &str, region: &'static str, buses: &Buses) -> Self {
         let (folder, index) = bundle(name);
         let database = Database::new(Endpoint::parse(url).unwrap(), 16);
@@ -123,32 +123,32 @@ impl Host {
         Self { region, pipeline: builder.pipeline().unwrap() }
     }
 
-    /// The same with a vault.
+    /// Adds a vault.
     pub(crate) fn with_vault(self, vault: Arc<dyn Vault>) -> Self {
         Self { pipeline: self.pipeline.with_vault(vault), ..self }
     }
 
-    /// Answers a direct invocation and publishes what it staged.
+    /// Answers a direct invocation and publishes its events.
     pub(crate) async fn invoke(&self, event: &str) -> Handled {
         self.invoke_at(SystemClock.now(), event).await
     }
 
-    /// The same for somebody that an authoriser vouches for.
+    /// The same for an authenticated caller.
     pub(crate) async fn invoke_for(&self, caller: &str, event: &str) -> Handled {
         self.answer(Arrival { caller: Some(caller.to_owned()), ..self.arrival(TIME) }, event).await
     }
 
-    /// The same for an invocation that arrived then.
+    /// The same for an invocation that arrived at this time.
     pub(crate) async fn invoke_at(&self, now: Timestamp, event: &str) -> Handled {
         self.answer(Arrival { now, ..self.arrival(TIME) }, event).await
     }
 
-    /// The same for a caller who waits no longer.
+    /// The same with a timeout.
     pub(crate) async fn invoke_within(&self, time: Duration, event: &str) -> Handled {
         self.answer(self.arrival(time), event).await
     }
 
-    /// Answers an invocation and publishes nothing yet.
+    /// Answers an invocation without publishing its events.
     pub(crate) async fn decide(&self, event: &str) -> Handled {
         self.handle(self.arrival(TIME), event).await
     }
@@ -168,13 +168,13 @@ impl Host {
         self.pipeline.handle(arrival.request(invocation.operation, invocation.key, invocation.payload)).await
     }
 
-    /// The relay's turn, for all that has been left before now.
+    /// Runs the relay for everything left in the outbox so far.
     pub(crate) async fn relay(&self) -> Relayed {
         let (keep, deadline) = (HostSettings::default().keep(), SystemClock.instant() + TIME);
         self.pipeline.relay(Duration::ZERO, keep, deadline).await.unwrap()
     }
 
-    /// Publishes what it staged, and gives the number of events that are left to a relay.
+    /// Publishes its events, and returns the number of events left to a relay.
     pub(crate) async fn publish(&self, handled: &mut Handled) -> usize {
         match handled.pending.take() {
             Some(pending) => self.pipeline.publish(pending, SystemClock.instant() + TIME).await.unwrap(),
@@ -182,7 +182,7 @@ impl Host {
         }
     }
 
-    /// Answers a direct invocation with the text that leaves the function.
+    /// Answers a direct invocation with the function's response text.
     pub(crate) async fn reply(&self, event: &str) -> String {
         direct::write(&self.invoke(event).await.answer)
     }
@@ -194,7 +194,7 @@ pub(crate) fn event_id(event: &str) -> String {
     event["detail"]["tenet"]["id"].as_str().unwrap().to_owned()
 }
 
-/// One engine for all tests of this process, as a sandbox has one for all its requests.
+/// One engine for all tests of this process, as in a sandbox.
 pub(crate) fn engine() -> Arc<Engine> {
     static ENGINE: OnceLock<Arc<Engine>> = OnceLock::new();
     Arc::clone(ENGINE.get_or_init(|| Engine::new(32).unwrap()))

@@ -1,7 +1,7 @@
-//! Regions as ministack serves them: functions from zips, HTTP APIs before them.
+//! AWS regions on ministack: functions from zips, with HTTP APIs.
 //!
-//! One ministack serves every region and every test: names of their own keep them apart. A
-//! request's region is the one that it is signed for; signatures are not looked at.
+//! One ministack serves every region and every test, which use unique names. A request's region is
+//! the one in its signature; signatures are not verified.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -13,7 +13,7 @@ use super::variable;
 
 const ACCOUNT: &str = "000000000000";
 
-/// Where ministack listens.
+/// The URL of ministack.
 pub(crate) fn endpoint() -> String {
     variable("TENET_TEST_MINISTACK")
 }
@@ -24,14 +24,14 @@ pub(crate) struct Function {
     name: String,
 }
 
-/// An HTTP API before a function.
+/// An HTTP API for a function.
 pub(crate) struct HttpApi {
     region: &'static str,
     id: String,
 }
 
 impl Function {
-    /// Deploys the zip that `cargo xtask test` has packed, with these variables.
+    /// Deploys the zip that `cargo xtask test` packed, with these variables.
     pub(crate) async fn deploy(region: &'static str, variables: &[(&str, &str)]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("tenet-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
@@ -54,7 +54,7 @@ impl Function {
         format!("arn:aws:lambda:{}:{ACCOUNT}:function:{}", self.region, self.name)
     }
 
-    /// Invokes it as a client of Lambda does.
+    /// Invokes it like a client of Lambda.
     pub(crate) async fn invoke(&self, event: &str) -> Value {
         let path = format!("/2015-03-31/functions/{}/invocations", self.name);
         let answer = send(self.region, "lambda", "POST", &path, &[], event).await;
@@ -62,7 +62,7 @@ impl Function {
         answer.json()
     }
 
-    /// Puts an HTTP API before it that hands every request over, as payload 2.0.
+    /// Creates an HTTP API that passes every request to the function, as payload 2.0.
     pub(crate) async fn http_api(&self) -> HttpApi {
         let ask = |path: String, body: Value| async move { ask(self.region, "apigateway", &path, &body).await };
         let api = ask("/v2/apis".into(), json!({"name": self.name, "protocolType": "HTTP"})).await;
@@ -81,7 +81,7 @@ impl Function {
 }
 
 impl HttpApi {
-    /// The one with this id.
+    /// The API with this id.
     pub(crate) fn at(region: &'static str, id: &str) -> Self {
         Self { region, id: id.to_owned() }
     }
@@ -93,7 +93,7 @@ impl HttpApi {
     }
 }
 
-/// Asks an interface for something to be made.
+/// Sends a request that creates something.
 async fn ask(region: &str, service: &str, path: &str, body: &Value) -> Value {
     let answer = send(region, service, "POST", path, &[], &body.to_string()).await;
     assert!(matches!(answer.status, 200 | 201), "{path}: {answer:?}");

@@ -1,4 +1,4 @@
-//! What the system tests share.
+//! Code shared by the system tests.
 
 pub(crate) mod bundle;
 pub(crate) mod database;
@@ -17,7 +17,7 @@ pub(crate) use database::{database, empty_database};
 use tenet_test_support::serve::Served;
 pub(crate) use tenet_test_support::{eventbridge, eventbridge_relay, http, kms};
 
-/// `tenet serve` of the built bundle with this name, on the database with this URL.
+/// Runs `tenet serve` for the built bundle with this name, on the database with this URL.
 pub(crate) async fn serve(name: &str, url: &str) -> Served {
     Served::start(&path("TENET_TEST_TENET"), &bundle::bundle(name).0, url).await
 }

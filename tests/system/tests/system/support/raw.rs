@@ -1,4 +1,4 @@
-//! Guests that no compiler would make: text of WebAssembly in `tests/guests/raw`.
+//! Guests that no compiler would generate: WebAssembly text in `tests/guests/raw`.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use tenet_engine::{Compiler, OWN_TARGET};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-/// What the guests here may do, so that it is not what they are stopped by.
+/// The grants of the guests, so that missing grants do not stop them.
 const GRANTS: &str = r#"{
     "tables": { "counters": { "select": "*", "insert": "*" } },
     "events": { "hostile": ["*"] }
@@ -18,7 +18,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../guests/raw")
 }
 
-/// The names of all of them.
+/// All their names.
 pub(crate) fn names() -> Vec<String> {
     let files = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
     let guests = files.filter(|path| path.extension().is_some_and(|extension| extension == "wat"));
@@ -47,7 +47,7 @@ pub(crate) fn component(name: &str) -> Vec<u8> {
     encoder.encode().unwrap_or_else(|error| panic!("{name}: {error:#}"))
 }
 
-/// A built bundle of these guests, an operation each, in a folder of its own.
+/// A built bundle with these guests, one operation each, in a folder of its own.
 pub(crate) fn bundle(names: &[&str]) -> (tempfile::TempDir, Index) {
     let folder = tempfile::tempdir().unwrap();
     let compiler = Compiler::new(OWN_TARGET).unwrap();

@@ -1,5 +1,5 @@
-//! A deployment on stand-ins: the deployer as one types it, against ministack for AWS and the
-//! stand-in for DSQL's endpoints before PostgreSQL.
+//! A deployment on stand-ins: the deployer's commands against ministack for AWS, and against the
+//! stand-in for DSQL's endpoints in front of PostgreSQL.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,19 +20,19 @@ use super::{empty_database, path};
 pub(crate) const EAST: &str = "us-east-1";
 pub(crate) const WEST: &str = "us-west-2";
 
-/// Where the repository lies.
+/// The root of the repository.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// A deployment that is about to be made, with a folder and a database of its own.
+/// A deployment to be made, with a folder and a database of its own.
 pub(crate) struct Rehearsal {
     pub(crate) name: String,
     pub(crate) database: Database,
-    /// Both regions' endpoints of it.
+    /// Both regions' endpoints of the database.
     pub(crate) east: Dsql,
     pub(crate) west: Dsql,
-    /// Who signs in as which role.
+    /// Which IAM roles may sign in as which database role.
     pub(crate) roles: Roles,
     folder: tempfile::TempDir,
 }
@@ -51,7 +51,7 @@ impl Rehearsal {
         std::fs::write(rehearsal.ca(), [rehearsal.east.authority(), rehearsal.west.authority()].concat()).unwrap();
         std::fs::write(rehearsal.folder.path().join("region.yaml"), rehearsal.template()).unwrap();
         std::fs::copy(path("TENET_TEST_BOOTSTRAP"), rehearsal.bootstrap()).unwrap();
-        // What is built already is not built again.
+        // Existing builds are reused.
         let (built, _) = bundle("rules");
         let out = rehearsal.out().join(OWN_TARGET);
         std::fs::create_dir_all(&out).unwrap();
@@ -72,15 +72,14 @@ impl Rehearsal {
         self.folder.path().join("out")
     }
 
-    /// The template of the repository, but for where the function finds what stands in for AWS,
-    /// and without what ministack does not know: an archive is not asked for, everything else is
-    /// as it is deployed.
+    /// The repository's template, with the addresses of the stand-ins for AWS, and without the
+    /// features that ministack does not support: only the archive is left out.
     fn template(&self) -> String {
         let template = std::fs::read_to_string(root().join("deploy/region.yaml")).unwrap();
         let endpoint = "          TENET_DSQL_ENDPOINT: !Ref Endpoint\n";
         let peer = "          TENET_DSQL_PEER_ENDPOINT: !Ref PeerEndpoint\n";
         let (east, west) = (self.east.port(), self.west.port());
-        // The address is the same for all; the port says which region it is.
+        // All have the same address; the port selects the region.
         let here = format!(
             "          TENET_DSQL_ENDPOINT: !Join [\":\", [!Ref Endpoint, !FindInMap [Ports, !Ref \"AWS::Region\", Here]]]\n          \
              TENET_DSQL_ADDRESS: 127.0.0.1\n          \
@@ -99,7 +98,7 @@ impl Rehearsal {
         template.replace(endpoint, &here).replace(peer, there).replace("Conditions:\n", &ports)
     }
 
-    /// Writes the configuration of the repository, with what is this deployment's own.
+    /// Writes the repository's configuration with this deployment's own values.
     pub(crate) fn configure(&self, change: impl Fn(&str) -> String) {
         let config = std::fs::read_to_string(root().join("deploy/tenet.toml")).unwrap();
         let architecture = OWN_TARGET.split('-').next().unwrap().replace("aarch64", "arm64");
@@ -110,7 +109,7 @@ impl Rehearsal {
             ("architecture = \"arm64\"", format!("architecture = \"{architecture}\"")),
             ("role = \"tenet_app\"", format!("role = \"{}\"", self.role())),
             ("archive_days = 30", "archive_days = 0".to_owned()),
-            // Ministack takes events for a bus in another region and drops them.
+            // Ministack accepts events for a bus in another region and drops them.
             ("seen = \"both\"", "seen = \"home\"".to_owned()),
         ] {
             assert_eq!(config.matches(from).count(), 1, "{from}");
@@ -123,19 +122,19 @@ impl Rehearsal {
         format!("app_{}", self.name.replace('-', "_"))
     }
 
-    /// Makes the zip another one: whatever follows a program's end in its file is nothing to it.
+    /// Changes the zip: bytes after a program's end have no effect.
     pub(crate) fn change_the_function(&self) {
         let mut bytes = std::fs::read(self.bootstrap()).unwrap();
         bytes.push(b'\n');
         std::fs::write(self.bootstrap(), bytes).unwrap();
     }
 
-    /// Runs a command of the deployer while the stand-ins go on.
+    /// Runs a command of the deployer while the stand-ins run.
     pub(crate) fn tenet(&self, arguments: &[&str]) -> Ended {
         tokio::task::block_in_place(|| run(&mut self.command(arguments)))
     }
 
-    /// The same, of which nothing but success is expected.
+    /// The same for a command that has to succeed.
     pub(crate) fn succeed(&self, arguments: &[&str]) -> Ended {
         let ended = self.tenet(arguments);
         assert!(
@@ -170,13 +169,13 @@ impl Rehearsal {
         command
     }
 
-    /// How it stands, a value a region.
+    /// The status, one value per region.
     pub(crate) fn status(&self) -> Vec<Value> {
         let ended = self.tenet(&["status", "--json"]);
         serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"))
     }
 
-    /// What a queue of a region gets, at least so many messages, one after the other.
+    /// The messages of a queue of a region, waiting for at least this many, concatenated.
     pub(crate) async fn heard(&self, region: &'static str, queue: &str, count: usize) -> String {
         let sqs = aws_sdk_sqs::Client::new(&config(region, &ministack::endpoint()));
         let queue = sqs.get_queue_url().queue_name(format!("{}-{queue}", self.name)).send().await.unwrap();
@@ -206,7 +205,7 @@ impl Rehearsal {
         assert_eq!(client.put_events().entries(entry).send().await.unwrap().failed_entry_count, 0);
     }
 
-    /// What there is at ministack that has the deployment's name.
+    /// Everything on ministack with the deployment's name.
     pub(crate) async fn left_at_ministack(&self) -> Vec<String> {
         let mut left = Vec::new();
         for region in [EAST, WEST] {

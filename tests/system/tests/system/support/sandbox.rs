@@ -1,4 +1,4 @@
-//! A sandbox with the real `bootstrap` in it, by a simulator of Lambda's interfaces that others wrote.
+//! A sandbox with the real `bootstrap`, in a third-party simulator of Lambda.
 
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -9,14 +9,13 @@ use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// Whoever waits longer waits for ever.
+/// A longer wait would never end.
 pub(crate) const HANGS: Duration = Duration::from_secs(60);
 
-/// How often the simulator is asked for an answer that it has not announced: one that comes between its look
-/// and its wait goes unheard.
+/// The polling interval for the simulator's answers: an answer between a check and the wait is not notified.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// The simulator and the function; both end with the value.
+/// The simulator and the function; both end when the value is dropped.
 pub(crate) struct Sandbox {
     pub(crate) simulator: Simulator,
     pub(crate) pid: u32,
@@ -40,18 +39,18 @@ impl Sandbox {
         let bootstrap = command.env("AWS_LAMBDA_RUNTIME_API", api).kill_on_drop(true).spawn().unwrap();
         let pid = bootstrap.id().unwrap();
         simulator.register_freeze_pid(pid);
-        // An event that came before would not be told to an extension that is yet to come.
+        // An event that came earlier would not be reported to an extension that registers later.
         simulator.wait_for_phase(SimulatorPhase::Ready, HANGS).await.unwrap();
         Self { simulator, pid, bootstrap: Mutex::new(bootstrap) }
     }
 
-    /// Hands it an event with so much time for an answer.
+    /// Sends it an event with this timeout.
     pub(crate) async fn begin(&self, event: Value, time: Duration) -> String {
         let invocation = InvocationBuilder::new().payload(event).timeout_ms(time.as_millis() as u64);
         self.simulator.enqueue(invocation.build().unwrap()).await
     }
 
-    /// Waits for the answer to that.
+    /// Waits for the response to it.
     pub(crate) async fn answer(&self, id: &str) -> Value {
         let until = Instant::now() + HANGS;
         let mut ended = None;
@@ -62,7 +61,7 @@ impl Sandbox {
                 }
                 Ok(other) => panic!("no answer but {other:?}"),
                 Err(_) => {
-                    // Its last answer may have come just before it ended.
+                    // Its last response may have come just before it ended.
                     assert!(ended.is_none(), "bootstrap has ended: {ended:?}");
                     assert!(Instant::now() < until, "no answer to {id}");
                     ended = self.bootstrap.lock().await.try_wait().unwrap();
@@ -80,18 +79,18 @@ impl Sandbox {
         self.simulator.wait_for_frozen(HANGS).await.unwrap();
     }
 
-    /// Kills it in the middle of whatever it does.
+    /// Kills it at an arbitrary point.
     pub(crate) async fn kill(&self) {
         self.bootstrap.lock().await.kill().await.unwrap();
     }
 
-    /// Tells it that it ends, and waits until it has.
+    /// Sends SIGTERM, and waits until it has ended.
     pub(crate) async fn terminate(&self) -> ExitStatus {
         self.signal();
         self.ended().await
     }
 
-    /// Tells it that it ends.
+    /// Sends SIGTERM.
     pub(crate) fn signal(&self) {
         let kill = format!("kill -TERM {}", self.pid);
         assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());

@@ -1,4 +1,4 @@
-//! A bundle that `tenet new` has made, as its author works on it.
+//! A bundle made by `tenet new`, as its author works on it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ pub(crate) fn root() -> PathBuf {
     fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).unwrap()
 }
 
-/// `cargo` in a folder, away from the cargo that runs this test.
+/// Runs `cargo` in a folder, independent of the cargo that runs this test.
 pub(crate) fn cargo(folder: &Path, arguments: &[&str]) {
     let mut command = Command::new(env!("CARGO"));
     command.args(arguments).current_dir(folder).env("CARGO_TARGET_DIR", root().join("target/guest"));
@@ -19,8 +19,8 @@ pub(crate) fn cargo(folder: &Path, arguments: &[&str]) {
     assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
 }
 
-/// A new bundle, and where it is built: below the repository's own target folder, beside the bundles
-/// whose dependencies it shares.
+/// A new bundle and its build folder: below the repository's own target folder, next to the bundles
+/// that have the same dependencies.
 pub(crate) struct Shop {
     _scratch: tempfile::TempDir,
     pub(crate) built: tempfile::TempDir,
@@ -28,8 +28,8 @@ pub(crate) struct Shop {
 }
 
 impl Shop {
-    /// With a first rule of this name, which no other test may have: cargo calls what it makes of a
-    /// crate by its name alone, and all of them are built in one place.
+    /// Creates a bundle with a first rule of this name, which no other test may use: cargo names
+    /// build artifacts after the crate alone, and all bundles share one build folder.
     pub(crate) fn new(rule: &str) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let ended = tenet(scratch.path(), &["new", "shop", "--rule", rule]);
@@ -41,13 +41,13 @@ impl Shop {
         );
         assert_eq!(ended.stderr, told);
         let folder = scratch.path().join("shop");
-        // The versions that this repository has, so that most of it is compiled already.
+        // The versions that this repository uses, so that most of it is compiled already.
         fs::copy(root().join("guest/Cargo.lock"), folder.join("Cargo.lock")).unwrap();
         let built = tempfile::tempdir_in(root().join("target/tenet")).unwrap();
         Self { _scratch: scratch, built, folder }
     }
 
-    /// A command that builds the bundle first.
+    /// Runs a command that builds the bundle first.
     pub(crate) fn tenet(&self, arguments: &[&str]) -> Ended {
         tenet(&self.folder, &[arguments, &["--out", self.built.path().to_str().unwrap()]].concat())
     }

@@ -1,11 +1,11 @@
-//! The harness, as one types it.
+//! Runs the harness as a user does.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::path;
 
-/// What became of one command.
+/// The result of a command.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: i32,
@@ -13,14 +13,14 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
-/// Runs `tenet` in a folder, with its output going into files and pipes as in CI.
+/// Runs `tenet` in a folder, with its output redirected as in CI.
 pub(crate) fn tenet(folder: &Path, arguments: &[&str]) -> Ended {
     run(Command::new(path("TENET_TEST_TENET")).args(arguments).current_dir(folder))
 }
 
 /// Runs a command to its end.
 pub(crate) fn run(command: &mut Command) -> Ended {
-    // The database and the log are the test's own choice.
+    // The test chooses the database and the log.
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"TENET_")) {
         command.env_remove(name);
     }

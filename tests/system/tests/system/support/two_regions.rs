@@ -1,4 +1,4 @@
-//! The real `bootstrap` of one region between both regions' endpoints of one database.
+//! The real `bootstrap` of one region with both regions' endpoints of one database.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::sandbox::{HANGS, Sandbox};
 use crate::lambda::bootstrap;
 use crate::observed::Log;
 
-/// The east's function; everything ends with the value.
+/// The east's function; everything ends when the value is dropped.
 ///
 /// Accounts `a0`, `a1` ... and `b0`, `b1` ... have 1000.00 each, and may pay 500.00 a day.
 pub(crate) struct TwoRegions {
@@ -25,17 +25,17 @@ pub(crate) struct TwoRegions {
     pub(crate) west: Dsql,
     pub(crate) database: Database,
     pub(crate) bus: Bus,
-    /// Requests that were handed over one by one.
+    /// The number of requests sent so far.
     asked: usize,
     _folder: TempDir,
 }
 
-/// How many accounts there are of each kind.
+/// The number of accounts of each kind.
 pub(crate) const ACCOUNTS: usize = 64;
 
 impl TwoRegions {
-    /// Starts it with a way to the west or without one, for so many invocations at once, with the
-    /// example bundle after this change.
+    /// Starts it with or without access to the west, for this many concurrent invocations, with the
+    /// changed example bundle.
     pub(crate) async fn start(peer: bool, at_once: usize, change: impl FnOnce(&mut Index)) -> Self {
         let (database, bus) = (super::database().await, Bus::create().await);
         let accounts = format!(
@@ -69,30 +69,30 @@ impl TwoRegions {
             function.env("AWS_LAMBDA_MAX_CONCURRENCY", at_once.to_string());
         }
         let log = Log::of(&mut function);
-        // One answer of several is no reason to freeze.
+        // One response of several is no reason to freeze.
         let sandbox = Sandbox::start_in(FreezeMode::None, &mut function).await;
         Self { sandbox, log, east, west, database, bus, asked: 0, _folder: folder }
     }
 
-    /// Hands over an event that has so much time.
+    /// Sends an event with this timeout.
     pub(crate) async fn begin(&mut self, event: &Value, time: Duration) -> String {
         self.asked += 1;
         self.sandbox.begin(event.clone(), time).await
     }
 
-    /// The answer to an event that has so much time.
+    /// The response to an event with this timeout.
     pub(crate) async fn invoke(&mut self, event: &Value, time: Duration) -> Answer {
         let id = self.begin(event, time).await;
         self.answer(&id).await
     }
 
-    /// The answer to an invocation.
+    /// The response to an invocation.
     pub(crate) async fn answer(&mut self, id: &str) -> Answer {
         Answer(self.sandbox.answer(id).await)
     }
 
-    /// The answer for good to an event: until it comes the database may be out of reach, and nothing else
-    /// be wrong.
+    /// The final answer to an event: until it comes, the only allowed error is an unreachable
+    /// database.
     pub(crate) async fn settle(&mut self, event: &Value) -> Answer {
         let settling = async {
             loop {
@@ -106,12 +106,12 @@ impl TwoRegions {
         awaited(settling, || format!("there is no answer for good to {event}")).await
     }
 
-    /// The line of each request that was handed over, once all are over and their events published.
+    /// The summary line of each request, once all are over and their events are published.
     pub(crate) async fn over(&self) -> Vec<Value> {
         self.log.requests(self.asked).await
     }
 
-    /// Holds that no line of the log says of a rule that it has failed.
+    /// Checks that no log line reports a failed rule.
     pub(crate) fn blames_no_rule(&self) {
         let messages = ["rule failed", "a rule keeps failing and is taken out", "request for a rule that is taken out"];
         let failed = self.log.lines("request failed").into_iter().filter(|line| line["blame"] == "Rule");
@@ -127,7 +127,7 @@ impl TwoRegions {
     }
 }
 
-/// What a direct invocation is answered.
+/// The response to a direct invocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer(Value);
 
@@ -140,24 +140,24 @@ impl Answer {
         self.0["body"].as_str().unwrap()
     }
 
-    /// Whether an answer that is none for good says that something may have changed.
+    /// Whether a non-final answer says that something may have changed.
     pub(crate) fn changed(&self) -> Option<bool> {
         let problem = self.problem();
         match (self.status(), problem["code"].as_str()?) {
-            // The database was silent for too long, or for as long as there was.
+            // The database did not respond for too long, or for all the time there was.
             (503, "unavailable" | "out-of-time") => Some(false),
             (503, "outcome-unknown") => Some(true),
             _ => None,
         }
     }
 
-    /// What is wrong.
+    /// The problem.
     pub(crate) fn problem(&self) -> Value {
         serde_json::from_str(self.body()).unwrap()
     }
 }
 
-/// A payment from one account to the one beside it.
+/// A payment from one account to the one with the same number.
 pub(crate) fn pay(id: &str, account: usize, amount: u32) -> Value {
     json!({
         "operation": "transfer", "transfer_id": id, "from": format!("a{account}"), "to": format!("b{account}"),
