@@ -34,7 +34,7 @@ fn collected_at_most(mut child: Child, most: usize) -> io::Result<Output> {
     Ok(Output { status, stdout: stdout?, stderr: stderr? })
 }
 
-/// What comes out of a pipe. The program is ended where that is too much: it may write for ever.
+/// What comes out of a pipe. The program is ended where that is too much: it may write without end.
 fn kept(pipe: Option<impl Read>, most: usize, child: &Mutex<Child>) -> io::Result<Vec<u8>> {
     let Some(pipe) = pipe else { return Ok(Vec::new()) };
     read_at_most(pipe, most).inspect_err(|_| {
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_program_that_writes_without_end_is_ended() {
-        // One that does not mind that nobody reads is ended too.
+        // One that ignores a closed pipe is ended too.
         for script in
             ["exec cat /dev/zero", "exec cat /dev/zero >&2", "trap '' PIPE; while :; do printf '%1000s'; done"]
         {

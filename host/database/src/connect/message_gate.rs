@@ -10,13 +10,13 @@ use tokio_postgres::Socket;
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 
 /// The longest message that the host takes whatever it asks for: an answer or an event that it has stored, of
-/// [`Limits::MOST_STORED`](tenet_core::Limits::MOST_STORED), with what stands beside it. A result with PostgreSQL's
+/// [`Limits::MOST_STORED`](tenet_core::Limits::MOST_STORED), with the other columns of its row. A result with PostgreSQL's
 /// most columns, 1,664, is described in 150 KB.
 const OF_HOST: u32 = 8 << 20;
 
-/// What a message may have beside a rule's values: a row of 1,664 of them has a length for each, and an
+/// What a message may have in addition to a rule's values: a row of 1,664 of them has a length for each, and an
 /// error says where it arose.
-const BESIDE_VALUES: u32 = 16 << 10;
+const OVERHEAD: u32 = 16 << 10;
 
 /// How long a message of the server may be now. It is shared by who asks and who listens.
 pub(crate) struct Allowance {
@@ -77,7 +77,7 @@ impl Default for Allowance {
 impl Allowance {
     /// For statements of a rule that may read so many bytes.
     pub(crate) fn for_rule(&self, bytes: u64) {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).saturating_add(BESIDE_VALUES);
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).saturating_add(OVERHEAD);
         self.most.store(bytes.max(OF_HOST), Ordering::Relaxed);
     }
 
@@ -338,7 +338,7 @@ mod tests {
     #[test]
     fn a_rule_may_read_its_bytes_in_one_message_and_never_less_than_the_host() {
         let allowance = Allowance::default();
-        for (bytes, most) in [(0, OF_HOST), (u64::from(OF_HOST), OF_HOST + BESIDE_VALUES), (u64::MAX, u32::MAX)] {
+        for (bytes, most) in [(0, OF_HOST), (u64::from(OF_HOST), OF_HOST + OVERHEAD), (u64::MAX, u32::MAX)] {
             allowance.for_rule(bytes);
             assert_eq!(allowance.most.load(Ordering::Relaxed), most);
         }

@@ -30,7 +30,7 @@ impl Plain {
         if folder(config).is_some() {
             config.ssl_mode(SslMode::Disable);
         } else if config.get_hosts().iter().any(|host| matches!(host, Host::Unix(_))) {
-            return Err(EndpointError::new("the database's URL names a socket's folder beside another host"));
+            return Err(EndpointError::new("the database's URL names a socket's folder and another host"));
         } else {
             config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
         }

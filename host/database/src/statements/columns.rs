@@ -6,7 +6,7 @@ use crate::statements::numeric;
 use crate::statements::parameter::{EPOCH_DAYS, EPOCH_MICROS, canonical};
 use crate::statements::unreadable::Unreadable;
 
-/// What a value counts at least, in bytes: what a text takes in a rule's memory beside its characters
+/// What a value counts at least, in bytes: what a text takes in a rule's memory in addition to its characters
 /// (<https://github.com/WebAssembly/component-model/blob/main/design/mvp/CanonicalABI.md>). A thousand columns
 /// of NULL are none on the wire.
 const LEAST: u64 = 8;

@@ -17,7 +17,7 @@ use crate::support::host::{EAST, Host};
 const GIANT: u64 = 200_000_000;
 const LARGE: u64 = 20_000_000;
 
-/// What the host may need beside, for whatever else it is at.
+/// What the host may need for its other work.
 const SLACK: u64 = 48 << 20;
 
 /// Statements whose answers take so much: one value, an error that quotes it, many rows that are small, and as many
@@ -58,11 +58,11 @@ async fn checked(host: &Host, database: &Database) {
         assert_eq!(handled.answer.status, Status::Accepted, "after {sql}: {}", handled.answer.body);
     }
     assert_eq!(database.count("select value from counters where id = 1").await, 4);
-    // The server finds that nobody takes what it sends.
+    // The server finds that its client has gone.
     let sending = "select count(*) from pg_stat_activity \
                    where datname = current_database() and query like '%repeat(''x''%' and pid <> pg_backend_pid()";
     let gone = async { while database.count(sending).await > 0 {} };
-    awaited(gone, || "sessions are left that nobody listens to".to_owned()).await;
+    awaited(gone, || "sessions are left without a client".to_owned()).await;
 }
 
 #[tokio::test]
