@@ -1,43 +1,20 @@
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use tenet_capsule::Tape;
+use anyhow::Context;
 use tenet_core::Receipt;
-use tenet_pipeline::Backoff;
+use tenet_harness::building::{self, Wanted};
+use tenet_harness::testing::measure;
 
 use crate::args::BenchArgs;
-use crate::built;
-use crate::report::{Problem, show};
-use crate::testing::file::{TestFile, What};
-use crate::testing::site::{Site, request};
+use crate::report::show;
+use crate::waiting::OnTerminal;
 
 /// Measures a request of a test again and again, each with a key of its own on the rows that are
 /// given: what it costs, and how much of that is the rule's.
 pub(crate) async fn bench(args: &BenchArgs) -> anyhow::Result<()> {
-    let opened = built::open_for(&args.bundle, args.out.as_deref(), built::Wanted::Tests).await?;
-    let file = TestFile::read(&args.test)?;
-    let Some(What::Ask(ask, _)) = file.steps.first().map(|step| &step.what) else {
-        bail!(Problem::new("the first step of the test is no request", "name a test that begins with one"));
-    };
-    let site = Arc::new(Site::start(opened, true).await?);
-    let rig = site.rig(0).await?;
-    rig.given(&file).await?;
-    let hosts = site.hosts(&rig, Backoff::default())?;
-    let given = rig.tables.contents().await?;
-    let mut receipts = Vec::new();
-    let mut status = 0;
-    for number in 0..args.requests {
-        rig.tables.restore(&given).await?;
-        let mut each = request(ask)?;
-        each.key = Some(tenet_core::IdempotencyKey::new(format!("bench-{number}"))?);
-        let handled = hosts.decide(each, &Tape::new()).await?;
-        status = handled.answer.status.code();
-        receipts.push(handled.receipt);
-    }
-    show(&lines(&receipts, status).context("nothing was measured")?)?;
-    drop((hosts, rig));
-    Arc::into_inner(site).map_or(Ok(()), Site::close)
+    let opened = building::open_for(&args.bundle, args.out.as_deref(), Wanted::Tests, &OnTerminal).await?;
+    let measured = measure(opened, &args.test, args.requests, &OnTerminal).await?;
+    show(&lines(&measured.receipts, measured.status).context("nothing was measured")?)
 }
 
 /// The middle of each part.

@@ -8,13 +8,14 @@ use tenet_core::TableGrant;
 use tenet_core::bundle::{Index, Operation};
 use tenet_database::{Endpoint, Inventory};
 use tenet_engine::{Compiler, OWN_TARGET};
+use tenet_harness::building::{self, Built, Wanted};
+use tenet_harness::sources::{Surveyed, survey};
+use tenet_harness::{Database, Place, schema};
 
 use crate::args::CheckArgs;
-use crate::built::{self, Built, Wanted};
-use crate::database::Database;
-use crate::report::{Place, show};
-use crate::survey::{Surveyed, survey};
+use crate::report::show;
 use crate::terminal;
+use crate::waiting::OnTerminal;
 
 /// What a database says of a statement that may be right once its parameters have types: a function
 /// or an operator that is not found or not unique, a type that does not fit or is not known
@@ -60,15 +61,15 @@ pub(crate) async fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         return findings.tell();
     }
     // Builds the components, holds each against the contract, and lints the schema.
-    let folder = args.out.clone().unwrap_or_else(|| built::default_out(&args.bundle));
+    let folder = args.out.clone().unwrap_or_else(|| building::default_out(&args.bundle));
     let Built { index, warnings, postgres } =
-        built::make_for(&args.bundle, &folder, OWN_TARGET, Wanted::Tests, None).await?;
+        building::make_for(&args.bundle, &folder, OWN_TARGET, Wanted::Tests, None, &OnTerminal).await?;
     findings.warnings.extend(warnings.iter().map(ToString::to_string));
     let rules = survey(&bundle, Some(&index.catalog))?;
     for rule in &rules {
         against_grants(rule, &mut findings);
     }
-    let database = Database::open(args.database_url.as_deref(), &folder, &index, postgres).await?;
+    let database = Database::open(args.database_url.as_deref(), &folder, &index, postgres, &OnTerminal).await?;
     let inventory = Inventory::read(&Endpoint::parse(&database.url())?).await?;
     for rule in &rules {
         against_database(rule, &inventory, &mut findings).await?;
@@ -168,7 +169,7 @@ async fn against_database(rule: &Surveyed, inventory: &Inventory, findings: &mut
 /// Defaults that are the time at which a step was applied.
 fn frozen_defaults(folder: &Path, index: &Index, findings: &mut Findings) -> anyhow::Result<()> {
     for file in &index.schema {
-        let step = crate::schema::text(folder, &file.path)?;
+        let step = schema::text(folder, &file.path)?;
         let Some(at) = tenet_policy::frozen_default(&step) else { continue };
         let line = step.get(..at).unwrap_or_default().matches('\n').count() + 1;
         let why = "is the time at which the step is applied, in each row and another in each database";

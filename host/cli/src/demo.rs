@@ -3,14 +3,13 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 use tenet_events::{Buses, Subscription};
+use tenet_harness::hosting::{EAST, EVERY_EVENT, Local, WEST, vault};
+use tenet_harness::{building, private};
 
 use crate::args::DemoArgs;
-use crate::built;
-use crate::database;
-use crate::local::{EAST, EVERY_EVENT, Local, WEST};
 use crate::run::{TIME, summary};
 use crate::terminal;
-use crate::vault;
+use crate::waiting::OnTerminal;
 
 /// How long an event may take to a bus in this process before the story has gone wrong.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -22,18 +21,18 @@ const READ: &str = r#"{"operation":"read"}"#;
 
 /// Tells the story of one transaction and fails with the reason if any of it is not true.
 pub(crate) async fn demo(args: &DemoArgs) -> anyhow::Result<()> {
-    let (folder, index) = built::read(&args.bundle)?;
+    let (folder, index) = building::read(&args.bundle)?;
     title("One transaction, from request to event");
     terminal::say("");
 
-    let (postgres, steps) = database::private(&[(folder.clone(), index.clone())]).await?;
+    let (postgres, steps) = private(&[(folder.clone(), index.clone())], &OnTerminal).await?;
     let url = postgres.url("postgres");
     tell("database", &format!("a private PostgreSQL on 127.0.0.1:{}, {steps} schema steps applied", postgres.port()));
 
     let buses = Buses::new([EAST, WEST])?;
     let mut at_east = buses.subscribe(EAST, EVERY_EVENT)?;
     let mut at_west = buses.subscribe(WEST, EVERY_EVENT)?;
-    let vault = vault::local(None, &index.host)?;
+    let vault = vault(None, &index.host)?;
     let east = Local::start(EAST, &url, (&folder, &index), &buses, &vault)?;
     let west = Local::start(WEST, &url, (&folder, &index), &buses, &vault)?;
     tell("hosts", &format!("{EAST} and {WEST}, each with its own engine, connections and event bus"));

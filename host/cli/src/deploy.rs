@@ -22,6 +22,7 @@ use crate::deploy::administration::Administration;
 use crate::pack::{self, Packed};
 use crate::report::{Problem, show};
 use crate::terminal;
+use crate::waiting::OnTerminal;
 
 /// The exit code where there is something to do.
 const TO_DO: u8 = 2;
@@ -53,8 +54,8 @@ pub(crate) async fn deploy(args: &DeployArgs) -> anyhow::Result<ExitCode> {
     let out = args.out.clone().unwrap_or_else(|| config.bundle.join("target/tenet/deploy"));
     fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
     let Packed { built, bytes, .. } = pack::one(&config.bundle, target, &function, &out).await?;
-    let index = built.tell();
-    crate::lint::check(&out.join(target), &index)?;
+    let index = built.index_after(&OnTerminal);
+    tenet_harness::schema::lint(&out.join(target), &index)?;
     let package = package(&index, bytes, config.smoke.as_ref().map(|smoke| smoke.operation.as_str()))?;
     let deployment = open(&args.deployment, config, Some((out.join(target), index))).await?;
     let plan = deployment.plan(&package).await.map_err(explain)?;

@@ -1,9 +1,9 @@
 use std::process::ExitCode;
 
 use tenet_build::{Bundle, Finding};
+use tenet_harness::building::MANIFEST;
 
 use crate::args::DoctorArgs;
-use crate::built::MANIFEST;
 use crate::report::show;
 use crate::terminal;
 

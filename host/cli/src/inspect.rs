@@ -2,18 +2,18 @@ use std::collections::BTreeSet;
 
 use tenet_build::Bundle;
 use tenet_core::{Grant, Grants};
+use tenet_harness::building;
+use tenet_harness::sources::survey;
 
 use crate::args::InspectArgs;
-use crate::built;
 use crate::report::show;
-use crate::survey::survey;
 
 /// Shows what each rule asks for, is granted and uses: a line for each thing. What it uses is seen by
 /// the tables that the last build has found.
 pub(crate) fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
     let bundle = Bundle::open(&args.bundle)?;
     let mut lines = Vec::new();
-    let built = built::read(&built::default_out(&args.bundle)).ok();
+    let built = building::read(&building::default_out(&args.bundle)).ok();
     for rule in survey(&bundle, built.as_ref().map(|(_, index)| &index.catalog))? {
         lines.push(rule.rule.clone());
         let (asked, granted, used) = (rule.asked.each(), rule.granted.each(), rule.used.as_ref().map(Grants::each));

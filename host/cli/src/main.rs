@@ -11,42 +11,30 @@
 
 mod args;
 mod bench;
-mod built;
+mod build;
 mod check;
-mod database;
 mod demo;
 mod deploy;
 mod doctor;
 mod door;
 mod events;
 mod explain;
-mod follow;
 mod grant;
 mod inspect;
-mod lint;
-mod local;
-mod made;
-mod metered;
-mod moment;
 mod new;
 mod pack;
-mod payload;
 mod replay;
 mod report;
+mod results;
 mod run;
 mod schema;
-mod script;
 mod serve;
-mod statements;
-mod survey;
 mod template;
 mod terminal;
-mod testing;
+mod test;
 mod upgrade;
-mod vault;
 mod vendored;
 mod waiting;
-mod watching;
 
 use std::process::ExitCode;
 
@@ -73,7 +61,7 @@ fn main() -> ExitCode {
 
 async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
-        Command::Build(args) => built::build(&args).await.map(|()| ExitCode::SUCCESS),
+        Command::Build(args) => build::build(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Check(args) => check::check(&args).await,
         Command::Inspect(args) => inspect::inspect(&args).map(|()| ExitCode::SUCCESS),
         Command::Grant(args) => grant::grant(&args),
@@ -92,7 +80,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Bench(args) => bench::bench(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Replay(args) => replay::replay(&args).await,
         Command::Run(args) => crate::run::run(&args).await,
-        Command::Test(args) => testing::test(&args).await,
+        Command::Test(args) => test::test(&args).await,
         Command::Serve(args) => serve::serve(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Dev(args) => serve::dev(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::demo(&args).await.map(|()| ExitCode::SUCCESS),

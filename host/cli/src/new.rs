@@ -5,10 +5,10 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 use tenet_build::Bundle;
+use tenet_harness::building::MANIFEST;
 use toml_edit::{Array, DocumentMut, Item, Table, value};
 
 use crate::args::NewArgs;
-use crate::built::MANIFEST;
 use crate::grant;
 use crate::report::Problem;
 use crate::template::{File, KEY, Language, Names, PAYLOAD, WORKSPACE};

@@ -5,11 +5,12 @@ use anyhow::{Context, bail};
 use tenet_build::{Deployment, MAX_CODE, read_at_most};
 use tenet_core::bundle::Index;
 use tenet_engine::{Compiler, TARGETS};
+use tenet_harness::building::{self, Built};
 
 use crate::args::PackArgs;
-use crate::built::{self, Built};
 use crate::report::Problem;
 use crate::terminal;
+use crate::waiting::OnTerminal;
 
 /// What Lambda starts, and how it is called beside this program: with its target behind it.
 const BOOTSTRAP: &str = "bootstrap";
@@ -36,7 +37,7 @@ pub(crate) async fn pack(args: &PackArgs) -> anyhow::Result<()> {
     for (number, (target, function)) in functions.into_iter().enumerate() {
         let Packed { zip, built, bytes } = one(&args.bundle, target, &function, &args.out).await?;
         // What is said of the bundle is the same for each.
-        let index = if number == 0 { built.tell() } else { built.index };
+        let index = if number == 0 { built.index_after(&OnTerminal) } else { built.index };
         terminal::say(&format!("{}  {}", tenet_build::sha256(&bytes), zip.display()));
         terminal::tell(&format!("packed {} rules for {target}: {} bytes", index.rules.len(), bytes.len()));
     }
@@ -54,7 +55,7 @@ pub(crate) struct Packed {
 /// Compiles a bundle for one target and packs it with the function.
 pub(crate) async fn one(bundle: &Path, target: &'static str, function: &Path, out: &Path) -> anyhow::Result<Packed> {
     let rules = out.join(target);
-    let built = built::make(bundle, &rules, target).await?;
+    let built = building::make(bundle, &rules, target, &OnTerminal).await?;
     check(&rules, &built.index, target)?;
     let program = read_at_most(function, MAX_CODE).with_context(|| format!("cannot read {}", function.display()))?;
     let zip = out.join(format!("tenet-{target}.zip"));

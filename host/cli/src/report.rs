@@ -11,8 +11,9 @@ use miette::{
 };
 
 use tenet_core::Code;
+use tenet_harness::Place;
 
-use crate::run::BROKEN;
+use crate::run::{BROKEN, UNUSABLE};
 use crate::terminal::{self, shown, shown_in_place};
 
 /// An error that a command itself gives a next step or a place to. It may be the context
@@ -21,26 +22,13 @@ use crate::terminal::{self, shown, shown_in_place};
 pub(crate) struct Problem {
     what: String,
     help: String,
-    place: Option<Place>,
     explained: Option<Code>,
-    code: u8,
-}
-
-/// A part of a text: a file's, or an argument's.
-#[derive(Clone, Debug)]
-pub(crate) struct Place {
-    /// The file's path, or what the text is.
-    pub(crate) name: String,
-    /// The text, whole.
-    pub(crate) text: String,
-    /// The bytes of it that are meant.
-    pub(crate) span: Range<usize>,
 }
 
 impl Problem {
     /// A problem, and what to do about it: the rest of a sentence, without a full stop.
     pub(crate) fn new(what: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { what: what.into(), help: help.into(), place: None, explained: None, code: BROKEN }
+        Self { what: what.into(), help: help.into(), explained: None }
     }
 
     /// What to do about it.
@@ -49,19 +37,9 @@ impl Problem {
         &self.help
     }
 
-    /// The same, about this place.
-    pub(crate) fn at(self, place: Place) -> Self {
-        Self { place: Some(place), ..self }
-    }
-
     /// The same, with a page of its own in `tenet explain`.
     pub(crate) fn explained(self, code: Code) -> Self {
         Self { explained: Some(code), ..self }
-    }
-
-    /// The same, of a command that ends with this code.
-    pub(crate) fn with_code(self, code: u8) -> Self {
-        Self { code, ..self }
     }
 }
 
@@ -79,18 +57,19 @@ pub(crate) fn show(lines: &[String]) -> anyhow::Result<()> {
 }
 
 /// What an error says, whole and without colours.
-pub(crate) fn text(error: &anyhow::Error) -> String {
-    render(error, Severity::Error, ThemeCharacters::ascii(), ThemeStyles::none()).trim_end().to_owned()
+pub(crate) fn text(error: &tenet_harness::Error) -> String {
+    let report = Report::of(error, error.help().map(str::to_owned), error.place(), Severity::Error);
+    render(&report, error.code(), ThemeCharacters::ascii(), ThemeStyles::none()).trim_end().to_owned()
 }
 
 /// Tells standard error; gives the code that the command ends with.
 pub(crate) fn tell(error: &anyhow::Error) -> ExitCode {
     terminal::tell_text(&drawn(error, Severity::Error));
-    ExitCode::from(error.downcast_ref::<Problem>().map_or(BROKEN, |problem| problem.code))
+    ExitCode::from(if code(error) == Some(Code::Payload) { UNUSABLE } else { BROKEN })
 }
 
 /// Tells standard error what does not keep a command from going on.
-pub(crate) fn warn(warning: tenet_build::Error) {
+pub(crate) fn warn(warning: tenet_harness::Error) {
     terminal::tell_text(&drawn(&warning.into(), Severity::Warning));
 }
 
@@ -101,11 +80,11 @@ fn drawn(error: &anyhow::Error, severity: Severity) -> String {
     let colours = terminal.is_term() && console::colors_enabled_stderr();
     let characters = if lines { ThemeCharacters::unicode() } else { ThemeCharacters::ascii() };
     let styles = if colours { ThemeStyles::ansi() } else { ThemeStyles::none() };
-    render(error, severity, characters, styles)
+    render(&Report::of_command(error, severity), code(error), characters, styles)
 }
 
-fn render(error: &anyhow::Error, severity: Severity, characters: ThemeCharacters, styles: ThemeStyles) -> String {
-    let word = |word| match code(error) {
+fn render(report: &Report, code: Option<Code>, characters: ThemeCharacters, styles: ThemeStyles) -> String {
+    let word = |word| match code {
         Some(code) => format!("{word}[{code}]:"),
         None => format!("{word}:"),
     };
@@ -113,16 +92,18 @@ fn render(error: &anyhow::Error, severity: Severity, characters: ThemeCharacters
     let handler = GraphicalReportHandler::new_themed(GraphicalTheme { characters, styles });
     let mut text = String::new();
     // A path or a command that is broken into two lines cannot be copied or searched for.
-    match handler.with_links(false).with_wrap_lines(false).render_report(&mut text, &Report::of(error, severity)) {
+    match handler.with_links(false).with_wrap_lines(false).render_report(&mut text, report) {
         Ok(()) => text,
-        Err(_) => format!("error: {}\n", shown(&format!("{error:#}"))),
+        Err(_) => format!("error: {}\n", report.what),
     }
 }
 
 /// The code of the first in the chain that has one.
 fn code(error: &anyhow::Error) -> Option<Code> {
     let of_context = error.downcast_ref::<Problem>().and_then(|problem| problem.explained);
-    of_context.or_else(|| error.downcast_ref::<tenet_build::Error>().and_then(tenet_build::Error::code))
+    let of_harness = || error.downcast_ref::<tenet_harness::Error>().and_then(tenet_harness::Error::code);
+    let of_build = || error.downcast_ref::<tenet_build::Error>().and_then(tenet_build::Error::code);
+    of_context.or_else(of_harness).or_else(of_build)
 }
 
 /// An error as miette wants it.
@@ -144,18 +125,35 @@ struct Cause {
 }
 
 impl Report {
-    fn of(error: &anyhow::Error, severity: Severity) -> Self {
+    /// Of what a command ended with.
+    fn of_command(error: &anyhow::Error, severity: Severity) -> Self {
+        let (problem, of_harness) = (error.downcast_ref::<Problem>(), error.downcast_ref::<tenet_harness::Error>());
+        // An error of the build is shown as the harness has it.
         let of_build = error.downcast_ref::<tenet_build::Error>();
-        let problem = error.downcast_ref::<Problem>();
-        let place = problem
-            .and_then(|problem| problem.place.clone())
-            .or_else(|| of_build.and_then(tenet_build::Error::place).map(in_file));
+        let place = of_harness.and_then(tenet_harness::Error::place);
+        let place = place.or_else(|| of_build.and_then(tenet_build::Error::place).map(Place::of));
         let help = problem.map(|problem| problem.help.as_str());
-        let help = help.or_else(|| of_build.and_then(tenet_build::Error::help)).map(|help| shown(help).into_owned());
-        let mut causes = error.chain().map(what);
+        let help = help.or_else(|| of_harness.and_then(tenet_harness::Error::help));
+        let help = help.or_else(|| of_build.and_then(tenet_build::Error::help));
+        Self::of(error.as_ref(), help.map(str::to_owned), place, severity)
+    }
+
+    fn of(
+        error: &(dyn std::error::Error + 'static),
+        help: Option<String>,
+        place: Option<Place>,
+        severity: Severity,
+    ) -> Self {
+        let mut chain = vec![what(error)];
+        let mut next = error.source();
+        while let Some(cause) = next {
+            chain.push(what(cause));
+            next = cause.source();
+        }
+        let mut causes = chain.into_iter();
         let what = causes.next().unwrap_or_default();
-        let causes = Vec::from_iter(causes).into_iter().rev();
-        let cause = causes.fold(None, |cause, what| Some(Box::new(Cause { what, cause })));
+        let cause = causes.rev().fold(None, |cause, what| Some(Box::new(Cause { what, cause })));
+        let help = help.map(|help| shown(&help).into_owned());
         let span = place.as_ref().map(|place| underlined(&place.text, place.span.clone())).unwrap_or_default();
         let source = place.map(|place| NamedSource::new(shown(&place.name), shown_in_place(&place.text).into_owned()));
         Self { what, cause, help, source, span, severity }
@@ -164,8 +162,11 @@ impl Report {
 
 /// What one error of a chain says, if its place and its help are told apart.
 fn what(error: &(dyn std::error::Error + 'static)) -> String {
-    match error.downcast_ref::<tenet_build::Error>() {
-        Some(error) => shown(error.what()).into_owned(),
+    if let Some(error) = error.downcast_ref::<tenet_build::Error>() {
+        return shown(error.what()).into_owned();
+    }
+    match error.downcast_ref::<tenet_harness::Error>() {
+        Some(error) => shown(&error.what()).into_owned(),
         None => shown(&error.to_string()).into_owned(),
     }
 }
@@ -183,13 +184,6 @@ fn underlined(text: &str, span: Range<usize>) -> Range<usize> {
         (None, Some(last)) => before.len() - last.len_utf8()..before.len(),
         (None, None) => span,
     }
-}
-
-/// A place as one would name it from here.
-fn in_file(place: &tenet_build::Place) -> Place {
-    let here = std::env::current_dir().and_then(std::fs::canonicalize).unwrap_or_default();
-    let path = place.path().strip_prefix(here).unwrap_or(place.path());
-    Place { name: path.display().to_string(), text: place.text().to_owned(), span: place.span() }
 }
 
 impl fmt::Display for Report {
@@ -240,7 +234,8 @@ mod tests {
     use super::*;
 
     fn plain(error: &anyhow::Error) -> String {
-        render(error, Severity::Error, ThemeCharacters::ascii(), ThemeStyles::none())
+        let report = Report::of_command(error, Severity::Error);
+        render(&report, None, ThemeCharacters::ascii(), ThemeStyles::none())
     }
 
     #[test]
@@ -255,7 +250,9 @@ mod tests {
     fn a_place_where_something_is_missing_can_be_seen() {
         let told = |text: &str, at: usize| {
             let place = Place { name: "f".to_owned(), text: text.to_owned(), span: at..at };
-            plain(&Problem::new("no", "do").at(place).into())
+            let problem = Problem::new("no", "do");
+            let report = Report::of(&problem, Some("do".to_owned()), Some(place), Severity::Error);
+            render(&report, None, ThemeCharacters::ascii(), ThemeStyles::none())
         };
         assert!(told("a\nbc", 4).contains(",-[f:2:2]\n 1 | a\n 2 | bc\n   :  ^\n"));
         assert!(told("a\nbc", 1).contains(" 1 | a\n   : ^\n"));

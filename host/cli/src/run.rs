@@ -5,16 +5,15 @@ use std::time::Duration;
 use anyhow::Context;
 use tenet_core::IdempotencyKey;
 use tenet_events::Buses;
+use tenet_harness::Database;
+use tenet_harness::building::{self, Opened};
+use tenet_harness::hosting::{EVERY_EVENT, Followed, Local, MOST, check_payload, vault};
+use tenet_harness::testing::write_capsule;
 use tenet_pipeline::{Handled, Invocation, Status};
 
 use crate::args::RunArgs;
-use crate::built::{self, Opened};
-use crate::database::Database;
-use crate::follow::MOST;
-use crate::local::{EVERY_EVENT, Followed, Local};
-use crate::payload;
 use crate::terminal;
-use crate::vault;
+use crate::waiting::OnTerminal;
 
 /// The exit code of a command that failed.
 pub(crate) const BROKEN: u8 = 3;
@@ -29,20 +28,20 @@ pub(crate) const TIME: Duration = Duration::from_secs(30);
 /// to standard error.
 pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let key = args.key.as_deref().map(IdempotencyKey::new).transpose().context("--key")?;
-    payload::check(&args.payload)?;
-    let Opened { folder, index, postgres } = built::open(&args.bundle, args.out.as_deref()).await?;
-    let database = Database::open(args.database_url.as_deref(), &folder, &index, postgres).await?;
+    check_payload(&args.payload)?;
+    let Opened { folder, index, postgres } = building::open(&args.bundle, args.out.as_deref(), &OnTerminal).await?;
+    let database = Database::open(args.database_url.as_deref(), &folder, &index, postgres, &OnTerminal).await?;
     let url = database.url();
     let buses = Buses::new([args.region.as_str()])?;
     let events = buses.subscribe(&args.region, EVERY_EVENT)?;
-    let vault = vault::local(args.vault_key.as_deref(), &index.host)?;
+    let vault = vault(args.vault_key.as_deref(), &index.host)?;
     let host = Local::start(&args.region, &url, (&folder, &index), &buses, &vault)?;
     let invocation = Invocation { operation: args.operation.clone(), key, payload: args.payload.clone() };
     let (handled, capsule) = host.recorded(invocation, args.caller.clone(), None, TIME).await?;
     terminal::write_json(&handled.answer.body)?;
     terminal::tell(&summary(&handled));
     if let (Some(path), Some(capsule)) = (&args.record, &capsule) {
-        crate::replay::write(path, capsule)?;
+        write_capsule(path, capsule)?;
         terminal::tell(&format!("recorded: {}", path.display()));
     }
     let mut left: VecDeque<String> = events.take().into();

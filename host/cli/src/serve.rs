@@ -19,6 +19,10 @@ use serde_json::value::RawValue;
 use tenet_capsule::Capsule;
 use tenet_database::{Contents, Endpoint, Tables};
 use tenet_events::{Buses, Subscription};
+use tenet_harness::building::{self, Opened};
+use tenet_harness::hosting::{EAST, EVERY_EVENT, Followed, Local, Shadowed, WEST, vault};
+use tenet_harness::testing::{transcript, write_capsule};
+use tenet_harness::{Database, Watching, schema};
 use tenet_http::{Path as UrlPath, Reply};
 use tenet_pipeline::{Handled, Relayed};
 use tokio::net::{TcpListener, TcpStream};
@@ -27,18 +31,11 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, timeout};
 
 use crate::args::{DevArgs, ServeArgs};
-use crate::built::{self, Opened};
-use crate::database::Database;
 use crate::door;
-use crate::local::{EAST, EVERY_EVENT, Followed, Local, WEST};
-use crate::replay;
 use crate::report::{self, Problem};
 use crate::run::{TIME, summary};
-use crate::schema;
 use crate::terminal;
-use crate::testing::transcript;
-use crate::vault;
-use crate::watching::Watching;
+use crate::waiting::OnTerminal;
 
 /// The largest body that Lambda hands to a function, in bytes
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
@@ -89,14 +86,14 @@ pub(crate) async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
 /// The same, and serves what is saved meanwhile.
 pub(crate) async fn dev(args: &DevArgs) -> anyhow::Result<()> {
     let bundle = &args.serve.bundle;
-    if !bundle.join(built::MANIFEST).is_file() {
+    if !bundle.join(building::MANIFEST).is_file() {
         let what = format!("{} is no source of a bundle", bundle.display());
         bail!(Problem::new(what, "name the folder with tenet.toml; `tenet serve` serves one that is built"));
     }
     if let Some(folder) = &args.record {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    let out = args.serve.out.clone().unwrap_or_else(|| built::default_out(bundle));
+    let out = args.serve.out.clone().unwrap_or_else(|| building::default_out(bundle));
     let kept = args.keep.then(|| out.join("kept.json"));
     let telling = Telling { statements: true, record: args.record.clone() };
     let outputs: Vec<&Path> = args.serve.out.as_deref().into_iter().chain(args.record.as_deref()).collect();
@@ -109,15 +106,16 @@ async fn run(
     watching: Option<Watching>,
     kept: Option<PathBuf>,
 ) -> anyhow::Result<()> {
-    let Opened { folder, index, postgres } = built::open(&args.bundle, args.out.as_deref()).await?;
+    let Opened { folder, index, postgres } = building::open(&args.bundle, args.out.as_deref(), &OnTerminal).await?;
     let listeners = (listen(args.port, 0).await?, listen(args.port, 1).await?);
-    let database = Arc::new(Database::open(args.database_url.as_deref(), &folder, &index, postgres).await?);
+    let database =
+        Arc::new(Database::open(args.database_url.as_deref(), &folder, &index, postgres, &OnTerminal).await?);
     let url = database.url();
     if let Some(kept) = &kept {
         restore(kept, &url).await?;
     }
     let buses = Arc::new(Buses::new([EAST, WEST])?);
-    let vault = vault::local(args.vault_key.as_deref(), &index.host)?;
+    let vault = vault(args.vault_key.as_deref(), &index.host)?;
     let start = |region, listener: TcpListener| {
         let host = RwLock::new(Arc::new(Local::start(region, &url, (&folder, &index), &buses, &vault)?));
         let address = listener.local_addr()?;
@@ -176,7 +174,7 @@ async fn run(
         std::fs::write(kept, contents.to_json()).with_context(|| format!("cannot write {}", kept.display()))?;
     }
     // A build that is under way holds it, and then it ends with that.
-    Arc::into_inner(database).map_or(Ok(()), Database::close)
+    Ok(Arc::into_inner(database).map_or(Ok(()), Database::close)?)
 }
 
 /// What it takes to serve a bundle that was saved.
@@ -208,12 +206,12 @@ impl Anew {
     /// Builds the bundle and serves it in the place of what was served.
     async fn serve(&self) -> anyhow::Result<()> {
         let (bundle, out, postgres) = (&self.args.bundle, self.args.out.as_deref(), self.database.postgres());
-        let Opened { folder, index, .. } = built::open_beside(bundle, out, postgres).await?;
+        let Opened { folder, index, .. } = building::open_beside(bundle, out, postgres, &OnTerminal).await?;
         let url = self.database.url();
         if postgres.is_some() {
             schema::apply_to(&url, &[(folder.clone(), index.clone())]).await?;
         }
-        let vault = vault::local(self.args.vault_key.as_deref(), &index.host)?;
+        let vault = vault(self.args.vault_key.as_deref(), &index.host)?;
         for serving in &self.serving {
             let name = serving.host().region().to_owned();
             let host = Arc::new(Local::start(&name, &url, (&folder, &index), &self.buses, &vault)?);
@@ -315,8 +313,23 @@ async fn answer(host: Arc<Local>, serving: Arc<Serving>, request: Request<Incomi
 }
 
 async fn tell_shadows(host: Arc<Local>, capsule: Capsule) {
-    let lines = host.shadows(&capsule, TIME).await.unwrap_or_else(|error| vec![format!("shadow: {error:#}")]);
+    let lines = match host.shadows(&capsule, TIME).await {
+        Ok(Some(shadowed)) => shadowed.iter().flat_map(shadow_lines).collect(),
+        Ok(None) => vec!["shadow dropped: requests want the connections".to_owned()],
+        Err(error) => vec![format!("shadow: {error:#}")],
+    };
     lines.iter().for_each(|line| tell(host.region(), line));
+}
+
+fn shadow_lines(Shadowed { rule, by, compared }: &Shadowed) -> Vec<String> {
+    let newer = if compared.has_read_newer { ", in part in a newer snapshot" } else { "" };
+    let word = match (compared.agrees(), compared.is_comparable) {
+        (true, _) => "agrees with",
+        (false, true) => "differs from",
+        (false, false) => "cannot be compared with",
+    };
+    let first = format!("shadow {by} {word} {rule}{newer}");
+    std::iter::once(first).chain(compared.differences.iter().map(|line| format!("  {line}"))).collect()
 }
 
 impl Telling {
@@ -326,11 +339,11 @@ impl Telling {
         let Some(capsule) = capsule else { return lines };
         if self.statements {
             lines.extend(handled.reason.as_ref().map(|reason| format!("    because {reason}")));
-            lines.extend(transcript::lines(&capsule.attempts).into_iter().map(|line| format!("    {line}")));
+            lines.extend(transcript(&capsule.attempts).into_iter().map(|line| format!("    {line}")));
         }
         if let Some(folder) = &self.record {
             let path = folder.join(capsule.file_name());
-            lines.push(match replay::write(&path, capsule) {
+            lines.push(match write_capsule(&path, capsule) {
                 Ok(()) => format!("    recorded: {}", path.display()),
                 Err(error) => format!("    not recorded: {error:#}"),
             });

@@ -8,6 +8,9 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
 
+pub(crate) use tenet_harness::escaped as shown;
+use tenet_harness::is_obeyed;
+
 /// One line for standard output.
 pub(crate) fn say(line: &str) {
     // A line of progress that cannot be written does not make a command fail.
@@ -66,22 +69,6 @@ pub(crate) fn tell_text(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// A text as a part of one line: what a terminal would obey is written out.
-pub(crate) fn shown(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_obeyed) {
-        return text.into();
-    }
-    let mut shown = String::with_capacity(text.len() + 16);
-    for character in text.chars() {
-        if is_obeyed(character) {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown.into()
-}
-
 /// The same for what a tool says in colours: these are left to it, and nothing else.
 pub(crate) fn coloured(text: &str) -> Cow<'_, str> {
     if !text.contains(is_obeyed) {
@@ -126,15 +113,6 @@ pub(crate) fn shown_in_place(text: &str) -> Cow<'_, str> {
     text.chars().map(stand_in).collect::<String>().into()
 }
 
-/// Whether a terminal does something with a character but show it.
-fn is_obeyed(character: char) -> bool {
-    let is_break = matches!(character, '\u{2028}' | '\u{2029}');
-    // Marks, embeddings, overrides and isolates of UAX #9.
-    let is_direction =
-        matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    (character.is_control() && character != '\t') || is_break || is_direction
-}
-
 /// Where the log goes, an event at a time: standard error.
 pub(crate) struct Log;
 
@@ -153,19 +131,6 @@ impl io::Write for Log {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_a_terminal_would_obey_is_written_out() {
-        for (text, says) in [
-            ("plain, ünd \u{1f600}\ttabbed", "plain, ünd \u{1f600}\ttabbed"),
-            ("\u{1b}[2J\u{1b}]0;t\u{7}", "\\u{1b}[2J\\u{1b}]0;t\\u{7}"),
-            ("a\r\nerror: b", "a\\r\\nerror: b"),
-            ("\u{9b}31m\u{7f}", "\\u{9b}31m\\u{7f}"),
-            ("\u{202e}cba\u{2066}\u{2028}\u{200f}", "\\u{202e}cba\\u{2066}\\u{2028}\\u{200f}"),
-        ] {
-            assert_eq!(shown(text), says);
-        }
-    }
 
     #[test]
     fn an_answer_is_the_same_json_and_nothing_that_a_terminal_obeys() {

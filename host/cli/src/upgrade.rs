@@ -2,9 +2,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use tenet_harness::building::MANIFEST;
 
 use crate::args::UpgradeArgs;
-use crate::built::MANIFEST;
 use crate::report::Problem;
 use crate::terminal;
 use crate::vendored;

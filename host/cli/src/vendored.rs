@@ -6,7 +6,7 @@ use std::path::Path;
 
 use include_dir::{Dir, include_dir};
 
-use crate::testing::file;
+use tenet_harness::testing::file_schema;
 
 /// Its version is the binary's.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -74,5 +74,5 @@ pub(crate) fn write(folder: &Path) -> std::io::Result<()> {
         }
         fs::write(place, text)?;
     }
-    fs::write(folder.join(SCHEMA), file::schema())
+    fs::write(folder.join(SCHEMA), file_schema())
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::terminal;
+use crate::{report, terminal};
 use console::Term;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
-use tenet_build::Progress;
+use tenet_harness::Work;
 
 /// How often the line on a terminal is drawn anew.
 const TICK: Duration = Duration::from_millis(100);
@@ -30,8 +30,30 @@ impl Waiting {
         Self { line, step: String::new() }
     }
 
-    /// Shows what is going on: a thing of seconds, of which only a terminal is told.
-    pub(crate) fn show(&mut self, what: &str) {
+    fn line(&self, text: &str) {
+        match &self.line {
+            Some(line) => line.println(text),
+            None => terminal::tell_text(&format!("{text}\n")),
+        }
+    }
+}
+
+/// Tells standard error of what takes long, and of warnings.
+pub(crate) struct OnTerminal;
+
+impl tenet_harness::Progress for OnTerminal {
+    fn begin(&self) -> Box<dyn Work> {
+        Box::new(Waiting::new())
+    }
+
+    fn warn(&self, warning: tenet_harness::Error) {
+        report::warn(warning);
+    }
+}
+
+impl Work for Waiting {
+    /// Of a thing of seconds only a terminal is told.
+    fn show(&mut self, what: &str) {
         if let Some(line) = &self.line {
             line.reset_elapsed();
             line.set_message(terminal::shown(what).into_owned());
@@ -42,16 +64,9 @@ impl Waiting {
         }
         what.clone_into(&mut self.step);
     }
-
-    fn line(&self, text: &str) {
-        match &self.line {
-            Some(line) => line.println(text),
-            None => terminal::tell_text(&format!("{text}\n")),
-        }
-    }
 }
 
-impl Progress for Waiting {
+impl tenet_build::Progress for Waiting {
     fn step(&mut self, what: &str) {
         self.show(what);
         if self.line.is_none() {

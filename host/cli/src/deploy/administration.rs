@@ -8,8 +8,7 @@ use tenet_core::Grants;
 use tenet_core::bundle::Index;
 use tenet_database::{Administrator, Dsql, Endpoint, Schema};
 use tenet_deploy::{Cluster, Database, Outbox, Prepared};
-
-use crate::schema;
+use tenet_harness::schema;
 
 /// The longest that bringing the tables up to date may take: indexes of large ones take minutes.
 const PREPARING: Duration = Duration::from_secs(3600);

@@ -1,0 +1,201 @@
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tenet_capsule::{Answer, Capsule, Compared, Shadow, Tape};
+use tenet_core::bundle::Index;
+use tenet_core::{Clock, SourceKey, Trace, Vault};
+use tenet_events::{Buses, Routes};
+use tenet_http::{Api, Reply, Request, Route};
+use tenet_pipeline::{Arrival, Handled, Invocation, Pipeline, Relayed, SystemClock, direct};
+use tenet_wiring::HostBuilder;
+
+use super::follow::{self, Taken};
+use crate::error::{Error, Result};
+
+/// The first of the two regions that a laptop stands in for.
+pub const EAST: &str = "us-east-1";
+
+/// The second.
+pub const WEST: &str = "us-west-2";
+
+/// The pattern that every event matches.
+pub const EVERY_EVENT: &str = r#"{"source":[{"prefix":""}]}"#;
+
+/// One region's host in this process: an engine, connections and a bus of its own.
+pub struct Local {
+    region: String,
+    api: Api,
+    pipeline: Pipeline,
+    index: Index,
+    shadow: Shadow,
+    routes: Routes,
+}
+
+/// An operation that an event asked for.
+pub struct Followed {
+    /// Its name.
+    pub operation: String,
+    /// What it did.
+    pub handled: Handled,
+    /// The recording of it.
+    pub capsule: Option<Capsule>,
+}
+
+/// How a rule's next version did on what the rule was answered with.
+pub struct Shadowed {
+    /// The rule.
+    pub rule: String,
+    /// The rule that shadows it.
+    pub by: String,
+    /// How the two compare.
+    pub compared: Compared,
+}
+
+impl Local {
+    /// Loads a built bundle and wires it to a database, to the region's bus and to a vault.
+    pub fn start(
+        region: &str,
+        url: &str,
+        (folder, index): (&Path, &Index),
+        buses: &Buses,
+        vault: &Arc<dyn Vault>,
+    ) -> Result<Self> {
+        let connections = index.host.connections;
+        let engine = tenet_engine::Engine::new(connections)?;
+        let library = tenet_engine::Library::open(engine, folder, index)?;
+        let api = Api::open(region, folder, index)?;
+        let endpoint = tenet_database::Endpoint::parse(url)?;
+        let database = tenet_database::Database::new(endpoint, connections);
+        let database = database.with_statement_timeout(index.host.statement_timeout()).for_bundle(index);
+        let publisher = Arc::new(buses.publisher(region)?);
+        let builder = HostBuilder::new(index, Arc::new(database), Arc::new(library), publisher);
+        let builder = builder.vault(Arc::clone(vault));
+        let (shadow, pipeline) = (builder.shadow(), builder.pipeline()?);
+        let routes = Routes::new(&index.operations)?;
+        Ok(Self { region: region.to_owned(), api, pipeline, index: index.clone(), shadow, routes })
+    }
+
+    /// The region it serves.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// The HTTP interface of its operations.
+    pub fn api(&self) -> &Api {
+        &self.api
+    }
+
+    /// Decides a request and publishes its events.
+    pub async fn handle(
+        &self,
+        invocation: Invocation,
+        caller: Option<String>,
+        trace: Option<Trace>,
+        time: Duration,
+    ) -> Result<Handled> {
+        Ok(self.recorded(invocation, caller, trace, time).await?.0)
+    }
+
+    /// The same, with the recording of it; none where there is no such operation.
+    pub async fn recorded(
+        &self,
+        invocation: Invocation,
+        caller: Option<String>,
+        trace: Option<Trace>,
+        time: Duration,
+    ) -> Result<(Handled, Option<Capsule>)> {
+        let arrival =
+            Arrival { caller, trace, ..Arrival::now(&SystemClock, &self.region, time).map_err(Error::other)? };
+        self.decide(arrival, invocation, time).await
+    }
+
+    /// Has the operations decide that take an event of this region's bus, one after the other. An
+    /// event that the other region has published is that one's to follow.
+    pub async fn follow(&self, event: &str, time: Duration) -> Result<Vec<Followed>> {
+        let mut followed = Vec::new();
+        for Taken { operation, key, payload } in follow::taken(&self.routes, &self.region, event)? {
+            let source_key = Some(SourceKey::Event(key));
+            let arrival =
+                Arrival { source_key, ..Arrival::now(&SystemClock, &self.region, time).map_err(Error::other)? };
+            let invocation = Invocation { operation: operation.clone(), key: None, payload };
+            let (handled, capsule) = self.decide(arrival, invocation, time).await?;
+            followed.push(Followed { operation, handled, capsule });
+        }
+        Ok(followed)
+    }
+
+    async fn decide(
+        &self,
+        arrival: Arrival,
+        invocation: Invocation,
+        time: Duration,
+    ) -> Result<(Handled, Option<Capsule>)> {
+        let request = arrival.request(invocation.operation, invocation.key, invocation.payload);
+        let tape = Tape::new();
+        let mut handled = self.pipeline.handle_under(request.clone(), Some(&tape)).await;
+        if let Some(pending) = handled.pending.take() {
+            self.pipeline.publish(pending, SystemClock.instant() + time).await;
+        }
+        let answer = answer(&handled);
+        let capsule = Capsule::new(&self.index, &request, tape.attempts(), answer, &handled.receipt);
+        Ok((handled, capsule))
+    }
+
+    /// Delivers what was left in the outbox for longer than `grace`, and removes old answers.
+    pub async fn relay(&self, grace: Duration, time: Duration) -> Result<Relayed> {
+        Ok(self.pipeline.relay(grace, self.index.host.keep(), SystemClock.instant() + time).await?)
+    }
+
+    /// Runs the rules that shadow others on a request that was answered; none where requests want the connections.
+    pub async fn shadows(&self, capsule: &Capsule, time: Duration) -> Result<Option<Vec<Shadowed>>> {
+        let Some(_place) = self.pipeline.spare_place() else { return Ok(None) };
+        let mut all = Vec::new();
+        for (of, by) in capsule.operation.shadow.iter().filter(|_| !capsule.answer.repeated) {
+            let Some(rule) = self.index.rule(by) else { continue };
+            let compared = self.shadow.run(capsule, (of, rule), SystemClock.instant() + time).await?;
+            all.push(Shadowed { rule: of.clone(), by: by.clone(), compared });
+        }
+        Ok(Some(all))
+    }
+
+    /// Answers a direct invocation, JSON text in and out, as the Lambda function does.
+    pub async fn invoke(&self, event: &str, time: Duration) -> Result<(String, Option<Handled>)> {
+        let invocation = match direct::read(event) {
+            Ok(invocation) => invocation,
+            Err(answer) => return Ok((direct::write(&answer), None)),
+        };
+        let handled = self.handle(invocation, None, None, time).await?;
+        Ok((direct::write(&handled.answer), Some(handled)))
+    }
+
+    /// Answers an HTTP request, as the Lambda function does, and tells what an operation
+    /// cost where it was one.
+    pub async fn serve(
+        &self,
+        request: &Request<impl AsRef<[u8]>>,
+        caller: Option<String>,
+        time: Duration,
+    ) -> Result<(Reply, Option<(Handled, Option<Capsule>)>)> {
+        Ok(match self.api.route(request) {
+            Route::Reply(reply) => (reply, None),
+            Route::Health => {
+                let ready = self.pipeline.ready(SystemClock.instant() + time).await;
+                (self.api.health(&ready), None)
+            }
+            Route::Invoke(invocation) => {
+                let trace = tenet_http::trace(&request.headers);
+                let decided = self.recorded(invocation, caller, trace, time).await?;
+                let receipt = tenet_http::wants_receipt(&request.headers).then_some(&decided.0.receipt);
+                (self.api.answer(&decided.0.answer, receipt), Some(decided))
+            }
+        })
+    }
+}
+
+/// What a caller was told, as a capsule has it.
+pub(crate) fn answer(handled: &Handled) -> Answer {
+    let tenet_pipeline::Answer { status, body, repeated, key, .. } = &handled.answer;
+    let key = key.as_ref().map(|key| key.as_str().to_owned());
+    Answer { status: status.code(), body: body.clone(), repeated: *repeated, key }
+}

@@ -1,0 +1,44 @@
+use tenet_build::Progress as BuildProgress;
+
+use crate::error::Error;
+
+/// Is told of what takes seconds, and of what is not as good as it could be.
+pub trait Progress: Send + Sync {
+    /// Long work begins. It ends with the value.
+    fn begin(&self) -> Box<dyn Work>;
+
+    /// What does not keep the work from going on.
+    fn warn(&self, warning: Error);
+}
+
+/// Long work while it goes on.
+pub trait Work: BuildProgress + Send {
+    /// A part of seconds has begun; the one before it has ended.
+    fn show(&mut self, what: &str);
+}
+
+/// Lets all of it pass in silence.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn begin(&self) -> Box<dyn Work> {
+        Box::new(Self)
+    }
+
+    fn warn(&self, _: Error) {}
+}
+
+impl Work for Silent {
+    fn show(&mut self, _: &str) {}
+}
+
+impl BuildProgress for Silent {
+    fn step(&mut self, _: &str) {}
+
+    fn cargo(&mut self, _: &str) {}
+
+    fn colours(&self) -> bool {
+        false
+    }
+}
