@@ -50,6 +50,7 @@ mod silence;
 mod sources;
 mod support;
 mod tables;
+mod team;
 mod told;
 mod typescript;
 mod vault;

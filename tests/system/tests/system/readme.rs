@@ -36,6 +36,7 @@ fn the_rule_and_the_manifests_in_the_readmes_are_the_ones_that_are_built() {
         ("README.md", "guest/rules/rules/record-transaction/src/lib.rs"),
         ("host/policy/README.md", "guest/rules/rules/record-transaction/rule.toml"),
         ("host/pipeline/README.md", "guest/rules/tenet.toml"),
+        ("guest/README.md", "tests/system/tests/rules.rs"),
     ] {
         assert!(read(readme).contains(read(shown).trim()), "{readme} does not show {shown} as it is");
     }
