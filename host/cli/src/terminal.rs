@@ -22,6 +22,11 @@ pub(crate) fn say_all(lines: &[String]) {
     let _ = write(&text(lines));
 }
 
+/// Writes to standard output what a command was asked to show.
+pub(crate) fn show(lines: &[String]) -> anyhow::Result<()> {
+    write(&text(lines))
+}
+
 /// Lines as one text.
 pub(crate) fn text(lines: &[String]) -> String {
     lines.iter().map(|line| format!("{}\n", shown(line))).collect()

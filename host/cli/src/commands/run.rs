@@ -1,0 +1,62 @@
+use std::collections::VecDeque;
+
+use anyhow::Context;
+use tenet_core::IdempotencyKey;
+use tenet_events::Buses;
+use tenet_harness::Database;
+use tenet_harness::building::{self, Opened};
+use tenet_harness::hosting::{EVERY_EVENT, Followed, Local, MOST, check_payload, vault};
+use tenet_harness::testing::write_capsule;
+use tenet_pipeline::{Invocation, Status};
+
+use crate::args::RunArgs;
+use crate::exit::Exit;
+use crate::reporters::progress::OnTerminal;
+use crate::request::{TIME, summary};
+use crate::terminal;
+
+/// Runs one operation; prints the answer's body to standard output and everything else
+/// to standard error.
+pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<Exit> {
+    let key = args.key.as_deref().map(IdempotencyKey::new).transpose().context("--key")?;
+    check_payload(&args.payload)?;
+    let Opened { folder, index, postgres } = building::open(&args.bundle, args.out.as_deref(), &OnTerminal).await?;
+    let database = Database::open(args.database_url.as_deref(), &folder, &index, postgres, &OnTerminal).await?;
+    let url = database.url();
+    let buses = Buses::new([args.region.as_str()])?;
+    let events = buses.subscribe(&args.region, EVERY_EVENT)?;
+    let vault = vault(args.vault_key.as_deref(), &index.host)?;
+    let host = Local::start(&args.region, &url, (&folder, &index), &buses, &vault)?;
+    let invocation = Invocation { operation: args.operation.clone(), key, payload: args.payload.clone() };
+    let (handled, capsule) = host.recorded(invocation, args.caller.clone(), None, TIME).await?;
+    terminal::write_json(&handled.answer.body)?;
+    terminal::tell(&summary(&handled));
+    if let (Some(path), Some(capsule)) = (&args.record, &capsule) {
+        write_capsule(path, capsule)?;
+        terminal::tell(&format!("recorded: {}", path.display()));
+    }
+    let mut left: VecDeque<String> = events.take().into();
+    let mut following = 0;
+    while let Some(event) = left.pop_front() {
+        terminal::tell(&format!("event: {event}"));
+        for Followed { operation, handled, .. } in host.follow(&event, TIME).await? {
+            terminal::tell(&format!("then {operation}: {} {}", summary(&handled), handled.answer.body));
+            following += 1;
+        }
+        left.extend(events.take());
+        if following >= MOST {
+            terminal::tell(&format!("{following} operations have followed, and no more are run"));
+            break;
+        }
+    }
+    Ok(exit(handled.answer.status))
+}
+
+fn exit(status: Status) -> Exit {
+    match status {
+        Status::Accepted => Exit::Success,
+        Status::Rejected => Exit::Rejected,
+        Status::Invalid | Status::Forbidden | Status::KeyReused => Exit::Unusable,
+        Status::Failed | Status::Unavailable => Exit::Broken,
+    }
+}
