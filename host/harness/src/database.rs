@@ -18,6 +18,9 @@ pub enum Database {
 impl Database {
     /// The database with this URL, which has to be ready for the built bundle in `folder`;
     /// without one, a private one that is made so, or was when the bundle was built.
+    ///
+    /// # Errors
+    /// Fails where the database cannot be reached or is not ready for the bundle, or where no private one starts.
     pub async fn open(
         url: Option<&str>,
         folder: &Path,
@@ -32,6 +35,9 @@ impl Database {
     }
 
     /// Stops a private database; without this it ends with the value, unasked.
+    ///
+    /// # Errors
+    /// Fails where a private one does not end.
     pub fn close(self) -> Result<()> {
         match self {
             Self::Named(_) => Ok(()),
@@ -70,6 +76,9 @@ pub(crate) async fn private_or(
 
 /// A private PostgreSQL with the tables of the host and of these built bundles, and the number
 /// of steps that made them.
+///
+/// # Errors
+/// Fails where PostgreSQL is missing or does not start, or where it refuses a step.
 pub async fn private(bundles: &[(PathBuf, Index)], progress: &dyn Progress) -> Result<(PrivatePostgres, usize)> {
     // Where they have to be installed first that is said in lines of its own.
     Programs::find()?;

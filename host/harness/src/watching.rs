@@ -27,6 +27,9 @@ pub struct Watching {
 impl Watching {
     /// Watches the sources and tests of the bundle in this folder. `outputs` are files and folders
     /// that the command itself writes, inside the bundle or elsewhere.
+    ///
+    /// # Errors
+    /// Fails where the folder is not there, or where this machine does not report changes of files.
     pub fn new(bundle: &Path, outputs: &[&Path]) -> Result<Self> {
         let bundle = std::fs::canonicalize(bundle).with_context(|| format!("cannot open {}", bundle.display()))?;
         let absolute = |path: &&Path| std::fs::canonicalize(path).or_else(|_| std::path::absolute(path)).ok();

@@ -33,16 +33,25 @@ pub struct Opened {
 }
 
 /// A bundle to run: one that is built already, or a source that is built first.
+///
+/// # Errors
+/// Fails where there is no bundle, or where it cannot be built.
 pub async fn open(folder: &Path, out: Option<&Path>, progress: &dyn Progress) -> Result<Opened> {
     open_for(folder, out, Wanted::Runs, progress).await
 }
 
 /// The same for tests.
+///
+/// # Errors
+/// As [`open`].
 pub async fn open_for(folder: &Path, out: Option<&Path>, wanted: Wanted, progress: &dyn Progress) -> Result<Opened> {
     open_with(folder, out, wanted, None, progress).await
 }
 
 /// The same while a private PostgreSQL is running, which is used in the place of another one.
+///
+/// # Errors
+/// As [`open`].
 pub async fn open_beside(
     folder: &Path,
     out: Option<&Path>,
@@ -78,6 +87,9 @@ async fn open_with(
 }
 
 /// A bundle that is built already.
+///
+/// # Errors
+/// Fails where the index is not there, or has another version.
 pub fn read(folder: &Path) -> Result<(PathBuf, Index)> {
     let path = folder.join(INDEX);
     let text = tenet_build::text_at_most(&path, tenet_build::MAX_RECORD).with_context(|| not_built(folder))?;
@@ -132,11 +144,17 @@ impl Built {
 }
 
 /// Builds a bundle that can be deployed to a target.
+///
+/// # Errors
+/// Fails where a source, a manifest or a step of the schema is wrong, or where a tool is missing.
 pub async fn make(source: &Path, out: &Path, target: &str, progress: &dyn Progress) -> Result<Built> {
     make_for(source, out, target, Wanted::Deployments, None, progress).await
 }
 
 /// Builds a bundle. The target is this machine's own unless it is for [`Wanted::Deployments`].
+///
+/// # Errors
+/// As [`make`].
 pub async fn make_for(
     source: &Path,
     out: &Path,

@@ -54,6 +54,9 @@ pub struct Shadowed {
 
 impl Local {
     /// Loads a built bundle and wires it to a database, to the region's bus and to a vault.
+    ///
+    /// # Errors
+    /// Fails where the code of a rule cannot be loaded, or where the URL is none.
     pub fn start(
         region: &str,
         url: &str,
@@ -87,6 +90,9 @@ impl Local {
     }
 
     /// Decides a request and publishes its events.
+    ///
+    /// # Errors
+    /// Fails where this machine has no random numbers.
     pub async fn handle(
         &self,
         invocation: Invocation,
@@ -98,6 +104,9 @@ impl Local {
     }
 
     /// The same, with the recording of it; none where there is no such operation.
+    ///
+    /// # Errors
+    /// As [`handle`](Self::handle).
     pub async fn recorded(
         &self,
         invocation: Invocation,
@@ -112,6 +121,9 @@ impl Local {
 
     /// Has the operations decide that take an event of this region's bus, one after the other. An
     /// event that the other region has published is that one's to follow.
+    ///
+    /// # Errors
+    /// Fails where the text is no event.
     pub async fn follow(&self, event: &str, time: Duration) -> Result<Vec<Followed>> {
         let mut followed = Vec::new();
         for Taken { operation, key, payload } in follow::taken(&self.routes, &self.region, event)? {
@@ -143,11 +155,17 @@ impl Local {
     }
 
     /// Delivers what was left in the outbox for longer than `grace`, and removes old answers.
+    ///
+    /// # Errors
+    /// Fails where the database does.
     pub async fn relay(&self, grace: Duration, time: Duration) -> Result<Relayed> {
         Ok(self.pipeline.relay(grace, self.index.host.keep(), SystemClock.instant() + time).await?)
     }
 
     /// Runs the rules that shadow others on a request that was answered; none where requests want the connections.
+    ///
+    /// # Errors
+    /// Fails where the recording cannot be run.
     pub async fn shadows(&self, capsule: &Capsule, time: Duration) -> Result<Option<Vec<Shadowed>>> {
         let Some(_place) = self.pipeline.spare_place() else { return Ok(None) };
         let mut all = Vec::new();
@@ -160,6 +178,9 @@ impl Local {
     }
 
     /// Answers a direct invocation, JSON text in and out, as the Lambda function does.
+    ///
+    /// # Errors
+    /// As [`handle`](Self::handle).
     pub async fn invoke(&self, event: &str, time: Duration) -> Result<(String, Option<Handled>)> {
         let invocation = match direct::read(event) {
             Ok(invocation) => invocation,
@@ -171,6 +192,9 @@ impl Local {
 
     /// Answers an HTTP request, as the Lambda function does, and tells what an operation
     /// cost where it was one.
+    ///
+    /// # Errors
+    /// As [`handle`](Self::handle).
     pub async fn serve(
         &self,
         request: &Request<impl AsRef<[u8]>>,

@@ -5,6 +5,9 @@ use tenet_core::Code;
 
 /// Refuses a payload that is not JSON, and says where it is not: the pipeline would as well,
 /// but it does not show the place.
+///
+/// # Errors
+/// Fails where it is not JSON, with the place.
 pub fn check_payload(payload: &str) -> Result<()> {
     let Err(error) = serde_json::from_str::<&RawValue>(payload) else { return Ok(()) };
     let line_start: usize = payload.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();

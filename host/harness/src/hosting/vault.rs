@@ -9,6 +9,9 @@ use crate::error::{Context, Error, Result};
 
 /// The vault of a laptop, which needs no AWS: with the key in a file or, where none is named, with
 /// one that everybody knows.
+///
+/// # Errors
+/// Fails where the file cannot be read, or has no key in it.
 pub fn vault(key: Option<&Path>, settings: &HostSettings) -> Result<Arc<dyn Vault>> {
     let keys = match key {
         None => LocalKeys::development(),

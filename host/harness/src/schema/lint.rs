@@ -9,6 +9,9 @@ use crate::error::{Error, Place, Result};
 /// Refuses a step of a bundle's schema that Aurora DSQL would refuse, by AWS's own linter, or
 /// that is more than one statement: DSQL changes one thing of a schema in one transaction
 /// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/working-with-ddl.html>).
+///
+/// # Errors
+/// Fails with the first such step, and its place.
 pub fn check(folder: &Path, index: &Index) -> Result<()> {
     for file in &index.schema {
         step(&file.path, &text(folder, &file.path)?)?;

@@ -38,6 +38,9 @@ pub async fn plan(endpoint: &Endpoint, bundles: &[(PathBuf, Index)], deadline: I
 }
 
 /// An error unless the database is there and has every step.
+///
+/// # Errors
+/// Fails where it is not, or where a step is missing.
 pub async fn check(url: &str, bundles: &[(PathBuf, Index)]) -> Result<()> {
     let endpoint = Endpoint::parse(url)?;
     let checked = Schema::check(&endpoint, &steps(bundles)?).await;

@@ -28,6 +28,9 @@ pub struct Surveyed {
 }
 
 /// Every rule of a bundle, and its statements where the tables are known that it is granted.
+///
+/// # Errors
+/// Fails where a source cannot be read.
 pub fn survey(bundle: &Bundle, catalog: Option<&Catalog>) -> Result<Vec<Surveyed>> {
     let mut surveyed = Vec::new();
     for (rule, asked, folder) in bundle.rules() {

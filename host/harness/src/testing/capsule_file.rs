@@ -11,6 +11,9 @@ use crate::error::{Context, Error, Result};
 const KEY: &str = "TENET_CAPSULE_KEY";
 
 /// Reads a capsule; one that is sealed with the key that the environment has.
+///
+/// # Errors
+/// Fails where it cannot be read, is none, or is sealed with another key.
 pub fn read(path: &Path) -> Result<Capsule> {
     let text = tenet_build::text_at_most(path, tenet_build::MAX_RECORD);
     let text = text.with_context(|| format!("cannot read {}", path.display()))?;
@@ -26,6 +29,9 @@ pub fn read(path: &Path) -> Result<Capsule> {
 }
 
 /// Writes a capsule as its operation wants it kept.
+///
+/// # Errors
+/// Fails where it cannot be written, or where there is no key to seal it with.
 pub fn write(path: &Path, capsule: &Capsule) -> Result<()> {
     let key = key()?;
     let text = capsule.to_text(&Capsule::secrecy(&capsule.operation, key.as_ref()))?;

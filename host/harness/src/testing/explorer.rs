@@ -360,6 +360,9 @@ fn detail(event: &str) -> String {
 
 impl Schedule {
     /// Reads what [`Display`](fmt::Display) writes.
+    ///
+    /// # Errors
+    /// Fails with what is no turn.
     pub fn parse(text: &str) -> Result<Self, String> {
         let turn = |word: &str| {
             let (number, turn) = match word.strip_suffix('!') {

@@ -16,7 +16,7 @@ use super::report::Report;
 use super::site::Site;
 use super::{capsule_file, case};
 use crate::building::{self, Wanted};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
 use crate::progress::{Progress, Silent};
 
 /// Builds a bundle and runs its tests: what `tenet test` does, with nothing chosen.
@@ -87,6 +87,8 @@ pub enum TestEvent<'a> {
 
 /// One test, before it is run.
 struct Test {
+    /// Its place in the order of the tests.
+    number: usize,
     name: String,
     path: PathBuf,
     content: Content,
@@ -96,8 +98,6 @@ struct Test {
 enum Content {
     File(Box<TestFile>),
     Capsule(Box<Capsule>),
-    /// Why it cannot be run. It is taken by its one run.
-    Unreadable(std::sync::Mutex<Option<Error>>),
 }
 
 impl Harness {
@@ -141,13 +141,23 @@ impl Harness {
         let opened = building::open_for(&self.bundle, self.out.as_deref(), Wanted::Tests, progress).await?;
         let started = Instant::now();
         let paths = discovery::paths(&self.bundle, &self.paths, self.filter.as_deref())?;
-        let tests: Vec<Test> = paths.into_iter().map(|path| Test::read(&self.bundle, path)).collect();
+        let (mut tests, mut outcomes) = (Vec::new(), Vec::new());
+        for (number, path) in paths.into_iter().enumerate() {
+            let name = discovery::name(&self.bundle, &path);
+            match Content::read(&path) {
+                Ok(content) => tests.push(Test { number, name, path, content }),
+                Err(error) => {
+                    let outcome = TestOutcome::new(&self.bundle, &name, &path);
+                    outcomes.push((number, TestOutcome { unreadable: Some(error), ..outcome }));
+                }
+            }
+        }
         let with_database = tests.iter().any(Test::wants_a_database);
         let site = Arc::new(Site::start(opened, with_database, progress).await?);
-        events(TestEvent::Started { tests: tests.len() });
+        events(TestEvent::Started { tests: tests.len() + outcomes.len() });
+        outcomes.iter().for_each(|(_, outcome)| events(TestEvent::Ended(outcome)));
         let (ended, mut ending) = unbounded_channel();
         let mut running = self.start(&site, Arc::new(tests), ended).await?;
-        let mut outcomes = Vec::new();
         while let Some((number, outcome)) = ending.recv().await {
             events(TestEvent::Ended(&outcome));
             outcomes.push((number, outcome));
@@ -180,19 +190,15 @@ impl Harness {
             let (bundle, schedule) = (self.bundle.clone(), self.schedule.clone());
             running.spawn(async move {
                 loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(Test { name, path, content }) = tests.get(number) else { break };
+                    let next = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(Test { number, name, path, content }) = tests.get(next) else { break };
                     let outcome = TestOutcome::new(&bundle, name, path);
                     let outcome = match content {
                         Content::File(file) => case::run(&site, rig.as_ref(), outcome, file, schedule.as_ref()).await,
                         Content::Capsule(capsule) => case::replay(&site, outcome, capsule).await,
-                        Content::Unreadable(why) => {
-                            let why = why.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-                            TestOutcome { unreadable: why, ..outcome }
-                        }
                     };
                     // The receiver goes only with all of it.
-                    let _gone = ended.send((number, outcome));
+                    let _gone = ended.send((*number, outcome));
                 }
             });
         }
@@ -200,16 +206,16 @@ impl Harness {
     }
 }
 
-impl Test {
-    fn read(bundle: &Path, path: PathBuf) -> Self {
-        let read = match path.to_string_lossy().ends_with(CAPSULE) {
-            true => capsule_file::read(&path).map(|capsule| Content::Capsule(Box::new(capsule))),
-            false => TestFile::read(&path).map(|file| Content::File(Box::new(file))),
-        };
-        let content = read.unwrap_or_else(|error| Content::Unreadable(std::sync::Mutex::new(Some(error))));
-        Self { name: discovery::name(bundle, &path), path, content }
+impl Content {
+    fn read(path: &Path) -> Result<Self> {
+        match path.to_string_lossy().ends_with(CAPSULE) {
+            true => capsule_file::read(path).map(|capsule| Self::Capsule(Box::new(capsule))),
+            false => TestFile::read(path).map(|file| Self::File(Box::new(file))),
+        }
     }
+}
 
+impl Test {
     fn wants_a_database(&self) -> bool {
         matches!(&self.content, Content::File(file) if file.recorded.is_none())
     }

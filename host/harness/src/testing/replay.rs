@@ -47,6 +47,9 @@ pub(crate) struct Replayed {
 impl Replay {
     /// Loads a built bundle whose rules decide the requests of these capsules. Each of `rules` is a component that
     /// takes the place of a rule: `NAME=FILE`, or `FILE` where there is one rule only.
+    ///
+    /// # Errors
+    /// Fails where a component cannot be read or a rule is not there, or where the code of a rule cannot be loaded.
     pub async fn new(
         opened: Opened,
         rules: &[String],
@@ -66,6 +69,9 @@ impl Replay {
     }
 
     /// Replays a capsule so many times.
+    ///
+    /// # Errors
+    /// Fails where the operation is not there, or the recording cannot be used.
     pub async fn compare(&self, capsule: &Capsule, times: u32) -> Result<Comparison> {
         let first = again(&self.site, capsule).await?;
         let mut differences = tenet_capsule::differences(capsule, &first.capsule);
@@ -87,6 +93,9 @@ impl Replay {
     }
 
     /// Ends it.
+    ///
+    /// # Errors
+    /// Fails where a process does not end.
     pub fn close(self) -> Result<()> {
         self.site.close()
     }
