@@ -2,12 +2,12 @@ use tenet_build::Progress as BuildProgress;
 
 use crate::error::Error;
 
-/// Is told of what takes seconds, and of what is not as good as it could be.
+/// Gets reports of work that takes seconds, and warnings.
 pub trait Progress: Send + Sync {
     /// Long work begins. It ends with the value.
     fn begin(&self) -> Box<dyn Work>;
 
-    /// What does not keep the work from going on.
+    /// Something that the author may want to change. The work goes on.
     fn warn(&self, warning: Error);
 }
 
@@ -17,7 +17,7 @@ pub trait Work: BuildProgress + Send {
     fn show(&mut self, what: &str);
 }
 
-/// Lets all of it pass in silence.
+/// Ignores all reports.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 

@@ -90,7 +90,7 @@ fn state(bundle: &Path) -> String {
         state
     });
     let tests = files(bundle).unwrap_or_default();
-    // A recording that a test goes with lies beside it.
+    // A recording that a test goes with lies next to it.
     let folders: BTreeSet<&Path> = tests.iter().filter_map(|test| test.parent()).collect();
     for entry in folders.into_iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten() {
         let path = entry.path();
@@ -112,7 +112,7 @@ fn add_contents(path: &Path, state: &mut String) {
     }
 }
 
-/// The folders of a bundle that hold sources, but for what was vendored, which nobody edits.
+/// The folders of a bundle that hold sources, but for what was vendored, which is not edited.
 fn parts(bundle: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(bundle) else { return Vec::new() };
     let folders = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir());
@@ -146,7 +146,7 @@ mod tests {
         write("server.log", "no source");
         write("schema/0001_start.sql", "SELECT 1");
         assert!(watching.changed().await);
-        assert!(watching.saved.try_recv().is_err(), "it was told once");
+        assert!(watching.saved.try_recv().is_err(), "it is reported once");
         // A manifest that is broken is another state, and so is one that is mended.
         write("tenet.toml", "version = ");
         assert!(watching.changed().await);

@@ -107,7 +107,7 @@ fn not_built(folder: &Path) -> Error {
     Error::new(what, "`tenet build` makes one and says where").explained(Code::NoBundle)
 }
 
-/// Where a bundle is built unless somebody says otherwise.
+/// The default folder of a built bundle.
 pub fn default_out(bundle: &Path) -> PathBuf {
     bundle.join("target").join("tenet")
 }
@@ -136,7 +136,7 @@ pub struct Built {
 }
 
 impl Built {
-    /// The index, after `progress` was told the warnings.
+    /// The index. The warnings go to `progress`.
     pub fn index_after(self, progress: &dyn Progress) -> Index {
         self.warnings.into_iter().for_each(|warning| progress.warn(warning.into()));
         self.index
@@ -256,7 +256,7 @@ fn kept(out: &Path, before: Option<&Index>, compiled_for: &CompiledFor, rule: &R
 }
 
 /// What the rules say that they take and give. What they said when they were last built is
-/// kept beside the components that were asked. `engine` makes one for the code in the index.
+/// kept next to the components that were asked. `engine` makes one for the code in the index.
 async fn describe(
     out: &Path,
     index: &Index,

@@ -1,4 +1,4 @@
-//! What the steps of a bundle's schema make: read from a private database, and kept beside the build.
+//! What the steps of a bundle's schema make: read from a private database, and kept next to the build.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};

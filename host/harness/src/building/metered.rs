@@ -1,4 +1,4 @@
-//! Rules compiled so that the engine counts what they compute: the harness's, kept beside the
+//! Rules compiled so that the engine counts what they compute: the harness's, kept next to the
 //! code that is shipped.
 
 use std::path::Path;

@@ -217,7 +217,7 @@ impl Local {
     }
 }
 
-/// What a caller was told, as a capsule has it.
+/// The answer of a request, as a capsule has it.
 pub(crate) fn answer(handled: &Handled) -> Answer {
     let tenet_pipeline::Answer { status, body, repeated, key, .. } = &handled.answer;
     let key = key.as_ref().map(|key| key.as_str().to_owned());

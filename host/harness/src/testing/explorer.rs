@@ -17,8 +17,8 @@ use super::site::{Site, TestDatabase};
 use super::transcript;
 use crate::error::{Error, Result};
 
-/// Runs requests at once in every order of their statements and commits, and holds what comes of
-/// each order against what comes of the requests one after the other.
+/// Runs requests at once in every order of their statements and commits, and compares the results of
+/// each order with the results of the requests one after the other.
 ///
 /// Each request waits before each of its flights; whose turn it is is chosen, one at a time, and
 /// the next choice is made when that flight is over. A flight that waits for a lock of another
@@ -131,7 +131,7 @@ impl Explorer<'_> {
         Ok((explored, anomaly))
     }
 
-    /// What comes of the requests in each order, one after the other.
+    /// The results of the requests one after the other, in each order.
     async fn serial(&self, database: &Arc<Database>, before: &Contents) -> Result<Vec<(Vec<usize>, Outcome)>> {
         let mut outcomes = Vec::new();
         for order in orders(self.asks.len()) {
@@ -165,7 +165,7 @@ impl Explorer<'_> {
             let (hosts, ask, waits) = (Arc::clone(&hosts), ask.clone(), waits.clone());
             running.spawn(async move {
                 let handled = hosts.ask(&ask, &probe as &dyn Probe).await;
-                // Nobody listens where the run has ended at a lock.
+                // The receiver is gone where the run has ended at a lock.
                 let _ended = waits.send(Waits::Over(who));
                 handled.map(|handled| (who, (handled.answer.status.code(), handled.answer.body)))
             });
@@ -210,7 +210,7 @@ impl Explorer<'_> {
         let mut ready = std::collections::BTreeSet::new();
         let mut busy = self.asks.len();
         loop {
-            // One flight is on its way at a time, but for the beginning, when nobody waits for a lock.
+            // One flight is on its way at a time, but for the beginning, when no request waits for a lock.
             while busy > 0 {
                 let waits = tokio::select! {
                     biased;
@@ -239,7 +239,7 @@ impl Explorer<'_> {
             ready.remove(&who);
             busy = 1;
             if let Some(turns) = turns.get(who) {
-                // Where the request is gone its end has been told.
+                // A request that is gone has sent its end.
                 let _gone = turns.send(turn);
             }
         }

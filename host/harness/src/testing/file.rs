@@ -280,7 +280,7 @@ pub(crate) struct Expected {
     pub(crate) status: Option<u16>,
     pub(crate) repeated: Option<bool>,
     pub(crate) events: Option<Vec<Json>>,
-    /// Operations that have to follow, each with what has to come of it.
+    /// Operations that have to follow, each with its expected result.
     pub(crate) follows: Option<Vec<(String, Expected)>>,
     pub(crate) at_most: AtMost,
 }

@@ -184,7 +184,7 @@ impl Harness {
         let next = Arc::new(AtomicUsize::new(0));
         let mut running = JoinSet::new();
         for job in 0..jobs.clamp(1, tests.len().max(1)) {
-            // One after the other: each is a copy of one database that nobody may use meanwhile.
+            // One after the other: each is a copy of one database, which has to be unused meanwhile.
             let rig = if with_database { Some(site.rig(job).await?) } else { None };
             let (site, tests, next, ended) = (Arc::clone(site), Arc::clone(&tests), Arc::clone(&next), ended.clone());
             let (bundle, schedule) = (self.bundle.clone(), self.schedule.clone());

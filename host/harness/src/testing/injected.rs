@@ -29,7 +29,7 @@ pub(crate) struct Turns {
     pub(crate) who: usize,
     /// Where it says that it waits.
     pub(crate) waits: UnboundedSender<Waits>,
-    /// Where it is told to go.
+    /// Where it gets its turn.
     pub(crate) turns: Mutex<Option<UnboundedReceiver<Turn>>>,
 }
 
@@ -111,7 +111,7 @@ impl Turns {
         let over = || Fault::other(None, "the harness has ended");
         let waits = if commit { Waits::Commit(self.who) } else { Waits::Statements(self.who) };
         self.waits.send(waits).map_err(|_| over())?;
-        // One flight at a time waits here, so that nobody finds it taken.
+        // One flight at a time waits here, so that no other finds it taken.
         let lock = || self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         let mut turns = lock().take().ok_or_else(over)?;
         let turn = turns.recv().await;

@@ -85,7 +85,7 @@ pub enum StepResult {
     },
 }
 
-/// What came of a test: what is expected once somebody says that this is right.
+/// The results of a test, as `--update` writes them into its file.
 #[derive(Debug, Default)]
 pub(crate) struct Actual {
     /// By step; none for those that are no single request.
@@ -95,7 +95,7 @@ pub(crate) struct Actual {
     pub(crate) rows_are_unmet: bool,
 }
 
-/// What came of a step.
+/// The results of a step.
 #[derive(Debug)]
 pub(crate) struct ActualStep {
     pub(crate) answer: Answer,

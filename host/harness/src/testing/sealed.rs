@@ -25,7 +25,7 @@ pub(crate) struct Sealed {
     columns: BTreeSet<String>,
 }
 
-/// A value that is expected, and what its row is told by if the test says it.
+/// A value that is expected, and the key of its row if the test has it.
 #[derive(Debug)]
 pub(crate) struct Wanted {
     pub(crate) column: String,

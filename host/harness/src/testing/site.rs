@@ -193,7 +193,7 @@ pub(super) async fn no_row(tables: &Tables, table: &str, members: &Json, error: 
 }
 
 impl Hosts {
-    /// Decides a request with somebody looking on; its events are published.
+    /// Decides a request under a probe, and publishes its events.
     pub(crate) async fn ask(&self, ask: &Ask, probe: &dyn Probe) -> Result<Handled> {
         let pipeline = self.host(&ask.region)?;
         self.buses.set_up(&ask.region, !ask.fault.bus_down)?;

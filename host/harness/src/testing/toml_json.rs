@@ -1,4 +1,4 @@
-//! TOML as JSON with its numbers as they are written, for whoever hands them on.
+//! TOML as JSON with its numbers as they are written.
 
 use toml_edit::{Item, Table, Value};
 

@@ -181,7 +181,7 @@ fn value(json: &Json) -> Option<Value> {
         Json::Null => return None,
         Json::Bool(value) => Value::from(*value),
         Json::Text(text) => Value::from(text.as_str()),
-        // Where TOML has no such number it is text, which is told when the test is run.
+        // Where TOML has no such number it is text, which the next run of the test reports.
         Json::Number(text) => text.parse().unwrap_or_else(|_| Value::from(text.as_str())),
         Json::List(items) => Value::Array(items.iter().filter_map(value).collect()),
         Json::Object(members) => {
