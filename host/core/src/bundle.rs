@@ -196,7 +196,8 @@ pub struct IndexError(String);
 
 impl Index {
     /// Reads an index. Refuses another version or contract with a specific error, and also
-    /// operations without rules or with missing rules, and paths and names of rules that leave the bundle.
+    /// operations without rules or with missing rules, and paths and rule names that point outside
+    /// the bundle.
     pub fn parse(text: &str) -> Result<Self, IndexError> {
         #[derive(Deserialize)]
         struct Versioned {

@@ -124,7 +124,7 @@ impl Deployment {
     }
 }
 
-/// The key of the last result, in the bucket of each region.
+/// A direct invocation with a unique name and key.
 fn request(smoke: &Smoke, id: &str) -> Result<Value, DeployError> {
     let payload = serde_json::to_value(&smoke.payload);
     let payload = payload.map_err(|error| DeployError::new("smoke.payload is no JSON").because(error))?;

@@ -68,7 +68,7 @@ impl Served {
         line.split_once("://").unwrap().1.to_owned()
     }
 
-    /// The process that serves.
+    /// The id of the server process.
     pub fn process(&self) -> u32 {
         self.child.id().unwrap()
     }

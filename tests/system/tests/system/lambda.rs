@@ -54,7 +54,7 @@ impl Lambda {
         Self { address, _api: api, bootstrap }
     }
 
-    /// The function's process.
+    /// The id of the function's process.
     pub(crate) fn process(&self) -> u32 {
         self.bootstrap.id().unwrap()
     }

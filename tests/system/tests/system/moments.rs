@@ -1,4 +1,4 @@
-//! Strings that PostgreSQL reads as its own time, in every place where they could become one.
+//! Strings that PostgreSQL reads as the current time, in every place where it could do so.
 
 use tenet_core::{Catalog, Columns, Grants, TableGrant};
 use tenet_database::{Endpoint, Inventory};
@@ -12,7 +12,7 @@ const SCHEMA: &str = "
     INSERT INTO t VALUES ('2000-01-01', '2000-01-01', '00:00', '{2000-01-01}', '[2000-01-01,2000-01-01]', 'x');
 ";
 
-/// Strings that PostgreSQL makes its own time of, and forms that hold one.
+/// Strings that PostgreSQL converts to the current time, and texts that contain one.
 const STRINGS: &[&str] = &[
     "'now'",
     "' NOW '",
@@ -33,7 +33,7 @@ const STRINGS: &[&str] = &[
     "$a$today$a$",
 ];
 
-/// Places where a string without a type could be given that of a time; `?` stands for the string.
+/// Places where an untyped string could get the type of a time; `?` is replaced by the string.
 const PLACES: &[&str] = &[
     "SELECT ?::date",
     "SELECT (?)::timestamptz",
@@ -102,8 +102,7 @@ const PLACES: &[&str] = &[
     "SELECT count(*) FILTER (WHERE at < ?) FROM t",
 ];
 
-/// Texts that are computed, which are such a string or hold one; a statement with `?` gives what a cast makes
-/// of them.
+/// Computed texts that are such a string or contain one. Each statement casts one of them.
 const COMPUTED: &[&str] = &[
     "('to' || 'day')",
     "lower('TODAY')",
@@ -168,7 +167,7 @@ const COMPUTED: &[&str] = &[
     "'to' 'day'",
 ];
 
-/// No text that is computed becomes one either: there is a cast of each to every type of a date or a time.
+/// No computed text becomes the current time either, with a cast to any date or time type.
 #[tokio::test]
 async fn no_computed_text_becomes_the_time_of_the_database() {
     let database = empty_database().await;
@@ -197,12 +196,12 @@ async fn no_computed_text_becomes_the_time_of_the_database() {
     assert!(read > 1_000, "{read} of them are read as a time where they are sent as they are");
 }
 
-/// What is known of each function of the list is what PostgreSQL has.
+/// The policy's list of functions that return text agrees with PostgreSQL.
 #[tokio::test]
 async fn a_function_that_gives_a_text_is_known_as_one() {
     let database = empty_database().await;
     let client = database.connect().await;
-    // What has the type of an argument may be a text too.
+    // A result with the type of an argument may be a text too.
     let sql = "SELECT DISTINCT p.proname::text FROM pg_proc p WHERE p.pronamespace = 'pg_catalog'::regnamespace AND (
                    p.prorettype::regtype::text IN ('text', 'text[]', 'character varying', 'character', 'name', '\"char\"', 'cstring', 'unknown')
                    OR p.prorettype::regtype::text LIKE 'any%'
@@ -214,7 +213,7 @@ async fn a_function_that_gives_a_text_is_known_as_one() {
         names.iter().filter(|name| listed.contains(&name.as_str()) && !tenet_policy::may_give_text(name)).collect();
     assert!(missing.is_empty(), "{missing:?}");
     assert!(names.iter().filter(|name| listed.contains(&name.as_str())).count() > 50);
-    // Nor does an operator give one that is not known as such.
+    // The same for operators.
     let sql = "SELECT DISTINCT oprname::text FROM pg_operator WHERE oprresult::regtype::text IN ('text', 'text[]', 'anyelement', 'anyarray', 'anycompatible', 'anycompatiblearray') ORDER BY 1";
     let rows = client.query(sql, &[]).await.unwrap();
     let operators: Vec<&str> = tenet_policy::operators().iter().flat_map(|group| group.words).copied().collect();
@@ -223,7 +222,7 @@ async fn a_function_that_gives_a_text_is_known_as_one() {
     assert_eq!(giving, ["#>>", "->>", "||"]);
 }
 
-/// The rows that a statement gives, the first value of each, in a transaction that is rolled back.
+/// The first value of each row that a statement returns, in a transaction that is rolled back.
 async fn answer(client: &Client, sql: &str) -> Result<Vec<String>, tokio_postgres::Error> {
     client.batch_execute("BEGIN").await.unwrap();
     let messages = client.simple_query(sql).await;
@@ -235,7 +234,7 @@ async fn answer(client: &Client, sql: &str) -> Result<Vec<String>, tokio_postgre
     messages.map(|messages| messages.iter().filter_map(value).collect())
 }
 
-/// A connection, and what a rule is granted of the table.
+/// A connection, and a rule's grants on the table.
 async fn asked(database: &Database) -> (Client, Grants, Catalog) {
     let catalog = Inventory::read(&Endpoint::parse(database.url()).unwrap()).await.unwrap().tables().clone();
     let all = TableGrant { select: Columns::All, insert: Columns::All, update: Columns::All, delete: true };
@@ -243,7 +242,8 @@ async fn asked(database: &Database) -> (Client, Grants, Catalog) {
     (database.connect().await, grants, catalog)
 }
 
-/// What is sent of them reads no time of the database: it is refused here or there, or gives the row as it was.
+/// A statement that is sent never reads the database's time: it is refused by the policy or the database, or returns
+/// the same row.
 #[tokio::test]
 async fn no_string_becomes_the_time_of_the_database() {
     let database = empty_database().await;
@@ -253,7 +253,7 @@ async fn no_string_becomes_the_time_of_the_database() {
     for place in PLACES {
         for string in STRINGS {
             let sql = place.replace('?', string);
-            // As it is written, most are read as a time.
+            // Unchanged, most of them are read as a time.
             read += usize::from(answer(&client, &sql).await.is_ok());
             let Ok(sent) = canonical(&sql, &grants, &catalog) else { continue };
             let Ok(rows) = answer(&client, &sent).await else { continue };
