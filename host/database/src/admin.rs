@@ -1,4 +1,4 @@
-//! What an operator does with the tables of the host.
+//! Operator commands on the host's tables.
 
 pub(crate) mod administrator;
 pub(crate) mod index_job;

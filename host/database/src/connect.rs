@@ -1,4 +1,4 @@
-//! How a connection is made, identified, kept and given up.
+//! Opening, identifying, pooling and closing connections.
 
 pub(crate) mod connection;
 pub(crate) mod connection_lifetimes;

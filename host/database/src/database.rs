@@ -25,12 +25,12 @@ use crate::transaction::Transaction;
 use crate::transaction::keys;
 use crate::transaction::outbox;
 
-/// Events forgotten or parked in one flight.
+/// Events deleted or parked in one flight.
 const EVENTS_A_FLIGHT: usize = 100;
 
 /// The ledger on one database.
 ///
-/// It is used inside a tokio runtime and keeps its connections for as long as it lives.
+/// It needs a tokio runtime and keeps its connections open as long as it lives.
 pub struct Database {
     route: Arc<EndpointRouter>,
     statement_timeout: Duration,
@@ -38,23 +38,23 @@ pub struct Database {
 }
 
 impl Database {
-    /// A ledger that opens at most `max_connections` connections, and at least one. None
-    /// is opened yet.
+    /// A ledger that opens at most `max_connections` connections, and at least one. It opens none
+    /// yet.
     pub fn new(endpoint: Endpoint, max_connections: u32) -> Self {
         Self::with_ages(endpoint, max_connections, ConnectionLifetimes::default())
     }
 
-    /// The same with other ages of its connections, which only tests have a use for.
+    /// Like [`new`](Self::new) with other lifetimes of the connections, for tests.
     pub fn with_ages(endpoint: Endpoint, max_connections: u32, ages: ConnectionLifetimes) -> Self {
         let home = GuardedEndpoint::new(Pool::new(endpoint, ages));
         Self::over(EndpointRouter::new(home, None, Permits::new(max_connections), None))
     }
 
-    /// A ledger that goes to the endpoint of the peer region while `home` is out of reach. No
-    /// more than `max_connections` are in use at the same moment, over both.
+    /// A ledger that uses the endpoint of the peer region while `home` is unreachable. At most
+    /// `max_connections` are in use at the same time, over both.
     ///
-    /// Neither is used before the database behind it has shown that it is the one that is
-    /// meant: the one with this `identity`, or where it is not said the one that home leads to.
+    /// An endpoint is used only after the database behind it has shown the expected identity: this
+    /// `identity`, or if there is none, that of the database behind `home`.
     pub fn with_peer(home: Endpoint, peer: Endpoint, identity: Option<[u8; 16]>, max_connections: u32) -> Self {
         let side = |endpoint| GuardedEndpoint::new(Pool::new(endpoint, ConnectionLifetimes::default()));
         Self::over(EndpointRouter::new(side(home), Some(side(peer)), Permits::new(max_connections), identity))
@@ -64,16 +64,16 @@ impl Database {
         Self { route: Arc::new(route), statement_timeout: STATEMENT_TIMEOUT, expected: Arc::default() }
     }
 
-    /// The same with another longest wait for one answer of the database, which is 5 seconds where
-    /// nothing is said. DSQL has no `statement_timeout` of its own.
+    /// The same with another timeout for one answer of the database. The default is 5 seconds. DSQL
+    /// has no `statement_timeout` of its own.
     #[must_use]
     pub fn with_statement_timeout(self, statement_timeout: Duration) -> Self {
         Self { statement_timeout, ..self }
     }
 
     /// The same for the rules of a bundle. Attempts at an operation fail with
-    /// [`Code::SchemaDiffers`](tenet_core::Code) while a table that its rules are granted is not there
-    /// as the bundle was built for it.
+    /// [`Code::SchemaDiffers`](tenet_core::Code) while a table that its rules are granted differs
+    /// from the one that the bundle was built for.
     #[must_use]
     pub fn for_bundle(self, index: &Index) -> Self {
         Self { expected: Arc::new(Expected::of(index)), ..self }
@@ -83,16 +83,15 @@ impl Database {
         AnswerTimeout { statement_timeout: self.statement_timeout, deadline }
     }
 
-    /// Opens a connection unless one is there, so that the first request need not wait
-    /// for it, and one to the peer where there is one. The error says why there can be none:
-    /// one that may be gone the next time ([`Fault::is_unavailable`], [`Fault::is_deadline`],
-    /// [`Fault::is_conflict`]), or a database that is not the one that is meant.
+    /// Opens a connection if there is none, so that the first request need not wait for it, and one
+    /// to the peer if there is a peer. The error is either temporary ([`Fault::is_unavailable`],
+    /// [`Fault::is_deadline`], [`Fault::is_conflict`]), or says that the database is not the
+    /// expected one.
     pub async fn warm(&self, deadline: Instant) -> Result<(), Fault> {
         self.route.warm(self.timeout(deadline)).await
     }
 
-    /// Waits for what is under way, begins nothing any more, and tells the server that
-    /// this was all.
+    /// Waits for running work, starts no more, and terminates the sessions in order.
     pub async fn close(&self, deadline: Instant) {
         self.route.close(deadline).await;
     }
@@ -107,7 +106,7 @@ impl Database {
         Ok(events)
     }
 
-    /// Lets relays offer a parked event to the bus again. Whether it was parked.
+    /// Makes relays offer a parked event to the bus again. Returns whether it was parked.
     pub async fn release(&self, event: EventId, deadline: Instant) -> Result<bool, Fault> {
         let statements = vec![parked::release(&event)?];
         Ok(self.settle(statements, "the event could not be released", deadline).await? == 1)
@@ -124,8 +123,9 @@ impl Database {
         Ok(events)
     }
 
-    /// Settles rows in one flight, each in a transaction of its own, and gives the number of rows
-    /// that it did settle. Where one meets somebody who is at the same row, that one settles it.
+    /// Settles rows in one flight, each in a transaction of its own, and returns how many rows it
+    /// settled. On a conflict with a concurrent transaction on the same row, that transaction
+    /// settles the row.
     async fn settle(&self, statements: Vec<Encoded>, failed: &str, deadline: Instant) -> Result<u64, Fault> {
         let mut settled = 0;
         for outcome in self.each(statements, deadline).await? {
@@ -150,7 +150,7 @@ impl Database {
         let flight = async {
             let mut queries: Vec<_> =
                 statements.into_iter().map(|statement| Query::plain(lease.connection(), statement)).collect();
-            // Not an attempt's, so nobody counts it.
+            // Not part of an attempt, so its round trips are not counted.
             send_pipelined(lease.connection(), queries.iter_mut().flat_map(Query::messages), &AtomicU32::new(0)).await;
             let mut outcomes = Vec::with_capacity(queries.len());
             for query in queries {

@@ -1,4 +1,4 @@
-//! Which of two endpoints an attempt takes, and when one is left alone.
+//! Which of two endpoints an attempt uses, and when an endpoint is not tried.
 
 pub(crate) mod breaker;
 pub(crate) mod endpoint_router;

@@ -1,28 +1,28 @@
 //! The ledger on Aurora DSQL and PostgreSQL.
 //!
-//! [`Database`] implements the three ports of a `tenet_core::Ledger`: transactions that leave exactly
-//! one answer under a key. It keeps a bounded number of connections, each for one attempt
-//! at a time, and sends what belongs together in one flight, so that an attempt of k
-//! sequential statements waits k + 1 times for the database until its verdict is
-//! committed (k + 2 where the first statement may write: had BEGIN failed, such a
-//! statement behind it would commit by itself).
+//! [`Database`] implements the three ports of a `tenet_core::Ledger`: transactions that leave
+//! exactly one answer under a key. It keeps a bounded number of connections, each used by one
+//! attempt at a time, and pipelines messages that belong together in one flight. So an attempt of k
+//! sequential statements takes k + 1 round trips until its verdict is committed, and k + 2 if the
+//! first statement may write: that statement waits for the answer to BEGIN, because after a failed
+//! BEGIN it would commit by itself.
 //!
-//! Where to connect and how is an [`Endpoint`]: a plain PostgreSQL, or a [`Dsql`] cluster
-//! by TLS with a token signed for each connection. Everything after that is the same for
-//! every server that speaks PostgreSQL's protocol. No statement of the host relies on
-//! what Aurora DSQL lacks: no savepoints, no SET but of the search path, no serial columns, no foreign keys.
-//! [`Schema`] brings the tables of the host and those of a bundle up to date, step by
-//! step. [`Inventory`] and [`Tables`] are the harness's: what a database has, and the rows of a
-//! test's own private PostgreSQL, for which alone they ask what DSQL has not.
+//! An [`Endpoint`] says where and how to connect: a plain PostgreSQL, or a [`Dsql`] cluster by TLS
+//! with a token signed for each connection. Everything else is the same for every server that
+//! speaks PostgreSQL's protocol. The host's statements use nothing that Aurora DSQL lacks: no
+//! savepoints, no SET except of the search path, no serial columns, no foreign keys. [`Schema`]
+//! applies the steps of the host's tables and of a bundle's. [`Inventory`] and [`Tables`] are for
+//! the harness: the objects of a database, and the rows of a test's private PostgreSQL. They use
+//! features that DSQL lacks only on such a private PostgreSQL.
 //!
-//! A cluster has an endpoint in each of two regions. A breaker watches over each way there, and
-//! while the one at home is out of reach attempts take the other.
+//! A cluster has an endpoint in each of two regions. Each endpoint has a circuit breaker. While the
+//! home endpoint is unreachable, attempts use the other.
 //!
-//! What this crate must never know: rules and how they run, events beyond the rows that
-//! hold them, why a transaction is wanted or whether it is tried again. The driver's
-//! types never leave it: an error is a `tenet_core::Fault`, a result a
-//! `tenet_core::RowSet`. A URL may hold a password, a token is one, and values may
-//! hold anything, so none of them is ever logged or put into an error.
+//! This crate must never know about rules and how they run, about events beyond the rows that hold
+//! them, nor why a transaction runs or whether it is retried. The driver's types stay inside: an
+//! error becomes a `tenet_core::Fault`, a result a `tenet_core::RowSet`. A URL may hold a password,
+//! a token is a password, and values may hold anything, so none of them is ever logged or put into
+//! an error.
 
 mod admin;
 mod connect;

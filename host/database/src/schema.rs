@@ -18,7 +18,7 @@ use crate::connect::connection::Connection;
 use crate::connect::endpoint::Endpoint;
 use crate::statements::failure;
 
-/// The host's own steps. The table that remembers steps comes first.
+/// The host's own steps. The table that records steps comes first.
 const OWN: &[(&str, &str)] = &[
     ("0001_schema", include_str!("../schema/0001_schema.sql")),
     ("0002_steps", include_str!("../schema/0002_steps.sql")),
@@ -29,51 +29,51 @@ const OWN: &[(&str, &str)] = &[
     ("0007_keys_by_age", include_str!("../schema/0007_keys_by_age.sql")),
 ];
 
-/// How many of them it takes until steps can be remembered.
+/// How many of them have to be applied before steps can be recorded.
 const UNTIL_REMEMBERED: usize = 2;
 
-/// How often a step is tried that meets another host applying it, and the pause after the
-/// first time; it grows with every further one.
+/// How many times a step is attempted that conflicts with another host applying it, and the pause
+/// after the first attempt. The pause grows with every further attempt.
 const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The longest wait for a connection.
+/// The timeout for a connection.
 const CONNECTING: Duration = Duration::from_secs(30);
 
 /// The tables of the host and of a bundle, as numbered steps.
 ///
-/// Each step is one statement, runs by itself and is remembered with a digest of its
-/// text. A host that stops between the two runs the step again, so a step is written to
-/// be applied twice: `IF NOT EXISTS`.
+/// Each step is one statement that runs by itself and is then recorded with a digest of its text. A
+/// host that stops between the two runs the step again, so a step has to be idempotent: `IF NOT
+/// EXISTS`.
 pub struct Schema;
 
-/// Why the schema is not up to date. What came before the step that it names is applied.
+/// Why the schema is not up to date. The steps before the one that it names are applied.
 #[derive(Debug)]
 pub struct SchemaError {
     kind: Kind,
 }
 
-/// How a step stands with a database.
+/// The status of a step in a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// It is applied.
     Applied,
-    /// It is yet to be.
+    /// It is not applied yet.
     ToDo,
     /// It was applied with another text, which [`Schema::apply`] refuses.
     Changed,
-    /// It was applied, and is none of the steps that are asked for.
+    /// It was applied, but is none of the given steps.
     Foreign,
 }
 
-/// A step and how it stands.
+/// A step and its status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Planned {
     /// Its full name: `tenet/NAME` or `bundle/NAME`.
     pub step: String,
-    /// Its statement; empty where only its name is remembered.
+    /// Its statement. Empty if only its name is recorded.
     pub sql: String,
-    /// How it stands.
+    /// Its status.
     pub standing: Standing,
 }
 
@@ -94,16 +94,16 @@ struct Step {
 }
 
 impl Schema {
-    /// Applies the host's own steps, then `steps`, pairs of a name and a statement, in
-    /// their order. A step that is remembered is left out; one that is remembered with
-    /// another text is refused before anything is applied.
+    /// Applies the host's own steps, then `steps`, pairs of a name and a statement, in order. Skips
+    /// a step that is already recorded. If one is recorded with another text, fails before anything
+    /// is applied.
     ///
-    /// Gives the number of steps that are in place then, those applied before included.
-    /// Errors name the host's steps `tenet/NAME` and the others `bundle/NAME`. Several
-    /// callers at once do no harm.
+    /// Returns the number of steps that are then in place, including those applied before. Errors
+    /// name the host's steps `tenet/NAME` and the others `bundle/NAME`. Concurrent callers are
+    /// safe.
     ///
-    /// A step `CREATE INDEX ASYNC` is over when the index is built and valid. What leads to a
-    /// PostgreSQL runs it without that word.
+    /// A step `CREATE INDEX ASYNC` is complete when the index is built and valid. On PostgreSQL it
+    /// runs without that word.
     pub async fn apply(
         endpoint: &Endpoint,
         steps: &[(String, String)],
@@ -117,7 +117,7 @@ impl Schema {
         })
     }
 
-    /// The GRANTs that give a role what the host itself needs of its own tables.
+    /// The GRANTs that give a role what the host itself needs on its own tables.
     pub fn privileges(role: &str) -> Vec<String> {
         let role = quote_identifier(role);
         let on = |what: &str, table: &str| format!("GRANT {what} ON tenet.{table} TO {role}");
@@ -126,7 +126,7 @@ impl Schema {
             on("SELECT, INSERT, DELETE", "keys"),
             on("SELECT, INSERT, UPDATE, DELETE", "outbox"),
             on("SELECT", "identity"),
-            // The harness looks whether the bundle's steps are applied.
+            // The harness checks whether the bundle's steps are applied.
             on("SELECT", "steps"),
         ]
     }
@@ -159,8 +159,8 @@ impl Schema {
         Ok(steps.len())
     }
 
-    /// How each step stands, in the order in which [`Self::apply`] takes them, and then what was
-    /// applied besides. Nothing is changed.
+    /// The status of each step, in the order of [`Self::apply`], then all other applied steps.
+    /// Changes nothing.
     pub async fn plan(
         endpoint: &Endpoint,
         steps: &[(String, String)],
@@ -196,8 +196,8 @@ impl Schema {
         planned.unwrap_or(Err(SchemaError { kind: Kind::Late { step: None } }))
     }
 
-    /// An error that names the first of these steps that is not applied, or was with another
-    /// text. The steps are those of [`Self::apply`]; nothing is changed.
+    /// Fails with the first of these steps that is not applied, or was applied with another text.
+    /// The steps are those of [`Self::apply`]. Changes nothing.
     pub async fn check(endpoint: &Endpoint, steps: &[(String, String)]) -> Result<(), SchemaError> {
         for Planned { step, standing, .. } in Self::plan(endpoint, steps, Instant::now() + CONNECTING).await? {
             match standing {
@@ -210,7 +210,7 @@ impl Schema {
     }
 }
 
-/// The host's own steps and these, in their order.
+/// The host's own steps followed by these.
 fn all(steps: &[(String, String)]) -> Vec<Step> {
     let own = OWN.iter().map(|(name, sql)| Step::new("tenet", name, sql));
     own.chain(steps.iter().map(|(name, sql)| Step::new("bundle", name, sql))).collect()
@@ -228,7 +228,7 @@ impl Step {
         Self { name: format!("{of}/{name}"), sql: sql.to_owned(), digest: Sha256::digest(sql).to_vec() }
     }
 
-    /// Runs the step and remembers it, unless another host does meanwhile.
+    /// Runs the step and records it, unless another host does so concurrently.
     async fn run(&self, connection: &Connection, on_dsql: bool) -> Result<(), SchemaError> {
         let index = IndexJob::of(&self.sql);
         let mut tries = 1;
@@ -281,9 +281,9 @@ impl Step {
         Ok(())
     }
 
-    /// Whether the step is remembered. An error if it was another text.
+    /// Whether the step is recorded. Fails if it was recorded with another text.
     async fn is_remembered(&self, connection: &Connection) -> Result<bool, SchemaError> {
-        // Steps run with the usual search path, on which an operator of the team's may lie.
+        // Steps run with the default search path, which may contain an operator of the team's own.
         let rows = connection
             .client
             .query_typed("SELECT name, sha256 FROM tenet.steps", &[])
@@ -301,7 +301,7 @@ impl Step {
     }
 }
 
-/// The names of all steps that were applied, in their order.
+/// The names of all applied steps, in order.
 async fn remembered(connection: &Connection) -> Result<Vec<String>, SchemaError> {
     let rows = connection.client.query_typed("SELECT name FROM tenet.steps ORDER BY applied_at, name", &[]).await;
     let rows = rows.map_err(|error| SchemaError { kind: Kind::Memory { why: failure::describe(&error) } })?;
@@ -311,7 +311,7 @@ async fn remembered(connection: &Connection) -> Result<Vec<String>, SchemaError>
         .map_err(|error| SchemaError { kind: Kind::Memory { why: failure::describe(&error) } })
 }
 
-/// Whether the table that remembers steps is there.
+/// Whether the table that records steps exists.
 async fn memory(connection: &Connection) -> Result<bool, SchemaError> {
     match connection.client.query_typed("SELECT 1 FROM tenet.steps WHERE false", &[]).await {
         Ok(_) => Ok(true),
@@ -321,9 +321,9 @@ async fn memory(connection: &Connection) -> Result<bool, SchemaError> {
     }
 }
 
-/// Whether an error can come from another host that applies the same step: a conflict, or
-/// an object that is there already. PostgreSQL's catalogue reports races as duplicate rows
-/// and as XX000 (tuple concurrently updated), even with `IF NOT EXISTS`.
+/// Whether an error can come from another host that applies the same step: a conflict, or an object
+/// that already exists. PostgreSQL's catalogue reports races as duplicate rows and as XX000 (tuple
+/// concurrently updated), even with `IF NOT EXISTS`.
 fn may_be_a_race(error: &Error) -> bool {
     let conflict = ["40001", "40P01", "55P03", "XX000", "23505"];
     let duplicate = ["42P06", "42P07", "42701", "42710"];
@@ -331,12 +331,12 @@ fn may_be_a_race(error: &Error) -> bool {
 }
 
 impl SchemaError {
-    /// Whether no connection could be had. Nothing was applied.
+    /// Whether no connection was available. Nothing was applied.
     pub fn is_unavailable(&self) -> bool {
         matches!(self.kind, Kind::Unreachable(_))
     }
 
-    /// The step that [`Schema::check`] has found not to be applied, by its full name.
+    /// The full name of the step that [`Schema::check`] found not to be applied.
     pub fn missing_step(&self) -> Option<&str> {
         match &self.kind {
             Kind::Missing { step } => Some(step),
@@ -344,7 +344,7 @@ impl SchemaError {
         }
     }
 
-    /// The step that the database refused, by its full name.
+    /// The full name of the step that the database refused.
     pub fn failed_step(&self) -> Option<&str> {
         match &self.kind {
             Kind::Failed { step, .. } => Some(step),
@@ -352,7 +352,7 @@ impl SchemaError {
         }
     }
 
-    /// The step that was applied before with another text, by its full name.
+    /// The full name of the step that was applied before with another text.
     pub fn changed_step(&self) -> Option<&str> {
         match &self.kind {
             Kind::Changed { step } => Some(step),

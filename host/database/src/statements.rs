@@ -1,4 +1,4 @@
-//! Statements on their way to the server, and what comes back.
+//! Sending statements and reading their results.
 
 pub(crate) mod answer_timeout;
 pub(crate) mod columns;

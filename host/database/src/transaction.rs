@@ -24,15 +24,15 @@ use crate::statements::query::Query;
 use crate::transaction::commands::{BEGIN_READ_ONLY, ROLLBACK, begin};
 use crate::transaction::commit_batch::{CommitBatch, CommitResult, CommitStart, LOOK_UP};
 
-/// One attempt, on a connection of its own from its first statement to its end.
+/// One attempt, on one connection from its first statement to its end.
 pub(crate) struct Transaction {
     route: Arc<EndpointRouter>,
     expected: Arc<Expected>,
-    /// The longest wait for one answer.
+    /// The timeout for one answer.
     statement_timeout: Duration,
     claim: Claim,
     stage: Stage,
-    /// An error was shown to the rule, after which it may only reject.
+    /// The rule has received an error, so it may only reject.
     spent: bool,
 }
 
@@ -46,14 +46,14 @@ enum Stage {
     /// BEGIN was answered, and the key has no answer yet.
     Begun {
         lease: PooledConnection,
-        /// Whether COMMIT would make something stand that the rules wrote.
+        /// Whether COMMIT would persist writes of the rules.
         writes: bool,
     },
-    /// There is nothing left to end.
+    /// Nothing is left to end.
     Over,
 }
 
-/// How far a flight got.
+/// The result of a flight.
 type FlightResult<T> = Result<Progress<T>, QueryFailure>;
 
 impl Transaction {
@@ -89,7 +89,7 @@ impl Transaction {
             return Ok(Progress::Continue(Vec::new()));
         }
 
-        // Should this future be dropped while it waits, the connection goes with it.
+        // If this future is dropped while it waits, the connection is dropped too.
         let stage = std::mem::replace(&mut self.stage, Stage::Over);
         let (lease, wrote, begun) = match stage {
             Stage::Fresh => (self.check_out().await?, false, false),
@@ -118,7 +118,7 @@ impl Transaction {
         }
     }
 
-    /// Runs statements, which may be none, with whatever has to come before them.
+    /// Runs zero or more statements, and before them what has to come first.
     async fn execute(
         &self,
         connection: &Connection,
@@ -127,7 +127,7 @@ impl Transaction {
         cap: ReadCap,
     ) -> FlightResult<Vec<Outcome>> {
         connection.allowance().for_rule(cap.bytes);
-        // Had BEGIN failed, a write behind it would commit by itself.
+        // If BEGIN failed, a write after it would commit by itself.
         let together =
             begun || Mutant::FirstWriteWithBegin.is_alive() || statements.iter().all(|statement| statement.only_reads);
         let mut queries: Vec<_> =
@@ -159,9 +159,9 @@ impl Transaction {
         Ok(Progress::Continue(outcomes))
     }
 
-    /// Begins and looks the key up, with `queries` in the same flight, whose answers are
-    /// left to be read. What the look-up finds wins over everything else. A new connection is set
-    /// up for rules' statements in the same flight, and before them.
+    /// Sends BEGIN and the look-up of the key, with `queries` in the same flight. The caller reads
+    /// the answers of `queries`. An answer found by the look-up takes precedence over everything
+    /// else. The set-up of a new connection for rules' statements comes first in the same flight.
     async fn begin(&self, connection: &Connection, queries: &mut [Query<'_>]) -> FlightResult<()> {
         let (text, mut look_up) = match &self.claim.mode {
             Mode::Read => (BEGIN_READ_ONLY, None),
@@ -213,7 +213,7 @@ impl Transaction {
             }
             (Stage::Fresh, Mode::Read) => Ok(Progress::Continue(())),
             (Stage::Begun { lease, .. }, Mode::Read) => {
-                // Nothing depends on the answer: there is nothing that could be lost.
+                // The result does not matter: there are no writes to lose.
                 if let Ok(lease) = self.command(lease, "COMMIT").await {
                     lease.give_back();
                 }
@@ -252,7 +252,7 @@ impl Transaction {
             Stage::Over => return Err(over()),
             Stage::Fresh => (self.check_out().await?, CommitStart::Nothing),
             Stage::Begun { lease, writes: false } => (lease, CommitStart::ToUndo),
-            // Had ROLLBACK failed, a COMMIT behind it would make the writes stand.
+            // If ROLLBACK failed, a COMMIT after it would persist the writes.
             Stage::Begun { lease, writes: true } => match self.command(lease, ROLLBACK).await {
                 Ok(lease) => (lease, CommitStart::Ended),
                 Err(fault) => return Err(fault),
@@ -318,11 +318,11 @@ impl Transaction {
         }
     }
 
-    /// Does with a connection what a failure on it asks for.
+    /// Closes, ends or returns a connection, depending on the failure.
     async fn leave(&self, lease: PooledConnection, QueryFailure { fault, left }: QueryFailure) -> Fault {
         match left {
             ConnectionState::Lost => lease.lost(),
-            ConnectionState::Stuck => lease.discard("what it still has to say is not wanted"),
+            ConnectionState::Stuck => lease.discard("the rest of its answers is not needed"),
             ConnectionState::Aborted | ConnectionState::Open => self.end(lease).await,
         }
         fault
@@ -371,16 +371,16 @@ impl Transaction {
         }
     }
 
-    /// Rolls back and gives the connection back. Should that fail, the connection is
-    /// closed, which rolls back too.
+    /// Rolls back and returns the connection. If that fails, the connection is closed, which rolls
+    /// back too.
     async fn end(&self, lease: PooledConnection) {
         if let Ok(lease) = self.command(lease, ROLLBACK).await {
             lease.give_back();
         }
     }
 
-    /// Ends the transaction. The connection is closed where the server did not say so, and the fault
-    /// is that of a transaction which is certainly not committed.
+    /// Ends the transaction. If the server does not confirm it, closes the connection and returns
+    /// the fault of a transaction that is certainly not committed.
     async fn command(&self, lease: PooledConnection, text: &'static str) -> Result<PooledConnection, Fault> {
         if self.timeout().is_over() {
             lease.discard("the time ran out");

@@ -10,32 +10,32 @@ use crate::connect::connection::{Connection, SEARCH_PATH};
 use crate::connect::endpoint::Endpoint;
 use crate::statements::failure;
 
-/// How often a statement is tried that meets somebody else's change of the catalogue, and the
-/// pause after the first time; it grows with every further one.
+/// How many times a statement is attempted that conflicts with a concurrent change of the
+/// catalogue, and the pause after the first attempt. The pause grows with every further attempt.
 const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What is done in a database when a function is deployed, and what is looked at afterwards. It
-/// signs in as somebody who may do so: on DSQL that is `admin`.
+/// A connection for deployment: creates roles and grants, and reads the state of the database. It
+/// signs in with a role that may do so: on DSQL that is `admin`.
 pub struct Administrator {
     connection: Connection,
     is_dsql: bool,
     deadline: Instant,
 }
 
-/// Events that were committed and not yet delivered.
+/// Counts of committed events that are not delivered yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Waiting {
-    /// Those that the relay will offer.
+    /// Events that the relay will offer.
     pub waiting: u64,
-    /// Those that no bus takes.
+    /// Parked events, which no bus accepts.
     pub parked: u64,
-    /// How old the oldest of those that wait is, in seconds.
+    /// Age of the oldest waiting event, in seconds.
     pub oldest_s: u64,
 }
 
 impl Administrator {
-    /// Connects. All that is asked has to be done by the deadline.
+    /// Connects. The deadline is for the connection and for all later calls.
     pub async fn open(endpoint: &Endpoint, deadline: Instant) -> Result<Self, Fault> {
         let connection = endpoint.connect(deadline).await?;
         let this = Self { connection, is_dsql: endpoint.is_dsql(), deadline };
@@ -43,12 +43,12 @@ impl Administrator {
         Ok(this)
     }
 
-    /// Makes a role unless it is there, lets these IAM roles sign in as it
+    /// Creates a role if it does not exist, lets these IAM roles sign in as it
     /// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/using-database-and-iam-roles.html>),
-    /// and gives it what these statements grant. What was done before is not done again: every
-    /// GRANT has all sessions read the catalogue anew. Gives what was done, a line each.
+    /// and runs these GRANT statements. Skips what is already done, because every GRANT makes all
+    /// sessions reload the catalogue. Returns one line for each change.
     ///
-    /// A PostgreSQL knows no IAM, and is not told of it.
+    /// PostgreSQL has no IAM, so the IAM roles are skipped there.
     pub async fn admit(&self, role: &str, principals: &[String], grants: &[String]) -> Result<Vec<String>, Fault> {
         self.by_deadline(async {
             let mut done = Vec::new();
@@ -86,7 +86,7 @@ impl Administrator {
         .await
     }
 
-    /// Who the database is: a UUID, as text.
+    /// The identity of the database: a UUID, as text.
     pub async fn identity(&self) -> Result<String, Fault> {
         self.by_deadline(async {
             let rows = self.connection.client.query_typed("SELECT id::text FROM tenet.identity", &[]).await?;
@@ -95,7 +95,7 @@ impl Administrator {
         .await
     }
 
-    /// What waits in the outbox.
+    /// Counts the events in the outbox.
     pub async fn waiting(&self) -> Result<Waiting, Fault> {
         self.by_deadline(async {
             let sql = "SELECT count(*) - count(parked), count(parked), \
@@ -114,7 +114,7 @@ impl Administrator {
         done.map_err(|error| Fault::other(None, failure::describe(&error)))
     }
 
-    /// Runs one statement, again where somebody else changes the catalogue meanwhile.
+    /// Runs one statement, and retries it after a concurrent change of the catalogue.
     async fn run(&self, sql: &str) -> Result<(), Error> {
         let mut tries = 1;
         loop {
@@ -123,7 +123,7 @@ impl Administrator {
                     tokio::time::sleep(PAUSE * tries).await;
                     tries += 1;
                 }
-                // It was made by somebody else just now.
+                // Another session has just created it.
                 Err(error) if failure::code(&error) == Some("42710") => return Ok(()),
                 done => return done,
             }

@@ -8,33 +8,34 @@ use tracing::debug;
 use crate::connect::connection::Connection;
 use crate::statements::failure;
 
-/// Between two looks at a job.
+/// Polling interval for a job.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// A step that builds an index in the background, as DSQL does it and nothing else
+/// A step that builds an index in the background, which only DSQL does
 /// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/working-with-create-index-async.html>).
 ///
-/// The statement returns at once, and a build that meets two equal rows under a unique index
-/// leaves an index that is not valid and that every further write pays for. So the step is
+/// The statement returns at once. A build of a unique index that finds two equal rows leaves an
+/// invalid index, which still costs every later write. So the step is complete when its job has
+/// completed and the index is valid.
 /// done when its job is, and the index valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct IndexJob {
-    /// The index's name, as the catalogue has it.
+    /// The index's name, as in the catalogue.
     index: String,
-    /// Where the word ASYNC is in the statement.
+    /// The byte range of the word ASYNC in the statement.
     word: (usize, usize),
 }
 
-/// Why an index is not there.
+/// Why an index was not built.
 pub(crate) enum Unbuilt {
-    /// The server said so.
+    /// The server refused the statement.
     Refused(Error),
-    /// The build did not do what it was to do; in words.
+    /// The build failed; the text says why.
     Failed(String),
 }
 
 impl IndexJob {
-    /// The index that this statement builds in the background, if it does.
+    /// The index that this statement builds in the background, if it is such a statement.
     pub(crate) fn of(sql: &str) -> Option<Self> {
         let mut words = Words(sql, 0);
         let mut next = || words.next();
@@ -58,7 +59,7 @@ impl IndexJob {
             next()?;
             name = next()?;
         }
-        // An index without a name is told from others by nobody.
+        // An index without a name cannot be looked up.
         let index = match name.0.strip_prefix('"') {
             Some(quoted) => quoted.strip_suffix('"')?.replace("\"\"", "\""),
             None if name.is("ON") => return None,
@@ -67,13 +68,13 @@ impl IndexJob {
         Some(Self { index, word: (marker.1, marker.1 + marker.0.len()) })
     }
 
-    /// The statement as PostgreSQL has it, which builds the index before it returns.
+    /// The statement in PostgreSQL's form, which builds the index before it returns.
     pub(crate) fn at_once(&self, sql: &str) -> String {
         let (before, after) = (sql.get(..self.word.0), sql.get(self.word.1..));
         [before.unwrap_or_default(), after.unwrap_or_default()].concat()
     }
 
-    /// Has the index built and waits for it. The caller has a deadline.
+    /// Starts the build and waits for it. The caller enforces a deadline.
     pub(crate) async fn run(&self, sql: &str, connection: &Connection) -> Result<(), Unbuilt> {
         let answers = connection.client.simple_query(sql).await.map_err(Unbuilt::Refused)?;
         let job = answers.iter().find_map(|answer| match answer {
@@ -81,7 +82,7 @@ impl IndexJob {
             _ => None,
         });
         match job {
-            // One that is there already has none, and may still be on its way.
+            // No job: the index already exists, but its build may still be running.
             None => {
                 while self.is_building(connection).await? {
                     sleep(LOOK).await;
@@ -100,7 +101,7 @@ impl IndexJob {
         loop {
             let sql = "SELECT status, details FROM sys.jobs WHERE job_id = $1";
             let rows = connection.client.query_typed(sql, &[(&job, Type::TEXT)]).await.map_err(Unbuilt::Refused)?;
-            // Jobs that are over are forgotten after a while.
+            // DSQL removes completed jobs from the list after a while.
             let Some(row) = rows.first() else { return Ok(()) };
             let status: String = row.try_get(0).map_err(Unbuilt::Refused)?;
             debug!(index = self.index, job, status, "index is built");
@@ -116,8 +117,7 @@ impl IndexJob {
         }
     }
 
-    /// Whether somebody else may be having it built just now: it is not valid, and some job is
-    /// under way.
+    /// Whether another session may be building it now: it is not valid, and some job is running.
     async fn is_building(&self, connection: &Connection) -> Result<bool, Unbuilt> {
         if self.is_valid(connection).await? != Some(false) {
             return Ok(false);
@@ -128,7 +128,7 @@ impl IndexJob {
         Ok(count.is_some_and(|count| count > 0))
     }
 
-    /// Whether the catalogue calls it valid; nothing if it is not there.
+    /// Whether the catalogue says that it is valid; `None` if it does not exist.
     async fn is_valid(&self, connection: &Connection) -> Result<Option<bool>, Unbuilt> {
         let sql =
             "SELECT bool_and(indisvalid) FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid WHERE relname = $1";
@@ -145,7 +145,7 @@ impl IndexJob {
 }
 
 impl Unbuilt {
-    /// The server's error, where it is one.
+    /// The server's error, if there is one.
     pub(crate) fn error(&self) -> Option<&Error> {
         match self {
             Self::Refused(error) => Some(error),
@@ -161,7 +161,7 @@ impl Unbuilt {
     }
 }
 
-/// A word, a quoted name or a sign, and where it begins.
+/// A word, a quoted name or a sign, and its offset.
 struct Word<'a>(&'a str, usize);
 
 impl Word<'_> {
@@ -170,7 +170,7 @@ impl Word<'_> {
     }
 }
 
-/// The words of a statement, past its comments.
+/// The words of a statement, without its comments.
 struct Words<'a>(&'a str, usize);
 
 impl<'a> Iterator for Words<'a> {

@@ -1,29 +1,29 @@
-//! Parked events: rows of the outbox that no bus will ever take as they are.
+//! Parked events: rows of the outbox that no bus will ever accept as they are.
 
 use tenet_core::{ColumnValues, EventId, Fault, RowSet, Timestamp, Value};
 
 use crate::statements::parameter::Encoded;
 
-/// Characters of a reason: what its column holds.
+/// The most characters of a reason that its column holds.
 const REASON: usize = 500;
 
-/// Parked events that are listed at once.
+/// The most parked events in one list.
 const LISTED: usize = 100;
 
-/// An event that is parked, without anything of its detail.
+/// A parked event, without its detail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParkedEvent {
-    /// Which event it is.
+    /// Its id.
     pub id: EventId,
     /// The operation whose transaction staged it.
     pub operation: String,
-    /// The moment of its request.
+    /// The time of its request.
     pub at: Timestamp,
-    /// Why no bus will ever take it.
+    /// Why no bus will accept it.
     pub reason: String,
 }
 
-/// Parks one event. The first reason stays.
+/// Parks one event. If it is already parked, its first reason stays.
 pub(crate) fn park((id, reason): &(EventId, String)) -> Result<Encoded, Fault> {
     let reason = reason.chars().filter(|c| *c != '\0').take(REASON).collect();
     Encoded::of_host(
@@ -32,7 +32,7 @@ pub(crate) fn park((id, reason): &(EventId, String)) -> Result<Encoded, Fault> {
     )
 }
 
-/// Lets relays offer one event again.
+/// Makes relays offer one event again.
 pub(crate) fn release(id: &EventId) -> Result<Encoded, Fault> {
     Encoded::of_host(
         "UPDATE tenet.outbox SET parked = NULL WHERE id = $1 AND parked IS NOT NULL",
@@ -45,7 +45,7 @@ pub(crate) fn count() -> Result<Encoded, Fault> {
     Encoded::of_host("SELECT count(*) FROM tenet.outbox WHERE parked IS NOT NULL", Vec::new())
 }
 
-/// The number in what was counted.
+/// The result of [`count`].
 pub(crate) fn counted(rows: &RowSet) -> Result<u64, Fault> {
     let count = match rows.columns.first().map(|column| &column.values) {
         Some(ColumnValues::Int8(counts)) => counts.first().copied().and_then(|count| u64::try_from(count).ok()),
@@ -61,7 +61,7 @@ pub(crate) fn list() -> Result<Encoded, Fault> {
     Encoded::of_host(&format!("SELECT {columns} FROM tenet.outbox {which}"), Vec::new())
 }
 
-/// The events in what was listed.
+/// The events in the result of [`list`].
 pub(crate) fn listed(rows: RowSet) -> Result<Vec<ParkedEvent>, Fault> {
     if rows.rows == 0 {
         return Ok(Vec::new());

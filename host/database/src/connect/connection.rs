@@ -18,54 +18,57 @@ use crate::connect::message_gate::{Allowance, Gate};
 use crate::statements::failure::{self, ConnectionState, QueryError, QueryFailure};
 use crate::statements::parameter::Encoded;
 
-/// How many texts' result columns a connection remembers, and how many bytes of texts: the server keeps
-/// each of them too.
+/// How many statements' result columns a connection caches, and how many bytes of statement text.
+/// The server keeps each of them too.
 const MOST_DESCRIBED: usize = 256;
 const MOST_DESCRIBED_BYTES: usize = 256 << 10;
 
-/// Operators cannot be written with their schema everywhere, and a team's own would be the better
-/// match for some types. With PostgreSQL's own schema alone there is none to find.
+/// A statement cannot name the schema of every operator, and for some types a team's own operator
+/// would be the better match. With only PostgreSQL's own schema in the path, no other operator is
+/// found.
 pub(crate) const SEARCH_PATH: &str = "SET search_path = pg_catalog";
 
-/// Which search path a session has.
+/// The search path of a session.
 enum SearchPath {
-    /// The one that it began with.
+    /// The session's initial one.
     Usual,
-    /// [`SEARCH_PATH`] is on its way.
+    /// [`SEARCH_PATH`] was sent and is not yet answered.
     Sent(JoinHandle<Result<(), Error>>),
-    /// That one.
+    /// [`SEARCH_PATH`].
     Set,
 }
 
-/// What the number of a type takes in a [`Text`]: those of PostgreSQL's own types have four digits at most.
+/// The bytes that a type's number takes in a [`Text`]: the numbers of PostgreSQL's own types have
+/// at most four digits.
 const KIND_BYTES: usize = 5;
 
-/// One session with the server. Dropped, it closes its socket at once, which ends the
-/// session and whatever transaction it had.
+/// One session with the server. Dropping it closes the socket at once, which ends the session and
+/// its transaction.
 pub(crate) struct Connection {
     pub(crate) client: Client,
-    // After the client: a description dropped while that is there sends a message.
+    // Dropped after the client: dropping a description while the client exists sends a message.
     described: StatementCache<Statement>,
     search_path: Mutex<SearchPath>,
-    /// How much one message may bring.
+    /// The limit on the length of one message.
     allowance: Arc<Allowance>,
-    /// When it began to be opened: the server counts from a moment after that.
+    /// When opening began. The server counts the connection's age from a later time.
     opened: DualInstant,
-    /// How long it is used.
+    /// The age at which it is replaced.
     used_for: Duration,
-    /// Ends when the server was told that all is over, or that it is.
+    /// Completes when the session was terminated in order, or has failed.
     ended: JoinHandle<()>,
     running: Running,
 }
 
-/// A statement's text and its parameters' types, one after another: what its result columns depend on.
+/// A statement's text and the types of its parameters, concatenated. The result columns depend on
+/// these only.
 pub(crate) type Text = String;
 
-/// Stops, when it is dropped, what carries the messages.
+/// Aborts the task that drives the connection when it is dropped.
 struct Running(Option<AbortHandle>);
 
 impl Connection {
-    /// Opens one. The way's streams have a gate with this allowance.
+    /// Opens a connection. The streams that `way` makes have a gate with this allowance.
     pub(crate) async fn open<T>(config: &Config, way: impl FnOnce(Arc<Allowance>) -> T) -> Result<Self, Error>
     where
         T: MakeTlsConnect<Socket>,
@@ -76,7 +79,7 @@ impl Connection {
         Ok(Self::over(client, driver, allowance, opened))
     }
 
-    /// Opens one over a stream that leads to the server.
+    /// Opens a connection over a stream to the server.
     pub(crate) async fn open_over<S>(config: &Config, stream: S) -> Result<Self, Error>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -105,19 +108,19 @@ impl Connection {
         Self { client, described, search_path, allowance, opened, used_for: Duration::MAX, ended, running }
     }
 
-    /// The same, to be used for so long.
+    /// The same connection, to be replaced at this age.
     pub(crate) fn used_for(self, used_for: Duration) -> Self {
         Self { used_for, ..self }
     }
 
-    /// Sends what gives the session its search path, in front of its first flight.
+    /// Sends the statement that sets the session's search path, before its first flight.
     pub(crate) async fn send_search_path(&self) {
         if !matches!(*self.search_path(), SearchPath::Usual) {
             return;
         }
-        // On a connection that is closed the flight fails too.
+        // If the connection is closed, the flight fails too.
         let Ok(answers) = self.client.simple_query_raw(SEARCH_PATH).await else { return };
-        // The driver passes no answer on before the one in front of it is taken.
+        // The driver delivers answers in order, so this one has to be read first.
         let set = tokio::spawn(answers.try_for_each(|_| ready(Ok(()))));
         *self.search_path() = SearchPath::Sent(set);
     }
@@ -127,8 +130,8 @@ impl Connection {
         !matches!(*self.search_path(), SearchPath::Set)
     }
 
-    /// Waits until the session is known to have its search path, which was sent. An error says that
-    /// no rule's statement may run on it.
+    /// Waits until the session has confirmed its search path, which was sent before. On an error,
+    /// no rule's statement may run on this session.
     pub(crate) async fn has_search_path(&self) -> Result<(), QueryFailure> {
         let before = mem::replace(&mut *self.search_path(), SearchPath::Usual);
         let sent = match before {
@@ -154,13 +157,13 @@ impl Connection {
         self.search_path.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How much one message may bring.
+    /// The limit on the length of one message.
     pub(crate) fn allowance(&self) -> &Allowance {
         &self.allowance
     }
 
-    /// Why an answer did not come. The driver says no more than that the connection is closed where it was
-    /// ended for a message that was too long.
+    /// Why an answer did not arrive. If the connection was ended because a message was too long,
+    /// the driver reports only that it is closed.
     pub(crate) fn trouble(&self, error: Error) -> QueryError {
         match self.allowance.refused() {
             Some(length) if error.as_db_error().is_none() => QueryError::TooLong(length),
@@ -168,22 +171,22 @@ impl Connection {
         }
     }
 
-    /// Whether it is known to be dead.
+    /// Whether it is known to be closed.
     pub(crate) fn is_closed(&self) -> bool {
         self.client.is_closed()
     }
 
-    /// Whether it was used long enough.
+    /// Whether it has reached the age at which it is replaced.
     pub(crate) fn is_old(&self) -> bool {
         self.opened.elapsed() >= self.used_for
     }
 
-    /// Whether the server gives a sign of life within this time. It costs a round trip.
+    /// Whether the server answers within this time. It costs a round trip.
     pub(crate) async fn answers(&self, within: Duration) -> bool {
         matches!(timeout(within, self.client.check_connection()).await, Ok(Ok(())))
     }
 
-    /// Tells the server that the session is over. What this gives ends when that is done.
+    /// Terminates the session in order. The returned task completes when that is done.
     pub(crate) fn say_goodbye(self) -> JoinHandle<()> {
         let Self { client, described, ended, mut running, .. } = self;
         running.0 = None;
@@ -192,19 +195,19 @@ impl Connection {
         ended
     }
 
-    /// The description of a statement that was described on this connection before.
+    /// The cached description of a statement on this connection.
     ///
-    /// A table altered since then makes it stale. It is only used for the names of
-    /// columns that have no rows.
+    /// It is stale if a table was altered since. It is only used for the names of columns that have
+    /// no rows.
     pub(crate) fn described(&self, statement: &Encoded) -> Result<Statement, Text> {
         let text = text(statement);
         self.described.get(&text).ok_or(text)
     }
 
-    /// Remembers a description.
+    /// Caches a description.
     pub(crate) fn remember(&self, text: Text, description: Statement) {
-        // The description is kept rather than its columns, because dropping it sends a message to the
-        // server. So one goes at a time.
+        // The cache keeps the description rather than its columns, because dropping a description
+        // sends a message to the server. So it evicts one at a time.
         self.described.keep(&text, description);
     }
 }
@@ -213,7 +216,7 @@ fn text(statement: &Encoded) -> Text {
     let mut text = String::with_capacity(statement.sql.len() + statement.parameters.len() * KIND_BYTES);
     text.push_str(&statement.sql);
     for (_, kind) in &statement.parameters {
-        // A statement has no U+0000 in it, and memory takes everything.
+        // A statement contains no U+0000, and writing to a String cannot fail.
         let _ = write!(text, "\0{}", kind.oid());
     }
     text

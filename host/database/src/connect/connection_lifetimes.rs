@@ -1,17 +1,16 @@
 use std::time::Duration;
 
-/// When a connection is replaced, and when it is asked whether it is still there.
+/// When a connection is replaced, and when it is checked before use.
 ///
-/// The defaults are for DSQL, which ends a connection after 60 minutes, and do no harm
-/// elsewhere. Others are for tests, which cannot wait that long.
+/// The defaults are for DSQL, which ends a connection after 60 minutes, and are harmless elsewhere.
+/// Other values are for tests, which cannot wait that long.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLifetimes {
-    /// The longest that a connection is used. Each gets up to a tenth less, by chance, so
-    /// that those opened together are not replaced together.
+    /// The longest that a connection is used. Each connection gets up to a tenth less, at random,
+    /// so that connections opened together are not replaced together.
     pub longest: Duration,
-    /// One that was idle for longer is asked for a sign of life before it is used: the
-    /// sandbox may have been frozen, and whoever watches idle connections may have
-    /// forgotten this one.
+    /// A connection that was idle for longer is checked before it is used: the sandbox may have
+    /// been frozen, and a network device that tracks idle connections may have dropped this one.
     pub trusted: Duration,
 }
 
@@ -22,7 +21,7 @@ impl Default for ConnectionLifetimes {
 }
 
 impl ConnectionLifetimes {
-    /// How long one connection is used.
+    /// The age at which one connection is replaced.
     pub(crate) fn jittered(&self) -> Duration {
         self.longest.mul_f64(1.0 - fastrand::f64() / 10.0)
     }

@@ -16,34 +16,34 @@ use crate::connect::token::Signer;
 const DATABASE: &str = "postgres";
 const PORT: u16 = 5432;
 
-/// PostgreSQL's longest identifier, in bytes.
+/// The length of PostgreSQL's longest identifier, in bytes.
 const LONGEST_NAME: usize = 63;
 
-/// A cluster of Aurora DSQL, as one connects to it in one of its regions.
+/// A cluster of Aurora DSQL, reached through one of its regions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dsql {
     /// The cluster's endpoint in this region, `HOST` or `HOST:PORT`.
     pub endpoint: String,
-    /// Where that is reached, if not at the address of its own name: the name or the IP
-    /// address of a VPC endpoint without private DNS. TLS and token stay for the endpoint.
+    /// Where to connect instead of the endpoint's own name: the name or the IP address of a VPC
+    /// endpoint without private DNS. TLS and token still use the endpoint's name.
     pub address: Option<String>,
-    /// The endpoint's region. Not needed where its name is `ID.dsql.REGION.on.aws`.
+    /// The endpoint's region. Not needed if its name is `ID.dsql.REGION.on.aws`.
     pub region: Option<String>,
     /// The database role to sign in as.
     pub role: String,
-    /// Who may vouch for the server, as certificates in PEM text; without it those whom
+    /// The certificate authorities to trust for the server, in PEM text. Without it those that
     /// browsers trust, Amazon among them.
     pub authorities: Option<String>,
-    /// What the server calls its client. Of a longer one the first 63 bytes are used.
+    /// The application name sent to the server. Only the first 63 bytes are used.
     pub application: String,
 }
 
 impl Dsql {
-    /// The one role that signs in with another kind of token. It owns the schema and may do
-    /// anything.
+    /// The only role that signs in with another kind of token. It owns the schema and has all
+    /// privileges.
     pub const ADMIN: &str = "admin";
 
-    /// Whether the role is [`Self::ADMIN`], which no function that serves should be.
+    /// Whether the role is [`Self::ADMIN`]. A deployed function should not use it.
     pub fn is_admin(&self) -> bool {
         self.role == Self::ADMIN
     }
@@ -58,15 +58,15 @@ pub(crate) struct Cluster {
     port: u16,
 }
 
-/// Why there is no connection.
+/// Why no connection was opened.
 pub(crate) enum Refusal {
     /// No token could be signed.
     NoToken(String),
-    /// The server or the way to it.
+    /// An error of the server or the network.
     Driver(Error),
-    /// The socket in a folder.
+    /// The Unix socket could not be connected to.
     Socket(io::Error),
-    /// A bug in what opens it.
+    /// The task that opens the connection panicked, which is a bug.
     Panicked,
 }
 
@@ -122,7 +122,7 @@ fn split(endpoint: &str) -> Result<(String, u16), EndpointError> {
             _ => return error("what follows the colon is no port; the form is HOST or HOST:PORT"),
         },
     };
-    // An IP address reads like a name with a number for its last label.
+    // An IP address looks like a name whose last label is a number.
     let is_address = host.rsplit('.').next().is_some_and(|label| label.bytes().all(|byte| byte.is_ascii_digit()));
     if DnsName::try_from(host).is_err() || is_address {
         return error("not a host's name, which TLS needs; a cluster's is ID.dsql.REGION.on.aws");
@@ -130,12 +130,12 @@ fn split(endpoint: &str) -> Result<(String, u16), EndpointError> {
     Ok((host.to_owned(), port))
 }
 
-/// The region in the endpoint's name and the one that is given; one is enough.
+/// The region from the endpoint's name or the one that is given; one is enough.
 fn region(host: &str, given: Option<&str>) -> Result<String, EndpointError> {
     let error = |what: String| Err(EndpointError::of("region", what));
     let labels: Vec<_> = host.split('.').collect();
     let named = match *labels.as_slice() {
-        // `dsql-SUFFIX` is how private DNS of a VPC endpoint has it.
+        // `dsql-SUFFIX` appears in names with private DNS of a VPC endpoint.
         [_, service, region, "on", "aws"] if service == "dsql" || service.starts_with("dsql-") => Some(region),
         _ => None,
     };

@@ -20,28 +20,28 @@ use crate::connect::plain::Plain;
 use crate::connect::socket::set_socket_timeouts;
 use crate::statements::failure;
 
-/// Longest wait for a new connection to be ready, name look-up and log-in included.
+/// The timeout for opening a connection, including name look-up and log-in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Longest time that a server is asked to give a statement up.
+/// The timeout for a cancel request.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The codes of a server that takes no more connections just now: too many are open, or
+/// The SQLSTATEs of a server that accepts no more connections at present: too many are open, or
 /// were opened in this second.
 const THROTTLED: [&str; 2] = ["53300", "53400"];
 
-/// The class of codes of a server that does not let the role in.
+/// The class of SQLSTATEs of a server that refuses the role.
 const AUTHORIZATION: &str = "28";
 
-/// The longest pause after the first connection that was not taken; it doubles with each up
-/// to the last.
+/// The longest pause after the first refused connection. It doubles with each further one, up to
+/// the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LAST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Where the database is and how a connection to it is opened.
+/// Where the database is and how to open a connection to it.
 ///
-/// This is the one place that differs between a plain PostgreSQL and a server that wants
-/// TLS and a token signed for each connection.
+/// Only this differs between a plain PostgreSQL and a server that requires TLS and a token signed
+/// for each connection.
 #[derive(Clone)]
 pub struct Endpoint {
     way: Way,
@@ -80,19 +80,19 @@ impl Endpoint {
         Ok(Self { way: Way::Plain(Arc::new(config)) })
     }
 
-    /// A cluster of Aurora DSQL, reached by TLS with tokens that are signed with the
-    /// credentials of this configuration, for the cluster's region and not for its own.
+    /// A cluster of Aurora DSQL, reached by TLS. The tokens are signed with the credentials of this
+    /// configuration, for the cluster's region and not for the configuration's.
     pub fn dsql(dsql: &Dsql, aws: &SdkConfig) -> Result<Self, EndpointError> {
         Ok(Self { way: Way::Dsql(Arc::new(Cluster::new(dsql, aws)?)) })
     }
 
-    /// Whether it leads to DSQL, which builds indexes in the background only.
+    /// Whether it is DSQL, which builds indexes only in the background.
     pub(crate) fn is_dsql(&self) -> bool {
         matches!(self.way, Way::Dsql(_))
     }
 
-    /// Opens a connection. A server that takes none just now is asked again until the
-    /// deadline. Every failure but the deadline's own is [`Fault::unavailable`].
+    /// Opens a connection. Retries until the deadline if the server accepts no more connections at
+    /// present. Every failure other than the deadline's own is [`Fault::unavailable`].
     pub(crate) async fn connect(&self, deadline: Instant) -> Result<Connection, Fault> {
         let mut longest = FIRST_PAUSE;
         loop {
@@ -107,13 +107,13 @@ impl Endpoint {
                     debug!(endpoint = %self, "not connected in time");
                     return Err(match Instant::now() >= deadline {
                         true => failure::late(),
-                        false => Fault::unavailable("no connection to the database could be had in time"),
+                        false => Fault::unavailable("could not connect to the database in time"),
                     });
                 }
             };
             let text = refusal.to_string();
             debug!(endpoint = %self, error = text, "not connected");
-            let text = format!("no connection to the database could be had: {text}");
+            let text = format!("could not connect to the database: {text}");
             let Some(sqlstate) = refusal.sqlstate() else { return Err(Fault::unavailable(text)) };
             if sqlstate.class() == AUTHORIZATION {
                 return Err(Fault::refused(sqlstate, text).with_code(Code::DatabaseRole));
@@ -130,12 +130,12 @@ impl Endpoint {
         }
     }
 
-    /// Has the server give up what a session is at, which is about to be closed. It is asked in the
-    /// background, and once.
+    /// Cancels the running statement of a session that is about to be closed. The request is sent
+    /// in the background, once.
     ///
-    /// PostgreSQL finds that its client has gone when it has an answer for it. A statement that waits
-    /// for a lock has none, and as many sessions would stay as attempts have come to that lock. DSQL
-    /// has no such locks, and hears no such request.
+    /// PostgreSQL notices that its client is gone only when it sends an answer. A statement that
+    /// waits for a lock sends none, so every attempt that reached that lock would leave a session
+    /// behind. DSQL has no such locks, so it gets no such request.
     pub(crate) fn cancel(&self, connection: &Connection) {
         let Way::Plain(config) = &self.way else { return };
         let (token, socket) = (connection.client.cancel_token(), Plain::socket(config));
@@ -152,8 +152,8 @@ impl Endpoint {
         });
     }
 
-    /// Opens one in a task of its own, which ends when its caller does: the handshake's computing is not
-    /// charged to the rule whose statement happens to be the first.
+    /// Opens a connection in a task of its own, which ends with its caller. So the CPU time of the
+    /// handshake is not charged to the rule whose statement is the first.
     async fn open(&self) -> Result<Connection, Refusal> {
         let way = self.way.clone();
         let mut opening = JoinSet::new();
@@ -177,7 +177,7 @@ impl Endpoint {
 }
 
 impl Refusal {
-    /// The code that the server gave.
+    /// The server's SQLSTATE, if it sent one.
     fn sqlstate(&self) -> Option<SqlState> {
         match self {
             Self::NoToken(_) | Self::Socket(_) | Self::Panicked => None,
@@ -254,7 +254,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_database_that_is_not_there_is_unavailable() {
-        // Port 1 is reserved for a service that nobody runs.
+        // Nothing listens on port 1, which is reserved.
         let endpoint = Endpoint::parse("postgres://app:hunter2@127.0.0.1:1/x").unwrap();
         let fault = endpoint.connect(Instant::now() + CONNECT_TIMEOUT).await.err().unwrap();
         assert!(fault.is_unavailable(), "{fault}");

@@ -1,7 +1,6 @@
 use std::fmt;
 
-/// What names no database this host can reach. It never repeats a URL, which may hold a
-/// password.
+/// An invalid description of an endpoint. It never contains the URL, which may hold a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointError {
     part: Option<&'static str>,
@@ -17,7 +16,8 @@ impl EndpointError {
         Self { part: Some(part), what: what.into() }
     }
 
-    /// The part of a [`Dsql`](crate::Dsql) that is wrong: `endpoint`, `address`, `region`, `role` or `ca`.
+    /// The invalid part of a [`Dsql`](crate::Dsql): `endpoint`, `address`, `region`, `role` or
+    /// `ca`.
     pub fn part(&self) -> Option<&'static str> {
         self.part
     }

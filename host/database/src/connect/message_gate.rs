@@ -9,28 +9,29 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::Socket;
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 
-/// The longest message that the host takes whatever it asks for: an answer or an event that it has stored, of
-/// [`Limits::MOST_STORED`](tenet_core::Limits::MOST_STORED), with the other columns of its row. A result with PostgreSQL's
-/// most columns, 1,664, is described in 150 KB.
+/// The longest message that the host always accepts: an answer or an event that it has stored, of
+/// [`Limits::MOST_STORED`](tenet_core::Limits::MOST_STORED), with the other columns of its row. The
+/// description of a result with PostgreSQL's most columns, 1,664, has 150 KB.
 const OF_HOST: u32 = 8 << 20;
 
-/// What a message may have in addition to a rule's values: a row of 1,664 of them has a length for each, and an
-/// error says where it arose.
+/// What a message may have in addition to a rule's values: a row of 1,664 columns has a length for
+/// each, and an error message names its source.
 const OVERHEAD: u32 = 16 << 10;
 
-/// How long a message of the server may be now. It is shared by who asks and who listens.
+/// The limit on the length of the server's next messages. The sender of statements sets it and the
+/// gate reads it.
 pub(crate) struct Allowance {
     most: AtomicU32,
     /// The length of the message that was refused, or zero.
     refused: AtomicU32,
 }
 
-/// A stream of the server's messages that ends with an error in front of one that is too long.
+/// A stream of the server's messages that ends with an error before one that is too long.
 ///
-/// The driver collects a whole message, and then counts it. This reads the length that each message
-/// begins with (<https://www.postgresql.org/docs/current/protocol-message-formats.html>), so that no
-/// more than the [`Allowance`] is collected. It has to be above TLS, and above the answer to a request
-/// for it, which has no length.
+/// The driver buffers a whole message before it counts it. The gate reads the length at the start
+/// of each message (<https://www.postgresql.org/docs/current/protocol-message-formats.html>), so
+/// that no more than the [`Allowance`] is buffered. It has to be above TLS, and after the answer to
+/// the request for TLS, which has no length.
 pub(crate) struct Gate<S> {
     stream: S,
     binding: fn(&S) -> ChannelBinding,
@@ -39,33 +40,33 @@ pub(crate) struct Gate<S> {
     refused: Option<TooLong>,
 }
 
-/// A way to TLS whose streams have a [`Gate`].
+/// A TLS connector whose streams have a [`Gate`].
 pub(crate) struct Gated<T> {
     tls: T,
     allowance: Arc<Allowance>,
 }
 
-/// Where in which message a stream is.
+/// The position of a stream within its messages.
 #[derive(Default)]
 struct Framing {
-    /// How many bytes of a header there were.
+    /// How many bytes of the header were read.
     header: usize,
-    /// The length that they say so far.
+    /// The length read so far from the header.
     length: u32,
     /// How many bytes of the message are still to come.
     body: usize,
 }
 
-/// A message that the host does not take.
+/// A message that the host refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct TooLong {
     length: u32,
     most: u32,
 }
 
-/// A byte for the kind and four for the length.
+/// One byte for the message type and four for the length.
 const HEADER: usize = 5;
-/// The length counts itself.
+/// The length includes itself.
 const LENGTH: u32 = 4;
 
 impl Default for Allowance {
@@ -75,30 +76,30 @@ impl Default for Allowance {
 }
 
 impl Allowance {
-    /// For statements of a rule that may read so many bytes.
+    /// Sets the limit for statements of a rule that may read so many bytes.
     pub(crate) fn for_rule(&self, bytes: u64) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).saturating_add(OVERHEAD);
         self.most.store(bytes.max(OF_HOST), Ordering::Relaxed);
     }
 
-    /// For the host's own statements.
+    /// Sets the limit for the host's own statements.
     pub(crate) fn for_host(&self) {
         self.most.store(OF_HOST, Ordering::Relaxed);
     }
 
-    /// For one who reads their own database on their own machine.
+    /// Removes the limit, for developers who read their own database on their own machine.
     pub(crate) fn for_owner(&self) {
         self.most.store(u32::MAX, Ordering::Relaxed);
     }
 
-    /// The length of the message for which the connection was ended.
+    /// The length of the message that caused the connection to be ended.
     pub(crate) fn refused(&self) -> Option<u32> {
         Some(self.refused.load(Ordering::Acquire)).filter(|length| *length > 0)
     }
 }
 
 impl<S> Gate<S> {
-    /// In front of a stream without TLS.
+    /// A gate for a stream without TLS.
     pub(crate) fn plain(stream: S, allowance: Arc<Allowance>) -> Self {
         Self::new(stream, |_| ChannelBinding::none(), allowance)
     }
@@ -109,7 +110,7 @@ impl<S> Gate<S> {
 }
 
 impl Framing {
-    /// Follows the next bytes. An error says how many of them are in front of a message that is
+    /// Parses the next bytes. The error contains the number of bytes before a message that is
     /// longer than `most`.
     fn follow(&mut self, bytes: &[u8], most: u32) -> Result<(), (usize, TooLong)> {
         let (mut at, mut began) = (0, 0);
@@ -130,7 +131,7 @@ impl Framing {
                 if self.length > most {
                     return Err((began, TooLong { length: self.length, most }));
                 }
-                // A length that is less is for the driver to find.
+                // The driver reports a length that is less than its own four bytes.
                 self.body = usize::try_from(self.length.saturating_sub(LENGTH)).unwrap_or(usize::MAX);
                 self.header = 0;
             }
@@ -152,7 +153,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
         let Err((passed, refused)) = this.framing.follow(read, most) else { return Poll::Ready(Ok(())) };
         this.refused = Some(refused);
         this.allowance.refused.store(refused.length, Ordering::Release);
-        // What is in front of it was asked for earlier, and is wanted.
+        // The bytes before it belong to earlier messages, which are still delivered.
         buffer.set_filled(before + passed);
         Poll::Ready(if passed > 0 { Ok(()) } else { Err(refused.into()) })
     }
@@ -230,7 +231,7 @@ mod tests {
 
     use super::*;
 
-    /// A message of this kind with so many bytes behind its header.
+    /// A message of this type with so many bytes after its header.
     fn message(kind: u8, body: usize) -> Vec<u8> {
         let mut message = vec![kind];
         message.extend((u32::try_from(body).unwrap() + LENGTH).to_be_bytes());
@@ -238,7 +239,7 @@ mod tests {
         message
     }
 
-    /// A stream that gives what it has in these pieces.
+    /// A stream that returns these pieces.
     struct Pieces(VecDeque<Vec<u8>>);
 
     impl AsyncRead for Pieces {
@@ -250,7 +251,7 @@ mod tests {
         }
     }
 
-    /// What gets through of the bytes when they arrive in these pieces, and how it ends.
+    /// The bytes that pass when they arrive in these pieces, and the error at the end.
     async fn through(pieces: &[&[u8]], allowance: &Arc<Allowance>) -> (Vec<u8>, Option<io::ErrorKind>) {
         let pieces = pieces.iter().filter(|piece| !piece.is_empty()).map(|piece| piece.to_vec()).collect();
         let mut gate = Gate::plain(Pieces(pieces), Arc::clone(allowance));
@@ -292,7 +293,7 @@ mod tests {
                 let pieces = [&bytes[..first], &bytes[first..second], &bytes[second..]];
                 let (got, end) = through(&pieces, &allowance).await;
                 assert_eq!(end, Some(io::ErrorKind::InvalidData), "{first} {second}");
-                // Of the message itself no more than a part of its header.
+                // At most a part of the header of the message itself.
                 assert!(got.len() < before.len() + HEADER && bytes.starts_with(&got) && got.starts_with(&before));
                 assert_eq!(allowance.refused(), Some(65));
             }

@@ -10,13 +10,13 @@ use tokio_postgres::{Config, Socket};
 use crate::connect::endpoint_error::EndpointError;
 use crate::connect::message_gate::{Allowance, Gate};
 
-/// Where PostgreSQL listens unless it is said.
+/// PostgreSQL's default port.
 const PORT: u16 = 5432;
 
-/// A way without TLS whose streams have a [`Gate`].
+/// A connector without TLS whose streams have a [`Gate`].
 ///
-/// The driver lets a stream be wrapped for TLS only. So it is to begin with TLS at once, without a
-/// word of it to the server, and this is all there is of it.
+/// The driver wraps a stream only for TLS. So it is configured to start TLS directly, without a
+/// request to the server, and this connector does no TLS.
 #[derive(Clone)]
 pub(crate) struct Plain(Arc<Allowance>);
 
@@ -25,7 +25,7 @@ impl Plain {
         Self(allowance)
     }
 
-    /// Sets a configuration up for connections without TLS.
+    /// Configures connections without TLS.
     pub(crate) fn set_up(config: &mut Config) -> Result<(), EndpointError> {
         if folder(config).is_some() {
             config.ssl_mode(SslMode::Disable);
@@ -37,7 +37,8 @@ impl Plain {
         Ok(())
     }
 
-    /// The socket in a folder that a configuration leads to, which the driver would not wrap.
+    /// The path of the Unix socket that a configuration names, whose stream the driver would not
+    /// wrap.
     pub(crate) fn socket(config: &Config) -> Option<PathBuf> {
         let port = config.get_ports().first().unwrap_or(&PORT);
         Some(folder(config)?.join(format!(".s.PGSQL.{port}")))

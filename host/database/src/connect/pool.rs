@@ -14,16 +14,16 @@ use crate::connect::endpoint::Endpoint;
 use crate::failover::guarded_endpoint::BreakerGuard;
 use crate::statements::answer_timeout::{AnswerTimeout, Silence};
 
-/// The longest wait for a sign of life. A connection whose other end has gone without a
-/// word gives none.
+/// The timeout of the check whether a connection is alive. A connection whose peer has gone without
+/// closing it does not answer.
 const SIGN_OF_LIFE: Duration = Duration::from_millis(500);
 
-/// No cluster takes more connections, and a semaphore takes this many everywhere.
+/// More than any cluster accepts, and less than a semaphore's maximum on every platform.
 const MOST_CONNECTIONS: u32 = 10_000;
 
-/// A bounded number of connections, each lent to one user at a time. It has no timers:
-/// a frozen sandbox runs none. What a timer would do is done when a connection is lent
-/// and when it comes back.
+/// A bounded number of connections, each lent to one user at a time. It has no timers, because a
+/// frozen sandbox runs none. The work of a timer is done when a connection is lent and when it is
+/// returned.
 pub(crate) struct Pool {
     endpoint: Endpoint,
     ages: ConnectionLifetimes,
@@ -31,29 +31,29 @@ pub(crate) struct Pool {
     is_closed: AtomicBool,
 }
 
-/// How many connections may be lent at the same moment, over the pools of all endpoints.
+/// How many connections may be lent at the same time, over the pools of all endpoints.
 pub(crate) struct Permits {
     most: u32,
     semaphore: Arc<Semaphore>,
 }
 
-/// The right to one connection, of whichever endpoint. Its clones are the same right.
+/// The permit for one connection to any endpoint. Its clones are the same permit.
 pub(crate) type Permit = Arc<OwnedSemaphorePermit>;
 
-/// A connection lent. Dropped, it closes the connection: only who knows its state may
-/// give it back.
+/// A lent connection. Dropping it closes the connection: only a user who knows its state may return
+/// it.
 pub(crate) struct PooledConnection {
     connection: Connection,
     pool: Arc<Pool>,
     attempt: BreakerGuard,
-    // After the connection, so that a new one is opened only when this one is closed.
+    // Dropped after the connection, so that a new one is opened only when this one is closed.
     permit: Permit,
 }
 
 struct Idle {
     connection: Connection,
     since: DualInstant,
-    /// Whether another connection was silent meanwhile.
+    /// Whether another connection got no answer in the meantime.
     is_doubted: bool,
 }
 
@@ -62,14 +62,14 @@ impl Pool {
         Self { endpoint, ages, idle: Mutex::default(), is_closed: AtomicBool::new(false) }
     }
 
-    /// The endpoint, as a log may name it.
+    /// The endpoint's name for logs.
     pub(crate) fn name(&self) -> String {
         self.endpoint.to_string()
     }
 
-    /// Lends the connection that was used last, or a new one. How that went goes to the breaker,
-    /// unless it is about others: a server that takes no more connections just now is well, and so
-    /// is one that refuses the role.
+    /// Lends the connection that was used last, or a new one. The breaker receives the result,
+    /// except where it says nothing about the endpoint: a server is healthy that accepts no more
+    /// connections at present, or that refuses the role.
     pub(crate) async fn check_out(
         self: Arc<Self>,
         permit: Permit,
@@ -83,7 +83,7 @@ impl Pool {
         let connection = match idle {
             Some(connection) => connection,
             None => match self.open(timeout).await {
-                // A server that lets in and says nothing more is not back.
+                // A server that accepts the log-in but does not answer has not recovered.
                 Ok(connection) if attempt.is_probe() && !connection.answers(SIGN_OF_LIFE).await => {
                     attempt.failed();
                     return Err(Fault::unavailable("a new connection to the database gave no sign of life"));
@@ -101,7 +101,7 @@ impl Pool {
         Ok(PooledConnection { connection, pool: self, attempt, permit })
     }
 
-    /// Opens a connection. An error comes with whether it is the endpoint's fault.
+    /// Opens a connection. An error also says whether it is the endpoint's fault.
     async fn open(&self, timeout: AnswerTimeout) -> Result<Connection, (Fault, bool)> {
         let began = Instant::now();
         match self.endpoint.connect(timeout.until(began)).await {
@@ -117,8 +117,8 @@ impl Pool {
         }
     }
 
-    /// The idle connection that was used last and is still there. One that `has_to_answer`, or that
-    /// was idle for long, is asked for a sign of life.
+    /// The idle connection that was used last and is still alive. It is checked if it
+    /// `has_to_answer`, or if it was idle for long.
     async fn take_idle(&self, has_to_answer: bool) -> Option<Connection> {
         loop {
             let Idle { connection, since, is_doubted } = self.idle().pop()?;
@@ -135,14 +135,14 @@ impl Pool {
         }
     }
 
-    /// Closes the idle connections with one that was lost: what broke it has most likely
-    /// broken them, and each would cost an attempt to find out.
+    /// Closes the idle connections together with one that was lost: they have most likely broken
+    /// for the same reason, and each would cost an attempt.
     fn drop_idle(&self, reason: &'static str) {
         let idle = std::mem::take(&mut *self.idle());
         debug!(reason, idle = idle.len(), "connections dropped");
     }
 
-    /// Keeps no connection any more, and says goodbye on those that are idle.
+    /// Stops keeping connections, and terminates the idle sessions in order.
     pub(crate) async fn close(&self, deadline: Instant) {
         self.is_closed.store(true, Ordering::Release);
         let idle = std::mem::take(&mut *self.idle());
@@ -152,7 +152,7 @@ impl Pool {
         }
     }
 
-    /// Has the idle connections asked for a sign of life before they are used.
+    /// Makes the idle connections be checked before they are used.
     fn doubt_idle(&self) {
         self.idle().iter_mut().for_each(|idle| idle.is_doubted = true);
     }
@@ -163,14 +163,13 @@ impl Pool {
 }
 
 impl Permits {
-    /// At least one.
+    /// Makes this many permits, but at least one.
     pub(crate) fn new(most: u32) -> Self {
         let most = most.clamp(1, MOST_CONNECTIONS);
         Self { most, semaphore: Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(1))) }
     }
 
-    /// Waits, in the order of asking, while all are lent. That they are says nothing of the
-    /// endpoints.
+    /// Waits in FIFO order while all are lent. Waiting says nothing about the endpoints.
     pub(crate) async fn acquire(&self, deadline: Instant) -> Result<Permit, Fault> {
         let permit = Arc::clone(&self.semaphore).acquire_owned();
         match timeout_at(deadline.into(), permit).await {
@@ -180,9 +179,9 @@ impl Permits {
         }
     }
 
-    /// Waits for the connections lent, and lends none any more.
+    /// Waits for the lent connections, and lends no more.
     pub(crate) async fn close(&self, deadline: Instant) {
-        // Requests that wait for a connection already are in front of this.
+        // Requests that already wait for a connection come first.
         let all_back = timeout_at(deadline.into(), self.semaphore.acquire_many(self.most)).await;
         self.semaphore.close();
         drop(all_back);
@@ -194,7 +193,7 @@ impl PooledConnection {
         &self.connection
     }
 
-    /// Gives back a connection that has no transaction and no answer outstanding.
+    /// Returns a connection that has no transaction and no outstanding answer.
     pub(crate) fn give_back(self) {
         let Self { connection, pool, attempt, permit } = self;
         connection.allowance().for_host();
@@ -205,7 +204,8 @@ impl PooledConnection {
         } else {
             idle.push(Idle { connection, since: DualInstant::now(), is_doubted: false });
         }
-        // A permit free before its connection is idle would open one connection too many.
+        // If the permit were released before the connection is idle, one connection too many could
+        // be opened.
         drop(permit);
     }
 
@@ -214,7 +214,7 @@ impl PooledConnection {
         debug!(reason, "connection dropped");
     }
 
-    /// Closes a connection on which no answer came in time.
+    /// Closes a connection on which an answer timed out.
     pub(crate) fn silent(self, silence: Silence) {
         let Self { connection, pool, attempt, .. } = self;
         debug!(reason = "it was silent", "connection dropped");
@@ -225,8 +225,8 @@ impl PooledConnection {
         }
     }
 
-    /// Closes a connection that broke, and the idle ones. Where the host itself has ended it, for a message
-    /// that was too long, that says nothing of the others and of the endpoint.
+    /// Closes a broken connection and the idle ones. If the host itself ended the connection
+    /// because a message was too long, that says nothing about the others or the endpoint.
     pub(crate) fn lost(self) {
         if self.connection.allowance().refused().is_some() {
             return self.discard("a message on it was too long");
@@ -236,8 +236,8 @@ impl PooledConnection {
     }
 }
 
-/// Ends a connection in order, which nobody waits for.
+/// Terminates a session in order, in the background.
 fn retire(connection: Connection) {
-    debug!(reason = "its time is over", "connection dropped");
+    debug!(reason = "it reached its maximum age", "connection dropped");
     drop(connection.say_goodbye());
 }

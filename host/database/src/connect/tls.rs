@@ -9,12 +9,11 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::connect::endpoint_error::EndpointError;
 
-/// What a server that speaks PostgreSQL's protocol inside of TLS from the first byte on is
-/// asked for.
+/// The ALPN protocol for a server that speaks PostgreSQL's protocol inside TLS from the first byte.
 const ALPN: &[u8] = b"postgresql";
 
-/// TLS to one server, whose certificate has to be for its name and from an authority that is
-/// trusted, wherever the connection leads.
+/// TLS to one server. Its certificate has to match this name and come from a trusted authority,
+/// whatever address the connection uses.
 #[derive(Clone)]
 pub(crate) struct Tls {
     name: String,
@@ -22,8 +21,8 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    /// To the server with this name. Trusted are the authorities in this PEM text and no
-    /// other, or those that browsers trust.
+    /// TLS to the server with this name. Trusts only the authorities in this PEM text, or without
+    /// it those that browsers trust.
     pub(crate) fn new(name: &str, authorities: Option<&str>) -> Result<Self, EndpointError> {
         let roots = match authorities {
             Some(pem) => read(pem)?,
@@ -57,7 +56,7 @@ impl MakeTlsConnect<Socket> for Tls {
     type Error = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Error;
 
     fn make_tls_connect(&mut self, _: &str) -> Result<Self::TlsConnect, Self::Error> {
-        // Not the name that was looked up: that may be an address on the way there.
+        // Not the name that was looked up, which may be the address of a VPC endpoint.
         MakeTlsConnect::<Socket>::make_tls_connect(&mut self.connector, &self.name)
     }
 }

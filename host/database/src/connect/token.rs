@@ -8,13 +8,13 @@ use tokio::sync::Mutex;
 
 use crate::connect::endpoint_error::EndpointError;
 
-/// How long credentials have to be good for yet, if they are not to be looked up again.
+/// Credentials that expire sooner than this are looked up again.
 const GOOD_FOR: Duration = Duration::from_secs(5 * 60);
 
-/// Signs the tokens that one DSQL endpoint takes for passwords.
+/// Signs the tokens that one DSQL endpoint accepts as passwords.
 ///
-/// Signing takes microseconds and asks nobody, so each connection gets a token of its own.
-/// Credentials may have to be asked for: one connection does that while the others wait.
+/// Signing takes microseconds and needs no network, so each connection gets its own token. Looking
+/// up credentials may need the network: one connection does it while the others wait.
 pub(crate) struct Signer {
     aws: SdkConfig,
     host: String,
@@ -24,7 +24,8 @@ pub(crate) struct Signer {
 }
 
 impl Signer {
-    /// For the cluster's endpoint `host` in its own `region`, whatever the configuration's is.
+    /// A signer for the cluster's endpoint `host` in its own `region`, which may differ from the
+    /// configuration's.
     pub(crate) fn new(aws: &SdkConfig, host: &str, region: &str, admin: bool) -> Result<Self, EndpointError> {
         if aws.credentials_provider().is_none() {
             return Err(EndpointError::new("the AWS configuration has no credentials to sign with"));
@@ -41,7 +42,7 @@ impl Signer {
         })
     }
 
-    /// A token, good for a quarter of an hour; or why there is none.
+    /// A token that is valid for 15 minutes, or the reason why there is none.
     pub(crate) async fn sign(&self) -> Result<String, String> {
         let credentials = self.credentials().await?;
         let config = Config::builder().hostname(&self.host).region(self.region.clone()).credentials(credentials);
@@ -85,7 +86,7 @@ mod tests {
 
     use super::*;
 
-    /// Credentials that are good for so long, and how often they were looked up.
+    /// Credentials that are valid for so long, and a count of look-ups.
     #[derive(Debug)]
     struct Source {
         good_for: Option<Duration>,
@@ -103,7 +104,7 @@ mod tests {
                 tokio::task::yield_now().await;
                 self.at_once.fetch_sub(1, Ordering::SeqCst);
                 self.look_ups.fetch_add(1, Ordering::SeqCst);
-                let good_for = self.good_for.ok_or_else(|| CredentialsError::not_loaded("nobody is here"))?;
+                let good_for = self.good_for.ok_or_else(|| CredentialsError::not_loaded("none are set"))?;
                 Ok(Credentials::new("AKID", "secret", None, Some(SystemTime::now() + good_for), "test"))
             })
         }
@@ -130,6 +131,6 @@ mod tests {
     #[tokio::test]
     async fn without_credentials_there_is_no_token_and_the_reason_is_told() {
         let why = signer(None).await.0.sign().await.unwrap_err();
-        assert!(why.contains("nobody is here"), "{why}");
+        assert!(why.contains("none are set"), "{why}");
     }
 }

@@ -2,20 +2,20 @@ use std::time::Duration;
 
 use tenet_core::DualInstant;
 
-/// Failures in a row after which nothing is tried for a while. One that is not followed by
-/// another is a connection that had died of age, and two are a thaw.
+/// Consecutive failures that open the breaker. A single failure is often a connection that had
+/// expired, and two are typical after a thaw.
 const FAILURES: u32 = 5;
 
-/// How long nothing is tried at first; it doubles each time that trying again fails, up to the
-/// last. Each is cut by up to a quarter by chance, so that sandboxes do not come back together.
+/// The first pause of an open breaker. It doubles each time that a probe fails, up to the last.
+/// Each is shortened by up to a quarter at random, so that sandboxes do not retry at the same time.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LAST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Whether an endpoint is worth trying: closed while it is, open while it is not, and half-open
-/// while one finds out.
+/// A circuit breaker for an endpoint: closed while it is healthy, open while it is not tried, and
+/// half-open while one request probes it.
 ///
-/// It has no timer and does no I/O: it is told the time, and how each try went. A try counts
-/// for the state it was allowed in and for no later one.
+/// It has no timer and does no I/O: the caller passes the time, and the result of each try. A
+/// result counts only for the state in which the try was allowed.
 #[derive(Debug)]
 pub(crate) struct Breaker {
     state: State,
@@ -25,12 +25,12 @@ pub(crate) struct Breaker {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// With the pause before it, until the endpoint did what it was asked.
+    /// Closed. `pause` is the previous pause, until the endpoint succeeds.
     CommitResult {
         failures: u32,
         pause: Option<Duration>,
     },
-    /// Since then, for so long; the last says how long the pause was before chance cut it.
+    /// Open since then, for `rest`. `pause` is the length before it was shortened at random.
     Open {
         since: DualInstant,
         rest: Duration,
@@ -41,7 +41,7 @@ enum State {
     },
 }
 
-/// A try that was allowed.
+/// The permission for one try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BreakerToken {
     generation: u64,
@@ -52,20 +52,20 @@ pub(crate) struct BreakerToken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
     Allowed(BreakerToken),
-    /// Not before its pause is over.
+    /// Not tried before its pause has ended.
     Open,
-    /// Another try finds out just now.
+    /// Another try probes it now.
     Probed,
 }
 
 impl BreakerToken {
-    /// Whether it finds out for all.
+    /// Whether this try is the probe.
     pub(crate) fn is_probe(&self) -> bool {
         self.is_probe
     }
 }
 
-/// A change of state, by the name of the new one.
+/// A change of state, named after the new state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     Opened,
@@ -90,7 +90,7 @@ impl Default for Breaker {
 }
 
 impl Breaker {
-    /// Whether the endpoint may be tried now. While it is half-open one try may, and no more.
+    /// Whether the endpoint may be tried now. While half-open it allows one try only.
     pub(crate) fn admit(&mut self, now: DualInstant) -> (Admission, Option<Change>) {
         match self.state {
             State::CommitResult { .. } => (Admission::Allowed(self.pass(false)), None),
@@ -103,7 +103,7 @@ impl Breaker {
         }
     }
 
-    /// How long it is not tried yet. Nothing while it may be, or is just now.
+    /// The rest of the pause. Zero if it may be tried or is probed now.
     pub(crate) fn rest_left(&self, now: DualInstant) -> Duration {
         match self.state {
             State::Open { since, rest, .. } => rest.saturating_sub(now.since(&since)),
@@ -111,7 +111,7 @@ impl Breaker {
         }
     }
 
-    /// The endpoint did what it was asked.
+    /// Records a success.
     pub(crate) fn succeeded(&mut self, pass: BreakerToken) -> Option<Change> {
         if pass.generation != self.generation {
             return None;
@@ -129,7 +129,7 @@ impl Breaker {
         }
     }
 
-    /// It could not be reached, or was lost, or was silent. `chance` is from 0 to 1.
+    /// Records a failure: unreachable, lost or silent. `chance` is from 0 to 1.
     pub(crate) fn failed(&mut self, pass: BreakerToken, now: DualInstant, chance: f64) -> Option<Change> {
         if pass.generation != self.generation {
             return None;
@@ -148,8 +148,8 @@ impl Breaker {
         Some(Change::Opened)
     }
 
-    /// Nobody can say how the try went: it was given up. One that was to find out leaves that
-    /// to the next.
+    /// Records a try without a result, because it was cancelled. After a cancelled probe the next
+    /// try is the probe.
     pub(crate) fn gave_up(&mut self, pass: BreakerToken, now: DualInstant) -> Option<Change> {
         match self.state {
             State::HalfOpen { pause } if pass.generation == self.generation => {
@@ -176,7 +176,7 @@ mod tests {
 
     use super::*;
 
-    /// Opens a breaker at this moment.
+    /// A breaker that opened at `now`.
     fn opened(now: DualInstant) -> Breaker {
         let mut breaker = Breaker::default();
         for _ in 0..FAILURES {
@@ -297,7 +297,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happens in whatever order: never two probes at once, never open for longer
+        /// For any sequence of events: never two probes at the same time, never open for longer
         /// than the last pause, and open only after failures.
         #[test]
         fn any_course_of_events_keeps_to_its_rules(events in prop::collection::vec((0..5_u8, 0..40_000_u64, 0.0..1.0), 1..400)) {
@@ -350,7 +350,7 @@ mod tests {
                     prop_assert!(rest <= pause && (FIRST_PAUSE..=LAST_PAUSE).contains(&pause));
                 }
             }
-            // Time alone never leaves it shut for good.
+            // It always allows a try again after enough time.
             if probe.is_none() {
                 prop_assert!(matches!(breaker.admit(now + LAST_PAUSE).0, Admission::Allowed(_)));
             }

@@ -13,18 +13,18 @@ use crate::statements::failure::{ConnectionState, QueryFailure};
 use crate::statements::flight::send_pipelined;
 use crate::statements::query::Query;
 
-/// The ways to one database: its endpoint in the host's own region and, where there is one,
-/// the peer's.
+/// The endpoints of one database: the one in the host's own region and, if there is one, the
+/// peer's.
 ///
-/// An attempt stays on the way that it began on. Which one that is does not matter to what
-/// comes of it: both lead to one database, whose key rows settle what an attempt on one way
-/// has left open for the next on another. That they do is not believed but read: where there
-/// are two ways, neither is used before the database behind it has shown its identity.
+/// An attempt stays on the endpoint where it began. The result does not depend on which one that
+/// is: both lead to one database, whose key rows decide what an attempt through one endpoint has
+/// left open for the next through the other. This is verified: if there are two endpoints, each is
+/// used only after the database behind it has shown its identity.
 pub(crate) struct EndpointRouter {
     home: Arc<GuardedEndpoint>,
     peer: Option<Arc<GuardedEndpoint>>,
     permits: Permits,
-    /// Who the database is.
+    /// The identity of the database.
     identity: OnceLock<[u8; 16]>,
 }
 
@@ -37,39 +37,39 @@ impl EndpointRouter {
     ) -> Self {
         let known = OnceLock::new();
         if let Some(identity) = identity {
-            // It is empty.
+            // It is empty, so this cannot fail.
             let _ = known.set(identity);
         }
         Self { home, peer, permits, identity: known }
     }
 
-    /// Lends a connection of the first endpoint that gives one. Home comes first as soon as it
-    /// may be tried, but for an attempt that is to go `elsewhere`.
+    /// Lends a connection of the first endpoint that provides one. Home comes first as soon as it
+    /// may be tried, except for an attempt that asks for `elsewhere`.
     ///
-    /// The right to a connection is waited for before either endpoint is tried: that all
-    /// connections are in use is no reason to leave a region.
+    /// It waits for a permit before it tries either endpoint: a lack of free connections is no
+    /// reason to leave a region.
     pub(crate) async fn check_out(&self, timeout: AnswerTimeout, elsewhere: bool) -> Result<PooledConnection, Fault> {
         let permit = self.permits.acquire(timeout.deadline).await?;
         let Some(peer) = &self.peer else { return self.home.check_out(permit, timeout, WhileProbed::Wait).await };
         let (first, second) = if elsewhere { (peer, &self.home) } else { (&self.home, peer) };
         let now = Instant::now();
-        // What is left when the first has taken its time has to be enough for the second.
+        // The first gets half of the time, so that enough is left for the second.
         let half = AnswerTimeout { deadline: now + timeout.deadline.saturating_duration_since(now) / 2, ..timeout };
         let fault = match self.lend(first, Permit::clone(&permit), half).await {
-            // Home is usable where a peer is another database.
+            // If the peer leads to another database, home is still usable.
             Err(fault) if elsewhere || fault.is_unavailable() || fault.is_deadline() => fault,
             lent => return lent,
         };
         match self.lend(second, permit, timeout).await {
-            // Whichever of them is tried first.
+            // The one that is tried again sooner.
             Err(also) if fault.is_shut() && also.rest() < fault.rest() && also.is_shut() => Err(also),
             Err(also) if also.is_shut() => Err(fault),
             lent => lent,
         }
     }
 
-    /// Opens a connection to each endpoint and compares who they are. Of what is out of reach
-    /// the first fault is given, after the others have been tried.
+    /// Opens a connection to each endpoint and compares their identities. Tries all endpoints, then
+    /// returns the first fault.
     pub(crate) async fn warm(&self, timeout: AnswerTimeout) -> Result<(), Fault> {
         let warm = async |side: &Arc<GuardedEndpoint>| {
             let permit = self.permits.acquire(timeout.deadline).await?;
@@ -86,7 +86,7 @@ impl EndpointRouter {
             None => Ok(()),
         };
         match (home, peer) {
-            // Another database is worse than one that is out of reach.
+            // A wrong database is a worse error than an unreachable one.
             (Err(home), Err(peer)) if home.is_unavailable() && !peer.is_unavailable() => Err(peer),
             (home, peer) => home.and(peer),
         }
@@ -111,7 +111,7 @@ impl EndpointRouter {
         self.verified(side, lease, timeout).await
     }
 
-    /// The same connection, once the database behind it is known to be the one that is meant.
+    /// The same connection, after the identity of the database behind it was verified.
     async fn verified(
         &self,
         side: &GuardedEndpoint,
@@ -132,7 +132,7 @@ impl EndpointRouter {
             Ok(Err(QueryFailure { fault, left })) => {
                 match left {
                     ConnectionState::Lost => lease.lost(),
-                    ConnectionState::Stuck => lease.discard("what it still has to say is not wanted"),
+                    ConnectionState::Stuck => lease.discard("the rest of its answers is not needed"),
                     // The server has answered, and there was no transaction.
                     ConnectionState::Aborted | ConnectionState::Open => lease.give_back(),
                 }
@@ -152,7 +152,7 @@ impl EndpointRouter {
             let text = "the database has no identity: its schema is not applied";
             return Err(Fault::other(None, text).with_code(Code::DatabaseSchema));
         };
-        // Home shows who is meant, unless that was said.
+        // Home defines the expected identity, unless it is configured.
         let is_home = std::ptr::eq(side, &*self.home);
         let known = if is_home { Some(self.identity.get_or_init(|| shown)) } else { self.identity.get() };
         match known {
@@ -164,7 +164,7 @@ impl EndpointRouter {
                 let endpoint = side.pool.name();
                 lease.give_back();
                 warn!(endpoint, "an endpoint leads to another database and is not used");
-                Err(Fault::other(None, format!("{endpoint} leads to another database than the one that is meant")))
+                Err(Fault::other(None, format!("{endpoint} leads to another database than the expected one")))
             }
             None => {
                 lease.give_back();

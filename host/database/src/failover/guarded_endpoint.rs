@@ -10,7 +10,7 @@ use crate::connect::pool::{Permit, Pool, PooledConnection};
 use crate::failover::breaker::{Admission, Breaker, BreakerToken, Change};
 use crate::statements::answer_timeout::{AnswerTimeout, Silence};
 
-/// All lines of this crate that count something: one for each change of an endpoint's breaker.
+/// All metric lines of this crate: one for each change of an endpoint's breaker.
 pub const METRICS: [MetricSet; 1] = [MetricSet {
     name: "breaker",
     dimensions: &[&["endpoint"], &[]],
@@ -18,28 +18,28 @@ pub const METRICS: [MetricSet; 1] = [MetricSet {
     optional: None,
 }];
 
-/// One of the endpoints of a database: the connections to it, and whether it is worth trying.
+/// One of the endpoints of a database: its connections and its breaker.
 pub(crate) struct GuardedEndpoint {
     pub(crate) pool: Arc<Pool>,
     breaker: Mutex<Breaker>,
-    /// The breaker has changed its state.
+    /// Notified when the breaker changes its state.
     turned: Notify,
-    /// When it last did what it was asked.
+    /// The time of its last success.
     answered: Mutex<Option<Instant>>,
-    /// Whether it is known to lead to the database that is meant.
+    /// Whether its database was verified to be the expected one.
     verified: AtomicBool,
 }
 
-/// What to do while another request finds out whether the endpoint is back.
+/// What to do while another request probes the endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WhileProbed {
-    /// Wait for what it finds.
+    /// Wait for the probe's result.
     Wait,
-    /// Go where there is another endpoint.
+    /// Use the other endpoint.
     Leave,
 }
 
-/// A try at an endpoint. Dropped before it reports how that went, it says nothing.
+/// A try at an endpoint. If it is dropped before it reports a result, it counts as cancelled.
 pub(crate) struct BreakerGuard {
     side: Arc<GuardedEndpoint>,
     pass: Option<BreakerToken>,
@@ -56,7 +56,7 @@ impl GuardedEndpoint {
         })
     }
 
-    /// Lends a connection, unless the endpoint is not worth trying or has none by then.
+    /// Lends a connection, or fails if the breaker is open or no connection is available in time.
     pub(crate) async fn check_out(
         self: &Arc<Self>,
         permit: Permit,
@@ -69,7 +69,7 @@ impl GuardedEndpoint {
         };
         let pass = loop {
             let mut turned = std::pin::pin!(self.turned.notified());
-            // From now on no change is missed.
+            // No change after this line is missed.
             turned.as_mut().enable();
             match (self.admit(), while_probed) {
                 (Admission::Allowed(pass), _) => break pass,
@@ -118,13 +118,13 @@ impl GuardedEndpoint {
 }
 
 impl BreakerGuard {
-    /// Whether it finds out for all whether the endpoint is back.
+    /// Whether it is the probe.
     pub(crate) fn is_probe(&self) -> bool {
         self.pass.is_some_and(|pass| pass.is_probe())
     }
 
-    /// The endpoint has given an answer, and more is to come. That is all that a probe is to find
-    /// out: others need not wait for the rest of its transaction.
+    /// The endpoint has given an answer, and more is to come. That completes a probe: others need
+    /// not wait for the rest of its transaction.
     pub(crate) fn answered(&mut self) {
         if self.is_probe() {
             self.succeed();
@@ -134,13 +134,13 @@ impl BreakerGuard {
         }
     }
 
-    /// The endpoint did what it was asked.
+    /// Reports a success.
     pub(crate) fn succeeded(mut self) {
         *self.side.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         self.succeed();
     }
 
-    /// It could not be reached, or was lost, or was silent.
+    /// Reports a failure: unreachable, lost or silent.
     pub(crate) fn failed(mut self) {
         if let Some(pass) = self.pass.take() {
             let change = self.side.breaker().failed(pass, DualInstant::now(), fastrand::f64());
@@ -148,8 +148,9 @@ impl BreakerGuard {
         }
     }
 
-    /// No answer came in time. Gives whether that is the endpoint's fault: where it did what others
-    /// asked meanwhile, one slow statement or one lost way is all there is.
+    /// Reports that no answer came in time. Returns whether that is the endpoint's fault. If the
+    /// endpoint answered others in the meantime, only one statement was slow or one connection was
+    /// lost.
     pub(crate) fn silent(self, silence: Silence) -> bool {
         let answered = *self.side.answered.lock().unwrap_or_else(PoisonError::into_inner);
         let is_endpoints = silence.is_endpoints() && answered.is_none_or(|answered| answered < silence.began());
@@ -184,11 +185,11 @@ mod tests {
     use crate::connect::connection_lifetimes::ConnectionLifetimes;
     use crate::connect::endpoint::Endpoint;
 
-    /// More than open a breaker.
+    /// Enough failures to open a breaker.
     const MANY: usize = 20;
 
     fn side() -> Arc<GuardedEndpoint> {
-        let endpoint = Endpoint::parse("postgres://nobody@127.0.0.1:1/none").unwrap();
+        let endpoint = Endpoint::parse("postgres://app@127.0.0.1:1/none").unwrap();
         GuardedEndpoint::new(Pool::new(endpoint, ConnectionLifetimes::default()))
     }
 
@@ -197,7 +198,7 @@ mod tests {
         BreakerGuard { side: Arc::clone(side), pass: Some(pass) }
     }
 
-    /// Tries that wait from now on, and then the silence that they met.
+    /// Tries that wait from now on, and a function that returns their silence.
     fn waits(side: &Arc<GuardedEndpoint>) -> (Vec<BreakerGuard>, impl Fn() -> Silence + use<>) {
         let (began, deadline) = (Instant::now(), Instant::now() + Duration::from_secs(3600));
         let timeout = AnswerTimeout { statement_timeout: Duration::ZERO, deadline };

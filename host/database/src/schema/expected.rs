@@ -1,5 +1,4 @@
-//! The tables that rules are granted, as their bundle was built for them, and what a database has
-//! in their place.
+//! The granted tables as the bundle expects them, compared with those of a database.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,41 +14,41 @@ use crate::statements::failure::{ConnectionState, QueryError, QueryFailure};
 use crate::statements::parameter::Encoded;
 use crate::statements::query::Query;
 
-/// The columns of all tables and views of certain names, in whatever schema. Every role may read
-/// these tables of PostgreSQL's, and sees in them what it has no rights on too.
+/// The columns of all tables and views with certain names, in any schema. Every role may read these
+/// tables of PostgreSQL's, including their rows about tables on which it has no rights.
 const COLUMNS: &str = "SELECT n.nspname::text, r.relname::text, a.attname::text, \
      pg_catalog.format_type(a.atttypid, a.atttypmod) \
      FROM pg_catalog.pg_class r JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace \
      JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped \
      WHERE r.relkind IN ('r', 'p', 'v') AND r.relname = ANY (pg_catalog.string_to_array($1, '*'))";
 
-/// What no name of a table has in it.
+/// A character that no table's name contains.
 const SEPARATOR: &str = "*";
 
-/// The tables of a bundle, and how those of the database differ, as they were seen last.
+/// The tables of a bundle, and the differences last found in the database.
 ///
-/// Only columns that are granted count: a step may drop another while a bundle that was built with it
+/// Only granted columns count: a step may drop another column while a bundle that was built with it
 /// is still served.
 #[derive(Default)]
 pub(crate) struct Expected {
     catalog: Catalog,
-    /// What all rules are granted, and those of each operation.
+    /// The grants of all rules, and those of each operation.
     of_rules: Grants,
     of_operations: BTreeMap<String, Grants>,
     differences: Mutex<Vec<Difference>>,
 }
 
-/// One way in which a table differs.
+/// One difference of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Difference {
     table: String,
-    /// The column, with its type in the bundle, and the one in the database if it is there.
-    /// Without one the table is missing.
+    /// The column, its type in the bundle, and its type in the database if it exists there. `None`
+    /// if the table is missing.
     column: Option<(String, String, Option<String>)>,
 }
 
 impl Expected {
-    /// Those of a bundle.
+    /// The tables of this bundle.
     pub(crate) fn of(index: &Index) -> Self {
         let granted = |rules: &mut dyn Iterator<Item = &Rule>| {
             let mut grants = Grants::default();
@@ -68,8 +67,8 @@ impl Expected {
         }
     }
 
-    /// What looks at the tables in the next flight with a rule's statements, if it has to: on a new
-    /// connection, and as long as a difference stands.
+    /// The query that checks the tables, to send with a rule's next statements. There is one only
+    /// on a new connection, and as long as a difference was found.
     pub(crate) fn look_by<'c>(&self, connection: &'c Connection) -> Result<Option<Query<'c>>, Fault> {
         if !connection.is_new() && self.differences().is_empty() {
             return Ok(None);
@@ -77,7 +76,7 @@ impl Expected {
         Ok(self.look()?.map(|look| Query::plain(connection, look)))
     }
 
-    /// What looks at the tables, if there are any.
+    /// The query that checks the tables, if there are any.
     pub(crate) fn look(&self) -> Result<Option<Encoded>, Fault> {
         if self.catalog.tables.is_empty() {
             return Ok(None);
@@ -86,11 +85,11 @@ impl Expected {
         Encoded::of_host(COLUMNS, vec![Value::Text(names.join(SEPARATOR))]).map(Some)
     }
 
-    /// Takes down what a look at the tables has found.
+    /// Records the result of a check of the tables.
     pub(crate) fn looked(&self, found: Result<Outcome, QueryError>) {
         let found = match found.map_err(|trouble| QueryFailure::of_host(trouble, "the tables could not be looked at")) {
             Ok(found) => found,
-            // What was seen before stands. The rest of the flight reports a lost connection.
+            // The previous result stays. The rest of the flight reports a lost connection.
             Err(QueryFailure { left: ConnectionState::Lost, .. }) => return,
             Err(QueryFailure { fault, .. }) => {
                 warn!(%fault, "the database's tables are not known");
@@ -102,7 +101,7 @@ impl Expected {
         for difference in differences.iter().filter(|difference| !known.contains(difference)) {
             error!(
                 error_code = Code::SchemaDiffers.as_str(),
-                "{difference}; `tenet schema apply` applies what is to do"
+                "{difference}; `tenet schema apply` applies the pending steps"
             );
         }
         if differences.is_empty() && !known.is_empty() {
@@ -111,7 +110,7 @@ impl Expected {
         *known = differences;
     }
 
-    /// An error if a table differs, and if it is of this `operation` where one is named.
+    /// Fails if a table differs, or with an `operation`, if a table of that operation does.
     pub(crate) fn check(&self, operation: Option<&str>) -> Result<(), Fault> {
         let concerns = |difference: &&Difference| {
             operation.is_none_or(|name| self.of_operations.get(name).is_some_and(|grants| difference.concerns(grants)))
@@ -122,7 +121,7 @@ impl Expected {
         }
     }
 
-    /// How tables differ that have these columns with these types.
+    /// The differences of tables that have these columns with these types.
     fn compared(&self, found: &BTreeMap<String, BTreeMap<String, String>>) -> Vec<Difference> {
         let mut differences = Vec::new();
         for (table, expected) in &self.catalog.tables {
@@ -147,10 +146,10 @@ impl Expected {
     }
 }
 
-/// Whether a column of the type `found` is what a step of the schema made of `expected`, in
-/// PostgreSQL's words.
+/// Whether a column of the type `found` is what a step of the schema made of `expected`, both in
+/// PostgreSQL's spelling.
 ///
-/// Where a step gives a type no size, DSQL gives it one of its own: `numeric` is `numeric(18,6)`
+/// If a step gives a type no size, DSQL gives it a default size: `numeric` is `numeric(18,6)`
 /// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/working-with-postgresql-compatibility-supported-data-types.html>).
 fn fits(expected: &str, found: &str) -> bool {
     expected == found
@@ -160,7 +159,7 @@ fn fits(expected: &str, found: &str) -> bool {
             })
 }
 
-/// By the names under which tables are granted, the types of their columns.
+/// Maps the name under which a table is granted to the types of its columns.
 fn columns(found: Outcome) -> BTreeMap<String, BTreeMap<String, String>> {
     let mut tables = BTreeMap::<_, BTreeMap<_, _>>::new();
     let mut texts = found.rows.columns.into_iter().map(|column| match column.values {
@@ -176,7 +175,7 @@ fn columns(found: Outcome) -> BTreeMap<String, BTreeMap<String, String>> {
 }
 
 impl Difference {
-    /// Whether it is in something of these grants.
+    /// Whether these grants include it.
     fn concerns(&self, grants: &Grants) -> bool {
         let (table, vault) = (grants.tables.get(&self.table), grants.vault.get(&self.table));
         let Some((column, ..)) = &self.column else { return table.is_some() || vault.is_some() };

@@ -10,7 +10,7 @@ use crate::connect::endpoint::Endpoint;
 use crate::connect::hosts_schema::HOSTS_SCHEMA;
 use crate::statements::failure::{self, QueryError, QueryFailure};
 
-/// The longest that opening it and each question may take.
+/// The timeout for opening it and for each query.
 const ASKING: Duration = Duration::from_secs(30);
 
 /// Tables, partitioned tables and views, each with its columns in their order.
@@ -20,8 +20,9 @@ const COLUMNS: &str = "SELECT n.nspname::text, r.relname::text, a.attname::text,
      LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped \
      WHERE r.relkind IN ('r', 'p', 'v') ORDER BY r.oid, a.attnum";
 
-/// The columns of each constraint and each unique index. Where an expression may mean the whole row,
-/// all columns are its own. That a column is NOT NULL has a name in some versions only.
+/// The columns of each constraint and each unique index. An expression may refer to the whole row,
+/// so it counts as all columns. NOT NULL constraints are left out, because only some versions name
+/// them.
 const CONSTRAINTS: &str = "SELECT n.nspname::text, r.relname::text, c.conname::text, a.attname::text \
      FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_class r ON r.oid = c.conrelid \
      JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace \
@@ -47,7 +48,7 @@ const DEFAULTS: &str = "SELECT n.nspname::text, r.relname::text, a.attname::text
 const SEQUENCES: &str = "SELECT n.nspname::text, r.relname::text FROM pg_catalog.pg_class r \
      JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace WHERE r.relkind = 'S'";
 
-/// What there is in a database, for those who check rules against it before they are shipped.
+/// The objects of a database, to check rules against before they are deployed.
 pub struct Inventory {
     connection: Connection,
     tables: Catalog,
@@ -55,10 +56,10 @@ pub struct Inventory {
     defaults: Vec<ColumnDefault>,
 }
 
-/// A column that a new row gets a value for by itself.
+/// A column with a default for new rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnDefault {
-    /// The table, by the name under which it is granted.
+    /// The name under which the table is granted.
     pub table: String,
     /// The column.
     pub column: String,
@@ -67,15 +68,15 @@ pub struct ColumnDefault {
 }
 
 impl Inventory {
-    /// Reads it. Tables and sequences go by the names under which they are granted: without
-    /// their schema where that is `public`. Those of the database itself and of the host are left
-    /// out.
+    /// Reads the objects of a database. Tables and sequences have the names under which they are
+    /// granted: without their schema if that is `public`. Those of the database system and of the
+    /// host are left out.
     pub async fn read(endpoint: &Endpoint) -> Result<Self, Fault> {
         let deadline = Instant::now() + ASKING;
         let connection = endpoint.connect(deadline).await?;
         let reading = async {
             let client = &connection.client;
-            // How a type is written depends on it.
+            // The spelling of a type depends on it.
             client.batch_execute(SEARCH_PATH).await?;
             let (mut tables, mut sequences) = (Catalog::default(), BTreeSet::new());
             for row in client.query_typed(COLUMNS, &[]).await? {
@@ -131,8 +132,9 @@ impl Inventory {
         &self.defaults
     }
 
-    /// Whether the database could run a statement: what it names is there, and the types of its
-    /// parameters and columns fit. It is not run. The inner error is the database's.
+    /// Whether the database could run a statement: the objects that it names exist, and the types
+    /// of its parameters and columns match. The statement does not run. The inner error is the
+    /// database's.
     pub async fn prepare(&self, sql: &str) -> Result<Result<(), SqlError>, Fault> {
         let preparing = self.connection.client.prepare(sql);
         match timeout_at((Instant::now() + ASKING).into(), preparing).await {
@@ -152,7 +154,7 @@ impl fmt::Debug for Inventory {
     }
 }
 
-/// Whether a schema is the database's own or the host's.
+/// Whether a schema belongs to the database system or the host.
 fn is_foreign(schema: &str) -> bool {
     schema.starts_with("pg_") || matches!(schema, "information_schema" | HOSTS_SCHEMA)
 }

@@ -13,21 +13,21 @@ use crate::connect::hosts_schema::HOSTS_SCHEMA;
 use crate::schema::inventory::granted;
 use crate::statements::failure::{self, QueryFailure};
 
-/// The longest that one thing asked may take.
+/// The timeout for each call.
 const ASKING: Duration = Duration::from_secs(30);
 
-/// What requests leave in the host's own tables.
+/// The host's own tables, which requests write.
 const HOSTS_TABLES: [&str; 2] = ["tenet.keys", "tenet.outbox"];
 
-/// The tables of a test's own database, and what is in them: rows are given, taken down, put
-/// back and compared, as JSON that PostgreSQL itself makes of them.
+/// The tables of a test's own database and their rows. Rows are inserted, saved, restored and
+/// compared as JSON that PostgreSQL itself produces.
 ///
-/// For a private PostgreSQL only: it switches off what would refuse rows that come in the wrong
-/// order, for its own session.
+/// For a private PostgreSQL only: in its own session it disables the checks that would refuse rows
+/// in the wrong order.
 ///
-/// Tables and columns may have any name. Where a statement has a name of its own beside theirs, it
-/// stands where no column can be meant (`it.*`), and functions are called with their schema: one of
-/// the bundle's with the same name would be the better match for a row of its table.
+/// Tables and columns may have any name. An alias in a statement is used where it cannot be a
+/// column (`it.*`), and functions are called with their schema: one of the bundle's with the same
+/// name would be the better match for a row of its table.
 pub struct Tables {
     connection: Connection,
     tables: BTreeMap<String, Table>,
@@ -37,15 +37,15 @@ pub struct Tables {
 /// One table.
 #[derive(Clone, Debug, Default)]
 struct Table {
-    /// As it is written in a statement.
+    /// Its name, quoted for a statement.
     quoted: String,
-    /// Those that can be given a value, quoted.
+    /// The columns that can be given a value, quoted.
     columns: Vec<String>,
-    /// Of its primary key.
+    /// The columns of its primary key.
     key: Vec<String>,
 }
 
-/// The rows of every table, and where the sequences stand.
+/// The rows of every table, and the positions of the sequences.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Contents {
@@ -54,7 +54,7 @@ pub struct Contents {
 }
 
 impl Contents {
-    /// As text, the same for the same contents.
+    /// The contents as text. Equal contents give equal text.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
@@ -64,7 +64,7 @@ impl Contents {
         serde_json::from_str(text)
     }
 
-    /// The rows of each table of the bundle that has any, each as a JSON object. Tables go by the
+    /// The rows of each table of the bundle that has any, each as a JSON object. Tables have the
     /// names under which they are granted.
     pub fn rows(&self) -> impl Iterator<Item = (&str, &[String])> {
         let of_bundle = |(name, _): &(&String, _)| !HOSTS_TABLES.contains(&name.as_str());
@@ -73,8 +73,8 @@ impl Contents {
 }
 
 impl Tables {
-    /// Makes a database that is a copy of another, which nobody uses meanwhile. `endpoint` leads
-    /// to a third one of the same server.
+    /// Creates a copy of a database, which must have no sessions during that time. `endpoint` leads
+    /// to a third database of the same server.
     pub async fn copy(endpoint: &Endpoint, of: &str, name: &str) -> Result<(), Fault> {
         let deadline = Instant::now() + ASKING;
         let connection = endpoint.connect(deadline).await?;
@@ -82,11 +82,11 @@ impl Tables {
         with_deadline(deadline, connection.client.batch_execute(&copying)).await
     }
 
-    /// Looks at the tables and sequences of a database that has the host's tables.
+    /// Reads the tables and sequences of a database that has the host's tables.
     pub async fn open(endpoint: &Endpoint) -> Result<Self, Fault> {
         let deadline = Instant::now() + ASKING;
         let connection = endpoint.connect(deadline).await?;
-        // The rows are the owner's, whatever their length.
+        // The developer's own rows may have any length.
         connection.allowance().for_owner();
         let reading = async {
             let client = &connection.client;
@@ -133,12 +133,12 @@ impl Tables {
         self.tables.keys().map(String::as_str).filter(|name| !HOSTS_TABLES.contains(name))
     }
 
-    /// The columns of a table's primary key; none where it has none.
+    /// The columns of a table's primary key; empty if it has none.
     pub fn key(&self, table: &str) -> &[String] {
         self.tables.get(table).map_or(&[], |table| &table.key)
     }
 
-    /// What is in the tables now.
+    /// The current rows of the tables.
     pub async fn contents(&self) -> Result<Contents, Fault> {
         let tables = self.tables.iter().map(|(name, table)| {
             let (name, of) = (literal(name), &table.quoted);
@@ -164,7 +164,7 @@ impl Tables {
         with_deadline(Instant::now() + ASKING, reading).await
     }
 
-    /// Makes it so that the tables hold this and nothing else, and that the sequences stand there.
+    /// Makes the tables hold exactly these rows, and sets the sequences to these positions.
     pub async fn restore(&self, contents: &Contents) -> Result<(), Fault> {
         let deadline = Instant::now() + ASKING;
         let deletes = self.tables.values().map(|table| format!("DELETE FROM {};", table.quoted));
@@ -183,8 +183,8 @@ impl Tables {
         Ok(())
     }
 
-    /// Adds rows, a JSON array of objects, that give values to these columns; the others get
-    /// their defaults. The inner error is the database's, or says that there is no such table.
+    /// Inserts rows, a JSON array of objects that give values to these columns. The other columns
+    /// get their defaults. The inner error is the database's, or says that there is no such table.
     pub async fn give(&self, table: &str, columns: &[String], rows: &str) -> Result<Result<(), Box<SqlError>>, Fault> {
         let columns: Vec<String> = columns.iter().map(|column| quote_identifier(column)).collect();
         self.insert(table, Some(&columns), rows).await
@@ -198,7 +198,7 @@ impl Tables {
     ) -> Result<Result<(), Box<SqlError>>, Fault> {
         let Some(known) = self.tables.get(table) else { return Ok(Err(Box::new(no_table(table)))) };
         let columns = columns.unwrap_or(&known.columns).join(", ");
-        // No list is not an empty one: such a row has its defaults.
+        // SQL has no empty list of columns: without a list, a row has its defaults.
         let list = if columns.is_empty() { String::new() } else { format!("({columns})") };
         let sql = format!(
             "INSERT INTO {of} {list} OVERRIDING SYSTEM VALUE \
@@ -208,8 +208,8 @@ impl Tables {
         self.ask(&sql, rows).await.map(|answered| answered.map(drop))
     }
 
-    /// A row that is written by hand, an object with some columns of the table, as the table
-    /// would hold it: dates, numbers and the like in PostgreSQL's own form.
+    /// A row that is written by hand, an object with some columns of the table, in the form that
+    /// the table stores: dates, numbers and the like in PostgreSQL's own form.
     pub async fn normal(&self, table: &str, row: &str) -> Result<Result<String, Box<SqlError>>, Fault> {
         let Some(known) = self.tables.get(table) else { return Ok(Err(Box::new(no_table(table)))) };
         let sql = format!(
@@ -219,8 +219,8 @@ impl Tables {
         self.ask(&sql, row).await.map(|answered| answered.map(|text| text.unwrap_or_default()))
     }
 
-    /// Whether a session waits for the transaction of another: for its row, or for a key that it may
-    /// yet insert. Locks of a moment do not count.
+    /// Whether a session waits for another transaction: for its row, or for a key that it may still
+    /// insert. Short-lived locks do not count.
     pub async fn is_blocked(&self) -> Result<bool, Fault> {
         let sql = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted \
              AND locktype IN ('transactionid', 'tuple', 'spectoken') AND datname = current_database()";
@@ -229,11 +229,11 @@ impl Tables {
         Ok(rows.first().is_some_and(|row| row.try_get::<_, i64>(0).is_ok_and(|waiting| waiting > 0)))
     }
 
-    /// Ends every other session of the database, with whatever it was at.
+    /// Terminates every other session of the database.
     pub async fn end_others(&self) -> Result<(), Fault> {
         let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
              WHERE datname = current_database() AND pid <> pg_backend_pid()";
-        // Asked again in place of its own waiting, which looks every 100 ms.
+        // Repeats the query instead of using the function's own wait, which polls every 100 ms.
         let ending = async {
             while !self.connection.client.query_typed(sql, &[]).await?.is_empty() {}
             Ok(())

@@ -5,20 +5,20 @@ use tokio::time::timeout_at;
 
 use crate::statements::failure;
 
-/// The shortest wait without an answer that says something of the endpoint. A shorter one is cut
-/// by a caller that had no time left.
+/// The shortest wait without an answer that counts against the endpoint. A shorter wait was cut
+/// short by a caller's deadline.
 const LEAST_SILENCE: Duration = Duration::from_secs(1);
 
-/// The longest wait where nothing else is set: half of what is left of Lambda's usual 30 seconds
-/// has to be enough for a second attempt.
+/// The default timeout. Half of what is left of Lambda's usual 30 seconds has to be enough for a
+/// second attempt.
 pub(crate) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a user of the database waits for one answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AnswerTimeout {
-    /// The longest wait for one answer. DSQL has no `statement_timeout`, so that the host keeps it.
+    /// The timeout for one answer. DSQL has no `statement_timeout`, so the host enforces it.
     pub(crate) statement_timeout: Duration,
-    /// When the user's own time is over.
+    /// The user's own deadline.
     pub(crate) deadline: Instant,
 }
 
@@ -33,20 +33,20 @@ pub(crate) struct Silence {
 }
 
 impl AnswerTimeout {
-    /// Waits for the answer to what was sent.
+    /// Waits for the answer to a message that was sent.
     pub(crate) async fn wait<T>(self, answer: impl Future<Output = T>) -> Result<T, Silence> {
         let began = Instant::now();
         timeout_at(self.until(began).into(), answer).await.map_err(|_| self.silence_since(began))
     }
 
-    /// What a wait that began at `began` and was in vain until now says.
+    /// The silence of a wait that began at `began` and has timed out now.
     pub(crate) fn silence_since(self, began: Instant) -> Silence {
         let now = Instant::now();
         let (waited, is_deadline) = (now.saturating_duration_since(began), now >= self.deadline);
         Silence { began, waited, statement_timeout: self.statement_timeout, is_deadline }
     }
 
-    /// When a wait that begins at `began` is over.
+    /// When a wait that begins at `began` times out.
     pub(crate) fn until(self, began: Instant) -> Instant {
         self.deadline.min(began + self.statement_timeout)
     }
@@ -62,12 +62,12 @@ impl Silence {
         self.began
     }
 
-    /// Whether it was long enough to be the endpoint's fault.
+    /// Whether it was long enough to count against the endpoint.
     pub(crate) fn is_endpoints(self) -> bool {
         self.waited >= self.statement_timeout.min(LEAST_SILENCE)
     }
 
-    /// What it means before COMMIT is sent.
+    /// The fault if COMMIT was not sent.
     pub(crate) fn fault(self) -> Fault {
         if self.is_deadline {
             failure::late()
@@ -76,7 +76,7 @@ impl Silence {
         }
     }
 
-    /// What it means once COMMIT is sent.
+    /// The fault if COMMIT was sent.
     pub(crate) fn fault_of_commit(self) -> Fault {
         Fault::unknown_commit(format!("COMMIT was not answered within {} ms", self.waited.as_millis()))
     }

@@ -6,9 +6,10 @@ use crate::statements::numeric;
 use crate::statements::parameter::{EPOCH_DAYS, EPOCH_MICROS, canonical};
 use crate::statements::unreadable::Unreadable;
 
-/// What a value counts at least, in bytes: what a text takes in a rule's memory in addition to its characters
-/// (<https://github.com/WebAssembly/component-model/blob/main/design/mvp/CanonicalABI.md>). A thousand columns
-/// of NULL are none on the wire.
+/// The least bytes that a value counts: what a text takes in a rule's memory in addition to its
+/// characters
+/// (<https://github.com/WebAssembly/component-model/blob/main/design/mvp/CanonicalABI.md>). A
+/// thousand NULL columns have no bytes on the wire.
 const LEAST: u64 = 8;
 
 /// The columns of a result while its rows arrive.
@@ -18,14 +19,14 @@ pub(crate) struct Columns {
     bytes: u64,
 }
 
-/// What a run has read, over all its statements.
+/// The rows and bytes that a run has read, over all its statements.
 pub(crate) struct Tally {
     cap: ReadCap,
     rows: u64,
     bytes: u64,
 }
 
-/// Why rows are not read any further.
+/// Why reading rows has stopped.
 pub(crate) enum ReadStop {
     Unreadable(Box<SqlError>),
     Limit(LimitExceeded),
@@ -39,7 +40,7 @@ struct Growing {
     nulls: Vec<u32>,
 }
 
-/// The bytes of a value, of whatever type.
+/// The bytes of a value of any type.
 struct Raw<'a>(Option<&'a [u8]>);
 
 impl Tally {
@@ -61,7 +62,7 @@ impl Tally {
 }
 
 impl Columns {
-    /// Takes what a result is described with, if rules can read every type in it.
+    /// Starts from a result's description. Fails if it has a type that rules cannot read.
     pub(crate) fn new(description: &[tokio_postgres::Column]) -> Result<Self, Box<SqlError>> {
         let columns = description.iter().map(|column| Growing::new(column.name(), column.type_()));
         Ok(Self { columns: columns.collect::<Result<_, _>>()?, rows: 0, bytes: 0 })
@@ -133,12 +134,12 @@ impl Growing {
             }
             ColumnValues::Float8(list) => put(list, raw, |raw| Ok(canonical(f64::from_be_bytes(fixed(raw)?)))),
             ColumnValues::Numeric(list) => {
-                // Decimals have no default; this is the wire's zero.
+                // Decimals have no default; this is zero on the wire.
                 list.push(numeric::decode(raw.unwrap_or(&[0; 8]))?);
                 Ok(())
             }
             ColumnValues::Text(list) if self.kind == Type::CHAR => {
-                // One byte, of which zero is the empty text.
+                // One byte; zero is the empty text.
                 put(list, raw, |raw| text(raw.strip_suffix(&[0]).unwrap_or(raw)))
             }
             ColumnValues::Text(list) => put(list, raw, text),

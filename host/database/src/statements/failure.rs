@@ -7,28 +7,28 @@ use tokio_postgres::error::{DbError, ErrorPosition, Severity};
 
 use crate::statements::columns::ReadStop;
 
-/// Why a statement did not do what it was sent for.
+/// Why a statement failed.
 pub(crate) enum QueryError {
-    /// The server or the way to it.
+    /// An error of the server or the network.
     Driver(Error),
-    /// It did, and gave what cannot be read.
+    /// It succeeded, but its result cannot be read.
     Unreadable(Box<SqlError>),
-    /// It gave more than it may.
+    /// Its result exceeds a limit.
     Limit(LimitExceeded),
     /// The server began a message of so many bytes, which was not read.
     TooLong(u32),
 }
 
-/// A fault, and what it leaves behind.
+/// A fault, and the state of the connection after it.
 pub(crate) struct QueryFailure {
     pub(crate) fault: Fault,
     pub(crate) left: ConnectionState,
 }
 
-/// What a fault leaves behind.
+/// The state of a connection after a fault.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ConnectionState {
-    /// The server has failed the transaction: nothing can commit it any more.
+    /// The server has failed the transaction: it cannot be committed any more.
     Aborted,
     /// A transaction that the server would still commit.
     Open,
@@ -39,7 +39,7 @@ pub(crate) enum ConnectionState {
 }
 
 impl QueryFailure {
-    /// Of a statement that a rule asked for.
+    /// The failure of a rule's statement.
     pub(crate) fn of_statement(trouble: QueryError) -> Self {
         match trouble {
             QueryError::Unreadable(error) => Self { fault: Fault::sql(*error), left: ConnectionState::Open },
@@ -57,11 +57,11 @@ impl QueryFailure {
                     let (mut error, left) = (sql_error(db), left_by(db));
                     if error.sqlstate.as_str() == "08P01" {
                         if left == ConnectionState::Lost {
-                            // The server did not understand us, and would not the next time.
+                            // A protocol error, which a retry would repeat.
                             return Self { fault: Fault::other(Some(error.sqlstate), error.to_string()), left };
                         }
-                        // A count of parameters that does not fit the statement: the rule's own
-                        // mistake under the code of a broken protocol.
+                        // A number of parameters that does not match the statement. This is the
+                        // rule's mistake, but it has the code of a protocol violation.
                         error.sqlstate = SqlState::new("42601").unwrap_or(error.sqlstate);
                     }
                     Self { fault: Fault::from_sql(error), left }
@@ -70,12 +70,12 @@ impl QueryFailure {
         }
     }
 
-    /// Of a statement of the host's own that was not sent.
+    /// The failure of one of the host's own statements that was not sent.
     pub(crate) fn before_sending(fault: Fault) -> Self {
         Self { fault, left: ConnectionState::Open }
     }
 
-    /// Of a statement of the host's own, which no rule ever hears of.
+    /// The failure of one of the host's own statements, which rules never see.
     pub(crate) fn of_host(trouble: QueryError, doing: &str) -> Self {
         match trouble {
             QueryError::Unreadable(error) => Self {
@@ -97,7 +97,8 @@ impl QueryFailure {
     }
 }
 
-/// What an error says in place of COMMIT's answer.
+/// The fault of an error in place of COMMIT's answer: `Ok` if certainly not committed, `Err` if
+/// unknown.
 pub(crate) fn of_commit(error: &Error) -> Result<Fault, Fault> {
     let unknown =
         |why: &str| Err(Fault::unknown_commit(format!("whether the transaction is committed is not known: {why}")));
@@ -106,14 +107,14 @@ pub(crate) fn of_commit(error: &Error) -> Result<Fault, Fault> {
     };
     let reported = sql_error(db);
     match (reported.sqlstate.class(), reported.sqlstate.as_str()) {
-        // A key row or an event that another attempt has stored meanwhile.
+        // A key row or an event that another attempt has stored concurrently.
         ("23", _) if db.schema() == Some("tenet") => Ok(Fault::conflict(Some(reported.sqlstate), reported.message)),
         ("23", _) | (_, "40001" | "54000" | "25P02") => Ok(Fault::from_sql(reported)),
         _ => unknown(&reported.to_string()),
     }
 }
 
-/// The error in words, causes included.
+/// The error as text, including its causes.
 pub(crate) fn describe(error: &Error) -> String {
     match error.as_db_error() {
         Some(db) => sql_error(db).to_string(),
@@ -124,13 +125,13 @@ pub(crate) fn describe(error: &Error) -> String {
     }
 }
 
-/// Why a server lets nobody in, in words, with whatever it adds to them.
+/// Why a server refuses the log-in, as text with its details and hints.
 pub(crate) fn describe_refusal(error: &Error) -> String {
     let more = error.as_db_error().map(|db| [db.detail(), db.hint()]).into_iter().flatten().flatten();
     more.fold(describe(error), |text, more| format!("{text}: {more}"))
 }
 
-/// Of a caller whose time is over before COMMIT was handed over.
+/// The fault of a deadline that passed before COMMIT was handed over.
 pub(crate) fn late() -> Fault {
     Fault::deadline("the time ran out while waiting for the database")
 }
@@ -142,7 +143,7 @@ pub(crate) fn code(error: &Error) -> Option<&str> {
 
 fn host_fault(error: SqlError, doing: &str) -> Fault {
     let sqlstate = error.sqlstate;
-    // Another attempt under the same key got there first, and the look-up will say so.
+    // Another attempt under the same key was faster; the look-up will find its answer.
     if sqlstate == SqlState::UNIQUE_VIOLATION {
         return Fault::conflict(Some(sqlstate), format!("{doing}: {}", error.message));
     }
@@ -154,7 +155,7 @@ fn host_fault(error: SqlError, doing: &str) -> Fault {
     }
 }
 
-/// What is missing in the database for the host's own statements, by the SQLSTATE.
+/// What the database lacks for the host's own statements, by the SQLSTATE.
 fn set_up(sqlstate: SqlState) -> Option<Code> {
     match sqlstate.as_str() {
         "42501" => Some(Code::DatabaseGrant),
@@ -165,7 +166,7 @@ fn set_up(sqlstate: SqlState) -> Option<Code> {
 }
 
 fn left_by(db: &DbError) -> ConnectionState {
-    // The first is the same in every language, and not sent by every server.
+    // The parsed severity is independent of the language, but not every server sends it.
     let fatal = matches!(db.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
     if fatal || matches!(db.severity(), "FATAL" | "PANIC") { ConnectionState::Lost } else { ConnectionState::Aborted }
 }

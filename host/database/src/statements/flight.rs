@@ -7,21 +7,20 @@ use tokio_postgres::Error;
 
 use crate::connect::connection::Connection;
 
-/// A message to the server whose answer is awaited later, so that several can be on their
-/// way at once. The driver sends a message when its future is first polled; [`send_pipelined`]
-/// does that.
+/// A message to the server whose answer is awaited later, so that several can be in flight. The
+/// driver sends a message when its future is first polled, which [`send_pipelined`] does.
 pub(crate) struct Message<'c, T> {
     future: BoxFuture<'c, T>,
     early: Option<T>,
 }
 
-/// Any [`Message`], whatever its answer is.
+/// Any [`Message`], whatever its answer's type.
 pub(crate) trait Pipelined: Send {
     /// Hands the message over to the driver.
     fn hand_over(&mut self, context: &mut Context<'_>);
 }
 
-/// Hands a flight over: what a new session has to be set up with, and then these messages.
+/// Sends a flight: the set-up of a new session, if needed, and then these messages.
 pub(crate) async fn send_pipelined<'m>(
     connection: &Connection,
     messages: impl IntoIterator<Item = &'m mut dyn Pipelined> + Send,
@@ -33,7 +32,7 @@ pub(crate) async fn send_pipelined<'m>(
 
 /// Hands messages over in this order, without a pause between them: one round trip.
 ///
-/// When this returns, the messages can no longer be called back.
+/// When this returns, the messages can no longer be withdrawn.
 async fn hand_over<'m>(messages: impl IntoIterator<Item = &'m mut dyn Pipelined> + Send, round_trips: &AtomicU32) {
     round_trips.fetch_add(1, Ordering::Relaxed);
     let mut messages = Some(messages);

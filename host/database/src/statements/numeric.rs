@@ -1,5 +1,5 @@
-//! `numeric` on the wire: four 16-bit fields (how many groups, the weight of the first,
-//! the sign, digits after the point) and groups of four decimal digits each.
+//! `numeric` on the wire: four 16-bit fields (the number of groups, the weight of the first, the
+//! sign, the digits after the point) and groups of four decimal digits each.
 
 use tenet_core::Decimal;
 
@@ -41,7 +41,7 @@ pub(crate) fn encode(decimal: &Decimal) -> Vec<u8> {
     out
 }
 
-/// The decimal of a binary form. NaN and the infinities are none.
+/// The decimal of a binary form. Fails for NaN and the infinities.
 pub(crate) fn decode(raw: &[u8]) -> Result<Decimal, Unreadable> {
     let mut fields = raw.chunks(2).map(|pair| match pair {
         [high, low] => Ok(u16::from_be_bytes([*high, *low])),
@@ -61,7 +61,7 @@ pub(crate) fn decode(raw: &[u8]) -> Result<Decimal, Unreadable> {
     if groups.len() != usize::from(count) || groups.iter().any(|group| *group > 9999) {
         return Err(Unreadable::Malformed);
     }
-    // The group that stands for 10000 to the power of `power`.
+    // The group with the weight 10000 to the power of `power`.
     let group = |power: i32| {
         let index = usize::try_from(i32::from(weight) - power).ok();
         index.and_then(|index| groups.get(index)).copied().unwrap_or(0)

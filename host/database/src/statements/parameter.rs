@@ -9,28 +9,27 @@ use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
 use crate::statements::numeric;
 
-/// 1970-01-01 in days since 2000-01-01, which dates on the wire count from.
+/// 1970-01-01 in days since 2000-01-01, the epoch of dates on the wire.
 pub(crate) const EPOCH_DAYS: i32 = 10_957;
 /// The same in microseconds, for timestamps.
 pub(crate) const EPOCH_MICROS: i64 = 946_684_800_000_000;
 
-/// The most parameters that fit the count of them in a message of the driver.
+/// The most parameters: the driver's message counts them in a signed 16-bit field.
 const MOST_PARAMETERS: usize = 32_767;
 
-/// Whether texts only read: the same few come with every request.
+/// Caches whether a statement's text is read-only: the same few texts come with every request.
 ///
-/// It is the process's and not a database's: the answer follows from the text alone, and a statement is
-/// encoded where it is not known who sends it. So rules share the room. One that sends a new text with each
-/// request takes it from those that are used less than once in 500 of these, and then it costs some
-/// microseconds to find out once more.
+/// The cache is global and not per database: the answer depends on the text alone, and the encoder
+/// does not know which rule sends it. So rules share it. A rule that sends a new text with each
+/// request evicts texts that are used less than once in 500 of these. Parsing an evicted text again
+/// costs some microseconds.
 static READS: LazyLock<StatementCache<bool>> = LazyLock::new(StatementCache::default);
 
-/// A statement ready to be sent. What can be wrong with it without asking the server has
-/// been found out.
+/// A statement ready to be sent. All checks that need no server have passed.
 pub(crate) struct Encoded {
     pub(crate) sql: Arc<str>,
     pub(crate) parameters: Vec<(Parameter, Type)>,
-    /// Whether it certainly writes nothing.
+    /// Whether it is certain to write nothing.
     pub(crate) only_reads: bool,
 }
 
@@ -65,7 +64,7 @@ impl Encoded {
         Ok(Self { sql, parameters: parameters.collect::<Result<_, _>>()?, only_reads })
     }
 
-    /// A statement of the host's own, whose errors no rule ever sees.
+    /// A statement of the host's own, whose errors rules never see.
     pub(crate) fn of_host(sql: &str, parameters: Vec<Value>) -> Result<Self, Fault> {
         let statement = Self::new(Statement::new(sql, parameters));
         statement.map_err(|error| Fault::other(Some(error.sqlstate), error.to_string()))
@@ -79,7 +78,7 @@ fn error(code: &str, message: String) -> Box<SqlError> {
 fn encode(number: usize, value: Value) -> Result<(Parameter, Type), Box<SqlError>> {
     let out_of_range = || error("22008", format!("the date or time in ${number} is out of range"));
     let (kind, bytes) = match value {
-        // Without a type the server settles it, as it does for an untyped NULL in a statement's text.
+        // Without a type the server chooses one, as for an untyped NULL in a statement's text.
         Value::Null(of) => return Ok((Parameter(None), of.map_or(Type::UNKNOWN, type_of))),
         Value::Bool(value) => (Type::BOOL, vec![u8::from(value)]),
         Value::Int2(value) => (Type::INT2, value.to_be_bytes().to_vec()),
@@ -112,7 +111,7 @@ fn encode(number: usize, value: Value) -> Result<(Parameter, Type), Box<SqlError
     Ok((Parameter(Some(bytes)), kind))
 }
 
-/// What a value of this type is sent as.
+/// The type with which a value is sent.
 fn type_of(value: ValueType) -> Type {
     match value {
         ValueType::Bool => Type::BOOL,
@@ -141,7 +140,7 @@ fn moment(micros: i64) -> Option<Vec<u8>> {
     Some(micros.to_be_bytes().to_vec())
 }
 
-/// One NaN for all, so that a rule's result never depends on the bits of another.
+/// One bit pattern for every NaN, so that results do not depend on it.
 pub(crate) fn canonical(value: f64) -> f64 {
     if value.is_nan() { f64::from_bits(0x7ff8_0000_0000_0000) } else { value }
 }

@@ -11,10 +11,10 @@ use crate::statements::failure::QueryError;
 use crate::statements::flight::{Message, Pipelined};
 use crate::statements::parameter::Encoded;
 
-/// A statement on its way, and the description of its columns where that is not known.
+/// A statement in flight, and the description of its columns if that is not cached.
 ///
-/// The driver gives a result's columns with its rows only. A statement that gives none is
-/// therefore described beside its first run on a connection, in the same flight.
+/// The driver gives a result's columns only with its rows. A statement that may return no rows is
+/// therefore described in the same flight as its first run on a connection.
 pub(crate) struct Query<'c> {
     connection: &'c Connection,
     rows: Message<'c, Result<RowStream, Error>>,
@@ -29,7 +29,7 @@ enum Description<'c> {
 }
 
 impl<'c> Query<'c> {
-    /// A statement whose columns are given even without rows.
+    /// A statement whose columns are returned even without rows.
     pub(crate) fn described(connection: &'c Connection, statement: Encoded) -> Self {
         let description = if !may_give_rows(&statement.sql) {
             Description::Unwanted
@@ -54,7 +54,7 @@ impl<'c> Query<'c> {
         Self { connection, rows, description: Description::Unwanted, only_reads }
     }
 
-    /// What to launch for it, in order.
+    /// The messages to send for it, in order.
     pub(crate) fn messages(&mut self) -> impl Iterator<Item = &mut dyn Pipelined> + Send {
         let description = match &mut self.description {
             Description::Asked(_, message) => Some(message as &mut dyn Pipelined),
@@ -96,7 +96,7 @@ impl<'c> Query<'c> {
     }
 }
 
-/// Whether describing a statement can tell anything: a plain write gives no rows.
+/// Whether describing a statement is useful: a write without RETURNING returns no rows.
 fn may_give_rows(sql: &str) -> bool {
     let first = sql.trim_start().split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
     let writes = ["INSERT", "UPDATE", "DELETE"].iter().any(|verb| first.eq_ignore_ascii_case(verb));

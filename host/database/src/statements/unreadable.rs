@@ -1,12 +1,12 @@
-/// Why a value cannot be given to a rule.
+/// Why a value cannot be passed to a rule.
 #[derive(Debug)]
 pub(crate) enum Unreadable {
-    /// Not the form that its type has.
+    /// Not in the form of its type.
     Malformed,
-    /// A `numeric` without digits.
+    /// A `numeric` that is NaN or infinite.
     NotADecimal(&'static str),
-    /// A date or time beyond what counts from 1970.
+    /// A date or time that cannot be counted from 1970.
     OutOfRange,
-    /// Text in no encoding that the rule knows.
+    /// Text that is not UTF-8.
     NotUtf8,
 }

@@ -4,7 +4,7 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
 pub(crate) const ROLLBACK: &str = "ROLLBACK";
 pub(crate) const BEGIN_READ_ONLY: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-/// What a transaction that may write begins with.
+/// The BEGIN of a transaction that may write.
 pub(crate) fn begin() -> &'static str {
     if Mutant::KeyRowGivesWay.is_alive() { "BEGIN ISOLATION LEVEL READ COMMITTED" } else { BEGIN }
 }

@@ -10,48 +10,47 @@ use crate::statements::query::Query;
 use crate::transaction::commands::{ROLLBACK, begin};
 use crate::transaction::{keys, outbox};
 
-/// The last flight of a transaction: everything that makes its answer stand, COMMIT
-/// included.
+/// The last flight of a transaction: everything that stores its answer, including COMMIT.
 pub(crate) struct CommitBatch<'t> {
     pub(crate) claim: &'t Claim,
     pub(crate) key: &'t IdempotencyKey,
     pub(crate) digest: Digest,
-    /// What it starts from.
+    /// The state that it starts from.
     pub(crate) from: CommitStart,
     pub(crate) accepted: bool,
     pub(crate) answer: String,
     pub(crate) events: Vec<StagedEvent>,
 }
 
-/// What a [`CommitBatch`] starts from.
+/// The state that a [`CommitBatch`] starts from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CommitStart {
-    /// A transaction whose writes are to stay.
+    /// A transaction whose writes are kept.
     Begun,
-    /// A transaction whose writes are to go: ROLLBACK and BEGIN come first.
+    /// A transaction whose writes are undone: ROLLBACK and BEGIN come first.
     ToUndo,
     /// No transaction, with the key looked up.
     Ended,
-    /// Nothing at all: BEGIN and the look-up of the key come first.
+    /// Nothing was sent: BEGIN and the look-up of the key come first.
     Nothing,
 }
 
-/// What came of it, and whether the connection has no transaction now.
+/// The result, and whether the connection has no transaction now.
 pub(crate) enum CommitResult {
-    /// The answer stands.
+    /// The answer is stored.
     Committed,
-    /// Another answer stood already.
+    /// Another answer was already stored.
     Answered(StoredAnswer, bool),
     /// Certainly nothing was changed.
     NotCommitted(Fault, bool),
-    /// Nobody can say.
+    /// The result is unknown.
     Unknown(Fault),
-    /// It is not known yet: COMMIT was not answered in time.
+    /// Not known yet: COMMIT was not answered in time.
     Silent(Silence),
 }
 
 impl CommitBatch<'_> {
-    /// Sends the flight and sorts what comes back.
+    /// Sends the flight and classifies the answers.
     pub(crate) async fn execute(self, connection: &Connection, timeout: AnswerTimeout) -> CommitResult {
         let Self { claim, key, digest, from, accepted, answer, events } = self;
         let answer = StoredAnswer { accepted, body: answer, digest, now: claim.now };
@@ -77,7 +76,7 @@ impl CommitBatch<'_> {
             commit: command("COMMIT"),
         };
         send_pipelined(connection, flight.messages(), &claim.round_trips).await;
-        // COMMIT is handed over: from here on silence proves nothing.
+        // COMMIT is handed over: from here on a missing answer proves nothing.
         match timeout.wait(flight.read_responses()).await {
             Ok(closed) => closed,
             Err(silence) => CommitResult::Silent(silence),
@@ -107,8 +106,8 @@ impl Flight<'_> {
     }
 
     async fn read_responses(self) -> CommitResult {
-        // Without these two, what follows them belonged to another transaction than it
-        // should, or to none, and COMMIT may have made it stand.
+        // If one of these two failed, the next messages ran in the wrong transaction or in none,
+        // and COMMIT may have persisted their writes.
         let mut astray = None;
         if let Some(message) = self.roll_back
             && let Err(error) = message.answer().await
@@ -126,9 +125,10 @@ impl Flight<'_> {
             let looked_up = query.outcome(&mut Tally::unlimited()).await;
             match looked_up.map_err(|trouble| QueryFailure::of_host(trouble, LOOK_UP)) {
                 Ok(outcome) => match keys::found(&outcome.rows) {
-                    // The key row could not be stored beside it, so nothing was changed.
+                    // The key row could not be stored either, so nothing was changed.
                     Ok(Some(answer)) => {
-                        // The driver passes no answer on before the one in front of it is taken.
+                        // The driver delivers answers in order, so those before it have to be
+                        // dropped first.
                         drop((self.events, self.key_row));
                         let ended = astray.is_none() && self.commit.answer().await.is_ok();
                         return CommitResult::Answered(answer, ended);
@@ -160,8 +160,8 @@ impl Flight<'_> {
             return unknown(&format!("{command} failed: {why}"));
         }
         match (failed, commit) {
-            // An error that the server reported has failed the transaction, and COMMIT's
-            // answer, whatever it is, says that the server went past it.
+            // An error that the server reported has failed the transaction. Any answer to COMMIT
+            // shows that the server has processed it.
             (Some(QueryFailure { fault, left: failure::ConnectionState::Aborted }), Ok(())) => {
                 CommitResult::NotCommitted(fault, true)
             }

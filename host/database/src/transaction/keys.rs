@@ -1,4 +1,4 @@
-//! The table of keys: one row for each answer, which makes it the one answer.
+//! The table of keys: one row for each answer, which makes the answer unique.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use tenet_core::{
 
 use crate::statements::parameter::Encoded;
 
-/// Answers that one transaction removes, each of which counts twice with its entry in the index,
-/// and their bytes. 3,000 rows are allowed and 10 MiB; one answer has a column's 1 MiB at most
+/// The answers that one transaction removes, and their bytes. Each answer counts twice, because of
+/// its index entry. 3,000 rows and 10 MiB are allowed; one answer has at most a column's 1 MiB
 /// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html>).
 const EXPIRED_AT_ONCE: u32 = 500;
 const EXPIRED_BYTES: u32 = 4 << 20;
 
-/// The longest that a transaction lasts, by the same page. When a row says it was stored is
-/// when its transaction began.
+/// The longest duration of a transaction, by the same page. `stored_at` of a row is the time when
+/// its transaction began.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// Reads nothing from the table, which has to be there for it.
+/// Reads no rows, but fails if the table does not exist.
 pub(crate) fn is_there() -> Result<Encoded, Fault> {
     Encoded::of_host("SELECT 1 FROM tenet.keys LIMIT 0", Vec::new())
 }
@@ -32,12 +32,12 @@ pub(crate) fn look_up(claim: &Claim, key: &IdempotencyKey) -> Result<Encoded, Fa
     )
 }
 
-/// What an answer is stored under.
+/// The primary key of an answer.
 pub(crate) fn name(operation: &str, caller: CallerId, key: &IdempotencyKey) -> [Value; 3] {
     [operation.to_owned(), caller.to_string(), key.as_str().to_owned()].map(Value::Text)
 }
 
-/// The answer that a look-up has found.
+/// The answer in the result of a look-up.
 pub(crate) fn found(rows: &RowSet) -> Result<Option<StoredAnswer>, Fault> {
     if rows.rows == 0 {
         return Ok(None);
@@ -67,7 +67,7 @@ fn answer(accepted: &[bool], body: &[String], digest: &[Vec<u8>], now: &[i64]) -
     })
 }
 
-/// Stores the answer. It gives one row if it did.
+/// Stores the answer. It affects one row on success.
 pub(crate) fn store(claim: &Claim, key: &IdempotencyKey, answer: StoredAnswer) -> Result<Encoded, Fault> {
     let otherwise = if Mutant::KeyRowGivesWay.is_alive() { "ON CONFLICT DO NOTHING" } else { "" };
     let [operation, caller, key] = name(&claim.operation, claim.caller, key);
@@ -89,8 +89,9 @@ pub(crate) fn store(claim: &Claim, key: &IdempotencyKey, answer: StoredAnswer) -
     )
 }
 
-/// Removes the oldest of the answers that were `accepted` or not and have been there for `kept`.
-/// Those stay whose events do, to be found beside them.
+/// Removes the oldest of the answers that were `accepted` or not and were stored more than `kept`
+/// ago. An answer stays while the outbox has events of its request, so that a repeated request
+/// finds both.
 pub(crate) fn expire(accepted: bool, kept: Duration) -> Result<Encoded, Fault> {
     let kept = kept.saturating_add(LONGEST);
     let microseconds = i64::try_from(kept.as_micros()).unwrap_or(i64::MAX);

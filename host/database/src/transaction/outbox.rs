@@ -9,13 +9,12 @@ use tenet_core::{
 use crate::statements::parameter::Encoded;
 use crate::transaction::keys;
 
-/// Events in one statement. Far below what one message can hold; a request has seldom
-/// more than a few.
+/// Events in one statement. Far below what one message can hold; most requests have only a few.
 const EVENTS_A_STATEMENT: usize = 50;
 const COLUMNS: usize = 11;
 
-/// Events that are read at once to be relayed. An event has less than a megabyte, and a
-/// small function 128.
+/// Events that are read at once to be relayed. An event has less than a megabyte, and a small
+/// function has 128.
 const EVENTS_LEFT: usize = 20;
 
 /// Puts events into the outbox.
@@ -58,7 +57,7 @@ fn values(event: StagedEvent) -> Result<[Value; COLUMNS], Fault> {
     ])
 }
 
-/// Reads what a transaction has left in the outbox and is not parked.
+/// Reads the events of one request that are still in the outbox and not parked.
 pub(crate) fn read(operation: &str, caller: CallerId, key: &IdempotencyKey) -> Result<Encoded, Fault> {
     select(
         "WHERE parked IS NULL AND operation = $1 AND caller = $2 AND key = $3 ORDER BY ordinal",
@@ -66,8 +65,7 @@ pub(crate) fn read(operation: &str, caller: CallerId, key: &IdempotencyKey) -> R
     )
 }
 
-/// Reads the oldest events of requests from before a moment, those behind a place that are not
-/// parked.
+/// Reads the oldest events of requests from before a time, after a place and not parked.
 pub(crate) fn read_left(before: Timestamp, after: Option<Place>) -> Result<Encoded, Fault> {
     let order = format!("ORDER BY at, id LIMIT {EVENTS_LEFT}");
     let before = Value::Timestamptz(before.micros());
@@ -85,7 +83,7 @@ fn select(which: &str, parameters: Vec<Value>) -> Result<Encoded, Fault> {
     Encoded::of_host(&format!("SELECT {columns} FROM tenet.outbox {which}"), parameters)
 }
 
-/// The events in what was read.
+/// The events in the result.
 pub(crate) fn found(rows: RowSet) -> Result<Vec<StagedEvent>, Fault> {
     if rows.rows == 0 {
         return Ok(Vec::new());
@@ -125,14 +123,14 @@ pub(crate) fn found(rows: RowSet) -> Result<Vec<StagedEvent>, Fault> {
             event: Event { source, detail_type, detail },
             region,
             at: Timestamp(at),
-            // NULL is an empty text here, which is no trace.
+            // NULL is an empty text here, which is not a trace.
             trace: Trace::x_ray(&trace),
         });
     }
     Ok(events)
 }
 
-/// Takes one event out of the outbox.
+/// Deletes one event from the outbox.
 pub(crate) fn remove(id: &EventId) -> Result<Encoded, Fault> {
     Encoded::of_host("DELETE FROM tenet.outbox WHERE id = $1", vec![Value::Uuid(*id.as_bytes())])
 }
