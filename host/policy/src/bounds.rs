@@ -1,5 +1,5 @@
-//! What any text may cost: as many steps as it is long, and as much of the stack as a rule's fiber
-//! has to spare.
+//! Bounds on the cost of any text: steps proportional to its length, and no more stack than a
+//! rule's fiber can spare.
 
 use std::sync::LazyLock;
 
@@ -8,11 +8,12 @@ use tenet_core::{Catalog, CatalogColumn, CatalogTable, Grants};
 use crate::resolved::LONGEST_SENT;
 use crate::{canonical, check, only_reads, steps};
 
-/// The stack that is enough without optimisations, a third of what a fiber has beside its guest's.
+/// The stack that has to be enough without optimisations: a third of what a fiber has in addition
+/// to its guest's.
 const STACK: usize = 512 << 10;
 
-/// The most steps for a byte of text, and those that any text takes: what is looked up for each name
-/// is bounded, and not by the text.
+/// The most steps for each byte of a text, and a constant for any text: the work of one look-up has
+/// a bound that does not depend on the text.
 const STEPS_A_BYTE: usize = 60;
 const STEPS_AT_ALL: usize = 400_000;
 
@@ -29,7 +30,7 @@ static GRANTS: LazyLock<Grants> = LazyLock::new(|| {
     .unwrap()
 });
 
-/// `o` has as many columns as a table may have.
+/// `o` has the maximal number of columns.
 static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
     let table = |columns: Vec<String>| CatalogTable {
         columns: columns.into_iter().map(|name| CatalogColumn { name, kind: "text".to_owned() }).collect(),
@@ -40,8 +41,8 @@ static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
     Catalog { tables: tables.map(|(name, table)| (name.to_owned(), table)).into() }
 });
 
-/// Texts of the kind, each with a part that is there `times` times: `BEFORE PART+ AFTER`. `#` stands
-/// for the number of the part.
+/// Texts with a part that is repeated `times` times: `BEFORE PART+ AFTER`. `#` is replaced by the
+/// number of the part.
 const REPEATED: &[(&str, &str, &str)] = &[
     ("SELECT 1 ", "+", " 1"),
     ("SELECT 1 ", "- ", " 1"),
@@ -142,7 +143,7 @@ const REPEATED: &[(&str, &str, &str)] = &[
     ("", " ", ""),
 ];
 
-/// Texts with a part inside of a part: `BEFORE OPEN+ INNERMOST CLOSE+ AFTER`.
+/// Texts with nested parts: `BEFORE OPEN+ INNERMOST CLOSE+ AFTER`.
 const NESTED: &[(&str, &str, &str, &str, &str)] = &[
     ("SELECT ", "(", "1", ")", ""),
     ("SELECT ", "abs(", "1", ")", ""),
@@ -201,7 +202,7 @@ fn nested((before, open, inner, close, after): (&str, &str, &str, &str, &str), t
     [before, &open.repeat(times), inner, &close.repeat(times), after].concat()
 }
 
-/// The steps that it takes to check a text, whatever is found.
+/// The number of steps to check a text, whatever the result.
 fn cost(sql: &str) -> usize {
     steps::take();
     if let Ok(sent) = canonical(sql, &GRANTS, &CATALOG) {
@@ -235,7 +236,7 @@ fn what_a_text_costs_grows_with_its_length_and_no_faster() {
     for shape @ (_, open, _, close, _) in NESTED {
         hold(&|bytes| nested(*shape, (bytes - 100) / (open.len() + close.len())));
     }
-    // Names that are looked up in as many places as there may be.
+    // Names that are looked up in the largest possible number of scopes.
     hold(&|bytes| repeated(("SELECT 1 FROM o WHERE true", " AND zz# = 1", ""), bytes));
     hold(&|bytes| {
         let many: String =

@@ -1,6 +1,6 @@
-//! A statement's tree against what is granted: queries, and the order of their clauses.
+//! Checks a statement's tree against the grants: queries, and the order of their clauses.
 //!
-//! Each name is looked up as PostgreSQL does it; what it stands for is noted for the printer, which
+//! Each name is looked up as PostgreSQL does it. The result is recorded for the printer, which
 //! writes no name that was not looked up.
 
 use std::collections::HashMap;
@@ -15,11 +15,11 @@ use crate::scope::{Level, MOST_COLUMNS, Names, Relation, Scope, Tables};
 use crate::tree::{Body, Bound, Expression, Item, Lock, Name, Order, Piece, Query, Select, Statement, With, WithTable};
 use crate::{Refusal, Uses, names, steps};
 
-/// The most tables and queries that the FROMs of a statement name together, and `*`. What is looked
-/// up for each name in it is bounded by that.
+/// The most tables, queries and `*` in all FROMs of a statement. This bounds the work of each
+/// look-up in them.
 const MOST_RELATIONS: usize = 100;
 
-/// What is granted, and what a statement uses of it as far as it has been read.
+/// The grants, and what the part of a statement that was checked so far uses of them.
 pub(crate) struct Checker<'t> {
     pub(crate) grants: &'t Grants,
     pub(crate) catalog: &'t Catalog,
@@ -28,14 +28,14 @@ pub(crate) struct Checker<'t> {
     relations: usize,
 }
 
-/// A query of a WITH RECURSIVE, which knows its own columns once its first part has been read.
+/// A query of a WITH RECURSIVE. Its columns are known after its first part was checked.
 #[derive(Clone, Copy)]
 struct Recursion<'a, 't> {
     table: &'t WithTable,
     tables: &'a Tables<'a, 't>,
 }
 
-/// The names of what comes out of a SELECT, and the numbers under which it does.
+/// The names of a SELECT's result columns, and their numbers.
 struct Labels<'t>(HashMap<&'t str, Vec<usize>>);
 
 impl<'t> Checker<'t> {
@@ -48,7 +48,7 @@ impl<'t> Checker<'t> {
         self.statement(statement, &Scope { level: &level, from: 0, outer: None, with: &with }).map(drop)
     }
 
-    /// Gives the names of the columns of what comes out.
+    /// Returns the names of the result's columns.
     fn statement(&mut self, statement: &'t Statement, scope: &Scope<'_, 't>) -> Result<Names<'t>, Refusal> {
         match statement {
             Statement::Query(query) => self.query(query, scope),
@@ -145,12 +145,12 @@ impl<'t> Checker<'t> {
         }
     }
 
-    /// The ORDER BY of what is no SELECT of its own.
+    /// The ORDER BY of a query that is not a single SELECT.
     ///
-    /// UNION and the like take what comes out of them, by name or number. A query in parentheses
-    /// and an ORDER BY behind them are one to PostgreSQL, which would find the columns of the
-    /// query's tables too; what comes out goes first, and is all that is taken here. A VALUES has its
-    /// own columns before those further out.
+    /// After UNION and the like it sorts by result columns, by name or number. PostgreSQL merges a
+    /// query in parentheses with an ORDER BY after them, so it would also find the columns of the
+    /// query's tables. Result columns come first there, and only they are accepted here. The
+    /// columns of a VALUES come before those of outer queries.
     fn ordered(&mut self, query: &'t Query, names: &Names<'t>, scope: &Scope<'_, 't>) -> Result<(), Refusal> {
         if query.order.is_empty() {
             return Ok(());
@@ -177,7 +177,7 @@ impl<'t> Checker<'t> {
         Ok(())
     }
 
-    /// A SELECT, with what stands behind it if it is a query of its own.
+    /// A SELECT, with its following clauses if it is a query of its own.
     fn select(
         &mut self,
         select: &'t Select,
@@ -192,7 +192,7 @@ impl<'t> Checker<'t> {
         let mut labels = None;
         for by in order.iter().map(|order| &order.by).chain(&select.distinct_on) {
             match by {
-                // A name alone is that of what comes out, if there is one.
+                // A name alone is a result column, if there is one.
                 Expression::Column(name) if Labels::of(&mut labels, &names).find(&name.text).is_some() => {
                     self.resolved.column(name.at, Column::Alone)?;
                 }
@@ -211,7 +211,7 @@ impl<'t> Checker<'t> {
         Ok(names)
     }
 
-    /// One of what GROUP BY takes.
+    /// One expression of GROUP BY.
     fn group(
         &mut self,
         by: &'t Expression,
@@ -220,7 +220,7 @@ impl<'t> Checker<'t> {
         scope: &Scope<'_, 't>,
     ) -> Result<(), Refusal> {
         match by {
-            // A name alone is that of what comes out if no relation of this level has it.
+            // A name alone is a result column if no relation of this level has it.
             Expression::Column(name) if !scope.has_column(&name.text) => {
                 match Labels::of(labels, names).find(&name.text) {
                     Some([number]) => self.resolved.column(name.at, Column::Number(*number)),
@@ -228,7 +228,7 @@ impl<'t> Checker<'t> {
                     None => self.expression(by, scope).map(drop),
                 }
             }
-            // Values in parentheses are as many on their own.
+            // Values in parentheses are separate expressions.
             Expression::Row { is_named: false, values } => {
                 values.iter().try_for_each(|value| self.group(value, names, labels, scope))
             }
@@ -261,7 +261,7 @@ impl<'t> Checker<'t> {
 
     fn locked(&mut self, relation: &Relation<'t>, lock: &Lock) -> Result<(), Refusal> {
         let Some(table) = relation.table else { return Ok(()) };
-        // PostgreSQL asks for UPDATE of any column.
+        // PostgreSQL requires UPDATE on some column.
         if table.grant.update.is_none() {
             let what = format!("FOR UPDATE of {} wants some column of it granted for update", table.name);
             return Err(Refusal::not_granted(lock.at, what));
@@ -270,7 +270,7 @@ impl<'t> Checker<'t> {
         Ok(())
     }
 
-    /// One more that names are looked up in.
+    /// Counts one more relation in which names are looked up.
     pub(crate) fn count(&mut self, at: usize) -> Result<(), Refusal> {
         self.relations += 1;
         if self.relations > MOST_RELATIONS {
@@ -280,7 +280,7 @@ impl<'t> Checker<'t> {
         Ok(())
     }
 
-    /// What a SELECT or a RETURNING gives.
+    /// The result columns of a SELECT or a RETURNING.
     pub(crate) fn items(&mut self, items: &'t [Item], scope: &Scope<'_, 't>) -> Result<Names<'t>, Refusal> {
         let mut names = Vec::new();
         for item in items {
@@ -329,7 +329,7 @@ impl<'t> Checker<'t> {
         expressions.into_iter().try_for_each(|expression| self.expression(expression, scope).map(drop))
     }
 
-    /// Gives what is known of its result.
+    /// Returns what is known of its result.
     pub(crate) fn expression(
         &mut self,
         expression: &'t Expression,
@@ -378,7 +378,7 @@ impl<'t> Checker<'t> {
 }
 
 impl<'t> Labels<'t> {
-    /// Those of these columns, made where they are asked for first.
+    /// The labels of these columns, computed on first use.
     fn of<'a>(labels: &'a mut Option<Self>, names: &Names<'t>) -> &'a Self {
         labels.get_or_insert_with(|| {
             let mut numbers: HashMap<&str, Vec<usize>> = HashMap::new();
@@ -395,7 +395,7 @@ impl<'t> Labels<'t> {
     }
 }
 
-/// What a name before a dot stands for.
+/// The relation that a name before a dot refers to.
 pub(crate) fn relation<'a, 't>(name: &Name, scope: &'a Scope<'a, 't>) -> Result<&'a Relation<'t>, Refusal> {
     scope.outwards().find_map(|scope| scope.relation(&name.text)).ok_or_else(|| {
         let seen = scope.outwards().flat_map(|scope| scope.level.relations()).filter_map(|relation| relation.name);

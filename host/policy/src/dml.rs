@@ -1,4 +1,4 @@
-//! INSERT, UPDATE and DELETE against what is granted.
+//! Checks INSERT, UPDATE and DELETE against the grants.
 
 use crate::Refusal;
 use crate::check::Checker;
@@ -7,7 +7,7 @@ use crate::names::{Verb, no_verb};
 use crate::scope::{Level, Names, Relation, Scope, Table};
 use crate::tree::{Assignment, Body, Conflict, Delete, Expression, Insert, Name, Query, TableName, Update};
 
-/// The table that a statement writes to, and the name that it has there.
+/// The table that a statement writes to, and its name there.
 struct Target<'t> {
     table: Table<'t>,
     columns: Names<'t>,
@@ -21,7 +21,7 @@ impl<'t> Target<'t> {
         Ok(level)
     }
 
-    /// Refuses values that would be the time of the database in the columns that they are given to.
+    /// Refuses values that would become the database's current time in their columns.
     fn values(&self, columns: Option<&[Name]>, body: &Body) -> Result<(), Refusal> {
         let Body::Values(rows) = body else { return Ok(()) };
         for row in rows {
@@ -69,7 +69,8 @@ impl<'t> Checker<'t> {
         for column in columns.iter().flatten() {
             self.touch_named(target.table, &target.columns, Verb::Insert, column)?;
         }
-        // Without rows every column has its default, and PostgreSQL asks for the insert of any.
+        // Without rows every column gets its default, and PostgreSQL requires INSERT on some
+        // column.
         if let Some(rows) = rows {
             let given = self.query(rows, scope)?;
             if columns.is_none() {
@@ -83,7 +84,7 @@ impl<'t> Checker<'t> {
         self.items(returning, &scope.within(&target.level()?, 0))
     }
 
-    /// As many columns as there are values, from the first on.
+    /// As many columns as there are values, starting with the first.
     fn first_columns(&mut self, target: &Target<'t>, rows: &Query, given: usize, at: usize) -> Result<(), Refusal> {
         let Some(first) = target.columns.list().get(..given) else {
             let known = target.columns.list().len();
@@ -112,7 +113,8 @@ impl<'t> Checker<'t> {
             }
         }
         self.all(index_filter, &scope.within(&target.level()?, 0))?;
-        // The row that was to be inserted: PostgreSQL asks for the select of what is read of it.
+        // `excluded` is the row to be inserted. PostgreSQL requires SELECT on the columns of it
+        // that are read.
         let mut both = target.level()?;
         both.add(target.relation("excluded"), target.name.at)?;
         let inner = &scope.within(&both, 0);

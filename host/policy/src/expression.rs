@@ -1,4 +1,4 @@
-//! Expressions: the rest of the parser.
+//! The part of the parser for expressions.
 
 use crate::Refusal;
 use crate::moment;
@@ -8,7 +8,7 @@ use crate::token::Kind;
 use crate::tree::{Body, Call, Expression, Name, Piece, Query, With};
 use crate::words;
 
-/// What may stand in the frame of a window, beside numbers.
+/// The words allowed in the frame of a window, in addition to numbers.
 const FRAME: &[&str] = &[
     "rows",
     "range",
@@ -27,20 +27,21 @@ const FRAME: &[&str] = &[
     "group",
 ];
 
-/// Functions whose arguments have words between them.
+/// Functions whose arguments are separated by words.
 const WORDED: &[&str] = &["extract", "overlay", "position", "substring", "trim"];
 
-/// What an interval may be made of.
+/// The fields of an interval.
 const FIELDS: &[&str] = &["year", "month", "day", "hour", "minute", "second"];
 
-/// Words that take what stands before or behind them, as operators do.
+/// Words that take an operand before or after them, like operators.
 const OPERATORS: &[&str] = &[
     "::", "[", "NOT", "IS", "ISNULL", "NOTNULL", "LIKE", "ILIKE", "SIMILAR", "ESCAPE", "BETWEEN", "IN", "OVERLAPS",
     "AT",
 ];
 
-/// The most operators, casts and subscripts of which one can take the value of the other, and where the
-/// last of these stands. Those on both sides of an AND or an OR never do: a chain of these is one step.
+/// The length of the longest chain of operators, casts and subscripts of which each may take the
+/// value of the previous one, and the place of its last one. Operators on the two sides of an AND
+/// or an OR are never in one chain; a chain of AND and OR counts as one step.
 fn longest_chain(pieces: &[Piece]) -> (usize, usize) {
     let (mut longest, mut steps, mut is_between) = ((0, 0), 0, false);
     for piece in pieces {
@@ -62,7 +63,7 @@ fn longest_chain(pieces: &[Piece]) -> (usize, usize) {
     longest
 }
 
-/// What stands in parentheses.
+/// The content of parentheses.
 enum Enclosed {
     Query(Box<Query>),
     List(Vec<Expression>),
@@ -92,7 +93,7 @@ impl Parser<'_> {
         })
     }
 
-    /// As [`Parser::deeper`], where IN keeps what it means.
+    /// Like [`Parser::deeper`], but IN keeps its current meaning.
     fn deeper_in_place<T>(&mut self, inner: impl FnOnce(&mut Self) -> Result<T, Refusal>) -> Result<T, Refusal> {
         let in_separates = self.in_separates;
         self.deeper(|parser| {
@@ -113,7 +114,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Whatever may follow an operand. True if another operand comes next.
+    /// Parses everything that may follow an operand. True if another operand has to follow.
     fn infix(&mut self, pieces: &mut Vec<Piece>) -> Result<bool, Refusal> {
         loop {
             match self.peek() {
@@ -160,7 +161,7 @@ impl Parser<'_> {
                         self.take(pieces);
                         self.enclosed_pieces(pieces)?;
                     }
-                    // NOT before LIKE, IN and the like; elsewhere an operand has an end before it.
+                    // NOT before LIKE, IN and the like. Elsewhere NOT cannot follow an operand.
                     "not" => {
                         self.take(pieces);
                         if !self.is_one_of(&["like", "ilike", "similar", "between", "in"]) {
@@ -196,7 +197,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Takes what `= ANY` and its like stand before, if one of them is here.
+    /// Parses the operand of `= ANY` and the like, if it is next.
     fn quantified(&mut self, pieces: &mut Vec<Piece>) -> Result<bool, Refusal> {
         let is = self.is_one_of(&["any", "all", "some"]);
         if is {
@@ -236,7 +237,7 @@ impl Parser<'_> {
                 return Err(Refusal::not_granted(self.at(), words::instead_of_the_moment(word)));
             }
             "case" => self.case(&mut pieces)?,
-            // It is no longer the name alone that it may be around.
+            // Inside a cast, a name is no longer a name alone.
             "cast" if opens => {
                 self.take(&mut pieces);
                 self.take(&mut pieces);
@@ -295,7 +296,7 @@ impl Parser<'_> {
         Ok(Expression::Made(pieces))
     }
 
-    /// Whether a type is here and a string after it.
+    /// Whether a type followed by a string is next.
     fn is_type_then_string(&self) -> bool {
         let is_word =
             |by: usize, words: &[&str]| matches!(self.ahead(by), Kind::Word(word) if words.contains(&word.as_str()));
@@ -351,7 +352,7 @@ impl Parser<'_> {
         })
     }
 
-    /// What stands in parentheses: a query, or values.
+    /// The content of parentheses: a query, or values.
     fn enclosed(&mut self) -> Result<Enclosed, Refusal> {
         self.in_parentheses(|parser| {
             if parser.begins_query() {
@@ -377,7 +378,7 @@ impl Parser<'_> {
         })
     }
 
-    /// A query, a row of values, or one value, whose parentheses say nothing.
+    /// A query, a row of values, or one value, whose parentheses have no meaning.
     fn parenthesised(&mut self) -> Result<Expression, Refusal> {
         Ok(match self.enclosed()? {
             Enclosed::Query(query) => Expression::Query(query),
@@ -391,7 +392,7 @@ impl Parser<'_> {
         })
     }
 
-    /// What stands in parentheses, with them.
+    /// The parentheses and their content.
     fn enclosed_pieces(&mut self, pieces: &mut Vec<Piece>) -> Result<(), Refusal> {
         let opens = self.at();
         match self.enclosed()? {
@@ -437,7 +438,7 @@ impl Parser<'_> {
         Ok(Expression::Of(name, column))
     }
 
-    /// A name after a dot, where any word will do.
+    /// A name after a dot, where every word is allowed.
     fn part(&mut self) -> Result<Name, Refusal> {
         let at = self.at();
         let (Kind::Word(text) | Kind::Quoted(text)) = self.peek() else {
@@ -513,7 +514,7 @@ impl Parser<'_> {
         self.take_sign(')', pieces)
     }
 
-    /// ORDER BY within an expression, if it is here.
+    /// An ORDER BY within an expression, if it is next.
     fn order_pieces(&mut self, pieces: &mut Vec<Piece>) -> Result<(), Refusal> {
         if !self.take_words(&["order", "by"], pieces) {
             return Ok(());
@@ -532,7 +533,7 @@ impl Parser<'_> {
         }
     }
 
-    /// `substring(a FROM b FOR c)` and its like.
+    /// `substring(a FROM b FOR c)` and the like.
     fn worded(&mut self) -> Result<Expression, Refusal> {
         let name = self.part()?;
         self.calls.push(name.text.clone());
@@ -547,7 +548,7 @@ impl Parser<'_> {
                     return parser.refuse("a part of a date is expected here");
                 }
                 match parser.peek() {
-                    // Its word is a name, which may be another's key word.
+                    // The field is a name here, although it may be a key word elsewhere.
                     Kind::Word(word) => pieces.push(Piece::Word(quoted(word), parser.at())),
                     _ => pieces.push(Piece::Word(parser.printed(), parser.at())),
                 }
@@ -597,7 +598,7 @@ impl Parser<'_> {
         self.take_sign(')', pieces)
     }
 
-    /// A type of the list, with a size, a time zone and brackets.
+    /// A listed type, with a size, a time zone and brackets.
     fn data_type(&mut self, pieces: &mut Vec<Piece>) -> Result<(), Refusal> {
         let at = self.at();
         let word = match self.peek() {

@@ -19,9 +19,9 @@ impl<'t> Checker<'t> {
         sources.iter().try_for_each(|source| self.source(source, level, from, scope))
     }
 
-    /// Adds the relations of one source. A function and a LATERAL query see those of the level from
-    /// `from` on that are there already; `scope` is what a query sees that is not LATERAL, and ON
-    /// behind its own.
+    /// Adds the relations of one source. A function and a LATERAL query see those relations of the
+    /// level from `from` on that were already added. `scope` is the scope of a query that is not
+    /// LATERAL, and the outer scope of ON.
     fn source(
         &mut self,
         source: &'t Source,
@@ -76,7 +76,7 @@ impl<'t> Checker<'t> {
         }
     }
 
-    /// What the name of a table in FROM stands for: a query of a WITH, or a table.
+    /// What the name of a table in FROM refers to: a query of a WITH, or a table.
     fn of_name(
         &mut self,
         table: &'t TableName,
@@ -101,7 +101,7 @@ impl<'t> Checker<'t> {
             return Err(Refusal::not_understood(column.at, what));
         }
         let granted = self.table(table)?;
-        // Also where no column is named: PostgreSQL asks for the select of any.
+        // Even if no column is named: PostgreSQL requires SELECT on some column.
         if granted.grant.select.is_none() {
             return Err(Refusal::not_granted(table.name.at, no_verb("select of", granted.name, "select = [..]")));
         }
@@ -125,7 +125,7 @@ impl<'t> Checker<'t> {
     }
 }
 
-/// What a query gives, which has been checked.
+/// The result of a query that was checked.
 fn rows<'t>(name: &'t Name, columns: Names<'t>) -> Relation<'t> {
     Relation { name: Some(&name.text), table: None, columns }
 }

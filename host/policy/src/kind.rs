@@ -1,9 +1,9 @@
 //! Whether a value may be a text.
 //!
-//! PostgreSQL makes a date or a time of a text by reading it, and reads `today` in it as its own time.
-//! Of a constant and a parameter the text is known when it is sent; that of one that is computed is not.
-//! So what is made a date or a time is none of those: wherever it is not certain that a value is
-//! no text, it may be one.
+//! PostgreSQL converts a text to a date or a time by parsing it, and reads `today` in it as its own
+//! current date. The text of a constant or a parameter is known when the statement is sent; that of
+//! a computed value is not. So a computed text is never converted to a date or a time. A value
+//! counts as a text unless it is certainly none.
 
 use crate::label::length_of_type;
 use crate::moment;
@@ -11,22 +11,22 @@ use crate::tree::{Call, Expression, Piece};
 use crate::words::{self, Gives};
 use crate::{Refusal, steps};
 
-/// What is known of the type of a value. An array is of the kind of its elements.
+/// What is known of a value's type. The kind of an array is that of its elements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A string as it is written, one of several of these, or NULL: the type is that of what stands beside it.
+    /// A string literal, a choice of several, or NULL. Its type depends on the context.
     Constant,
-    /// A parameter alone: the same.
+    /// A parameter alone. Its type depends on the context too.
     Parameter,
-    /// Certainly no text.
+    /// Certainly not a text.
     Other,
-    /// A text, or what may be one.
+    /// A text, or possibly one.
     #[default]
     Text,
 }
 
 impl Kind {
-    /// Of a value as it is printed.
+    /// The kind of a printed value.
     pub(crate) fn of_leaf(printed: &str) -> Self {
         let mut bytes = printed.bytes();
         match (bytes.next(), bytes.next()) {
@@ -37,16 +37,17 @@ impl Kind {
         }
     }
 
-    /// Of the column of a table, by its type as `format_type` writes it. Types of a team's own, which may
-    /// be made of texts, are not told apart.
+    /// The kind of a table's column, by its type as `format_type` writes it. A team's own types may
+    /// contain texts, so they count as texts.
     pub(crate) fn of_column(kind: &str) -> Self {
         let end = kind.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.'));
         let first = kind.get(..end.unwrap_or(kind.len())).unwrap_or_default();
         if words::is_no_text(first) { Self::Other } else { Self::Text }
     }
 
-    /// Of what is one of these, as PostgreSQL finds one type for all (`select_common_type`): strings and
-    /// parameters have that of the others, and are texts where there are no others.
+    /// The kind of a value that is one of these, as PostgreSQL finds one type for all
+    /// (`select_common_type`): strings and parameters get the type of the others, and are texts if
+    /// there are no others.
     pub(crate) fn of_one_of(kinds: impl IntoIterator<Item = Self>) -> Self {
         let (mut has_parameter, mut common) = (false, Self::Constant);
         for kind in kinds {
@@ -60,12 +61,12 @@ impl Kind {
         if has_parameter && common == Self::Constant { Self::Text } else { common }
     }
 
-    /// The same where it is no longer written beside what uses it.
+    /// The kind if the value is not written directly where it is used.
     pub(crate) fn computed(self) -> Self {
         if self == Self::Parameter { Self::Text } else { self }
     }
 
-    /// Of a call with arguments of these kinds, in the order of its pieces.
+    /// The kind of a call with arguments of these kinds, in the order of its pieces.
     pub(crate) fn of_call(call: &Call, kinds: &[Self]) -> Self {
         let inner_before = |ends: &[&str]| {
             let is_end = |piece: &&Piece| piece.word().is_some_and(|word| ends.contains(&word));
@@ -91,11 +92,11 @@ impl Kind {
         }
     }
 
-    /// Of what is made of parts of these kinds, in the order of the pieces.
+    /// The kind of an expression with parts of these kinds, in the order of the pieces.
     ///
     /// # Errors
     ///
-    /// Something is made a date or a time that may be a text.
+    /// A value that may be a text is converted to a date or a time.
     pub(crate) fn of_made(pieces: &[Piece], kinds: &[Self]) -> Result<Self, Refusal> {
         let word = |at: usize| pieces.get(at).and_then(Piece::word).unwrap_or_default();
         let made = match word(0) {
@@ -103,7 +104,7 @@ impl Kind {
                 let is_result = |(before, _): &(&Piece, &Piece)| matches!(before.word(), Some("THEN" | "ELSE"));
                 let parts = pieces.iter().zip(pieces.iter().skip(1));
                 let inner = parts.filter(|(_, piece)| piece.inner().is_some());
-                // The first piece is a word, so that each part has one before it.
+                // The first piece is a word, so each part has a word before it.
                 Self::of_one_of(inner.zip(kinds).filter(|(part, _)| is_result(part)).map(|(_, kind)| *kind))
             }
             "CAST" => {
@@ -126,7 +127,7 @@ impl Kind {
         Ok(made.computed())
     }
 
-    /// Of operands with operators between, before and behind them.
+    /// The kind of operands with operators between, before and after them.
     fn of_operands(pieces: &[Piece], kinds: &[Self]) -> Result<Self, Refusal> {
         let mut kinds = kinds.iter().copied();
         let mut value = Value { kind: Self::Other, is_alone: false };
@@ -143,14 +144,14 @@ impl Kind {
                     value = value.cast(rest)?;
                     rest = rest.get(length_of_type(rest)..).unwrap_or_default();
                 }
-                // What is taken out of an array, and out of JSON.
+                // An element of an array, or of JSON.
                 (_, Some("[")) => {
                     kinds.next();
                     value.is_alone = false;
                     rest = rest.get(2..).unwrap_or_default();
                 }
                 (_, Some("||" | "->>" | "#>>")) => (has_operator, gives_text) = (true, true),
-                // No other operator of the list gives one.
+                // No other listed operator returns a text.
                 _ => has_operator = true,
             }
         }
@@ -162,17 +163,17 @@ impl Kind {
     }
 }
 
-/// A value, with the casts behind it.
+/// A value and the casts after it.
 #[derive(Clone, Copy)]
 struct Value {
     kind: Kind,
-    /// Whether it is a constant or a parameter that no cast has shortened: then its text is known when it
-    /// is sent.
+    /// Whether it is a constant or a parameter that no cast has shortened, so that its text is
+    /// known when it is sent.
     is_alone: bool,
 }
 
 impl Value {
-    /// The same as a value of the type that these begin with.
+    /// The value cast to the type at the start of these pieces.
     fn cast(self, kind: &[Piece]) -> Result<Self, Refusal> {
         let Some(Piece::Word(word, at)) = kind.first() else { return Ok(Self { kind: Kind::Text, is_alone: false }) };
         if moment::is_type(word) {
@@ -190,7 +191,7 @@ impl Value {
         if !words::is_text(word) {
             return Ok(Self { kind: Kind::Other, is_alone: false });
         }
-        // `CHARACTER` alone has one letter.
+        // `CHARACTER` without a length has one character.
         let is_whole = matches!(word.as_str(), "TEXT" | "VARCHAR" | "BPCHAR") && length_of_type(kind) == 1;
         let is_alone = self.is_alone && is_whole;
         Ok(Self { kind: if is_alone { self.kind } else { Kind::Text }, is_alone })

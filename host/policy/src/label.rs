@@ -1,14 +1,14 @@
-//! The names that PostgreSQL gives to what comes out of a query where none is written
-//! (`FigureColname` in `src/backend/parser/parse_target.c`).
+//! The names that PostgreSQL gives to result columns without an alias (`FigureColname` in
+//! `src/backend/parser/parse_target.c`).
 
 use crate::kind::Kind;
 use crate::tree::{Call, Expression, Piece};
 use crate::words;
 
-/// What stands where PostgreSQL has no name.
+/// PostgreSQL's name for a column without one.
 pub(crate) const NONE: &str = "?column?";
 
-/// What is known of a value: the name that its expression gives to it, and its kind.
+/// What is known of a value: the name that its expression gives it, and its kind.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Value<'t> {
     pub(crate) label: Label<'t>,
@@ -20,13 +20,13 @@ pub(crate) struct Value<'t> {
 pub(crate) enum Label<'t> {
     #[default]
     None,
-    /// One that another takes the place of: a type's, or that of a CASE.
+    /// One that another name replaces: a type's, or that of a CASE.
     Weak(&'t str),
     Strong(&'t str),
 }
 
 impl<'t> Label<'t> {
-    /// As the name of a column.
+    /// The name of the column.
     pub(crate) fn text(self) -> &'t str {
         match self {
             Self::None => NONE,
@@ -34,7 +34,7 @@ impl<'t> Label<'t> {
         }
     }
 
-    /// The name unless it is strong.
+    /// This name if it is strong, else `weak`.
     fn or_weak(self, weak: &'t str) -> Self {
         match self {
             Self::Strong(_) => self,
@@ -43,7 +43,7 @@ impl<'t> Label<'t> {
     }
 }
 
-/// Of a call.
+/// The label of a call.
 pub(crate) fn of_call(call: &Call) -> Label<'_> {
     let second = call.pieces.get(1).and_then(Piece::word);
     Label::Strong(match (call.name.text.as_str(), second) {
@@ -54,7 +54,7 @@ pub(crate) fn of_call(call: &Call) -> Label<'_> {
     })
 }
 
-/// Of what is made of others; the first and the last of these have the names that are given here.
+/// The label of an expression made of others. The labels of its first and last operand are given.
 pub(crate) fn of_made<'t>(pieces: &'t [Piece], first: Label<'t>, last: Label<'t>) -> Label<'t> {
     let Some(word) = pieces.first().and_then(Piece::word) else { return of_operand(pieces, first) };
     match word {
@@ -71,12 +71,12 @@ pub(crate) fn of_made<'t>(pieces: &'t [Piece], first: Label<'t>, last: Label<'t>
         }
         // `date '2026-01-31'`, which has no operand.
         _ if pieces.iter().all(|piece| piece.inner().is_none()) => Label::Weak(of_type(pieces)),
-        // The signs before one.
+        // Signs before an operand.
         _ => of_operand(pieces, first),
     }
 }
 
-/// Of operands and what stands between, before and behind them.
+/// The label of operands with operators between, before and after them.
 fn of_operand<'t>(pieces: &'t [Piece], first: Label<'t>) -> Label<'t> {
     if let [Piece::Inner(Expression::Row { .. }), between, Piece::Inner(Expression::Row { .. })] = pieces
         && between.word() == Some("OVERLAPS")
@@ -97,7 +97,7 @@ fn of_operand<'t>(pieces: &'t [Piece], first: Label<'t>) -> Label<'t> {
     if rest.is_empty() { Label::Strong("timezone") } else { Label::None }
 }
 
-/// Of an operand with the casts and subscripts behind it, and what is behind these.
+/// The label of an operand with its casts and subscripts, and the pieces after these.
 fn behind<'t>(mut pieces: &'t [Piece], mut label: Label<'t>) -> (Label<'t>, &'t [Piece]) {
     loop {
         let length = match pieces {
@@ -112,7 +112,7 @@ fn behind<'t>(mut pieces: &'t [Piece], mut label: Label<'t>) -> (Label<'t>, &'t 
     }
 }
 
-/// Of how many pieces a type is made, that these begin with.
+/// The number of pieces of the type at the start of these pieces.
 pub(crate) fn length_of_type(pieces: &[Piece]) -> usize {
     let word = |at: usize| pieces.get(at).and_then(Piece::word).unwrap_or_default();
     let mut at = 1;
@@ -134,7 +134,7 @@ pub(crate) fn length_of_type(pieces: &[Piece]) -> usize {
     at
 }
 
-/// The name that PostgreSQL has for a type, that these begin with.
+/// PostgreSQL's name for the type at the start of these pieces.
 fn of_type(pieces: &[Piece]) -> &'static str {
     let kind: Vec<&str> = pieces.iter().take(length_of_type(pieces)).filter_map(Piece::word).collect();
     let first = kind.first().copied().unwrap_or_default();
@@ -159,7 +159,7 @@ fn of_type(pieces: &[Piece]) -> &'static str {
     }
 }
 
-/// What stands behind words like these.
+/// The pieces after leading words of this list.
 fn after<'t>(mut pieces: &'t [Piece], words: &[&str]) -> &'t [Piece] {
     while let [word, rest @ ..] = pieces
         && word.word().is_some_and(|word| words.contains(&word))

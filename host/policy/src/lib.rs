@@ -1,27 +1,26 @@
 //! The statement policy: which statements a rule may send.
 //!
-//! A statement is read as PostgreSQL reads it, as far as that is understood here: cut into
-//! tokens, made into a tree, and the tree held against what the rule is granted. One statement
-//! of SELECT, VALUES, INSERT, UPDATE or DELETE; tables, columns and verbs that are granted,
-//! wherever they stand; functions, operators and types from lists of those that touch nothing
-//! else. Whatever is not understood, or could be read in two ways, is refused with its place.
+//! A statement is parsed as PostgreSQL parses it, for the subset that is supported here: split into
+//! tokens, parsed into a tree, and the tree checked against the rule's grants. Accepted is one
+//! statement of SELECT, VALUES, INSERT, UPDATE or DELETE, with tables, columns and verbs that are
+//! granted, wherever they occur, and with functions, operators and types from lists of those that
+//! access nothing else. Anything unsupported or ambiguous is refused, with its place.
 //!
-//! Why a reader of its own and no library: a general parser of SQL accepts what it does not
-//! know the meaning of, and reads a text in its own way where PostgreSQL's scanner has another
-//! (names of more than 63 bytes, strings under a setting, a `"` after a letter). What is decided
-//! here is only as safe as both read the same, so this reads less, and nothing by guess. The
-//! tests hold it against PostgreSQL itself.
+//! Why not a library: a general SQL parser accepts syntax whose meaning it does not know, and
+//! differs from PostgreSQL's scanner in places (names of more than 63 bytes, strings under a
+//! setting, a `"` after a letter). The check is only safe if both parse the text in the same way,
+//! so this parser supports less and guesses nothing. Tests compare it with PostgreSQL itself.
 //!
-//! What is sent is printed from that tree, so that PostgreSQL's own reader has nothing left to take
-//! in another way. Text, depth, and what names are looked up in are bounded, and what a text costs
-//! grows with its length and no faster.
+//! The text that is sent is printed from that tree, so that PostgreSQL's parser cannot read it
+//! differently. The length of the text, its depth, and the scopes of look-ups are bounded, and the
+//! cost of a text is linear in its length.
 //!
-//! Names are looked up in the catalog of the bundle, by PostgreSQL's rules: each stands for one
-//! column of one relation and is sent with both, and `*` as the columns that it stands for. So what
-//! was granted is what is touched, whatever is added to a table later.
+//! Names are looked up in the bundle's catalog, by PostgreSQL's rules. Each refers to one column of
+//! one relation and is sent with both, and `*` is sent as the list of its columns. So only what was
+//! granted is accessed, even if a table gets more columns later.
 //!
-//! What it must never know: sessions, the network, the database. That the tables are as the catalog
-//! has them is the host's to compare; the roles of the database are the second wall.
+//! This crate must never know about sessions, the network or the database. The host checks that the
+//! tables match the catalog. The roles of the database are the second line of defence.
 
 #[cfg(test)]
 mod bounds;
@@ -62,13 +61,13 @@ use crate::check::Checker;
 use crate::parser::Parser;
 use crate::print::Printed;
 
-/// Checks a statement against `grants`, and gives what it uses of them. Its names are those of the
-/// tables of `catalog`.
+/// Checks a statement against `grants`, and returns what it uses of them. Its names are looked up
+/// in `catalog`.
 pub fn check(sql: &str, grants: &Grants, catalog: &Catalog) -> Result<Uses, Refusal> {
     printed(sql, grants, catalog).map(|(_, uses)| uses)
 }
 
-/// The text that is sent for a statement, printed from the tree that was checked against `grants`,
+/// The text that is sent for a statement: printed from the tree that was checked against `grants`,
 /// with the names of `catalog`.
 pub fn canonical(sql: &str, grants: &Grants, catalog: &Catalog) -> Result<String, Refusal> {
     printed(sql, grants, catalog).map(|(printed, _)| printed.text)
@@ -82,21 +81,21 @@ fn printed(sql: &str, grants: &Grants, catalog: &Catalog) -> Result<(Printed, Us
     Ok((print::print(&statement, &checker.resolved)?, checker.uses))
 }
 
-/// Where the second statement of a text begins, if there is one. Of the statements nothing is
-/// asked but that their words can be told apart.
+/// The place of the second statement in a text, if there is one. The statements only have to be
+/// valid tokens.
 pub fn second_statement(sql: &str) -> Result<Option<usize>, Refusal> {
     let tokens = token::tokens(sql)?;
     let mut after = tokens.iter().skip_while(|token| token.kind != token::Kind::Sign(';'));
     Ok(after.find(|token| !matches!(token.kind, token::Kind::Sign(';') | token::Kind::End)).map(|token| token.at))
 }
 
-/// Whether running this text certainly writes nothing and changes no session, whatever is
-/// granted: it is understood, only reads, and calls only what is on the list.
+/// Whether running this text is certain to write nothing and change no session, whatever is
+/// granted: it is supported, only reads, and calls only listed functions.
 ///
-/// The answer may be wrong in one direction only: what is not understood may write. What a text
-/// cannot show, a view or an operator of the team's own schema with a writing function behind
-/// it, is not seen; nor is a function that is called as `ROW.NAME`, where [`check`] wants a column
-/// of that name.
+/// False may be wrong: an unsupported text counts as one that may write. True does not cover what
+/// the text cannot show: a view or an operator of the team's own schema that calls a writing
+/// function, or a function that is called as `ROW.NAME`, where [`check`] requires a column of that
+/// name.
 pub fn only_reads(sql: &str) -> bool {
     let Ok(tokens) = token::tokens(sql) else { return false };
     let mut parser = Parser::new(sql, &tokens);

@@ -1,9 +1,10 @@
-//! Strings that are another time each time that PostgreSQL reads them, where it reads a date or a
-//! time: `now`, `today`, `tomorrow`, `yesterday`, with or without a time and a zone beside them
-//! (`datetktbl` in `src/backend/utils/adt/datetime.c`).
+//! Strings that PostgreSQL reads as its current date or time: `now`, `today`, `tomorrow`,
+//! `yesterday`, with or without a time and a zone next to them (`datetktbl` in
+//! `src/backend/utils/adt/datetime.c`).
 //!
-//! Such a string without a type of its own has one from what stands beside it. So it is sent as text,
-//! which PostgreSQL makes no date of where none is asked for, and refused where a date is.
+//! An untyped string gets its type from the context. So such a string is sent as text, which
+//! PostgreSQL does not convert to a date where none is required, and it is refused where a date is
+//! required.
 
 use std::collections::HashMap;
 
@@ -13,17 +14,17 @@ use crate::token::{self, Kind};
 use crate::tree::{Expression, Piece};
 use crate::{Refusal, steps, words};
 
-/// The words of PostgreSQL's reader of dates that stand for no day of their own.
+/// The words in PostgreSQL's date parser that depend on the current time.
 const WORDS: &[&str] = &["now", "today", "tomorrow", "yesterday"];
 
-/// Types that are read so, in upper case, as they are printed.
+/// Types whose values are parsed that way, in upper case, as they are printed.
 const TYPES: &[&str] = &["DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "TIMETZ"];
 
 /// The longest string that PostgreSQL reads as one date or time, in bytes (`MAXDATELEN`).
 const LONGEST: usize = 128;
 
-/// The first of these words that a string has in it. In an array and a range a backslash and a quote
-/// may stand between the letters of one.
+/// The first of these words in a string. In an array or a range, a backslash and a quote may stand
+/// between the letters of a word.
 pub(crate) fn word_in(text: &str) -> Option<&'static str> {
     let plain = |text: &str| {
         let mut parts = text.split(|letter: char| !letter.is_ascii_alphabetic());
@@ -32,17 +33,18 @@ pub(crate) fn word_in(text: &str) -> Option<&'static str> {
     plain(text).or_else(|| if text.contains(['\\', '"']) { plain(&text.replace(['\\', '"'], "")) } else { None })
 }
 
-/// Whether a string can be several values or a quoted one: an array, a range, JSON.
+/// Whether a string can contain several values or a quoted one: an array, a range, JSON.
 fn has_a_form(text: &str) -> bool {
     text.trim_start().starts_with(['{', '[', '(', '"'])
 }
 
-/// Whether a type, as it is printed, is one of a date or a time.
+/// Whether a type, as it is printed, is a date or a time.
 pub(crate) fn is_type(word: &str) -> bool {
     TYPES.contains(&word)
 }
 
-/// Whether the type of a column holds dates or times, as `format_type` writes it: arrays and ranges too.
+/// Whether a column's type, as `format_type` writes it, contains dates or times: arrays and ranges
+/// too.
 fn is_type_of_column(kind: &str) -> bool {
     ["date", "time", "tsrange", "tstz", "tsmulti"].iter().any(|start| kind.starts_with(start))
 }
@@ -51,7 +53,7 @@ pub(crate) fn refusal(word: &str, at: usize) -> Refusal {
     Refusal::not_granted(at, words::instead_of_the_moment(&format!("'{word}'")))
 }
 
-/// The refusal of what may be a text and is made a value of this type.
+/// The refusal of converting a possible text to this type.
 pub(crate) fn computed(kind: &str, at: usize) -> Refusal {
     let what = format!(
         "a text that is computed is not made a {kind}: PostgreSQL reads 'today' and the like in it as its own time. Send \
@@ -60,7 +62,7 @@ pub(crate) fn computed(kind: &str, at: usize) -> Refusal {
     Refusal::not_granted(at, what)
 }
 
-/// The string of a piece, which has one of the words in it.
+/// The string of a piece, if it contains one of the words.
 fn moment(piece: &Piece) -> Option<(&'static str, bool, usize)> {
     match piece.inner()? {
         Expression::Moment { value, word, at, .. } => Some((word, has_a_form(value), *at)),
@@ -68,7 +70,7 @@ fn moment(piece: &Piece) -> Option<(&'static str, bool, usize)> {
     }
 }
 
-/// The type that pieces make of what stands before them, if it is one of a date or a time.
+/// The type of the casts at the start of these pieces, if it is a date or a time.
 fn cast_to_a_time(mut pieces: &[Piece]) -> bool {
     while let [cast, kind @ ..] = pieces
         && cast.word() == Some("::")
@@ -82,8 +84,8 @@ fn cast_to_a_time(mut pieces: &[Piece]) -> bool {
     false
 }
 
-/// The string with one of the words that an expression is made of, however deep, where no type is
-/// given to it.
+/// The string with one of the words that an expression contains at any depth, unless it is cast to
+/// a type.
 fn within(expression: &Expression) -> Option<(&'static str, usize)> {
     steps::add(1);
     let of_pieces = |pieces: &[Piece]| pieces.iter().filter_map(Piece::inner).find_map(within);
@@ -99,11 +101,11 @@ fn within(expression: &Expression) -> Option<(&'static str, usize)> {
     }
 }
 
-/// Refuses such a string where it is made a date or a time by what an expression is made of, and one
-/// that may be several values where its type is not said.
+/// Refuses such a string if the expression converts it to a date or a time, or if it may contain
+/// several values and its type is not written.
 pub(crate) fn check_made<'t>(checker: &Checker<'t>, pieces: &'t [Piece], scope: &Scope<'_, 't>) -> Result<(), Refusal> {
     let is_cast = pieces.first().and_then(Piece::word) == Some("CAST");
-    // The column that what comes next is compared with, and whether an AND belongs to a BETWEEN.
+    // The column that is compared with the next operand, and whether an AND belongs to a BETWEEN.
     let (mut beside, mut between) = (None, false);
     for (number, piece) in pieces.iter().enumerate() {
         let rest = pieces.get(number + 1..).unwrap_or_default();
@@ -143,7 +145,7 @@ pub(crate) fn check_made<'t>(checker: &Checker<'t>, pieces: &'t [Piece], scope: 
     Ok(())
 }
 
-/// Refuses such a string where it is a value of a column of a date or a time.
+/// Refuses such a string as the value of a column of a date or a time.
 pub(crate) fn check_value(value: &Expression, kind: &str) -> Result<(), Refusal> {
     match value {
         Expression::Moment { word, at, .. } if is_type_of_column(kind) => Err(refusal(word, *at)),
@@ -151,7 +153,7 @@ pub(crate) fn check_value(value: &Expression, kind: &str) -> Result<(), Refusal>
     }
 }
 
-/// Refuses one that may be several values where nothing says its type.
+/// Refuses one that may contain several values if nothing determines its type.
 pub(crate) fn check_alone(expression: &Expression) -> Result<(), Refusal> {
     match expression {
         Expression::Moment { value, word, at, .. } if has_a_form(value) => Err(untyped(word, *at)),
@@ -166,7 +168,7 @@ fn untyped(word: &str, at: usize) -> Refusal {
 }
 
 impl<'t> Checker<'t> {
-    /// The type of the column that an expression is.
+    /// The type of the column, if the expression is a column.
     fn kind_of(&self, expression: &Expression, scope: &Scope<'_, 't>) -> Option<&'t str> {
         let (relation, name) = match expression {
             Expression::Column(name) => match scope.outwards().find_map(|outer| outer.column(&name.text))? {
@@ -180,9 +182,10 @@ impl<'t> Checker<'t> {
     }
 }
 
-/// The first of these texts that is made the time of the database, and the word in it that does so: each
-/// is sent as the parameter of its number, and the statement, as it is sent, makes a date or a time of
-/// that. What is neither the parameter itself nor all of its text is no date there: the check sees to that.
+/// The first of these texts that becomes the time of the database, and the word in it that does so.
+/// Each is sent as the parameter of its number, and the statement, as it is sent, casts that
+/// parameter to a date or a time. The check ensures that no text computed from a parameter becomes
+/// a date.
 pub fn moment_in_parameters<'a>(
     sent: &str,
     texts: impl Iterator<Item = (usize, &'a str)>,
@@ -217,8 +220,8 @@ pub fn moment_in_parameters<'a>(
     })
 }
 
-/// Whether the default of a column, as PostgreSQL tells it, is another one each time: it has the
-/// database's time or chance in it.
+/// Whether the default of a column, in PostgreSQL's spelling, has a new value each time because it
+/// contains the database's time or a random value.
 pub fn is_default_of_the_moment(expression: &str) -> bool {
     let Ok(tokens) = token::tokens(expression) else { return false };
     let has = |is: &dyn Fn(&Kind) -> bool| tokens.iter().any(|token| is(&token.kind));
@@ -227,11 +230,12 @@ pub fn is_default_of_the_moment(expression: &str) -> bool {
     has(&|kind| matches!(kind, Kind::Word(word) if words::is_of_the_moment(word))) || has(&is_moment) && has(&is_time)
 }
 
-/// Where in a step of a schema a default stands that PostgreSQL makes a date or a time of when the
-/// step is applied, as `at timestamptz DEFAULT 'now'`: it is another one in each database, and stays.
+/// The place in a schema step of a default that PostgreSQL converts to a date or a time when the
+/// step is applied, as `at timestamptz DEFAULT 'now'`. Its value differs between databases and then
+/// stays constant.
 pub fn frozen_default(step: &str) -> Option<usize> {
     let tokens = token::tokens(step).ok()?;
-    // Whether what stands before in this column has a type of a time.
+    // Whether the part of this column read so far has a type of a date or a time.
     let mut has_type = false;
     for (number, token) in tokens.iter().enumerate() {
         match &token.kind {
@@ -261,7 +265,7 @@ pub fn frozen_default(step: &str) -> Option<usize> {
 mod tests {
     use super::*;
 
-    /// As PostgreSQL 15 and 16 read them: `SELECT 'today 10:00 Europe/Paris'::timestamptz`.
+    /// As PostgreSQL 15 and 16 parse them: `SELECT 'today 10:00 Europe/Paris'::timestamptz`.
     #[test]
     fn a_word_of_the_moment_is_found_wherever_postgresql_finds_one() {
         for text in [
@@ -290,7 +294,7 @@ mod tests {
         }
     }
 
-    /// As PostgreSQL 15 tells them: the text of `DEFAULT 'now'` of a timestamptz is a constant.
+    /// As PostgreSQL 15 prints them: the text of `DEFAULT 'now'` of a timestamptz is a constant.
     #[test]
     fn a_default_that_is_another_each_time_is_told_from_a_text_and_from_a_constant() {
         for (expression, is) in [
@@ -338,9 +342,9 @@ mod tests {
         }
         assert_eq!(made("SELECT $1::DATE", "2026-01-31"), None);
         assert_eq!(made("SELECT $1::DATE", &format!("{:128}now", "")), None);
-        // Of an array each element may be so long.
+        // In an array each element may have that length.
         assert!(made("SELECT $1::DATE[]", &format!(" {{{}now}}", "2026-01-31,".repeat(20))).is_some());
-        // What is sent may be longer than what is read.
+        // The sent text may be longer than the original.
         assert!(made(&format!("SELECT '{}', $1::DATE", " ".repeat(70_000)), "now").is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! What the names of columns stand for, and whether that is granted.
+//! What the names of columns refer to, and whether that is granted.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use crate::{Refusal, TableUse, steps, words};
 /// The most columns that a refusal names.
 const MOST_NAMED: usize = 8;
 
-/// The most columns that one is compared with which is none of them.
+/// The most columns that an unknown name is compared with.
 const MOST_COMPARED: usize = 2000;
 
 #[derive(Clone, Copy)]
@@ -44,15 +44,15 @@ impl Verb {
 }
 
 impl<'t> Checker<'t> {
-    /// A table that is granted.
+    /// Looks up a granted table.
     pub(crate) fn table(&mut self, table: &TableName) -> Result<Table<'t>, Refusal> {
         let at = table.schema.as_ref().unwrap_or(&table.name).at;
-        // A point in quotes is part of one name, and what is granted has it between two.
+        // A quoted dot is part of one name; in the grants a dot separates two names.
         if table.schema.iter().chain([&table.name]).any(|name| name.text.contains('.')) {
             return Err(Refusal::not_granted(at, "a table with a point in its name is granted to no rule"));
         }
         let name = match &table.schema {
-            // What a name without a schema stands for.
+            // The same as a name without a schema.
             Some(schema) if schema.text == "public" => table.name.text.clone(),
             Some(schema) => format!("{}.{}", schema.text, table.name.text),
             None => table.name.text.clone(),
@@ -67,7 +67,7 @@ impl<'t> Checker<'t> {
         Ok(Table { name, grant, known })
     }
 
-    /// Why there is no such table for the rule, and what to write.
+    /// Why the rule has no such table, and what to write.
     fn no_table(&self, name: &str) -> String {
         if self.catalog.tables.contains_key(name) {
             return format!(
@@ -90,7 +90,7 @@ impl<'t> Checker<'t> {
         self.uses.tables.entry(table.to_owned()).or_default()
     }
 
-    /// A column of a table that is written to by its name.
+    /// A column of a table that is written to, by its name.
     pub(crate) fn touch_named(
         &mut self,
         table: Table<'t>,
@@ -104,7 +104,7 @@ impl<'t> Checker<'t> {
         self.touch(table, verb, &column.text, column.at)
     }
 
-    /// A column that the table has, for one verb.
+    /// Checks a column of the table for one verb.
     pub(crate) fn touch(&mut self, table: Table<'t>, verb: Verb, column: &str, at: usize) -> Result<(), Refusal> {
         if !verb.granted(table.grant).has(column) {
             let (verb, table) = (verb.name(), table.name);
@@ -131,7 +131,7 @@ impl<'t> Checker<'t> {
         }
     }
 
-    /// The columns that a `*` stands for.
+    /// The columns of a `*`.
     pub(crate) fn star<'a>(
         &mut self,
         columns: impl Iterator<Item = (Option<&'a Relation<'t>>, &'t str)>,
@@ -144,7 +144,8 @@ impl<'t> Checker<'t> {
         let (mut names, mut missing) = (Vec::new(), Vec::new());
         for (relation, name) in columns {
             steps::add(1);
-            // What two have, PostgreSQL tells apart in a `*`, and not by its name.
+            // In a `*`, PostgreSQL distinguishes two columns with the same name; the name alone
+            // does not.
             let one = match relation {
                 Some(relation) => relation.columns.kind_of(name).filter(|(_, is_doubled)| !is_doubled),
                 None if matches!(scope.column(name), Some(Found::Merged)) => {
@@ -177,24 +178,25 @@ impl<'t> Checker<'t> {
         Err(Refusal::not_granted(at, what))
     }
 
-    /// A column of a relation.
+    /// Checks a column of a relation.
     pub(crate) fn column_of(&mut self, relation: &Relation<'t>, column: &Name) -> Result<(), Refusal> {
         match (relation.columns.find(&column.text), relation.table) {
             (Some(true), _) => Err(ambiguous(column)),
             (Some(false), Some(table)) => self.touch(table, Verb::Select, &column.text, column.at),
             (Some(false), None) => Ok(()),
             (None, Some(_)) if words::is_system_column(&column.text) => Err(of_the_system(column)),
-            // PostgreSQL takes it for a function of the row.
+            // PostgreSQL would look for a function of the row.
             (None, _) => Err(unknown(column, relation.name, relation.columns.list())),
         }
     }
 
-    /// A name alone: that of a column, from the innermost level outwards.
+    /// A name alone: a column, from the innermost level outwards.
     pub(crate) fn name(&mut self, name: &'t Name, scope: &Scope<'_, 't>) -> Result<Kind, Refusal> {
         for (distance, outer) in scope.outwards().enumerate() {
             match outer.column(&name.text) {
                 Some(Found::Two) => return Err(ambiguous(name)),
-                // What is written without a relation a nearer table's column of the name would hide.
+                // A name without its relation would be hidden by a column of the same name in a
+                // nearer table.
                 Some(Found::Merged) if distance > 0 => return Err(far(name)),
                 Some(Found::Merged) => {
                     self.resolved.column(name.at, Column::Alone)?;
@@ -243,7 +245,7 @@ impl<'t> Checker<'t> {
         Err(unknown(name, relation, &seen))
     }
 
-    /// Gives what is known of its value.
+    /// Returns what is known of its value.
     pub(crate) fn call(&mut self, call: &'t Call, scope: &Scope<'_, 't>) -> Result<Kind, Refusal> {
         let Call { name, pieces, .. } = call;
         if name.text == "nextval" {
@@ -277,7 +279,7 @@ impl<'t> Checker<'t> {
     }
 }
 
-/// That nothing of the kind may be done with a table, and what has to be in the manifest.
+/// The refusal of a verb on a table, with the line that the manifest needs.
 pub(crate) fn no_verb(verb: &str, table: &str, line: &str) -> String {
     format!(
         "{verb} {table} is not granted: add `{line}` under [tables.{}] in rule.toml, then `tenet grant`",
@@ -285,8 +287,7 @@ pub(crate) fn no_verb(verb: &str, table: &str, line: &str) -> String {
     )
 }
 
-/// A name as a key of TOML, which is bare only where it can be
-/// (<https://toml.io/en/v1.0.0#keys>).
+/// A name as a key of TOML, quoted if necessary (<https://toml.io/en/v1.0.0#keys>).
 fn key(name: &str) -> Cow<'_, str> {
     let is_bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     if name.chars().all(is_bare) { name.into() } else { format!("{name:?}").into() }
@@ -302,15 +303,15 @@ fn of_the_system(column: &Name) -> Refusal {
     Refusal::not_understood(column.at, what)
 }
 
-/// The name among these that may be meant by one that is none of them: one in four letters may be
-/// another, one too many, missing or exchanged with the next, and one more.
+/// The most similar of the known names. One difference is allowed for every four letters, and one
+/// more: another letter, one too many, one missing, or two neighbours exchanged.
 fn near<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     steps::add(known.len().min(MOST_COMPARED));
     let distances = known.iter().take(MOST_COMPARED).map(|other| (strsim::osa_distance(name, other), *other));
     distances.filter(|(distance, _)| *distance <= 1 + name.len() / 4).min().map(|(_, other)| other)
 }
 
-/// What may be meant by a name that is none of these, as a question; empty where nothing is near.
+/// The similar known name as a question; empty if there is none.
 pub(crate) fn meant(name: &str, known: &[&str]) -> String {
     near(name, known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
 }

@@ -1,9 +1,9 @@
-//! From tokens to a tree.
+//! Parses tokens into a tree.
 //!
-//! A text may be accepted here that PostgreSQL refuses, which does no harm. What both accept
-//! has to mean the same: the same tables, columns and functions, each in the same place. So
-//! this follows PostgreSQL's grammar (`src/backend/parser/gram.y`) where it decides what a name
-//! stands for, and leaves out how operators bind.
+//! Accepting a text that PostgreSQL refuses does no harm. A text that both accept must mean the
+//! same: the same tables, columns and functions, each in the same place. So this follows
+//! PostgreSQL's grammar (`src/backend/parser/gram.y`) where it decides what a name refers to, and
+//! ignores operator precedence.
 
 use std::borrow::Cow;
 
@@ -16,23 +16,24 @@ use crate::tree::{
 };
 use crate::{steps, words};
 
-/// How deep a statement may be nested. All that recurses, here and over the tree, is bounded by
-/// it: a rule's statement is read on the stack of the rule's own fiber.
+/// The deepest nesting of a statement. It bounds all recursion, here and over the tree: a rule's
+/// statement is parsed on the stack of the rule's own fiber.
 const DEEPEST: u32 = 40;
 
-/// The most queries between UNION, INTERSECT and EXCEPT. There is no recursion over them here, but
-/// in PostgreSQL there is.
+/// The most queries between UNION, INTERSECT and EXCEPT. PostgreSQL recurses over them; this parser
+/// does not.
 const MOST_ARMS: usize = 200;
 
-/// How high PostgreSQL's own tree of a statement may be. Signs, operators, casts and queries that take
-/// what stands before them need no parentheses, and each is one step in it.
+/// The greatest height of PostgreSQL's own tree of a statement. Signs, operators, casts and queries
+/// that take the preceding expression need no parentheses, and each adds one step.
 ///
-/// PostgreSQL 15 with its default `max_stack_depth` of 2 MB takes 1,600 queries in each other, 2,000
-/// CASEs, 2,500 EXCEPTs, and 4,000 operators, casts and calls; more is an error (54001, or 42601 `memory
-/// exhausted`). The documentation of DSQL has no such limit.
+/// PostgreSQL 15 with its default `max_stack_depth` of 2 MB accepts 1,600 nested queries, 2,000
+/// CASEs, 2,500 EXCEPTs, and 4,000 operators, casts and calls. More is an error (54001, or 42601
+/// `memory exhausted`). The documentation of DSQL names no such limit.
 const HIGHEST: usize = 250;
 
-/// So many values of an IN that PostgreSQL compares one by one are a step: it takes 7,900 of these.
+/// The number of IN values, compared one by one, that count as one step. PostgreSQL accepts 7,900
+/// such values.
 const COMPARED_A_STEP: usize = 8;
 
 pub(crate) struct Parser<'t> {
@@ -40,17 +41,17 @@ pub(crate) struct Parser<'t> {
     tokens: &'t [Token],
     pub(crate) next: usize,
     depth: u32,
-    /// How high the tree of what has been read is, of the highest that stand side by side.
+    /// The height of the tree parsed so far, that of the highest among siblings.
     height: usize,
-    /// Whether something in it writes.
+    /// Whether a part of the statement writes.
     pub(crate) writes: bool,
     /// The functions that it calls.
     pub(crate) calls: Vec<String>,
-    /// Whether IN is a word between arguments here, and no operator.
+    /// Whether IN separates arguments here and is not an operator.
     pub(crate) in_separates: bool,
 }
 
-/// The one statement of a text.
+/// Parses the one statement of a text.
 pub(crate) fn parse(parser: &mut Parser<'_>) -> Result<Statement, Refusal> {
     let statement = parser.statement()?;
     parser.sign(';');
@@ -66,7 +67,7 @@ impl<'t> Parser<'t> {
         Self { sql, tokens, next: 0, depth: 0, height: 0, writes: false, calls: Vec::new(), in_separates: false }
     }
 
-    // Looking and taking.
+    // Reading tokens.
 
     pub(crate) fn peek(&self) -> &'t Kind {
         self.ahead(0)
@@ -85,7 +86,7 @@ impl<'t> Parser<'t> {
         self.next += 1;
     }
 
-    /// The token that is next, as it is printed where it is no name.
+    /// The next token, as it is printed if it is not a name.
     pub(crate) fn printed(&self) -> String {
         match self.peek() {
             Kind::Word(word) => word.to_ascii_uppercase(),
@@ -102,7 +103,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// What the string is that is next, if one is.
+    /// The value of the next token, if it is a string.
     pub(crate) fn string(&self) -> Option<Cow<'t, str>> {
         match self.peek() {
             Kind::String(Some(value)) => Some(Cow::Borrowed(value)),
@@ -114,13 +115,13 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// Takes the token that is next as it is printed.
+    /// Consumes the next token, as it is printed.
     pub(crate) fn take(&mut self, pieces: &mut Vec<Piece>) {
         pieces.push(Piece::Word(self.printed(), self.at()));
         self.skip();
     }
 
-    /// Takes these words, if they are next.
+    /// Consumes these words, if they are next.
     pub(crate) fn take_words(&mut self, words: &[&str], pieces: &mut Vec<Piece>) -> bool {
         let are = words.iter().enumerate().all(|(by, word)| matches!(self.ahead(by), Kind::Word(text) if text == word));
         if are {
@@ -129,7 +130,7 @@ impl<'t> Parser<'t> {
         are
     }
 
-    /// Takes this sign, or refuses what is there.
+    /// Consumes this sign, or refuses the next token.
     pub(crate) fn take_sign(&mut self, sign: char, pieces: &mut Vec<Piece>) -> Result<(), Refusal> {
         if !self.is_sign(sign) {
             return self.refuse(format!("`{sign}` is expected here"));
@@ -138,7 +139,7 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
-    /// Takes expressions with commas between them.
+    /// Consumes expressions separated by commas.
     pub(crate) fn take_list(&mut self, pieces: &mut Vec<Piece>) -> Result<(), Refusal> {
         loop {
             pieces.push(Piece::Inner(self.expression()?));
@@ -157,7 +158,7 @@ impl<'t> Parser<'t> {
         Err(Refusal::not_understood(self.at(), what))
     }
 
-    /// Goes one level deeper, until the parser that it gives goes away.
+    /// Runs `inner` one nesting level deeper.
     pub(crate) fn deeper<T>(&mut self, inner: impl FnOnce(&mut Self) -> Result<T, Refusal>) -> Result<T, Refusal> {
         self.depth += 1;
         if self.depth > DEEPEST {
@@ -172,7 +173,7 @@ impl<'t> Parser<'t> {
         result
     }
 
-    /// Has what has been read in this level stand so many steps higher than its parts.
+    /// Raises the height of what was parsed in this level by so many steps.
     pub(crate) fn rise(&mut self, steps: usize, at: usize) -> Result<(), Refusal> {
         self.height += steps;
         if steps > 0 && self.height > HIGHEST {
@@ -204,7 +205,7 @@ impl<'t> Parser<'t> {
         is
     }
 
-    /// All of them in order, or none.
+    /// Consumes all of these words in order, or none.
     pub(crate) fn words(&mut self, words: &[&str]) -> bool {
         let are = words.iter().enumerate().all(|(by, word)| matches!(self.ahead(by), Kind::Word(text) if text == word));
         self.next += if are { words.len() } else { 0 };
@@ -235,7 +236,7 @@ impl<'t> Parser<'t> {
         is
     }
 
-    /// A name of a column or a table.
+    /// Parses a name of a column or a table.
     pub(crate) fn name(&mut self) -> Result<Name, Refusal> {
         let at = self.at();
         let text = match self.peek() {
@@ -247,7 +248,7 @@ impl<'t> Parser<'t> {
         Ok(Name { text: text.clone(), at })
     }
 
-    /// A name after AS, where any word will do.
+    /// Parses a name after AS, where every word is allowed.
     fn label(&mut self) -> Result<Name, Refusal> {
         let at = self.at();
         let (Kind::Word(text) | Kind::Quoted(text)) = self.peek() else {
@@ -328,7 +329,7 @@ impl<'t> Parser<'t> {
         self.query_from(with, body)
     }
 
-    /// What follows the first part of a query's body.
+    /// Parses the rest of a query after the first part of its body.
     pub(crate) fn query_from(&mut self, with: With, first: Body) -> Result<Query, Refusal> {
         let mut arms = Vec::new();
         while self.is_one_of(&["union", "intersect", "except"]) {
@@ -504,7 +505,7 @@ impl<'t> Parser<'t> {
         })
     }
 
-    /// The words of a join that wants ON or USING; none if there is none here.
+    /// The words of a join that requires ON or USING; empty if there is none here.
     fn join(&mut self) -> Result<&'static str, Refusal> {
         let kinds = [("left", "LEFT JOIN"), ("right", "RIGHT JOIN"), ("full", "FULL JOIN")];
         if let Some((_, words)) = kinds.into_iter().find(|(kind, _)| self.word(kind)) {
@@ -619,7 +620,7 @@ impl<'t> Parser<'t> {
         })
     }
 
-    /// What may stand behind one of what ORDER BY takes.
+    /// The words that may follow an expression of ORDER BY.
     pub(crate) fn order_words(&mut self) -> Result<&'static str, Refusal> {
         let [plain, first, last] = match self.word("desc") {
             true => ["DESC", "DESC NULLS FIRST", "DESC NULLS LAST"],

@@ -8,8 +8,8 @@ use tenet_core::{Catalog, Event, EventError, Grants, Policy, SqlError, SqlState,
 use crate::StatementCache;
 use crate::shown::shown;
 
-/// The port `Policy`: what each rule of a bundle is granted, and the verdicts on the texts that
-/// it has sent.
+/// The port `Policy`: the grants of each rule of a bundle, and the cached results for the texts
+/// that it has sent.
 pub struct StatementPolicy {
     rules: BTreeMap<String, Rule>,
     catalog: Catalog,
@@ -17,13 +17,13 @@ pub struct StatementPolicy {
 
 struct Rule {
     grants: Grants,
-    /// What is sent for each text, or why nothing is. Each rule has its own, so that one which builds
-    /// its texts takes no place from another's.
+    /// The printed text or the error for each text. Each rule has its own cache, so that a rule
+    /// that builds its texts dynamically evicts no entry of another.
     known: StatementCache<Result<Arc<str>, Box<SqlError>>>,
 }
 
 impl StatementPolicy {
-    /// The policy of a bundle: each rule has what the index says that it is granted.
+    /// The policy of a bundle, with the grants of each rule in the index.
     pub fn new(index: &Index) -> Self {
         let rule = |grants: &Grants| Rule { grants: grants.clone(), known: StatementCache::default() };
         let rules = index.rules.iter().map(|each| (each.name.clone(), rule(&each.grants))).collect();

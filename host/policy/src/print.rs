@@ -1,9 +1,10 @@
-//! The canonical text of a statement: what is sent, printed from the tree that was checked.
+//! The canonical text of a statement, printed from the tree that was checked. It is the text that
+//! is sent.
 //!
-//! Names are quoted, tables have their schema, functions too, columns their relation, what comes out
-//! has its name, operands that are made of others stand in parentheses, constants are as they were
-//! read, and comments are gone. Operators stay in their order: how they bind is left to PostgreSQL,
-//! and touches nothing.
+//! Names are quoted. Tables and functions have their schema, columns their relation, and result
+//! columns their name. Compound operands are in parentheses, constants are unchanged, and comments
+//! are removed. Operators keep their order: PostgreSQL applies its precedence, which does not
+//! change what is accessed.
 
 use crate::label;
 use crate::resolved::{Column, LONGEST_SENT, Resolved, too_long};
@@ -17,14 +18,14 @@ use crate::{Refusal, steps};
 #[derive(Debug)]
 pub(crate) struct Printed {
     pub(crate) text: String,
-    /// Where something begins in it, and where that stands in the text that it was read from. In the
-    /// order of the first.
+    /// Pairs of a place in the printed text and the place in the original text, sorted by the
+    /// first.
     places: Vec<(usize, usize)>,
 }
 
 impl Printed {
-    /// Where the thing stands in the text that was read which begins at this character, counted from
-    /// 1, of the printed one. None if nothing does that was read.
+    /// The place in the original text of what begins at this character, counted from 1, of the
+    /// printed text. `None` if nothing from the original begins there.
     pub(crate) fn place_of(&self, position: usize) -> Option<usize> {
         let (at, _) = self.text.char_indices().nth(position.checked_sub(1)?)?;
         let found = self.places.binary_search_by_key(&at, |(printed, _)| *printed).ok()?;
@@ -32,7 +33,7 @@ impl Printed {
     }
 }
 
-/// Prints a statement whose names stand for what was found.
+/// Prints a statement with the resolved names.
 ///
 /// # Errors
 ///
@@ -57,14 +58,14 @@ pub(crate) fn quoted(name: &str) -> String {
 struct Printer<'a> {
     printed: Printed,
     resolved: &'a Resolved<'a>,
-    /// Where a name stands that was not looked up.
+    /// The place of a name that was not looked up.
     unknown: Option<usize>,
-    /// Whether what comes next stands right behind what was printed last.
+    /// Whether the next word follows without a space.
     joins: bool,
 }
 
 impl Printer<'_> {
-    /// A word or a sign, apart from what stands before it where that is how it is written.
+    /// A word or a sign, with a space before it where one is usual.
     fn word(&mut self, word: &str) {
         if word.is_empty() {
             return;
@@ -82,14 +83,14 @@ impl Printer<'_> {
         self.joins = ["(", "[", "::"].contains(&word);
     }
 
-    /// A word that stands at this place of the text that was read.
+    /// A word from this place of the original text.
     fn word_at(&mut self, word: &str, at: usize) {
         self.word(word);
         let begins = self.printed.text.len() - word.len();
         self.printed.places.push((begins, at));
     }
 
-    /// A sign right behind what stands before it.
+    /// A sign without a space before it.
     fn close(&mut self, sign: &str) {
         self.printed.text.push_str(sign);
         self.joins = ["(", "."].contains(&sign);
@@ -316,7 +317,7 @@ impl Printer<'_> {
         }
     }
 
-    /// A source of a join: another join stands in parentheses.
+    /// A source of a join. Another join is printed in parentheses.
     fn joined(&mut self, source: &Source) {
         match source {
             Source::Joined { .. } => self.in_parentheses(|printer| printer.source(source)),
@@ -441,7 +442,7 @@ impl Printer<'_> {
         }
     }
 
-    /// The name of a column that begins at this place of the text that was read.
+    /// The name of a column at this place of the original text.
     fn column(&mut self, name: &Name, at: usize) {
         match self.resolved.columns.get(&name.at) {
             Some(Column::Of(relation)) => {
@@ -455,7 +456,7 @@ impl Printer<'_> {
         }
     }
 
-    /// An expression in another one.
+    /// An expression inside another one.
     fn operand(&mut self, expression: &Expression) {
         match expression {
             Expression::Made(_) | Expression::Moment { .. } => {
@@ -470,13 +471,13 @@ impl Printer<'_> {
             match piece {
                 Piece::Word(word, at) => self.word_at(word, *at),
                 Piece::Window(name) => self.name(name),
-                // To PostgreSQL a subscript belongs to a column, or stands behind parentheses.
+                // In PostgreSQL a subscript needs a column or parentheses before it.
                 Piece::Inner(inner @ (Expression::Call(_) | Expression::Leaf(..) | Expression::Row { .. }))
                     if pieces.get(number + 1).and_then(Piece::word) == Some("[") =>
                 {
                     self.in_parentheses(|printer| printer.expression(inner));
                 }
-                // It has a type, which is none of a time.
+                // It is cast to a type, which is not a date or a time.
                 Piece::Inner(Expression::Moment { printed, at, .. })
                     if pieces.get(number + 1).and_then(Piece::word) == Some("::") =>
                 {

@@ -1,7 +1,7 @@
 use tenet_core::{Columns, Grants, TableGrant};
 
-/// The GRANTs that give a database role what these grants allow and nothing else: the second
-/// wall behind the policy. `role` and all names are quoted.
+/// The GRANTs that give a database role exactly what these grants allow: the second line of defence
+/// after the policy. `role` and all names are quoted.
 pub fn privileges(grants: &Grants, role: &str) -> Vec<String> {
     let role = quoted(role);
     let mut statements = Vec::new();

@@ -12,11 +12,11 @@ pub struct Refusal {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// The text is not of the part of SQL that is understood here.
+    /// The text is not in the supported subset of SQL.
     NotUnderstood,
-    /// It is, and names a column that there is not.
+    /// It is supported, but names a column that does not exist.
     NoColumn,
-    /// It is, and asks for what is not granted.
+    /// It is supported, but uses something that is not granted.
     NotGranted,
 }
 
@@ -33,7 +33,8 @@ impl Refusal {
         Self { kind: Kind::NotGranted, what: what.into(), at }
     }
 
-    /// The same of a column that hides one of its name further out: of `hidden`, where there is one.
+    /// Adds that the column hides one of the same name further out: that of `hidden`, if there is
+    /// one.
     pub(crate) fn hiding(mut self, column: &str, nearer: Option<&str>, hidden: Option<&str>) -> Self {
         if let (Some(nearer), Some(hidden)) = (nearer, hidden) {
             let more = format!("; {nearer} is nearer than {hidden}, so that {column} alone is its column: write");
@@ -42,13 +43,13 @@ impl Refusal {
         self
     }
 
-    /// The place that it is about, in bytes from the beginning of the text.
+    /// The place in the text, in bytes from the beginning.
     pub fn at(&self) -> usize {
         self.at
     }
 
-    /// The error that a rule is shown, as PostgreSQL would give it: insufficient privilege, an
-    /// undefined column or a syntax error, with the position in characters, counted from 1.
+    /// The error that the rule receives, in PostgreSQL's form: insufficient privilege, an undefined
+    /// column or a syntax error, with the position in characters, counted from 1.
     pub fn error(&self, sql: &str) -> SqlError {
         let sqlstate = match self.kind {
             Kind::NotUnderstood => SqlState::SYNTAX_ERROR,

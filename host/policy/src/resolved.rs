@@ -2,23 +2,23 @@ use std::collections::{HashMap, HashSet};
 
 use crate::Refusal;
 
-/// The longest text that is sent, in bytes. What is written out of a `*`, and the relation before
-/// each column, makes it longer than what was read.
+/// The longest text that is sent, in bytes. Expanding `*` and qualifying columns makes it longer
+/// than the original.
 pub(crate) const LONGEST_SENT: usize = 256 << 10;
 
-/// What the names of a statement stand for, by the places in its text where they stand: what the
-/// check has found and the printer writes.
+/// What the names of a statement refer to, by their places in its text. The check fills it and the
+/// printer uses it.
 #[derive(Debug, Default)]
 pub(crate) struct Resolved<'t> {
-    /// Each name of a column.
+    /// The names of columns.
     pub(crate) columns: HashMap<usize, Column<'t>>,
-    /// The columns that a `*` stands for.
+    /// The columns of each `*`.
     pub(crate) stars: HashMap<usize, Vec<(Option<&'t str>, &'t str)>>,
-    /// The names of what comes out, where they are neither written nor a column's own.
+    /// The names of result columns that are neither written nor a column's own.
     pub(crate) labels: HashMap<usize, &'t str>,
     /// The columns of an INSERT that has no list of them, by the place of the table.
     pub(crate) inserted: HashMap<usize, Vec<&'t str>>,
-    /// Names that are those of queries of a WITH, and of no table.
+    /// Names of queries of a WITH, which are not tables.
     pub(crate) of_with: HashSet<usize>,
     written: usize,
 }
@@ -26,16 +26,16 @@ pub(crate) struct Resolved<'t> {
 /// How the name of a column is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Column<'t> {
-    /// Behind its relation.
+    /// With its relation.
     Of(&'t str),
-    /// Without one: what USING has made, and what comes out in ORDER BY.
+    /// Without one: a column merged by USING, or a result column in ORDER BY.
     Alone,
-    /// As the number of what comes out.
+    /// As the number of a result column.
     Number(usize),
 }
 
 impl<'t> Resolved<'t> {
-    /// Has the name of a column that stands here be written so.
+    /// Sets how the column's name at this place is written.
     pub(crate) fn column(&mut self, at: usize, column: Column<'t>) -> Result<(), Refusal> {
         self.columns.insert(at, column);
         match column {
@@ -44,13 +44,13 @@ impl<'t> Resolved<'t> {
         }
     }
 
-    /// Has the `*` that stands here be written out with one column more.
+    /// Adds one column to the expansion of the `*` at this place.
     pub(crate) fn star(&mut self, at: usize, relation: Option<&'t str>, column: &'t str) -> Result<(), Refusal> {
         self.stars.entry(at).or_default().push((relation, column));
         self.write(at, relation.map_or(0, str::len) + column.len())
     }
 
-    /// Counts what is written beyond what was read.
+    /// Counts the bytes that are added to the original.
     fn write(&mut self, at: usize, bytes: usize) -> Result<(), Refusal> {
         self.written += bytes;
         if self.written > LONGEST_SENT {
@@ -60,7 +60,7 @@ impl<'t> Resolved<'t> {
     }
 }
 
-/// The refusal of what would be sent as too long a text.
+/// The refusal of a text that would become too long.
 pub(crate) fn too_long(at: usize) -> Refusal {
     let what = format!("with its columns written out it has more than {LONGEST_SENT} bytes, which are the most");
     Refusal::not_understood(at, what)

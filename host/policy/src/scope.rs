@@ -1,6 +1,6 @@
-//! What names stand for in a place of a statement, by PostgreSQL's rules
-//! (`src/backend/parser/parse_relation.c`), so that each look-up takes as long as the statement is
-//! deep and not as it is long.
+//! What names refer to at a place of a statement, by PostgreSQL's rules
+//! (`src/backend/parser/parse_relation.c`). The time of a look-up depends on the depth of the
+//! statement, not on its length.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -22,7 +22,7 @@ pub(crate) const MOST_COLUMNS: usize = 1664;
 static OF_VALUES: LazyLock<Vec<String>> =
     LazyLock::new(|| (1..=MOST_COLUMNS).map(|number| format!("column{number}")).collect());
 
-/// Functions that give rows whose columns have names of their own, and these names.
+/// Functions that return rows whose columns have fixed names, and these names.
 const ROWS_OF: &[(&str, &[&str])] = &[
     ("json_array_elements", &["value"]),
     ("json_array_elements_text", &["value"]),
@@ -34,7 +34,7 @@ const ROWS_OF: &[(&str, &[&str])] = &[
     ("jsonb_each_text", &["key", "value"]),
 ];
 
-/// The names of the columns of rows, in their order, and what is known of their types.
+/// The names of the columns of rows, in order, and what is known of their types.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Names<'t>(Rc<Listed<'t>>);
 
@@ -42,24 +42,24 @@ pub(crate) struct Names<'t>(Rc<Listed<'t>>);
 struct Listed<'t> {
     list: Vec<&'t str>,
     kinds: Vec<Kind>,
-    /// Each of them, the first column that has it, and whether two have it.
+    /// For each name the first column that has it, and whether there are two.
     index: OnceCell<HashMap<&'t str, (usize, bool)>>,
 }
 
 impl<'t> Names<'t> {
     pub(crate) fn new(columns: impl IntoIterator<Item = (&'t str, Kind)>) -> Self {
-        // A parameter in a row of its own is no longer one.
+        // A parameter that is a result column is not written where it is used any more.
         let (list, kinds): (Vec<_>, _) = columns.into_iter().map(|(name, kind)| (name, kind.computed())).unzip();
         steps::add(list.len());
         Self(Rc::new(Listed { list, kinds, index: OnceCell::new() }))
     }
 
-    /// Of rows of VALUES with columns of these kinds.
+    /// The columns of VALUES with these kinds.
     pub(crate) fn of_values(kinds: Vec<Kind>) -> Self {
         Self::new(OF_VALUES.iter().map(String::as_str).zip(kinds))
     }
 
-    /// Of what a function in FROM gives, under the name that its rows have.
+    /// The columns of a function in FROM, whose rows have this name.
     pub(crate) fn of_function(function: &str, name: &'t str, kind: Kind, ordinality: bool) -> Self {
         let own = ROWS_OF.iter().find(|(known, _)| *known == function).map(|(_, columns)| *columns);
         let list = own.map_or_else(|| vec![name], <[_]>::to_vec);
@@ -67,14 +67,14 @@ impl<'t> Names<'t> {
         Self::new(list.into_iter().map(|name| (name, kind)).chain(number))
     }
 
-    /// Of the rows of both, under the names of the first.
+    /// The columns of both, with the names of the first.
     pub(crate) fn united(self, other: &Self) -> Self {
         let columns = self.columns().enumerate();
         Self::new(columns.map(|(number, (name, kind))| (name, Kind::of_one_of([kind, other.kind(number)]))))
     }
 
-    /// As a query of a WITH RECURSIVE knows its own rows: what its first part gives as a string the
-    /// others may give as any text.
+    /// The columns of a query of a WITH RECURSIVE as the query itself sees them: a string in its
+    /// first part may be any text in the others.
     pub(crate) fn begun(self) -> Self {
         let or_text = |kind| if kind == Kind::Other { kind } else { Kind::Text };
         Self::new(self.columns().map(|(name, kind)| (name, or_text(kind))))
@@ -84,12 +84,12 @@ impl<'t> Names<'t> {
         self.0.list.iter().copied().zip(self.0.kinds.iter().copied())
     }
 
-    /// What is known of the column of this number.
+    /// The kind of the column with this number.
     pub(crate) fn kind(&self, number: usize) -> Kind {
         self.0.kinds.get(number).copied().unwrap_or_default()
     }
 
-    /// With other names for the first of the columns.
+    /// With other names for the first columns.
     pub(crate) fn renamed(self, others: &'t [Name]) -> Result<Self, Refusal> {
         let Some(first) = others.first() else { return Ok(self) };
         if others.len() > self.list().len() {
@@ -104,19 +104,19 @@ impl<'t> Names<'t> {
         &self.0.list
     }
 
-    /// Whether two columns have this name; none if no column has it.
+    /// Whether two columns have this name; `None` if no column has it.
     pub(crate) fn find(&self, name: &str) -> Option<bool> {
         steps::add(1);
         self.index().get(name).map(|(_, is_doubled)| *is_doubled)
     }
 
-    /// What is known of a column of this name, and whether two have it.
+    /// The kind of the column with this name, and whether two have the name.
     pub(crate) fn kind_of(&self, name: &str) -> Option<(Kind, bool)> {
         steps::add(1);
         self.index().get(name).map(|(position, is_doubled)| (self.kind(*position), *is_doubled))
     }
 
-    /// The number of the first column of this name, from 0.
+    /// The number of the first column with this name, from 0.
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
         steps::add(1);
         self.index().get(name).map(|(position, _)| *position)
@@ -134,7 +134,7 @@ impl<'t> Names<'t> {
     }
 }
 
-/// A table that is granted.
+/// A granted table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Table<'t> {
     /// The name under which it is granted.
@@ -150,18 +150,18 @@ impl<'t> Table<'t> {
     }
 }
 
-/// Rows that a name stands for.
+/// The rows that a name refers to.
 #[derive(Clone, Debug)]
 pub(crate) struct Relation<'t> {
-    /// None for rows whose columns are named alone.
+    /// `None` for rows whose columns have no qualifier.
     pub(crate) name: Option<&'t str>,
-    /// None for those of a query or a function, which has been checked already.
+    /// `None` for those of a query or a function, which were already checked.
     pub(crate) table: Option<Table<'t>>,
     pub(crate) columns: Names<'t>,
 }
 
 impl<'t> Relation<'t> {
-    /// What is known of a column.
+    /// The kind of a column.
     pub(crate) fn kind(&self, column: &str) -> Kind {
         self.columns.kind_of(column).map_or(Kind::Text, |(kind, _)| kind)
     }
@@ -173,18 +173,18 @@ impl<'t> Relation<'t> {
     }
 }
 
-/// The relations of one FROM, or of as much of it as has been read.
+/// The relations of one FROM, or of its part that was checked so far.
 #[derive(Debug, Default)]
 pub(crate) struct Level<'t> {
     relations: Vec<Relation<'t>>,
     by_name: HashMap<&'t str, usize>,
-    /// What each name of a column stands for alone, from the left.
+    /// What each column name refers to without a qualifier, from the left.
     visible: HashMap<&'t str, Vec<Visible>>,
-    /// What `*` stands for, from the left.
+    /// What `*` refers to, from the left.
     parts: Vec<Part>,
-    /// For each USING the names of what it has made.
+    /// The names of the columns merged by each USING.
     merged: Vec<Vec<&'t str>>,
-    /// Columns of which USING has made one with another's.
+    /// Columns that USING has merged with another's.
     hidden: HashSet<(Part, &'t str)>,
     /// Whether a query is among them.
     pub(crate) has_query: bool,
@@ -192,26 +192,26 @@ pub(crate) struct Level<'t> {
 
 #[derive(Clone, Copy, Debug)]
 struct Visible {
-    /// The relation that has the column, or the first of those that were joined.
+    /// The relation that has the column, or the first of the joined ones.
     first: usize,
     of: Part,
 }
 
-/// Whose a column is.
+/// The owner of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Part {
     Relation(usize),
-    /// That of a USING.
+    /// A column merged by a USING.
     Merged(usize),
 }
 
-/// What a name alone stands for in a level.
+/// What a name without a qualifier refers to in a level.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Found<'a, 't> {
     Column(&'a Relation<'t>),
-    /// A column that USING has made of two.
+    /// A column that USING has merged from two.
     Merged,
-    /// Two that have nothing to do with each other.
+    /// Two unrelated columns.
     Two,
 }
 
@@ -220,12 +220,12 @@ impl<'t> Level<'t> {
         self.relations.len()
     }
 
-    /// How much `*` stands for: what is added later comes behind it.
+    /// The number of parts of `*`. Parts added later come after these.
     pub(crate) fn parts(&self) -> usize {
         self.parts.len()
     }
 
-    /// Adds what stands to the right, which has its name at this place.
+    /// Adds the next relation to the right. `at` is the place of its name.
     pub(crate) fn add(&mut self, relation: Relation<'t>, at: usize) -> Result<(), Refusal> {
         let number = self.relations.len();
         if let Some(name) = relation.name
@@ -243,8 +243,8 @@ impl<'t> Level<'t> {
         Ok(())
     }
 
-    /// Makes one of the columns that the relations from `start` and those from `middle` have by
-    /// these names, and has it first in all that `*` stands for from `part`.
+    /// Merges the columns with these names of the relations from `start` and of those from
+    /// `middle`. The merged columns come first in the `*` parts from `part` on.
     pub(crate) fn merge(&mut self, using: &'t [Name], start: usize, middle: usize, part: usize) -> Result<(), Refusal> {
         let merged = Part::Merged(self.merged.len());
         for Name { text, at } in using {
@@ -271,23 +271,23 @@ impl<'t> Level<'t> {
         Ok(())
     }
 
-    /// What is known of a column that USING has made of those of this name.
+    /// The kind of a column that USING has merged from those with this name.
     pub(crate) fn kind_of_merged(&self, name: &str) -> Kind {
         let having = self.relations.iter().filter(|relation| relation.columns.find(name).is_some());
         Kind::of_one_of(having.map(|relation| relation.kind(name)))
     }
 
-    /// All of the relations, from the left.
+    /// All relations, from the left.
     pub(crate) fn relations(&self) -> &[Relation<'t>] {
         &self.relations
     }
 
-    /// The relation of this name.
+    /// The relation with this name.
     pub(crate) fn find(&self, name: &str) -> Option<&Relation<'t>> {
         self.by_name.get(name).and_then(|at| self.relations.get(*at))
     }
 
-    /// What `*` stands for: each column with its relation, or none where USING has made it.
+    /// The columns of `*`, each with its relation, or `None` if USING has merged it.
     pub(crate) fn all(&self) -> impl Iterator<Item = (Option<&Relation<'t>>, &'t str)> {
         self.parts.iter().flat_map(move |part| {
             let (relation, names) = match part {
@@ -303,34 +303,34 @@ impl<'t> Level<'t> {
     }
 }
 
-/// What names can stand for in one place.
+/// What names can refer to at one place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scope<'a, 't> {
     pub(crate) level: &'a Level<'t>,
-    /// The first relation of the level that is seen from here.
+    /// The first relation of the level that is visible from here.
     pub(crate) from: usize,
     pub(crate) outer: Option<&'a Scope<'a, 't>>,
     pub(crate) with: &'a Tables<'a, 't>,
 }
 
 impl<'a, 't> Scope<'a, 't> {
-    /// This and all further out.
+    /// This scope and all outer ones.
     pub(crate) fn outwards(&'a self) -> impl Iterator<Item = &'a Scope<'a, 't>> {
         iter::successors(Some(self), |scope| scope.outer).inspect(|_| steps::add(1))
     }
 
-    /// What is seen from within: the relations of a level from the first on that may be seen.
+    /// The inner scope with the relations of a level from `from` on.
     pub(crate) fn within<'b>(&'b self, level: &'b Level<'t>, from: usize) -> Scope<'b, 't> {
         Scope { level, from, outer: Some(self), with: self.with }
     }
 
-    /// The relation of this level that a name stands for before a dot.
+    /// The relation of this level that a name before a dot refers to.
     pub(crate) fn relation(&self, name: &str) -> Option<&'a Relation<'t>> {
         let number = self.level.by_name.get(name).filter(|number| **number >= self.from)?;
         self.level.relations.get(*number)
     }
 
-    /// What the name of a column stands for alone in this level.
+    /// What a column name without a qualifier refers to in this level.
     pub(crate) fn column(&self, name: &str) -> Option<Found<'a, 't>> {
         let visible = self.level.visible.get(name)?;
         let mut seen = visible.iter().rev().take_while(|one| one.first >= self.from);
@@ -344,22 +344,22 @@ impl<'a, 't> Scope<'a, 't> {
         }
     }
 
-    /// Whether the name is that of a column of PostgreSQL's own, which tables of this level have.
+    /// Whether the name is a system column of PostgreSQL's, and this level has a table.
     pub(crate) fn is_of_the_system(&self, name: &str) -> bool {
         let mut relations = self.level.relations.iter().skip(self.from);
         words::is_system_column(name) && relations.any(|relation| relation.table.is_some())
     }
 
-    /// Whether some relation of this level has a column of this name.
+    /// Whether a relation of this level has a column with this name.
     pub(crate) fn has_column(&self, name: &str) -> bool {
         self.column(name).is_some() || self.is_of_the_system(name)
     }
 }
 
-/// The queries that WITH has named.
+/// The queries named by WITH.
 #[derive(Debug, Default)]
 pub(crate) struct Tables<'a, 't> {
-    /// The names of their columns; none while these are not known.
+    /// The names of their columns; `None` while these are unknown.
     named: RefCell<HashMap<&'t str, Option<Names<'t>>>>,
     outer: Option<&'a Tables<'a, 't>>,
 }
@@ -369,12 +369,13 @@ impl<'a, 't> Tables<'a, 't> {
         Self { named: RefCell::default(), outer: Some(outer) }
     }
 
-    /// Has the name stand for rows with these columns, or for rows that are not known yet.
+    /// Sets the columns of the name, or that they are not known yet.
     pub(crate) fn set(&self, name: &'t str, columns: Option<Names<'t>>) {
         self.named.borrow_mut().insert(name, columns);
     }
 
-    /// What the name stands for if it is a query's; then none where that is not known yet.
+    /// The columns of the query with this name, if there is one; the inner `None` if they are not
+    /// known yet.
     pub(crate) fn find(&self, name: &str) -> Option<Option<Names<'t>>> {
         iter::successors(Some(self), |tables| tables.outer)
             .inspect(|_| steps::add(1))

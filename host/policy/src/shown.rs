@@ -1,26 +1,26 @@
-//! What a rule is shown of the database's errors.
+//! The part of the database's errors that a rule may see.
 //!
-//! The role of the database has what all rules together are granted, so that its errors may tell one
-//! rule what only another may read. By the class of the error: of a violated constraint
-//! PostgreSQL's message has names only, and its detail the row or the key; of bad data the message
-//! has the value, which may be a column's that a CHECK or a default computed where the statement
-//! writes; of a statement that makes no sense there are names in either.
+//! The role of the database has the grants of all rules together, so its errors may contain values
+//! that only another rule may read. By the class of the error: for a violated constraint
+//! PostgreSQL's message has only names, and its detail the row or the key. For bad data the message
+//! has the value, which, if the statement writes, may be that of a column computed by a CHECK or a
+//! default. For an invalid statement both have only names.
 
 use tenet_core::{Catalog, CatalogTable, Grants, SqlError, TableGrant};
 
 use crate::Uses;
 
-/// What stands between the columns of a key and their values in a detail.
+/// The text around the columns of a key in a detail.
 const KEY: &str = "Key (";
 const VALUES: &str = ")=(";
 
-/// What stands before all values of a row in a detail.
+/// The text before all values of a row in a detail.
 const ROW: &str = "Failing row contains (";
 
-/// The error as a rule with these grants is shown it, that sent `sql`.
+/// The error as a rule with these grants may see it after sending `sql`.
 pub(crate) fn shown(sql: &str, grants: &Grants, catalog: &Catalog, mut error: SqlError) -> SqlError {
     let Ok((printed, uses)) = crate::printed(sql, grants, catalog) else {
-        // Nothing of it is known, and it was not sent.
+        // Nothing is known of it, and it was not sent.
         error.details.retain(|(name, _)| name == "statement");
         return error;
     };
@@ -61,7 +61,7 @@ impl<'a> Tables<'a> {
         Some((self.grants.tables.get(name)?, self.catalog.tables.get(name)?))
     }
 
-    /// Whether it writes to a table of which not all columns may be read.
+    /// Whether it writes to a table with columns that the rule may not read.
     fn writes_what_it_may_not_read(&self) -> bool {
         self.uses.tables.iter().any(|(name, uses)| {
             let is_readable = self.find(name).is_some_and(|(grant, table)| is_readable(grant, table.names()));
@@ -69,11 +69,12 @@ impl<'a> Tables<'a> {
         })
     }
 
-    /// Whether a detail has only values of the table's columns that may be read: of the key of one of
-    /// its constraints, or of a whole row.
+    /// Whether a detail contains only values of columns that the rule may read: of the key of one
+    /// of the table's constraints, or of a whole row.
     ///
-    /// The error has the table without its schema; so all tables of that name that the statement uses
-    /// have to allow it. One that the statement does not use, the target of a cascade, allows nothing.
+    /// The error names the table without its schema, so all tables of that name that the statement
+    /// uses have to allow it. A table that the statement does not use, such as the target of a
+    /// cascade, allows nothing.
     fn is_readable_detail(&self, detail: &str, table: &str, constraint: Option<&str>) -> bool {
         let named = |used: &&String| used.rsplit('.').next() == Some(table);
         let mut used = self.uses.tables.keys().filter(named).peekable();
@@ -83,8 +84,8 @@ impl<'a> Tables<'a> {
                 if detail.starts_with(ROW) {
                     return is_readable(grant, table.names());
                 }
-                // An index may be over more than the columns that the detail names, or over what is
-                // computed of them.
+                // An index may cover more columns than the detail names, or expressions over
+                // columns.
                 constraint.and_then(|constraint| table.constraints.get(constraint)).is_some_and(|columns| {
                     is_readable(grant, columns.iter().map(String::as_str)) && is_readable_key(detail, grant, table)
                 })
@@ -96,12 +97,12 @@ fn is_readable<'a>(grant: &TableGrant, mut columns: impl Iterator<Item = &'a str
     columns.all(|column| grant.select.has(column))
 }
 
-/// Whether a detail is about a key that is made of columns of the table which may all be read.
+/// Whether a detail is about a key whose columns all belong to the table and may be read.
 fn is_readable_key(detail: &str, grant: &TableGrant, table: &CatalogTable) -> bool {
     let Some((columns, values)) = detail.strip_prefix(KEY).and_then(|rest| rest.split_once(VALUES)) else {
         return false;
     };
-    // The key of another table, whose row is still referred to.
+    // The key of another table, whose row is still referenced.
     !values.contains("is still referenced from")
         && columns
             .split(", ")
@@ -109,7 +110,7 @@ fn is_readable_key(detail: &str, grant: &TableGrant, table: &CatalogTable) -> bo
             .all(|column| table.has(column) && grant.select.has(column))
 }
 
-/// A message without what is in quotes in it.
+/// A message without its quoted part.
 fn without_quoted(message: &str) -> String {
     match (message.find('"'), message.rfind('"')) {
         (Some(first), Some(last)) if first < last => {
@@ -153,7 +154,7 @@ mod tests {
         .unwrap()
     }
 
-    /// The table and a constraint of it: `accounts of_id`.
+    /// `of` is the table and one of its constraints: `accounts of_id`.
     fn told(sql: &str, sqlstate: &str, message: &str, of: &str, details: &[(&str, &str)]) -> (String, Vec<String>) {
         let mut error = SqlError::new(SqlState::new(sqlstate).unwrap(), message);
         let (table, constraint) = of.split_once(' ').unwrap_or((of, ""));
@@ -183,7 +184,7 @@ mod tests {
             ("accounts of_id", insert, "Key (id)=(a) already exists.", true),
             ("accounts of_both", insert, "Key (id, balance)=(a, 1) already exists.", true),
             ("accounts of_secret", insert, "Key (id, secret)=(a, zz-secret) already exists.", false),
-            // Whatever the detail says that the constraint is over.
+            // The detail does not decide which columns the constraint has.
             ("accounts of_secret", insert, "Key (id)=(zz-secret) already exists.", false),
             ("accounts of_id", insert, "Key (id, secret)=(a, zz-secret) already exists.", false),
             ("accounts of_id", insert, "Key (lower(secret))=(zz-secret) already exists.", false),
@@ -194,7 +195,7 @@ mod tests {
             ("accounts of_id", insert, "Something else of a trigger's", false),
             ("accounts of_id", insert, "Failing row contains (a, 1, zz-secret).", false),
             ("open", "INSERT INTO open (id) VALUES (1)", "Failing row contains (1, null).", true),
-            // Of a table that the statement does not name, nothing is known.
+            // Nothing is known of a table that the statement does not name.
             ("secrets of_id", insert, "Key (id)=(zz-secret) already exists.", false),
             (
                 "ledger to_accounts",
@@ -237,12 +238,12 @@ mod tests {
         };
         let place = |text: &str| Some((sql.chars().collect::<String>().find(text).unwrap()).to_string());
         let of = |text: &str| (sent.find(text).unwrap() + 1).to_string();
-        // Before it there is one letter of two bytes.
+        // The text before it contains one letter of two bytes.
         assert_eq!(at(&of("\"open\".\"anything\"")), place("anything"));
         assert_eq!(at(&of("\"anything\"")), place("anything"));
         assert_eq!(at(&of("\"public\"")), place("open"));
         assert_eq!(at(&of("= ")), place("=id"));
-        // In the middle of something, or nowhere.
+        // In the middle of a name, or out of range.
         assert_eq!((at("9"), at("0"), at("900"), at("x")), (None, None, None, None));
     }
 }

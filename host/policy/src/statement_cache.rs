@@ -4,26 +4,28 @@ use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// The most texts that are remembered unless another number is given, and the most bytes of them. A
-/// rule has a handful.
+/// The default limits on the number of cached texts and on their bytes. A rule has only a few.
 const MOST: usize = 512;
 const MOST_BYTES: usize = 1 << 20;
 
-/// A text with more than this part of all bytes is not remembered: it would take the place of too many.
+/// A text that takes more than this fraction of all bytes is not cached, because it would evict too
+/// many.
 const LARGEST_PART: usize = 8;
 
-/// What was found out about texts of statements, which come again with every request. There is a most of
-/// texts and of the bytes that they and what is known of them take; beyond that a new one takes the place of one that was not used for long.
+/// A cache of results for statement texts, which recur with every request. The number of texts is
+/// limited, and the bytes of the texts and their results. Beyond that, a new text evicts one that
+/// was not used for long.
 ///
-/// Which that is tells a second chance: texts wait in a queue, and one that was used since it joined
-/// goes to its end once more. So a text stays that is used while as many new ones come as there is room
-/// for, and to use it takes a lock for reading only and sets a flag, which threads do at the same time.
+/// Eviction is second-chance (clock): texts wait in a queue, and a text that was used since it
+/// joined goes to the end once more. So a text stays if it is used at least once while a cacheful
+/// of new texts arrives. Using a text takes only a read lock and sets a flag, which threads can do
+/// concurrently.
 ///
-/// Why no crate: `quick_cache` has this and more, but what is needed here are the two bounds, in fewer
-/// lines than it takes to set that up and without another dependency in the function.
+/// Why no crate: `quick_cache` has this and more, but only the two limits are needed, in fewer
+/// lines than its set-up takes and without another dependency in the function.
 ///
-/// All who share one share its room: who sends new texts only takes it from those who use theirs seldom.
-/// Where that is too much, each has one of its own.
+/// All users of one cache share its room: a user that sends only new texts evicts the rarely used
+/// texts of others. If that is not acceptable, give each user its own cache.
 pub struct StatementCache<V> {
     most: usize,
     most_bytes: usize,
@@ -32,7 +34,7 @@ pub struct StatementCache<V> {
 
 struct State<V> {
     texts: HashMap<Arc<str>, Entry<V>>,
-    /// Each of the texts, the next to go first.
+    /// The texts in the order of eviction.
     queue: VecDeque<Arc<str>>,
     bytes: usize,
 }
@@ -45,28 +47,28 @@ struct Entry<V> {
 }
 
 impl<V> StatementCache<V> {
-    /// Room for so many texts, and so many bytes of them.
+    /// A cache for so many texts, and so many bytes of them.
     pub fn new(most: usize, most_bytes: usize) -> Self {
         let state = State { texts: HashMap::new(), queue: VecDeque::new(), bytes: 0 };
         Self { most, most_bytes, state: RwLock::new(state) }
     }
 
-    /// Remembers a text.
+    /// Adds a text.
     pub fn keep(&self, text: &str, value: V) {
         self.keep_with(text, value, 0);
     }
 
-    /// Remembers a text and what takes so many bytes more.
+    /// Adds a text whose value takes so many additional bytes.
     pub(crate) fn keep_with(&self, text: &str, value: V, more: usize) {
         let bytes = text.len() + more;
         if self.most == 0 || bytes > self.most_bytes / LARGEST_PART {
             return;
         }
         let text: Arc<str> = text.into();
-        // What goes is dropped when the lock is free again.
+        // Evicted entries are dropped after the lock is released.
         let mut gone = Vec::new();
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        // Somebody else may have found it out meanwhile.
+        // Another thread may have added it in the meantime.
         if !state.texts.contains_key(&text) {
             while state.texts.len() >= self.most || state.bytes + bytes > self.most_bytes {
                 match state.let_go() {
@@ -77,14 +79,14 @@ impl<V> StatementCache<V> {
             state.bytes += bytes;
             state.queue.push_back(Arc::clone(&text));
         }
-        // What is there already is the same, and weighs the same.
+        // An existing entry has the same value and size.
         let entry = Entry { value, bytes, is_used: AtomicBool::new(false) };
         gone.extend(state.texts.insert(text, entry));
     }
 }
 
 impl<V: Clone> StatementCache<V> {
-    /// What is known of this text.
+    /// The value of this text.
     pub fn get(&self, text: &str) -> Option<V> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let Entry { value, is_used, .. } = state.texts.get(text)?;
@@ -94,7 +96,7 @@ impl<V: Clone> StatementCache<V> {
         Some(value.clone())
     }
 
-    /// What is known of this text, or is found out now.
+    /// The value of this text, computed if it is not cached.
     pub fn of(&self, text: &str, find: impl FnOnce() -> V) -> V {
         self.get(text).unwrap_or_else(|| {
             let value = find();
@@ -105,7 +107,7 @@ impl<V: Clone> StatementCache<V> {
 }
 
 impl<V> State<V> {
-    /// Takes out the first of the queue that was not used.
+    /// Removes the first unused text of the queue.
     fn let_go(&mut self) -> Option<Entry<V>> {
         loop {
             let text = self.queue.pop_front()?;
@@ -138,7 +140,7 @@ mod tests {
     use super::*;
 
     impl<V> StatementCache<V> {
-        /// How many texts there are and how many bytes they have, counted.
+        /// The number of texts and of their bytes, counted.
         fn size(&self) -> (usize, usize) {
             let state = self.state.read().unwrap();
             let bytes = state.texts.values().map(|entry| entry.bytes).sum();
@@ -165,7 +167,7 @@ mod tests {
         let mut found_out = 0;
         for number in 0..20 * MOST {
             known.keep(&format!("other {number}"), 0);
-            // The last of these is used as seldom as may be.
+            // The last of these is used as rarely as the cache allows.
             for (text, each) in [("one", 1), ("another", 7), ("a third", MOST / 2)] {
                 if number % each == 0 {
                     known.of(text, || {
@@ -190,7 +192,7 @@ mod tests {
             known.keep(&text, ());
             assert_eq!(known.get(&text).is_some(), stays, "{length}");
         }
-        // What is known of it counts too.
+        // The size of the value counts too.
         let known = StatementCache::new(20, 800);
         for (text, more, stays) in [("a", 99, true), ("b", 100, false)] {
             known.keep_with(text, (), more);
@@ -220,7 +222,7 @@ mod tests {
         });
     }
 
-    /// What it gives is what was last said of the text, whatever went in between.
+    /// It returns the value that was added last for the text, whatever was evicted in between.
     #[test]
     fn what_it_knows_is_true_and_within_its_bounds_whatever_they_are() {
         let mut random = 1_usize;

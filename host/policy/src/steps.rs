@@ -1,4 +1,4 @@
-//! Work that is counted in tests, so that they can hold it against the length of the text.
+//! Counts work in tests, to compare it with the length of the text.
 
 #[cfg(test)]
 thread_local! {
@@ -16,7 +16,7 @@ pub(crate) fn add(steps: usize) {
     STEPS.set(STEPS.get() + steps);
 }
 
-/// The steps of this thread since it was last asked.
+/// The steps of this thread since the last call.
 #[cfg(test)]
 pub(crate) fn take() -> usize {
     STEPS.take()

@@ -1,6 +1,6 @@
-//! The words of a text, cut as PostgreSQL's own scanner cuts them (`src/backend/parser/scan.l`),
-//! or refused: whatever a setting, a version or an encoding could make PostgreSQL read in
-//! another way is not read at all.
+//! Splits a text into tokens as PostgreSQL's own scanner does (`src/backend/parser/scan.l`), or
+//! refuses it: a text that PostgreSQL could read differently because of a setting, a version or an
+//! encoding is not accepted.
 
 use std::borrow::Cow;
 
@@ -10,17 +10,17 @@ use crate::{Refusal, steps};
 /// (<https://www.postgresql.org/docs/16/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS>).
 pub(crate) const LONGEST_NAME: usize = 63;
 
-/// The longest text that is read, in bytes. What reading and checking one costs, and how many
-/// names it can have, is bounded by it.
+/// The longest accepted text, in bytes. It bounds the cost of parsing and checking, and the number
+/// of names.
 pub(crate) const LONGEST_TEXT: usize = 64 << 10;
 
-/// The most signs of operators that stand together; the longest operator that is known has four.
+/// The most operator signs in a row; the longest known operator has four.
 const MOST_SIGNS: usize = 16;
 
-/// What operators are made of.
+/// The characters of operators.
 const OPERATOR: &str = "+-*/<>=~!@#%^&|`?";
 
-/// With one of these in it, an operator may end in a plus or a minus.
+/// An operator that contains one of these may end in a plus or a minus.
 const SPECIAL: &str = "~!@#%^&|`?";
 
 /// A piece of the text.
@@ -35,11 +35,11 @@ pub(crate) struct Token {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A key word or an identifier without quotes, in lower case.
+    /// A key word or an unquoted identifier, in lower case.
     Word(String),
-    /// An identifier in double quotes, as it is.
+    /// An identifier in double quotes, unchanged.
     Quoted(String),
-    /// A string; its value where no escapes are in it.
+    /// A string, with its value if it has no escapes.
     String(Option<String>),
     Number,
     /// `$1`.
@@ -50,7 +50,7 @@ pub(crate) enum Kind {
     End,
 }
 
-/// The pieces of a text without its comments, and an end.
+/// The tokens of a text without its comments, and an end token.
 pub(crate) fn tokens(sql: &str) -> Result<Vec<Token>, Refusal> {
     if sql.len() > LONGEST_TEXT {
         let what = format!("it has {} bytes, and {LONGEST_TEXT} are the most; pass values as parameters", sql.len());
@@ -59,7 +59,7 @@ pub(crate) fn tokens(sql: &str) -> Result<Vec<Token>, Refusal> {
     cut(sql)
 }
 
-/// The same of a text of any length.
+/// The same for a text of any length.
 pub(crate) fn cut(sql: &str) -> Result<Vec<Token>, Refusal> {
     if let Some(at) = sql.find('\0') {
         return Err(Refusal::not_understood(at, "U+0000 cannot be sent"));
@@ -94,7 +94,7 @@ impl<'a> Scanner<'a> {
         Err(Refusal::not_understood(self.at, what))
     }
 
-    /// Reads one piece or skips what is none. False at the end.
+    /// Reads one token, or skips white space or a comment. False at the end.
     fn step(&mut self) -> Result<bool, Refusal> {
         let rest = self.rest();
         let Some(first) = rest.chars().next() else { return Ok(false) };
@@ -120,7 +120,7 @@ impl<'a> Scanner<'a> {
         Ok(true)
     }
 
-    /// Comments may hold others.
+    /// Comments may be nested.
     fn comment(&mut self) -> Result<(), Refusal> {
         let (mut depth, mut at) = (0_u32, self.at);
         loop {
@@ -155,7 +155,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// A string after an E, in which a backslash escapes whatever comes next.
+    /// A string after an E, in which a backslash escapes the next character.
     fn escaped(&mut self) -> Result<(), Refusal> {
         let mut signs = self.sql.get(self.at + 2..).unwrap_or_default().char_indices().peekable();
         while let Some((at, sign)) = signs.next() {
@@ -188,11 +188,11 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// A parameter, or a string between two equal tags.
+    /// A parameter, or a dollar-quoted string.
     ///
-    /// A message of the protocol has at most 65,535 parameters. PostgreSQL 16 reads a longer number
-    /// by its last 32 bits (`param` in `src/backend/parser/scan.l`), and reserves memory for as many
-    /// parameters as the number says.
+    /// A protocol message has at most 65,535 parameters. PostgreSQL 16 uses only the last 32 bits
+    /// of a longer number (`param` in `src/backend/parser/scan.l`), and allocates memory for as
+    /// many parameters as the number says.
     fn dollar(&mut self) -> Result<(), Refusal> {
         let rest = self.rest().get(1..).unwrap_or_default();
         let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
@@ -237,7 +237,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Decimal digits, a point, an exponent. Newer versions of PostgreSQL know more, which
+    /// Decimal digits, a point, an exponent. Newer versions of PostgreSQL have more forms, which
     /// older ones read as a number and a name.
     fn number(&mut self) -> Result<(), Refusal> {
         let bytes = self.sql.as_bytes();
@@ -266,7 +266,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Refuses a number or a parameter that goes on as a name does.
+    /// Refuses a number or a parameter that is directly followed by a name.
     fn apart(&self, end: usize) -> Result<(), Refusal> {
         let after = self.sql.get(end..).unwrap_or_default();
         if after.starts_with(|c: char| is_part(c) || !c.is_ascii() || c == '\'' || c == '"') {
@@ -275,9 +275,9 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// The signs up to one that is none, or to a comment. PostgreSQL looks at all of them again for
-    /// each operator that it cuts off; so that this takes no time that grows with their number, there
-    /// is a most.
+    /// The signs up to another character or a comment. PostgreSQL scans all of them again for each
+    /// operator that it splits off. The number of signs is limited, so that this takes bounded
+    /// time.
     fn operator(&mut self) -> Result<(), Refusal> {
         let rest = self.rest();
         let run = rest.bytes().take(MOST_SIGNS + 2).take_while(|byte| OPERATOR.contains(char::from(*byte))).count();
@@ -292,7 +292,7 @@ impl<'a> Scanner<'a> {
         if text.len() > MOST_SIGNS {
             return self.refuse("so many signs stand together that it is not plain which operators they are");
         }
-        // So that `a=-1` is a comparison, and `a @-1` is not.
+        // So `a=-1` is a comparison, and `a @-1` is not.
         if !text.contains(|c| SPECIAL.contains(c)) {
             let kept = text.trim_end_matches(['+', '-']).len().max(1);
             text = text.get(..kept).unwrap_or_default();
@@ -306,7 +306,7 @@ fn is_part(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || c == '$'
 }
 
-/// What a string is that stands in dollar signs, or after an E.
+/// The value of a dollar-quoted string, or of one after an E.
 pub(crate) fn unescaped(text: &str) -> Cow<'_, str> {
     if let Some(rest) = text.strip_prefix('$') {
         let inner = rest.split_once('$').and_then(|(tag, rest)| rest.get(..rest.len().checked_sub(tag.len() + 2)?));
@@ -316,7 +316,7 @@ pub(crate) fn unescaped(text: &str) -> Cow<'_, str> {
     let (mut value, mut signs) = (String::new(), inner.chars().peekable());
     while let Some(sign) = signs.next() {
         let next = if sign == '\\' || sign == '\'' { signs.next() } else { None };
-        // A number in this base with so many digits at most.
+        // A number in this base with at most so many digits.
         let (base, most, mut number) = match (sign, next) {
             ('\\', Some('x')) => (16, 2, 0),
             ('\\', Some('u')) => (16, 4, 0),
@@ -343,13 +343,13 @@ pub(crate) fn unescaped(text: &str) -> Cow<'_, str> {
             number = number.wrapping_mul(base).wrapping_add(digit);
             signs.next();
         }
-        // What is no character PostgreSQL refuses.
+        // PostgreSQL refuses a number that is not a character.
         value.extend(char::from_u32(number));
     }
     Cow::Owned(value)
 }
 
-/// What stands before the closing quote, with doubled quotes made single, and where it goes on.
+/// The text before the closing quote, with doubled quotes made single, and the place after it.
 fn until(sql: &str, from: usize, quote: char) -> Option<(String, usize)> {
     let mut text = String::new();
     let mut at = from;

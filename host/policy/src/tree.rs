@@ -1,6 +1,6 @@
-//! A statement as a tree: all of it, so that it can be printed again.
+//! A statement as a tree, complete enough to print it again.
 
-/// A name and where it stands.
+/// A name and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Name {
     pub(crate) text: String,
@@ -14,7 +14,7 @@ pub(crate) struct TableName {
     pub(crate) name: Name,
 }
 
-/// Another name for rows, and names for their columns.
+/// An alias for rows, and for their columns.
 #[derive(Clone, Debug)]
 pub(crate) struct Alias {
     pub(crate) name: Name,
@@ -40,7 +40,7 @@ pub(crate) struct With {
 pub(crate) struct WithTable {
     pub(crate) name: Name,
     pub(crate) columns: Vec<Name>,
-    /// Whether AS was followed by MATERIALIZED, or by NOT.
+    /// Whether AS was followed by MATERIALIZED or NOT MATERIALIZED.
     pub(crate) materialized: Option<bool>,
     pub(crate) statement: Statement,
 }
@@ -50,27 +50,27 @@ pub(crate) struct Query {
     pub(crate) with: With,
     pub(crate) body: Body,
     pub(crate) order: Vec<Order>,
-    /// Where ORDER BY stands, or would.
+    /// The place of ORDER BY, or where it would be.
     pub(crate) order_at: usize,
     /// LIMIT, OFFSET and FETCH, in the order of the text.
     pub(crate) limits: Vec<Bound>,
     pub(crate) locks: Vec<Lock>,
 }
 
-/// One of what ORDER BY takes, and the words behind it.
+/// One expression of ORDER BY, and the words after it.
 #[derive(Clone, Debug)]
 pub(crate) struct Order {
     pub(crate) by: Expression,
     pub(crate) words: &'static str,
 }
 
-/// How many rows, or after how many.
+/// How many rows to return or to skip.
 #[derive(Clone, Debug)]
 pub(crate) enum Bound {
-    /// None is ALL.
+    /// `None` is ALL.
     Limit(Option<Expression>),
     Offset(Expression),
-    /// None is one row.
+    /// `None` is one row.
     Fetch(Option<Expression>),
 }
 
@@ -88,12 +88,12 @@ pub(crate) enum Body {
     Select(Box<Select>),
     Values(Vec<Vec<Expression>>),
     Query(Box<Query>),
-    /// UNION, INTERSECT and EXCEPT in the order of the text: a list, so that no walk goes as deep
-    /// as it is long. Which of them binds first makes no difference to what is touched.
+    /// UNION, INTERSECT and EXCEPT in the order of the text: a list, so that recursion does not
+    /// grow with its length. Their precedence does not change what is accessed.
     Set(Vec<Arm>),
 }
 
-/// A query and the words between it and the one before.
+/// A query and the words between it and the previous one.
 #[derive(Clone, Debug)]
 pub(crate) struct Arm {
     pub(crate) operator: &'static str,
@@ -109,11 +109,11 @@ pub(crate) struct Select {
     pub(crate) filter: Option<Expression>,
     pub(crate) group: Vec<Expression>,
     pub(crate) having: Option<Expression>,
-    /// Each with its name.
+    /// The windows with their names.
     pub(crate) windows: Vec<(Name, Expression)>,
 }
 
-/// One of what a SELECT or a RETURNING gives.
+/// One result column of a SELECT or a RETURNING.
 #[derive(Clone, Debug)]
 pub(crate) enum Item {
     /// `*` or `NAME.*`.
@@ -128,7 +128,7 @@ pub(crate) enum Item {
     },
 }
 
-/// Where rows come from.
+/// A source of rows.
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
     Table {
@@ -145,14 +145,14 @@ pub(crate) enum Source {
         ordinality: bool,
         alias: Option<Alias>,
     },
-    /// Joins from the left to the right: a list, so that no walk goes as deep as it is long.
+    /// Joins from left to right: a list, so that recursion does not grow with its length.
     Joined {
         first: Box<Source>,
         joins: Vec<Join>,
     },
 }
 
-/// What is joined to all that stands before it.
+/// A source that is joined to all before it.
 #[derive(Clone, Debug)]
 pub(crate) struct Join {
     pub(crate) words: &'static str,
@@ -166,7 +166,7 @@ pub(crate) struct Join {
 pub(crate) struct Lock {
     pub(crate) no_key: bool,
     pub(crate) of: Vec<Name>,
-    /// NOWAIT or SKIP LOCKED, or nothing.
+    /// NOWAIT or SKIP LOCKED, or empty.
     pub(crate) wait: &'static str,
     pub(crate) at: usize,
 }
@@ -176,9 +176,9 @@ pub(crate) struct Insert {
     pub(crate) with: With,
     pub(crate) table: TableName,
     pub(crate) alias: Option<Name>,
-    /// None where there is no list.
+    /// `None` if there is no list.
     pub(crate) columns: Option<Vec<Name>>,
-    /// None for DEFAULT VALUES.
+    /// `None` for DEFAULT VALUES.
     pub(crate) rows: Option<Query>,
     pub(crate) conflict: Option<Conflict>,
     pub(crate) returning: Vec<Item>,
@@ -197,7 +197,7 @@ pub(crate) struct Conflict {
 #[derive(Clone, Debug)]
 pub(crate) struct Assignment {
     pub(crate) columns: Vec<Name>,
-    /// Whether they stand in parentheses.
+    /// Whether they are in parentheses.
     pub(crate) is_row: bool,
     pub(crate) value: Expression,
 }
@@ -227,19 +227,19 @@ pub(crate) struct Delete {
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) name: Name,
-    /// Whether the grammar knows it: it is no function of a schema then.
+    /// Whether it is part of the grammar, and not a function of a schema.
     pub(crate) is_grammar: bool,
-    /// All that stands behind the name, parentheses included.
+    /// Everything after the name, including parentheses.
     pub(crate) pieces: Vec<Piece>,
-    /// The one argument, where that is a string.
+    /// The only argument, if it is a string.
     pub(crate) literal: Option<String>,
 }
 
 impl Call {
-    /// The sequence that `nextval` names, as the grants call it.
+    /// The sequence that `nextval` names, as the grants name it.
     ///
-    /// PostgreSQL reads the string as a name: what has nothing to fold is one as it stands, and so is
-    /// one in quotes, as it is printed.
+    /// PostgreSQL parses the string as a name: a string with nothing to fold is the name itself,
+    /// and so is a quoted one, as it is printed.
     pub(crate) fn sequence(&self) -> Option<String> {
         let literal = self.literal.as_deref()?;
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '.';
@@ -256,14 +256,14 @@ impl Call {
     }
 }
 
-/// An expression. How operators bind makes no difference to what is touched, so that they are
-/// not told apart; but a name alone, which may be that of a column of the result, is told from
-/// one with anything beside it.
+/// An expression. Operator precedence does not change what is accessed, so the tree does not
+/// contain it. But a name alone, which may be a result column, differs from a name within a larger
+/// expression.
 #[derive(Clone, Debug)]
 pub(crate) enum Expression {
     /// A value, a parameter, DEFAULT: as it is printed.
     Leaf(String, usize),
-    /// A string with a word that stands for the time at which PostgreSQL reads it, sent as text.
+    /// A string with a word that PostgreSQL reads as its current time, sent as text.
     Moment {
         /// As it is printed.
         printed: String,
@@ -271,7 +271,7 @@ pub(crate) enum Expression {
         word: &'static str,
         at: usize,
     },
-    /// `NAME`, which may also be that of a row.
+    /// `NAME`, which may also refer to a row.
     Column(Name),
     /// `RELATION.NAME`.
     Of(Name, Name),
@@ -282,16 +282,16 @@ pub(crate) enum Expression {
         is_named: bool,
         values: Vec<Expression>,
     },
-    /// Operators, CASE, lists: whatever is made of others.
+    /// An expression made of others: operators, CASE, lists.
     Made(Vec<Piece>),
 }
 
 /// A part of an expression.
 #[derive(Clone, Debug)]
 pub(crate) enum Piece {
-    /// An operator, a key word, a sign or a number, and where it stands.
+    /// An operator, a key word, a sign or a number, and its place.
     Word(String, usize),
-    /// A name of a window, which stands for nothing else.
+    /// The name of a window, which has no other meaning.
     Window(Name),
     Inner(Expression),
 }

@@ -1,15 +1,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a statement touches of what is granted.
+/// What a statement accesses of what is granted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Uses {
-    /// By table, as the grants call it.
+    /// By table, as the grants name it.
     pub tables: BTreeMap<String, TableUse>,
     /// Sequences whose next value is taken.
     pub sequences: BTreeSet<String>,
 }
 
-/// What is done with one table, by column.
+/// The accesses to one table, by column.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is what the statement of the name does")]
 pub struct TableUse {
@@ -20,7 +20,7 @@ pub struct TableUse {
 }
 
 impl Uses {
-    /// Adds what another statement touches.
+    /// Adds what another statement accesses.
     pub fn add(&mut self, other: Self) {
         for (table, theirs) in other.tables {
             let ours = self.tables.entry(table).or_default();

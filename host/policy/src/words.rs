@@ -1,18 +1,18 @@
-//! The words that are known: key words as PostgreSQL sorts them
-//! (<https://www.postgresql.org/docs/16/sql-keywords-appendix.html>), and what may be called
-//! and used.
+//! The known words: key words in PostgreSQL's categories
+//! (<https://www.postgresql.org/docs/16/sql-keywords-appendix.html>), and the functions, operators
+//! and types that statements may use.
 
-/// Words of one purpose, as documentation shows them together.
+/// Words for one purpose, as the documentation groups them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Group {
     /// The purpose: `Texts`.
     pub about: &'static str,
-    /// The words: lower case, each in one group only.
+    /// The words, in lower case. Each is in one group only.
     pub words: &'static [&'static str],
 }
 
-/// Words that name no column and no table unless they are quoted: those that PostgreSQL
-/// reserves, and those that it keeps for functions and types.
+/// Words that cannot name a column or a table unless they are quoted: those that PostgreSQL
+/// reserves, and those that it reserves for functions and types.
 const RESERVED: &[&str] = &[
     "all",
     "analyse",
@@ -117,7 +117,7 @@ const RESERVED: &[&str] = &[
     "with",
 ];
 
-/// Further words that name no column of the result unless AS stands before them.
+/// Further words that cannot name a result column without AS.
 const NO_LABELS: &[&str] = &[
     "char",
     "character",
@@ -135,8 +135,8 @@ const NO_LABELS: &[&str] = &[
     "year",
 ];
 
-/// The types that a value may be made into. Not those that look something up, as `regclass`
-/// does.
+/// The types that a value may be cast to. Types that look something up, as `regclass` does, are
+/// excluded.
 const TYPES: &[Group] = &[
     Group { about: "Logical", words: &["bool", "boolean"] },
     Group {
@@ -165,8 +165,8 @@ const OPERATORS: &[Group] = &[
     Group { about: "JSON and arrays", words: &["->", "->>", "#>", "#>>", "@>", "<@", "?", "?|", "?&", "&&", "#-"] },
 ];
 
-/// PostgreSQL's functions that change nothing, look nothing up, wait for nothing and tell
-/// nothing of the server or the session.
+/// PostgreSQL's functions that change nothing, look nothing up, never wait, and reveal nothing
+/// about the server or the session.
 const FUNCTIONS: &[Group] = &[
     Group { about: "Of any value", words: &["coalesce", "greatest", "least", "nullif"] },
     Group {
@@ -357,8 +357,8 @@ const FUNCTIONS: &[Group] = &[
     },
 ];
 
-/// Those whose value is a text, rows of texts or an array of them. What each function of PostgreSQL gives
-/// is compared with this on a server.
+/// Functions that return a text, rows of texts or an array of texts. A test compares this with the
+/// functions of a server.
 const GIVES_TEXT: &[&str] = &[
     "array_to_string",
     "btrim",
@@ -405,21 +405,21 @@ const GIVES_TEXT: &[&str] = &[
     "trim",
 ];
 
-/// Those whose value is a text where the first argument is no range.
+/// Functions that return a text unless the first argument is a range.
 const GIVES_TEXT_OR_BOUND: &[&str] = &["lower", "upper"];
 
-/// Those whose value has the type of the first argument.
+/// Functions that return the type of the first argument.
 const GIVES_FIRST: &[&str] =
     &["array_agg", "first_value", "lag", "last_value", "lead", "max", "min", "nth_value", "nullif"];
 
-/// Those whose value has the type that all arguments have together.
+/// Functions that return the common type of all arguments.
 const GIVES_ONE_OF_ALL: &[&str] =
     &["array_append", "array_cat", "array_remove", "coalesce", "greatest", "least", "unnest"];
 
-/// Those whose value has the type of what is sorted in WITHIN GROUP.
+/// Functions that return the type of what WITHIN GROUP sorts.
 const GIVES_ORDERED: &[&str] = &["mode", "percentile_disc"];
 
-/// Types of columns that are no texts and cannot be made of one, by the first word of their name.
+/// Column types that are not texts and cannot contain one, by the first word of their name.
 const NO_TEXTS: &[&str] = &[
     "bigint",
     "boolean",
@@ -450,13 +450,13 @@ const NO_TEXTS: &[&str] = &[
     "uuid",
 ];
 
-/// Types of texts under all their names, in upper case, as they are printed.
+/// All names of text types, in upper case, as they are printed.
 const TEXTS: &[&str] = &["BPCHAR", "CHAR", "CHARACTER", "TEXT", "VARCHAR"];
 
-/// Of those functions the ones that are part of the grammar, and of no schema.
+/// The functions above that are part of the grammar and have no schema.
 const GRAMMAR: &[&str] = &["coalesce", "greatest", "grouping", "least", "nullif"];
 
-/// Columns that every table has beside its own
+/// Columns that every table has in addition to its own
 /// (<https://www.postgresql.org/docs/16/ddl-system-columns.html>).
 const SYSTEM_COLUMNS: &[&str] = &["cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"];
 
@@ -464,7 +464,7 @@ pub(crate) fn is_reserved(word: &str) -> bool {
     RESERVED.contains(&word)
 }
 
-/// Whether a word can name a column of the result without AS.
+/// Whether a word can name a result column without AS.
 pub(crate) fn is_label(word: &str) -> bool {
     !is_reserved(word) && !NO_LABELS.contains(&word)
 }
@@ -474,17 +474,18 @@ pub fn functions() -> &'static [Group] {
     FUNCTIONS
 }
 
-/// The operators that a statement may use, beside the words of the grammar such as LIKE and BETWEEN.
+/// The operators that a statement may use, in addition to words of the grammar such as LIKE and
+/// BETWEEN.
 pub fn operators() -> &'static [Group] {
     OPERATORS
 }
 
-/// The types that a statement may cast to, each under all of its names.
+/// The types that a statement may cast to, each with all of its names.
 pub fn types() -> &'static [Group] {
     TYPES
 }
 
-/// Functions and words that are refused because they give the database's own time or chance.
+/// Functions and words that are refused because they return the database's time or a random value.
 pub fn of_the_moment() -> &'static [&'static str] {
     OF_THE_MOMENT
 }
@@ -497,7 +498,7 @@ pub(crate) fn is_type(word: &str) -> bool {
     has(TYPES, word)
 }
 
-/// The type of the list that has this name in upper case.
+/// The listed type with this name in upper case.
 pub(crate) fn type_named(upper: &str) -> &'static str {
     let mut words = TYPES.iter().flat_map(|group| group.words);
     words.find(|name| name.eq_ignore_ascii_case(upper)).copied().unwrap_or_default()
@@ -507,8 +508,8 @@ pub(crate) fn is_operator(text: &str) -> bool {
     has(OPERATORS, text)
 }
 
-/// Functions and words that give the database's own time or chance, which are others on each attempt and
-/// in each test. A rule has those of its request.
+/// Functions and words that return the database's time or a random value, which differ between
+/// attempts and tests. A rule uses the values of its request.
 const OF_THE_MOMENT: &[&str] = &[
     "clock_timestamp",
     "current_date",
@@ -526,12 +527,12 @@ const OF_THE_MOMENT: &[&str] = &[
     "uuid_generate_v4",
 ];
 
-/// Whether a function or a word of PostgreSQL gives the database's own time or chance.
+/// Whether a function or a word of PostgreSQL returns the database's time or a random value.
 pub(crate) fn is_of_the_moment(word: &str) -> bool {
     OF_THE_MOMENT.contains(&word)
 }
 
-/// What to write in the place of such a word.
+/// The advice what to use instead of such a word.
 pub(crate) fn instead_of_the_moment(word: &str) -> String {
     let own = match word {
         "gen_random_uuid" | "uuid_generate_v4" => "a UUID",
@@ -543,23 +544,23 @@ pub(crate) fn instead_of_the_moment(word: &str) -> String {
     )
 }
 
-/// What type a function gives, as far as it may be a text.
+/// The type that a function returns, as far as it may be a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Gives {
-    /// Certainly none.
+    /// Certainly not a text.
     Other,
     Text,
-    /// A text, unless the first argument is none.
+    /// A text, unless the first argument is not one.
     TextUnlessOther,
     /// The type of the first argument.
     First,
-    /// The type that all arguments have together.
+    /// The common type of all arguments.
     OneOfAll,
     /// The type of what WITHIN GROUP sorts.
     Ordered,
 }
 
-/// What a function of the list gives.
+/// The type that a listed function returns.
 pub(crate) fn gives(function: &str) -> Gives {
     let lists = [
         (GIVES_TEXT, Gives::Text),
@@ -571,17 +572,17 @@ pub(crate) fn gives(function: &str) -> Gives {
     lists.into_iter().find(|(list, _)| list.contains(&function)).map_or(Gives::Other, |(_, gives)| gives)
 }
 
-/// Whether the value of a function of the list may be a text.
+/// Whether a listed function may return a text.
 pub fn may_give_text(function: &str) -> bool {
     gives(function) != Gives::Other
 }
 
-/// Whether the type of a column with this first word is certainly no text.
+/// Whether a column type with this first word is certainly not a text.
 pub(crate) fn is_no_text(word: &str) -> bool {
     NO_TEXTS.contains(&word)
 }
 
-/// Whether a type, as it is printed, is one of a text.
+/// Whether a type, as it is printed, is a text type.
 pub(crate) fn is_text(word: &str) -> bool {
     TEXTS.contains(&word)
 }
@@ -590,12 +591,12 @@ pub(crate) fn is_function(name: &str) -> bool {
     has(FUNCTIONS, name)
 }
 
-/// Whether a function is part of the grammar, and of no schema.
+/// Whether a function is part of the grammar and has no schema.
 pub(crate) fn is_grammar(name: &str) -> bool {
     GRAMMAR.contains(&name)
 }
 
-/// Whether a word that stands before a parenthesis can name a function.
+/// Whether a word before a parenthesis can name a function.
 pub(crate) fn may_call(word: &str) -> bool {
     !is_reserved(word) || matches!(word, "left" | "right")
 }

@@ -1,9 +1,9 @@
-//! Strings that PostgreSQL takes for the time at which it reads them.
+//! Strings that PostgreSQL reads as its current time.
 #![expect(clippy::panic, reason = "a test ends where it panics")]
 
 use tenet_core::{Catalog, CatalogColumn, CatalogTable, Grants, SqlState};
 
-/// The columns of the one table, and their types.
+/// The columns of the only table, and their types.
 const COLUMNS: &[(&str, &str)] = &[
     ("id", "text"),
     ("status", "character varying(20)"),
@@ -187,7 +187,7 @@ fn what_is_no_text_is_made_a_date_as_ever() {
             let _ = canonical(&sql).unwrap_or_else(|refusal| panic!("{sql}: {refusal}"));
         }
     }
-    // Where the text of the parameter is looked at when it is sent.
+    // The text of the parameter is checked when it is sent.
     let _ = canonical("SELECT $1::text::date, $1::varchar::timestamptz").unwrap_or_else(|refusal| panic!("{refusal}"));
 }
 
@@ -202,7 +202,8 @@ fn elsewhere_it_is_text_and_sent_as_such() {
             "SELECT id FROM t WHERE status = 'today'",
             "SELECT \"t\".\"id\" FROM \"public\".\"t\" WHERE \"t\".\"status\" = ('today'::TEXT)",
         ),
-        // One that no column beside it shows: PostgreSQL refuses to compare a time with text.
+        // The comparison has no column next to the string: PostgreSQL refuses to compare a time
+        // with text.
         (
             "SELECT id FROM t WHERE coalesce(at, $1) > 'now'",
             "SELECT \"t\".\"id\" FROM \"public\".\"t\" WHERE \"pg_catalog\".\"coalesce\"",

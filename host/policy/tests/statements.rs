@@ -1,10 +1,10 @@
-//! Statements that pass and statements that do not, each with what it uses or where it fails.
+//! Accepted and refused statements, each with what it uses or the place of the refusal.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where it panics")]
 
 use tenet_core::{Catalog, CatalogColumn, CatalogTable, Grants};
 use tenet_policy::{Group, Refusal, Uses, only_reads};
 
-/// What the tests' rule is granted.
+/// The grants of the tests' rule.
 fn grants() -> Grants {
     serde_json::from_str(
         r#"{
@@ -22,7 +22,7 @@ fn grants() -> Grants {
     .unwrap()
 }
 
-/// The tables that there are, each with its columns and then, behind bars, its constraints.
+/// The existing tables, each with its columns and then, after a bar, its constraints.
 const TABLES: &[(&str, &str)] = &[
     ("accounts", "id balance secret opened_at | accounts_pkey id | accounts_secret_key secret"),
     ("totals", "account day paid | totals_pkey account day"),
@@ -187,7 +187,7 @@ fn what_is_granted_passes_and_is_told() {
         ("SELECT id FROM accounts FETCH FIRST 3 ROWS ONLY", "select accounts.id"),
     ] {
         assert_eq!(uses(sql), used, "{sql}");
-        // What is sent is read as the same, and printed as the same.
+        // The sent text uses the same and is printed as the same text.
         let sent = canonical(sql).unwrap();
         assert_eq!(uses(&sent), used, "{sql}: {sent}");
         assert_eq!(canonical(&sent).unwrap(), sent, "{sql}");
@@ -195,7 +195,7 @@ fn what_is_granted_passes_and_is_told() {
     }
 }
 
-/// Whatever a text looks like, one thing is sent for what it means.
+/// All spellings of one statement are sent as the same text.
 #[test]
 fn what_is_sent_is_printed_from_what_was_understood() {
     for (sql, sent) in [
@@ -232,12 +232,12 @@ fn what_is_sent_is_printed_from_what_was_understood() {
             "VALUES(1)union all(select 2)except values(3)",
             r#"VALUES (1) UNION ALL (SELECT 2 AS "?column?") EXCEPT VALUES (3)"#,
         ),
-        // A subscript of a call stands behind parentheses to PostgreSQL.
+        // In PostgreSQL a subscript of a call needs parentheses.
         (
             "SELECT (array_agg(id))[1] FROM accounts",
             r#"SELECT ("pg_catalog"."array_agg"("accounts"."id"))[1] AS "array_agg" FROM "public"."accounts""#,
         ),
-        // `*` is written out, in the order of the table, and what USING has made comes first.
+        // `*` is expanded in the order of the table, and columns merged by USING come first.
         ("SELECT * FROM totals t", r#"SELECT "t"."account", "t"."day", "t"."paid" FROM "public"."totals" AS "t""#),
         (
             "SELECT *, u.* FROM (SELECT id AS day, note FROM open) n JOIN totals u USING (day) ORDER BY day, note",
@@ -251,7 +251,7 @@ fn what_is_sent_is_printed_from_what_was_understood() {
             "INSERT INTO open SELECT account, day FROM totals",
             r#"INSERT INTO "public"."open" ("id", "note") SELECT "totals"."account", "totals"."day" FROM "public"."totals""#,
         ),
-        // A name that is a label and a column's: in ORDER BY the label, in GROUP BY the column.
+        // A name that is both a label and a column: ORDER BY uses the label, GROUP BY the column.
         (
             "SELECT paid AS day, day AS d FROM totals ORDER BY day, d, account",
             r#"SELECT "totals"."paid" AS "day", "totals"."day" AS "d" FROM "public"."totals" ORDER BY "day", "d", "totals"."account""#,
@@ -260,7 +260,7 @@ fn what_is_sent_is_printed_from_what_was_understood() {
             "SELECT count(*) AS day, lower(account) AS a FROM totals GROUP BY day, a",
             r#"SELECT "pg_catalog"."count"(*) AS "day", "pg_catalog"."lower"("totals"."account") AS "a" FROM "public"."totals" GROUP BY "totals"."day", 2"#,
         ),
-        // The condition tells an index, and knows nothing of the row that was to be inserted.
+        // The condition selects an index, and cannot refer to the row to be inserted.
         (
             "INSERT INTO open (id) VALUES (1) ON CONFLICT (note) WHERE x > 1 DO UPDATE SET id = 1 WHERE excluded.x = 1 RETURNING x",
             r#"INSERT INTO "public"."open" ("id") VALUES (1) ON CONFLICT ("note") WHERE "open"."x" > 1 DO UPDATE SET "id" = 1 WHERE "excluded"."x" = 1 RETURNING "open"."x""#,
@@ -289,19 +289,19 @@ fn what_is_not_granted_is_refused_at_its_place() {
         ("SELECT 1 FROM accounts a JOIN totals t ON a.secret = t.paid", "secret"),
         ("SELECT 1 FROM accounts JOIN totals USING (id)", "id)"),
         ("SELECT id FROM accounts, totals WHERE secret = 1", "secret"),
-        // `open` may have no column of that name, and the other table has.
+        // `open` may have no column of that name, but the other table has.
         ("SELECT a.id FROM accounts a, open o WHERE secret IS NULL", "secret"),
         ("SELECT a.id FROM accounts a WHERE EXISTS (SELECT secret FROM open)", "secret"),
         ("SELECT a.id FROM accounts a JOIN open o ON secret IS NULL", "secret"),
         ("INSERT INTO accounts (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET balance = excluded.secret", "secret"),
-        // With anything beside it, a name in ORDER BY is no column's of the result.
+        // Within a larger expression, a name in ORDER BY is not a result column.
         ("SELECT 1 AS secret FROM accounts ORDER BY -secret", "secret"),
         ("SELECT 1 AS secret FROM accounts ORDER BY secret::text", "secret::"),
         ("SELECT 1 AS secret FROM accounts ORDER BY secret IS NULL", "secret IS"),
         ("SELECT DISTINCT ON (NOT secret) 1 AS secret FROM accounts", "secret)"),
         ("SELECT 1 FROM (SELECT -paid FROM totals) s, accounts a WHERE paid = 1", "paid = 1"),
         ("SELECT 1 FROM (SELECT row(paid) FROM totals) s, accounts a WHERE paid = 1", "paid = 1"),
-        // PostgreSQL calls the first column btrim, and means the table's by the name.
+        // PostgreSQL names the first column btrim, so the name refers to the table's.
         ("SELECT trim(id) FROM accounts ORDER BY \"trim\"", "\"trim\""),
         ("SELECT 1 FROM (SELECT trim(id) FROM accounts) s, accounts a WHERE \"trim\" = 1", "\"trim\" = 1"),
         // It could be a column of the inner table that is not granted.
@@ -320,7 +320,7 @@ fn what_is_not_granted_is_refused_at_its_place() {
         ("INSERT INTO tenet.outbox (id) VALUES (1)", "tenet"),
         ("DELETE FROM tenet.keys", "tenet"),
         ("WITH a AS (SELECT 1) SELECT * FROM a, pg_roles", "pg_roles"),
-        // A name of WITH hides a table only from those who come after it.
+        // A name of WITH hides a table only from later queries.
         ("WITH payments AS (SELECT id FROM payments) SELECT id FROM payments", "payments) SELECT"),
         ("WITH payments AS (SELECT 1) DELETE FROM payments", "payments"),
         ("WITH x AS (INSERT INTO payments (id) VALUES (1) RETURNING id) SELECT id FROM x", "payments"),
@@ -366,34 +366,34 @@ fn what_is_not_granted_is_refused_at_its_place() {
         ("VALUES (pg_sleep(1))", "pg_sleep"),
         ("SELECT 'pg_class'::regclass", "regclass"),
         ("SELECT CAST('x' AS regrole)", "regrole"),
-        // PostgreSQL orders the query in the parentheses itself.
+        // PostgreSQL applies the ORDER BY to the query in the parentheses itself.
         ("(SELECT id FROM accounts) ORDER BY secret", "secret"),
         ("((SELECT id FROM accounts)) ORDER BY secret LIMIT 1", "secret"),
         ("(SELECT id FROM accounts) ORDER BY lower(secret)", "ORDER"),
         ("SELECT ((SELECT rate FROM bank.rates) ORDER BY paid LIMIT 1) FROM totals", "paid LIMIT"),
         ("SELECT e.pg_sleep FROM (SELECT 1 AS a) e", "pg_sleep"),
-        // Within an expression a name is no label, and CAST is one as `::` is.
+        // Within an expression a name is not a label, and CAST is an expression like `::`.
         ("SELECT 1 AS secret FROM accounts WHERE id = 'a' ORDER BY CAST(secret AS date)", "secret AS date"),
         ("SELECT DISTINCT ON (CAST(secret AS date)) 1 AS secret FROM accounts", "secret AS date"),
         ("SELECT 1 AS secret FROM accounts ORDER BY (CAST((secret) AS date))", "secret) AS date"),
         ("SELECT 1 AS secret FROM accounts ORDER BY ARRAY[secret]", "secret]"),
         ("SELECT 1 AS secret FROM accounts ORDER BY ROW(secret)", "secret)"),
         ("SELECT 1 AS secret FROM accounts ORDER BY CASE secret WHEN 1 THEN 1 END", "secret WHEN"),
-        // The row's own name goes no further than what comes out.
+        // In the ORDER BY of a VALUES, a name that is not its own column refers to the outer query.
         ("SELECT (VALUES (1) ORDER BY secret LIMIT 1) FROM accounts", "secret"),
-        // In quotes it is one name, and what is granted are two.
+        // In quotes it is one name, but the grant has two.
         ("SELECT rate FROM \"bank.rates\"", "\"bank.rates\""),
         ("SELECT rate FROM public.\"bank.rates\"", "public"),
         ("INSERT INTO \"bank.rates\" (rate) VALUES (1)", "\"bank.rates\""),
-        // Whose columns the constraint has is not known.
+        // The columns of the constraint are not known.
         ("INSERT INTO accounts (id) VALUES (1) ON CONFLICT ON CONSTRAINT accounts_secret_key DO NOTHING", "accounts_s"),
-        // A lock behind parentheses is the query's within.
+        // A lock after parentheses applies to the query within.
         ("(SELECT day FROM totals) ORDER BY day FOR UPDATE", "FOR"),
         ("(SELECT rate FROM bank.rates) ORDER BY rate FOR UPDATE", "FOR"),
         ("((SELECT rate FROM bank.rates) ORDER BY 1) FOR NO KEY UPDATE", "FOR"),
         ("WITH x AS (SELECT 1) (SELECT rate FROM bank.rates) ORDER BY 1 FOR UPDATE", "FOR"),
         ("SELECT ((SELECT rate FROM bank.rates) ORDER BY 1 FOR UPDATE)", "FOR"),
-        // A function of the row, in the clothes of a column.
+        // A call of a function on the row, written like a column.
         ("SELECT x.touch_any FROM (SELECT id FROM accounts) x", "touch_any"),
         ("SELECT x.touch_any FROM (SELECT * FROM open) x", "touch_any"),
         ("SELECT x.touch_any FROM (SELECT id, 1 FROM accounts) x", "touch_any"),
@@ -415,7 +415,7 @@ fn what_is_not_granted_is_refused_at_its_place() {
     }
 }
 
-/// All words of the groups that documentation lists.
+/// All words of the groups in the documentation.
 fn listed(groups: &'static [Group]) -> impl Iterator<Item = &'static str> {
     groups.iter().flat_map(|group| group.words).copied()
 }
@@ -489,7 +489,7 @@ fn a_refusal_says_what_to_write() {
              then `tenet grant`",
             "42501",
         ),
-        // The nearer table's column is meant, as PostgreSQL has it, and the other one is not seen.
+        // The name refers to the nearer table's column, as in PostgreSQL, and hides the other one.
         (
             "SELECT (SELECT max(rate) FROM bank.rates WHERE paid = 1) FROM totals t",
             "select of bank.rates.paid is not granted: add \"paid\" to `select` under [tables.\"bank.rates\"] in \
@@ -522,7 +522,7 @@ fn a_refusal_says_what_to_write() {
         let refusal = check(sql).expect_err(sql);
         assert_eq!((refusal.to_string().as_str(), refusal.error(sql).sqlstate.as_str()), (why, sqlstate), "{sql}");
     }
-    // A constraint of which all columns may be read.
+    // A constraint whose columns may all be read.
     check("INSERT INTO accounts (id) VALUES (1) ON CONFLICT ON CONSTRAINT accounts_pkey DO NOTHING").unwrap();
 }
 
@@ -632,8 +632,8 @@ fn what_is_not_understood_is_refused() {
     check(&wide).unwrap();
 }
 
-/// Texts that are as long as a part of them is there often, `BEFORE PART+ AFTER`, and how often that may
-/// be. The system's tests send the longest of them to PostgreSQL.
+/// Texts with a part that is repeated, `BEFORE PART+ AFTER`, and how often it may be repeated. The
+/// system tests send the longest of them to PostgreSQL.
 const CHAINS: &[(&str, &str, &str, usize)] = &[
     ("SELECT ", "- ", "1", 250),
     ("SELECT ", "NOT ", "true", 250),
@@ -659,7 +659,7 @@ fn what_needs_no_parentheses_has_a_depth_too() {
             assert!(refusal.at() > before.len() && refusal.at() < sql.len(), "{part}: {}", refusal.at());
         }
     }
-    // One after the other they add up: 20 levels of 100 are 2,000.
+    // Nested chains add up: 20 levels of 100 are 2,000.
     let nested = format!("SELECT {}1{}", "1 + (".repeat(10), format!("{})", " + 1".repeat(40)).repeat(10));
     assert!(check(&nested).unwrap_err().to_string().contains("nested in each other more than 250 times"));
     let unions =
@@ -755,7 +755,7 @@ fn whatever_may_write_is_not_taken_for_a_read() {
         "SELECT transfer(1)",
         "SELECT größe(1)",
         "SELECT f$1(1)",
-        // Key words that may also name somebody's function.
+        // Key words that may also name a user's function.
         "SELECT first(1)",
         "SELECT by(1)",
         "SELECT over(1)",
@@ -767,9 +767,9 @@ fn whatever_may_write_is_not_taken_for_a_read() {
         "BEGIN",
         "COPY t TO STDOUT",
         "TRUNCATE t",
-        // An escape or not, by a setting of the server.
+        // Whether this is an escape depends on a setting of the server.
         "SELECT '\\'; DELETE FROM t; --'",
-        // The second line goes on in the manner of the first.
+        // The second line continues the string with the same escape rules.
         "SELECT E'a'\n'\\'; DELETE FROM t; --'",
         "SELECT U&'\\0027'",
         "SELECT 'no end",
@@ -790,9 +790,9 @@ fn whatever_may_write_is_not_taken_for_a_read() {
         "SELECT '''' ; DELETE FROM t --'",
         "SELECT /* /* */ */ nextval('s')",
         "SELECT 1--\n; DELETE FROM t",
-        // The server ends a comment at a carriage return too.
+        // The server also ends a comment at a carriage return.
         "SELECT 1 --\r, nextval('s')",
-        // White space to some versions of the server and not to others.
+        // White space in some versions of the server but not in others.
         "SELECT nextval\u{b}('s')",
         "SELECT nextval\0('s')",
     ] {
