@@ -4,11 +4,11 @@ use std::path::Path;
 
 pub use tenet_core::{MAX_CODE, MAX_RECORD, MAX_TEXT};
 
-/// Reads a file that may come from a stranger.
+/// Reads an untrusted file.
 ///
 /// # Errors
-/// Fails where it has more than `most` bytes, having read no more than that, and where it cannot
-/// be read.
+/// Fails if the file has more than `most` bytes, after reading at most one byte beyond them, or if
+/// it cannot be read.
 pub fn read_at_most(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     tenet_core::read_at_most(File::open(path)?, most)
 }
@@ -16,7 +16,7 @@ pub fn read_at_most(path: &Path, most: usize) -> io::Result<Vec<u8>> {
 /// The same for text.
 ///
 /// # Errors
-/// Fails as [`read_at_most`] does, and where the file is not UTF-8.
+/// Fails as [`read_at_most`] does, and if the file is not UTF-8.
 pub fn text_at_most(path: &Path, most: usize) -> io::Result<String> {
     tenet_core::text_at_most(File::open(path)?, most)
 }

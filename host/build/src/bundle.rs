@@ -17,10 +17,10 @@ use crate::sources::Sources;
 use crate::{Error, Progress, compile, fresh};
 use tenet_core::Code;
 
-/// The greatest number of four digits.
+/// The greatest number with four digits.
 const LAST_STEP: u32 = 9999;
 
-/// The most bytes of an operation's name: what the column of the table of keys holds.
+/// The most bytes of an operation's name, by its column in the table of keys.
 const MAX_OPERATION: usize = 255;
 
 /// The source of a bundle: a folder with `tenet.toml`, `rules/NAME` and `schema/NNNN_*.sql`.
@@ -31,14 +31,14 @@ pub struct Bundle {
     pub(crate) api: Api,
     pub(crate) ceilings: Limits,
     pub(crate) operations: Vec<Operation>,
-    /// Where what each operation says stands in the manifest.
+    /// The places of each operation's members in the manifest.
     places: Vec<Places>,
     pub(crate) rules: Vec<RuleSource>,
     pub(crate) schema: Vec<String>,
     lock: Lock,
 }
 
-/// Where the names and patterns of one operation stand.
+/// The places of the names and patterns of one operation.
 #[derive(Clone, Debug)]
 struct Places {
     rules: Place,
@@ -55,15 +55,15 @@ pub(crate) struct RuleSource {
     pub(crate) written: Written,
     pub(crate) description: String,
     pub(crate) limits: Limits,
-    /// What it asks for.
+    /// The grants that it requests.
     pub(crate) grants: Grants,
     /// Its manifest.
     pub(crate) document: Document,
 }
 
 impl Bundle {
-    /// Reads the bundle in `directory` and refuses what does not fit together: every error
-    /// names the file that it is about, and one of a manifest its place there.
+    /// Reads the bundle in `directory` and checks its consistency. Every error names its file, and
+    /// an error in a manifest also its place there.
     pub fn open(directory: impl AsRef<Path>) -> Result<Self, Error> {
         let directory = directory.as_ref();
         let directory = fs::canonicalize(directory).map_err(Error::io("open the bundle", directory))?;
@@ -86,13 +86,13 @@ impl Bundle {
         Ok(Self { directory, host, api, ceilings, operations, places, rules, schema, lock })
     }
 
-    /// What is granted now.
+    /// The current grants.
     pub fn lock(&self) -> &Lock {
         &self.lock
     }
 
-    /// What would be granted if the rules of these names, or all, got what they ask for, and
-    /// nothing were left to rules that are gone.
+    /// The grants if the rules with these names, or all rules, got what they request, and rules
+    /// that no longer exist got nothing.
     pub fn granted(&self, to: &[String]) -> Result<Lock, Error> {
         if let Some(unknown) = to.iter().find(|name| !self.rules.iter().any(|rule| rule.name == **name)) {
             let near = nearest(unknown, self.rules.iter().map(|rule| rule.name.as_str()));
@@ -114,7 +114,7 @@ impl Bundle {
         Ok(lock)
     }
 
-    /// Refuses a rule that asks for more than it is granted.
+    /// Refuses a rule that requests more than it is granted.
     pub fn check_grants(&self) -> Result<(), Error> {
         for rule in &self.rules {
             let missing = self.lock.grants(&rule.name).missing(&rule.grants);
@@ -130,13 +130,13 @@ impl Bundle {
         Ok(())
     }
 
-    /// The rules: each name with what it asks for, and the folder of its sources.
+    /// The rules: the name of each, the grants that it requests, and the folder of its sources.
     pub fn rules(&self) -> impl Iterator<Item = (&str, &Grants, &Path)> {
         self.rules.iter().map(|rule| (rule.name.as_str(), &rule.grants, rule.directory.as_path()))
     }
 
-    /// Refuses the first of the operations' `events` that `check` refuses. What a pattern
-    /// may say is known by whoever matches it, and not here.
+    /// Refuses the first of the operations' `events` that `check` refuses. The crate that matches
+    /// patterns knows their syntax; this one does not.
     pub fn check_events<E: Display>(&self, check: impl Fn(&serde_json::Value) -> Result<(), E>) -> Result<(), Error> {
         for (operation, places) in self.operations.iter().zip(&self.places) {
             for (pattern, place) in operation.events.iter().zip(&places.events) {
@@ -149,11 +149,11 @@ impl Bundle {
         Ok(())
     }
 
-    /// Refuses the first `key` or `secret` of the operations that names what no rule of the
-    /// operation takes or gives, a `key` that is not in each request, and a member of a rule's that
-    /// is in none. `descriptions` has what each rule says of that, by its name, as the contract's
-    /// `describe` gives it. What is given are warnings: keys of which no rule says anything, and
-    /// members that not every way of a request can bring.
+    /// Refuses the first `key` or `secret` of the operations that names a member that no rule of
+    /// the operation takes or returns, a `key` that not every request contains, and a member of a
+    /// rule that no request can contain. `descriptions` maps the name of each rule to the output of
+    /// the contract's `describe`. Returns warnings: keys that no rule describes, and members that
+    /// only some kinds of request can contain.
     pub fn check_members(&self, descriptions: &BTreeMap<String, String>) -> Result<Vec<Error>, Error> {
         let described = Described::read(descriptions);
         let mut warnings = Vec::new();
@@ -185,9 +185,8 @@ impl Bundle {
         Ok(warnings)
     }
 
-    /// A digest of everything that the components are made of: the bundle, the crates that
-    /// its rules depend on by path, lock files and the settings that rules are built with.
-    /// It is the same wherever the bundle lies.
+    /// A digest of all inputs of the components: the bundle, the crates that its rules depend on by
+    /// path, lock files and build settings. It does not depend on the location of the bundle.
     pub fn source_digest(&self) -> Result<String, Error> {
         Sources::of(self)?.digest()
     }
@@ -201,13 +200,12 @@ impl Bundle {
         Ok(last + 1)
     }
 
-    /// Builds the components into `out` and writes the index that names them; `progress`
-    /// is told each step and all that cargo says. Where `out` holds a build of these very
-    /// sources, the index that is there is the answer and nothing is built.
+    /// Builds the components into `out` and writes the index that names them. `progress` receives
+    /// each step and cargo's output. If `out` already holds a build of these sources, returns its
+    /// index and builds nothing.
     ///
-    /// Cargo works in `cargo` beside the built bundle: below the nearest `target/tenet`
-    /// above `out`, so that bundles that are built side by side share their dependencies,
-    /// else in `out` itself.
+    /// Cargo works in a folder `cargo`: in the nearest `target/tenet` above `out`, so that
+    /// neighbouring bundles share the builds of their dependencies, or else in `out` itself.
     pub fn build(&self, out: &Path, progress: &mut dyn Progress) -> Result<Index, Error> {
         self.check_grants()?;
         let sources = Sources::of(self)?;
@@ -256,7 +254,7 @@ fn rules(bundle: &Path, ceilings: &Limits) -> Result<Vec<RuleSource>, Error> {
             return Err(document
                 .error(limits.span(), what)
                 .coded(Code::Ceiling)
-                .with_help("whoever operates the host sets `[ceilings]` in tenet.toml"));
+                .with_help("the operator of the host sets `[ceilings]` in tenet.toml"));
         }
         for source in events.keys() {
             Event::check_source(source.get_ref()).map_err(|error| document.error(source.span(), error.to_string()))?;
@@ -346,11 +344,11 @@ fn checked(
             }
         }
         if let Some(empty) = callers.iter().flatten().find(|caller| caller.get_ref().0.is_empty()) {
-            let help = "leave out `callers` to let everybody in";
+            let help = "leave out `callers` to admit every caller";
             return Err(refuse(empty.span(), "has an empty name among its `callers`").with_help(help));
         }
         if let (Some(_), Some(event)) = (&callers, events.first()) {
-            let why = "is open to some callers only, and nothing vouches for an event's";
+            let why = "is open to some callers only, and events are unauthenticated";
             return Err(refuse(event.span(), why).with_help("leave out `callers` or `events`"));
         }
         for (of, by) in &shadow {
@@ -382,7 +380,7 @@ fn checked(
     Ok(checked)
 }
 
-/// The steps of the schema in their order.
+/// The steps of the schema, in order.
 fn schema(folder: &Path) -> Result<Vec<String>, Error> {
     if !folder.exists() {
         return Ok(Vec::new());
@@ -413,14 +411,15 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
-/// An operation's name is the last part of its path: `/operations/NAME`. The characters are
-/// those that a URL never escapes (RFC 3986, section 2.3), but for the tilde.
+/// Whether a name is valid for an operation. It is the last part of the operation's path:
+/// `/operations/NAME`. The characters are those that a URL never escapes (RFC 3986, section 2.3),
+/// except the tilde.
 fn is_operation(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     name.bytes().all(plain) && !name.trim_matches('.').is_empty() && name.len() <= MAX_OPERATION
 }
 
-/// What lies in a folder, by name, hidden files left out.
+/// The entries of a folder, by name, without hidden files.
 fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
@@ -449,7 +448,7 @@ mod tests {
         Bundle::open(scratch.path()).unwrap_err().to_string()
     }
 
-    /// The refusal as one reads it in the bundle's folder.
+    /// The refusal with paths relative to the bundle's folder.
     fn told_of(scratch: &Scratch) -> String {
         let folder = fs::canonicalize(scratch.path()).unwrap();
         let refusal = Bundle::open(&folder).unwrap_err().to_string();
@@ -549,7 +548,7 @@ mod tests {
         assert!(told.starts_with("tenet.toml:4:") && told.contains("NaN is no number"), "{told}");
         scratch.write("tenet.toml", &format!("{operation}callers = [\"ann\"]\n{second}"));
         let told = told_of(&scratch);
-        assert!(told.contains("nothing vouches for an event's; leave out `callers` or `events`"), "{told}");
+        assert!(told.contains("events are unauthenticated; leave out `callers` or `events`"), "{told}");
     }
 
     const ID: &str =
@@ -560,8 +559,7 @@ mod tests {
 
     const OTHER: &str = r#"{"input":{"properties":{"amount":{"type":"number"}},"required":["amount"]}}"#;
 
-    /// What is said of a manifest whose operation has these rules and this key, if that is an error,
-    /// or else a warning.
+    /// The error, or else the warning, for a manifest whose operation has these rules and this key.
     fn of_key(rules: &[(&str, &str)], key: &str) -> Result<Option<String>, String> {
         let scratch = Scratch::bundle();
         scratch.write("rules/more/rule.toml", "version = 1\ndescription = \"More.\"\n");
@@ -588,7 +586,7 @@ mod tests {
             (&[("record", ID)][..], r#""id""#),
             (&[("record", ID)], r#"{ member = "id" }"#),
             (&[("record", OPTIONAL_ID)], optional),
-            // A payload has to fit all of them.
+            // A payload has to match all of them.
             (&[("record", OTHER), ("more", ID)], r#""id""#),
             (&[("record", OPTIONAL_ID), ("more", ID)], r#""id""#),
             (&[("record", "{}"), ("more", ID)], r#""id""#),
@@ -611,7 +609,7 @@ mod tests {
                 "id, and no rule of it takes such a member; \
                  describe it in the schema of a rule's payload: a required string or number",
             ),
-            // Another rule that says nothing makes no member of it.
+            // An undescribed payload of another rule does not make it a member.
             (
                 &[("record", "{}"), ("more", ID)],
                 r#"{ member = "ids", optional = true }"#,

@@ -1,4 +1,4 @@
-//! One module of a rule in JavaScript or TypeScript, with the packages that it uses.
+//! Bundles a rule in JavaScript or TypeScript and the packages that it uses into one module.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,27 +12,27 @@ use crate::line_table::LineTable;
 use crate::sources::relative;
 use crate::tools::{Said, Tool};
 
-/// The module around the rule's.
+/// The module that wraps the rule's.
 const ENTRY: &str = "tenet-main.js";
 
-/// Keeps what modules do while they are loaded from clocks and chance.
+/// Prevents modules from using clocks and random numbers while they are loaded.
 pub(crate) const LOADING: &str = include_str!("loading.js");
 
-/// Puts the rule `main` with all that it imports into one module below `work`. Gives its path, and
-/// where its lines come from: sources are named from `root`.
+/// Bundles the rule `main` and all its imports into one module below `work`. Returns the module's
+/// path and its line table, in which sources are named relative to `root`.
 pub(crate) fn bundle(tool: &Tool, main: &Path, root: &Path, work: &Path) -> Result<(PathBuf, LineTable), Error> {
     let out = work.join("rule.js");
     let loading = work.join("loading.js");
     fs::write(&loading, LOADING).map_err(Error::io("write", &loading))?;
     let quoted = |path: &Path| serde_json::Value::from(path.to_string_lossy()).to_string();
-    // The first is loaded first, and what stands here after all that is imported.
+    // The first import is loaded first, and the statements run after all imports.
     let entry = format!(
         "import {{ loaded }} from {};\nimport * as rule from {};\nloaded();\nexport const {{ evaluate, describe }} = rule;\n",
         quoted(&loading),
         quoted(main)
     );
     let mut command = tool.command("esbuild");
-    // From here packages are looked for, and files are named.
+    // Packages are searched, and files named, from this folder.
     command.current_dir(root);
     command.args(["--bundle", "--format=esm", "--platform=neutral", "--target=esnext", "--keep-names"]);
     command.args(["--external:tenet:*", "--external:wasi:*", "--main-fields=module,main"]);
@@ -57,7 +57,8 @@ pub(crate) fn bundle(tool: &Tool, main: &Path, root: &Path, work: &Path) -> Resu
     Ok((out, lines))
 }
 
-/// Refuses a rule whose own modules use `Intl`, which there is not: it would fail at its first request.
+/// Refuses a rule whose own modules use `Intl`, which does not exist here: it would fail at its
+/// first request.
 fn refuse_intl(text: &str, lines: &LineTable, root: &Path) -> Result<(), Error> {
     for (number, line) in text.lines().enumerate() {
         let Some(column) = line.find("Intl").filter(|_| names(line, "Intl")) else { continue };
@@ -73,12 +74,12 @@ fn refuse_intl(text: &str, lines: &LineTable, root: &Path) -> Result<(), Error> 
     Ok(())
 }
 
-/// A source as one names it from `root`; a source map names it from where the map lies.
+/// The path of a source relative to `root`. A source map names it relative to the map.
 fn named(source: &Path, root: &Path) -> String {
     fs::canonicalize(source).map_or_else(|_| source.to_string_lossy().into_owned(), |path| relative(root, &path))
 }
 
-/// What the bundler says of each error, with its place.
+/// The bundler's error messages, each with its place.
 fn told(said: &str) -> String {
     let mut lines = said.lines().map(str::trim);
     let mut errors = Vec::new();
@@ -94,9 +95,9 @@ fn told(said: &str) -> String {
     if errors.is_empty() { said.trim().to_owned() } else { errors.join("; ") }
 }
 
-/// What to do about what the bundler says, where that is known.
+/// Advice for the bundler's message, if there is any.
 fn help(said: &str) -> Option<&'static str> {
-    // What Node.js brings is named as packages are, or with a prefix.
+    // Node.js's own modules are named like packages, or with a prefix.
     const OF_NODE: [&str; 16] = [
         "fs",
         "path",

@@ -5,19 +5,19 @@ use std::thread;
 
 use tenet_core::read_at_most;
 
-/// The most that a program may write on one of its two outputs while that is kept, in bytes. What cargo tells
-/// of a large workspace has a few million.
+/// The most bytes that are kept of each of a program's two outputs. Cargo's output for a large
+/// workspace has a few million.
 const MOST: usize = 64 << 20;
 
-/// Runs a program, which reads nothing, to its end and keeps what it writes.
+/// Runs a program without input to its end and returns its output.
 ///
 /// # Errors
-/// Fails where it does not start, and where it writes more than a program has to say; it is ended then.
+/// Fails if it does not start, or if it writes more than the limit; it is then killed.
 pub(crate) fn captured(command: &mut Command) -> io::Result<Output> {
     collected(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?)
 }
 
-/// The same of a program that runs, with pipes for what is to be kept.
+/// The same for a running program whose outputs are pipes.
 pub(crate) fn collected(child: Child) -> io::Result<Output> {
     collected_at_most(child, MOST)
 }
@@ -34,11 +34,12 @@ fn collected_at_most(mut child: Child, most: usize) -> io::Result<Output> {
     Ok(Output { status, stdout: stdout?, stderr: stderr? })
 }
 
-/// What comes out of a pipe. The program is ended where that is too much: it may write without end.
+/// The output of a pipe. If it is too long, the program is killed, because it may write without
+/// end.
 fn kept(pipe: Option<impl Read>, most: usize, child: &Mutex<Child>) -> io::Result<Vec<u8>> {
     let Some(pipe) = pipe else { return Ok(Vec::new()) };
     read_at_most(pipe, most).inspect_err(|_| {
-        // It has ended already where this fails.
+        // This fails only if it has already ended.
         let _ = child.lock().unwrap_or_else(PoisonError::into_inner).kill();
     })
 }
@@ -63,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_program_that_writes_without_end_is_ended() {
-        // One that ignores a closed pipe is ended too.
+        // A program that ignores a closed pipe is killed too.
         for script in
             ["exec cat /dev/zero", "exec cat /dev/zero >&2", "trap '' PIPE; while :; do printf '%1000s'; done"]
         {

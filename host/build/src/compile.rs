@@ -1,4 +1,4 @@
-//! From a bundle's sources to components and their index.
+//! Builds components and their index from a bundle's sources.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,20 +19,20 @@ use crate::toolchain::{self, PROFILE, TARGET};
 use crate::{Error, Progress, Toolchain, sha256, write_index, write_whole};
 use tenet_core::{Catalog, Code};
 
-/// How a component's file begins; a plain module has another version in these bytes.
+/// The first bytes of a component's file. A plain module has another version here.
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
-/// The SDK's feature with which a rule can say what it takes and gives.
+/// The SDK's feature with which a rule can describe its input and output.
 const DESCRIBE: &str = "tenet/describe";
 
-/// The folder of a built bundle with components that have it. They are asked once and not
-/// deployed: what can tell a type is several times the code of a small rule.
+/// The folder of a built bundle for components with that feature. They run once, at build time, and
+/// are not deployed: the code that describes types is several times that of a small rule.
 const DESCRIBING: &str = "describe";
 
-/// What is kept of rules that are scripts.
+/// The folder for cached components of scripts.
 const SCRIPTS: &str = "scripts";
 
-/// The component of a built bundle's rule that says what the rule takes and gives, where that is
+/// The component of a built bundle's rule that describes the rule's input and output, if that is
 /// not the rule itself.
 pub fn describing(out: &Path, rule: &str) -> PathBuf {
     out.join(DESCRIBING).join(format!("{rule}.wasm"))
@@ -65,7 +65,7 @@ pub(crate) fn compile(
         version: VERSION,
         contract: CONTRACT.into(),
         contract_sha256: tenet_core::bundle::contract_digest(),
-        // Once more, since a first build makes lock files.
+        // Computed again, because a first build creates lock files.
         sources: sources.digest()?,
         compiled_for: None,
         host: bundle.host.clone(),
@@ -101,8 +101,8 @@ pub(crate) fn compile(
     Ok(index)
 }
 
-/// The component of a script. Compiling one takes seconds, so that it is kept with the digest of
-/// what it was made of.
+/// The component of a script. Compiling takes seconds, so the component is cached with the digest
+/// of its inputs.
 fn scripted(rule: &RuleSource, script: &Script, out: &Path, progress: &mut dyn Progress) -> Result<Vec<u8>, Error> {
     let mut made_of = String::new();
     for source in &script.sources {
@@ -130,7 +130,7 @@ fn scripted(rule: &RuleSource, script: &Script, out: &Path, progress: &mut dyn P
     Ok(bytes)
 }
 
-/// The components of crates, and beside them those that describe themselves.
+/// Builds the components of crates and, next to them, the components that describe the rules.
 fn compiled<'a>(
     bundle: &Bundle,
     crates: &[&'a RuleSource],
@@ -167,7 +167,7 @@ fn compiled<'a>(
                 cargo.build(toolchain::DESCRIBING, workspace, packages, &["--features", DESCRIBE], &mut silence);
             (built, silence)
         };
-        // Side by side: what is wrong with the sources both say, and one is heard.
+        // In parallel. Both report the same errors in the sources, so only one output is shown.
         let (built, (described, said)) = thread::scope(|scope| {
             let describing = scope.spawn(describing);
             let built = cargo.build(PROFILE, workspace, packages, &[], progress);
@@ -188,7 +188,7 @@ fn compiled<'a>(
     rules.into_iter().map(component).collect()
 }
 
-/// What cargo builds a bundle's rules with.
+/// The settings with which cargo builds a bundle's rules.
 struct Cargo<'a> {
     toolchain: &'a Toolchain,
     target: PathBuf,
@@ -196,7 +196,7 @@ struct Cargo<'a> {
 }
 
 impl Cargo<'_> {
-    /// Builds packages of one workspace, in the place of whatever was built of them before.
+    /// Builds packages of one workspace, and replaces their previous build.
     fn build(
         &self,
         profile: &str,
@@ -217,7 +217,7 @@ impl Cargo<'_> {
         Err(Error::new(what).coded(Code::Cargo).with_help("cargo's own message is above"))
     }
 
-    /// What the last build has made of a rule.
+    /// The component of a rule from the last build.
     fn component(&self, profile: &str, rule: &str, artifact: &str) -> Result<Vec<u8>, Error> {
         checked(rule, read(&self.target.join(TARGET).join(profile).join(format!("{artifact}.wasm")))?)
     }
@@ -232,10 +232,11 @@ fn checked(rule: &str, component: Vec<u8>) -> Result<Vec<u8>, Error> {
         .with_help("write it with the SDK: a function with the attribute `#[tenet::rule]`"))
 }
 
-/// The longest line of cargo's that is handed on whole, in bytes: a build script's own words are in them.
+/// The longest line of cargo's that is forwarded whole, in bytes: it may contain a build script's
+/// output.
 const LONGEST_LINE: u64 = 1 << 20;
 
-/// Runs cargo and hands on what it says.
+/// Runs cargo and forwards its output.
 pub(crate) fn run(cargo: &mut Command, progress: &mut dyn Progress) -> Result<ExitStatus, Error> {
     if progress.colours() {
         cargo.env("CARGO_TERM_COLOR", "always");
@@ -244,13 +245,13 @@ pub(crate) fn run(cargo: &mut Command, progress: &mut dyn Progress) -> Result<Ex
     let mut child = cargo.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().map_err(starting())?;
     let mut said = child.stderr.take().map(BufReader::new);
     let mut bytes = Vec::new();
-    // What cannot be read is not said; whether cargo succeeded is asked for all the same.
+    // Unreadable output is dropped; the exit status still counts.
     while let Some(said) = &mut said
         && matches!(said.take(LONGEST_LINE).read_until(b'\n', &mut bytes), Ok(1..))
     {
         let line = String::from_utf8_lossy(bytes.strip_suffix(b"\n").unwrap_or(&bytes)).into_owned();
         bytes.clear();
-        // Two builds go on side by side and wait for each other, which is nobody's concern.
+        // Two parallel builds wait for each other, which is normal.
         if !line.contains("Blocking waiting for file lock") {
             progress.cargo(line.trim_end_matches('\r'));
         }
@@ -258,7 +259,7 @@ pub(crate) fn run(cargo: &mut Command, progress: &mut dyn Progress) -> Result<Ex
     child.wait().map_err(starting())
 }
 
-/// Where cargo works for a bundle that is built into `out`.
+/// Cargo's target directory for a bundle that is built into `out`.
 fn cargo_target(out: &Path) -> PathBuf {
     out.ancestors().find(|path| path.ends_with("target/tenet")).unwrap_or(out).join("cargo")
 }

@@ -9,13 +9,13 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 use crate::bounded::{MAX_CODE, read_at_most};
 use crate::{Error, sha256};
 
-/// What Lambda starts.
+/// The file that Lambda starts.
 const BOOTSTRAP: &str = "bootstrap";
 
-/// The zip that Lambda is given: the function and the bundle that it serves, at its root.
+/// The zip for Lambda: the function and the bundle that it serves, at its root.
 ///
-/// The same function and the same bundle make the same bytes: files have an order, no times,
-/// and permissions of their own.
+/// The same function and bundle give the same bytes: files have a fixed order, no times, and fixed
+/// permissions.
 #[derive(Debug)]
 pub struct Deployment {
     files: Vec<Entry>,
@@ -29,9 +29,9 @@ struct Entry {
 }
 
 impl Deployment {
-    /// Of a function and a built bundle: the index, with the function in it, and what it says is
-    /// deployed. A bundle that is not as its index says is refused, and so is a function for
-    /// other machines than the rules.
+    /// The zip of a function and a built bundle: the index, with the function in it, and the files
+    /// that it names for deployment. Refuses a bundle that does not match its index, and a function
+    /// for another architecture than the rules.
     pub fn new(bootstrap: Vec<u8>, bundle: &Path) -> Result<Self, Error> {
         let read = |path: &str| {
             let path = bundle.join(path);
@@ -65,7 +65,7 @@ impl Deployment {
         Ok(Self { files })
     }
 
-    /// Writes the zip and gives its size in bytes.
+    /// Writes the zip and returns its size in bytes.
     pub fn write(&self, zip: &Path) -> Result<u64, Error> {
         let writing = || Error::io("write", zip);
         let mut writer = ZipWriter::new(BufWriter::new(File::create(zip).map_err(writing())?));
@@ -84,7 +84,7 @@ impl Deployment {
     }
 }
 
-/// The target of a program for Linux, by the number of its machine in the header of ELF
+/// The target of a Linux program, by the machine number in its ELF header
 /// (<https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html>).
 fn machine(program: &[u8]) -> Option<&'static str> {
     if !program.starts_with(b"\x7fELF") {
@@ -145,7 +145,7 @@ mod tests {
         folder
     }
 
-    /// The beginning of a program.
+    /// The start of a program.
     fn program(machine: u8) -> Vec<u8> {
         [b"\x7fELF".as_slice(), &[0; 14], &[machine, 0]].concat()
     }

@@ -6,20 +6,20 @@ use crate::script::Written;
 use crate::toolchain::{TARGET, Toolchain};
 use crate::{Bundle, Programs, tools};
 
-/// Something that rules are built or run with.
+/// A tool with which rules are built or run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What it is, and what it is for.
+    /// Its name and purpose.
     pub what: &'static str,
-    /// Where it is, or its version; none where it is missing.
+    /// Its path or version; `None` if it is missing.
     pub found: Option<String>,
-    /// The command that brings it.
+    /// The command that installs it.
     pub help: String,
-    /// Whether the bundle needs it, or every bundle does.
+    /// Whether the bundle needs it, or without a bundle, whether every bundle does.
     pub is_needed: bool,
 }
 
-/// Looks at what is on this machine; nothing is installed.
+/// Checks the tools on this machine. Installs nothing.
 pub fn examine(bundle: Option<&Bundle>) -> Vec<Finding> {
     let uses = |is: fn(&Written) -> bool| bundle.is_none_or(|bundle| bundle.rules.iter().any(|rule| is(&rule.written)));
     let writes = |language: &str| {

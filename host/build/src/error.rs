@@ -9,8 +9,8 @@ use crate::bounded::{MAX_TEXT, text_at_most};
 
 /// Why something could not be read, built or started.
 ///
-/// It is whole as text: where, what, and what to do. Whoever shows the file itself asks
-/// for the three apart.
+/// Its text is complete: the place, the problem and the advice. A caller that shows the file itself
+/// uses the three parts separately.
 #[derive(Debug)]
 pub struct Error {
     what: String,
@@ -33,61 +33,61 @@ impl Error {
         Self { what: what.into(), code: None, place: None, help: None, source: None }
     }
 
-    /// For `map_err`: what was being done to which file.
+    /// For `map_err`: the failed operation and its file.
     pub(crate) fn io(doing: &str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let what = format!("cannot {doing} {}", path.display());
         move |source| Self { source: Some(source), ..Self::new(what) }
     }
 
-    /// For `map_err`: which program did not start.
+    /// For `map_err`: the program that did not start.
     pub(crate) fn starting(program: &Path) -> impl FnOnce(io::Error) -> Self {
         Self::io("start", program)
     }
 
-    /// The same, about this place.
+    /// The same error at this place.
     pub(crate) fn at(self, place: Place) -> Self {
         Self { place: Some(Box::new(place)), ..self }
     }
 
-    /// The same, with the next step of whoever meets it.
+    /// The same error with advice for the user.
     pub(crate) fn with_help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
     }
 
-    /// The same, under a code that has more to say.
+    /// The same error with a code that `tenet explain` explains.
     pub(crate) fn coded(self, code: Code) -> Self {
         Self { code: Some(code), ..self }
     }
 
-    /// The same, as the reason why something else is wrong.
+    /// The same error as the cause of another problem.
     pub(crate) fn because(self, what: &str) -> Self {
         Self { what: format!("{what}: {}", self.what), ..self }
     }
 
-    /// What is wrong, without the place and without what to do.
+    /// The problem, without the place and the advice.
     pub fn what(&self) -> &str {
         &self.what
     }
 
-    /// The code under which there is more about it.
+    /// The code under which the error is explained.
     pub fn code(&self) -> Option<Code> {
         self.code
     }
 
-    /// Where it is wrong, if that is a place in a file.
+    /// The place of the error, if it is in a file.
     pub fn place(&self) -> Option<&Place> {
         self.place.as_deref()
     }
 
-    /// What to do: the rest of a sentence, without a full stop.
+    /// The advice: the rest of a sentence, without a full stop.
     pub fn help(&self) -> Option<&str> {
         self.help.as_deref()
     }
 }
 
 impl Place {
-    /// A place in the file at `path` with this text. What of the span lies outside of the
-    /// text, or within one of its characters, is left out.
+    /// A place in the file at `path` with this text. The span is cut to the text and to character
+    /// boundaries.
     pub(crate) fn new(path: &Path, text: &str, span: Range<usize>) -> Self {
         let start = text.floor_char_boundary(span.start);
         let end = text.floor_char_boundary(span.end).max(start);
@@ -108,17 +108,17 @@ impl Place {
         &self.path
     }
 
-    /// The text of the file, whole.
+    /// The whole text of the file.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The bytes of the text that it is about; none where something is missing.
+    /// The byte range that the error is about. Empty if something is missing.
     pub fn span(&self) -> Range<usize> {
         self.span.clone()
     }
 
-    /// The line and the character of it where the span begins, both counted from 1.
+    /// The line and column where the span begins, both counted from 1.
     pub fn line_and_column(&self) -> (usize, usize) {
         let before = self.text.get(..self.span.start).unwrap_or_default();
         let line = before.rsplit('\n').next().unwrap_or_default();
@@ -126,7 +126,7 @@ impl Place {
     }
 }
 
-/// `PATH:LINE:COLUMN`, which editors and terminals know as a link.
+/// `PATH:LINE:COLUMN`, which editors and terminals turn into a link.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (line, column) = self.line_and_column();

@@ -1,7 +1,7 @@
 use serde_json::{Map, Value};
 
-/// The JSON that a pattern in TOML stands for. TOML has no null, and `{ null = true }` in a list
-/// stands for it. The error says what a pattern cannot have.
+/// The JSON of a pattern in TOML. TOML has no null, so `{ null = true }` in a list stands for it.
+/// The error says what a pattern cannot contain.
 pub(crate) fn json(pattern: toml::Value) -> Result<Value, String> {
     Ok(match pattern {
         toml::Value::String(text) => text.into(),
@@ -21,11 +21,11 @@ pub(crate) fn json(pattern: toml::Value) -> Result<Value, String> {
     })
 }
 
-/// What stands in a list.
+/// An element of a list.
 fn value(value: toml::Value) -> Result<Value, String> {
     let null = value.as_table().filter(|table| table.len() == 1).and_then(|table| table.get("null"));
     match null {
-        // A member `null` of an alternative of `$or` has a list.
+        // In an alternative of `$or`, the value of a member `null` is a list.
         None | Some(toml::Value::Array(_) | toml::Value::Table(_)) => json(value),
         Some(toml::Value::Boolean(true)) => Ok(Value::Null),
         Some(_) => Err("null is written `{ null = true }`".to_owned()),

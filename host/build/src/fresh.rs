@@ -8,32 +8,32 @@ use tenet_core::hex;
 use crate::bounded::{MAX_CODE, MAX_RECORD, read_at_most, text_at_most};
 use crate::{Bundle, Error};
 
-/// SHA-256 of `bytes`, in lower-case hexadecimal, as the index gives it.
+/// SHA-256 of `bytes`, in lower-case hexadecimal, as in the index.
 pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// Writes the index of the built bundle in `out`, whole or not at all.
+/// Writes the index of the built bundle in `out` atomically.
 pub fn write_index(out: &Path, index: &Index) -> Result<(), Error> {
     write_whole(&out.join(INDEX), index.to_json().as_bytes())
 }
 
-/// Writes a file of a built bundle, whole or not at all, and not if that is what it holds: another
-/// harness may be reading it.
+/// Writes a file of a built bundle atomically. Does not write if the file already has this content,
+/// because another harness may be reading it.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     if read_at_most(path, bytes.len()).is_ok_and(|known| known == bytes) {
         return Ok(());
     }
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    // Of this process alone.
+    // A name that only this process uses.
     name.push(format!(".{}.new", std::process::id()));
     let new = path.with_file_name(name);
     fs::write(&new, bytes).map_err(Error::io("write", &new))?;
     fs::rename(&new, path).map_err(Error::io("write", path))
 }
 
-/// The index in `out`, if that is a build of the bundle as it is in `source` now. Else an
-/// error that names `command`, which makes one.
+/// The index in `out`, if it is a build of the current bundle in `source`. Otherwise an error that
+/// names `command`, which makes one.
 pub fn check_fresh(source: &Path, out: &Path, command: &str) -> Result<Index, Error> {
     let stale = |why: &str| Error::new(format!("{} {why}", out.display())).with_help(format!("run `{command}`"));
     let sources = Bundle::open(source)?.source_digest()?;
@@ -43,7 +43,7 @@ pub fn check_fresh(source: &Path, out: &Path, command: &str) -> Result<Index, Er
     existing(out, &sources).ok_or_else(|| stale(&format!("was not built from {} as it is now", source.display())))
 }
 
-/// The index in `out`, if it is of these sources and its files are what it says.
+/// The index in `out`, if it was built from these sources and its files match.
 pub(crate) fn existing(out: &Path, sources: &str) -> Option<Index> {
     let index = Index::parse(&text_at_most(&out.join(INDEX), MAX_RECORD).ok()?).ok()?;
     let sound = |path: PathBuf, digest: &str| {
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!((fs::read(&path).unwrap(), fs::read_dir(folder.path()).unwrap().count()), (b"two".to_vec(), 1));
     }
 
-    /// Nothing is to be done, and so nothing said.
+    /// Expects no step and no output.
     struct Silence;
 
     impl Progress for Silence {

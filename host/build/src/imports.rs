@@ -1,5 +1,5 @@
-//! The modules of a rule in JavaScript or TypeScript, found without a compiler: what `import` and
-//! `export ... from` name by a path.
+//! Finds the modules of a rule in JavaScript or TypeScript without a compiler: those that `import`
+//! and `export ... from` name by a path.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use crate::Error;
 use crate::bounded::{MAX_RECORD, read_at_most};
 
-/// How a path may go on that names a module without its ending, as bundlers read it.
+/// The endings that bundlers try for a path without one.
 const ENDINGS: [&str; 9] = ["", ".ts", ".mts", ".js", ".mjs", ".cjs", ".json", "/index.ts", "/index.js"];
 
-/// What says which packages there are, in the folders above a module: a package itself is
-/// as its lock file says.
+/// The files that determine the packages, in the folders above a module. The lock file fixes the
+/// content of each package.
 const LOCKS: [&str; 7] = [
     "package.json",
     "package-lock.json",
@@ -23,12 +23,12 @@ const LOCKS: [&str; 7] = [
     "tsconfig.json",
 ];
 
-/// The folder of packages, none of which is a team's own source.
+/// The folder of packages, which are not a team's own source.
 pub(crate) const PACKAGES: &str = "node_modules";
 
-/// A module with those that it imports by a path, and so on, and what says which packages
-/// these may use. `root` is the folder above all that is a team's own. What is imported and
-/// is not there is left to the bundler, which says so better.
+/// A module, all modules that it imports by a path, directly or indirectly, and the files that
+/// determine their packages. `root` is the folder above all of the team's sources. Missing imports
+/// are left to the bundler, which reports them better.
 pub(crate) fn modules(main: &Path, root: &Path) -> Result<BTreeSet<PathBuf>, Error> {
     let main = fs::canonicalize(main).map_err(Error::io("open", main))?;
     let root = fs::canonicalize(root).map_err(Error::io("open", root))?;
@@ -50,7 +50,7 @@ pub(crate) fn modules(main: &Path, root: &Path) -> Result<BTreeSet<PathBuf>, Err
     Ok(found)
 }
 
-/// The file that a path in a module means.
+/// The file that a path in a module refers to.
 fn resolved(module: &Path, specifier: &str) -> Option<PathBuf> {
     let named = module.with_file_name("").join(specifier);
     let with = |ending: &str| {
@@ -58,13 +58,13 @@ fn resolved(module: &Path, specifier: &str) -> Option<PathBuf> {
         path.push(ending);
         PathBuf::from(path)
     };
-    // TypeScript names a module by what it becomes.
+    // TypeScript names a module by its compiled file.
     let typed = named.extension().is_some_and(|ending| ending == "js").then(|| named.with_extension("ts"));
     let path = ENDINGS.map(with).into_iter().chain(typed).find(|path| path.is_file())?;
     fs::canonicalize(path).ok()
 }
 
-/// What a token is, as far as imports ask.
+/// A token, as far as needed to find imports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Token {
     Word(String),
@@ -72,7 +72,7 @@ enum Token {
     Sign(char),
 }
 
-/// What the module imports: each text behind `from`, `import` and `import(`.
+/// The imports of the module: each text after `from`, `import` and `import(`.
 pub(crate) fn specifiers(text: &str) -> Vec<String> {
     let tokens = tokens(text);
     let is = |at: Option<usize>, word: &str| matches!(at.and_then(|at| tokens.get(at)), Some(Token::Word(found)) if found == word);
@@ -89,7 +89,7 @@ pub(crate) fn specifiers(text: &str) -> Vec<String> {
     imported.map(|(_, text)| text.clone()).collect()
 }
 
-/// Whether a module names this variable, other than to ask of what type it is.
+/// Whether a module uses this variable, other than in `typeof`.
 pub(crate) fn names(text: &str, variable: &str) -> bool {
     let tokens = tokens(text);
     let is = |at: usize| matches!(tokens.get(at), Some(Token::Word(word)) if word == variable);
@@ -100,11 +100,11 @@ pub(crate) fn names(text: &str, variable: &str) -> bool {
     })
 }
 
-/// Words, texts and signs, without comments, numbers and what is written between slashes.
+/// Words, texts and signs, without comments, numbers and regular expressions.
 fn tokens(text: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut rest = text;
-    // How many braces are open in each `${` of the templates that we are inside of.
+    // The number of open braces in each enclosing `${` of a template.
     let mut templates: Vec<usize> = Vec::new();
     while let Some(first) = rest.chars().next() {
         if rest.starts_with("//") {
@@ -145,7 +145,7 @@ fn tokens(text: &str) -> Vec<Token> {
     tokens
 }
 
-/// Whether a slash behind this begins a pattern, and does not divide.
+/// Whether a slash after this token begins a regular expression rather than a division.
 fn begins_pattern(before: Option<&Token>) -> bool {
     const BEFORE: [&str; 8] = ["return", "typeof", "case", "in", "of", "void", "await", "yield"];
     match before {
@@ -156,7 +156,7 @@ fn begins_pattern(before: Option<&Token>) -> bool {
     }
 }
 
-/// A text up to its quote, or the end of its line, and what comes after it.
+/// A text up to its quote or the end of its line, and the rest after it.
 fn quoted(text: &str, quote: char) -> (String, &str) {
     let mut string = String::new();
     let mut signs = text.char_indices();
@@ -171,7 +171,7 @@ fn quoted(text: &str, quote: char) -> (String, &str) {
     (string, "")
 }
 
-/// What comes after a part of a template: its end, or the beginning of what is put into it.
+/// The rest after a part of a template, which ends with the template or at a `${`.
 fn template<'a>(text: &'a str, tokens: &mut Vec<Token>, templates: &mut Vec<usize>) -> &'a str {
     let start = text;
     let mut signs = text.char_indices();
@@ -194,7 +194,7 @@ fn template<'a>(text: &'a str, tokens: &mut Vec<Token>, templates: &mut Vec<usiz
     ""
 }
 
-/// What comes after a pattern, which ends on its line.
+/// The rest after a regular expression, which ends on its line.
 fn pattern(text: &str) -> &str {
     let mut in_class = false;
     let mut signs = text.char_indices();

@@ -2,65 +2,65 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// A JSON Schema, asked which members an object has that fits it.
+/// A JSON Schema, from which the members of a matching object are determined.
 ///
-/// It reads what tells names apart (`properties`, `required`, `$ref`, `allOf`, `anyOf`,
-/// `oneOf`) and takes any other way to name members for one that allows more of them.
+/// It supports the keywords `properties`, `required`, `$ref`, `allOf`, `anyOf` and `oneOf`. Any
+/// other keyword that can name members counts as one that allows more of them.
 #[derive(Clone)]
 pub(crate) struct JsonSchema<'a> {
     schema: &'a Value,
-    /// The document that references lead into.
+    /// The document in which references are resolved.
     root: &'a Value,
-    /// The references that led here.
+    /// The references followed so far, to detect cycles.
     followed: Vec<&'a str>,
 }
 
-/// The members of an object: which there are, which have to be there, and what each is.
+/// The members of an object: their names, whether they are required, and their kinds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Members<'a> {
     named: BTreeMap<&'a str, Member>,
-    /// Whether there is a list of members at all, empty or not.
+    /// Whether the schema lists members at all; the list may be empty.
     are_listed: bool,
-    /// Whether it says that others are taken too.
+    /// Whether it explicitly allows other members.
     are_open: bool,
 }
 
-/// One of them.
+/// A member of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Member {
-    /// Whether an object without it does not fit.
+    /// Whether an object without it does not match.
     pub(crate) is_required: bool,
     pub(crate) kinds: Kinds,
 }
 
-/// What kinds of value may be in a place.
+/// The kinds of value that are allowed at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Kinds {
     pub(crate) string: bool,
     pub(crate) number: bool,
     pub(crate) null: bool,
-    /// Of objects, arrays, true and false.
+    /// Objects, arrays, true and false.
     pub(crate) other: bool,
 }
 
-/// Keywords that name members, or may, in other ways than are read here.
+/// Unsupported keywords that name members, or may name them.
 const OTHERS: [&str; 7] =
     ["patternProperties", "propertyNames", "if", "dependentSchemas", "dependencies", "not", "$dynamicRef"];
 
 impl<'a> JsonSchema<'a> {
-    /// A schema that is a document of its own.
+    /// A schema that is a whole document.
     pub(crate) fn new(document: &'a Value) -> Self {
         Self { schema: document, root: document, followed: Vec::new() }
     }
 
-    /// What it says of an object.
+    /// The members of a matching object.
     pub(crate) fn members(&self) -> Members<'a> {
         let mut members = self.own_members();
         for part in self.reference().into_iter().chain(self.list("allOf")) {
             members = members.and(part.members());
         }
         for variants in ["anyOf", "oneOf"] {
-            // What takes no object says nothing of one.
+            // A variant that allows no object does not describe one.
             let variants = self.list(variants).filter(|variant| variant.kinds().other);
             if let Some(either) = variants.map(|variant| variant.members()).reduce(Members::or) {
                 members = members.and(either);
@@ -69,7 +69,7 @@ impl<'a> JsonSchema<'a> {
         members
     }
 
-    /// Whether there may be a value where this path leads, through the elements of arrays too.
+    /// Whether a value is possible at this path, including paths through elements of arrays.
     pub(crate) fn may_have(&self, path: &[&str]) -> bool {
         let Some((name, rest)) = path.split_first() else { return true };
         let Some(schema) = self.schema.as_object() else { return *self.schema != Value::Bool(false) };
@@ -78,7 +78,8 @@ impl<'a> JsonSchema<'a> {
         let property = schema.get("properties").and_then(|properties| properties.get(*name));
         let parts = ["allOf", "anyOf", "oneOf"].map(|keyword| self.list(keyword).collect::<Vec<_>>());
         let mut parts = self.reference().into_iter().chain(parts.into_iter().flatten()).peekable();
-        // What neither lists members nor refers to what might can have any, unless it is a scalar.
+        // A schema that neither lists members nor refers to another may have any, unless it is a
+        // scalar.
         let is_silent = !own.are_listed && !schema.contains_key("items") && parts.peek().is_none();
         let is_scalar = matches!(schema.get("type").and_then(Value::as_str), Some("boolean"));
         property.is_some_and(|schema| self.at(schema).may_have(rest))
@@ -88,7 +89,7 @@ impl<'a> JsonSchema<'a> {
             || parts.any(|part| part.may_have(path))
     }
 
-    /// What it says of an object without what it refers to.
+    /// The members without those from references.
     fn own_members(&self) -> Members<'a> {
         let Some(schema) = self.schema.as_object() else { return Members::default() };
         let mut members = Members::default();
@@ -108,7 +109,7 @@ impl<'a> JsonSchema<'a> {
         members
     }
 
-    /// Which kinds of value fit.
+    /// The kinds of value that match.
     fn kinds(&self) -> Kinds {
         let schema = match self.schema {
             Value::Bool(false) => return Kinds::NONE,
@@ -135,7 +136,7 @@ impl<'a> JsonSchema<'a> {
         kinds
     }
 
-    /// The schema that this one refers to, unless that leads nowhere or back.
+    /// The schema that this one refers to, unless the reference is broken or cyclic.
     fn reference(&self) -> Option<Self> {
         let target = self.schema.get("$ref")?.as_str()?;
         if self.followed.contains(&target) {
@@ -146,7 +147,7 @@ impl<'a> JsonSchema<'a> {
         Some(reference)
     }
 
-    /// A part of it.
+    /// A sub-schema.
     fn at(&self, schema: &'a Value) -> Self {
         Self { schema, ..self.clone() }
     }
@@ -169,12 +170,12 @@ impl<'a> Members<'a> {
         self.named.keys().copied()
     }
 
-    /// Whether a member that is not named is none.
+    /// Whether members that are not listed are excluded.
     pub(crate) fn are_closed(&self) -> bool {
         self.are_listed && !self.are_open
     }
 
-    /// What is said of an object that has to fit both.
+    /// The members of an object that has to match both.
     pub(crate) fn and(mut self, other: Self) -> Self {
         for (name, member) in other.named {
             let both = |known: &mut Member| {
@@ -188,7 +189,7 @@ impl<'a> Members<'a> {
         self
     }
 
-    /// What is said of an object that has to fit one of the two.
+    /// The members of an object that has to match one of the two.
     fn or(mut self, other: Self) -> Self {
         for (name, known) in &mut self.named {
             known.is_required &= other.named.get(name).is_some_and(|member| member.is_required);
@@ -227,7 +228,7 @@ impl Kinds {
         }
     }
 
-    /// The kind with this name, as `type` has it.
+    /// The kind with this name in `type`.
     fn named(kind: &Value) -> Self {
         match kind.as_str() {
             Some("string") => Self { string: true, ..Self::NONE },
@@ -281,7 +282,7 @@ mod tests {
             (r#"{"required":["id"]}"#, true, Kinds::ANY),
             (r#"{"properties":{"id":{"enum":["a","b"]}}}"#, false, STRING),
             (r#"{"properties":{"id":{"const":7}}}"#, false, NUMBER),
-            // A newtype, and one that may be left out.
+            // A newtype, and an optional one.
             (
                 r##"{"properties":{"id":{"$ref":"#/$defs/Id"}},"required":["id"],"$defs":{"Id":{"type":"string"}}}"##,
                 true,
@@ -292,14 +293,14 @@ mod tests {
                 false,
                 Kinds { null: true, ..STRING },
             ),
-            // A struct that is flattened.
+            // A flattened struct.
             (
                 r##"{"$ref":"#/$defs/A","properties":{"b":{}},"$defs":{"A":{"properties":{"id":{"type":"string"}},"required":["id"]}}}"##,
                 true,
                 STRING,
             ),
             (r#"{"allOf":[{"properties":{"id":{"type":"string"}}},{"required":["id"]}]}"#, true, STRING),
-            // An enum: in all variants, and in one.
+            // An enum: the member is in all variants, or only in one.
             (
                 r#"{"oneOf":[{"properties":{"id":{"type":"string"}},"required":["id"]},
                              {"properties":{"id":{"type":"string"},"b":{}},"required":["id","b"]}]}"#,
@@ -311,7 +312,7 @@ mod tests {
                 false,
                 STRING,
             ),
-            // Whatever is no object is no payload.
+            // A payload is always an object.
             (r#"{"anyOf":[{"properties":{"id":{"type":"string"}},"required":["id"]},{"type":"null"}]}"#, true, STRING),
         ] {
             assert_eq!(id(schema), Some(Member { is_required, kinds }), "{schema}");

@@ -3,10 +3,10 @@ use std::process::{Child, Command, Stdio};
 
 use crate::Error;
 
-/// A server that ends with whoever started it, in whatever way that one ends.
+/// A server that ends with the process that started it, however that process ends.
 ///
-/// A shell stands between: it waits for the end of a pipe that this process holds, which
-/// the system closes even for a process that is killed, and then ends the server.
+/// A shell stands between them. It waits for the end of a pipe that this process holds, which the
+/// system closes even if the process is killed, and then kills the server.
 #[derive(Debug)]
 pub struct Leash {
     shell: Child,
@@ -30,7 +30,7 @@ impl Leash {
         Self::hold(shell)
     }
 
-    /// Starts `last`, a command that reads its input to the end before it does its work.
+    /// Starts `last`, a command that waits for the end of its input before it does its work.
     pub(crate) fn last_act(mut last: Command) -> Result<Self, Error> {
         last.stdout(Stdio::null()).stderr(Stdio::null());
         Self::hold(last)
@@ -38,7 +38,7 @@ impl Leash {
 
     fn hold(mut shell: Command) -> Result<Self, Error> {
         use std::os::unix::process::CommandExt;
-        // A group of its own, so that Ctrl-C does not take the shell before its work is done.
+        // In its own process group, so that Ctrl-C does not end the shell before its work is done.
         let shell = shell.stdin(Stdio::piped()).process_group(0).spawn().map_err(Error::starting(Path::new("sh")))?;
         Ok(Self { shell })
     }
@@ -50,7 +50,7 @@ impl Leash {
 
     fn release(&mut self) {
         drop(self.shell.stdin.take());
-        // All that could be told is that the shell is gone, which is what was asked for.
+        // An error only means that the shell has already ended.
         let _gone = self.shell.wait();
     }
 }

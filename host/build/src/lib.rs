@@ -1,19 +1,17 @@
-//! What has to be on a machine before a rule can run: components, and a database.
+//! Builds rules to components, and provides what a machine needs to run them: tools and a database.
 //!
-//! A [`Bundle`] is a team's source: `tenet.toml`, `rules/NAME`, `schema/NNNN_*.sql`. It
-//! builds itself with a [`Toolchain`], which comes from rustup where it can and from
-//! Debian's packages where it cannot, into a folder of files and the index that names
-//! them; rules in JavaScript and Python are made by programs that are installed, each to
-//! the version, when one is first wanted. Whoever waits is told through [`Progress`]. The
-//! index carries a digest of everything the components were made of, so that
-//! [`check_fresh`] can tell a stale build without building. A [`PrivatePostgres`] is a
-//! database for one process, and a [`Leash`] ends a server with whoever started it.
+//! A [`Bundle`] is a team's source: `tenet.toml`, `rules/NAME`, `schema/NNNN_*.sql`. It is built
+//! with a [`Toolchain`], from rustup if possible and otherwise from Debian's packages, into a
+//! folder of files and the index that names them. Rules in JavaScript and Python are built by
+//! programs that are installed in a fixed version on first use. [`Progress`] receives the steps of
+//! a build. The index contains a digest of all inputs of the components, so [`check_fresh`] detects
+//! a stale build without building. A [`PrivatePostgres`] is a database for one process, and a
+//! [`Leash`] ends a server together with the process that started it.
 //!
-//! What this crate must never know: wasmtime, an async runtime, AWS, a SQL driver. The
-//! tasks of this repository start through it, and they start at once. Of its own
-//! workspace it names the core alone, for the format of the index. Compiling a component
-//! ahead of time is the harness's work, which then writes what it did into the same index
-//! ([`write_index`]).
+//! This crate must never know about wasmtime, an async runtime, AWS or a SQL driver. The tasks of
+//! this repository are built on it, and they have to start quickly. Of its own workspace it depends
+//! only on the core, for the format of the index. The harness compiles components ahead of time and
+//! records that in the same index ([`write_index`]).
 
 mod bounded;
 mod bundle;

@@ -1,25 +1,25 @@
-//! Which line of which source each part of a bundled module comes from.
+//! Maps each part of a bundled module to its source and line.
 
 use serde::Deserialize;
 use serde_json::json;
 
-/// A source map, version 3, as far as it is asked here (<https://tc39.es/ecma426/>).
+/// The parts of a source map, version 3, that are used here (<https://tc39.es/ecma426/>).
 #[derive(Deserialize)]
 struct SourceMap {
     sources: Vec<String>,
     mappings: String,
 }
 
-/// The sources of a bundled module by number, and of each of its lines the parts that come from
-/// another line than the part before.
+/// The numbered sources of a bundled module, and for each of its lines the parts that come from
+/// another line than the previous part.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct LineTable {
     sources: Vec<String>,
     lines: Vec<Vec<Part>>,
 }
 
-/// Where a part begins, and what it comes from: columns and lines counted from 1, the source by
-/// its number.
+/// The column where a part begins, and its source: columns and lines are counted from 1, the source
+/// is a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Part {
     column: i64,
@@ -28,7 +28,7 @@ struct Part {
 }
 
 impl LineTable {
-    /// Reads a source map. One that cannot be read has nothing to say.
+    /// Reads a source map. An unreadable one gives an empty table.
     pub(crate) fn read(map: &[u8]) -> Self {
         Self::of(map).unwrap_or_default()
     }
@@ -55,13 +55,14 @@ impl LineTable {
         Some(Self { sources, lines })
     }
 
-    /// Gives each source another name.
+    /// Renames each source.
     pub(crate) fn rename(&mut self, name: impl Fn(&str) -> String) {
         self.sources.iter_mut().for_each(|source| *source = name(source));
     }
 
-    /// A line of JavaScript that leaves the table where the SDK looks for it when it tells of an
-    /// error: JSON text, a list a line of the bundle with `column,source,line` a part.
+    /// A JavaScript statement that stores the table where the SDK looks for it when it reports an
+    /// error: JSON text, with a list for each line of the bundle and `column,source,line` for each
+    /// part.
     pub(crate) fn statement(&self) -> String {
         let part = |part: &Part| format!("{},{},{}", part.column, part.source, part.line);
         let lines = self.lines.iter().map(|parts| parts.iter().map(part).collect::<Vec<_>>().join(" "));
@@ -69,7 +70,7 @@ impl LineTable {
         format!("globalThis.tenetLines = {};\n", serde_json::Value::from(table.to_string()))
     }
 
-    /// The source, and the line in it, of a line and a column of the bundle.
+    /// The source and its line for a line and a column of the bundle.
     pub(crate) fn place(&self, line: usize, column: usize) -> Option<(&str, usize)> {
         let parts = self.lines.get(line.checked_sub(1)?)?;
         let column = i64::try_from(column).ok()?;
@@ -79,8 +80,8 @@ impl LineTable {
     }
 }
 
-/// The numbers of a segment: digits of 5 bits in Base64, the lowest first, with the sign in the
-/// lowest bit.
+/// The numbers of a segment: Base64 digits of 5 bits each, least significant first, with the sign
+/// in the lowest bit.
 fn numbers(segment: &str) -> Option<Vec<i64>> {
     const DIGITS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut numbers = Vec::new();

@@ -7,16 +7,16 @@ use tenet_core::{Grants, Limits, TableGrant, VaultGrant};
 use crate::Error;
 use crate::manifest::Document;
 
-/// The file of a bundle that says what is granted to its rules.
+/// The file of a bundle with the grants of its rules.
 pub const GRANTS: &str = "grants.lock";
 
-/// What a bundle grants to its rules: `grants.lock`. A manifest only asks.
+/// The grants of a bundle's rules: `grants.lock`. A manifest only requests them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lock {
     rules: BTreeMap<String, Granted>,
 }
 
-/// What one rule is granted. Of limits only what is above the default wants a grant.
+/// The grants of one rule. Limits need a grant only if they are above the default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Granted {
@@ -41,7 +41,7 @@ struct File {
 }
 
 impl Lock {
-    /// The lock of the bundle in `directory`; one that is not there grants nothing.
+    /// The lock of the bundle in `directory`. A missing file grants nothing.
     pub(crate) fn read(directory: &Path) -> Result<Self, Error> {
         let path = directory.join(GRANTS);
         if !path.is_file() {
@@ -52,7 +52,7 @@ impl Lock {
         Ok(Self { rules })
     }
 
-    /// Grants a rule what it asks for.
+    /// Grants a rule what it requests.
     pub(crate) fn grant(&mut self, rule: &str, asked: &Grants, limits: &Limits) {
         let Grants { tables, sequences, events, vault } = asked.clone();
         let above = limits.above(&Limits::default()).into_iter();
@@ -65,13 +65,13 @@ impl Lock {
         }
     }
 
-    /// What a rule is granted.
+    /// The grants of a rule.
     pub fn grants(&self, rule: &str) -> Grants {
         let Granted { sequences, events, tables, vault, .. } = self.rules.get(rule).cloned().unwrap_or_default();
         Grants { tables, sequences, events, vault }
     }
 
-    /// How much a rule may use.
+    /// The limits of a rule.
     pub fn limits(&self, rule: &str) -> Limits {
         let mut limits = Limits::default();
         for (name, value) in self.rules.get(rule).iter().flat_map(|granted| &granted.limits) {
@@ -80,7 +80,7 @@ impl Lock {
         limits
     }
 
-    /// Everything in it, one thing a line: `RULE: update accounts.balance`.
+    /// All grants, one a line: `RULE: update accounts.balance`.
     pub fn lines(&self) -> BTreeSet<String> {
         let mut lines = BTreeSet::new();
         for (rule, granted) in &self.rules {
@@ -90,10 +90,10 @@ impl Lock {
         lines
     }
 
-    /// The file's text, the same for equal locks.
+    /// The file's text. Equal locks give equal text.
     pub fn text(&self) -> String {
         let file = File { version: crate::manifest::VERSION, rules: self.rules.clone() };
-        // Strings, numbers, lists and tables by name: there is nothing that TOML could not say.
+        // Strings, numbers, lists and tables by name: TOML can represent all of them.
         let text = toml::to_string(&file).unwrap_or_default();
         format!(
             "# What the bundle grants to its rules. `tenet grant` writes it; its difference is what to review.\n{}\n",

@@ -1,4 +1,4 @@
-//! The `Cargo.lock` of a workspace of rules, kept in step with its manifests.
+//! Keeps the `Cargo.lock` of a workspace of rules in step with its manifests.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::{Error, Progress, Toolchain};
 /// The file's name.
 const FILE: &str = "Cargo.lock";
 
-/// Brings the lock file of a workspace in step when a rule was added to it, if it has one.
+/// Updates the lock file of a workspace after a rule was added, if there is one.
 pub fn lock_new_rule(workspace: &Path, progress: &mut dyn Progress) -> Result<(), Error> {
     if !workspace.join(FILE).is_file() {
         return Ok(());
@@ -19,10 +19,10 @@ pub fn lock_new_rule(workspace: &Path, progress: &mut dyn Progress) -> Result<()
     keep_in_step(&Toolchain::for_manifests(workspace)?, workspace, progress)
 }
 
-/// Makes the lock file of `workspace` say what its manifests do. One that does so already stays as
-/// it is. Otherwise packages of the workspace are added and removed, and a new dependency is locked;
-/// no other version changes. The network is used only where what is on this machine is not enough.
-/// Cargo's lines about each change go to `progress`.
+/// Updates the lock file of `workspace` to match its manifests. A file that already matches stays
+/// unchanged. Otherwise packages of the workspace are added and removed, and new dependencies are
+/// locked; no other version changes. The network is used only if this machine has not all packages.
+/// `progress` receives cargo's lines about each change.
 pub(crate) fn keep_in_step(toolchain: &Toolchain, workspace: &Path, progress: &mut dyn Progress) -> Result<(), Error> {
     let cargo = |arguments: &[&str]| -> Result<Command, Error> {
         let (command, options) = arguments.split_first().unwrap_or((&"", &[]));
@@ -34,7 +34,7 @@ pub(crate) fn keep_in_step(toolchain: &Toolchain, workspace: &Path, progress: &m
         let done = run(&mut cargo(&["generate-lockfile"])?, progress)?;
         return if done.success() { Ok(()) } else { Err(failed(workspace, "make")) };
     }
-    // What cargo says here is repeated by whichever step fails for the same reason.
+    // The step that fails for the same reason repeats cargo's message.
     for attempt in [&["fetch", "--locked"][..], &["update", "--workspace", "--offline"]] {
         let mut said = Lines::default();
         if run(&mut cargo(attempt)?, &mut said)?.success() {
@@ -51,7 +51,7 @@ fn failed(workspace: &Path, verb: &str) -> Error {
     Error::new(what).coded(Code::Cargo).with_help("cargo's own message is above")
 }
 
-/// Cargo's lines, kept until it is clear whether they are wanted.
+/// Cargo's lines, kept until it is known whether to show them.
 #[derive(Default)]
 pub(crate) struct Lines(pub(crate) Vec<String>);
 

@@ -7,12 +7,12 @@ use crate::Error;
 use crate::captured::collected;
 use tenet_core::Code;
 
-/// How much of the end of a log is read, in bytes.
+/// The number of bytes read from the end of a log.
 const END_OF_LOG: u64 = 64 << 10;
 
-/// Installs Debian packages, or says which command would: that takes root and apt-get.
+/// Installs Debian packages. Without root or apt-get, the error names the command to run.
 ///
-/// It tells standard error that it does, since it takes minutes and changes the machine.
+/// Prints a line to standard error, because it takes minutes and changes the machine.
 pub fn install(packages: &[&str]) -> Result<(), Error> {
     let list = packages.join(" ");
     let Some(apt) = on_path("apt-get").filter(|_| is_root()) else {
@@ -43,19 +43,19 @@ pub(crate) fn is_root() -> bool {
     output(Command::new("id").arg("-u")).as_deref() == Some("0")
 }
 
-/// The numbers of a user and its group, if there is such a user.
+/// The numeric ids of a user and its group, if the user exists.
 pub(crate) fn user(name: &str) -> Option<(u32, u32)> {
     let number = |flag| output(Command::new("id").args([flag, name]))?.parse().ok();
     Some((number("-u")?, number("-g")?))
 }
 
-/// The full path of a program that PATH finds.
+/// The full path of a program on PATH.
 pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
-/// What a program says on standard output, trimmed, if it starts and succeeds.
+/// A program's standard output, trimmed, if it starts and succeeds.
 pub(crate) fn output(command: &mut Command) -> Option<String> {
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
     let output = collected(child).ok()?;

@@ -1,4 +1,4 @@
-//! What the steps of a bundle's schema make, and whether that is all that its rules are granted.
+//! What the steps of a bundle's schema create, compared with the grants of its rules.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::bundle::RuleSource;
 use crate::manifest::nearest;
 use crate::{Bundle, Error};
 
-/// What there is in a database once the steps of a bundle's schema were applied to it.
+/// The tables and sequences of a database after the steps of a bundle's schema.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Made {
@@ -20,7 +20,7 @@ pub struct Made {
 }
 
 impl Made {
-    /// The tables among them that these grants name.
+    /// The tables that these grants name.
     pub fn granted(&self, grants: &Grants) -> Catalog {
         let named = |table: &String| grants.tables.contains_key(table) || grants.vault.contains_key(table);
         let tables = self.tables.tables.iter().filter(|(table, _)| named(table));
@@ -29,7 +29,7 @@ impl Made {
 }
 
 impl Bundle {
-    /// Refuses the first table, column or sequence that a rule is granted and that is not there.
+    /// Refuses the first granted table, column or sequence that does not exist.
     pub fn check_made(&self, made: &Made) -> Result<(), Error> {
         self.rules.iter().try_for_each(|rule| check(rule, made))
     }

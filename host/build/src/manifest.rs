@@ -1,4 +1,4 @@
-//! The files that a team writes: `tenet.toml` and `rule.toml`.
+//! The files written by a team: `tenet.toml` and `rule.toml`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -27,10 +27,10 @@ pub(crate) struct Manifest {
     #[serde(rename = "version")]
     _version: u32,
     pub(crate) host: Option<Spanned<HostSettings>>,
-    /// What the OpenAPI document says of the service.
+    /// The description of the service in the OpenAPI document.
     #[serde(default)]
     pub(crate) api: Api,
-    /// What no rule may use more of, by the limit's name.
+    /// The upper bounds on rules' limits, by the limit's name.
     #[serde(default)]
     pub(crate) ceilings: BTreeMap<Spanned<String>, u64>,
     #[serde(default)]
@@ -54,15 +54,15 @@ pub(crate) struct Operation {
     pub(crate) shadow: BTreeMap<Spanned<String>, Spanned<String>>,
 }
 
-/// `key = "MEMBER"`, or a table that says more.
+/// `key = "MEMBER"`, or a table with options.
 #[derive(Debug)]
 pub(crate) struct Key {
     pub(crate) member: String,
-    /// Whether a request may come without.
+    /// Whether a request may omit it.
     pub(crate) optional: bool,
 }
 
-// What serde derives for an untagged enum loses the places of errors and says nothing in them.
+// The code that serde derives for an untagged enum loses the places of errors and their messages.
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
@@ -99,14 +99,14 @@ impl<'de> Deserialize<'de> for Key {
 pub(crate) struct RuleManifest {
     #[serde(rename = "version")]
     _version: u32,
-    /// For whoever reads the file or the API's description; asked for so that nobody has to
-    /// guess.
+    /// For readers of the file and of the API's description. It is required, so that they do not
+    /// have to guess.
     pub(crate) description: String,
     pub(crate) limits: Option<Spanned<Limits>>,
-    /// Where a rule in Python looks for modules beside its own folder.
+    /// Where a rule in Python looks for modules in addition to its own folder.
     #[serde(default)]
     pub(crate) python_path: Vec<PathBuf>,
-    /// What it asks for; the bundle grants it.
+    /// The grants that it requests.
     #[serde(default)]
     pub(crate) tables: BTreeMap<String, TableGrant>,
     #[serde(default)]
@@ -117,7 +117,7 @@ pub(crate) struct RuleManifest {
     pub(crate) vault: BTreeMap<String, VaultGrant>,
 }
 
-/// A manifest as it is on disk, kept so that an error can point into it.
+/// The text of a manifest, kept so that an error can point into it.
 #[derive(Clone, Debug)]
 pub(crate) struct Document {
     path: PathBuf,
@@ -130,7 +130,7 @@ impl Document {
         Ok(Self { path: path.to_owned(), text })
     }
 
-    /// What is in it; a version that is not known is refused before anything else.
+    /// Its content. An unknown version is refused before anything else.
     pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
         #[derive(Deserialize)]
         struct Versioned {
@@ -157,13 +157,13 @@ impl Document {
         Error::new(what).coded(Code::Manifest).at(self.place(span))
     }
 
-    /// This part of it.
+    /// The place of this part.
     pub(crate) fn place(&self, span: Range<usize>) -> Place {
         Place::new(&self.path, &self.text, span)
     }
 
-    /// The place of the name that `path` leads to, a table's key or a text in a list; of what leads
-    /// there where the name itself is not written.
+    /// The place of the name at the end of `path`: a table's key or a text in a list. If the name
+    /// itself is not written, the place of its parent.
     pub(crate) fn place_of(&self, path: &[&str]) -> Place {
         let (mut span, mut at) = (0..0, None);
         if let Ok(document) = DeTable::parse(&self.text) {
@@ -192,7 +192,7 @@ impl Document {
     fn invalid(&self, error: &toml::de::Error) -> Error {
         let message = error.message().trim_end();
         let invalid = self.error(error.span().unwrap_or_default(), message);
-        // serde knows the names that fit and tells them in its message only.
+        // serde lists the expected names only in its message.
         let Some((unknown, expected)) =
             message.strip_prefix("unknown field `").and_then(|rest| rest.split_once("`, expected "))
         else {
@@ -205,7 +205,7 @@ impl Document {
     }
 }
 
-/// The name that somebody may have meant who wrote another.
+/// The most similar name, for a suggestion.
 pub(crate) fn nearest<'a>(written: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let near = names.map(|name| (strsim::jaro(written, name), name)).filter(|(likeness, _)| *likeness > 0.7);
     near.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, name)| name)

@@ -1,4 +1,4 @@
-//! The packages that a rule is made of, as cargo sees them.
+//! The packages of a rule, from cargo's metadata.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -13,19 +13,19 @@ use crate::{Error, toolchain};
 /// One package of one workspace.
 #[derive(Clone, Debug)]
 pub(crate) struct Package {
-    /// What `cargo build --package` takes for it and nothing else.
+    /// The argument of `cargo build --package` that selects only this package.
     pub(crate) id: String,
     pub(crate) directory: PathBuf,
-    /// The name of the file that its `cdylib` becomes, without the ending.
+    /// The file name of its `cdylib`, without the ending.
     pub(crate) artifact: Option<String>,
     /// The folder with the workspace's Cargo.toml and Cargo.lock.
     pub(crate) workspace: PathBuf,
-    /// Folders outside the package that it reads when it is built, as it says itself:
+    /// Folders outside the package that its build reads, as it declares itself:
     /// `[package.metadata.tenet] sources = ["../wit"]`.
     extra: Vec<PathBuf>,
 }
 
-/// The packages of some rules and all that these depend on by path.
+/// The packages of some rules and all their path dependencies.
 #[derive(Debug)]
 pub(crate) struct Packages {
     by_directory: BTreeMap<PathBuf, Package>,
@@ -56,7 +56,7 @@ impl Packages {
         self.by_directory.get(directory)
     }
 
-    /// The folders that the packages are built from.
+    /// The folders of the packages' sources.
     pub(crate) fn directories(&self) -> impl Iterator<Item = &Path> {
         self.by_directory.values().flat_map(|package| {
             std::iter::once(package.directory.as_path()).chain(package.extra.iter().map(PathBuf::as_path))
@@ -101,8 +101,8 @@ struct Dependency {
     kind: Option<String>,
 }
 
-/// All packages of the workspace that `directory` belongs to. Without dependencies cargo
-/// needs neither a network nor a lock file for it.
+/// All packages of the workspace of `directory`. Without dependencies, cargo needs neither the
+/// network nor a lock file for this.
 fn ask(directory: &Path) -> Result<BTreeMap<PathBuf, Found>, Error> {
     let manifest = directory.join("Cargo.toml");
     let cargo = std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
@@ -125,7 +125,7 @@ fn ask(directory: &Path) -> Result<BTreeMap<PathBuf, Found>, Error> {
         let directory = described.manifest_path.parent().unwrap_or(Path::new("/")).to_owned();
         let directory = std::fs::canonicalize(&directory).map_err(Error::io("open", &directory))?;
         let mut depends_on = Vec::new();
-        // What only tests need does not reach a component.
+        // Dependencies of tests only are not part of a component.
         for path in
             described.dependencies.iter().filter(|d| d.kind.as_deref() != Some("dev")).filter_map(|d| d.path.as_ref())
         {

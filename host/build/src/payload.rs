@@ -7,26 +7,26 @@ use tenet_core::bundle::Operation;
 use crate::json_schema::{JsonSchema, Member, Members};
 use crate::manifest::nearest;
 
-/// The member of a request that holds its key.
+/// The member of a request that holds its idempotency key.
 const KEY: &str = "idempotency_key";
 
 /// The member of a direct invocation that names the operation.
 const OPERATION: &str = "operation";
 
-/// What the rules of a bundle say that they take and give, by their names.
+/// The descriptions of the rules' inputs and outputs, by the rules' names.
 pub(crate) struct Described(BTreeMap<String, Schemas>);
 
-/// What one says, as the contract's `describe` has it. A part that is absent says nothing.
+/// The output of the contract's `describe` for one rule. An absent part describes nothing.
 #[derive(Default, Deserialize)]
 struct Schemas {
     input: Option<Value>,
     output: Option<Value>,
 }
 
-/// What an operation's rules say of its payload, which goes to all of them.
+/// The descriptions of an operation's payload by its rules. All of them receive the same payload.
 pub(crate) struct Payload<'a>(Vec<Members<'a>>);
 
-/// A name in a manifest that does not fit what the rules say, and what to do.
+/// A name in a manifest that does not match the rules' descriptions, with advice.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Misfit {
     pub(crate) what: String,
@@ -34,21 +34,22 @@ pub(crate) struct Misfit {
 }
 
 impl Described {
-    /// Reads the descriptions. One that cannot be read says nothing here: the maker of the API's
-    /// description of it refuses it.
+    /// Reads the descriptions. An unreadable one describes nothing here; generating the OpenAPI
+    /// document refuses it.
     pub(crate) fn read(descriptions: &BTreeMap<String, String>) -> Self {
         let read = |(rule, text): (&String, &String)| (rule.clone(), serde_json::from_str(text).unwrap_or_default());
         Self(descriptions.iter().map(read).collect())
     }
 
-    /// What they say of an operation's payload.
+    /// The descriptions of an operation's payload.
     pub(crate) fn payload(&self, operation: &Operation) -> Payload<'_> {
         let input = |rule: &String| self.0.get(rule)?.input.as_ref();
         let members = |rule| input(rule).map(|schema| JsonSchema::new(schema).members()).unwrap_or_default();
         Payload(operation.rules.iter().map(members).collect())
     }
 
-    /// Whether there may be a value at this path of what a rule of the operation takes or gives.
+    /// Whether a value is possible at this path in the input or the output of a rule of the
+    /// operation.
     pub(crate) fn may_have(&self, operation: &Operation, path: &str) -> bool {
         let path: Vec<&str> = path.split('.').collect();
         operation.rules.iter().any(|rule| {
@@ -61,13 +62,14 @@ impl Described {
 }
 
 impl Payload<'_> {
-    /// Refuses a member as the idempotency key that a payload cannot have, that is neither a string
-    /// nor a number, or that is not there in each request although it is required. What none of the rules says is
-    /// the warning that is given.
+    /// Refuses an idempotency key that a payload cannot have, that is neither a string nor a
+    /// number, or that is required but that a payload may omit. Returns a warning if no rule
+    /// describes the member.
     pub(crate) fn check_key(&self, key: &str, required: bool) -> Result<Option<Misfit>, Misfit> {
         let describe = "describe it in the schema of a rule's payload: a required string or number";
         let Some(Member { is_required, kinds }) = self.member(key) else {
-            // What other rules leave open does not make a payload out of what one of them lists.
+            // A member that one rule's list excludes is excluded, even if other rules allow any
+            // members.
             if !self.0.iter().any(Members::are_closed) {
                 let what = "no rule of it says that there is such a member";
                 return Ok(Some(Misfit::new(what, self.meant(key).unwrap_or_else(|| describe.to_owned()))));
@@ -82,7 +84,7 @@ impl Payload<'_> {
             let what = "what its rules take there is neither a string nor a number";
             return Err(Misfit::new(what, "name a member that is one of the two"));
         }
-        // All kinds at once is what a schema says that says nothing.
+        // All kinds at once means that the schema does not restrict the type.
         let is_unsaid = kinds.other;
         match (required, is_required && (is_unsaid || !kinds.null)) {
             (true, false) => Err(Misfit::new(
@@ -103,8 +105,9 @@ impl Payload<'_> {
         }
     }
 
-    /// Refuses members that no request brings: those that say what is asked and under which key are
-    /// taken out of the payload. What some ways bring and others do not is the warning that is given.
+    /// Refuses members that no request contains: the host takes the operation's name and the key
+    /// out of the payload. Returns a warning for members that only some kinds of request can
+    /// contain.
     pub(crate) fn check_names(&self) -> Result<Option<Misfit>, Misfit> {
         if self.0.iter().any(|rule| rule.get(KEY).is_some()) {
             let what =

@@ -11,12 +11,12 @@ use crate::captured::captured;
 use crate::machine::{is_root, tail, user};
 use crate::{Error, Leash, Programs, sha256};
 
-/// How often another port is tried where one is taken between choosing and using it.
+/// How many times to choose another port if one was taken before it could be used.
 const TRIES: u32 = 5;
 
-/// It is thrown away, so nothing has to survive; and it isolates as DSQL does. A deadlock,
-/// which DSQL does not have, is found at once, and one that waits for a lock notices that
-/// its client has given up.
+/// The database is temporary, so nothing has to survive a crash. It isolates as DSQL does. A
+/// deadlock, which DSQL does not have, is detected at once, and a session that waits for a lock
+/// notices that its client is gone.
 const SETTINGS: &str = "
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
@@ -29,11 +29,12 @@ client_connection_check_interval = 1s
 max_connections = 300
 ";
 
-/// Ends the server and removes its folder once the pipe is closed.
+/// Stops the server and removes its folder when the pipe is closed.
 const LAST_ACT: &str = r#"trap '' HUP INT TERM; cat >/dev/null; "$1" -D "$2/data" -m immediate -w stop; rm -rf "$2""#;
 
-/// A PostgreSQL of this process's own: a server on a free port of this machine, its data
-/// in a temporary folder. It ends, and the folder goes, with the value or the process.
+/// A private PostgreSQL of this process: a server on a free port of this machine, with its data in
+/// a temporary folder. The server stops, and the folder is removed, when the value is dropped or
+/// the process ends.
 #[derive(Debug)]
 pub struct PrivatePostgres {
     programs: Programs,
@@ -44,11 +45,11 @@ pub struct PrivatePostgres {
 }
 
 impl PrivatePostgres {
-    /// Starts a server and waits until it takes connections. PostgreSQL's programs are
-    /// installed first where they are missing and that can be done.
+    /// Starts a server and waits until it accepts connections. Installs PostgreSQL's programs first
+    /// if they are missing and this is possible.
     pub fn start() -> Result<Self, Error> {
         let programs = Programs::find()?;
-        // It refuses to run as root.
+        // PostgreSQL refuses to run as root.
         let user = if is_root() {
             let other = user("postgres").or_else(|| user("nobody"));
             Some(other.ok_or_else(|| Error::new("PostgreSQL does not run as root, and there is no user `postgres`"))?)
@@ -85,20 +86,20 @@ impl PrivatePostgres {
         self.port
     }
 
-    /// How a client names one of its databases: `postgres` is there from the start.
+    /// The URL of one of its databases. `postgres` always exists.
     pub fn url(&self, database: &str) -> String {
         format!("postgres://admin@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Makes an empty database.
+    /// Creates an empty database.
     pub fn create_database(&self, name: &str) -> Result<(), Error> {
         let mut create = command(&self.programs.path("createdb"), self.user, &self.folder);
         create.args(["-h", "127.0.0.1", "-U", "admin", "-p", &self.port.to_string(), name]);
         finish(&mut create)
     }
 
-    /// Ends the server with whatever is open on it, as an administrator does, and starts it again on
-    /// the same port. What was committed is still there.
+    /// Stops the server with all its sessions, as an administrator does, and starts it again on the
+    /// same port. Committed data stays.
     pub fn restart(&self) -> Result<(), Error> {
         let pg_ctl = self.programs.path("pg_ctl");
         let log = self.folder.join("log");
@@ -117,8 +118,8 @@ impl PrivatePostgres {
         Ok(())
     }
 
-    /// Ends the server and removes its folder; an error says that the folder is still there.
-    /// Dropping the value does the same in silence.
+    /// Stops the server and removes its folder. An error says that the folder still exists.
+    /// Dropping the value does the same but ignores the error.
     pub fn stop(self) -> Result<(), Error> {
         let Self { folder, leash, .. } = self;
         leash.end();
@@ -129,7 +130,7 @@ impl PrivatePostgres {
     }
 }
 
-/// A folder that the server's user can reach, for temporary files.
+/// A folder for temporary files that the server's user can reach.
 fn temporary(other_user: bool) -> PathBuf {
     let chosen = std::env::temp_dir();
     let open = |folder: &Path| fs::metadata(folder).is_ok_and(|metadata| metadata.mode() & 0o001 != 0);
@@ -137,14 +138,14 @@ fn temporary(other_user: bool) -> PathBuf {
     if other_user && !reachable { PathBuf::from("/tmp") } else { chosen }
 }
 
-/// A new folder of the server's user and nobody else's.
+/// A new folder that only the server's user can access.
 fn folder(temporary: &Path, user: Option<(u32, u32)>) -> Result<PathBuf, Error> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder = temporary.join(format!("tenet-{}-{number}", std::process::id()));
         match fs::DirBuilder::new().mode(0o700).create(&folder) {
-            // Left over from a process whose machine went down under it.
+            // Left over from a process that ended with a crash of the machine.
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             made => {
                 made.map_err(Error::io("make", &folder))?;
@@ -157,8 +158,8 @@ fn folder(temporary: &Path, user: Option<(u32, u32)>) -> Result<PathBuf, Error> 
     }
 }
 
-/// Sets a cluster up in `folder`. That takes seconds, so the first one is kept to be copied;
-/// others can write where it is kept, so it is used only if it is the server's user's alone.
+/// Creates a cluster in `folder`. That takes seconds, so the first one is kept as a template. Other
+/// users can write to its parent folder, so it is used only if the server's user owns it alone.
 fn set_up(programs: &Programs, user: Option<(u32, u32)>, temporary: &Path, folder: &Path) -> Result<PathBuf, Error> {
     let initdb = programs.path("initdb");
     let owner = fs::metadata(folder).map_err(Error::io("open", folder))?.uid();
@@ -177,14 +178,14 @@ fn set_up(programs: &Programs, user: Option<(u32, u32)>, temporary: &Path, folde
     finish(initdb.arg(&data))?;
     let spare = folder.join("template");
     copy(&data, &spare)?;
-    // Whole or not at all. Where another process was first the copy goes with the folder.
+    // Atomic. If another process was first, this copy is removed with the folder.
     let _kept = fs::rename(&spare, &template);
     Ok(data)
 }
 
 fn command(program: &Path, user: Option<(u32, u32)>, folder: &Path) -> Command {
     let mut command = Command::new(program);
-    // PostgreSQL's programs take settings from variables too.
+    // PostgreSQL's programs also read settings from environment variables.
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"PG")) {
         command.env_remove(name);
     }
@@ -217,10 +218,10 @@ mod tests {
 
     use super::*;
 
-    /// Names the test below as one whose process is to be killed.
+    /// Marks the process of the test below that is to be killed.
     const OWNER: &str = "TENET_BUILD_TEST_OWNER";
 
-    /// Asks for TLS, as any client may, and is told that there is none.
+    /// Requests TLS, as any client may, and reads the refusal.
     fn greet(port: u16) -> std::io::Result<TcpStream> {
         let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
         client.write_all(&[0, 0, 0, 8, 4, 210, 22, 47])?;
@@ -254,7 +255,7 @@ mod tests {
         postgres.create_database("orders").unwrap();
         let mut client = greet(postgres.port()).unwrap();
         postgres.restart().unwrap();
-        // A reset is an end as well.
+        // A reset ends the connection too.
         let _end = client.read_to_end(&mut Vec::new());
         greet(postgres.port()).unwrap();
         assert!(postgres.create_database("orders").unwrap_err().to_string().contains("exists"));
@@ -288,8 +289,8 @@ mod tests {
         let mut client = greet(port).unwrap();
         owner.kill().unwrap();
         owner.wait().unwrap();
-        // The server closes what is open when it is told to end (a reset is an end as well),
-        // and refuses new ones a moment later.
+        // A stopping server first closes its connections (a reset counts too), and refuses new ones
+        // a moment later.
         let _end = client.read_to_end(&mut Vec::new());
         while greet(port).is_ok() {}
     }

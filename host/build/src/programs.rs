@@ -4,7 +4,7 @@ use std::process::Command;
 use crate::Error;
 use crate::machine::{install, on_path, output};
 
-/// PostgreSQL's programs.
+/// PostgreSQL's programs that are needed.
 const NEEDED: [&str; 4] = ["initdb", "pg_ctl", "postgres", "createdb"];
 
 /// The folder with PostgreSQL's programs on this machine.
@@ -14,9 +14,9 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Finds the programs: where `pg_config` says, then Debian's newest, then on PATH. Where
-    /// there are none they are installed, which takes root on Debian; the package starts a
-    /// server of its own, which Tenet never uses.
+    /// Finds the programs: in the folder that `pg_config` prints, then in Debian's newest version,
+    /// then on PATH. If there are none, installs them, which needs root on Debian. The package
+    /// starts a server of its own, which Tenet never uses.
     pub fn find() -> Result<Self, Error> {
         if let Some(found) = Self::present() {
             return Ok(found);

@@ -1,11 +1,11 @@
-/// Whoever waits for a build and is told how it goes on.
+/// Receives the progress of a build.
 pub trait Progress {
-    /// A step has begun; the one before it has ended.
+    /// A step has begun, and the previous one has ended.
     fn step(&mut self, what: &str);
 
     /// Cargo has written this line to standard error.
     fn cargo(&mut self, line: &str);
 
-    /// Whether cargo's lines are to have colours.
+    /// Whether cargo's lines should have colours.
     fn colours(&self) -> bool;
 }

@@ -1,4 +1,4 @@
-//! What the compilers of scripts say when they refuse one, as an error with a place and what to do.
+//! Converts the error output of the compilers of scripts to an error with a place and advice.
 
 use std::path::Path;
 
@@ -7,16 +7,16 @@ use tenet_core::Code;
 use crate::error::{Error, Place};
 use crate::line_table::LineTable;
 
-/// What componentize-js says before the exception of a module that it loads.
+/// componentize-js's text before the exception of a module that it loads.
 const EXCEPTION: &str = "Exception while evaluating top-level script\n";
 
-/// What it says before the name of a function of the host that a module calls while it is loaded.
+/// Its text before the name of a host function that a module calls while it is loaded.
 const CALLED: &str = "attempted to call an unknown imported function: '";
 
 /// The SDK's folder, in the repository and in a bundle.
 const SDK: &str = "javascript/sdk/";
 
-/// What to do about an exception, by what it says.
+/// Advice for an exception, by a part of its text.
 const HELPS: [(&str, &str); 4] = [
     ("at the top of a module", "move it into the function that is given to `rule`"),
     ("Intl is not defined", "rules have no Intl: write the format out, or leave it to the caller"),
@@ -27,7 +27,8 @@ const HELPS: [(&str, &str); 4] = [
     ("normalize is not a function", "texts have no normalize() in rules: leave it to the caller"),
 ];
 
-/// What componentize-js says of the rule `main`, whose sources are named from `root`.
+/// The error for componentize-js's output about the rule `main`. Sources are named relative to
+/// `root`.
 pub(crate) fn of_javascript(main: &Path, root: &Path, said: &str, lines: &LineTable) -> Error {
     if let Some(function) = said.split_once(CALLED).and_then(|(_, rest)| rest.lines().next()) {
         let words: Vec<&str> = function.split('\'').filter(|word| !word.trim().is_empty()).collect();
@@ -59,10 +60,10 @@ pub(crate) fn of_javascript(main: &Path, root: &Path, said: &str, lines: &LineTa
         .with_help(help.unwrap_or("modules are run when the rule is built, up to the function that is given to `rule`"))
 }
 
-/// What componentize-py says of the rule `main`: the last line of Python's own report is the
-/// exception, and the lines above are where.
+/// The error for componentize-py's output about the rule `main`. The last line of Python's
+/// traceback is the exception, and the lines above are its place.
 pub(crate) fn of_python(main: &Path, said: &str) -> Error {
-    // Below the exception the program goes on about itself.
+    // After the exception componentize-py prints its own details.
     let report =
         said.rsplit_once("Traceback (most recent call last):").map(|(_, report)| report.trim_start_matches('\n'));
     let exception = report.and_then(|report| report.lines().find(|line| !line.starts_with(' ') && !line.is_empty()));
@@ -75,7 +76,7 @@ pub(crate) fn of_python(main: &Path, said: &str) -> Error {
     let place = report.lines().rfind(own).and_then(|line| {
         let (file, rest) = line.trim_start().strip_prefix("File \"")?.split_once('"')?;
         let number = rest.strip_prefix(", line ")?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
-        // Python sees the folders of the rule by names of its own.
+        // Python sees the rule's folders under other names.
         let name = Path::new(file).file_name()?;
         Place::of_line(&main.with_file_name(name), number).ok()
     });
@@ -87,7 +88,7 @@ pub(crate) fn of_python(main: &Path, said: &str) -> Error {
     error.with_help("modules are run when the rule is built, up to the function that is given to `tenet.rule`")
 }
 
-/// What a program of Node.js says, without where in itself it says so.
+/// The output of a Node.js program, without its own stack trace.
 fn without_own_stack(said: &str) -> String {
     let own = |line: &str| line.starts_with("    at ") || line.starts_with("file://") || line.starts_with("Node.js v");
     let lines = said.lines().filter(|line| !own(line) && !line.trim().is_empty());

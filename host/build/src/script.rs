@@ -1,4 +1,4 @@
-//! Rules in languages that are not compiled by cargo.
+//! Rules in languages that cargo does not compile.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,17 +13,17 @@ use crate::tools::{JAVASCRIPT, PYTHON, Said, Tool, Wanted};
 use crate::{Error, Progress};
 use tenet_core::Code;
 
-/// Finds what a rule in Python asks of a clock or of chance while it is loaded.
+/// Detects uses of a clock or of random numbers while a rule in Python is loaded.
 const LOADING: &str = include_str!("loading.py");
 
-/// How a rule is written.
+/// The form of a rule's source.
 #[derive(Clone, Debug)]
 pub(crate) enum Written {
-    /// As a crate.
+    /// A crate.
     Rust,
-    /// As a module with what it imports.
+    /// A module and its imports.
     Script(Script),
-    /// It is a component already, whatever made it.
+    /// A finished component, built by any tool.
     Component(PathBuf),
 }
 
@@ -33,11 +33,11 @@ pub(crate) struct Script {
     language: Language,
     /// `rule.js`, `rule.ts` or `rule.py`.
     main: PathBuf,
-    /// The folder from which its files are named.
+    /// The folder relative to which its files are named.
     root: PathBuf,
-    /// Folders in which Python looks for modules.
+    /// Folders in which Python searches modules.
     path: Vec<PathBuf>,
-    /// Every file that it is made of.
+    /// All its source files.
     pub(crate) sources: BTreeSet<PathBuf>,
 }
 
@@ -48,8 +48,8 @@ enum Language {
 }
 
 impl Written {
-    /// What the folder of a rule holds: `Cargo.toml`, `rule.js`, `rule.ts`, `rule.py` or `rule.wasm`,
-    /// one of them. `bundle` is the folder of the bundle.
+    /// Determines the form from the rule's folder, which has exactly one of `Cargo.toml`,
+    /// `rule.js`, `rule.ts`, `rule.py` and `rule.wasm`. `bundle` is the folder of the bundle.
     pub(crate) fn of(bundle: &Path, rule: &Path, python_path: &[PathBuf]) -> Result<Self, Error> {
         let files = ["Cargo.toml", "rule.js", "rule.ts", "rule.py", "rule.wasm"].map(|name| rule.join(name));
         let [cargo, javascript, typescript, python, component] = &files;
@@ -93,7 +93,8 @@ impl Script {
         }
     }
 
-    /// What makes the component, in which version: another may make another one.
+    /// The tools that make the component, with their versions: another version may make another
+    /// component.
     pub(crate) fn made_by(&self) -> String {
         [&self.wanted().of_version(), bundling::LOADING, LOADING].concat()
     }
@@ -105,7 +106,7 @@ impl Script {
         }
     }
 
-    /// The component. `work` is a folder that it may fill, which is not there yet.
+    /// Builds the component. `work` is a folder to create and fill.
     pub(crate) fn build(&self, wit: &Path, work: &Path, progress: &mut dyn Progress) -> Result<Vec<u8>, Error> {
         let out = work.join("rule.wasm");
         fs::create_dir_all(work).map_err(Error::io("make", work))?;
@@ -114,9 +115,10 @@ impl Script {
             Language::JavaScript => {
                 let (module, lines) = bundling::bundle(&tool, &self.main, &self.root, work)?;
                 let mut command = tool.command("componentize-js");
-                // Errors name the module from here, wherever the work is done.
+                // Errors name the module relative to this folder.
                 command.current_dir(work).arg(&module);
-                // Of WASI what a rule has no use for is left out, which also makes it smaller.
+                // WASI features that rules do not use are left out, which also makes the component
+                // smaller.
                 command.args(["--disable", "http", "fetch-event", "--world-name", "rule", "--wit"]);
                 match tool.run(command.arg(wit).arg("--out").arg(&out), None)? {
                     Said::Done(_) => {}
@@ -139,7 +141,7 @@ impl Script {
         read_at_most(&out, MAX_RECORD).map_err(Error::io("read", &out))
     }
 
-    /// Refuses a rule in Python whose modules ask a clock or chance while they are loaded.
+    /// Refuses a rule in Python whose modules use a clock or random numbers while they are loaded.
     fn refuse_chance(&self, tool: &Tool) -> Result<(), Error> {
         let mut command = tool.command("python");
         command.args(["-I", "-c", LOADING]).arg(&self.main).args(&self.path);

@@ -14,12 +14,12 @@ use crate::packages::{Package, Packages};
 use crate::script::Written;
 use crate::{Error, toolchain};
 
-/// Everything that a bundle's components are made of.
+/// All inputs of a bundle's components.
 #[derive(Debug)]
 pub(crate) struct Sources {
     bundle: PathBuf,
     packages: Packages,
-    /// What rules that are no crates are made of, wherever it lies.
+    /// The sources of rules that are not crates, wherever they are.
     scripts: BTreeSet<PathBuf>,
 }
 
@@ -68,7 +68,7 @@ impl Sources {
     }
 }
 
-/// The files below `directory`, but for hidden ones and what cargo built of a package there.
+/// The files below `directory`, except hidden ones and cargo's build output of a package there.
 fn collect(directory: &Path, files: &mut BTreeSet<PathBuf>) -> Result<(), Error> {
     if !directory.exists() {
         return Ok(());
@@ -77,7 +77,7 @@ fn collect(directory: &Path, files: &mut BTreeSet<PathBuf>) -> Result<(), Error>
         let entry = entry.map_err(Error::io("read", directory))?;
         let (name, path) = (entry.file_name(), entry.path());
         let built = name == "target" && directory.join("Cargo.toml").is_file();
-        // A rule's tests are nothing of it.
+        // A rule's tests are not part of it.
         let tests = name == "tests" && directory.join("rule.toml").is_file();
         if built || tests || name == "__pycache__" || name == PACKAGES || name.as_encoded_bytes().starts_with(b".") {
             continue;
@@ -91,7 +91,7 @@ fn collect(directory: &Path, files: &mut BTreeSet<PathBuf>) -> Result<(), Error>
     Ok(())
 }
 
-/// The way from one absolute path to another, with `/` on every system.
+/// The relative path from one absolute path to another, with `/` on every system.
 pub(crate) fn relative(from: &Path, to: &Path) -> String {
     let shared = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
     let up = from.components().skip(shared).map(|_| Component::ParentDir);

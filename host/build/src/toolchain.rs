@@ -6,21 +6,22 @@ use crate::Error;
 use crate::machine::{install, on_path, output};
 use tenet_core::Code;
 
-/// What rules are compiled for. The linker makes a component of it, so that a rule has no
-/// import that its author did not ask for.
+/// The target for which rules are compiled. The linker turns the module into a component, so a rule
+/// has only the imports that its author uses.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
-/// The profile that rules are built with. It comes with the command, so that a team's
-/// Cargo.toml needs none of it.
+/// The profile with which rules are built. It is passed on the command line, so a team's Cargo.toml
+/// does not need it.
 pub(crate) const PROFILE: &str = "rule";
 
-/// The profile of the components that describe the rules: asked once, and made fast. Another
-/// profile has a folder of its own, so that neither build takes the other's place.
+/// The profile of the components that describe the rules. They run once, so it is optimized for
+/// build time. A separate profile has its own folder, so the two builds do not overwrite each
+/// other.
 pub(crate) const DESCRIBING: &str = "describe";
 
-/// The settings of that profile and, last, the link line's. They are part of the digest of
-/// sources. A sum that overflows ends a rule, as it does in its native tests; an instance
-/// lives for one call and pays for each page of its stack.
+/// The settings of that profile and, last, those of linking. They are part of the digest of
+/// sources. An integer overflow ends a rule, as in its native tests. An instance lives for one call
+/// and pays for each page of its stack.
 pub(crate) const SETTINGS: [&str; 11] = [
     "profile.rule.inherits=\"release\"",
     "profile.rule.panic=\"abort\"",
@@ -37,26 +38,26 @@ pub(crate) const SETTINGS: [&str; 11] = [
 
 const RUSTFLAGS: &str = "-Clink-arg=-zstack-size=65536";
 
-/// The linker that makes components; each of rustup's toolchains has it.
+/// The linker that makes components. All of rustup's toolchains contain it.
 const LINKER: &str = "wasm-component-ld";
 
-/// Debian's compiler for the web, and the library's source.
+/// Debian's compiler for WebAssembly, and the source of the standard library.
 const DEBIAN: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 
-/// A compiler that makes WebAssembly components, each program by its full path.
+/// A compiler that makes WebAssembly components, with the full path of each program.
 #[derive(Clone, Debug)]
 pub struct Toolchain {
     cargo: PathBuf,
     rustc: PathBuf,
-    /// The linker and what it calls.
+    /// The linker and the programs that it calls.
     linkers: Vec<PathBuf>,
     /// Whether the standard library is built from its source.
     build_std: bool,
 }
 
 impl Toolchain {
-    /// The toolchain for crates in `directory`: rustup's with its WebAssembly target, which
-    /// is added where it is missing; where that fails Debian's, installed where missing.
+    /// The toolchain for crates in `directory`: rustup's with its WebAssembly target, which is
+    /// added if missing. If that fails, Debian's packages, which are installed if missing.
     pub fn find(directory: &Path) -> Result<Self, Error> {
         let own = Own::find(directory)?;
         if own.has_target() || own.add_target(directory) {
@@ -71,14 +72,14 @@ impl Toolchain {
         Ok(Self { cargo, rustc, linkers: own.linkers, build_std: true })
     }
 
-    /// What `cargo` means in `directory`, whether it can build components or not: enough for
-    /// manifests and lock files.
+    /// The `cargo` of `directory`, even if it cannot build components. It is enough for manifests
+    /// and lock files.
     pub(crate) fn for_manifests(directory: &Path) -> Result<Self, Error> {
         let own = Own::find(directory)?;
         Ok(Self { cargo: own.cargo, rustc: own.rustc, linkers: own.linkers, build_std: false })
     }
 
-    /// The toolchain that has the target already, in words; nothing is added.
+    /// A description of the toolchain that already has the target. Nothing is added.
     pub(crate) fn present(directory: &Path) -> Option<String> {
         let own = Own::find(directory).ok()?;
         let of_debian =
@@ -86,13 +87,13 @@ impl Toolchain {
         if own.has_target() { Some(own.sysroot.display().to_string()) } else { of_debian() }
     }
 
-    /// In words, for whoever waits.
+    /// A description for the user.
     pub(crate) fn describe(&self) -> String {
         let library = if self.build_std { ", which builds the standard library first" } else { "" };
         format!("{}{library}", self.rustc.display())
     }
 
-    /// `cargo COMMAND` with this toolchain and none of the settings of a cargo around it.
+    /// `cargo COMMAND` with this toolchain, without the settings of an outer cargo.
     pub(crate) fn cargo(&self, command: &str) -> Result<Command, Error> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = self.linkers.iter().cloned().chain(std::env::split_paths(&path));
@@ -113,14 +114,14 @@ impl Toolchain {
         let variable = |name: &str| format!("CARGO_TARGET_{}_{name}", TARGET.to_uppercase().replace('-', "_"));
         cargo.env(variable("LINKER"), LINKER).env(variable("RUSTFLAGS"), RUSTFLAGS);
         if self.build_std {
-            // The flag is not stable; the variable lets a stable compiler take it.
+            // The flag is unstable; the variable makes a stable compiler accept it.
             cargo.arg("-Zbuild-std=std,panic_abort").env("RUSTC_BOOTSTRAP", "1");
         }
         Ok(cargo)
     }
 }
 
-/// The toolchain that `cargo` and `rustc` mean in a folder.
+/// The toolchain of `cargo` and `rustc` in a folder.
 struct Own {
     rustup: Option<PathBuf>,
     cargo: PathBuf,
@@ -163,8 +164,8 @@ impl Own {
         self.sysroot.join("lib/rustlib").join(TARGET).join("lib").is_dir()
     }
 
-    /// Whether rustup could bring the target. What it says about a failure is not shown,
-    /// since there is a second way.
+    /// Adds the target with rustup. Returns whether it worked. A failure is not shown, because
+    /// there is an alternative.
     fn add_target(&self, directory: &Path) -> bool {
         let Some(rustup) = &self.rustup else { return false };
         output(clean(rustup, directory).args(["target", "add", TARGET])).is_some() && self.has_target()
@@ -190,8 +191,8 @@ fn is_installed(package: &str) -> bool {
         == Some("install ok installed")
 }
 
-/// Takes away what a cargo or rustup around this process has set for its own children. Where
-/// cargo finds its registries and how it speaks is the user's and stays.
+/// Removes the variables that an outer cargo or rustup has set for its own children. The user's
+/// settings of registries and the network stay.
 pub(crate) fn forget_inherited(command: &mut Command) {
     let kept = ["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_SOURCE_", "CARGO_TERM_"];
     let forgotten = |name: &OsString| {

@@ -1,4 +1,4 @@
-//! The compilers of rules that are not Rust: programs of npm and Python, each to the version.
+//! The compilers of rules that are not Rust: npm and Python programs in fixed versions.
 
 use std::fs;
 use std::io::Write;
@@ -10,22 +10,22 @@ use crate::machine::on_path;
 use crate::{Error, Progress};
 use tenet_core::Code;
 
-/// A program, and where it comes from.
+/// A program and its source.
 pub(crate) struct Wanted {
     name: &'static str,
     version: &'static str,
-    /// One of these has to be on the machine for it.
+    /// One of these has to be on the machine to install it.
     needs: &'static [&'static str],
     help: &'static str,
-    /// The folder of its programs once it is installed, and the one that comes last.
+    /// The folder of its programs after the installation, and the program that is installed last.
     programs: &'static str,
     last: &'static str,
-    /// What is installed, as its registry names it with a version.
+    /// The packages to install, with their versions in the registry's notation.
     packages: &'static [&'static str],
     install: fn(&Path, &[&str]) -> Vec<Command>,
 }
 
-/// Makes one module of those of a rule in JavaScript, and a component of that.
+/// Bundles the modules of a rule in JavaScript, and makes a component of the bundle.
 pub(crate) const JAVASCRIPT: Wanted = Wanted {
     name: "componentize-js",
     version: "0.23.0-esbuild-0.28.2",
@@ -51,11 +51,11 @@ pub(crate) const JAVASCRIPT: Wanted = Wanted {
     },
 };
 
-/// Where Node.js lies beside a program that it runs, if it did not lie on the machine.
+/// The folder of Node.js next to a program that needs it, if the machine has no Node.js.
 const NODE: &str = "node";
 const NODE_VERSION: &str = "24.19.0";
 
-/// Makes components of Python.
+/// Makes components from Python.
 pub(crate) const PYTHON: Wanted = Wanted {
     name: "componentize-py",
     version: "0.25.1",
@@ -79,25 +79,25 @@ fn pip(venv: &Path, packages: &[&str]) -> Command {
     pip
 }
 
-/// How a call of a program went.
+/// The result of running a program.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Said {
-    /// It did what it was asked, and wrote this.
+    /// It succeeded with this output.
     Done(String),
-    /// It did not, and this is what it wrote.
+    /// It failed with this output.
     Refused(String),
 }
 
-/// Programs that are installed.
+/// Installed programs.
 #[derive(Debug)]
 pub(crate) struct Tool {
     programs: PathBuf,
-    /// Where the program finds what runs it, if that is not on the machine.
+    /// The folder of Node.js, if it is not on the machine.
     node: Option<PathBuf>,
 }
 
 impl Tool {
-    /// The program, installed into the user's cache the first time that it is wanted.
+    /// The program, installed into the user's cache on first use.
     pub(crate) fn ready(wanted: &Wanted, progress: &mut dyn Progress) -> Result<Self, Error> {
         let cache = user_cache()?;
         let folder = cache.join(format!("{}-{}", wanted.name, wanted.version));
@@ -117,7 +117,7 @@ impl Tool {
             );
             return Err(Error::new(what).coded(Code::Tool).with_help(wanted.help));
         }
-        // Two that want it at once install it once.
+        // The lock makes concurrent processes install it only once.
         fs::create_dir_all(&cache).map_err(Error::io("make", &cache))?;
         let lock = cache.join(format!("{}.lock", wanted.name));
         let held = fs::File::create(&lock).map_err(Error::io("write", &lock))?;
@@ -126,7 +126,7 @@ impl Tool {
             return Ok(tool());
         }
         progress.step(&format!("installing {} {} into {}, once", wanted.name, wanted.version, folder.display()));
-        // A folder that is left over was never finished: the program comes last.
+        // A left-over folder is incomplete, because the program is installed last.
         if folder.exists() {
             fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder))?;
         }
@@ -143,10 +143,10 @@ impl Tool {
         Ok(tool())
     }
 
-    /// A call of one of them.
+    /// A command for one of the programs.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.programs.join(program));
-        // Python's own leavings have no place among a bundle's sources.
+        // Python's cache files do not belong among a bundle's sources.
         command.env("PYTHONDONTWRITEBYTECODE", "1");
         self.with_node(&mut command);
         command
@@ -156,13 +156,14 @@ impl Tool {
         if let Some(node) = &self.node {
             let path = std::env::var_os("PATH").unwrap_or_default();
             let all = std::iter::once(node.clone()).chain(std::env::split_paths(&path));
-            // A folder whose name PATH cannot hold is not found, and that is told.
+            // If PATH cannot contain the folder's name, Node.js is not found, and the error says
+            // so.
             command.env("PATH", std::env::join_paths(all).unwrap_or(path));
         }
         command
     }
 
-    /// Runs a call, which reads this where it reads anything.
+    /// Runs a command, with this input if there is any.
     pub(crate) fn run(&self, command: &mut Command, input: Option<&str>) -> Result<Said, Error> {
         let program = PathBuf::from(command.get_program());
         let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
@@ -180,7 +181,7 @@ impl Tool {
     }
 }
 
-/// The folder for what serves all bundles: `tenet` in the user's cache.
+/// The folder shared by all bundles: `tenet` in the user's cache.
 pub fn user_cache() -> Result<PathBuf, Error> {
     let folder = |variable| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
@@ -190,7 +191,7 @@ pub fn user_cache() -> Result<PathBuf, Error> {
 }
 
 impl Wanted {
-    /// What it is, to the version.
+    /// Its name and version.
     pub(crate) fn of_version(&self) -> String {
         format!("{} {}", self.name, self.version)
     }
@@ -210,7 +211,7 @@ pub(crate) fn missing(language: &str) -> Option<&'static str> {
     wanted.is_missing().then_some(wanted.help)
 }
 
-/// Where the compiler of a language is, or that it comes when it is first wanted.
+/// The path of a language's compiler, or that it is installed on first use.
 pub(crate) fn place(language: &str) -> String {
     let wanted = of(language);
     let folder = user_cache().map(|cache| cache.join(format!("{}-{}", wanted.name, wanted.version)));
