@@ -1,4 +1,4 @@
-//! One statement in a transaction of its own, and what is asked in it.
+//! Runs one statement in a transaction of its own, with the queries that check its effects.
 
 use futures_util::future::join5;
 use tokio_postgres::Client;
@@ -11,28 +11,28 @@ use crate::words;
 pub(crate) struct Flight {
     pub(crate) outcome: Outcome,
     pub(crate) begun: Option<String>,
-    /// Of the session, in the transaction, behind the statement: nothing where it has failed.
+    /// The session's state in the transaction after the statement; `None` if that query failed.
     pub(crate) now: Option<String>,
     pub(crate) session: Option<String>,
     pub(crate) locks: Option<String>,
     pub(crate) transaction: Option<String>,
-    /// What was asked of the rows.
+    /// The results of the queries about rows.
     pub(crate) rows: Vec<Option<String>>,
     pub(crate) traces: Vec<Option<String>>,
     pub(crate) lost: bool,
 }
 
-/// In which database a statement runs, and as whom.
+/// The database and the role of a flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Who {
     Owner,
     Second,
     Role,
-    /// As the role, and as it was written.
+    /// With the rule's role, and the text as it was written.
     Written,
 }
 
-/// Behind what a statement with parameters stands.
+/// The text before a statement with parameters.
 pub(crate) const PREPARE: &str = "PREPARE tried AS ";
 
 /// Runs one statement in a transaction of its own, which is rolled back.
@@ -58,7 +58,7 @@ pub(crate) async fn fly(client: &Client, sql: &str, who: Who, given: &str) -> Fl
     });
     let forget = async {
         if parameters > 0 {
-            // There is none where it could not be prepared.
+            // This fails if the statement could not be prepared, which is fine.
             let _ = client.simple_query("DEALLOCATE tried").await;
         }
     };
@@ -66,12 +66,12 @@ pub(crate) async fn fly(client: &Client, sql: &str, who: Who, given: &str) -> Fl
     let lost = client.is_closed();
     let offset = if parameters > 0 { PREPARE.len() } else { 0 };
     let outcome = Outcome::of(tried, offset);
-    // Where there was no time to ask, nothing is known.
+    // Without time for the queries, nothing is known.
     let outcome = match &asked {
         Err(error) if error.code().is_some_and(|code| code.code() == "57014") => Outcome::Unsteady("57014".to_owned()),
         _ => outcome,
     };
-    // Nor where there was none to begin.
+    // The same if there was no time to begin.
     let outcome = match &begun {
         Err(error) if error.code().is_some_and(|code| code.code() == "57014") => Outcome::Unsteady("57014".to_owned()),
         _ => outcome,
@@ -94,7 +94,7 @@ pub(crate) async fn fly(client: &Client, sql: &str, who: Who, given: &str) -> Fl
     }
 }
 
-/// A statement as one text, with what its parameters are given.
+/// A statement as one text, with values for its parameters.
 pub(crate) fn with_parameters(sql: &str, parameters: usize, given: &str) -> String {
     match parameters {
         0 => sql.to_owned(),
@@ -102,12 +102,12 @@ pub(crate) fn with_parameters(sql: &str, parameters: usize, given: &str) -> Stri
     }
 }
 
-/// What the parameters of a statement are given.
+/// The value of all parameters of a statement.
 pub(crate) fn given(sql: &str) -> &'static str {
     if sql.len().is_multiple_of(2) { "NULL" } else { "'1'" }
 }
 
-/// The greatest number of a parameter.
+/// The greatest parameter number.
 pub(crate) fn parameters(sql: &str) -> usize {
     if !sql.contains('$') {
         return 0;

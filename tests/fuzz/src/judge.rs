@@ -1,4 +1,4 @@
-//! The effects of one statement, checked.
+//! Checks the effects of one statement.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,13 +14,13 @@ use crate::outcome::{Outcome, short, told};
 use crate::second;
 use crate::world::World;
 
-/// What becomes of a statement.
+/// The result for a statement.
 #[derive(Debug)]
 pub enum Verdict {
     /// The policy does not send it.
     Refused,
-    /// It is sent and did nothing that it may not; whether PostgreSQL ran it, and whether the second
-    /// reader could read it.
+    /// It was sent and had no forbidden effect. The members say whether PostgreSQL ran it, and
+    /// whether the second parser could parse it.
     Passed {
         ran: bool,
         state: String,
@@ -29,7 +29,7 @@ pub enum Verdict {
     Found(Finding),
 }
 
-/// Something that must not be.
+/// A forbidden effect.
 #[derive(Clone, Debug)]
 pub struct Finding {
     pub kind: &'static str,
@@ -37,7 +37,7 @@ pub struct Finding {
     pub why: String,
 }
 
-/// The judge of the statements of one rule.
+/// Checks the statements of one rule.
 pub struct Judge {
     pub world: World,
     policy: Arc<dyn Policy>,
@@ -49,7 +49,7 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// A judge over the statements of a world.
+    /// A judge for the statements of a world.
     pub fn new(world: World, subject: &Subject) -> Self {
         let policy = world.rule.policy(subject);
         Self {
@@ -77,12 +77,12 @@ impl Judge {
         }
     }
 
-    /// Whether it is taken for one that only reads.
+    /// Whether the policy takes it for read-only.
     pub(crate) fn is_read(&self, sql: &str) -> bool {
         (self.only_reads)(sql) && !sql.to_ascii_uppercase().contains("UPDATE")
     }
 
-    /// Holds one statement against everything.
+    /// Checks one statement in all ways.
     pub async fn judge(&mut self, sql: &str) -> anyhow::Result<Verdict> {
         let sent = match self.sent(sql) {
             Ok(None) => return Ok(Verdict::Refused),
@@ -128,7 +128,7 @@ impl Judge {
         Ok(Verdict::Passed { ran, state, read_twice: reading == Ok(true) })
     }
 
-    /// The flight as the rule is shown its outcome.
+    /// The flight with its outcome as the rule sees it.
     fn shown(&self, sql: &str, mut flight: Flight) -> Flight {
         flight.outcome = self.shown_outcome(sql, flight.outcome);
         flight
@@ -143,7 +143,7 @@ impl Judge {
         }
     }
 
-    /// A value that may not be read, where it is in the outcome.
+    /// A value in the outcome that the rule may not read.
     pub(crate) fn shows(&self, outcome: &Outcome) -> Option<String> {
         let text = outcome.text();
         if text.len() < 7 {
@@ -153,13 +153,13 @@ impl Judge {
         Some(format!("{value} in {}", short(&text)))
     }
 
-    /// A day of the database's own, which no row has, where it is in the outcome.
+    /// A day around the database's own date in the outcome. No row has such a day.
     pub(crate) fn shows_today(&self, outcome: &Outcome) -> Option<String> {
         let text = outcome.text();
         self.world.days.iter().find(|day| text.contains(day.as_str())).cloned()
     }
 
-    /// What the owner's flights must not have done.
+    /// Checks the flights of the owner for forbidden effects.
     fn of_owner(&mut self, sql: &str, flights: [&Flight; 2]) -> Option<(&'static str, String)> {
         let own = flights.map(|flight| flight.traces.clone()).to_vec();
         let before = std::mem::replace(&mut self.traces, own);
@@ -194,7 +194,7 @@ impl Judge {
                     return Some(("a lock is held that may not be", why));
                 }
                 if flight.transaction.is_some() {
-                    // What is kept is that of the first database.
+                    // The rows to be kept are those of the first database.
                     if which == 0
                         && let Some(found) = self.rows(&flight.rows)
                     {
@@ -259,13 +259,15 @@ impl Judge {
         gone.map(|row| ("a row is gone that may not be deleted", row.clone()))
     }
 
-    /// What is different where nothing is but what may not be read.
+    /// The difference between two outcomes in databases that differ only in what the rule may not
+    /// read.
     async fn differs(&mut self, sql: &str, sent: &str, first: &Flight, second: &Flight) -> Option<String> {
         let is_steady = |flight: &Flight| !matches!(flight.outcome, Outcome::Unsteady(_));
         if first.outcome == second.outcome || !is_steady(first) || !is_steady(second) {
             return None;
         }
-        // Twice more, since a clock or a random number would do this too, and so would another plan.
+        // Runs both twice more, because a clock, a random number or another plan could also cause
+        // the difference.
         if self.world.tidy().await.is_err() {
             return None;
         }
@@ -282,7 +284,7 @@ impl Judge {
         Some(format!("{} and {}", told(&first.outcome), told(&second.outcome)))
     }
 
-    /// What the text as it was written gives that the one that is sent does not.
+    /// A result of the original text that the sent text does not have.
     async fn means_another(&self, sql: &str, sent: &str, role: &Flight, own: &Flight) -> Option<String> {
         let both_write = role.transaction.is_some() && own.transaction.is_some();
         let differ = mean_another(&role.outcome, &own.outcome) || (both_write && role.rows != own.rows);
@@ -301,17 +303,17 @@ impl Judge {
     }
 }
 
-/// Whether the text as it was written gives what the one that is sent does not.
+/// Whether the original text has a result that the sent text does not have.
 pub(crate) fn mean_another(sent: &Outcome, written: &Outcome) -> bool {
     let is_strict = |state: &str| ["42", "0A"].iter().any(|class| state.starts_with(class));
     match (sent, written) {
         (Outcome::Rows { .. }, Outcome::Rows { .. }) => sent != written,
-        // What only the host can read, and what the host reads more strictly, does no harm; names
+        // It does no harm if only the host's text can be read, or if the host is stricter. Names
         // and places are written differently.
         (Outcome::Error(one), Outcome::Error(other)) => {
             one.sqlstate != other.sqlstate && !is_strict(one.sqlstate.as_str()) && !is_strict(other.sqlstate.as_str())
         }
-        // What PostgreSQL refuses of the text as it was written, and the host reads, does no harm.
+        // It does no harm if PostgreSQL refuses the original text and the host accepts it.
         (Outcome::Rows { .. }, Outcome::Error(other)) => {
             !is_strict(other.sqlstate.as_str()) || other.sqlstate.as_str() == "42501"
         }

@@ -1,5 +1,5 @@
-//! What a server has of functions, operators, types and key words, and which of them the policy
-//! lets pass where they stand in the simplest statement.
+//! The functions, operators, types and key words of a server, and which of them the policy allows
+//! in the simplest statement.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,17 +8,17 @@ use tokio_postgres::Client;
 
 use crate::world::{Kind, Rule, rows};
 
-/// An argument or a result: of one kind, or of any.
+/// An argument or a result: of one kind, or of any kind.
 pub type Slot = Option<Kind>;
 
-/// One function with one list of arguments.
+/// One signature of a function.
 #[derive(Clone, Debug)]
 pub struct Function {
     pub name: String,
     pub arguments: Vec<Slot>,
     pub gives: Slot,
     pub sort: Sort,
-    /// Whether the last argument may stand again.
+    /// Whether the last argument may be repeated.
     pub variadic: bool,
 }
 
@@ -29,7 +29,7 @@ pub enum Sort {
     /// With WITHIN GROUP.
     Ordered,
     Window,
-    /// Gives rows.
+    /// Returns rows.
     Set,
 }
 
@@ -42,16 +42,16 @@ pub struct Operator {
     pub gives: Slot,
 }
 
-/// All of it.
+/// All words of a server.
 #[derive(Clone, Debug, Default)]
 pub struct Lexicon {
-    /// Functions that the policy lets pass.
+    /// Functions that the policy allows.
     pub functions: Vec<Function>,
-    /// Names of functions that it does not.
+    /// Names of functions that it refuses.
     pub other_functions: Vec<String>,
     pub operators: Vec<Operator>,
     pub other_operators: Vec<String>,
-    /// Types that a value may be made into.
+    /// Types that a value may be cast to.
     pub types: Vec<(String, Kind)>,
     pub other_types: Vec<String>,
     /// Key words with PostgreSQL's class: U, C, T or R.
@@ -67,7 +67,7 @@ fn slot(name: &str) -> Slot {
 }
 
 impl Lexicon {
-    /// Asks the server, and the policy about each.
+    /// Reads them from the server, and asks the policy about each.
     pub async fn read(client: &Client, rule: &Rule, policy: &dyn Policy) -> anyhow::Result<Self> {
         let passes = |sql: String| policy.statement(&rule.name, &sql).is_ok();
         let mut lexicon = Self::default();
@@ -179,7 +179,7 @@ impl Lexicon {
         Ok(lexicon)
     }
 
-    /// Everything that is to be seen in statements that pass.
+    /// Everything that allowed statements should contain in total.
     pub fn expected(&self) -> BTreeSet<String> {
         let functions = self.functions.iter().map(|function| format!("function {}", function.name));
         let operators = self.operators.iter().map(|operator| format!("operator {}", operator.name));

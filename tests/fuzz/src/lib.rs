@@ -1,10 +1,11 @@
-//! The statement policy held against PostgreSQL, by statements from PostgreSQL's own grammar.
+//! Compares the statement policy with PostgreSQL, using statements generated from PostgreSQL's own
+//! grammar.
 //!
-//! Whatever the policy passes is run as the owner of the tables, who may do everything, so that only
-//! the policy stands between a statement and what its rule may not do; and as a role with the rule's
-//! privileges, which PostgreSQL then never may miss. [`world`] has the canaries, [`grammar`] makes
-//! the statements, [`judge`] checks the effects of each, [`second`] is another reader of the same
-//! text, and [`run`] does it all for as long as is wanted.
+//! Every statement that the policy allows runs twice. It runs as the owner of the tables, who has
+//! all privileges, so that only the policy prevents forbidden effects. And it runs as a role with
+//! the rule's privileges, which must be sufficient. [`world`] has the canary values, [`grammar`]
+//! generates the statements, [`judge`] checks the effects of each, [`second`] is another parser for
+//! the same text, and [`run`] repeats this as long as requested.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -31,7 +32,7 @@ use std::sync::Arc;
 use tenet_core::Policy;
 use tenet_core::bundle::Index;
 
-/// What is tried: the statement policy, or one with a hole that was made on purpose.
+/// The policy under test: the real one, or one with a deliberate hole.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject {
     pub name: &'static str,
@@ -39,7 +40,7 @@ pub struct Subject {
     pub only_reads: fn(&str) -> bool,
 }
 
-/// The policy as it is shipped.
+/// The real policy.
 pub fn shipped() -> Subject {
     Subject {
         name: "shipped",
@@ -48,14 +49,15 @@ pub fn shipped() -> Subject {
     }
 }
 
-/// Has each of these found, with the seed and within as many statements as the command line says.
+/// Checks that each of these holes is found, with the seed and the number of statements from the
+/// command line.
 pub async fn holes(subjects: &[Subject]) -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let mut number = |default: u64| arguments.next().map_or(Ok(default), |text| text.parse::<u64>());
     let (seed, statements) = (number(1)?, number(50_000)?);
     let only = std::env::args().nth(3);
     let server = std::env::var("TENET_TEST_POSTGRES")?;
-    // What is found has to be the hole.
+    // Without a hole nothing may be found.
     let wanted = run::Wanted { server, seed, statements, minutes: None, workers: 6, first_only: true };
     anyhow::ensure!(run::run(&wanted, &shipped()).await?.found.is_empty(), "there is a finding without a hole");
     let mut table = Vec::new();

@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz` sets up what this needs and runs it.
+//! `cargo xtask fuzz` prepares the servers and runs this program.
 
 use std::process::ExitCode;
 
@@ -8,28 +8,28 @@ use tenet_fuzz::run::{Wanted, run};
 use tenet_fuzz::shipped;
 use tenet_fuzz::world::World;
 
-/// Holds the statement policy against PostgreSQL.
+/// Compares the statement policy with PostgreSQL.
 #[derive(Parser)]
 struct Arguments {
-    /// The same statements for the same seed.
+    /// The seed. The same seed gives the same statements.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Statements are tried for so long.
+    /// The duration of the run.
     #[arg(long)]
     minutes: Option<u64>,
-    /// So many are tried, where no minutes are given.
+    /// The number of statements, if no duration is given.
     #[arg(long, default_value_t = 20_000)]
     statements: u64,
-    /// How many at once.
+    /// The number of parallel workers.
     #[arg(long, default_value_t = 6)]
     workers: usize,
-    /// Ends with the first finding.
+    /// Stops at the first finding.
     #[arg(long)]
     first: bool,
-    /// Judges this one for every rule, and tells what is sent.
+    /// Checks this statement for every rule, and prints what is sent.
     #[arg(long)]
     judge: Option<String>,
-    /// The URL of a PostgreSQL.
+    /// The URL of a PostgreSQL server.
     #[arg(long, env = "TENET_TEST_POSTGRES")]
     postgres: String,
 }

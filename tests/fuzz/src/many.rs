@@ -1,16 +1,18 @@
-//! Many statements together: each is analysed, run and compared as one alone is, and what none of
-//! those that only read may do is asked once for all of them.
+//! Checks many statements together. Each is analysed, run and compared as in a check of one
+//! statement, but the effects that are forbidden for all read-only statements are queried once for
+//! all of them.
 //!
-//! Whatever is not plainly in order is judged again alone, so that a finding is always that of one
-//! statement. Three things are cheaper than in [`Judge::judge`], and see the same:
+//! If anything is not clearly correct, the statements are checked again one by one, so that a
+//! finding always belongs to one statement. Three things are cheaper than in [`Judge::judge`]
+//! without seeing less:
 //!
-//! - What PostgreSQL refuses while it analyses the text (PREPARE does nothing else) has read no row,
-//!   so the second database has nothing to add. Only the text as it was written is analysed too: it
-//!   may not be one that PostgreSQL takes.
-//! - What only reads runs in a transaction that is READ ONLY: no row and no sequence can change, and
-//!   a team's function, which counts in a sequence, is an error of a class of its own (25006).
-//! - In the second database a role with the rule's privileges runs it. Where it misses one this
-//!   gives another outcome than that of the owner in the first.
+//! - A statement that PostgreSQL refuses during analysis (PREPARE does nothing else) has read no
+//!   row, so the second database adds nothing. The original text is only analysed too: PostgreSQL
+//!   must not accept it.
+//! - A read-only statement runs in a READ ONLY transaction: no row and no sequence can change. A
+//!   team's function, which increments a sequence, fails with an error of its own class (25006).
+//! - In the second database a role with the rule's privileges runs it. If a privilege is missing,
+//!   the outcome differs from the owner's in the first.
 
 use std::sync::Arc;
 
@@ -24,32 +26,32 @@ use crate::outcome::{Outcome, in_one};
 use crate::second;
 use crate::world::World;
 
-/// After so many statements what they have left behind is removed.
+/// After this many statements, the dead rows that they left are removed.
 const TIDY: u32 = 6000;
 
-/// So often it is asked what has been counted.
+/// The number of attempts to query the counters.
 const ASKED: usize = 20;
 
 const READ_WRITE: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE";
 
-/// What is kept from one time to the next.
+/// State that is kept between calls.
 #[derive(Default)]
 pub(crate) struct Many {
-    /// The numbers of those that are prepared in the first database.
+    /// The numbers of the statements that are prepared in the first database.
     prepared: Vec<u64>,
-    /// The next of them.
+    /// The next number.
     next: u64,
-    /// The session in a transaction that is READ ONLY, and in one that is not.
+    /// The session's state in a READ ONLY transaction, and in another.
     sessions: [Option<String>; 2],
-    /// How many were judged alone.
+    /// The number of statements that were checked one by one.
     pub(crate) alone: u64,
 }
 
-/// A statement that the policy passes.
+/// A statement that the policy allows.
 struct Tried<'a> {
-    /// Its number among all.
+    /// Its index among all statements of the call.
     at: usize,
-    /// Its number among all that were ever prepared.
+    /// Its number among all statements ever prepared.
     number: u64,
     sql: &'a str,
     sent: Arc<str>,
@@ -69,21 +71,21 @@ impl Tried<'_> {
     }
 }
 
-/// What it did where it was not asked in which way.
+/// The result of a statement outside of the first database.
 struct Ran {
     outcome: Outcome,
-    /// What all tables held after it, where it has written.
+    /// The contents of all tables after it, if it has written.
     everything: Option<String>,
 }
 
-/// What became of it in the first database.
+/// The result of a statement in the first database.
 struct Flown {
     outcome: Outcome,
     everything: Option<String>,
     is_odd: bool,
 }
 
-/// Whether PostgreSQL takes the text for one statement; the error where it does not.
+/// Whether PostgreSQL accepts the text as one statement. The error is its own.
 async fn analyse(client: &Client, prepare: &str, sql: &str) -> Result<bool, Outcome> {
     let answer = client.simple_query(&format!("{prepare}{sql}")).await;
     match answer {
@@ -101,7 +103,7 @@ async fn run(client: &Client, sql: &str, tried: &Tried<'_>, asks: bool) -> Ran {
     let offset = if tried.parameters > 0 { PREPARE.len() } else { 0 };
     let forget = async {
         if tried.parameters > 0 {
-            // There is none where it could not be prepared.
+            // This fails if the statement could not be prepared, which is fine.
             let _ = client.simple_query("DEALLOCATE tried").await;
         }
     };
@@ -124,7 +126,7 @@ async fn run(client: &Client, sql: &str, tried: &Tried<'_>, asks: bool) -> Ran {
 }
 
 impl Judge {
-    /// Holds each of these against everything.
+    /// Checks each of these statements in all ways.
     pub async fn judge_all(&mut self, statements: &[String]) -> anyhow::Result<Vec<Verdict>> {
         let mut verdicts: Vec<Verdict> = statements.iter().map(|_| Verdict::Refused).collect();
         let mut all = Vec::new();
@@ -185,12 +187,12 @@ impl Judge {
         Ok(verdicts)
     }
 
-    /// How many were judged alone.
+    /// The number of statements that were checked one by one.
     pub fn alone(&self) -> u64 {
         self.many.alone
     }
 
-    /// What has to be the same for all, in every database.
+    /// Prepares what has to be the same for all statements, in every database.
     async fn begin(&mut self, all: &[Tried<'_>]) {
         if self.traces.iter().any(Vec::is_empty) {
             self.traces = self.traces().await;
@@ -199,20 +201,20 @@ impl Judge {
         if all.iter().any(|tried| tried.sent.contains("nextval")) {
             let again = format!("{READ_WRITE}; SELECT trace.again(); COMMIT");
             for client in [first, second, written] {
-                // Where there is no time for it, what they give differs, and is judged alone.
+                // If this times out, the outcomes differ, and the statements are checked one by
+                // one.
                 let _ = join(client.simple_query(&again), client.simple_query("ROLLBACK")).await;
             }
         }
         let old = std::mem::take(&mut self.many.prepared);
         let old: Vec<String> = old.into_iter().map(|number| format!("DEALLOCATE tried_{number}")).collect();
         if !old.is_empty() {
-            // Nor does one that is left behind do harm: no other has its name.
+            // A left-over one does no harm: names are unique.
             let _ = first.batch_execute(&old.join("; ")).await;
         }
     }
 
-    /// What has been counted in the first two databases. Empty where there is no time to ask, on a
-    /// machine that does much else.
+    /// The counters in the first two databases. Empty if the query timed out on a busy machine.
     async fn traces(&self) -> Vec<Vec<Option<String>>> {
         let World { first, second, .. } = &self.world;
         let ask = async |client: &Client| {
@@ -230,7 +232,7 @@ impl Judge {
         vec![one, two]
     }
 
-    /// Whether each is one statement to PostgreSQL, or its error.
+    /// For each text whether PostgreSQL accepts it as one statement, or its error.
     async fn analysed(&mut self, all: &[Tried<'_>]) -> Vec<Result<bool, Outcome>> {
         let World { first, written, .. } = &self.world;
         let sent = all.iter().map(|tried| async move { (tried, analyse(first, &tried.prepare(), &tried.sent).await) });
@@ -246,7 +248,7 @@ impl Judge {
         join_all(as_written).await
     }
 
-    /// What is known of one whose outcome may be as it is.
+    /// The verdict for an allowed outcome. `None` if the outcome is not allowed.
     fn passed(&self, tried: &Tried<'_>, outcome: &Outcome) -> Option<Verdict> {
         if self.shows(outcome).is_some() || self.shows_today(outcome).is_some() || outcome.is_too_deep() {
             return None;
@@ -256,7 +258,8 @@ impl Judge {
         Some(Verdict::Passed { ran, state, read_twice })
     }
 
-    /// Runs those that could be analysed. None for what has to be judged alone.
+    /// Runs the statements that could be analysed. `None` for those that have to be checked one by
+    /// one.
     async fn flown(&mut self, all: &[&Tried<'_>]) -> Vec<Option<Verdict>> {
         let World { limited, written, .. } = &self.world;
         let (limited, written) = join(
@@ -300,8 +303,8 @@ impl Judge {
         self.passed(tried, &first)
     }
 
-    /// Runs in one transaction what only reads and should give rows; nothing where anything is not
-    /// as it should be.
+    /// Runs the read-only statements that should return rows in one transaction. `None` if anything
+    /// is not as expected.
     async fn read(&mut self, all: &[&Tried<'_>]) -> Option<Vec<Outcome>> {
         let first = &self.world.first;
         let mut text = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT now()::text".to_owned();
@@ -323,12 +326,13 @@ impl Judge {
         is_in_order.then_some(given)
     }
 
-    /// Runs one in a transaction of its own, and asks what it did. Gives the session too.
+    /// Runs one statement in a transaction of its own, and queries its effects. Returns the
+    /// session's state too.
     async fn fly_one(&self, tried: &Tried<'_>) -> (Flown, Option<String>) {
         let first = &self.world.first;
         let offset = tried.prepare().len();
         if tried.is_read {
-            // It has failed once, so there will be nothing to ask.
+            // It has failed once, so there will be nothing to query.
             let outcome = Outcome::of(first.simple_query(&tried.execute()).await, offset);
             let is_odd = outcome.is_rows();
             return (Flown { outcome, everything: None, is_odd }, None);

@@ -1,10 +1,10 @@
-//! What a statement gave.
+//! The outcome of a statement.
 
 use tenet_core::{SqlError, SqlState};
 use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::error::ErrorPosition;
 
-/// What a statement gave, as far as a rule is shown it.
+/// The outcome of a statement, as far as a rule sees it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Outcome {
     Rows {
@@ -13,12 +13,12 @@ pub(crate) enum Outcome {
         affected: u64,
     },
     Error(Box<SqlError>),
-    /// No answer that could be told from another.
+    /// An outcome that cannot be compared with another.
     Unsteady(String),
 }
 
 impl Outcome {
-    /// Of a statement that stands behind so many signs of the text that was sent.
+    /// The outcome of a statement that begins after so many characters of the sent text.
     pub(crate) fn of(answer: Result<Vec<SimpleQueryMessage>, tokio_postgres::Error>, offset: usize) -> Self {
         match answer {
             Ok(messages) => {
@@ -27,7 +27,7 @@ impl Outcome {
                 result.outcome()
             }
             Err(error) => match sql_error(&error, offset as u32) {
-                // Too long, too large, too deep: where exactly is no matter of the rows.
+                // Too long, too large or too deep: the exact limit does not depend on the rows.
                 Some(error) if ["57", "53", "54", "40", "55"].contains(&error.sqlstate.class()) => {
                     Self::Unsteady(error.sqlstate.to_string())
                 }
@@ -37,7 +37,7 @@ impl Outcome {
         }
     }
 
-    /// Of several statements in one text.
+    /// The outcomes of several statements in one text.
     pub(crate) fn of_each(messages: Vec<SimpleQueryMessage>) -> Vec<Self> {
         let (mut outcomes, mut result) = (Vec::new(), Rows::default());
         for message in messages {
@@ -66,7 +66,7 @@ impl Outcome {
         !matches!(self, Self::Unsteady(_))
     }
 
-    /// Whether PostgreSQL's stack is too small for the statement.
+    /// Whether the statement exceeds PostgreSQL's stack.
     pub(crate) fn is_too_deep(&self) -> bool {
         matches!(self, Self::Unsteady(state) if state == "54001")
     }
@@ -78,7 +78,7 @@ impl Outcome {
         }
     }
 
-    /// All that a rule sees of it.
+    /// Everything that a rule sees of it.
     pub(crate) fn text(&self) -> String {
         match self {
             Self::Rows { rows, columns, .. } => {
@@ -107,7 +107,7 @@ impl Outcome {
     }
 }
 
-/// A result as it comes in.
+/// A result while it is received.
 #[derive(Default)]
 struct Rows {
     columns: Vec<String>,
@@ -146,7 +146,7 @@ pub(crate) fn in_one(messages: Result<Vec<SimpleQueryMessage>, tokio_postgres::E
     messages.map(|messages| messages.into_iter().filter_map(row).collect()).unwrap_or_default()
 }
 
-/// The error of the database as the host reads it.
+/// The error of the database, as the host reads it.
 fn sql_error(error: &tokio_postgres::Error, offset: u32) -> Option<SqlError> {
     let db = error.as_db_error()?;
     let mut error = SqlError::new(SqlState::new(db.code().code())?, db.message());
@@ -163,7 +163,7 @@ fn sql_error(error: &tokio_postgres::Error, offset: u32) -> Option<SqlError> {
     Some(error)
 }
 
-/// A message without what is in quotes and numbers in it.
+/// A message without its quoted parts and numbers.
 fn shape(message: &str) -> String {
     let mut shape = String::new();
     let mut quoted = false;

@@ -1,4 +1,4 @@
-//! Many statements, on several connections at once.
+//! Checks many statements on several connections in parallel.
 
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -14,21 +14,21 @@ use crate::tally::Tally;
 use crate::words;
 use crate::world::World;
 
-/// How much is tried.
+/// The options of a run.
 #[derive(Clone, Debug)]
 pub struct Wanted {
-    /// The URL of a PostgreSQL, by a role that may do everything.
+    /// The URL of a PostgreSQL, with a superuser.
     pub server: String,
     pub seed: u64,
     pub statements: u64,
     pub minutes: Option<u64>,
-    /// How many at once; each has one rule.
+    /// The number of parallel workers. Each has one rule.
     pub workers: usize,
-    /// Whether the first finding ends it.
+    /// Whether to stop at the first finding.
     pub first_only: bool,
 }
 
-/// A finding, with the rule, the statement and how small it could be made.
+/// A finding, with its rule and statement, reduced as far as possible.
 #[derive(Clone, Debug)]
 pub struct Found {
     pub rule: String,
@@ -37,22 +37,22 @@ pub struct Found {
     pub finding: Finding,
 }
 
-/// What it came to.
+/// The result of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     pub tally: Tally,
     pub found: Vec<Found>,
-    /// By kind, those that are told and all others.
+    /// The number of findings by kind, including those that are not printed.
     pub kinds: BTreeMap<&'static str, u64>,
 }
 
-/// Of each kind so many findings are told.
+/// The most findings of one kind that are printed.
 const TOLD: u64 = 4;
 
-/// How often a smaller statement is tried.
+/// The most attempts to reduce a statement.
 const SMALLER: usize = 400;
 
-/// So many statements are tried together.
+/// The number of statements that are checked together.
 const TOGETHER: u64 = 48;
 
 #[derive(Default)]
@@ -74,7 +74,7 @@ impl Shared {
     }
 }
 
-/// Tries as many as are wanted.
+/// Checks as many statements as requested.
 pub async fn run(wanted: &Wanted, subject: &Subject) -> anyhow::Result<Report> {
     let shared = Arc::new(Shared::default());
     let workers: Vec<_> = (0..wanted.workers)
@@ -158,7 +158,7 @@ async fn work(wanted: Wanted, subject: Subject, number: usize, shared: Arc<Share
     Ok(report)
 }
 
-/// Takes words away while it remains a finding of the same kind.
+/// Removes words as long as the finding remains of the same kind.
 async fn smaller(judge: &mut Judge, sql: String, finding: Finding) -> anyhow::Result<(String, Finding)> {
     let (mut best, mut best_finding) = (sql.clone(), finding);
     let mut words = words::cut(&sql);

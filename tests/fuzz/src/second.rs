@@ -1,5 +1,5 @@
-//! Another reader of SQL, which was written by others and for another purpose: what it sees of tables,
-//! columns and functions in the text that was written has to be in the one that is sent.
+//! Another SQL parser, which was written independently and for another purpose: the tables, columns
+//! and functions that it finds in the original text have to be in the sent text.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -12,11 +12,11 @@ use crate::world::Rule;
 
 #[derive(Default)]
 struct Seen {
-    /// Each with its parts.
+    /// Relations and functions are split into the parts of their names.
     relations: BTreeSet<Vec<String>>,
     functions: BTreeSet<Vec<String>>,
     columns: BTreeSet<String>,
-    /// What stands before `.true` and the like, which it takes for a field of a column.
+    /// The names before `.true` and the like, which this parser takes for a field of a column.
     before_a_field: BTreeSet<String>,
     with: BTreeSet<String>,
     statements: usize,
@@ -73,7 +73,7 @@ fn read(sql: &str) -> Option<Seen> {
     Some(seen)
 }
 
-/// Words of the grammar that it takes for calls, with no schema.
+/// Words of the grammar that this parser takes for calls without a schema.
 const GRAMMAR: &[&str] = &[
     "values",
     "from",
@@ -106,7 +106,7 @@ const GRAMMAR: &[&str] = &[
 const OF_THE_SESSION: [&str; 6] =
     ["current_user", "session_user", "user", "current_role", "current_catalog", "current_schema"];
 
-/// Whether both could be read; the error is what is not in both.
+/// Whether both texts could be parsed. The error names what is not in both.
 pub fn compare(written: &str, sent: &str, rule: &Rule) -> Result<bool, String> {
     let Some(seen) = read(sent) else { return Ok(false) };
     if seen.statements != 1 {
@@ -120,7 +120,7 @@ pub fn compare(written: &str, sent: &str, rule: &Rule) -> Result<bool, String> {
             }
             [schema, table] => rule.grants.tables.contains_key(&format!("{schema}.{table}")),
             [one] => {
-                // One of the grammar's calls in FROM it takes for a relation too.
+                // This parser also takes a call from the grammar in FROM for a relation.
                 let is_grammar =
                     GRAMMAR.contains(&one.as_str()) && sent.contains(&format!("{}(", one.to_ascii_uppercase()));
                 seen.with.contains(one) || is_grammar
@@ -134,7 +134,7 @@ pub fn compare(written: &str, sent: &str, rule: &Rule) -> Result<bool, String> {
     for function in &seen.functions {
         let is_of_catalog = matches!(function.as_slice(), [schema, _] if schema == "pg_catalog");
         let is_grammar = matches!(function.as_slice(), [one] if GRAMMAR.contains(&one.as_str()));
-        // Before a subscript it takes the schema for a value.
+        // Before a subscript, this parser takes the schema for a value.
         let is_field = matches!(function.as_slice(), [one] if is_called(sent, one));
         if !is_of_catalog && !is_grammar && !is_field {
             return Err(format!("the function {function:?}"));
@@ -146,12 +146,12 @@ pub fn compare(written: &str, sent: &str, rule: &Rule) -> Result<bool, String> {
     }
     let last =
         |names: &BTreeSet<Vec<String>>| names.iter().filter_map(|parts| parts.last().cloned()).collect::<BTreeSet<_>>();
-    // The name of what comes out is a number in a GROUP BY.
+    // In GROUP BY, the name of a result column is sent as its number.
     let own_columns = match written.to_ascii_lowercase().contains("group") {
         true => BTreeSet::new(),
         false => own.columns.difference(&own.before_a_field).cloned().collect(),
     };
-    // After a point they are names of columns, and it takes them for calls.
+    // After a dot they are names of columns, but this parser takes them for calls.
     let own_functions =
         last(&own.functions).into_iter().filter(|name| !OF_THE_SESSION.contains(&name.as_str())).collect();
     for (what, own, sent) in [
@@ -166,7 +166,7 @@ pub fn compare(written: &str, sent: &str, rule: &Rule) -> Result<bool, String> {
     Ok(true)
 }
 
-/// A function in FROM, which this reader takes for a relation.
+/// A function in FROM, which this parser takes for a relation.
 fn is_called(sent: &str, function: &str) -> bool {
     sent.contains(&format!("\"pg_catalog\".\"{function}\"("))
 }

@@ -1,4 +1,4 @@
-//! What was tried, what passed, and what never did.
+//! Counts which statements and productions were tried, which passed, and which never did.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -11,14 +11,16 @@ pub struct Tally {
     pub passed: u64,
     pub ran: u64,
     pub read_twice: u64,
-    /// How many are like no other that the same rule tried.
+    /// The number of statements that the same rule had not tried before.
     pub distinct: u64,
-    /// How many were judged alone, because something was not plainly in order.
+    /// The number of statements that were checked one by one, because something was not clearly
+    /// correct.
     pub alone: u64,
-    /// By production: in how many statements it was, and in how many of those that passed and ran.
+    /// For each production, the number of statements with it, of those that passed, and of those
+    /// that ran.
     pub productions: HashMap<Hit, [u64; 3]>,
     pub states: BTreeMap<String, u64>,
-    /// Functions, operators and types that the policy lets pass.
+    /// Functions, operators and types that the policy allows.
     pub expected: BTreeSet<String>,
 }
 
@@ -53,7 +55,7 @@ impl Tally {
         self.expected.extend(other.expected);
     }
 
-    /// What the policy lets pass and no statement had that passed.
+    /// What the policy allows but no passed statement contained.
     pub fn gaps(&self) -> Vec<String> {
         let passed = |name: &&String| self.productions.get(name.as_str()).is_none_or(|counts| counts[1] == 0);
         self.expected.iter().filter(passed).cloned().collect()
@@ -67,7 +69,7 @@ impl Tally {
         rarest
     }
 
-    /// Productions that were made and never passed.
+    /// Productions that were generated but never passed.
     pub fn refused(&self) -> Vec<&str> {
         let refused = self.productions.iter().filter(|(_, counts)| counts[1] == 0);
         let mut refused: Vec<_> = refused.map(|(name, _)| name.as_ref()).collect();

@@ -1,4 +1,4 @@
-//! A statement as a list of words: how they become a text, and how a text is taken apart again.
+//! A statement as a list of words: joins words to a text, and splits a text into words.
 
 use fastrand::Rng;
 
@@ -7,8 +7,8 @@ pub fn in_quotes(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Words, signs, numbers and strings of a text, roughly as PostgreSQL cuts them: enough to take some
-/// away.
+/// Words, signs, numbers and strings of a text, split roughly as PostgreSQL does: well enough to
+/// remove some.
 pub fn cut(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = text;
@@ -57,7 +57,7 @@ pub fn cut(text: &str) -> Vec<String> {
     words
 }
 
-/// Comments may hold others.
+/// Comments may be nested.
 fn comment_length(text: &str) -> usize {
     let (mut depth, mut at) = (0_u32, 0);
     loop {
@@ -94,11 +94,11 @@ fn quoted_length(text: &str, quote: char, escapes: bool) -> usize {
     text.len()
 }
 
-/// What may stand between two words.
+/// The possible gaps between two words.
 const GAPS: [&str; 9] =
     [" ", "\n", "\t", "  ", " /**/ ", "/* a /* nested */ one */", " -- to the end\n", "/* ; ' \" $$ */", "\r\n"];
 
-/// The words as one text, most often with a space between them.
+/// The words as one text, mostly separated by a space.
 pub fn joined(words: &[String], rng: &mut Rng) -> String {
     let style = rng.u8(0..12);
     let mut text = String::new();
@@ -107,7 +107,7 @@ pub fn joined(words: &[String], rng: &mut Rng) -> String {
             match style {
                 0 => text.push_str(GAPS.get(rng.usize(0..GAPS.len())).copied().unwrap_or(" ")),
                 1 if rng.u8(0..6) == 0 => text.push_str(GAPS.get(rng.usize(0..GAPS.len())).copied().unwrap_or(" ")),
-                // Nothing, where the two remain two.
+                // No gap, if the two remain two words.
                 2 if are_apart(&text, word) => {}
                 _ => text.push(' '),
             }

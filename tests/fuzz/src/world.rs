@@ -1,8 +1,8 @@
-//! The databases that statements run in, and what the rules are granted of them.
+//! The databases in which statements run, and the grants of the rules in them.
 //!
-//! Each rule has a world of three databases, with the same rows as far as that rule may read them.
-//! What it may not read differs between the first two, value by value and in its order, so that
-//! whatever a statement gives may not differ.
+//! Each rule has a world of three databases. They have the same rows as far as the rule may read
+//! them. The values that it may not read differ between the first two, in each value and in their
+//! order, so that no statement's result may depend on them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::str::FromStr;
@@ -14,10 +14,10 @@ use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 use crate::Subject;
 
-/// The tables and all that belongs to the team.
+/// The tables and all other objects of the team.
 const SCHEMA: &str = include_str!("schema.sql");
 
-/// What each rule is granted, by its name.
+/// The grants of each rule, by its name.
 const RULES: [(&str, &str); 3] = [
     (
         "teller",
@@ -65,20 +65,21 @@ const RULES: [(&str, &str); 3] = [
     ),
 ];
 
-/// Columns that rows are told apart by, or that others refer to: they are as they are in every world.
+/// Columns that identify rows, or that others reference. Their values are the same in every
+/// database.
 const FIXED: [(&str, &str); 3] = [("accounts", "id"), ("items", "account"), ("items", "id")];
 
-/// What all tables hold, where a statement has written.
+/// The contents of all tables, if a statement has written.
 const EVERYTHING: &str = "PREPARE asked_of_everything AS SELECT CASE WHEN pg_current_xact_id_if_assigned() IS NULL \
                           THEN NULL ELSE trace.everything() END";
 
-/// How long a statement may take.
+/// The timeout of a statement.
 pub const TIMEOUT: &str = "SET statement_timeout = '1s'";
 
-/// Rows that are there from the beginning have `rid` up to this.
+/// The initial rows have a `rid` up to this.
 const ROWS: u32 = 8;
 
-/// A kind of values, as far as the grammar tells them apart.
+/// A kind of values, as far as the grammar distinguishes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     Text,
@@ -95,12 +96,12 @@ pub enum Kind {
     Uuid,
     Texts,
     Ints,
-    /// A type of the team's, or one that is not told apart.
+    /// A type of the team's, or one that is not distinguished.
     Other,
 }
 
 impl Kind {
-    /// Of a type by PostgreSQL's name for it.
+    /// The kind of a type, by PostgreSQL's name for it.
     pub fn of(name: &str) -> Self {
         match name {
             "text" | "varchar" | "bpchar" | "character varying" | "name" | "unknown" => Self::Text,
@@ -125,7 +126,7 @@ impl Kind {
 /// A table of the world, granted or not.
 #[derive(Clone, Debug)]
 pub struct Table {
-    /// As grants call it.
+    /// Its name in the grants.
     pub name: String,
     pub schema: String,
     pub bare: String,
@@ -135,7 +136,7 @@ pub struct Table {
     oid: u32,
 }
 
-/// One rule, and the tables as it finds them.
+/// One rule, and the tables as it sees them.
 #[derive(Clone, Debug)]
 pub struct Rule {
     pub name: String,
@@ -145,28 +146,28 @@ pub struct Rule {
     pub index: Index,
 }
 
-/// The three databases of a rule, each with its connection.
+/// The three databases of a rule, with their connections.
 pub struct World {
     pub rule: Rule,
-    /// By the owner of the tables.
+    /// As the owner of the tables.
     pub first: Client,
-    /// By the owner, where what may not be read is another.
+    /// As the owner, in the database with other hidden values.
     pub second: Client,
-    /// By a role with the rule's privileges and no others.
+    /// As a role with exactly the rule's privileges.
     pub role: Client,
-    /// By such a role, in the second database.
+    /// As such a role, in the second database.
     pub limited: Client,
-    /// By such a role, with the search path that an author expects.
+    /// As such a role, with the search path that an author expects.
     pub written: Client,
-    /// Every value that may not be read, as text.
+    /// Every value that the rule may not read, as text.
     pub hidden: BTreeSet<String>,
-    /// The days around today, as the server writes them: no row has one, and a run may take so long.
+    /// The days around today, in the server's spelling: no row has one. A run may last that long.
     pub days: Vec<String>,
-    /// What may be held of each relation, by its oid: whether more than reading.
+    /// For each relation that may be locked, by its oid: whether by more than reading.
     pub may_lock: HashMap<u32, bool>,
     /// `table rid` and a digest of the columns that may not change.
     pub kept: BTreeSet<String>,
-    /// Tables that may get rows, and that may lose them.
+    /// Tables that may get new rows, and those that may lose rows.
     pub may_grow: BTreeSet<String>,
     pub may_shrink: BTreeSet<String>,
     server: String,
@@ -201,10 +202,10 @@ fn qualified(table: &Table) -> String {
 }
 
 impl World {
-    /// The number of the rules.
+    /// The number of rules.
     pub const RULES: usize = RULES.len();
 
-    /// Makes the databases of one rule on a server.
+    /// Creates the databases of one rule on a server.
     pub async fn new(server: &str, number: usize) -> anyhow::Result<Self> {
         let admin = connect(server).await?;
         let (rule_name, _) = RULES.get(number % RULES.len()).context("there is no such rule")?;
@@ -214,12 +215,12 @@ impl World {
         for which in ["a", "b", "c"] {
             let name = format!("{base}_{which}");
             admin.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?;
-            // The second and the third are copies: what has an oid has the same in each.
+            // The second and the third are copies, so that oids are the same in each.
             let template = databases.first().map_or("template1", String::as_str);
             admin.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {template}")).await?;
             let url = format!("{}/{name}", server.rsplit_once('/').context("the URL names no database")?.0);
             if databases.is_empty() {
-                // It ends here: a database with a connection cannot be copied.
+                // This connection ends here: a database with a connection cannot be copied.
                 let (client, connection) = Config::from_str(&url)?.connect(NoTls).await.context("cannot connect")?;
                 let ended = tokio::spawn(connection);
                 client.batch_execute(SCHEMA).await.context("the schema")?;
@@ -284,8 +285,8 @@ impl World {
                 self.may_shrink.insert(table.clone());
             }
         }
-        // An index over what may not be read would give rows that nothing sorts in its order. The search
-        // path is that of the host's connections.
+        // An index over hidden values would return rows in its order where nothing sorts them. The
+        // search path is that of the host's connections.
         let settings = "SET statement_timeout = '1s'; SET jit = off; SET client_min_messages = error; SET log_min_messages = panic; SET track_activities = off; \
                         SET max_parallel_workers_per_gather = 0; SET TimeZone = 'UTC'; SET lc_messages = 'C'; \
                         SET search_path = pg_catalog; \
@@ -305,8 +306,8 @@ impl World {
         for client in [&*first, &*second, &*role] {
             client.batch_execute(asked).await?;
         }
-        // Where statements run as they were written too, nothing of the team's is better suited than what
-        // PostgreSQL has of the name.
+        // In the database where original texts run too, no object of the team's may be a better
+        // match than PostgreSQL's own with the same name.
         let without = "DO $$ DECLARE f text; BEGIN \
                        FOR f IN SELECT oid::regprocedure::text FROM pg_proc WHERE prokind = 'f' AND \
                        (pronamespace = 'public'::regnamespace OR (pronamespace = 'trace'::regnamespace AND pronargs > 0)) \
@@ -316,7 +317,7 @@ impl World {
         for client in [&*role, &*limited, &*written] {
             client.batch_execute(&format!("SET SESSION AUTHORIZATION {}", self.role_name)).await?;
         }
-        // What is in no transaction, because there was no time to begin one, changes nothing.
+        // A statement outside a transaction, because BEGIN timed out, changes nothing.
         for client in [&*first, &*second, &*role] {
             client.batch_execute("SET default_transaction_read_only = on").await?;
         }
@@ -330,13 +331,13 @@ impl World {
         self.tidy().await
     }
 
-    /// What is called by an oid, as far as it is a table of the schema.
+    /// The name of the table with this oid, if it is one of the schema's.
     pub fn name_of(&self, oid: u32) -> String {
         let table = self.rule.tables.iter().find(|table| table.oid == oid);
         table.map_or_else(|| oid.to_string(), |table| table.name.clone())
     }
 
-    /// Removes what rolled-back statements have left behind.
+    /// Removes the dead rows of statements that were rolled back.
     pub async fn tidy(&self) -> anyhow::Result<()> {
         let tables: Vec<String> = self.rule.tables.iter().filter(|table| !table.is_view).map(qualified).collect();
         let vacuum = format!("VACUUM FULL {}", tables.join(", "));
@@ -367,7 +368,7 @@ impl World {
 }
 
 impl Rule {
-    /// What is in the schema, and what the rule of this name is granted of it.
+    /// Reads the objects of the schema, and the grants of the rule with this name.
     async fn read(client: &Client, name: &str) -> anyhow::Result<Self> {
         let tables = tables(client).await?;
         let sequences = rows(
@@ -413,12 +414,12 @@ impl Rule {
         Ok(Self { name: name.to_owned(), grants, tables, sequences, index })
     }
 
-    /// The policy under test, for all the rules.
+    /// The policy under test, with all rules.
     pub fn policy(&self, subject: &Subject) -> std::sync::Arc<dyn tenet_core::Policy> {
         (subject.policy)(&self.index)
     }
 
-    /// Whether a column may be read.
+    /// Whether the rule may read a column.
     pub fn reads(&self, table: &str, column: &str) -> bool {
         self.grants.tables.get(table).is_some_and(|grant| grant.select.has(column))
     }
@@ -432,9 +433,9 @@ impl Rule {
         table.columns.iter().filter(|(name, ..)| !self.reads(&table.name, name) && !is_fixed(name)).cloned().collect()
     }
 
-    /// Gives what may not be read its values.
+    /// Sets the hidden values.
     async fn hide(&self, client: &Client, is_second: bool) -> anyhow::Result<()> {
-        // Longer where the other is shorter, later where it is earlier.
+        // A value that is long or late in one database is short or early in the other.
         let number = if is_second { "(9 - rid)" } else { "rid" };
         let word = if is_second { "hush" } else { "seal" };
         for table in self.tables.iter().filter(|table| !table.is_view) {
@@ -468,7 +469,7 @@ impl Rule {
                     .await
                     .with_context(|| format!("{table}.{column}"))?;
             }
-            // Another number of rows, where none may be read.
+            // Another number of rows, if the rule may read none of them.
             let is_granted = self.grants.tables.get(&table.name).is_some_and(|grant| !grant.select.is_none());
             if is_second && !is_granted && !["accounts", "items"].contains(&table.name.as_str()) {
                 client.batch_execute(&format!("DELETE FROM {} WHERE rid = 2", qualified(table))).await?;
@@ -477,7 +478,7 @@ impl Rule {
         self.put_in_order(client).await
     }
 
-    /// Writes all rows anew, so that they lie in the same order in each database.
+    /// Rewrites all rows, so that their physical order is the same in each database.
     async fn put_in_order(&self, client: &Client) -> anyhow::Result<()> {
         let tables: Vec<&Table> = self.tables.iter().filter(|table| !table.is_view).collect();
         let names: Vec<String> = tables.iter().map(|table| qualified(table)).collect();
@@ -493,21 +494,21 @@ impl Rule {
             ));
         }
         client.batch_execute(&format!("{kept} TRUNCATE {}; {back}", names.join(", "))).await?;
-        // What is known of their sizes is the same in each too.
+        // The statistics of their sizes are the same too.
         for name in names {
             client.batch_execute(&format!("ALTER TABLE {name} SET (autovacuum_enabled = off)")).await?;
         }
         Ok(())
     }
 
-    /// The oids of what may be locked: whether by more than reading.
+    /// The oids of the relations that may be locked: whether by more than reading.
     async fn may_lock(&self, client: &Client) -> anyhow::Result<HashMap<u32, bool>> {
         let mut locks = HashMap::new();
         for table in &self.tables {
             let Some(grant) = self.grants.tables.get(&table.name) else { continue };
             let writes = !grant.insert.is_none() || !grant.update.is_none() || grant.delete;
             locks.insert(table.oid, writes);
-            // What a view reads, and what a foreign key looks up.
+            // The tables that a view reads, and those that a foreign key looks up.
             let beneath = format!(
                 "SELECT refobjid::text FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid \
                  WHERE r.ev_class = {0} AND d.refclassid = 'pg_class'::regclass AND refobjid <> {0} \
@@ -537,14 +538,14 @@ impl Rule {
         table.columns.iter().map(|(name, ..)| name.clone()).filter(|name| !changes(name)).collect()
     }
 
-    /// Whether the rows of a table can be told apart after any statement of the rule.
+    /// Whether the rows of a table stay identifiable after any statement of the rule.
     fn is_told_apart(&self, table: &Table) -> bool {
         !table.is_view
             && self.grants.tables.get(&table.name).is_none_or(|grant| !grant.insert.is_all() && !grant.update.is_all())
     }
 
-    /// A query for every row that was there, with a digest of what may not change of it, and for
-    /// every row that is new.
+    /// A query that returns every initial row, with a digest of its columns that may not change,
+    /// and every new row.
     fn kept(&self) -> String {
         let mut parts = Vec::new();
         for table in self.tables.iter().filter(|table| self.is_told_apart(table)) {
@@ -559,7 +560,7 @@ impl Rule {
         format!("SELECT concat_ws(',', {})", parts.join(", "))
     }
 
-    /// A query for what is in all tables.
+    /// A query for the contents of all tables.
     fn everything(&self) -> String {
         let part = |table: &Table| {
             format!(
@@ -571,7 +572,7 @@ impl Rule {
         format!("SELECT concat_ws(',', {})", parts.join(", "))
     }
 
-    /// What is asked before and after each statement, prepared.
+    /// The queries before and after each statement, prepared.
     fn prepared(&self) -> String {
         let sequences: Vec<String> = self
             .sequences
@@ -601,7 +602,7 @@ impl Rule {
         )
     }
 
-    /// Functions for what is asked of the rows: so that nothing of it costs where nothing is written.
+    /// Functions for the queries about rows, so that they cost nothing if nothing was written.
     fn functions(&self) -> String {
         let of_others = |table: &&Table| {
             !table.is_view
@@ -652,7 +653,7 @@ async fn tables(client: &Client) -> anyhow::Result<Vec<Table>> {
     for row in rows(client, sql).await? {
         let [Some(oid), Some(schema), Some(bare), Some(is_view), Some(columns)] = row.as_slice() else { continue };
         let name = if schema == "public" { bare.clone() } else { format!("{schema}.{bare}") };
-        // A name with a point in it cannot be granted.
+        // A name that contains a dot cannot be granted.
         let name = if bare.contains('.') { format!("\"{bare}\"") } else { name };
         let columns = columns
             .lines()
@@ -675,7 +676,7 @@ async fn tables(client: &Client) -> anyhow::Result<Vec<Table>> {
     Ok(tables)
 }
 
-/// What the index of a bundle with these rules knows of the tables.
+/// The tables in the index of a bundle with these rules.
 fn catalog(tables: &[Table], granted: &BTreeMap<String, Grants>) -> Catalog {
     let is_granted = |table: &&Table| granted.values().any(|grants| grants.tables.contains_key(&table.name));
     let of = |table: &Table| {

@@ -1,12 +1,12 @@
-//! A short run with a fixed seed. `cargo xtask fuzz` has longer ones, and `cargo xtask fuzz holes`
-//! shows that holes are found.
+//! A short run with a fixed seed. `cargo xtask fuzz` runs longer, and `cargo xtask fuzz holes`
+//! checks that holes are found.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it panics")]
 
 use tenet_fuzz::run::{Wanted, run};
 use tenet_fuzz::shipped;
 
-/// How many statements are tried.
+/// The number of statements.
 const STATEMENTS: u64 = 9_000;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -18,7 +18,8 @@ async fn what_the_policy_passes_does_nothing_that_is_not_granted() {
     let tally = &report.tally;
     println!("{} statements, {} passed, {} of those ran", tally.tried, tally.passed, tally.ran);
     assert!(report.found.is_empty(), "{:#?}", report.found);
-    // A policy that passes nothing would pass this test, and so would a grammar of nothing.
+    // A policy that allows nothing would pass the checks above, and so would a grammar that
+    // generates nothing.
     assert!(tally.passed * 3 > tally.tried && tally.ran * 4 > tally.passed, "{} {}", tally.passed, tally.ran);
     assert!(tally.rarest().len() > 250, "{}", tally.rarest().len());
 }

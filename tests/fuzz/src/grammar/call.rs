@@ -5,7 +5,7 @@ use crate::lexicon::{Function, Slot, Sort};
 use crate::world::Kind;
 
 impl Grammar<'_> {
-    /// A call that gives this kind.
+    /// A call that returns this kind.
     pub(crate) fn call_of(&mut self, slot: Slot) {
         if self.tempted() {
             return self.tempting_call();
@@ -24,7 +24,7 @@ impl Grammar<'_> {
         if choices.is_empty() {
             return self.leaf(slot);
         }
-        // Each name as often as another, however many lists of arguments it has.
+        // Every name has the same probability, however many signatures it has.
         let name = self.lexicon.functions[choices[self.rng.usize(0..choices.len())]].name.clone();
         let same: Vec<usize> = choices.into_iter().filter(|at| self.lexicon.functions[*at].name == name).collect();
         let function = self.lexicon.functions[same[self.rng.usize(0..same.len())]].clone();
@@ -47,7 +47,7 @@ impl Grammar<'_> {
         self.function_name(&function.name);
         let (aggregates, windowed) = (self.aggregates, self.windowed);
         if function.sort != Sort::Plain {
-            // None stands in another.
+            // Aggregates and window functions cannot be nested.
             (self.aggregates, self.windowed) = (false, false);
         }
         self.put("(");
@@ -121,7 +121,8 @@ impl Grammar<'_> {
                 this.put("VARIADIC");
             }
             match arguments[number] {
-                // A pattern of to_char, a part of a date, an index: what they are about is a constant.
+                // Arguments such as a pattern of to_char, a part of a date or an index are
+                // constants.
                 Some(kind) if number > 0 && this.rng.bool() => this.leaf(Some(kind)),
                 slot => this.expression(slot.or(shared)),
             }
@@ -171,7 +172,7 @@ impl Grammar<'_> {
         self.put(")");
     }
 
-    /// Functions that have a syntax of their own.
+    /// Functions with a syntax of their own.
     pub(crate) fn special(&mut self, slot: Slot) {
         match slot {
             Some(Kind::Number) => {
@@ -351,7 +352,7 @@ impl Grammar<'_> {
         }
     }
 
-    /// `nextval` of a sequence that is granted.
+    /// `nextval` of a granted sequence.
     pub(crate) fn granted_nextval(&mut self) -> bool {
         let names: Vec<String> = self.rule.grants.sequences.iter().cloned().collect();
         if names.is_empty() {

@@ -5,7 +5,7 @@ use crate::lexicon::Slot;
 use crate::world::Kind;
 
 impl Grammar<'_> {
-    /// An expression of this kind, as far as that can be said.
+    /// An expression that has this kind, if possible.
     pub(crate) fn expression(&mut self, slot: Slot) {
         if !self.spend(1) || self.scopes.len() > 6 {
             return self.leaf(slot);
@@ -56,7 +56,7 @@ impl Grammar<'_> {
         }
     }
 
-    /// A column of this kind from what is in sight; false if there is none.
+    /// A visible column of this kind; false if there is none.
     pub(crate) fn column(&mut self, slot: Slot) -> bool {
         if self.tempted() {
             return self.tempting_column();
@@ -101,15 +101,15 @@ impl Grammar<'_> {
 
     pub(crate) fn qualified(&mut self, relation: &str, column: &str) {
         let relation = self.written(relation);
-        // After a point any word is a name.
+        // After a dot, any word is a name.
         let column = if self.foolish() { column.to_owned() } else { self.written(column) };
         self.put_one(format!("{relation}.{column}"));
     }
 
-    /// A name that is not granted, or may be something else than a column.
+    /// A name that is not granted, or that may be something other than a column.
     fn tempting_column(&mut self) -> bool {
         self.hit("temptation: column");
-        // Those further out more often than they are many.
+        // Prefers outer relations over their share.
         let outer = self.scopes.len().saturating_sub(usize::from(self.rng.u8(0..3) == 0)).max(1);
         let relations: Vec<_> = self.scopes.iter().take(outer).flatten().cloned().collect();
         let relation =
@@ -122,7 +122,7 @@ impl Grammar<'_> {
             _ => self.name(),
         };
         if let (Some(relation), true) = (relation.filter(|_| outer < self.scopes.len()), self.rng.bool()) {
-            // Alone it means the one further out where nothing nearer has it.
+            // Without a qualifier it refers to the outer relation, if no nearer one has the name.
             let near: Vec<String> = self
                 .scopes
                 .iter()
@@ -222,7 +222,7 @@ impl Grammar<'_> {
         self.operand(operator.right.or(shared));
     }
 
-    /// What stands beside an operator.
+    /// An operand of an operator.
     fn operand(&mut self, slot: Slot) {
         if self.rng.u8(0..3) == 0 {
             self.in_parentheses(|this| this.expression(slot));
@@ -231,7 +231,7 @@ impl Grammar<'_> {
         }
     }
 
-    /// What is true or false.
+    /// A Boolean expression.
     pub(crate) fn predicate(&mut self) {
         let kind = self.any_kind();
         let slot = Some(kind);
@@ -481,7 +481,7 @@ impl Grammar<'_> {
         }
     }
 
-    /// Operators, signs and casts, one behind the other, about as many as may be.
+    /// A chain of operators, signs or casts, about as long as the limit.
     fn long(&mut self, kind: Kind) {
         let count = self.one_of(&[9, 60, 120, 240, 246, 249, 250, 251, 252, 260, 1200]);
         let (before, behind, of) = match (kind, self.rng.u8(0..4)) {
@@ -505,7 +505,7 @@ impl Grammar<'_> {
         self.put_one(behind.repeat(count));
     }
 
-    /// A text that is computed and that PostgreSQL reads as its own time where it makes a date of it.
+    /// A computed text that PostgreSQL reads as its own time when it is cast to a date.
     pub(crate) fn text_of_the_moment(&mut self) {
         self.hit("text of the moment");
         let text = self.one_of(&[
@@ -553,7 +553,7 @@ impl Grammar<'_> {
         }
     }
 
-    /// COALESCE and its like.
+    /// COALESCE and similar expressions.
     fn conditional(&mut self, slot: Slot) {
         let word = self.one_of(&["coalesce", "greatest", "least", "NULLIF", "COALESCE"]);
         self.hit(format!("function {}", word.to_ascii_lowercase()));
@@ -592,7 +592,7 @@ impl Grammar<'_> {
         self.put("AT TIME ZONE 'UTC'");
     }
 
-    /// What hardly anybody writes and PostgreSQL's grammar has.
+    /// Rare syntax of PostgreSQL's grammar.
     fn odd(&mut self, slot: Slot) {
         let number = self.rng.u8(0..24);
         self.hit(format!("odd expression {number}"));

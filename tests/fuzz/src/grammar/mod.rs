@@ -1,8 +1,8 @@
-//! Statements by the productions of PostgreSQL's grammar (`src/backend/parser/gram.y`), from a
-//! seed.
+//! Generates statements from a seed, by the productions of PostgreSQL's grammar
+//! (`src/backend/parser/gram.y`).
 //!
-//! Most of a statement is what its rule may do and PostgreSQL can run, so that the rest of it, which
-//! is neither, stands where it would work. Names of all things come from one small pool.
+//! Most parts of a statement are granted to its rule and valid in PostgreSQL, so that a part that
+//! is not is in a position where it would have an effect. All names come from one small pool.
 
 mod call;
 mod expression;
@@ -19,7 +19,8 @@ use crate::lexicon::{Lexicon, Slot};
 use crate::words::{in_quotes, joined};
 use crate::world::{Kind, Rule};
 
-/// Names for labels, aliases, queries of a WITH, windows: those of everything else.
+/// Names for labels, aliases, queries of a WITH and windows. They are also the names of other
+/// objects.
 const POOL: [&str; 36] = [
     "id",
     "day",
@@ -59,30 +60,30 @@ const POOL: [&str; 36] = [
     "name",
 ];
 
-/// Rows that names can be looked up in.
+/// Rows whose columns can be named.
 #[derive(Clone, Debug)]
 pub(crate) struct Relation {
     pub(crate) name: String,
     pub(crate) columns: Vec<(String, Slot)>,
-    /// Columns that it has and that may not be read.
+    /// Its columns that the rule may not read.
     pub(crate) hidden: Vec<String>,
     /// Whether it is a table that may be locked.
     pub(crate) lockable: bool,
     pub(crate) is_table: bool,
 }
 
-/// A production, function, operator or type that a statement has.
+/// A production, function, operator or type of a statement.
 pub type Hit = Cow<'static, str>;
 
-/// A statement, and what it is made of.
+/// A statement and its parts.
 #[derive(Clone, Debug)]
 pub struct Draft {
     pub words: Vec<String>,
-    /// The productions, functions, operators and types that it has.
+    /// Its productions, functions, operators and types.
     pub hits: Vec<Hit>,
 }
 
-/// A source of statements.
+/// A generator of statements.
 pub struct Grammar<'a> {
     pub rng: Rng,
     rule: &'a Rule,
@@ -98,24 +99,24 @@ pub struct Grammar<'a> {
     scopes: Vec<Vec<Relation>>,
     with: Vec<Relation>,
     windows: Vec<String>,
-    /// Whether an aggregate may stand here.
+    /// Whether an aggregate is allowed here.
     aggregates: bool,
-    /// Whether a window function may stand here.
+    /// Whether a window function is allowed here.
     windowed: bool,
-    /// Whether the query that is being made should give one row.
+    /// Whether the current query should return one row.
     one_row: bool,
     parameters: u32,
     budget: i32,
-    /// In a thousand: how often something is written that the rule may not do.
+    /// How often, in a thousand, to write something that the rule may not do.
     temptation: u32,
-    /// Whether it is written once at most, so that nothing else of the statement is refused.
+    /// Whether to write it at most once, so that nothing else in the statement is refused.
     tempted_once: bool,
-    /// The same for what PostgreSQL is unlikely to take.
+    /// The same for syntax that PostgreSQL is unlikely to accept.
     folly: u32,
 }
 
 impl<'a> Grammar<'a> {
-    /// The same statements for the same seed, world and policy.
+    /// Generates the same statements for the same seed, world and policy.
     pub fn new(seed: u64, rule: &'a Rule, lexicon: &'a Lexicon) -> Self {
         let mut by_kind: HashMap<Slot, Vec<usize>> = HashMap::new();
         for (at, function) in lexicon.functions.iter().enumerate() {
@@ -154,7 +155,7 @@ impl<'a> Grammar<'a> {
         }
     }
 
-    /// One more statement.
+    /// The next statement.
     pub fn next_one(&mut self) -> (String, Vec<Hit>) {
         let draft = self.draft();
         let (mut words, hits) = (draft.words, draft.hits);
@@ -206,7 +207,7 @@ impl<'a> Grammar<'a> {
         Draft { words: std::mem::take(&mut self.words), hits: std::mem::take(&mut self.hits) }
     }
 
-    /// Swaps, takes away, doubles or puts in words.
+    /// Swaps, removes, doubles or inserts words.
     fn mutate(&mut self, words: &mut Vec<String>) {
         if words.is_empty() {
             return;
@@ -224,7 +225,7 @@ impl<'a> Grammar<'a> {
             }
             3 => words[at] = words[other].clone(),
             4 | 5 => {
-                // The beginning of this one and the end of another.
+                // The beginning of this statement and the end of another.
                 let from = self.recent[self.rng.usize(0..self.recent.len())].clone();
                 let cut = self.rng.usize(0..from.len().max(1));
                 words.truncate(at);
@@ -296,7 +297,7 @@ impl<'a> Grammar<'a> {
         self.hits.push(production.into());
     }
 
-    /// In a thousand.
+    /// True in so many of a thousand cases.
     pub(crate) fn chance(&mut self, of_thousand: u32) -> bool {
         self.rng.u32(0..1000) < of_thousand
     }
@@ -306,7 +307,7 @@ impl<'a> Grammar<'a> {
         self.tempted_at(chance)
     }
 
-    /// The same for a place that tempts more than others, in a thousand.
+    /// The same with another probability, in a thousand, for places that are more important.
     pub(crate) fn tempted_at(&mut self, chance: u32) -> bool {
         let is_tempted = self.temptation > 0 && self.rng.u32(0..1000) < chance;
         if is_tempted && self.tempted_once {
@@ -364,7 +365,7 @@ impl<'a> Grammar<'a> {
 
     // Names.
 
-    /// A name for something of the statement's own, as it is and not as it is written.
+    /// A name for an object of the statement, without quotes.
     pub(crate) fn name(&mut self) -> String {
         match self.rng.u8(0..30) {
             0 => self.any_keyword(),
@@ -379,7 +380,7 @@ impl<'a> Grammar<'a> {
         self.lexicon.keywords.get(at).map(|(word, _)| word.clone()).unwrap_or_default()
     }
 
-    /// Writes a name, in quotes where it has to be.
+    /// Writes a name, quoted if necessary.
     pub(crate) fn written(&mut self, name: &str) -> String {
         let plain = !name.is_empty()
             && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
@@ -408,7 +409,7 @@ impl<'a> Grammar<'a> {
         self.words.push(written);
     }
 
-    /// A new name that nothing in this list has.
+    /// A name that no relation in this list has.
     pub(crate) fn fresh(&mut self, taken: &[Relation]) -> String {
         for _ in 0..20 {
             let name = self.name();
@@ -419,14 +420,14 @@ impl<'a> Grammar<'a> {
         format!("n{}", self.rng.u16(..))
     }
 
-    /// Some column of some table, granted or not.
+    /// A column of any table, granted or not.
     pub(crate) fn any_column(&mut self) -> String {
         let table = self.rng.usize(0..self.rule.tables.len());
         let columns = &self.rule.tables[table].columns;
         columns[self.rng.usize(0..columns.len())].0.clone()
     }
 
-    /// Some table, as it could be written.
+    /// A table in one of its spellings.
     pub(crate) fn any_table(&mut self) -> String {
         match self.rng.u8(0..12) {
             0 => self
@@ -466,7 +467,7 @@ impl<'a> Grammar<'a> {
         }
         if self.chance(60) {
             self.hit("parameter");
-            // Most often the next one, since each has one type.
+            // Mostly the next one, because each parameter has one type.
             if self.parameters == 0 || self.rng.u8(0..5) > 0 {
                 self.parameters += 1;
             }
@@ -584,7 +585,7 @@ impl<'a> Grammar<'a> {
         }
     }
 
-    /// A kind that has an order.
+    /// A kind that can be sorted.
     pub(crate) fn sortable(&mut self) -> Slot {
         Some(match self.any_kind() {
             Kind::Json => Kind::Text,

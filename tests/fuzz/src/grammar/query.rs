@@ -1,13 +1,13 @@
-//! `SelectStmt`: all that gives rows.
+//! `SelectStmt`: everything that returns rows.
 
 use super::{Grammar, Relation};
 use crate::lexicon::Slot;
 
-/// Columns that come out: their names, where they are known, and kinds.
+/// Result columns: their names, if known, and kinds.
 pub(crate) type Columns = Vec<(Option<String>, Slot)>;
 
 impl Grammar<'_> {
-    /// A query in parentheses, in which an aggregate is its own.
+    /// A query in parentheses, with its own aggregates.
     pub(crate) fn sub_query(&mut self, wanted: Option<Vec<Slot>>) -> Columns {
         let (aggregates, windowed) = (self.aggregates, self.windowed);
         let windows = std::mem::take(&mut self.windows);
@@ -19,7 +19,7 @@ impl Grammar<'_> {
         columns
     }
 
-    /// A query, of these kinds of columns where they are wanted.
+    /// A query, with columns of these kinds if they are given.
     pub(crate) fn query(&mut self, wanted: Option<Vec<Slot>>, is_whole: bool) -> Columns {
         let with = self.with.len();
         if self.rng.u8(0..if is_whole { 4 } else { 12 }) == 0 && self.budget > 0 {
@@ -115,7 +115,7 @@ impl Grammar<'_> {
         slots.iter().enumerate().map(|(at, slot)| (Some(format!("column{}", at + 1)), *slot)).collect()
     }
 
-    /// ORDER BY and LIMIT behind something whose columns are all that is in sight.
+    /// ORDER BY and LIMIT after a query of which only the result columns are visible.
     fn tail(&mut self, columns: &Columns) {
         if self.rng.u8(0..3) == 0 {
             self.hit("tail ORDER BY");
@@ -186,7 +186,7 @@ impl Grammar<'_> {
         }
     }
 
-    /// One or two of what ORDER BY takes where no label is meant.
+    /// One or two expressions for ORDER BY in a place without labels.
     pub(crate) fn sort_by(&mut self, slot: Slot) {
         let count = if slot.is_some() { 1 } else { self.rng.usize(1..3) };
         self.comma_list(count, |this, _| {
@@ -264,7 +264,7 @@ impl Grammar<'_> {
         });
     }
 
-    /// `SELECT ...` with all its clauses; with its own ORDER BY and locks where it has a tail.
+    /// `SELECT ...` with all its clauses. It has its own ORDER BY and locks if `has_tail`.
     pub(crate) fn select(&mut self, wanted: Option<Vec<Slot>>, has_tail: bool) -> Columns {
         let (aggregates, windowed) = (self.aggregates, self.windowed);
         let one_row = std::mem::take(&mut self.one_row);
@@ -272,7 +272,8 @@ impl Grammar<'_> {
         let slots = wanted.is_some();
         let kinds = self.slots(wanted);
         self.put("SELECT");
-        // The items come first and see the FROM, which therefore is made first and put behind them.
+        // The items come first but see the FROM, so FROM is generated first and then moved after
+        // them.
         let start = self.words.len();
         self.scopes.push(Vec::new());
         let has_from = self.rng.u8(0..10) > 0 && self.scopes.len() < 5;
@@ -287,7 +288,7 @@ impl Grammar<'_> {
             let count = self.rng.usize(1..3);
             self.windows = (0..count).map(|_| self.name()).collect();
         }
-        // What is grouped by, as it is written both there and among the items.
+        // The grouping expressions, which are written both there and among the items.
         let mut groups: Vec<Vec<String>> = Vec::new();
         if grouped {
             (self.aggregates, self.windowed) = (false, false);
@@ -456,7 +457,7 @@ impl Grammar<'_> {
                             .flat_map(|relation| relation.hidden.clone())
                             .collect(),
                     };
-                    // What comes out has the name of a column that may not be read.
+                    // The label is the name of a column that the rule may not read.
                     let label = if hidden.is_empty() || this.rng.bool() { this.name() } else { this.pick(&hidden) };
                     this.put_name(&label);
                     name = Some(label);
@@ -509,8 +510,8 @@ impl Grammar<'_> {
         }
     }
 
-    /// What DISTINCT ON and ORDER BY take: a label, a number or an expression, which may have a label's
-    /// name in it and then means a column.
+    /// An expression of DISTINCT ON or ORDER BY: a label, a number, or an expression, in which a
+    /// label's name refers to a column.
     fn label_or_expression(&mut self, columns: &[(Option<String>, Slot)]) {
         let labels: Vec<String> = columns.iter().filter_map(|(name, _)| name.clone()).collect();
         let hidden: Vec<&String> =

@@ -6,7 +6,7 @@ use crate::lexicon::{Slot, Sort};
 use crate::world::Kind;
 
 impl Grammar<'_> {
-    /// Adds what it names to the scope that is innermost.
+    /// Adds the sources that it names to the innermost scope.
     pub(crate) fn sources(&mut self, word: &str) {
         self.put(word);
         let count = if self.rng.u8(0..5) == 0 { 2 } else { 1 };
@@ -52,7 +52,7 @@ impl Grammar<'_> {
         }
     }
 
-    /// A table that is granted, or one of a WITH; or another.
+    /// A granted table, a query of a WITH, or another table.
     fn table(&mut self) {
         let taken = self.taken();
         if self.tempted() && self.rng.u8(0..3) == 0 {
@@ -90,7 +90,7 @@ impl Grammar<'_> {
         self.add(relation);
     }
 
-    /// What a table is to the rule.
+    /// A table as the rule sees it.
     pub(crate) fn relation(&self, at: usize) -> Relation {
         let table = &self.rule.tables[at];
         let reads = |column: &str| self.rule.reads(&table.name, column);
@@ -118,7 +118,7 @@ impl Grammar<'_> {
         }
     }
 
-    /// Another name for rows; two in one FROM are never called alike.
+    /// An alias for rows. Aliases in one FROM differ.
     fn alias(&mut self, relation: &mut Relation, taken: &[Relation]) {
         if self.rng.bool() || taken.iter().any(|other| other.name == relation.name) {
             self.hit("alias");
@@ -156,7 +156,7 @@ impl Grammar<'_> {
             self.put("LATERAL");
         }
         self.hit("FROM (query)");
-        // What stands beside is not seen without LATERAL.
+        // Without LATERAL, relations to its left are not visible.
         let beside = if lateral { None } else { self.scopes.pop() };
         let columns = self.sub_query(None);
         self.scopes.extend(beside);
@@ -212,7 +212,7 @@ impl Grammar<'_> {
             let count = function.arguments.len();
             let is_series = function.name == "generate_series";
             self.comma_list(count, |this, at| match function.arguments[at].or(Some(Kind::Ints)) {
-                // A long one only takes time.
+                // A long series only takes time.
                 Some(Kind::Int | Kind::Number) if is_series => {
                     let bound = this.one_of(&["0", "1", "3", "2", "5"]);
                     this.put(bound);
@@ -312,7 +312,7 @@ impl Grammar<'_> {
             } else {
                 self.hit("ON");
                 self.put("ON");
-                // Of what stands to the left of both it sees nothing.
+                // Relations to the left of both sides are not visible.
                 let beside: Vec<Relation> = match self.scopes.last_mut() {
                     Some(scope) if before <= scope.len() => scope.drain(..before).collect(),
                     _ => Vec::new(),

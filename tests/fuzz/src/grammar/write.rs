@@ -21,7 +21,7 @@ impl Grammar<'_> {
         granted[self.rng.usize(0..granted.len())]
     }
 
-    /// Columns of a table for a verb, at least one.
+    /// At least one column of a table for a verb.
     fn columns(&mut self, at: usize, of: impl Fn(&TableGrant) -> &Columns) -> Vec<(String, Slot)> {
         let table = &self.rule.tables[at];
         let grant = self.rule.grants.tables.get(&table.name);
@@ -46,7 +46,7 @@ impl Grammar<'_> {
         columns
     }
 
-    /// A column that may not be read, for one of this kind; more often beside `excluded`.
+    /// A column of this kind that the rule may not read, more often one of `excluded`.
     fn tempting_value(&mut self, slot: Slot) -> Option<(String, String)> {
         let rule = self.rule;
         let relation = self.scopes.last()?.last()?.clone();
@@ -64,7 +64,7 @@ impl Grammar<'_> {
         Some((relation.name, column))
     }
 
-    /// What a column is given.
+    /// The value for a column.
     fn value(&mut self, name: &str, slot: Slot) {
         if self.chance(60) {
             self.hit("DEFAULT");
@@ -75,7 +75,7 @@ impl Grammar<'_> {
             return self.qualified(&relation, &column);
         }
         match (name, slot) {
-            // Keys that are there, and others.
+            // Existing keys and others.
             ("id" | "account", Some(Kind::Text)) if self.rng.bool() => {
                 let text = self.one_of(&["'a'", "'b'", "'z'", "'y'"]);
                 self.put_one(text);
@@ -304,7 +304,7 @@ impl Grammar<'_> {
         self.put_table(at);
         let relation = self.put_alias(at, false);
         self.put("SET");
-        // FROM stands behind what sees it.
+        // FROM comes after the part that sees it.
         let start = self.words.len();
         self.scopes.push(vec![]);
         let has_from = self.rng.u8(0..4) == 0;
