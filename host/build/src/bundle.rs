@@ -123,7 +123,8 @@ impl Bundle {
             missing.extend(above.iter().filter_map(|above| Some(format!("{} {}", above.limit.name(), above.used?))));
             if !missing.is_empty() {
                 let what = format!("the rule {} asks for what is not granted to it: {}", rule.name, missing.join(", "));
-                let help = format!("`tenet grant` shows what is asked and writes {GRANTS}; see that it is reviewed");
+                let help =
+                    format!("`tenet grant` shows the requested grants and writes {GRANTS}; have the change reviewed");
                 return Err(Error::new(what).coded(Code::NotGranted).with_help(help));
             }
         }
@@ -174,8 +175,8 @@ impl Bundle {
             }
             for (name, place) in operation.secret.iter().zip(&places.secret) {
                 if !described.may_have(operation, name) {
-                    let what = format!("the operation {} keeps {name} secret, and no rule of it", operation.name);
-                    return Err(Error::new(format!("{what} takes or gives that"))
+                    let what = format!("the operation {} keeps {name} secret, and none of its rules", operation.name);
+                    return Err(Error::new(format!("{what} takes or returns it"))
                         .at(place.clone())
                         .coded(Code::Member)
                         .with_help("name members as they lie within each other: `card.number`"));
@@ -597,23 +598,23 @@ mod tests {
         }
         let nothing = r#"{"input":{"properties":{}}}"#;
         for (rules, key, told) in [
-            (&[("record", ID)][..], r#""ids""#, "ids, and no rule of it takes such a member; did you mean `id`?"),
+            (&[("record", ID)][..], r#""ids""#, "ids, and none of its rules takes such a member; did you mean `id`?"),
             (
                 &[("record", ID)],
                 r#""requst""#,
-                "requst, and no rule of it takes such a member; name one of its rules' members: `amount`, `id`",
+                "requst, and none of its rules takes such a member; name one of its rules' members: `amount`, `id`",
             ),
             (
                 &[("record", nothing)],
                 r#""id""#,
-                "id, and no rule of it takes such a member; \
+                "id, and none of its rules takes such a member; \
                  describe it in the schema of a rule's payload: a required string or number",
             ),
             // An undescribed payload of another rule does not make it a member.
             (
                 &[("record", "{}"), ("more", ID)],
                 r#"{ member = "ids", optional = true }"#,
-                "ids, and no rule of it takes such a member; did you mean `id`?",
+                "ids, and none of its rules takes such a member; did you mean `id`?",
             ),
             (
                 &[("record", r#"{"input":{"properties":{"is":{"type":"boolean"}},"required":["is"]}}"#)],
@@ -643,11 +644,11 @@ mod tests {
         let any = r#"{"input":{"properties":{"id":{}},"required":["id"]}}"#;
         let describe = "describe it in the schema of a rule's payload: a required string or number";
         for (description, told) in [
-            ("{}", format!("no rule of it says that there is such a member; {describe}")),
-            (r#"{"input":true}"#, format!("no rule of it says that there is such a member; {describe}")),
-            (r#"{"input":{"type":"object"}}"#, format!("no rule of it says that there is such a member; {describe}")),
-            (open, "no rule of it says that there is such a member; did you mean `idd`?".to_owned()),
-            (any, format!("no rule of it says that the member is a string or a number; {describe}")),
+            ("{}", format!("none of its rules describes such a member; {describe}")),
+            (r#"{"input":true}"#, format!("none of its rules describes such a member; {describe}")),
+            (r#"{"input":{"type":"object"}}"#, format!("none of its rules describes such a member; {describe}")),
+            (open, "none of its rules describes such a member; did you mean `idd`?".to_owned()),
+            (any, format!("none of its rules says that the member is a string or a number; {describe}")),
         ] {
             let told = Ok(Some(format!("id, and {told}")));
             assert_eq!(of_key(&[("record", description)], r#""id""#), told, "{description}");
@@ -696,7 +697,7 @@ mod tests {
         for unknown in ["crad", "card.nmber", "iban.country", ""] {
             let error = check(unknown).unwrap_err();
             assert_eq!((error.code(), error.place().unwrap().line_and_column()), (Some(Code::Member), (4, 21)));
-            let what = format!("the operation write keeps {unknown} secret, and no rule of it takes or gives that");
+            let what = format!("the operation write keeps {unknown} secret, and none of its rules takes or returns it");
             assert_eq!(error.what(), what);
         }
     }

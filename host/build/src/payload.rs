@@ -71,14 +71,14 @@ impl Payload<'_> {
             // A member that one rule's list excludes is excluded, even if other rules allow any
             // members.
             if !self.0.iter().any(Members::are_closed) {
-                let what = "no rule of it says that there is such a member";
+                let what = "none of its rules describes such a member";
                 return Ok(Some(Misfit::new(what, self.meant(key).unwrap_or_else(|| describe.to_owned()))));
             }
             let help = self.meant(key).unwrap_or_else(|| match self.names().as_slice() {
                 [] => describe.to_owned(),
                 names => format!("name one of its rules' members: `{}`", names.join("`, `")),
             });
-            return Err(Misfit::new("no rule of it takes such a member", help));
+            return Err(Misfit::new("none of its rules takes such a member", help));
         };
         if !(kinds.string || kinds.number) || (kinds.other && !kinds.null) {
             let what = "what its rules take there is neither a string nor a number";
@@ -99,7 +99,7 @@ impl Payload<'_> {
                 format!("write `key = \"{key}\"`"),
             )),
             _ if is_unsaid => {
-                Ok(Some(Misfit::new("no rule of it says that the member is a string or a number", describe)))
+                Ok(Some(Misfit::new("none of its rules says that the member is a string or a number", describe)))
             }
             _ => Ok(None),
         }

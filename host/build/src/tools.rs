@@ -217,7 +217,7 @@ pub(crate) fn place(language: &str) -> String {
     let folder = user_cache().map(|cache| cache.join(format!("{}-{}", wanted.name, wanted.version)));
     match folder {
         Ok(folder) if wanted.is_in(&folder) => folder.display().to_string(),
-        _ => format!("{} {} is installed when a rule first wants it", wanted.name, wanted.version),
+        _ => format!("{} {} is installed when a rule first needs it", wanted.name, wanted.version),
     }
 }
 

@@ -86,7 +86,7 @@ impl Pool {
                 // A server that accepts the log-in but does not answer has not recovered.
                 Ok(connection) if attempt.is_probe() && !connection.answers(SIGN_OF_LIFE).await => {
                     attempt.failed();
-                    return Err(Fault::unavailable("a new connection to the database gave no sign of life"));
+                    return Err(Fault::unavailable("a new connection to the database did not answer"));
                 }
                 Ok(connection) => connection,
                 Err((fault, is_endpoints)) => {
@@ -130,7 +130,7 @@ impl Pool {
             } else if is_trusted || connection.answers(SIGN_OF_LIFE).await {
                 return Some(connection);
             } else {
-                self.drop_idle("it gave no sign of life");
+                self.drop_idle("it did not answer");
             }
         }
     }
