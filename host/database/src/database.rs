@@ -41,12 +41,12 @@ impl Database {
     /// A ledger that opens at most `max_connections` connections, and at least one. It opens none
     /// yet.
     pub fn new(endpoint: Endpoint, max_connections: u32) -> Self {
-        Self::with_ages(endpoint, max_connections, ConnectionLifetimes::default())
+        Self::with_lifetimes(endpoint, max_connections, ConnectionLifetimes::default())
     }
 
     /// Like [`new`](Self::new) with other lifetimes of the connections, for tests.
-    pub fn with_ages(endpoint: Endpoint, max_connections: u32, ages: ConnectionLifetimes) -> Self {
-        let home = GuardedEndpoint::new(Pool::new(endpoint, ages));
+    pub fn with_lifetimes(endpoint: Endpoint, max_connections: u32, lifetimes: ConnectionLifetimes) -> Self {
+        let home = GuardedEndpoint::new(Pool::new(endpoint, lifetimes));
         Self::over(EndpointRouter::new(home, None, Permits::new(max_connections), None))
     }
 
@@ -56,8 +56,8 @@ impl Database {
     /// An endpoint is used only after the database behind it has shown the expected identity: this
     /// `identity`, or if there is none, that of the database behind `home`.
     pub fn with_peer(home: Endpoint, peer: Endpoint, identity: Option<[u8; 16]>, max_connections: u32) -> Self {
-        let side = |endpoint| GuardedEndpoint::new(Pool::new(endpoint, ConnectionLifetimes::default()));
-        Self::over(EndpointRouter::new(side(home), Some(side(peer)), Permits::new(max_connections), identity))
+        let guarded = |endpoint| GuardedEndpoint::new(Pool::new(endpoint, ConnectionLifetimes::default()));
+        Self::over(EndpointRouter::new(guarded(home), Some(guarded(peer)), Permits::new(max_connections), identity))
     }
 
     fn over(route: EndpointRouter) -> Self {
@@ -100,7 +100,7 @@ impl Database {
     pub async fn parked_events(&self, deadline: Instant) -> Result<Vec<ParkedEvent>, Fault> {
         let mut events = Vec::new();
         for outcome in self.each(vec![parked::list()?], deadline).await? {
-            let failed = |trouble| QueryFailure::of_host(trouble, "the parked events could not be read").fault;
+            let failed = |error| QueryFailure::of_host(error, "the parked events could not be read").fault;
             events.extend(parked::listed(outcome.map_err(failed)?.rows)?);
         }
         Ok(events)
@@ -116,8 +116,7 @@ impl Database {
     async fn outbox(&self, query: Encoded, deadline: Instant) -> Result<Vec<StagedEvent>, Fault> {
         let mut events = Vec::new();
         for outcome in self.each(vec![query], deadline).await? {
-            let read =
-                outcome.map_err(|trouble| QueryFailure::of_host(trouble, "the outbox could not be read").fault)?;
+            let read = outcome.map_err(|error| QueryFailure::of_host(error, "the outbox could not be read").fault)?;
             events.extend(outbox::found(read.rows)?);
         }
         Ok(events)
@@ -133,7 +132,7 @@ impl Database {
                 Ok(outcome) => settled += outcome.affected,
                 Err(QueryError::Driver(error))
                     if failure::code(&error) == Some(SqlState::SERIALIZATION_FAILURE.as_str()) => {}
-                Err(trouble) => return Err(QueryFailure::of_host(trouble, failed).fault),
+                Err(error) => return Err(QueryFailure::of_host(error, failed).fault),
             }
         }
         Ok(settled)
@@ -196,8 +195,7 @@ impl Transactions for Database {
                 self.expected.looked(found);
             }
             for outcome in outcomes {
-                outcome
-                    .map_err(|trouble| QueryFailure::of_host(trouble, "the table tenet.keys cannot be read").fault)?;
+                outcome.map_err(|error| QueryFailure::of_host(error, "the table tenet.keys cannot be read").fault)?;
             }
             self.expected.check(None)
         })
@@ -248,7 +246,7 @@ impl Outbox for Database {
         Box::pin(async move {
             let mut count = 0;
             for outcome in self.each(vec![parked::count()?], deadline).await? {
-                let failed = |trouble| QueryFailure::of_host(trouble, "the parked events could not be counted").fault;
+                let failed = |error| QueryFailure::of_host(error, "the parked events could not be counted").fault;
                 count = parked::counted(&outcome.map_err(failed)?.rows)?;
             }
             Ok(count)

@@ -146,8 +146,8 @@ impl Transaction {
         let mut outcomes = Vec::with_capacity(queries.len());
         for (number, query) in queries.into_iter().enumerate() {
             let outcome = query.outcome(&mut tally).await;
-            outcomes.push(outcome.map_err(|trouble| {
-                let failure = QueryFailure::of_statement(trouble);
+            outcomes.push(outcome.map_err(|error| {
+                let failure = QueryFailure::of_statement(error);
                 match failure.fault.sql_error() {
                     Some(error) if batch => {
                         QueryFailure { fault: Fault::sql(numbered(error.clone(), number)), left: failure.left }
@@ -192,7 +192,8 @@ impl Transaction {
         if let Ok(Some(answer)) = found {
             return Ok(Progress::Answered(answer));
         }
-        begun.map_err(|error| QueryFailure::of_host(connection.trouble(error), "the transaction could not begin"))?;
+        begun
+            .map_err(|error| QueryFailure::of_host(connection.query_error(error), "the transaction could not begin"))?;
         found?;
         set_up?;
         let checked = self.expected.check(Some(&self.claim.operation));
@@ -427,7 +428,7 @@ impl Attempt for Transaction {
 
 async fn stored(look_up: Query<'_>) -> Result<Option<StoredAnswer>, QueryFailure> {
     let outcome = look_up.outcome(&mut Tally::unlimited()).await;
-    let outcome = outcome.map_err(|trouble| QueryFailure::of_host(trouble, LOOK_UP))?;
+    let outcome = outcome.map_err(|error| QueryFailure::of_host(error, LOOK_UP))?;
     keys::found(&outcome.rows).map_err(|fault| QueryFailure { fault, left: ConnectionState::Open })
 }
 

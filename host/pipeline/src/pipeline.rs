@@ -424,7 +424,7 @@ impl Pipeline {
         let request = context.request;
         let passes = self.breaker.passes(context.caller, context.digest);
         let resting = self.resting(context, &passes);
-        let trial = AttemptRunner {
+        let runner = AttemptRunner {
             rules: self.rules.as_ref(),
             policy: &self.policy,
             vault: &self.vault,
@@ -456,8 +456,8 @@ impl Pipeline {
                 Some(probe) => probe.attempt(attempt),
                 None => attempt,
             };
-            let over = in_span(&span, pin!(trial.run(attempt, &mut receipt))).await;
-            let (answer, pending) = match over {
+            let outcome = in_span(&span, pin!(runner.run(attempt, &mut receipt))).await;
+            let (answer, pending) = match outcome {
                 AttemptOutcome::Committed { accepted, body, events } => {
                     let status = if accepted { Status::Accepted } else { Status::Rejected };
                     (context.answer(status, body), context.pending(Some(events)))

@@ -145,7 +145,7 @@ impl Connection {
                 *self.search_path() = SearchPath::Set;
                 Ok(())
             }
-            Some(Err(error)) => match QueryFailure::of_host(self.trouble(error), doing) {
+            Some(Err(error)) => match QueryFailure::of_host(self.query_error(error), doing) {
                 lost @ QueryFailure { left: ConnectionState::Lost, .. } => Err(lost),
                 QueryFailure { fault, .. } => Err(QueryFailure { fault, left: ConnectionState::Stuck }),
             },
@@ -164,7 +164,7 @@ impl Connection {
 
     /// Why an answer did not arrive. If the connection was ended because a message was too long,
     /// the driver reports only that it is closed.
-    pub(crate) fn trouble(&self, error: Error) -> QueryError {
+    pub(crate) fn query_error(&self, error: Error) -> QueryError {
         match self.allowance.refused() {
             Some(length) if error.as_db_error().is_none() => QueryError::TooLong(length),
             _ => QueryError::Driver(error),

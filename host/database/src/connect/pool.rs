@@ -26,7 +26,7 @@ const MOST_CONNECTIONS: u32 = 10_000;
 /// returned.
 pub(crate) struct Pool {
     endpoint: Endpoint,
-    ages: ConnectionLifetimes,
+    lifetimes: ConnectionLifetimes,
     idle: Mutex<Vec<Idle>>,
     is_closed: AtomicBool,
 }
@@ -58,8 +58,8 @@ struct Idle {
 }
 
 impl Pool {
-    pub(crate) fn new(endpoint: Endpoint, ages: ConnectionLifetimes) -> Self {
-        Self { endpoint, ages, idle: Mutex::default(), is_closed: AtomicBool::new(false) }
+    pub(crate) fn new(endpoint: Endpoint, lifetimes: ConnectionLifetimes) -> Self {
+        Self { endpoint, lifetimes, idle: Mutex::default(), is_closed: AtomicBool::new(false) }
     }
 
     /// The endpoint's name for logs.
@@ -105,7 +105,7 @@ impl Pool {
     async fn open(&self, timeout: AnswerTimeout) -> Result<Connection, (Fault, bool)> {
         let began = Instant::now();
         match self.endpoint.connect(timeout.until(began)).await {
-            Ok(connection) => Ok(connection.used_for(self.ages.jittered())),
+            Ok(connection) => Ok(connection.used_for(self.lifetimes.jittered())),
             Err(fault) if fault.is_deadline() => {
                 let silence = timeout.silence_since(began);
                 Err((silence.fault(), silence.is_endpoints()))
@@ -122,7 +122,7 @@ impl Pool {
     async fn take_idle(&self, has_to_answer: bool) -> Option<Connection> {
         loop {
             let Idle { connection, since, is_doubted } = self.idle().pop()?;
-            let is_trusted = !has_to_answer && !is_doubted && since.elapsed() <= self.ages.trusted;
+            let is_trusted = !has_to_answer && !is_doubted && since.elapsed() <= self.lifetimes.trusted;
             if connection.is_closed() {
                 debug!(reason = "the server closed it while it was idle", "connection dropped");
             } else if connection.is_old() {

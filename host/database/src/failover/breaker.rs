@@ -26,7 +26,7 @@ pub(crate) struct Breaker {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Closed. `pause` is the previous pause, until the endpoint succeeds.
-    CommitResult {
+    Closed {
         failures: u32,
         pause: Option<Duration>,
     },
@@ -70,7 +70,7 @@ impl BreakerToken {
 pub(crate) enum Change {
     Opened,
     Probes,
-    CommitResult,
+    Closed,
 }
 
 impl Change {
@@ -78,14 +78,14 @@ impl Change {
         match self {
             Self::Opened => "open",
             Self::Probes => "half-open",
-            Self::CommitResult => "closed",
+            Self::Closed => "closed",
         }
     }
 }
 
 impl Default for Breaker {
     fn default() -> Self {
-        Self { state: State::CommitResult { failures: 0, pause: None }, generation: 0 }
+        Self { state: State::Closed { failures: 0, pause: None }, generation: 0 }
     }
 }
 
@@ -93,10 +93,10 @@ impl Breaker {
     /// Whether the endpoint may be tried now. While half-open it allows one try only.
     pub(crate) fn admit(&mut self, now: DualInstant) -> (Admission, Option<Change>) {
         match self.state {
-            State::CommitResult { .. } => (Admission::Allowed(self.pass(false)), None),
+            State::Closed { .. } => (Admission::Allowed(self.token(false)), None),
             State::Open { since, rest, pause } if now.since(&since) >= rest => {
                 self.turn(State::HalfOpen { pause });
-                (Admission::Allowed(self.pass(true)), Some(Change::Probes))
+                (Admission::Allowed(self.token(true)), Some(Change::Probes))
             }
             State::Open { .. } => (Admission::Open, None),
             State::HalfOpen { .. } => (Admission::Probed, None),
@@ -107,39 +107,39 @@ impl Breaker {
     pub(crate) fn rest_left(&self, now: DualInstant) -> Duration {
         match self.state {
             State::Open { since, rest, .. } => rest.saturating_sub(now.since(&since)),
-            State::CommitResult { .. } | State::HalfOpen { .. } => Duration::ZERO,
+            State::Closed { .. } | State::HalfOpen { .. } => Duration::ZERO,
         }
     }
 
     /// Records a success.
-    pub(crate) fn succeeded(&mut self, pass: BreakerToken) -> Option<Change> {
-        if pass.generation != self.generation {
+    pub(crate) fn succeeded(&mut self, token: BreakerToken) -> Option<Change> {
+        if token.generation != self.generation {
             return None;
         }
         match self.state {
-            State::CommitResult { .. } => {
-                self.state = State::CommitResult { failures: 0, pause: None };
+            State::Closed { .. } => {
+                self.state = State::Closed { failures: 0, pause: None };
                 None
             }
             State::HalfOpen { pause } => {
-                self.turn(State::CommitResult { failures: 0, pause: Some(pause) });
-                Some(Change::CommitResult)
+                self.turn(State::Closed { failures: 0, pause: Some(pause) });
+                Some(Change::Closed)
             }
             State::Open { .. } => None,
         }
     }
 
     /// Records a failure: unreachable, lost or silent. `chance` is from 0 to 1.
-    pub(crate) fn failed(&mut self, pass: BreakerToken, now: DualInstant, chance: f64) -> Option<Change> {
-        if pass.generation != self.generation {
+    pub(crate) fn failed(&mut self, token: BreakerToken, now: DualInstant, chance: f64) -> Option<Change> {
+        if token.generation != self.generation {
             return None;
         }
         let pause = match self.state {
-            State::CommitResult { failures, pause } if failures + 1 < FAILURES => {
-                self.state = State::CommitResult { failures: failures + 1, pause };
+            State::Closed { failures, pause } if failures + 1 < FAILURES => {
+                self.state = State::Closed { failures: failures + 1, pause };
                 return None;
             }
-            State::CommitResult { pause, .. } => pause.map_or(FIRST_PAUSE, |pause| LAST_PAUSE.min(pause * 2)),
+            State::Closed { pause, .. } => pause.map_or(FIRST_PAUSE, |pause| LAST_PAUSE.min(pause * 2)),
             State::HalfOpen { pause } => LAST_PAUSE.min(pause * 2),
             State::Open { .. } => return None,
         };
@@ -150,9 +150,9 @@ impl Breaker {
 
     /// Records a try without a result, because it was cancelled. After a cancelled probe the next
     /// try is the probe.
-    pub(crate) fn gave_up(&mut self, pass: BreakerToken, now: DualInstant) -> Option<Change> {
+    pub(crate) fn gave_up(&mut self, token: BreakerToken, now: DualInstant) -> Option<Change> {
         match self.state {
-            State::HalfOpen { pause } if pass.generation == self.generation => {
+            State::HalfOpen { pause } if token.generation == self.generation => {
                 self.turn(State::Open { since: now, rest: Duration::ZERO, pause });
                 Some(Change::Opened)
             }
@@ -160,7 +160,7 @@ impl Breaker {
         }
     }
 
-    fn pass(&self, is_probe: bool) -> BreakerToken {
+    fn token(&self, is_probe: bool) -> BreakerToken {
         BreakerToken { generation: self.generation, is_probe }
     }
 
@@ -180,15 +180,15 @@ mod tests {
     fn opened(now: DualInstant) -> Breaker {
         let mut breaker = Breaker::default();
         for _ in 0..FAILURES {
-            let pass = allowed(&mut breaker, now);
-            breaker.failed(pass, now, 0.0);
+            let token = allowed(&mut breaker, now);
+            breaker.failed(token, now, 0.0);
         }
         breaker
     }
 
     fn allowed(breaker: &mut Breaker, now: DualInstant) -> BreakerToken {
         match breaker.admit(now).0 {
-            Admission::Allowed(pass) => pass,
+            Admission::Allowed(token) => token,
             refused => panic!("{refused:?}"),
         }
     }
@@ -198,8 +198,8 @@ mod tests {
         let now = DualInstant::now();
         let mut breaker = Breaker::default();
         for round in 0..10 * FAILURES {
-            let pass = allowed(&mut breaker, now);
-            let change = if round % FAILURES == 0 { breaker.succeeded(pass) } else { breaker.failed(pass, now, 0.0) };
+            let token = allowed(&mut breaker, now);
+            let change = if round % FAILURES == 0 { breaker.succeeded(token) } else { breaker.failed(token, now, 0.0) };
             assert_eq!(change, None);
         }
         assert_eq!(opened(now).admit(now), (Admission::Open, None));
@@ -234,7 +234,7 @@ mod tests {
         }
         now += LAST_PAUSE;
         let probe = allowed(&mut breaker, now);
-        assert_eq!(breaker.succeeded(probe), Some(Change::CommitResult));
+        assert_eq!(breaker.succeeded(probe), Some(Change::Closed));
         assert!(!allowed(&mut breaker, now).is_probe());
     }
 
@@ -254,13 +254,13 @@ mod tests {
         let mut breaker = Breaker::default();
         let old = allowed(&mut breaker, now);
         for _ in 0..FAILURES {
-            let pass = allowed(&mut breaker, now);
-            breaker.failed(pass, now, 0.0);
+            let token = allowed(&mut breaker, now);
+            breaker.failed(token, now, 0.0);
         }
         let probe = allowed(&mut breaker, now + FIRST_PAUSE);
         assert_eq!(breaker.succeeded(old), None);
         assert_eq!(breaker.failed(old, now, 0.0), None);
-        assert_eq!(breaker.succeeded(probe), Some(Change::CommitResult));
+        assert_eq!(breaker.succeeded(probe), Some(Change::Closed));
     }
 
     #[test]
@@ -270,10 +270,10 @@ mod tests {
         for pause in [1, 2, 4, 8, 16, 30] {
             now += Duration::from_secs(pause);
             let probe = allowed(&mut breaker, now);
-            assert_eq!(breaker.succeeded(probe), Some(Change::CommitResult));
+            assert_eq!(breaker.succeeded(probe), Some(Change::Closed));
             for _ in 0..FAILURES {
-                let pass = allowed(&mut breaker, now);
-                breaker.failed(pass, now, 0.0);
+                let token = allowed(&mut breaker, now);
+                breaker.failed(token, now, 0.0);
             }
         }
         now += LAST_PAUSE;
@@ -282,8 +282,8 @@ mod tests {
         let works = allowed(&mut breaker, now);
         breaker.succeeded(works);
         for _ in 0..FAILURES {
-            let pass = allowed(&mut breaker, now);
-            breaker.failed(pass, now, 0.0);
+            let token = allowed(&mut breaker, now);
+            breaker.failed(token, now, 0.0);
         }
         assert_eq!(breaker.admit(now + FIRST_PAUSE).1, Some(Change::Probes));
     }
@@ -303,7 +303,7 @@ mod tests {
         fn any_course_of_events_keeps_to_its_rules(events in prop::collection::vec((0..5_u8, 0..40_000_u64, 0.0..1.0), 1..400)) {
             let mut now = DualInstant::now();
             let mut breaker = Breaker::default();
-            let mut passes: Vec<BreakerToken> = Vec::new();
+            let mut tokens: Vec<BreakerToken> = Vec::new();
             let mut probe: Option<BreakerToken> = None;
             let mut in_a_row = 0;
             for (event, millis, chance) in events {
@@ -311,24 +311,24 @@ mod tests {
                     0 => now += Duration::from_millis(millis),
                     1 => {
                         let (admission, change) = breaker.admit(now);
-                        let pass = match admission {
-                            Admission::Allowed(pass) => Some(pass),
+                        let token = match admission {
+                            Admission::Allowed(token) => Some(token),
                             Admission::Open | Admission::Probed => None,
                         };
                         if change == Some(Change::Probes) {
                             prop_assert!(probe.is_none());
-                            probe = pass;
+                            probe = token;
                         }
-                        passes.extend(pass);
+                        tokens.extend(token);
                     }
-                    _ if passes.is_empty() => {}
+                    _ if tokens.is_empty() => {}
                     kind => {
-                        let pass = passes.swap_remove(usize::try_from(millis).unwrap() % passes.len());
-                        let counts = pass.generation == breaker.generation;
+                        let token = tokens.swap_remove(usize::try_from(millis).unwrap() % tokens.len());
+                        let counts = token.generation == breaker.generation;
                         let change = match kind {
-                            2 => breaker.succeeded(pass),
-                            3 => breaker.failed(pass, now, chance),
-                            _ => breaker.gave_up(pass, now),
+                            2 => breaker.succeeded(token),
+                            3 => breaker.failed(token, now, chance),
+                            _ => breaker.gave_up(token, now),
                         };
                         in_a_row = match kind {
                             2 if counts => 0,
@@ -336,12 +336,12 @@ mod tests {
                             _ => in_a_row,
                         };
                         if change == Some(Change::Opened) {
-                            prop_assert!(in_a_row >= FAILURES || probe == Some(pass));
+                            prop_assert!(in_a_row >= FAILURES || probe == Some(token));
                         }
                         if change.is_some() {
                             in_a_row = 0;
                         }
-                        if probe == Some(pass) {
+                        if probe == Some(token) {
                             probe = None;
                         }
                     }

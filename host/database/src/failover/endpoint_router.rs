@@ -71,11 +71,11 @@ impl EndpointRouter {
     /// Opens a connection to each endpoint and compares their identities. Tries all endpoints, then
     /// returns the first fault.
     pub(crate) async fn warm(&self, timeout: AnswerTimeout) -> Result<(), Fault> {
-        let warm = async |side: &Arc<GuardedEndpoint>| {
+        let warm = async |guarded: &Arc<GuardedEndpoint>| {
             let permit = self.permits.acquire(timeout.deadline).await?;
             let lease = match &self.peer {
-                Some(_) => self.lend(side, permit, timeout).await?,
-                None => side.check_out(permit, timeout, WhileProbed::Wait).await?,
+                Some(_) => self.lend(guarded, permit, timeout).await?,
+                None => guarded.check_out(permit, timeout, WhileProbed::Wait).await?,
             };
             lease.give_back();
             Ok::<_, Fault>(())
@@ -103,29 +103,29 @@ impl EndpointRouter {
     /// Lends a connection of one of two endpoints.
     async fn lend(
         &self,
-        side: &Arc<GuardedEndpoint>,
+        guarded: &Arc<GuardedEndpoint>,
         permit: Permit,
         timeout: AnswerTimeout,
     ) -> Result<PooledConnection, Fault> {
-        let lease = side.check_out(permit, timeout, WhileProbed::Leave).await?;
-        self.verified(side, lease, timeout).await
+        let lease = guarded.check_out(permit, timeout, WhileProbed::Leave).await?;
+        self.verified(guarded, lease, timeout).await
     }
 
     /// The same connection, after the identity of the database behind it was verified.
     async fn verified(
         &self,
-        side: &GuardedEndpoint,
+        guarded: &GuardedEndpoint,
         lease: PooledConnection,
         timeout: AnswerTimeout,
     ) -> Result<PooledConnection, Fault> {
-        if side.is_verified() {
+        if guarded.is_verified() {
             return Ok(lease);
         }
         let shown = async {
             let mut query = Query::plain(lease.connection(), identity::read().map_err(QueryFailure::before_sending)?);
             send_pipelined(lease.connection(), query.messages(), &std::sync::atomic::AtomicU32::new(0)).await;
             let outcome = query.outcome(&mut Tally::unlimited()).await;
-            outcome.map_err(|trouble| QueryFailure::of_host(trouble, "the database's identity could not be read"))
+            outcome.map_err(|error| QueryFailure::of_host(error, "the database's identity could not be read"))
         };
         let shown = match timeout.wait(shown).await {
             Ok(Ok(outcome)) => outcome,
@@ -153,15 +153,15 @@ impl EndpointRouter {
             return Err(Fault::other(None, text).with_code(Code::DatabaseSchema));
         };
         // Home defines the expected identity, unless it is configured.
-        let is_home = std::ptr::eq(side, &*self.home);
+        let is_home = std::ptr::eq(guarded, &*self.home);
         let known = if is_home { Some(self.identity.get_or_init(|| shown)) } else { self.identity.get() };
         match known {
             Some(known) if *known == shown => {
-                side.verify();
+                guarded.verify();
                 Ok(lease)
             }
             Some(_) => {
-                let endpoint = side.pool.name();
+                let endpoint = guarded.pool.name();
                 lease.give_back();
                 warn!(endpoint, "an endpoint leads to another database and is not used");
                 Err(Fault::other(None, format!("{endpoint} leads to another database than the expected one")))

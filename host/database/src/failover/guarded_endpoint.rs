@@ -41,8 +41,8 @@ pub(crate) enum WhileProbed {
 
 /// A try at an endpoint. If it is dropped before it reports a result, it counts as cancelled.
 pub(crate) struct BreakerGuard {
-    side: Arc<GuardedEndpoint>,
-    pass: Option<BreakerToken>,
+    guarded: Arc<GuardedEndpoint>,
+    token: Option<BreakerToken>,
 }
 
 impl GuardedEndpoint {
@@ -67,19 +67,19 @@ impl GuardedEndpoint {
             let rest = self.breaker().rest_left(DualInstant::now());
             Fault::shut(rest, "the database could not be reached a moment ago, and is not tried again yet")
         };
-        let pass = loop {
+        let token = loop {
             let mut turned = std::pin::pin!(self.turned.notified());
             // No change after this line is missed.
             turned.as_mut().enable();
             match (self.admit(), while_probed) {
-                (Admission::Allowed(pass), _) => break pass,
+                (Admission::Allowed(token), _) => break token,
                 (Admission::Probed, WhileProbed::Wait) => {
                     timeout_at(timeout.deadline.into(), turned).await.map_err(|_| shut())?;
                 }
                 (Admission::Open, _) | (Admission::Probed, WhileProbed::Leave) => return Err(shut()),
             }
         };
-        let attempt = BreakerGuard { side: Arc::clone(self), pass: Some(pass) };
+        let attempt = BreakerGuard { guarded: Arc::clone(self), token: Some(token) };
         Arc::clone(&self.pool).check_out(permit, attempt, timeout).await
     }
 
@@ -112,7 +112,7 @@ impl GuardedEndpoint {
             endpoint,
             state = change.state(),
             BreakerOpened = is(Change::Opened),
-            BreakerClosed = is(Change::CommitResult),
+            BreakerClosed = is(Change::Closed),
         );
     }
 }
@@ -120,7 +120,7 @@ impl GuardedEndpoint {
 impl BreakerGuard {
     /// Whether it is the probe.
     pub(crate) fn is_probe(&self) -> bool {
-        self.pass.is_some_and(|pass| pass.is_probe())
+        self.token.is_some_and(|token| token.is_probe())
     }
 
     /// The endpoint has given an answer, and more is to come. That completes a probe: others need
@@ -128,23 +128,23 @@ impl BreakerGuard {
     pub(crate) fn answered(&mut self) {
         if self.is_probe() {
             self.succeed();
-            if let Admission::Allowed(pass) = self.side.admit() {
-                self.pass = Some(pass);
+            if let Admission::Allowed(token) = self.guarded.admit() {
+                self.token = Some(token);
             }
         }
     }
 
     /// Reports a success.
     pub(crate) fn succeeded(mut self) {
-        *self.side.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        *self.guarded.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         self.succeed();
     }
 
     /// Reports a failure: unreachable, lost or silent.
     pub(crate) fn failed(mut self) {
-        if let Some(pass) = self.pass.take() {
-            let change = self.side.breaker().failed(pass, DualInstant::now(), fastrand::f64());
-            self.side.turn(change);
+        if let Some(token) = self.token.take() {
+            let change = self.guarded.breaker().failed(token, DualInstant::now(), fastrand::f64());
+            self.guarded.turn(change);
         }
     }
 
@@ -152,7 +152,7 @@ impl BreakerGuard {
     /// endpoint answered others in the meantime, only one statement was slow or one connection was
     /// lost.
     pub(crate) fn silent(self, silence: Silence) -> bool {
-        let answered = *self.side.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        let answered = *self.guarded.answered.lock().unwrap_or_else(PoisonError::into_inner);
         let is_endpoints = silence.is_endpoints() && answered.is_none_or(|answered| answered < silence.began());
         if is_endpoints {
             self.failed();
@@ -161,18 +161,18 @@ impl BreakerGuard {
     }
 
     fn succeed(&mut self) {
-        if let Some(pass) = self.pass.take() {
-            let change = self.side.breaker().succeeded(pass);
-            self.side.turn(change);
+        if let Some(token) = self.token.take() {
+            let change = self.guarded.breaker().succeeded(token);
+            self.guarded.turn(change);
         }
     }
 }
 
 impl Drop for BreakerGuard {
     fn drop(&mut self) {
-        if let Some(pass) = self.pass.take() {
-            let change = self.side.breaker().gave_up(pass, DualInstant::now());
-            self.side.turn(change);
+        if let Some(token) = self.token.take() {
+            let change = self.guarded.breaker().gave_up(token, DualInstant::now());
+            self.guarded.turn(change);
         }
     }
 }
@@ -188,38 +188,38 @@ mod tests {
     /// Enough failures to open a breaker.
     const MANY: usize = 20;
 
-    fn side() -> Arc<GuardedEndpoint> {
+    fn guarded() -> Arc<GuardedEndpoint> {
         let endpoint = Endpoint::parse("postgres://app@127.0.0.1:1/none").unwrap();
         GuardedEndpoint::new(Pool::new(endpoint, ConnectionLifetimes::default()))
     }
 
-    fn attempt(side: &Arc<GuardedEndpoint>) -> BreakerGuard {
-        let Admission::Allowed(pass) = side.admit() else { panic!("it is not tried") };
-        BreakerGuard { side: Arc::clone(side), pass: Some(pass) }
+    fn attempt(guarded: &Arc<GuardedEndpoint>) -> BreakerGuard {
+        let Admission::Allowed(token) = guarded.admit() else { panic!("it is not tried") };
+        BreakerGuard { guarded: Arc::clone(guarded), token: Some(token) }
     }
 
     /// Tries that wait from now on, and a function that returns their silence.
-    fn waits(side: &Arc<GuardedEndpoint>) -> (Vec<BreakerGuard>, impl Fn() -> Silence + use<>) {
+    fn waits(guarded: &Arc<GuardedEndpoint>) -> (Vec<BreakerGuard>, impl Fn() -> Silence + use<>) {
         let (began, deadline) = (Instant::now(), Instant::now() + Duration::from_secs(3600));
         let timeout = AnswerTimeout { statement_timeout: Duration::ZERO, deadline };
-        ((0..MANY).map(|_| attempt(side)).collect(), move || timeout.silence_since(began))
+        ((0..MANY).map(|_| attempt(guarded)).collect(), move || timeout.silence_since(began))
     }
 
     #[test]
     fn statements_that_wait_for_one_row_say_nothing_of_an_endpoint_that_answers_others() {
-        let side = side();
-        let (tries, silence) = waits(&side);
-        attempt(&side).succeeded();
+        let guarded = guarded();
+        let (tries, silence) = waits(&guarded);
+        attempt(&guarded).succeeded();
         assert!(tries.into_iter().all(|attempt| !attempt.silent(silence())));
-        assert!(matches!(side.admit(), Admission::Allowed(_)));
+        assert!(matches!(guarded.admit(), Admission::Allowed(_)));
     }
 
     #[test]
     fn an_endpoint_that_answers_nobody_while_they_wait_is_left_alone() {
-        let side = side();
-        attempt(&side).succeeded();
-        let (tries, silence) = waits(&side);
+        let guarded = guarded();
+        attempt(&guarded).succeeded();
+        let (tries, silence) = waits(&guarded);
         assert!(tries.into_iter().all(|attempt| attempt.silent(silence())));
-        assert_eq!(side.admit(), Admission::Open);
+        assert_eq!(guarded.admit(), Admission::Open);
     }
 }

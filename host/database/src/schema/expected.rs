@@ -87,7 +87,7 @@ impl Expected {
 
     /// Records the result of a check of the tables.
     pub(crate) fn looked(&self, found: Result<Outcome, QueryError>) {
-        let found = match found.map_err(|trouble| QueryFailure::of_host(trouble, "the tables could not be looked at")) {
+        let found = match found.map_err(|error| QueryFailure::of_host(error, "the tables could not be looked at")) {
             Ok(found) => found,
             // The previous result stays. The rest of the flight reports a lost connection.
             Err(QueryFailure { left: ConnectionState::Lost, .. }) => return,

@@ -248,7 +248,7 @@ impl Tables {
             Err(_) => Err(failure::late()),
             Ok(Ok(rows)) => Ok(Ok(rows.first().and_then(|row| row.try_get(0).ok()))),
             Ok(Err(error)) => {
-                let fault = QueryFailure::of_statement(self.connection.trouble(error)).fault;
+                let fault = QueryFailure::of_statement(self.connection.query_error(error)).fault;
                 fault.sql_error().cloned().map(|error| Err(Box::new(error))).ok_or(fault)
             }
         }

@@ -40,8 +40,8 @@ pub(crate) enum ConnectionState {
 
 impl QueryFailure {
     /// The failure of a rule's statement.
-    pub(crate) fn of_statement(trouble: QueryError) -> Self {
-        match trouble {
+    pub(crate) fn of_statement(error: QueryError) -> Self {
+        match error {
             QueryError::Unreadable(error) => Self { fault: Fault::sql(*error), left: ConnectionState::Open },
             QueryError::Limit(exceeded) => Self { fault: Fault::limit(exceeded), left: ConnectionState::Stuck },
             QueryError::TooLong(length) => {
@@ -76,8 +76,8 @@ impl QueryFailure {
     }
 
     /// The failure of one of the host's own statements, which rules never see.
-    pub(crate) fn of_host(trouble: QueryError, doing: &str) -> Self {
-        match trouble {
+    pub(crate) fn of_host(error: QueryError, doing: &str) -> Self {
+        match error {
             QueryError::Unreadable(error) => Self {
                 fault: Fault::other(Some(error.sqlstate), format!("{doing}: {error}")),
                 left: ConnectionState::Open,

@@ -65,11 +65,11 @@ impl<'c> Query<'c> {
 
     /// Waits for the rows and reads them all.
     pub(crate) async fn outcome(self, tally: &mut Tally) -> Result<Outcome, QueryError> {
-        let trouble = |error| self.connection.trouble(error);
-        let mut stream = pin!(self.rows.answer().await.map_err(trouble)?);
+        let failed = |error| self.connection.query_error(error);
+        let mut stream = pin!(self.rows.answer().await.map_err(failed)?);
         let mut columns = None;
         while let Some(row) = stream.next().await {
-            let row = row.map_err(trouble)?;
+            let row = row.map_err(failed)?;
             let columns = match &mut columns {
                 Some(columns) => columns,
                 none => none.insert(Columns::new(row.columns()).map_err(QueryError::Unreadable)?),
@@ -81,7 +81,7 @@ impl<'c> Query<'c> {
             Description::Unwanted => None,
             Description::Known(known) => Some(known),
             Description::Asked(text, message) => {
-                let description = message.answer().await.map_err(trouble)?;
+                let description = message.answer().await.map_err(failed)?;
                 self.connection.remember(text, description.clone());
                 Some(description)
             }

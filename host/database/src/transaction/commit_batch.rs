@@ -123,7 +123,7 @@ impl Flight<'_> {
         let mut failed: Option<QueryFailure> = None;
         if let Some(query) = self.look_up {
             let looked_up = query.outcome(&mut Tally::unlimited()).await;
-            match looked_up.map_err(|trouble| QueryFailure::of_host(trouble, LOOK_UP)) {
+            match looked_up.map_err(|error| QueryFailure::of_host(error, LOOK_UP)) {
                 Ok(outcome) => match keys::found(&outcome.rows) {
                     // The key row could not be stored either, so nothing was changed.
                     Ok(Some(answer)) => {
@@ -140,14 +140,14 @@ impl Flight<'_> {
             }
         }
         for query in self.events {
-            if let Err(trouble) = query.outcome(&mut Tally::unlimited()).await {
-                failed = failed.or(Some(QueryFailure::of_host(trouble, "the events could not be stored")));
+            if let Err(error) = query.outcome(&mut Tally::unlimited()).await {
+                failed = failed.or(Some(QueryFailure::of_host(error, "the events could not be stored")));
             }
         }
         let stored = match self.key_row.outcome(&mut Tally::unlimited()).await {
             Ok(outcome) => outcome.rows.rows == 1,
-            Err(trouble) => {
-                failed = failed.or(Some(stored_by_another(trouble)));
+            Err(error) => {
+                failed = failed.or(Some(stored_by_another(error)));
                 false
             }
         };
@@ -185,8 +185,8 @@ impl Flight<'_> {
 
 pub(crate) const LOOK_UP: &str = "the key could not be looked up";
 
-fn stored_by_another(trouble: QueryError) -> QueryFailure {
-    QueryFailure::of_host(trouble, "the answer could not be stored")
+fn stored_by_another(error: QueryError) -> QueryFailure {
+    QueryFailure::of_host(error, "the answer could not be stored")
 }
 
 fn unknown(why: &str) -> CommitResult {

@@ -337,7 +337,7 @@ async fn a_connection_that_dsql_ends_or_the_way_forgets_is_replaced_unnoticed() 
 
     // The host gets no notice of this; it has to check.
     let careful = ConnectionLifetimes { trusted: Duration::ZERO, ..ConnectionLifetimes::default() };
-    let host = Host::over(Database::with_ages(endpoint(&stand_in).await, 4, careful), "rules", EAST, &buses);
+    let host = Host::over(Database::with_lifetimes(endpoint(&stand_in).await, 4, careful), "rules", EAST, &buses);
     replaced(&stand_in, &host, async { stand_in.fall_silent() }).await;
 }
 
@@ -347,7 +347,8 @@ async fn a_connection_is_given_up_at_its_age_and_asked_for_a_sign_of_life_after_
     let stand_in = StandIn::start(database.url(), Terms::of(EAST)).await;
     let buses = Buses::new([EAST]).unwrap();
     let read = r#"{"operation":"read"}"#;
-    let with = async |ages| Host::over(Database::with_ages(endpoint(&stand_in).await, 4, ages), "rules", EAST, &buses);
+    let with =
+        async |ages| Host::over(Database::with_lifetimes(endpoint(&stand_in).await, 4, ages), "rules", EAST, &buses);
 
     // As in a deployment: the connection is not checked.
     let host = with(ConnectionLifetimes::default()).await;
