@@ -1,10 +1,10 @@
 //! Tests that are files, run on the host itself.
 //!
-//! A [file](file::TestFile) gives rows, sends requests and states what they have to do. Each test has a
-//! database to itself, one of as many as run at once ([`site`]), and runs as a [`case`] on the same engine,
-//! pipeline, policy and SQL as in Lambda, with a layer in between ([`injected`]) that records everything and
+//! A file gives rows, sends requests and states what they have to do. Each test has a
+//! database to itself, one of as many as run at once (`site`), and runs as a `case` on the same engine,
+//! pipeline, policy and SQL as in Lambda, with a layer in between (`injected`) that records everything and
 //! injects the faults that the test names. Requests at once run in every order of their flights by the
-//! [`explorer`]. A recorded request is decided again by [`replay`]. A [`Harness`] runs the tests of a bundle.
+//! `explorer`. A recorded request is decided again by `replay`. A [`Harness`] runs the tests of a bundle.
 
 mod capsule_file;
 mod case;

@@ -80,21 +80,27 @@ impl Case {
                     let explorer = Explorer { site, rig, asks, most: *schedules };
                     let (explored, anomaly) = explorer.explore(only).await?;
                     self.outcome.explored.push((number + 1, explored));
+                    let failures = self.outcome.failures.len();
+                    for (place, ask) in asks.iter().enumerate() {
+                        let (handled, _) = self.ask(site, &hosts, number, ask).await?;
+                        if handled.answer.status.code() >= 500 {
+                            let why = handled.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+                            let what = format!("request {} of {} failed{why}", place + 1, asks.len());
+                            self.fail(Code::Verdict, number, &what);
+                        }
+                        let followed = self.follow(site, &hosts, number, ask).await?;
+                        self.unmet_follows(number, &Expected::default(), &followed);
+                    }
+                    // Requests that fail alone explain whatever else differs, and that would hide them.
+                    if self.outcome.failures.len() > failures {
+                        self.outcome.actual.failed_alone = Some(number + 1);
+                        return Ok(());
+                    }
                     if let Some(anomaly) = anomaly {
                         self.outcome.schedule = Some(anomaly.schedule.clone());
                         let what = "what comes of the requests at once comes of no order of them";
                         let failure = Failure::new(Code::Orders, Some(number + 1), what);
                         self.outcome.failures.push(Failure { anomaly: Some(Box::new(anomaly)), ..failure });
-                    }
-                    for (place, ask) in asks.iter().enumerate() {
-                        let (handled, _) = self.ask(site, &hosts, number, ask).await?;
-                        // Each order ends in the same failure then, and none shows anything.
-                        if handled.answer.status.code() >= 500 {
-                            let what = format!("request {} of {} failed", place + 1, asks.len());
-                            self.fail(Code::Verdict, number, &what);
-                        }
-                        let followed = self.follow(site, &hosts, number, ask).await?;
-                        self.unmet_follows(number, &Expected::default(), &followed);
                     }
                     self.outcome.actual.steps.push(None);
                 }
@@ -330,9 +336,23 @@ impl Case {
                             break;
                         }
                     }
-                    match it {
-                        Some(it) => drop(left.remove(it)),
-                        None => unmet.push(format!("{place}: expected {written}, and there is none")),
+                    // A changed row has its key and what changed.
+                    let is_part = |found: &&Json| {
+                        let found = row(found);
+                        in_whole && found.iter().all(|(name, value)| normal.get(name).is_some_and(|it| it.is(value)))
+                    };
+                    if let Some(it) = it {
+                        left.remove(it);
+                    } else if let Some(part) = left.iter().position(is_part) {
+                        let found = row(left.remove(part));
+                        let same: Vec<&str> =
+                            normal.keys().map(String::as_str).filter(|name| !found.contains_key(*name)).collect();
+                        let same = same.join(", ");
+                        unmet.push(format!(
+                            "{place}: expected {written}, and of these did not change: {same}; leave them out"
+                        ));
+                    } else {
+                        unmet.push(format!("{place}: expected {written}, and there is none"));
                     }
                 }
                 unmet.extend(left.into_iter().map(|found| format!("{place}: found {found}, which is not expected")));

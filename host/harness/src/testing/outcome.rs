@@ -93,6 +93,8 @@ pub(crate) struct Actual {
     pub(crate) rows: BTreeMap<String, Change>,
     /// Whether the rows are not what they have to be.
     pub(crate) rows_are_unmet: bool,
+    /// The step, counted from 1, whose requests at once fail each alone: nothing behind it was run.
+    pub(crate) failed_alone: Option<usize>,
 }
 
 /// The results of a step.

@@ -40,7 +40,7 @@ impl TestOutcome {
         }
         // What cannot be read cannot be put right.
         let Ok(file) = TestFile::read(&self.path) else { return Ok(Update::Unchanged) };
-        if let Some(step) = unexpected_failure(&file, &self.actual) {
+        if let Some(step) = self.actual.failed_alone.or_else(|| unexpected_failure(&file, &self.actual)) {
             return Ok(Update::Failed { step });
         }
         let new = updated(&file, &self.actual)?;

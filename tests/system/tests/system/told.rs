@@ -146,6 +146,19 @@ export const {{ evaluate, describe }} = rule({{ input }}, (payload) => all[paylo
         ("twice", &fail(&format!("two columns of the result are called a: give each a name of its own with AS {}", at("twice:")))),
         ("pattern", &fail("patterns know no \\p{..} in rules")),
     ]);
+    // Of requests at once that fail alone, the reasons and nothing that follows from them.
+    let ask = |thing: &str| format!("{{ operation = \"trial\", payload = {{ id = \"{thing}\", do = \"{thing}\" }} }}");
+    let both = format!("version = 1\n\n[[step]]\ntogether = [{}, {}]\n", ask("plain"), ask("type"));
+    shop.write("rules/trial/tests/both.toml", &both);
+    let ended = shop.tenet(&["test", "--filter", "both"]);
+    let why = format!(
+        "request 2 of 2 failed: the rule trial failed: TypeError: can't access property \"found\" of null {}",
+        at("const deep")
+    );
+    assert!(ended.code == 1 && ended.stdout.contains(&why), "no {why} in {}", ended.stdout);
+    assert!(!ended.stdout.contains("T0606") && !ended.stdout.contains("request 1"), "{}", ended.stdout);
+    let updated = shop.tenet(&["test", "--filter", "both", "--update"]);
+    assert!(updated.stdout.contains("not updated, since step 1 failed"), "{}", updated.stdout);
     let ended = shop.tenet(&["run", "trial", "--payload", r#"{"id":"1","do":"log"}"#]);
     let line = format!("Error: worth a line {}", at("worth a line"));
     assert!(
