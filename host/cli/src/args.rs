@@ -56,7 +56,7 @@ pub(crate) enum Command {
     /// what statements may use, `languages` what differs between the three, and `book` teaches all
     /// of it from the beginning.
     Explain(ExplainArgs),
-    /// Measure what a rule costs: its part, beside the database's, of so many requests.
+    /// Measure what a rule costs: its share of many requests, apart from the database's.
     Bench(BenchArgs),
     /// Run one operation and print its answer.
     ///
@@ -111,8 +111,8 @@ pub(crate) enum Command {
     Destroy(DestroyArgs),
     /// Grant the rules what their manifests ask for, by writing grants.lock.
     ///
-    /// Each thing that is added or taken is shown first: that, in a review of grants.lock, is
-    /// what somebody other than the rule's author agrees to.
+    /// Shows each grant that is added or removed first. Someone other than the rule's author should
+    /// approve them in a review of grants.lock.
     Grant(GrantArgs),
     /// The database's tables.
     Schema {
@@ -147,7 +147,7 @@ pub(crate) enum SchemaCommand {
     /// Write the GRANTs that give a database role what the rules of bundles are granted,
     /// and what the host itself needs.
     ///
-    /// They go to standard output, one a line, for whoever administers the database to read
+    /// They go to standard output, one a line, for the database's administrator to read
     /// and run; on Aurora DSQL each in a transaction of its own.
     Grants(GrantsArgs),
 }
@@ -237,11 +237,11 @@ pub(crate) struct PackArgs {
     #[arg(long = "target", value_name = "TARGET", value_parser = target)]
     pub(crate) targets: Vec<&'static str>,
 
-    /// Where the zips go, each beside the folder with the bundle that is in it.
+    /// Where the zips go, each next to the folder with its bundle.
     #[arg(long)]
     pub(crate) out: PathBuf,
 
-    /// The function to pack; unless given `bootstrap-TARGET` beside this program.
+    /// The function to pack; unless given `bootstrap-TARGET` next to this program.
     #[arg(long, value_name = "FILE")]
     pub(crate) bootstrap: Option<PathBuf>,
 }
@@ -257,7 +257,7 @@ pub(crate) struct DeploymentArgs {
     #[arg(long = "dsql-address", value_name = "REGION=HOST", value_parser = address)]
     pub(crate) addresses: Vec<(String, String)>,
 
-    /// A PEM file with the authorities that may vouch for the endpoints, in place of those that
+    /// A PEM file with the authorities that may sign the endpoints' certificates, in place of those that
     /// browsers trust.
     #[arg(long, value_name = "FILE")]
     pub(crate) dsql_ca: Option<PathBuf>,
@@ -283,7 +283,7 @@ pub(crate) struct DeployArgs {
     #[arg(long, value_name = "PERCENT", value_parser = percent, conflicts_with = "plan")]
     pub(crate) canary: Option<u8>,
 
-    /// The function; unless given `bootstrap-TARGET` beside this program.
+    /// The function; unless given `bootstrap-TARGET` next to this program.
     #[arg(long, value_name = "FILE")]
     pub(crate) bootstrap: Option<PathBuf>,
 
@@ -475,7 +475,7 @@ pub(crate) struct ReplayArgs {
     #[arg(long, default_value_t = 1, value_name = "NUMBER")]
     pub(crate) times: u32,
 
-    /// Make a test of each, a file beside it, in place of replaying it.
+    /// Make a test of each, in a file next to it, instead of replaying it.
     #[arg(long)]
     pub(crate) as_test: bool,
 }
@@ -493,7 +493,7 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) key: Option<String>,
 
-    /// Who asks, as an authoriser would vouch for it.
+    /// The caller, as an authoriser would report it.
     #[arg(long)]
     pub(crate) caller: Option<String>,
 
@@ -590,7 +590,7 @@ pub(crate) struct DatabaseArgs {
     #[arg(long, value_name = "REGION", requires = "dsql_endpoint")]
     pub(crate) dsql_region: Option<String>,
 
-    /// A PEM file with the authorities that may vouch for the endpoint, in place of those that
+    /// A PEM file with the authorities that may sign the endpoint's certificate, in place of those that
     /// browsers trust.
     #[arg(long, value_name = "FILE", requires = "dsql_endpoint")]
     pub(crate) dsql_ca: Option<PathBuf>,

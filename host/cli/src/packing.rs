@@ -12,15 +12,15 @@ use tenet_harness::building::{self, Built};
 use crate::problem::Problem;
 use crate::reporters::progress::OnTerminal;
 
-/// What Lambda starts, and how it is called beside this program: with its target behind it.
+/// What Lambda starts. Next to this program its name ends with its target.
 const BOOTSTRAP: &str = "bootstrap";
 
 /// Where a function is had.
-const FUNCTION: &str = "a release has it beside `tenet`; without one it is built in a clone of Tenet, and";
+const FUNCTION: &str = "a release has it next to `tenet`; without one it is built in a clone of Tenet, and";
 
 /// A bundle's rules and the function, as Lambda takes them.
 pub(crate) struct Packed {
-    /// Where the zip lies, beside the folder with the bundle that is in it.
+    /// The zip, next to the folder with its bundle.
     pub(crate) zip: PathBuf,
     pub(crate) built: Built,
     pub(crate) bytes: Vec<u8>,
@@ -38,7 +38,7 @@ pub(crate) async fn one(bundle: &Path, target: &'static str, function: &Path, ou
     Ok(Packed { zip, built, bytes })
 }
 
-/// The function for a target: the one that is named, or the one beside this program.
+/// The function for a target: the one that is named, or the one next to this program.
 pub(crate) fn function(named: Option<&PathBuf>, target: &str, bundle: &Path) -> anyhow::Result<PathBuf> {
     if let Some(named) = named {
         if !named.is_file() {
@@ -48,15 +48,15 @@ pub(crate) fn function(named: Option<&PathBuf>, target: &str, bundle: &Path) -> 
         return Ok(named.clone());
     }
     let own = std::env::current_exe().context("cannot tell where this program is")?;
-    let beside = own.with_file_name(format!("{BOOTSTRAP}-{target}"));
-    if !beside.is_file() {
-        let what = format!("there is no function for {target}: {} is not there", beside.display());
+    let path = own.with_file_name(format!("{BOOTSTRAP}-{target}"));
+    if !path.is_file() {
+        let what = format!("there is no function for {target}: {} is not there", path.display());
         let bundle = fs::canonicalize(bundle).unwrap_or_else(|_| bundle.to_owned());
         let architecture = if target.starts_with("x86_64") { "x86_64" } else { "arm64" };
         let packs = format!("`cargo xtask package {architecture} --bundle {}`", bundle.display());
         bail!(Problem::new(what, format!("{FUNCTION} {packs} there does both")));
     }
-    Ok(beside)
+    Ok(path)
 }
 
 /// Refuses code that this compiler did not write, whatever the index says of it.

@@ -53,7 +53,7 @@ const RELAYING: Duration = Duration::from_secs(10);
 /// to be decided, and again to publish.
 const RELAY_GRACE: Duration = Duration::from_secs(2 * TIME.as_secs());
 
-/// How long requests that are being answered may take when the server is told to end.
+/// How long open requests may take once the server is asked to stop.
 const LEAVING: Duration = Duration::from_secs(5);
 
 /// One region: its host, and where it listens.
@@ -71,7 +71,7 @@ struct Serving {
     telling: Telling,
 }
 
-/// What is told of a request, and kept.
+/// What is printed about a request, and recorded.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Telling {
     /// Whether its statements are.
@@ -80,8 +80,8 @@ pub(crate) struct Telling {
     pub(crate) record: Option<PathBuf>,
 }
 
-/// Serves a bundle's operations in both regions until it is told to end; what is saved meanwhile too, where
-/// that is watched. What the database has is kept in the file `kept`, if one is named.
+/// Serves a bundle's operations in both regions until it is asked to stop. Where the sources are watched,
+/// each saved change is built and served. The contents of the database are kept in the file `kept`, if one is named.
 pub(crate) async fn run(
     args: &ServeArgs,
     telling: Telling,
@@ -315,7 +315,7 @@ fn shadow_lines(Shadowed { rule, by, compared }: &Shadowed) -> Vec<String> {
 }
 
 impl Telling {
-    /// What is told of a request beside what became of it; its capsule is written.
+    /// The lines about a request in addition to its result. Writes its capsule.
     fn lines(&self, handled: &Handled, capsule: Option<&Capsule>) -> Vec<String> {
         let mut lines = Vec::new();
         let Some(capsule) = capsule else { return lines };

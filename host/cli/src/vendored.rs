@@ -19,7 +19,7 @@ static FOLDERS: [(&str, Dir<'_>); 4] = [
     ("wit/v1", include_dir!("$CARGO_MANIFEST_DIR/../../wit/v1")),
 ];
 
-// Of Python's folder one file: a run in it leaves its own beside.
+// One file of Python's folder: a run leaves others in it.
 const FILES: [(&str, &str); 4] = [
     ("guest/python/sdk/tenet.py", include_str!("../../../guest/python/sdk/tenet.py")),
     ("guest/Cargo.toml", include_str!("../../../guest/Cargo.toml")),

@@ -5,8 +5,8 @@ use crate::args::BuildArgs;
 use crate::reporters::progress::OnTerminal;
 use crate::terminal;
 
-/// Builds a bundle: components, then code for this machine or the one that is named, then what
-/// callers are told of them, then the index of all.
+/// Builds a bundle: components, then code for this machine or the named one, then their descriptions
+/// for callers, then the index.
 pub(crate) async fn build(args: &BuildArgs) -> anyhow::Result<()> {
     let out = match (&args.out, args.target) {
         (Some(out), _) => out.clone(),

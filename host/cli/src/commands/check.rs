@@ -219,8 +219,8 @@ fn fractions<'a>(schema: &'a serde_json::Value, names: &mut BTreeSet<&'a str>) {
     }
 }
 
-/// Who changes the same columns in different operations, and which events nobody in the bundle
-/// emits that an operation takes from it.
+/// Finds rules of different operations that change the same columns, and events of the bundle that an
+/// operation takes and no rule emits.
 fn between_rules(rules: &[Surveyed], operations: &[Operation], findings: &mut Findings) {
     let mut writers: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for rule in rules {
@@ -229,7 +229,7 @@ fn between_rules(rules: &[Surveyed], operations: &[Operation], findings: &mut Fi
                 let text = grant.to_string();
                 let column = text.split_once(' ').map_or(table, |(_, object)| object).to_owned();
                 findings.table.push(format!("{:<24} {text}", rule.rule));
-                // Rows that are only inserted meet nobody.
+                // Inserts alone do not conflict.
                 if verb != "insert" {
                     writers.entry(column).or_default().insert(&rule.rule);
                 }

@@ -158,7 +158,7 @@ fn begin_repository(folder: &Path) {
     }
 }
 
-/// Grants the new rule what its template asks for: whoever calls `tenet new` wants to run it.
+/// Grants the new rule what its template requests: the caller of `tenet new` wants to run it.
 fn grant(folder: &Path, rule: &str) -> anyhow::Result<()> {
     let granted = Bundle::open(folder)?.granted(&[rule.to_owned()])?;
     grant::write(folder, &granted)

@@ -80,7 +80,7 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes a test beside a capsule, which asks its request of its recording.
+/// Writes a test next to a capsule. It runs the capsule's request on its recording.
 fn write_test(path: &Path, capsule: &Capsule) -> anyhow::Result<()> {
     let text = path.to_string_lossy();
     let stem = text.strip_suffix(CAPSULE).or_else(|| text.strip_suffix(".json")).unwrap_or(&text);

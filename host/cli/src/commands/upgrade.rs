@@ -22,16 +22,16 @@ pub(crate) fn upgrade(args: &UpgradeArgs) -> anyhow::Result<()> {
     }
     let old = present(&bundle.join("vendor"))?;
     let (folder, new) = (vendored::folder(), vendored::VERSION);
-    // Beside the old one first: a bundle is never left with neither.
-    let (place, beside) = (bundle.join(&folder), bundle.join(format!("{folder}.new")));
-    if beside.exists() {
-        fs::remove_dir_all(&beside).with_context(|| format!("cannot remove {}", beside.display()))?;
+    // Next to the old one first: a bundle never has neither.
+    let (place, staged) = (bundle.join(&folder), bundle.join(format!("{folder}.new")));
+    if staged.exists() {
+        fs::remove_dir_all(&staged).with_context(|| format!("cannot remove {}", staged.display()))?;
     }
-    vendored::write(&beside).with_context(|| format!("cannot write {}", beside.display()))?;
+    vendored::write(&staged).with_context(|| format!("cannot write {}", staged.display()))?;
     if place.exists() {
         fs::remove_dir_all(&place).with_context(|| format!("cannot remove {}", place.display()))?;
     }
-    fs::rename(&beside, &place).with_context(|| format!("cannot write {}", place.display()))?;
+    fs::rename(&staged, &place).with_context(|| format!("cannot write {}", place.display()))?;
     let mut files = vec![bundle.join("README.md"), bundle.join("Cargo.toml")];
     collect(&bundle.join("rules"), &mut files)?;
     collect(&bundle.join("tests"), &mut files)?;

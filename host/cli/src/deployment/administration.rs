@@ -21,7 +21,7 @@ pub(crate) struct Administration {
     pub(crate) aws: SdkConfig,
     /// Where the endpoint of a region is reached, if not at its own name.
     pub(crate) addresses: Vec<(String, String)>,
-    /// Who may vouch for the endpoints.
+    /// The authorities that may sign the endpoints' certificates.
     pub(crate) authorities: Option<String>,
     /// What is deployed, where something is.
     pub(crate) bundle: Vec<(PathBuf, Index)>,

@@ -1,4 +1,4 @@
-//! How an error is told: what, where, and what to do next.
+//! How an error is shown: what, where, and what to do next.
 
 use std::fmt;
 use std::ops::Range;
@@ -120,7 +120,7 @@ impl Report {
     }
 }
 
-/// What one error of a chain says, if its place and its help are told apart.
+/// The text of one error of a chain, without its place and its help, which are shown apart.
 fn what(error: &(dyn std::error::Error + 'static)) -> String {
     if let Some(error) = error.downcast_ref::<tenet_build::Error>() {
         return shown(error.what()).into_owned();

@@ -1,4 +1,4 @@
-//! What somebody who waits sees: on a terminal one line that goes on, elsewhere plain lines.
+//! Shows progress: on a terminal in one line that is updated, elsewhere in plain lines.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ impl tenet_harness::Progress for OnTerminal {
 }
 
 impl Work for Waiting {
-    /// Of a thing of seconds only a terminal is told.
+    /// Only a terminal shows what takes seconds.
     fn show(&mut self, what: &str) {
         if let Some(line) = &self.line {
             line.reset_elapsed();

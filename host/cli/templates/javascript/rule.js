@@ -28,7 +28,7 @@ export const { evaluate, describe } = rule({ input, output }, ({ id, customer, p
   const [row] = query('SELECT balance FROM {{table}} WHERE customer = $1', customer);
   const balance = (row?.balance ?? 0n) + points;
   if (balance < 0n) reject('not-possible', 'a balance is not below zero');
-  // Whoever else changes this row meanwhile conflicts with it, and one of the two is run again.
+  // Two attempts that change this row at once conflict, and one of them runs again.
   execute(
     'INSERT INTO {{table}} (customer, balance) VALUES ($1, $2) ON CONFLICT (customer) DO UPDATE SET balance = excluded.balance',
     customer,

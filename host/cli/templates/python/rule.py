@@ -32,7 +32,7 @@ def {{function}}(payload):
     balance = (rows[0]["balance"] if rows else 0) + points
     if balance < 0:
         reject("not-possible", "a balance is not below zero")
-    # Whoever else changes this row meanwhile conflicts with it, and one of the two is run again.
+    # Two attempts that change this row at once conflict, and one of them runs again.
     tenet.execute(
         "INSERT INTO {{table}} (customer, balance) VALUES ($1, $2) "
         "ON CONFLICT (customer) DO UPDATE SET balance = excluded.balance",

@@ -98,7 +98,7 @@ impl Case {
                     }
                     if let Some(anomaly) = anomaly {
                         self.outcome.schedule = Some(anomaly.schedule.clone());
-                        let what = "what comes of the requests at once comes of no order of them";
+                        let what = "the result of the requests at once is the result of no order of them";
                         let failure = Failure::new(Code::Orders, Some(number + 1), what);
                         self.outcome.failures.push(Failure { anomaly: Some(Box::new(anomaly)), ..failure });
                     }

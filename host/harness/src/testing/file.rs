@@ -34,7 +34,7 @@ const MOST_AT_ONCE: usize = 4;
 struct FileText<J> {
     /// The version of this format: 1.
     version: u32,
-    /// What the test shows, for whoever reads its result.
+    /// What the test shows, for readers of its result.
     about: Option<String>,
     /// The moment of the first step, `2026-01-01T00:00:00Z` unless given; each step comes a second later.
     now: Option<J>,
@@ -43,7 +43,7 @@ struct FileText<J> {
     /// Another number gives other random numbers.
     seed: Option<u64>,
     /// The rows that are there before the first step, by table. In a column that a rule seals or opens
-    /// `{ sealed = "TEXT" }` is that text sealed in its place, here and in `rows`; `row = "KEY"` beside it
+    /// `{ sealed = "TEXT" }` is that text sealed in its place, here and in `rows`; `row = "KEY"` next to it
     /// names the columns that tell the row from others, where that is not the one column of the table's key. `{ null = true }`
     /// is NULL, here and in `rows`.
     #[serde(default)]
@@ -54,7 +54,7 @@ struct FileText<J> {
     /// All that the steps have changed, by table. A table that is not named is as it was. Without
     /// this nothing is asked of the rows.
     rows: Option<BTreeMap<String, ChangeText<J>>>,
-    /// A capsule beside this file, whose recording takes the place of the database.
+    /// A capsule next to this file. Its recording takes the place of the database.
     recorded: Option<String>,
 }
 
@@ -81,9 +81,9 @@ struct StepText<J> {
     operation: Option<String>,
     /// Or a rule, which is then run alone.
     rule: Option<String>,
-    /// Or requests that are run at once, in every order of their statements and commits: what
-    /// comes of them has to be what comes of one order of the requests, one after the other. The
-    /// test goes on after the order in which they stand here.
+    /// Or requests that run at once, in every order of their statements and commits. The result has
+    /// to be that of the requests one after the other, in some order. The test goes on after the
+    /// order in which they are listed here.
     together: Option<Vec<AskText<J>>>,
     /// The most orders of `together` that are run: 300 unless given.
     schedules: Option<u32>,
@@ -94,7 +94,7 @@ struct StepText<J> {
     payload: Option<J>,
     /// The idempotency key.
     key: Option<String>,
-    /// Who asks, as an authoriser would vouch for it.
+    /// The caller, as an authoriser would report it.
     caller: Option<String>,
     /// The region that serves it, if another.
     region: Option<String>,
@@ -155,7 +155,7 @@ struct AskText<J> {
     payload: Option<J>,
     /// The idempotency key.
     key: Option<String>,
-    /// Who asks, as an authoriser would vouch for it.
+    /// The caller, as an authoriser would report it.
     caller: Option<String>,
     /// The region that serves it, if another.
     region: Option<String>,

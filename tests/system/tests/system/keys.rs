@@ -19,8 +19,8 @@ async fn a_key_is_its_callers_own_and_the_same_in_both_regions() {
         |id: &str| format!(r#"{{"operation":"write","idempotency_key":"k","transaction_id":"{id}","amount":1}}"#);
     let ann = regions.east.invoke_for("ann", &write("of-ann")).await.answer;
     let bob = regions.west.invoke_for("bob", &write("of-bob")).await.answer;
-    let nobody = regions.east.invoke(&write("of-others")).await.answer;
-    for (answer, id) in [(&ann, "of-ann"), (&bob, "of-bob"), (&nobody, "of-others")] {
+    let anonymous = regions.east.invoke(&write("of-others")).await.answer;
+    for (answer, id) in [(&ann, "of-ann"), (&bob, "of-bob"), (&anonymous, "of-others")] {
         assert!(answer.status.code() == 200 && !answer.repeated && answer.body.contains(id), "{answer:?}");
     }
     let again = regions.west.invoke_for("ann", &write("of-ann")).await.answer;

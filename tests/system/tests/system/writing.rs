@@ -348,7 +348,7 @@ fn a_write_skew_is_found_with_the_schedule_that_repeats_it_and_its_correction_pa
     let ended = test(&["--filter", "skewed"]);
     assert_eq!(ended.code, 1, "{}{}", ended.stdout, ended.stderr);
     assert!(
-        ended.stdout.contains("T0606 step 1: what comes of the requests at once comes of no order"),
+        ended.stdout.contains("T0606 step 1: the result of the requests at once is the result of no order"),
         "{}",
         ended.stdout
     );

@@ -1,13 +1,7 @@
-use std::collections::BTreeMap;
-
 use super::{Text, line_of, markdown, rust_prose};
 
 /// Phrases that plain technical English does without, one a line.
 const PHRASES: &str = include_str!("phrases.txt");
-
-/// Crates whose comments and strings still have such phrases. A crate that has none left is struck
-/// from here, and stays without them.
-const NOT_YET: [&str; 3] = ["host/cli", "host/harness", "tests/system"];
 
 /// Phrases that are names, one a line after the source that has it.
 const NAMES: &str = include_str!("names.txt");
@@ -21,27 +15,10 @@ pub(super) fn in_documents(documents: &[Text]) -> Vec<String> {
     problems
 }
 
-/// The phrases in comments and strings, but for those of crates that have them still.
+/// The phrases in comments and strings.
 pub(super) fn in_sources(sources: &[Text]) -> Vec<String> {
-    let mut crates: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for source in sources {
-        let found = found(source, &rust_prose::prose(&source.text));
-        crates.entry(crate_of(&source.path)).or_default().extend(found);
-    }
-    let mut problems = Vec::new();
-    for (name, found) in crates {
-        match (NOT_YET.contains(&name.as_str()), found.len()) {
-            (true, 0) => problems.push(format!("{name} has plain words alone: strike it from manner.rs")),
-            (true, hits) => println!("{name}: {hits} phrases to be said plainly"),
-            (false, _) => problems.extend(found),
-        }
-    }
-    problems
-}
-
-/// The folder that a source's crate has in the map.
-fn crate_of(path: &str) -> String {
-    path.splitn(3, '/').take(2).collect::<Vec<_>>().join("/")
+    let found = |source: &Text| found(source, &rust_prose::prose(&source.text));
+    sources.iter().flat_map(found).collect()
 }
 
 fn found(text: &Text, prose: &str) -> Vec<String> {

@@ -37,7 +37,7 @@ fn {{function}}(input: Input) -> tenet::Result<Output> {
     let Some(balance) = input.balance_after(before) else {
         reject!("not-possible", "a balance of {before} has no room for it");
     };
-    // Whoever else changes this row meanwhile conflicts with it, and one of the two is run again.
+    // Two attempts that change this row at once conflict, and one of them runs again.
     let sql = "INSERT INTO {{table}} (customer, balance) VALUES ($1, $2) \
                ON CONFLICT (customer) DO UPDATE SET balance = excluded.balance";
     tenet::execute(sql, params![input.customer, balance])?;
