@@ -1,6 +1,6 @@
 // Errors and logged values as text, with the places in the rule's own sources.
 
-/** The most places that are told of one error, and the most causes. */
+/** The most places that are shown of one error, and the most causes. */
 const MOST = 4;
 
 /** This module as a stack names it, when it is not one of a bundle. */

@@ -703,7 +703,7 @@ def told(value):
     return str(value).encode(errors="replace").decode()
 
 
-# The most places that are told of one error, and the most causes.
+# The most places that are shown of one error, and the most causes.
 MOST_TOLD = 4
 
 
