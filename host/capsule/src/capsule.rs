@@ -20,7 +20,7 @@ const OLDEST: u32 = 2;
 pub struct Capsule {
     /// SHA-256 of the component of each of the operation's rules, by name.
     pub rules: BTreeMap<String, String>,
-    /// The operation from the bundle. Its secret columns include those that its rules may seal and open.
+    /// The operation from the bundle. Its `secret` includes the columns that its rules may seal and open.
     pub operation: Operation,
     /// The request.
     pub request: Request,
@@ -235,7 +235,7 @@ impl Capsule {
         })
     }
 
-    /// How a capsule of this operation is protected: if the operation has secret columns, it is sealed with the key, or
+    /// How a capsule of this operation is protected: if the operation has secret values, it is sealed with the key, or
     /// written without values if there is no key.
     pub fn secrecy<'a>(operation: &Operation, key: Option<&'a Key>) -> Secrecy<'a> {
         match key {
@@ -370,7 +370,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// The index of a bundle with one operation without secret columns, and one rule with these grants.
+    /// The index of a bundle with one operation without secret values, and one rule with these grants.
     pub(crate) fn index(grants: &str) -> Index {
         let component = tenet_core::bundle::File { path: "r.wasm".into(), sha256: "00".into() };
         let rule = tenet_core::bundle::Rule {

@@ -10,8 +10,8 @@
 //! A [`Shadow`] runs the next version of a rule on the recording of a live request, and compares
 //! the results.
 //!
-//! A capsule contains data from rows. If an operation has secret columns, [`Capsule::to_text`]
-//! [seals](Key) the values or leaves them out. The columns that its rules may seal or open are
+//! A capsule contains data from rows. If an operation has secret values, [`Capsule::to_text`]
+//! [seals](Key) the whole capsule, or leaves the values out. The columns that its rules may seal or open are
 //! secret too: the plain values are in the capsule, so a replay needs no vault key. Without values,
 //! the only words of a rule that remain are SQL key words and the bundle's own [`Names`].
 //!

@@ -131,12 +131,12 @@ pub struct Operation {
     pub callers: Option<Vec<Caller>>,
     /// EventBridge patterns. An event that matches any of them is a request for this operation.
     pub events: Vec<serde_json::Value>,
-    /// Names of columns whose values readers of recordings may not see, listed so that the reason
-    /// can be shown. If there are any, the operation is recorded sealed, or without values.
+    /// Members of the rules' input or output, by path, whose values readers of recordings may not see,
+    /// listed so that the reason can be shown. If there are any, the operation is recorded sealed, or without values.
     #[serde(default)]
     pub secret: Vec<String>,
-    /// Maps a rule to its shadow: the rule that runs on the same request after it was answered, to
-    /// compare the results.
+    /// Maps a rule to its shadow: the rule that runs after the answer, on the rows that the live
+    /// request read, to compare the results.
     #[serde(default)]
     pub shadow: BTreeMap<String, String>,
 }

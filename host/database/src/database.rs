@@ -28,7 +28,7 @@ use crate::transaction::outbox;
 /// Events deleted or parked in one flight.
 const EVENTS_A_FLIGHT: usize = 100;
 
-/// The ledger on one database.
+/// One database: the ports `Transactions`, `Outbox` and `StoredAnswers`.
 ///
 /// It needs a tokio runtime and keeps its connections open as long as it lives.
 pub struct Database {
@@ -38,7 +38,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// A ledger that opens at most `max_connections` connections, and at least one. It opens none
+    /// A database on which it opens at most `max_connections` connections, and at least one. It opens none
     /// yet.
     pub fn new(endpoint: Endpoint, max_connections: u32) -> Self {
         Self::with_lifetimes(endpoint, max_connections, ConnectionLifetimes::default())
@@ -50,7 +50,7 @@ impl Database {
         Self::over(EndpointRouter::new(home, None, Permits::new(max_connections), None))
     }
 
-    /// A ledger that uses the endpoint of the peer region while `home` is unreachable. At most
+    /// A database that is reached by the endpoint of the peer region while `home` is unreachable. At most
     /// `max_connections` are in use at the same time, over both.
     ///
     /// An endpoint is used only after the database behind it has shown the expected identity: this

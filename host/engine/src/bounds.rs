@@ -1,7 +1,7 @@
 //! Bounds that a component has to meet before it is compiled.
 //!
 //! The compiler allocates memory for each module and component and processes them recursively, and a component that is
-//! instantiated twice is compiled twice. These bounds are checked in one pass over the bytes with almost no allocation.
+//! instantiated twice has its wiring compiled twice. These bounds are checked in one pass over the bytes with almost no allocation.
 //! They are several times what a rule with a language runtime needs.
 
 use std::fmt;

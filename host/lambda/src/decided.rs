@@ -24,8 +24,9 @@ struct Open {
 }
 
 impl Decided {
-    /// Whether the event can be deleted. Acceptances, rejections, and a stored answer under the
-    /// same key settle it. All other answers do not: a failure may succeed on redelivery, and an
+    /// Whether the event can be deleted. Acceptances and rejections settle it, and `KeyReused`: its
+    /// key already has an answer to another payload, and redelivery would not change that. All
+    /// other answers do not settle it: a failure may succeed on redelivery, and an
     /// event that can never be handled has to reach the queue or the destination for failures,
     /// where an operator sees it.
     fn is_settled(&self) -> bool {

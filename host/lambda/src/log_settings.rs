@@ -15,8 +15,8 @@ pub(crate) struct LogSettings {
 }
 
 /// Lambda's levels, the filter for each, and the level that a line of metrics has to have so that
-/// Lambda keeps it. The host logs nothing at FATAL. Other crates are never logged below INFO,
-/// because they would log payloads there.
+/// Lambda keeps it. The host logs nothing at FATAL. By these filters other crates are not logged below
+/// INFO, because they would log payloads there.
 const LEVELS: [(&str, &str, Option<&str>); 6] = [
     ("TRACE", "info,tenet=trace,bootstrap=trace", None),
     ("DEBUG", "info,tenet=debug,bootstrap=debug", None),

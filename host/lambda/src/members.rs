@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 /// The members of a JSON object that are not null, each with its text as written.
 ///
 /// Emulators and proxies deviate from AWS's documentation of the events: they send null for absent
-/// members, strings for numbers, or lists where a list is never empty. An event is read member by
+/// members, strings for numbers, or an empty list for an absent one. An event is read member by
 /// member, so that a deviation in a member that the function does not need does no harm.
 #[derive(Debug, Default)]
 pub(crate) struct Members<'a>(BTreeMap<String, &'a RawValue>);

@@ -31,7 +31,7 @@ pub(crate) struct Settings {
     /// mounted into the function.
     pub(crate) capsules: Option<PathBuf>,
     /// `TENET_CAPSULE_KEY`: 64 hexadecimal digits, the key that seals the capsules of operations
-    /// with secret columns. Without it they are written without values.
+    /// with secret values. Without it they are written without values.
     pub(crate) capsule_key: Option<String>,
     /// `TENET_VAULT_KEY`: the ARN of the KMS key, or of an alias of it, that wraps the data keys of
     /// sensitive values. Required if rules are granted the vault.
@@ -194,7 +194,7 @@ impl Database {
         Ok(Self::Dsql { cluster, peer, identity, ca: read("TENET_DSQL_CA").map(PathBuf::from) })
     }
 
-    /// Opens the ledger, with the credentials of this configuration if needed.
+    /// Opens the database, with the credentials of this configuration if needed.
     pub(crate) fn open(&self, connections: u32, aws: &SdkConfig) -> anyhow::Result<tenet_database::Database> {
         let (cluster, peer, identity, ca) = match self {
             Self::Url(url) => {

@@ -17,7 +17,7 @@ pub struct Answer {
     pub key_is_given: bool,
     /// Whether an earlier request had stored this answer.
     pub repeated: bool,
-    /// When to retry, if a retry can help. The host adds random jitter where many callers get the
+    /// How long to wait before a retry, if a retry can help. The host adds random jitter where many callers get the
     /// same answer at once.
     pub again_after: Option<Duration>,
 }
@@ -29,13 +29,13 @@ pub enum Status {
     Accepted,
     /// A rule rejected the request.
     Rejected,
-    /// The request is malformed; no attempt was made.
+    /// The request cannot be served as it was sent; no attempt was made.
     Invalid,
     /// The caller may not use this operation; no attempt was made.
     Forbidden,
     /// The key already has an answer to another payload.
     KeyReused,
-    /// A rule or the host has a bug. Nothing was changed.
+    /// A rule or the host failed. Nothing was changed.
     Failed,
     /// The host cannot decide the request now. If it has a key, it is always safe to retry with
     /// that key.
@@ -91,7 +91,7 @@ impl<'a> Problem<'a> {
 }
 
 impl Answer {
-    /// The answer to a malformed request.
+    /// The answer to a request that cannot be served as it was sent.
     pub fn invalid(message: &str) -> Self {
         Self::untried(Status::Invalid, &Problem::new("invalid-request", message))
     }

@@ -46,7 +46,8 @@ pub(crate) enum AttemptOutcome {
     Answered(StoredAnswer),
     /// Nothing was committed, or the outcome of the commit is unknown. A retry may succeed.
     Again(Interrupted),
-    /// Nothing was committed, and a retry would fail in the same way.
+    /// Nothing was committed, and another attempt of this request would end in the same way. A later
+    /// request may not, if it is for want of a [`MissingResource`].
     Failed(AttemptFailure),
 }
 

@@ -7,11 +7,11 @@ use futures_util::future::{Either, select};
 use tenet_core::Clock;
 use tokio::sync::{Semaphore, oneshot};
 
-/// The most items in one batch: what one transaction removes from the outbox.
+/// The most items in one batch: what one flight removes from the outbox.
 const MOST_ITEMS: usize = 100;
 
 /// Combines the work of concurrent requests: one call of the bus for the events of requests that
-/// publish at the same time, one transaction for the events that they remove from the outbox.
+/// publish at the same time, one flight for the events that they remove from the outbox.
 ///
 /// One of the waiting requests does the work for all of them, in one of a few turns. No background
 /// task does it, because a frozen sandbox runs none. If the deadline of the request that does the

@@ -13,7 +13,7 @@ pub struct Invocation {
     pub operation: String,
     /// The caller's key.
     pub key: Option<IdempotencyKey>,
-    /// The members of the JSON object except the two above, in their order and with numbers as
+    /// The members of the JSON object except those that named the operation and the key, in their order and with numbers as
     /// written. It does not depend on the transport, so the same request has the same digest on
     /// every path.
     pub payload: String,

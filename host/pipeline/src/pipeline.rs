@@ -680,7 +680,7 @@ impl RequestContext<'_> {
         self.unavailable("outcome-unknown", IN_DOUBT, reference, ALONE)
     }
 
-    /// A retry before `least` certainly fails. Up to `spread` of jitter is added.
+    /// A retry is worth its while after `least`. Up to `spread` of jitter is added.
     fn unavailable(&self, code: &str, message: &str, reference: &str, (least, spread): (Duration, Duration)) -> Answer {
         let again = match self.key() {
             Some(_) if !message.contains("Retry with") => " Retry with the same key.",

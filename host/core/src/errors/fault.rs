@@ -31,7 +31,7 @@ enum Kind {
     CommitUnknown,
     Sql(Box<SqlError>),
     Limit(LimitExceeded),
-    /// `shut`: for how long no connection is attempted, if the breaker is open.
+    /// `shut`: for how long no connection is attempted, if the breaker allows none. Zero while one is probed.
     Unavailable {
         sqlstate: Option<SqlState>,
         shut: Option<Duration>,
@@ -134,12 +134,12 @@ impl Fault {
         matches!(self.kind, Kind::Unavailable { .. })
     }
 
-    /// Whether the breaker is open, so that an immediate retry is useless.
+    /// Whether the breaker allows no connection, so that an immediate retry is useless.
     pub fn is_shut(&self) -> bool {
         self.rest().is_some()
     }
 
-    /// How long no connection is attempted, if the breaker is open.
+    /// How long no connection is attempted, if the breaker allows none.
     pub fn rest(&self) -> Option<Duration> {
         match self.kind {
             Kind::Unavailable { shut, .. } => shut,

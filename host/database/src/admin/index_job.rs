@@ -17,7 +17,6 @@ const LOOK: Duration = Duration::from_millis(500);
 /// The statement returns at once. A build of a unique index that finds two equal rows leaves an
 /// invalid index, which still costs every later write. So the step is complete when its job has
 /// completed and the index is valid.
-/// done when its job is, and the index valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct IndexJob {
     /// The index's name, as in the catalogue.

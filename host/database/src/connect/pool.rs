@@ -18,7 +18,7 @@ use crate::statements::answer_timeout::{AnswerTimeout, Silence};
 /// closing it does not answer.
 const SIGN_OF_LIFE: Duration = Duration::from_millis(500);
 
-/// More than any cluster accepts, and less than a semaphore's maximum on every platform.
+/// DSQL's default quota for a cluster, and less than a semaphore's maximum on every platform.
 const MOST_CONNECTIONS: u32 = 10_000;
 
 /// A bounded number of connections, each lent to one user at a time. It has no timers, because a

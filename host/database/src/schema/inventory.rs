@@ -20,8 +20,8 @@ const COLUMNS: &str = "SELECT n.nspname::text, r.relname::text, a.attname::text,
      LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped \
      WHERE r.relkind IN ('r', 'p', 'v') ORDER BY r.oid, a.attnum";
 
-/// The columns of each constraint and each unique index. An expression may refer to the whole row,
-/// so it counts as all columns. NOT NULL constraints are left out, because only some versions name
+/// The columns of each constraint and each unique index. An expression that refers to the whole row
+/// counts as all columns. NOT NULL constraints are left out, because only some versions name
 /// them.
 const CONSTRAINTS: &str = "SELECT n.nspname::text, r.relname::text, c.conname::text, a.attname::text \
      FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_class r ON r.oid = c.conrelid \

@@ -67,7 +67,7 @@ fn answer(accepted: &[bool], body: &[String], digest: &[Vec<u8>], now: &[i64]) -
     })
 }
 
-/// Stores the answer. It affects one row on success.
+/// Stores the answer. It returns one row if it has done so.
 pub(crate) fn store(claim: &Claim, key: &IdempotencyKey, answer: StoredAnswer) -> Result<Encoded, Fault> {
     let otherwise = if Mutant::KeyRowGivesWay.is_alive() { "ON CONFLICT DO NOTHING" } else { "" };
     let [operation, caller, key] = name(&claim.operation, claim.caller, key);
