@@ -66,8 +66,8 @@ pub(crate) async fn open(
         authorities,
         bundle: bundle.into_iter().collect(),
     };
-    let patience = PollPolicy::default();
-    Deployment::open(config, &aws, Arc::new(administration), Arc::new(ProgressLines), patience).await.map_err(explain)
+    let polling = PollPolicy::default();
+    Deployment::open(config, &aws, Arc::new(administration), Arc::new(ProgressLines), polling).await.map_err(explain)
 }
 
 async fn aws() -> SdkConfig {

@@ -156,7 +156,7 @@ impl HostSettings {
     }
 
     /// How long answers are kept.
-    pub fn keep(&self) -> AnswerRetention {
+    pub fn answer_retention(&self) -> AnswerRetention {
         let minutes = |minutes: u64| Duration::from_secs(minutes.saturating_mul(60));
         AnswerRetention {
             accepted: minutes(self.keep_accepted_days.saturating_mul(24 * 60)),

@@ -42,7 +42,7 @@ pub use metric_set::MetricSet;
 pub use mutant::Mutant;
 pub use ports::clock::{Clock, Timestamp};
 pub use ports::ledger::Ledger;
-pub use ports::outbox::{Outbox, Place};
+pub use ports::outbox::{Outbox, OutboxPosition};
 pub use ports::policy::Policy;
 pub use ports::probe::Probe;
 pub use ports::publisher::{Delivery, Publisher};

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use tenet_core::bundle::Index;
 use tenet_core::{
-    AnswerRetention, Attempt, BoxFuture, CallerId, Claim, EventId, Fault, IdempotencyKey, Outbox, Outcome, Place,
-    SqlState, StagedEvent, StoredAnswers, Timestamp, Transactions,
+    AnswerRetention, Attempt, BoxFuture, CallerId, Claim, EventId, Fault, IdempotencyKey, Outbox, OutboxPosition,
+    Outcome, SqlState, StagedEvent, StoredAnswers, Timestamp, Transactions,
 };
 
 use crate::admin::parked::{self, ParkedEvent};
@@ -206,7 +206,7 @@ impl Outbox for Database {
     fn left<'a>(
         &'a self,
         before: Timestamp,
-        after: Option<Place>,
+        after: Option<OutboxPosition>,
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>> {
         Box::pin(async move { self.outbox(outbox::read_left(before, after)?, deadline).await })

@@ -94,7 +94,7 @@ impl Transaction {
         let (lease, wrote, begun) = match stage {
             Stage::Fresh => (self.check_out().await?, false, false),
             Stage::Begun { lease, writes } => (lease, writes, true),
-            Stage::Over => return Err(over()),
+            Stage::Over => return Err(already_ended()),
         };
         let writes = wrote || encoded.iter().any(|statement| !statement.only_reads);
         match self.timeout().wait(self.execute(lease.connection(), begun, encoded, cap)).await {
@@ -208,7 +208,7 @@ impl Transaction {
             return Err(refused());
         }
         match (stage, self.claim.mode.clone()) {
-            (Stage::Over, _) => Err(over()),
+            (Stage::Over, _) => Err(already_ended()),
             (_, Mode::Read) if !events.is_empty() => {
                 Err(Fault::other(None, "a read-only transaction cannot leave events"))
             }
@@ -225,7 +225,7 @@ impl Transaction {
                     Progress::Continue(lease) => lease,
                     Progress::Answered(answer) => return Ok(Progress::Answered(answer)),
                 };
-                let closing = CommitBatch {
+                let batch = CommitBatch {
                     claim: &self.claim,
                     key: &key,
                     digest,
@@ -234,7 +234,7 @@ impl Transaction {
                     answer: output,
                     events,
                 };
-                self.close(lease, closing).await
+                self.commit(lease, batch).await
             }
         }
     }
@@ -250,7 +250,7 @@ impl Transaction {
             return Ok(Progress::Continue(()));
         }
         let (lease, from) = match stage {
-            Stage::Over => return Err(over()),
+            Stage::Over => return Err(already_ended()),
             Stage::Fresh => (self.check_out().await?, CommitStart::Nothing),
             Stage::Begun { lease, writes: false } => (lease, CommitStart::ToUndo),
             // If ROLLBACK failed, a COMMIT after it would persist the writes.
@@ -259,7 +259,7 @@ impl Transaction {
                 Err(fault) => return Err(fault),
             },
         };
-        let closing = CommitBatch {
+        let batch = CommitBatch {
             claim: &self.claim,
             key: &key,
             digest,
@@ -268,7 +268,7 @@ impl Transaction {
             answer: body,
             events: Vec::new(),
         };
-        self.close(lease, closing).await
+        self.commit(lease, batch).await
     }
 
     async fn roll_back_all(mut self) -> Result<Progress<()>, Fault> {
@@ -306,7 +306,7 @@ impl Transaction {
         let lease = match stage {
             Stage::Begun { lease, .. } => return Ok(Progress::Continue(lease)),
             Stage::Fresh => self.check_out().await?,
-            Stage::Over => return Err(over()),
+            Stage::Over => return Err(already_ended()),
         };
         match self.timeout().wait(self.begin(lease.connection(), &mut [])).await {
             Err(silence) => Err(silent(lease, silence)),
@@ -329,8 +329,8 @@ impl Transaction {
         fault
     }
 
-    async fn close(&self, lease: PooledConnection, closing: CommitBatch<'_>) -> Result<Progress<()>, Fault> {
-        match closing.execute(lease.connection(), self.timeout()).await {
+    async fn commit(&self, lease: PooledConnection, batch: CommitBatch<'_>) -> Result<Progress<()>, Fault> {
+        match batch.execute(lease.connection(), self.timeout()).await {
             CommitResult::Committed => {
                 lease.give_back();
                 Ok(Progress::Continue(()))
@@ -448,6 +448,6 @@ fn refused() -> Fault {
     Fault::from_sql(SqlError::new(SqlState::IN_FAILED_TRANSACTION, text))
 }
 
-fn over() -> Fault {
+fn already_ended() -> Fault {
     Fault::other(None, "the attempt is over")
 }

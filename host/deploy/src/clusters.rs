@@ -116,7 +116,7 @@ pub(crate) async fn all(region: &Regional, deployment: &str) -> Result<Vec<Clust
 pub(crate) async fn ensure(
     regions: &[Regional; 2],
     config: &Config,
-    patience: &PollPolicy,
+    polling: &PollPolicy,
     progress: &dyn Progress,
 ) -> Result<[Cluster; 2], DeployError> {
     let [one, other] = regions;
@@ -129,10 +129,10 @@ pub(crate) async fn ensure(
         Some(cluster) => cluster,
         None => create(other, config, Some(&first), progress).await?,
     };
-    peer(one, &first, &second, config, patience, progress).await?;
-    peer(other, &second, &first, config, patience, progress).await?;
+    peer(one, &first, &second, config, polling, progress).await?;
+    peer(other, &second, &first, config, polling, progress).await?;
     let clusters =
-        both(active(one, &first, &second, patience, progress), active(other, &second, &first, patience, progress));
+        both(active(one, &first, &second, polling, progress), active(other, &second, &first, polling, progress));
     let (first, second) = clusters.await?;
     let clusters = [first, second];
     for (region, cluster) in regions.iter().zip(&clusters) {
@@ -192,7 +192,7 @@ async fn peer(
     cluster: &Cluster,
     peer: &Cluster,
     config: &Config,
-    patience: &PollPolicy,
+    polling: &PollPolicy,
     progress: &dyn Progress,
 ) -> Result<(), DeployError> {
     if cluster.witness.as_ref().is_some_and(|witness| *witness != config.regions.witness) {
@@ -216,7 +216,7 @@ async fn peer(
         .help("the runbook says how a pair of regions is changed"));
     }
     let late = |state: &str| DeployError::new(format!("{}: UpdateCluster: {state}", region.name));
-    until(patience.cluster, patience.pause, late, async || {
+    until(polling.cluster, polling.pause, late, async || {
         let request = region.dsql.update_cluster().identifier(&cluster.id);
         match request.multi_region_properties(of_regions(config, Some(peer))).send().await {
             Ok(_) => Ok(Looked::Seen(())),
@@ -237,7 +237,7 @@ async fn active(
     region: &Regional,
     cluster: &Cluster,
     peer: &Cluster,
-    patience: &PollPolicy,
+    polling: &PollPolicy,
     progress: &dyn Progress,
 ) -> Result<Cluster, DeployError> {
     let late = |state: &str| {
@@ -245,7 +245,7 @@ async fn active(
             .help("run it again: it goes on where it is")
     };
     let mut told = String::new();
-    let active = until(patience.cluster, patience.pause, late, async || {
+    let active = until(polling.cluster, polling.pause, late, async || {
         let got = region.dsql.get_cluster().identifier(&cluster.id).send().await;
         let got = got.map_err(|error| refused(&region.name, "GetCluster", &error))?;
         if got.status == ClusterStatus::Failed {
@@ -306,9 +306,9 @@ pub(crate) async fn delete(region: &Regional, cluster: &Cluster) -> Result<(), D
 }
 
 /// Waits until the region has no cluster of the deployment.
-pub(crate) async fn gone(region: &Regional, deployment: &str, patience: &PollPolicy) -> Result<(), DeployError> {
+pub(crate) async fn gone(region: &Regional, deployment: &str, polling: &PollPolicy) -> Result<(), DeployError> {
     let late = |state: &str| DeployError::new(format!("{}: the cluster {state}", region.name));
-    until(patience.cluster, patience.pause, late, async || {
+    until(polling.cluster, polling.pause, late, async || {
         let mut left = all(region, deployment).await?;
         left.retain(|cluster| cluster.status != "DELETED");
         Ok(match left.pop() {

@@ -33,7 +33,7 @@ pub struct Deployment {
     pub(crate) regions: [Regional; 2],
     pub(crate) database: Arc<dyn Database>,
     pub(crate) progress: Arc<dyn Progress>,
-    pub(crate) patience: PollPolicy,
+    pub(crate) polling: PollPolicy,
     pub(crate) template: String,
 }
 
@@ -71,7 +71,7 @@ impl Deployment {
         aws: &SdkConfig,
         database: Arc<dyn Database>,
         progress: Arc<dyn Progress>,
-        patience: PollPolicy,
+        polling: PollPolicy,
     ) -> Result<Self, DeployError> {
         let regions = config.regions.served.each_ref().map(|region| Regional::new(aws, region));
         let [one, _] = &regions;
@@ -86,7 +86,7 @@ impl Deployment {
             Some(path) => config::text(path)?,
         };
         let names = Names { name: config.name.clone(), account };
-        Ok(Self { config, names, regions, database, progress, patience, template })
+        Ok(Self { config, names, regions, database, progress, polling, template })
     }
 
     /// Deploys, from any intermediate state. With `canary` the new version receives that percentage
@@ -96,7 +96,7 @@ impl Deployment {
     /// States where it stopped and why. Another run continues from there.
     pub async fn deploy(&self, package: &Package, canary: Option<u8>) -> Result<Deployed, DeployError> {
         self.config.fits(package.connections)?;
-        let clusters = clusters::ensure(&self.regions, &self.config, &self.patience, &*self.progress).await?;
+        let clusters = clusters::ensure(&self.regions, &self.config, &self.polling, &*self.progress).await?;
         let [first, _] = &clusters;
         let principals: Vec<_> = self.regions.iter().map(|region| self.names.function_role(&region.name)).collect();
         let prepared = self.database.prepare(first, &self.config.database.role, &principals).await;
@@ -107,7 +107,7 @@ impl Deployment {
             self.progress.say(Some(&first.region), change);
         }
         let keys = if package.has_vault {
-            let keys = vault_key::ensure(&self.regions, &self.names, &self.patience, &*self.progress).await?;
+            let keys = vault_key::ensure(&self.regions, &self.names, &self.polling, &*self.progress).await?;
             keys.map(Some)
         } else {
             [None, None]
@@ -123,12 +123,12 @@ impl Deployment {
             let mut parameters = self.parameters(place, &clusters, &prepared.identity, package, vault);
             parameters.insert("CodeBucket".to_owned(), bucket.name().to_owned());
             parameters.insert("CodeKey".to_owned(), key);
-            let stack = Stack::of(region, self.names.stack(), self.patience);
+            let stack = Stack::of(region, self.names.stack(), self.polling);
             let versions = stack.look().await?.map(|standing| Versions::read(&standing)).unwrap_or_default();
             versions.write(&mut parameters);
             let applied = stack.apply(&self.template, &parameters, &self.names.name, &*self.progress).await?;
             has_changed |= applied != Applied::Unchanged;
-            let new = versions::publish(region, &self.names, &package.sha256(), &self.patience).await?;
+            let new = versions::publish(region, &self.names, &package.sha256(), &self.polling).await?;
             released.push((region, stack, parameters, new));
         }
         // Then switch one region after the other, each once its version is ready.
@@ -180,7 +180,7 @@ impl Deployment {
             if !bucket.is_there().await? {
                 lines.push(format!("{}: + bucket {}", region.name, bucket.name()));
             }
-            let stack = Stack::of(region, self.names.stack(), self.patience);
+            let stack = Stack::of(region, self.names.stack(), self.polling);
             let standing = stack.look().await?;
             let known: Option<[Cluster; 2]> =
                 clusters.iter().cloned().collect::<Option<Vec<_>>>().and_then(|both| both.try_into().ok());
@@ -223,7 +223,7 @@ impl Deployment {
         ]);
         let mut has_changed = false;
         for region in &self.regions {
-            let stack = Stack::of(region, &self.names.workflows(), self.patience);
+            let stack = Stack::of(region, &self.names.workflows(), self.polling);
             let applied = stack.apply(WORKFLOWS, &parameters, &self.names.name, &*self.progress).await?;
             has_changed |= applied != Applied::Unchanged;
         }
@@ -233,7 +233,7 @@ impl Deployment {
     async fn served(&self, clusters: &[Cluster; 2]) -> Result<[Served; 2], DeployError> {
         let mut all = Vec::new();
         for (region, cluster) in self.regions.iter().zip(clusters) {
-            let standing = Stack::of(region, self.names.stack(), self.patience).look().await?.unwrap_or_default();
+            let standing = Stack::of(region, self.names.stack(), self.polling).look().await?.unwrap_or_default();
             let versions = Versions::read(&standing);
             all.push(Served {
                 region: region.name.clone(),

@@ -22,15 +22,15 @@ impl Deployment {
     /// Fails before any change if clusters are to be deleted that are protected, unless
     /// `lift_protection` names the deployment; otherwise if AWS cannot delete something. Another
     /// run continues.
-    pub async fn destroy(&self, doomed: &DestroyOptions) -> Result<Vec<String>, DeployError> {
+    pub async fn destroy(&self, options: &DestroyOptions) -> Result<Vec<String>, DeployError> {
         let mut all = Vec::new();
         for region in &self.regions {
             for cluster in clusters::all(region, &self.names.name).await? {
                 all.push((region, cluster));
             }
         }
-        if doomed.clusters {
-            let may_lift = doomed.lift_protection.as_deref() == Some(self.names.name.as_str());
+        if options.clusters {
+            let may_lift = options.lift_protection.as_deref() == Some(self.names.name.as_str());
             let protected: Vec<_> =
                 all.iter().filter(|(_, cluster)| cluster.is_protected).map(|(_, cluster)| cluster.id.clone()).collect();
             if !protected.is_empty() && !may_lift {
@@ -41,10 +41,10 @@ impl Deployment {
         // Delete the workflows first: they use the function's bus and invoke the function, which
         // are in the other stack.
         for region in &self.regions {
-            Stack::of(region, &self.names.workflows(), self.patience).delete(&*self.progress).await?;
+            Stack::of(region, &self.names.workflows(), self.polling).delete(&*self.progress).await?;
         }
         let [one, other] = &self.regions;
-        let stack = |region| Stack::of(region, self.names.stack(), self.patience);
+        let stack = |region| Stack::of(region, self.names.stack(), self.polling);
         let (of_one, of_other) = (stack(one), stack(other));
         clusters::both(of_one.delete(&*self.progress), of_other.delete(&*self.progress)).await?;
         for region in &self.regions {
@@ -53,7 +53,7 @@ impl Deployment {
                 self.progress.say(Some(&region.name), &format!("bucket {} is gone", bucket.name()));
             }
         }
-        if !doomed.clusters {
+        if !options.clusters {
             let mut left: Vec<_> = all
                 .iter()
                 .map(|(region, cluster)| {
@@ -78,7 +78,7 @@ impl Deployment {
             self.progress.say(Some(&region.name), &format!("cluster {} is being deleted", cluster.id));
         }
         for region in &self.regions {
-            clusters::gone(region, &self.names.name, &self.patience).await?;
+            clusters::gone(region, &self.names.name, &self.polling).await?;
         }
         vault_key::delete(&self.regions, &self.names, &*self.progress).await?;
         Ok(Vec::new())

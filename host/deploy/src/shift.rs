@@ -68,7 +68,7 @@ impl Deployment {
     }
 
     async fn serving_in<'a>(&self, region: &'a Regional) -> Result<Serving<'a>, DeployError> {
-        let stack = Stack::of(region, self.names.stack(), self.patience);
+        let stack = Stack::of(region, self.names.stack(), self.polling);
         // Wait for the end of an interrupted run's change.
         let Some(standing) = stack.settled().await? else {
             return Err(DeployError::new(format!("{}: there is no stack {}", region.name, self.names.stack()))

@@ -92,7 +92,7 @@ impl Deployment {
 
     /// Waits for a test's event on the bus of a region.
     async fn arrives(&self, region: &Regional, id: &str) -> Result<(), DeployError> {
-        let standing = Stack::of(region, self.names.stack(), self.patience).look().await?.unwrap_or_default();
+        let standing = Stack::of(region, self.names.stack(), self.polling).look().await?.unwrap_or_default();
         let Some(queue) = standing.outputs.get("SmokeQueueUrl") else {
             return Err(DeployError::new(format!("{}: there is no queue for the events of tests", region.name))
                 .help("deploy with the same [smoke]"));
@@ -101,7 +101,7 @@ impl Deployment {
             DeployError::new(format!("{}: the event of {id} has not arrived", region.name))
                 .help("`tenet status` tells what waits in the outbox and in the dead letters")
         };
-        until(self.patience.event, self.patience.pause, late, async || {
+        until(self.polling.event, self.polling.pause, late, async || {
             let received = region.queues.receive_message().queue_url(queue).max_number_of_messages(10);
             let received = received.wait_time_seconds(2).send().await;
             let received = received.map_err(|error| refused(&region.name, "ReceiveMessage", &error))?;

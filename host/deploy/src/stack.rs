@@ -18,7 +18,7 @@ const LOOKING: Duration = Duration::from_secs(300);
 pub(crate) struct Stack<'a> {
     region: &'a Regional,
     name: String,
-    patience: PollPolicy,
+    polling: PollPolicy,
 }
 
 /// The state of a stack.
@@ -38,8 +38,8 @@ pub(crate) enum Applied {
 }
 
 impl<'a> Stack<'a> {
-    pub(crate) fn of(region: &'a Regional, name: &str, patience: PollPolicy) -> Self {
-        Self { region, name: name.to_owned(), patience }
+    pub(crate) fn of(region: &'a Regional, name: &str, polling: PollPolicy) -> Self {
+        Self { region, name: name.to_owned(), polling }
     }
 
     /// Its state; none if it does not exist.
@@ -74,7 +74,7 @@ impl<'a> Stack<'a> {
             DeployError::new(format!("{}: the stack {} is still {state}", self.region.name, self.name))
                 .help("run it again: it goes on where it is")
         };
-        until(self.patience.stack, self.patience.pause, late, async || {
+        until(self.polling.stack, self.polling.pause, late, async || {
             let standing = self.look().await?;
             Ok(match standing {
                 Some(standing) if standing.status.ends_with("_IN_PROGRESS") && !is_review(&standing) => {
@@ -218,7 +218,7 @@ impl<'a> Stack<'a> {
         let _ = old.send().await;
         request.send().await.map_err(|error| refused(&self.region.name, "CreateChangeSet", &error))?;
         let late = |state: &str| DeployError::new(format!("{}: the change set is still {state}", self.region.name));
-        let seen = until(LOOKING, self.patience.pause, late, async || {
+        let seen = until(LOOKING, self.polling.pause, late, async || {
             let described = stacks.describe_change_set().stack_name(&self.name).change_set_name(NAME).send().await;
             let described = described.map_err(|error| refused(&self.region.name, "DescribeChangeSet", &error))?;
             Ok(match described.status {
@@ -265,7 +265,7 @@ impl<'a> Stack<'a> {
         let begun = begun.map_err(|error| refused(&self.region.name, "DetectStackDrift", &error))?;
         let id = begun.stack_drift_detection_id.unwrap_or_default();
         let late = |state: &str| DeployError::new(format!("{}: looking for drift is still {state}", self.region.name));
-        until(LOOKING, self.patience.pause, late, async || {
+        until(LOOKING, self.polling.pause, late, async || {
             let status = stacks.describe_stack_drift_detection_status().stack_drift_detection_id(&id).send().await;
             let status =
                 status.map_err(|error| refused(&self.region.name, "DescribeStackDriftDetectionStatus", &error))?;

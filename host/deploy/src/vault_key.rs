@@ -15,7 +15,7 @@ const PENDING_DAYS: i32 = 30;
 pub(crate) async fn ensure(
     regions: &[Regional; 2],
     names: &Names,
-    patience: &PollPolicy,
+    polling: &PollPolicy,
     progress: &dyn Progress,
 ) -> Result<[String; 2], DeployError> {
     let [one, other] = regions;
@@ -34,7 +34,7 @@ pub(crate) async fn ensure(
     rotation.send().await.map_err(|error| refused(&one.name, "EnableKeyRotation", &error))?;
     let replica = match described(other, &primary.key_id).await? {
         Some(key) => key,
-        None => replicate(one, other, &primary, names, patience, progress).await?,
+        None => replicate(one, other, &primary, names, polling, progress).await?,
     };
     if described(other, &names.vault_key()).await?.is_none_or(|of| of.key_id != replica.key_id) {
         name(other, &replica, names).await?;
@@ -99,7 +99,7 @@ async fn replicate(
     to: &Regional,
     primary: &KeyMetadata,
     names: &Names,
-    patience: &PollPolicy,
+    polling: &PollPolicy,
     progress: &dyn Progress,
 ) -> Result<KeyMetadata, DeployError> {
     let request = from
@@ -115,7 +115,7 @@ async fn replicate(
         Err(error) => return Err(refused(&from.name, "ReplicateKey", &error)),
     }
     let late = |state: &str| DeployError::new(format!("{}: the replica {} is {state}", to.name, primary.key_id));
-    let replica = until(patience.cluster, patience.pause, late, async || {
+    let replica = until(polling.cluster, polling.pause, late, async || {
         Ok(match described(to, &primary.key_id).await? {
             Some(key) if key.key_state == Some(KeyState::Enabled) => Looked::Seen(key),
             Some(key) => Looked::NotYet(key.key_state.map_or(String::new(), |state| state.as_str().to_owned())),

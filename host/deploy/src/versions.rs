@@ -88,13 +88,13 @@ pub(crate) async fn publish(
     region: &Regional,
     names: &Names,
     sha256: &str,
-    patience: &PollPolicy,
+    polling: &PollPolicy,
 ) -> Result<String, DeployError> {
-    settled(region, names, None, patience).await?;
+    settled(region, names, None, polling).await?;
     let published = region.functions.publish_version().function_name(names.stack()).description(sha256).send().await;
     let published = published.map_err(|error| refused(&region.name, "PublishVersion", &error))?;
     let version = published.version.unwrap_or_default();
-    settled(region, names, Some(&version), patience).await?;
+    settled(region, names, Some(&version), polling).await?;
     Ok(version)
 }
 
@@ -112,10 +112,10 @@ async fn settled(
     region: &Regional,
     names: &Names,
     version: Option<&str>,
-    patience: &PollPolicy,
+    polling: &PollPolicy,
 ) -> Result<(), DeployError> {
     let late = |state: &str| DeployError::new(format!("{}: the function is still {state}", region.name));
-    until(patience.stack, patience.pause, late, async || {
+    until(polling.stack, polling.pause, late, async || {
         let request = region.functions.get_function_configuration().function_name(names.stack());
         let got = request.set_qualifier(version.map(str::to_owned)).send().await;
         let got = got.map_err(|error| refused(&region.name, "GetFunctionConfiguration", &error))?;

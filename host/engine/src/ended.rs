@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_host_calls_order_is_found_again_under_context() {
-        let error = |halt: GuestStop| ended(Err(wasmtime::Error::from(halt).context("error while executing")));
+        let error = |stop: GuestStop| ended(Err(wasmtime::Error::from(stop).context("error while executing")));
         assert_eq!(error(GuestStop::Stopped), Ended::Stopped);
         let exceeded = LimitExceeded { limit: Limit::Cpu, allowed: Some(1), used: Some(2) };
         assert_eq!(error(exceeded.into()), Ended::Limit(exceeded));

@@ -339,7 +339,7 @@ impl Pollable for Stream {
 
 impl OutputStream for Stream {
     fn write(&mut self, bytes: Bytes) -> Result<(), StreamError> {
-        lock(&self.0).write(&bytes).map_err(|halt| StreamError::Trap(halt.into()))
+        lock(&self.0).write(&bytes).map_err(|stop| StreamError::Trap(stop.into()))
     }
 
     /// A flush does not end a line: runtimes flush after each write.

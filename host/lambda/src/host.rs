@@ -140,7 +140,7 @@ impl Host {
 
     /// Publishes what hosts of either region left in the outbox, and removes expired answers.
     pub(crate) async fn relay(&self, deadline: Instant) -> Result<Relayed, Fault> {
-        self.pipeline.relay(self.settings.relay_grace(), self.settings.keep(), deadline).await
+        self.pipeline.relay(self.settings.relay_grace(), self.settings.answer_retention(), deadline).await
     }
 
     /// Whether requests can be decided now.

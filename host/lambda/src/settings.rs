@@ -135,12 +135,12 @@ impl Settings {
             format!("{VAULT_KEY} is not set: the ARN of a key of KMS, for what the rule {} seals and opens", rule.name)
         })?;
         let keys = KmsKeys::new(aws, &self.region, key).context(VAULT_KEY)?;
-        let keeping = KeyCachePolicy {
+        let policy = KeyCachePolicy {
             period: Duration::from_secs(index.host.vault_period_s),
             keys: usize::try_from(index.host.vault_keys).unwrap_or(usize::MAX),
             age: Duration::from_secs(index.host.vault_age_s),
         };
-        Ok(Some(FieldVault::new(keys, keeping)))
+        Ok(Some(FieldVault::new(keys, policy)))
     }
 }
 

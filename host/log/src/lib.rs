@@ -15,10 +15,10 @@
 //! This crate must not depend on what is logged. It contains no term of Tenet's.
 
 mod format;
+mod line_time;
 mod lines;
 mod members;
 mod metrics;
-mod rfc3339;
 mod spans;
 
 use tracing::Subscriber;

@@ -11,8 +11,8 @@ use tracing_core::span::Current;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::line_time::LineTime;
 use crate::members::{MESSAGE, Members, write};
-use crate::rfc3339::Rfc3339;
 use crate::spans::{self, Span, Spans};
 use crate::{Format, Metrics};
 
@@ -98,7 +98,7 @@ pub(crate) struct Lines<W> {
 
 /// The content of one line.
 struct LineContent<'a> {
-    moment: Rfc3339,
+    moment: LineTime,
     level: &'a str,
     target: &'a str,
     members: &'a Members,
@@ -231,8 +231,8 @@ where
         // An event with the name of the span around it includes that span's closed children.
         let is_its = |span: &Span| span.metadata.name() == metadata.name();
         let its_span = around.as_ref().and_then(|id| spans.get(id)).filter(|span| is_its(span));
-        let told = LineContent {
-            moment: Rfc3339::now(),
+        let content = LineContent {
+            moment: LineTime::now(),
             level: metadata.level().as_str(),
             target: metadata.target(),
             members: if self.format == Format::Json { json } else { words },
@@ -241,15 +241,15 @@ where
             inside: its_span.map_or(&[], |span| &span.inside),
         };
         match self.format {
-            Format::Json => as_json(line, &told, metrics),
+            Format::Json => as_json(line, &content, metrics),
             Format::Text => {
                 if !words.is_empty() {
-                    as_text(line, &told);
+                    as_text(line, &content);
                 }
                 if metrics.is_some() {
                     as_json(
                         line,
-                        &LineContent { members: json, of_span: |span| &span.json, inside: &[], ..told },
+                        &LineContent { members: json, of_span: |span| &span.json, inside: &[], ..content },
                         metrics,
                     );
                 }
@@ -304,52 +304,53 @@ fn around(parent: Option<&Id>, is_contextual: bool) -> Option<Id> {
 }
 
 /// A JSON line.
-fn as_json(out: &mut Vec<u8>, told: &LineContent<'_>, metrics: Option<&Metrics>) {
+fn as_json(out: &mut Vec<u8>, content: &LineContent<'_>, metrics: Option<&Metrics>) {
     out.extend_from_slice(br#"{"timestamp":""#);
-    told.moment.write(out);
+    content.moment.write(out);
     out.extend_from_slice(br#"","level":"#);
-    write(out, metrics.and_then(Metrics::level).unwrap_or(told.level));
+    write(out, metrics.and_then(Metrics::level).unwrap_or(content.level));
     out.extend_from_slice(br#","target":"#);
-    write(out, told.target);
+    write(out, content.target);
     out.push(b',');
-    out.extend_from_slice(told.members.text());
-    surroundings(out, told);
-    if !told.inside.is_empty() {
+    out.extend_from_slice(content.members.text());
+    surroundings(out, content);
+    if !content.inside.is_empty() {
         out.extend_from_slice(br#""spans":["#);
-        out.extend_from_slice(told.inside);
+        out.extend_from_slice(content.inside);
         Format::Json.end(out, b"],");
     }
     if let Some(metrics) = metrics {
-        metrics.write(out, told.moment, told.members);
+        metrics.write(out, content.moment, content.members);
     }
     Format::Json.end(out, b"}\n");
 }
 
 /// A text line.
-fn as_text(out: &mut Vec<u8>, told: &LineContent<'_>) {
-    told.moment.write(out);
-    for word in [told.level, told.target] {
+fn as_text(out: &mut Vec<u8>, content: &LineContent<'_>) {
+    content.moment.write(out);
+    for word in [content.level, content.target] {
         out.push(b' ');
         out.extend_from_slice(word.as_bytes());
     }
     out.extend_from_slice(b": ");
-    let message = told.members.each().find(|(name, _)| *name == MESSAGE);
-    let others = told.members.each().filter(|(name, _)| *name != MESSAGE);
+    let message = content.members.each().find(|(name, _)| *name == MESSAGE);
+    let others = content.members.each().filter(|(name, _)| *name != MESSAGE);
     for (_, text) in message.into_iter().chain(others) {
         out.extend_from_slice(text);
     }
-    surroundings(out, told);
-    out.extend_from_slice(told.inside);
+    surroundings(out, content);
+    out.extend_from_slice(content.inside);
     Format::Text.end(out, b"\n");
 }
 
 /// Writes the fields of the enclosing spans, unless an inner one has the same field.
-fn surroundings(out: &mut Vec<u8>, told: &LineContent<'_>) {
-    let Some((spans, innermost)) = told.around else { return };
+fn surroundings(out: &mut Vec<u8>, content: &LineContent<'_>) {
+    let Some((spans, innermost)) = content.around else { return };
     for (depth, span) in spans.outwards(innermost).enumerate() {
-        let further_in =
-            |name| told.members.has(name) || spans.outwards(innermost).take(depth).any(|inner| inner.members.has(name));
-        for (name, text) in (told.of_span)(span).each() {
+        let further_in = |name| {
+            content.members.has(name) || spans.outwards(innermost).take(depth).any(|inner| inner.members.has(name))
+        };
+        for (name, text) in (content.of_span)(span).each() {
             if !further_in(name) {
                 out.extend_from_slice(text);
             }
@@ -414,7 +415,7 @@ mod tests {
     }
 
     /// The lines that `work` logs, without what differs between runs.
-    fn told(filter: &str, metrics: Vec<Metrics>, work: impl FnOnce()) -> Vec<Value> {
+    fn content(filter: &str, metrics: Vec<Metrics>, work: impl FnOnce()) -> Vec<Value> {
         let line = |line: &str| {
             let mut line: Value = serde_json::from_str(line).unwrap();
             let now = line.as_object_mut().unwrap().remove("timestamp").unwrap();
@@ -469,7 +470,7 @@ mod tests {
             "level": "INFO", "message": "it is over", "ended": "well", "text": "a \"b\"\n", "later": true,
             "request": "r-1", "message_id": 7, "spans": spans,
         });
-        assert_eq!(told("info", vec![], work), [line]);
+        assert_eq!(content("info", vec![], work), [line]);
     }
 
     #[test]
@@ -482,7 +483,7 @@ mod tests {
 
     #[test]
     fn an_event_is_a_line_at_once_with_what_the_spans_around_say() {
-        let told = told("info", vec![], || {
+        let content = content("info", vec![], || {
             tracing::warn!("alone");
             tracing::debug!("unheard");
             tracing::info_span!("outer", id = 7, code = 0, deep = false).in_scope(|| {
@@ -490,12 +491,12 @@ mod tests {
             });
         });
         let within = json!({"level": "ERROR", "message": "within it", "code": 1.5, "deep": true, "id": 7});
-        assert_eq!(told, [json!({"level": "WARN", "message": "alone"}), within]);
+        assert_eq!(content, [json!({"level": "WARN", "message": "alone"}), within]);
     }
 
     #[test]
     fn a_span_is_open_as_long_as_anything_holds_it() {
-        let told = told("info", vec![], || {
+        let content = content("info", vec![], || {
             let outer = tracing::info_span!("outer", outer = 1);
             let inner = outer.in_scope(|| tracing::info_span!("inner", inner = 2));
             let again = inner.clone();
@@ -512,12 +513,12 @@ mod tests {
         let line = |message, name: &str, number| json!({"level": "INFO", "message": message, name: number});
         let mut within = line("within", "outer", 1);
         within["inner"] = 2.into();
-        assert_eq!(told, [within, line("next", "next", 3), line("last", "last", 4)]);
+        assert_eq!(content, [within, line("next", "next", 3), line("last", "last", 4)]);
     }
 
     #[test]
     fn a_span_that_ends_out_of_turn_leaves_the_thread_in_the_right_one() {
-        let told = told("info", vec![], || {
+        let content = content("info", vec![], || {
             let (outer, inner) = (tracing::info_span!("outer", outer = 1), tracing::info_span!("inner", inner = 2));
             let (entered_outer, entered_inner) = (outer.enter(), inner.enter());
             drop(entered_outer);
@@ -525,7 +526,7 @@ mod tests {
             drop(entered_inner);
             tracing::info!("outside");
         });
-        assert_eq!(told, [json!({"level": "INFO", "message": "outside"})]);
+        assert_eq!(content, [json!({"level": "INFO", "message": "outside"})]);
     }
 
     #[test]
@@ -542,7 +543,7 @@ mod tests {
         thread_local! {
             static LAST: Last = const { Last(RefCell::new(None)) };
         }
-        let told = told("info", vec![], || {
+        let content = content("info", vec![], || {
             let outer = tracing::info_span!("outer", later = tracing::field::Empty);
             let span = outer.clone();
             let ending = std::thread::spawn(move || {
@@ -553,12 +554,12 @@ mod tests {
             ending.join().unwrap();
             outer.in_scope(|| tracing::info!("over"));
         });
-        assert_eq!(told, [json!({"level": "INFO", "message": "over", "later": "at the end"})]);
+        assert_eq!(content, [json!({"level": "INFO", "message": "over", "later": "at the end"})]);
     }
 
     #[test]
     fn a_line_does_not_grow_without_end() {
-        let told = told("info", vec![], || {
+        let content = content("info", vec![], || {
             tracing::info_span!("outer").in_scope(|| {
                 for _ in 0..3 {
                     tracing::info_span!("inner", text = "x".repeat(MOST / 2)).in_scope(|| {});
@@ -567,8 +568,8 @@ mod tests {
                 tracing::info!(name: "outer", "once more");
             });
         });
-        assert_eq!(told[0]["spans"].as_array().unwrap().len(), 2);
-        assert_eq!(told[1].get("spans"), None, "what was logged is not logged again");
+        assert_eq!(content[0]["spans"].as_array().unwrap().len(), 2);
+        assert_eq!(content[1].get("spans"), None, "what was logged is not logged again");
     }
 
     fn metrics() -> Metrics {
@@ -586,16 +587,16 @@ mod tests {
     fn a_line_with_metrics_says_which_and_is_never_kept_back() {
         for (filter, level, spans) in [("info", None, true), ("warn", None, false), ("off", Some("FATAL"), false)] {
             let metrics = level.map_or(metrics(), |level| metrics().at_level(level));
-            let mut told = told(filter, vec![metrics], count);
-            assert_eq!((told.len(), told[0].get("spans").is_some()), (1, spans), "{told:?}");
-            let aws = told[0].as_object_mut().unwrap().remove("_aws").unwrap();
+            let mut content = content(filter, vec![metrics], count);
+            assert_eq!((content.len(), content[0].get("spans").is_some()), (1, spans), "{content:?}");
+            let aws = content[0].as_object_mut().unwrap().remove("_aws").unwrap();
             assert!(aws["Timestamp"].as_u64().unwrap() > 1_700_000_000_000, "{aws}");
             let directive = json!([{
                 "Namespace": "Here", "Dimensions": [["region"]], "Metrics": [{"Name": "Things", "Unit": "Count"}],
             }]);
             assert_eq!(aws["CloudWatchMetrics"], directive);
-            assert_eq!((&told[0]["Things"], &told[0]["region"]), (&json!(3), &json!("east")));
-            assert_eq!(told[0]["level"], level.unwrap_or("INFO"));
+            assert_eq!((&content[0]["Things"], &content[0]["region"]), (&json!(3), &json!("east")));
+            assert_eq!(content[0]["level"], level.unwrap_or("INFO"));
         }
     }
 

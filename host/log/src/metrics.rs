@@ -1,7 +1,7 @@
 use serde_json::json;
 
+use crate::line_time::LineTime;
 use crate::members::Members;
-use crate::rfc3339::Rfc3339;
 
 /// Which members of one kind of line are metrics, in CloudWatch's embedded metric format
 /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
@@ -48,7 +48,7 @@ impl Metrics {
     }
 
     /// Writes the member `_aws` for a line with this time and these members.
-    pub(crate) fn write(&self, out: &mut Vec<u8>, moment: Rfc3339, members: &Members) {
+    pub(crate) fn write(&self, out: &mut Vec<u8>, moment: LineTime, members: &Members) {
         let directive = match &self.optional {
             Some((name, without)) if !members.has(name) => without,
             _ => &self.directive,

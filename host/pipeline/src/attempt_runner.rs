@@ -116,24 +116,24 @@ impl AttemptRunner<'_> {
         }
         let ending = self.clock.instant();
         let commits = decision.is_ok();
-        let over = match decision {
+        let outcome = match decision {
             Ok(decision) => self.settle(&shared, decision).await,
-            Err(over) => self.undo(&shared, over).await,
+            Err(outcome) => self.undo(&shared, outcome).await,
         };
         let ended = self.clock.instant() - ending;
         let mut state = shared.lock();
         receipt.database += state.waits.for_database(self.clock.instant()) + ended;
         receipt.commit += if commits { ended } else { Duration::ZERO };
-        if matches!(over, AttemptOutcome::Committed { .. } | AttemptOutcome::Failed(_)) {
+        if matches!(outcome, AttemptOutcome::Committed { .. } | AttemptOutcome::Failed(_)) {
             write_log(std::mem::take(&mut state.log));
         }
-        over
+        outcome
     }
 
     async fn decide(&self, shared: &Arc<Shared>, receipts: &mut Vec<RuleReceipt>) -> Result<Decision, AttemptOutcome> {
         if let Some(rule) = self.resting {
             // The writes of the rules before it would be wasted. The key is still looked up.
-            let rest = self.passes.rest_left(rule, self.clock.moment());
+            let rest = self.passes.rest_left(rule, self.clock.dual_instant());
             return Err(AttemptOutcome::Failed(AttemptFailure::rests(rule, rest)));
         }
         let mut output = String::new();
@@ -145,7 +145,7 @@ impl AttemptRunner<'_> {
             };
             // Only checked when the rule's turn comes: a rule before it may reject, and then it
             // does not run.
-            let now = self.clock.moment();
+            let now = self.clock.dual_instant();
             if !self.passes.admits(rule, now) {
                 return Err(AttemptOutcome::Failed(AttemptFailure::rests(rule, self.passes.rest_left(rule, now))));
             }
@@ -301,12 +301,12 @@ impl AttemptRunner<'_> {
                 if tenet_core::Mutant::EventsBeforeCommit.is_alive() {
                     self.publisher.publish(&events, self.request.deadline).await;
                 }
-                let before = self.doubt.begins();
+                let before = self.doubt.commit_sent();
                 let ended = attempt.accept(output.clone(), events.clone()).await;
                 (before, true, output, events, ended)
             }
             Decision::Reject(body) => {
-                let before = self.doubt.begins();
+                let before = self.doubt.commit_sent();
                 let ended = attempt.reject(body.clone()).await;
                 (before, false, body, Vec::new(), ended)
             }
@@ -315,7 +315,7 @@ impl AttemptRunner<'_> {
             // Committed, but the caller does not know yet.
             Ok(Progress::Continue(())) => {}
             Err(fault) if fault.commit_unknown() => {}
-            Ok(Progress::Answered(_)) | Err(_) => self.doubt.is_as(in_doubt_before),
+            Ok(Progress::Answered(_)) | Err(_) => self.doubt.restore(in_doubt_before),
         }
         match ended {
             Ok(Progress::Continue(())) => AttemptOutcome::Committed { accepted, body, events },
@@ -423,9 +423,9 @@ impl AttemptFailure {
         Self::missing(MissingResource::Rule(rest), rule, "it keeps failing and is not run for a while")
     }
 
-    fn missing(lack: MissingResource, rule: &str, text: &str) -> Self {
+    fn missing(resource: MissingResource, rule: &str, text: &str) -> Self {
         let (rule, text) = (Some(rule.to_owned()), text.to_owned());
-        Self { blame: Blame::Host, rule, missing: Some(lack), limit: None, code: Code::HostFailed, text }
+        Self { blame: Blame::Host, rule, missing: Some(resource), limit: None, code: Code::HostFailed, text }
     }
 }
 

@@ -7,13 +7,13 @@ use tenet_core::IdempotencyKey;
 /// request may be committed, and under which key.
 #[derive(Debug, Default)]
 pub(crate) struct CommitDoubt {
-    is_there: AtomicBool,
+    may_be_committed: AtomicBool,
     key: OnceLock<(IdempotencyKey, bool)>,
 }
 
 impl CommitDoubt {
     /// Records the key of the request, and whether the host generated it.
-    pub(crate) fn of(&self, key: &IdempotencyKey, is_given: bool) {
+    pub(crate) fn set_key(&self, key: &IdempotencyKey, is_given: bool) {
         self.key.get_or_init(|| (key.clone(), is_given));
     }
 
@@ -23,18 +23,18 @@ impl CommitDoubt {
     }
 
     /// Whether the request may have committed without the host knowing.
-    pub(crate) fn is_there(&self) -> bool {
-        self.is_there.load(Ordering::Relaxed)
+    pub(crate) fn may_be_committed(&self) -> bool {
+        self.may_be_committed.load(Ordering::Relaxed)
     }
 
     /// COMMIT is about to be sent: from now on the request may be committed. Returns the previous
     /// state.
-    pub(crate) fn begins(&self) -> bool {
-        self.is_there.swap(true, Ordering::Relaxed)
+    pub(crate) fn commit_sent(&self) -> bool {
+        self.may_be_committed.swap(true, Ordering::Relaxed)
     }
 
     /// An attempt has certainly not committed: restores the state before it.
-    pub(crate) fn is_as(&self, before: bool) {
-        self.is_there.store(before, Ordering::Relaxed);
+    pub(crate) fn restore(&self, before: bool) {
+        self.may_be_committed.store(before, Ordering::Relaxed);
     }
 }

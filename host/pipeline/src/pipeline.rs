@@ -47,7 +47,7 @@ const BUS_CALLS: usize = 16;
 
 /// What happened to an event that was offered to the bus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum EventFate {
     /// The bus accepted it.
     Taken,
     /// The bus refused it permanently, and it is parked.
@@ -78,7 +78,7 @@ pub struct Pipeline {
     /// Events to be offered to the bus.
     events: Batcher<StagedEvent, Delivery>,
     /// Events to be removed from the outbox or parked.
-    settled: Batcher<Settled, Fate>,
+    settled: Batcher<Settled, EventFate>,
     /// Whether the host has received a request.
     in_use: AtomicBool,
 }
@@ -263,9 +263,9 @@ impl Pipeline {
         let fates = self.deliver(events, deadline).await;
         let count = |what| fates.iter().filter(|fate| **fate == what).count();
         Published {
-            taken: count(Fate::Taken),
-            parked: count(Fate::Parked),
-            left: Some(count(Fate::Left)),
+            taken: count(EventFate::Taken),
+            parked: count(EventFate::Parked),
+            left: Some(count(EventFate::Left)),
             elapsed: None,
         }
     }
@@ -283,8 +283,8 @@ impl Pipeline {
 
     /// Offers events to the bus, removes the accepted ones from the outbox, and parks those refused permanently. Events
     /// of several callers are batched together.
-    pub(crate) async fn deliver(&self, events: Vec<StagedEvent>, deadline: Instant) -> Vec<Fate> {
-        let mut fates = vec![Fate::Left; events.len()];
+    pub(crate) async fn deliver(&self, events: Vec<StagedEvent>, deadline: Instant) -> Vec<EventFate> {
+        let mut fates = vec![EventFate::Left; events.len()];
         // An accepted event that stays in the outbox is published again. So a slow bus must leave time to remove
         // events.
         let left = deadline.saturating_duration_since(self.clock.instant());
@@ -325,7 +325,7 @@ impl Pipeline {
     }
 
     /// Updates the outbox for events that the bus has accepted or refused.
-    async fn settle(&self, settled: &[Settled], deadline: Instant) -> Vec<Fate> {
+    async fn settle(&self, settled: &[Settled], deadline: Instant) -> Vec<EventFate> {
         let (mut taken, mut refused) = (Vec::new(), Vec::new());
         for settled in settled {
             match settled {
@@ -355,7 +355,7 @@ impl Pipeline {
             tracing::warn!(%fault, "events that were refused for good are not parked and will be offered again");
         }
         let fate = |settled: &Settled| match settled {
-            Settled::Refused(..) if is_parked => Fate::Parked,
+            Settled::Refused(..) if is_parked => EventFate::Parked,
             settled => settled.unless_forgotten(),
         };
         settled.iter().map(fate).collect()
@@ -389,7 +389,7 @@ impl Pipeline {
         };
         if let Mode::Write { key, .. } = &mode {
             summary::record_key(span, key);
-            doubt.of(key, is_given);
+            doubt.set_key(key, is_given);
         }
         let round_trips = Arc::new(AtomicU32::new(0));
         let caller = CallerId::of(request.caller.as_deref());
@@ -449,7 +449,7 @@ impl Pipeline {
         loop {
             receipt.attempts += 1;
             // Whether an earlier attempt may have committed.
-            let unknown = context.doubt.is_there();
+            let unknown = context.doubt.may_be_committed();
             let span = tracing::info_span!("attempt", attempt = receipt.attempts);
             let attempt = self.ledger.transactions.open(context.claim(elsewhere));
             let attempt = match probe {
@@ -466,7 +466,7 @@ impl Pipeline {
                 AttemptOutcome::Failed(failure) => {
                     if let (Blame::Rule, Some(rule)) = (failure.blame, &failure.rule) {
                         if failure.costs(&receipt) {
-                            passes.failed(rule, self.clock.moment());
+                            passes.failed(rule, self.clock.dual_instant());
                         }
                         summary::tell_rule(&request.region, rule, failure.limit);
                     }
@@ -505,7 +505,7 @@ impl Pipeline {
 
     /// The first rule of the operation that is certainly suspended: then the rules before it need not run.
     fn resting<'a>(&self, context: &'a RequestContext<'_>, passes: &RulePasses<'_>) -> Option<&'a str> {
-        let now = self.clock.moment();
+        let now = self.clock.dual_instant();
         context.operation.rules.iter().map(|rule| rule.name.as_str()).find(|rule| passes.rests(rule, now))
     }
 
@@ -519,7 +519,7 @@ fn panicked(request: &Request, doubt: &CommitDoubt, text: &str) -> Handled {
     let reference = reference(request);
     let reason = format!("{}: the host panicked: {text}", Code::HostFailed);
     let (key, key_is_given) = doubt.key().cloned().unzip();
-    let unknown = doubt.is_there() && key.is_some();
+    let unknown = doubt.may_be_committed() && key.is_some();
     let error_code = Code::HostFailed.as_str();
     tracing::error!(reference, error_code, blame = ?Blame::Host, unknown, reason, "request failed");
     let (status, code, message) = match unknown {
@@ -546,10 +546,10 @@ fn reference(request: &Request) -> String {
 
 impl Settled {
     /// The fate of the event if the outbox could not be updated.
-    fn unless_forgotten(&self) -> Fate {
+    fn unless_forgotten(&self) -> EventFate {
         match self {
-            Self::Taken(_) => Fate::Taken,
-            Self::Refused(..) => Fate::Left,
+            Self::Taken(_) => EventFate::Taken,
+            Self::Refused(..) => EventFate::Left,
         }
     }
 }

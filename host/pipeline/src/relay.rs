@@ -5,7 +5,7 @@ use serde::Serialize;
 use tenet_core::{AnswerRetention, Fault, Timestamp};
 
 use crate::in_span::in_span;
-use crate::pipeline::Fate;
+use crate::pipeline::EventFate;
 use crate::{Pipeline, summary};
 
 /// What a relay run did.
@@ -109,10 +109,10 @@ impl Pipeline {
             after = Some((youngest.at, youngest.id));
             let fates = self.deliver(events, deadline).await;
             let count = |what| fates.iter().filter(|fate| **fate == what).count();
-            relayed.delivered += count(Fate::Taken);
-            relayed.parked += count(Fate::Parked);
-            relayed.left += count(Fate::Left);
-            if fates.iter().all(|fate| *fate == Fate::Left) {
+            relayed.delivered += count(EventFate::Taken);
+            relayed.parked += count(EventFate::Parked);
+            relayed.left += count(EventFate::Left);
+            if fates.iter().all(|fate| *fate == EventFate::Left) {
                 // The bus has failed, not these events: reading on is useless.
                 break;
             }

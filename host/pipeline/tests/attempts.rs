@@ -132,7 +132,7 @@ impl Outbox for MemoryLedger {
     fn left<'a>(
         &'a self,
         before: Timestamp,
-        after: Option<Place>,
+        after: Option<OutboxPosition>,
         _: Instant,
     ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>> {
         if let Some(fault) = self.0.on_left.lock().unwrap().pop_front() {
@@ -1221,7 +1221,7 @@ async fn relay(host: &Host) -> Result<Relayed, Fault> {
 }
 
 async fn relay_until(host: &Host, deadline: Instant) -> Result<Relayed, Fault> {
-    host.pipeline.relay(Duration::from_secs(10), HostSettings::default().keep(), deadline).await
+    host.pipeline.relay(Duration::from_secs(10), HostSettings::default().answer_retention(), deadline).await
 }
 
 fn seen(host: &Host) -> Vec<EventId> {

@@ -30,7 +30,7 @@ pub trait Clock: Send + Sync {
     fn instant(&self) -> Instant;
 
     /// Both clocks, for durations that may exceed one request.
-    fn moment(&self) -> DualInstant {
+    fn dual_instant(&self) -> DualInstant {
         let micros = u64::try_from(self.now().micros()).unwrap_or_default();
         DualInstant::of(self.instant(), UNIX_EPOCH + Duration::from_micros(micros))
     }

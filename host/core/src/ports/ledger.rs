@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::{
-    AnswerRetention, BoxFuture, CallerId, EventId, Fault, IdempotencyKey, Outbox, Place, StagedEvent, StoredAnswers,
-    Timestamp, Transactions,
+    AnswerRetention, BoxFuture, CallerId, EventId, Fault, IdempotencyKey, Outbox, OutboxPosition, StagedEvent,
+    StoredAnswers, Timestamp, Transactions,
 };
 
 /// The three ports to the database of one host.
@@ -47,7 +47,7 @@ impl Outbox for NothingStored {
     fn left<'a>(
         &'a self,
         _: Timestamp,
-        _: Option<Place>,
+        _: Option<OutboxPosition>,
         _: Instant,
     ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>> {
         Box::pin(async { Ok(Vec::new()) })

@@ -20,7 +20,7 @@ pub trait Outbox: Send + Sync {
     fn left<'a>(
         &'a self,
         before: Timestamp,
-        after: Option<Place>,
+        after: Option<OutboxPosition>,
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Vec<StagedEvent>, Fault>>;
 
@@ -36,4 +36,4 @@ pub trait Outbox: Send + Sync {
 }
 
 /// The position of an event in the outbox, oldest first.
-pub type Place = (Timestamp, EventId);
+pub type OutboxPosition = (Timestamp, EventId);

@@ -33,9 +33,9 @@ mod tests {
 
     #[test]
     fn a_connection_is_replaced_before_55_minutes_and_not_all_are_at_once() {
-        let ages: Vec<_> = (0..100).map(|_| ConnectionLifetimes::default().jittered()).collect();
+        let lifetimes: Vec<_> = (0..100).map(|_| ConnectionLifetimes::default().jittered()).collect();
         let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
-        assert!(ages.iter().all(|age| (minutes(48)..minutes(55)).contains(age)), "{ages:?}");
-        assert_ne!(ages.iter().min(), ages.iter().max());
+        assert!(lifetimes.iter().all(|age| (minutes(48)..minutes(55)).contains(age)), "{lifetimes:?}");
+        assert_ne!(lifetimes.iter().min(), lifetimes.iter().max());
     }
 }

@@ -45,7 +45,7 @@ pub(crate) type Permit = Arc<OwnedSemaphorePermit>;
 pub(crate) struct PooledConnection {
     connection: Connection,
     pool: Arc<Pool>,
-    attempt: BreakerGuard,
+    guard: BreakerGuard,
     // Dropped after the connection, so that a new one is opened only when this one is closed.
     permit: Permit,
 }
@@ -73,10 +73,10 @@ impl Pool {
     pub(crate) async fn check_out(
         self: Arc<Self>,
         permit: Permit,
-        mut attempt: BreakerGuard,
+        mut guard: BreakerGuard,
         timeout: AnswerTimeout,
     ) -> Result<PooledConnection, Fault> {
-        let idle = match timeout.wait(self.take_idle(attempt.is_probe())).await {
+        let idle = match timeout.wait(self.take_idle(guard.is_probe())).await {
             Ok(idle) => idle,
             Err(silence) => return Err(silence.fault()),
         };
@@ -84,21 +84,21 @@ impl Pool {
             Some(connection) => connection,
             None => match self.open(timeout).await {
                 // A server that accepts the log-in but does not answer has not recovered.
-                Ok(connection) if attempt.is_probe() && !connection.answers(SIGN_OF_LIFE).await => {
-                    attempt.failed();
+                Ok(connection) if guard.is_probe() && !connection.answers(SIGN_OF_LIFE).await => {
+                    guard.failed();
                     return Err(Fault::unavailable("a new connection to the database did not answer"));
                 }
                 Ok(connection) => connection,
                 Err((fault, is_endpoints)) => {
                     if is_endpoints {
-                        attempt.failed();
+                        guard.failed();
                     }
                     return Err(fault);
                 }
             },
         };
-        attempt.answered();
-        Ok(PooledConnection { connection, pool: self, attempt, permit })
+        guard.answered();
+        Ok(PooledConnection { connection, pool: self, guard, permit })
     }
 
     /// Opens a connection. An error also says whether it is the endpoint's fault.
@@ -195,9 +195,9 @@ impl PooledConnection {
 
     /// Returns a connection that has no transaction and no outstanding answer.
     pub(crate) fn give_back(self) {
-        let Self { connection, pool, attempt, permit } = self;
+        let Self { connection, pool, guard, permit } = self;
         connection.allowance().for_host();
-        attempt.succeeded();
+        guard.succeeded();
         let mut idle = pool.idle();
         if connection.is_old() || pool.is_closed.load(Ordering::Acquire) {
             retire(connection);
@@ -216,11 +216,11 @@ impl PooledConnection {
 
     /// Closes a connection on which an answer timed out.
     pub(crate) fn silent(self, silence: Silence) {
-        let Self { connection, pool, attempt, .. } = self;
+        let Self { connection, pool, guard, .. } = self;
         debug!(reason = "it was silent", "connection dropped");
         pool.endpoint.cancel(&connection);
         drop(connection);
-        if attempt.silent(silence) {
+        if guard.silent(silence) {
             pool.doubt_idle();
         }
     }
@@ -232,7 +232,7 @@ impl PooledConnection {
             return self.discard("a message on it was too long");
         }
         self.pool.drop_idle("one was lost");
-        self.attempt.failed();
+        self.guard.failed();
     }
 }
 

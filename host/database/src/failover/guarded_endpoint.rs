@@ -79,8 +79,8 @@ impl GuardedEndpoint {
                 (Admission::Open, _) | (Admission::Probed, WhileProbed::Leave) => return Err(shut()),
             }
         };
-        let attempt = BreakerGuard { guarded: Arc::clone(self), token: Some(token) };
-        Arc::clone(&self.pool).check_out(permit, attempt, timeout).await
+        let guard = BreakerGuard { guarded: Arc::clone(self), token: Some(token) };
+        Arc::clone(&self.pool).check_out(permit, guard, timeout).await
     }
 
     pub(crate) fn is_verified(&self) -> bool {
@@ -193,7 +193,7 @@ mod tests {
         GuardedEndpoint::new(Pool::new(endpoint, ConnectionLifetimes::default()))
     }
 
-    fn attempt(guarded: &Arc<GuardedEndpoint>) -> BreakerGuard {
+    fn guard(guarded: &Arc<GuardedEndpoint>) -> BreakerGuard {
         let Admission::Allowed(token) = guarded.admit() else { panic!("it is not tried") };
         BreakerGuard { guarded: Arc::clone(guarded), token: Some(token) }
     }
@@ -202,24 +202,24 @@ mod tests {
     fn waits(guarded: &Arc<GuardedEndpoint>) -> (Vec<BreakerGuard>, impl Fn() -> Silence + use<>) {
         let (began, deadline) = (Instant::now(), Instant::now() + Duration::from_secs(3600));
         let timeout = AnswerTimeout { statement_timeout: Duration::ZERO, deadline };
-        ((0..MANY).map(|_| attempt(guarded)).collect(), move || timeout.silence_since(began))
+        ((0..MANY).map(|_| guard(guarded)).collect(), move || timeout.silence_since(began))
     }
 
     #[test]
     fn statements_that_wait_for_one_row_say_nothing_of_an_endpoint_that_answers_others() {
         let guarded = guarded();
         let (tries, silence) = waits(&guarded);
-        attempt(&guarded).succeeded();
-        assert!(tries.into_iter().all(|attempt| !attempt.silent(silence())));
+        guard(&guarded).succeeded();
+        assert!(tries.into_iter().all(|guard| !guard.silent(silence())));
         assert!(matches!(guarded.admit(), Admission::Allowed(_)));
     }
 
     #[test]
     fn an_endpoint_that_answers_nobody_while_they_wait_is_left_alone() {
         let guarded = guarded();
-        attempt(&guarded).succeeded();
+        guard(&guarded).succeeded();
         let (tries, silence) = waits(&guarded);
-        assert!(tries.into_iter().all(|attempt| attempt.silent(silence())));
+        assert!(tries.into_iter().all(|guard| guard.silent(silence())));
         assert_eq!(guarded.admit(), Admission::Open);
     }
 }

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use tenet_core::{
-    CallerId, ColumnValues, Event, EventId, Fault, IdempotencyKey, Place, RowSet, StagedEvent, Timestamp, Trace, Value,
+    CallerId, ColumnValues, Event, EventId, Fault, IdempotencyKey, OutboxPosition, RowSet, StagedEvent, Timestamp,
+    Trace, Value,
 };
 
 use crate::statements::parameter::Encoded;
@@ -66,7 +67,7 @@ pub(crate) fn read(operation: &str, caller: CallerId, key: &IdempotencyKey) -> R
 }
 
 /// Reads the oldest events of requests from before a time, after a place and not parked.
-pub(crate) fn read_left(before: Timestamp, after: Option<Place>) -> Result<Encoded, Fault> {
+pub(crate) fn read_left(before: Timestamp, after: Option<OutboxPosition>) -> Result<Encoded, Fault> {
     let order = format!("ORDER BY at, id LIMIT {EVENTS_LEFT}");
     let before = Value::Timestamptz(before.micros());
     match after {

@@ -70,14 +70,14 @@ fn package(zip: &str) -> Package {
     }
 }
 
-fn patience() -> PollPolicy {
+fn polling() -> PollPolicy {
     let most = Duration::from_secs(20);
     PollPolicy { cluster: most, stack: most, event: most, pause: Duration::from_millis(1) }
 }
 
 async fn open(aws: &Aws) -> Result<Deployment, DeployError> {
     let config = Config::parse(CONFIG).unwrap();
-    Deployment::open(config, &aws.config(), Arc::new(Ready), Arc::new(Told::default()), patience()).await
+    Deployment::open(config, &aws.config(), Arc::new(Ready), Arc::new(Told::default()), polling()).await
 }
 
 async fn deploy(aws: &Aws, zip: &str, canary: Option<u8>) -> Result<Deployed, DeployError> {
@@ -204,7 +204,7 @@ async fn who_is_throttled_or_comes_too_early_asks_again() {
 async fn another_account_another_witness_and_a_stranger_for_a_peer_are_refused() {
     let aws = Aws::default();
     let other = Config::parse(&CONFIG.replace("version = 1", "version = 1\naccount = \"1\"")).unwrap();
-    let error = Deployment::open(other, &aws.config(), Arc::new(Ready), Arc::new(Told::default()), patience()).await;
+    let error = Deployment::open(other, &aws.config(), Arc::new(Ready), Arc::new(Told::default()), polling()).await;
     assert!(error.err().unwrap().to_string().contains("123456789012, and 1 is meant"));
 
     deploy(&aws, "one", None).await.unwrap();
@@ -268,9 +268,9 @@ async fn so_does_a_promotion() {
 
 #[tokio::test]
 async fn so_does_everything_that_is_destroyed() {
-    let doomed = DestroyOptions { clusters: true, lift_protection: Some("shop".to_owned()) };
+    let options = DestroyOptions { clusters: true, lift_protection: Some("shop".to_owned()) };
     let prepare = async |aws: &Aws| deploy(aws, "one", None).await.unwrap();
-    survives(prepare, async |aws| open(aws).await?.destroy(&doomed).await).await;
+    survives(prepare, async |aws| open(aws).await?.destroy(&options).await).await;
 }
 
 #[tokio::test]
@@ -300,8 +300,8 @@ async fn what_is_destroyed_leaves_what_it_says_and_data_only_goes_when_it_is_nam
     assert_eq!(again[EAST].clusters.keys().collect::<Vec<_>>(), regions[EAST].clusters.keys().collect::<Vec<_>>());
     assert_eq!(again[EAST].keys, regions[EAST].keys);
 
-    let doomed = DestroyOptions { clusters: true, lift_protection: Some("shop".to_owned()) };
-    assert_eq!(deployment.destroy(&doomed).await.unwrap(), [""; 0]);
+    let options = DestroyOptions { clusters: true, lift_protection: Some("shop".to_owned()) };
+    assert_eq!(deployment.destroy(&options).await.unwrap(), [""; 0]);
     for region in aws.regions().values() {
         assert!(
             region.clusters.is_empty()

@@ -159,7 +159,7 @@ impl Local {
     /// # Errors
     /// Fails where the database does.
     pub async fn relay(&self, grace: Duration, time: Duration) -> Result<Relayed> {
-        Ok(self.pipeline.relay(grace, self.index.host.keep(), SystemClock.instant() + time).await?)
+        Ok(self.pipeline.relay(grace, self.index.host.answer_retention(), SystemClock.instant() + time).await?)
     }
 
     /// Runs the rules that shadow others on a request that was answered; none where requests want the connections.

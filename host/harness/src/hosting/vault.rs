@@ -24,10 +24,10 @@ pub fn vault(key: Option<&Path>, settings: &HostSettings) -> Result<Arc<dyn Vaul
             })?
         }
     };
-    let keeping = KeyCachePolicy {
+    let policy = KeyCachePolicy {
         period: Duration::from_secs(settings.vault_period_s),
         keys: usize::try_from(settings.vault_keys).unwrap_or(usize::MAX),
         age: Duration::from_secs(settings.vault_age_s),
     };
-    Ok(Arc::new(FieldVault::new(keys, keeping)))
+    Ok(Arc::new(FieldVault::new(keys, policy)))
 }

@@ -221,7 +221,7 @@ impl Hosts {
     /// Delivers all that is left in the outbox.
     pub(crate) async fn relay(&self, index: &Index) -> Result<()> {
         let deadline = SystemClock.instant() + TIME;
-        Ok(self.host(EAST)?.relay(Duration::ZERO, index.host.keep(), deadline).await.map(drop)?)
+        Ok(self.host(EAST)?.relay(Duration::ZERO, index.host.answer_retention(), deadline).await.map(drop)?)
     }
 
     /// The events that have arrived since this was last asked.

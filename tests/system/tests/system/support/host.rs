@@ -170,7 +170,7 @@ impl Host {
 
     /// Runs the relay for everything left in the outbox so far.
     pub(crate) async fn relay(&self) -> Relayed {
-        let (keep, deadline) = (HostSettings::default().keep(), SystemClock.instant() + TIME);
+        let (keep, deadline) = (HostSettings::default().answer_retention(), SystemClock.instant() + TIME);
         self.pipeline.relay(Duration::ZERO, keep, deadline).await.unwrap()
     }
 

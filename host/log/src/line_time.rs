@@ -2,9 +2,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The time of a line, since 1970.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rfc3339(Duration);
+pub(crate) struct LineTime(Duration);
 
-impl Rfc3339 {
+impl LineTime {
     pub(crate) fn now() -> Self {
         Self(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
     }
@@ -66,7 +66,7 @@ mod tests {
             (1_795_543_200, 120_000, "2026-11-24T18:00:00.120000Z"),
             (4_107_542_400, 0, "2100-03-01T00:00:00.000000Z"),
         ] {
-            let moment = Rfc3339(Duration::from_secs(seconds) + Duration::from_micros(micros));
+            let moment = LineTime(Duration::from_secs(seconds) + Duration::from_micros(micros));
             let mut out = Vec::new();
             moment.write(&mut out);
             assert_eq!(String::from_utf8(out).unwrap(), text);
