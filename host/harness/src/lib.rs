@@ -10,6 +10,9 @@
 //! }
 //! ```
 //!
+//! A team needs [`run`], [`Harness`], [`Report`], [`TestOutcome`], [`TestEvent`] and [`Error`]. The rest is for the binary
+//! `tenet`, and changes with it.
+//!
 //! [`building`] makes a bundle from its sources, [`testing`] runs its tests and replays recordings, [`hosting`] puts
 //! hosts together that serve it, and [`sources`] says what its rules' sources show. What takes seconds is reported
 //! to a [`Progress`].

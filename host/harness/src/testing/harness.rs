@@ -28,11 +28,13 @@ use crate::progress::{Progress, Silent};
 /// }
 /// ```
 ///
-/// It blocks, with threads of its own. In asynchronous code use a [`Harness`].
+/// It blocks, on a runtime of its own; asynchronous code uses a [`Harness`]. Each call builds the bundle into the folder
+/// `target/tenet` of the bundle, and starts and stops a private PostgreSQL, which it installs where there is none
+/// and the process is root.
 ///
 /// # Errors
-/// Fails where the bundle cannot be built or has no tests, or where their database does not start. A test that
-/// fails is no error: the report has it.
+/// Fails if the bundle cannot be built or has no tests, or if the database does not start. A failed test is not an
+/// error: it is in the report.
 pub fn run(bundle: impl AsRef<Path>) -> Result<Report> {
     let harness = Harness::new(bundle);
     let run = || {
@@ -101,42 +103,49 @@ enum Content {
 }
 
 impl Harness {
-    /// For the bundle in this folder: a source with `tenet.toml`, which is built first, or a built bundle.
+    /// For the bundle in this folder: sources with `tenet.toml`, which are built first, or a built bundle.
     pub fn new(bundle: impl AsRef<Path>) -> Self {
         let bundle = bundle.as_ref().to_owned();
         Self { bundle, out: None, paths: Vec::new(), filter: None, jobs: None, schedule: None }
     }
 
-    /// Where a source is built, in the place of `target/tenet` in the bundle's folder.
+    /// Builds into this folder and not into `target/tenet` of the bundle's.
+    #[must_use]
     pub fn out(self, out: impl Into<PathBuf>) -> Self {
         Self { out: Some(out.into()), ..self }
     }
 
-    /// Runs these tests, or those in these folders, and not all of the bundle.
-    pub fn paths(self, paths: impl IntoIterator<Item = PathBuf>) -> Self {
-        Self { paths: paths.into_iter().collect(), ..self }
+    /// Runs these tests, or those in these folders, and not all of the bundle. Paths are relative to the working
+    /// directory.
+    #[must_use]
+    pub fn paths(self, paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
+        Self { paths: paths.into_iter().map(Into::into).collect(), ..self }
     }
 
-    /// Runs only tests with this in their name.
+    /// Runs only tests with this in their name, which is `rules/NAME/tests/FILE` for a rule's.
+    #[must_use]
     pub fn filter(self, part: impl Into<String>) -> Self {
         Self { filter: Some(part.into()), ..self }
     }
 
-    /// How many tests run side by side, in the place of as many as there are processors.
+    /// Runs this many tests in parallel, and not one for each processor.
+    #[must_use]
     pub fn jobs(self, jobs: usize) -> Self {
         Self { jobs: Some(jobs), ..self }
     }
 
-    /// Runs requests at once in this order of their flights only.
+    /// Runs `together` requests only in this schedule.
+    #[must_use]
     pub fn schedule(self, schedule: Schedule) -> Self {
         Self { schedule: Some(schedule), ..self }
     }
 
-    /// Builds the bundle, runs the tests, and gives `events` what happens.
+    /// Builds the bundle, runs the tests, and calls `events` with what happens. It blocks its thread while it builds, so
+    /// run it on a runtime with several.
     ///
     /// # Errors
-    /// Fails where the bundle cannot be built, where there is no test to run, or where the tests' database does
-    /// not start. A test that fails is no error: the report has it.
+    /// Fails if the bundle cannot be built, if there is no test to run, or if the database does not start. A failed test
+    /// is not an error: it is in the report.
     pub async fn run(&self, progress: &dyn Progress, mut events: impl FnMut(TestEvent<'_>)) -> Result<Report> {
         let opened = building::open_for(&self.bundle, self.out.as_deref(), Wanted::Tests, progress).await?;
         let started = Instant::now();
