@@ -287,17 +287,19 @@ impl Limit {
 
     /// The database's own limit behind an error: 54000 for rows, bytes and age of a transaction,
     /// 53200 for a query's memory
-    /// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html>); all others of class 54
-    /// are about the statement (<https://www.postgresql.org/docs/16/errcodes-appendix.html>). Only the
-    /// message says which of the three was exceeded: `transaction age limit of 300s exceeded`.
+    /// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html>). Only the message says
+    /// which of the three was exceeded: `transaction age limit of 300s exceeded`. All others of class 54
+    /// are about the statement (<https://www.postgresql.org/docs/16/errcodes-appendix.html>), 54000 without
+    /// a transaction in its message too: `number of array dimensions (7) exceeds the maximum allowed (6)`.
     pub fn of_error(sqlstate: SqlState, message: &str) -> Option<Self> {
         let says = |word: &str| message.split(|c: char| !c.is_alphabetic()).any(|part| part.eq_ignore_ascii_case(word));
         match sqlstate.as_str() {
+            "53200" => Some(Self::QueryMemory),
+            "54000" if !says("transaction") => Some(Self::Statement),
             "54000" if says("age") => Some(Self::TransactionAge),
             "54000" if says("row") || says("rows") => Some(Self::TransactionRows),
             "54000" if says("size") || says("bytes") => Some(Self::TransactionBytes),
             "54000" => Some(Self::Transaction),
-            "53200" => Some(Self::QueryMemory),
             _ if sqlstate.class() == "54" => Some(Self::Statement),
             _ => None,
         }

@@ -229,12 +229,16 @@ mod tests {
     fn answers_what_an_error_of_a_statement_means() {
         assert!(reported("40001").is_conflict());
         assert!(reported("23505").sql_error().is_some());
-        assert_eq!(reported("54000").limit_exceeded().map(|e| e.limit), Some(Limit::Transaction));
+        assert_eq!(reported("54000").limit_exceeded().map(|e| e.limit), Some(Limit::Statement));
         for (message, limit) in [
             ("transaction age limit of 300s exceeded", Limit::TransactionAge),
             ("transaction row limit exceeded", Limit::TransactionRows),
             ("transaction size limit 10mb exceeded", Limit::TransactionBytes),
-            ("no more, on average", Limit::Transaction),
+            ("no more of the transaction, on average", Limit::Transaction),
+            ("maximum row size exceeded", Limit::Statement),
+            ("maximum column size exceeded", Limit::Statement),
+            ("number of array dimensions (7) exceeds the maximum allowed (6)", Limit::Statement),
+            ("requested length too large", Limit::Statement),
         ] {
             let fault = Fault::from_sql(SqlError::new(SqlState::new("54000").unwrap(), message));
             assert_eq!(fault.limit_exceeded().map(|e| e.limit), Some(limit), "{message}");

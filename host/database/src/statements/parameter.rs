@@ -40,6 +40,8 @@ impl Encoded {
     pub(crate) fn new(statement: Statement) -> Result<Self, Box<SqlError>> {
         let Statement { sql, parameters, canonical } = statement;
         let is_of_a_rule = canonical.is_some();
+        // By its own text, since the canonical one, which is of the same tree, may be too long to be read again.
+        let only_reads = READS.of(&sql, || tenet_policy::only_reads(&sql));
         let sql = canonical.unwrap_or(sql);
         if sql.contains('\0') {
             return Err(error("42601", "a statement may not contain U+0000".to_owned()));
@@ -59,7 +61,6 @@ impl Encoded {
             );
             return Err(error("22007", what));
         }
-        let only_reads = READS.of(&sql, || tenet_policy::only_reads(&sql));
         let parameters = parameters.into_iter().enumerate().map(|(at, value)| encode(at + 1, value));
         Ok(Self { sql, parameters: parameters.collect::<Result<_, _>>()?, only_reads })
     }
@@ -195,6 +196,16 @@ mod tests {
         }
         assert_eq!(code("SELECT '\0'", vec![]).as_deref(), Some("42601"));
         assert_eq!(code("SELECT 1", vec![Value::Null(None); 40_000]).as_deref(), Some("42601"));
+    }
+
+    #[test]
+    fn a_text_that_only_reads_does_so_however_long_it_is_when_it_is_sent() {
+        let terms = vec!["g > 0"; 4_000].join(" OR ");
+        let sql = format!("SELECT g FROM generate_series(1, 9) AS g WHERE {terms}");
+        let canonical = format!("{sql}{}", " ".repeat(200 << 10));
+        let encoded =
+            Encoded::new(Statement { canonical: Some(canonical.as_str().into()), ..Statement::new(sql, vec![]) });
+        assert!(encoded.is_ok_and(|encoded| encoded.only_reads));
     }
 
     #[test]
