@@ -152,7 +152,7 @@ export const {{ evaluate, describe }} = rule({{ input }}, (payload) => all[paylo
     shop.write("rules/trial/tests/both.toml", &both);
     let ended = shop.tenet(&["test", "--filter", "both"]);
     let why = format!(
-        "request 2 of 2 failed: the rule trial failed: TypeError: can't access property \"found\" of null {}",
+        "request 2 of 2 failed: T0502: rule trial: it says that it is broken: TypeError: can't access property \"found\" of null {}",
         at("const deep")
     );
     assert!(ended.code == 1 && ended.stdout.contains(&why), "no {why} in {}", ended.stdout);

@@ -248,7 +248,10 @@ async fn what_is_saved_is_served_with_its_statements_and_what_was_kept_is_there_
         let (from, to) =
             if round == 0 { ("checked_add(self.points)", "checked_add(self.points + 0)") } else { ("+ 0", "") };
         let note = "ALTER TABLE thank_balances ADD COLUMN IF NOT EXISTS note text";
-        fs::write(shop.folder.join(format!("schema/000{}_note.sql", round + 2)), note).unwrap();
+        // As editors do: the file is there whole or not at all.
+        let unsaved = shop.folder.join(".note.sql");
+        fs::write(&unsaved, note).unwrap();
+        fs::rename(unsaved, shop.folder.join(format!("schema/000{}_note.sql", round + 2))).unwrap();
         shop.edit("rules/thank/src/lib.rs", from, to);
         // Requests during the build are served by the previous version.
         let meanwhile = ask(round * 2).await;
@@ -468,7 +471,7 @@ fn a_key_that_no_payload_has_fails_the_build_where_it_stands() {
     };
     key("key = \"id\"", "key = \"idd\"");
     refused(
-        r#"  error[T0109]: the operation bonus has the key idd, and no rule of it takes such a member
+        r#"  error[T0109]: the operation bonus has the key idd, and none of its rules takes such a member
    ,-[tenet.toml:7:7]
  6 | rules = ["bonus"]
  7 | key = "idd"
@@ -560,7 +563,7 @@ fn a_finished_component_is_a_rule_whatever_made_it() {
 
     // It was built without the description, so no schema contains the key of its operation.
     let built = tenet(folder, &["build"]);
-    let warned = r#"  warning[T0109]: the operation transfer has the key transfer_id, and no rule of it says that there is such a member
+    let warned = r#"  warning[T0109]: the operation transfer has the key transfer_id, and none of its rules describes such a member
    ,-[tenet.toml:5:7]
  4 | rules = ["transfer"]
  5 | key = "transfer_id"
