@@ -14,7 +14,7 @@ use crate::support::database::Database;
 use crate::support::host::{EAST, Host};
 
 /// The bytes of one value, where it is about memory and where it is not. A rule of the guests may read 4 MiB.
-const GIANT: u64 = 100_000_000;
+const GIANT: u64 = 64_000_000;
 const LARGE: u64 = 20_000_000;
 
 /// What the host may need for its other work.
