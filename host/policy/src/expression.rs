@@ -1,9 +1,10 @@
 //! The part of the parser for expressions.
 
+use tenet_core::quote_identifier;
+
 use crate::Refusal;
 use crate::moment;
 use crate::parser::Parser;
-use crate::print::quoted;
 use crate::token::Kind;
 use crate::tree::{Body, Call, Expression, Name, Piece, Query, With};
 use crate::words;
@@ -549,7 +550,7 @@ impl Parser<'_> {
                 }
                 match parser.peek() {
                     // The field is a name here, although it may be a key word elsewhere.
-                    Kind::Word(word) => pieces.push(Piece::Word(quoted(word), parser.at())),
+                    Kind::Word(word) => pieces.push(Piece::Word(quote_identifier(word), parser.at())),
                     _ => pieces.push(Piece::Word(parser.printed(), parser.at())),
                 }
                 parser.skip();

@@ -7,8 +7,9 @@
 
 use std::borrow::Cow;
 
+use tenet_core::quote_identifier;
+
 use crate::Refusal;
-use crate::print::quoted;
 use crate::token::{self, Kind, Token};
 use crate::tree::{
     Alias, Arm, Assignment, Body, Bound, Conflict, Delete, Expression, Insert, Item, Join, Lock, Name, Order, Piece,
@@ -90,7 +91,7 @@ impl<'t> Parser<'t> {
     pub(crate) fn printed(&self) -> String {
         match self.peek() {
             Kind::Word(word) => word.to_ascii_uppercase(),
-            Kind::Quoted(name) => quoted(name),
+            Kind::Quoted(name) => quote_identifier(name),
             Kind::Operator(text) => text.clone(),
             Kind::Sign(':') => "::".to_owned(),
             Kind::Sign(sign) => sign.to_string(),

@@ -6,6 +6,8 @@
 //! are removed. Operators keep their order: PostgreSQL applies its precedence, which does not
 //! change what is accessed.
 
+use tenet_core::quote_identifier;
+
 use crate::label;
 use crate::resolved::{Column, LONGEST_SENT, Resolved, too_long};
 use crate::tree::{
@@ -50,11 +52,6 @@ pub(crate) fn print(statement: &Statement, resolved: &Resolved<'_>) -> Result<Pr
     }
 }
 
-/// A name in quotes.
-pub(crate) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
 struct Printer<'a> {
     printed: Printed,
     resolved: &'a Resolved<'a>,
@@ -97,7 +94,7 @@ impl Printer<'_> {
     }
 
     fn name(&mut self, name: &Name) {
-        self.word_at(&quoted(&name.text), name.at);
+        self.word_at(&quote_identifier(&name.text), name.at);
     }
 
     fn list<T>(&mut self, list: &[T], mut one: impl FnMut(&mut Self, &T)) {
@@ -244,10 +241,10 @@ impl Printer<'_> {
             Item::All { at, .. } => match self.resolved.stars.get(at) {
                 Some(columns) => self.list(columns, |printer, (relation, column)| {
                     if let Some(relation) = relation {
-                        printer.word_at(&quoted(relation), *at);
+                        printer.word_at(&quote_identifier(relation), *at);
                         printer.close(".");
                     }
-                    printer.word_at(&quoted(column), *at);
+                    printer.word_at(&quote_identifier(column), *at);
                 }),
                 None => self.unknown = Some(*at),
             },
@@ -263,7 +260,7 @@ impl Printer<'_> {
                 };
                 if own != Some(label) {
                     self.word("AS");
-                    self.word_at(&quoted(label), alias.as_ref().map_or(*at, |alias| alias.at));
+                    self.word_at(&quote_identifier(label), alias.as_ref().map_or(*at, |alias| alias.at));
                 }
             }
         }
@@ -352,7 +349,7 @@ impl Printer<'_> {
         match (columns, self.resolved.inserted.get(&table.name.at)) {
             (Some(columns), _) => self.names(columns),
             (None, Some(columns)) => self.in_parentheses(|printer| {
-                printer.list(columns, |printer, column| printer.word_at(&quoted(column), table.name.at));
+                printer.list(columns, |printer, column| printer.word_at(&quote_identifier(column), table.name.at));
             }),
             (None, None) if rows.is_some() => self.unknown = Some(table.name.at),
             (None, None) => {}
@@ -446,7 +443,7 @@ impl Printer<'_> {
     fn column(&mut self, name: &Name, at: usize) {
         match self.resolved.columns.get(&name.at) {
             Some(Column::Of(relation)) => {
-                self.word_at(&quoted(relation), at);
+                self.word_at(&quote_identifier(relation), at);
                 self.close(".");
                 self.name(name);
             }
@@ -499,7 +496,7 @@ impl Printer<'_> {
         }
         if let ("nextval", Some(sequence)) = (name.text.as_str(), call.sequence()) {
             let (schema, sequence) = sequence.split_once('.').unwrap_or(("public", &sequence));
-            let name = format!("{}.{}", quoted(schema), quoted(sequence));
+            let name = format!("{}.{}", quote_identifier(schema), quote_identifier(sequence));
             self.close("('");
             self.close(&name.replace('\'', "''"));
             self.close("')");

@@ -1,16 +1,16 @@
-use tenet_core::{Columns, Grants, TableGrant};
+use tenet_core::{Columns, Grants, TableGrant, quote_identifier};
 
 /// The GRANTs that give a database role exactly what these grants allow: the second line of defence
 /// after the policy. `role` and all names are quoted.
 pub fn privileges(grants: &Grants, role: &str) -> Vec<String> {
-    let role = quoted(role);
+    let role = quote_identifier(role);
     let mut statements = Vec::new();
     let mut schemas: Vec<&str> = Vec::new();
     let names = grants.tables.keys().chain(&grants.sequences);
     for schema in names.map(|name| parts(name).0) {
         if !schemas.contains(&schema) {
             schemas.push(schema);
-            statements.push(format!("GRANT USAGE ON SCHEMA {} TO {role}", quoted(schema)));
+            statements.push(format!("GRANT USAGE ON SCHEMA {} TO {role}", quote_identifier(schema)));
         }
     }
     for (table, TableGrant { select, insert, update, delete }) in &grants.tables {
@@ -33,7 +33,7 @@ fn of_columns(verb: &str, columns: &Columns) -> Option<String> {
     if columns.is_all() {
         return Some(verb.to_owned());
     }
-    let names: Vec<String> = columns.names().map(quoted).collect();
+    let names: Vec<String> = columns.names().map(quote_identifier).collect();
     (!names.is_empty()).then(|| format!("{verb} ({})", names.join(", ")))
 }
 
@@ -43,11 +43,7 @@ fn parts(name: &str) -> (&str, &str) {
 
 fn qualified(name: &str) -> String {
     let (schema, name) = parts(name);
-    format!("{}.{}", quoted(schema), quoted(name))
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
+    format!("{}.{}", quote_identifier(schema), quote_identifier(name))
 }
 
 #[cfg(test)]
