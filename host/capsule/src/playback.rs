@@ -219,6 +219,7 @@ mod tests {
             region: "r".into(),
             deadline: Instant::now(),
             elsewhere: false,
+            probes_session: false,
             round_trips: Arc::new(AtomicU32::new(0)),
         })
     }

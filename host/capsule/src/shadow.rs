@@ -92,6 +92,7 @@ impl Shadow {
                 // The shadow's own end is not a database timeout: it drops the attempt.
                 deadline: deadline + A_MOMENT,
                 elsewhere: false,
+                probes_session: false,
                 round_trips: Arc::new(AtomicU32::new(0)),
             },
             cap: ReadCap { rows: limits.rows_read, bytes: limits.bytes_read },

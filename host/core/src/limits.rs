@@ -192,6 +192,8 @@ pub enum Limit {
     HostCalls,
     /// The guest's call stack.
     Stack,
+    /// The time until the database's answer to a statement: `statement_ms` of the host's settings.
+    StatementTime,
     /// DSQL's limit on the rows that a transaction writes: [`Limit::MOST_ROWS`].
     TransactionRows,
     /// DSQL's limit on the bytes that it writes: [`Limit::MOST_BYTES`].
@@ -218,7 +220,7 @@ pub struct LimitExceeded {
 
 impl Limit {
     /// All of them.
-    const ALL: [Self; 23] = [
+    const ALL: [Self; 24] = [
         Self::Wall,
         Self::Cpu,
         Self::Memory,
@@ -236,6 +238,7 @@ impl Limit {
         Self::OutputBytes,
         Self::HostCalls,
         Self::Stack,
+        Self::StatementTime,
         Self::TransactionRows,
         Self::TransactionBytes,
         Self::TransactionAge,
@@ -269,6 +272,7 @@ impl Limit {
             Self::OutputBytes => "output_bytes",
             Self::HostCalls => "host_calls",
             Self::Stack => "stack",
+            Self::StatementTime => "statement_ms",
             Self::TransactionRows => "transaction_rows",
             Self::TransactionBytes => "transaction_bytes",
             Self::TransactionAge => "transaction_age",

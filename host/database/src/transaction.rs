@@ -4,6 +4,7 @@ pub(crate) mod keys;
 pub(crate) mod outbox;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tenet_core::{
@@ -14,6 +15,7 @@ use tenet_core::{
 use crate::connect::connection::Connection;
 use crate::connect::pool::PooledConnection;
 use crate::failover::endpoint_router::EndpointRouter;
+use crate::failover::guarded_endpoint::Meanwhile;
 use crate::schema::expected::Expected;
 use crate::statements::answer_timeout::{AnswerTimeout, Silence};
 use crate::statements::columns::Tally;
@@ -21,7 +23,7 @@ use crate::statements::failure::{ConnectionState, QueryFailure, late};
 use crate::statements::flight::{Message, Pipelined, send_pipelined};
 use crate::statements::parameter::Encoded;
 use crate::statements::query::Query;
-use crate::transaction::commands::{BEGIN_READ_ONLY, ROLLBACK, begin};
+use crate::transaction::commands::{BEGIN_READ_ONLY, EMPTY, ROLLBACK, begin};
 use crate::transaction::commit_batch::{CommitBatch, CommitResult, CommitStart, LOOK_UP};
 
 /// One attempt, on one connection from its first statement to its end.
@@ -34,6 +36,8 @@ pub(crate) struct Transaction {
     stage: Stage,
     /// The rule has received an error, so it may only reject.
     spent: bool,
+    /// Whether the session has answered since it was asked for the last time to show that it is not lost.
+    session_answered: AtomicBool,
 }
 
 #[expect(
@@ -63,7 +67,15 @@ impl Transaction {
         statement_timeout: Duration,
         claim: Claim,
     ) -> Self {
-        Self { route, expected, statement_timeout, claim, stage: Stage::Fresh, spent: false }
+        Self {
+            route,
+            expected,
+            statement_timeout,
+            claim,
+            stage: Stage::Fresh,
+            spent: false,
+            session_answered: AtomicBool::new(false),
+        }
     }
 
     fn timeout(&self) -> AnswerTimeout {
@@ -97,8 +109,13 @@ impl Transaction {
             Stage::Over => return Err(already_ended()),
         };
         let writes = wrote || encoded.iter().any(|statement| !statement.only_reads);
-        match self.timeout().wait(self.execute(lease.connection(), begun, encoded, cap)).await {
-            Err(silence) => Err(silent(lease, silence)),
+        self.session_answered.store(false, Ordering::Relaxed);
+        let flight = self.execute(lease.connection(), begun, encoded, cap);
+        match lease.wait_watched(self.timeout(), flight).await {
+            Err(silence) => Err(match lease.silent(silence) {
+                Meanwhile::Answered => silence.fault_of_statement(self.session_answered.load(Ordering::Relaxed)),
+                Meanwhile::Nothing => silence.fault(),
+            }),
             Ok(Ok(Progress::Continue(outcomes))) => {
                 self.stage = Stage::Begun { lease, writes };
                 Ok(Progress::Continue(outcomes))
@@ -138,9 +155,19 @@ impl Transaction {
                 return Ok(Progress::Answered(answer));
             }
         }
+        let mut answers_first = None;
         if begun || !together {
-            send_pipelined(connection, queries.iter_mut().flat_map(Query::messages), &self.claim.round_trips).await;
+            answers_first = self.claim.probes_session.then(|| Message::command(connection, EMPTY));
+            let first = answers_first.iter_mut().map(|message| message as &mut dyn Pipelined);
+            let messages = first.chain(queries.iter_mut().flat_map(Query::messages));
+            send_pipelined(connection, messages, &self.claim.round_trips).await;
         }
+        let has_answered = match answers_first {
+            Some(answers_first) => answers_first.answer().await.is_ok(),
+            // BEGIN was answered, which came in the same flight.
+            None => self.claim.probes_session,
+        };
+        self.session_answered.store(has_answered, Ordering::Relaxed);
         let batch = queries.len() > 1;
         let mut tally = Tally::new(cap);
         let mut outcomes = Vec::with_capacity(queries.len());

@@ -405,7 +405,17 @@ impl AttemptFailure {
         let passed = self.limit.map(|exceeded| exceeded.limit);
         let is_work = matches!(
             passed,
-            Some(Wall | Cpu | Memory | Statements | RowsRead | BytesRead | RowsWritten | BytesWritten | QueryMemory)
+            Some(
+                Wall | Cpu
+                    | Memory
+                    | Statements
+                    | RowsRead
+                    | BytesRead
+                    | RowsWritten
+                    | BytesWritten
+                    | QueryMemory
+                    | StatementTime
+            )
         );
         is_work || receipt.rules.iter().any(|rule| Some(&rule.rule) == self.rule.as_ref() && rule.cpu >= COSTLY)
     }

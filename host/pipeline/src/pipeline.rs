@@ -29,6 +29,9 @@ const FORGETTING: Duration = Duration::from_millis(500);
 /// The message to a caller if the database is unreachable or does not respond.
 const AWAY: &str = "The database cannot be reached, or does not answer. Nothing was changed.";
 
+/// The message to a caller whose time ran out.
+const NO_TIME: &str = "There was not enough time. Nothing was changed.";
+
 /// The message to a caller if COMMIT may have succeeded.
 const IN_DOUBT: &str = "The outcome is unknown. Retry with the same key to learn it.";
 
@@ -446,12 +449,14 @@ impl Pipeline {
         let mut elsewhere = false;
         // Whether an attempt was lost because the database was unreachable or did not respond.
         let mut was_away = false;
+        // Whether the last attempt waited in vain for a statement while the database answered others.
+        let mut was_slow = false;
         loop {
             receipt.attempts += 1;
             // Whether an earlier attempt may have committed.
             let unknown = context.doubt.may_be_committed();
             let span = tracing::info_span!("attempt", attempt = receipt.attempts);
-            let attempt = self.ledger.transactions.open(context.claim(elsewhere));
+            let attempt = self.ledger.transactions.open(context.claim(elsewhere, was_slow));
             let attempt = match probe {
                 Some(probe) => probe.attempt(attempt),
                 None => attempt,
@@ -479,7 +484,8 @@ impl Pipeline {
                     let unknown = unknown || fault.commit_unknown();
                     // If an endpoint did not respond, try the other one.
                     elsewhere ^= fault.commit_unknown() || fault.is_unavailable();
-                    was_away |= fault.is_unavailable();
+                    was_slow = fault.is_slow();
+                    was_away |= fault.is_unavailable() && !was_slow;
                     receipt.unknown_commits += u32::from(fault.commit_unknown());
                     receipt.conflicts += u32::from(fault.is_conflict());
                     receipt.schema_conflicts += u32::from(reason == summary::SCHEMA_CHANGED);
@@ -562,7 +568,7 @@ impl RequestContext<'_> {
         }
     }
 
-    fn claim(&self, elsewhere: bool) -> Claim {
+    fn claim(&self, elsewhere: bool, probes_session: bool) -> Claim {
         Claim {
             operation: self.operation.name().to_owned(),
             caller: self.caller,
@@ -571,6 +577,7 @@ impl RequestContext<'_> {
             region: self.request.region.clone(),
             deadline: self.request.deadline,
             elsewhere,
+            probes_session,
             round_trips: Arc::clone(&self.round_trips),
         }
     }
@@ -630,9 +637,7 @@ impl RequestContext<'_> {
             }
             // The time was spent on the unreachable database.
             Some(MissingResource::Time) if was_away => Some(("unavailable", AWAY, TOGETHER)),
-            Some(MissingResource::Time) => {
-                Some(("out-of-time", "There was not enough time. Nothing was changed.", ALONE))
-            }
+            Some(MissingResource::Time) => Some(("out-of-time", NO_TIME, ALONE)),
             Some(MissingResource::Vault) => {
                 Some(("vault-away", "The keys of sensitive fields cannot be reached. Nothing was changed.", TOGETHER))
             }
@@ -660,6 +665,8 @@ impl RequestContext<'_> {
         tracing::error!(reference, error_code, rule, statement, attempts, elapsed_ms, reason = %fault, "request given up");
         if unknown {
             self.in_doubt(&reference)
+        } else if fault.is_slow() {
+            self.unavailable("out-of-time", NO_TIME, &reference, ALONE)
         } else if fault.is_unavailable() {
             let rest = fault.rest().unwrap_or_default().max(SOON);
             self.unavailable("unavailable", AWAY, &reference, (rest, (rest / 4).max(SOON)))

@@ -54,6 +54,7 @@ struct Memory {
     opened: AtomicUsize,
     /// For each attempt, whether it was to use the other endpoint.
     elsewhere: Mutex<Vec<bool>>,
+    probes_session: Mutex<Vec<bool>>,
     rolled_back: AtomicUsize,
     bug: Bug,
 }
@@ -105,6 +106,7 @@ impl Transactions for MemoryLedger {
         self.0.bug.met_at("open");
         self.0.opened.fetch_add(1, Ordering::SeqCst);
         self.0.elsewhere.lock().unwrap().push(claim.elsewhere);
+        self.0.probes_session.lock().unwrap().push(claim.probes_session);
         Box::new(MemoryAttempt { memory: Arc::clone(&self.0), claim, looked_up: false })
     }
 
@@ -853,6 +855,28 @@ async fn a_silent_database_is_asked_again_elsewhere_and_blamed_on_no_rule() {
     }
     assert_eq!(host.pipeline.handle(request("one", "n")).await.answer.status, Status::Accepted);
     assert_eq!(rule_failures(), 0);
+}
+
+#[tokio::test]
+async fn a_slow_statement_is_tried_once_more_on_a_session_that_has_to_answer_and_then_its_rules_fault() {
+    let host = host(writer);
+    let slow = || Fault::slow("a statement was not answered");
+    let exceeded = LimitExceeded { limit: Limit::StatementTime, allowed: Some(5000), used: Some(5000) };
+    host.memory.on_run.lock().unwrap().extend([slow(), Fault::limit(exceeded)]);
+    let handled = host.pipeline.handle(request("one", "k")).await;
+    assert_eq!((handled.answer.status, handled.receipt.attempts), (Status::Failed, 2));
+    assert!(handled.reason.unwrap().starts_with("T0503: rule "));
+    assert_eq!(rule_failures(), 1);
+    // Only the attempt right after it.
+    host.memory.on_run.lock().unwrap().extend([slow(), conflict()]);
+    assert_eq!(host.pipeline.handle(request("one", "l")).await.answer.status, Status::Accepted);
+    assert_eq!(*host.memory.probes_session.lock().unwrap(), [false, true, false, true, false]);
+    // A caller whose time is over learns that, and not that the database is away.
+    host.memory.on_run.lock().unwrap().extend((0..10).map(|_| slow()));
+    let answer = host.pipeline.handle(request("one", "m")).await.answer;
+    assert_eq!(answer.status, Status::Unavailable);
+    assert!(answer.body.contains("out-of-time"), "{answer:?}");
+    assert_eq!(rule_failures(), 1);
 }
 
 /// The remaining suspension plus up to a quarter of it as jitter, so that callers do not retry

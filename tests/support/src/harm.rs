@@ -34,7 +34,8 @@ pub enum Harm {
     /// The statement and everything after it up to COMMIT reach the server long after the client
     /// was disconnected.
     Late(Duration),
-    /// The connection stays open but is silent from now on. Other connections work.
+    /// The connection stays open but is silent from now on: what was sent together with the statement is not answered
+    /// either, as if the network had lost it. Other connections work.
     Silence {
         /// Whether the server executes the statement anyway. It abandons a running transaction:
         /// DSQL has no locks that it could keep.

@@ -196,7 +196,8 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
                 Harm::CutBefore => return Ok(Ended::Cut),
                 Harm::Reset => return Ok(Ended::Reset),
                 Harm::CutAfter => {
-                    self.forward_unheard(message, from, to).await?;
+                    let before = self.state.lock().unwrap().outstanding.len();
+                    self.forward_unheard(message, from, to, before).await?;
                     return Ok(Ended::Cut);
                 }
                 Harm::CutWithin => {
@@ -244,7 +245,7 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
                 }
                 Harm::Silence { done } => {
                     if done {
-                        self.forward_unheard(message, from, to).await?;
+                        self.forward_unheard(message, from, to, 0).await?;
                     }
                     return Ok(Ended::Silent);
                 }
@@ -261,12 +262,16 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
         }
     }
 
-    /// Lets the server execute it, and drops the response.
-    async fn forward_unheard(&self, message: Message, from: &mut Inbox, to: &mut OwnedWriteHalf) -> Result<()> {
-        {
-            let mut state = self.state.lock().unwrap();
-            state.pass = Some(state.outstanding.len());
-        }
+    /// Lets the server execute it, and drops the response. The client receives only so many of the responses that are
+    /// still to come.
+    async fn forward_unheard(
+        &self,
+        message: Message,
+        from: &mut Inbox,
+        to: &mut OwnedWriteHalf,
+        pass: usize,
+    ) -> Result<()> {
+        self.state.lock().unwrap().pass = Some(pass);
         self.forward_cycle(message, from, to).await?;
         self.all_answered().await;
         Ok(())

@@ -36,6 +36,7 @@ enum Kind {
         sqlstate: Option<SqlState>,
         shut: Option<Duration>,
     },
+    Slow,
     Deadline,
     Vault,
     Other(Option<SqlState>),
@@ -77,6 +78,12 @@ impl Fault {
     /// No connection is attempted for the time `rest`, because too many attempts failed.
     pub fn shut(rest: Duration, message: impl Into<String>) -> Self {
         Self::new(Kind::Unavailable { sqlstate: None, shut: Some(rest) }, message)
+    }
+
+    /// A rule's statement was not answered in time, by a database that answered others meanwhile. Nothing is
+    /// committed. Another attempt shows whether its connection was lost or the statement is slow.
+    pub fn slow(message: impl Into<String>) -> Self {
+        Self::new(Kind::Slow, message)
     }
 
     /// The caller's deadline passed before COMMIT was sent.
@@ -131,7 +138,12 @@ impl Fault {
 
     /// Whether the database was unreachable or did not respond, with nothing committed.
     pub fn is_unavailable(&self) -> bool {
-        matches!(self.kind, Kind::Unavailable { .. })
+        matches!(self.kind, Kind::Unavailable { .. } | Kind::Slow)
+    }
+
+    /// Whether a rule's statement was not answered in time, although the database answered others meanwhile.
+    pub fn is_slow(&self) -> bool {
+        matches!(self.kind, Kind::Slow)
     }
 
     /// Whether the breaker allows no connection, so that an immediate retry is useless.
@@ -183,7 +195,7 @@ impl Fault {
         match &self.kind {
             Kind::Conflict(sqlstate) | Kind::Other(sqlstate) | Kind::Unavailable { sqlstate, .. } => *sqlstate,
             Kind::Sql(error) => Some(error.sqlstate),
-            Kind::CommitUnknown | Kind::Limit(_) | Kind::Deadline | Kind::Vault => None,
+            Kind::CommitUnknown | Kind::Limit(_) | Kind::Slow | Kind::Deadline | Kind::Vault => None,
         }
     }
 
@@ -199,6 +211,7 @@ impl Fault {
             Kind::Conflict(_)
             | Kind::CommitUnknown
             | Kind::Unavailable { .. }
+            | Kind::Slow
             | Kind::Deadline
             | Kind::Vault
             | Kind::Other(_) => Blame::Host,

@@ -32,7 +32,7 @@ pub(crate) const SEARCH_PATH: &str = "SET search_path = pg_catalog";
 enum SearchPath {
     /// The session's initial one.
     Usual,
-    /// [`SEARCH_PATH`] was sent and is not yet answered.
+    /// The set-up was sent and is not yet answered.
     Sent(JoinHandle<Result<(), Error>>),
     /// [`SEARCH_PATH`].
     Set,
@@ -48,6 +48,8 @@ pub(crate) struct Connection {
     pub(crate) client: Client,
     // Dropped after the client: dropping a description while the client exists sends a message.
     described: StatementCache<Statement>,
+    /// The statements that set up the session.
+    set_up: String,
     search_path: Mutex<SearchPath>,
     /// The limit on the length of one message.
     allowance: Arc<Allowance>,
@@ -104,8 +106,8 @@ impl Connection {
             }
         });
         let running = Running(Some(ended.abort_handle()));
-        let search_path = Mutex::new(SearchPath::Usual);
-        Self { client, described, search_path, allowance, opened, used_for: Duration::MAX, ended, running }
+        let (set_up, search_path) = (SEARCH_PATH.to_owned(), Mutex::new(SearchPath::Usual));
+        Self { client, described, set_up, search_path, allowance, opened, used_for: Duration::MAX, ended, running }
     }
 
     /// The same connection, to be replaced at this age.
@@ -113,13 +115,22 @@ impl Connection {
         Self { used_for, ..self }
     }
 
-    /// Sends the statement that sets the session's search path, before its first flight.
+    /// The same connection, on which a wait for a locked row ends as a conflict after this time. Only for PostgreSQL:
+    /// DSQL has no such waits, and no such setting.
+    pub(crate) fn with_lock_timeout(mut self, lock_timeout: Duration) -> Self {
+        // Zero would be no timeout.
+        let millis = lock_timeout.as_millis().max(1);
+        self.set_up = format!("{SEARCH_PATH}; SET lock_timeout = {millis}");
+        self
+    }
+
+    /// Sends the statements that set up the session, before its first flight.
     pub(crate) async fn send_search_path(&self) {
         if !matches!(*self.search_path(), SearchPath::Usual) {
             return;
         }
         // If the connection is closed, the flight fails too.
-        let Ok(answers) = self.client.simple_query_raw(SEARCH_PATH).await else { return };
+        let Ok(answers) = self.client.simple_query_raw(&self.set_up).await else { return };
         // The driver delivers answers in order, so this one has to be read first.
         let set = tokio::spawn(answers.try_for_each(|_| ready(Ok(()))));
         *self.search_path() = SearchPath::Sent(set);

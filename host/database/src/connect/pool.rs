@@ -1,18 +1,25 @@
+use std::convert::Infallible;
+use std::future::pending;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
+use futures_util::future::{Either, join_all, select};
 use tenet_core::{DualInstant, Fault};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout_at;
+use tokio::time::{sleep_until, timeout, timeout_at};
 use tracing::debug;
 
 use crate::connect::connection::Connection;
 use crate::connect::connection_lifetimes::ConnectionLifetimes;
 use crate::connect::endpoint::Endpoint;
-use crate::failover::guarded_endpoint::BreakerGuard;
+use crate::connect::identity;
+use crate::failover::guarded_endpoint::{BreakerGuard, Meanwhile};
 use crate::statements::answer_timeout::{AnswerTimeout, Silence};
+
+/// The part of the statement timeout that a statement may wait for a locked row. The rest is for what it does then.
+const LOCK_SHARE: f64 = 0.8;
 
 /// The timeout of the check whether a connection is alive. A connection whose peer has gone without
 /// closing it does not answer.
@@ -49,6 +56,9 @@ pub(crate) struct PooledConnection {
     // Dropped after the connection, so that a new one is opened only when this one is closed.
     permit: Permit,
 }
+
+/// Why a connection was replaced.
+const OLD: &str = "it reached its maximum age";
 
 struct Idle {
     connection: Connection,
@@ -105,7 +115,13 @@ impl Pool {
     async fn open(&self, timeout: AnswerTimeout) -> Result<Connection, (Fault, bool)> {
         let began = Instant::now();
         match self.endpoint.connect(timeout.until(began)).await {
-            Ok(connection) => Ok(connection.used_for(self.lifetimes.jittered())),
+            Ok(connection) => {
+                let connection = connection.used_for(self.lifetimes.jittered());
+                Ok(match self.endpoint.is_dsql() {
+                    true => connection,
+                    false => connection.with_lock_timeout(timeout.statement_timeout.mul_f64(LOCK_SHARE)),
+                })
+            }
             Err(fault) if fault.is_deadline() => {
                 let silence = timeout.silence_since(began);
                 Err((silence.fault(), silence.is_endpoints()))
@@ -126,13 +142,31 @@ impl Pool {
             if connection.is_closed() {
                 debug!(reason = "the server closed it while it was idle", "connection dropped");
             } else if connection.is_old() {
-                retire(connection);
+                retire(connection, OLD);
             } else if is_trusted || connection.answers(SIGN_OF_LIFE).await {
                 return Some(connection);
             } else {
                 self.drop_idle("it did not answer");
             }
         }
+    }
+
+    /// Whether the server answers a query of a table on a connection that no request uses, new or idle. It takes as
+    /// long as opening a connection can take. An error is an answer too.
+    pub(crate) async fn shows_life(&self, deadline: Instant) -> bool {
+        let idle = self.idle().pop().map(|idle| idle.connection).filter(|connection| !connection.is_closed());
+        if let Some(connection) = idle {
+            if timeout(SIGN_OF_LIFE, identity::is_answered(&connection)).await == Ok(true) {
+                self.idle().push(Idle { connection, since: DualInstant::now(), is_doubted: false });
+                return true;
+            }
+            self.drop_idle("it did not answer");
+        }
+        let Ok(connection) = self.endpoint.connect(deadline).await else { return false };
+        let is_answered = identity::is_answered(&connection).await;
+        // Not kept: all permits may be in use.
+        retire(connection, "it was opened for a sign of life");
+        is_answered
     }
 
     /// Closes the idle connections together with one that was lost: they have most likely broken
@@ -200,7 +234,7 @@ impl PooledConnection {
         guard.succeeded();
         let mut idle = pool.idle();
         if connection.is_old() || pool.is_closed.load(Ordering::Acquire) {
-            retire(connection);
+            retire(connection, OLD);
         } else {
             idle.push(Idle { connection, since: DualInstant::now(), is_doubted: false });
         }
@@ -214,15 +248,39 @@ impl PooledConnection {
         debug!(reason, "connection dropped");
     }
 
-    /// Closes a connection on which an answer timed out.
-    pub(crate) fn silent(self, silence: Silence) {
+    /// Waits for the answer to a rule's statement. If there is none after some time, the endpoint has to show on
+    /// another connection that it still answers.
+    pub(crate) async fn wait_watched<T>(
+        &self,
+        timeout: AnswerTimeout,
+        answer: impl Future<Output = T>,
+    ) -> Result<T, Silence> {
+        let began = Instant::now();
+        let watch = async {
+            sleep_until((began + timeout.until_watched()).into()).await;
+            self.guard.watch(began, timeout.until(began)).await;
+            pending::<Infallible>().await
+        };
+        let watched = async {
+            match select(pin!(answer), pin!(watch)).await {
+                Either::Left((answer, _)) => answer,
+                Either::Right((never, _)) => match never {},
+            }
+        };
+        timeout.wait(watched).await
+    }
+
+    /// Closes a connection on which an answer timed out. Returns what the endpoint has done meanwhile.
+    pub(crate) fn silent(self, silence: Silence) -> Meanwhile {
         let Self { connection, pool, guard, .. } = self;
         debug!(reason = "it was silent", "connection dropped");
         pool.endpoint.cancel(&connection);
         drop(connection);
-        if guard.silent(silence) {
+        let meanwhile = guard.silent(silence);
+        if meanwhile == Meanwhile::Nothing && silence.is_endpoints() {
             pool.doubt_idle();
         }
+        meanwhile
     }
 
     /// Closes a broken connection and the idle ones. If the host itself ended the connection
@@ -237,7 +295,7 @@ impl PooledConnection {
 }
 
 /// Terminates a session in order, in the background.
-fn retire(connection: Connection) {
-    debug!(reason = "it reached its maximum age", "connection dropped");
+fn retire(connection: Connection, reason: &'static str) {
+    debug!(reason, "connection dropped");
     drop(connection.say_goodbye());
 }

@@ -26,6 +26,8 @@ pub(crate) struct GuardedEndpoint {
     turned: Notify,
     /// The time of its last success.
     answered: Mutex<Option<Instant>>,
+    /// Held while a sign of life is awaited: one is enough for all who wait.
+    watched: tokio::sync::Mutex<()>,
     /// Whether its database was verified to be the expected one.
     verified: AtomicBool,
 }
@@ -37,6 +39,15 @@ pub(crate) enum WhileProbed {
     Wait,
     /// Use the other endpoint.
     Leave,
+}
+
+/// What an endpoint has done while one of its connections was silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meanwhile {
+    /// Nothing: the endpoint may be away.
+    Nothing,
+    /// It has answered on another connection: only one statement was slow, or one connection was lost.
+    Answered,
 }
 
 /// A try at an endpoint. If it is dropped before it reports a result, it counts as cancelled.
@@ -52,6 +63,7 @@ impl GuardedEndpoint {
             breaker: Mutex::default(),
             turned: Notify::new(),
             answered: Mutex::default(),
+            watched: tokio::sync::Mutex::default(),
             verified: AtomicBool::new(false),
         })
     }
@@ -89,6 +101,15 @@ impl GuardedEndpoint {
 
     pub(crate) fn verify(&self) {
         self.verified.store(true, Ordering::Release);
+    }
+
+    /// Whether it has answered since then.
+    fn has_answered_since(&self, began: Instant) -> bool {
+        self.answered().is_some_and(|answered| answered >= began)
+    }
+
+    fn answered(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn admit(&self) -> Admission {
@@ -134,9 +155,17 @@ impl BreakerGuard {
         }
     }
 
+    /// Has the endpoint show that it still answers, unless it has answered since `began`. Ends when that is known.
+    pub(crate) async fn watch(&self, began: Instant, deadline: Instant) {
+        let _one = self.guarded.watched.lock().await;
+        if !self.guarded.has_answered_since(began) && self.guarded.pool.shows_life(deadline).await {
+            *self.guarded.answered() = Some(Instant::now());
+        }
+    }
+
     /// Reports a success.
     pub(crate) fn succeeded(mut self) {
-        *self.guarded.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        *self.guarded.answered() = Some(Instant::now());
         self.succeed();
     }
 
@@ -148,16 +177,16 @@ impl BreakerGuard {
         }
     }
 
-    /// Reports that no answer came in time. Returns whether that is the endpoint's fault. If the
-    /// endpoint answered others in the meantime, only one statement was slow or one connection was
-    /// lost.
-    pub(crate) fn silent(self, silence: Silence) -> bool {
-        let answered = *self.guarded.answered.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_endpoints = silence.is_endpoints() && answered.is_none_or(|answered| answered < silence.began());
-        if is_endpoints {
+    /// Reports that no answer came in time. It is a failure of the endpoint if it was long enough, and if the
+    /// endpoint has not answered others in the meantime.
+    pub(crate) fn silent(self, silence: Silence) -> Meanwhile {
+        if self.guarded.has_answered_since(silence.began()) {
+            return Meanwhile::Answered;
+        }
+        if silence.is_endpoints() {
             self.failed();
         }
-        is_endpoints
+        Meanwhile::Nothing
     }
 
     fn succeed(&mut self) {
@@ -210,7 +239,7 @@ mod tests {
         let guarded = guarded();
         let (tries, silence) = waits(&guarded);
         guard(&guarded).succeeded();
-        assert!(tries.into_iter().all(|guard| !guard.silent(silence())));
+        assert!(tries.into_iter().all(|guard| guard.silent(silence()) == Meanwhile::Answered));
         assert!(matches!(guarded.admit(), Admission::Allowed(_)));
     }
 
@@ -219,7 +248,7 @@ mod tests {
         let guarded = guarded();
         guard(&guarded).succeeded();
         let (tries, silence) = waits(&guarded);
-        assert!(tries.into_iter().all(|guard| guard.silent(silence())));
+        assert!(tries.into_iter().all(|guard| guard.silent(silence()) == Meanwhile::Nothing));
         assert_eq!(guarded.admit(), Admission::Open);
     }
 }

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use tenet_core::Fault;
+use tenet_core::{Fault, Limit, LimitExceeded};
 use tokio::time::timeout_at;
 
 use crate::statements::failure;
@@ -51,6 +51,12 @@ impl AnswerTimeout {
         self.deadline.min(began + self.statement_timeout)
     }
 
+    /// How long a wait lasts until the endpoint has to show that it still answers others. The rest of the timeout is
+    /// left for that.
+    pub(crate) fn until_watched(self) -> Duration {
+        LEAST_SILENCE.min(self.statement_timeout) / 2
+    }
+
     pub(crate) fn is_over(self) -> bool {
         Instant::now() >= self.deadline
     }
@@ -73,6 +79,21 @@ impl Silence {
             failure::late()
         } else {
             Fault::unavailable(format!("the database gave no answer within {} ms", self.waited.as_millis()))
+        }
+    }
+
+    /// The fault of a rule's statement if the endpoint has answered others meanwhile. The statement is certainly slow if
+    /// also its own session has answered right before it.
+    pub(crate) fn fault_of_statement(self, session_answered: bool) -> Fault {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).ok();
+        let (allowed, used) = (millis(self.statement_timeout), millis(self.waited));
+        if self.is_deadline {
+            failure::late()
+        } else if session_answered {
+            Fault::limit(LimitExceeded { limit: Limit::StatementTime, allowed, used })
+        } else {
+            let waited = self.waited.as_millis();
+            Fault::slow(format!("a statement was not answered within {waited} ms, and others were"))
         }
     }
 

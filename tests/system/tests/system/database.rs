@@ -39,6 +39,7 @@ fn claim(mode: Mode) -> Claim {
         region: "us-east-1".into(),
         deadline: later(),
         elsewhere: false,
+        probes_session: false,
         round_trips: Arc::new(AtomicU32::new(0)),
     }
 }

@@ -292,13 +292,13 @@ async fn an_endpoint_that_says_nothing_is_given_up_like_one_that_is_gone() {
     // Less than a second proves nothing about the endpoint, even on a busy machine.
     let time = Duration::from_millis(2000);
     for number in 0..5 {
-        relay.harm_once("BEGIN", Harm::Silence { done: false });
+        relay.harm_once("BEGIN", Harm::Hold { done: false });
         let answer = host.invoke_within(time, &write(&format!("w-{number}"))).await.answer;
         let problem = answer.problem().unwrap();
         let key = format!("w-{number}");
         assert_eq!((&*problem.code, problem.key.as_deref()), ("out-of-time", Some(key.as_str())), "{answer:?}");
+        relay.speak();
     }
-    relay.spare();
     let knocks = relay.knocks();
     let next = host.invoke(&write("w")).await;
     assert_eq!((next.answer.status, next.receipt.attempts), (Status::Unavailable, 1), "{:?}", next.answer);

@@ -47,6 +47,7 @@ mod setup;
 mod shipped;
 mod shown;
 mod silence;
+mod slow;
 mod sources;
 mod support;
 mod tables;

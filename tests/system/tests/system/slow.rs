@@ -1,0 +1,107 @@
+//! Statements that take longer than the host waits: the fault of their rule, and no outage for the others.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::json;
+use tenet_database::{Database, Endpoint};
+use tenet_events::Buses;
+use tenet_pipeline::{Handled, Status};
+
+use crate::support;
+use crate::support::host::{EAST, Host};
+
+/// The timeout of a statement.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A statement that ends for no caller.
+const ENDLESS: &str = "SELECT count(*) FROM generate_series(1, 100000000000)";
+
+fn host(url: &str) -> Host {
+    let database = Database::new(Endpoint::parse(url).unwrap(), 16).with_statement_timeout(PATIENCE);
+    Host::over(database, "guests", EAST, &Buses::new([EAST]).unwrap())
+}
+
+fn endless(key: &str) -> String {
+    json!({ "operation": "probe", "idempotency_key": key, "do": "sql", "sql": ENDLESS }).to_string()
+}
+
+fn increment(key: &str) -> String {
+    json!({ "operation": "probe", "idempotency_key": key, "do": "increment", "id": 1 }).to_string()
+}
+
+fn is_slow(handled: &Handled) {
+    let reason = handled.reason.as_deref().unwrap();
+    assert_eq!(handled.answer.status, Status::Failed, "{}", handled.answer.body);
+    assert!(reason.starts_with("T0503: rule probe: the limit statement_ms was passed: 2000 allowed, "), "{reason}");
+    // The second attempt shows that the first one's connection was not merely lost.
+    assert_eq!(handled.receipt.attempts, 2);
+}
+
+#[tokio::test]
+async fn slow_statements_of_one_rule_are_its_own_fault_and_others_are_served() {
+    let database = support::database().await;
+    database.execute("insert into counters values (1, 0)").await;
+    let host = host(database.url());
+    // More than open a breaker.
+    let requests: Vec<_> = (0..6).map(|number| endless(&number.to_string())).collect();
+    let slow = join_all(requests.iter().map(|request| host.invoke_for("slow", request)));
+    let is_over = AtomicBool::new(false);
+    let slow = async {
+        let handled = slow.await;
+        is_over.store(true, Ordering::Relaxed);
+        handled
+    };
+    let others = async {
+        let mut asked = 0;
+        while !is_over.load(Ordering::Relaxed) {
+            let handled = host.invoke_for("other", &increment(&asked.to_string())).await;
+            assert_eq!(handled.answer.status, Status::Accepted, "{} {:?}", handled.answer.body, handled.reason);
+            asked += 1;
+        }
+        asked
+    };
+    let (slow, asked) = tokio::join!(slow, others);
+    slow.iter().for_each(is_slow);
+    assert_eq!(database.count("select value from counters where id = 1").await, asked);
+}
+
+#[tokio::test]
+async fn a_slow_statement_that_is_alone_is_its_rules_fault_and_the_next_request_is_served() {
+    let database = support::database().await;
+    database.execute("insert into counters values (1, 0)").await;
+    let host = host(database.url());
+    for number in 0..6 {
+        is_slow(&host.invoke(&endless(&number.to_string())).await);
+        let next = host.invoke(&increment(&number.to_string())).await;
+        assert_eq!(next.answer.status, Status::Accepted, "{}", next.answer.body);
+    }
+}
+
+#[tokio::test]
+async fn a_slow_statement_is_no_outage_for_a_caller_without_time() {
+    let database = support::database().await;
+    database.execute("insert into counters values (1, 0)").await;
+    let host = host(database.url());
+    for number in 0..6 {
+        let handled = host.invoke_within(PATIENCE * 3 / 4, &endless(&number.to_string())).await;
+        assert!(handled.answer.body.contains(r#""code":"out-of-time""#), "{}", handled.answer.body);
+        let next = host.invoke(&increment(&number.to_string())).await;
+        assert_eq!(next.answer.status, Status::Accepted, "{}", next.answer.body);
+    }
+}
+
+#[tokio::test]
+async fn a_wait_for_a_locked_row_is_a_conflict_and_no_rules_fault() {
+    let database = support::database().await;
+    database.execute("insert into counters values (1, 0)").await;
+    let host = host(database.url());
+    let holder = database.connect().await;
+    holder.batch_execute("begin; select * from counters where id = 1 for update").await.unwrap();
+    let waits = host.invoke_within(PATIENCE * 4, &increment("a")).await;
+    assert_eq!(waits.answer.status, Status::Unavailable, "{}", waits.answer.body);
+    assert!(waits.receipt.attempts > 1 && waits.receipt.conflicts > 0, "{:?}", waits.receipt);
+    holder.batch_execute("rollback").await.unwrap();
+    assert_eq!(host.invoke(&increment("a")).await.answer.status, Status::Accepted);
+}
