@@ -449,7 +449,7 @@ impl Pipeline {
         let mut elsewhere = false;
         // Whether an attempt was lost because the database was unreachable or did not respond.
         let mut was_away = false;
-        // Whether the last attempt waited in vain for a statement while the database answered others.
+        // Whether a statement of the last attempt was not answered while the database answered others.
         let mut was_slow = false;
         loop {
             receipt.attempts += 1;

@@ -32,8 +32,8 @@ pub struct Claim {
     /// Whether to try another endpoint of the database first, if there is one, because the last
     /// attempt got no response from the usual one.
     pub elsewhere: bool,
-    /// Whether the session has to answer ahead of each statement, in the same flight, because the last attempt waited
-    /// in vain for one while the database answered others. If the session answers and the statement is not answered
+    /// Whether the session has to answer ahead of each statement, in the same flight, because the last attempt got no
+    /// answer to one while the database answered others. If the session answers and the statement is not answered
     /// again, the statement is slow, and its connection was not lost.
     pub probes_session: bool,
     /// Counts round trips: waits for the database with nothing else of ours in flight. It outlives
