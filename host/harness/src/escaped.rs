@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use tenet_log::is_obeyed;
+
 /// The text as a part of one line, with escapes as in Rust's strings.
 pub fn escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(is_obeyed) {
@@ -19,15 +21,6 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
         }
     }
     shown.into()
-}
-
-/// Whether a terminal does something with a character but show it.
-pub fn is_obeyed(character: char) -> bool {
-    let is_break = matches!(character, '\u{2028}' | '\u{2029}');
-    // Marks, embeddings, overrides and isolates of UAX #9.
-    let is_direction =
-        matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    (character.is_control() && character != '\t') || is_break || is_direction
 }
 
 #[cfg(test)]

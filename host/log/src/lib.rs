@@ -19,6 +19,7 @@ mod line_time;
 mod lines;
 mod members;
 mod metrics;
+mod obeyed;
 mod spans;
 
 use tracing::Subscriber;
@@ -28,6 +29,7 @@ use tracing_subscriber::fmt::MakeWriter;
 pub use crate::format::Format;
 use crate::lines::Lines;
 pub use crate::metrics::Metrics;
+pub use crate::obeyed::is_obeyed;
 
 /// A subscriber that writes what `filter` admits to `out`, one whole line at a time. Lines with one
 /// of `metrics` are always written. A process has one subscriber.

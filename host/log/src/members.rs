@@ -4,6 +4,7 @@ use serde::Serialize;
 use tracing::field::{Field, Visit};
 
 use crate::Format;
+use crate::obeyed::{Shown, is_obeyed};
 
 /// The member with the message.
 pub(crate) const MESSAGE: &str = "message";
@@ -129,13 +130,14 @@ impl Members {
 fn is_plain(name: &str, text: &str) -> bool {
     let separates = |c: char| c.is_whitespace() || matches!(c, '"' | '=' | '{' | '}');
     let is_message = name == MESSAGE;
-    !text.is_empty() && !text.chars().any(|c| c.is_control() || !is_message && separates(c))
+    !text.is_empty() && !text.chars().any(|c| is_obeyed(c) || !is_message && separates(c))
 }
 
 /// Writes a value as JSON. This cannot fail: the output is memory, and all values are texts and
 /// numbers.
 pub(crate) fn write(out: &mut Vec<u8>, value: impl Serialize) {
-    if serde_json::to_writer(&mut *out, &value).is_err() {
+    let mut json = serde_json::Serializer::with_formatter(&mut *out, Shown);
+    if value.serialize(&mut json).is_err() {
         out.extend_from_slice(b"null");
     }
 }
