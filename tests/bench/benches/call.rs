@@ -95,7 +95,7 @@ fn main() -> anyhow::Result<()> {
             })
         })
     });
-    let handle = |request: &Stock<Request>| {
+    let handle = &|request: &Stock<Request>| {
         ready.fill(CALLS);
         request.fill(CALLS);
         on_cpu(CALLS, || {
@@ -112,6 +112,13 @@ fn main() -> anyhow::Result<()> {
     pairs.add("the host, an operation that writes", || handle(&write));
     pairs.add("the host, reading, with logging off", || {
         tracing::subscriber::with_default(NoSubscriber::default(), || handle(&read))
+    });
+    // The same events and spans for the usual subscriber, which keeps nothing of the closed spans.
+    let usual = tracing_subscriber::fmt().json().with_max_level(tracing::Level::INFO).with_writer(io::sink);
+    let usual = tracing::Dispatch::new(usual.finish());
+    pairs.add("the host, reading, with the log of tracing-subscriber", {
+        let read = &read;
+        move || tracing::dispatcher::with_default(&usual, || handle(read))
     });
     pairs.add("a statement that the policy knows", || {
         on_cpu(CALLS, || {

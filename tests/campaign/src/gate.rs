@@ -2,8 +2,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tenet_test_support::one_call::Message;
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
@@ -45,7 +45,7 @@ impl Gate {
     pub(crate) async fn open(upstream: &str, seed: u64, tally: Arc<Tally>) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let upstream = upstream.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        let upstream = upstream.to_owned();
         let random = Mutex::new(fastrand::Rng::with_seed(seed));
         let state = Arc::new(State { upstream, whims: AtomicU32::new(0), random, tally });
         let serving = Arc::clone(&state);
@@ -77,32 +77,32 @@ impl Drop for Gate {
 
 impl State {
     async fn serve(&self, mut client: TcpStream) -> anyhow::Result<()> {
-        let call = read(&mut client).await?;
+        let call = Message::read(&mut client).await?;
         let whim = self.whim();
         if !matches!(whim, Whim::Take) {
             self.tally.count(&format!("bus: {whim:?}"));
         }
         match whim {
             Whim::HangUp => return Ok(()),
-            Whim::Fail => return Ok(client.write_all(&answer("500 Internal Server Error", "{}")).await?),
+            Whim::Fail => {
+                let failed = Message::response("500 Internal Server Error", "{}");
+                return Ok(client.write_all(&failed.bytes(None)).await?);
+            }
             Whim::Throttle => {
-                let text = String::from_utf8_lossy(&call);
-                let body: serde_json::Value = serde_json::from_str(text.split_once("\r\n\r\n").context("no body")?.1)?;
+                let body: serde_json::Value = serde_json::from_str(&call.body)?;
                 let entries = body["Entries"].as_array().map_or(0, Vec::len);
                 let entry = r#"{"ErrorCode":"ThrottlingException","ErrorMessage":"not now"}"#;
                 let body =
                     format!(r#"{{"FailedEntryCount":{entries},"Entries":[{}]}}"#, vec![entry; entries].join(","));
-                return Ok(client.write_all(&answer("200 OK", &body)).await?);
+                return Ok(client.write_all(&Message::response("200 OK", &body).bytes(None)).await?);
             }
             Whim::Take | Whim::TakeAndHangUp | Whim::TakeAndStall => {}
         }
-        let mut server = TcpStream::connect(&self.upstream).await?;
-        server.write_all(&call).await?;
-        let taken = read(&mut server).await?;
+        let taken = call.send_to(&self.upstream).await?;
         match whim {
             Whim::TakeAndHangUp => {}
             Whim::TakeAndStall => tokio::time::sleep(Duration::from_secs(6)).await,
-            _ => client.write_all(&taken).await?,
+            _ => client.write_all(&taken.bytes(None)).await?,
         }
         Ok(())
     }
@@ -118,37 +118,5 @@ impl State {
         }
         let whims = [Whim::HangUp, Whim::Fail, Whim::TakeAndHangUp, Whim::Throttle];
         whims[random.usize(0..whims.len())]
-    }
-}
-
-fn answer(status: &str, body: &str) -> Vec<u8> {
-    format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/x-amz-json-1.1\r\ncontent-length: {}\r\n\
-         connection: close\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
-}
-
-/// Reads one message with a body of known length. The message is passed on with a header that
-/// closes the connection after it.
-async fn read(stream: &mut TcpStream) -> anyhow::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    loop {
-        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-            let mut lines: Vec<_> = head.lines().collect();
-            let length = lines.iter().find_map(|line| {
-                let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
-            });
-            let length = length.context("a message without its length")?;
-            if bytes.len() >= end + 4 + length {
-                lines.retain(|line| !line.to_lowercase().starts_with("connection:"));
-                let head = format!("{}\r\nconnection: close\r\n\r\n", lines.join("\r\n"));
-                return Ok([head.as_bytes(), &bytes[end + 4..end + 4 + length]].concat());
-            }
-        }
-        ensure!(stream.read_buf(&mut bytes).await? > 0, "the connection ended in the middle of a message");
     }
 }

@@ -1,17 +1,16 @@
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use futures_util::future::join_all;
 use serde_json::json;
 use tempfile::TempDir;
 use tenet_core::bundle::{INDEX, Index};
 use tenet_test_support::eventbridge::Bus;
+use tenet_test_support::{TestDatabase, connect};
 use tokio::time::{Instant, sleep};
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::Client;
 
 use crate::accounts;
 use crate::audit::Audit;
@@ -81,14 +80,12 @@ impl Round {
     /// # Errors
     /// Fails if the world could not be set up. Violations by the hosts are in the report.
     pub async fn run(&self, means: &Means) -> anyhow::Result<Report> {
-        let database = Database::create(means).await?;
-        let report = self.run_on(&database, means).await;
-        database.drop().await?;
-        report
+        let database = TestDatabase::create(&means.postgres, &means.template).await?;
+        self.run_on(&database, means).await
     }
 
-    async fn run_on(&self, database: &Database, means: &Means) -> anyhow::Result<Report> {
-        let client = connect(&database.url).await?;
+    async fn run_on(&self, database: &TestDatabase, means: &Means) -> anyhow::Result<Report> {
+        let client = connect(database.url()).await?;
         accounts::open(&client).await?;
         let identity: String = client.query_one("SELECT id::text FROM tenet.identity", &[]).await?.get(0);
         let folder = bundle(&means.bundle, self.seed)?;
@@ -98,7 +95,7 @@ impl Round {
         buses[1].forward_to(&buses[0]).await;
         let plot = |place: usize| Plot {
             name: REGIONS[place],
-            database: &database.url,
+            database: database.url(),
             events: &means.events,
             bus: buses[place].name(),
             bootstrap: &means.bootstrap,
@@ -277,34 +274,4 @@ fn bundle(source: &std::path::Path, seed: u64) -> anyhow::Result<TempDir> {
     }
     std::fs::write(folder.path().join(INDEX), index.to_json())?;
     Ok(folder)
-}
-
-/// The round's own database.
-struct Database {
-    server: String,
-    name: String,
-    url: String,
-}
-
-impl Database {
-    async fn create(means: &Means) -> anyhow::Result<Self> {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let name = format!("campaign_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let client = connect(&means.postgres).await?;
-        client.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {}", means.template)).await?;
-        let (server, _) = means.postgres.rsplit_once('/').context("the server's URL names no database")?;
-        ensure!(!server.is_empty(), "the server's URL is not one");
-        Ok(Self { server: means.postgres.clone(), url: format!("{server}/{name}"), name })
-    }
-
-    async fn drop(&self) -> anyhow::Result<()> {
-        let client = connect(&self.server).await?;
-        Ok(client.batch_execute(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await?)
-    }
-}
-
-async fn connect(url: &str) -> anyhow::Result<Client> {
-    let (client, driver) = Config::from_str(url)?.connect(NoTls).await?;
-    tokio::spawn(driver);
-    Ok(client)
 }

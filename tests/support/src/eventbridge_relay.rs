@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
 use tokio::sync::{Notify, OwnedMutexGuard};
 use tokio::task::JoinHandle;
+
+use crate::one_call::Message;
 
 /// Listens until it is dropped.
 pub struct Relay {
@@ -40,16 +42,15 @@ impl Relay {
         let task = tokio::spawn(async move {
             loop {
                 let (mut client, _) = listener.accept().await.unwrap();
-                let (head, body) = read(&mut client).await;
-                let offends = offends.lock().unwrap().as_ref().is_some_and(|text| body.contains(text));
+                let mut request = Message::read(&mut client).await.unwrap();
+                let offends = offends.lock().unwrap().as_ref().is_some_and(|text| request.body.contains(text));
                 if offends {
                     let body = r#"{"__type":"ValidationException","message":"refused by the test proxy"}"#;
-                    let head = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/x-amz-json-1.1\r\n";
-                    let answer = format!("{head}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
-                    client.write_all(answer.as_bytes()).await.unwrap();
+                    let answer = Message::response("400 Bad Request", body);
+                    client.write_all(&answer.bytes(None)).await.unwrap();
                     continue;
                 }
-                let mut call: Value = serde_json::from_str(&body).unwrap();
+                let mut call: Value = serde_json::from_str(&request.body).unwrap();
                 let entries = call["Entries"].as_array_mut().unwrap();
                 let trace = |entry: &Value| entry["TraceHeader"].as_str().map(str::to_owned);
                 traced.lock().unwrap().extend(entries.iter().map(trace));
@@ -68,7 +69,10 @@ impl Relay {
                 let mut answer = if entries.is_empty() {
                     json!({ "FailedEntryCount": 0, "Entries": [] })
                 } else {
-                    pass_on(&upstream, &head, &call.to_string()).await
+                    request.body = call.to_string();
+                    let answer = request.send_to(&upstream).await.unwrap();
+                    assert!(answer.is_ok(), "{}", answer.body);
+                    serde_json::from_str(&answer.body).unwrap()
                 };
                 if losing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
                     continue;
@@ -78,13 +82,8 @@ impl Relay {
                     answer["Entries"].as_array_mut().unwrap().insert(*place, failed);
                 }
                 answer["FailedEntryCount"] = failures.len().into();
-                let answer = answer.to_string();
-                let head = format!(
-                    "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.1\r\ncontent-length: {}\r\n\
-                     connection: close\r\n\r\n",
-                    answer.len()
-                );
-                client.write_all((head + &answer).as_bytes()).await.unwrap();
+                let answer = Message::response("200 OK", &answer.to_string());
+                client.write_all(&answer.bytes(None)).await.unwrap();
             }
         });
         Self { url, calls, traces, called, gate, to_lose, offence, task }
@@ -131,43 +130,4 @@ impl Drop for Relay {
     fn drop(&mut self) {
         self.task.abort();
     }
-}
-
-/// Reads one message with a body of known length: its head, including the last line break, and its
-/// body.
-async fn read(stream: &mut TcpStream) -> (String, String) {
-    let mut bytes = Vec::new();
-    loop {
-        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            let head = String::from_utf8(bytes[..end + 2].to_vec()).unwrap();
-            let length: usize = header(&head, "content-length").expect("a length").parse().unwrap();
-            if bytes.len() >= end + 4 + length {
-                return (head, String::from_utf8(bytes[end + 4..end + 4 + length].to_vec()).unwrap());
-            }
-        }
-        assert_ne!(stream.read_buf(&mut bytes).await.unwrap(), 0, "the connection ended in the middle of a message");
-    }
-}
-
-fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    let lines = head.lines().filter_map(|line| line.split_once(':'));
-    lines.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).next()
-}
-
-async fn pass_on(upstream: &str, head: &str, body: &str) -> Value {
-    let host = upstream.strip_prefix("http://").unwrap().trim_end_matches('/');
-    let mut stream = TcpStream::connect(host).await.unwrap();
-    let mut request = String::new();
-    for line in head.lines() {
-        let name = line.split_once(':').map_or("", |(name, _)| name).to_lowercase();
-        if !["host", "content-length", "connection"].contains(&name.as_str()) {
-            request.push_str(line);
-            request.push_str("\r\n");
-        }
-    }
-    request.push_str(&format!("host: {host}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len()));
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let (head, answer) = read(&mut stream).await;
-    assert!(head.starts_with("HTTP/1.1 200"), "{head}{answer}");
-    serde_json::from_str(&answer).unwrap()
 }

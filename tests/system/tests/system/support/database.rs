@@ -1,18 +1,12 @@
 //! A separate database for each test on the real PostgreSQL that `cargo xtask test` starts.
 
-use std::str::FromStr;
-use std::sync::atomic::{AtomicU32, Ordering};
-
-use tenet_test_support::awaited;
-use tokio_postgres::{Client, Config, NoTls};
+use tenet_test_support::{TestDatabase, awaited};
+use tokio_postgres::Client;
 
 use super::variable;
 
 /// A database that is deleted when this is dropped.
-pub(crate) struct Database {
-    name: String,
-    url: String,
-}
+pub(crate) struct Database(TestDatabase);
 
 /// A database with the host's schema and those of the tests' bundles.
 pub(crate) async fn database() -> Database {
@@ -27,27 +21,20 @@ pub(crate) async fn empty_database() -> Database {
 
 impl Database {
     async fn create(template: &str) -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let name = format!("t_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let server = variable("TENET_TEST_POSTGRES");
-        let client = connect(&server).await;
-        client.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await.unwrap();
-        client.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {template}")).await.unwrap();
-        let url = format!("{}/{name}", server.rsplit_once('/').unwrap().0);
-        Self { name, url }
+        Self(TestDatabase::create(&variable("TENET_TEST_POSTGRES"), template).await.unwrap())
     }
 
     pub(crate) fn name(&self) -> &str {
-        &self.name
+        self.0.name()
     }
 
     pub(crate) fn url(&self) -> &str {
-        &self.url
+        self.0.url()
     }
 
     /// A connection that is independent of the host.
     pub(crate) async fn connect(&self) -> Client {
-        connect(&self.url).await
+        connect(self.0.url()).await
     }
 
     /// Runs statements.
@@ -79,23 +66,7 @@ impl Database {
     }
 }
 
-impl Drop for Database {
-    fn drop(&mut self) {
-        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
-        let server = variable("TENET_TEST_POSTGRES");
-        // The test's own runtime is shutting down and accepts no more work.
-        let dropping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async { connect(&server).await.batch_execute(&drop).await.unwrap() });
-        });
-        let dropped = dropping.join();
-        assert!(dropped.is_ok() || std::thread::panicking(), "the database {} could not be dropped", self.name);
-    }
-}
-
 /// A session with a database.
 pub(crate) async fn connect(url: &str) -> Client {
-    let (client, driver) = Config::from_str(url).unwrap().connect(NoTls).await.unwrap();
-    tokio::spawn(driver);
-    client
+    tenet_test_support::connect(url).await.unwrap()
 }
