@@ -30,11 +30,6 @@ pub(crate) fn word_in(text: &str) -> Option<&'static str> {
     plain(text).or_else(|| if text.contains(['\\', '"']) { plain(&text.replace(['\\', '"'], "")) } else { None })
 }
 
-/// Whether a string can contain several values or a quoted one: an array, a range, JSON.
-fn has_a_form(text: &str) -> bool {
-    text.trim_start().starts_with(['{', '[', '(', '"'])
-}
-
 /// Whether a type, as it is printed, is a date or a time.
 pub(crate) fn is_type(word: &str) -> bool {
     TYPES.contains(&word)
@@ -59,10 +54,10 @@ pub(crate) fn computed(kind: &str, at: usize) -> Refusal {
     Refusal::not_granted(at, what)
 }
 
-/// The string of a piece, if it contains one of the words.
-fn moment(piece: &Piece) -> Option<(&'static str, bool, usize)> {
+/// The word and the place of a piece, if it is a string with one of the words.
+fn moment(piece: &Piece) -> Option<(&'static str, usize)> {
     match piece.inner()? {
-        Expression::Moment { value, word, at, .. } => Some((word, has_a_form(value), *at)),
+        Expression::Moment { word, at, .. } => Some((word, *at)),
         _ => None,
     }
 }
@@ -98,8 +93,7 @@ fn within(expression: &Expression) -> Option<(&'static str, usize)> {
     }
 }
 
-/// Refuses such a string if the expression converts it to a date or a time, or if it may contain
-/// several values and its type is not written.
+/// Refuses such a string if the expression converts it to a date or a time.
 pub(crate) fn check_made<'t>(checker: &Checker<'t>, pieces: &'t [Piece], scope: &Scope<'_, 't>) -> Result<(), Refusal> {
     let is_cast = pieces.first().and_then(Piece::word) == Some("CAST");
     // The column that is compared with the next operand, and whether an AND belongs to a BETWEEN.
@@ -119,21 +113,25 @@ pub(crate) fn check_made<'t>(checker: &Checker<'t>, pieces: &'t [Piece], scope: 
                 if let Some((word, at)) = found {
                     return Err(refusal(word, at));
                 }
-                let Some((word, has_a_form, at)) = moment(piece) else {
+                let Some((word, at)) = moment(piece) else {
                     if matches!(inner, Expression::Column(_) | Expression::Of(..)) {
-                        beside = Some(inner);
+                        beside = column(inner, rest);
                     }
                     continue;
                 };
-                if is_cast || rest.first().and_then(Piece::word) == Some("::") {
+                let next = rest.first().and_then(Piece::word);
+                if is_cast || next == Some("::") {
                     continue;
                 }
-                let column = beside.or_else(|| rest.get(1).and_then(Piece::inner));
-                if column.and_then(|column| checker.kind_of(column, scope)).is_some_and(is_type_of_column) {
+                let is_apart = matches!(next, Some("AND" | "OR" | "WHEN" | "THEN"));
+                let behind = rest.get(2..).unwrap_or_default();
+                let after = || column(rest.get(1).filter(|_| !is_apart)?.inner()?, behind);
+                let before = number.checked_sub(1).and_then(|at| pieces.get(at)).and_then(Piece::word);
+                // Only an array is joined with a string of its own type.
+                let is_joined = [before, next].contains(&Some("||"));
+                let kind = beside.or_else(after).and_then(|column| checker.kind_of(column, scope));
+                if kind.is_some_and(|kind| is_type_of_column(kind) && (!is_joined || kind.ends_with(']'))) {
                     return Err(refusal(word, at));
-                }
-                if has_a_form {
-                    return Err(untyped(word, at));
                 }
             }
             Piece::Window(_) => {}
@@ -142,26 +140,20 @@ pub(crate) fn check_made<'t>(checker: &Checker<'t>, pieces: &'t [Piece], scope: 
     Ok(())
 }
 
+/// The expression, if it is a column that the pieces behind it cast to no other type than a date or
+/// a time.
+fn column<'t>(expression: &'t Expression, rest: &[Piece]) -> Option<&'t Expression> {
+    let is_column = matches!(expression, Expression::Column(_) | Expression::Of(..));
+    let is_cast = rest.first().and_then(Piece::word) == Some("::");
+    (is_column && (!is_cast || cast_to_a_time(rest))).then_some(expression)
+}
+
 /// Refuses such a string as the value of a column of a date or a time.
 pub(crate) fn check_value(value: &Expression, kind: &str) -> Result<(), Refusal> {
     match value {
         Expression::Moment { word, at, .. } if is_type_of_column(kind) => Err(refusal(word, *at)),
         _ => Ok(()),
     }
-}
-
-/// Refuses one that may contain several values if nothing determines its type.
-pub(crate) fn check_alone(expression: &Expression) -> Result<(), Refusal> {
-    match expression {
-        Expression::Moment { value, word, at, .. } if has_a_form(value) => Err(untyped(word, *at)),
-        _ => Ok(()),
-    }
-}
-
-fn untyped(word: &str, at: usize) -> Refusal {
-    let what =
-        format!("`{word}` could be the time of the database here: write the type behind the string, as in ::jsonb");
-    Refusal::not_understood(at, what)
 }
 
 impl<'t> Checker<'t> {

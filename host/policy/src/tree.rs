@@ -57,6 +57,13 @@ pub(crate) struct Query {
     pub(crate) locks: Vec<Lock>,
 }
 
+impl Query {
+    /// Whether no clause is before or after the body.
+    pub(crate) fn is_only_body(&self) -> bool {
+        self.with.tables.is_empty() && self.order.is_empty() && self.limits.is_empty() && self.locks.is_empty()
+    }
+}
+
 /// One expression of ORDER BY, and the words after it.
 #[derive(Clone, Debug)]
 pub(crate) struct Order {
