@@ -5,9 +5,7 @@
 //! a computed value is not. So a computed text is never converted to a date or a time. A value
 //! counts as a text unless it is certainly none.
 
-use crate::label::length_of_type;
-use crate::moment;
-use crate::tree::{Call, Expression, Piece};
+use crate::tree::{Call, Expression, Piece, length_of_type};
 use crate::words::{self, Gives};
 use crate::{Refusal, steps};
 
@@ -212,14 +210,14 @@ impl Value {
     /// The value cast to the type at the start of these pieces.
     fn cast(self, kind: &[Piece]) -> Result<Self, Refusal> {
         let Some(Piece::Word(word, at)) = kind.first() else { return Ok(Self { kind: Kind::Text, is_alone: false }) };
-        if moment::is_type(word) {
+        if words::is_time(word) {
             let may_be_text = match self.kind {
                 Kind::String | Kind::Text => true,
                 Kind::Parameter => !self.is_alone,
                 Kind::Constant | Kind::Other => false,
             };
             return if may_be_text {
-                Err(moment::computed(word, *at))
+                Err(computed(word, *at))
             } else {
                 Ok(Self { kind: Kind::Other, is_alone: false })
             };
@@ -234,4 +232,13 @@ impl Value {
 /// Whether a piece is a constant or a parameter.
 fn is_alone(piece: Option<&Piece>) -> bool {
     matches!(piece.and_then(Piece::inner), Some(Expression::Leaf(..)))
+}
+
+/// The refusal of converting a possible text to this type.
+fn computed(kind: &str, at: usize) -> Refusal {
+    let what = format!(
+        "a text that is computed is not made a {kind}: PostgreSQL reads 'today' and the like in it as its own time. Send \
+         the value with its type, cast the parameter itself, or read the text and convert it in the rule"
+    );
+    Refusal::not_granted(at, what)
 }

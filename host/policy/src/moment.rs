@@ -11,14 +11,11 @@ use std::collections::HashMap;
 use crate::check::Checker;
 use crate::scope::{Found, Scope};
 use crate::token::{self, Kind};
-use crate::tree::{Expression, Piece};
+use crate::tree::{Expression, Piece, length_of_type};
 use crate::{Refusal, steps, words};
 
 /// The words in PostgreSQL's date parser that depend on the current time.
 const WORDS: &[&str] = &["now", "today", "tomorrow", "yesterday"];
-
-/// Types whose values are parsed that way, in upper case, as they are printed.
-const TYPES: &[&str] = &["DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "TIMETZ"];
 
 /// The first of these words in a string. In an array or a range, a backslash and a quote may stand
 /// between the letters of a word.
@@ -30,11 +27,6 @@ pub(crate) fn word_in(text: &str) -> Option<&'static str> {
     plain(text).or_else(|| if text.contains(['\\', '"']) { plain(&text.replace(['\\', '"'], "")) } else { None })
 }
 
-/// Whether a type, as it is printed, is a date or a time.
-pub(crate) fn is_type(word: &str) -> bool {
-    TYPES.contains(&word)
-}
-
 /// Whether a column's type, as `format_type` writes it, contains dates or times: arrays and ranges
 /// too.
 fn is_type_of_column(kind: &str) -> bool {
@@ -43,15 +35,6 @@ fn is_type_of_column(kind: &str) -> bool {
 
 pub(crate) fn refusal(word: &str, at: usize) -> Refusal {
     Refusal::not_granted(at, words::instead_of_the_moment(&format!("'{word}'")))
-}
-
-/// The refusal of converting a possible text to this type.
-pub(crate) fn computed(kind: &str, at: usize) -> Refusal {
-    let what = format!(
-        "a text that is computed is not made a {kind}: PostgreSQL reads 'today' and the like in it as its own time. Send \
-         the value with its type, cast the parameter itself, or read the text and convert it in the rule"
-    );
-    Refusal::not_granted(at, what)
 }
 
 /// The word and the place of a piece, if it is a string with one of the words.
@@ -68,10 +51,10 @@ fn cast_to_a_time(mut pieces: &[Piece]) -> bool {
         && cast.word() == Some("::")
     {
         steps::add(1);
-        if kind.first().and_then(Piece::word).is_some_and(is_type) {
+        if kind.first().and_then(Piece::word).is_some_and(words::is_time) {
             return true;
         }
-        pieces = kind.get(crate::label::length_of_type(kind)..).unwrap_or_default();
+        pieces = kind.get(length_of_type(kind)..).unwrap_or_default();
     }
     false
 }
@@ -109,7 +92,7 @@ pub(crate) fn check_made<'t>(checker: &Checker<'t>, pieces: &'t [Piece], scope: 
             },
             Piece::Inner(inner) => {
                 let kind = rest.get(1).and_then(Piece::word).filter(|_| is_cast);
-                let found = (cast_to_a_time(rest) || kind.is_some_and(is_type)).then(|| within(inner)).flatten();
+                let found = (cast_to_a_time(rest) || kind.is_some_and(words::is_time)).then(|| within(inner)).flatten();
                 if let Some((word, at)) = found {
                     return Err(refusal(word, at));
                 }
@@ -189,7 +172,7 @@ pub fn moment_in_parameters<'a>(
         Some(Kind::Word(word)) => word.as_str(),
         _ => "",
     };
-    let is_type_at = |at: usize| is_type(&word(at).to_ascii_uppercase());
+    let is_type_at = |at: usize| words::is_time(&word(at).to_ascii_uppercase());
     let is_made = |at: usize| {
         let mut next = at + 1;
         while tokens.get(next).is_some_and(|token| token.kind == Kind::Sign(':')) {
@@ -212,7 +195,7 @@ pub fn moment_in_parameters<'a>(
 pub fn is_default_of_the_moment(expression: &str) -> bool {
     let Ok(tokens) = token::tokens(expression) else { return false };
     let has = |is: &dyn Fn(&Kind) -> bool| tokens.iter().any(|token| is(&token.kind));
-    let is_time = |kind: &Kind| matches!(kind, Kind::Word(word) if is_type(&word.to_ascii_uppercase()));
+    let is_time = |kind: &Kind| matches!(kind, Kind::Word(word) if words::is_time(&word.to_ascii_uppercase()));
     let is_moment = |kind: &Kind| matches!(kind, Kind::String(Some(text)) if word_in(text).is_some());
     has(&|kind| matches!(kind, Kind::Word(word) if words::is_of_the_moment(word))) || has(&is_moment) && has(&is_time)
 }
@@ -227,12 +210,12 @@ pub fn frozen_default(step: &str) -> Option<usize> {
     for (number, token) in tokens.iter().enumerate() {
         match &token.kind {
             Kind::Sign(',') => has_type = false,
-            Kind::Word(word) if is_type(&word.to_ascii_uppercase()) => has_type = true,
+            Kind::Word(word) if words::is_time(&word.to_ascii_uppercase()) => has_type = true,
             Kind::Word(word) if word == "default" => {
                 let rest = tokens.get(number + 1..).unwrap_or_default();
                 let opens = rest.iter().take_while(|token| token.kind == Kind::Sign('(')).count();
                 let rest = rest.get(opens..).unwrap_or_default();
-                let typed = |kind: Option<&token::Token>| matches!(kind.map(|it| &it.kind), Some(Kind::Word(it)) if is_type(&it.to_ascii_uppercase()));
+                let typed = |kind: Option<&token::Token>| matches!(kind.map(|it| &it.kind), Some(Kind::Word(it)) if words::is_time(&it.to_ascii_uppercase()));
                 let (has_own, rest) = if typed(rest.first()) { (true, rest.get(1..)?) } else { (false, rest) };
                 if let [string, cast, kind, ..] = rest
                     && let Kind::String(Some(text)) = &string.kind

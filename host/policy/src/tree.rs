@@ -318,3 +318,25 @@ impl Piece {
         }
     }
 }
+
+/// The number of pieces of the type at the start of these pieces.
+pub(crate) fn length_of_type(pieces: &[Piece]) -> usize {
+    let word = |at: usize| pieces.get(at).and_then(Piece::word).unwrap_or_default();
+    let mut at = 1;
+    if matches!(word(at), "PRECISION" | "VARYING") {
+        at += 1;
+    }
+    if word(at) == "(" {
+        while !matches!(word(at), ")" | "") {
+            at += 1;
+        }
+        at += 1;
+    }
+    if matches!(word(at), "WITH" | "WITHOUT") {
+        at += 3;
+    }
+    while word(at) == "[" && word(at + 1) == "]" {
+        at += 2;
+    }
+    at
+}

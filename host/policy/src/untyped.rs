@@ -5,8 +5,7 @@
 //! is a text in PostgreSQL's own reading too. All others have no other meaning.
 
 use crate::kind::{JSON, Kind};
-use crate::label::length_of_type;
-use crate::tree::{Call, Expression, Piece};
+use crate::tree::{Call, Expression, Piece, length_of_type};
 use crate::{Refusal, steps, words};
 
 /// Whether a string can contain several values or a quoted one: an array, a range, JSON.

@@ -481,6 +481,9 @@ const NO_TEXTS: &[&str] = &[
 /// All names of text types, in upper case, as they are printed.
 const TEXTS: &[&str] = &["BPCHAR", "CHAR", "CHARACTER", "TEXT", "VARCHAR"];
 
+/// All names of types of dates and times, in upper case, as they are printed.
+const TIMES: &[&str] = &["DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "TIMETZ"];
+
 /// The functions above that are part of the grammar and have no schema.
 const GRAMMAR: &[&str] = &["coalesce", "greatest", "grouping", "least", "nullif"];
 
@@ -623,6 +626,11 @@ pub(crate) fn is_text(word: &str) -> bool {
     TEXTS.contains(&word)
 }
 
+/// Whether a type, as it is printed, is a date or a time.
+pub(crate) fn is_time(word: &str) -> bool {
+    TIMES.contains(&word)
+}
+
 pub(crate) fn is_function(name: &str) -> bool {
     has(FUNCTIONS, name)
 }
@@ -692,7 +700,7 @@ mod tests {
     fn a_list_has_each_word_once_and_in_order() {
         let grouped = [TYPES, FUNCTIONS].into_iter().flatten().map(|group| group.words);
         let gives = [GIVES_TEXT, GIVES_TEXTS, GIVES_TEXT_OR_BOUND, GIVES_FIRST, GIVES_ONE_OF_ALL, GIVES_ORDERED];
-        let own = [RESERVED, NO_LABELS, GRAMMAR, SYSTEM_COLUMNS, OF_THE_MOMENT, NO_TEXTS, TEXTS, TAKES_TEXT];
+        let own = [RESERVED, NO_LABELS, GRAMMAR, SYSTEM_COLUMNS, OF_THE_MOMENT, NO_TEXTS, TEXTS, TIMES, TAKES_TEXT];
         for list in own.into_iter().chain(gives).chain(grouped) {
             assert!(list.is_sorted_by(|one, next| one < next), "{list:?}");
         }
@@ -706,6 +714,6 @@ mod tests {
         assert!(GRAMMAR.iter().all(|name| is_function(name)));
         assert!(gives.iter().flat_map(|list| *list).all(|name| is_function(name)));
         assert!(TAKES_TEXT.iter().all(|name| is_function(name)));
-        assert!(TEXTS.iter().all(|name| is_type(&name.to_ascii_lowercase())));
+        assert!(TEXTS.iter().chain(TIMES).all(|name| is_type(&name.to_ascii_lowercase())));
     }
 }

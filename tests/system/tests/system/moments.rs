@@ -202,7 +202,7 @@ async fn no_computed_text_becomes_the_time_of_the_database() {
 const FORMS: &[&str] =
     &["'(now)'", "'[today] sale'", "'{tomorrow}'", "'\"now\"'", "E' (n\\157w)'", "' today'", "'now'"];
 
-/// Places where PostgreSQL reads an untyped string as a text, beside times too; `?` is replaced by the string.
+/// Places where PostgreSQL reads an untyped string as a text, next to times too; `?` is replaced by the string.
 const TEXTS: &[&str] = &[
     "SELECT note FROM t WHERE note <> ?",
     "SELECT note FROM t WHERE ? <> t.word AND at < '2001-01-01' AND tags @> '{x}'",
@@ -269,7 +269,7 @@ async fn a_string_beside_texts_is_sent_and_stays_a_text() {
                         wrong.push(format!("{sql} gives {own:?}, and {sent} gives {rows:?}"));
                     }
                 }
-                // Next to a date it has its type beside it.
+                // Next to a date its type is written behind it.
                 Err(refusal) if place.contains("day ||") || place.contains("|| day") || place.contains("open ||") => {
                     assert!(refusal.to_string().contains("write the type"), "{sql}: {refusal}");
                 }
