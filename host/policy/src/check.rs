@@ -13,6 +13,7 @@ use crate::moment;
 use crate::resolved::{Column, Resolved};
 use crate::scope::{Level, MOST_COLUMNS, Names, Relation, Scope, Tables};
 use crate::tree::{Body, Bound, Expression, Item, Lock, Name, Order, Piece, Query, Select, Statement, With, WithTable};
+use crate::untyped::{self, Together};
 use crate::{Refusal, Uses, names, steps};
 
 /// The most tables, queries and `*` in all FROMs of a statement. This bounds the work of each
@@ -131,18 +132,30 @@ impl<'t> Checker<'t> {
                 Ok(first.unwrap_or_default())
             }
             Body::Values(rows) => {
-                let mut kinds = vec![Kind::Constant; rows.first().map_or(0, Vec::len)];
-                for row in rows {
-                    for (number, value) in row.iter().enumerate() {
-                        let kind = self.expression(value, scope)?.kind;
-                        if let Some(known) = kinds.get_mut(number) {
-                            *known = Kind::of_one_of([*known, kind]);
-                        }
-                    }
-                }
-                Ok(Names::of_values(kinds))
+                let columns = self.values(rows, scope)?;
+                columns.iter().try_for_each(Together::check)?;
+                Ok(Names::of_values(columns.iter().map(Together::kind)))
             }
         }
+    }
+
+    /// Returns the values of each column of VALUES.
+    pub(crate) fn values(
+        &mut self,
+        rows: &'t [Vec<Expression>],
+        scope: &Scope<'_, 't>,
+    ) -> Result<Vec<Together>, Refusal> {
+        let mut columns = Vec::new();
+        columns.resize_with(rows.first().map_or(0, Vec::len), Together::default);
+        for row in rows {
+            for (number, value) in row.iter().enumerate() {
+                let kind = self.part(value, scope)?.kind;
+                if let Some(column) = columns.get_mut(number) {
+                    column.add(value, kind);
+                }
+            }
+        }
+        Ok(columns)
     }
 
     /// The ORDER BY of a query that is not a single SELECT.
@@ -329,6 +342,14 @@ impl<'t> Checker<'t> {
         expressions.into_iter().try_for_each(|expression| self.expression(expression, scope).map(drop))
     }
 
+    /// Returns what is known of a value, whose type may depend on others next to it.
+    pub(crate) fn part(&mut self, part: &'t Expression, scope: &Scope<'_, 't>) -> Result<Value<'t>, Refusal> {
+        match part {
+            Expression::Moment { .. } => Ok(Value { label: Label::None, kind: Kind::String }),
+            part => self.expression(part, scope),
+        }
+    }
+
     /// Returns what is known of its result.
     pub(crate) fn expression(
         &mut self,
@@ -339,8 +360,8 @@ impl<'t> Checker<'t> {
         let (label, kind) = match expression {
             Expression::Leaf(printed, _) => (Label::None, Kind::of_leaf(printed)),
             Expression::Moment { .. } => {
-                moment::check_alone(expression)?;
-                (Label::None, Kind::Text)
+                untyped::check_alone(expression)?;
+                (Label::None, Kind::String)
             }
             Expression::Column(name) => (Label::Strong(&name.text), self.name(name, scope)?),
             Expression::Of(of, column) => {
@@ -362,14 +383,12 @@ impl<'t> Checker<'t> {
                 moment::check_made(self, pieces, scope)?;
                 let (mut first, mut last, mut kinds) = (None, Label::None, Vec::new());
                 for inner in pieces.iter().filter_map(Piece::inner) {
-                    let value = match inner {
-                        Expression::Moment { .. } => Value { label: Label::None, kind: Kind::Text },
-                        inner => self.expression(inner, scope)?,
-                    };
+                    let value = self.part(inner, scope)?;
                     last = value.label;
                     first.get_or_insert(last);
                     kinds.push(value.kind);
                 }
+                untyped::check_made(pieces, &kinds)?;
                 (label::of_made(pieces, first.unwrap_or_default(), last), Kind::of_made(pieces, &kinds)?)
             }
         };

@@ -1,11 +1,10 @@
 //! Checks INSERT, UPDATE and DELETE against the grants.
 
-use crate::Refusal;
 use crate::check::Checker;
-use crate::moment;
 use crate::names::{Verb, no_verb};
 use crate::scope::{Level, Names, Relation, Scope, Table};
 use crate::tree::{Assignment, Body, Conflict, Delete, Expression, Insert, Name, Query, TableName, Update};
+use crate::{Refusal, moment, untyped};
 
 /// The table that a statement writes to, and its name there.
 struct Target<'t> {
@@ -21,20 +20,16 @@ impl<'t> Target<'t> {
         Ok(level)
     }
 
-    /// Refuses values that would become the database's current time in their columns.
+    /// Refuses values that would become the database's current time in their columns, or could.
     fn values(&self, columns: Option<&[Name]>, body: &Body) -> Result<(), Refusal> {
         let Body::Values(rows) = body else { return Ok(()) };
         for row in rows {
             for (number, value) in row.iter().enumerate() {
-                if !matches!(value, Expression::Moment { .. }) {
-                    continue;
-                }
                 let column = match columns {
                     Some(columns) => columns.get(number).map(|name| name.text.as_str()),
                     None => self.columns.list().get(number).copied(),
                 };
-                let kind = column.and_then(|column| self.kind_of(column));
-                moment::check_value(value, kind.unwrap_or_default())?;
+                check_value(value, column.and_then(|column| self.kind_of(column)).unwrap_or_default())?;
             }
         }
         Ok(())
@@ -47,6 +42,13 @@ impl<'t> Target<'t> {
     fn relation(&self, name: &'t str) -> Relation<'t> {
         Relation { name: Some(name), table: Some(self.table), columns: self.columns.clone() }
     }
+}
+
+/// Refuses a value that would become the database's current time in a column of this type, or could
+/// become it.
+fn check_value(value: &Expression, kind: &str) -> Result<(), Refusal> {
+    moment::check_value(value, kind)?;
+    untyped::check_value(value, kind)
 }
 
 impl<'t> Checker<'t> {
@@ -72,9 +74,13 @@ impl<'t> Checker<'t> {
         // Without rows every column gets its default, and PostgreSQL requires INSERT on some
         // column.
         if let Some(rows) = rows {
-            let given = self.query(rows, scope)?;
+            let given = match &rows.body {
+                // Each value gets the type of its column.
+                Body::Values(values) if rows.is_only_body() => self.values(values, scope)?.len(),
+                _ => self.query(rows, scope)?.list().len(),
+            };
             if columns.is_none() {
-                self.first_columns(&target, rows, given.list().len(), into.name.at)?;
+                self.first_columns(&target, rows, given, into.name.at)?;
             }
             target.values(columns.as_deref(), &rows.body)?;
         }
@@ -127,10 +133,12 @@ impl<'t> Checker<'t> {
             for column in columns {
                 self.touch_named(target.table, &target.columns, Verb::Update, column)?;
             }
-            if let ([column], Expression::Moment { .. }) = (&columns[..], value) {
-                moment::check_value(value, target.kind_of(&column.text).unwrap_or_default())?;
+            match (&columns[..], value) {
+                ([column], Expression::Moment { .. }) => {
+                    check_value(value, target.kind_of(&column.text).unwrap_or_default())?;
+                }
+                _ => drop(self.expression(value, scope)?),
             }
-            self.expression(value, scope)?;
         }
         Ok(())
     }

@@ -285,7 +285,7 @@ impl Parser<'_> {
             _ if WORDED.contains(&word) && opens => return self.worded(),
             // `date '2026-01-31'`
             _ if words::is_type(word) && self.is_type_then_string() => {
-                let is_time = moment::is_type(&self.printed());
+                let is_time = words::is_time(&self.printed());
                 self.data_type(&mut pieces)?;
                 if let Some(word) = self.string().filter(|_| is_time).and_then(|value| moment::word_in(&value)) {
                     return Err(moment::refusal(word, self.at()));

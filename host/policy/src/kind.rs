@@ -5,11 +5,12 @@
 //! a computed value is not. So a computed text is never converted to a date or a time. A value
 //! counts as a text unless it is certainly none.
 
-use crate::label::length_of_type;
-use crate::moment;
-use crate::tree::{Call, Expression, Piece};
+use crate::tree::{Call, Expression, Piece, length_of_type};
 use crate::words::{self, Gives};
 use crate::{Refusal, steps};
+
+/// The operators that take a part of JSON out.
+pub(crate) const JSON: &[&str] = &["->", "->>", "#>", "#>>"];
 
 /// What is known of a value's type. The kind of an array is that of its elements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,7 +21,9 @@ pub(crate) enum Kind {
     Parameter,
     /// Certainly not a text.
     Other,
-    /// A text, or possibly one.
+    /// Certainly one text, and no array of texts.
+    String,
+    /// A text or an array of texts, or possibly one.
     #[default]
     Text,
 }
@@ -42,7 +45,12 @@ impl Kind {
     pub(crate) fn of_column(kind: &str) -> Self {
         let end = kind.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.'));
         let first = kind.get(..end.unwrap_or(kind.len())).unwrap_or_default();
-        if words::is_no_text(first) { Self::Other } else { Self::Text }
+        match first {
+            _ if words::is_no_text(first) => Self::Other,
+            "text" if kind == first => Self::String,
+            "character" if kind.starts_with("character varying") && !kind.ends_with(']') => Self::String,
+            _ => Self::Text,
+        }
     }
 
     /// The kind of a value that is one of these, as PostgreSQL finds one type for all
@@ -51,14 +59,35 @@ impl Kind {
     pub(crate) fn of_one_of(kinds: impl IntoIterator<Item = Self>) -> Self {
         let (mut has_parameter, mut common) = (false, Self::Constant);
         for kind in kinds {
-            match kind {
-                Self::Text => return Self::Text,
-                Self::Other => common = Self::Other,
-                Self::Parameter => has_parameter = true,
-                Self::Constant => {}
+            match (common, kind) {
+                (_, Self::Text) | (Self::Other, Self::String) | (Self::String, Self::Other) => return Self::Text,
+                (_, Self::Other | Self::String) => common = kind,
+                (_, Self::Parameter) => has_parameter = true,
+                (_, Self::Constant) => {}
             }
         }
         if has_parameter && common == Self::Constant { Self::Text } else { common }
+    }
+
+    /// Whether it is certainly one text if nothing next to it requires another type.
+    pub(crate) fn is_string(self) -> bool {
+        matches!(self, Self::Constant | Self::String)
+    }
+
+    /// The kind of an array whose elements have this kind.
+    fn of_elements(self) -> Self {
+        if self == Self::String { Self::Text } else { self }
+    }
+
+    /// The kind of a value cast to the type at the start of these pieces.
+    pub(crate) fn of_type(kind: &[Piece]) -> Self {
+        let word = |at: usize| kind.get(at).and_then(Piece::word);
+        let last = length_of_type(kind).checked_sub(1).and_then(word);
+        match word(0) {
+            Some("TEXT" | "VARCHAR") if last != Some("]") => Self::String,
+            Some(word) if !words::is_text(word) => Self::Other,
+            _ => Self::Text,
+        }
     }
 
     /// The kind if the value is not written directly where it is used.
@@ -75,19 +104,18 @@ impl Kind {
         let first = kinds.first().copied().unwrap_or_default().computed();
         match words::gives(&call.name.text) {
             Gives::Other => Self::Other,
-            Gives::Text => Self::Text,
-            Gives::TextUnlessOther => {
-                if first == Self::Other {
-                    first
-                } else {
-                    Self::Text
-                }
-            }
+            Gives::Texts => Self::Text,
+            Gives::Text | Gives::TextUnlessOther if first == Self::String => first,
+            Gives::TextUnlessOther if first == Self::Other => first,
+            Gives::Text | Gives::TextUnlessOther => Self::Text,
             Gives::First => first,
-            Gives::OneOfAll => Self::of_one_of(kinds.iter().take(inner_before(&[")", "ORDER"])).copied()),
+            Gives::OneOfAll => {
+                let one = Self::of_one_of(kinds.iter().take(inner_before(&[")", "ORDER"])).copied());
+                if call.is_grammar { one } else { one.of_elements() }
+            }
             Gives::Ordered => {
                 let ordered = inner_before(&["FILTER", "OVER"]).checked_sub(1).and_then(|last| kinds.get(last));
-                ordered.copied().unwrap_or_default().computed()
+                ordered.copied().unwrap_or_default().computed().of_elements()
             }
         }
     }
@@ -112,7 +140,7 @@ impl Kind {
                     Value { kind: kinds.first().copied().unwrap_or_default(), is_alone: is_alone(pieces.get(2)) };
                 value.cast(pieces.get(4..).unwrap_or_default())?.kind
             }
-            "ARRAY" => Self::of_one_of(kinds.iter().copied()),
+            "ARRAY" => Self::of_one_of(kinds.iter().copied()).of_elements(),
             "EXISTS" | "INTERVAL" => Self::Other,
             // `date '2026-01-31'`
             first if kinds.is_empty() && first != "(" => {
@@ -124,12 +152,13 @@ impl Kind {
             }
             _ => Self::of_operands(pieces, kinds)?,
         };
-        Ok(made.computed())
+        // A parameter that was cast to a text.
+        Ok(if made == Self::Parameter { Self::String } else { made })
     }
 
     /// The kind of operands with operators between, before and after them.
-    fn of_operands(pieces: &[Piece], kinds: &[Self]) -> Result<Self, Refusal> {
-        let mut kinds = kinds.iter().copied();
+    fn of_operands(pieces: &[Piece], all: &[Self]) -> Result<Self, Refusal> {
+        let mut kinds = all.iter().copied();
         let mut value = Value { kind: Self::Other, is_alone: false };
         let (mut has_operator, mut gives_text) = (false, false);
         let mut rest = pieces;
@@ -155,7 +184,12 @@ impl Kind {
                 _ => has_operator = true,
             }
         }
+        let is_all = |words: &[&str]| pieces.iter().filter_map(Piece::word).all(|word| words.contains(&word));
+        let last = pieces.iter().rev().find_map(Piece::word);
+        let is_one = is_all(&["||"]) && all.iter().all(|kind| kind.is_string())
+            || is_all(JSON) && matches!(last, Some("->>" | "#>>"));
         Ok(match (gives_text, has_operator) {
+            (true, _) if is_one => Self::String,
             (true, _) => Self::Text,
             (false, true) => Self::Other,
             (false, false) => value.kind,
@@ -176,29 +210,35 @@ impl Value {
     /// The value cast to the type at the start of these pieces.
     fn cast(self, kind: &[Piece]) -> Result<Self, Refusal> {
         let Some(Piece::Word(word, at)) = kind.first() else { return Ok(Self { kind: Kind::Text, is_alone: false }) };
-        if moment::is_type(word) {
+        if words::is_time(word) {
             let may_be_text = match self.kind {
-                Kind::Text => true,
+                Kind::String | Kind::Text => true,
                 Kind::Parameter => !self.is_alone,
                 Kind::Constant | Kind::Other => false,
             };
             return if may_be_text {
-                Err(moment::computed(word, *at))
+                Err(computed(word, *at))
             } else {
                 Ok(Self { kind: Kind::Other, is_alone: false })
             };
         }
-        if !words::is_text(word) {
-            return Ok(Self { kind: Kind::Other, is_alone: false });
-        }
         // `CHARACTER` without a length has one character.
         let is_whole = matches!(word.as_str(), "TEXT" | "VARCHAR" | "BPCHAR") && length_of_type(kind) == 1;
         let is_alone = self.is_alone && is_whole;
-        Ok(Self { kind: if is_alone { self.kind } else { Kind::Text }, is_alone })
+        Ok(Self { kind: if is_alone { self.kind } else { Kind::of_type(kind) }, is_alone })
     }
 }
 
 /// Whether a piece is a constant or a parameter.
 fn is_alone(piece: Option<&Piece>) -> bool {
     matches!(piece.and_then(Piece::inner), Some(Expression::Leaf(..)))
+}
+
+/// The refusal of converting a possible text to this type.
+fn computed(kind: &str, at: usize) -> Refusal {
+    let what = format!(
+        "a text that is computed is not made a {kind}: PostgreSQL reads 'today' and the like in it as its own time. Send \
+         the value with its type, cast the parameter itself, or read the text and convert it in the rule"
+    );
+    Refusal::not_granted(at, what)
 }

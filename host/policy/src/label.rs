@@ -2,7 +2,7 @@
 //! `src/backend/parser/parse_target.c`).
 
 use crate::kind::Kind;
-use crate::tree::{Call, Expression, Piece};
+use crate::tree::{Call, Expression, Piece, length_of_type};
 use crate::words;
 
 /// PostgreSQL's name for a column without one.
@@ -110,28 +110,6 @@ fn behind<'t>(mut pieces: &'t [Piece], mut label: Label<'t>) -> (Label<'t>, &'t 
         };
         pieces = pieces.get(length..).unwrap_or_default();
     }
-}
-
-/// The number of pieces of the type at the start of these pieces.
-pub(crate) fn length_of_type(pieces: &[Piece]) -> usize {
-    let word = |at: usize| pieces.get(at).and_then(Piece::word).unwrap_or_default();
-    let mut at = 1;
-    if matches!(word(at), "PRECISION" | "VARYING") {
-        at += 1;
-    }
-    if word(at) == "(" {
-        while !matches!(word(at), ")" | "") {
-            at += 1;
-        }
-        at += 1;
-    }
-    if matches!(word(at), "WITH" | "WITHOUT") {
-        at += 3;
-    }
-    while word(at) == "[" && word(at + 1) == "]" {
-        at += 2;
-    }
-    at
 }
 
 /// PostgreSQL's name for the type at the start of these pieces.

@@ -44,6 +44,7 @@ mod statement_cache;
 mod steps;
 mod token;
 mod tree;
+mod untyped;
 mod uses;
 mod words;
 
@@ -55,7 +56,7 @@ pub use privileges::privileges;
 pub use refusal::Refusal;
 pub use statement_cache::StatementCache;
 pub use uses::{TableUse, Uses};
-pub use words::{Group, functions, may_give_text, of_the_moment, operators, types};
+pub use words::{Group, functions, may_give_text, of_the_moment, operators, takes_text, types};
 
 use crate::check::Checker;
 use crate::parser::Parser;

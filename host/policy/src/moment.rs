@@ -11,14 +11,11 @@ use std::collections::HashMap;
 use crate::check::Checker;
 use crate::scope::{Found, Scope};
 use crate::token::{self, Kind};
-use crate::tree::{Expression, Piece};
+use crate::tree::{Expression, Piece, length_of_type};
 use crate::{Refusal, steps, words};
 
 /// The words in PostgreSQL's date parser that depend on the current time.
 const WORDS: &[&str] = &["now", "today", "tomorrow", "yesterday"];
-
-/// Types whose values are parsed that way, in upper case, as they are printed.
-const TYPES: &[&str] = &["DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "TIMETZ"];
 
 /// The first of these words in a string. In an array or a range, a backslash and a quote may stand
 /// between the letters of a word.
@@ -28,16 +25,6 @@ pub(crate) fn word_in(text: &str) -> Option<&'static str> {
         parts.find_map(|part| WORDS.iter().find(|word| part.eq_ignore_ascii_case(word)).copied())
     };
     plain(text).or_else(|| if text.contains(['\\', '"']) { plain(&text.replace(['\\', '"'], "")) } else { None })
-}
-
-/// Whether a string can contain several values or a quoted one: an array, a range, JSON.
-fn has_a_form(text: &str) -> bool {
-    text.trim_start().starts_with(['{', '[', '(', '"'])
-}
-
-/// Whether a type, as it is printed, is a date or a time.
-pub(crate) fn is_type(word: &str) -> bool {
-    TYPES.contains(&word)
 }
 
 /// Whether a column's type, as `format_type` writes it, contains dates or times: arrays and ranges
@@ -50,19 +37,10 @@ pub(crate) fn refusal(word: &str, at: usize) -> Refusal {
     Refusal::not_granted(at, words::instead_of_the_moment(&format!("'{word}'")))
 }
 
-/// The refusal of converting a possible text to this type.
-pub(crate) fn computed(kind: &str, at: usize) -> Refusal {
-    let what = format!(
-        "a text that is computed is not made a {kind}: PostgreSQL reads 'today' and the like in it as its own time. Send \
-         the value with its type, cast the parameter itself, or read the text and convert it in the rule"
-    );
-    Refusal::not_granted(at, what)
-}
-
-/// The string of a piece, if it contains one of the words.
-fn moment(piece: &Piece) -> Option<(&'static str, bool, usize)> {
+/// The word and the place of a piece, if it is a string with one of the words.
+fn moment(piece: &Piece) -> Option<(&'static str, usize)> {
     match piece.inner()? {
-        Expression::Moment { value, word, at, .. } => Some((word, has_a_form(value), *at)),
+        Expression::Moment { word, at, .. } => Some((word, *at)),
         _ => None,
     }
 }
@@ -73,10 +51,10 @@ fn cast_to_a_time(mut pieces: &[Piece]) -> bool {
         && cast.word() == Some("::")
     {
         steps::add(1);
-        if kind.first().and_then(Piece::word).is_some_and(is_type) {
+        if kind.first().and_then(Piece::word).is_some_and(words::is_time) {
             return true;
         }
-        pieces = kind.get(crate::label::length_of_type(kind)..).unwrap_or_default();
+        pieces = kind.get(length_of_type(kind)..).unwrap_or_default();
     }
     false
 }
@@ -98,8 +76,7 @@ fn within(expression: &Expression) -> Option<(&'static str, usize)> {
     }
 }
 
-/// Refuses such a string if the expression converts it to a date or a time, or if it may contain
-/// several values and its type is not written.
+/// Refuses such a string if the expression converts it to a date or a time.
 pub(crate) fn check_made<'t>(checker: &Checker<'t>, pieces: &'t [Piece], scope: &Scope<'_, 't>) -> Result<(), Refusal> {
     let is_cast = pieces.first().and_then(Piece::word) == Some("CAST");
     // The column that is compared with the next operand, and whether an AND belongs to a BETWEEN.
@@ -115,25 +92,29 @@ pub(crate) fn check_made<'t>(checker: &Checker<'t>, pieces: &'t [Piece], scope: 
             },
             Piece::Inner(inner) => {
                 let kind = rest.get(1).and_then(Piece::word).filter(|_| is_cast);
-                let found = (cast_to_a_time(rest) || kind.is_some_and(is_type)).then(|| within(inner)).flatten();
+                let found = (cast_to_a_time(rest) || kind.is_some_and(words::is_time)).then(|| within(inner)).flatten();
                 if let Some((word, at)) = found {
                     return Err(refusal(word, at));
                 }
-                let Some((word, has_a_form, at)) = moment(piece) else {
+                let Some((word, at)) = moment(piece) else {
                     if matches!(inner, Expression::Column(_) | Expression::Of(..)) {
-                        beside = Some(inner);
+                        beside = column(inner, rest);
                     }
                     continue;
                 };
-                if is_cast || rest.first().and_then(Piece::word) == Some("::") {
+                let next = rest.first().and_then(Piece::word);
+                if is_cast || next == Some("::") {
                     continue;
                 }
-                let column = beside.or_else(|| rest.get(1).and_then(Piece::inner));
-                if column.and_then(|column| checker.kind_of(column, scope)).is_some_and(is_type_of_column) {
+                let is_apart = matches!(next, Some("AND" | "OR" | "WHEN" | "THEN"));
+                let behind = rest.get(2..).unwrap_or_default();
+                let after = || column(rest.get(1).filter(|_| !is_apart)?.inner()?, behind);
+                let before = number.checked_sub(1).and_then(|at| pieces.get(at)).and_then(Piece::word);
+                // Only an array is joined with a string of its own type.
+                let is_joined = [before, next].contains(&Some("||"));
+                let kind = beside.or_else(after).and_then(|column| checker.kind_of(column, scope));
+                if kind.is_some_and(|kind| is_type_of_column(kind) && (!is_joined || kind.ends_with(']'))) {
                     return Err(refusal(word, at));
-                }
-                if has_a_form {
-                    return Err(untyped(word, at));
                 }
             }
             Piece::Window(_) => {}
@@ -142,26 +123,20 @@ pub(crate) fn check_made<'t>(checker: &Checker<'t>, pieces: &'t [Piece], scope: 
     Ok(())
 }
 
+/// The expression, if it is a column that the pieces behind it cast to no other type than a date or
+/// a time.
+fn column<'t>(expression: &'t Expression, rest: &[Piece]) -> Option<&'t Expression> {
+    let is_column = matches!(expression, Expression::Column(_) | Expression::Of(..));
+    let is_cast = rest.first().and_then(Piece::word) == Some("::");
+    (is_column && (!is_cast || cast_to_a_time(rest))).then_some(expression)
+}
+
 /// Refuses such a string as the value of a column of a date or a time.
 pub(crate) fn check_value(value: &Expression, kind: &str) -> Result<(), Refusal> {
     match value {
         Expression::Moment { word, at, .. } if is_type_of_column(kind) => Err(refusal(word, *at)),
         _ => Ok(()),
     }
-}
-
-/// Refuses one that may contain several values if nothing determines its type.
-pub(crate) fn check_alone(expression: &Expression) -> Result<(), Refusal> {
-    match expression {
-        Expression::Moment { value, word, at, .. } if has_a_form(value) => Err(untyped(word, *at)),
-        _ => Ok(()),
-    }
-}
-
-fn untyped(word: &str, at: usize) -> Refusal {
-    let what =
-        format!("`{word}` could be the time of the database here: write the type behind the string, as in ::jsonb");
-    Refusal::not_understood(at, what)
 }
 
 impl<'t> Checker<'t> {
@@ -197,7 +172,7 @@ pub fn moment_in_parameters<'a>(
         Some(Kind::Word(word)) => word.as_str(),
         _ => "",
     };
-    let is_type_at = |at: usize| is_type(&word(at).to_ascii_uppercase());
+    let is_type_at = |at: usize| words::is_time(&word(at).to_ascii_uppercase());
     let is_made = |at: usize| {
         let mut next = at + 1;
         while tokens.get(next).is_some_and(|token| token.kind == Kind::Sign(':')) {
@@ -220,7 +195,7 @@ pub fn moment_in_parameters<'a>(
 pub fn is_default_of_the_moment(expression: &str) -> bool {
     let Ok(tokens) = token::tokens(expression) else { return false };
     let has = |is: &dyn Fn(&Kind) -> bool| tokens.iter().any(|token| is(&token.kind));
-    let is_time = |kind: &Kind| matches!(kind, Kind::Word(word) if is_type(&word.to_ascii_uppercase()));
+    let is_time = |kind: &Kind| matches!(kind, Kind::Word(word) if words::is_time(&word.to_ascii_uppercase()));
     let is_moment = |kind: &Kind| matches!(kind, Kind::String(Some(text)) if word_in(text).is_some());
     has(&|kind| matches!(kind, Kind::Word(word) if words::is_of_the_moment(word))) || has(&is_moment) && has(&is_time)
 }
@@ -235,12 +210,12 @@ pub fn frozen_default(step: &str) -> Option<usize> {
     for (number, token) in tokens.iter().enumerate() {
         match &token.kind {
             Kind::Sign(',') => has_type = false,
-            Kind::Word(word) if is_type(&word.to_ascii_uppercase()) => has_type = true,
+            Kind::Word(word) if words::is_time(&word.to_ascii_uppercase()) => has_type = true,
             Kind::Word(word) if word == "default" => {
                 let rest = tokens.get(number + 1..).unwrap_or_default();
                 let opens = rest.iter().take_while(|token| token.kind == Kind::Sign('(')).count();
                 let rest = rest.get(opens..).unwrap_or_default();
-                let typed = |kind: Option<&token::Token>| matches!(kind.map(|it| &it.kind), Some(Kind::Word(it)) if is_type(&it.to_ascii_uppercase()));
+                let typed = |kind: Option<&token::Token>| matches!(kind.map(|it| &it.kind), Some(Kind::Word(it)) if words::is_time(&it.to_ascii_uppercase()));
                 let (has_own, rest) = if typed(rest.first()) { (true, rest.get(1..)?) } else { (false, rest) };
                 if let [string, cast, kind, ..] = rest
                     && let Kind::String(Some(text)) = &string.kind

@@ -10,7 +10,7 @@ use crate::kind::Kind;
 use crate::resolved::Column;
 use crate::scope::{Found, Names, Relation, Scope, Table};
 use crate::tree::{Call, Name, Piece, TableName};
-use crate::{Refusal, TableUse, steps, words};
+use crate::{Refusal, TableUse, steps, untyped, words};
 
 /// The most columns that a refusal names.
 const MOST_NAMED: usize = 8;
@@ -274,7 +274,8 @@ impl<'t> Checker<'t> {
             return Err(Refusal::not_granted(name.at, what));
         }
         let inner = pieces.iter().filter_map(Piece::inner);
-        let kinds = inner.map(|inner| Ok(self.expression(inner, scope)?.kind)).collect::<Result<Vec<_>, _>>()?;
+        let kinds = inner.map(|inner| Ok(self.part(inner, scope)?.kind)).collect::<Result<Vec<_>, _>>()?;
+        untyped::check_call(call, &kinds)?;
         Ok(Kind::of_call(call, &kinds))
     }
 }

@@ -44,6 +44,8 @@ pub(crate) struct Parser<'t> {
     depth: u32,
     /// The height of the tree parsed so far, that of the highest among siblings.
     height: usize,
+    /// The most values of an IN that are compared one by one, and its place.
+    compared: (usize, usize),
     /// Whether a part of the statement writes.
     pub(crate) writes: bool,
     /// The functions that it calls.
@@ -65,7 +67,17 @@ pub(crate) fn parse(parser: &mut Parser<'_>) -> Result<Statement, Refusal> {
 
 impl<'t> Parser<'t> {
     pub(crate) fn new(sql: &'t str, tokens: &'t [Token]) -> Self {
-        Self { sql, tokens, next: 0, depth: 0, height: 0, writes: false, calls: Vec::new(), in_separates: false }
+        Self {
+            sql,
+            tokens,
+            next: 0,
+            depth: 0,
+            height: 0,
+            compared: (0, 0),
+            writes: false,
+            calls: Vec::new(),
+            in_separates: false,
+        }
     }
 
     // Reading tokens.
@@ -178,6 +190,15 @@ impl<'t> Parser<'t> {
     pub(crate) fn rise(&mut self, steps: usize, at: usize) -> Result<(), Refusal> {
         self.height += steps;
         if steps > 0 && self.height > HIGHEST {
+            let (values, of) = self.compared;
+            if values / COMPARED_A_STEP > HIGHEST / 2 {
+                let most = HIGHEST * COMPARED_A_STEP;
+                let what = format!(
+                    "this IN has {values} values that are computed or rows, which PostgreSQL compares one by one, and some \
+                     {most} are the most: pass an array, `= ANY ($1)`, or write `IN (VALUES (...), (...))`"
+                );
+                return Err(Refusal::not_understood(of, what));
+            }
             let what = format!(
                 "operators, casts and queries are nested in each other more than {HIGHEST} times, with parentheses or \
                  without"
@@ -187,8 +208,9 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
-    /// The same for values of an IN.
+    /// The same for the values of an IN at this place.
     pub(crate) fn rise_by_values(&mut self, values: usize, at: usize) -> Result<(), Refusal> {
+        self.compared = self.compared.max((values, at));
         self.rise(values / COMPARED_A_STEP, at)
     }
 

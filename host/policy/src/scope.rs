@@ -55,7 +55,7 @@ impl<'t> Names<'t> {
     }
 
     /// The columns of VALUES with these kinds.
-    pub(crate) fn of_values(kinds: Vec<Kind>) -> Self {
+    pub(crate) fn of_values(kinds: impl IntoIterator<Item = Kind>) -> Self {
         Self::new(OF_VALUES.iter().map(String::as_str).zip(kinds))
     }
 

@@ -57,6 +57,13 @@ pub(crate) struct Query {
     pub(crate) locks: Vec<Lock>,
 }
 
+impl Query {
+    /// Whether no clause is before or after the body.
+    pub(crate) fn is_only_body(&self) -> bool {
+        self.with.tables.is_empty() && self.order.is_empty() && self.limits.is_empty() && self.locks.is_empty()
+    }
+}
+
 /// One expression of ORDER BY, and the words after it.
 #[derive(Clone, Debug)]
 pub(crate) struct Order {
@@ -310,4 +317,26 @@ impl Piece {
             Self::Word(..) | Self::Window(_) => None,
         }
     }
+}
+
+/// The number of pieces of the type at the start of these pieces.
+pub(crate) fn length_of_type(pieces: &[Piece]) -> usize {
+    let word = |at: usize| pieces.get(at).and_then(Piece::word).unwrap_or_default();
+    let mut at = 1;
+    if matches!(word(at), "PRECISION" | "VARYING") {
+        at += 1;
+    }
+    if word(at) == "(" {
+        while !matches!(word(at), ")" | "") {
+            at += 1;
+        }
+        at += 1;
+    }
+    if matches!(word(at), "WITH" | "WITHOUT") {
+        at += 3;
+    }
+    while word(at) == "[" && word(at + 1) == "]" {
+        at += 2;
+    }
+    at
 }

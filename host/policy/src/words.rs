@@ -357,8 +357,8 @@ const FUNCTIONS: &[Group] = &[
     },
 ];
 
-/// Functions that return a text, rows of texts or an array of texts. A test compares this with the
-/// functions of a server.
+/// Functions that return a text or rows of texts. A test compares these lists with the functions of
+/// a server.
 const GIVES_TEXT: &[&str] = &[
     "array_to_string",
     "btrim",
@@ -385,9 +385,7 @@ const GIVES_TEXT: &[&str] = &[
     "ltrim",
     "md5",
     "overlay",
-    "regexp_match",
     "regexp_replace",
-    "regexp_split_to_array",
     "repeat",
     "replace",
     "reverse",
@@ -396,7 +394,6 @@ const GIVES_TEXT: &[&str] = &[
     "rtrim",
     "split_part",
     "string_agg",
-    "string_to_array",
     "substr",
     "substring",
     "to_char",
@@ -405,16 +402,47 @@ const GIVES_TEXT: &[&str] = &[
     "trim",
 ];
 
+/// Functions that return an array of texts.
+const GIVES_TEXTS: &[&str] = &["regexp_match", "regexp_split_to_array", "string_to_array"];
+
 /// Functions that return a text unless the first argument is a range.
 const GIVES_TEXT_OR_BOUND: &[&str] = &["lower", "upper"];
 
 /// Functions that return the type of the first argument.
-const GIVES_FIRST: &[&str] =
-    &["array_agg", "first_value", "lag", "last_value", "lead", "max", "min", "nth_value", "nullif"];
+const GIVES_FIRST: &[&str] = &["first_value", "lag", "last_value", "lead", "max", "min", "nth_value", "nullif"];
 
-/// Functions that return the common type of all arguments.
+/// Functions that return the common type of all arguments, or an array of it.
 const GIVES_ONE_OF_ALL: &[&str] =
-    &["array_append", "array_cat", "array_remove", "coalesce", "greatest", "least", "unnest"];
+    &["array_agg", "array_append", "array_cat", "array_remove", "coalesce", "greatest", "least", "unnest"];
+
+/// Functions that take a string without a type as a text in each place. A test compares this with
+/// the functions of a server.
+const TAKES_TEXT: &[&str] = &[
+    "char_length",
+    "character_length",
+    "concat",
+    "concat_ws",
+    "format",
+    "initcap",
+    "json_build_array",
+    "json_build_object",
+    "jsonb_build_array",
+    "jsonb_build_object",
+    "left",
+    "lpad",
+    "regexp_match",
+    "regexp_replace",
+    "regexp_split_to_array",
+    "repeat",
+    "replace",
+    "right",
+    "rpad",
+    "split_part",
+    "starts_with",
+    "string_to_array",
+    "strpos",
+    "translate",
+];
 
 /// Functions that return the type of what WITHIN GROUP sorts.
 const GIVES_ORDERED: &[&str] = &["mode", "percentile_disc"];
@@ -452,6 +480,9 @@ const NO_TEXTS: &[&str] = &[
 
 /// All names of text types, in upper case, as they are printed.
 const TEXTS: &[&str] = &["BPCHAR", "CHAR", "CHARACTER", "TEXT", "VARCHAR"];
+
+/// All names of types of dates and times, in upper case, as they are printed.
+const TIMES: &[&str] = &["DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "TIMETZ"];
 
 /// The functions above that are part of the grammar and have no schema.
 const GRAMMAR: &[&str] = &["coalesce", "greatest", "grouping", "least", "nullif"];
@@ -550,6 +581,8 @@ pub(crate) enum Gives {
     /// Certainly not a text.
     Other,
     Text,
+    /// An array of texts.
+    Texts,
     /// A text, unless the first argument is not one.
     TextUnlessOther,
     /// The type of the first argument.
@@ -564,6 +597,7 @@ pub(crate) enum Gives {
 pub(crate) fn gives(function: &str) -> Gives {
     let lists = [
         (GIVES_TEXT, Gives::Text),
+        (GIVES_TEXTS, Gives::Texts),
         (GIVES_TEXT_OR_BOUND, Gives::TextUnlessOther),
         (GIVES_FIRST, Gives::First),
         (GIVES_ONE_OF_ALL, Gives::OneOfAll),
@@ -577,6 +611,11 @@ pub fn may_give_text(function: &str) -> bool {
     gives(function) != Gives::Other
 }
 
+/// Whether a listed function takes a string without a type as a text in each place.
+pub fn takes_text(function: &str) -> bool {
+    TAKES_TEXT.contains(&function)
+}
+
 /// Whether a column type with this first word is certainly not a text.
 pub(crate) fn is_no_text(word: &str) -> bool {
     NO_TEXTS.contains(&word)
@@ -585,6 +624,11 @@ pub(crate) fn is_no_text(word: &str) -> bool {
 /// Whether a type, as it is printed, is a text type.
 pub(crate) fn is_text(word: &str) -> bool {
     TEXTS.contains(&word)
+}
+
+/// Whether a type, as it is printed, is a date or a time.
+pub(crate) fn is_time(word: &str) -> bool {
+    TIMES.contains(&word)
 }
 
 pub(crate) fn is_function(name: &str) -> bool {
@@ -655,8 +699,8 @@ mod tests {
     #[test]
     fn a_list_has_each_word_once_and_in_order() {
         let grouped = [TYPES, FUNCTIONS].into_iter().flatten().map(|group| group.words);
-        let gives = [GIVES_TEXT, GIVES_TEXT_OR_BOUND, GIVES_FIRST, GIVES_ONE_OF_ALL, GIVES_ORDERED];
-        let own = [RESERVED, NO_LABELS, GRAMMAR, SYSTEM_COLUMNS, OF_THE_MOMENT, NO_TEXTS, TEXTS];
+        let gives = [GIVES_TEXT, GIVES_TEXTS, GIVES_TEXT_OR_BOUND, GIVES_FIRST, GIVES_ONE_OF_ALL, GIVES_ORDERED];
+        let own = [RESERVED, NO_LABELS, GRAMMAR, SYSTEM_COLUMNS, OF_THE_MOMENT, NO_TEXTS, TEXTS, TIMES, TAKES_TEXT];
         for list in own.into_iter().chain(gives).chain(grouped) {
             assert!(list.is_sorted_by(|one, next| one < next), "{list:?}");
         }
@@ -669,6 +713,7 @@ mod tests {
         }
         assert!(GRAMMAR.iter().all(|name| is_function(name)));
         assert!(gives.iter().flat_map(|list| *list).all(|name| is_function(name)));
-        assert!(TEXTS.iter().all(|name| is_type(&name.to_ascii_lowercase())));
+        assert!(TAKES_TEXT.iter().all(|name| is_function(name)));
+        assert!(TEXTS.iter().chain(TIMES).all(|name| is_type(&name.to_ascii_lowercase())));
     }
 }

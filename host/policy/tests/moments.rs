@@ -241,3 +241,141 @@ fn what_may_be_several_values_has_its_type_beside_it() {
         assert!(refusal.to_string().contains("write the type behind the string"), "{sql}: {refusal}");
     }
 }
+
+/// Each place proves that the string next to it is a text; `?` is replaced by the string.
+const TEXTS: &[&str] = &[
+    "SELECT id FROM t WHERE status = ?",
+    "SELECT id FROM t WHERE ? = t.status",
+    "SELECT id FROM t WHERE status <> ? AND at > $1 AND tags @> $2",
+    "SELECT id FROM t WHERE at > $1 OR NOT id = ? AND day < $2",
+    "SELECT id FROM t WHERE status IN ('a', ?, $1)",
+    "SELECT id FROM t WHERE id NOT IN (?)",
+    "SELECT id FROM t WHERE status BETWEEN ? AND $1 AND day < $2",
+    "SELECT id FROM t WHERE status LIKE ? OR id ILIKE ?",
+    "SELECT id FROM t WHERE status IS DISTINCT FROM ?",
+    "SELECT id FROM t WHERE data ->> 'label' = ?",
+    "SELECT id FROM t WHERE data -> 'a' ->> 'b' = ?",
+    "SELECT id FROM t WHERE (data #>> '{a,b}') = ?",
+    "SELECT id FROM t WHERE day::text = ?",
+    "SELECT id FROM t WHERE $1::text = ?",
+    "SELECT id FROM t WHERE lower(status) = ?",
+    "SELECT id FROM t WHERE coalesce(status, '') = ?",
+    "SELECT id FROM t WHERE (SELECT max(x.status) FROM t x) = ?",
+    "SELECT o.id FROM (SELECT id || '' AS id FROM t) o WHERE o.id = ?",
+    "WITH w AS (SELECT status AS s FROM t) SELECT s FROM w WHERE s = ?",
+    "SELECT id || ? FROM t",
+    "SELECT ? || id || ' and ' || status FROM t",
+    "SELECT (id || ' ') || ? FROM t",
+    "SELECT day::text || ? FROM t",
+    "SELECT $1::text || ? AS a",
+    "SELECT to_char(day, 'DD')::text || ? FROM t",
+    "SELECT coalesce(status, ?) FROM t",
+    "SELECT coalesce($1, status, ?) FROM t",
+    "SELECT nullif(status, ?) FROM t",
+    "SELECT CASE WHEN day < $1 THEN ? ELSE status END FROM t",
+    "SELECT CASE WHEN day < $1 THEN ? ELSE 'later' END FROM t",
+    "SELECT CASE status WHEN ? THEN 1 ELSE 2 END FROM t",
+    "SELECT id FROM t WHERE status = ANY (ARRAY[?, 'a'])",
+    "SELECT replace(status, ?, '') FROM t",
+    "SELECT concat(id, ?, day) FROM t",
+    "SELECT format('%s %s', ?, status) FROM t",
+    "SELECT split_part(status, ?, 1), starts_with(status, ?) FROM t",
+    "SELECT jsonb_build_object('label', ?, 'day', day) FROM t",
+    "VALUES (?), ('a')",
+    "SELECT x FROM (SELECT 'a' AS x UNION SELECT status FROM t) y WHERE y.x = ?",
+    "INSERT INTO t (id, status) VALUES ('a', ?), ($1, $2)",
+    "INSERT INTO t VALUES (?, ?)",
+    "INSERT INTO t (id) VALUES ($1) ON CONFLICT (id) DO UPDATE SET status = ?",
+    "UPDATE t SET status = ? WHERE id = $1 RETURNING id",
+    "UPDATE t SET status = status || ?",
+];
+
+#[test]
+fn beside_texts_it_may_have_any_form() {
+    for place in TEXTS {
+        for string in ["'(now)'", "'[today] sale'", "'{tomorrow}'", "'\"now\"'", "E' (n\\157w)'", "' today'"] {
+            let sql = place.replace('?', string);
+            let sent = canonical(&sql).unwrap_or_else(|refusal| panic!("{sql}: {refusal}"));
+            assert!(sent.contains(&format!("{string}::TEXT")), "{sent}");
+        }
+    }
+    // A text of a date is no date, and PostgreSQL joins both to one.
+    for sql in [
+        "SELECT day || ' today' FROM t",
+        "SELECT 'today ' || day FROM t",
+        "SELECT at::text || ' now' FROM t",
+        "SELECT id FROM t WHERE at::text LIKE '%today%'",
+        "SELECT id FROM t WHERE 'today' = day::varchar",
+        "SELECT id FROM t WHERE lower(id) = 'today' AND day > $1",
+        "SELECT CASE id WHEN 'today' THEN day END FROM t",
+    ] {
+        let _ = canonical(sql).unwrap_or_else(|refusal| panic!("{sql}: {refusal}"));
+    }
+}
+
+#[test]
+fn beside_what_may_be_no_text_it_has_its_type_beside_it() {
+    for sql in [
+        "SELECT $1 || '{now}'",
+        "SELECT tags || '{today}' FROM t",
+        "SELECT '{today}' || tags FROM t",
+        "SELECT id || tags || '{today}' FROM t",
+        "SELECT data || '\"today\"' FROM t",
+        "SELECT data -> 'a' || '\"today\"' FROM t",
+        "SELECT data -> 'a'::text || '\"today\"' FROM t",
+        "SELECT '[\"today\"]' || data ->> 'a' FROM t",
+        "SELECT data #> '{today}' FROM t",
+        "SELECT id || $1 || '{now}' FROM t",
+        "SELECT id FROM t WHERE data = '\"now\"' AND id = 'a'",
+        "SELECT id FROM t WHERE $1 = '(now)' OR id = 'a'",
+        "SELECT id FROM t WHERE id = ANY ('{now}')",
+        "SELECT id FROM t WHERE tags[1] = '(now)'",
+        "SELECT id FROM t WHERE '(now)' AT TIME ZONE id = $1",
+        "SELECT id FROM t WHERE tags::text[] = '{now}'",
+        "SELECT id FROM t WHERE ('{now}', 1) = (tags, 1)",
+        "SELECT id FROM t WHERE (SELECT u.tags FROM t u) = '{now}'",
+        "SELECT id FROM t WHERE string_to_array(id, ',') = '{now}'",
+        "SELECT id FROM t WHERE array_agg(id) = '{now}'",
+        "SELECT id FROM t WHERE array_append(NULL, id) = '{now}'",
+        "SELECT id FROM t WHERE ARRAY[id] = '{now}'",
+        "SELECT id FROM t WHERE ARRAY(SELECT id FROM t) = '{now}'",
+        "SELECT coalesce($1, '{now}')",
+        "SELECT coalesce(tags, '{now}') FROM t",
+        "SELECT CASE WHEN true THEN tags ELSE '{now}' END FROM t",
+        "SELECT CASE WHEN '(now)' THEN 1 END",
+        "SELECT array_cat(tags, '{now}') FROM t",
+        "SELECT jsonb_set(data, '{now}', '1') FROM t",
+        "VALUES ($1), ('(now)')",
+        "SELECT id FROM t UNION SELECT '(now)'",
+        "INSERT INTO t (id, tags) VALUES ('a', '{now}')",
+        "INSERT INTO t (id, data) VALUES ('a', '\"now\"')",
+        "UPDATE t SET tags = '{now}'",
+        "UPDATE t SET tags = tags || '{now}'",
+        "UPDATE t SET (tags, id) = ('{now}', 'a')",
+    ] {
+        let refusal = canonical(sql).err().unwrap_or_else(|| panic!("{sql}"));
+        assert!(refusal.to_string().contains("write the type behind the string"), "{sql}: {refusal}");
+    }
+    for sql in ["SELECT times || 'now' FROM t", "SELECT at::date = 'today' FROM t", "SELECT 'now' < day || '' FROM t"] {
+        assert!(canonical(sql).is_err(), "{sql}");
+    }
+}
+
+/// A choice of such strings is a text that is computed.
+#[test]
+fn a_text_beside_texts_is_made_no_date_behind_them() {
+    for text in [
+        "coalesce('(now)', status)",
+        "(SELECT CASE WHEN true THEN '(now)' END)",
+        "(SELECT x FROM (VALUES ('(now)'), ('a')) v(x))",
+        "(SELECT x FROM (SELECT coalesce('{now}', '') AS x) y)",
+        "(ARRAY['(now)'])[1]",
+        "concat('(now)')",
+        "(SELECT replace(id, '(now)', '') FROM t)",
+    ] {
+        for sql in [format!("SELECT {text}::date FROM t"), format!("SELECT CAST({text} AS timestamptz) FROM t")] {
+            let refusal = canonical(&sql).err().unwrap_or_else(|| panic!("{sql}"));
+            assert_eq!(refusal.error(&sql).sqlstate, SqlState::INSUFFICIENT_PRIVILEGE, "{sql}: {refusal}");
+        }
+    }
+}

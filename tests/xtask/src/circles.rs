@@ -16,7 +16,7 @@ const KNOWN: [(&str, &str, usize); 5] = [
     ("host/build", "bundle", 6),
     ("host/database", "connect/pool", 2),
     ("host/engine", "call", 5),
-    ("host/policy", "check", 6),
+    ("host/policy", "check", 3),
     ("host/schema", "check", 3),
 ];
 

@@ -26,6 +26,7 @@ const SHAPES: &[(&str, &str, &str, &str)] = &[
     ("", "(SELECT 1 EXCEPT ", "SELECT 1", ")"),
     ("SELECT ", "1 + (SELECT 0 EXCEPT SELECT ", "1", ")"),
     ("SELECT x IN (1", ", x", ") FROM generate_series(1, 2) x", ""),
+    ("SELECT x IN (VALUES (1)", ", (x)", ") FROM generate_series(1, 2) x", ""),
     ("SELECT (x, x) IN ((1, 1)", ", (1, 1)", ") FROM generate_series(1, 2) x", ""),
     ("SELECT true", " OR x = 1 AND x = 2", " FROM generate_series(1, 2) x", ""),
     ("SELECT CASE", " WHEN x = 1 THEN 2", " END FROM generate_series(1, 2) x", ""),

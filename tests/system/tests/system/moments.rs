@@ -7,10 +7,12 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::support::database::{Database, empty_database};
 
-const SCHEMA: &str = "
-    CREATE TABLE t (at timestamptz, day date, hour time, times timestamp[], open tstzrange, note text);
-    INSERT INTO t VALUES ('2000-01-01', '2000-01-01', '00:00', '{2000-01-01}', '[2000-01-01,2000-01-01]', 'x');
-";
+const SCHEMA: &str = r#"
+    CREATE TABLE t (at timestamptz, day date, hour time, times timestamp[], open tstzrange, note text,
+        word varchar(40), data jsonb, tags text[]);
+    INSERT INTO t VALUES ('2000-01-01', '2000-01-01', '00:00', '{2000-01-01}', '[2000-01-01,2000-01-01]', 'x', 'y',
+        '{"label": "x", "inner": {"label": "y"}}', '{x}');
+"#;
 
 /// Strings that PostgreSQL converts to the current time, and texts that contain one.
 const STRINGS: &[&str] = &[
@@ -81,8 +83,8 @@ const PLACES: &[&str] = &[
     "SELECT at FROM t UNION SELECT ?",
     "SELECT ? UNION SELECT at FROM t",
     "VALUES (?), (date '2000-01-01')",
-    "SELECT x FROM (VALUES (at), (?)) v(x), t",
-    "SELECT x::date FROM (VALUES (?, at)) v(x), t",
+    "SELECT x FROM t, LATERAL (VALUES (at), (?)) v(x)",
+    "SELECT x::date FROM t, LATERAL (VALUES (?), (at)) v(x)",
     "WITH w AS (SELECT ?) SELECT at FROM t WHERE at < (SELECT * FROM w)",
     "SELECT max(x) FROM (SELECT at AS x FROM t UNION ALL SELECT ?) s",
     "INSERT INTO t (at) VALUES (?) RETURNING at",
@@ -194,6 +196,110 @@ async fn no_computed_text_becomes_the_time_of_the_database() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(read > 1_000, "{read} of them are read as a time where they are sent as they are");
+}
+
+/// Strings with a word of the time that may contain several values, and one with such a word alone.
+const FORMS: &[&str] =
+    &["'(now)'", "'[today] sale'", "'{tomorrow}'", "'\"now\"'", "E' (n\\157w)'", "' today'", "'now'"];
+
+/// Places where PostgreSQL reads an untyped string as a text, next to times too; `?` is replaced by the string.
+const TEXTS: &[&str] = &[
+    "SELECT note FROM t WHERE note <> ?",
+    "SELECT note FROM t WHERE ? <> t.word AND at < '2001-01-01' AND tags @> '{x}'",
+    "SELECT note FROM t WHERE note NOT IN ('a', ?)",
+    "SELECT note FROM t WHERE NOT word BETWEEN ? AND 'b'",
+    "SELECT note FROM t WHERE note NOT LIKE ?",
+    "SELECT note FROM t WHERE note IS DISTINCT FROM ?",
+    "SELECT note FROM t WHERE data ->> 'label' <> ?",
+    "SELECT note FROM t WHERE data -> 'inner' ->> 'label' <> ?",
+    "SELECT note FROM t WHERE data #>> '{inner,label}' || ? <> 'a'",
+    "SELECT note FROM t WHERE day::text <> ?",
+    "SELECT note FROM t WHERE lower(note) <> ?",
+    "SELECT note FROM t WHERE (SELECT max(x.word) FROM t x) <> ?",
+    "SELECT note FROM t WHERE note <> ALL (ARRAY[?, 'a'])",
+    "SELECT note || ? FROM t",
+    "SELECT ? || note || ' and ' || word FROM t",
+    "SELECT (note || ' ') || ? FROM t",
+    "SELECT day::text || ? FROM t",
+    "SELECT at::varchar || ? FROM t",
+    "SELECT day || ? FROM t",
+    "SELECT ? || day FROM t",
+    "SELECT open || ? FROM t",
+    "SELECT note FROM t WHERE day::text <> ? AND at::text NOT LIKE ?",
+    "SELECT coalesce(word, ?) FROM t",
+    "SELECT coalesce(NULL, ?, note) FROM t",
+    "SELECT nullif(note, ?) FROM t",
+    "SELECT greatest(note, ?) FROM t",
+    "SELECT CASE WHEN day < '2001-01-01' THEN ? ELSE note END FROM t",
+    "SELECT CASE WHEN day < '2001-01-01' THEN ? ELSE 'later' END FROM t",
+    "SELECT CASE note WHEN ? THEN at ELSE '2000-01-01' END FROM t",
+    "SELECT replace(note, 'x', ?) FROM t",
+    "SELECT concat(day, ?, times) FROM t",
+    "SELECT format('%s %s', ?, at) FROM t",
+    "SELECT split_part(note, ?, 1) FROM t",
+    "SELECT jsonb_build_object('label', ?, 'day', day, 'tags', tags) FROM t",
+    "VALUES (?), ('a')",
+    "SELECT x FROM t, LATERAL (VALUES (note), (?)) v(x)",
+    "SELECT x FROM (SELECT 'a' AS x UNION SELECT note FROM t) y WHERE y.x <> ?",
+    "INSERT INTO t (note, at) VALUES (?, '2000-01-01'), ('a', NULL) RETURNING note",
+    "INSERT INTO t (word) VALUES (?) RETURNING word",
+    "UPDATE t SET note = ? WHERE day < '2001-01-01' RETURNING note",
+    "UPDATE t SET word = word || ? RETURNING word",
+    "UPDATE t SET note = CASE WHEN day < '2001-01-01' THEN ? ELSE note END RETURNING note",
+];
+
+/// Where a string is certainly a text, the policy passes it, and PostgreSQL returns the same for what is sent as for
+/// the original.
+#[tokio::test]
+async fn a_string_beside_texts_is_sent_and_stays_a_text() {
+    let database = empty_database().await;
+    database.execute(SCHEMA).await;
+    let (client, grants, catalog) = asked(&database).await;
+    let (mut passed, mut wrong) = (0, Vec::new());
+    let today = answer(&client, "SELECT current_date").await.unwrap().concat();
+    for place in TEXTS {
+        for string in FORMS {
+            let sql = place.replace('?', string);
+            let own = answer(&client, &sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+            match canonical(&sql, &grants, &catalog) {
+                Ok(sent) => {
+                    passed += 1;
+                    let rows = answer(&client, &sent).await.unwrap_or_else(|error| panic!("{sent}: {error:?}"));
+                    if rows != own || rows.is_empty() || rows.iter().any(|row| row.contains(&today)) {
+                        wrong.push(format!("{sql} gives {own:?}, and {sent} gives {rows:?}"));
+                    }
+                }
+                // Next to a date its type is written behind it.
+                Err(refusal) if place.contains("day ||") || place.contains("|| day") || place.contains("open ||") => {
+                    assert!(refusal.to_string().contains("write the type"), "{sql}: {refusal}");
+                }
+                Err(refusal) => wrong.push(format!("{sql}: {refusal}")),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(passed > 250, "{passed}");
+}
+
+/// The policy's list of functions that take strings as texts agrees with PostgreSQL: no function with one of the names
+/// takes something else that a string could be.
+#[tokio::test]
+async fn a_function_that_takes_texts_takes_no_time() {
+    let database = empty_database().await;
+    let client = database.connect().await;
+    let sql = "SELECT p.proname::text, a.kind::regtype::text FROM pg_proc p, unnest(p.proargtypes) a(kind)
+               WHERE p.pronamespace = 'pg_catalog'::regnamespace";
+    let rows = client.query(sql, &[]).await.unwrap();
+    let listed = tenet_policy::functions().iter().flat_map(|group| group.words);
+    let taking: Vec<&str> = listed.copied().filter(|name| tenet_policy::takes_text(name)).collect();
+    let known = ["text", "character", "integer", "bigint", "boolean", "\"any\""];
+    let wrong: Vec<(String, String)> = rows
+        .iter()
+        .map(|row| (row.get(0), row.get(1)))
+        .filter(|(name, kind): &(String, String)| taking.contains(&name.as_str()) && !known.contains(&kind.as_str()))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    assert!(taking.len() > 20);
 }
 
 /// The policy's list of functions that return text agrees with PostgreSQL.
