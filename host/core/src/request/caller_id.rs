@@ -11,6 +11,11 @@ use crate::hex;
 /// because identities vary in length and do not belong in a table. It does not depend on the
 /// region: a caller has one answer per key in both regions.
 ///
+/// The sessions of an assumed IAM role are one caller. A session has a name of its own in the ARN
+/// (`arn:aws:sts::123456789012:assumed-role/ROLE/SESSION`,
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>), and a service that
+/// is started again has another session: its repeated request would run twice.
+///
 /// Direct invocations, events, messages of a queue, and HTTP without an authoriser are
 /// unauthenticated. They share one scope, [`ANONYMOUS`](Self::ANONYMOUS): all callers that the
 /// function or the queue admits count as one.
@@ -24,7 +29,7 @@ impl CallerId {
     /// The scope of the caller with this identity.
     pub fn of(identity: Option<&str>) -> Self {
         Self(identity.map(|identity| {
-            let digest: [u8; 32] = Sha256::digest(identity).into();
+            let digest: [u8; 32] = Sha256::digest(without_session(identity)).into();
             let mut id = [0; 16];
             id.copy_from_slice(&digest[..16]);
             id
@@ -43,6 +48,16 @@ impl CallerId {
     /// The 16 bytes, if the caller is authenticated.
     pub fn as_bytes(&self) -> Option<&[u8; 16]> {
         self.0.as_ref()
+    }
+}
+
+/// The identity without the name of a session, if it is that of an assumed role.
+fn without_session(identity: &str) -> &str {
+    let resource = identity.strip_prefix("arn:").and_then(|arn| arn.split(':').nth(4));
+    let service = identity.split(':').nth(2);
+    match (service, resource.and_then(|resource| resource.strip_prefix("assumed-role/"))) {
+        (Some("sts"), Some(_)) => identity.rsplit_once('/').map_or(identity, |(role, _)| role),
+        _ => identity,
     }
 }
 
@@ -67,5 +82,26 @@ mod tests {
         for text in ["x", "0", "ann", &ann.to_string().to_uppercase(), &format!("+{}", &ann.to_string()[1..])] {
             assert_eq!(CallerId::parse(text), None, "{text}");
         }
+    }
+    #[test]
+    fn sessions_of_a_role_are_one_caller_and_roles_and_accounts_are_not() {
+        let of = |identity| CallerId::of(Some(identity));
+        let role = of("arn:aws:sts::123456789012:assumed-role/teller/i-0123456789abcdef0");
+        assert_eq!(of("arn:aws:sts::123456789012:assumed-role/teller/ann@example.com"), role);
+        let others = [
+            "arn:aws:sts::123456789012:assumed-role/tellers/i-0123456789abcdef0",
+            "arn:aws:sts::210987654321:assumed-role/teller/i-0123456789abcdef0",
+            "arn:aws-cn:sts::123456789012:assumed-role/teller/i-0123456789abcdef0",
+            "arn:aws:sts::123456789012:federated-user/teller/ann",
+            "arn:aws:iam::123456789012:assumed-role/teller/ann",
+            "arn:aws:iam::123456789012:user/assumed-role/teller",
+            "sts:assumed-role/teller/ann",
+        ];
+        for (place, other) in others.iter().enumerate() {
+            assert_ne!(of(other), role, "{other}");
+            assert!(others[..place].iter().all(|one| of(one) != of(other)), "{other}");
+        }
+        // The name of another kind of identity is not cut.
+        assert_ne!(of("arn:aws:iam::1:user/team/ann"), of("arn:aws:iam::1:user/team/bob"));
     }
 }

@@ -74,6 +74,26 @@ fn http_to(operation: &str, key: Option<&str>, payload: &Value) -> Value {
     })
 }
 
+#[tokio::test]
+async fn a_role_has_one_answer_whatever_its_session_and_region_and_another_role_has_its_own() {
+    let mut function = Function::start().await;
+    let as_session = |arn: &str| {
+        let mut event = http(Some("k"), &json!({ "transaction_id": "w", "amount": 1 }));
+        event["requestContext"]["authorizer"] = json!({ "iam": { "userArn": arn } });
+        event
+    };
+    let first = function.taken(&as_session("arn:aws:sts::123456789012:assumed-role/teller/i-0a1")).await;
+    let again = function.taken(&as_session("arn:aws:sts::123456789012:assumed-role/teller/i-0b2")).await;
+    assert_eq!((&again["body"], &again["headers"]["idempotent-replayed"]), (&first["body"], &json!("true")));
+    let other = function.taken(&as_session("arn:aws:sts::123456789012:assumed-role/clerk/i-0a1")).await;
+    assert_eq!(other["headers"]["idempotent-replayed"], json!("false"), "{other}");
+    // In the other region too.
+    let regions = Regions::start("rules", function.database.url());
+    let write = r#"{"operation":"write","idempotency_key":"k","transaction_id":"w","amount":1}"#;
+    let there = regions.west.invoke_for("arn:aws:sts::123456789012:assumed-role/teller/i-0c3", write).await.answer;
+    assert!(there.repeated, "{there:?}");
+}
+
 fn direct(payload: &Value) -> Value {
     direct_to("write", payload)
 }
