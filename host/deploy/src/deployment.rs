@@ -118,7 +118,7 @@ impl Deployment {
         for (place, region) in self.regions.iter().enumerate() {
             let bucket = Bucket::of(region, &self.names);
             bucket.ensure(&*self.progress).await?;
-            let key = bucket.put(&package.sha256(), &package.zip, &*self.progress).await?;
+            let key = bucket.put(package, &*self.progress).await?;
             let vault = keys.get(place).cloned().flatten();
             let mut parameters = self.parameters(place, &clusters, &prepared.identity, package, vault);
             parameters.insert("CodeBucket".to_owned(), bucket.name().to_owned());
@@ -128,7 +128,7 @@ impl Deployment {
             versions.write(&mut parameters);
             let applied = stack.apply(&self.template, &parameters, &self.names.name, &*self.progress).await?;
             has_changed |= applied != Applied::Unchanged;
-            let new = versions::publish(region, &self.names, &package.sha256(), &self.polling).await?;
+            let new = versions::publish(region, &self.names, package, &self.polling).await?;
             released.push((region, stack, parameters, new));
         }
         // Then switch one region after the other, each once its version is ready.
@@ -192,7 +192,7 @@ impl Deployment {
             let vault = Some(kept("VaultKeyArn")).filter(|arn| !arn.is_empty());
             let mut parameters = self.parameters(place, &both, &kept("DatabaseIdentity"), package, vault);
             parameters.insert("CodeBucket".to_owned(), bucket.name().to_owned());
-            parameters.insert("CodeKey".to_owned(), format!("bundles/{}.zip", package.sha256()));
+            parameters.insert("CodeKey".to_owned(), package.key());
             Versions::read(&standing).write(&mut parameters);
             let changes = stack.plan(&self.template, &parameters).await?;
             if changes.is_empty() {

@@ -69,7 +69,7 @@ pub struct Stack {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Function {
-    latest: BTreeMap<String, String>,
+    pub latest: BTreeMap<String, String>,
     pub versions: Vec<BTreeMap<String, String>>,
 }
 
@@ -79,6 +79,9 @@ pub struct Bucket {
     pub is_closed: bool,
     pub has_policy: bool,
     pub tags: Option<String>,
+    /// The other account that owns it and lets everybody do everything with it, if it is not
+    /// [`ACCOUNT`]'s.
+    pub stranger: Option<&'static str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -183,8 +186,11 @@ impl State {
             ),
             "dsql" => self.dsql(&region, request.method(), uri.path(), &body),
             "cloudformation" => self.stacks(&region, &operation, &body),
-            "lambda" => self.lambda(&region, request.method(), &uri),
-            "s3" => self.s3(&region, request.method(), labels[0], &uri, &body),
+            "lambda" => self.lambda(&region, request.method(), &uri, &body),
+            "s3" => {
+                let owner = request.headers().get("x-amz-expected-bucket-owner");
+                self.s3(&region, request.method(), labels[0], &uri, owner, &body)
+            }
             "kms" => self.kms(&region, &operation, &body),
             other => panic!("{other} is not there"),
         }
@@ -389,7 +395,7 @@ impl State {
         }
     }
 
-    fn lambda(&mut self, region: &str, method: &str, uri: &http::Uri) -> Answered {
+    fn lambda(&mut self, region: &str, method: &str, uri: &http::Uri, body: &str) -> Answered {
         let parts: Vec<&str> = uri.path().split('/').collect();
         let (name, what) = (parts[3].to_owned(), parts[4]);
         let Some(function) = self.at(region).functions.get_mut(&name) else {
@@ -403,14 +409,22 @@ impl State {
                     .and_then(|version| version.parse::<usize>().ok());
                 let latest = &function.latest;
                 let of = version.map_or(latest, |version| &function.versions[version - 1]);
-                // The zip's name is its digest.
-                let digest = of["CodeKey"].trim_start_matches("bundles/").trim_end_matches(".zip");
-                let digest: Vec<u8> =
-                    (0..32).map(|at| u8::from_str_radix(&digest[2 * at..2 * at + 2], 16).unwrap()).collect();
-                let digest = BASE64_STANDARD.encode(digest);
-                (200, json!({"FunctionName": name, "State": "Active", "LastUpdateStatus": "Successful", "CodeSha256": digest}).to_string())
+                (200, json!({"FunctionName": name, "State": "Active", "LastUpdateStatus": "Successful", "CodeSha256": digest(of)}).to_string())
             }
             ("POST", "versions") => {
+                let body: Value = serde_json::from_str(body).unwrap_or_default();
+                let current = digest(&function.latest);
+                if body["CodeSha256"].as_str().is_some_and(|asked| asked != current) {
+                    let message = format!(
+                        "CodeSHA256 ({}) is different from current CodeSHA256 in $LATEST ({current}). Please try again with the CodeSHA256 in $LATEST.",
+                        body["CodeSha256"]
+                    );
+                    return (
+                        400,
+                        json!({"__type": "InvalidParameterValueException", "Type": "User", "message": message})
+                            .to_string(),
+                    );
+                }
                 // A version is published only if something changed since the last one.
                 if function.versions.last() != Some(&function.latest) {
                     function.versions.push(function.latest.clone());
@@ -422,17 +436,30 @@ impl State {
         }
     }
 
-    fn s3(&mut self, region: &str, method: &str, bucket: &str, uri: &http::Uri, body: &str) -> Answered {
+    fn s3(
+        &mut self,
+        region: &str,
+        method: &str,
+        bucket: &str,
+        uri: &http::Uri,
+        owner: Option<&str>,
+        body: &str,
+    ) -> Answered {
         let buckets = &mut self.at(region).buckets;
         let query = uri.query().unwrap_or_default();
         let key = uri.path().trim_start_matches('/').to_owned();
         if (method, key.as_str(), query) == ("PUT", "", "") {
-            buckets.entry(bucket.to_owned()).or_default();
+            if buckets.entry(bucket.to_owned()).or_default().stranger.is_some() {
+                return s3_error(409, "BucketAlreadyExists");
+            }
             return (200, String::new());
         }
         let Some(of) = buckets.get_mut(bucket) else {
             return if method == "HEAD" { (404, String::new()) } else { s3_error(404, "NoSuchBucket") };
         };
+        if owner.is_some_and(|owner| owner != of.stranger.unwrap_or(ACCOUNT)) {
+            return if method == "HEAD" { (403, String::new()) } else { s3_error(403, "AccessDenied") };
+        }
         let is = |name: &str| query == name || query.starts_with(&format!("{name}="));
         match method {
             "GET" if is("tagging") => match &of.tags {
@@ -535,6 +562,13 @@ fn configuration(parameters: &BTreeMap<String, String>) -> BTreeMap<String, Stri
         .filter(|(name, _)| !of_alias.contains(&name.as_str()))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
+}
+
+/// The digest of a function's zip as Lambda reports it. The zip's key in the bucket is its digest.
+fn digest(configuration: &BTreeMap<String, String>) -> String {
+    let digest = configuration["CodeKey"].trim_start_matches("bundles/").trim_end_matches(".zip");
+    let digest: Vec<u8> = (0..32).map(|at| u8::from_str_radix(&digest[2 * at..2 * at + 2], 16).unwrap()).collect();
+    BASE64_STANDARD.encode(digest)
 }
 
 fn xml_error(status: u16, code: &str, message: &str) -> Answered {

@@ -22,7 +22,7 @@ use tenet_deploy::{
     Prepared, Progress,
 };
 
-use crate::aws::Aws;
+use crate::aws::{Aws, Bucket};
 
 const EAST: &str = "us-east-1";
 const WEST: &str = "us-west-2";
@@ -217,6 +217,39 @@ async fn another_account_another_witness_and_a_stranger_for_a_peer_are_refused()
     change(|cluster| cluster.witness = "eu-west-1".to_owned());
     let error = deploy(&aws, "one", None).await.unwrap_err();
     assert!(error.to_string().contains("has the witness eu-west-1"), "{error}");
+}
+
+#[tokio::test]
+async fn a_bucket_of_another_account_gets_no_code_and_gives_no_answer() {
+    // Somebody guessed the name, and lets everybody read and write there.
+    let aws = Aws::default();
+    let name = format!("shop-123456789012-{WEST}-bundles");
+    let bucket = Bucket { stranger: Some("999999999999"), tags: Some("<Tagging/>".to_owned()), ..Bucket::default() };
+    aws.state(|state| state.regions.entry(WEST.to_owned()).or_default().buckets.insert(name.clone(), bucket.clone()));
+    let deployment = open(&aws).await.unwrap();
+    for error in [
+        deployment.plan(&package("one")).await.unwrap_err(),
+        deployment.deploy(&package("one"), None).await.unwrap_err(),
+        deployment.destroy(&DestroyOptions::default()).await.unwrap_err(),
+    ] {
+        assert!(error.to_string().contains(&name) && error.advice().unwrap().contains("another `name`"), "{error:?}");
+    }
+    assert_eq!(aws.regions()[WEST].buckets[&name], bucket);
+}
+
+#[tokio::test]
+async fn only_the_code_that_was_uploaded_is_published() {
+    let aws = Aws::default();
+    deploy(&aws, "one", None).await.unwrap();
+    // Other code was put there by hand. The stack's parameters are as before.
+    aws.state(|state| {
+        let function = state.regions.get_mut(EAST).unwrap().functions.get_mut("shop").unwrap();
+        function.latest.insert("CodeKey".to_owned(), format!("bundles/{}.zip", "ab".repeat(32)));
+    });
+    let error = deploy(&aws, "one", None).await.unwrap_err();
+    assert!(error.to_string().contains("PublishVersion: InvalidParameterValueException"), "{error}");
+    assert!(error.advice().unwrap().contains("update-function-code --region us-east-1"), "{error:?}");
+    assert!(aws.regions().values().all(|region| region.functions["shop"].versions.len() == 1));
 }
 
 /// Interrupts the run after each of its calls, repeats it, and expects the result of an
