@@ -13,6 +13,7 @@ use crate::function;
 use crate::names::Names;
 use crate::package::Package;
 use crate::progress::Progress;
+use crate::quotas;
 use crate::regional::Regional;
 use crate::stack::{Applied, Stack};
 use crate::vault_key;
@@ -95,7 +96,7 @@ impl Deployment {
     /// # Errors
     /// States where it stopped and why. Another run continues from there.
     pub async fn deploy(&self, package: &Package, canary: Option<u8>) -> Result<Deployed, DeployError> {
-        self.config.fits(package.connections)?;
+        quotas::check(&self.regions, &self.names, &self.config, package.connections).await?;
         let clusters = clusters::ensure(&self.regions, &self.config, &self.polling, &*self.progress).await?;
         let [first, _] = &clusters;
         let principals: Vec<_> = self.regions.iter().map(|region| self.names.function_role(&region.name)).collect();
@@ -161,7 +162,7 @@ impl Deployment {
     /// # Errors
     /// Fails if AWS cannot tell, or would refuse a change.
     pub async fn plan(&self, package: &Package) -> Result<Vec<String>, DeployError> {
-        self.config.fits(package.connections)?;
+        quotas::check(&self.regions, &self.names, &self.config, package.connections).await?;
         let mut lines = Vec::new();
         let mut clusters = Vec::new();
         for region in &self.regions {

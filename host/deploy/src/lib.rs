@@ -26,6 +26,7 @@ mod logs;
 mod names;
 mod package;
 mod progress;
+mod quotas;
 mod regional;
 mod regions;
 mod shift;

@@ -34,6 +34,8 @@ pub struct State {
     pub dies_at: Option<usize>,
     /// Calls that fail with this error, once each: the operation, the code.
     pub refusals: Vec<(&'static str, &'static str)>,
+    /// How many functions may run at once in a region, if not 1000.
+    pub concurrency: BTreeMap<String, u64>,
     /// The final status of a cluster.
     pub ends_as: Option<&'static str>,
 }
@@ -196,6 +198,18 @@ impl State {
         }
     }
 
+    /// The concurrency that no other function than this has reserved, in its region.
+    fn unreserved(&self, region: &str, except: &str) -> u64 {
+        let functions = self.regions.get(region).map(|region| &region.functions);
+        let others = functions.into_iter().flatten().filter(|(name, _)| *name != except);
+        let reserved: u64 = others.map(|(_, function)| reserved(&function.latest)).sum();
+        self.limit(region).saturating_sub(reserved)
+    }
+
+    fn limit(&self, region: &str) -> u64 {
+        self.concurrency.get(region).copied().unwrap_or(1000)
+    }
+
     fn at(&mut self, region: &str) -> &mut Regional {
         self.regions.entry(region.to_owned()).or_default()
     }
@@ -298,6 +312,9 @@ impl State {
             parameters.insert(key, part("ParameterValue").unwrap_or_default());
         }
         let template = parameter(body, "TemplateBody").unwrap_or_default();
+        // Lambda keeps 100 unreserved.
+        let wanted = reserved(&parameters);
+        let is_too_much = wanted > 0 && wanted + 100 > self.unreserved(region, &name);
         let regional = self.at(region);
         let missing = || xml_error(400, "ValidationError", &format!("Stack with id {name} does not exist"));
         match operation {
@@ -310,9 +327,15 @@ impl State {
                     let versions = vec![configuration.clone()];
                     regional.functions.insert(name.clone(), Function { latest: configuration, versions });
                 }
-                regional
-                    .stacks
-                    .insert(name, Stack { status: "CREATE_IN_PROGRESS".to_owned(), looks: 2, parameters, template });
+                regional.stacks.insert(
+                    name,
+                    Stack {
+                        status: if is_too_much { "ROLLBACK_IN_PROGRESS" } else { "CREATE_IN_PROGRESS" }.to_owned(),
+                        looks: 2,
+                        parameters,
+                        template,
+                    },
+                );
                 (200, "<CreateStackResponse><CreateStackResult><StackId>s</StackId></CreateStackResult></CreateStackResponse>".to_owned())
             }
             "UpdateStack" => {
@@ -326,7 +349,8 @@ impl State {
                 if let Some(function) = regional.functions.get_mut(&name) {
                     function.latest = configuration(&parameters);
                 }
-                *stack = Stack { status: "UPDATE_IN_PROGRESS".to_owned(), looks: 2, parameters, template };
+                let status = if is_too_much { "UPDATE_ROLLBACK_IN_PROGRESS" } else { "UPDATE_IN_PROGRESS" };
+                *stack = Stack { status: status.to_owned(), looks: 2, parameters, template };
                 (200, "<UpdateStackResponse><UpdateStackResult><StackId>s</StackId></UpdateStackResult></UpdateStackResponse>".to_owned())
             }
             "DescribeStacks" => {
@@ -397,6 +421,14 @@ impl State {
 
     fn lambda(&mut self, region: &str, method: &str, uri: &http::Uri, body: &str) -> Answered {
         let parts: Vec<&str> = uri.path().split('/').collect();
+        if parts[2] == "account-settings" {
+            let (limit, unreserved) = (self.limit(region), self.unreserved(region, ""));
+            return (
+                200,
+                json!({"AccountLimit": {"ConcurrentExecutions": limit, "UnreservedConcurrentExecutions": unreserved}})
+                    .to_string(),
+            );
+        }
         let (name, what) = (parts[3].to_owned(), parts[4]);
         let Some(function) = self.at(region).functions.get_mut(&name) else {
             return (404, json!({"__type": "ResourceNotFoundException", "Message": "no function"}).to_string());
@@ -410,6 +442,10 @@ impl State {
                 let latest = &function.latest;
                 let of = version.map_or(latest, |version| &function.versions[version - 1]);
                 (200, json!({"FunctionName": name, "State": "Active", "LastUpdateStatus": "Successful", "CodeSha256": digest(of)}).to_string())
+            }
+            ("GET", "concurrency") => {
+                let reserved = Some(reserved(&function.latest)).filter(|reserved| *reserved > 0);
+                (200, json!({"ReservedConcurrentExecutions": reserved}).to_string())
             }
             ("POST", "versions") => {
                 let body: Value = serde_json::from_str(body).unwrap_or_default();
@@ -562,6 +598,11 @@ fn configuration(parameters: &BTreeMap<String, String>) -> BTreeMap<String, Stri
         .filter(|(name, _)| !of_alias.contains(&name.as_str()))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
+}
+
+/// What a function reserves.
+fn reserved(configuration: &BTreeMap<String, String>) -> u64 {
+    configuration.get("ReservedConcurrency").and_then(|value| value.parse().ok()).unwrap_or_default()
 }
 
 /// The digest of a function's zip as Lambda reports it. The zip's key in the bucket is its digest.

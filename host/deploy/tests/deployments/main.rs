@@ -22,7 +22,7 @@ use tenet_deploy::{
     Prepared, Progress,
 };
 
-use crate::aws::{Aws, Bucket};
+use crate::aws::{Aws, Bucket, Regional};
 
 const EAST: &str = "us-east-1";
 const WEST: &str = "us-west-2";
@@ -76,7 +76,11 @@ fn polling() -> PollPolicy {
 }
 
 async fn open(aws: &Aws) -> Result<Deployment, DeployError> {
-    let config = Config::parse(CONFIG).unwrap();
+    configured(aws, CONFIG).await
+}
+
+async fn configured(aws: &Aws, config: &str) -> Result<Deployment, DeployError> {
+    let config = Config::parse(config).unwrap();
     Deployment::open(config, &aws.config(), Arc::new(Ready), Arc::new(Told::default()), polling()).await
 }
 
@@ -235,6 +239,42 @@ async fn a_bucket_of_another_account_gets_no_code_and_gives_no_answer() {
         assert!(error.to_string().contains(&name) && error.advice().unwrap().contains("another `name`"), "{error:?}");
     }
     assert_eq!(aws.regions()[WEST].buckets[&name], bucket);
+}
+
+#[tokio::test]
+async fn what_lambda_does_not_let_a_function_reserve_is_refused_before_anything_is_made() {
+    let reserving = |of: u32| format!("{CONFIG}[function]\nreserved_concurrency = {of}\n");
+    let aws = Aws::default();
+    // A new account in the second region: nothing can be reserved there.
+    aws.state(|state| state.concurrency.insert(WEST.to_owned(), 50));
+    let deployment = configured(&aws, &reserving(10)).await.unwrap();
+    for error in [
+        deployment.plan(&package("one")).await.unwrap_err(),
+        deployment.deploy(&package("one"), None).await.unwrap_err(),
+    ] {
+        assert!(error.to_string().starts_with("us-west-2: function.reserved_concurrency is 10"), "{error}");
+        assert!(error.advice().unwrap().starts_with("0 reserves none"), "{error:?}");
+    }
+    assert!(aws.regions().values().all(|region| *region == Regional::default()), "{:?}", aws.regions());
+
+    // What the function has reserved itself is free for it.
+    aws.state(|state| state.concurrency = [EAST, WEST].map(|region| (region.to_owned(), 160)).into());
+    configured(&aws, &reserving(60)).await.unwrap().deploy(&package("one"), None).await.unwrap();
+    let deployment = configured(&aws, &reserving(60)).await.unwrap();
+    deployment.deploy(&package("two"), None).await.unwrap();
+    let error = configured(&aws, &reserving(61)).await.unwrap().deploy(&package("two"), None).await.unwrap_err();
+    assert!(error.advice().unwrap().starts_with("60 at most"), "{error:?}");
+
+    // Without a reservation the account's quota is the bound of the connections.
+    let aws = Aws::default();
+    let none = configured(&aws, &reserving(0)).await.unwrap();
+    let error = none.deploy(&package("one"), None).await.unwrap_err();
+    assert!(error.to_string().contains("1000 in us-east-1 and 1000 in us-west-2"), "{error}");
+    assert!(error.advice().unwrap().starts_with("reserve 593 or fewer"), "{error:?}");
+    assert!(aws.regions().values().all(|region| *region == Regional::default()), "{:?}", aws.regions());
+    aws.state(|state| state.concurrency = [EAST, WEST].map(|region| (region.to_owned(), 10)).into());
+    none.deploy(&package("one"), None).await.unwrap();
+    assert_eq!(aws.regions()[EAST].stacks["shop"].parameters["ReservedConcurrency"], "0");
 }
 
 #[tokio::test]
