@@ -20,6 +20,7 @@ mod package;
 mod rehearse;
 mod release;
 mod repository;
+mod requests;
 mod server;
 mod stages;
 mod tally;

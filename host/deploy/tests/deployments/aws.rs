@@ -19,6 +19,8 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
+use crate::recorded::record;
+
 pub const ACCOUNT: &str = "123456789012";
 
 /// All resources, in all regions.
@@ -106,6 +108,7 @@ impl HttpClient for Aws {
 
 impl HttpConnector for Aws {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        record(&request);
         let mut state = self.0.lock().unwrap();
         let (status, body) = state.answer(&request);
         if state.dies_at == Some(state.calls.len()) {

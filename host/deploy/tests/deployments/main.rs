@@ -11,6 +11,7 @@
 )]
 
 mod aws;
+mod recorded;
 
 use std::error::Error;
 use std::sync::{Arc, Mutex};
