@@ -102,7 +102,7 @@ pub(crate) async fn publish(
             return refused;
         }
         refused.help(format!(
-            "the function's code is not what was uploaded: another deploy is running, or somebody changed it; then \
+            "the function's code is not what was uploaded: another deploy is running, or it was changed by hand; then \
              `aws lambda update-function-code --region {} --function-name {} --s3-bucket {} --s3-key {}`, and deploy \
              again",
             region.name,

@@ -83,7 +83,7 @@ pub struct Bucket {
     pub is_closed: bool,
     pub has_policy: bool,
     pub tags: Option<String>,
-    /// The other account that owns it and lets everybody do everything with it, if it is not
+    /// The other account that owns it and lets everyone do everything with it, if it is not
     /// [`ACCOUNT`]'s.
     pub stranger: Option<&'static str>,
 }

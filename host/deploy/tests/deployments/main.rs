@@ -226,7 +226,7 @@ async fn another_account_another_witness_and_a_stranger_for_a_peer_are_refused()
 
 #[tokio::test]
 async fn a_bucket_of_another_account_gets_no_code_and_gives_no_answer() {
-    // Somebody guessed the name, and lets everybody read and write there.
+    // Another account guessed the name, and lets everyone read and write there.
     let aws = Aws::default();
     let name = format!("shop-123456789012-{WEST}-bundles");
     let bucket = Bucket { stranger: Some("999999999999"), tags: Some("<Tagging/>".to_owned()), ..Bucket::default() };
