@@ -99,6 +99,9 @@ NAMED = {
     "s3": {"bucket": ["arn:aws:s3:::NAME-ACCOUNT-*-bundles"], "object": ["arn:aws:s3:::NAME-ACCOUNT-*-bundles/*"]},
 }
 
+# Looks at the caller's own role or user, whatever it is named.
+OF_CALLER = {"iam:GetRole", "iam:SimulatePrincipalPolicy"}
+
 # The roles that services make for themselves, once in an account.
 SERVICE_ROLES = ["arn:aws:iam::*:role/aws-service-role/*"]
 
@@ -130,6 +133,8 @@ class Actions:
         """Where the action is allowed."""
         if action == "iam:CreateServiceLinkedRole":
             return SERVICE_ROLES
+        if action in OF_CALLER:
+            return ["*"]
         named = NAMED.get(action.split(":")[0], {})
         types = self.known[action.lower()][1]
         return sorted({arn for name in types for arn in named.get(name, [])}) or ["*"]

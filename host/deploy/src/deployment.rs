@@ -24,7 +24,7 @@ use crate::wait::PollPolicy;
 const REGION: &str = include_str!("../../../deploy/region.yaml");
 
 /// The template of the workflows' stack.
-const WORKFLOWS: &str = include_str!("../../../deploy/workflows.yaml");
+pub(crate) const WORKFLOWS: &str = include_str!("../../../deploy/workflows.yaml");
 
 /// A deployment: two regions with one database, described by its configuration. It has no state of
 /// its own: AWS has it all, so an interrupted run can simply be repeated.
@@ -76,7 +76,7 @@ impl Deployment {
     ) -> Result<Self, DeployError> {
         let regions = config.regions.served.each_ref().map(|region| Regional::new(aws, region));
         let [one, _] = &regions;
-        let account = one.account().await?;
+        let account = one.caller().await?.account;
         if let Some(meant) = config.account.as_ref().filter(|meant| **meant != account) {
             return Err(DeployError::new(format!(
                 "the credentials are of the account {account}, and {meant} is meant"

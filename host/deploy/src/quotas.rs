@@ -36,14 +36,28 @@ impl Concurrency {
         })
     }
 
-    /// The most that this deployment's function may reserve.
-    pub(crate) fn reservable(&self) -> u64 {
-        self.free().saturating_sub(UNRESERVED)
-    }
-
     /// What this deployment's function can use without a reservation.
     pub(crate) fn free(&self) -> u64 {
         self.unreserved + self.own
+    }
+
+    /// Checks that Lambda allows this reservation.
+    pub(crate) fn allows(&self, wanted: u64, region: &str) -> Result<(), DeployError> {
+        let most = self.free().saturating_sub(UNRESERVED);
+        if wanted <= most {
+            return Ok(());
+        }
+        let refused = DeployError::new(format!(
+            "{region}: function.reserved_concurrency is {wanted}: of the account's {} concurrent executions {} are free, \
+             and Lambda keeps {UNRESERVED} of them unreserved",
+            self.limit,
+            self.free(),
+        ));
+        let raise = "or have Service Quotas raise `Concurrent executions` of Lambda";
+        Err(refused.help(match most {
+            0 => format!("0 reserves none; {raise}"),
+            most => format!("{most} at most, or 0, which reserves none; {raise}"),
+        }))
     }
 }
 
@@ -63,35 +77,19 @@ pub(crate) async fn check(
     let mut sandboxes = Vec::new();
     for region in regions {
         let concurrency = Concurrency::look(region, names).await?;
-        let most = concurrency.reservable();
-        if wanted > most {
-            let refused = DeployError::new(format!(
-                "{}: function.reserved_concurrency is {wanted}: of the account's {} concurrent executions {} are free, \
-                 and Lambda keeps {UNRESERVED} of them unreserved",
-                region.name,
-                concurrency.limit,
-                concurrency.free(),
-            ));
-            let raise = "or have Service Quotas raise `Concurrent executions` of Lambda";
-            return Err(refused.help(match most {
-                0 => format!("0 reserves none; {raise}"),
-                most => format!("{most} at most, or 0, which reserves none; {raise}"),
-            }));
-        }
+        concurrency.allows(wanted, &region.name)?;
         sandboxes.push((region, concurrency.free()));
     }
-    if wanted == 0 {
-        let all: u64 = sandboxes.iter().map(|(_, free)| free).sum();
-        let most = Config::sandboxes(connections);
-        if all > most {
-            let each: Vec<_> = sandboxes.iter().map(|(region, free)| format!("{free} in {}", region.name)).collect();
-            return Err(DeployError::new(format!(
-                "function.reserved_concurrency is 0, so the account's quota bounds the sandboxes: {}; with {connections} \
-                 connections a sandbox one cluster takes {most}",
-                each.join(" and ")
-            ))
-            .help(format!("reserve {} or fewer, or have fewer `connections` in [host] of tenet.toml", most / 2)));
-        }
+    let all: u64 = sandboxes.iter().map(|(_, free)| free).sum();
+    let most = Config::sandboxes(connections);
+    if wanted > 0 || all <= most {
+        return Ok(());
     }
-    Ok(())
+    let each: Vec<_> = sandboxes.iter().map(|(region, free)| format!("{free} in {}", region.name)).collect();
+    Err(DeployError::new(format!(
+        "function.reserved_concurrency is 0, so the account's quota bounds the sandboxes: {}; with {connections} \
+         connections a sandbox one cluster takes {most}",
+        each.join(" and ")
+    ))
+    .help(format!("reserve {} or fewer, or have fewer `connections` in [host] of tenet.toml", most / 2)))
 }

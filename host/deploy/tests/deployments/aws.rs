@@ -36,6 +36,10 @@ pub struct State {
     pub dies_at: Option<usize>,
     /// Calls that fail with this error, once each: the operation, the code.
     pub refusals: Vec<(&'static str, &'static str)>,
+    /// The ARN of the caller, if it is not the root user.
+    pub caller: Option<&'static str>,
+    /// Actions that the caller is not allowed.
+    pub denied: Vec<&'static str>,
     /// How many functions may run at once in a region, if not 1000.
     pub concurrency: BTreeMap<String, u64>,
     /// The final status of a cluster.
@@ -155,13 +159,14 @@ impl State {
         let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
         let labels: Vec<&str> = host.split('.').collect();
         let (service, region) = match labels.as_slice() {
+            ["iam", ..] => ("iam", "us-east-1"),
             [_, "s3", "amazonaws", ..] => ("s3", "us-east-1"),
             [_, "s3", region, ..] => ("s3", *region),
             [service, region, ..] => (*service, *region),
             _ => panic!("{host}"),
         };
         let operation = match service {
-            "cloudformation" | "sts" => parameter(&body, "Action").unwrap_or_default(),
+            "cloudformation" | "iam" | "sts" => parameter(&body, "Action").unwrap_or_default(),
             "kms" | "events" | "sqs" => request
                 .headers()
                 .get("x-amz-target")
@@ -183,12 +188,17 @@ impl State {
         }
         let region = region.to_owned();
         match service {
-            "sts" => (
-                200,
-                format!(
-                    "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>{ACCOUNT}</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
-                ),
-            ),
+            "sts" => {
+                let root = format!("arn:aws:iam::{ACCOUNT}:root");
+                let arn = self.caller.unwrap_or(&root);
+                (
+                    200,
+                    format!(
+                        "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>{arn}</Arn><Account>{ACCOUNT}</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
+                    ),
+                )
+            }
+            "iam" => self.iam(&operation, &body),
             "dsql" => self.dsql(&region, request.method(), uri.path(), &body),
             "cloudformation" => self.stacks(&region, &operation, &body),
             "lambda" => self.lambda(&region, request.method(), &uri, &body),
@@ -215,6 +225,43 @@ impl State {
 
     fn at(&mut self, region: &str) -> &mut Regional {
         self.regions.entry(region.to_owned()).or_default()
+    }
+
+    fn iam(&mut self, operation: &str, body: &str) -> Answered {
+        if self.denied.contains(&format!("iam:{operation}").as_str()) {
+            return xml_error(403, "AccessDenied", "not authorized");
+        }
+        let path = "aws-reserved/sso.amazonaws.com";
+        match operation {
+            "GetRole" => {
+                let role = parameter(body, "RoleName").unwrap();
+                (
+                    200,
+                    format!(
+                        "<GetRoleResponse><GetRoleResult><Role><Path>/{path}/</Path><RoleName>{role}</RoleName><RoleId>r</RoleId><Arn>arn:aws:iam::{ACCOUNT}:role/{path}/{role}</Arn><CreateDate>2026-11-01T00:00:00Z</CreateDate></Role></GetRoleResult></GetRoleResponse>"
+                    ),
+                )
+            }
+            "SimulatePrincipalPolicy" => {
+                let principal = parameter(body, "PolicySourceArn").unwrap();
+                assert_eq!(principal, format!("arn:aws:iam::{ACCOUNT}:role/{path}/deployer"));
+                let mut results = String::new();
+                for number in 1.. {
+                    let Some(action) = parameter(body, &format!("ActionNames.member.{number}")) else { break };
+                    let decision = if self.denied.contains(&action.as_str()) { "implicitDeny" } else { "allowed" };
+                    results += &format!(
+                        "<member><EvalActionName>{action}</EvalActionName><EvalDecision>{decision}</EvalDecision></member>"
+                    );
+                }
+                (
+                    200,
+                    format!(
+                        "<SimulatePrincipalPolicyResponse><SimulatePrincipalPolicyResult><IsTruncated>false</IsTruncated><EvaluationResults>{results}</EvaluationResults></SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>"
+                    ),
+                )
+            }
+            other => panic!("{other}"),
+        }
     }
 
     fn dsql(&mut self, region: &str, method: &str, path: &str, body: &str) -> Answered {

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tenet_deploy::{
-    Cluster, Config, Database, DeployError, Deployed, Deployment, DestroyOptions, Outbox, Package, PollPolicy,
+    Cluster, Config, Database, DeployError, Deployed, Deployment, DestroyOptions, Finding, Outbox, Package, PollPolicy,
     Prepared, Progress,
 };
 
@@ -276,6 +276,48 @@ async fn what_lambda_does_not_let_a_function_reserve_is_refused_before_anything_
     aws.state(|state| state.concurrency = [EAST, WEST].map(|region| (region.to_owned(), 10)).into());
     none.deploy(&package("one"), None).await.unwrap();
     assert_eq!(aws.regions()[EAST].stacks["shop"].parameters["ReservedConcurrency"], "0");
+}
+
+#[tokio::test]
+async fn what_a_deploy_depends_on_is_said_before_anything_is_made() {
+    let aws = Aws::default();
+    let examine = async || {
+        let findings = open(&aws).await.unwrap().examine().await.unwrap();
+        let text = |finding: &Finding| format!("{} {} {}", finding.is_wrong, finding.what, finding.text);
+        findings.iter().map(text).collect::<Vec<_>>()
+    };
+    aws.state(|state| {
+        state.caller = Some("arn:aws:sts::123456789012:assumed-role/deployer/ann@example.com");
+        state.denied = vec!["lambda:PublishVersion", "route53:CreateHealthCheck"];
+        state.concurrency.insert(WEST.to_owned(), 50);
+    });
+    let findings = examine().await;
+    let starts = |start: &str| findings.iter().filter(|finding| finding.starts_with(start)).collect::<Vec<_>>();
+    assert!(
+        starts("false account 123456789012, as arn:aws:sts")[0].ends_with("deployer/ann@example.com"),
+        "{findings:#?}"
+    );
+    assert!(starts("false regions ")[0].ends_with("us-east-1 and us-west-2, with the witness us-east-2"));
+    assert_eq!(starts("false clusters ").len(), 2, "{findings:#?}");
+    assert!(
+        starts("false concurrency us-east-1: of 1000 concurrent executions 1000 are free, and 50").len() == 1,
+        "{findings:#?}"
+    );
+    assert!(starts("true concurrency us-west-2: function.reserved_concurrency is 50")[0].contains("0 reserves none"));
+    // Of names there are none of Route 53, since no domain is configured.
+    for region in [EAST, WEST] {
+        let lacking = format!("true rights {region}: not allowed: lambda:PublishVersion");
+        assert!(findings.contains(&lacking), "{findings:#?}");
+    }
+    assert!(starts("false while idle in each region KMS keys: 2, alarms: ").len() == 1, "{findings:#?}");
+
+    // IAM need not tell, and the root user is not asked about.
+    aws.state(|state| state.denied = vec!["iam:SimulatePrincipalPolicy"]);
+    let findings = examine().await;
+    assert!(findings.contains(&format!("false rights {EAST}: unknown: iam:SimulatePrincipalPolicy is not allowed")));
+    aws.state(|state| state.caller = None);
+    assert!(examine().await.iter().any(|finding| finding.starts_with("false rights us-east-1: all ")));
+    assert!(aws.regions().values().all(|region| *region == Regional::default()), "{:?}", aws.regions());
 }
 
 #[tokio::test]
