@@ -61,7 +61,7 @@ pub use request::source_key::SourceKey;
 pub use request::trace::Trace;
 pub use request::verdict::{Rejection, Verdict};
 pub use sql::catalog::{Catalog, CatalogColumn, CatalogTable};
-pub use sql::civil::{date_text, days_of, moment_text};
+pub use sql::civil::{date_of, date_text, days_of, moment_text};
 pub use sql::decimal::{Decimal, DecimalError};
 pub use sql::identifier::quote_identifier;
 pub use sql::number::Number;

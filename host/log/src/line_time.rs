@@ -17,7 +17,8 @@ impl LineTime {
     /// formatter takes as long as the rest of the line.
     pub(crate) fn write(self, out: &mut Vec<u8>) {
         let (days, second) = (self.0.as_secs() / 86_400, self.0.as_secs() % 86_400);
-        let (year, month, day) = date(days);
+        let (year, month, day) = tenet_core::date_of(i64::try_from(days).unwrap_or_default());
+        let [year, month, day] = [year, month, day].map(i64::unsigned_abs);
         digits(out, year, 4);
         for (before, number) in
             [(b'-', month), (b'-', day), (b'T', second / 3600), (b':', second / 60 % 60), (b':', second % 60)]
@@ -29,20 +30,6 @@ impl LineTime {
         digits(out, u64::from(self.0.subsec_micros()), 6);
         out.push(b'Z');
     }
-}
-
-/// The year, month and day of a day counted from 1970. Years begin in March, so that the leap day
-/// comes last
-/// (<https://howardhinnant.github.io/date_algorithms.html#civil_from_days>).
-fn date(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let months = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * months + 2) / 5 + 1;
-    let month = if months < 10 { months + 3 } else { months - 9 };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
 /// Writes the last `count` decimal digits of a number.

@@ -1,6 +1,6 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use tenet_core::Number;
+use tenet_core::{Number, date_of, days_of};
 
 /// A supported `format`.
 #[derive(Clone, Debug)]
@@ -115,14 +115,9 @@ fn is_date(text: &str) -> bool {
     let mut fields = text.splitn(3, '-');
     let mut field = |count| fields.next().and_then(|field| digits(field, count));
     let (Some(year), Some(month), Some(day)) = (field(4), field(2), field(2)) else { return false };
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let days = match month {
-        2 => 28 + u32::from(leap),
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => 0,
-    };
-    (1..=days).contains(&day)
+    let date = (i64::from(year), i64::from(month), i64::from(day));
+    // The calendar has every other month and day on another date.
+    date_of(days_of(date.0, date.1, date.2)) == date
 }
 
 fn is_partial_time(text: &str) -> bool {

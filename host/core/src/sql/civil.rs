@@ -2,9 +2,10 @@
 
 const DAY: i64 = 86_400_000_000;
 
-/// A date, counted in days from 1970-01-01, as `2026-01-01`, in the proleptic Gregorian calendar
-/// like SQL.
-pub fn date_text(days: i64) -> String {
+/// The year, month and day of a date that is counted in days from 1970-01-01, in the proleptic
+/// Gregorian calendar like SQL
+/// (<https://howardhinnant.github.io/date_algorithms.html#civil_from_days>).
+pub fn date_of(days: i64) -> (i64, i64, i64) {
     // Counted from the first of March, so that a leap day is the last day of a year.
     let shifted = days + 719_468;
     let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
@@ -13,7 +14,13 @@ pub fn date_text(days: i64) -> String {
     let month = (5 * of_year + 2) / 153;
     let day = of_year - (153 * month + 2) / 5 + 1;
     let month = if month < 10 { month + 3 } else { month - 9 };
-    format!("{:04}-{month:02}-{day:02}", year + era * 400 + i64::from(month <= 2))
+    (year + era * 400 + i64::from(month <= 2), month, day)
+}
+
+/// A date that is counted in days from 1970-01-01, as `2026-01-01`.
+pub fn date_text(days: i64) -> String {
+    let (year, month, day) = date_of(days);
+    format!("{year:04}-{month:02}-{day:02}")
 }
 
 /// Microseconds since 1970-01-01 00:00:00 as `2026-01-01T00:00:00`, with a fraction unless it is
@@ -56,6 +63,7 @@ mod tests {
             let text = date_text(days);
             let parts: Vec<i64> = text.split('-').map(|part| part.parse().unwrap()).collect();
             prop_assert_eq!(days_of(parts[0], parts[1], parts[2]), days);
+            prop_assert_eq!(date_of(days), (parts[0], parts[1], parts[2]));
         }
     }
 }
