@@ -11,6 +11,7 @@
 //! lives here so that its writers and readers share the type without heavy dependencies.
 
 mod answer_retention;
+mod backoff;
 mod bounded;
 pub mod bundle;
 mod caught;
@@ -28,6 +29,7 @@ mod request;
 mod sql;
 
 pub use answer_retention::AnswerRetention;
+pub use backoff::Backoff;
 pub use bounded::{MAX_CODE, MAX_RECORD, MAX_TEXT, read_at_most, read_at_most_into, text_at_most};
 pub use caught::caught;
 pub use dual_instant::DualInstant;

@@ -6,7 +6,7 @@ use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::config::retry::RetryConfig;
 use aws_sdk_eventbridge::config::timeout::TimeoutConfig;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
-use tenet_core::{BoxFuture, Delivery, Publisher, StagedEvent};
+use tenet_core::{Backoff, BoxFuture, Delivery, Publisher, StagedEvent};
 use tokio::time::{sleep_until, timeout_at};
 
 use crate::answer::{Fate, fates};
@@ -14,11 +14,8 @@ use crate::batches::batches;
 use crate::entry::Entry;
 use crate::failure::Failure;
 
-/// How often an entry is sent if the service documents its failure as retryable.
-const TRIES: u32 = 4;
-
-/// The longest wait after the first try. It doubles after each try.
-const BACKOFF: Duration = Duration::from_millis(50);
+/// The attempts to send an entry whose failure the service documents as retryable.
+const BACKOFF: Backoff = Backoff { base: Duration::from_millis(50), cap: Duration::from_millis(200), attempts: 4 };
 
 /// One region's Amazon EventBridge bus, called with classic `PutEvents`.
 ///
@@ -47,7 +44,7 @@ impl EventBridge {
         let region = region.into();
         let config = aws_sdk_eventbridge::config::Builder::from(config)
             .region(Region::new(region.clone()))
-            .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(BACKOFF))
+            .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(BACKOFF.base))
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(Duration::from_secs(2))
@@ -86,7 +83,7 @@ impl EventBridge {
         // Entries that the service rejected when sent alone as an invalid call, and whether it
         // accepts other calls.
         let (mut doubted, mut understands) = (Vec::new(), false);
-        for round in 1..=TRIES {
+        for round in 1..=BACKOFF.attempts {
             let mut again = Vec::new();
             let batches = batches(waiting.iter().map(|pending| pending.entry.size()));
             let mut unsent = waiting.into_iter();
@@ -125,10 +122,10 @@ impl EventBridge {
                 }
             }
             waiting = again;
-            if waiting.is_empty() || round == TRIES {
+            if waiting.is_empty() || round == BACKOFF.attempts {
                 break;
             }
-            let wake = Instant::now() + backoff(round);
+            let wake = Instant::now() + BACKOFF.after(round, fastrand::u64(..));
             if wake >= deadline {
                 break;
             }
@@ -173,9 +170,4 @@ impl Publisher for EventBridge {
     fn publish<'a>(&'a self, events: &'a [StagedEvent], deadline: Instant) -> BoxFuture<'a, Vec<Delivery>> {
         Box::pin(self.publish_all(events, deadline))
     }
-}
-
-/// Full jitter: a random wait between zero and this round's maximum.
-fn backoff(round: u32) -> Duration {
-    (BACKOFF * (1 << (round - 1).min(4))).mul_f64(fastrand::f64())
 }

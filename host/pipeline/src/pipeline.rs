@@ -491,7 +491,7 @@ impl Pipeline {
                     receipt.schema_conflicts += u32::from(reason == summary::SCHEMA_CHANGED);
                     lost.push(reason);
                     summary::record_lost(around, &lost);
-                    let wait = self.backoff.after(receipt.attempts, &mut jitter);
+                    let wait = self.backoff.after(receipt.attempts, jitter.number());
                     let again =
                         receipt.attempts < self.backoff.attempts && !fault.is_shut() && self.has_time(request, wait);
                     tracing::info!(%fault, unknown, again, wait_us = wait.as_micros() as u64, "attempt lost");

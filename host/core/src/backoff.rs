@@ -1,8 +1,6 @@
 use std::time::Duration;
 
-use tenet_core::Random;
-
-/// How many attempts there are, and how long to wait between them.
+/// How many attempts there are at something, and how long to wait between them.
 ///
 /// Full jitter: the wait is a uniform random value below a bound that doubles, so transactions that
 /// conflicted once do not conflict again.
@@ -16,6 +14,7 @@ pub struct Backoff {
     pub attempts: u32,
 }
 
+/// The attempts of a request.
 impl Default for Backoff {
     fn default() -> Self {
         Self { base: Duration::from_millis(4), cap: Duration::from_millis(250), attempts: 12 }
@@ -23,12 +22,12 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// The wait after attempt number `attempt`, counted from 1.
-    pub(crate) fn after(&self, attempt: u32, random: &mut Random) -> Duration {
+    /// The wait after attempt number `attempt`, counted from 1. `random` is uniform over all numbers.
+    pub fn after(&self, attempt: u32, random: u64) -> Duration {
         let doublings = attempt.saturating_sub(1).min(20);
         let bound = self.base.saturating_mul(1 << doublings).min(self.cap);
         let micros = u64::try_from(bound.as_micros()).unwrap_or(u64::MAX);
-        Duration::from_micros(random.number() % micros.saturating_add(1))
+        Duration::from_micros(random % micros.saturating_add(1))
     }
 }
 
@@ -37,6 +36,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::Random;
 
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
@@ -46,11 +46,11 @@ mod tests {
             base in 0..1_000_000_u64,
             cap in 0..10_000_000_u64,
             attempt in prop_oneof![1..40_u32, Just(u32::MAX)],
-            seed: [u8; 32],
+            random: u64,
         ) {
             let (base, cap) = (Duration::from_micros(base), Duration::from_micros(cap));
             let backoff = Backoff { base, cap, attempts: 12 };
-            let wait = backoff.after(attempt, &mut Random::new(&seed, "retry", 0));
+            let wait = backoff.after(attempt, random);
             // A base of one microsecond that doubled 24 times exceeds the longest cap.
             let doubled = base.as_micros() << (attempt - 1).min(24);
             prop_assert!(wait <= cap && wait.as_micros() <= doubled);
@@ -61,7 +61,7 @@ mod tests {
     fn waits_spread_over_the_whole_range() {
         let backoff = Backoff { base: Duration::from_millis(100), cap: Duration::from_millis(100), attempts: 1 };
         let mut random = Random::new(&[1; 32], "retry", 0);
-        let waits: Vec<_> = (0..200).map(|_| backoff.after(1, &mut random).as_millis()).collect();
+        let waits: Vec<_> = (0..200).map(|_| backoff.after(1, random.number()).as_millis()).collect();
         assert!(waits.iter().any(|wait| *wait < 25) && waits.iter().any(|wait| *wait > 75));
     }
 }
