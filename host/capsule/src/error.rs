@@ -1,7 +1,6 @@
-use std::fmt;
-
 /// Why a text is not a usable capsule.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
 pub struct CapsuleError {
     what: String,
     is_sealed: bool,
@@ -25,11 +24,3 @@ impl CapsuleError {
         self.is_sealed
     }
 }
-
-impl fmt::Display for CapsuleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
-    }
-}
-
-impl std::error::Error for CapsuleError {}

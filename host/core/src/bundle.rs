@@ -4,7 +4,6 @@
 //! it. A file that is not in the index, or does not have the digest given there, is refused.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -191,7 +190,8 @@ pub struct File {
 }
 
 /// Why a text is not an index that this host can use.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 pub struct IndexError(String);
 
 impl Index {
@@ -305,14 +305,6 @@ impl Caller {
         }
     }
 }
-
-impl fmt::Display for IndexError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for IndexError {}
 
 #[cfg(test)]
 mod tests {

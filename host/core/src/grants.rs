@@ -72,7 +72,8 @@ pub struct Grant {
 }
 
 /// Why something cannot be granted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct GrantError(String);
 
 /// Schemas that belong to the host or the database.
@@ -323,14 +324,6 @@ impl fmt::Display for Grant {
         write!(f, "{} {}", self.verb, self.object)
     }
 }
-
-impl fmt::Display for GrantError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for GrantError {}
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,3 @@
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -63,7 +62,8 @@ pub struct HostSettings {
 }
 
 /// An invalid setting.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name} {text}")]
 pub struct ImpossibleSetting {
     name: &'static str,
     text: String,
@@ -178,14 +178,6 @@ impl ImpossibleSetting {
         self.name
     }
 }
-
-impl fmt::Display for ImpossibleSetting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.name, self.text)
-    }
-}
-
-impl std::error::Error for ImpossibleSetting {}
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,6 @@ pub(crate) mod expected;
 pub(crate) mod inventory;
 pub(crate) mod tables;
 
-use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -48,7 +47,8 @@ const CONNECTING: Duration = Duration::from_secs(30);
 pub struct Schema;
 
 /// Why the schema is not up to date. The steps before the one that it names are applied.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
 pub struct SchemaError {
     kind: Kind,
 }
@@ -77,14 +77,29 @@ pub struct Planned {
     pub standing: Standing,
 }
 
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 enum Kind {
+    #[error(transparent)]
     Unreachable(Fault),
+    #[error("the schema step {step} is not applied")]
     Missing { step: String },
+    #[error("the schema step {step} was applied with another text; a step is never edited, add a new one")]
     Changed { step: String },
+    #[error("the schema step {step} failed: {why}")]
     Failed { step: String, why: String },
+    #[error("the schema steps applied so far could not be read: {why}")]
     Memory { why: String },
+    #[error("{}", late(.step.as_deref()))]
     Late { step: Option<String> },
+}
+
+fn late(step: Option<&str>) -> String {
+    match step {
+        Some(step) => {
+            format!("the time ran out while the schema step {step} was applied; what came before it is in place")
+        }
+        None => "the time ran out before the schema steps could be read".to_owned(),
+    }
 }
 
 struct Step {
@@ -360,23 +375,3 @@ impl SchemaError {
         }
     }
 }
-
-impl fmt::Display for SchemaError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
-            Kind::Unreachable(fault) => fault.fmt(f),
-            Kind::Missing { step } => write!(f, "the schema step {step} is not applied"),
-            Kind::Changed { step } => {
-                write!(f, "the schema step {step} was applied with another text; a step is never edited, add a new one")
-            }
-            Kind::Failed { step, why } => write!(f, "the schema step {step} failed: {why}"),
-            Kind::Late { step: Some(step) } => {
-                write!(f, "the time ran out while the schema step {step} was applied; what came before it is in place")
-            }
-            Kind::Late { step: None } => f.write_str("the time ran out before the schema steps could be read"),
-            Kind::Memory { why } => write!(f, "the schema steps applied so far could not be read: {why}"),
-        }
-    }
-}
-
-impl std::error::Error for SchemaError {}

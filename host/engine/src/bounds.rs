@@ -4,8 +4,6 @@
 //! instantiated twice has its wiring compiled twice. These bounds are checked in one pass over the bytes with almost no allocation.
 //! They are several times what a rule with a language runtime needs.
 
-use std::fmt;
-
 use wasmparser::{BinaryReaderError, ComponentInstance, Encoding, FunctionBody, Operator, Parser, Payload};
 
 /// The largest component, in bytes.
@@ -44,11 +42,13 @@ const BRANCHES_BY_LOOPS: usize = 20 << 20;
 const BRANCHES_BY_BLOCKS: usize = 512 << 20;
 
 /// Why a component is not compiled.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum Unfit {
     /// A count exceeds its bound.
+    #[error("the component has more than {most} {what}")]
     TooMuch { what: &'static str, most: usize },
     /// The component cannot be parsed.
+    #[error("{0}")]
     Damaged(BinaryReaderError),
 }
 
@@ -150,17 +150,6 @@ const NOT_WIRING: [u8; 3] = [0, 1, 4];
 fn within(what: &'static str, found: usize, most: usize) -> Result<(), Unfit> {
     if found > most { Err(Unfit::TooMuch { what, most }) } else { Ok(()) }
 }
-
-impl fmt::Display for Unfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooMuch { what, most } => write!(f, "the component has more than {most} {what}"),
-            Self::Damaged(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for Unfit {}
 
 #[cfg(test)]
 mod tests {

@@ -25,7 +25,8 @@ pub struct Compiler {
 }
 
 /// Why a component could not be compiled to a rule.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
 pub struct CompileError {
     what: String,
     source: Option<Box<dyn Error + Send + Sync>>,
@@ -175,18 +176,6 @@ impl CompileError {
 impl fmt::Debug for Compiler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Compiler").field("target", &self.target).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Display for CompileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
-    }
-}
-
-impl Error for CompileError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
     }
 }
 

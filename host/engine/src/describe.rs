@@ -1,5 +1,4 @@
 use std::error::Error;
-use std::fmt;
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
@@ -13,7 +12,8 @@ use crate::deny_all_calls::DenyAllCalls;
 const WASI: u64 = 10_000;
 
 /// Why a rule's description could not be obtained.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("the rule {rule} does not say what it takes and gives: {what}")]
 pub struct DescribeError {
     rule: String,
     what: &'static str,
@@ -51,17 +51,5 @@ impl Library {
             Ok(_) => Ok(text),
             Err(error) => Err(fail("its description is not JSON", Some(error.into()))),
         }
-    }
-}
-
-impl fmt::Display for DescribeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the rule {} does not say what it takes and gives: {}", self.rule, self.what)
-    }
-}
-
-impl Error for DescribeError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_ref().map(|source| source.as_ref() as _)
     }
 }

@@ -1,18 +1,20 @@
-use std::fmt;
-
 use tenet_core::LimitExceeded;
 
 /// Why the host stopped a guest. It passes through wasmtime as a trap and is recovered by
 /// downcasting.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum GuestStop {
     /// The guest exceeded a limit.
+    #[error("{0}")]
     Limit(LimitExceeded),
     /// A host call stopped it. The implementation of `HostCalls` knows the reason.
+    #[error("a host call stopped the guest")]
     Stopped,
     /// The guest requested something that the contract forbids.
+    #[error("{0}")]
     Misuse(String),
     /// The host violated the engine's contract.
+    #[error("{0}")]
     Host(&'static str),
 }
 
@@ -27,16 +29,3 @@ impl From<tenet_core::Stop> for GuestStop {
         Self::Stopped
     }
 }
-
-impl fmt::Display for GuestStop {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Limit(exceeded) => exceeded.fmt(f),
-            Self::Stopped => f.write_str("a host call stopped the guest"),
-            Self::Misuse(what) => f.write_str(what),
-            Self::Host(what) => f.write_str(what),
-        }
-    }
-}
-
-impl std::error::Error for GuestStop {}

@@ -3,7 +3,8 @@ use std::fmt;
 
 /// Why a bundle's rules cannot be loaded. The text names the rule and the file, the problem, and
 /// the remedy.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
 pub struct LoadError {
     rule: Option<String>,
     file: Option<String>,
@@ -44,17 +45,5 @@ impl LoadError {
     /// The file's path relative to the index, if the error concerns a file.
     pub fn file(&self) -> Option<&str> {
         self.file.as_deref()
-    }
-}
-
-impl fmt::Display for LoadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
-    }
-}
-
-impl Error for LoadError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
     }
 }

@@ -36,7 +36,8 @@ const EXPORTS: [&str; 2] = ["evaluate", "describe"];
 const MAX_RANDOM: u32 = 65_536;
 
 /// Why a component is not a rule of this version.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("it is not of the world {contract}: {0}", contract = tenet_core::bundle::CONTRACT)]
 pub(crate) struct WorldError(String);
 
 /// A linker with all host functions.
@@ -242,11 +243,3 @@ impl log::Host for CallState {
         Ok(self.calls().log(level, message).map_err(GuestStop::from)?)
     }
 }
-
-impl std::fmt::Display for WorldError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "it is not of the world {}: {}", tenet_core::bundle::CONTRACT, self.0)
-    }
-}
-
-impl std::error::Error for WorldError {}

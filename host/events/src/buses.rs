@@ -39,15 +39,18 @@ enum Target {
 }
 
 /// Why an operation on the buses failed.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
 pub struct BusesError {
     kind: Kind,
 }
 
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 enum Kind {
+    #[error("there is no bus of the region {asked}, only of {}", .known.join(", "))]
     Region { asked: String, known: Vec<String> },
-    Pattern(PatternError),
+    #[error("the bus cannot use this pattern")]
+    Pattern(#[source] PatternError),
 }
 
 impl Buses {
@@ -156,26 +159,6 @@ impl fmt::Debug for Target {
         match self {
             Self::Bus(region) => f.debug_tuple("Bus").field(region).finish(),
             Self::Inbox(_) => f.write_str("Inbox"),
-        }
-    }
-}
-
-impl fmt::Display for BusesError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
-            Kind::Region { asked, known } => {
-                write!(f, "there is no bus of the region {asked}, only of {}", known.join(", "))
-            }
-            Kind::Pattern(_) => f.write_str("the bus cannot use this pattern"),
-        }
-    }
-}
-
-impl std::error::Error for BusesError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.kind {
-            Kind::Region { .. } => None,
-            Kind::Pattern(error) => Some(error),
         }
     }
 }

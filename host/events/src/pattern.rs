@@ -1,5 +1,3 @@
-use std::fmt;
-
 use serde_json::{Map, Value};
 
 use crate::condition::{Condition, Leaf};
@@ -83,7 +81,8 @@ struct Step {
 }
 
 /// Why a value is not a pattern, or uses something that is not supported here.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct PatternError(String);
 
 impl Pattern {
@@ -255,14 +254,6 @@ impl PatternError {
         Self(format!("{what} ({place})"))
     }
 }
-
-impl fmt::Display for PatternError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for PatternError {}
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,3 @@
-use std::fmt;
-
 use tenet_core::bundle::Operation;
 
 use crate::{Pattern, PatternError};
@@ -15,7 +13,8 @@ struct Route {
 }
 
 /// An operation's pattern that cannot be used.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("the operation {operation} cannot take events by pattern {number}")]
 pub struct RouteError {
     operation: String,
     /// Its number among the operation's patterns, from 1.
@@ -55,18 +54,6 @@ impl Routes {
     /// The operations that handle events at all.
     pub fn operations(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|route| route.operation.as_str())
-    }
-}
-
-impl fmt::Display for RouteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the operation {} cannot take events by pattern {}", self.operation, self.number)
-    }
-}
-
-impl std::error::Error for RouteError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
     }
 }
 

@@ -1,5 +1,4 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -16,7 +15,8 @@ const KEY: &str = "x-idempotency-key";
 const CODES: &str = "x-rejection-codes";
 
 /// Why a rule's description of itself is invalid. The error is for its author.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("the rule {rule} has an invalid description: {what}")]
 pub struct DescriptionError {
     rule: String,
     what: String,
@@ -375,14 +375,6 @@ fn state() -> Value {
         "required": ["status", "region"],
     })
 }
-
-impl fmt::Display for DescriptionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the rule {} has an invalid description: {}", self.rule, self.what)
-    }
-}
-
-impl std::error::Error for DescriptionError {}
 
 #[cfg(test)]
 pub(crate) mod tests {

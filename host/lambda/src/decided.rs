@@ -61,7 +61,8 @@ pub(crate) fn settle(decided: &[Decided]) -> Result<(), Unsettled> {
 }
 
 /// An event that cannot be decided, and why. The reason may quote the event.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 pub(crate) struct Undecidable(pub(crate) String);
 
 /// Why an event is unsettled, in a form for the log: without quotes from the event.
@@ -74,14 +75,6 @@ pub(crate) fn reason(error: &anyhow::Error) -> String {
     }
     format!("{error:#}")
 }
-
-impl fmt::Display for Undecidable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Undecidable {}
 
 /// Combines the answers into one. No caller waits for it, but a destination for successes may
 /// receive it.

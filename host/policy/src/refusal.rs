@@ -1,9 +1,8 @@
-use std::fmt;
-
 use tenet_core::{SqlError, SqlState};
 
 /// Why a statement is not sent, and the place in its text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
 pub struct Refusal {
     kind: Kind,
     what: String,
@@ -62,11 +61,3 @@ impl Refusal {
         error
     }
 }
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
-    }
-}
-
-impl std::error::Error for Refusal {}

@@ -43,7 +43,8 @@ pub struct KmsKeys {
 }
 
 /// A text does not name a KMS key in this region.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct InvalidKey(String);
 
 impl KmsKeys {
@@ -190,14 +191,6 @@ fn secret(blob: Blob) -> Option<Secret> {
     let bytes = Zeroizing::new(blob.into_inner());
     Some(Zeroizing::new(<[u8; 32]>::try_from(bytes.as_slice()).ok()?))
 }
-
-impl fmt::Display for InvalidKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Error for InvalidKey {}
 
 #[cfg(test)]
 mod tests {

@@ -21,7 +21,8 @@ pub struct LocalKeys {
 }
 
 /// A text is not a valid secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a key of the vault has 64 hexadecimal digits")]
 pub struct InvalidSecret;
 
 impl LocalKeys {
@@ -83,11 +84,3 @@ impl fmt::Debug for LocalKeys {
         f.write_str("LocalKeys")
     }
 }
-
-impl fmt::Display for InvalidSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key of the vault has 64 hexadecimal digits")
-    }
-}
-
-impl std::error::Error for InvalidSecret {}

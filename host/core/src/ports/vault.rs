@@ -62,7 +62,8 @@ pub struct Occasion<'a> {
 }
 
 /// Why the vault refused a rule's call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
 pub struct VaultError {
     /// What it is, for programs.
     pub refusal: VaultRefusal,
@@ -188,14 +189,6 @@ impl fmt::Debug for VaultCall {
         write!(f, "VaultCall({} {}, {} bytes)", self.verb, self.field, self.bytes.len())
     }
 }
-
-impl fmt::Display for VaultError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for VaultError {}
 
 #[cfg(test)]
 mod tests {

@@ -15,7 +15,8 @@ use sha2::{Digest as _, Sha256};
 pub struct Digest([u8; 32]);
 
 /// A payload that has no [`Digest`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct DigestError(String);
 
 /// The deepest nesting of a payload: serde_json's own limit, which the SDK's parser shares.
@@ -224,14 +225,6 @@ impl fmt::Display for Digest {
         f.write_str(&crate::hex(&self.0))
     }
 }
-
-impl fmt::Display for DigestError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for DigestError {}
 
 #[cfg(test)]
 mod tests {

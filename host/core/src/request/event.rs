@@ -17,7 +17,8 @@ pub struct Event {
 }
 
 /// What is wrong with an [`Event`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct EventError(String);
 
 /// Identifies an event across attempts, retries, relays and regions.
@@ -197,14 +198,6 @@ impl fmt::Display for EventId {
         write!(f, "{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
     }
 }
-
-impl fmt::Display for EventError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for EventError {}
 
 #[cfg(test)]
 mod tests {

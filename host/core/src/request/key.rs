@@ -11,16 +11,19 @@ use crate::Number;
 pub struct IdempotencyKey(String);
 
 /// Why a text cannot be an [`IdempotencyKey`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// It is empty.
+    #[error("an idempotency key has at least one character")]
     Empty,
     /// It has more than 255 bytes.
+    #[error("an idempotency key has at most {} bytes, this one has {bytes}", IdempotencyKey::MAX_BYTES)]
     TooLong {
         /// How many it has.
         bytes: usize,
     },
     /// It contains U+0000.
+    #[error("an idempotency key may not contain U+0000")]
     Nul,
 }
 
@@ -67,20 +70,6 @@ impl fmt::Debug for IdempotencyKey {
         f.write_str("IdempotencyKey(..)")
     }
 }
-
-impl fmt::Display for KeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("an idempotency key has at least one character"),
-            Self::TooLong { bytes } => {
-                write!(f, "an idempotency key has at most {} bytes, this one has {bytes}", IdempotencyKey::MAX_BYTES)
-            }
-            Self::Nul => f.write_str("an idempotency key may not contain U+0000"),
-        }
-    }
-}
-
-impl std::error::Error for KeyError {}
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,8 @@ use std::fmt;
 pub struct Decimal(String);
 
 /// Text that is not a [`Decimal`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
 pub struct DecimalError {
     what: &'static str,
 }
@@ -83,14 +84,6 @@ impl fmt::Debug for Decimal {
         f.write_str(&self.0)
     }
 }
-
-impl fmt::Display for DecimalError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.what)
-    }
-}
-
-impl std::error::Error for DecimalError {}
 
 #[cfg(test)]
 mod tests {
