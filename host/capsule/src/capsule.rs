@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tenet_core::bundle::{Index, Operation};
 use tenet_core::{IdempotencyKey, Receipt, SourceKey, Timestamp, unhex};
 
-use crate::wire::{Event, Fault, Outcome, RecordedVault, SqlError, Statement, Stored, VaultCall};
+use crate::wire::{Event, Outcome, RecordedFault, RecordedVault, SqlError, Statement, Stored, VaultCall};
 use crate::{CapsuleError, Key, Names};
 
 /// The version of the format that this code writes.
@@ -132,7 +132,7 @@ pub enum Recorded {
     /// The key already had an answer.
     Answered(Stored),
     /// It failed.
-    Fault(Fault),
+    Fault(RecordedFault),
 }
 
 /// How an attempt was ended, and the result.
@@ -146,7 +146,7 @@ pub struct Ended {
     pub answered: Option<Stored>,
     /// Why it failed, or why the outcome is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fault: Option<Fault>,
+    pub fault: Option<RecordedFault>,
 }
 
 /// How an attempt can be ended.
@@ -455,7 +455,7 @@ pub(crate) mod tests {
                         }),
                         entry(Call::Run {
                             statements: vec![statement.clone()],
-                            told: Recorded::Fault(Fault::Sql(error.clone())),
+                            told: Recorded::Fault(RecordedFault::Sql(error.clone())),
                         }),
                         entry(Call::Run { statements: vec![], told: Recorded::Answered(stored.clone()) }),
                         entry(Call::Refused { statements: vec![statement], error }),
@@ -474,7 +474,10 @@ pub(crate) mod tests {
                     ended: Some(Ended {
                         by: End::Accept { output: "SECRET".into(), events: vec![event] },
                         answered: Some(stored),
-                        fault: Some(Fault::Conflict { sqlstate: Some("40001".into()), message: "SECRET".into() }),
+                        fault: Some(RecordedFault::Conflict {
+                            sqlstate: Some("40001".into()),
+                            message: "SECRET".into(),
+                        }),
                     }),
                 },
                 Attempt {

@@ -37,5 +37,6 @@ pub use playback::Playback;
 pub use shadow::{Compared, Shadow};
 pub use tape::Tape;
 pub use wire::{
-    Column, Event, Fault, Outcome, RecordedVault, SqlError, Statement, Stored, Value, ValueType, Values, VaultCall,
+    Column, Event, Outcome, RecordedFault, RecordedVault, SqlError, Statement, Stored, Value, ValueType, Values,
+    VaultCall,
 };

@@ -161,7 +161,7 @@ fn recorded(capsule: &Capsule, rule: &str) -> Vec<Asked> {
                     pairs.map(|(statement, outcome)| Asked { statement: statement.clone(), told: Ok(outcome.clone()) }),
                 );
             }
-            Call::Run { statements, told: Recorded::Fault(wire::Fault::Sql(error)) }
+            Call::Run { statements, told: Recorded::Fault(wire::RecordedFault::Sql(error)) }
             | Call::Refused { statements, error } => {
                 let failed = statements.last().cloned();
                 asked.extend(failed.map(|statement| Asked { statement, told: Err(error.clone()) }));

@@ -133,7 +133,7 @@ pub struct SqlError {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[expect(missing_docs, reason = "each variant is the constructor of `tenet_core::Fault` with the same name")]
-pub enum Fault {
+pub enum RecordedFault {
     Conflict { sqlstate: Option<String>, message: String },
     UnknownCommit { message: String },
     Sql(SqlError),
@@ -473,7 +473,7 @@ impl SqlError {
     }
 }
 
-impl From<&tenet_core::Fault> for Fault {
+impl From<&tenet_core::Fault> for RecordedFault {
     fn from(fault: &tenet_core::Fault) -> Self {
         let sqlstate = fault.sqlstate().map(|sqlstate| sqlstate.to_string());
         let message = fault.message().to_owned();
@@ -495,7 +495,7 @@ impl From<&tenet_core::Fault> for Fault {
     }
 }
 
-impl Fault {
+impl RecordedFault {
     pub(crate) fn to_core(&self) -> Result<tenet_core::Fault, CapsuleError> {
         let optional = |sqlstate: &Option<String>| sqlstate.as_deref().map(state).transpose();
         Ok(match self {
@@ -651,8 +651,8 @@ mod tests {
             tenet_core::Fault::deadline("late"),
             tenet_core::Fault::other(Some(sqlstate), "odd"),
         ] {
-            let text = serde_json::to_string(&Fault::from(&fault)).unwrap();
-            let back = serde_json::from_str::<Fault>(&text).unwrap().to_core().unwrap();
+            let text = serde_json::to_string(&RecordedFault::from(&fault)).unwrap();
+            let back = serde_json::from_str::<RecordedFault>(&text).unwrap().to_core().unwrap();
             assert_eq!(format!("{back:?}"), format!("{fault:?}"));
         }
     }

@@ -12,7 +12,7 @@
 
 use crate::Names;
 use crate::capsule::{Answer, Attempt, Call, Capsule, End, Ended, Entry, Recorded, Request};
-use crate::wire::{Column, Event, Fault, Outcome, RecordedVault, SqlError, Statement, Stored, VaultCall};
+use crate::wire::{Column, Event, Outcome, RecordedFault, RecordedVault, SqlError, Statement, Stored, VaultCall};
 
 impl Capsule {
     pub(crate) fn without_values(&self) -> Self {
@@ -51,7 +51,7 @@ impl Attempt {
         if let Some(Ended { by, answered, fault }) = ended {
             by.leave_values_out(names);
             answered.iter_mut().for_each(Stored::leave_values_out);
-            fault.iter_mut().for_each(Fault::leave_values_out);
+            fault.iter_mut().for_each(RecordedFault::leave_values_out);
         }
     }
 }
@@ -165,7 +165,7 @@ impl SqlError {
     }
 }
 
-impl Fault {
+impl RecordedFault {
     fn leave_values_out(&mut self) {
         match self {
             Self::Sql(error) => error.leave_values_out(),
@@ -254,13 +254,13 @@ mod tests {
             || VaultCall { verb: "open".into(), table: text(), column: text(), row_key: text(), bytes: hex() };
         let sqlstate = Some("40001".to_owned());
         let faults = [
-            Fault::Conflict { sqlstate: sqlstate.clone(), message: text() },
-            Fault::UnknownCommit { message: text() },
-            Fault::Sql(error()),
-            Fault::Limit { limit: "rows_read".into(), allowed: Some(1), used: Some(2) },
-            Fault::Unavailable { sqlstate: sqlstate.clone(), shut: false, message: text() },
-            Fault::Deadline { message: text() },
-            Fault::Other { sqlstate, message: text() },
+            RecordedFault::Conflict { sqlstate: sqlstate.clone(), message: text() },
+            RecordedFault::UnknownCommit { message: text() },
+            RecordedFault::Sql(error()),
+            RecordedFault::Limit { limit: "rows_read".into(), allowed: Some(1), used: Some(2) },
+            RecordedFault::Unavailable { sqlstate: sqlstate.clone(), shut: false, message: text() },
+            RecordedFault::Deadline { message: text() },
+            RecordedFault::Other { sqlstate, message: text() },
         ];
         let run = |told| Call::Run { statements: statements(), told };
         let mut calls = vec![

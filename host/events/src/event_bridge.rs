@@ -12,7 +12,7 @@ use tokio::time::{sleep_until, timeout_at};
 use crate::answer::{Fate, fates};
 use crate::batches::batches;
 use crate::entry::Entry;
-use crate::failure::Failure;
+use crate::put_events_failure::PutEventsFailure;
 
 /// The attempts to send an entry whose failure the service documents as retryable.
 const BACKOFF: Backoff = Backoff { base: Duration::from_millis(50), cap: Duration::from_millis(200), attempts: 4 };
@@ -141,11 +141,11 @@ impl EventBridge {
     }
 
     /// One call of PutEvents through the SDK, which tries up to three times.
-    async fn call(&self, batch: &[Pending], deadline: Instant) -> Result<Vec<Fate>, Failure> {
+    async fn call(&self, batch: &[Pending], deadline: Instant) -> Result<Vec<Fate>, PutEventsFailure> {
         // A timeout polls its future before it checks the time: without this, a late call would
         // still be sent.
         if Instant::now() >= deadline {
-            return Err(Failure::deadline());
+            return Err(PutEventsFailure::deadline());
         }
         let entries = batch.iter().map(|Pending { entry, .. }| {
             PutEventsRequestEntry::builder()
@@ -158,8 +158,8 @@ impl EventBridge {
                 .build()
         });
         let call = self.client.put_events().set_entries(Some(entries.collect())).send();
-        let answer = timeout_at(deadline.into(), call).await.map_err(|_| Failure::deadline())?;
-        let fates = answer.map(|answer| fates(&answer, batch.len())).map_err(|error| Failure::of(&error))?;
+        let answer = timeout_at(deadline.into(), call).await.map_err(|_| PutEventsFailure::deadline())?;
+        let fates = answer.map(|answer| fates(&answer, batch.len())).map_err(|error| PutEventsFailure::of(&error))?;
         let taken = fates.iter().filter(|fate| **fate == Fate::Settled(Delivery::Taken)).count();
         tracing::debug!(bus = self.bus, entries = batch.len(), taken, "PutEvents answered");
         Ok(fates)

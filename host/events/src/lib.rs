@@ -26,11 +26,11 @@ mod embedded_bus;
 mod entry;
 mod envelope;
 mod event_bridge;
-mod failure;
 mod fields;
 mod followed;
 mod ignored_case;
 mod pattern;
+mod put_events_failure;
 mod routes;
 mod subscription;
 

@@ -34,7 +34,7 @@ pub use explorer::{Anomaly, Explored, Outcome, Schedule};
 pub use file::schema as file_schema;
 pub use harness::{Harness, TestEvent, run};
 pub use measure::{Measured, measure};
-pub use outcome::{Failure, StepResult, TestOutcome};
+pub use outcome::{StepResult, TestFailure, TestOutcome};
 pub use replay::{Comparison, Replay, as_test};
 pub use report::Report;
 pub use transcript::texts as transcript;

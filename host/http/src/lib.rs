@@ -16,7 +16,7 @@ mod key_header;
 mod open_error;
 mod openapi;
 mod path;
-mod problem;
+mod problem_details;
 mod receipt;
 mod reply;
 mod request;

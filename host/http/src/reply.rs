@@ -6,7 +6,7 @@ use serde::Serialize;
 use tenet_pipeline::{Answer, Status};
 
 use crate::key_header::{self, IDEMPOTENCY_KEY};
-use crate::problem::Problem;
+use crate::problem_details::ProblemDetails;
 
 /// The header that says whether the answer was stored by an earlier request: `true` or `false`.
 pub(crate) const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -26,7 +26,7 @@ pub(crate) fn answer(answer: &Answer) -> Reply {
         Status::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     };
     let mut reply = match answer.problem() {
-        Some(problem) => problem_reply(status, &Problem::of(status, problem)),
+        Some(problem) => problem_reply(status, &ProblemDetails::of(status, problem)),
         None => json(status, "application/json", answer.body.clone()),
     };
     let headers = reply.headers_mut();
@@ -52,7 +52,7 @@ fn seconds(after: Duration) -> u64 {
 
 /// A reply of the interface itself.
 pub(crate) fn problem(status: StatusCode, code: &str, detail: &str) -> Reply {
-    problem_reply(status, &Problem::new(status, code, detail))
+    problem_reply(status, &ProblemDetails::new(status, code, detail))
 }
 
 /// The path exists, but not with this method.
@@ -78,7 +78,7 @@ pub(crate) fn text(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-fn problem_reply(status: StatusCode, problem: &Problem<'_>) -> Reply {
+fn problem_reply(status: StatusCode, problem: &ProblemDetails<'_>) -> Reply {
     json(status, "application/problem+json", text(problem))
 }
 

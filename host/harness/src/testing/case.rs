@@ -11,7 +11,7 @@ use super::explorer::{Explorer, Schedule};
 use super::file::{Ask, AtMost, Change, Expected, FaultText, Target, TestFile, What};
 use super::injected::Injected;
 use super::json::{Json, Row, rounded, row};
-use super::outcome::{ActualStep, Failure, StepResult, TestOutcome};
+use super::outcome::{ActualStep, StepResult, TestFailure, TestOutcome};
 use super::sealed::Sealed;
 use super::site::{Hosts, Site, TestDatabase, no_row};
 use super::{capsule_file, replay, transcript};
@@ -99,8 +99,8 @@ impl Case {
                     if let Some(anomaly) = anomaly {
                         self.outcome.schedule = Some(anomaly.schedule.clone());
                         let what = "the result of the requests at once is the result of no order of them";
-                        let failure = Failure::new(Code::Orders, Some(number + 1), what);
-                        self.outcome.failures.push(Failure { anomaly: Some(Box::new(anomaly)), ..failure });
+                        let failure = TestFailure::new(Code::Orders, Some(number + 1), what);
+                        self.outcome.failures.push(TestFailure { anomaly: Some(Box::new(anomaly)), ..failure });
                     }
                     self.outcome.actual.steps.push(None);
                 }
@@ -111,7 +111,7 @@ impl Case {
         if let Some(expected) = &file.rows {
             let unmet = self.unmet_rows(&rig.tables, &site.sealed, expected).await?;
             self.outcome.actual.rows_are_unmet = !unmet.is_empty();
-            self.outcome.failures.extend(unmet.into_iter().map(|what| Failure::new(Code::Rows, None, what)));
+            self.outcome.failures.extend(unmet.into_iter().map(|what| TestFailure::new(Code::Rows, None, what)));
         }
         Ok(())
     }
@@ -139,7 +139,7 @@ impl Case {
     }
 
     fn fail(&mut self, code: Code, step: usize, what: &str) {
-        self.outcome.failures.push(Failure::new(code, Some(step + 1), what));
+        self.outcome.failures.push(TestFailure::new(code, Some(step + 1), what));
     }
 
     /// Asks, and takes down what it did.
@@ -514,7 +514,7 @@ pub(crate) async fn replay(site: &Site, outcome: TestOutcome, capsule: &Capsule)
         Ok(replayed) => {
             let differences = tenet_capsule::differences(capsule, &replayed.capsule);
             let all = differences.into_iter().chain(replayed.unknown());
-            outcome.failures = all.map(|what| Failure::new(Code::Replay, None, what)).collect();
+            outcome.failures = all.map(|what| TestFailure::new(Code::Replay, None, what)).collect();
             outcome.steps = vec![StepResult::Replay { attempts: replayed.capsule.attempts }];
         }
         Err(error) => outcome.failures.push(error.into()),

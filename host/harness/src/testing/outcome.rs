@@ -29,7 +29,7 @@ pub struct TestOutcome {
     /// Why its file could not be read, if it could not.
     pub unreadable: Option<Error>,
     /// What is not as it has to be; none where it passed or could not be read.
-    pub failures: Vec<Failure>,
+    pub failures: Vec<TestFailure>,
     /// What was done, in order.
     pub steps: Vec<StepResult>,
     /// By the number of the step, from 1, the orders that requests at once were run in.
@@ -44,7 +44,7 @@ pub struct TestOutcome {
 
 /// Something that is not as it has to be.
 #[derive(Debug)]
-pub struct Failure {
+pub struct TestFailure {
     /// The code under which `tenet explain` has more.
     pub code: Option<Code>,
     /// The number of the step, from 1.
@@ -136,7 +136,7 @@ impl TestOutcome {
 
     /// The failures as texts, one for each thing that is said of them.
     pub fn failure_texts(&self) -> Vec<String> {
-        self.failures.iter().flat_map(Failure::texts).collect()
+        self.failures.iter().flat_map(TestFailure::texts).collect()
     }
 
     /// What was done, as texts: requests, each with its statements, its log and its events.
@@ -212,7 +212,7 @@ fn code(failure: &str) -> Option<&str> {
     words.rfind(is_code)
 }
 
-impl Failure {
+impl TestFailure {
     pub(crate) fn new(code: Code, step: Option<usize>, what: impl Into<String>) -> Self {
         Self { code: Some(code), step, what: what.into(), anomaly: None }
     }
@@ -225,13 +225,13 @@ impl Failure {
 }
 
 /// What broke while a test was run.
-impl From<Error> for Failure {
+impl From<Error> for TestFailure {
     fn from(error: Error) -> Self {
         Self { code: None, step: None, what: format!("{error:#}"), anomaly: None }
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for TestFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(code) = self.code {
             write!(f, "{code} ")?;

@@ -105,16 +105,16 @@ fn rows(outcome: &Outcome, line: &mut impl FnMut(String)) {
     }
 }
 
-fn fault_text(fault: &tenet_capsule::Fault) -> String {
-    use tenet_capsule::Fault;
+fn fault_text(fault: &tenet_capsule::RecordedFault) -> String {
+    use tenet_capsule::RecordedFault;
     match fault {
-        Fault::Conflict { message, .. } => format!("conflict: {message}"),
-        Fault::Sql(error) => format!("{} (SQLSTATE {})", error.message, error.sqlstate),
-        Fault::Limit { limit, .. } => format!("the limit {limit} was passed"),
-        Fault::UnknownCommit { message }
-        | Fault::Unavailable { message, .. }
-        | Fault::Deadline { message }
-        | Fault::Other { message, .. } => message.clone(),
+        RecordedFault::Conflict { message, .. } => format!("conflict: {message}"),
+        RecordedFault::Sql(error) => format!("{} (SQLSTATE {})", error.message, error.sqlstate),
+        RecordedFault::Limit { limit, .. } => format!("the limit {limit} was passed"),
+        RecordedFault::UnknownCommit { message }
+        | RecordedFault::Unavailable { message, .. }
+        | RecordedFault::Deadline { message }
+        | RecordedFault::Other { message, .. } => message.clone(),
     }
 }
 

@@ -7,7 +7,7 @@ use aws_sdk_eventbridge::operation::put_events::PutEventsError;
 /// bus, its state or the host's configuration, all of which may recover, and a lost response says
 /// nothing about the entries.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct PutEventsFailure {
     /// The cause, for the log: codes and messages, never headers, credentials or payloads.
     pub(crate) text: String,
     /// Whether another call now would probably fail too: the service was unreachable or failing. A
@@ -15,7 +15,7 @@ pub(crate) struct Failure {
     pub(crate) ends_all: bool,
 }
 
-impl Failure {
+impl PutEventsFailure {
     /// The deadline passed during a call or before it.
     pub(crate) fn deadline() -> Self {
         Self { text: "the deadline passed before EventBridge answered".to_owned(), ends_all: true }
@@ -57,9 +57,9 @@ mod tests {
 
     use super::*;
 
-    fn refused(code: &str) -> Failure {
+    fn refused(code: &str) -> PutEventsFailure {
         let meta = ErrorMetadata::builder().code(code).message("why").build();
-        Failure::of(&SdkError::service_error(PutEventsError::generic(meta), "authorization: secret"))
+        PutEventsFailure::of(&SdkError::service_error(PutEventsError::generic(meta), "authorization: secret"))
     }
 
     #[test]
@@ -79,7 +79,7 @@ mod tests {
     fn a_lost_connection_names_its_cause_once() {
         let inner = std::io::Error::other("connection reset");
         let error = SdkError::<PutEventsError, ()>::dispatch_failure(ConnectorError::io(Box::new(inner)));
-        let failure = Failure::of(&error);
+        let failure = PutEventsFailure::of(&error);
         assert!(failure.ends_all);
         assert_eq!(failure.text.matches("connection reset").count(), 1, "{}", failure.text);
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 /// the meaning of the status. `code` is for programs. Each rule has its own codes, too many to give
 /// each a URI.
 #[derive(Debug, Serialize)]
-pub(crate) struct Problem<'a> {
+pub(crate) struct ProblemDetails<'a> {
     title: &'a str,
     status: u16,
     detail: Cow<'a, str>,
@@ -21,7 +21,7 @@ pub(crate) struct Problem<'a> {
     details: Map<String, Value>,
 }
 
-impl<'a> Problem<'a> {
+impl<'a> ProblemDetails<'a> {
     pub(crate) fn new(status: StatusCode, code: &'a str, detail: &'a str) -> Self {
         let title = status.canonical_reason().unwrap_or_default();
         Self {
