@@ -311,13 +311,13 @@ impl Calls {
         }
         let Claim { operation, now, deadline, .. } = &self.claim;
         let occasion = Occasion { operation, now: *now, salt, deadline: *deadline };
-        self.vault.ask(&call, occasion).await.map_err(|fault| self.stop(format!("the vault did not answer: {fault}")))
+        self.vault.ask(&call, occasion).await.map_err(|fault| self.stop(format!("the vault did not answer: {fault:#}")))
     }
 
     fn failed(&self, statement: &Statement, fault: &Fault) -> Result<Result<Outcome, SqlError>, Stop> {
         match fault.sql_error() {
             Some(error) => Ok(Err(self.policy.shown(&self.rule, &statement.sql, error.clone()))),
-            None => Err(self.stop(format!("it could not read: {fault}"))),
+            None => Err(self.stop(format!("it could not read: {fault:#}"))),
         }
     }
 }

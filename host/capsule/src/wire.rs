@@ -476,7 +476,7 @@ impl SqlError {
 impl From<&tenet_core::Fault> for RecordedFault {
     fn from(fault: &tenet_core::Fault) -> Self {
         let sqlstate = fault.sqlstate().map(|sqlstate| sqlstate.to_string());
-        let message = fault.message().to_owned();
+        let message = fault.message();
         if let Some(error) = fault.sql_error() {
             Self::Sql(error.into())
         } else if let Some(LimitExceeded { limit, allowed, used }) = fault.limit_exceeded().copied() {

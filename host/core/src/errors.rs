@@ -1,4 +1,5 @@
 //! Errors, their codes, and whose fault they are.
 
+pub(crate) mod chain;
 pub(crate) mod code;
 pub(crate) mod fault;

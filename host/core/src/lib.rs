@@ -33,6 +33,7 @@ pub use backoff::Backoff;
 pub use bounded::{MAX_CODE, MAX_RECORD, MAX_TEXT, read_at_most, read_at_most_into, text_at_most};
 pub use caught::caught;
 pub use dual_instant::DualInstant;
+pub use errors::chain::error_chain;
 pub use errors::code::Code;
 pub use errors::fault::{Blame, Fault};
 pub use grants::{Columns, Grant, GrantError, Grants, TableGrant, VaultGrant};

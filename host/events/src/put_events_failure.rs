@@ -1,7 +1,6 @@
-use std::error::Error;
-
 use aws_sdk_eventbridge::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_eventbridge::operation::put_events::PutEventsError;
+use tenet_core::error_chain;
 
 /// A call that failed as a whole. Its events are sent later: the cause is the connection to the
 /// bus, its state or the host's configuration, all of which may recover, and a lost response says
@@ -24,7 +23,7 @@ impl PutEventsFailure {
     /// The SDK gave up after its own retries.
     pub(crate) fn of<R: std::fmt::Debug>(error: &SdkError<PutEventsError, R>) -> Self {
         let Some(refusal) = error.as_service_error() else {
-            return Self { text: format!("EventBridge was not reached: {}", chain(error)), ends_all: true };
+            return Self { text: format!("EventBridge was not reached: {}", error_chain(error)), ends_all: true };
         };
         let code = refusal.code().unwrap_or("an error without a code");
         let text = match refusal.message() {
@@ -34,21 +33,6 @@ impl PutEventsFailure {
         let ends_all = !matches!(code, "ValidationException" | "SerializationException");
         Self { text, ends_all }
     }
-}
-
-/// The messages of an error and of its causes, without duplicates.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

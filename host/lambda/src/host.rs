@@ -147,7 +147,7 @@ impl Host {
     pub(crate) async fn ready(&self, deadline: Instant) -> Result<(), Fault> {
         let ready = self.pipeline.ready(deadline.min(SystemClock.instant() + CHECKING)).await;
         if let Err(fault) = &ready {
-            tracing::warn!(error_code = fault.code().map(Code::as_str), %fault, "not ready");
+            tracing::warn!(error_code = fault.code().map(Code::as_str), fault = format!("{fault:#}"), "not ready");
         }
         ready
     }
@@ -230,11 +230,15 @@ async fn connect(settings: &Settings, index: &Index) -> anyhow::Result<(Arc<Data
         Ok(()) => {}
         Err(fault) if fault.is_unavailable() || fault.is_deadline() || fault.is_conflict() => {
             // Requests try again, and are answered 503 while the database stays unreachable.
-            tracing::warn!(error_code = fault.code().map(Code::as_str), %fault, "no connection in the init phase");
+            tracing::warn!(
+                error_code = fault.code().map(Code::as_str),
+                fault = format!("{fault:#}"),
+                "no connection in the init phase"
+            );
         }
         // The operator may fix this while the function runs.
         Err(fault) if let Some(code) = fault.code() => {
-            tracing::error!(error_code = code.as_str(), %fault, "the database is not set up");
+            tracing::error!(error_code = code.as_str(), fault = format!("{fault:#}"), "the database is not set up");
         }
         // If two databases were treated as one, every effect would be doubled.
         Err(fault) => return Err(fault.into()),

@@ -338,11 +338,11 @@ impl AttemptRunner<'_> {
             (Ok(Progress::Continue(())), ended) => ended,
             (Err(fault), AttemptOutcome::Failed(failure)) if !shared.lock().looked_up && self.key.is_some() => {
                 // Without the lookup it is unknown whether the key has an answer.
-                tracing::warn!(%fault, %failure, "the key could not be looked up after a failure");
+                tracing::warn!(fault = format!("{fault:#}"), %failure, "the key could not be looked up after a failure");
                 over(fault, None)
             }
             (Err(fault), ended) => {
-                tracing::debug!(%fault, "the connection was dropped instead of rolled back");
+                tracing::debug!(fault = format!("{fault:#}"), "the connection was dropped instead of rolled back");
                 ended
             }
         }
@@ -369,7 +369,7 @@ fn over(fault: Fault, at: Option<(&str, u64)>) -> AttemptOutcome {
                 Some(_) => Code::Limit,
                 None => fault.code().unwrap_or(Code::HostFailed),
             },
-            text: fault.to_string(),
+            text: format!("{fault:#}"),
         })
     }
 }

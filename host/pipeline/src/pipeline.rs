@@ -255,7 +255,10 @@ impl Pipeline {
             None => match self.staged(&pending, deadline).await {
                 Ok(events) => events,
                 Err(fault) => {
-                    tracing::warn!(%fault, "the outbox could not be read after a commit whose answer was lost");
+                    tracing::warn!(
+                        fault = format!("{fault:#}"),
+                        "the outbox could not be read after a commit whose answer was lost"
+                    );
                     return Published { left: None, ..Published::default() };
                 }
             },
@@ -349,13 +352,19 @@ impl Pipeline {
         if let Err(fault) = forgotten
             && !taken.is_empty()
         {
-            tracing::warn!(%fault, "published events stay in the outbox and will be published again");
+            tracing::warn!(
+                fault = format!("{fault:#}"),
+                "published events stay in the outbox and will be published again"
+            );
         }
         let is_parked = parked.is_ok();
         if let Err(fault) = parked
             && !refused.is_empty()
         {
-            tracing::warn!(%fault, "events that were refused for good are not parked and will be offered again");
+            tracing::warn!(
+                fault = format!("{fault:#}"),
+                "events that were refused for good are not parked and will be offered again"
+            );
         }
         let fate = |settled: &Settled| match settled {
             Settled::Refused(..) if is_parked => EventFate::Parked,
@@ -494,12 +503,18 @@ impl Pipeline {
                     let wait = self.backoff.after(receipt.attempts, jitter.number());
                     let again =
                         receipt.attempts < self.backoff.attempts && !fault.is_shut() && self.has_time(request, wait);
-                    tracing::info!(%fault, unknown, again, wait_us = wait.as_micros() as u64, "attempt lost");
+                    tracing::info!(
+                        fault = format!("{fault:#}"),
+                        unknown,
+                        again,
+                        wait_us = wait.as_micros() as u64,
+                        "attempt lost"
+                    );
                     if again {
                         self.clock.sleep(wait).await;
                         continue;
                     }
-                    why = Some(format!("{}: {fault}", fault.code().unwrap_or(Code::HostFailed)));
+                    why = Some(format!("{}: {fault:#}", fault.code().unwrap_or(Code::HostFailed)));
                     (context.given_up(&ended, unknown, receipt.attempts, self.clock.instant()), None)
                 }
             };
@@ -662,7 +677,16 @@ impl RequestContext<'_> {
         let reference = self.reference();
         let elapsed_ms = u64::try_from((now - self.started).as_millis()).unwrap_or(u64::MAX);
         let error_code = fault.code().map(Code::as_str);
-        tracing::error!(reference, error_code, rule, statement, attempts, elapsed_ms, reason = %fault, "request given up");
+        tracing::error!(
+            reference,
+            error_code,
+            rule,
+            statement,
+            attempts,
+            elapsed_ms,
+            reason = format!("{fault:#}"),
+            "request given up"
+        );
         if unknown {
             self.in_doubt(&reference)
         } else if fault.is_slow() {

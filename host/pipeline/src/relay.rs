@@ -57,7 +57,7 @@ impl Pipeline {
         relayed.parked_now = match counted.await {
             Ok(parked) => parked,
             Err(fault) => {
-                tracing::warn!(%fault, "the parked events could not be counted");
+                tracing::warn!(fault = format!("{fault:#}"), "the parked events could not be counted");
                 relayed.parked as u64
             }
         };
@@ -70,7 +70,7 @@ impl Pipeline {
                 Ok(0) => break,
                 Ok(expired) => relayed.keys_expired += expired,
                 Err(fault) => {
-                    tracing::warn!(%fault, "old keys stay until the next relay");
+                    tracing::warn!(fault = format!("{fault:#}"), "old keys stay until the next relay");
                     break;
                 }
             }
@@ -92,7 +92,7 @@ impl Pipeline {
             let events = match read.await {
                 Ok(events) => events,
                 Err(fault) if after.is_some() => {
-                    tracing::warn!(%fault, "the rest of the outbox could not be read");
+                    tracing::warn!(fault = format!("{fault:#}"), "the rest of the outbox could not be read");
                     break;
                 }
                 Err(fault) => return Err(fault),

@@ -128,7 +128,7 @@ pub(crate) const SCHEMA_CHANGED: &str = "OC001";
 
 /// Why an attempt was lost: DSQL's code from the message, or an SQLSTATE, or a word.
 pub(crate) fn reason(fault: &Fault) -> String {
-    let text = fault.to_string();
+    let text = format!("{fault:#}");
     let code = text.split(|c: char| !c.is_ascii_alphanumeric()).find(|word| {
         word.strip_prefix("OC").is_some_and(|number| number.len() == 3 && number.bytes().all(|b| b.is_ascii_digit()))
     });

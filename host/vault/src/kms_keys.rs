@@ -88,8 +88,7 @@ impl Keys for KmsKeys {
                 .key_spec(DataKeySpec::Aes256)
                 .encryption_context(OPERATION, operation)
                 .send();
-            let answer = told("GenerateDataKey", operation, aside(call, deadline).await)
-                .map_err(|why| Fault::vault(why.text))?;
+            let answer = told("GenerateDataKey", operation, aside(call, deadline).await).map_err(|why| why.fault)?;
             let parts = (answer.plaintext.and_then(secret), answer.ciphertext_blob);
             let (Some(secret), Some(wrapped)) = parts else {
                 return Err(Fault::vault("KMS: GenerateDataKey answered without a key of 32 bytes"));
@@ -117,7 +116,7 @@ impl Keys for KmsKeys {
                     answer.plaintext.and_then(secret).ok_or_else(without)
                 }
                 Err(why) if why.is_foreign => Err(KeyFault::Foreign),
-                Err(why) => Err(KeyFault::Away(Fault::vault(why.text))),
+                Err(why) => Err(KeyFault::Away(why.fault)),
             }
         })
     }
@@ -132,21 +131,24 @@ async fn aside<T: Send + 'static>(call: impl Future<Output = T> + Send + 'static
 }
 
 /// Why a call failed: codes and messages, never a key.
-struct Why {
-    text: String,
+struct Refused {
+    fault: Fault,
     is_foreign: bool,
 }
 
 /// Logs a call and its result. `answer` is none on timeout.
-fn told<T, E, R>(call: &'static str, operation: &str, answer: Option<Result<T, SdkError<E, R>>>) -> Result<T, Why>
+fn told<T, E, R>(call: &'static str, operation: &str, answer: Option<Result<T, SdkError<E, R>>>) -> Result<T, Refused>
 where
-    E: ProvideErrorMetadata + Error + 'static,
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     R: fmt::Debug + Send + Sync + 'static,
 {
     let answer = match answer {
         Some(Ok(answer)) => Ok(answer),
-        Some(Err(error)) => Err(why(call, &error)),
-        None => Err(Why { text: format!("KMS: {call} was not answered in time"), is_foreign: false }),
+        Some(Err(error)) => Err(why(call, error)),
+        None => {
+            let fault = Fault::vault(format!("KMS: {call} was not answered in time"));
+            Err(Refused { fault, is_foreign: false })
+        }
     };
     let why = answer.as_ref().err();
     tracing::info!(
@@ -154,37 +156,33 @@ where
         message = "vault key",
         call,
         operation,
-        reason = why.map(|why| why.text.as_str()),
+        reason = why.map(|why| format!("{:#}", why.fault)),
         VaultCalls = 1,
         VaultFailures = u8::from(why.is_some_and(|why| !why.is_foreign)),
     );
     answer
 }
 
-fn why<E, R>(call: &str, error: &SdkError<E, R>) -> Why
+fn why<E, R>(call: &str, error: SdkError<E, R>) -> Refused
 where
-    E: ProvideErrorMetadata + Error + 'static,
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     R: fmt::Debug + Send + Sync + 'static,
 {
     let Some(refusal) = error.as_service_error() else {
-        let mut text = format!("KMS was not reached: {call}: {error}");
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            let more = error.to_string();
-            if !text.contains(&more) {
-                text.push_str(": ");
-                text.push_str(&more);
-            }
-            cause = error.source();
-        }
-        return Why { text, is_foreign: false };
+        let fault = Fault::vault(format!("KMS was not reached: {call}: {error}"));
+        // Its causes, without the answer, which may contain a key.
+        let fault = match error.into_source() {
+            Ok(cause) => fault.with_source(cause),
+            Err(_) => fault,
+        };
+        return Refused { fault, is_foreign: false };
     };
     let code = refusal.code().unwrap_or("an error without a code");
     let text = match refusal.message() {
         Some(message) => format!("KMS refused {call}: {code}: {message}"),
         None => format!("KMS refused {call}: {code}"),
     };
-    Why { text, is_foreign: FOREIGN.contains(&code) }
+    Refused { is_foreign: FOREIGN.contains(&code), fault: Fault::vault(text) }
 }
 
 fn secret(blob: Blob) -> Option<Secret> {
@@ -218,16 +216,18 @@ mod tests {
     fn a_key_that_is_not_ours_is_told_from_keys_that_are_out_of_reach() {
         let refused = |code: &str| {
             let meta = ErrorMetadata::builder().code(code).message("why").build();
-            why("Decrypt", &SdkError::service_error(DecryptError::generic(meta), "authorization: secret"))
+            why("Decrypt", SdkError::service_error(DecryptError::generic(meta), "authorization: secret"))
         };
         assert!(refused("InvalidCiphertextException").is_foreign);
         for code in ["AccessDeniedException", "KMSInvalidStateException", "NotFoundException", "ThrottlingException"] {
             let why = refused(code);
-            assert!(!why.is_foreign && why.text == format!("KMS refused Decrypt: {code}: why"), "{}", why.text);
+            let text = format!("{:#}", why.fault);
+            assert!(!why.is_foreign && text == format!("KMS refused Decrypt: {code}: why"), "{text}");
         }
         let inner = std::io::Error::other("connection reset");
         let lost = SdkError::<DecryptError, ()>::dispatch_failure(ConnectorError::io(Box::new(inner)));
-        let why = why("Decrypt", &lost);
-        assert!(why.text.starts_with("KMS was not reached") && why.text.contains("connection reset"), "{}", why.text);
+        let why = why("Decrypt", lost);
+        let text = format!("{:#}", why.fault);
+        assert!(text.starts_with("KMS was not reached") && text.contains("connection reset"), "{text}");
     }
 }

@@ -1,6 +1,10 @@
+use std::borrow::Cow;
+use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::chain::with_causes;
 use crate::{Code, Limit, LimitExceeded, SqlError, SqlState};
 
 /// Whose fault a failure is. It decides who is notified.
@@ -18,11 +22,14 @@ pub enum Blame {
 ///
 /// Use its methods instead of matching on the driver's error: what may be retried, what is settled,
 /// and what a rule may see is decided here.
+///
+/// `{}` shows what failed, `{:#}` its causes too.
 #[derive(Clone, Debug)]
 pub struct Fault {
     kind: Kind,
     message: String,
     code: Option<Code>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 #[derive(Clone, Debug)]
@@ -108,8 +115,15 @@ impl Fault {
         Self { code: Some(code), ..self }
     }
 
+    /// Adds the cause, which the message does not repeat. Its text goes to logs: it must not quote
+    /// data or secrets.
+    #[must_use]
+    pub fn with_source(self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { source: Some(Arc::from(source.into())), ..self }
+    }
+
     fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), code: None }
+        Self { kind, message: message.into(), code: None, source: None }
     }
 
     /// Classifies an error that the database reported for a statement other than COMMIT.
@@ -185,9 +199,9 @@ impl Fault {
         }
     }
 
-    /// The message, without the code.
-    pub fn message(&self) -> &str {
-        &self.message
+    /// The message and what its causes say, without the code.
+    pub fn message(&self) -> String {
+        with_causes(self.message.clone(), self)
     }
 
     /// The database's code, if it gave one.
@@ -221,14 +235,19 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let message = if f.alternate() { Cow::Owned(self.message()) } else { Cow::Borrowed(&*self.message) };
         match &self.kind {
-            Kind::Conflict(Some(sqlstate)) => write!(f, "{} (SQLSTATE {sqlstate})", self.message),
-            _ => f.write_str(&self.message),
+            Kind::Conflict(Some(sqlstate)) => write!(f, "{message} (SQLSTATE {sqlstate})"),
+            _ => f.write_str(&message),
         }
     }
 }
 
-impl std::error::Error for Fault {}
+impl Error for Fault {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -264,6 +283,19 @@ mod tests {
         let odd = reported("28000");
         assert!(!odd.is_conflict() && odd.sql_error().is_none() && odd.limit_exceeded().is_none());
         assert_eq!(odd.blame(), Blame::Host);
+    }
+
+    #[test]
+    fn keeps_its_cause_and_says_each_text_once() {
+        let cause = std::io::Error::other(Fault::other(None, "reset by peer"));
+        let fault = Fault::unavailable("not connected").with_source(cause);
+        assert_eq!(fault.to_string(), "not connected");
+        assert_eq!(format!("{fault:#}"), "not connected: reset by peer");
+        assert_eq!(fault.message(), "not connected: reset by peer");
+        let source = fault.source().and_then(|source| source.downcast_ref::<std::io::Error>());
+        assert!(source.is_some_and(|error| error.kind() == std::io::ErrorKind::Other));
+        let conflict = Fault::conflict(SqlState::new("40001"), "lost").with_source("a cause");
+        assert_eq!(format!("{conflict:#}"), "lost: a cause (SQLSTATE 40001)");
     }
 
     #[test]

@@ -92,7 +92,7 @@ impl Expected {
             // The previous result stays. The rest of the flight reports a lost connection.
             Err(QueryFailure { left: ConnectionState::Lost, .. }) => return,
             Err(QueryFailure { fault, .. }) => {
-                warn!(%fault, "the database's tables are not known");
+                warn!(fault = format!("{fault:#}"), "the database's tables are not known");
                 return;
             }
         };

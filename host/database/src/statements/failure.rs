@@ -52,7 +52,7 @@ impl QueryFailure {
                 }
             }
             QueryError::Driver(error) => match error.as_db_error() {
-                None => lost(&error),
+                None => lost(error),
                 Some(db) => {
                     let (mut error, left) = (sql_error(db), left_by(db));
                     if error.sqlstate.as_str() == "08P01" {
@@ -79,18 +79,18 @@ impl QueryFailure {
     pub(crate) fn of_host(error: QueryError, doing: &str) -> Self {
         match error {
             QueryError::Unreadable(error) => Self {
-                fault: Fault::other(Some(error.sqlstate), format!("{doing}: {error}")),
+                fault: Fault::other(Some(error.sqlstate), doing).with_source(error),
                 left: ConnectionState::Open,
             },
             QueryError::Limit(exceeded) => {
-                Self { fault: Fault::other(None, format!("{doing}: {exceeded}")), left: ConnectionState::Stuck }
+                Self { fault: Fault::other(None, doing).with_source(exceeded), left: ConnectionState::Stuck }
             }
             QueryError::TooLong(length) => {
                 let text = format!("{doing}: the server sent a message of {length} bytes, which is more than is read");
                 Self { fault: Fault::other(None, text), left: ConnectionState::Stuck }
             }
             QueryError::Driver(error) => match error.as_db_error() {
-                None => lost(&error),
+                None => lost(error),
                 Some(db) => Self { fault: host_fault(sql_error(db), doing), left: left_by(db) },
             },
         }
@@ -99,18 +99,17 @@ impl QueryFailure {
 
 /// The fault of an error in place of COMMIT's answer: `Ok` if certainly not committed, `Err` if
 /// unknown.
-pub(crate) fn of_commit(error: &Error) -> Result<Fault, Fault> {
-    let unknown =
-        |why: &str| Err(Fault::unknown_commit(format!("whether the transaction is committed is not known: {why}")));
+pub(crate) fn of_commit(error: Error) -> Result<Fault, Fault> {
+    let unknown = || Fault::unknown_commit("whether the transaction is committed is not known");
     let Some(db) = error.as_db_error() else {
-        return unknown(&describe(error));
+        return Err(unknown().with_source(error));
     };
     let reported = sql_error(db);
     match (reported.sqlstate.class(), reported.sqlstate.as_str()) {
         // A key row or an event that another attempt has stored concurrently.
         ("23", _) if db.schema() == Some("tenet") => Ok(Fault::conflict(Some(reported.sqlstate), reported.message)),
         ("23", _) | (_, "40001" | "54000" | "25P02") => Ok(Fault::from_sql(reported)),
-        _ => unknown(&reported.to_string()),
+        _ => Err(unknown().with_source(reported)),
     }
 }
 
@@ -147,11 +146,14 @@ fn host_fault(error: SqlError, doing: &str) -> Fault {
     if sqlstate == SqlState::UNIQUE_VIOLATION {
         return Fault::conflict(Some(sqlstate), format!("{doing}: {}", error.message));
     }
-    let other = || Fault::other(Some(sqlstate), format!("{doing}: {error}"));
-    match set_up(sqlstate) {
-        Some(code) => other().with_code(code),
-        None if sqlstate.is_for_rules() => other(),
-        None => Fault::from_sql(error),
+    let lack = set_up(sqlstate);
+    if lack.is_none() && !sqlstate.is_for_rules() {
+        return Fault::from_sql(error);
+    }
+    let other = Fault::other(Some(sqlstate), doing).with_source(error);
+    match lack {
+        Some(code) => other.with_code(code),
+        None => other,
     }
 }
 
@@ -171,16 +173,16 @@ fn left_by(db: &DbError) -> ConnectionState {
     if fatal || matches!(db.severity(), "FATAL" | "PANIC") { ConnectionState::Lost } else { ConnectionState::Aborted }
 }
 
-fn lost(error: &Error) -> QueryFailure {
+fn lost(error: Error) -> QueryFailure {
     let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
     let broken =
         matches!(cause, Some(kind) if !matches!(kind, io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData));
     let fault = if error.is_closed() || broken {
         Fault::conflict(None, "the connection to the database was lost")
     } else {
-        Fault::other(None, format!("the database's driver failed: {}", describe(error)))
+        Fault::other(None, "the database's driver failed")
     };
-    QueryFailure { fault, left: ConnectionState::Lost }
+    QueryFailure { fault: fault.with_source(error), left: ConnectionState::Lost }
 }
 
 fn sql_error(db: &DbError) -> SqlError {

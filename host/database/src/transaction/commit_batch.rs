@@ -170,8 +170,8 @@ impl Flight<'_> {
             {
                 CommitResult::NotCommitted(fault, false)
             }
-            (Some(QueryFailure { fault, .. }), _) => unknown(&fault.to_string()),
-            (None, Err(error)) => match failure::of_commit(&error) {
+            (Some(QueryFailure { fault, .. }), _) => unknown(&format!("{fault:#}")),
+            (None, Err(error)) => match failure::of_commit(error) {
                 Ok(fault) => CommitResult::NotCommitted(fault, false),
                 Err(fault) => CommitResult::Unknown(fault),
             },
