@@ -611,7 +611,7 @@ async fn a_database_that_is_not_there_is_unavailable() {
     for url in [nowhere.as_str(), "postgres://app:hunter2@127.0.0.1:1/x"] {
         let mut attempt = ledger(url).open(write("k"));
         let fault = fault(&mut attempt, increment(1)).await;
-        assert!(fault.is_unavailable() && !fault.to_string().contains("hunter2"), "{fault}");
+        assert!(fault.is_unavailable() && !format!("{fault:#}").contains("hunter2"), "{fault}");
         assert!(Schema::apply(&Endpoint::parse(url).unwrap(), &[], later()).await.unwrap_err().is_unavailable());
     }
 }
@@ -621,7 +621,7 @@ async fn a_schema_that_was_never_applied_is_nobodys_conflict() {
     let database = support::empty_database().await;
     let fault = ledger(database.url()).open(write("k")).accept("{}".into(), vec![]).await.unwrap_err();
     assert!(!fault.is_conflict() && !fault.commit_unknown() && fault.sql_error().is_none(), "{fault}");
-    assert!(fault.to_string().contains("tenet.keys"), "{fault}");
+    assert!(format!("{fault:#}").contains("tenet.keys"), "{fault:#}");
 }
 
 #[tokio::test]
