@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use tenet_core::{MAX_TEXT, text_at_most};
 
+use crate::checks;
 use crate::error::DeployError;
 use crate::regions::Regions;
 
@@ -230,8 +231,9 @@ pub struct Alarms {
     pub p99_ms: u32,
     /// The alarm threshold for conflicts.
     pub conflicts_per_minute: u32,
-    /// The alarm threshold for the age of an event in the outbox.
-    pub outbox_lag_s: u32,
+    /// The alarm threshold for the age of an event in the outbox; by default the relay's grace and
+    /// two of its turns.
+    pub outbox_lag_s: Option<u32>,
     /// The alarm threshold for connections to a cluster.
     pub connections: u32,
     /// The alarm threshold for the database's cost, in DPUs.
@@ -244,7 +246,7 @@ impl Default for Alarms {
             topics: BTreeMap::new(),
             p99_ms: 2000,
             conflicts_per_minute: 600,
-            outbox_lag_s: 900,
+            outbox_lag_s: None,
             connections: 8000,
             dpu_per_hour: 100_000,
         }
@@ -377,10 +379,7 @@ impl Config {
                 raw.events.relay_minutes
             )));
         }
-        if raw.http.domain.as_ref().is_some_and(|domain| domain.certificates.is_empty()) {
-            return Err(DeployError::new("http.domain.certificates is empty: the name needs one in each region"));
-        }
-        Ok(Self {
+        let config = Self {
             name: raw.name,
             account: raw.account,
             regions,
@@ -394,7 +393,9 @@ impl Config {
             alarms: raw.alarms,
             smoke: raw.smoke,
             workflows: raw.workflows,
-        })
+        };
+        checks::check(&config)?;
+        Ok(config)
     }
 
     /// Checks that the reserved sandboxes of both regions, with `connections` each, stay below the

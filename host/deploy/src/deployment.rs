@@ -95,6 +95,8 @@ impl Deployment {
     /// # Errors
     /// States where it stopped and why. Another run continues from there.
     pub async fn deploy(&self, package: &Package, canary: Option<u8>) -> Result<Deployed, DeployError> {
+        self.config.check_times(package)?;
+        self.warn();
         quotas::check(&self.regions, &self.names, &self.config, package.connections).await?;
         let clusters = clusters::ensure(&self.regions, &self.config, &self.polling, &*self.progress).await?;
         let [first, _] = &clusters;
@@ -161,6 +163,8 @@ impl Deployment {
     /// # Errors
     /// Fails if AWS cannot tell, or would refuse a change.
     pub async fn plan(&self, package: &Package) -> Result<Vec<String>, DeployError> {
+        self.config.check_times(package)?;
+        self.warn();
         quotas::check(&self.regions, &self.names, &self.config, package.connections).await?;
         let mut lines = Vec::new();
         let mut clusters = Vec::new();
@@ -202,6 +206,13 @@ impl Deployment {
             lines.extend(changes.into_iter().map(|change| format!("{}: {change}", region.name)));
         }
         Ok(lines)
+    }
+
+    /// Reports what AWS alone decides.
+    fn warn(&self) {
+        if let Some(warning) = self.config.regions.warning() {
+            self.progress.say(None, &format!("warning: {warning}"));
+        }
     }
 
     pub(crate) fn say_versions(&self, region: &Regional, versions: &Versions) {

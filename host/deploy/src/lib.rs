@@ -15,6 +15,7 @@
 //! a SQL driver, the pipeline, or a terminal.
 
 mod bucket;
+mod checks;
 mod clusters;
 mod config;
 mod database;

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::checks::HTTP_TIMEOUT_MS;
 use crate::clusters::Cluster;
 use crate::config::{Config, Smoke};
 use crate::package::Package;
@@ -41,6 +42,7 @@ pub fn region_parameters(
     set("LogLevel", config.function.log_level.clone());
     set("LogRetentionDays", config.function.log_retention_days.to_string());
     set("MetricsNamespace", package.metrics.clone());
+    set("HttpTimeoutMs", HTTP_TIMEOUT_MS.to_string());
     set("RelayMinutes", config.events.relay_minutes.to_string());
     set("ArchiveDays", config.events.archive_days.to_string());
     set("TakesEvents", package.takes_events.to_string());
@@ -59,7 +61,7 @@ pub fn region_parameters(
     set("AlarmTopicArn", by_region(&config.alarms.topics));
     set("P99Milliseconds", config.alarms.p99_ms.to_string());
     set("ConflictsPerMinute", config.alarms.conflicts_per_minute.to_string());
-    set("OutboxLagSeconds", config.alarms.outbox_lag_s.to_string());
+    set("OutboxLagSeconds", config.outbox_lag_s(package).to_string());
     set("ConnectionsMost", config.alarms.connections.to_string());
     set("DpuPerHour", config.alarms.dpu_per_hour.to_string());
     parameters

@@ -68,6 +68,8 @@ fn package(zip: &str) -> Package {
         follows: None,
         has_vault: true,
         metrics: "Tenet".to_owned(),
+        relay_grace_s: 960,
+        margin_ms: 300,
     }
 }
 
@@ -208,9 +210,9 @@ async fn who_is_throttled_or_comes_too_early_asks_again() {
 #[tokio::test]
 async fn another_account_another_witness_and_a_stranger_for_a_peer_are_refused() {
     let aws = Aws::default();
-    let other = Config::parse(&CONFIG.replace("version = 1", "version = 1\naccount = \"1\"")).unwrap();
+    let other = Config::parse(&CONFIG.replace("version = 1", "version = 1\naccount = \"210987654321\"")).unwrap();
     let error = Deployment::open(other, &aws.config(), Arc::new(Ready), Arc::new(Told::default()), polling()).await;
-    assert!(error.err().unwrap().to_string().contains("123456789012, and 1 is meant"));
+    assert!(error.err().unwrap().to_string().contains("123456789012, and 210987654321 is meant"));
 
     deploy(&aws, "one", None).await.unwrap();
     let change = |of: fn(&mut aws::Cluster)| {

@@ -18,6 +18,7 @@ mod engine;
 mod events;
 mod failover;
 mod faults;
+mod gateway;
 mod hostile;
 mod http;
 mod keys;
