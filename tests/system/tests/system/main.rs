@@ -54,6 +54,7 @@ mod sources;
 mod support;
 mod tables;
 mod team;
+mod templates;
 mod told;
 mod typescript;
 mod vault;
