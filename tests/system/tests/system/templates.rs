@@ -158,10 +158,14 @@ fn what_a_configuration_accepts_cfn_lint_accepts_of_its_stacks() {
     for (text, error) in refused {
         assert!(keys.iter().any(|key| error.starts_with(key)), "{text}\n{error}");
     }
-    let asked: Vec<_> = accepted.iter().map(stacks).collect();
-    let all: Vec<_> =
-        asked.into_iter().zip(&accepted).flat_map(|(asked, of)| asked.into_iter().map(move |a| (a, of))).collect();
-    let (asked, of): (Vec<_>, Vec<_>) = all.into_iter().unzip();
+    // Of each in one of its regions.
+    let one = |number: usize, drawn: &Drawn| {
+        let region = drawn.config.regions.served[number % 2].clone();
+        stacks(drawn).into_iter().filter(move |asked| asked.region == region).collect::<Vec<_>>()
+    };
+    let each = accepted.iter().enumerate().map(|(number, drawn)| (one(number, drawn), drawn));
+    let (asked, of): (Vec<_>, Vec<_>) =
+        each.flat_map(|(asked, drawn)| asked.into_iter().map(move |asked| (asked, drawn))).unzip();
     for ((asked, drawn), rendered) in asked.iter().zip(of).zip(rendered(&asked)) {
         assert_eq!(rendered.problems, Vec::<String>::new(), "{} in {}\n{}", asked.template, asked.region, drawn.text);
         every_json_is_json(&rendered);
@@ -174,6 +178,35 @@ fn what_a_configuration_accepts_cfn_lint_accepts_of_its_stacks() {
             what_anyone_may_ask_has_a_throttle_of_its_own(&rendered);
             a_failed_event_has_one_way(&rendered);
         }
+    }
+}
+
+#[test]
+fn what_a_configuration_refuses_cloudformation_would_refuse() {
+    let own = own();
+    let changes = [
+        ("region", "MemoryMb", "127"),
+        ("region", "TimeoutSeconds", "901"),
+        ("region", "LogLevel", "info"),
+        ("region", "LogRetentionDays", "100"),
+        ("region", "HttpTimeoutMs", "30001"),
+        ("region", "CertificateArn", "c"),
+        ("workflows", "LogRetentionDays", "0"),
+        ("workflows", "ReviewAmount", "0"),
+    ];
+    let mut asked = Vec::new();
+    for (template, parameter, value) in changes {
+        let mut stack = stacks(&own).into_iter().find(|stack| stack.template == template).unwrap();
+        stack.parameters.insert(parameter.to_owned(), value.to_owned());
+        if parameter == "CertificateArn" {
+            // A domain whose callers sign for one region.
+            stack.parameters.insert("HostedZoneId".to_owned(), "Z0123".to_owned());
+            stack.parameters.insert("DomainName".to_owned(), "api.example.com".to_owned());
+        }
+        asked.push(stack);
+    }
+    for (change, rendered) in changes.iter().zip(rendered(&asked)) {
+        assert!(!rendered.problems.is_empty(), "{change:?}");
     }
 }
 

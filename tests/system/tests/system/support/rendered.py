@@ -174,39 +174,50 @@ def define(properties):
     for name, value in properties.pop("DefinitionSubstitutions", {}).items():
         text = value if isinstance(value, str) else f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/queue"
         properties["DefinitionString"] = properties["DefinitionString"].replace("${" + name + "}", text)
+    if "DefinitionString" in properties:
+        try:
+            json.loads(properties["DefinitionString"])
+        except ValueError as error:
+            raise Refused(f"DefinitionString is not JSON: {error}") from error
 
 
-def references(node):
-    """The names of resources that a part of a template names."""
+def detached(node, kept, parameters):
+    """A part of a template in which what is not kept has become a parameter."""
     if isinstance(node, list):
-        return set().union(*(references(part) for part in node))
-    if not isinstance(node, dict):
-        return set()
-    found = set().union(*(references(part) for part in node.values()))
-    for function, inner in node.items():
-        if function == "Ref":
-            found.add(inner)
-        elif function == "Fn::GetAtt":
-            found.add((inner if isinstance(inner, str) else inner[0]).split(".")[0])
-        elif function == "DependsOn":
-            found.update([inner] if isinstance(inner, str) else inner)
-        elif function == "Fn::Sub":
-            found.update(name.split(".")[0] for name in re.findall(r"\$\{([^!}]+)\}", str(inner)))
-    return found
+        return [detached(part, kept, parameters) for part in node]
+    if isinstance(node, str) or not isinstance(node, dict):
+        return node
+    ((function, inner),) = node.items() if len(node) == 1 else ((None, None),)
+    if function == "Fn::GetAtt":
+        name, attribute = inner.split(".", 1) if isinstance(inner, str) else inner
+        if name not in kept:
+            parameters.add(name + attribute)
+            return {"Ref": name + attribute}
+    elif function == "Ref" and inner not in kept:
+        parameters.add(inner)
+    elif function == "Fn::Sub":
+        parameters.update(name for name in re.findall(r"\$\{([^!}]+)\}", inner) if name not in kept)
+    return {key: detached(value, kept, parameters) for key, value in node.items()}
 
 
 def unseen(rendered, seen):
-    """Those resources that no earlier stack had as they are, with all that they refer to."""
+    """A template of those resources that no earlier stack had as they are."""
     resources = rendered["Resources"]
-    wanted = [name for name, of in resources.items() if (name, json.dumps(of, sort_keys=True)) not in seen]
-    seen.update((name, json.dumps(of, sort_keys=True)) for name, of in resources.items())
-    kept = set()
-    while wanted:
-        name = wanted.pop()
-        if name in resources and name not in kept:
-            kept.add(name)
-            wanted.extend(references(resources[name]))
-    return {**rendered, "Outputs": {}, "Resources": {name: of for name, of in resources.items() if name in kept}}
+    text = {name: json.dumps(of, sort_keys=True) for name, of in resources.items()}
+    kept = {name: dict(of) for name, of in resources.items() if (name, text[name]) not in seen}
+    seen.update(text.items())
+    parameters = set()
+    for of in kept.values():
+        wanted = of.pop("DependsOn", [])
+        wanted = [name for name in ([wanted] if isinstance(wanted, str) else wanted) if name in kept]
+        if wanted:
+            of["DependsOn"] = wanted
+    kept = {name: detached(of, kept, parameters) for name, of in kept.items()}
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Parameters": {name: {"Type": "String"} for name in sorted(parameters)},
+        "Resources": kept,
+    }
 
 
 def main():
