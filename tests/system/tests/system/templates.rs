@@ -370,6 +370,23 @@ fn the_table_of_metrics_refuses_what_no_service_publishes() {
 }
 
 #[test]
+fn the_template_for_sam_has_parameters_and_variables_of_the_region_s() {
+    let names = |file: &str| -> BTreeSet<String> {
+        let text = fs::read_to_string(root().join("deploy").join(file)).unwrap();
+        let parameters = text.split("\nParameters:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+        let named = parameters.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+        let variables = text.lines().filter(|line| line.trim_start().starts_with("TENET_"));
+        named.chain(variables).map(|line| line.trim().split(':').next().unwrap().to_owned()).collect()
+    };
+    let (sam, region) = (names("sam.yaml"), names("region.yaml"));
+    let unknown: Vec<_> = sam.difference(&region).collect();
+    assert!(unknown.is_empty() && sam.len() > 25, "{unknown:?} {sam:?}");
+    let variables =
+        |names: &BTreeSet<String>| names.iter().filter(|name| name.starts_with("TENET_")).cloned().collect::<Vec<_>>();
+    assert_eq!(variables(&sam), variables(&region));
+}
+
+#[test]
 fn the_runbook_counts_what_the_templates_have() {
     let readme = fs::read_to_string(root().join("deploy/README.md")).unwrap();
     let words = readme.split_whitespace().collect::<Vec<_>>().join(" ");
