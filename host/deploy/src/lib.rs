@@ -15,7 +15,6 @@
 //! a SQL driver, the pipeline, or a terminal.
 
 mod bucket;
-mod checks;
 mod clusters;
 mod config;
 mod database;
@@ -33,10 +32,12 @@ mod quotas;
 mod regional;
 mod regions;
 mod rights;
+mod service_values;
 mod shift;
 mod smoke;
 mod stack;
 mod status;
+mod times;
 mod vault_key;
 mod versions;
 mod wait;

@@ -2,10 +2,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::checks::HTTP_TIMEOUT_MS;
 use crate::clusters::Cluster;
 use crate::config::{Config, Smoke};
 use crate::package::Package;
+use crate::times::HTTP_TIMEOUT_MS;
 
 /// The parameters of `region.yaml` in the region at this place of the configuration, except those
 /// for its code and its versions.

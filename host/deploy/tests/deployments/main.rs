@@ -337,6 +337,20 @@ async fn only_the_code_that_was_uploaded_is_published() {
     assert!(aws.regions().values().all(|region| region.functions["shop"].versions.len() == 1));
 }
 
+#[tokio::test]
+async fn a_witness_of_no_known_region_set_is_tried_with_a_warning() {
+    let (aws, told) = (Aws::default(), Arc::new(Told::default()));
+    let config = CONFIG.replace("[workflows]", "witness = \"ca-central-1\"\n[workflows]");
+    let config = Config::parse(&config).unwrap();
+    let deployment = Deployment::open(config, &aws.config(), Arc::new(Ready), told.clone(), polling()).await.unwrap();
+    deployment.deploy(&package("one"), None).await.unwrap();
+    let told = told.0.lock().unwrap();
+    assert!(told.iter().any(|line| line.contains("warning: ca-central-1 is in no region set")), "{told:?}");
+    for region in aws.regions().values() {
+        assert!(region.clusters.values().all(|cluster| cluster.witness == "ca-central-1"));
+    }
+}
+
 /// Interrupts the run after each of its calls, repeats it, and expects the result of an
 /// uninterrupted run.
 async fn survives<A, B>(prepare: impl AsyncFn(&Aws) -> A, doing: impl AsyncFn(&Aws) -> Result<B, DeployError>) {
