@@ -95,7 +95,7 @@ impl Deployment {
     /// # Errors
     /// States where it stopped and why. Another run continues from there.
     pub async fn deploy(&self, package: &Package, canary: Option<u8>) -> Result<Deployed, DeployError> {
-        self.config.check_times(package)?;
+        self.config.suits(package)?;
         self.warn();
         quotas::check(&self.regions, &self.names, &self.config, package.connections).await?;
         let clusters = clusters::ensure(&self.regions, &self.config, &self.polling, &*self.progress).await?;
@@ -163,7 +163,7 @@ impl Deployment {
     /// # Errors
     /// Fails if AWS cannot tell, or would refuse a change.
     pub async fn plan(&self, package: &Package) -> Result<Vec<String>, DeployError> {
-        self.config.check_times(package)?;
+        self.config.suits(package)?;
         self.warn();
         quotas::check(&self.regions, &self.names, &self.config, package.connections).await?;
         let mut lines = Vec::new();

@@ -10,11 +10,12 @@ pub(crate) const HTTP_TIMEOUT_MS: u64 = 29_000;
 const SCHEDULE_PRECISION_S: u64 = 60;
 
 impl Config {
-    /// Checks that the times of the bundle's `[host]` and of this configuration agree.
+    /// Checks that the bundle's `[host]` and this configuration agree: on times, and on metrics, which
+    /// the stack's alarms look at.
     ///
     /// # Errors
     /// Names the setting that has to be changed.
-    pub fn check_times(&self, package: &Package) -> Result<(), DeployError> {
+    pub fn suits(&self, package: &Package) -> Result<(), DeployError> {
         if package.metrics.is_empty() {
             let why = "`metrics` of [host] is empty, and the stack's alarms look at the host's metrics";
             return Err(DeployError::new(why));
@@ -81,7 +82,7 @@ mod tests {
         assert_eq!(config("").outbox_lag_s(&package()), 1620);
         assert_eq!(config("[events]\nrelay_minutes = 10").outbox_lag_s(&package()), 2220);
         assert_eq!(config("[alarms]\noutbox_lag_s = 1700").outbox_lag_s(&package()), 1700);
-        config("").check_times(&package()).unwrap();
+        config("").suits(&package()).unwrap();
         for (more, package, why) in [
             ("[alarms]\noutbox_lag_s = 1619", package(), "alarms.outbox_lag_s is 1619"),
             ("[alarms]\noutbox_lag_s = 1700\n[events]\nrelay_minutes = 6", package(), "alarms.outbox_lag_s is 1700"),
@@ -91,7 +92,7 @@ mod tests {
             ("[function]\ntimeout_s = 900", Package { margin_ms: 29_000, ..package() }, "has 29000 ms"),
             ("[function]\ntimeout_s = 5", Package { margin_ms: 5000, ..package() }, "has 5000 ms"),
         ] {
-            let error = config(more).check_times(&package).unwrap_err().to_string();
+            let error = config(more).suits(&package).unwrap_err().to_string();
             assert!(error.contains(why), "{more}: {error}");
         }
     }

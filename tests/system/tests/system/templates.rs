@@ -98,7 +98,7 @@ fn draw() -> (Vec<Drawn>, Vec<(String, String)>) {
         let (text, package) = (text(&mut rng), package(&mut rng));
         match Config::parse(&text) {
             Ok(config) => {
-                config.check_times(&package).unwrap();
+                config.suits(&package).unwrap();
                 accepted.push(Drawn { text, config, package });
             }
             Err(error) => refused.push((text, error.to_string())),

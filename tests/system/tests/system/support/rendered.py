@@ -1,7 +1,7 @@
 """Renders templates with parameters as CloudFormation does, and lints what comes out.
 
-Reads from standard input {"template": PATH, ...} by name and a list of stacks, each with the name of
-its template, its region and its parameters. Writes each stack's rendered template and its problems.
+Reads {"templates": {NAME: PATH}, "stacks": [{"template": NAME, "region", "parameters"}]} from standard
+input. Writes each stack's rendered template, or null where its parameters are refused, and its problems.
 """
 
 import json
@@ -131,7 +131,7 @@ class Stack:
             if function == "Fn::Sub":
                 return self.sub(inner)
             if function in ("Fn::Select", "Fn::Split", "Fn::Join"):
-                return self.list(function, [self.node(part) for part in inner])
+                return self.joined(function, [self.node(part) for part in inner])
         rendered = {key: self.node(value) for key, value in node.items()}
         return {key: value for key, value in rendered.items() if value is not Nothing}
 
@@ -161,7 +161,7 @@ class Stack:
         return {"Fn::Sub": text} if left else text
 
     @staticmethod
-    def list(function, parts):
+    def joined(function, parts):
         if function == "Fn::Split":
             return parts[1].split(parts[0])
         if function == "Fn::Join":
