@@ -7,6 +7,7 @@ use tenet_core::{MAX_TEXT, text_at_most};
 
 use crate::error::DeployError;
 use crate::regions::Regions;
+use crate::service_values::{self, INTEGER_MOST, PATTERN_MOST};
 
 /// The version of the file format.
 const VERSION: u32 = 1;
@@ -170,6 +171,32 @@ impl Default for Http {
     }
 }
 
+impl Http {
+    fn check_values(&self) -> Result<(), DeployError> {
+        service_values::range("http.rate", self.rate.into(), 1, INTEGER_MOST)?;
+        service_values::range("http.burst", self.burst.into(), 1, INTEGER_MOST)?;
+        if let Some(jwt) = &self.jwt {
+            service_values::issuer("http.jwt.issuer", &jwt.issuer)?;
+            service_values::audience("http.jwt.audience", &jwt.audience)?;
+        }
+        let Some(domain) = &self.domain else { return Ok(()) };
+        if self.jwt.is_none() {
+            let why = "http.domain needs http.jwt: a request that IAM authenticates is signed for one region (SigV4), \
+                       and a name that both regions answer to sends it to either";
+            return Err(
+                DeployError::new(why).help("name an issuer of tokens, or let callers use each region's own endpoint")
+            );
+        }
+        service_values::domain_name("http.domain.name", &domain.name)?;
+        service_values::hosted_zone("http.domain.hosted_zone", &domain.hosted_zone)?;
+        if domain.certificates.is_empty() {
+            return Err(DeployError::new("http.domain.certificates is empty: the name needs one in each region"));
+        }
+        let key = "http.domain.certificates";
+        domain.certificates.iter().try_for_each(|(region, arn)| service_values::arn(key, arn, "acm", region))
+    }
+}
+
 /// Tokens that identify callers.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -230,8 +257,9 @@ pub struct Alarms {
     pub p99_ms: u32,
     /// The alarm threshold for conflicts.
     pub conflicts_per_minute: u32,
-    /// The alarm threshold for the age of an event in the outbox.
-    pub outbox_lag_s: u32,
+    /// The alarm threshold for the age of an event in the outbox; by default the relay's grace and
+    /// two of its turns.
+    pub outbox_lag_s: Option<u32>,
     /// The alarm threshold for connections to a cluster.
     pub connections: u32,
     /// The alarm threshold for the database's cost, in DPUs.
@@ -244,7 +272,7 @@ impl Default for Alarms {
             topics: BTreeMap::new(),
             p99_ms: 2000,
             conflicts_per_minute: 600,
-            outbox_lag_s: 900,
+            outbox_lag_s: None,
             connections: 8000,
             dpu_per_hour: 100_000,
         }
@@ -377,10 +405,7 @@ impl Config {
                 raw.events.relay_minutes
             )));
         }
-        if raw.http.domain.as_ref().is_some_and(|domain| domain.certificates.is_empty()) {
-            return Err(DeployError::new("http.domain.certificates is empty: the name needs one in each region"));
-        }
-        Ok(Self {
+        let config = Self {
             name: raw.name,
             account: raw.account,
             regions,
@@ -394,7 +419,38 @@ impl Config {
             alarms: raw.alarms,
             smoke: raw.smoke,
             workflows: raw.workflows,
-        })
+        };
+        config.check_values()?;
+        Ok(config)
+    }
+
+    /// Refuses the first value that a service would refuse.
+    fn check_values(&self) -> Result<(), DeployError> {
+        use service_values::{account, arn, log_level, name, range, retention, text};
+        name(&self.name)?;
+        self.account.as_ref().map_or(Ok(()), |id| account("account", id))?;
+        self.database.kms_keys.iter().try_for_each(|(region, key)| arn("database.kms_keys", key, "kms", region))?;
+        self.alarms.topics.iter().try_for_each(|(region, topic)| arn("alarms.topics", topic, "sns", region))?;
+        range("function.memory_mb", self.function.memory_mb.into(), 128, 10_240)?;
+        range("function.timeout_s", self.function.timeout_s.into(), 5, 900)?;
+        log_level("function.log_level", &self.function.log_level)?;
+        retention("function.log_retention_days", self.function.log_retention_days)?;
+        self.http.check_values()?;
+        range("events.archive_days", self.events.archive_days.into(), 0, INTEGER_MOST)?;
+        if let Some(route) = &self.events.route {
+            text("events.route.operation", &route.operation, 256)?;
+            service_values::pattern_number("events.route.amount", route.amount)?;
+        }
+        if let Some(smoke) = &self.smoke {
+            text("smoke.operation", &smoke.operation, 256)?;
+            smoke.event.as_ref().map_or(Ok(()), |event| text("smoke.event", event, 256))?;
+        }
+        if let Some(workflows) = &self.workflows {
+            service_values::source("workflows.source", &workflows.source)?;
+            text("workflows.settled_type", &workflows.settled_type, 128)?;
+            range("workflows.review_amount", workflows.review_amount, 1, PATTERN_MOST)?;
+        }
+        Ok(())
     }
 
     /// Checks that the reserved sandboxes of both regions, with `connections` each, stay below the
@@ -488,5 +544,78 @@ mod tests {
         let error = config(594).unwrap().fits(8).unwrap_err();
         assert!(error.to_string().contains("9504"), "{error}");
         assert!(error.advice().unwrap().starts_with("593 at most"), "{error:?}");
+    }
+
+    const TOKENS: &str = "jwt = { issuer = \"https://login.example.com/\", audience = [\"a\"] }";
+
+    fn domain(name: &str, zone: &str, east: &str) -> String {
+        format!(
+            "domain = {{ name = \"{name}\", hosted_zone = \"{zone}\", certificates = {{ us-east-1 = \"{east}\", \
+             us-west-2 = \"arn:aws:acm:us-west-2:123456789012:certificate/b\" }} }}"
+        )
+    }
+
+    const EAST: &str = "arn:aws:acm:us-east-1:123456789012:certificate/a";
+
+    #[test]
+    fn what_only_a_service_would_refuse_is_refused_where_it_is_written() {
+        for (more, why) in [
+            ("account = \"1234\"".to_owned(), "account is \"1234\""),
+            ("[function]\nmemory_mb = 127".to_owned(), "function.memory_mb is 127; it may be 128 to 10240"),
+            ("[function]\nmemory_mb = 10241".to_owned(), "function.memory_mb"),
+            ("[function]\ntimeout_s = 4".to_owned(), "function.timeout_s"),
+            ("[function]\ntimeout_s = 901".to_owned(), "function.timeout_s"),
+            ("[function]\nlog_level = \"info\"".to_owned(), "function.log_level is \"info\"; it may be TRACE"),
+            ("[function]\nlog_retention_days = 100".to_owned(), "function.log_retention_days is 100; CloudWatch"),
+            ("[function]\nlog_retention_days = 0".to_owned(), "function.log_retention_days"),
+            ("[http]\nrate = 0".to_owned(), "http.rate"),
+            ("[http]\nburst = 0".to_owned(), "http.burst"),
+            ("[http]\njwt = { issuer = \"login\", audience = [\"a\"] }".to_owned(), "http.jwt.issuer is \"login\""),
+            ("[http]\njwt = { issuer = \"https://x\", audience = [] }".to_owned(), "http.jwt.audience is empty"),
+            (
+                "[http]\njwt = { issuer = \"https://x\", audience = [\"a,b\"] }".to_owned(),
+                "http.jwt.audience is \"a,b\"",
+            ),
+            (format!("[http]\n{}", domain("api.example.com", "Z1", EAST)), "http.domain needs http.jwt"),
+            (format!("[http]\n{TOKENS}\n{}", domain("API.example.com", "Z1", EAST)), "http.domain.name"),
+            (format!("[http]\n{TOKENS}\n{}", domain("localhost", "Z1", EAST)), "http.domain.name"),
+            (format!("[http]\n{TOKENS}\n{}", domain("api.example.com", "1", EAST)), "http.domain.hosted_zone"),
+            (
+                format!(
+                    "[http]\n{TOKENS}\n{}",
+                    domain("api.example.com", "Z1", &EAST.replace("us-east-1", "us-west-2"))
+                ),
+                "http.domain.certificates.us-east-1 is",
+            ),
+            ("[events]\narchive_days = 2147483648".to_owned(), "events.archive_days"),
+            ("[events]\nroute = { operation = \"\", amount = 1 }".to_owned(), "events.route.operation"),
+            ("[events]\nroute = { operation = \"a\", amount = nan }".to_owned(), "events.route.amount is NaN"),
+            ("[events]\nroute = { operation = \"a\", amount = 5000000001.0 }".to_owned(), "events.route.amount"),
+            ("[events]\nroute = { operation = \"a\", amount = 0.1234567 }".to_owned(), "events.route.amount"),
+            (
+                "[alarms]\ntopics = { us-east-1 = \"arn:aws:sns:us-east-1:123456789012:a\", us-west-2 = \"a\" }"
+                    .to_owned(),
+                "alarms.topics.us-west-2 is \"a\"; it begins with arn:aws:sns:us-west-2:",
+            ),
+            (
+                "[database]\nkms_keys = { us-east-1 = \"alias/a\", us-west-2 = \"alias/a\" }".to_owned(),
+                "database.kms_keys.us-east-1 is",
+            ),
+            ("[workflows]\nreview_amount = 0".to_owned(), "workflows.review_amount is 0; it may be 1 to"),
+            ("[workflows]\nreview_amount = 5000000001".to_owned(), "workflows.review_amount"),
+            ("[workflows]\nsource = \"aws.x\"".to_owned(), "workflows.source"),
+            ("[workflows]\nsource = \"a\\\"b\"".to_owned(), "workflows.source"),
+            ("[workflows]\nsettled_type = \"\"".to_owned(), "workflows.settled_type"),
+            ("[smoke]\noperation = \"a\"\nevent = \"\"".to_owned(), "smoke.event"),
+        ] {
+            let error = Config::parse(&format!("{LEAST}{more}\n")).unwrap_err().to_string();
+            assert!(error.contains(why), "{more}: {error}");
+        }
+        for name in ["default", "xn--shop", "sthree-shop"] {
+            let error = Config::parse(&LEAST.replace("shop", name)).unwrap_err().to_string();
+            assert!(error.contains(&format!("name is {name:?}")), "{error}");
+        }
+        let whole = format!("{LEAST}[http]\n{TOKENS}\n{}", domain("api.example.com", "Z1", EAST));
+        Config::parse(&whole).unwrap();
     }
 }

@@ -1,17 +1,16 @@
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
-use serde_json::Value;
 
 use crate::bucket::Bucket;
 use crate::clusters::{self, Cluster};
-use crate::config::{self, Config, Smoke};
+use crate::config::{self, Config};
 use crate::database::Database;
 use crate::error::DeployError;
 use crate::function;
 use crate::names::Names;
 use crate::package::Package;
+use crate::parameters::{region_parameters, workflow_parameters};
 use crate::progress::Progress;
 use crate::quotas;
 use crate::regional::Regional;
@@ -96,6 +95,8 @@ impl Deployment {
     /// # Errors
     /// States where it stopped and why. Another run continues from there.
     pub async fn deploy(&self, package: &Package, canary: Option<u8>) -> Result<Deployed, DeployError> {
+        self.config.suits(package)?;
+        self.warn();
         quotas::check(&self.regions, &self.names, &self.config, package.connections).await?;
         let clusters = clusters::ensure(&self.regions, &self.config, &self.polling, &*self.progress).await?;
         let [first, _] = &clusters;
@@ -121,7 +122,7 @@ impl Deployment {
             bucket.ensure(&*self.progress).await?;
             let key = bucket.put(package, &*self.progress).await?;
             let vault = keys.get(place).cloned().flatten();
-            let mut parameters = self.parameters(place, &clusters, &prepared.identity, package, vault);
+            let mut parameters = region_parameters(&self.config, place, &clusters, &prepared.identity, package, vault);
             parameters.insert("CodeBucket".to_owned(), bucket.name().to_owned());
             parameters.insert("CodeKey".to_owned(), key);
             let stack = Stack::of(region, self.names.stack(), self.polling);
@@ -162,6 +163,8 @@ impl Deployment {
     /// # Errors
     /// Fails if AWS cannot tell, or would refuse a change.
     pub async fn plan(&self, package: &Package) -> Result<Vec<String>, DeployError> {
+        self.config.suits(package)?;
+        self.warn();
         quotas::check(&self.regions, &self.names, &self.config, package.connections).await?;
         let mut lines = Vec::new();
         let mut clusters = Vec::new();
@@ -191,7 +194,8 @@ impl Deployment {
             };
             let kept = |name: &str| standing.parameters.get(name).cloned().unwrap_or_default();
             let vault = Some(kept("VaultKeyArn")).filter(|arn| !arn.is_empty());
-            let mut parameters = self.parameters(place, &both, &kept("DatabaseIdentity"), package, vault);
+            let mut parameters =
+                region_parameters(&self.config, place, &both, &kept("DatabaseIdentity"), package, vault);
             parameters.insert("CodeBucket".to_owned(), bucket.name().to_owned());
             parameters.insert("CodeKey".to_owned(), package.key());
             Versions::read(&standing).write(&mut parameters);
@@ -204,6 +208,13 @@ impl Deployment {
         Ok(lines)
     }
 
+    /// Reports what AWS alone decides.
+    fn warn(&self) {
+        if let Some(warning) = self.config.regions.warning() {
+            self.progress.say(None, &format!("warning: {warning}"));
+        }
+    }
+
     pub(crate) fn say_versions(&self, region: &Regional, versions: &Versions) {
         let canary = versions.canary.as_ref();
         let canary = canary.map(|(version, percent)| format!(", and version {version} for {percent} of 100 calls"));
@@ -214,16 +225,9 @@ impl Deployment {
     /// Updates the stacks of the workflows, if they are configured. Returns whether anything
     /// changed.
     async fn workflows(&self) -> Result<bool, DeployError> {
-        let Some(wanted) = &self.config.workflows else { return Ok(false) };
-        let parameters = BTreeMap::from([
-            ("Name".to_owned(), self.names.name.clone()),
-            ("Source".to_owned(), wanted.source.clone()),
-            ("SettledType".to_owned(), wanted.settled_type.clone()),
-            ("ReviewAmount".to_owned(), wanted.review_amount.to_string()),
-            ("LogRetentionDays".to_owned(), self.config.function.log_retention_days.to_string()),
-        ]);
         let mut has_changed = false;
         for region in &self.regions {
+            let Some(parameters) = workflow_parameters(&self.config, &region.name) else { break };
             let stack = Stack::of(region, &self.names.workflows(), self.polling);
             let applied = stack.apply(WORKFLOWS, &parameters, &self.names.name, &*self.progress).await?;
             has_changed |= applied != Applied::Unchanged;
@@ -246,75 +250,6 @@ impl Deployment {
         }
         all.try_into().map_err(|_| DeployError::new("a deployment has two regions"))
     }
-
-    /// The parameters of a region's template, except those for its code and its versions.
-    fn parameters(
-        &self,
-        place: usize,
-        clusters: &[Cluster; 2],
-        identity: &str,
-        package: &Package,
-        vault: Option<String>,
-    ) -> BTreeMap<String, String> {
-        let config = &self.config;
-        let [one, other] = clusters;
-        let (here, there) = if place == 0 { (one, other) } else { (other, one) };
-        let region = &here.region;
-        let by_region = |named: &BTreeMap<String, String>| named.get(region).cloned().unwrap_or_default();
-        let jwt = config.http.jwt.as_ref();
-        let domain = config.http.domain.as_ref();
-        let route = config.events.route.as_ref();
-        let mut parameters = BTreeMap::new();
-        let mut set = |name: &str, value: String| parameters.insert(name.to_owned(), value);
-        set("Name", self.names.name.clone());
-        set("PeerRegion", there.region.clone());
-        set("Architecture", config.architecture.name().to_owned());
-        set("ClusterArn", here.arn.clone());
-        set("PeerClusterArn", there.arn.clone());
-        set("Endpoint", here.endpoint.clone());
-        set("PeerEndpoint", there.endpoint.clone());
-        set("DatabaseRole", config.database.role.clone());
-        set("DatabaseIdentity", identity.to_owned());
-        set("VaultKeyArn", vault.unwrap_or_default());
-        set("MemoryMb", config.function.memory_mb.to_string());
-        set("TimeoutSeconds", config.function.timeout_s.to_string());
-        set("ReservedConcurrency", config.function.reserved_concurrency.to_string());
-        set("LogLevel", config.function.log_level.clone());
-        set("LogRetentionDays", config.function.log_retention_days.to_string());
-        set("MetricsNamespace", package.metrics.clone());
-        set("RelayMinutes", config.events.relay_minutes.to_string());
-        set("ArchiveDays", config.events.archive_days.to_string());
-        set("TakesEvents", package.takes_events.to_string());
-        set("FollowPattern", package.follows.as_ref().map(|pattern| follow(pattern, region)).unwrap_or_default());
-        set("RouteOperation", route.map(|route| route.operation.clone()).unwrap_or_default());
-        set("RouteAmount", route.map_or(0.0, |route| route.amount).to_string());
-        set("SmokePattern", config.smoke.as_ref().map(Smoke::pattern).unwrap_or_default());
-        set("Authorizer", jwt.map_or("AWS_IAM", |_| "JWT").to_owned());
-        set("JwtIssuer", jwt.map(|jwt| jwt.issuer.clone()).unwrap_or_default());
-        set("JwtAudience", jwt.map(|jwt| jwt.audience.join(",")).unwrap_or_default());
-        set("ThrottleRate", config.http.rate.to_string());
-        set("ThrottleBurst", config.http.burst.to_string());
-        set("HostedZoneId", domain.map(|domain| domain.hosted_zone.clone()).unwrap_or_default());
-        set("DomainName", domain.map(|domain| domain.name.clone()).unwrap_or_default());
-        set("CertificateArn", domain.map(|domain| by_region(&domain.certificates)).unwrap_or_default());
-        set("AlarmTopicArn", by_region(&config.alarms.topics));
-        set("P99Milliseconds", config.alarms.p99_ms.to_string());
-        set("ConflictsPerMinute", config.alarms.conflicts_per_minute.to_string());
-        set("OutboxLagSeconds", config.alarms.outbox_lag_s.to_string());
-        set("ConnectionsMost", config.alarms.connections.to_string());
-        set("DpuPerHour", config.alarms.dpu_per_hour.to_string());
-        parameters
-    }
-}
-
-/// The pattern of the region's own events for which its function is invoked. The other region
-/// handles the events that it published.
-fn follow(pattern: &Value, region: &str) -> String {
-    let mut pattern = pattern.clone();
-    if let Some(members) = pattern.as_object_mut() {
-        members.insert("detail".to_owned(), serde_json::json!({"tenet": {"bus": [region]}}));
-    }
-    pattern.to_string()
 }
 
 /// How many resources a template has.

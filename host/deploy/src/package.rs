@@ -17,6 +17,10 @@ pub struct Package {
     pub has_vault: bool,
     /// CloudWatch's namespace for the host's metrics.
     pub metrics: String,
+    /// Seconds after which an event is left to the relay.
+    pub relay_grace_s: u64,
+    /// Milliseconds before a deadline by which the host responds.
+    pub margin_ms: u64,
 }
 
 impl Package {

@@ -1,11 +1,16 @@
 use crate::error::DeployError;
 
-/// Region sets within which Aurora DSQL clusters can be peered, including the witness
-/// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/what-is-aurora-dsql.html>).
+/// Where AWS lists the regions and their sets.
+const PAGE: &str =
+    "https://docs.aws.amazon.com/aurora-dsql/latest/userguide/what-is-aurora-dsql.html#region-availability";
+
+/// Region sets within which Aurora DSQL clusters can be peered, including the witness, from [`PAGE`].
+/// Stockholm, Spain, Mumbai and Singapore came on 2026-07-31
+/// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/release-notes.html>).
 const SETS: [(&str, &[&str]); 3] = [
     ("US", &["us-east-1", "us-east-2", "us-west-2"]),
-    ("Asia Pacific", &["ap-northeast-1", "ap-northeast-2", "ap-northeast-3"]),
-    ("Europe", &["eu-central-1", "eu-west-1", "eu-west-2", "eu-west-3"]),
+    ("Asia Pacific", &["ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-southeast-1"]),
+    ("Europe", &["eu-central-1", "eu-north-1", "eu-south-2", "eu-west-1", "eu-west-2", "eu-west-3"]),
 ];
 
 /// Two regions with a cluster each, and the witness region, which stores a copy of the log and has
@@ -19,19 +24,26 @@ pub struct Regions {
 }
 
 impl Regions {
-    /// Checks that AWS can peer clusters there. If no witness is named and one region of the set is
-    /// left, that one is the witness.
+    /// Checks that the three are different and not known to be of different region sets. If no
+    /// witness is named and one region of the set is left, that one is the witness.
+    ///
+    /// AWS adds regions, so that one of no known set is accepted: see [`Self::warning`].
     ///
     /// # Errors
     /// Names the region that does not fit, and the possible ones.
     pub fn new(served: [String; 2], witness: Option<String>) -> Result<Self, DeployError> {
         let [one, other] = &served;
+        for region in served.iter().chain(&witness) {
+            if !is_region(region) {
+                return Err(DeployError::new(format!("{region:?} is no name of a region, as us-east-1 is")));
+            }
+        }
         if one == other {
             return Err(DeployError::new(format!("{one} is named twice, and a deployment has two regions")));
         }
-        let (name, set) = set_of(one)?;
-        let (other_name, other_set) = set_of(other)?;
-        if name != other_name {
+        if let (Some((name, set)), Some((other_name, other_set))) = (set_of(one), set_of(other))
+            && name != other_name
+        {
             return Err(DeployError::new(format!(
                 "{one} is of the region set {name} ({}) and {other} of {other_name} ({}): clusters are peered \
                  within one set",
@@ -39,34 +51,58 @@ impl Regions {
                 other_set.join(", ")
             )));
         }
+        let known = set_of(one).or_else(|| set_of(other));
+        let set = known.map_or(&[][..], |(_, set)| set);
         let left: Vec<&str> = set.iter().copied().filter(|region| region != one && region != other).collect();
+        let help = || match left.as_slice() {
+            [] => format!("{PAGE} lists the regions of a set"),
+            left => format!("`witness` may be {}", left.join(" or ")),
+        };
         let witness = match (witness, left.as_slice()) {
             (Some(witness), _) => witness,
             (None, [only]) => (*only).to_owned(),
-            (None, _) => {
-                return Err(
-                    DeployError::new("there is no witness").help(format!("`witness` may be {}", left.join(" or ")))
-                );
-            }
+            (None, _) => return Err(DeployError::new("there is no witness").help(help())),
         };
-        if !left.contains(&witness.as_str()) {
-            let why = if served.contains(&witness) {
-                format!("{witness} has a cluster of its own, and a witness has none")
-            } else {
-                let of = set_of(&witness).map_or("none that is known".to_owned(), |(other, _)| other.to_owned());
-                format!("the witness {witness} is of the region set {of}, and the clusters are of {name}")
-            };
-            return Err(DeployError::new(why).help(format!("`witness` may be {}", left.join(" or "))));
+        if served.contains(&witness) {
+            let why = format!("{witness} has a cluster of its own, and a witness has none");
+            return Err(DeployError::new(why).help(help()));
+        }
+        if let (Some((name, _)), Some((of, _))) = (known, set_of(&witness))
+            && name != of
+        {
+            let why = format!("the witness {witness} is of the region set {of}, and the clusters are of {name}");
+            return Err(DeployError::new(why).help(help()));
         }
         Ok(Self { served, witness })
     }
+
+    /// What has to be known before clusters are created, if a region is of no known set: AWS alone
+    /// decides whether the three can be peered.
+    pub fn warning(&self) -> Option<String> {
+        let unknown: Vec<_> =
+            self.served.iter().chain([&self.witness]).filter(|region| set_of(region).is_none()).collect();
+        let first = unknown.first()?;
+        Some(format!(
+            "{first} is in no region set of Aurora DSQL that is known here. AWS decides whether {}, {} and the witness {} \
+             can be peered: {PAGE}",
+            self.served[0], self.served[1], self.witness
+        ))
+    }
 }
 
-fn set_of(region: &str) -> Result<(&'static str, &'static [&'static str]), DeployError> {
-    SETS.into_iter().find(|(_, set)| set.contains(&region)).ok_or_else(|| {
-        let all: Vec<_> = SETS.iter().flat_map(|(_, set)| set.iter().copied()).collect();
-        DeployError::new(format!("{region} is in no region set of Aurora DSQL that is known: {}", all.join(", ")))
-    })
+fn set_of(region: &str) -> Option<(&'static str, &'static [&'static str])> {
+    SETS.into_iter().find(|(_, set)| set.contains(&region))
+}
+
+/// Whether it has the form of a region's name, `us-east-1` or `us-gov-west-1`.
+fn is_region(name: &str) -> bool {
+    let mut parts = name.split('-');
+    let is_lower = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+    let area = parts.next().is_some_and(|part| part.len() == 2 && is_lower(part));
+    let number =
+        parts.next_back().is_some_and(|part| part.len() == 1 && part.bytes().all(|byte| byte.is_ascii_digit()));
+    let places: Vec<_> = parts.collect();
+    area && number && !places.is_empty() && places.into_iter().all(is_lower)
 }
 
 #[cfg(test)]
@@ -85,15 +121,39 @@ mod tests {
         for (one, other, witness, why, help) in [
             ("us-east-1", "us-west-2", Some("eu-west-1"), "eu-west-1 is of the region set Europe", "us-east-2"),
             ("us-east-1", "us-west-2", Some("us-west-2"), "us-west-2 has a cluster of its own", "us-east-2"),
-            ("us-east-1", "us-west-2", Some("sa-east-1"), "none that is known", "us-east-2"),
             ("us-east-1", "eu-west-1", None, "within one set", ""),
             ("us-east-1", "us-east-1", None, "twice", ""),
-            ("us-east-1", "sa-east-1", None, "sa-east-1 is in no region set", ""),
-            ("eu-west-1", "eu-west-2", None, "no witness", "eu-central-1 or eu-west-3"),
+            ("eu-west-1", "eu-west-2", None, "no witness", "eu-central-1 or eu-north-1"),
+            ("us-east-1", "sa-east-1", Some("eu-west-1"), "the clusters are of US", "us-east-2 or us-west-2"),
+            ("us-east-1", "sa-east-1", None, "no witness", "us-east-2 or us-west-2"),
+            ("sa-east-1", "sa-west-1", None, "no witness", PAGE),
+            ("us-east-1", "us-west", None, "\"us-west\" is no name of a region", ""),
+            ("us-east-1", "us-west-2", Some("Ohio"), "\"Ohio\" is no name of a region", ""),
         ] {
             let error = regions(one, other, witness).unwrap_err();
             assert!(error.to_string().contains(why), "{error}");
             assert!(error.advice().unwrap_or_default().contains(help), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn the_regions_of_july_2026_are_of_their_sets() {
+        for (one, other, witness) in
+            [("eu-north-1", "eu-south-2", "eu-west-1"), ("ap-south-1", "ap-southeast-1", "ap-northeast-1")]
+        {
+            assert_eq!(regions(one, other, Some(witness)).unwrap().warning(), None);
+        }
+    }
+
+    #[test]
+    fn a_region_of_no_known_set_is_accepted_with_a_warning_that_has_the_page() {
+        for (one, other, witness, unknown) in [
+            ("us-east-1", "us-west-2", "ca-central-1", "ca-central-1 is in no region set"),
+            ("ca-central-1", "ca-west-1", "us-east-2", "ca-central-1 is in no region set"),
+            ("us-east-1", "mx-central-1", "us-east-2", "mx-central-1 is in no region set"),
+        ] {
+            let warning = regions(one, other, Some(witness)).unwrap().warning().unwrap();
+            assert!(warning.starts_with(unknown) && warning.ends_with(PAGE), "{warning}");
         }
     }
 }

@@ -16,6 +16,7 @@ use tenet_wiring::HostBuilder;
 
 use crate::extension;
 use crate::post_response::PostResponse;
+use crate::readiness::Readiness;
 use crate::recorder::Recorder;
 use crate::settings::Settings;
 use crate::work::Work;
@@ -33,6 +34,8 @@ const CHECKING: Duration = Duration::from_secs(2);
 pub(crate) struct Host {
     region: String,
     settings: HostSettings,
+    http_timeout: Option<Duration>,
+    readiness: Readiness,
     pub(crate) api: Api,
     pub(crate) routes: Routes,
     database: Arc<Database>,
@@ -81,6 +84,8 @@ impl Host {
         Ok(Self {
             region: settings.region,
             settings: index.host,
+            http_timeout: settings.http_timeout,
+            readiness: Readiness::default(),
             api,
             routes,
             database,
@@ -98,6 +103,8 @@ impl Host {
         Self {
             region: "us-east-1".into(),
             settings: index.host.clone(),
+            http_timeout: None,
+            readiness: Readiness::default(),
             api,
             routes: Routes::new(&index.operations).unwrap(),
             database,
@@ -127,6 +134,14 @@ impl Host {
         SystemClock.instant() + left
     }
 
+    /// When the response to an HTTP request has to be sent, which the HTTP API `received` at that
+    /// time: before the API gives up, whatever the invocation's own deadline is.
+    pub(crate) fn http_deadline(&self, deadline: Instant, received: Option<SystemTime>) -> Instant {
+        let Some(timeout) = self.http_timeout else { return deadline };
+        let left = http_time_left(timeout, received, SystemTime::now()).saturating_sub(self.settings.margin());
+        deadline.min(SystemClock.instant() + left)
+    }
+
     /// The deadline for deciding several requests, which leaves time to publish their events.
     pub(crate) fn before_publishing(&self, deadline: Instant) -> Instant {
         let left = deadline.saturating_duration_since(SystemClock.instant());
@@ -143,13 +158,16 @@ impl Host {
         self.pipeline.relay(self.settings.relay_grace(), self.settings.answer_retention(), deadline).await
     }
 
-    /// Whether requests can be decided now.
+    /// Whether requests can be decided, now or a moment ago.
     pub(crate) async fn ready(&self, deadline: Instant) -> Result<(), Fault> {
-        let ready = self.pipeline.ready(deadline.min(SystemClock.instant() + CHECKING)).await;
-        if let Err(fault) = &ready {
-            tracing::warn!(error_code = fault.code().map(Code::as_str), fault = format!("{fault:#}"), "not ready");
-        }
-        ready
+        let check = async {
+            let ready = self.pipeline.ready(deadline.min(SystemClock.instant() + CHECKING)).await;
+            if let Err(fault) = &ready {
+                tracing::warn!(error_code = fault.code().map(Code::as_str), fault = format!("{fault:#}"), "not ready");
+            }
+            ready
+        };
+        self.readiness.get(check).await
     }
 
     /// Decides a request. The caller has to [publish](Self::publish) its events.
@@ -256,6 +274,16 @@ fn time_left(deadline: u64, now: SystemTime) -> Duration {
     if deadline + Duration::from_secs(86_400) < now { deadline } else { deadline.saturating_sub(now) }
 }
 
+/// The remaining time of an HTTP request of which the API waits `timeout` for the response.
+///
+/// It has waited since it received the request, the sandbox's start included. A request that is older
+/// than the timeout would have been given up: then the time is not that of this request, as in some
+/// emulators, and only the timeout counts.
+fn http_time_left(timeout: Duration, received: Option<SystemTime>, now: SystemTime) -> Duration {
+    let waited = received.and_then(|received| now.duration_since(received).ok()).unwrap_or_default();
+    timeout.checked_sub(waited).unwrap_or(timeout)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -266,6 +294,17 @@ mod tests {
         assert_eq!(time_left(1_700_000_003_000, now), Duration::from_millis(3000));
         assert_eq!(time_left(1_700_000_000_100, now), Duration::from_millis(100));
         assert_eq!(time_left(1_699_999_999_000, now), Duration::ZERO);
+    }
+
+    #[test]
+    fn an_http_request_has_the_time_that_is_left_of_the_api_s() {
+        let (limit, now) = (Duration::from_secs(29), UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+        let left = |received| http_time_left(limit, received, now);
+        assert_eq!(left(None), limit);
+        assert_eq!(left(Some(now - Duration::from_secs(9))), Duration::from_secs(20));
+        // A clock that is behind, and an event from an emulator.
+        assert_eq!(left(Some(now + Duration::from_secs(5))), limit);
+        assert_eq!(left(Some(UNIX_EPOCH)), limit);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! HTTP requests in the format of API Gateway's HTTP API (payload 2.0) and of function URLs.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -15,6 +16,8 @@ use crate::members::Members;
 pub(crate) struct HttpEvent {
     pub(crate) request: Request<Vec<u8>>,
     pub(crate) caller: Option<String>,
+    /// When the HTTP API received it, if the event says so.
+    pub(crate) received: Option<SystemTime>,
 }
 
 /// Reads such a request. The error is for the caller.
@@ -28,7 +31,9 @@ pub(crate) fn read(event: &str) -> Result<HttpEvent, String> {
     // The default stage is not part of a path.
     let stage = context.text("stage").filter(|stage| stage != "$default").unwrap_or_default();
     let request = Request { method, path: path.below(&stage), headers: headers(&event)?, body: body(&event)? };
-    Ok(HttpEvent { request, caller: caller(&context.within("authorizer"))? })
+    let millis = context.get("timeEpoch").and_then(|millis| millis.parse().ok());
+    let received = millis.and_then(|millis| UNIX_EPOCH.checked_add(Duration::from_millis(millis)));
+    Ok(HttpEvent { request, caller: caller(&context.within("authorizer"))?, received })
 }
 
 fn unread(why: &str) -> String {
@@ -144,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_request_is_read_with_its_body_untouched() {
-        let HttpEvent { request, caller } = read(&event());
+        let HttpEvent { request, caller, .. } = read(&event());
         assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/operations/write"));
         assert_eq!(request.headers["idempotency-key"], "k-1");
         assert_eq!(request.body, b"{\"amount\":100.50}");
@@ -251,7 +256,7 @@ mod tests {
             let mut event = event();
             let (parent, name) = pointer.rsplit_once('/').unwrap();
             event.pointer_mut(parent).unwrap()[name] = value.clone();
-            let HttpEvent { request, caller } = read(&event);
+            let HttpEvent { request, caller, .. } = read(&event);
             assert_eq!((request.path.as_str(), caller), ("/operations/write", None), "{pointer}: {value}");
             assert_eq!(request.body, b"{\"amount\":100.50}", "{pointer}: {value}");
             assert_eq!(request.headers["idempotency-key"], "k-1", "{pointer}: {value}");

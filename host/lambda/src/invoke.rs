@@ -63,10 +63,11 @@ fn of_delivery(id: &str) -> Option<SourceKey> {
 
 /// Responds to an HTTP request.
 async fn serve(host: &Host, event: &str, origin: Origin) -> anyhow::Result<Reply> {
-    let HttpEvent { request, caller } = match http_event::read(event) {
+    let HttpEvent { request, caller, received } = match http_event::read(event) {
         Ok(event) => event,
         Err(detail) => return Ok(host.api.unreadable(&detail)),
     };
+    let origin = Origin { deadline: host.http_deadline(origin.deadline, received), ..origin };
     // The trace of the request itself is more specific than that of the invocation.
     let trace = tenet_http::trace(&request.headers).or(origin.trace);
     Ok(match host.api.route(&request) {

@@ -17,6 +17,7 @@ mod invoke;
 mod log_settings;
 mod members;
 mod post_response;
+mod readiness;
 mod recorder;
 mod settings;
 mod source;

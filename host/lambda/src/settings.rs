@@ -25,6 +25,9 @@ pub(crate) struct Settings {
     pub(crate) database: Database,
     /// `TENET_EVENT_BUS`: the name or ARN of the EventBridge bus for the events.
     pub(crate) event_bus: String,
+    /// `TENET_HTTP_TIMEOUT_MS`: how long the HTTP API waits for the function, 50 to 900,000. Without
+    /// it only the invocation's own deadline counts, as with a function URL.
+    pub(crate) http_timeout: Option<Duration>,
     /// `AWS_LAMBDA_MAX_CONCURRENCY`: whether Lambda gives a sandbox one invocation at a time.
     pub(crate) one_at_a_time: bool,
     /// `TENET_CAPSULES`: the folder for capsules. It has to outlive the sandbox: a file system
@@ -61,7 +64,7 @@ pub(crate) enum Database {
     },
 }
 
-const OURS: [&str; 16] = [
+const OURS: [&str; 17] = [
     "TENET_BUNDLE",
     "TENET_CAPSULES",
     "TENET_CAPSULE_KEY",
@@ -76,6 +79,7 @@ const OURS: [&str; 16] = [
     "TENET_DSQL_REGION",
     "TENET_DSQL_ROLE",
     "TENET_EVENT_BUS",
+    HTTP_TIMEOUT,
     "TENET_LOG",
     VAULT_KEY,
 ];
@@ -85,6 +89,7 @@ const MUTANT: Option<&str> = if cfg!(feature = "mutants") { Some("TENET_MUTANT")
 
 const DSQL_ENDPOINT: &str = "TENET_DSQL_ENDPOINT";
 const PEER_ENDPOINT: &str = "TENET_DSQL_PEER_ENDPOINT";
+const HTTP_TIMEOUT: &str = "TENET_HTTP_TIMEOUT_MS";
 const VAULT_KEY: &str = "TENET_VAULT_KEY";
 
 impl Settings {
@@ -109,6 +114,7 @@ impl Settings {
                 .into(),
             database: Database::read(&read)?,
             event_bus: needed("TENET_EVENT_BUS", "the EventBridge bus that takes the events")?,
+            http_timeout: read(HTTP_TIMEOUT).map(|text| http_timeout(&text)).transpose()?,
             one_at_a_time: read("AWS_LAMBDA_MAX_CONCURRENCY").is_none_or(|most| most == "1"),
             capsules: read("TENET_CAPSULES").map(PathBuf::from),
             capsule_key: read("TENET_CAPSULE_KEY"),
@@ -142,6 +148,12 @@ impl Settings {
         };
         Ok(Some(FieldVault::new(keys, policy)))
     }
+}
+
+fn http_timeout(text: &str) -> anyhow::Result<Duration> {
+    let millis = text.parse().ok().filter(|millis| (50..=900_000).contains(millis));
+    let millis = millis.with_context(|| format!("{HTTP_TIMEOUT} is {text:?}, and it has to be 50 to 900000"))?;
+    Ok(Duration::from_millis(millis))
 }
 
 impl Database {
@@ -256,6 +268,14 @@ mod tests {
         }
         let misspelt = [&FULL[..], &[("TENET_DATABSE_URL", "x")]].concat();
         assert!(read(&misspelt).unwrap_err().to_string().starts_with("TENET_DATABSE_URL"));
+        for (value, timeout) in [("29000", Some(29_000)), ("49", None), ("900001", None), ("soon", None)] {
+            let settings = read(&[&FULL[..], &[(HTTP_TIMEOUT, value)]].concat());
+            let told = settings.map(|settings| settings.http_timeout).map_err(|error| error.to_string());
+            match timeout {
+                Some(millis) => assert_eq!(told, Ok(Some(Duration::from_millis(millis)))),
+                None => assert!(told.unwrap_err().starts_with("TENET_HTTP_TIMEOUT_MS is"), "{value}"),
+            }
+        }
     }
 
     #[test]

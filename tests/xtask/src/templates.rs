@@ -6,14 +6,19 @@ use crate::venv::Venv;
 /// What CloudFormation is given.
 const TEMPLATES: [&str; 2] = ["deploy/region.yaml", "deploy/workflows.yaml"];
 
+/// What SAM is given, and what SAM gives CloudFormation.
+const SAM: [&str; 2] = ["deploy/sam.yaml", "target/tenet/sam.json"];
+
 /// Where it is given to, and the region of the witness, where it could be.
 const REGIONS: [&str; 3] = ["us-east-1", "us-west-2", "us-east-2"];
 
 /// Checks the templates before they are deployed: cfn-lint for what CloudFormation takes, in every
-/// region, checkov for what is safe, and that the rights which deploying them takes are written. Checks that are suppressed stand in the template, with
-/// the reason.
+/// region, checkov for what is safe, and that the rights which deploying them takes are written.
+/// Checks that are suppressed stand in the template, with the reason. The template for SAM is
+/// transformed by SAM's own code first.
 pub(crate) fn check(repository: &Repository, venv: &Venv) -> anyhow::Result<()> {
-    let lint = [&["--regions"], &REGIONS[..], &["--"], &TEMPLATES[..]].concat();
+    run(&mut repository.command(&venv.program("python"), &[&["tests/xtask/src/templates/sam.py"], &SAM[..]].concat()))?;
+    let lint = [&["--regions"], &REGIONS[..], &["--"], &TEMPLATES[..], &SAM[..]].concat();
     run(&mut repository.command(&venv.program("cfn-lint"), &lint))?;
     let arguments = ["--framework", "cloudformation", "--compact", "--quiet", "--skip-download"];
     let mut checkov = repository.command(&venv.program("checkov"), &arguments);

@@ -69,6 +69,7 @@ fn all(repository: &Repository, name: Option<&str>, stages: &mut Stages, tally: 
         // Half of the time of a system test is waiting: for a silence, a deadline, a process.
         let threads = thread::available_parallelism().map_or(2, NonZeroUsize::get) * 2;
         tests.args(name).env("RUST_TEST_THREADS", threads.to_string());
+        tests.env("TENET_TEST_TEMPLATES", of_templates.program("python"));
         tally.run(clients.name_to(servers.name_to(&mut tests, repository, &venv)))?;
         for guests in repository::GUESTS {
             tally.run(repository.cargo_for_guests(&test).args(["--manifest-path", guests]).args(name))?;

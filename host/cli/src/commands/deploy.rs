@@ -86,5 +86,7 @@ fn package(index: &Index, bytes: Vec<u8>, smoke: Option<&str>) -> anyhow::Result
         takes_events: index.operations.iter().any(|operation| !operation.events.is_empty()),
         has_vault: index.rules.iter().any(|rule| !rule.grants.vault.is_empty()),
         metrics: index.host.metrics.clone(),
+        relay_grace_s: index.host.relay_grace_s,
+        margin_ms: index.host.margin_ms,
     })
 }

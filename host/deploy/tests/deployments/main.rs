@@ -68,6 +68,8 @@ fn package(zip: &str) -> Package {
         follows: None,
         has_vault: true,
         metrics: "Tenet".to_owned(),
+        relay_grace_s: 960,
+        margin_ms: 300,
     }
 }
 
@@ -208,9 +210,9 @@ async fn who_is_throttled_or_comes_too_early_asks_again() {
 #[tokio::test]
 async fn another_account_another_witness_and_a_stranger_for_a_peer_are_refused() {
     let aws = Aws::default();
-    let other = Config::parse(&CONFIG.replace("version = 1", "version = 1\naccount = \"1\"")).unwrap();
+    let other = Config::parse(&CONFIG.replace("version = 1", "version = 1\naccount = \"210987654321\"")).unwrap();
     let error = Deployment::open(other, &aws.config(), Arc::new(Ready), Arc::new(Told::default()), polling()).await;
-    assert!(error.err().unwrap().to_string().contains("123456789012, and 1 is meant"));
+    assert!(error.err().unwrap().to_string().contains("123456789012, and 210987654321 is meant"));
 
     deploy(&aws, "one", None).await.unwrap();
     let change = |of: fn(&mut aws::Cluster)| {
@@ -333,6 +335,20 @@ async fn only_the_code_that_was_uploaded_is_published() {
     assert!(error.to_string().contains("PublishVersion: InvalidParameterValueException"), "{error}");
     assert!(error.advice().unwrap().contains("update-function-code --region us-east-1"), "{error:?}");
     assert!(aws.regions().values().all(|region| region.functions["shop"].versions.len() == 1));
+}
+
+#[tokio::test]
+async fn a_witness_of_no_known_region_set_is_tried_with_a_warning() {
+    let (aws, told) = (Aws::default(), Arc::new(Told::default()));
+    let config = CONFIG.replace("[workflows]", "witness = \"ca-central-1\"\n[workflows]");
+    let config = Config::parse(&config).unwrap();
+    let deployment = Deployment::open(config, &aws.config(), Arc::new(Ready), told.clone(), polling()).await.unwrap();
+    deployment.deploy(&package("one"), None).await.unwrap();
+    let told = told.0.lock().unwrap();
+    assert!(told.iter().any(|line| line.contains("warning: ca-central-1 is in no region set")), "{told:?}");
+    for region in aws.regions().values() {
+        assert!(region.clusters.values().all(|cluster| cluster.witness == "ca-central-1"));
+    }
 }
 
 /// Interrupts the run after each of its calls, repeats it, and expects the result of an

@@ -11,9 +11,9 @@ use serde_json::json;
 use tenet_core::bundle::{INDEX, Index};
 use tenet_database::{Database, Endpoint};
 use tenet_events::Buses;
-use tenet_test_support::Relay;
 use tenet_test_support::http::Answer;
 use tenet_test_support::serve::Served;
+use tenet_test_support::{Relay, awaited};
 
 use crate::lambda::{Lambda, bootstrap};
 use crate::support::bundle::bundle;
@@ -235,7 +235,9 @@ async fn a_function_that_is_shipped_before_its_steps_waits_for_them() {
     assert_eq!(lambda.send("GET", "/health", &[], "").await.json()["code"], "schema-differs");
     assert_eq!(lambda.send("POST", "/operations/read", &JSON, "").await.status, 200);
     database.execute("ALTER TABLE accounts RENAME ceiling TO daily_ceiling").await;
-    assert_eq!(lambda.send("GET", "/health", &[], "").await.json()["status"], "ready");
+    // A moment ago it was not ready.
+    let ready = async { while lambda.send("GET", "/health", &[], "").await.json()["status"] != "ready" {} };
+    awaited(ready, || "it is not ready".to_owned()).await;
     let shown = lambda.send("POST", "/operations/show-account", &JSON, ANN).await;
     assert_eq!((shown.status, &shown.json()["code"]), (422, &json!("no-account")), "{shown:?}");
 }

@@ -8,6 +8,7 @@ pub(crate) mod host;
 pub(crate) mod ministack;
 pub(crate) mod raw;
 pub(crate) mod rehearsal;
+pub(crate) mod rendered;
 pub(crate) mod sandbox;
 pub(crate) mod shop;
 pub(crate) mod tenet;

@@ -1,0 +1,99 @@
+use crate::config::Config;
+use crate::error::DeployError;
+use crate::package::Package;
+
+/// How long the HTTP API waits for the function, in milliseconds: `HttpTimeoutMs` of the template.
+pub(crate) const HTTP_TIMEOUT_MS: u64 = 29_000;
+
+/// How late a turn of the relay may begin, in seconds: the scheduler's precision
+/// (<https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule.html>).
+const SCHEDULE_PRECISION_S: u64 = 60;
+
+impl Config {
+    /// Checks that the bundle's `[host]` and this configuration agree: on times, and on metrics, which
+    /// the stack's alarms look at.
+    ///
+    /// # Errors
+    /// Names the setting that has to be changed.
+    pub fn suits(&self, package: &Package) -> Result<(), DeployError> {
+        if package.metrics.is_empty() {
+            let why = "`metrics` of [host] is empty, and the stack's alarms look at the host's metrics";
+            return Err(DeployError::new(why));
+        }
+        let timeout = u64::from(self.function.timeout_s);
+        let (margin, least) = (package.margin_ms, HTTP_TIMEOUT_MS.min(timeout * 1000));
+        if margin >= least {
+            let why = format!("`margin_ms` of [host] is {margin}, and a request has {least} ms in all");
+            return Err(DeployError::new(why));
+        }
+        let grace = package.relay_grace_s;
+        if grace <= timeout {
+            let why = format!(
+                "`relay_grace_s` of [host] is {grace}, and function.timeout_s is {timeout}: a relay would deliver events \
+                 that a request is still publishing"
+            );
+            return Err(DeployError::new(why));
+        }
+        let least = self.recovery_s(package);
+        if let Some(lag) = self.alarms.outbox_lag_s.map(u64::from).filter(|lag| *lag < least) {
+            let why =
+                format!("alarms.outbox_lag_s is {lag}: an event that the relay recovers is up to {least} seconds old");
+            return Err(DeployError::new(why)
+                .help("leave it out, or set fewer `relay_minutes` or a shorter `relay_grace_s` in [host]"));
+        }
+        Ok(())
+    }
+
+    /// The age in seconds that no event exceeds which the relay delivers, even if one turn fails:
+    /// the grace and two turns. It is the alarm threshold unless a longer one is configured.
+    pub(crate) fn recovery_s(&self, package: &Package) -> u64 {
+        package.relay_grace_s + 2 * u64::from(self.events.relay_minutes) * 60 + SCHEDULE_PRECISION_S
+    }
+
+    /// The threshold of the outbox alarm in seconds.
+    pub(crate) fn outbox_lag_s(&self, package: &Package) -> u64 {
+        self.alarms.outbox_lag_s.map_or_else(|| self.recovery_s(package), u64::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: &str = "version = 1\nname = \"shop\"\nregions = [\"us-east-1\", \"us-west-2\"]\n";
+
+    fn package() -> Package {
+        Package {
+            zip: Vec::new(),
+            connections: 8,
+            takes_events: false,
+            follows: None,
+            has_vault: false,
+            metrics: "Tenet".to_owned(),
+            relay_grace_s: 960,
+            margin_ms: 300,
+        }
+    }
+
+    #[test]
+    fn the_times_of_the_bundle_and_of_the_configuration_agree() {
+        let config = |more: &str| Config::parse(&format!("{LEAST}{more}\n")).unwrap();
+        // 16 minutes, two turns of 5, and one for a late beginning.
+        assert_eq!(config("").outbox_lag_s(&package()), 1620);
+        assert_eq!(config("[events]\nrelay_minutes = 10").outbox_lag_s(&package()), 2220);
+        assert_eq!(config("[alarms]\noutbox_lag_s = 1700").outbox_lag_s(&package()), 1700);
+        config("").suits(&package()).unwrap();
+        for (more, package, why) in [
+            ("[alarms]\noutbox_lag_s = 1619", package(), "alarms.outbox_lag_s is 1619"),
+            ("[alarms]\noutbox_lag_s = 1700\n[events]\nrelay_minutes = 6", package(), "alarms.outbox_lag_s is 1700"),
+            ("", Package { metrics: String::new(), ..package() }, "`metrics`"),
+            ("", Package { relay_grace_s: 30, ..package() }, "`relay_grace_s` of [host] is 30"),
+            ("[function]\ntimeout_s = 900", Package { relay_grace_s: 900, ..package() }, "function.timeout_s is 900"),
+            ("[function]\ntimeout_s = 900", Package { margin_ms: 29_000, ..package() }, "has 29000 ms"),
+            ("[function]\ntimeout_s = 5", Package { margin_ms: 5000, ..package() }, "has 5000 ms"),
+        ] {
+            let error = config(more).suits(&package).unwrap_err().to_string();
+            assert!(error.contains(why), "{more}: {error}");
+        }
+    }
+}

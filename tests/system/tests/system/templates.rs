@@ -1,0 +1,413 @@
+//! The deployer's templates with the parameters of many configurations: what a configuration accepts, cfn-lint accepts
+//! of what CloudFormation is given; and the numbers and names of the templates agree with those of the host and of AWS.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::{Value, json};
+use tenet_core::{HostSettings, MetricSet};
+use tenet_deploy::{Cluster, Config, Package, region_parameters, workflow_parameters};
+
+use crate::support::rehearsal::root;
+use crate::support::rendered::{Asked, Rendered, rendered};
+
+/// How many configurations are drawn that are accepted.
+const DRAWN: usize = 200;
+
+const ACCOUNT: &str = "123456789012";
+
+const ALARM: &str = "AWS::CloudWatch::Alarm";
+
+/// A configuration with the bundle that it deploys.
+struct Drawn {
+    text: String,
+    config: Config,
+    package: Package,
+}
+
+/// Draws a text of `tenet.toml`, of which about one in two is accepted.
+fn text(rng: &mut fastrand::Rng) -> String {
+    let pairs = [
+        ("us-east-1", "us-west-2", "us-east-2"),
+        ("eu-north-1", "eu-west-1", "eu-central-1"),
+        ("ap-south-1", "ap-southeast-1", "ap-northeast-1"),
+    ];
+    let (one, other, witness) = pairs[rng.usize(..pairs.len())];
+    let mut of = |all: &[&str]| all[rng.usize(..all.len())].to_owned();
+    let name = of(&["tenet", "a", "shop-2", "a1234567890123456789"]);
+    let mut text =
+        format!("version = 1\nname = \"{name}\"\nregions = [\"{one}\", \"{other}\"]\nwitness = \"{witness}\"\n");
+    text += &format!("architecture = \"{}\"\n", of(&["arm64", "x86_64"]));
+    text += &format!("[function]\nmemory_mb = {}\n", of(&["128", "512", "1769", "10240", "10240", "10241"]));
+    text += &format!("timeout_s = {}\n", of(&["5", "29", "30", "30", "900", "901"]));
+    text += &format!("reserved_concurrency = {}\n", of(&["1", "50", "500"]));
+    text += &format!("log_level = \"{}\"\n", of(&["TRACE", "INFO", "ERROR", "FATAL", "INFO", "info"]));
+    text += &format!("log_retention_days = {}\n", of(&["1", "365", "3653", "400", "30", "100"]));
+    let tokens = of(&["", "jwt = { issuer = \"https://login.example.com/\", audience = [\"a\", \"b\"] }\n"]);
+    text += &format!("[http]\nrate = {}\nburst = {}\n{tokens}", of(&["1", "500"]), of(&["1", "1000", "5000"]));
+    if of(&["yes", "no", "no"]) == "yes" {
+        let certificate = |region| format!("{region} = \"arn:aws:acm:{region}:{ACCOUNT}:certificate/c\"");
+        text += &format!(
+            "domain = {{ name = \"api.example.com\", hosted_zone = \"Z0123\", certificates = {{ {}, {} }} }}\n",
+            certificate(one),
+            certificate(other)
+        );
+    }
+    text += &format!("[events]\narchive_days = {}\n", of(&["0", "30", "3650"]));
+    text += &format!("relay_minutes = {}\n", of(&["2", "5", "10"]));
+    text += &of(&[
+        "",
+        "route = { operation = \"transfer\", amount = 10000 }\n",
+        "route = { operation = \"Pay.now_2\", amount = -0.000001 }\n",
+        "route = { operation = \"transfer\", amount = 5000000000.0 }\n",
+        "route = { operation = \"transfer\", amount = inf }\n",
+    ]);
+    let topic = |region| format!("{region} = \"arn:aws:sns:{region}:{ACCOUNT}:alarms\"");
+    let topics = format!("topics = {{ {}, {} }}\n", topic(one), topic(other));
+    text += &format!("[alarms]\np99_ms = {}\n{}", of(&["1", "2000"]), of(&["", &topics]));
+    text += &of(&["", "outbox_lag_s = 86400\n"]);
+    text +=
+        &of(&["", "[smoke]\noperation = \"write\"\nevent = \"transaction_id\"\n", "[smoke]\noperation = \"write\"\n"]);
+    if of(&["yes", "yes", "no"]) == "yes" {
+        text += &format!("[workflows]\nreview_amount = {}\n", of(&["1", "10000", "5000000000", "0"]));
+        text += &format!("source = \"{}\"\n", of(&["dsql.application", "Ünïcode & more", "aws.mine"]));
+        text += &format!("settled_type = \"{}\"\n", of(&["Transaction Created", "it's <new>", "a \\\"quoted\\\" one"]));
+    }
+    text
+}
+
+fn package(rng: &mut fastrand::Rng) -> Package {
+    let host = HostSettings::default();
+    Package {
+        zip: Vec::new(),
+        connections: 1,
+        takes_events: rng.bool(),
+        follows: rng.bool().then(|| json!({"source": ["dsql.application"], "detail-type": ["Transaction Created"]})),
+        has_vault: rng.bool(),
+        metrics: ["Tenet", "Shop/Rules"][rng.usize(..2)].to_owned(),
+        relay_grace_s: [host.relay_grace_s, 3600][rng.usize(..2)],
+        margin_ms: host.margin_ms,
+    }
+}
+
+/// Accepted configurations, and the texts that are refused with the reason.
+fn draw() -> (Vec<Drawn>, Vec<(String, String)>) {
+    let mut rng = fastrand::Rng::with_seed(22);
+    let (mut accepted, mut refused) = (Vec::new(), Vec::new());
+    while accepted.len() < DRAWN {
+        let (text, package) = (text(&mut rng), package(&mut rng));
+        match Config::parse(&text) {
+            Ok(config) => {
+                config.suits(&package).unwrap();
+                accepted.push(Drawn { text, config, package });
+            }
+            Err(error) => refused.push((text, error.to_string())),
+        }
+    }
+    (accepted, refused)
+}
+
+/// The configuration of this repository.
+fn own() -> Drawn {
+    let text = fs::read_to_string(root().join("deploy/tenet.toml")).unwrap();
+    let config = Config::parse(&text).unwrap();
+    let package = Package { has_vault: true, ..package(&mut fastrand::Rng::with_seed(0)) };
+    let host = HostSettings::default();
+    let package = Package { relay_grace_s: host.relay_grace_s, metrics: host.metrics, ..package };
+    Drawn { text, config, package }
+}
+
+fn cluster(region: &str, id: &str) -> Cluster {
+    let id = format!("{id:a<26}");
+    Cluster {
+        arn: format!("arn:aws:dsql:{region}:{ACCOUNT}:cluster/{id}"),
+        endpoint: format!("{id}.dsql.{region}.on.aws"),
+        id,
+        region: region.to_owned(),
+        status: "ACTIVE".to_owned(),
+        is_protected: true,
+        peers: BTreeSet::new(),
+        witness: None,
+        kms_key: None,
+    }
+}
+
+/// The stacks of a configuration: of each region its own and then that of the workflows, if there is one.
+fn stacks(drawn: &Drawn) -> Vec<Asked> {
+    let regions = &drawn.config.regions.served;
+    let clusters = [cluster(&regions[0], "one"), cluster(&regions[1], "other")];
+    let mut asked = Vec::new();
+    for (place, region) in regions.iter().enumerate() {
+        let key = drawn.package.has_vault.then(|| format!("arn:aws:kms:{region}:{ACCOUNT}:key/mrk-1"));
+        let mut parameters = region_parameters(&drawn.config, place, &clusters, "id", &drawn.package, key);
+        parameters.insert("CodeBucket".to_owned(), format!("tenet-{ACCOUNT}-{region}-bundles"));
+        parameters.insert("CodeKey".to_owned(), "bundles/0.zip".to_owned());
+        asked.push(Asked { template: "region", region: region.clone(), parameters });
+        if let Some(parameters) = workflow_parameters(&drawn.config, region) {
+            asked.push(Asked { template: "workflows", region: region.clone(), parameters });
+        }
+    }
+    asked
+}
+
+#[test]
+fn what_a_configuration_accepts_cfn_lint_accepts_of_its_stacks() {
+    let (accepted, refused) = draw();
+    assert!(refused.len() > DRAWN / 2, "{}", refused.len());
+    let keys = ["function.", "http.", "events.", "workflows."];
+    for (text, error) in refused {
+        assert!(keys.iter().any(|key| error.starts_with(key)), "{text}\n{error}");
+    }
+    // Of each in one of its regions.
+    let one = |number: usize, drawn: &Drawn| {
+        let region = drawn.config.regions.served[number % 2].clone();
+        stacks(drawn).into_iter().filter(move |asked| asked.region == region).collect::<Vec<_>>()
+    };
+    let each = accepted.iter().enumerate().map(|(number, drawn)| (one(number, drawn), drawn));
+    let (asked, of): (Vec<_>, Vec<_>) =
+        each.flat_map(|(asked, drawn)| asked.into_iter().map(move |asked| (asked, drawn))).unzip();
+    for ((asked, drawn), rendered) in asked.iter().zip(of).zip(rendered(&asked)) {
+        assert_eq!(rendered.problems, Vec::<String>::new(), "{} in {}\n{}", asked.template, asked.region, drawn.text);
+        every_json_is_json(&rendered);
+        every_metric_exists(&rendered, &drawn.package.metrics);
+        every_role_trusts_this_account_alone(&rendered);
+        every_alarm_is_sent(&rendered, !drawn.config.alarms.topics.is_empty());
+        if asked.template == "region" {
+            the_function_answers_before_the_api_gives_up(&rendered, &drawn.package);
+            a_recovered_event_is_no_alarm(&rendered, &drawn.package);
+            what_anyone_may_ask_has_a_throttle_of_its_own(&rendered);
+            a_failed_event_has_one_way(&rendered);
+        }
+    }
+}
+
+#[test]
+fn what_a_configuration_refuses_cloudformation_would_refuse() {
+    let own = own();
+    let changes = [
+        ("region", "MemoryMb", "127"),
+        ("region", "TimeoutSeconds", "901"),
+        ("region", "LogLevel", "info"),
+        ("region", "LogRetentionDays", "100"),
+        ("region", "HttpTimeoutMs", "30001"),
+        ("region", "CertificateArn", "c"),
+        ("workflows", "LogRetentionDays", "0"),
+        ("workflows", "ReviewAmount", "0"),
+    ];
+    let mut asked = Vec::new();
+    for (template, parameter, value) in changes {
+        let mut stack = stacks(&own).into_iter().find(|stack| stack.template == template).unwrap();
+        stack.parameters.insert(parameter.to_owned(), value.to_owned());
+        if parameter == "CertificateArn" {
+            // A domain whose callers sign for one region.
+            stack.parameters.insert("HostedZoneId".to_owned(), "Z0123".to_owned());
+            stack.parameters.insert("DomainName".to_owned(), "api.example.com".to_owned());
+        }
+        asked.push(stack);
+    }
+    for (change, rendered) in changes.iter().zip(rendered(&asked)) {
+        assert!(!rendered.problems.is_empty(), "{change:?}");
+    }
+}
+
+/// The strings that a service reads as JSON.
+fn every_json_is_json(rendered: &Rendered) {
+    let kinds = [
+        ("AWS::Events::Rule", "EventPattern"),
+        ("AWS::CloudWatch::Dashboard", "DashboardBody"),
+        ("AWS::StepFunctions::StateMachine", "DefinitionString"),
+        ("AWS::Scheduler::Schedule", "Target/Input"),
+        ("AWS::ApiGatewayV2::Stage", "AccessLogSettings/Format"),
+    ];
+    for (kind, property) in kinds {
+        for (name, properties) in rendered.resources(kind) {
+            if let Some(text) = properties.pointer(&format!("/{property}")).and_then(Value::as_str) {
+                let read = serde_json::from_str::<Value>(text);
+                assert!(read.is_ok_and(|value| value.is_object()), "{name}: {text}");
+            }
+        }
+    }
+}
+
+/// The function gives up `margin_ms` before the API does, and before Lambda.
+fn the_function_answers_before_the_api_gives_up(rendered: &Rendered, package: &Package) {
+    let integration = rendered.resource("AWS::ApiGatewayV2::Integration", "Integration");
+    let function = rendered.resource("AWS::Lambda::Function", "Function");
+    let api = integration["TimeoutInMillis"].as_u64().unwrap();
+    let told = function["Environment"]["Variables"]["TENET_HTTP_TIMEOUT_MS"].as_u64().unwrap();
+    // The most that an HTTP API has: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+    assert!(told == api && api <= 30_000, "{told} {api}");
+    let answered = told.min(1000 * function["Timeout"].as_u64().unwrap()) - package.margin_ms;
+    assert!(answered < api, "{answered} {api}");
+}
+
+/// An event that is left to the relay is delivered after the grace, by the next turn or the one after it.
+fn a_recovered_event_is_no_alarm(rendered: &Rendered, package: &Package) {
+    let alarm = rendered.resource(ALARM, "OutboxAlarm");
+    let schedule = rendered.resource("AWS::Scheduler::Schedule", "RelaySchedule")["ScheduleExpression"].as_str();
+    let turn = schedule.unwrap().strip_prefix("rate(").unwrap().strip_suffix(" minutes)").unwrap();
+    let turn = turn.parse::<u64>().unwrap() * 60;
+    let threshold = alarm["Threshold"].as_u64().unwrap();
+    assert!(threshold > package.relay_grace_s + 2 * turn, "{threshold} {} {turn}", package.relay_grace_s);
+    // Each period has a turn in it, and before the first one there is no alarm.
+    assert!(alarm["Period"].as_u64().unwrap() > turn && alarm["TreatMissingData"] == "missing", "{alarm}");
+}
+
+fn what_anyone_may_ask_has_a_throttle_of_its_own(rendered: &Rendered) {
+    let stage = rendered.resource("AWS::ApiGatewayV2::Stage", "Stage");
+    let open = rendered.resources("AWS::ApiGatewayV2::Route").filter(|(_, route)| route["AuthorizationType"] == "NONE");
+    let mut count = 0;
+    for (_, route) in open {
+        let own = &stage["RouteSettings"][route["RouteKey"].as_str().unwrap()];
+        // Route 53 sends several requests a second at times:
+        // https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover-determining-health-of-endpoints.html
+        assert!(own["ThrottlingRateLimit"].as_u64() >= Some(5) && own["ThrottlingBurstLimit"].as_u64() >= Some(5));
+        count += 1;
+    }
+    assert_eq!(count, 2);
+    let format = stage["AccessLogSettings"]["Format"].as_str().unwrap();
+    assert!(format.contains("\"caller\":\"$context."), "{format}");
+}
+
+fn a_failed_event_has_one_way(rendered: &Rendered) {
+    let invoked = rendered.resource("AWS::Lambda::EventInvokeConfig", "Asynchronous");
+    assert!(invoked["DestinationConfig"]["OnFailure"].is_object());
+    assert!(rendered.resource("AWS::Lambda::Function", "Function")["DeadLetterConfig"].is_null());
+}
+
+/// Each trust names the account, and the resource as far as AWS documents its ARN.
+fn every_role_trusts_this_account_alone(rendered: &Rendered) {
+    for (name, role) in rendered.resources("AWS::IAM::Role") {
+        for statement in role["AssumeRolePolicyDocument"]["Statement"].as_array().unwrap() {
+            let condition = &statement["Condition"];
+            assert_eq!(condition["StringEquals"]["aws:SourceAccount"], ACCOUNT, "{name}");
+            let is_lambda = statement["Principal"]["Service"] == "lambda.amazonaws.com";
+            assert!(is_lambda || condition["ArnEquals"]["aws:SourceArn"].is_string(), "{name}");
+        }
+    }
+}
+
+fn every_alarm_is_sent(rendered: &Rendered, has_topics: bool) {
+    for (name, alarm) in rendered.resources(ALARM) {
+        for actions in ["AlarmActions", "OKActions"] {
+            assert_eq!(alarm[actions].as_array().unwrap().len(), usize::from(has_topics), "{name}");
+        }
+    }
+}
+
+/// Each alarm and widget looks at a metric that a service or the host publishes, with exactly its dimensions.
+fn every_metric_exists(rendered: &Rendered, namespace: &str) {
+    for (name, alarm) in rendered.resources(ALARM) {
+        let dimensions = alarm["Dimensions"].as_array().into_iter().flatten();
+        let dimensions = dimensions.map(|of| (of["Name"].as_str().unwrap(), of["Value"].as_str())).collect();
+        let metric = (alarm["Namespace"].as_str().unwrap(), alarm["MetricName"].as_str().unwrap(), dimensions);
+        assert!(exists(&metric, namespace), "{name}: {metric:?}");
+    }
+    for (name, dashboard) in rendered.resources("AWS::CloudWatch::Dashboard") {
+        let body: Value = serde_json::from_str(dashboard["DashboardBody"].as_str().unwrap()).unwrap();
+        for widget in body["widgets"].as_array().unwrap() {
+            for metric in widget["properties"]["metrics"].as_array().unwrap() {
+                let parts: Vec<_> = metric.as_array().unwrap().iter().map_while(Value::as_str).collect();
+                let dimensions = parts[2..].chunks(2).map(|pair| (pair[0], Some(pair[1]))).collect();
+                let metric = (parts[0], parts[1], dimensions);
+                assert!(exists(&metric, namespace), "{name}: {metric:?}");
+            }
+        }
+    }
+}
+
+/// A namespace, a metric, and dimensions with their values unless these are another resource's attribute.
+type Metric<'a> = (&'a str, &'a str, Vec<(&'a str, Option<&'a str>)>);
+
+fn exists((of, metric, dimensions): &Metric<'_>, namespace: &str) -> bool {
+    if *of == namespace {
+        let names: BTreeSet<_> = dimensions.iter().map(|(name, _)| *name).collect();
+        let sets: [&[MetricSet]; 3] = [&tenet_pipeline::METRICS, &tenet_database::METRICS, &tenet_vault::METRICS];
+        return sets.into_iter().flatten().any(|set| {
+            let has = set.metrics.iter().any(|(name, _)| name == metric);
+            has && set.dimensions.iter().any(|set| names == set.iter().copied().collect())
+        });
+    }
+    let rows = include_str!("support/aws_metrics.txt").lines().filter(|line| !line.starts_with('#'));
+    rows.map(|row| row.split(' ').collect::<Vec<_>>()).any(|row| {
+        assert!(row.len() == 4 && row[3].starts_with("https://docs.aws.amazon.com/"), "{row:?}");
+        let wanted: Vec<_> =
+            row[2].split(',').map(|of| of.split_once('=').map_or((of, None), |(n, v)| (n, Some(v)))).collect();
+        let is_wanted = |(name, value): &(&str, Option<&str>)| {
+            dimensions
+                .iter()
+                .any(|(other, is)| other == name && value.zip(*is).is_none_or(|(value, is)| fits(value, is)))
+        };
+        row[..2] == [*of, *metric] && wanted.len() == dimensions.len() && wanted.iter().all(is_wanted)
+    })
+}
+
+/// Whether a dimension's value is the one of the table, in which `{id}` is a cluster's id.
+fn fits(wanted: &str, is: &str) -> bool {
+    let Some(before) = wanted.strip_suffix("{id}") else { return wanted == is };
+    is.strip_prefix(before).is_some_and(|id| id.len() == 26 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
+
+#[test]
+fn the_table_of_metrics_refuses_what_no_service_publishes() {
+    let id = "a".repeat(26);
+    let usage = |resource: &str| -> bool {
+        let cluster = [("Service", "AuroraDSQL"), ("Type", "Resource"), ("Resource", "ClusterConnectionCount")];
+        let mut dimensions: Vec<_> = cluster.map(|(name, value)| (name, Some(value))).to_vec();
+        dimensions.push(("Class", Some("None")));
+        if !resource.is_empty() {
+            dimensions.push(("ResourceId", Some(resource)));
+        }
+        exists(&("AWS/Usage", "ResourceCount", dimensions), "Tenet")
+    };
+    assert!(usage(&format!("cluster/{id}")));
+    assert!(!usage("") && !usage(&id));
+    let host = |metric, dimensions: &[&'static str]| {
+        exists(&("Tenet", metric, dimensions.iter().map(|name| (*name, None)).collect()), "Tenet")
+    };
+    assert!(host("Requests", &["region"]) && host("Lag", &[]) && host("Requests", &["region", "operation"]));
+    assert!(!host("Requests", &[]) && !host("Lag", &["region"]) && !host("Request", &["region"]));
+}
+
+#[test]
+fn the_template_for_sam_has_parameters_and_variables_of_the_region_s() {
+    let names = |file: &str| -> BTreeSet<String> {
+        let text = fs::read_to_string(root().join("deploy").join(file)).unwrap();
+        let parameters = text.split("\nParameters:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+        let named = parameters.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+        let variables = text.lines().filter(|line| line.trim_start().starts_with("TENET_"));
+        named.chain(variables).map(|line| line.trim().split(':').next().unwrap().to_owned()).collect()
+    };
+    let (sam, region) = (names("sam.yaml"), names("region.yaml"));
+    let unknown: Vec<_> = sam.difference(&region).collect();
+    assert!(unknown.is_empty() && sam.len() > 25, "{unknown:?} {sam:?}");
+    let variables =
+        |names: &BTreeSet<String>| names.iter().filter(|name| name.starts_with("TENET_")).cloned().collect::<Vec<_>>();
+    assert_eq!(variables(&sam), variables(&region));
+}
+
+#[test]
+fn the_runbook_counts_what_the_templates_have() {
+    let readme = fs::read_to_string(root().join("deploy/README.md")).unwrap();
+    let words = readme.split_whitespace().collect::<Vec<_>>().join(" ");
+    let own = own();
+    let stacks = rendered(&stacks(&own));
+    let count = |kind: &str| stacks.iter().map(|stack| stack.resources(kind).count()).sum::<usize>();
+    let turns = 24 * 60 / own.config.events.relay_minutes;
+    let keys = count("AWS::KMS::Key");
+    // A health check is only made for a domain, which this configuration does not have.
+    let idle = format!(
+        "{} keys of KMS ({keys} of the stacks, 2 of the vault), {} alarms, {} dashboards, and {turns} turns of each region's relay a day",
+        keys + 2,
+        count(ALARM),
+        count("AWS::CloudWatch::Dashboard"),
+    );
+    assert!(words.contains(&idle), "deploy/README.md does not say: {idle}");
+    let a_region = format!("{} alarms and a dashboard a region", count(ALARM) / 2);
+    assert!(words.contains(&a_region), "deploy/README.md does not say: {a_region}");
+    // Each alarm has a row.
+    for (_, alarm) in stacks.iter().flat_map(|stack| stack.resources(ALARM)) {
+        let name = alarm["AlarmName"].as_str().unwrap().strip_prefix("tenet-").unwrap();
+        assert!(readme.lines().any(|line| line.starts_with("| `") && line.contains(&format!("`{name}`"))), "{name}");
+    }
+}
