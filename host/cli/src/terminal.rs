@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
 
+use tenet_core::is_obeyed;
 pub(crate) use tenet_harness::escaped as shown;
-use tenet_harness::is_obeyed;
 
 /// One line for standard output.
 pub(crate) fn say(line: &str) {

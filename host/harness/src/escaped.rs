@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use tenet_log::is_obeyed;
+use tenet_core::is_obeyed;
 
 /// The text as a part of one line, with escapes as in Rust's strings.
 pub fn escaped(text: &str) -> Cow<'_, str> {

@@ -35,6 +35,5 @@ pub use database::{Database, private};
 pub use error::{Error, Place};
 pub use escaped::escaped;
 pub use progress::{Progress, Silent, Work};
-pub use tenet_log::is_obeyed;
 pub use testing::{Harness, Report, TestEvent, TestOutcome, run};
 pub use watching::Watching;

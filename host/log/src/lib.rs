@@ -12,14 +12,15 @@
 //! A value's `Debug` or `Display` may use the log itself: it runs while no lock is held. What a
 //! writer logs while it writes is dropped, because the same writer would have to write that too.
 //!
-//! This crate must not depend on what is logged. It contains no term of Tenet's.
+//! This crate must not know what is logged: of the core it takes the calendar and what a terminal obeys, and no term
+//! of Tenet's.
 
 mod format;
 mod line_time;
 mod lines;
 mod members;
 mod metrics;
-mod obeyed;
+mod shown;
 mod spans;
 
 use tracing::Subscriber;
@@ -29,7 +30,6 @@ use tracing_subscriber::fmt::MakeWriter;
 pub use crate::format::Format;
 use crate::lines::Lines;
 pub use crate::metrics::Metrics;
-pub use crate::obeyed::is_obeyed;
 
 /// A subscriber that writes what `filter` admits to `out`, one whole line at a time. Lines with one
 /// of `metrics` are always written. A process has one subscriber.

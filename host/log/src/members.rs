@@ -1,10 +1,11 @@
 use std::fmt;
 
 use serde::Serialize;
+use tenet_core::is_obeyed;
 use tracing::field::{Field, Visit};
 
 use crate::Format;
-use crate::obeyed::{Shown, is_obeyed};
+use crate::shown::Shown;
 
 /// The member with the message.
 pub(crate) const MESSAGE: &str = "message";
