@@ -1,5 +1,6 @@
 use crate::deployment::Deployment;
 use crate::error::DeployError;
+use crate::recovery::Recovery;
 use crate::regional::Regional;
 use crate::stack::{Stack, Standing};
 use crate::versions::{self, Versions};
@@ -74,7 +75,17 @@ impl Deployment {
             return Err(DeployError::new(format!("{}: there is no stack {}", region.name, self.names.stack()))
                 .help("`tenet deploy` makes it"));
         };
+        if Recovery::of(&standing.status) == Recovery::Delete {
+            return Err(DeployError::new(format!(
+                "{}: the stack {} is {}, and serves nothing",
+                region.name,
+                self.names.stack(),
+                standing.status
+            ))
+            .help("`tenet deploy` makes it again"));
+        }
         let versions = Versions::read(&standing);
+        versions.settle(region, &self.names, &self.polling).await?;
         Ok(Serving { region, stack, standing, versions })
     }
 
@@ -82,6 +93,7 @@ impl Deployment {
         let mut parameters = serving.standing.parameters;
         to.write(&mut parameters);
         serving.stack.apply(&self.template, &parameters, &self.names.name, &*self.progress).await?;
+        to.settle(serving.region, &self.names, &self.polling).await?;
         self.say_versions(serving.region, to);
         Ok(())
     }
