@@ -125,11 +125,11 @@ impl Deployment {
             let mut parameters = self.parameters(place, &clusters, &prepared.identity, package, vault);
             parameters.insert("CodeBucket".to_owned(), bucket.name().to_owned());
             parameters.insert("CodeKey".to_owned(), key);
-            let stack = Stack::of(region, self.names.stack(), self.polling);
+            let stack = Stack::of(region, &self.names, self.names.stack(), self.polling);
             // A stack that is created again has no versions yet.
             let standing = stack.mended(&*self.progress).await?;
             standing.map(|standing| Versions::read(&standing)).unwrap_or_default().write(&mut parameters);
-            let applied = stack.apply(&self.template, &parameters, &self.names.name, &*self.progress).await?;
+            let applied = stack.apply(&self.template, &parameters, &*self.progress).await?;
             has_changed |= applied != Applied::Unchanged;
             let new = versions::publish(region, &self.names, &package.sha256(), &self.polling).await?;
             released.push((region, stack, parameters, new));
@@ -142,7 +142,7 @@ impl Deployment {
             let wanted = versions.with(new, canary);
             if wanted != versions {
                 wanted.write(parameters);
-                let applied = stack.apply(&self.template, parameters, &self.names.name, &*self.progress).await?;
+                let applied = stack.apply(&self.template, parameters, &*self.progress).await?;
                 has_changed |= applied != Applied::Unchanged;
                 self.say_versions(region, &wanted);
             }
@@ -168,7 +168,7 @@ impl Deployment {
             if !bucket.is_there().await? {
                 plan.change(&region.name, &format!("+ bucket {}", bucket.name()));
             }
-            let stack = Stack::of(region, self.names.stack(), self.polling);
+            let stack = Stack::of(region, &self.names, self.names.stack(), self.polling);
             let mut standing = None;
             let changes = match &known {
                 Some(both) => {
@@ -176,7 +176,7 @@ impl Deployment {
                         standing = Some(of.clone());
                         self.planned_parameters(place, both, of, package, bucket.name())
                     };
-                    stack.plan(&self.template, &self.names.name, parameters).await?
+                    stack.plan(&self.template, parameters).await?
                 }
                 None => vec![match stack.look().await? {
                     None => stack.created(&self.template),
@@ -196,8 +196,8 @@ impl Deployment {
         }
         for (region, parameters) in self.regions.iter().zip(std::iter::repeat(self.of_workflows())) {
             let Some(parameters) = parameters else { continue };
-            let stack = Stack::of(region, &self.names.workflows(), self.polling);
-            let changes = stack.plan(WORKFLOWS, &self.names.name, |_| parameters).await?;
+            let stack = Stack::of(region, &self.names, &self.names.workflows(), self.polling);
+            let changes = stack.plan(WORKFLOWS, |_| parameters).await?;
             if changes.is_empty() {
                 plan.keep(&region.name, &format!("stack {} stays as it is", self.names.workflows()));
             }
@@ -254,8 +254,8 @@ impl Deployment {
         let Some(parameters) = self.of_workflows() else { return Ok(false) };
         let mut has_changed = false;
         for region in &self.regions {
-            let stack = Stack::of(region, &self.names.workflows(), self.polling);
-            let applied = stack.apply(WORKFLOWS, &parameters, &self.names.name, &*self.progress).await?;
+            let stack = Stack::of(region, &self.names, &self.names.workflows(), self.polling);
+            let applied = stack.apply(WORKFLOWS, &parameters, &*self.progress).await?;
             has_changed |= applied != Applied::Unchanged;
         }
         Ok(has_changed)
@@ -276,7 +276,8 @@ impl Deployment {
     async fn served(&self, clusters: &[Cluster; 2]) -> Result<[Served; 2], DeployError> {
         let mut all = Vec::new();
         for (region, cluster) in self.regions.iter().zip(clusters) {
-            let standing = Stack::of(region, self.names.stack(), self.polling).look().await?.unwrap_or_default();
+            let standing =
+                Stack::of(region, &self.names, self.names.stack(), self.polling).look().await?.unwrap_or_default();
             let versions = Versions::read(&standing);
             all.push(Served {
                 region: region.name.clone(),

@@ -44,10 +44,10 @@ impl Deployment {
         // Delete the workflows first: they use the function's bus and invoke the function, which
         // are in the other stack.
         for region in &self.regions {
-            Stack::of(region, &self.names.workflows(), self.polling).delete(&*self.progress).await?;
+            Stack::of(region, &self.names, &self.names.workflows(), self.polling).delete(&*self.progress).await?;
         }
         let [one, other] = &self.regions;
-        let stack = |region| Stack::of(region, self.names.stack(), self.polling);
+        let stack = |region| Stack::of(region, &self.names, self.names.stack(), self.polling);
         let (of_one, of_other) = (stack(one), stack(other));
         clusters::both(of_one.delete(&*self.progress), of_other.delete(&*self.progress)).await?;
         for region in &self.regions {

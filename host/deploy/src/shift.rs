@@ -69,7 +69,7 @@ impl Deployment {
     }
 
     async fn serving_in<'a>(&self, region: &'a Regional) -> Result<Serving<'a>, DeployError> {
-        let stack = Stack::of(region, self.names.stack(), self.polling);
+        let stack = Stack::of(region, &self.names, self.names.stack(), self.polling);
         // Wait for the end of an interrupted run's change.
         let Some(standing) = stack.settled().await? else {
             return Err(DeployError::new(format!("{}: there is no stack {}", region.name, self.names.stack()))
@@ -92,7 +92,7 @@ impl Deployment {
     async fn shift(&self, serving: Serving<'_>, to: &Versions) -> Result<(), DeployError> {
         let mut parameters = serving.standing.parameters;
         to.write(&mut parameters);
-        serving.stack.apply(&self.template, &parameters, &self.names.name, &*self.progress).await?;
+        serving.stack.apply(&self.template, &parameters, &*self.progress).await?;
         to.settle(serving.region, &self.names, &self.polling).await?;
         self.say_versions(serving.region, to);
         Ok(())

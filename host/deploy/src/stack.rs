@@ -8,7 +8,7 @@ use aws_sdk_cloudformation::types::{
 use tokio::time::sleep;
 
 use crate::error::{DeployError, code, message, refused};
-use crate::names::TAG;
+use crate::names::{Names, TAG};
 use crate::progress::Progress;
 use crate::recovery::{Recovery, passes};
 use crate::regional::Regional;
@@ -26,6 +26,7 @@ const PAUSES: u32 = 10;
 /// A CloudFormation stack in a region.
 pub(crate) struct Stack<'a> {
     region: &'a Regional,
+    deployment: String,
     name: String,
     polling: PollPolicy,
 }
@@ -47,11 +48,12 @@ pub(crate) enum Applied {
 }
 
 impl<'a> Stack<'a> {
-    pub(crate) fn of(region: &'a Regional, name: &str, polling: PollPolicy) -> Self {
-        Self { region, name: name.to_owned(), polling }
+    pub(crate) fn of(region: &'a Regional, names: &Names, name: &str, polling: PollPolicy) -> Self {
+        Self { region, deployment: names.name.clone(), name: name.to_owned(), polling }
     }
 
-    /// Its state; none if it does not exist.
+    /// Its state; none if it does not exist. Fails if it is not the deployment's: another stack may
+    /// have the name.
     pub(crate) async fn look(&self) -> Result<Option<Standing>, DeployError> {
         let described = match self.region.stacks.describe_stacks().stack_name(&self.name).send().await {
             Ok(described) => described,
@@ -67,6 +69,14 @@ impl<'a> Stack<'a> {
         let status = stack.stack_status.unwrap_or(StackStatus::from(""));
         if status == StackStatus::DeleteComplete {
             return Ok(None);
+        }
+        let is_ours = |tag: &Tag| tag.key() == Some(TAG) && tag.value() == Some(&self.deployment);
+        if !stack.tags.unwrap_or_default().iter().any(is_ours) {
+            return Err(DeployError::new(format!(
+                "{}: the stack {} is not the deployment's: it has no tag {TAG}={}",
+                self.region.name, self.name, self.deployment
+            ))
+            .help("choose another `name`, or give it the tag if it is"));
         }
         let parameters = stack.parameters.unwrap_or_default().into_iter();
         let outputs = stack.outputs.unwrap_or_default().into_iter();
@@ -138,14 +148,13 @@ impl<'a> Stack<'a> {
         &self,
         template: &str,
         parameters: &BTreeMap<String, String>,
-        deployment: &str,
         progress: &dyn Progress,
     ) -> Result<Applied, DeployError> {
         let mut tries = 1;
         loop {
             let applied = match self.mended(progress).await? {
-                None => self.create(template, parameters, deployment).await?,
-                Some(_) => self.update(template, parameters, deployment).await?,
+                None => self.create(template, parameters).await?,
+                Some(_) => self.update(template, parameters).await?,
             };
             if applied == Applied::Unchanged {
                 return Ok(applied);
@@ -167,20 +176,19 @@ impl<'a> Stack<'a> {
         }
     }
 
+    fn tag(&self) -> Tag {
+        Tag::builder().key(TAG).value(&self.deployment).build()
+    }
+
     fn say(&self, progress: &dyn Progress, what: &str) {
         progress.say(Some(&self.region.name), &format!("stack {} {what}", self.name));
     }
 
-    async fn create(
-        &self,
-        template: &str,
-        parameters: &BTreeMap<String, String>,
-        deployment: &str,
-    ) -> Result<Applied, DeployError> {
+    async fn create(&self, template: &str, parameters: &BTreeMap<String, String>) -> Result<Applied, DeployError> {
         let request = self.region.stacks.create_stack().stack_name(&self.name).template_body(template);
         let request = request
             .set_parameters(Some(listed(parameters)))
-            .tags(tag(deployment))
+            .tags(self.tag())
             .capabilities(Capability::CapabilityNamedIam);
         match request.send().await {
             Ok(_) => Ok(Applied::Created),
@@ -188,16 +196,11 @@ impl<'a> Stack<'a> {
         }
     }
 
-    async fn update(
-        &self,
-        template: &str,
-        parameters: &BTreeMap<String, String>,
-        deployment: &str,
-    ) -> Result<Applied, DeployError> {
+    async fn update(&self, template: &str, parameters: &BTreeMap<String, String>) -> Result<Applied, DeployError> {
         let request = self.region.stacks.update_stack().stack_name(&self.name).template_body(template);
         let request = request
             .set_parameters(Some(listed(parameters)))
-            .tags(tag(deployment))
+            .tags(self.tag())
             .capabilities(Capability::CapabilityNamedIam);
         match request.send().await {
             Ok(_) => Ok(Applied::Updated),
@@ -254,13 +257,12 @@ impl<'a> Stack<'a> {
     pub(crate) async fn plan(
         &self,
         template: &str,
-        deployment: &str,
         parameters: impl FnOnce(&Standing) -> BTreeMap<String, String>,
     ) -> Result<Vec<String>, DeployError> {
         let Some(standing) = self.settled().await? else { return Ok(vec![self.created(template)]) };
         let status = &standing.status;
         match Recovery::of(status) {
-            Recovery::None => self.changes(template, deployment, &parameters(&standing)).await,
+            Recovery::None => self.changes(template, &parameters(&standing)).await,
             Recovery::Delete => Ok(vec![
                 format!("- stack {}, which is {status} and can only be deleted", self.name),
                 self.created(template),
@@ -279,12 +281,7 @@ impl<'a> Stack<'a> {
     }
 
     /// What an update would change.
-    async fn changes(
-        &self,
-        template: &str,
-        deployment: &str,
-        parameters: &BTreeMap<String, String>,
-    ) -> Result<Vec<String>, DeployError> {
+    async fn changes(&self, template: &str, parameters: &BTreeMap<String, String>) -> Result<Vec<String>, DeployError> {
         const NAME: &str = "tenet-plan";
         let stacks = &self.region.stacks;
         let late = |state: &str| DeployError::new(format!("{}: the change set is still {state}", self.region.name));
@@ -296,7 +293,7 @@ impl<'a> Stack<'a> {
                 .change_set_type(ChangeSetType::Update)
                 .template_body(template)
                 .set_parameters(Some(listed(parameters)))
-                .tags(tag(deployment))
+                .tags(self.tag())
                 .capabilities(Capability::CapabilityNamedIam);
             match request.send().await {
                 Ok(_) => Ok(Looked::Seen(())),
@@ -416,8 +413,4 @@ fn listed(parameters: &BTreeMap<String, String>) -> Vec<Parameter> {
         Parameter::builder().parameter_key(key.as_str()).parameter_value(value.as_str()).build()
     };
     parameters.iter().map(one).collect()
-}
-
-fn tag(deployment: &str) -> Tag {
-    Tag::builder().key(TAG).value(deployment).build()
 }

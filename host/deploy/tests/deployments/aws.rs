@@ -80,6 +80,8 @@ pub struct Stack {
     pub status: String,
     looks: Looks,
     pub parameters: BTreeMap<String, String>,
+    /// Its only tag: the key and the value.
+    pub tag: (String, String),
     /// The digest of its template.
     template: Vec<u8>,
     /// The status in which its current operation ends, if it fails, and the reason.
@@ -382,6 +384,8 @@ impl State {
             parameters.insert(key, part("ParameterValue").unwrap_or_default());
         }
         let template = form.remove("TemplateBody").map(|text| Sha256::digest(text).to_vec()).unwrap_or_default();
+        let mut tag = |part: &str| form.remove(&format!("Tags.member.1.{part}")).unwrap_or_default();
+        let tag = (tag("Key"), tag("Value"));
         let missing = || xml_error(400, "ValidationError", &format!("Stack with id {name} does not exist"));
         let done = |operation: &str| {
             (
@@ -431,6 +435,7 @@ impl State {
                     status: "CREATE_IN_PROGRESS".to_owned(),
                     looks: Looks(2),
                     parameters,
+                    tag,
                     template,
                     fails: why.map(|why| ("ROLLBACK_COMPLETE", why)),
                     change_sets: BTreeMap::new(),
@@ -546,7 +551,7 @@ impl State {
                     let end = stack.fails.as_ref().map(|(end, _)| (*end).to_owned());
                     stack.status = end.unwrap_or_else(|| stack.status.replace("_IN_PROGRESS", "_COMPLETE"));
                 }
-                let Stack { status, parameters, .. } = stack.clone();
+                let Stack { status, parameters, tag: (tag, of), .. } = stack.clone();
                 if status == "DELETE_COMPLETE" {
                     regional.stacks.remove(&name);
                     if regional.functions.remove(&name).is_some() {
@@ -572,7 +577,7 @@ impl State {
                 (
                     200,
                     format!(
-                        "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackId>s</StackId><StackName>{name}</StackName><CreationTime>2026-11-01T00:00:00Z</CreationTime><StackStatus>{status}</StackStatus><Parameters>{parameters}</Parameters><Outputs>{outputs}</Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>"
+                        "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackId>s</StackId><StackName>{name}</StackName><CreationTime>2026-11-01T00:00:00Z</CreationTime><StackStatus>{status}</StackStatus><Parameters>{parameters}</Parameters><Outputs>{outputs}</Outputs><Tags><member><Key>{tag}</Key><Value>{of}</Value></member></Tags></member></Stacks></DescribeStacksResult></DescribeStacksResponse>"
                     ),
                 )
             }

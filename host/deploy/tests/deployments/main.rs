@@ -534,6 +534,32 @@ async fn what_belongs_to_others_and_may_not_be_read_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_stack_of_the_same_name_that_is_not_the_deployments_is_left_alone() {
+    let aws = Aws::default();
+    stuck(&aws, &[(WEST, "shop-workflows", "ROLLBACK_COMPLETE")]).await;
+    for tag in [("team", "shop"), ("tenet:deployment", "shop-2")] {
+        aws.state(|state| {
+            let stack = state.regions.get_mut(WEST).unwrap().stacks.get_mut("shop-workflows").unwrap();
+            stack.tag = (tag.0.to_owned(), tag.1.to_owned());
+        });
+        let (before, deployment) = (aws.regions(), open(&aws).await.unwrap());
+        for error in [
+            deployment.plan(&package("two"), None).await.unwrap_err(),
+            deployment.deploy(&package("two"), None).await.unwrap_err(),
+            deployment.destroy(&DestroyOptions::default()).await.unwrap_err(),
+        ] {
+            assert!(
+                error.to_string().contains("us-west-2: the stack shop-workflows is not the deployment's"),
+                "{error}"
+            );
+            assert!(error.advice().unwrap().contains("another `name`"), "{error:?}");
+        }
+        let (after, before) = (aws.regions(), before);
+        assert_eq!(after[WEST].stacks["shop-workflows"], before[WEST].stacks["shop-workflows"]);
+    }
+}
+
+#[tokio::test]
 async fn the_vaults_key_is_rotated_at_its_primary_and_exists_once() {
     let swapped = CONFIG.replace("[\"us-east-1\", \"us-west-2\"]", "[\"us-west-2\", \"us-east-1\"]");
     for lost in [None, Some(WEST), Some(EAST)] {
