@@ -183,10 +183,7 @@ impl Deployment {
                     Some(_) => format!("~ stack {}, for the new cluster", self.names.stack()),
                 }],
             };
-            if changes.is_empty() {
-                plan.keep(&region.name, &format!("stack {} stays as it is", self.names.stack()));
-            }
-            changes.iter().for_each(|change| plan.change(&region.name, change));
+            plan.stack(&region.name, self.names.stack(), changes);
             if let Some(standing) = standing {
                 let versions = Versions::read(&standing);
                 if let Some(shift) = versions.planned(region, &self.names, &package.sha256(), canary).await? {
@@ -194,14 +191,10 @@ impl Deployment {
                 }
             }
         }
-        for (region, parameters) in self.regions.iter().zip(std::iter::repeat(self.of_workflows())) {
-            let Some(parameters) = parameters else { continue };
+        let Some(parameters) = self.of_workflows() else { return Ok(plan) };
+        for region in &self.regions {
             let stack = Stack::of(region, &self.names, &self.names.workflows(), self.polling);
-            let changes = stack.plan(WORKFLOWS, |_| parameters).await?;
-            if changes.is_empty() {
-                plan.keep(&region.name, &format!("stack {} stays as it is", self.names.workflows()));
-            }
-            changes.iter().for_each(|change| plan.change(&region.name, change));
+            plan.stack(&region.name, &self.names.workflows(), stack.plan(WORKFLOWS, |_| parameters.clone()).await?);
         }
         Ok(plan)
     }

@@ -26,4 +26,14 @@ impl Plan {
     pub(crate) fn keep(&mut self, region: &str, what: &str) {
         self.lines.push(format!("{region}: {what}"));
     }
+
+    /// Adds the changes of a stack, or that it stays as it is.
+    pub(crate) fn stack(&mut self, region: &str, name: &str, changes: Vec<String>) {
+        if changes.is_empty() {
+            self.keep(region, &format!("stack {name} stays as it is"));
+        }
+        for change in changes {
+            self.change(region, &change);
+        }
+    }
 }
