@@ -413,8 +413,18 @@ pub(crate) struct TestArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct DoctorArgs {
     /// The folder with `tenet.toml`, if there is one.
-    #[arg(default_value = ".")]
+    #[arg(default_value = ".", conflicts_with = "deploy")]
     pub(crate) bundle: PathBuf,
+
+    /// Say what a deploy depends on in the account of the credentials, and make nothing.
+    ///
+    /// The account, the regions, quotas, names, the rights of the credentials, and what will cost
+    /// money while nothing is called.
+    #[arg(long)]
+    pub(crate) deploy: bool,
+
+    #[command(flatten)]
+    pub(crate) deployment: DeploymentArgs,
 }
 
 #[derive(Debug, clap::Args)]

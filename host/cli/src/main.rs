@@ -67,7 +67,7 @@ async fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Smoke(args) => smoke::smoke(&args).await.map(Exit::from),
         Command::Logs(args) => logs::logs(&args).await.map(Exit::from),
         Command::Destroy(args) => destroy::destroy(&args).await.map(Exit::from),
-        Command::Doctor(args) => doctor::doctor(&args),
+        Command::Doctor(args) => doctor::doctor(&args).await,
         Command::Upgrade(args) => upgrade::upgrade(&args).map(Exit::from),
         Command::Explain(args) => explain::explain(&args).map(Exit::from),
         Command::Bench(args) => bench::bench(&args).await.map(Exit::from),

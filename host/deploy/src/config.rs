@@ -129,7 +129,8 @@ pub struct Function {
     pub memory_mb: u32,
     /// The timeout of one invocation.
     pub timeout_s: u32,
-    /// The most concurrent sandboxes per region.
+    /// The most concurrent sandboxes per region; 0 reserves none, and the account's quota is the
+    /// limit.
     pub reserved_concurrency: u32,
     /// The lowest level that is logged.
     pub log_level: String,
@@ -396,23 +397,28 @@ impl Config {
         })
     }
 
-    /// Checks that the sandboxes of both regions, with `connections` each, stay below the limit of
-    /// one cluster: if an endpoint is away, all of them connect to the other.
+    /// Checks that the reserved sandboxes of both regions, with `connections` each, stay below the
+    /// limit of one cluster: if an endpoint is away, all of them connect to the other.
     ///
     /// # Errors
     /// States how many sandboxes are allowed.
-    pub fn fits(&self, connections: u32) -> Result<(), DeployError> {
-        let both = 2 * u64::from(self.function.reserved_concurrency) * u64::from(connections);
-        let most = (CONNECTIONS - SPARE) / (2 * u64::from(connections.max(1)));
-        if both + SPARE > CONNECTIONS {
+    pub(crate) fn fits(&self, connections: u32) -> Result<(), DeployError> {
+        let reserved = u64::from(self.function.reserved_concurrency);
+        let most = Self::sandboxes(connections);
+        if 2 * reserved > most {
             return Err(DeployError::new(format!(
-                "function.reserved_concurrency is {}: with {connections} connections a sandbox and both regions' \
-                 on one cluster that is {both}, and a cluster takes {CONNECTIONS}",
-                self.function.reserved_concurrency
+                "function.reserved_concurrency is {reserved}: with {connections} connections a sandbox and both \
+                 regions' on one cluster that is {}, and a cluster takes {CONNECTIONS}",
+                2 * reserved * u64::from(connections),
             ))
-            .help(format!("{most} at most, or fewer `connections` in [host] of tenet.toml")));
+            .help(format!("{} at most, or fewer `connections` in [host] of tenet.toml", most / 2)));
         }
         Ok(())
+    }
+
+    /// The most sandboxes of both regions together that one cluster takes, with `connections` each.
+    pub(crate) fn sandboxes(connections: u32) -> u64 {
+        (CONNECTIONS - SPARE) / u64::from(connections.max(1))
     }
 }
 

@@ -14,6 +14,7 @@ use crate::names::Names;
 use crate::package::Package;
 use crate::plan::Plan;
 use crate::progress::Progress;
+use crate::quotas;
 use crate::regional::Regional;
 use crate::stack::{Applied, Stack, Standing};
 use crate::vault_key;
@@ -24,7 +25,7 @@ use crate::wait::{Looked, PollPolicy, until};
 const REGION: &str = include_str!("../../../deploy/region.yaml");
 
 /// The template of the workflows' stack.
-const WORKFLOWS: &str = include_str!("../../../deploy/workflows.yaml");
+pub(crate) const WORKFLOWS: &str = include_str!("../../../deploy/workflows.yaml");
 
 /// A deployment: two regions with one database, described by its configuration. It has no state of
 /// its own: AWS has it all, so an interrupted run can simply be repeated.
@@ -76,7 +77,7 @@ impl Deployment {
     ) -> Result<Self, DeployError> {
         let regions = config.regions.served.each_ref().map(|region| Regional::new(aws, region));
         let [one, _] = &regions;
-        let account = one.account().await?;
+        let account = one.caller().await?.account;
         if let Some(meant) = config.account.as_ref().filter(|meant| **meant != account) {
             return Err(DeployError::new(format!(
                 "the credentials are of the account {account}, and {meant} is meant"
@@ -96,7 +97,7 @@ impl Deployment {
     /// # Errors
     /// States where it stopped and why. Another run continues from there.
     pub async fn deploy(&self, package: &Package, canary: Option<u8>) -> Result<Deployed, DeployError> {
-        self.config.fits(package.connections)?;
+        quotas::check(&self.regions, &self.names, &self.config, package.connections).await?;
         let clusters = clusters::ensure(&self.regions, &self.config, &self.polling, &*self.progress).await?;
         let [first, _] = &clusters;
         let principals: Vec<_> = self.regions.iter().map(|region| self.names.function_role(&region.name)).collect();
@@ -120,7 +121,7 @@ impl Deployment {
         for (place, region) in self.regions.iter().enumerate() {
             let bucket = Bucket::of(region, &self.names);
             bucket.ensure(&*self.progress).await?;
-            let key = bucket.put(&package.sha256(), &package.zip, &*self.progress).await?;
+            let key = bucket.put(package, &*self.progress).await?;
             let vault = keys.get(place).cloned().flatten();
             let mut parameters = self.parameters(place, &clusters, &prepared.identity, package, vault);
             parameters.insert("CodeBucket".to_owned(), bucket.name().to_owned());
@@ -131,7 +132,7 @@ impl Deployment {
             standing.map(|standing| Versions::read(&standing)).unwrap_or_default().write(&mut parameters);
             let applied = stack.apply(&self.template, &parameters, &*self.progress).await?;
             has_changed |= applied != Applied::Unchanged;
-            let new = versions::publish(region, &self.names, &package.sha256(), &self.polling).await?;
+            let new = versions::publish(region, &self.names, package, &self.polling).await?;
             released.push((region, stack, parameters, new));
         }
         // Then switch one region after the other, each once its version is ready.
@@ -157,7 +158,7 @@ impl Deployment {
     /// # Errors
     /// Fails if AWS cannot tell, or would refuse a change.
     pub async fn plan(&self, package: &Package, canary: Option<u8>) -> Result<Plan, DeployError> {
-        self.config.fits(package.connections)?;
+        quotas::check(&self.regions, &self.names, &self.config, package.connections).await?;
         let mut plan = Plan::default();
         let known = clusters::plan(&self.regions, &self.config, &mut plan).await?;
         if package.has_vault {
@@ -212,7 +213,7 @@ impl Deployment {
         let vault = Some(kept("VaultKeyArn")).filter(|arn| package.has_vault && !arn.is_empty());
         let mut parameters = self.parameters(place, clusters, &kept("DatabaseIdentity"), package, vault);
         parameters.insert("CodeBucket".to_owned(), bucket.to_owned());
-        parameters.insert("CodeKey".to_owned(), format!("bundles/{}.zip", package.sha256()));
+        parameters.insert("CodeKey".to_owned(), package.key());
         Versions::read(standing).write(&mut parameters);
         parameters
     }

@@ -20,8 +20,18 @@ pub struct Package {
 }
 
 impl Package {
+    /// The zip's SHA-256.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        Sha256::digest(&self.zip).into()
+    }
+
     /// The zip's SHA-256, in hexadecimal digits.
     pub fn sha256(&self) -> String {
-        Sha256::digest(&self.zip).iter().map(|byte| format!("{byte:02x}")).collect()
+        self.digest().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Its key in the bucket.
+    pub(crate) fn key(&self) -> String {
+        format!("bundles/{}.zip", self.sha256())
     }
 }

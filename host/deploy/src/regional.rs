@@ -15,7 +15,16 @@ pub(crate) struct Regional {
     pub(crate) events: aws_sdk_eventbridge::Client,
     pub(crate) queues: aws_sdk_sqs::Client,
     pub(crate) logs: aws_sdk_cloudwatchlogs::Client,
+    pub(crate) roles: aws_sdk_iam::Client,
     identity: aws_sdk_sts::Client,
+}
+
+/// Who the credentials belong to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Caller {
+    pub(crate) account: String,
+    /// Of a user, the root user, or an assumed role with its session.
+    pub(crate) arn: String,
 }
 
 impl Regional {
@@ -34,14 +43,18 @@ impl Regional {
             events: aws_sdk_eventbridge::Client::new(&config),
             queues: aws_sdk_sqs::Client::new(&config),
             logs: aws_sdk_cloudwatchlogs::Client::new(&config),
+            roles: aws_sdk_iam::Client::new(&config),
             identity: aws_sdk_sts::Client::new(&config),
         }
     }
 
-    /// The account of the credentials.
-    pub(crate) async fn account(&self) -> Result<String, DeployError> {
+    /// Who the credentials belong to.
+    pub(crate) async fn caller(&self) -> Result<Caller, DeployError> {
         let caller = self.identity.get_caller_identity().send().await;
         let caller = caller.map_err(|error| refused(&self.name, "GetCallerIdentity", &error))?;
-        caller.account.ok_or_else(|| DeployError::new(format!("{}: AWS does not tell the account", self.name)))
+        let account = caller.account;
+        let account =
+            account.ok_or_else(|| DeployError::new(format!("{}: AWS does not tell the account", self.name)))?;
+        Ok(Caller { account, arn: caller.arn.unwrap_or_default() })
     }
 }

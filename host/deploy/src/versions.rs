@@ -3,8 +3,9 @@ use std::collections::{BTreeMap, HashMap};
 use aws_sdk_lambda::types::{AliasRoutingConfiguration, LastUpdateStatus, State};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
-use crate::error::{DeployError, refused};
+use crate::error::{DeployError, code, message, refused};
 use crate::names::{LIVE, Names};
+use crate::package::Package;
 use crate::regional::Regional;
 use crate::stack::Standing;
 use crate::wait::{Looked, PollPolicy, until};
@@ -131,17 +132,34 @@ impl Versions {
     }
 }
 
-/// Publishes the function's current code and settings. Returns the existing version if they are
-/// already published.
+/// Publishes the function's current code and settings, if the code is the package's. Returns the
+/// existing version if they are already published.
 pub(crate) async fn publish(
     region: &Regional,
     names: &Names,
-    sha256: &str,
+    package: &Package,
     polling: &PollPolicy,
 ) -> Result<String, DeployError> {
     settled(region, names, None, polling).await?;
-    let published = region.functions.publish_version().function_name(names.stack()).description(sha256).send().await;
-    let published = published.map_err(|error| refused(&region.name, "PublishVersion", &error))?;
+    let request = region.functions.publish_version().function_name(names.stack()).description(package.sha256());
+    let published = request.code_sha256(BASE64_STANDARD.encode(package.digest())).send().await;
+    let published = published.map_err(|error| {
+        let is_other = code(&error) == Some("InvalidParameterValueException")
+            && message(&error).is_some_and(|text| text.contains("CodeSHA256"));
+        let refused = refused(&region.name, "PublishVersion", &error);
+        if !is_other {
+            return refused;
+        }
+        refused.help(format!(
+            "the function's code is not what was uploaded: another deploy is running, or it was changed by hand; then \
+             `aws lambda update-function-code --region {} --function-name {} --s3-bucket {} --s3-key {}`, and deploy \
+             again",
+            region.name,
+            names.stack(),
+            names.bucket(&region.name),
+            package.key()
+        ))
+    })?;
     let version = published.version.unwrap_or_default();
     settled(region, names, Some(&version), polling).await?;
     Ok(version)

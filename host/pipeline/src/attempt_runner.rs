@@ -25,7 +25,7 @@ pub(crate) struct AttemptRunner<'a> {
     /// Which of the suspended rules this request may run.
     pub(crate) passes: &'a RulePasses<'a>,
     /// A rule of the chain that is certainly suspended.
-    pub(crate) resting: Option<&'a str>,
+    pub(crate) suspended: Option<&'a str>,
     pub(crate) clock: &'a Arc<dyn Clock>,
     pub(crate) request: &'a Request,
     /// Observes the attempt, if set.
@@ -131,10 +131,10 @@ impl AttemptRunner<'_> {
     }
 
     async fn decide(&self, shared: &Arc<Shared>, receipts: &mut Vec<RuleReceipt>) -> Result<Decision, AttemptOutcome> {
-        if let Some(rule) = self.resting {
+        if let Some(rule) = self.suspended {
             // The writes of the rules before it would be wasted. The key is still looked up.
-            let rest = self.passes.rest_left(rule, self.clock.dual_instant());
-            return Err(AttemptOutcome::Failed(AttemptFailure::rests(rule, rest)));
+            let rest = self.passes.suspension_left(rule, self.clock.dual_instant());
+            return Err(AttemptOutcome::Failed(AttemptFailure::suspended(rule, rest)));
         }
         let mut output = String::new();
         for (place, chained) in self.chain.iter().enumerate() {
@@ -147,7 +147,10 @@ impl AttemptRunner<'_> {
             // does not run.
             let now = self.clock.dual_instant();
             if !self.passes.admits(rule, now) {
-                return Err(AttemptOutcome::Failed(AttemptFailure::rests(rule, self.passes.rest_left(rule, now))));
+                return Err(AttemptOutcome::Failed(AttemptFailure::suspended(
+                    rule,
+                    self.passes.suspension_left(rule, now),
+                )));
             }
             let span = tracing::info_span!("rule", rule, cpu_us = tracing::field::Empty, ended = tracing::field::Empty);
             let ports = (Arc::clone(self.policy), Arc::clone(self.vault), Arc::clone(self.clock));
@@ -429,7 +432,7 @@ impl AttemptFailure {
         Self::missing(MissingResource::Time, rule, "the caller's time ran out while it ran")
     }
 
-    fn rests(rule: &str, rest: Duration) -> Self {
+    fn suspended(rule: &str, rest: Duration) -> Self {
         Self::missing(MissingResource::Rule(rest), rule, "it keeps failing and is not run for a while")
     }
 

@@ -426,13 +426,13 @@ impl Pipeline {
     async fn attempts(&self, context: &RequestContext<'_>, probe: Option<&dyn Probe>, around: &Span) -> Handled {
         let request = context.request;
         let passes = self.breaker.passes(context.caller, context.digest);
-        let resting = self.resting(context, &passes);
+        let suspended = self.suspended(context, &passes);
         let runner = AttemptRunner {
             rules: self.rules.as_ref(),
             policy: &self.policy,
             vault: &self.vault,
             passes: &passes,
-            resting,
+            suspended,
             clock: &self.clock,
             request,
             probe,
@@ -510,9 +510,9 @@ impl Pipeline {
     }
 
     /// The first rule of the operation that is certainly suspended: then the rules before it need not run.
-    fn resting<'a>(&self, context: &'a RequestContext<'_>, passes: &RulePasses<'_>) -> Option<&'a str> {
+    fn suspended<'a>(&self, context: &'a RequestContext<'_>, passes: &RulePasses<'_>) -> Option<&'a str> {
         let now = self.clock.dual_instant();
-        context.operation.rules.iter().map(|rule| rule.name.as_str()).find(|rule| passes.rests(rule, now))
+        context.operation.rules.iter().map(|rule| rule.name.as_str()).find(|rule| passes.is_suspended(rule, now))
     }
 
     fn has_time(&self, request: &Request, wait: Duration) -> bool {
@@ -610,7 +610,7 @@ impl RequestContext<'_> {
     fn failed(&self, failure: &AttemptFailure, unknown: bool, was_away: bool) -> Answer {
         let reference = self.reference();
         if matches!(failure.missing, Some(MissingResource::Rule(_))) {
-            tracing::warn!(reference, rule = failure.rule, "request for a rule that is taken out");
+            tracing::warn!(reference, rule = failure.rule, "request for a suspended rule");
         } else {
             let limit = failure.limit.as_ref();
             tracing::error!(
@@ -628,12 +628,12 @@ impl RequestContext<'_> {
         if unknown {
             return self.in_doubt(&reference);
         }
-        let resting;
+        let suspended;
         let missing = match failure.missing {
             Some(MissingResource::Rule(rest)) => {
                 let rule = failure.rule.as_deref().unwrap_or_default();
-                resting = format!("The rule {rule} keeps failing and is suspended for a while. Nothing was changed.");
-                Some(("rule-out", resting.as_str(), (rest, (rest / 4).max(SOON))))
+                suspended = format!("The rule {rule} keeps failing and is suspended for a while. Nothing was changed.");
+                Some(("rule-out", suspended.as_str(), (rest, (rest / 4).max(SOON))))
             }
             // The time was spent on the unreachable database.
             Some(MissingResource::Time) if was_away => Some(("unavailable", AWAY, TOGETHER)),

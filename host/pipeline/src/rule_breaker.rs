@@ -39,14 +39,14 @@ const MOST: usize = 64;
 struct History {
     /// Ordered by the last call, most recent last.
     callers: VecDeque<(CallerId, Calls)>,
-    resting: VecDeque<Resting>,
+    suspended: VecDeque<Suspension>,
 }
 
 /// The last calls for one caller: the payload of each failed call.
 #[derive(Default)]
 struct Calls(VecDeque<Option<Digest>>);
 
-struct Resting {
+struct Suspension {
     of: Scope,
     since: DualInstant,
     /// The trial in progress, if any.
@@ -78,37 +78,37 @@ impl RulePasses<'_> {
         let Some(history) = rules.get_mut(rule) else { return true };
         let mut trials = self.trials.lock().unwrap_or_else(PoisonError::into_inner);
         let is_own = |by: u64| trials.iter().any(|(tried, own)| tried == rule && *own == by);
-        let bars = |resting: &&mut Resting| resting.of.holds(self.caller, &self.payload);
-        let mut due: Vec<&mut Resting> = history.resting.iter_mut().filter(bars).collect();
-        if due.iter().any(|resting| resting.tried_by.is_some_and(|by| !is_own(by))) {
+        let bars = |suspended: &&mut Suspension| suspended.of.holds(self.caller, &self.payload);
+        let mut due: Vec<&mut Suspension> = history.suspended.iter_mut().filter(bars).collect();
+        if due.iter().any(|suspended| suspended.tried_by.is_some_and(|by| !is_own(by))) {
             return false;
         }
-        due.retain(|resting| resting.tried_by.is_none());
-        if due.iter().any(|resting| now.since(&resting.since) < self.breaker.rest) {
+        due.retain(|suspended| suspended.tried_by.is_none());
+        if due.iter().any(|suspended| now.since(&suspended.since) < self.breaker.rest) {
             return false;
         }
         if !due.is_empty() {
             let trial = self.breaker.trials.fetch_add(1, Ordering::Relaxed);
-            due.iter_mut().for_each(|resting| resting.tried_by = Some(trial));
+            due.iter_mut().for_each(|suspended| suspended.tried_by = Some(trial));
             trials.push((rule.to_owned(), trial));
         }
         true
     }
 
     /// Whether the rule is certainly suspended now and not due for a trial.
-    pub(crate) fn rests(&self, rule: &str, now: DualInstant) -> bool {
+    pub(crate) fn is_suspended(&self, rule: &str, now: DualInstant) -> bool {
         let rules = self.breaker.lock();
         let Some(history) = rules.get(rule) else { return false };
-        let mut barring = history.resting.iter().filter(|resting| resting.of.holds(self.caller, &self.payload));
-        barring.any(|resting| resting.tried_by.is_some() || now.since(&resting.since) < self.breaker.rest)
+        let mut barring = history.suspended.iter().filter(|suspended| suspended.of.holds(self.caller, &self.payload));
+        barring.any(|suspended| suspended.tried_by.is_some() || now.since(&suspended.since) < self.breaker.rest)
     }
 
     /// How long the rule stays suspended. Zero while another request tries it.
-    pub(crate) fn rest_left(&self, rule: &str, now: DualInstant) -> Duration {
+    pub(crate) fn suspension_left(&self, rule: &str, now: DualInstant) -> Duration {
         let rules = self.breaker.lock();
-        let resting = rules.get(rule).into_iter().flat_map(|history| &history.resting);
-        let barring = resting.filter(|resting| resting.of.holds(self.caller, &self.payload));
-        let left = barring.map(|resting| self.breaker.rest.saturating_sub(now.since(&resting.since)));
+        let suspended = rules.get(rule).into_iter().flat_map(|history| &history.suspended);
+        let barring = suspended.filter(|suspended| suspended.of.holds(self.caller, &self.payload));
+        let left = barring.map(|suspended| self.breaker.rest.saturating_sub(now.since(&suspended.since)));
         left.max().unwrap_or_default()
     }
 
@@ -118,9 +118,9 @@ impl RulePasses<'_> {
         {
             let mut rules = self.breaker.lock();
             let Some(history) = rules.get_mut(rule) else { return };
-            history.resting.retain(|resting| {
-                let is_back = resting.of.holds(self.caller, &self.payload);
-                back.extend(is_back.then_some(resting.of));
+            history.suspended.retain(|suspended| {
+                let is_back = suspended.of.holds(self.caller, &self.payload);
+                back.extend(is_back.then_some(suspended.of));
                 !is_back
             });
             if back.contains(&Scope::All) {
@@ -132,7 +132,7 @@ impl RulePasses<'_> {
                 history.callers.retain(|(caller, _)| *caller != self.caller);
             }
             history.record(self.caller, None, self.breaker.kept());
-            if history.resting.is_empty() && history.callers.iter().all(|(_, calls)| calls.failed() == 0) {
+            if history.suspended.is_empty() && history.callers.iter().all(|(_, calls)| calls.failed() == 0) {
                 rules.remove(rule);
             }
         }
@@ -146,15 +146,15 @@ impl RulePasses<'_> {
         if self.breaker.failures == 0 {
             return;
         }
-        let (rested, failures) = {
+        let (suspended, failures) = {
             let mut rules = self.breaker.lock();
             let history = rules.entry(rule.to_owned()).or_default();
             let failures = history.record(self.caller, Some(self.payload), self.breaker.kept());
-            (history.rest(self.caller, &self.payload, self.breaker.failures, now), failures)
+            (history.suspend(self.caller, &self.payload, self.breaker.failures, now), failures)
         };
-        if let Some(of) = rested {
+        if let Some(of) = suspended {
             let rest_s = self.breaker.rest.as_secs();
-            tracing::error!(rule, of = of.name(), failures, rest_s, "a rule keeps failing and is taken out");
+            tracing::error!(rule, of = of.name(), failures, rest_s, "a rule keeps failing and is suspended");
         }
     }
 }
@@ -167,8 +167,10 @@ impl Drop for RulePasses<'_> {
         }
         let mut rules = self.breaker.lock();
         for (rule, trial) in trials {
-            let resting = rules.get_mut(rule).into_iter().flat_map(|history| &mut history.resting);
-            resting.filter(|resting| resting.tried_by == Some(*trial)).for_each(|resting| resting.tried_by = None);
+            let suspended = rules.get_mut(rule).into_iter().flat_map(|history| &mut history.suspended);
+            suspended
+                .filter(|suspended| suspended.tried_by == Some(*trial))
+                .for_each(|suspended| suspended.tried_by = None);
         }
     }
 }
@@ -210,11 +212,11 @@ impl History {
     }
 
     /// After a failure: the suspension that begins now, if it had not begun before.
-    fn rest(&mut self, caller: CallerId, payload: &Digest, failures: u32, now: DualInstant) -> Option<Scope> {
+    fn suspend(&mut self, caller: CallerId, payload: &Digest, failures: u32, now: DualInstant) -> Option<Scope> {
         let mut is_again = false;
-        for resting in self.resting.iter_mut().filter(|resting| resting.of.holds(caller, payload)) {
+        for suspended in self.suspended.iter_mut().filter(|suspended| suspended.of.holds(caller, payload)) {
             // The trial failed.
-            (resting.since, resting.tried_by) = (now, None);
+            (suspended.since, suspended.tried_by) = (now, None);
             is_again = true;
         }
         let most = usize::try_from(failures).unwrap_or(usize::MAX);
@@ -230,10 +232,10 @@ impl History {
             let is_for_most = failing.saturating_mul(2) > self.callers.len();
             if failing >= MANY && is_for_most { Scope::All } else { Scope::Caller(caller) }
         };
-        if self.resting.len() >= MOST {
-            self.resting.pop_front();
+        if self.suspended.len() >= MOST {
+            self.suspended.pop_front();
         }
-        self.resting.push_back(Resting { of, since: now, tried_by: None });
+        self.suspended.push_back(Suspension { of, since: now, tried_by: None });
         Some(of)
     }
 }
@@ -302,32 +304,32 @@ mod tests {
         payloads.into_iter().for_each(|number| breaker.passes(caller(name), payload(number)).failed("a", now));
     }
 
-    fn rests(breaker: &RuleBreaker, name: &str, number: usize, now: DualInstant) -> bool {
+    fn is_suspended(breaker: &RuleBreaker, name: &str, number: usize, now: DualInstant) -> bool {
         let passes = breaker.passes(caller(name), payload(number));
-        let rests = passes.rests("a", now);
-        assert_eq!(rests, !passes.admits("a", now));
-        rests
+        let suspended = passes.is_suspended("a", now);
+        assert_eq!(suspended, !passes.admits("a", now));
+        suspended
     }
 
     #[test]
     fn a_payload_that_keeps_failing_takes_the_rule_from_nobody() {
         let (breaker, now) = (RuleBreaker::new(10, REST), DualInstant::now());
         fail(&breaker, "ann", std::iter::repeat_n(1, 9), now);
-        assert!(!rests(&breaker, "ann", 1, now));
+        assert!(!is_suspended(&breaker, "ann", 1, now));
         fail(&breaker, "ann", [1], now);
-        assert!(rests(&breaker, "ann", 1, now));
-        assert!(!rests(&breaker, "ann", 2, now) && !rests(&breaker, "bob", 1, now));
+        assert!(is_suspended(&breaker, "ann", 1, now));
+        assert!(!is_suspended(&breaker, "ann", 2, now) && !is_suspended(&breaker, "bob", 1, now));
         // Nor do a few payloads.
         fail(&breaker, "ann", [2, 3, 4].repeat(20), now);
-        assert!(!rests(&breaker, "ann", 5, now));
+        assert!(!is_suspended(&breaker, "ann", 5, now));
     }
 
     #[test]
     fn a_caller_whose_requests_keep_failing_takes_the_rule_from_no_other() {
         let (breaker, now) = (RuleBreaker::new(10, REST), DualInstant::now());
         fail(&breaker, "ann", 0..1000, now);
-        assert!(rests(&breaker, "ann", 7777, now) && !rests(&breaker, "bob", 7777, now));
-        assert!(!breaker.passes(caller("ann"), payload(1)).rests("b", now), "another rule goes on");
+        assert!(is_suspended(&breaker, "ann", 7777, now) && !is_suspended(&breaker, "bob", 7777, now));
+        assert!(!breaker.passes(caller("ann"), payload(1)).is_suspended("b", now), "another rule goes on");
     }
 
     #[test]
@@ -338,18 +340,18 @@ mod tests {
             breaker.passes(caller("ann"), payload(1_000_000)).succeeded("a");
             breaker.passes(caller("ann"), payload(1_000_000)).succeeded("a");
         }
-        assert!(!rests(&breaker, "ann", 7777, now));
+        assert!(!is_suspended(&breaker, "ann", 7777, now));
     }
 
     #[test]
-    fn a_rule_that_fails_for_most_callers_rests_for_all() {
+    fn a_rule_that_fails_for_most_callers_is_suspended_for_all() {
         let (breaker, now) = (RuleBreaker::new(10, REST), DualInstant::now());
         for name in ["a", "b", "c", "d"] {
             fail(&breaker, name, 0..10, now);
         }
-        assert!(!rests(&breaker, "other", 0, now));
+        assert!(!is_suspended(&breaker, "other", 0, now));
         fail(&breaker, "e", 0..10, now);
-        assert!(rests(&breaker, "other", 0, now));
+        assert!(is_suspended(&breaker, "other", 0, now));
 
         // But not while it still answers as many other callers.
         let breaker = RuleBreaker::new(10, REST);
@@ -360,29 +362,29 @@ mod tests {
         for name in ["a", "b", "c", "d", "e"] {
             fail(&breaker, name, 0..10, now);
         }
-        assert!(!rests(&breaker, "other", 0, now) && rests(&breaker, "e", 0, now));
+        assert!(!is_suspended(&breaker, "other", 0, now) && is_suspended(&breaker, "e", 0, now));
     }
 
     #[test]
-    fn after_the_rest_one_request_tries_the_rule_and_how_it_ends_counts() {
+    fn after_the_suspension_one_request_tries_the_rule_and_how_it_ends_counts() {
         let (breaker, start) = (RuleBreaker::new(10, REST), DualInstant::now());
         fail(&breaker, "ann", 0..10, start);
         let ask = || breaker.passes(caller("ann"), payload(99));
         let due = start + REST;
         let tries = ask();
-        assert!(!tries.rests("a", due) && tries.admits("a", due));
-        assert!(rests(&breaker, "ann", 99, due), "one tries, and others wait");
+        assert!(!tries.is_suspended("a", due) && tries.admits("a", due));
+        assert!(is_suspended(&breaker, "ann", 99, due), "one tries, and others wait");
         assert!(tries.admits("a", due), "its next attempt too");
         tries.failed("a", due);
         drop(tries);
-        assert!(rests(&breaker, "ann", 99, due + (REST - Duration::from_secs(1))));
+        assert!(is_suspended(&breaker, "ann", 99, due + (REST - Duration::from_secs(1))));
         let tries = ask();
         assert!(tries.admits("a", due + REST));
         tries.succeeded("a");
         drop(tries);
-        assert!(!rests(&breaker, "ann", 99, due + REST));
+        assert!(!is_suspended(&breaker, "ann", 99, due + REST));
         fail(&breaker, "ann", 0..9, due + REST);
-        assert!(!rests(&breaker, "ann", 99, due + REST), "it begins anew");
+        assert!(!is_suspended(&breaker, "ann", 99, due + REST), "it begins anew");
     }
 
     #[test]
@@ -393,7 +395,7 @@ mod tests {
         let gives_up = ask();
         assert!(gives_up.admits("a", start + REST));
         drop(gives_up);
-        assert!(!ask().admits("a", start), "its rest is not over");
+        assert!(!ask().admits("a", start), "its suspension is not over");
         assert!(ask().admits("a", start + REST));
     }
 
@@ -401,7 +403,7 @@ mod tests {
     fn with_no_failures_to_count_no_rule_is_taken_out() {
         let (breaker, now) = (RuleBreaker::new(0, REST), DualInstant::now());
         fail(&breaker, "ann", 0..100, now);
-        assert!(!rests(&breaker, "ann", 1, now));
+        assert!(!is_suspended(&breaker, "ann", 1, now));
     }
 
     #[test]
@@ -411,6 +413,6 @@ mod tests {
             fail(&breaker, &number.to_string(), [1, 2, 3], now);
         }
         let rules = breaker.lock();
-        assert!(rules["a"].callers.len() <= MOST && rules["a"].resting.len() <= MOST);
+        assert!(rules["a"].callers.len() <= MOST && rules["a"].suspended.len() <= MOST);
     }
 }

@@ -222,8 +222,7 @@ async fn listen(mut log: BufReader<tokio::process::ChildStdout>, name: String, N
 
 /// Whether a log line reports that a rule failed.
 fn blames(members: &serde_json::Map<String, Value>) -> bool {
-    const LINES: [&str; 3] =
-        ["rule failed", "a rule keeps failing and is taken out", "request for a rule that is taken out"];
+    const LINES: [&str; 3] = ["rule failed", "a rule keeps failing and is suspended", "request for a suspended rule"];
     let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
     LINES.contains(&text("message")) || text("blame") == "Rule"
 }

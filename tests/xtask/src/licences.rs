@@ -1,4 +1,4 @@
-//! What may be in the tree: licences, versions, one TLS stack, no compiler in Lambda.
+//! What may be in the tree: licences, versions, one TLS stack, neither compiler nor sign-in in Lambda.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -24,16 +24,20 @@ const ALLOWED: [&str; 10] = [
 ];
 
 /// Crates that are there in two versions, and why that cannot be helped.
-const DUPLICATES: [(&str, &str); 12] = [
+const DUPLICATES: [(&str, &str); 16] = [
     ("base64", "tokio-postgres and lambda_runtime are one behind hyper-util"),
     ("block-buffer", "with sha2"),
     ("const-oid", "tokio-postgres-rustls reads certificates with a crate that is one behind digest"),
     ("cpufeatures", "with sha2"),
     ("crypto-common", "with sha2"),
     ("digest", "with sha2"),
-    ("getrandom", "ring, below lambda-simulator, is two behind; none of it is in a binary"),
+    ("getrandom", "with rand; ring, below lambda-simulator, has the older one too"),
     ("hashbrown", "gimli, below Cranelift, is one behind indexmap"),
+    ("hmac", "with sha2"),
     ("io-lifetimes", "fs-set-times is one behind cap-primitives, both below wasmtime-wasi"),
+    ("rand", "aws-config signs refreshed sign-ins with a p256 that is one behind; the harness alone has it"),
+    ("rand_core", "with rand"),
+    ("sha1", "aws-config is one behind the AWS SDK"),
     ("sha2", "Cranelift and this repository have 0.10, tokio-postgres and the AWS SDK 0.11"),
     ("syn", "procedural macros move from 2 to 3 one by one; the harness reads Rust with 2"),
     ("unicode-width", "miette is one behind textwrap, which it uses"),
@@ -44,6 +48,9 @@ const OTHER_TLS: [&str; 5] = ["boring-sys", "native-tls", "openssl", "openssl-sy
 
 /// What compiles WebAssembly. The Lambda function loads what was compiled ahead of time.
 const COMPILERS: [&str; 3] = ["cranelift-codegen", "wasmtime-cranelift", "wasmtime-internal-cranelift"];
+
+/// How people sign in. A function has its role's credentials.
+const SIGN_INS: [&str; 4] = ["aws-sdk-signin", "aws-sdk-sso", "aws-sdk-ssooidc", "p256"];
 
 /// A crate in the tree.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,6 +85,12 @@ pub(crate) fn check(repository: &Repository) -> anyhow::Result<()> {
     let of_lambda = tree(repository, &["-p", "tenet-lambda", "-e", "normal"])?;
     for compiler in COMPILERS {
         ensure!(!has(&of_lambda, compiler), "{compiler} is in the tree of tenet-lambda, which has no compiler in it");
+    }
+    for sign_in in SIGN_INS {
+        ensure!(
+            !has(&of_lambda, sign_in),
+            "{sign_in} is in the tree of tenet-lambda, which has its role's credentials"
+        );
     }
     println!("{} crates in the host, {} of them in the Lambda function", of_host.len(), of_lambda.len());
     Ok(())

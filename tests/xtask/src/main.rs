@@ -20,6 +20,7 @@ mod package;
 mod rehearse;
 mod release;
 mod repository;
+mod requests;
 mod server;
 mod stages;
 mod tally;
@@ -55,6 +56,7 @@ usage: cargo xtask TASK
                rules unless one is named), into target/tenet/package
   rehearse     bring a deployment up in two regions on stand-ins, and take it down again
   guests       build the example rules and the guests of the tests into target/tenet
+  rights       writes the rights that deploying takes into deploy/rights
   documents    links, tables and words of the documents: a part of lint
   lint         formatting, clippy, documents and documentation, licences and duplicate versions";
 
@@ -79,6 +81,7 @@ fn main() -> ExitCode {
         ["rehearse"] => rehearse::rehearse(&repository).map(|()| ExitCode::SUCCESS),
         ["guests"] => guests::task(&repository).map(|()| ExitCode::SUCCESS),
         ["documents"] => documents::check(&repository).map(|()| ExitCode::SUCCESS),
+        ["rights"] => templates::write_rights(&repository).map(|()| ExitCode::SUCCESS),
         ["lint"] => lint::task(&repository).map(|()| ExitCode::SUCCESS),
         ["package", rest @ ..] if let Some(wanted) = Wanted::parse(rest) => {
             package::package(&repository, &wanted).map(|()| ExitCode::SUCCESS)

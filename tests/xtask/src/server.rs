@@ -8,6 +8,7 @@ use anyhow::bail;
 use tenet_build::Leash;
 
 use crate::repository::Repository;
+use crate::requests::Requests;
 use crate::venv::Venv;
 
 /// How long a loaded machine may take to start one.
@@ -21,21 +22,22 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// EventBridge and SQS as moto serves them.
-    pub(crate) fn moto(repository: &Repository, venv: &Venv) -> anyhow::Result<Self> {
+    /// EventBridge and SQS as moto serves them. What it receives is recorded.
+    pub(crate) fn moto(repository: &Repository, venv: &Venv, requests: &Requests) -> anyhow::Result<Self> {
         Self::start(repository, "moto", "/moto-api/data.json", |port| {
-            let mut moto = Command::new(venv.program("moto_server"));
+            let mut moto = requests.recorded(repository, venv, "moto");
             moto.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
             moto
         })
     }
 
-    /// A region, or several, as ministack serves them: it runs the functions that it is given.
-    pub(crate) fn ministack(repository: &Repository, venv: &Venv) -> anyhow::Result<Self> {
+    /// A region, or several, as ministack serves them: it runs the functions that it is given. What
+    /// it receives is recorded.
+    pub(crate) fn ministack(repository: &Repository, venv: &Venv, requests: &Requests) -> anyhow::Result<Self> {
         let folder = repository.path("target/tenet/ministack");
         std::fs::create_dir_all(&folder)?;
         Self::start(repository, "ministack", "/_ministack/health", |port| {
-            let mut ministack = Command::new(venv.program("ministack"));
+            let mut ministack = requests.recorded(repository, venv, "ministack");
             // What it unpacks and keeps goes where the rest of the tests' things are.
             ministack.env("TMPDIR", &folder).env("BIND_HOST", "127.0.0.1").env("GATEWAY_PORT", port.to_string());
             // More servers, on ports of their own for all of the machine.

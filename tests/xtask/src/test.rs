@@ -10,6 +10,7 @@ use crate::clients::Clients;
 use crate::guests::{self, GUESTS, RULES};
 use crate::lint;
 use crate::repository::{self, Repository, run};
+use crate::requests::Requests;
 use crate::server::Server;
 use crate::stages::Stages;
 use crate::tally::Tally;
@@ -74,6 +75,7 @@ fn all(repository: &Repository, name: Option<&str>, stages: &mut Stages, tally: 
         }
         tally.check()
     })?;
+    stages.run("requests", || servers.requests.check(repository, &venv))?;
     servers.postgres.stop()?;
     Ok(())
 }
@@ -100,6 +102,7 @@ pub(crate) fn set_up(repository: &Repository) -> anyhow::Result<Venv> {
 /// The servers that the tests use.
 pub(crate) struct Servers {
     pub(crate) postgres: PrivatePostgres,
+    pub(crate) requests: Requests,
     moto: Server,
     ministack: Server,
 }
@@ -111,8 +114,10 @@ impl Servers {
         let url = postgres.url(TEMPLATE);
         let apply = ["schema", "apply", "--database-url", &url, RULES, GUESTS];
         run(&mut repository.command(&repository.binary("tenet"), &apply))?;
-        let (moto, ministack) = (Server::moto(repository, venv)?, Server::ministack(repository, venv)?);
-        Ok(Self { postgres, moto, ministack })
+        let requests = Requests::new(repository)?;
+        let moto = Server::moto(repository, venv, &requests)?;
+        let ministack = Server::ministack(repository, venv, &requests)?;
+        Ok(Self { postgres, requests, moto, ministack })
     }
 
     /// Hands on where everything is.
@@ -127,6 +132,7 @@ impl Servers {
             .env("TENET_TEST_TEMPLATE", TEMPLATE)
             .env("TENET_TEST_EVENTBRIDGE", self.moto.url())
             .env("TENET_TEST_MINISTACK", self.ministack.url())
+            .env("TENET_TEST_REQUESTS", self.requests.file("memory"))
             .env("TENET_TEST_PACKAGE", repository.path(PACKAGE))
             .env("TENET_TEST_BOOTSTRAP", repository.path(BOOTSTRAP))
             .env("TENET_TEST_MUTANTS", repository.path(MUTANTS))

@@ -20,6 +20,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
+use crate::recorded::record;
+
 pub const ACCOUNT: &str = "123456789012";
 
 /// All resources, in all regions.
@@ -35,6 +37,12 @@ pub struct State {
     pub dies_at: Option<usize>,
     /// Calls that fail with this error, once each: the operation, the code.
     pub refusals: Vec<(&'static str, &'static str)>,
+    /// The ARN of the caller, if it is not the root user.
+    pub caller: Option<&'static str>,
+    /// Actions that the caller is not allowed.
+    pub denied: Vec<&'static str>,
+    /// How many functions may run at once in a region, if not 1000.
+    pub concurrency: BTreeMap<String, u64>,
     /// The final status of a cluster.
     pub ends_as: Option<&'static str>,
     /// Reasons for which changes of a function's stack fail, once each.
@@ -98,7 +106,7 @@ struct ChangeSet {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Function {
-    latest: BTreeMap<String, String>,
+    pub latest: BTreeMap<String, String>,
     pub versions: BTreeMap<usize, BTreeMap<String, String>>,
     /// The versions that the alias has in addition, with their weights.
     pub weights: BTreeMap<String, String>,
@@ -112,6 +120,9 @@ pub struct Bucket {
     pub is_closed: bool,
     pub has_policy: bool,
     pub tags: Option<String>,
+    /// The other account that owns it and lets everyone do everything with it, if it is not
+    /// [`ACCOUNT`]'s.
+    pub stranger: Option<&'static str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,6 +153,7 @@ impl HttpClient for Aws {
 
 impl HttpConnector for Aws {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        record(&request);
         let mut state = self.0.lock().unwrap();
         let (status, body) = state.answer(&request);
         if state.dies_at == Some(state.calls.len()) {
@@ -213,14 +225,15 @@ impl State {
         let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
         let labels: Vec<&str> = host.split('.').collect();
         let (service, region) = match labels.as_slice() {
+            ["iam", ..] => ("iam", "us-east-1"),
             [_, "s3", "amazonaws", ..] => ("s3", "us-east-1"),
             [_, "s3", region, ..] => ("s3", *region),
             [service, region, ..] => (*service, *region),
             _ => panic!("{host}"),
         };
         let operation = match service {
-            "cloudformation" | "sts" => form(&body).remove("Action").unwrap_or_default(),
-            "kms" | "events" => request
+            "cloudformation" | "iam" | "sts" => form(&body).remove("Action").unwrap_or_default(),
+            "kms" | "events" | "sqs" => request
                 .headers()
                 .get("x-amz-target")
                 .unwrap_or_default()
@@ -241,24 +254,81 @@ impl State {
         }
         let region = region.to_owned();
         match service {
-            "sts" => (
-                200,
-                format!(
-                    "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>{ACCOUNT}</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
-                ),
-            ),
+            "sts" => {
+                let root = format!("arn:aws:iam::{ACCOUNT}:root");
+                let arn = self.caller.unwrap_or(&root);
+                (
+                    200,
+                    format!(
+                        "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>{arn}</Arn><Account>{ACCOUNT}</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
+                    ),
+                )
+            }
+            "iam" => self.iam(&operation, &body),
             "dsql" => self.dsql(&region, request.method(), uri.path(), &body),
             "cloudformation" => self.stacks(&region, &operation, &body),
             "lambda" => self.lambda(&region, request.method(), &uri, &body),
-            "s3" => self.s3(&region, request.method(), labels[0], &uri, &body),
+            "s3" => {
+                let owner = request.headers().get("x-amz-expected-bucket-owner");
+                self.s3(&region, request.method(), labels[0], &uri, owner, &body)
+            }
             "kms" => self.kms(&region, &operation, &body),
             "events" => (200, json!({"Rules": []}).to_string()),
             other => panic!("{other} is not there"),
         }
     }
 
+    /// The concurrency that no other function than this has reserved, in its region.
+    fn unreserved(&self, region: &str, except: &str) -> u64 {
+        let functions = self.regions.get(region).map(|region| &region.functions);
+        let others = functions.into_iter().flatten().filter(|(name, _)| *name != except);
+        let reserved: u64 = others.map(|(_, function)| reserved(&function.latest)).sum();
+        self.limit(region).saturating_sub(reserved)
+    }
+
+    fn limit(&self, region: &str) -> u64 {
+        self.concurrency.get(region).copied().unwrap_or(1000)
+    }
+
     fn at(&mut self, region: &str) -> &mut Regional {
         self.regions.entry(region.to_owned()).or_default()
+    }
+
+    fn iam(&mut self, operation: &str, body: &str) -> Answered {
+        if self.denied.contains(&format!("iam:{operation}").as_str()) {
+            return xml_error(403, "AccessDenied", "not authorized");
+        }
+        let path = "aws-reserved/sso.amazonaws.com";
+        match operation {
+            "GetRole" => {
+                let role = form(body).remove("RoleName").unwrap();
+                (
+                    200,
+                    format!(
+                        "<GetRoleResponse><GetRoleResult><Role><Path>/{path}/</Path><RoleName>{role}</RoleName><RoleId>r</RoleId><Arn>arn:aws:iam::{ACCOUNT}:role/{path}/{role}</Arn><CreateDate>2026-11-01T00:00:00Z</CreateDate></Role></GetRoleResult></GetRoleResponse>"
+                    ),
+                )
+            }
+            "SimulatePrincipalPolicy" => {
+                let principal = form(body).remove("PolicySourceArn").unwrap();
+                assert_eq!(principal, format!("arn:aws:iam::{ACCOUNT}:role/{path}/deployer"));
+                let mut results = String::new();
+                for number in 1.. {
+                    let Some(action) = form(body).remove(&format!("ActionNames.member.{number}")) else { break };
+                    let decision = if self.denied.contains(&action.as_str()) { "implicitDeny" } else { "allowed" };
+                    results += &format!(
+                        "<member><EvalActionName>{action}</EvalActionName><EvalDecision>{decision}</EvalDecision></member>"
+                    );
+                }
+                (
+                    200,
+                    format!(
+                        "<SimulatePrincipalPolicyResponse><SimulatePrincipalPolicyResult><IsTruncated>false</IsTruncated><EvaluationResults>{results}</EvaluationResults></SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>"
+                    ),
+                )
+            }
+            other => panic!("{other}"),
+        }
     }
 
     fn dsql(&mut self, region: &str, method: &str, path: &str, body: &str) -> Answered {
@@ -386,6 +456,9 @@ impl State {
         let template = form.remove("TemplateBody").map(|text| Sha256::digest(text).to_vec()).unwrap_or_default();
         let mut tag = |part: &str| form.remove(&format!("Tags.member.1.{part}")).unwrap_or_default();
         let tag = (tag("Key"), tag("Value"));
+        // Lambda keeps 100 unreserved.
+        let wanted = reserved(&parameters);
+        let is_too_much = wanted > 0 && wanted + 100 > self.unreserved(region, &name);
         let missing = || xml_error(400, "ValidationError", &format!("Stack with id {name} does not exist"));
         let done = |operation: &str| {
             (
@@ -405,6 +478,9 @@ impl State {
         let mut failure = |has_version: &dyn Fn(&str) -> bool| {
             if !has_function {
                 return None;
+            }
+            if is_too_much {
+                return Some("too much concurrency is reserved".to_owned());
             }
             let version = parameters.get("Version").filter(|version| !version.is_empty());
             if let Some(version) = version.filter(|version| !has_version(version)) {
@@ -621,6 +697,14 @@ impl State {
 
     fn lambda(&mut self, region: &str, method: &str, uri: &http::Uri, body: &str) -> Answered {
         let parts: Vec<&str> = uri.path().split('/').collect();
+        if parts[2] == "account-settings" {
+            let (limit, unreserved) = (self.limit(region), self.unreserved(region, ""));
+            return (
+                200,
+                json!({"AccountLimit": {"ConcurrentExecutions": limit, "UnreservedConcurrentExecutions": unreserved}})
+                    .to_string(),
+            );
+        }
         let (name, what) = (parts[3].to_owned(), parts[4]);
         let published = self.published.entry(region.to_owned()).or_default();
         let Some(function) = self.regions.entry(region.to_owned()).or_default().functions.get_mut(&name) else {
@@ -634,14 +718,26 @@ impl State {
                     .and_then(|version| version.parse::<usize>().ok());
                 let latest = &function.latest;
                 let of = version.map_or(latest, |version| &function.versions[&version]);
-                // The zip's name is its digest.
-                let digest = of["CodeKey"].trim_start_matches("bundles/").trim_end_matches(".zip");
-                let digest: Vec<u8> =
-                    (0..32).map(|at| u8::from_str_radix(&digest[2 * at..2 * at + 2], 16).unwrap()).collect();
-                let digest = BASE64_STANDARD.encode(digest);
-                (200, json!({"FunctionName": name, "State": "Active", "LastUpdateStatus": "Successful", "CodeSha256": digest}).to_string())
+                (200, json!({"FunctionName": name, "State": "Active", "LastUpdateStatus": "Successful", "CodeSha256": digest(of)}).to_string())
+            }
+            ("GET", "concurrency") => {
+                let reserved = Some(reserved(&function.latest)).filter(|reserved| *reserved > 0);
+                (200, json!({"ReservedConcurrentExecutions": reserved}).to_string())
             }
             ("POST", "versions") => {
+                let body: Value = serde_json::from_str(body).unwrap_or_default();
+                let current = digest(&function.latest);
+                if body["CodeSha256"].as_str().is_some_and(|asked| asked != current) {
+                    let message = format!(
+                        "CodeSHA256 ({}) is different from current CodeSHA256 in $LATEST ({current}). Please try again with the CodeSHA256 in $LATEST.",
+                        body["CodeSha256"]
+                    );
+                    return (
+                        400,
+                        json!({"__type": "InvalidParameterValueException", "Type": "User", "message": message})
+                            .to_string(),
+                    );
+                }
                 // A version is published only if something changed since the last one.
                 if function.versions.values().next_back() != Some(&function.latest) {
                     *published += 1;
@@ -672,17 +768,30 @@ impl State {
         }
     }
 
-    fn s3(&mut self, region: &str, method: &str, bucket: &str, uri: &http::Uri, body: &str) -> Answered {
+    fn s3(
+        &mut self,
+        region: &str,
+        method: &str,
+        bucket: &str,
+        uri: &http::Uri,
+        owner: Option<&str>,
+        body: &str,
+    ) -> Answered {
         let buckets = &mut self.at(region).buckets;
         let query = uri.query().unwrap_or_default();
         let key = uri.path().trim_start_matches('/').to_owned();
         if (method, key.as_str(), query) == ("PUT", "", "") {
-            buckets.entry(bucket.to_owned()).or_default();
+            if buckets.entry(bucket.to_owned()).or_default().stranger.is_some() {
+                return s3_error(409, "BucketAlreadyExists");
+            }
             return (200, String::new());
         }
         let Some(of) = buckets.get_mut(bucket) else {
             return if method == "HEAD" { (404, String::new()) } else { s3_error(404, "NoSuchBucket") };
         };
+        if owner.is_some_and(|owner| owner != of.stranger.unwrap_or(ACCOUNT)) {
+            return if method == "HEAD" { (403, String::new()) } else { s3_error(403, "AccessDenied") };
+        }
         let is = |name: &str| query == name || query.starts_with(&format!("{name}="));
         match method {
             "GET" if is("tagging") => match &of.tags {
@@ -845,6 +954,18 @@ fn configuration(parameters: &BTreeMap<String, String>) -> BTreeMap<String, Stri
         .filter(|(name, _)| !of_alias.contains(&name.as_str()))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
+}
+
+/// What a function reserves.
+fn reserved(configuration: &BTreeMap<String, String>) -> u64 {
+    configuration.get("ReservedConcurrency").and_then(|value| value.parse().ok()).unwrap_or_default()
+}
+
+/// The digest of a function's zip as Lambda reports it. The zip's key in the bucket is its digest.
+fn digest(configuration: &BTreeMap<String, String>) -> String {
+    let digest = configuration["CodeKey"].trim_start_matches("bundles/").trim_end_matches(".zip");
+    let digest: Vec<u8> = (0..32).map(|at| u8::from_str_radix(&digest[2 * at..2 * at + 2], 16).unwrap()).collect();
+    BASE64_STANDARD.encode(digest)
 }
 
 fn xml_error(status: u16, code: &str, message: &str) -> Answered {

@@ -11,6 +11,7 @@
 )]
 
 mod aws;
+mod recorded;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -20,11 +21,11 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tenet_deploy::{
-    Cluster, Config, Database, DeployError, Deployed, Deployment, DestroyOptions, Outbox, Package, Plan, PollPolicy,
-    Prepared, Progress,
+    Cluster, Config, Database, DeployError, Deployed, Deployment, DestroyOptions, Finding, Outbox, Package, Plan,
+    PollPolicy, Prepared, Progress,
 };
 
-use crate::aws::Aws;
+use crate::aws::{Aws, Bucket, Regional};
 
 const EAST: &str = "us-east-1";
 const WEST: &str = "us-west-2";
@@ -243,6 +244,117 @@ async fn another_account_another_witness_and_a_stranger_for_a_peer_are_refused()
     change(|cluster| cluster.witness = "eu-west-1".to_owned());
     let error = deploy(&aws, "one", None).await.unwrap_err();
     assert!(error.to_string().contains("has the witness eu-west-1"), "{error}");
+}
+
+#[tokio::test]
+async fn a_bucket_of_another_account_gets_no_code_and_gives_no_answer() {
+    // Another account guessed the name, and lets everyone read and write there.
+    let aws = Aws::default();
+    let name = format!("shop-123456789012-{WEST}-bundles");
+    let bucket = Bucket { stranger: Some("999999999999"), tags: Some("<Tagging/>".to_owned()), ..Bucket::default() };
+    aws.state(|state| state.regions.entry(WEST.to_owned()).or_default().buckets.insert(name.clone(), bucket.clone()));
+    let deployment = open(&aws).await.unwrap();
+    for error in [
+        deployment.plan(&package("one"), None).await.unwrap_err(),
+        deployment.deploy(&package("one"), None).await.unwrap_err(),
+        deployment.destroy(&DestroyOptions::default()).await.unwrap_err(),
+    ] {
+        assert!(error.to_string().contains(&name) && error.advice().unwrap().contains("another `name`"), "{error:?}");
+    }
+    assert_eq!(aws.regions()[WEST].buckets[&name], bucket);
+}
+
+#[tokio::test]
+async fn what_lambda_does_not_let_a_function_reserve_is_refused_before_anything_is_made() {
+    let reserving = |of: u32| format!("{CONFIG}[function]\nreserved_concurrency = {of}\n");
+    let aws = Aws::default();
+    // A new account in the second region: nothing can be reserved there.
+    aws.state(|state| state.concurrency.insert(WEST.to_owned(), 50));
+    let deployment = open_as(&aws, &reserving(10)).await.unwrap();
+    for error in [
+        deployment.plan(&package("one"), None).await.unwrap_err(),
+        deployment.deploy(&package("one"), None).await.unwrap_err(),
+    ] {
+        assert!(error.to_string().starts_with("us-west-2: function.reserved_concurrency is 10"), "{error}");
+        assert!(error.advice().unwrap().starts_with("0 reserves none"), "{error:?}");
+    }
+    assert!(aws.regions().values().all(|region| *region == Regional::default()), "{:?}", aws.regions());
+
+    // What the function has reserved itself is free for it.
+    aws.state(|state| state.concurrency = [EAST, WEST].map(|region| (region.to_owned(), 160)).into());
+    open_as(&aws, &reserving(60)).await.unwrap().deploy(&package("one"), None).await.unwrap();
+    let deployment = open_as(&aws, &reserving(60)).await.unwrap();
+    deployment.deploy(&package("two"), None).await.unwrap();
+    let error = open_as(&aws, &reserving(61)).await.unwrap().deploy(&package("two"), None).await.unwrap_err();
+    assert!(error.advice().unwrap().starts_with("60 at most"), "{error:?}");
+
+    // Without a reservation the account's quota is the bound of the connections.
+    let aws = Aws::default();
+    let none = open_as(&aws, &reserving(0)).await.unwrap();
+    let error = none.deploy(&package("one"), None).await.unwrap_err();
+    assert!(error.to_string().contains("1000 in us-east-1 and 1000 in us-west-2"), "{error}");
+    assert!(error.advice().unwrap().starts_with("reserve 593 or fewer"), "{error:?}");
+    assert!(aws.regions().values().all(|region| *region == Regional::default()), "{:?}", aws.regions());
+    aws.state(|state| state.concurrency = [EAST, WEST].map(|region| (region.to_owned(), 10)).into());
+    none.deploy(&package("one"), None).await.unwrap();
+    assert_eq!(aws.regions()[EAST].stacks["shop"].parameters["ReservedConcurrency"], "0");
+}
+
+#[tokio::test]
+async fn what_a_deploy_depends_on_is_said_before_anything_is_made() {
+    let aws = Aws::default();
+    let examine = async || {
+        let findings = open(&aws).await.unwrap().examine().await.unwrap();
+        let text = |finding: &Finding| format!("{} {} {}", finding.is_wrong, finding.what, finding.text);
+        findings.iter().map(text).collect::<Vec<_>>()
+    };
+    aws.state(|state| {
+        state.caller = Some("arn:aws:sts::123456789012:assumed-role/deployer/ann@example.com");
+        state.denied = vec!["lambda:PublishVersion", "route53:CreateHealthCheck"];
+        state.concurrency.insert(WEST.to_owned(), 50);
+    });
+    let findings = examine().await;
+    let starts = |start: &str| findings.iter().filter(|finding| finding.starts_with(start)).collect::<Vec<_>>();
+    assert!(
+        starts("false account 123456789012, as arn:aws:sts")[0].ends_with("deployer/ann@example.com"),
+        "{findings:#?}"
+    );
+    assert!(starts("false regions ")[0].ends_with("us-east-1 and us-west-2, with the witness us-east-2"));
+    assert_eq!(starts("false clusters ").len(), 2, "{findings:#?}");
+    assert!(
+        starts("false concurrency us-east-1: of 1000 concurrent executions 1000 are free, and 50").len() == 1,
+        "{findings:#?}"
+    );
+    assert!(starts("true concurrency us-west-2: function.reserved_concurrency is 50")[0].contains("0 reserves none"));
+    // Of names there are none of Route 53, since no domain is configured.
+    for region in [EAST, WEST] {
+        let lacking = format!("true rights {region}: not allowed: lambda:PublishVersion");
+        assert!(findings.contains(&lacking), "{findings:#?}");
+    }
+    assert!(starts("false while idle in each region KMS keys: 2, alarms: ").len() == 1, "{findings:#?}");
+
+    // IAM need not tell, and the root user is not asked about.
+    aws.state(|state| state.denied = vec!["iam:SimulatePrincipalPolicy"]);
+    let findings = examine().await;
+    assert!(findings.contains(&format!("false rights {EAST}: unknown: iam:SimulatePrincipalPolicy is not allowed")));
+    aws.state(|state| state.caller = None);
+    assert!(examine().await.iter().any(|finding| finding.starts_with("false rights us-east-1: all ")));
+    assert!(aws.regions().values().all(|region| *region == Regional::default()), "{:?}", aws.regions());
+}
+
+#[tokio::test]
+async fn only_the_code_that_was_uploaded_is_published() {
+    let aws = Aws::default();
+    deploy(&aws, "one", None).await.unwrap();
+    // Other code was put there by hand. The stack's parameters are as before.
+    aws.state(|state| {
+        let function = state.regions.get_mut(EAST).unwrap().functions.get_mut("shop").unwrap();
+        function.latest.insert("CodeKey".to_owned(), format!("bundles/{}.zip", "ab".repeat(32)));
+    });
+    let error = deploy(&aws, "one", None).await.unwrap_err();
+    assert!(error.to_string().contains("PublishVersion: InvalidParameterValueException"), "{error}");
+    assert!(error.advice().unwrap().contains("update-function-code --region us-east-1"), "{error:?}");
+    assert!(aws.regions().values().all(|region| region.functions["shop"].versions.len() == 1));
 }
 
 /// Interrupts the run after each of its calls, repeats it, and expects the result of an

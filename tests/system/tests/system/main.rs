@@ -10,6 +10,7 @@
 
 mod cli;
 mod clients;
+mod credentials;
 mod database;
 mod depth;
 mod dsql;

@@ -41,7 +41,7 @@ async fn checked(host: &Host, database: &Database) {
     database.execute("insert into counters values (1, 0)").await;
     for (number, sql) in statements(LARGE).iter().enumerate() {
         for round in 0..6 {
-            // Each for a caller of its own: a rule that fails for one may rest.
+            // Each for a caller of its own: a rule that fails for one may be suspended.
             let (caller, request) = (format!("caller-{number}"), request(&round.to_string(), sql));
             let handled = host.invoke_for(&caller, &request).await;
             assert_eq!(handled.answer.status, Status::Failed, "{sql}: {}", handled.answer.body);

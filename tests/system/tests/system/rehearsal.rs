@@ -36,6 +36,19 @@ fn each<'a>(status: &'a [Value], name: &str) -> Vec<&'a Value> {
 async fn a_deployment_from_nothing_to_nothing() {
     let rehearsal = Rehearsal::new().await;
 
+    // What a deploy depends on, before anything is there.
+    let doctor = rehearsal.tenet(&["doctor", "--deploy"]);
+    assert_eq!(doctor.code, 0, "{doctor:?}");
+    for line in
+        ["account      000000000000", "us-west-2, with the witness us-east-2", "clusters     us-east-1: none yet"]
+    {
+        assert!(doctor.stdout.contains(line), "{doctor:?}");
+    }
+    assert!(
+        doctor.stdout.contains("concurrent executions") && doctor.stdout.contains("while idle   in each region"),
+        "{doctor:?}"
+    );
+
     // A plan changes nothing.
     let plan = rehearsal.tenet(&["deploy", "--plan"]);
     assert_eq!(plan.code, 2, "{plan:?}");

@@ -5,6 +5,7 @@ use std::fs;
 
 use tempfile::TempDir;
 
+use crate::support;
 use crate::support::tenet::{Ended, tenet};
 
 /// The SDK, as a rule of a new bundle imports it.
@@ -331,7 +332,10 @@ fn python_that_asks_a_clock_while_it_is_loaded_is_refused_when_it_is_built() {
 
 #[test]
 fn rust_tells_where_it_panicked_and_which_member_is_wrong() {
-    let shop = Shop::new("rust");
+    let shop = support::shop::Shop::new("stumble");
+    let write = |path: &str, text: &str| fs::write(shop.folder.join(path), text).unwrap();
+    fs::remove_dir_all(shop.folder.join("rules/stumble/tests")).unwrap();
+    fs::create_dir(shop.folder.join("rules/stumble/tests")).unwrap();
     let rule = "//! Fails.
 
 use schemars::JsonSchema;
@@ -357,30 +361,30 @@ struct Output {
 }
 
 #[tenet::rule]
-fn trial(Input { _id, lines }: Input) -> tenet::Result<Output> {
+fn stumble(Input { _id, lines }: Input) -> tenet::Result<Output> {
     let first = &lines[0];
     Ok(Output { first: first.amount + first.day.map_or(0, |_| 1) })
 }
 ";
-    shop.write("rules/trial/src/lib.rs", rule);
-    shop.write(
-        "rules/trial/rule.toml",
-        "version = 1\ndescription = \"Fails\"\n\n[tables.trial_balances]\nselect = [\"balance\"]\n",
+    write("rules/stumble/src/lib.rs", rule);
+    write(
+        "rules/stumble/rule.toml",
+        "version = 1\ndescription = \"Fails\"\n\n[tables.stumble_balances]\nselect = [\"balance\"]\n",
     );
     let schema =
-        "CREATE TABLE IF NOT EXISTS trial_balances (customer varchar(255) PRIMARY KEY, balance numeric(20,2));\n";
-    shop.write("schema/0001_trial_balances.sql", schema);
-    assert_eq!(shop.tenet(&["grant"]).code, 0);
+        "CREATE TABLE IF NOT EXISTS stumble_balances (customer varchar(255) PRIMARY KEY, balance numeric(20,2));\n";
+    write("schema/0001_stumble_balances.sql", schema);
+    assert_eq!(tenet(&shop.folder, &["grant"]).code, 0);
     let step = |id: &str, lines: &str, verdict: &str| {
-        format!("[[step]]\noperation = \"trial\"\npayload = {{ id = \"{id}\", lines = {lines} }}\n{verdict}\n\n")
+        format!("[[step]]\noperation = \"stumble\"\npayload = {{ id = \"{id}\", lines = {lines} }}\n{verdict}\n\n")
     };
     let misfit = "reject = { code = \"invalid-payload\", details = { path = \"/lines/1/day\" } }";
     let lines = "[{ amount = 1, day = \"2026-01-01\" }, { amount = 1, day = \"2026-02-30\" }]";
     let steps = step("1", lines, misfit) + &step("2", "[]", "accept = true");
-    shop.write("rules/trial/tests/all.toml", &format!("version = 1\n\n{steps}"));
+    write("rules/stumble/tests/all.toml", &format!("version = 1\n\n{steps}"));
     let ended = shop.tenet(&["test", "--json"]);
     let line = rule.lines().position(|line| line.contains("lines[0]")).unwrap() + 1;
-    let place = format!("panic at rules/trial/src/lib.rs:{line}:");
+    let place = format!("panic at rules/stumble/src/lib.rs:{line}:");
     let failures: Vec<&str> = ended.stdout.lines().filter(|line| line.contains("T0602")).collect();
     assert!(failures.len() == 1 && failures[0].contains(&place), "{}{}", ended.stdout, ended.stderr);
     assert!(failures[0].contains("step 2") && !failures[0].contains("step 1"), "{}", ended.stdout);

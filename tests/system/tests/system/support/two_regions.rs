@@ -113,7 +113,7 @@ impl TwoRegions {
 
     /// Checks that no log line reports a failed rule.
     pub(crate) fn blames_no_rule(&self) {
-        let messages = ["rule failed", "a rule keeps failing and is taken out", "request for a rule that is taken out"];
+        let messages = ["rule failed", "a rule keeps failing and is suspended", "request for a suspended rule"];
         let failed = self.log.lines("request failed").into_iter().filter(|line| line["blame"] == "Rule");
         let blames: Vec<_> = messages.iter().flat_map(|message| self.log.lines(message)).chain(failed).collect();
         assert!(blames.is_empty(), "{blames:?}");
