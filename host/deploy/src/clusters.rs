@@ -1,11 +1,13 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_dsql::operation::get_cluster::GetClusterOutput;
+use aws_sdk_dsql::operation::update_cluster::builders::UpdateClusterFluentBuilder;
 use aws_sdk_dsql::types::{ClusterStatus, MultiRegionProperties};
 
 use crate::config::Config;
 use crate::error::{DeployError, code, message, refused};
 use crate::names::TAG;
+use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::regional::Regional;
 use crate::wait::{Looked, PollPolicy, until};
@@ -51,7 +53,7 @@ impl Cluster {
     }
 
     /// Whether it is being deleted.
-    fn is_going(&self) -> bool {
+    pub(crate) fn is_going(&self) -> bool {
         matches!(self.status.as_str(), "DELETING" | "DELETED" | "PENDING_DELETE")
     }
 
@@ -86,7 +88,7 @@ pub(crate) async fn find(region: &Regional, deployment: &str) -> Result<Option<C
     }
 }
 
-/// Every cluster with the deployment's tag.
+/// Every cluster with the deployment's tag. Those of others that may not be read are skipped.
 pub(crate) async fn all(region: &Regional, deployment: &str) -> Result<Vec<Cluster>, DeployError> {
     let mut pages = region.dsql.list_clusters().into_paginator().send();
     let mut found = Vec::new();
@@ -96,7 +98,9 @@ pub(crate) async fn all(region: &Regional, deployment: &str) -> Result<Vec<Clust
         for summary in page.clusters.into_iter().filter(|summary| summary.arn.starts_with(&here)) {
             let got = match region.dsql.get_cluster().identifier(&summary.identifier).send().await {
                 Ok(got) => got,
-                Err(error) if code(&error) == Some("ResourceNotFoundException") => continue,
+                Err(error) if matches!(code(&error), Some("ResourceNotFoundException" | "AccessDeniedException")) => {
+                    continue;
+                }
                 Err(error) => return Err(refused(&region.name, "GetCluster", &error)),
             };
             let is_ours = got.tags.as_ref().and_then(|tags| tags.get(TAG)).is_some_and(|name| name == deployment);
@@ -136,7 +140,7 @@ pub(crate) async fn ensure(
     let (first, second) = clusters.await?;
     let clusters = [first, second];
     for (region, cluster) in regions.iter().zip(&clusters) {
-        keep(region, cluster, config, progress).await?;
+        keep(region, cluster, config, polling, progress).await?;
     }
     Ok(clusters)
 }
@@ -215,21 +219,28 @@ async fn peer(
         ))
         .help("the runbook says how a pair of regions is changed"));
     }
-    let late = |state: &str| DeployError::new(format!("{}: UpdateCluster: {state}", region.name));
-    until(polling.cluster, polling.pause, late, async || {
-        let request = region.dsql.update_cluster().identifier(&cluster.id);
-        match request.multi_region_properties(of_regions(config, Some(peer))).send().await {
-            Ok(_) => Ok(Looked::Seen(())),
-            // One of the two is not ready for peering yet.
-            Err(error) if code(&error) == Some("ConflictException") => {
-                Ok(Looked::NotYet(message(&error).unwrap_or("ConflictException").to_owned()))
-            }
-            Err(error) => Err(refused(&region.name, "UpdateCluster", &error)),
-        }
-    })
-    .await?;
+    let request = region.dsql.update_cluster().identifier(&cluster.id);
+    update(region, request.multi_region_properties(of_regions(config, Some(peer))), polling).await?;
     progress.say(Some(&region.name), &format!("cluster {} is peered with {} in {}", cluster.id, peer.id, peer.region));
     Ok(())
+}
+
+/// Sends an update, again as long as the cluster is not ready for it: one of the two is not ready for
+/// peering, or another update is not finished.
+async fn update(
+    region: &Regional,
+    request: UpdateClusterFluentBuilder,
+    polling: &PollPolicy,
+) -> Result<(), DeployError> {
+    let late = |state: &str| DeployError::new(format!("{}: UpdateCluster: {state}", region.name));
+    until(polling.cluster, polling.pause, late, async || match request.clone().send().await {
+        Ok(_) => Ok(Looked::Seen(())),
+        Err(error) if code(&error) == Some("ConflictException") => {
+            Ok(Looked::NotYet(message(&error).unwrap_or("ConflictException").to_owned()))
+        }
+        Err(error) => Err(refused(&region.name, "UpdateCluster", &error)),
+    })
+    .await
 }
 
 /// Waits until a cluster is active and peered.
@@ -273,36 +284,87 @@ async fn keep(
     region: &Regional,
     cluster: &Cluster,
     config: &Config,
+    polling: &PollPolicy,
     progress: &dyn Progress,
 ) -> Result<(), DeployError> {
-    if config.database.deletion_protection && !cluster.is_protected {
-        protect(region, cluster, true).await?;
+    if lacks_protection(cluster, config) {
+        protect(region, cluster, true, polling).await?;
         progress.say(Some(&region.name), &format!("cluster {} is protected from deletion", cluster.id));
     }
-    let Some(wanted) = config.database.kms_keys.get(&region.name) else { return Ok(()) };
-    if cluster.kms_key.as_ref().is_none_or(|key| !key.ends_with(wanted.as_str())) {
+    if let Some(wanted) = lacks_key(cluster, config) {
         let request = region.dsql.update_cluster().identifier(&cluster.id).kms_encryption_key(wanted);
-        request.send().await.map_err(|error| refused(&region.name, "UpdateCluster", &error))?;
+        update(region, request, polling).await?;
         progress.say(Some(&region.name), &format!("cluster {} is encrypted with {wanted}", cluster.id));
     }
     Ok(())
 }
 
-/// Turns deletion protection on or off.
-pub(crate) async fn protect(region: &Regional, cluster: &Cluster, is_protected: bool) -> Result<(), DeployError> {
-    let request = region.dsql.update_cluster().identifier(&cluster.id).deletion_protection_enabled(is_protected);
-    request.send().await.map_err(|error| refused(&region.name, "UpdateCluster", &error))?;
-    Ok(())
+fn lacks_protection(cluster: &Cluster, config: &Config) -> bool {
+    config.database.deletion_protection && !cluster.is_protected
 }
 
-/// Requests the deletion of a cluster. It completes only after its peer's deletion is requested
-/// too.
-pub(crate) async fn delete(region: &Regional, cluster: &Cluster) -> Result<(), DeployError> {
-    match region.dsql.delete_cluster().identifier(&cluster.id).send().await {
-        Ok(_) => Ok(()),
-        Err(error) if code(&error) == Some("ResourceNotFoundException") => Ok(()),
-        Err(error) => Err(refused(&region.name, "DeleteCluster", &error)),
+/// The requested key, if the cluster is not encrypted with it.
+fn lacks_key<'a>(cluster: &Cluster, config: &'a Config) -> Option<&'a str> {
+    let wanted = config.database.kms_keys.get(&cluster.region)?;
+    let has_it = cluster.kms_key.as_ref().is_some_and(|key| key.ends_with(wanted.as_str()));
+    (!has_it).then_some(wanted)
+}
+
+/// Adds what [`ensure`] would change to a plan. Returns both clusters if they exist.
+pub(crate) async fn plan(
+    regions: &[Regional; 2],
+    config: &Config,
+    plan: &mut Plan,
+) -> Result<Option<[Cluster; 2]>, DeployError> {
+    let [one, other] = regions;
+    let (first, second) = both(find(one, &config.name), find(other, &config.name)).await?;
+    for (region, cluster, peer) in [(one, &first, &second), (other, &second, &first)] {
+        let Some(cluster) = cluster else {
+            let witness = &config.regions.witness;
+            plan.change(&region.name, &format!("+ a cluster of Aurora DSQL, peered, with the witness {witness}"));
+            continue;
+        };
+        plan.keep(&region.name, &format!("cluster {} is {}", cluster.id, cluster.status));
+        let is_peered = peer.as_ref().is_some_and(|peer| cluster.has_peer(peer));
+        for (is_to_do, what) in [
+            (!is_peered, "is peered with the other"),
+            (lacks_protection(cluster, config), "is protected from deletion"),
+            (lacks_key(cluster, config).is_some(), "is encrypted with the requested key"),
+        ] {
+            if is_to_do {
+                plan.change(&region.name, &format!("~ cluster {} {what}", cluster.id));
+            }
+        }
     }
+    Ok(first.zip(second).map(|(first, second)| [first, second]))
+}
+
+/// Turns deletion protection on or off.
+pub(crate) async fn protect(
+    region: &Regional,
+    cluster: &Cluster,
+    is_protected: bool,
+    polling: &PollPolicy,
+) -> Result<(), DeployError> {
+    let request = region.dsql.update_cluster().identifier(&cluster.id).deletion_protection_enabled(is_protected);
+    update(region, request, polling).await
+}
+
+/// Requests the deletion of a cluster, again as long as an update of it is not finished. It completes
+/// only after its peer's deletion is requested too.
+pub(crate) async fn delete(region: &Regional, cluster: &Cluster, polling: &PollPolicy) -> Result<(), DeployError> {
+    let late = |state: &str| DeployError::new(format!("{}: DeleteCluster: {state}", region.name));
+    until(polling.cluster, polling.pause, late, async || {
+        match region.dsql.delete_cluster().identifier(&cluster.id).send().await {
+            Ok(_) => Ok(Looked::Seen(())),
+            Err(error) if code(&error) == Some("ResourceNotFoundException") => Ok(Looked::Seen(())),
+            Err(error) if code(&error) == Some("ConflictException") => {
+                Ok(Looked::NotYet(message(&error).unwrap_or("ConflictException").to_owned()))
+            }
+            Err(error) => Err(refused(&region.name, "DeleteCluster", &error)),
+        }
+    })
+    .await
 }
 
 /// Waits until the region has no cluster of the deployment.

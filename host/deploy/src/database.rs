@@ -7,6 +7,9 @@ use crate::clusters::Cluster;
 /// The port to the deployment's database, used as its administrator. It is implemented by a crate
 /// with a driver.
 pub trait Database: Send + Sync {
+    /// Succeeds if the name by which a cluster is reached resolves.
+    fn resolves<'a>(&'a self, cluster: &'a Cluster) -> BoxFuture<'a, Result<(), Box<dyn Error + Send + Sync>>>;
+
     /// Updates the tables through one of the clusters, lets these IAM roles sign in as the
     /// function's role, and grants that role what the bundle's rules are granted. Returns the
     /// database's identity, a UUID.

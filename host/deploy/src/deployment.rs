@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
@@ -11,13 +12,14 @@ use crate::function;
 use crate::names::Names;
 use crate::package::Package;
 use crate::parameters::{region_parameters, workflow_parameters};
+use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::quotas;
 use crate::regional::Regional;
-use crate::stack::{Applied, Stack};
+use crate::stack::{Applied, Stack, Standing};
 use crate::vault_key;
 use crate::versions::{self, Versions};
-use crate::wait::PollPolicy;
+use crate::wait::{Looked, PollPolicy, until};
 
 /// The template of a region's stack, unless the configuration names another.
 const REGION: &str = include_str!("../../../deploy/region.yaml");
@@ -101,6 +103,7 @@ impl Deployment {
         let clusters = clusters::ensure(&self.regions, &self.config, &self.polling, &*self.progress).await?;
         let [first, _] = &clusters;
         let principals: Vec<_> = self.regions.iter().map(|region| self.names.function_role(&region.name)).collect();
+        self.found(first).await?;
         let prepared = self.database.prepare(first, &self.config.database.role, &principals).await;
         let prepared = prepared.map_err(|error| {
             DeployError::new(format!("{}: the database {} is not ready", first.region, first.endpoint)).because(error)
@@ -125,87 +128,116 @@ impl Deployment {
             let mut parameters = region_parameters(&self.config, place, &clusters, &prepared.identity, package, vault);
             parameters.insert("CodeBucket".to_owned(), bucket.name().to_owned());
             parameters.insert("CodeKey".to_owned(), key);
-            let stack = Stack::of(region, self.names.stack(), self.polling);
-            let versions = stack.look().await?.map(|standing| Versions::read(&standing)).unwrap_or_default();
-            versions.write(&mut parameters);
-            let applied = stack.apply(&self.template, &parameters, &self.names.name, &*self.progress).await?;
+            let stack = Stack::of(region, &self.names, self.names.stack(), self.polling);
+            // A stack that is created again has no versions yet.
+            let standing = stack.mended(&*self.progress).await?;
+            standing.map(|standing| Versions::read(&standing)).unwrap_or_default().write(&mut parameters);
+            let applied = stack.apply(&self.template, &parameters, &*self.progress).await?;
             has_changed |= applied != Applied::Unchanged;
             let new = versions::publish(region, &self.names, package, &self.polling).await?;
             released.push((region, stack, parameters, new));
         }
         // Then switch one region after the other, each once its version is ready.
         for (region, stack, parameters, new) in &mut released {
-            let said = function::is_ready(region, &self.names, new).await?;
-            if said.status != 200 {
-                return Err(DeployError::new(format!(
-                    "{}: version {new} is not ready to decide: {}",
-                    region.name, said.body
-                ))
-                .help("`tenet logs` shows what it says; what was served before is still served"));
-            }
+            function::ready(region, &self.names, new, &self.polling).await?;
             let standing = stack.look().await?.unwrap_or_default();
             let versions = Versions::read(&standing);
             let wanted = versions.with(new, canary);
-            if wanted == versions {
-                continue;
+            if wanted != versions {
+                wanted.write(parameters);
+                let applied = stack.apply(&self.template, parameters, &*self.progress).await?;
+                has_changed |= applied != Applied::Unchanged;
+                self.say_versions(region, &wanted);
             }
-            wanted.write(parameters);
-            let applied = stack.apply(&self.template, parameters, &self.names.name, &*self.progress).await?;
-            has_changed |= applied != Applied::Unchanged;
-            self.say_versions(region, &wanted);
+            wanted.settle(region, &self.names, &self.polling).await?;
         }
         has_changed |= self.workflows().await?;
         Ok(Deployed { regions: self.served(&clusters).await?, has_changed })
     }
 
-    /// The changes that a deploy would make, one line each. Nothing is changed.
+    /// What a deploy with the same `canary` would change. Nothing is changed.
     ///
     /// # Errors
     /// Fails if AWS cannot tell, or would refuse a change.
-    pub async fn plan(&self, package: &Package) -> Result<Vec<String>, DeployError> {
+    pub async fn plan(&self, package: &Package, canary: Option<u8>) -> Result<Plan, DeployError> {
         self.config.suits(package)?;
         self.warn();
         quotas::check(&self.regions, &self.names, &self.config, package.connections).await?;
-        let mut lines = Vec::new();
-        let mut clusters = Vec::new();
-        for region in &self.regions {
-            let cluster = clusters::find(region, &self.config.name).await?;
-            match &cluster {
-                None => lines.push(format!(
-                    "{}: + a cluster of Aurora DSQL, peered, with the witness {}",
-                    region.name, self.config.regions.witness
-                )),
-                Some(cluster) => lines.push(format!("{}: cluster {} is {}", region.name, cluster.id, cluster.status)),
-            }
-            clusters.push(cluster);
+        let mut plan = Plan::default();
+        let known = clusters::plan(&self.regions, &self.config, &mut plan).await?;
+        if package.has_vault {
+            vault_key::plan(&self.regions, &self.names, &mut plan).await?;
         }
         for (place, region) in self.regions.iter().enumerate() {
             let bucket = Bucket::of(region, &self.names);
             if !bucket.is_there().await? {
-                lines.push(format!("{}: + bucket {}", region.name, bucket.name()));
+                plan.change(&region.name, &format!("+ bucket {}", bucket.name()));
             }
-            let stack = Stack::of(region, self.names.stack(), self.polling);
-            let standing = stack.look().await?;
-            let known: Option<[Cluster; 2]> =
-                clusters.iter().cloned().collect::<Option<Vec<_>>>().and_then(|both| both.try_into().ok());
-            let (Some(standing), Some(both)) = (standing, known) else {
-                lines.push(format!("{}: + stack {}", region.name, stack_line(&self.template)));
-                continue;
+            let stack = Stack::of(region, &self.names, self.names.stack(), self.polling);
+            let mut standing = None;
+            let changes = match &known {
+                Some(both) => {
+                    let parameters = |of: &Standing| {
+                        standing = Some(of.clone());
+                        self.planned_parameters(place, both, of, package, bucket.name())
+                    };
+                    stack.plan(&self.template, parameters).await?
+                }
+                None => vec![match stack.look().await? {
+                    None => stack.created(&self.template),
+                    Some(_) => format!("~ stack {}, for the new cluster", self.names.stack()),
+                }],
             };
-            let kept = |name: &str| standing.parameters.get(name).cloned().unwrap_or_default();
-            let vault = Some(kept("VaultKeyArn")).filter(|arn| !arn.is_empty());
-            let mut parameters =
-                region_parameters(&self.config, place, &both, &kept("DatabaseIdentity"), package, vault);
-            parameters.insert("CodeBucket".to_owned(), bucket.name().to_owned());
-            parameters.insert("CodeKey".to_owned(), package.key());
-            Versions::read(&standing).write(&mut parameters);
-            let changes = stack.plan(&self.template, &parameters).await?;
-            if changes.is_empty() {
-                lines.push(format!("{}: stack {} stays as it is", region.name, self.names.stack()));
+            plan.stack(&region.name, self.names.stack(), changes);
+            if let Some(standing) = standing {
+                let versions = Versions::read(&standing);
+                if let Some(shift) = versions.planned(region, &self.names, &package.sha256(), canary).await? {
+                    plan.change(&region.name, &shift);
+                }
             }
-            lines.extend(changes.into_iter().map(|change| format!("{}: {change}", region.name)));
         }
-        Ok(lines)
+        for region in &self.regions {
+            let Some(parameters) = workflow_parameters(&self.config, &region.name) else { break };
+            let stack = Stack::of(region, &self.names, &self.names.workflows(), self.polling);
+            plan.stack(&region.name, &self.names.workflows(), stack.plan(WORKFLOWS, |_| parameters.clone()).await?);
+        }
+        Ok(plan)
+    }
+
+    /// The parameters of the update that a deploy would begin with.
+    fn planned_parameters(
+        &self,
+        place: usize,
+        clusters: &[Cluster; 2],
+        standing: &Standing,
+        package: &Package,
+        bucket: &str,
+    ) -> BTreeMap<String, String> {
+        let kept = |name: &str| standing.parameters.get(name).cloned().unwrap_or_default();
+        let vault = Some(kept("VaultKeyArn")).filter(|arn| package.has_vault && !arn.is_empty());
+        let mut parameters =
+            region_parameters(&self.config, place, clusters, &kept("DatabaseIdentity"), package, vault);
+        parameters.insert("CodeBucket".to_owned(), bucket.to_owned());
+        parameters.insert("CodeKey".to_owned(), package.key());
+        Versions::read(standing).write(&mut parameters);
+        parameters
+    }
+
+    /// Waits until the name of a cluster's endpoint resolves, which a new one's does not at once.
+    async fn found(&self, cluster: &Cluster) -> Result<(), DeployError> {
+        let late = |why: &str| {
+            DeployError::new(format!("{}: the name {} does not resolve: {why}", cluster.region, cluster.endpoint))
+                .help("a new cluster's name can take minutes: run it again, or see what this machine resolves names by")
+        };
+        let mut told = false;
+        until(self.polling.name, self.polling.pause, late, async || {
+            let Err(error) = self.database.resolves(cluster).await else { return Ok(Looked::Seen(())) };
+            if !std::mem::replace(&mut told, true) {
+                self.progress.say(Some(&cluster.region), &format!("{} does not resolve yet", cluster.endpoint));
+            }
+            Ok(Looked::NotYet(error.to_string()))
+        })
+        .await
     }
 
     /// Reports what AWS alone decides.
@@ -228,8 +260,8 @@ impl Deployment {
         let mut has_changed = false;
         for region in &self.regions {
             let Some(parameters) = workflow_parameters(&self.config, &region.name) else { break };
-            let stack = Stack::of(region, &self.names.workflows(), self.polling);
-            let applied = stack.apply(WORKFLOWS, &parameters, &self.names.name, &*self.progress).await?;
+            let stack = Stack::of(region, &self.names, &self.names.workflows(), self.polling);
+            let applied = stack.apply(WORKFLOWS, &parameters, &*self.progress).await?;
             has_changed |= applied != Applied::Unchanged;
         }
         Ok(has_changed)
@@ -238,7 +270,8 @@ impl Deployment {
     async fn served(&self, clusters: &[Cluster; 2]) -> Result<[Served; 2], DeployError> {
         let mut all = Vec::new();
         for (region, cluster) in self.regions.iter().zip(clusters) {
-            let standing = Stack::of(region, self.names.stack(), self.polling).look().await?.unwrap_or_default();
+            let standing =
+                Stack::of(region, &self.names, self.names.stack(), self.polling).look().await?.unwrap_or_default();
             let versions = Versions::read(&standing);
             all.push(Served {
                 region: region.name.clone(),
@@ -250,10 +283,4 @@ impl Deployment {
         }
         all.try_into().map_err(|_| DeployError::new("a deployment has two regions"))
     }
-}
-
-/// How many resources a template has.
-fn stack_line(template: &str) -> String {
-    let resources = template.lines().filter(|line| line.starts_with("    Type: AWS::")).count();
-    format!("with {resources} resources, some of them only where they are asked for")
 }

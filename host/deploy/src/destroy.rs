@@ -31,8 +31,11 @@ impl Deployment {
         }
         if options.clusters {
             let may_lift = options.lift_protection.as_deref() == Some(self.names.name.as_str());
-            let protected: Vec<_> =
-                all.iter().filter(|(_, cluster)| cluster.is_protected).map(|(_, cluster)| cluster.id.clone()).collect();
+            let protected: Vec<_> = all
+                .iter()
+                .filter(|(_, cluster)| cluster.is_protected && !cluster.is_going())
+                .map(|(_, cluster)| cluster.id.clone())
+                .collect();
             if !protected.is_empty() && !may_lift {
                 return Err(DeployError::new(format!("protected from deletion: {}", protected.join(", ")))
                     .help(format!("--lift-protection {} says that all their data may go", self.names.name)));
@@ -41,10 +44,10 @@ impl Deployment {
         // Delete the workflows first: they use the function's bus and invoke the function, which
         // are in the other stack.
         for region in &self.regions {
-            Stack::of(region, &self.names.workflows(), self.polling).delete(&*self.progress).await?;
+            Stack::of(region, &self.names, &self.names.workflows(), self.polling).delete(&*self.progress).await?;
         }
         let [one, other] = &self.regions;
-        let stack = |region| Stack::of(region, self.names.stack(), self.polling);
+        let stack = |region| Stack::of(region, &self.names, self.names.stack(), self.polling);
         let (of_one, of_other) = (stack(one), stack(other));
         clusters::both(of_one.delete(&*self.progress), of_other.delete(&*self.progress)).await?;
         for region in &self.regions {
@@ -67,14 +70,16 @@ impl Deployment {
             }
             return Ok(left);
         }
+        // An interrupted run may have requested the deletion of one.
+        all.retain(|(_, cluster)| !cluster.is_going());
         for (region, cluster) in &all {
             if cluster.is_protected {
-                clusters::protect(region, cluster, false).await?;
+                clusters::protect(region, cluster, false, &self.polling).await?;
             }
         }
         // Each waits for the other's deletion, so request both before waiting for either.
         for (region, cluster) in &all {
-            clusters::delete(region, cluster).await?;
+            clusters::delete(region, cluster, &self.polling).await?;
             self.progress.say(Some(&region.name), &format!("cluster {} is being deleted", cluster.id));
         }
         for region in &self.regions {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use crate::error::{DeployError, refused};
 use crate::names::Names;
 use crate::regional::Regional;
+use crate::wait::{Looked, PollPolicy, until};
 
 /// The function's response.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,25 @@ pub(crate) async fn call(
         (Some(status), Some(body)) => Ok(Said { status, body }),
         _ => Err(DeployError::new(format!("{}: version {qualifier} gives no answer of a host: {text}", region.name))),
     }
+}
+
+/// Waits until a version reports that it can decide requests. The rights of a new role and the name
+/// of a new cluster are not known everywhere at once.
+pub(crate) async fn ready(
+    region: &Regional,
+    names: &Names,
+    qualifier: &str,
+    polling: &PollPolicy,
+) -> Result<(), DeployError> {
+    let late = |why: &str| {
+        DeployError::new(format!("{}: version {qualifier} is not ready to decide: {why}", region.name))
+            .help("`tenet logs` shows what it says; what was served before is still served")
+    };
+    until(polling.event, polling.pause, late, async || {
+        let said = is_ready(region, names, qualifier).await?;
+        Ok(if said.status == 200 { Looked::Seen(()) } else { Looked::NotYet(said.body) })
+    })
+    .await
 }
 
 /// Whether a version reports that it can decide requests now.

@@ -1,5 +1,6 @@
 use crate::deployment::Deployment;
 use crate::error::DeployError;
+use crate::recovery::Recovery;
 use crate::regional::Regional;
 use crate::stack::{Stack, Standing};
 use crate::versions::{self, Versions};
@@ -68,20 +69,31 @@ impl Deployment {
     }
 
     async fn serving_in<'a>(&self, region: &'a Regional) -> Result<Serving<'a>, DeployError> {
-        let stack = Stack::of(region, self.names.stack(), self.polling);
+        let stack = Stack::of(region, &self.names, self.names.stack(), self.polling);
         // Wait for the end of an interrupted run's change.
         let Some(standing) = stack.settled().await? else {
             return Err(DeployError::new(format!("{}: there is no stack {}", region.name, self.names.stack()))
                 .help("`tenet deploy` makes it"));
         };
+        if Recovery::of(&standing.status) == Recovery::Delete {
+            return Err(DeployError::new(format!(
+                "{}: the stack {} is {}, and serves nothing",
+                region.name,
+                self.names.stack(),
+                standing.status
+            ))
+            .help("`tenet deploy` makes it again"));
+        }
         let versions = Versions::read(&standing);
+        versions.settle(region, &self.names, &self.polling).await?;
         Ok(Serving { region, stack, standing, versions })
     }
 
     async fn shift(&self, serving: Serving<'_>, to: &Versions) -> Result<(), DeployError> {
         let mut parameters = serving.standing.parameters;
         to.write(&mut parameters);
-        serving.stack.apply(&self.template, &parameters, &self.names.name, &*self.progress).await?;
+        serving.stack.apply(&self.template, &parameters, &*self.progress).await?;
+        to.settle(serving.region, &self.names, &self.polling).await?;
         self.say_versions(serving.region, to);
         Ok(())
     }

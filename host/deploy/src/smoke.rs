@@ -92,7 +92,8 @@ impl Deployment {
 
     /// Waits for a test's event on the bus of a region.
     async fn arrives(&self, region: &Regional, id: &str) -> Result<(), DeployError> {
-        let standing = Stack::of(region, self.names.stack(), self.polling).look().await?.unwrap_or_default();
+        let standing =
+            Stack::of(region, &self.names, self.names.stack(), self.polling).look().await?.unwrap_or_default();
         let Some(queue) = standing.outputs.get("SmokeQueueUrl") else {
             return Err(DeployError::new(format!("{}: there is no queue for the events of tests", region.name))
                 .help("deploy with the same [smoke]"));

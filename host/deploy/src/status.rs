@@ -181,7 +181,7 @@ impl Deployment {
     }
 
     async fn stack_of(&self, region: &Regional, of: &mut RegionStatus) -> Result<(), DeployError> {
-        let stack = Stack::of(region, self.names.stack(), self.polling);
+        let stack = Stack::of(region, &self.names, self.names.stack(), self.polling);
         let Some(standing) = stack.look().await? else { return Ok(()) };
         of.stack = Some(standing.status.clone());
         let versions = Versions::read(&standing);

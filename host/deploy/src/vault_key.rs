@@ -2,6 +2,7 @@ use aws_sdk_kms::types::{KeyMetadata, KeyState, Tag};
 
 use crate::error::{DeployError, code, refused};
 use crate::names::{Names, TAG};
+use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::regional::Regional;
 use crate::wait::{Looked, PollPolicy, until};
@@ -18,28 +19,67 @@ pub(crate) async fn ensure(
     polling: &PollPolicy,
     progress: &dyn Progress,
 ) -> Result<[String; 2], DeployError> {
-    let [one, other] = regions;
-    let primary = match described(one, &names.vault_key()).await? {
+    let [one, _] = regions;
+    let key = match existing(regions, names).await? {
         Some(key) => key,
-        None => {
-            let key = match lost(one, names).await? {
-                Some(key) => key,
-                None => create(one, names, progress).await?,
-            };
-            name(one, &key, names).await?;
-            key
-        }
+        None => create(one, names, progress).await?,
     };
-    let rotation = one.keys.enable_key_rotation().key_id(&primary.key_id);
-    rotation.send().await.map_err(|error| refused(&one.name, "EnableKeyRotation", &error))?;
-    let replica = match described(other, &primary.key_id).await? {
-        Some(key) => key,
-        None => replicate(one, other, &primary, names, polling, progress).await?,
-    };
-    if described(other, &names.vault_key()).await?.is_none_or(|of| of.key_id != replica.key_id) {
-        name(other, &replica, names).await?;
+    if matches!(key.key_state, Some(KeyState::PendingDeletion | KeyState::PendingReplicaDeletion | KeyState::Disabled))
+    {
+        let state = key.key_state.as_ref().map_or("", |state| state.as_str());
+        return Err(DeployError::new(format!("the vault's key {} is {state}", key.key_id))
+            .help("`aws kms cancel-key-deletion` and `aws kms enable-key` call it back, in both regions"));
     }
-    Ok([arn(one, &primary)?, arn(other, &replica)?])
+    // Only the primary key is replicated, and its rotation is that of its replicas.
+    let primary_region = primary_region(&key).unwrap_or(&one.name);
+    let at_primary = regions.iter().find(|region| region.name == primary_region).ok_or_else(|| {
+        DeployError::new(format!("the primary of the vault's key {} is in {primary_region}", key.key_id))
+            .help("`aws kms update-primary-region` moves it to a region of the deployment")
+    })?;
+    let mut arns = Vec::new();
+    for region in regions {
+        let here = match described(region, &key.key_id).await? {
+            Some(here) if here.key_state != Some(KeyState::Creating) => here,
+            _ => replicate(at_primary, region, &key, names, polling, progress).await?,
+        };
+        if described(region, &names.vault_key()).await?.is_none_or(|of| of.key_id != here.key_id) {
+            name(region, &here, names).await?;
+        }
+        arns.push(arn(region, &here)?);
+    }
+    let rotation = at_primary.keys.enable_key_rotation().key_id(&key.key_id);
+    rotation.send().await.map_err(|error| refused(&at_primary.name, "EnableKeyRotation", &error))?;
+    arns.try_into().map_err(|_| DeployError::new("a deployment has two regions"))
+}
+
+/// Adds the key to a plan if it does not exist in a region.
+pub(crate) async fn plan(regions: &[Regional; 2], names: &Names, plan: &mut Plan) -> Result<(), DeployError> {
+    for region in regions {
+        if described(region, &names.vault_key()).await?.is_none() {
+            plan.change(&region.name, &format!("+ the vault's key {}", names.vault_key()));
+        }
+    }
+    Ok(())
+}
+
+/// The key, in one of the regions: by its alias, or without one if a run was interrupted.
+async fn existing(regions: &[Regional; 2], names: &Names) -> Result<Option<KeyMetadata>, DeployError> {
+    for region in regions {
+        if let Some(key) = described(region, &names.vault_key()).await? {
+            return Ok(Some(key));
+        }
+    }
+    for region in regions {
+        if let Some(key) = lost(region, names).await? {
+            return Ok(Some(key));
+        }
+    }
+    Ok(None)
+}
+
+/// The region of a key's primary.
+fn primary_region(key: &KeyMetadata) -> Option<&str> {
+    key.multi_region_configuration.as_ref()?.primary_key.as_ref()?.region.as_deref()
 }
 
 /// The description of the key, which identifies it if it has no alias.
@@ -60,13 +100,18 @@ pub(crate) async fn described(region: &Regional, id: &str) -> Result<Option<KeyM
     }
 }
 
-/// A key that an interrupted run created without an alias.
+/// A key that an interrupted run created without an alias. Those of others that may not be read are
+/// skipped.
 async fn lost(region: &Regional, names: &Names) -> Result<Option<KeyMetadata>, DeployError> {
     let mut pages = region.keys.list_keys().into_paginator().send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| refused(&region.name, "ListKeys", &error))?;
         for id in page.keys.unwrap_or_default().into_iter().filter_map(|key| key.key_id) {
-            let key = described(region, &id).await?;
+            let key = match region.keys.describe_key().key_id(&id).send().await {
+                Ok(described) => described.key_metadata,
+                Err(error) if matches!(code(&error), Some("NotFoundException" | "AccessDeniedException")) => continue,
+                Err(error) => return Err(refused(&region.name, "DescribeKey", &error)),
+            };
             let is_it = |key: &KeyMetadata| {
                 key.description.as_ref() == Some(&description(names))
                     && key.multi_region == Some(true)

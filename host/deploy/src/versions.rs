@@ -1,10 +1,10 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use aws_sdk_lambda::types::{LastUpdateStatus, State};
+use aws_sdk_lambda::types::{AliasRoutingConfiguration, LastUpdateStatus, State};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use crate::error::{DeployError, code, message, refused};
-use crate::names::Names;
+use crate::names::{LIVE, Names};
 use crate::package::Package;
 use crate::regional::Regional;
 use crate::stack::Standing;
@@ -67,6 +67,55 @@ impl Versions {
                 canary: None,
             },
         }
+    }
+
+    /// The line of a plan for a deploy of this zip, if it would change what is served.
+    pub(crate) async fn planned(
+        &self,
+        region: &Regional,
+        names: &Names,
+        sha256: &str,
+        percent: Option<u8>,
+    ) -> Result<Option<String>, DeployError> {
+        let is_this = async |version: &str| Ok(digest(region, names, version).await?.as_deref() == Some(sha256));
+        let served = self.served();
+        if !served.is_empty() && is_this(served).await? {
+            return Ok(self.canary.as_ref().map(|(version, _)| format!("- the canary version {version}")));
+        }
+        Ok(match (percent, &self.canary) {
+            (Some(percent), Some((version, of))) if *of == percent && is_this(version).await? => None,
+            (Some(percent), _) => Some(format!("~ a version of this zip gets {percent} of 100 calls")),
+            (None, _) => Some("~ a version of this zip is served".to_owned()),
+        })
+    }
+
+    /// Removes what the alias still has of a canary that ended: Lambda keeps the weights of an update
+    /// that names none
+    /// (<https://docs.aws.amazon.com/lambda/latest/api/API_UpdateAlias.html>).
+    pub(crate) async fn settle(
+        &self,
+        region: &Regional,
+        names: &Names,
+        polling: &PollPolicy,
+    ) -> Result<(), DeployError> {
+        if self.canary.is_some() {
+            return Ok(());
+        }
+        let late = |state: &str| DeployError::new(format!("{}: the alias {LIVE} still has {state}", region.name));
+        until(polling.stack, polling.pause, late, async || {
+            let alias = region.functions.get_alias().function_name(names.stack()).name(LIVE).send().await;
+            let alias = alias.map_err(|error| refused(&region.name, "GetAlias", &error))?;
+            let weights = alias.routing_config.and_then(|routing| routing.additional_version_weights);
+            if weights.is_none_or(|weights| weights.is_empty()) {
+                return Ok(Looked::Seen(()));
+            }
+            let none = AliasRoutingConfiguration::builder().set_additional_version_weights(Some(HashMap::new()));
+            let update = region.functions.update_alias().function_name(names.stack()).name(LIVE);
+            let update = update.routing_config(none.build()).send().await;
+            update.map_err(|error| refused(&region.name, "UpdateAlias", &error))?;
+            Ok(Looked::NotYet("a canary".to_owned()))
+        })
+        .await
     }
 
     /// Serves the canary for all calls.

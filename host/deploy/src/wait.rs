@@ -9,9 +9,11 @@ use crate::error::DeployError;
 pub struct PollPolicy {
     /// For a cluster to be created, peered or deleted.
     pub cluster: Duration,
+    /// For the name of a new cluster's endpoint to resolve.
+    pub name: Duration,
     /// For a stack operation.
     pub stack: Duration,
-    /// For an event to arrive.
+    /// For an event to arrive, and for a new function to be ready.
     pub event: Duration,
     /// The polling interval.
     pub pause: Duration,
@@ -21,6 +23,7 @@ impl Default for PollPolicy {
     fn default() -> Self {
         Self {
             cluster: Duration::from_secs(20 * 60),
+            name: Duration::from_secs(5 * 60),
             stack: Duration::from_secs(30 * 60),
             event: Duration::from_secs(90),
             pause: Duration::from_secs(3),

@@ -90,6 +90,19 @@ pub fn second_statement(sql: &str) -> Result<Option<usize>, Refusal> {
     Ok(after.find(|token| !matches!(token.kind, token::Kind::Sign(';') | token::Kind::End)).map(|token| token.at))
 }
 
+/// The place where a GRANT or a REVOKE names the schema `public`, which Aurora DSQL refuses, if this
+/// text is one that does.
+pub fn grant_on_public(sql: &str) -> Option<usize> {
+    let tokens = token::tokens(sql).ok()?;
+    let is = |token: &token::Token, word: &str| matches!(&token.kind, token::Kind::Word(text) if text == word);
+    tokens.first().filter(|first| is(first, "grant") || is(first, "revoke"))?;
+    let schema = tokens.windows(2).position(|pair| matches!(pair, [on, of] if is(on, "on") && is(of, "schema")))?;
+    let names = tokens.iter().skip(schema).take_while(|token| !is(token, "to") && !is(token, "from"));
+    let mut public = names
+        .filter(|token| matches!(&token.kind, token::Kind::Word(name) | token::Kind::Quoted(name) if name == "public"));
+    public.next().map(|token| token.at)
+}
+
 /// Whether running this text is certain to write nothing and change no session, whatever is
 /// granted: it is supported, only reads, and calls only listed functions.
 ///

@@ -1,14 +1,18 @@
 use tenet_core::{Columns, Grants, TableGrant, quote_identifier};
 
+/// The schema of a table whose name has none.
+const PUBLIC: &str = "public";
+
 /// The GRANTs that give a database role exactly what these grants allow: the second line of defence
-/// after the policy. `role` and all names are quoted.
+/// after the policy. `role` and all names are quoted. The schema `public` needs no grant: every role
+/// may use it, and DSQL refuses to grant it.
 pub fn privileges(grants: &Grants, role: &str) -> Vec<String> {
     let role = quote_identifier(role);
     let mut statements = Vec::new();
     let mut schemas: Vec<&str> = Vec::new();
     let names = grants.tables.keys().chain(&grants.sequences);
     for schema in names.map(|name| parts(name).0) {
-        if !schemas.contains(&schema) {
+        if schema != PUBLIC && !schemas.contains(&schema) {
             schemas.push(schema);
             statements.push(format!("GRANT USAGE ON SCHEMA {} TO {role}", quote_identifier(schema)));
         }
@@ -38,7 +42,7 @@ fn of_columns(verb: &str, columns: &Columns) -> Option<String> {
 }
 
 fn parts(name: &str) -> (&str, &str) {
-    name.split_once('.').unwrap_or(("public", name))
+    name.split_once('.').unwrap_or((PUBLIC, name))
 }
 
 fn qualified(name: &str) -> String {
@@ -59,7 +63,6 @@ mod tests {
         assert_eq!(
             privileges(&grants, "app"),
             [
-                r#"GRANT USAGE ON SCHEMA "public" TO "app""#,
                 r#"GRANT USAGE ON SCHEMA "bank" TO "app""#,
                 r#"GRANT SELECT ("x", "y""z"), UPDATE ("x"), DELETE ON "public"."a" TO "app""#,
                 r#"GRANT INSERT ON "bank"."b" TO "app""#,

@@ -27,11 +27,10 @@ pub(crate) async fn deploy(args: &DeployArgs) -> anyhow::Result<Exit> {
     schema::lint(&out.join(target), &index)?;
     let package = package(&index, bytes, config.smoke.as_ref().map(|smoke| smoke.operation.as_str()))?;
     let deployment = open(&args.deployment, config, Some((out.join(target), index))).await?;
-    let plan = deployment.plan(&package).await.map_err(explain)?;
-    show(&plan)?;
+    let plan = deployment.plan(&package, args.canary).await.map_err(explain)?;
+    show(plan.lines())?;
     if args.plan {
-        let is_to_do = plan.iter().any(|line| line.contains(": + ") || line.contains(": ~ ") || line.contains(": - "));
-        return Ok(Exit::success_or(!is_to_do, Exit::ToDo));
+        return Ok(Exit::success_or(!plan.has_changes(), Exit::ToDo));
     }
     let deployed = deployment.deploy(&package, args.canary).await.map_err(explain)?;
     if !args.no_smoke {

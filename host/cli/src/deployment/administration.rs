@@ -16,6 +16,9 @@ const PREPARING: Duration = Duration::from_secs(3600);
 /// The longest that a look may take.
 const LOOKING: Duration = Duration::from_secs(30);
 
+/// DSQL's port.
+const PORT: &str = "5432";
+
 /// The databases of a deployment, as their administrator has them.
 pub(crate) struct Administration {
     pub(crate) aws: SdkConfig,
@@ -30,16 +33,28 @@ pub(crate) struct Administration {
 type Failed = Box<dyn Error + Send + Sync>;
 
 impl Administration {
-    fn endpoint(&self, cluster: &Cluster) -> Result<Endpoint, Failed> {
+    /// The host by which a cluster is reached, if it is not the endpoint's own, and the port.
+    fn address(&self, cluster: &Cluster) -> (Option<&str>, &str) {
         let address =
             self.addresses.iter().find(|(region, _)| *region == cluster.region).map(|(_, host)| host.as_str());
-        let (host, port) = match address.map(|address| address.rsplit_once(':').unwrap_or((address, "5432"))) {
-            Some((host, port)) => (Some(host.to_owned()), port),
-            None => (None, "5432"),
-        };
+        match address.map(|address| address.rsplit_once(':').unwrap_or((address, PORT))) {
+            Some((host, port)) => (Some(host), port),
+            None => (None, PORT),
+        }
+    }
+
+    async fn resolved(&self, cluster: &Cluster) -> Result<(), Failed> {
+        let (host, port) = self.address(cluster);
+        let name = format!("{}:{port}", host.unwrap_or(&cluster.endpoint));
+        let mut addresses = tokio::net::lookup_host(&name).await?;
+        addresses.next().map(drop).ok_or_else(|| format!("{name} has no address").into())
+    }
+
+    fn endpoint(&self, cluster: &Cluster) -> Result<Endpoint, Failed> {
+        let (host, port) = self.address(cluster);
         let dsql = Dsql {
             endpoint: format!("{}:{port}", cluster.endpoint),
-            address: host,
+            address: host.map(str::to_owned),
             region: Some(cluster.region.clone()),
             role: Dsql::ADMIN.to_owned(),
             authorities: self.authorities.clone(),
@@ -74,6 +89,10 @@ impl Administration {
 }
 
 impl Database for Administration {
+    fn resolves<'a>(&'a self, cluster: &'a Cluster) -> BoxFuture<'a, Result<(), Failed>> {
+        Box::pin(self.resolved(cluster))
+    }
+
     fn prepare<'a>(
         &'a self,
         cluster: &'a Cluster,

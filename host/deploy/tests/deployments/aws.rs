@@ -17,6 +17,7 @@ use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
 use crate::recorded::record;
@@ -27,7 +28,7 @@ pub const ACCOUNT: &str = "123456789012";
 #[derive(Clone, Debug)]
 pub struct Aws(Arc<Mutex<State>>, Arc<Notify>);
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     pub regions: BTreeMap<String, Regional>,
     /// Every call, `REGION SERVICE OPERATION`.
@@ -44,6 +45,19 @@ pub struct State {
     pub concurrency: BTreeMap<String, u64>,
     /// The final status of a cluster.
     pub ends_as: Option<&'static str>,
+    /// Reasons for which changes of a function's stack fail, once each.
+    pub failures: Vec<&'static str>,
+    /// Reasons for which a deletion or a rollback of a stack fails, once each.
+    pub remains: Vec<&'static str>,
+    /// Differences that CloudFormation finds: of which resource, the kind, the expected and the
+    /// actual value.
+    pub drift: Vec<(&'static str, &'static str, &'static str, &'static str)>,
+    /// The names of queues that were deleted, by region, and for how many more calls they are taken.
+    queue_names: BTreeMap<String, u32>,
+    /// The highest version number of a function, by region. Lambda never uses one twice, also if the
+    /// function is deleted and created again
+    /// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-versions.html>).
+    published: BTreeMap<String, usize>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,25 +74,44 @@ pub struct Regional {
 pub struct Cluster {
     pub status: String,
     /// After how many more polls it is ready.
-    looks: u32,
+    looks: Looks,
     pub is_protected: bool,
     pub tags: Value,
     pub witness: String,
     pub peers: Vec<String>,
+    /// It is another team's, and may not be read.
+    pub is_closed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stack {
     pub status: String,
-    looks: u32,
+    looks: Looks,
     pub parameters: BTreeMap<String, String>,
-    template: String,
+    /// Its only tag: the key and the value.
+    pub tag: (String, String),
+    /// The digest of its template.
+    template: Vec<u8>,
+    /// The status in which its current operation ends, if it fails, and the reason.
+    fails: Option<(&'static str, String)>,
+    /// Change sets, and after how many more polls each is computed.
+    change_sets: BTreeMap<String, ChangeSet>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ChangeSet {
+    looks: Looks,
+    has_changes: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Function {
     pub latest: BTreeMap<String, String>,
-    pub versions: Vec<BTreeMap<String, String>>,
+    pub versions: BTreeMap<usize, BTreeMap<String, String>>,
+    /// The versions that the alias has in addition, with their weights.
+    pub weights: BTreeMap<String, String>,
+    /// How many more calls it answers that it is not ready: its role is new.
+    unready: u32,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -96,11 +129,19 @@ pub struct Bucket {
 pub struct Key {
     pub state: String,
     pub description: String,
+    /// The region of its primary.
+    pub primary: String,
+    pub is_rotated: bool,
+    /// It is another team's, and may not be read.
+    pub is_closed: bool,
+    looks: Looks,
 }
 
 impl Default for Aws {
     fn default() -> Self {
-        Self(Arc::default(), Arc::new(Notify::new()))
+        let regions = ["us-east-1", "us-west-2"].map(|region| (region.to_owned(), Regional::default()));
+        let state = State { regions: BTreeMap::from(regions), ..State::default() };
+        Self(Arc::new(Mutex::new(state)), Arc::new(Notify::new()))
     }
 }
 
@@ -144,9 +185,34 @@ impl Aws {
         self.1.notified().await;
     }
 
+    /// Another AWS in the same state.
+    pub fn copy(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.state(|state| state.clone()))), Arc::new(Notify::new()))
+    }
+
     /// The state of all regions.
     pub fn regions(&self) -> BTreeMap<String, Regional> {
         self.state(|state| state.regions.clone())
+    }
+}
+
+/// How many more polls an operation takes. It is not a part of a result.
+#[derive(Clone, Copy, Debug)]
+pub struct Looks(u32);
+
+impl PartialEq for Looks {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Looks {}
+
+impl Looks {
+    /// One poll later: whether the operation is finished.
+    fn pass(&mut self) -> bool {
+        self.0 = self.0.saturating_sub(1);
+        self.0 == 0
     }
 }
 
@@ -166,7 +232,7 @@ impl State {
             _ => panic!("{host}"),
         };
         let operation = match service {
-            "cloudformation" | "iam" | "sts" => parameter(&body, "Action").unwrap_or_default(),
+            "cloudformation" | "iam" | "sts" => form(&body).remove("Action").unwrap_or_default(),
             "kms" | "events" | "sqs" => request
                 .headers()
                 .get("x-amz-target")
@@ -207,6 +273,7 @@ impl State {
                 self.s3(&region, request.method(), labels[0], &uri, owner, &body)
             }
             "kms" => self.kms(&region, &operation, &body),
+            "events" => (200, json!({"Rules": []}).to_string()),
             other => panic!("{other} is not there"),
         }
     }
@@ -234,7 +301,7 @@ impl State {
         let path = "aws-reserved/sso.amazonaws.com";
         match operation {
             "GetRole" => {
-                let role = parameter(body, "RoleName").unwrap();
+                let role = form(body).remove("RoleName").unwrap();
                 (
                     200,
                     format!(
@@ -243,11 +310,11 @@ impl State {
                 )
             }
             "SimulatePrincipalPolicy" => {
-                let principal = parameter(body, "PolicySourceArn").unwrap();
+                let principal = form(body).remove("PolicySourceArn").unwrap();
                 assert_eq!(principal, format!("arn:aws:iam::{ACCOUNT}:role/{path}/deployer"));
                 let mut results = String::new();
                 for number in 1.. {
-                    let Some(action) = parameter(body, &format!("ActionNames.member.{number}")) else { break };
+                    let Some(action) = form(body).remove(&format!("ActionNames.member.{number}")) else { break };
                     let decision = if self.denied.contains(&action.as_str()) { "implicitDeny" } else { "allowed" };
                     results += &format!(
                         "<member><EvalActionName>{action}</EvalActionName><EvalDecision>{decision}</EvalDecision></member>"
@@ -271,6 +338,11 @@ impl State {
             (404, json!({"__type": "ResourceNotFoundException", "message": "no such cluster", "resourceId": "x", "resourceType": "cluster"}).to_string())
         };
         let end = self.ends_as.unwrap_or("ACTIVE").to_owned();
+        // What can be updated or deleted now, by the documented errors of both operations.
+        let conflict = |cluster: &Cluster| {
+            let is_busy = matches!(cluster.status.as_str(), "CREATING" | "UPDATING" | "PENDING_DELETE" | "DELETING");
+            is_busy.then(|| (409, json!({"__type": "ConflictException", "message": format!("the cluster is {}", cluster.status), "resourceId": "x", "resourceType": "cluster"}).to_string()))
+        };
         let id = path.rsplit('/').next().unwrap_or_default().to_owned();
         match (method, path) {
             ("GET", "/cluster") => {
@@ -286,23 +358,24 @@ impl State {
                 let status = if peers.is_empty() { "PENDING_SETUP" } else { "CREATING" };
                 let cluster = Cluster {
                     status: status.to_owned(),
-                    looks: 2,
+                    looks: Looks(2),
                     is_protected: body["deletionProtectionEnabled"] == true,
                     tags: body["tags"].clone(),
                     witness: of["witnessRegion"].as_str().unwrap().to_owned(),
                     peers,
+                    is_closed: false,
                 };
                 clusters.insert(id.clone(), cluster);
                 (200, json!({"identifier": id, "arn": arn(&id), "status": status, "creationTime": 1.0, "deletionProtectionEnabled": true}).to_string())
             }
             ("GET", _) => {
                 let Some(cluster) = self.at(region).clusters.get_mut(&id) else { return missing() };
+                if cluster.is_closed {
+                    return (403, json!({"__type": "AccessDeniedException", "message": "not yours"}).to_string());
+                }
                 // A cluster that waits for its peer waits permanently.
-                if cluster.status == "CREATING" {
-                    cluster.looks = cluster.looks.saturating_sub(1);
-                    if cluster.looks == 0 {
-                        cluster.status = end;
-                    }
+                if matches!(cluster.status.as_str(), "CREATING" | "UPDATING") && cluster.looks.pass() {
+                    cluster.status = end;
                 }
                 let Cluster { status, is_protected, tags, witness, peers, .. } = cluster.clone();
                 let answer = (200, json!({"identifier": id, "arn": arn(&id), "status": status, "creationTime": 1.0, "deletionProtectionEnabled": is_protected, "tags": tags, "multiRegionProperties": {"witnessRegion": witness, "clusters": peers}}).to_string());
@@ -313,8 +386,19 @@ impl State {
             }
             ("POST", _) => {
                 let Some(cluster) = self.at(region).clusters.get_mut(&id) else { return missing() };
+                // Time passes with every call.
+                if cluster.status == "UPDATING" && cluster.looks.pass() {
+                    cluster.status = end;
+                }
+                if let Some(conflict) = conflict(cluster) {
+                    return conflict;
+                }
+                (cluster.status, cluster.looks) = ("UPDATING".to_owned(), Looks(3));
                 if let Some(is_protected) = body["deletionProtectionEnabled"].as_bool() {
                     cluster.is_protected = is_protected;
+                }
+                if let Some(key) = body["kmsEncryptionKey"].as_str() {
+                    cluster.tags["key"] = key.into();
                 }
                 if let Ok(peers) = serde_json::from_value(body["multiRegionProperties"]["clusters"].clone()) {
                     cluster.peers = peers;
@@ -328,18 +412,25 @@ impl State {
             }
             ("DELETE", _) => {
                 let Some(cluster) = self.at(region).clusters.get_mut(&id) else { return missing() };
+                if cluster.status == "UPDATING" && cluster.looks.pass() {
+                    cluster.status = end;
+                }
+                if let Some(conflict) = conflict(cluster) {
+                    return conflict;
+                }
                 if cluster.is_protected {
                     return (400, json!({"__type": "ValidationException", "message": "deletion protection", "reason": "deletionProtectionEnabled"}).to_string());
                 }
                 cluster.status = "PENDING_DELETE".to_owned();
                 let all = || ["us-east-1", "us-west-2"].into_iter();
                 // Each waits until the deletion of the other is requested too.
-                let is_waiting = |cluster: &Cluster| cluster.status == "PENDING_DELETE";
+                let is_waiting = |cluster: &Cluster| cluster.is_closed || cluster.status == "PENDING_DELETE";
                 if all().all(|region| self.at(region).clusters.values().all(is_waiting)) {
                     for region in all() {
                         self.at(region)
                             .clusters
                             .values_mut()
+                            .filter(|cluster| !cluster.is_closed)
                             .for_each(|cluster| cluster.status = "DELETING".to_owned());
                     }
                 }
@@ -354,67 +445,194 @@ impl State {
     }
 
     fn stacks(&mut self, region: &str, operation: &str, body: &str) -> Answered {
-        let name = parameter(body, "StackName").unwrap_or_default();
+        let mut form = form(body);
+        let name = form.remove("StackName").unwrap_or_default();
         let mut parameters = BTreeMap::new();
         for number in 1.. {
-            let part = |part: &str| parameter(body, &format!("Parameters.member.{number}.{part}"));
+            let mut part = |part: &str| form.remove(&format!("Parameters.member.{number}.{part}"));
             let Some(key) = part("ParameterKey") else { break };
             parameters.insert(key, part("ParameterValue").unwrap_or_default());
         }
-        let template = parameter(body, "TemplateBody").unwrap_or_default();
+        let template = form.remove("TemplateBody").map(|text| Sha256::digest(text).to_vec()).unwrap_or_default();
+        let mut tag = |part: &str| form.remove(&format!("Tags.member.1.{part}")).unwrap_or_default();
+        let tag = (tag("Key"), tag("Value"));
         // Lambda keeps 100 unreserved.
         let wanted = reserved(&parameters);
         let is_too_much = wanted > 0 && wanted + 100 > self.unreserved(region, &name);
-        let regional = self.at(region);
         let missing = || xml_error(400, "ValidationError", &format!("Stack with id {name} does not exist"));
+        let done = |operation: &str| {
+            (
+                200,
+                format!(
+                    "<{operation}Response><{operation}Result><StackId>s</StackId></{operation}Result></{operation}Response>"
+                ),
+            )
+        };
+        let has_function = !name.ends_with("-workflows");
+        let queue_names = self.queue_names.entry(region.to_owned()).or_default();
+        *queue_names = queue_names.saturating_sub(1);
+        let has_queue_name = *queue_names == 0;
+        let last = self.published.get(region).copied().unwrap_or_default();
+        // A change fails for the reason that a test has, for a queue that was just deleted, and for a
+        // version that does not exist.
+        let mut failure = |has_version: &dyn Fn(&str) -> bool| {
+            if !has_function {
+                return None;
+            }
+            if is_too_much {
+                return Some("too much concurrency is reserved".to_owned());
+            }
+            let version = parameters.get("Version").filter(|version| !version.is_empty());
+            if let Some(version) = version.filter(|version| !has_version(version)) {
+                return Some(format!("Function not found: shop:{version}"));
+            }
+            self.failures.pop().map(str::to_owned)
+        };
+        let regional = self.regions.entry(region.to_owned()).or_default();
         match operation {
             "CreateStack" => {
+                // One that waits for a review exists, too.
                 if regional.stacks.contains_key(&name) {
-                    return xml_error(400, "AlreadyExistsException", "there is one");
+                    return xml_error(400, "AlreadyExistsException", &format!("Stack [{name}] already exists"));
                 }
-                if !name.ends_with("-workflows") {
-                    let configuration = configuration(&parameters);
-                    let versions = vec![configuration.clone()];
-                    regional.functions.insert(name.clone(), Function { latest: configuration, versions });
+                let why = if has_function && !has_queue_name {
+                    Some("You must wait 60 seconds after deleting a queue before you can create another with the same name.".to_owned())
+                } else {
+                    failure(&|_| false)
+                };
+                if has_function && why.is_none() {
+                    let latest = configuration(&parameters);
+                    let versions = BTreeMap::from([(last + 1, latest.clone())]);
+                    self.published.insert(region.to_owned(), last + 1);
+                    let function = Function { latest, versions, weights: BTreeMap::new(), unready: 2 };
+                    regional.functions.insert(name.clone(), function);
                 }
-                regional.stacks.insert(
-                    name,
-                    Stack {
-                        status: if is_too_much { "ROLLBACK_IN_PROGRESS" } else { "CREATE_IN_PROGRESS" }.to_owned(),
-                        looks: 2,
-                        parameters,
-                        template,
-                    },
-                );
-                (200, "<CreateStackResponse><CreateStackResult><StackId>s</StackId></CreateStackResult></CreateStackResponse>".to_owned())
+                let stack = Stack {
+                    status: "CREATE_IN_PROGRESS".to_owned(),
+                    looks: Looks(2),
+                    parameters,
+                    tag,
+                    template,
+                    fails: why.map(|why| ("ROLLBACK_COMPLETE", why)),
+                    change_sets: BTreeMap::new(),
+                };
+                regional.stacks.insert(name, stack);
+                done(operation)
             }
             "UpdateStack" => {
                 let Some(stack) = regional.stacks.get_mut(&name) else { return missing() };
-                if stack.status.ends_with("_IN_PROGRESS") {
-                    return xml_error(400, "ValidationError", &format!("Stack is in {} state", stack.status));
+                if let Some(refusal) = stack.refusal() {
+                    return refusal;
                 }
                 if stack.parameters == parameters && stack.template == template {
                     return xml_error(400, "ValidationError", "No updates are to be performed.");
                 }
-                if let Some(function) = regional.functions.get_mut(&name) {
-                    function.latest = configuration(&parameters);
+                (stack.status, stack.looks) = ("UPDATE_IN_PROGRESS".to_owned(), Looks(2));
+                let function = regional.functions.get_mut(&name);
+                let versions: Vec<_> = function.iter().flat_map(|of| of.versions.keys().copied()).collect();
+                let has = |version: &str| versions.iter().any(|of| of.to_string() == version);
+                if let Some(why) = failure(&has) {
+                    stack.fails = Some(("UPDATE_ROLLBACK_COMPLETE", why));
+                    return done(operation);
                 }
-                let status = if is_too_much { "UPDATE_ROLLBACK_IN_PROGRESS" } else { "UPDATE_IN_PROGRESS" };
-                *stack = Stack { status: status.to_owned(), looks: 2, parameters, template };
-                (200, "<UpdateStackResponse><UpdateStackResult><StackId>s</StackId></UpdateStackResult></UpdateStackResponse>".to_owned())
+                if let Some(function) = function {
+                    function.latest = configuration(&parameters);
+                    // The alias keeps its weights unless it is given others.
+                    if let Some(canary) = parameters.get("CanaryVersion").filter(|canary| !canary.is_empty()) {
+                        function.weights = BTreeMap::from([(canary.clone(), parameters["CanaryWeight"].clone())]);
+                    }
+                }
+                (stack.parameters, stack.template, stack.fails) = (parameters, template, None);
+                done(operation)
+            }
+            "ContinueUpdateRollback" | "RollbackStack" => {
+                let Some(stack) = regional.stacks.get_mut(&name) else { return missing() };
+                let from = if operation == "RollbackStack" { "UPDATE_FAILED" } else { "UPDATE_ROLLBACK_FAILED" };
+                if stack.status != from {
+                    let text = format!("Stack:s is in {} state and can not be rolled back.", stack.status);
+                    return xml_error(400, "ValidationError", &text);
+                }
+                (stack.status, stack.looks) = ("UPDATE_ROLLBACK_IN_PROGRESS".to_owned(), Looks(2));
+                stack.fails = self.remains.pop().map(|why| ("UPDATE_ROLLBACK_FAILED", why.to_owned()));
+                done(operation)
+            }
+            "CreateChangeSet" => {
+                assert_eq!(form["ChangeSetType"].as_str(), "UPDATE");
+                let Some(stack) = regional.stacks.get_mut(&name) else { return missing() };
+                if let Some(refusal) = stack.refusal() {
+                    return refusal;
+                }
+                let set = form["ChangeSetName"].clone();
+                if stack.change_sets.contains_key(&set) {
+                    return xml_error(400, "AlreadyExistsException", &format!("ChangeSet {set} already exists"));
+                }
+                let has_changes = stack.parameters != parameters || stack.template != template;
+                stack.change_sets.insert(set, ChangeSet { looks: Looks(2), has_changes });
+                done(operation)
+            }
+            "DescribeChangeSet" | "DeleteChangeSet" => {
+                let Some(stack) = regional.stacks.get_mut(&name) else { return missing() };
+                let set = form["ChangeSetName"].clone();
+                let Some(of) = stack.change_sets.get_mut(&set) else {
+                    return xml_error(404, "ChangeSetNotFound", &format!("ChangeSet [{set}] does not exist"));
+                };
+                let is_computed = of.looks.pass();
+                if operation == "DeleteChangeSet" {
+                    if !is_computed {
+                        return xml_error(400, "InvalidChangeSetStatus", "it is CREATE_IN_PROGRESS");
+                    }
+                    stack.change_sets.remove(&set);
+                    return done(operation);
+                }
+                let change = "<member><Type>Resource</Type><ResourceChange><Action>Modify</Action><LogicalResourceId>Function</LogicalResourceId><ResourceType>AWS::Lambda::Function</ResourceType></ResourceChange></member>";
+                let (status, reason, change) = match (is_computed, of.has_changes) {
+                    (false, _) => ("CREATE_IN_PROGRESS", "", ""),
+                    (true, true) => ("CREATE_COMPLETE", "", change),
+                    (true, false) => ("FAILED", "The submitted information didn't contain changes.", ""),
+                };
+                (
+                    200,
+                    format!(
+                        "<DescribeChangeSetResponse><DescribeChangeSetResult><Status>{status}</Status><StatusReason>{reason}</StatusReason><Changes>{change}</Changes></DescribeChangeSetResult></DescribeChangeSetResponse>"
+                    ),
+                )
+            }
+            "DetectStackDrift" => (
+                200,
+                "<DetectStackDriftResponse><DetectStackDriftResult><StackDriftDetectionId>d</StackDriftDetectionId></DetectStackDriftResult></DetectStackDriftResponse>".to_owned(),
+            ),
+            "DescribeStackDriftDetectionStatus" => (
+                200,
+                "<DescribeStackDriftDetectionStatusResponse><DescribeStackDriftDetectionStatusResult><StackId>s</StackId><StackDriftDetectionId>d</StackDriftDetectionId><DetectionStatus>DETECTION_COMPLETE</DetectionStatus><Timestamp>2026-11-01T00:00:00Z</Timestamp></DescribeStackDriftDetectionStatusResult></DescribeStackDriftDetectionStatusResponse>".to_owned(),
+            ),
+            "DescribeStackResourceDrifts" => {
+                let drift = |(resource, kind, expected, actual): &(&str, &str, &str, &str)| {
+                    format!(
+                        "<member><StackId>s</StackId><LogicalResourceId>{resource}</LogicalResourceId><ResourceType>t</ResourceType><StackResourceDriftStatus>MODIFIED</StackResourceDriftStatus><Timestamp>2026-11-01T00:00:00Z</Timestamp><PropertyDifferences><member><PropertyPath>/P</PropertyPath><ExpectedValue>{}</ExpectedValue><ActualValue>{}</ActualValue><DifferenceType>{kind}</DifferenceType></member></PropertyDifferences></member>",
+                        escaped(expected),
+                        escaped(actual)
+                    )
+                };
+                let drifts: String = self.drift.iter().map(drift).collect();
+                (
+                    200,
+                    format!(
+                        "<DescribeStackResourceDriftsResponse><DescribeStackResourceDriftsResult><StackResourceDrifts>{drifts}</StackResourceDrifts></DescribeStackResourceDriftsResult></DescribeStackResourceDriftsResponse>"
+                    ),
+                )
             }
             "DescribeStacks" => {
                 let Some(stack) = regional.stacks.get_mut(&name) else { return missing() };
-                if stack.status.ends_with("_IN_PROGRESS") {
-                    stack.looks = stack.looks.saturating_sub(1);
-                    if stack.looks == 0 {
-                        stack.status = stack.status.replace("_IN_PROGRESS", "_COMPLETE");
-                    }
+                if stack.is_busy() && stack.looks.pass() {
+                    let end = stack.fails.as_ref().map(|(end, _)| (*end).to_owned());
+                    stack.status = end.unwrap_or_else(|| stack.status.replace("_IN_PROGRESS", "_COMPLETE"));
                 }
-                let Stack { status, parameters, .. } = stack.clone();
+                let Stack { status, parameters, tag: (tag, of), .. } = stack.clone();
                 if status == "DELETE_COMPLETE" {
                     regional.stacks.remove(&name);
-                    regional.functions.remove(&name);
+                    if regional.functions.remove(&name).is_some() {
+                        self.queue_names.insert(region.to_owned(), 5);
+                    }
                     return missing();
                 }
                 let parameters: String = parameters
@@ -422,24 +640,31 @@ impl State {
                     .map(|(key, value)| {
                         format!(
                             "<member><ParameterKey>{key}</ParameterKey><ParameterValue>{}</ParameterValue></member>",
-                            value.replace('&', "&amp;").replace('<', "&lt;")
+                            escaped(value)
                         )
                     })
                     .collect();
                 let output = |key: &str, value: &str| {
                     format!("<member><OutputKey>{key}</OutputKey><OutputValue>{value}</OutputValue></member>")
                 };
-                let outputs = [output("FirstVersion", "1"), output("ApiEndpoint", "https://api")].concat();
+                let first = regional.functions.get(&name).and_then(|function| function.versions.keys().next());
+                let first = first.map(|first| output("FirstVersion", &first.to_string())).unwrap_or_default();
+                let outputs = [first, output("ApiEndpoint", "https://api")].concat();
                 (
                     200,
                     format!(
-                        "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackId>s</StackId><StackName>{name}</StackName><CreationTime>2026-11-01T00:00:00Z</CreationTime><StackStatus>{status}</StackStatus><Parameters>{parameters}</Parameters><Outputs>{outputs}</Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>"
+                        "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackId>s</StackId><StackName>{name}</StackName><CreationTime>2026-11-01T00:00:00Z</CreationTime><StackStatus>{status}</StackStatus><Parameters>{parameters}</Parameters><Outputs>{outputs}</Outputs><Tags><member><Key>{tag}</Key><Value>{of}</Value></member></Tags></member></Stacks></DescribeStacksResult></DescribeStacksResponse>"
                     ),
                 )
             }
             "DeleteStack" => {
                 if let Some(stack) = regional.stacks.get_mut(&name) {
-                    (stack.status, stack.looks) = ("DELETE_IN_PROGRESS".to_owned(), 2);
+                    if stack.is_busy() && stack.status != "DELETE_IN_PROGRESS" {
+                        let text = format!("Stack [s] cannot be deleted while in status {}", stack.status);
+                        return xml_error(400, "ValidationError", &text);
+                    }
+                    (stack.status, stack.looks) = ("DELETE_IN_PROGRESS".to_owned(), Looks(2));
+                    stack.fails = self.remains.pop().map(|why| ("DELETE_FAILED", why.to_owned()));
                 }
                 (200, "<DeleteStackResponse></DeleteStackResponse>".to_owned())
             }
@@ -449,11 +674,12 @@ impl State {
                         "<member><StackId>s</StackId><EventId>{logical}{status}</EventId><StackName>{name}</StackName><LogicalResourceId>{logical}</LogicalResourceId><PhysicalResourceId>{id}</PhysicalResourceId><Timestamp>2026-11-01T00:00:00Z</Timestamp><ResourceStatus>{status}</ResourceStatus><ResourceStatusReason>{reason}</ResourceStatusReason></member>"
                     )
                 };
+                let why = regional.stacks.get(&name).and_then(|stack| Some(stack.fails.as_ref()?.1.clone()));
                 // Newest first.
                 let events = [
                     event("s", &name, "ROLLBACK_COMPLETE", ""),
                     event("b", "Bus", "CREATE_FAILED", "Resource creation cancelled"),
-                    event("f", "Function", "CREATE_FAILED", "too much concurrency is reserved"),
+                    event("f", "Function", "CREATE_FAILED", &why.unwrap_or_default()),
                     event("s", &name, "CREATE_IN_PROGRESS", "User Initiated"),
                     event("o", "Old", "CREATE_FAILED", "of another time"),
                 ];
@@ -480,7 +706,8 @@ impl State {
             );
         }
         let (name, what) = (parts[3].to_owned(), parts[4]);
-        let Some(function) = self.at(region).functions.get_mut(&name) else {
+        let published = self.published.entry(region.to_owned()).or_default();
+        let Some(function) = self.regions.entry(region.to_owned()).or_default().functions.get_mut(&name) else {
             return (404, json!({"__type": "ResourceNotFoundException", "Message": "no function"}).to_string());
         };
         match (method, what) {
@@ -490,7 +717,7 @@ impl State {
                     .and_then(|query| query.strip_prefix("Qualifier="))
                     .and_then(|version| version.parse::<usize>().ok());
                 let latest = &function.latest;
-                let of = version.map_or(latest, |version| &function.versions[version - 1]);
+                let of = version.map_or(latest, |version| &function.versions[&version]);
                 (200, json!({"FunctionName": name, "State": "Active", "LastUpdateStatus": "Successful", "CodeSha256": digest(of)}).to_string())
             }
             ("GET", "concurrency") => {
@@ -512,12 +739,31 @@ impl State {
                     );
                 }
                 // A version is published only if something changed since the last one.
-                if function.versions.last() != Some(&function.latest) {
-                    function.versions.push(function.latest.clone());
+                if function.versions.values().next_back() != Some(&function.latest) {
+                    *published += 1;
+                    function.versions.insert(*published, function.latest.clone());
                 }
-                (201, json!({"FunctionName": name, "Version": function.versions.len().to_string()}).to_string())
+                let version = function.versions.keys().next_back().unwrap();
+                (201, json!({"FunctionName": name, "Version": version.to_string()}).to_string())
             }
-            ("POST", "invocations") => (200, json!({"statusCode": 200, "body": "{\"status\":\"ready\"}"}).to_string()),
+            ("POST", "invocations") => {
+                let status = if function.unready == 0 { 200 } else { 503 };
+                function.unready = function.unready.saturating_sub(1);
+                (200, json!({"statusCode": status, "body": "{\"status\":\"ready\"}"}).to_string())
+            }
+            (_, "aliases") => {
+                let body: Value = serde_json::from_str(body).unwrap_or_default();
+                if let Some(weights) = body["RoutingConfig"]["AdditionalVersionWeights"].as_object() {
+                    function.weights =
+                        weights.iter().map(|(version, weight)| (version.clone(), weight.to_string())).collect();
+                }
+                let weights: BTreeMap<_, f64> =
+                    function.weights.iter().map(|(version, weight)| (version, weight.parse().unwrap())).collect();
+                // Without weights there is no configuration
+                // (<https://github.com/ministackorg/ministack/issues/440>).
+                let routing = (!weights.is_empty()).then(|| json!({"AdditionalVersionWeights": weights}));
+                (200, json!({"Name": "live", "FunctionVersion": "1", "RoutingConfig": routing}).to_string())
+            }
             _ => panic!("{method} {uri}"),
         }
     }
@@ -595,14 +841,21 @@ impl State {
     fn kms(&mut self, region: &str, operation: &str, body: &str) -> Answered {
         let body: Value = serde_json::from_str(body).unwrap();
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
-        let metadata = |region: &str, id: &str, key: &Key| json!({"KeyId": id, "Arn": format!("arn:aws:kms:{region}:{ACCOUNT}:key/{id}"), "Description": key.description, "KeyState": key.state, "MultiRegion": true});
+        let metadata = |region: &str, id: &str, key: &Key| json!({"KeyId": id, "Arn": format!("arn:aws:kms:{region}:{ACCOUNT}:key/{id}"), "Description": key.description, "KeyState": key.state, "MultiRegion": true, "MultiRegionConfiguration": {"MultiRegionKeyType": if region == key.primary { "PRIMARY" } else { "REPLICA" }, "PrimaryKey": {"Arn": format!("arn:aws:kms:{}:{ACCOUNT}:key/{id}", key.primary), "Region": key.primary}}});
+        let error = |code: &str| (400, json!({"__type": code, "message": code}).to_string());
         let regional = self.at(region);
         match operation {
             "DescribeKey" => {
                 let asked = text("KeyId");
                 let id = regional.aliases.get(&asked).cloned().unwrap_or(asked);
-                match regional.keys.get(&id) {
-                    Some(key) => (200, json!({"KeyMetadata": metadata(region, &id, key)}).to_string()),
+                match regional.keys.get_mut(&id) {
+                    Some(key) if key.is_closed => error("AccessDeniedException"),
+                    Some(key) => {
+                        if key.state == "Creating" && key.looks.pass() {
+                            key.state = "Enabled".to_owned();
+                        }
+                        (200, json!({"KeyMetadata": metadata(region, &id, key)}).to_string())
+                    }
                     None => (400, json!({"__type": "NotFoundException", "message": "no key"}).to_string()),
                 }
             }
@@ -612,18 +865,35 @@ impl State {
             }
             "CreateKey" => {
                 let id = format!("mrk-{}", regional.keys.len() + 1);
-                let key = Key { state: "Enabled".to_owned(), description: text("Description") };
+                let key = Key::of(region, "Enabled", &text("Description"));
                 let answer = json!({"KeyMetadata": metadata(region, &id, &key)}).to_string();
                 regional.keys.insert(id, key);
                 (200, answer)
             }
-            "ReplicateKey" => {
-                let key = Key { state: "Enabled".to_owned(), description: text("Description") };
-                self.at(&text("ReplicaRegion")).keys.insert(text("KeyId"), key);
-                (200, "{}".to_owned())
-            }
-            "EnableKeyRotation" => (200, "{}".to_owned()),
+            // A replica cannot be replicated, and has the rotation of its primary
+            // (<https://docs.aws.amazon.com/kms/latest/developerguide/multi-region-keys-manage.html>).
+            "ReplicateKey" | "EnableKeyRotation" => match regional.keys.get_mut(&text("KeyId")) {
+                None => error("NotFoundException"),
+                Some(key) if key.primary != region => error("UnsupportedOperationException"),
+                Some(key) if key.state != "Enabled" => error("KMSInvalidStateException"),
+                Some(key) if operation == "EnableKeyRotation" => {
+                    key.is_rotated = true;
+                    (200, "{}".to_owned())
+                }
+                Some(_) => {
+                    let key = Key::of(region, "Creating", &text("Description"));
+                    let there = &mut self.at(&text("ReplicaRegion")).keys;
+                    if there.contains_key(&text("KeyId")) {
+                        return error("AlreadyExistsException");
+                    }
+                    there.insert(text("KeyId"), key);
+                    (200, "{}".to_owned())
+                }
+            },
             "CreateAlias" => {
+                if regional.keys[&text("TargetKeyId")].state == "Creating" {
+                    return error("KMSInvalidStateException");
+                }
                 regional.aliases.insert(text("AliasName"), text("TargetKeyId"));
                 (200, "{}".to_owned())
             }
@@ -632,12 +902,48 @@ impl State {
                 (200, "{}".to_owned())
             }
             "ScheduleKeyDeletion" => {
-                regional.keys.get_mut(&text("KeyId")).unwrap().state = "PendingDeletion".to_owned();
+                let key = regional.keys.get_mut(&text("KeyId")).unwrap();
+                // The replica is not deleted yet: its deletion is only scheduled.
+                let state = if key.primary == region { "PendingReplicaDeletion" } else { "PendingDeletion" };
+                key.state = state.to_owned();
                 (200, json!({"KeyId": text("KeyId")}).to_string())
             }
             other => panic!("{other}"),
         }
     }
+}
+
+impl Stack {
+    fn is_busy(&self) -> bool {
+        self.status.ends_with("_IN_PROGRESS") && self.status != "REVIEW_IN_PROGRESS"
+    }
+
+    /// Why it cannot be updated: not by UpdateStack, nor by a change set
+    /// (<https://github.com/aws/aws-sam-cli/issues/4230>,
+    /// <https://github.com/org-formation/org-formation-cli/issues/455>,
+    /// <https://github.com/ansible-collections/amazon.aws/issues/1655>).
+    fn refusal(&self) -> Option<Answered> {
+        let status = &self.status;
+        let text = match status.as_str() {
+            "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE" | "IMPORT_COMPLETE" => return None,
+            "CREATE_FAILED" | "UPDATE_FAILED" => format!(
+                "This stack is currently in a non-terminal [{status}] state. To update the stack from this state, please use the disable-rollback parameter with update-stack API."
+            ),
+            _ => format!("Stack:s is in {status} state and can not be updated."),
+        };
+        Some(xml_error(400, "ValidationError", &text))
+    }
+}
+
+impl Key {
+    fn of(primary: &str, state: &str, description: &str) -> Self {
+        let (state, description, primary) = (state.to_owned(), description.to_owned(), primary.to_owned());
+        Self { state, description, primary, is_rotated: false, is_closed: false, looks: Looks(3) }
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
 }
 
 /// The function's own parameters of a stack, without the served versions.
@@ -675,9 +981,14 @@ fn s3_error(status: u16, code: &str) -> Answered {
     (status, format!("<Error><Code>{code}</Code><Message>{code}</Message></Error>"))
 }
 
-/// A parameter of a form.
-fn parameter(form: &str, name: &str) -> Option<String> {
-    let value = form.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
+/// The parameters of a form. Templates are only compared, and stay encoded: they are long.
+fn form(body: &str) -> BTreeMap<String, String> {
+    let pairs = body.split('&').filter_map(|pair| pair.split_once('='));
+    let value = |name: &str, value: &str| if name == "TemplateBody" { value.to_owned() } else { decoded(value) };
+    pairs.map(|(name, of)| (name.to_owned(), value(name, of))).collect()
+}
+
+fn decoded(value: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = value.bytes();
     while let Some(byte) = rest.next() {
@@ -690,5 +1001,5 @@ fn parameter(form: &str, name: &str) -> Option<String> {
             byte => byte,
         });
     }
-    Some(String::from_utf8(bytes).unwrap())
+    String::from_utf8(bytes).unwrap()
 }

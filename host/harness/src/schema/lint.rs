@@ -30,6 +30,14 @@ fn step(name: &str, sql: &str) -> Result<()> {
         )));
     }
     let line = |at: usize| sql.get(..at).unwrap_or_default().lines().count().max(1);
+    // AWS's linter lets it pass.
+    if let Some(at) = tenet_policy::grant_on_public(sql) {
+        let what = format!(
+            "{name} is not for Aurora DSQL: it grants or revokes on the schema public, which belongs to the system"
+        );
+        let help = "leave it out: every role may use public, and rights are granted on its tables";
+        return Err(Error::new(what, help).explained(Code::SchemaStep).at(place(name, sql, line(at))));
+    }
     match tenet_policy::second_statement(sql) {
         Ok(None) => {}
         Ok(Some(second)) => {
@@ -82,6 +90,8 @@ mod tests {
             ("CREATE SEQUENCE s", "CACHE 65536"),
             ("CREATE TABLE t (\n  id serial PRIMARY KEY)", "IDENTITY"),
             ("TRUNCATE t", "DELETE"),
+            ("GRANT USAGE ON SCHEMA public TO reports", "every role may use public"),
+            ("revoke create on schema bank, \"public\" from public", "every role may use public"),
             ("ALTER TABLE t ADD COLUMN x int DEFAULT 1", "without constraints"),
         ] {
             let refused = refused(sql);
@@ -96,6 +106,8 @@ mod tests {
             "CREATE INDEX ASYNC IF NOT EXISTS i ON t (a); -- done; really\n",
             "CREATE SEQUENCE IF NOT EXISTS s CACHE 65536",
             "ALTER TABLE t ADD COLUMN x int",
+            "GRANT USAGE ON SCHEMA bank TO PUBLIC",
+            "GRANT SELECT ON public.t TO reports",
             "/* ; one */ CREATE TABLE IF NOT EXISTS t (id uuid PRIMARY KEY); /* and /* ; */ done; */ ;",
             "CREATE TABLE IF NOT EXISTS t (id uuid PRIMARY KEY, note text DEFAULT $$;$$ CHECK (note <> E'\\';'))",
         ] {

@@ -14,9 +14,9 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tenet_core::Fault;
-use tenet_database::{ConnectionLifetimes, Database, Dsql, Endpoint, Schema};
+use tenet_database::{Administrator, ConnectionLifetimes, Database, Dsql, Endpoint, Schema};
 use tenet_events::Buses;
-use tenet_test_support::{ACCESS_KEY, Authority, Dsql as StandIn, Relay, SECRET_KEY, Terms, awaited};
+use tenet_test_support::{ACCESS_KEY, Authority, Dsql as StandIn, Relay, Roles, SECRET_KEY, Terms, awaited};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio_postgres::config::SslMode;
@@ -453,6 +453,25 @@ async fn the_schema_is_applied_as_admin_and_by_nobody_else() {
         .unwrap();
     let error = Schema::apply(&admin, &step("0002_sequence", "CREATE SEQUENCE s"), later()).await.unwrap_err();
     assert!(error.to_string().contains("requires an explicit CACHE"), "{error}");
+}
+
+#[tokio::test]
+async fn dsql_takes_the_grants_of_every_bundle() {
+    let database = support::database().await;
+    let terms = Terms { roles: Some(Roles::default()), ..Terms::of(EAST) };
+    let stand_in = StandIn::start(database.url(), terms).await;
+    let admin = Endpoint::dsql(&Dsql { role: Dsql::ADMIN.to_owned(), ..cluster(&stand_in) }, &aws().await).unwrap();
+    let role = format!("app_{}", database.name());
+    for name in ["rules", "guests"] {
+        let (folder, _) = support::bundle::bundle(name);
+        let written = tenet::tenet(&folder, &["schema", "grants", "--role", &role, folder.to_str().unwrap()]);
+        assert!(written.code == 0 && written.stdout.contains(" ON \"public\"."), "{written:?}");
+        let statements: Vec<_> = written.stdout.lines().map(|line| line.trim_end_matches(';').to_owned()).collect();
+        let administrator = Administrator::open(&admin, later()).await.unwrap();
+        administrator.admit(&role, &[], &statements).await.unwrap();
+    }
+    assert_eq!(stand_in.refused(), [""; 0]);
+    database.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
 }
 
 #[tokio::test]
