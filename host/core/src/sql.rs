@@ -80,9 +80,10 @@ impl SqlState {
         self.as_str().get(..2).unwrap_or("XX")
     }
 
-    /// Whether a rule may see an error with this code: classes 22, 23, 42 and 0A.
+    /// Whether a rule may see an error with this code: classes 22, 23, 42 and 0A, and `25006` of a statement that a
+    /// read-only transaction does not admit.
     pub fn is_for_rules(&self) -> bool {
-        matches!(self.class(), "22" | "23" | "42" | "0A")
+        matches!(self.class(), "22" | "23" | "42" | "0A") || self.as_str() == "25006"
     }
 
     /// Whether the transaction failed for a reason that a retry may not meet: conflicts, deadlocks, unavailable locks,
@@ -153,7 +154,7 @@ mod tests {
         for code in ["40001", "40P01", "55P03", "XX000", "08006", "57P01"] {
             assert!(state(code).is_transient() && !state(code).is_for_rules(), "{code}");
         }
-        for code in ["22003", "23505", "42P01", "0A000"] {
+        for code in ["22003", "23505", "42P01", "0A000", "25006"] {
             assert!(!state(code).is_transient() && state(code).is_for_rules(), "{code}");
         }
         for code in ["25P02", "54000", "53200", "28000", "57014"] {
