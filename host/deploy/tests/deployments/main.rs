@@ -622,7 +622,7 @@ async fn what_passes_by_itself_is_waited_for() {
     deployment.destroy(&DestroyOptions::default()).await.unwrap();
     deploy(&aws, "one", None).await.unwrap();
     assert!(aws.regions().values().all(|region| region.stacks["shop"].status == "CREATE_COMPLETE"));
-    // What does not pass is told.
+    // What does not pass is an error.
     aws.state(|state| state.failures = vec![role; 9]);
     let error = deploy(&aws, "two", None).await.unwrap_err();
     assert!(error.to_string().contains(role), "{error}");
