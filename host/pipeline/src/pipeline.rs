@@ -136,7 +136,7 @@ impl Pipeline {
         backoff: Backoff,
     ) -> Self {
         let (failures, rest) = operations.breaker;
-        let admission = Admission::new(operations.connections);
+        let admission = Admission::new(operations.connections, operations.rules());
         Self {
             operations,
             ledger,
@@ -164,7 +164,8 @@ impl Pipeline {
     /// needs a connection, and the engine an instance, for each.
     #[must_use]
     pub fn with_concurrency(self, requests: u32) -> Self {
-        Self { admission: Admission::new(requests), ..self }
+        let admission = Admission::new(requests, self.operations.rules());
+        Self { admission, ..self }
     }
 
     /// A place for optional work, such as a shadow, which needs a connection or an instance like a request: only while
@@ -205,7 +206,7 @@ impl Pipeline {
         let now = self.clock.instant();
         let half = now + deadline.saturating_duration_since(now) / 2;
         let begun = self.admission.given();
-        match self.admission.enter(&*self.clock, half).await {
+        match self.admission.enter(&*self.clock, half, std::iter::empty()).await {
             Ok(_place) => self.ledger.transactions.ready(deadline).await,
             Err(_) if self.admission.given() > begun => {
                 tracing::info!("all connections are in use");
@@ -417,7 +418,7 @@ impl Pipeline {
             started,
         };
         let half = started + request.deadline.saturating_duration_since(started) / 2;
-        let entered = self.admission.enter(&*self.clock, half).await;
+        let entered = self.admission.enter(&*self.clock, half, operation.rules()).await;
         let queued = self.clock.instant() - started;
         let _place = match entered {
             Ok(place) => place,

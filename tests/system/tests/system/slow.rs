@@ -105,3 +105,29 @@ async fn a_wait_for_a_locked_row_is_a_conflict_and_no_rules_fault() {
     holder.batch_execute("rollback").await.unwrap();
     assert_eq!(host.invoke(&increment("a")).await.answer.status, Status::Accepted);
 }
+
+#[tokio::test]
+async fn slow_statements_of_one_rule_leave_a_place_to_the_other_rules() {
+    let database = support::database().await;
+    let host = host(database.url());
+    // More than the bundle's connections.
+    let requests: Vec<_> = (0..12).map(|number| endless(&number.to_string())).collect();
+    let slow = join_all(requests.iter().map(|request| host.invoke_within(PATIENCE * 6, request)));
+    let is_over = AtomicBool::new(false);
+    let slow = async {
+        slow.await;
+        is_over.store(true, Ordering::Relaxed);
+    };
+    let others = async {
+        let mut asked = 0;
+        while !is_over.load(Ordering::Relaxed) {
+            let read = json!({ "operation": "rows-read", "rows": 1 }).to_string();
+            let handled = host.invoke_within(PATIENCE * 3, &read).await;
+            assert_eq!(handled.answer.status, Status::Accepted, "{} {:?}", handled.answer.body, handled.reason);
+            asked += 1;
+        }
+        asked
+    };
+    let ((), asked) = tokio::join!(slow, others);
+    assert!(asked > 1);
+}
