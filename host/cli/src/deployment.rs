@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use tenet_core::bundle::Index;
 use tenet_deploy::{Config, DeployError, Deployment, PollPolicy, Progress};
 
@@ -49,7 +49,7 @@ pub(crate) async fn open(
     config: Config,
     bundle: Option<(std::path::PathBuf, Index)>,
 ) -> anyhow::Result<Deployment> {
-    let aws = aws().await;
+    let aws = aws(config.regions.served.first().map_or("", String::as_str)).await;
     let read = |path: &std::path::PathBuf| {
         tenet_build::text_at_most(path, tenet_build::MAX_TEXT).with_context(|| path.display().to_string())
     };
@@ -70,8 +70,10 @@ pub(crate) async fn open(
     Deployment::open(config, &aws, Arc::new(administration), Arc::new(ProgressLines), polling).await.map_err(explain)
 }
 
-async fn aws() -> SdkConfig {
+/// AWS's configuration for a region. Without one, it would ask a machine's metadata service for it.
+async fn aws(region: &str) -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new(region.to_owned()))
         .retry_config(RetryConfig::standard().with_max_attempts(TRIES))
         .timeout_config(TimeoutConfig::builder().operation_timeout(CALL).operation_attempt_timeout(TRY).build())
         .load()

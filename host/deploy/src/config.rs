@@ -363,7 +363,7 @@ impl Config {
     /// # Errors
     /// As [`Self::read`].
     pub fn parse(text: &str) -> Result<Self, DeployError> {
-        let raw: Raw = toml::from_str(text).map_err(|error| DeployError::new(error.to_string().trim().to_owned()))?;
+        let raw: Raw = toml::from_str(text).map_err(|error| unread(text, &error))?;
         if raw.version != VERSION {
             return Err(DeployError::new(format!("version is {}, and this reads {VERSION}", raw.version)));
         }
@@ -484,6 +484,13 @@ fn is_role(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
+/// An error of TOML as one line.
+fn unread(text: &str, error: &toml::de::Error) -> DeployError {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    DeployError::new(format!("line {line}: {}", error.message().trim_end()))
+}
+
 #[cfg(test)]
 mod tests {
     use std::error::Error as _;
@@ -525,8 +532,10 @@ mod tests {
             ("[events]\nrelay_minutes = 60", "events.relay_minutes is 60"),
         ] {
             let error = Config::parse(&format!("{LEAST}{more}\n")).unwrap_err().to_string();
-            assert!(error.contains(why), "{more}: {error}");
+            assert!(error.contains(why) && !error.contains('\n'), "{more}: {error}");
         }
+        let misspelt = Config::parse(&format!("{LEAST}[function]\nmemmory_mb = 512\n")).unwrap_err().to_string();
+        assert!(misspelt.starts_with("line 5: unknown field `memmory_mb`, expected "), "{misspelt}");
         for (from, to, why) in [
             ("version = 1", "version = 2", "version is 2"),
             ("shop", "Shop", "name is \"Shop\""),

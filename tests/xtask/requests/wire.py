@@ -129,16 +129,21 @@ def serialized_names(shape):
     return {member.serialization.get("name", name): (name, member) for name, member in shape.members.items()}
 
 
+def of_structure(shape, value, of_member):
+    """The members by their names in the model. One that the model lacks keeps its own."""
+    names = serialized_names(shape)
+    read = {}
+    for key, inner in value.items():
+        name, member = names.get(key, (key, None))
+        read[name] = of_member(member, inner)
+    return read
+
+
 def of_json(shape, value):
     if shape is None:
         return value
     if shape.type_name == "structure" and isinstance(value, dict):
-        names = serialized_names(shape)
-        read = {}
-        for key, inner in value.items():
-            name, member = names.get(key, (key, None))
-            read[name] = of_json(member, inner)
-        return read
+        return of_structure(shape, value, of_json)
     if shape.type_name == "list" and isinstance(value, list):
         return [of_json(shape.member, inner) for inner in value]
     if shape.type_name == "map" and isinstance(value, dict):
@@ -162,12 +167,7 @@ def of_form(shape, value):
     if shape is None:
         return value
     if shape.type_name == "structure" and isinstance(value, dict):
-        names = serialized_names(shape)
-        read = {}
-        for key, inner in value.items():
-            name, member = names.get(key, (key, None))
-            read[name] = of_form(member, inner)
-        return read
+        return of_structure(shape, value, of_form)
     if shape.type_name == "list" and value == "":
         return []
     if shape.type_name == "list" and isinstance(value, dict):
