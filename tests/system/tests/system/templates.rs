@@ -170,7 +170,8 @@ fn what_a_configuration_accepts_cfn_lint_accepts_of_its_stacks() {
         assert_eq!(rendered.problems, Vec::<String>::new(), "{} in {}\n{}", asked.template, asked.region, drawn.text);
         every_json_is_json(&rendered);
         every_metric_exists(&rendered, &drawn.package.metrics);
-        every_role_trusts_this_account_alone(&rendered);
+        a_service_is_bound_by_what_it_sends(&rendered);
+        a_key_is_for_the_log_groups_of_its_stack(&rendered);
         every_alarm_is_sent(&rendered, !drawn.config.alarms.topics.is_empty());
         if asked.template == "region" {
             the_function_answers_before_the_api_gives_up(&rendered, &drawn.package);
@@ -275,16 +276,49 @@ fn a_failed_event_has_one_way(rendered: &Rendered) {
     assert!(rendered.resource("AWS::Lambda::Function", "Function")["DeadLetterConfig"].is_null());
 }
 
-/// Each trust names the account, and the resource as far as AWS documents its ARN.
-fn every_role_trusts_this_account_alone(rendered: &Rendered) {
-    for (name, role) in rendered.resources("AWS::IAM::Role") {
-        for statement in role["AssumeRolePolicyDocument"]["Statement"].as_array().unwrap() {
-            let condition = &statement["Condition"];
-            assert_eq!(condition["StringEquals"]["aws:SourceAccount"], ACCOUNT, "{name}");
-            let is_lambda = statement["Principal"]["Service"] == "lambda.amazonaws.com";
-            assert!(is_lambda || condition["ArnEquals"]["aws:SourceArn"].is_string(), "{name}");
+/// A service may do what a policy allows it on conditions that it meets: each key is in the table, and each key in the
+/// table is asked for.
+fn a_service_is_bound_by_what_it_sends(rendered: &Rendered) {
+    let rows: Vec<Vec<_>> = include_str!("support/aws_conditions.txt")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|row| row.split(' ').collect())
+        .collect();
+    assert!(rows.iter().all(|row| row.len() == 4 && row[3].starts_with("https://docs.aws.amazon.com/")), "{rows:?}");
+    for (policy, kind, pointer) in [
+        ("trust", "AWS::IAM::Role", "/AssumeRolePolicyDocument/Statement"),
+        ("key", "AWS::KMS::Key", "/KeyPolicy/Statement"),
+        ("queue", "AWS::SQS::QueuePolicy", "/PolicyDocument/Statement"),
+    ] {
+        for (name, properties) in rendered.resources(kind) {
+            for statement in properties.pointer(pointer).unwrap().as_array().unwrap() {
+                let Some(service) = statement["Principal"]["Service"].as_str() else { continue };
+                let service = service.split('.').next().unwrap();
+                let conditions = statement["Condition"].as_object();
+                let keys = conditions.into_iter().flat_map(|all| all.values().flat_map(|of| of.as_object().unwrap()));
+                let keys: BTreeSet<_> = keys.map(|(key, _)| key.as_str()).collect();
+                let sent = rows.iter().filter(|row| row[..2] == [service, policy]).map(|row| row[2]).collect();
+                assert_eq!(keys, sent, "{name}: {statement}");
+            }
         }
     }
+    for (name, permission) in rendered.resources("AWS::Lambda::Permission") {
+        let service = permission["Principal"].as_str().unwrap().split('.').next().unwrap();
+        let sent = rows.iter().any(|row| row[..3] == [service, "function", "aws:SourceArn"]);
+        assert!(sent && !permission["SourceArn"].is_null(), "{name}");
+    }
+}
+
+/// What a key's policy lets CloudWatch Logs encrypt is the stack's own log groups, by their whole names.
+fn a_key_is_for_the_log_groups_of_its_stack(rendered: &Rendered) {
+    let (_, key) = rendered.resources("AWS::KMS::Key").next().unwrap();
+    let statements = key["KeyPolicy"]["Statement"].as_array().unwrap();
+    let logs = statements.iter().find(|statement| statement["Sid"] == "Logs").unwrap();
+    let allowed = &logs["Condition"]["ArnEquals"]["kms:EncryptionContext:aws:logs:arn"];
+    let allowed = allowed.as_array().cloned().unwrap_or_else(|| vec![allowed.clone()]);
+    let allowed: BTreeSet<_> = allowed.iter().map(|arn| arn.as_str().unwrap().splitn(7, ':').last().unwrap()).collect();
+    let groups = rendered.resources("AWS::Logs::LogGroup");
+    assert_eq!(allowed, groups.map(|(_, group)| group["LogGroupName"].as_str().unwrap()).collect());
 }
 
 fn every_alarm_is_sent(rendered: &Rendered, has_topics: bool) {
@@ -384,6 +418,18 @@ fn the_template_for_sam_has_parameters_and_variables_of_the_region_s() {
     let variables =
         |names: &BTreeSet<String>| names.iter().filter(|name| name.starts_with("TENET_")).cloned().collect::<Vec<_>>();
     assert_eq!(variables(&sam), variables(&region));
+}
+
+#[test]
+fn the_template_for_sam_binds_services_by_what_they_send() {
+    let own = own();
+    let mut stack = stacks(&own).swap_remove(0);
+    let text = fs::read_to_string(root().join("deploy/sam.yaml")).unwrap();
+    stack.template = "sam";
+    stack.parameters.retain(|name, _| text.contains(&format!("\n  {name}:\n")));
+    let rendered = rendered(&[stack]).swap_remove(0);
+    assert_eq!(rendered.resources("AWS::SQS::QueuePolicy").count(), 1);
+    a_service_is_bound_by_what_it_sends(&rendered);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::rehearsal::root;
 /// A template with its parameters, in a region.
 #[derive(Debug, Serialize)]
 pub(crate) struct Asked {
-    /// `region` or `workflows`.
+    /// `region`, `workflows`, or `sam`, whose problems are those of a template before SAM's transform.
     pub(crate) template: &'static str,
     pub(crate) region: String,
     pub(crate) parameters: BTreeMap<String, String>,
@@ -46,7 +46,8 @@ impl Rendered {
 /// Renders and lints all of them in one process. What several have in common is linted once.
 pub(crate) fn rendered(asked: &[Asked]) -> Vec<Rendered> {
     let deploy = root().join("deploy");
-    let templates = json!({"region": deploy.join("region.yaml"), "workflows": deploy.join("workflows.yaml")});
+    let file = |name: &str| (name.to_owned(), json!(deploy.join(format!("{name}.yaml"))));
+    let templates: Value = ["region", "workflows", "sam"].map(file).into_iter().collect();
     let script = root().join("tests/system/tests/system/support/rendered.py");
     let mut python = Command::new(path("TENET_TEST_TEMPLATES"))
         .arg(script)
