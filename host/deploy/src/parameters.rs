@@ -70,8 +70,10 @@ pub fn region_parameters(
 /// The parameters of `workflows.yaml` in a region; `None` without workflows.
 pub fn workflow_parameters(config: &Config, region: &str) -> Option<BTreeMap<String, String>> {
     let workflows = config.workflows.as_ref()?;
+    let peer = config.regions.served.iter().find(|served| *served != region);
     Some(BTreeMap::from([
         ("Name".to_owned(), config.name.clone()),
+        ("PeerRegion".to_owned(), peer.cloned().unwrap_or_default()),
         ("Source".to_owned(), workflows.source.clone()),
         ("SettledType".to_owned(), workflows.settled_type.clone()),
         ("ReviewAmount".to_owned(), workflows.review_amount.to_string()),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tenet_core::{HostSettings, MetricSet};
 use tenet_deploy::{Cluster, Config, Package, region_parameters, workflow_parameters};
 
+use crate::support::matched::matched;
 use crate::support::rehearsal::root;
 use crate::support::rendered::{Asked, Rendered, rendered};
 
@@ -418,6 +419,50 @@ fn the_template_for_sam_has_parameters_and_variables_of_the_region_s() {
     let variables =
         |names: &BTreeSet<String>| names.iter().filter(|name| name.starts_with("TENET_")).cloned().collect::<Vec<_>>();
     assert_eq!(variables(&sam), variables(&region));
+}
+
+/// Each event of the workflows is worked on in one region, whatever it prefers. The patterns were matched once by
+/// EventBridge's own engine too (<https://github.com/aws/event-ruler>), with the same result.
+#[test]
+fn one_region_works_on_an_event_whatever_region_it_prefers() {
+    let own = own();
+    let [one, other] = &own.config.regions.served;
+    let stacks: Vec<_> = rendered(&stacks(&own)).into_iter().skip(1).step_by(2).collect();
+    let values = [
+        (Some(json!(one)), Some(one)),
+        (Some(json!(other)), Some(other)),
+        (Some(json!([other])), Some(other)),
+        (Some(json!("eu-west-1")), None),
+        (Some(json!(one.to_uppercase())), None),
+        (Some(json!("")), None),
+        (Some(json!(null)), None),
+        (Some(json!(3)), None),
+        (Some(json!(true)), None),
+        (Some(json!({"region": one})), None),
+        (None, None),
+    ];
+    for (rule, amount, is_worked_on) in [("SettleRule", 1, 1), ("ReviewRule", 10_000, 1), ("ReviewRule", 9_999, 0)] {
+        let pattern = |stack: &Rendered| stack.resource("AWS::Events::Rule", rule)["EventPattern"].to_string();
+        let text = |stack: &Rendered| serde_json::from_str::<String>(&pattern(stack)).unwrap();
+        let mut asked = Vec::new();
+        for (value, preferred) in &values {
+            for committed in [one, other] {
+                let mut detail = json!({"amount": amount, "tenet": {"region": committed, "bus": committed}});
+                if let Some(value) = value {
+                    detail["preferred_region"] = value.clone();
+                }
+                let event =
+                    json!({"source": "dsql.application", "detail-type": "Transaction Created", "detail": detail});
+                asked.push((event, preferred.unwrap_or(committed)));
+            }
+        }
+        let events: Vec<_> = asked.iter().map(|(event, _)| event.clone()).collect();
+        let all = matched(&stacks.iter().map(text).collect::<Vec<_>>(), &events);
+        for ((event, works), places) in asked.iter().zip(all) {
+            let worked: Vec<_> = places.into_iter().map(|place| &own.config.regions.served[place]).collect();
+            assert_eq!(worked, vec![*works; is_worked_on], "{rule}: {event}");
+        }
+    }
 }
 
 #[test]

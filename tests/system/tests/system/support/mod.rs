@@ -5,6 +5,7 @@ pub(crate) mod database;
 pub(crate) mod embedded_metrics;
 
 pub(crate) mod host;
+pub(crate) mod matched;
 pub(crate) mod ministack;
 pub(crate) mod raw;
 pub(crate) mod rehearsal;
