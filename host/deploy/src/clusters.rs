@@ -74,13 +74,32 @@ fn endpoint(id: &str, region: &str) -> String {
     format!("{id}.dsql.{region}.on.aws")
 }
 
-/// The deployment's cluster in a region, found by its tag, unless it is being deleted.
+/// The clusters of a region, by their tags.
+pub(crate) struct Found {
+    /// Those of the deployment.
+    pub(crate) own: Vec<Cluster>,
+    /// The ids of those whose tags may not be read.
+    pub(crate) unknown: Vec<String>,
+}
+
+/// The deployment's cluster in a region, unless it is being deleted.
+///
+/// # Errors
+/// Fails if there is none and one of the others may be it: no second one is to be created beside it.
 pub(crate) async fn find(region: &Regional, deployment: &str) -> Result<Option<Cluster>, DeployError> {
-    let mut found = all(region, deployment).await?;
-    found.retain(|cluster| !cluster.is_going());
-    match found.as_slice() {
-        [] | [_] => Ok(found.pop()),
-        [one, other, ..] => Err(DeployError::new(format!(
+    let Found { mut own, unknown } = all(region, deployment).await?;
+    own.retain(|cluster| !cluster.is_going());
+    match (own.as_slice(), unknown.first()) {
+        ([], Some(id)) => Err(DeployError::new(format!(
+            "{}: the tags of the cluster {id} may not be read, so that it may be the deployment's",
+            region.name
+        ))
+        .help(
+            "allow dsql:ListTagsForResource on all clusters, or deploy from another account: no second cluster is \
+             made beside one that may be it",
+        )),
+        ([] | [_], _) => Ok(own.pop()),
+        ([one, other, ..], _) => Err(DeployError::new(format!(
             "{}: the clusters {} and {} both have the tag {TAG}={deployment}",
             region.name, one.id, other.id
         ))
@@ -88,28 +107,59 @@ pub(crate) async fn find(region: &Regional, deployment: &str) -> Result<Option<C
     }
 }
 
-/// Every cluster with the deployment's tag. Those of others that may not be read are skipped.
-pub(crate) async fn all(region: &Regional, deployment: &str) -> Result<Vec<Cluster>, DeployError> {
+/// Every cluster with the deployment's tag. Tags are asked first: they may be read of all clusters by one who may
+/// read nothing else of others'.
+pub(crate) async fn all(region: &Regional, deployment: &str) -> Result<Found, DeployError> {
     let mut pages = region.dsql.list_clusters().into_paginator().send();
-    let mut found = Vec::new();
+    let mut found = Found { own: Vec::new(), unknown: Vec::new() };
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| refused(&region.name, "ListClusters", &error))?;
         let here = format!("arn:aws:dsql:{}:", region.name);
         for summary in page.clusters.into_iter().filter(|summary| summary.arn.starts_with(&here)) {
-            let got = match region.dsql.get_cluster().identifier(&summary.identifier).send().await {
-                Ok(got) => got,
-                Err(error) if matches!(code(&error), Some("ResourceNotFoundException" | "AccessDeniedException")) => {
+            match ownership(region, &summary.arn, deployment).await? {
+                Ownership::Own => {}
+                Ownership::Other => continue,
+                Ownership::Unknown => {
+                    found.unknown.push(summary.identifier);
                     continue;
                 }
-                Err(error) => return Err(refused(&region.name, "GetCluster", &error)),
-            };
-            let is_ours = got.tags.as_ref().and_then(|tags| tags.get(TAG)).is_some_and(|name| name == deployment);
-            if is_ours {
-                found.push(Cluster::read(&region.name, got));
+            }
+            match region.dsql.get_cluster().identifier(&summary.identifier).send().await {
+                Ok(got) => found.own.push(Cluster::read(&region.name, got)),
+                Err(error) if code(&error) == Some("ResourceNotFoundException") => {}
+                // A right that depends on the tag ends with the cluster.
+                Err(error) => {
+                    if ownership(region, &summary.arn, deployment).await? == Ownership::Own {
+                        return Err(refused(&region.name, "GetCluster", &error));
+                    }
+                }
             }
         }
     }
     Ok(found)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ownership {
+    Own,
+    /// Another's, or gone.
+    Other,
+    Unknown,
+}
+
+/// Whose a cluster is, by its tag.
+async fn ownership(region: &Regional, arn: &str, deployment: &str) -> Result<Ownership, DeployError> {
+    match region.dsql.list_tags_for_resource().resource_arn(arn).send().await {
+        Ok(listed) => {
+            let is_own = listed.tags.as_ref().and_then(|tags| tags.get(TAG)).is_some_and(|name| name == deployment);
+            Ok(if is_own { Ownership::Own } else { Ownership::Other })
+        }
+        Err(error) => match code(&error) {
+            Some("ResourceNotFoundException") => Ok(Ownership::Other),
+            Some("AccessDeniedException") => Ok(Ownership::Unknown),
+            _ => Err(refused(&region.name, "ListTagsForResource", &error)),
+        },
+    }
 }
 
 /// Creates and peers the two clusters of the deployment's database, from any intermediate state.
@@ -371,7 +421,7 @@ pub(crate) async fn delete(region: &Regional, cluster: &Cluster, polling: &PollP
 pub(crate) async fn gone(region: &Regional, deployment: &str, polling: &PollPolicy) -> Result<(), DeployError> {
     let late = |state: &str| DeployError::new(format!("{}: the cluster {state}", region.name));
     until(polling.cluster, polling.pause, late, async || {
-        let mut left = all(region, deployment).await?;
+        let mut left = all(region, deployment).await?.own;
         left.retain(|cluster| cluster.status != "DELETED");
         Ok(match left.pop() {
             None => Looked::Seen(()),

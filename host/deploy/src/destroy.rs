@@ -24,10 +24,12 @@ impl Deployment {
     /// run continues.
     pub async fn destroy(&self, options: &DestroyOptions) -> Result<Vec<String>, DeployError> {
         let mut all = Vec::new();
+        let mut left = Vec::new();
         for region in &self.regions {
-            for cluster in clusters::all(region, &self.names.name).await? {
-                all.push((region, cluster));
-            }
+            let found = clusters::all(region, &self.names.name).await?;
+            all.extend(found.own.into_iter().map(|cluster| (region, cluster)));
+            let why = "may be the deployment's: dsql:ListTagsForResource is not allowed";
+            left.extend(found.unknown.iter().map(|id| format!("{}: cluster {id} {why}", region.name)));
         }
         if options.clusters {
             let may_lift = options.lift_protection.as_deref() == Some(self.names.name.as_str());
@@ -57,12 +59,9 @@ impl Deployment {
             }
         }
         if !options.clusters {
-            let mut left: Vec<_> = all
-                .iter()
-                .map(|(region, cluster)| {
-                    format!("{}: cluster {} ({}), with all its data", region.name, cluster.id, cluster.status)
-                })
-                .collect();
+            left.extend(all.iter().map(|(region, cluster)| {
+                format!("{}: cluster {} ({}), with all its data", region.name, cluster.id, cluster.status)
+            }));
             for region in &self.regions {
                 if let Some(key) = vault_key::described(region, &self.names.vault_key()).await? {
                     left.push(format!("{}: the vault's key {}, which sealed fields need", region.name, key.key_id));
@@ -86,6 +85,6 @@ impl Deployment {
             clusters::gone(region, &self.names.name, &self.polling).await?;
         }
         vault_key::delete(&self.regions, &self.names, &*self.progress).await?;
-        Ok(Vec::new())
+        Ok(left)
     }
 }

@@ -9,8 +9,15 @@ use crate::names::Names;
 use crate::regional::{Caller, Regional};
 
 /// The rights that deploying takes: of CloudFormation's handlers, and of the calls of this crate.
-const POLICIES: [&str; 2] =
-    [include_str!("../../../deploy/rights/stacks.json"), include_str!("../../../deploy/rights/tenet.json")];
+const POLICIES: [&str; 3] = [
+    include_str!("../../../deploy/rights/data.json"),
+    include_str!("../../../deploy/rights/stacks.json"),
+    include_str!("../../../deploy/rights/tenet.json"),
+];
+
+/// What a cluster with a key of one's own needs of that key
+/// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/data-encryption.html>).
+const OF_KEYS: [&str; 4] = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"];
 
 /// Actions per simulation.
 const AT_ONCE: usize = 50;
@@ -26,7 +33,20 @@ struct Policy {
 struct Statement {
     action: Vec<String>,
     resource: Vec<String>,
+    /// Keys with their values, by operator.
+    #[serde(default)]
+    condition: BTreeMap<String, BTreeMap<String, OneOrMore>>,
 }
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+/// Where actions are asked about: resources, and the context of the request, as keys with their values.
+type Place = (Vec<String>, Vec<(String, Vec<String>)>);
 
 /// The result of a look at the caller's rights.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,16 +71,17 @@ pub(crate) async fn look(
         Ok(principal) => principal,
         Err(why) => return Ok(Rights::Unknown(why)),
     };
-    let here = ContextEntry::builder()
-        .context_key_name("aws:RequestedRegion")
-        .context_key_type(ContextKeyTypeEnum::String)
-        .context_key_values(&region.name)
-        .build();
     let (mut allowed, mut lacking) = (0, Vec::new());
-    for (resources, actions) in wanted(region, names, config)? {
+    for ((resources, context), actions) in wanted(region, names, config)? {
+        let here = ("aws:RequestedRegion".to_owned(), vec![region.name.clone()]);
+        let entry = |(key, values): (String, Vec<String>)| {
+            let entry = ContextEntry::builder().context_key_name(key).set_context_key_values(Some(values));
+            entry.context_key_type(ContextKeyTypeEnum::String).build()
+        };
+        let context: Vec<_> = context.into_iter().chain([here]).map(entry).collect();
         for actions in actions.chunks(AT_ONCE) {
             let request = region.roles.simulate_principal_policy().policy_source_arn(&principal);
-            let request = request.set_action_names(Some(actions.to_vec())).context_entries(here.clone());
+            let request = request.set_action_names(Some(actions.to_vec())).set_context_entries(Some(context.clone()));
             let mut pages = request.set_resource_arns(Some(resources.clone())).into_paginator().send();
             while let Some(page) = pages.next().await {
                 let page = match page {
@@ -106,25 +127,31 @@ async fn principal(region: &Regional, caller: &Caller) -> Result<Result<String, 
     }
 }
 
-/// The actions by the resources that they are for, with the names of this deployment. Left out are
-/// those of resources that are not configured.
-fn wanted(
-    region: &Regional,
-    names: &Names,
-    config: &Config,
-) -> Result<BTreeMap<Vec<String>, Vec<String>>, DeployError> {
-    let mut wanted: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
+/// The actions by the resources that they are for and the context that these have, with the names of
+/// this deployment. Left out are those of resources that are not configured.
+fn wanted(region: &Regional, names: &Names, config: &Config) -> Result<BTreeMap<Place, Vec<String>>, DeployError> {
+    let mut wanted: BTreeMap<Place, Vec<String>> = BTreeMap::new();
     for policy in POLICIES {
         let policy: Policy = serde_json::from_str(policy)
             .map_err(|error| DeployError::new("the rights that deploying takes cannot be read").because(error))?;
-        for Statement { action, resource } in policy.statement {
+        for Statement { action, resource, condition } in policy.statement {
             let resource = resource.iter().map(|arn| named(arn, &region.name, names)).collect();
+            let context = condition.into_values().flatten().map(|(key, values)| {
+                let values = match values {
+                    OneOrMore::One(value) => vec![value],
+                    OneOrMore::More(values) => values.into_iter().take(1).collect(),
+                };
+                (key, values.iter().map(|value| named(value, &region.name, names)).collect())
+            });
             let actions = action.into_iter().filter(|action| {
                 (config.http.domain.is_some() || !action.starts_with("route53"))
                     && (config.workflows.is_some() || !action.starts_with("states:"))
             });
-            wanted.entry(resource).or_default().extend(actions);
+            wanted.entry((resource, context.collect())).or_default().extend(actions);
         }
+    }
+    if let Some(key) = config.database.kms_keys.get(&region.name) {
+        wanted.insert((vec![key.clone()], Vec::new()), OF_KEYS.map(str::to_owned).to_vec());
     }
     for actions in wanted.values_mut() {
         actions.sort();
@@ -133,13 +160,13 @@ fn wanted(
     Ok(wanted)
 }
 
-/// A resource of this deployment that a pattern means. `*` by itself stays.
+/// What a pattern means for this deployment: a resource, or a value of the context. `*` by itself stays.
 fn named(pattern: &str, region: &str, names: &Names) -> String {
     if pattern == "*" {
         return pattern.to_owned();
     }
     let pattern = pattern.replace("NAME", &names.name).replace("ACCOUNT", &names.account);
-    pattern.replace("::*:", &format!("::{}:", names.account)).replace('*', region)
+    pattern.replace('*', region)
 }
 
 #[cfg(test)]
@@ -152,9 +179,10 @@ mod tests {
         for (pattern, meant) in [
             ("*", "*"),
             ("arn:aws:lambda:*:ACCOUNT:function:NAME", "arn:aws:lambda:us-east-1:123456789012:function:shop"),
-            ("arn:aws:iam::ACCOUNT:role/NAME-*", "arn:aws:iam::123456789012:role/shop-us-east-1"),
+            ("arn:aws:iam::ACCOUNT:role/NAME-*-relay", "arn:aws:iam::123456789012:role/shop-us-east-1-relay"),
             ("arn:aws:s3:::NAME-ACCOUNT-*-bundles", "arn:aws:s3:::shop-123456789012-us-east-1-bundles"),
-            ("arn:aws:iam::*:role/aws-service-role/*", "arn:aws:iam::123456789012:role/aws-service-role/us-east-1"),
+            ("NAME", "shop"),
+            ("lambda.*.amazonaws.com", "lambda.us-east-1.amazonaws.com"),
         ] {
             assert_eq!(named(pattern, "us-east-1", &names), meant);
         }

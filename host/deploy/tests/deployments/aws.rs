@@ -79,7 +79,7 @@ pub struct Cluster {
     pub tags: Value,
     pub witness: String,
     pub peers: Vec<String>,
-    /// It is another team's, and may not be read.
+    /// It is another team's, and nothing of it may be read but its tags.
     pub is_closed: bool,
 }
 
@@ -312,10 +312,15 @@ impl State {
             "SimulatePrincipalPolicy" => {
                 let principal = form(body).remove("PolicySourceArn").unwrap();
                 assert_eq!(principal, format!("arn:aws:iam::{ACCOUNT}:role/{path}/deployer"));
+                // What is allowed by a tag is allowed if the request has it.
+                let has = |value: &str| form(body).into_values().any(|of| of == value);
+                let is_tagged = has("aws:ResourceTag/tenet:deployment") && has("shop");
                 let mut results = String::new();
                 for number in 1.. {
                     let Some(action) = form(body).remove(&format!("ActionNames.member.{number}")) else { break };
-                    let decision = if self.denied.contains(&action.as_str()) { "implicitDeny" } else { "allowed" };
+                    let is_denied =
+                        self.denied.contains(&action.as_str()) || (action == "dsql:DeleteCluster" && !is_tagged);
+                    let decision = if is_denied { "implicitDeny" } else { "allowed" };
                     results += &format!(
                         "<member><EvalActionName>{action}</EvalActionName><EvalDecision>{decision}</EvalDecision></member>"
                     );
@@ -337,6 +342,7 @@ impl State {
         let missing = || {
             (404, json!({"__type": "ResourceNotFoundException", "message": "no such cluster", "resourceId": "x", "resourceType": "cluster"}).to_string())
         };
+        let denied = (403, json!({"__type": "AccessDeniedException", "message": "not yours"}).to_string());
         let end = self.ends_as.unwrap_or("ACTIVE").to_owned();
         // What can be updated or deleted now, by the documented errors of both operations.
         let conflict = |cluster: &Cluster| {
@@ -368,10 +374,19 @@ impl State {
                 clusters.insert(id.clone(), cluster);
                 (200, json!({"identifier": id, "arn": arn(&id), "status": status, "creationTime": 1.0, "deletionProtectionEnabled": true}).to_string())
             }
+            ("GET", _) if path.starts_with("/tags/") => {
+                if self.denied.contains(&"dsql:ListTagsForResource") {
+                    return denied;
+                }
+                let id = decoded(path).rsplit('/').next().unwrap_or_default().to_owned();
+                let Some(cluster) = self.at(region).clusters.get(&id) else { return missing() };
+                (200, json!({"tags": cluster.tags}).to_string())
+            }
             ("GET", _) => {
+                let is_denied = self.denied.contains(&"dsql:GetCluster");
                 let Some(cluster) = self.at(region).clusters.get_mut(&id) else { return missing() };
-                if cluster.is_closed {
-                    return (403, json!({"__type": "AccessDeniedException", "message": "not yours"}).to_string());
+                if cluster.is_closed || is_denied {
+                    return denied;
                 }
                 // A cluster that waits for its peer waits permanently.
                 if matches!(cluster.status.as_str(), "CREATING" | "UPDATING") && cluster.looks.pass() {

@@ -658,7 +658,9 @@ async fn what_belongs_to_others_and_may_not_be_read_is_left_alone() {
             let region = state.regions.entry(region).or_default();
             region.clusters = of.clusters;
             region.keys = of.keys;
-            region.clusters.values_mut().for_each(|of| of.is_closed = true);
+            for cluster in region.clusters.values_mut() {
+                (cluster.is_closed, cluster.tags) = (true, serde_json::json!({"tenet:deployment": "other"}));
+            }
             region.keys.values_mut().for_each(|of| of.is_closed = true);
         }
     });
@@ -671,6 +673,32 @@ async fn what_belongs_to_others_and_may_not_be_read_is_left_alone() {
     }
     open(&aws).await.unwrap().destroy(&options).await.unwrap();
     assert!(aws.regions().iter().all(|(region, of)| of.clusters == before[region].clusters));
+}
+
+/// An own cluster that may not be read is not another's: no second one is made beside it, and `destroy` does not say that
+/// nothing is left.
+#[tokio::test]
+async fn beside_a_cluster_that_may_be_the_deployments_none_is_made() {
+    let aws = Aws::default();
+    deploy(&aws, "one", None).await.unwrap();
+    let before = aws.regions();
+    for (denied, why) in [
+        ("dsql:GetCluster", "us-east-1: GetCluster: AccessDeniedException"),
+        ("dsql:ListTagsForResource", "may not be read, so that it may be the deployment's"),
+    ] {
+        aws.state(|state| state.denied = vec![denied]);
+        let deployment = open(&aws).await.unwrap();
+        let planned = deployment.plan(&package("one"), None).await.unwrap_err();
+        let deployed = deployment.deploy(&package("one"), None).await.unwrap_err();
+        for error in [planned, deployed] {
+            assert!(error.to_string().contains(why) && error.advice().is_some(), "{error:?}");
+        }
+        assert_eq!(aws.regions(), before, "{denied}");
+    }
+    let options = DestroyOptions { clusters: true, lift_protection: Some("shop".to_owned()) };
+    let left = open(&aws).await.unwrap().destroy(&options).await.unwrap();
+    assert_eq!(left.len(), 2, "{left:?}");
+    assert!(left.iter().all(|line| line.contains("may be the deployment's")), "{left:?}");
 }
 
 #[tokio::test]
