@@ -12,7 +12,12 @@ pub(crate) struct LogSettings {
     filter: String,
     /// The level below which Lambda drops JSON lines, if it is above INFO.
     drops_below: Option<&'static str>,
+    /// Whose metrics they are.
+    deployment: String,
 }
+
+/// The dimension of all metrics that tells deployments of one account apart: the function's name.
+const DEPLOYMENT: &str = "deployment";
 
 /// Lambda's levels, the filter for each, and the level that a line of metrics has to have so that
 /// Lambda keeps it. The host logs nothing at FATAL. By these filters other crates are not logged below
@@ -34,20 +39,22 @@ const FORMATS: [(&str, Format); 2] = [("JSON", Format::Json), ("Text", Format::T
 
 impl LogSettings {
     /// Reads `AWS_LAMBDA_LOG_FORMAT` (default JSON), `AWS_LAMBDA_LOG_LEVEL` (default INFO), and
-    /// `TENET_LOG`, a filter that overrides the level.
+    /// `TENET_LOG`, a filter that overrides the level. `AWS_LAMBDA_FUNCTION_NAME` names the deployment.
     pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
         let format = choice("AWS_LAMBDA_LOG_FORMAT", &variable, FORMATS)?.unwrap_or(Format::Json);
         let levels = LEVELS.map(|(name, filter, drops_below)| (name, (filter, drops_below)));
         let (level, drops_below) = choice("AWS_LAMBDA_LOG_LEVEL", &variable, levels)?.unwrap_or(("info", None));
         let filter = variable("TENET_LOG").unwrap_or_else(|| level.to_owned() + REPEATED);
-        Ok(Self { format, filter, drops_below })
+        let deployment = variable("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|| "none".to_owned());
+        Ok(Self { format, filter, drops_below, deployment })
     }
 
     /// Writes the log to standard output, with metrics in this namespace unless it is empty.
     pub(crate) fn subscriber(&self, namespace: &str) -> anyhow::Result<impl Subscriber + Send + Sync + use<>> {
         let metrics = measured().filter(|_| !namespace.is_empty()).map(|measured| {
             let MetricSet { name, dimensions, metrics, optional } = *measured;
-            let metrics = Metrics::new(name, namespace, dimensions, metrics, optional);
+            let always = [(DEPLOYMENT, self.deployment.as_str())];
+            let metrics = Metrics::new(name, namespace, &always, dimensions, metrics, optional);
             self.drops_below.map_or(metrics.clone(), |level| metrics.at_level(level))
         });
         tenet_log::subscriber(self.format, &self.filter, metrics.collect(), std::io::stdout)
@@ -89,7 +96,12 @@ mod tests {
 
     #[test]
     fn lambdas_own_variables_say_what_is_logged_and_a_filter_overrides_their_level() {
-        let settings = |format, filter: &str, drops_below| LogSettings { format, filter: filter.into(), drops_below };
+        let settings = |format, filter: &str, drops_below| LogSettings {
+            format,
+            filter: filter.into(),
+            drops_below,
+            deployment: "none".to_owned(),
+        };
         for (variables, expected) in [
             (&[][..], settings(Format::Json, "info", None)),
             (&[("AWS_LAMBDA_LOG_FORMAT", "Text")], settings(Format::Text, "info", None)),
@@ -130,11 +142,12 @@ mod tests {
     #[test]
     fn every_metric_that_an_alarm_or_the_dashboard_names_is_one_that_the_host_emits() {
         let named = named(include_str!("../../../deploy/region.yaml"));
-        assert!(named.len() > 18 && named.contains(&("Lag", vec![])), "{named:?}");
+        assert!(named.len() > 18 && named.contains(&("Lag", vec![DEPLOYMENT])), "{named:?}");
         for (name, dimensions) in named {
+            let (deployment, dimensions) = dimensions.split_first().unwrap();
+            assert_eq!(*deployment, DEPLOYMENT, "{name}");
             let is_emitted = measured().any(|measured| {
-                measured.metrics.iter().any(|(metric, _)| *metric == name)
-                    && measured.dimensions.iter().any(|set| *set == dimensions)
+                measured.metrics.iter().any(|(metric, _)| *metric == name) && measured.dimensions.contains(&dimensions)
             });
             assert!(is_emitted, "{name} by {dimensions:?} is nowhere emitted");
         }

@@ -573,7 +573,8 @@ mod tests {
     }
 
     fn metrics() -> Metrics {
-        Metrics::new("counted", "Here", &[&["region"]], &[("Things", "Count"), ("Odd", "Count")], Some("Odd"))
+        let metrics = [("Things", "Count"), ("Odd", "Count")];
+        Metrics::new("counted", "Here", &[("whose", "our \"own\"")], &[&["region"], &[]], &metrics, Some("Odd"))
     }
 
     fn count() {
@@ -592,10 +593,13 @@ mod tests {
             let aws = content[0].as_object_mut().unwrap().remove("_aws").unwrap();
             assert!(aws["Timestamp"].as_u64().unwrap() > 1_700_000_000_000, "{aws}");
             let directive = json!([{
-                "Namespace": "Here", "Dimensions": [["region"]], "Metrics": [{"Name": "Things", "Unit": "Count"}],
+                "Namespace": "Here",
+                "Dimensions": [["whose", "region"], ["whose"]],
+                "Metrics": [{"Name": "Things", "Unit": "Count"}],
             }]);
             assert_eq!(aws["CloudWatchMetrics"], directive);
             assert_eq!((&content[0]["Things"], &content[0]["region"]), (&json!(3), &json!("east")));
+            assert_eq!(content[0]["whose"], "our \"own\"");
             assert_eq!(content[0]["level"], level.unwrap_or("INFO"));
         }
     }

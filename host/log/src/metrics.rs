@@ -12,6 +12,8 @@ use crate::members::Members;
 pub struct Metrics {
     name: &'static str,
     level: Option<&'static str>,
+    /// Members that every line has, each with a comma.
+    always: String,
     /// The member `_aws`, except its time.
     directive: String,
     /// The optional metric, and the directive of lines without it.
@@ -20,18 +22,23 @@ pub struct Metrics {
 
 impl Metrics {
     /// The metrics in the lines of events with this name, whose level has to be INFO or more severe. They are reported
-    /// under `namespace`, once for each set of `dimensions`, which are members with texts. `metrics` are members with
+    /// under `namespace`, once for each set of `dimensions`, which are members with texts. Each set also has those that
+    /// are `always` the same, with their values, which are added to each line. `metrics` are members with
     /// numbers, each with its unit. A line has to have all of these members, except the metric named by `optional`.
     pub fn new(
         name: &'static str,
         namespace: &str,
+        always: &[(&'static str, &str)],
         dimensions: &[&[&'static str]],
         metrics: &[(&'static str, &'static str)],
         optional: Option<&'static str>,
     ) -> Self {
-        let without = |lacking| directive(namespace, dimensions, metrics.iter().filter(|(name, _)| *name != lacking));
+        let set = |set: &&[&'static str]| always.iter().map(|(name, _)| *name).chain(set.iter().copied()).collect();
+        let dimensions: Vec<Vec<_>> = dimensions.iter().map(set).collect();
+        let without = |lacking| directive(namespace, &dimensions, metrics.iter().filter(|(name, _)| *name != lacking));
         let optional = optional.map(|name| (name, without(name)));
-        Self { name, level: None, directive: directive(namespace, dimensions, metrics.iter()), optional }
+        let always = always.iter().map(|(name, value)| format!("{}:{},", json!(name), json!(value))).collect();
+        Self { name, level: None, always, directive: directive(namespace, &dimensions, metrics.iter()), optional }
     }
 
     /// Lets the lines state this level instead of their own, because their receiver drops less severe lines.
@@ -47,12 +54,13 @@ impl Metrics {
         self.level
     }
 
-    /// Writes the member `_aws` for a line with this time and these members.
+    /// Writes the member `_aws` for a line with this time and these members, after the members of every line.
     pub(crate) fn write(&self, out: &mut Vec<u8>, moment: LineTime, members: &Members) {
         let directive = match &self.optional {
             Some((name, without)) if !members.has(name) => without,
             _ => &self.directive,
         };
+        out.extend_from_slice(self.always.as_bytes());
         out.extend_from_slice(br#""_aws":{"Timestamp":"#);
         crate::members::write(out, moment.millis());
         out.extend_from_slice(directive.as_bytes());
@@ -61,7 +69,7 @@ impl Metrics {
 
 fn directive<'a>(
     namespace: &str,
-    dimensions: &[&[&'static str]],
+    dimensions: &[Vec<&'static str>],
     metrics: impl Iterator<Item = &'a (&'static str, &'static str)>,
 ) -> String {
     let metrics: Vec<_> = metrics.map(|(name, unit)| json!({ "Name": name, "Unit": unit })).collect();

@@ -131,7 +131,7 @@ fn lines<W: Write + 'static>(format: Format, writer: fn(Memory) -> W, work: fn()
     SUBSCRIBER.call_once(|| tracing::subscriber::set_global_default(OfThread).unwrap());
     let memory = Memory::default();
     let out = memory.clone();
-    let metrics = vec![Metrics::new("outer", "Here", &[], &[("Things", "Count")], None)];
+    let metrics = vec![Metrics::new("outer", "Here", &[], &[], &[("Things", "Count")], None)];
     let log = Dispatch::new(tenet_log::subscriber(format, "info", metrics, move || writer(out.clone())).unwrap());
     let (done, is_done) = mpsc::channel();
     thread::spawn(move || {

@@ -34,7 +34,7 @@ const BARE: &str = "wasmtime alone";
 fn main() -> anyhow::Result<()> {
     // Set up like `bootstrap`, but with the output discarded.
     let metrics =
-        METRICS.iter().map(|of| Metrics::new(of.name, "Tenet", of.dimensions, of.metrics, of.optional)).collect();
+        METRICS.iter().map(|of| Metrics::new(of.name, "Tenet", &[], of.dimensions, of.metrics, of.optional)).collect();
     tracing::subscriber::set_global_default(tenet_log::subscriber(Format::Json, "info", metrics, io::sink)?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let (folder, index) = place::guests()?;

@@ -23,7 +23,8 @@ for line in sys.stdin:
 pub(crate) type Series = (Vec<String>, String);
 
 /// The values that CloudWatch extracts from a line, checked against the schema and the rest of the
-/// format's specification: everything that is named is a member of the line.
+/// format's specification: everything that is named is a member of the line. Each set of dimensions
+/// begins with the deployment, which is left out here.
 pub(crate) fn metrics(line: &Value) -> BTreeMap<Series, f64> {
     validate(line);
     let mut values = BTreeMap::new();
@@ -35,7 +36,8 @@ pub(crate) fn metrics(line: &Value) -> BTreeMap<Series, f64> {
                 assert!((1..=1024).contains(&value.len()) && value.is_ascii(), "{value}");
                 format!("{name}={value}")
             };
-            let dimensions: Vec<_> = set.as_array().unwrap().iter().map(dimension).collect();
+            let mut dimensions: Vec<_> = set.as_array().unwrap().iter().map(dimension).collect();
+            assert!(dimensions.remove(0).starts_with("deployment="), "{set}");
             for metric in directive["Metrics"].as_array().unwrap() {
                 let name = metric["Name"].as_str().unwrap();
                 let value = line[name].as_f64().unwrap_or_else(|| panic!("{name} is no number in {line}"));
