@@ -620,7 +620,7 @@ mod tests {
             let error = Config::parse(&format!("{LEAST}{more}\n")).unwrap_err().to_string();
             assert!(error.contains(why), "{more}: {error}");
         }
-        for name in ["default", "xn--shop", "sthree-shop"] {
+        for name in ["default", "xn--shop", "sthree-shop", "shop-workflows"] {
             let error = Config::parse(&LEAST.replace("shop", name)).unwrap_err().to_string();
             assert!(error.contains(&format!("name is {name:?}")), "{error}");
         }

@@ -67,6 +67,9 @@ pub fn region_parameters(
     parameters
 }
 
+/// What is urgent is this many times the amount that is reviewed.
+const URGENT: u64 = 10;
+
 /// The parameters of `workflows.yaml` in a region; `None` without workflows.
 pub fn workflow_parameters(config: &Config, region: &str) -> Option<BTreeMap<String, String>> {
     let workflows = config.workflows.as_ref()?;
@@ -77,6 +80,7 @@ pub fn workflow_parameters(config: &Config, region: &str) -> Option<BTreeMap<Str
         ("Source".to_owned(), workflows.source.clone()),
         ("SettledType".to_owned(), workflows.settled_type.clone()),
         ("ReviewAmount".to_owned(), workflows.review_amount.to_string()),
+        ("UrgentAmount".to_owned(), (URGENT * workflows.review_amount).to_string()),
         ("LogRetentionDays".to_owned(), config.function.log_retention_days.to_string()),
         ("AlarmTopicArn".to_owned(), config.alarms.topics.get(region).cloned().unwrap_or_default()),
     ]))

@@ -27,8 +27,15 @@ const RESERVED: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
 
 type Checked = Result<(), DeployError>;
 
-/// A name that a bus and the beginning of a bucket's may have.
+/// The end of the names of the second stack and of what is in it.
+const WORKFLOWS: &str = "-workflows";
+
+/// A name that a bus and the beginning of a bucket's may have, and that no other deployment's second stack has.
 pub(crate) fn name(name: &str) -> Checked {
+    if let Some(other) = name.strip_suffix(WORKFLOWS) {
+        let what = format!("that is the stack of the workflows of {other:?}");
+        return Err(DeployError::new(format!("name is {name:?}: {what}, and no name may end in {WORKFLOWS}")));
+    }
     if name == "default" || RESERVED.iter().any(|reserved| name.starts_with(reserved)) {
         let what = "the bus of each account is named `default`, and S3 reserves";
         return Err(DeployError::new(format!("name is {name:?}: {what} {}", RESERVED.join(", "))));

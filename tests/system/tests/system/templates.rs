@@ -6,7 +6,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 use tenet_core::{HostSettings, MetricSet};
-use tenet_deploy::{Cluster, Config, Package, region_parameters, workflow_parameters};
+use tenet_deploy::{Cluster, Config, Names, Package, region_parameters, workflow_parameters};
 
 use crate::support::matched::matched;
 use crate::support::rehearsal::root;
@@ -173,6 +173,7 @@ fn what_a_configuration_accepts_cfn_lint_accepts_of_its_stacks() {
         every_metric_exists(&rendered, &drawn.package.metrics);
         a_service_is_bound_by_what_it_sends(&rendered);
         a_key_is_for_the_log_groups_of_its_stack(&rendered);
+        dead_letters_outlive_their_queue(&rendered);
         every_alarm_is_sent(&rendered, !drawn.config.alarms.topics.is_empty());
         if asked.template == "region" {
             the_function_answers_before_the_api_gives_up(&rendered, &drawn.package);
@@ -194,7 +195,14 @@ fn what_a_configuration_refuses_cloudformation_would_refuse() {
         ("region", "HttpTimeoutMs", "30001"),
         ("region", "CertificateArn", "c"),
         ("workflows", "LogRetentionDays", "0"),
-        ("workflows", "ReviewAmount", "0"),
+        ("region", "RouteAmount", "1e3"),
+        ("region", "RouteAmount", "01"),
+        ("region", "RouteAmount", ".5"),
+        ("workflows", "ReviewAmount", "5."),
+        ("workflows", "ReviewAmount", "+5"),
+        ("workflows", "UrgentAmount", "1,000"),
+        ("region", "Name", "tenet-workflows"),
+        ("workflows", "Name", "tenet-workflows"),
     ];
     let mut asked = Vec::new();
     for (template, parameter, value) in changes {
@@ -209,6 +217,104 @@ fn what_a_configuration_refuses_cloudformation_would_refuse() {
     }
     for (change, rendered) in changes.iter().zip(rendered(&asked)) {
         assert!(!rendered.problems.is_empty(), "{change:?}");
+    }
+}
+
+/// Numbers that a person gives the templates are the numbers of their JSON.
+#[test]
+fn an_amount_with_decimals_is_that_amount() {
+    let own = own();
+    let mut stacks: Vec<_> = stacks(&own).into_iter().take(2).collect();
+    for (stack, name, amount) in [(0, "RouteAmount", "-0.5"), (1, "ReviewAmount", "10.5"), (1, "UrgentAmount", "105.0")]
+    {
+        stacks[stack].parameters.insert(name.to_owned(), amount.to_owned());
+    }
+    let rendered = rendered(&stacks);
+    for rendered in &rendered {
+        assert_eq!(rendered.problems, Vec::<String>::new());
+        every_json_is_json(rendered);
+    }
+    let json = |stack: &Rendered, kind: &str, name: &str, property: &str| -> Value {
+        serde_json::from_str(stack.resource(kind, name)[property].as_str().unwrap()).unwrap()
+    };
+    let route = json(&rendered[0], "AWS::Events::Rule", "RouteRule", "EventPattern");
+    assert_eq!(route["detail"]["amount"], json!([{"numeric": [">=", -0.5]}]));
+    let review = json(&rendered[1], "AWS::Events::Rule", "ReviewRule", "EventPattern");
+    assert_eq!(review["$or"][0]["detail"]["amount"], json!([{"numeric": [">=", 10.5]}]));
+    let machine = json(&rendered[1], "AWS::StepFunctions::StateMachine", "Review", "DefinitionString");
+    assert_eq!(machine["States"]["How much"]["Choices"][0]["NumericGreaterThanEquals"], json!(105.0));
+}
+
+/// A message keeps the time of its arrival when it goes to the dead letters
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html>), so that
+/// these keep it for days after the latest moment at which it comes.
+fn dead_letters_outlive_their_queue(rendered: &Rendered) {
+    const KIND: &str = "AWS::SQS::Queue";
+    // What SQS keeps by itself.
+    let kept = |queue: &Value| queue["MessageRetentionPeriod"].as_u64().unwrap_or(345_600);
+    for (name, queue) in rendered.resources(KIND).filter(|(_, queue)| queue["RedrivePolicy"].is_object()) {
+        let target = queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0].as_str().unwrap();
+        assert!(kept(rendered.resource(KIND, target)) >= kept(queue) + 3 * 86_400, "{name}");
+    }
+}
+
+/// The names of everything that two deployments make differ, whatever both are called.
+#[test]
+fn no_two_deployments_have_a_name_in_common() {
+    let mut own = own();
+    own.config.name = "thename".to_owned();
+    let names = |region: &str, stack: &Rendered| -> Vec<(String, String)> {
+        let kinds = [
+            ("AWS::IAM::Role", "RoleName"),
+            ("AWS::Logs::LogGroup", "LogGroupName"),
+            ("AWS::Lambda::Function", "FunctionName"),
+            ("AWS::Events::EventBus", "Name"),
+            ("AWS::Events::Archive", "ArchiveName"),
+            ("AWS::SQS::Queue", "QueueName"),
+            ("AWS::Scheduler::Schedule", "Name"),
+            ("AWS::StepFunctions::StateMachine", "StateMachineName"),
+            (ALARM, "AlarmName"),
+            ("AWS::CloudWatch::Dashboard", "DashboardName"),
+        ];
+        let all = kinds.iter().flat_map(|(kind, property)| {
+            stack.resources(kind).filter_map(move |(_, of)| Some((*kind, of[property].as_str()?.to_owned())))
+        });
+        // Roles are of all regions.
+        all.map(|(kind, name)| {
+            (if kind == "AWS::IAM::Role" { kind.to_owned() } else { format!("{region} {kind}") }, name)
+        })
+        .collect()
+    };
+    let asked = stacks(&own);
+    let mut made: Vec<_> = rendered(&asked).iter().zip(&asked).flat_map(|(of, at)| names(&at.region, of)).collect();
+    let of = Names { name: own.config.name.clone(), account: ACCOUNT.to_owned() };
+    for region in &own.config.regions.served {
+        made.push((format!("{region} stack"), of.stack().to_owned()));
+        made.push((format!("{region} stack"), of.workflows()));
+        made.push((format!("{region} alias"), of.vault_key()));
+        made.push(("bucket".to_owned(), of.bucket(region)));
+    }
+    // CloudFormation names the roles of the second stack after it, its own name for them, and letters.
+    made.push(("AWS::IAM::Role".to_owned(), format!("{}-StartRole-A1B2C3D4E5F6", of.workflows())));
+    assert!(made.len() > 70 && made.iter().all(|(_, name)| name.contains("thename")), "{made:#?}");
+
+    let words = ["a", "b", "workflows", "dead", "letters", "reviews", "review", "vault", "relay", "us", "east", "1"];
+    let mut rng = fastrand::Rng::with_seed(5);
+    let mut name = || loop {
+        let parts: Vec<_> = (0..rng.usize(1..5)).map(|_| words[rng.usize(..words.len())]).collect();
+        let name = parts.join("-");
+        let text = format!("version = 1\nname = \"{name}\"\nregions = [\"us-east-1\", \"us-west-2\"]\n");
+        if Config::parse(&text).is_ok() {
+            return name;
+        }
+    };
+    for _ in 0..2000 {
+        let (one, other) = (name(), name());
+        let all = |name: &str| -> BTreeSet<_> {
+            made.iter().map(|(kind, of)| (kind.clone(), of.replace("thename", name))).collect()
+        };
+        let common: Vec<_> = all(&one).intersection(&all(&other)).cloned().collect();
+        assert!(one == other || common.is_empty(), "{one} and {other}: {common:?}");
     }
 }
 
