@@ -20,6 +20,9 @@ pub trait Database: Send + Sync {
         principals: &'a [String],
     ) -> BoxFuture<'a, Result<Prepared, Box<dyn Error + Send + Sync>>>;
 
+    /// The schema steps that [`Self::prepare`] would apply through one of the clusters. Nothing is changed.
+    fn pending<'a>(&'a self, cluster: &'a Cluster) -> BoxFuture<'a, Result<Pending, Box<dyn Error + Send + Sync>>>;
+
     /// The state of the outbox, seen through one of the clusters.
     fn outbox<'a>(&'a self, cluster: &'a Cluster) -> BoxFuture<'a, Result<Outbox, Box<dyn Error + Send + Sync>>>;
 }
@@ -31,6 +34,15 @@ pub struct Prepared {
     pub identity: String,
     /// The changes that were made, one line each.
     pub changes: Vec<String>,
+}
+
+/// What a database lacks of the bundle's schema.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pending {
+    /// The names of the steps that are not applied.
+    pub to_do: Vec<String>,
+    /// The names of those that were applied with another text, which a deploy refuses.
+    pub changed: Vec<String>,
 }
 
 /// Committed events that are not delivered yet.

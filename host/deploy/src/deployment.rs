@@ -6,7 +6,7 @@ use aws_config::SdkConfig;
 use crate::bucket::Bucket;
 use crate::clusters::{self, Cluster};
 use crate::config::{self, Config};
-use crate::database::Database;
+use crate::database::{Database, Pending};
 use crate::error::DeployError;
 use crate::function;
 use crate::names::Names;
@@ -164,7 +164,12 @@ impl Deployment {
         self.warn();
         quotas::check(&self.regions, &self.names, &self.config, package.connections).await?;
         let mut plan = Plan::default();
+        let [first, _] = &self.regions;
         let known = clusters::plan(&self.regions, &self.config, &mut plan).await?;
+        match &known {
+            None => plan.change(&first.name, "+ the schema of the database"),
+            Some(clusters) => self.plan_schema(clusters, &mut plan).await?,
+        }
         if package.has_vault {
             vault_key::plan(&self.regions, &self.names, &mut plan).await?;
         }
@@ -202,6 +207,37 @@ impl Deployment {
             plan.stack(&region.name, &self.names.workflows(), stack.plan(WORKFLOWS, |_| parameters.clone()).await?);
         }
         Ok(plan)
+    }
+
+    /// Adds what the database lacks of the schema to a plan, as each region's cluster shows it. A cluster
+    /// that cannot be looked at is no error: then the plan says why.
+    async fn plan_schema(&self, clusters: &[Cluster; 2], plan: &mut Plan) -> Result<(), DeployError> {
+        let unknown = |why: &str| format!("whether the schema of the database changes is unknown: {why}");
+        for cluster in clusters {
+            if !cluster.is_active() {
+                plan.keep(&cluster.region, &unknown(&format!("its cluster is {}", cluster.status)));
+                continue;
+            }
+            match self.database.pending(cluster).await {
+                Err(error) => plan.keep(&cluster.region, &unknown(&error.to_string())),
+                Ok(Pending { changed, .. }) if !changed.is_empty() => {
+                    let steps = changed.join(", ");
+                    return Err(DeployError::new(format!(
+                        "{}: schema steps were applied with another text: {steps}",
+                        cluster.region
+                    ))
+                    .help("a step is never edited: put the old text back, and add a new step"));
+                }
+                Ok(Pending { to_do, .. }) if to_do.is_empty() => {
+                    plan.keep(&cluster.region, "the schema of the database stays as it is");
+                }
+                Ok(Pending { to_do, .. }) => {
+                    let text = format!("~ {} steps of the schema: {}", to_do.len(), to_do.join(", "));
+                    plan.change(&cluster.region, &text);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The parameters of the update that a deploy would begin with.

@@ -50,7 +50,7 @@ pub use config::{
     Alarms, Architecture, Config, Database as DatabaseConfig, Domain, Events, Function, Http, Jwt, Route, Seen, Smoke,
     Workflows,
 };
-pub use database::{Database, Outbox, Prepared};
+pub use database::{Database, Outbox, Pending, Prepared};
 pub use deployment::{Deployed, Deployment, Served};
 pub use destroy::DestroyOptions;
 pub use error::DeployError;

@@ -6,8 +6,8 @@ use aws_config::SdkConfig;
 use futures_util::future::BoxFuture;
 use tenet_core::Grants;
 use tenet_core::bundle::Index;
-use tenet_database::{Administrator, Dsql, Endpoint, Schema};
-use tenet_deploy::{Cluster, Database, Outbox, Prepared};
+use tenet_database::{Administrator, Dsql, Endpoint, Planned, Schema, Standing};
+use tenet_deploy::{Cluster, Database, Outbox, Pending, Prepared};
 use tenet_harness::schema;
 
 /// The longest that bringing the tables up to date may take: indexes of large ones take minutes.
@@ -66,7 +66,7 @@ impl Administration {
     async fn prepared(&self, cluster: &Cluster, role: &str, principals: &[String]) -> Result<Prepared, Failed> {
         let (endpoint, deadline) = (self.endpoint(cluster)?, Instant::now() + PREPARING);
         let before = Schema::plan(&endpoint, &schema::steps(&self.bundle)?, deadline).await?;
-        let to_do = before.iter().filter(|planned| planned.standing == tenet_database::Standing::ToDo).count();
+        let to_do = before.iter().filter(|planned| planned.standing == Standing::ToDo).count();
         schema::apply_by(&endpoint, &self.bundle, deadline).await?;
         let mut changes = Vec::new();
         if to_do > 0 {
@@ -79,6 +79,19 @@ impl Administration {
         let administrator = Administrator::open(&endpoint, deadline).await?;
         changes.extend(administrator.admit(role, principals, &grants).await?);
         Ok(Prepared { identity: administrator.identity().await?, changes })
+    }
+
+    async fn lacking(&self, cluster: &Cluster) -> Result<Pending, Failed> {
+        let (endpoint, steps) = (self.endpoint(cluster)?, schema::steps(&self.bundle)?);
+        let mut pending = Pending::default();
+        for Planned { step, standing, .. } in Schema::plan(&endpoint, &steps, Instant::now() + LOOKING).await? {
+            match standing {
+                Standing::ToDo => pending.to_do.push(step),
+                Standing::Changed => pending.changed.push(step),
+                Standing::Applied | Standing::Foreign => {}
+            }
+        }
+        Ok(pending)
     }
 
     async fn waiting(&self, cluster: &Cluster) -> Result<Outbox, Failed> {
@@ -100,6 +113,10 @@ impl Database for Administration {
         principals: &'a [String],
     ) -> BoxFuture<'a, Result<Prepared, Failed>> {
         Box::pin(self.prepared(cluster, role, principals))
+    }
+
+    fn pending<'a>(&'a self, cluster: &'a Cluster) -> BoxFuture<'a, Result<Pending, Failed>> {
+        Box::pin(self.lacking(cluster))
     }
 
     fn outbox<'a>(&'a self, cluster: &'a Cluster) -> BoxFuture<'a, Result<Outbox, Failed>> {

@@ -21,8 +21,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tenet_deploy::{
-    Cluster, Config, Database, DeployError, Deployed, Deployment, DestroyOptions, Finding, Outbox, Package, Plan,
-    PollPolicy, Prepared, Progress,
+    Cluster, Config, Database, DeployError, Deployed, Deployment, DestroyOptions, Finding, Outbox, Package, Pending,
+    Plan, PollPolicy, Prepared, Progress,
 };
 
 use crate::aws::{Aws, Bucket, Regional};
@@ -33,11 +33,21 @@ const WEST: &str = "us-west-2";
 const CONFIG: &str = "version = 1\nname = \"shop\"\nregions = [\"us-east-1\", \"us-west-2\"]\n[workflows]\n";
 
 /// A database that is ready, after this many looks at its name.
-struct Ready(AtomicU32);
+struct Ready {
+    looks: AtomicU32,
+    /// What it lacks of the schema, or why it cannot be looked at.
+    pending: Result<Pending, &'static str>,
+}
+
+impl Default for Ready {
+    fn default() -> Self {
+        Self { looks: AtomicU32::new(2), pending: Ok(Pending::default()) }
+    }
+}
 
 impl Database for Ready {
     fn resolves<'a>(&'a self, _: &'a Cluster) -> BoxFuture<'a, Result<(), Box<dyn Error + Send + Sync>>> {
-        let left = self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
+        let left = self.looks.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
         Box::pin(async move { if left.is_ok() { Err("no such name".into()) } else { Ok(()) } })
     }
 
@@ -48,9 +58,13 @@ impl Database for Ready {
         principals: &'a [String],
     ) -> BoxFuture<'a, Result<Prepared, Box<dyn Error + Send + Sync>>> {
         assert_eq!(role, "tenet_app");
-        assert_eq!(self.0.load(Relaxed), 0, "its name does not resolve yet");
+        assert_eq!(self.looks.load(Relaxed), 0, "its name does not resolve yet");
         assert!(principals.contains(&"arn:aws:iam::123456789012:role/shop-us-west-2-function".to_owned()));
         Box::pin(async { Ok(Prepared { identity: "id".to_owned(), changes: Vec::new() }) })
+    }
+
+    fn pending<'a>(&'a self, _: &'a Cluster) -> BoxFuture<'a, Result<Pending, Box<dyn Error + Send + Sync>>> {
+        Box::pin(async { self.pending.clone().map_err(Into::into) })
     }
 
     fn outbox<'a>(&'a self, _: &'a Cluster) -> BoxFuture<'a, Result<Outbox, Box<dyn Error + Send + Sync>>> {
@@ -91,8 +105,12 @@ async fn open(aws: &Aws) -> Result<Deployment, DeployError> {
 }
 
 async fn open_as(aws: &Aws, config: &str) -> Result<Deployment, DeployError> {
-    let (config, database) = (Config::parse(config).unwrap(), Arc::new(Ready(AtomicU32::new(2))));
-    Deployment::open(config, &aws.config(), database, Arc::new(Told::default()), polling()).await
+    open_with(aws, config, Ready::default()).await
+}
+
+async fn open_with(aws: &Aws, config: &str, database: Ready) -> Result<Deployment, DeployError> {
+    let config = Config::parse(config).unwrap();
+    Deployment::open(config, &aws.config(), Arc::new(database), Arc::new(Told::default()), polling()).await
 }
 
 /// As the command: it plans first.
@@ -229,7 +247,7 @@ async fn another_account_another_witness_and_a_stranger_for_a_peer_are_refused()
     let error = Deployment::open(
         other,
         &aws.config(),
-        Arc::new(Ready(AtomicU32::new(0))),
+        Arc::new(Ready { looks: AtomicU32::new(0), ..Ready::default() }),
         Arc::new(Told::default()),
         polling(),
     )
@@ -364,10 +382,15 @@ async fn a_witness_of_no_known_region_set_is_tried_with_a_warning() {
     let (aws, told) = (Aws::default(), Arc::new(Told::default()));
     let config = CONFIG.replace("[workflows]", "witness = \"ca-central-1\"\n[workflows]");
     let config = Config::parse(&config).unwrap();
-    let deployment =
-        Deployment::open(config, &aws.config(), Arc::new(Ready(AtomicU32::new(0))), told.clone(), polling())
-            .await
-            .unwrap();
+    let deployment = Deployment::open(
+        config,
+        &aws.config(),
+        Arc::new(Ready { looks: AtomicU32::new(0), ..Ready::default() }),
+        told.clone(),
+        polling(),
+    )
+    .await
+    .unwrap();
     deployment.deploy(&package("one"), None).await.unwrap();
     let told = told.0.lock().unwrap();
     assert!(told.iter().any(|line| line.contains("warning: ca-central-1 is in no region set")), "{told:?}");
@@ -607,6 +630,33 @@ async fn a_plan_says_whether_a_deploy_would_change_anything() {
         let plan = open_as(&aws, &config).await.unwrap().plan(&package("two"), None).await.unwrap();
         assert!(plan.has_changes() && has(&plan, line), "{plan:?}");
     }
+}
+
+#[tokio::test]
+async fn a_plan_says_which_steps_the_database_lacks_or_why_it_cannot_look() {
+    let aws = Aws::default();
+    let plan = async |pending| {
+        let database = Ready { pending, ..Ready::default() };
+        open_with(&aws, CONFIG, database).await.unwrap().plan(&package("one"), None).await
+    };
+    let lacking = Pending { to_do: vec!["bundle/2.sql".to_owned(), "bundle/3.sql".to_owned()], changed: Vec::new() };
+    let first = plan(Ok(lacking.clone())).await.unwrap();
+    assert!(first.lines().contains(&"us-east-1: + the schema of the database".to_owned()), "{first:?}");
+    deploy(&aws, "one", None).await.unwrap();
+    for (pending, has_changes, text) in [
+        (Ok(Pending::default()), false, "the schema of the database stays as it is"),
+        (Ok(lacking), true, "~ 2 steps of the schema: bundle/2.sql, bundle/3.sql"),
+        (Err("no route to it"), false, "whether the schema of the database changes is unknown: no route to it"),
+    ] {
+        let plan = plan(pending).await.unwrap();
+        assert_eq!(plan.has_changes(), has_changes, "{plan:?}");
+        for region in [EAST, WEST] {
+            assert!(plan.lines().contains(&format!("{region}: {text}")), "{text}: {plan:?}");
+        }
+    }
+    let edited = Pending { to_do: Vec::new(), changed: vec!["bundle/1.sql".to_owned()] };
+    let error = plan(Ok(edited)).await.unwrap_err();
+    assert!(error.to_string().ends_with("applied with another text: bundle/1.sql"), "{error}");
 }
 
 #[tokio::test]

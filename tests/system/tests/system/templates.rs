@@ -2,13 +2,16 @@
 //! of what CloudFormation is given; and the numbers and names of the templates agree with those of the host and of AWS.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use tenet_core::{HostSettings, MetricSet};
 use tenet_deploy::{Cluster, Config, Names, Package, region_parameters, workflow_parameters};
 
 use crate::support::matched::matched;
+use crate::support::path;
 use crate::support::rehearsal::root;
 use crate::support::rendered::{Asked, Rendered, rendered};
 
@@ -606,6 +609,22 @@ fn the_template_for_sam_binds_services_by_what_they_send() {
     let rendered = rendered(&[stack]).swap_remove(0);
     assert_eq!(rendered.resources("AWS::SQS::QueuePolicy").count(), 1);
     a_service_is_bound_by_what_it_sends(&rendered);
+}
+
+#[test]
+fn the_commands_of_the_runbook_are_those_of_the_services() {
+    let mut python = Command::new(path("TENET_TEST_SCHEMATHESIS").with_file_name("python"))
+        .arg(root().join("tests/system/tests/system/support/commands.py"))
+        .stdin(File::open(root().join("deploy/README.md")).unwrap())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    python.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(python.wait().unwrap().success());
+    let (count, problems) = said.split_once('\n').unwrap();
+    assert_eq!(problems, "");
+    assert!(count.parse::<usize>().unwrap() >= 7, "{count}");
 }
 
 #[test]
