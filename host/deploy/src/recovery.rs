@@ -1,5 +1,5 @@
-/// What a stack needs before CloudFormation takes an update of it
-/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html>).
+/// What a stack needs before CloudFormation takes an update of it. The statuses are those of
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html>.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Recovery {
     /// Nothing.
@@ -7,9 +7,11 @@ pub(crate) enum Recovery {
     /// It can only be deleted: its creation or its deletion has failed, or a change set announced it
     /// and it was never created.
     Delete,
-    /// The rollback of its last update has failed, and has to be completed.
+    /// The rollback of its last update has failed, and has to be completed
+    /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ContinueUpdateRollback.html>).
     ContinueRollback,
-    /// Its last update has failed without a rollback, and has to be rolled back.
+    /// Its last update has failed without a rollback, and has to be rolled back
+    /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_RollbackStack.html>).
     RollBack,
     /// Unknown here.
     ByHand,

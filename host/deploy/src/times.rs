@@ -6,7 +6,7 @@ use crate::package::Package;
 pub(crate) const HTTP_TIMEOUT_MS: u64 = 29_000;
 
 /// How late a turn of the relay may begin, in seconds: the scheduler's precision
-/// (<https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule.html>).
+/// (<https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html>).
 const SCHEDULE_PRECISION_S: u64 = 60;
 
 impl Config {

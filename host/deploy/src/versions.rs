@@ -89,9 +89,8 @@ impl Versions {
         })
     }
 
-    /// Removes what the alias still has of a canary that ended: Lambda keeps the weights of an update
-    /// that names none
-    /// (<https://docs.aws.amazon.com/lambda/latest/api/API_UpdateAlias.html>).
+    /// Removes what the alias still has of a canary that ended. The page of UpdateAlias does not say
+    /// whether Lambda keeps the weights if an update names none, so that the alias is read back.
     pub(crate) async fn settle(
         &self,
         region: &Regional,
