@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use tenet_core::{
-    Attempt, BoxFuture, Claim, Occasion, Outcome, Progress, ReadCap, StagedEvent, Statement, Transactions, Vault,
-    VaultCall, Vaulted,
+    AnswerWaits, Attempt, BoxFuture, Claim, Occasion, Outcome, Progress, ReadCap, StagedEvent, Statement, Transactions,
+    Vault, VaultCall, Vaulted,
 };
 
 use crate::CapsuleError;
@@ -138,6 +138,7 @@ impl Attempt for Played {
         &'a mut self,
         statements: Vec<Statement>,
         _cap: ReadCap,
+        _waits: &'a AnswerWaits,
     ) -> BoxFuture<'a, Result<Progress<Vec<Outcome>>, tenet_core::Fault>> {
         Box::pin(async move { self.answer(&statements.iter().map(From::from).collect::<Vec<_>>()) })
     }
@@ -226,6 +227,10 @@ mod tests {
 
     const CAP: ReadCap = ReadCap { rows: 1, bytes: 1 };
 
+    fn waits() -> AnswerWaits {
+        AnswerWaits::new(&tenet_core::Limits::default())
+    }
+
     fn statement(sql: &str) -> Statement {
         Statement::new(sql, vec![core_text("SECRET")])
     }
@@ -239,10 +244,10 @@ mod tests {
         let playback = Playback::new(&capsule());
         let mut attempt = open(&playback);
         let asked = || vec![statement("SELECT a FROM t WHERE b = $1")];
-        let Ok(Progress::Continue(outcomes)) = now(attempt.run(asked(), CAP)) else { panic!() };
+        let Ok(Progress::Continue(outcomes)) = now(attempt.run(asked(), CAP, &waits())) else { panic!() };
         assert_eq!(outcomes[0].rows.rows, 1);
-        assert!(now(attempt.run(asked(), CAP)).unwrap_err().sql_error().is_some(), "the second failed");
-        assert!(now(attempt.run(vec![statement("SELECT 1")], CAP)).is_err());
+        assert!(now(attempt.run(asked(), CAP, &waits())).unwrap_err().sql_error().is_some(), "the second failed");
+        assert!(now(attempt.run(vec![statement("SELECT 1")], CAP, &waits())).is_err());
         let unknown = playback.unknown();
         assert_eq!(unknown, ["SELECT 1  [\"SECRET\"]"]);
         assert!(matches!(now(attempt.accept(String::new(), Vec::new())), Ok(Progress::Answered(_))));
@@ -264,10 +269,10 @@ mod tests {
         let mut attempt = open(&playback);
         // A round trip of two statements, repeated as two.
         for affected in [1, 7] {
-            let ran = now(attempt.run(vec![statement("SELECT a FROM t WHERE b = $1")], CAP));
+            let ran = now(attempt.run(vec![statement("SELECT a FROM t WHERE b = $1")], CAP, &waits()));
             assert!(matches!(ran, Ok(Progress::Continue(outcomes)) if outcomes[0].affected == affected), "{affected}");
         }
-        assert!(now(attempt.run(vec![statement("SELECT a FROM t WHERE b = $1")], CAP)).is_err());
+        assert!(now(attempt.run(vec![statement("SELECT a FROM t WHERE b = $1")], CAP, &waits())).is_err());
     }
 
     #[test]
@@ -305,7 +310,7 @@ mod tests {
                 for entry in &attempt.entries {
                     if let Call::Run { statements, .. } = &entry.call {
                         let statements = statements.iter().map(|statement| self::statement(&statement.sql)).collect();
-                        let _ran = now(played.run(statements, CAP));
+                        let _ran = now(played.run(statements, CAP, &waits()));
                     }
                 }
                 let _ended = now(played.roll_back());

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tenet_core::bundle::Rule;
 use tenet_core::{
-    Attempt, BoxFuture, CallerId, Claim, Ended, Event, EventError, EventId, Fault, HostCalls, IdempotencyKey, LogLevel,
-    Mode, Occasion, Outcome, Policy, Progress, Random, Randomness, ReadCap, Request, Rules, SqlError, Statement, Stop,
-    Timestamp, Transactions, Vault, VaultCall, VaultVerb, Vaulted, Verdict,
+    AnswerWaits, Attempt, BoxFuture, CallerId, Claim, Ended, Event, EventError, EventId, Fault, HostCalls,
+    IdempotencyKey, LogLevel, Mode, Occasion, Outcome, Policy, Progress, Random, Randomness, ReadCap, Request, Rules,
+    SqlError, Statement, Stop, Timestamp, Transactions, Vault, VaultCall, VaultVerb, Vaulted, Verdict,
 };
 use tenet_schema::{Misfit, Schema};
 
@@ -96,6 +96,7 @@ impl Shadow {
                 round_trips: Arc::new(AtomicU32::new(0)),
             },
             cap: ReadCap { rows: limits.rows_read, bytes: limits.bytes_read },
+            waits: AnswerWaits::new(limits),
             key,
             now: request.now,
             state: Mutex::new(State {
@@ -201,6 +202,7 @@ struct Calls {
     rule: String,
     claim: Claim,
     cap: ReadCap,
+    waits: AnswerWaits,
     key: Option<IdempotencyKey>,
     now: Timestamp,
     state: Mutex<State>,
@@ -280,7 +282,7 @@ impl Calls {
             state.attempt.take().unwrap_or_else(|| self.transactions.open(self.claim.clone()))
         };
         let as_sent = Statement { canonical: Some(sent), ..statement.clone() };
-        let ran = attempt.run(vec![as_sent], self.cap).await;
+        let ran = attempt.run(vec![as_sent], self.cap, &self.waits).await;
         self.lock().attempt = Some(attempt);
         match ran {
             Ok(Progress::Continue(outcomes)) => {

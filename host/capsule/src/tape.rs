@@ -1,8 +1,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tenet_core::{
-    Attempt, BoxFuture, Event, EventError, EventId, Fault, HostCalls, LogLevel, Outcome, Probe, Progress, Randomness,
-    ReadCap, SqlError, StagedEvent, Statement, Stop, VaultCall, Vaulted,
+    AnswerWaits, Attempt, BoxFuture, Event, EventError, EventId, Fault, HostCalls, LogLevel, Outcome, Probe, Progress,
+    Randomness, ReadCap, SqlError, StagedEvent, Statement, Stop, VaultCall, Vaulted,
 };
 
 use crate::capsule::{self, Call, End, Ended, Entry, Recorded};
@@ -82,10 +82,11 @@ impl Attempt for Taped {
         &'a mut self,
         statements: Vec<Statement>,
         cap: ReadCap,
+        waits: &'a AnswerWaits,
     ) -> BoxFuture<'a, Result<Progress<Vec<Outcome>>, Fault>> {
         Box::pin(async move {
             let taken = statements.iter().map(From::from).collect();
-            let ran = self.attempt.run(statements, cap).await;
+            let ran = self.attempt.run(statements, cap, waits).await;
             let told = match &ran {
                 Ok(Progress::Continue(outcomes)) => Recorded::Outcomes(outcomes.iter().map(From::from).collect()),
                 Ok(Progress::Answered(stored)) => Recorded::Answered(stored.into()),

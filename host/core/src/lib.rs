@@ -45,6 +45,7 @@ pub use members::Members;
 pub use metric_set::MetricSet;
 pub use mutant::Mutant;
 pub use obeyed::is_obeyed;
+pub use ports::answer_waits::AnswerWaits;
 pub use ports::clock::{Clock, Timestamp};
 pub use ports::ledger::Ledger;
 pub use ports::outbox::{Outbox, OutboxPosition};

@@ -13,6 +13,8 @@ pub struct Limits {
     pub wall_ms: u64,
     /// Milliseconds of processor time: the guest's own, and the host's on its behalf.
     pub cpu_ms: u64,
+    /// Milliseconds of waiting for the database's answers to the call's statements, in one attempt.
+    pub database_ms: u64,
     /// Bytes of linear memory, over all memories.
     pub memory_bytes: u64,
     /// Entries of tables, over all tables.
@@ -48,6 +50,8 @@ impl Default for Limits {
         Self {
             wall_ms: 10_000,
             cpu_ms: 250,
+            // As long as a hundred statements take, the default of `statements`, if each takes a tenth of a second.
+            database_ms: 10_000,
             memory_bytes: 64 << 20,
             table_elements: 20_000,
             statements: 100,
@@ -89,6 +93,7 @@ impl Limits {
             // A DSQL transaction ends after 300 seconds, by the page that `Limit::MOST_ROWS` names.
             wall_ms: 60_000,
             cpu_ms: 10_000,
+            database_ms: 60_000,
             memory_bytes: 512 << 20,
             table_elements: 100_000,
             statements: 3_000,
@@ -107,10 +112,11 @@ impl Limits {
     }
 
     /// Each limit with its value, in the order of a manifest.
-    pub fn each(&self) -> [(Limit, u64); 16] {
+    pub fn each(&self) -> [(Limit, u64); 17] {
         [
             (Limit::Wall, self.wall_ms),
             (Limit::Cpu, self.cpu_ms),
+            (Limit::Database, self.database_ms),
             (Limit::Memory, self.memory_bytes),
             (Limit::TableElements, self.table_elements),
             (Limit::Statements, self.statements),
@@ -133,6 +139,7 @@ impl Limits {
         let place = match name {
             "wall_ms" => &mut self.wall_ms,
             "cpu_ms" => &mut self.cpu_ms,
+            "database_ms" => &mut self.database_ms,
             "memory_bytes" => &mut self.memory_bytes,
             "table_elements" => &mut self.table_elements,
             "statements" => &mut self.statements,
@@ -164,6 +171,11 @@ impl Limits {
         Duration::from_millis(self.wall_ms)
     }
 
+    /// The time for the database's answers as a duration.
+    pub fn database(&self) -> Duration {
+        Duration::from_millis(self.database_ms)
+    }
+
     /// The processor time as a duration.
     pub fn cpu(&self) -> Duration {
         Duration::from_millis(self.cpu_ms)
@@ -176,6 +188,7 @@ impl Limits {
 pub enum Limit {
     Wall,
     Cpu,
+    Database,
     Memory,
     TableElements,
     Statements,
@@ -220,9 +233,10 @@ pub struct LimitExceeded {
 
 impl Limit {
     /// All of them.
-    const ALL: [Self; 24] = [
+    const ALL: [Self; 25] = [
         Self::Wall,
         Self::Cpu,
+        Self::Database,
         Self::Memory,
         Self::TableElements,
         Self::Statements,
@@ -257,6 +271,7 @@ impl Limit {
         match self {
             Self::Wall => "wall_ms",
             Self::Cpu => "cpu_ms",
+            Self::Database => "database_ms",
             Self::Memory => "memory_bytes",
             Self::TableElements => "table_elements",
             Self::Statements => "statements",

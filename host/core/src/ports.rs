@@ -1,5 +1,6 @@
 //! The ports: what the host needs from a database, an engine, a bus, a vault and a clock.
 
+pub(crate) mod answer_waits;
 pub(crate) mod clock;
 pub(crate) mod ledger;
 pub(crate) mod outbox;

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tenet_core::{
-    Attempt, BoxFuture, Claim, Fault, Mode, Mutant, Outcome, Progress, ReadCap, SqlError, SqlState, StagedEvent,
-    Statement, StoredAnswer,
+    AnswerWaits, Attempt, BoxFuture, Claim, Fault, Mode, Mutant, Outcome, Progress, ReadCap, SqlError, SqlState,
+    StagedEvent, Statement, StoredAnswer,
 };
 
 use crate::connect::connection::Connection;
@@ -82,7 +82,12 @@ impl Transaction {
         AnswerTimeout { statement_timeout: self.statement_timeout, deadline: self.claim.deadline }
     }
 
-    async fn run_all(&mut self, statements: Vec<Statement>, cap: ReadCap) -> Result<Progress<Vec<Outcome>>, Fault> {
+    async fn run_all(
+        &mut self,
+        statements: Vec<Statement>,
+        cap: ReadCap,
+        waits: &AnswerWaits,
+    ) -> Result<Progress<Vec<Outcome>>, Fault> {
         if self.spent {
             return Err(refused());
         }
@@ -105,13 +110,22 @@ impl Transaction {
         let stage = std::mem::replace(&mut self.stage, Stage::Over);
         let (lease, wrote, begun) = match stage {
             Stage::Fresh => (self.check_out().await?, false, false),
-            Stage::Begun { lease, writes } => (lease, writes, true),
+            Stage::Begun { lease, writes } => match lease.exceeded(self.timeout(), waits).await {
+                // Each of its statements was answered.
+                Some(exceeded) => {
+                    self.end(lease).await;
+                    return Err(Fault::limit(exceeded));
+                }
+                None => (lease, writes, true),
+            },
             Stage::Over => return Err(already_ended()),
         };
         let writes = wrote || encoded.iter().any(|statement| !statement.only_reads);
         self.session_answered.store(false, Ordering::Relaxed);
-        let flight = self.execute(lease.connection(), begun, encoded, cap);
-        match lease.wait_watched(self.timeout(), flight).await {
+        // A statement that may end by the rule's time, and not by its own, is not tried a second time.
+        let probes_session = self.claim.probes_session || waits.left() < self.statement_timeout;
+        let flight = self.execute(lease.connection(), begun, probes_session, encoded, cap);
+        match lease.wait_watched(self.timeout(), waits, flight).await {
             Err(silence) => Err(match lease.silent(silence) {
                 Meanwhile::Answered => silence.fault_of_statement(self.session_answered.load(Ordering::Relaxed)),
                 Meanwhile::Nothing => silence.fault(),
@@ -140,6 +154,7 @@ impl Transaction {
         &self,
         connection: &Connection,
         begun: bool,
+        probes_session: bool,
         statements: Vec<Encoded>,
         cap: ReadCap,
     ) -> FlightResult<Vec<Outcome>> {
@@ -157,7 +172,7 @@ impl Transaction {
         }
         let mut answers_first = None;
         if begun || !together {
-            answers_first = self.claim.probes_session.then(|| Message::command(connection, EMPTY));
+            answers_first = probes_session.then(|| Message::command(connection, EMPTY));
             let first = answers_first.iter_mut().map(|message| message as &mut dyn Pipelined);
             let messages = first.chain(queries.iter_mut().flat_map(Query::messages));
             send_pipelined(connection, messages, &self.claim.round_trips).await;
@@ -165,7 +180,7 @@ impl Transaction {
         let has_answered = match answers_first {
             Some(answers_first) => answers_first.answer().await.is_ok(),
             // BEGIN was answered, which came in the same flight.
-            None => self.claim.probes_session,
+            None => probes_session,
         };
         self.session_answered.store(has_answered, Ordering::Relaxed);
         let batch = queries.len() > 1;
@@ -432,8 +447,9 @@ impl Attempt for Transaction {
         &'a mut self,
         statements: Vec<Statement>,
         cap: ReadCap,
+        waits: &'a AnswerWaits,
     ) -> BoxFuture<'a, Result<Progress<Vec<Outcome>>, Fault>> {
-        Box::pin(self.run_all(statements, cap))
+        Box::pin(self.run_all(statements, cap, waits))
     }
 
     fn accept(

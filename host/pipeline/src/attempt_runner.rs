@@ -418,6 +418,7 @@ impl AttemptFailure {
                     | BytesWritten
                     | QueryMemory
                     | StatementTime
+                    | Database
             )
         );
         is_work || receipt.rules.iter().any(|rule| Some(&rule.rule) == self.rule.as_ref() && rule.cpu >= COSTLY)

@@ -3,10 +3,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tenet_core::{
-    Attempt, BoxFuture, CallerId, Clock, Event, EventError, EventId, Fault, HostCalls, IdempotencyKey, Limit,
-    LimitExceeded, Limits, LogLevel, Occasion, Outcome, Policy, Progress, Randomness, ReadCap, Request, RuleReceipt,
-    SqlError, SqlState, StagedEvent, Statement, Stop, StoredAnswer, Trace, Vault, VaultCall, VaultRefusal, VaultVerb,
-    Vaulted,
+    AnswerWaits, Attempt, BoxFuture, CallerId, Clock, Event, EventError, EventId, Fault, HostCalls, IdempotencyKey,
+    Limit, LimitExceeded, Limits, LogLevel, Occasion, Outcome, Policy, Progress, Randomness, ReadCap, Request,
+    RuleReceipt, SqlError, SqlState, StagedEvent, Statement, Stop, StoredAnswer, Trace, Vault, VaultCall, VaultRefusal,
+    VaultVerb, Vaulted,
 };
 use tracing::Span;
 
@@ -162,6 +162,7 @@ pub(crate) struct Calls {
     /// Random bytes for the language's runtime.
     runtime: Mutex<Random>,
     used: Mutex<Used>,
+    waits: AnswerWaits,
 }
 
 #[derive(Default)]
@@ -204,6 +205,7 @@ impl Calls {
                 receipt: RuleReceipt { rule: rule.to_owned(), ..RuleReceipt::default() },
                 ..Used::default()
             }),
+            waits: AnswerWaits::new(limits),
         }
     }
 
@@ -344,7 +346,7 @@ impl Calls {
             state.waits.begin(WaitFor::Database, self.clock.instant());
             attempt
         };
-        let ran = attempt.run(statements, cap).await;
+        let ran = attempt.run(statements, cap, &self.waits).await;
         let mut state = self.shared.lock();
         state.waits.end(self.clock.instant());
         state.attempt = Some(attempt);

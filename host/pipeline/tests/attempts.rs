@@ -182,6 +182,7 @@ impl Attempt for MemoryAttempt {
         &'a mut self,
         statements: Vec<Statement>,
         _: ReadCap,
+        _: &'a AnswerWaits,
     ) -> BoxFuture<'a, Result<Progress<Vec<Outcome>>, Fault>> {
         Box::pin(async move {
             self.memory.bug.met_at("run");

@@ -3,9 +3,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tenet_core::{
-    Attempt, BoxFuture, Claim, Column, ColumnValues, Decimal, Delivery, Event, EventError, EventId, Fault, HostCalls,
-    IdempotencyKey, LogLevel, Outcome, Progress, Publisher, ReadCap, Request, RowSet, SqlError, StagedEvent, Statement,
-    Stop, Timestamp, Transactions,
+    AnswerWaits, Attempt, BoxFuture, Claim, Column, ColumnValues, Decimal, Delivery, Event, EventError, EventId, Fault,
+    HostCalls, IdempotencyKey, LogLevel, Outcome, Progress, Publisher, ReadCap, Request, RowSet, SqlError, StagedEvent,
+    Statement, Stop, Timestamp, Transactions,
 };
 
 use crate::stock::Stock;
@@ -123,6 +123,7 @@ impl Attempt for Ready {
         &'a mut self,
         statements: Vec<Statement>,
         _: ReadCap,
+        _: &'a AnswerWaits,
     ) -> BoxFuture<'a, Result<Progress<Vec<Outcome>>, Fault>> {
         Box::pin(async move { Ok(Progress::Continue(self.outcomes(&statements))) })
     }

@@ -2,7 +2,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Instant;
 
-use crate::{BoxFuture, CallerId, Digest, Fault, IdempotencyKey, Outcome, StagedEvent, Statement, Timestamp};
+use crate::{
+    AnswerWaits, BoxFuture, CallerId, Digest, Fault, IdempotencyKey, Outcome, StagedEvent, Statement, Timestamp,
+};
 
 /// The port to the database's transactions. Each stores exactly one answer under a key.
 pub trait Transactions: Send + Sync {
@@ -94,11 +96,15 @@ pub trait Attempt: Send {
     /// Runs statements in order, in one round trip. The first error skips the rest; in a batch, the
     /// detail `statement` of the error names the failed one.
     ///
+    /// The time until the answer is added to `waits`. Once that exceeds its limit and the statements are the cause,
+    /// the fault is that limit.
+    ///
     /// If cancelled while it waits, the attempt can only be dropped.
     fn run<'a>(
         &'a mut self,
         statements: Vec<Statement>,
         cap: ReadCap,
+        waits: &'a AnswerWaits,
     ) -> BoxFuture<'a, Result<Progress<Vec<Outcome>>, Fault>>;
 
     /// Commits with `output` as the accepted answer and `events` in the outbox, in one round trip.

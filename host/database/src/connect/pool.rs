@@ -1,4 +1,3 @@
-use std::convert::Infallible;
 use std::future::pending;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, join_all, select};
-use tenet_core::{DualInstant, Fault};
+use tenet_core::{AnswerWaits, DualInstant, Fault, LimitExceeded};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep_until, timeout, timeout_at};
 use tracing::debug;
@@ -151,22 +150,24 @@ impl Pool {
         }
     }
 
-    /// Whether the server answers a query of a table on a connection that no request uses, new or idle. It takes as
-    /// long as opening a connection can take. An error is an answer too.
-    pub(crate) async fn shows_life(&self, deadline: Instant) -> bool {
+    /// How long the server takes to answer a query of a table on a connection that no request uses, new or idle, if it
+    /// answers. That takes as long as opening a connection can take. An error is an answer too.
+    pub(crate) async fn shows_life(&self, deadline: Instant) -> Option<Duration> {
         let idle = self.idle().pop().map(|idle| idle.connection).filter(|connection| !connection.is_closed());
+        let asked = Instant::now();
         if let Some(connection) = idle {
             if timeout(SIGN_OF_LIFE, identity::is_answered(&connection)).await == Ok(true) {
                 self.idle().push(Idle { connection, since: DualInstant::now(), is_doubted: false });
-                return true;
+                return Some(asked.elapsed());
             }
             self.drop_idle("it did not answer");
         }
-        let Ok(connection) = self.endpoint.connect(deadline).await else { return false };
-        let is_answered = identity::is_answered(&connection).await;
+        let connection = self.endpoint.connect(deadline).await.ok()?;
+        let asked = Instant::now();
+        let answered = identity::is_answered(&connection).await.then(|| asked.elapsed());
         // Not kept: all permits may be in use.
         retire(connection, "it was opened for a sign of life");
-        is_answered
+        answered
     }
 
     /// Closes the idle connections together with one that was lost: they have most likely broken
@@ -249,25 +250,45 @@ impl PooledConnection {
     }
 
     /// Waits for the answer to a rule's statement. If there is none after some time, the endpoint has to show on
-    /// another connection that it still answers.
+    /// another connection that it still answers. The wait also ends when the rule's time for answers is used up, if
+    /// its statements are the cause.
     pub(crate) async fn wait_watched<T>(
         &self,
         timeout: AnswerTimeout,
+        waits: &AnswerWaits,
         answer: impl Future<Output = T>,
     ) -> Result<T, Silence> {
         let began = Instant::now();
+        let (until, watched) = (timeout.until(began), began + timeout.until_watched());
+        let over = began + waits.left();
         let watch = async {
-            sleep_until((began + timeout.until_watched()).into()).await;
-            self.guard.watch(began, timeout.until(began)).await;
-            pending::<Infallible>().await
-        };
-        let watched = async {
-            match select(pin!(answer), pin!(watch)).await {
-                Either::Left((answer, _)) => answer,
-                Either::Right((never, _)) => match never {},
+            if watched < over {
+                sleep_until(watched.into()).await;
+                self.guard.watch(began, until).await;
+            }
+            sleep_until(over.into()).await;
+            match self.guard.exceeded(waits, Some(began), until).await {
+                Some(exceeded) => exceeded,
+                None => pending().await,
             }
         };
-        timeout.wait(watched).await
+        let answered = async {
+            match select(pin!(answer), pin!(watch)).await {
+                Either::Left((answer, _)) => Ok(answer),
+                Either::Right((exceeded, _)) => Err(timeout.silence_since(began).for_limit(exceeded)),
+            }
+        };
+        let answered = timeout.wait(answered).await;
+        waits.add(began.elapsed());
+        answered.flatten()
+    }
+
+    /// The limit, if the rule's time for answers is used up and its statements are the cause. Nothing is outstanding.
+    pub(crate) async fn exceeded(&self, timeout: AnswerTimeout, waits: &AnswerWaits) -> Option<LimitExceeded> {
+        if !waits.left().is_zero() {
+            return None;
+        }
+        self.guard.exceeded(waits, None, timeout.until(Instant::now())).await
     }
 
     /// Closes a connection on which an answer timed out. Returns what the endpoint has done meanwhile.

@@ -1,8 +1,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use tenet_core::{DualInstant, Fault, MetricSet};
+use tenet_core::{AnswerWaits, DualInstant, Fault, LimitExceeded, MetricSet};
 use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
@@ -112,6 +112,13 @@ impl GuardedEndpoint {
         self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How long it takes to answer a small query on another connection, if it answers.
+    async fn shows_life(&self, deadline: Instant) -> Option<Duration> {
+        let took = self.pool.shows_life(deadline).await?;
+        *self.answered() = Some(Instant::now());
+        Some(took)
+    }
+
     fn admit(&self) -> Admission {
         let (admission, change) = self.breaker().admit(DualInstant::now());
         self.turn(change);
@@ -158,9 +165,22 @@ impl BreakerGuard {
     /// Has the endpoint show that it still answers, unless it has answered since `began`. Ends when that is known.
     pub(crate) async fn watch(&self, began: Instant, deadline: Instant) {
         let _one = self.guarded.watched.lock().await;
-        if !self.guarded.has_answered_since(began) && self.guarded.pool.shows_life(deadline).await {
-            *self.guarded.answered() = Some(Instant::now());
+        if !self.guarded.has_answered_since(began) {
+            self.guarded.shows_life(deadline).await;
         }
+    }
+
+    /// Has the endpoint answer a small query, which shows whether it or a rule's statements took the rule's time for
+    /// answers. Returns the limit if the statements did. `sent` is when the flight was sent that is not answered yet.
+    pub(crate) async fn exceeded(
+        &self,
+        waits: &AnswerWaits,
+        sent: Option<Instant>,
+        deadline: Instant,
+    ) -> Option<LimitExceeded> {
+        let _one = self.guarded.watched.lock().await;
+        let small = self.guarded.shows_life(deadline).await;
+        waits.examine(sent.map(|sent| sent.elapsed()), small)
     }
 
     /// Reports a success.
@@ -208,8 +228,6 @@ impl Drop for BreakerGuard {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::connect::connection_lifetimes::ConnectionLifetimes;
     use crate::connect::endpoint::Endpoint;

@@ -30,6 +30,8 @@ pub(crate) struct Silence {
     waited: Duration,
     statement_timeout: Duration,
     is_deadline: bool,
+    /// The limit of the rule that ended the wait, if that was neither timeout.
+    exceeded: Option<LimitExceeded>,
 }
 
 impl AnswerTimeout {
@@ -43,7 +45,7 @@ impl AnswerTimeout {
     pub(crate) fn silence_since(self, began: Instant) -> Silence {
         let now = Instant::now();
         let (waited, is_deadline) = (now.saturating_duration_since(began), now >= self.deadline);
-        Silence { began, waited, statement_timeout: self.statement_timeout, is_deadline }
+        Silence { began, waited, statement_timeout: self.statement_timeout, is_deadline, exceeded: None }
     }
 
     /// When a wait that begins at `began` times out.
@@ -63,6 +65,11 @@ impl AnswerTimeout {
 }
 
 impl Silence {
+    /// The same for a wait that this limit has ended.
+    pub(crate) fn for_limit(self, exceeded: LimitExceeded) -> Self {
+        Self { exceeded: Some(exceeded), ..self }
+    }
+
     /// When the wait began.
     pub(crate) fn began(self) -> Instant {
         self.began
@@ -90,7 +97,8 @@ impl Silence {
         if self.is_deadline {
             failure::late()
         } else if session_answered {
-            Fault::limit(LimitExceeded { limit: Limit::StatementTime, allowed, used })
+            let statement = LimitExceeded { limit: Limit::StatementTime, allowed, used };
+            Fault::limit(self.exceeded.unwrap_or(statement))
         } else {
             let waited = self.waited.as_millis();
             Fault::slow(format!("a statement was not answered within {waited} ms, and others were"))

@@ -3,7 +3,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tenet_capsule::Tape;
 use tenet_core::{
-    Attempt, BoxFuture, Fault, HostCalls, Outcome, Probe, Progress, ReadCap, SqlState, StagedEvent, Statement,
+    AnswerWaits, Attempt, BoxFuture, Fault, HostCalls, Outcome, Probe, Progress, ReadCap, SqlState, StagedEvent,
+    Statement,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
@@ -125,10 +126,11 @@ impl Attempt for Handled {
         &'a mut self,
         statements: Vec<Statement>,
         cap: ReadCap,
+        waits: &'a AnswerWaits,
     ) -> BoxFuture<'a, Result<Progress<Vec<Outcome>>, Fault>> {
         Box::pin(async move {
             self.hand.may_leave(false).await?;
-            self.attempt.run(statements, cap).await
+            self.attempt.run(statements, cap, waits).await
         })
     }
 

@@ -5,14 +5,18 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tenet_core::{
-    Attempt, Blame, CallerId, Claim, ColumnValues, Decimal, Digest, Event, EventId, Fault, IdempotencyKey, Interval,
-    Limit, Mode, Outbox, Outcome, Progress, ReadCap, StagedEvent, Statement, StoredAnswer, Timestamp, Trace,
-    Transactions, Value,
+    AnswerWaits, Attempt, Blame, CallerId, Claim, ColumnValues, Decimal, Digest, Event, EventId, Fault, IdempotencyKey,
+    Interval, Limit, Limits, Mode, Outbox, Outcome, Progress, ReadCap, StagedEvent, Statement, StoredAnswer, Timestamp,
+    Trace, Transactions, Value,
 };
 use tenet_database::{Database, Endpoint, Schema};
 
 use crate::support;
 use tenet_test_support::{Harm, Relay};
+
+fn waits() -> AnswerWaits {
+    AnswerWaits::new(&Limits::default())
+}
 
 const CAP: ReadCap = ReadCap { rows: 1000, bytes: 1 << 20 };
 const NOW: Timestamp = Timestamp(1_700_000_000_000_000);
@@ -57,14 +61,14 @@ fn sql(text: &str, parameters: &[Value]) -> Vec<Statement> {
 }
 
 async fn run(attempt: &mut Box<dyn Attempt>, statements: Vec<Statement>) -> Vec<Outcome> {
-    match attempt.run(statements, CAP).await {
+    match attempt.run(statements, CAP, &waits()).await {
         Ok(Progress::Continue(outcomes)) => outcomes,
         other => panic!("{other:?}"),
     }
 }
 
 async fn fault(attempt: &mut Box<dyn Attempt>, statements: Vec<Statement>) -> Fault {
-    match attempt.run(statements, CAP).await {
+    match attempt.run(statements, CAP, &waits()).await {
         Err(fault) => fault,
         other => panic!("{other:?}"),
     }
@@ -314,11 +318,11 @@ async fn of_two_attempts_under_one_key_one_commits_and_the_other_finds_its_answe
 
     let first = Progress::Answered(answer(true, "first"));
     let mut again = ledger.open(write("k"));
-    assert_eq!(again.run(increment(2), CAP).await.unwrap(), Progress::Answered(answer(true, "first")));
+    assert_eq!(again.run(increment(2), CAP, &waits()).await.unwrap(), Progress::Answered(answer(true, "first")));
     // Whatever else the attempt meets, the result of the lookup decides.
     let mut again = ledger.open(write("k"));
     let fails = sql("SELECT 1 / 0", &[]);
-    assert_eq!(again.run(fails, CAP).await.unwrap(), Progress::Answered(answer(true, "first")));
+    assert_eq!(again.run(fails, CAP, &waits()).await.unwrap(), Progress::Answered(answer(true, "first")));
     assert_eq!(ledger.open(write("k")).accept("x".into(), vec![]).await.unwrap(), first);
     assert_eq!(ledger.open(write("k")).reject("x".into()).await.unwrap(), first);
     assert_eq!(stored(&ledger, "k").await, Some(answer(true, "first")));
@@ -511,12 +515,12 @@ async fn reading_stops_at_the_cap_over_all_statements_of_a_run() {
     let mut attempt = ledger.open(claim(Mode::Read));
     let six = sql("SELECT i FROM generate_series(1, 6) AS s(i)", &[]);
     let capped = |rows, bytes| ReadCap { rows, bytes };
-    assert!(matches!(attempt.run(six.clone(), capped(6, 48)).await, Ok(Progress::Continue(_))));
-    let fault = attempt.run([six.clone(), six.clone()].concat(), capped(10, 1000)).await.unwrap_err();
+    assert!(matches!(attempt.run(six.clone(), capped(6, 48), &waits()).await, Ok(Progress::Continue(_))));
+    let fault = attempt.run([six.clone(), six.clone()].concat(), capped(10, 1000), &waits()).await.unwrap_err();
     let exceeded = fault.limit_exceeded().unwrap();
     assert_eq!((exceeded.limit, exceeded.allowed, exceeded.used), (Limit::RowsRead, Some(10), Some(11)));
     let mut attempt = ledger.open(claim(Mode::Read));
-    let fault = attempt.run(six, capped(10, 47)).await.unwrap_err();
+    let fault = attempt.run(six, capped(10, 47), &waits()).await.unwrap_err();
     assert_eq!(fault.limit_exceeded().unwrap().limit, Limit::BytesRead);
 }
 
@@ -583,7 +587,7 @@ async fn a_connection_that_died_while_idle_costs_at_most_one_attempt() {
         .await;
     assert_eq!(killed, 1);
     let mut attempt = ledger.open(write("k"));
-    if let Err(fault) = attempt.run(increment(1), CAP).await {
+    if let Err(fault) = attempt.run(increment(1), CAP, &waits()).await {
         assert!(fault.is_conflict(), "{fault}");
         attempt = ledger.open(write("k"));
         run(&mut attempt, increment(1)).await;

@@ -8,8 +8,10 @@ use serde_json::json;
 use tenet_database::{Database, Endpoint};
 use tenet_events::Buses;
 use tenet_pipeline::{Handled, Status};
+use tenet_test_support::Latency;
 
 use crate::support;
+use crate::support::bundle::bundle;
 use crate::support::host::{EAST, Host};
 
 /// The timeout of a statement.
@@ -21,6 +23,22 @@ const ENDLESS: &str = "SELECT count(*) FROM generate_series(1, 100000000000)";
 fn host(url: &str) -> Host {
     let database = Database::new(Endpoint::parse(url).unwrap(), 16).with_statement_timeout(PATIENCE);
     Host::over(database, "guests", EAST, &Buses::new([EAST]).unwrap())
+}
+
+/// A statement that takes a fraction of a second.
+const SLOW: &str = "SELECT count(*) FROM generate_series(1, 1000000)";
+
+/// A host whose rules may wait this long for the database's answers.
+fn host_with(database: Database, database_ms: u64) -> Host {
+    let (folder, mut index) = bundle("guests");
+    for rule in &mut index.rules {
+        rule.limits.database_ms = database_ms;
+    }
+    Host::of_database(database, EAST, &Buses::new([EAST]).unwrap(), &folder, &index)
+}
+
+fn repeated(key: &str, sql: &str, times: u32) -> String {
+    json!({ "operation": "probe", "idempotency_key": key, "do": "sql", "sql": sql, "times": times }).to_string()
 }
 
 fn endless(key: &str) -> String {
@@ -130,4 +148,46 @@ async fn slow_statements_of_one_rule_leave_a_place_to_the_other_rules() {
     };
     let ((), asked) = tokio::join!(slow, others);
     assert!(asked > 1);
+}
+
+#[tokio::test]
+async fn the_database_time_of_one_call_is_bounded_and_passing_it_is_its_rules_fault() {
+    let database = support::database().await;
+    database.execute("insert into counters values (1, 0)").await;
+    let host = host_with(Database::new(Endpoint::parse(database.url()).unwrap(), 16), 500);
+    for number in 0..20 {
+        let handled = host.invoke_for("slow", &repeated(&number.to_string(), SLOW, 100)).await;
+        let reason = handled.reason.as_deref().unwrap();
+        assert!(reason.starts_with("T0503: rule probe: the limit database_ms was passed: 500 allowed, "), "{reason}");
+        assert_eq!((handled.answer.status, handled.receipt.attempts), (Status::Failed, 1));
+        assert!(handled.receipt.statements < 100, "{:?}", handled.receipt);
+        // The connection is as good as before.
+        let next = host.invoke_for("other", &increment(&number.to_string())).await;
+        assert_eq!(next.answer.status, Status::Accepted, "{}", next.answer.body);
+    }
+    let suspended = host.invoke_for("slow", &repeated("next", SLOW, 100)).await;
+    assert!(suspended.answer.body.contains(r#""code":"rule-out""#), "{}", suspended.answer.body);
+}
+
+#[tokio::test]
+async fn a_slow_statement_is_blamed_though_the_request_has_no_time_for_a_second_one() {
+    let database = support::database().await;
+    let timeout = PATIENCE * 60;
+    let slow = Database::new(Endpoint::parse(database.url()).unwrap(), 16).with_statement_timeout(timeout);
+    let host = host_with(slow, 500);
+    let handled = host.invoke_within(timeout, &endless("a")).await;
+    let reason = handled.reason.as_deref().unwrap();
+    assert!(reason.starts_with("T0503: rule probe: the limit database_ms was passed: 500 allowed, "), "{reason}");
+    assert_eq!((handled.answer.status, handled.receipt.attempts), (Status::Failed, 1));
+}
+
+#[tokio::test]
+async fn a_database_that_is_slow_for_all_is_no_rules_fault() {
+    let database = support::database().await;
+    let far = Latency::start(database.url(), Duration::from_millis(50)).await;
+    let host = host_with(Database::new(Endpoint::parse(far.url()).unwrap(), 16), 200);
+    let handled = host.invoke(&repeated("a", "SELECT 1", 20)).await;
+    assert_eq!(handled.answer.status, Status::Accepted, "{} {:?}", handled.answer.body, handled.reason);
+    // k statements cost k + 1 round trips, examined or not.
+    assert_eq!(handled.receipt.round_trips, 21);
 }

@@ -1,4 +1,4 @@
-//! Runs the payload's statement.
+//! Runs the payload's statement, once or several times.
 
 use serde::{Deserialize, Serialize};
 use tenet::params;
@@ -6,6 +6,8 @@ use tenet::params;
 #[derive(Deserialize)]
 pub(crate) struct Input {
     sql: String,
+    /// How often, 1 by default.
+    times: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -14,5 +16,9 @@ pub(crate) struct Output {
 }
 
 pub(crate) fn run(input: Input) -> tenet::Result<Output> {
-    Ok(Output { affected: tenet::execute(&input.sql, params![])? })
+    let mut affected = 0;
+    for _ in 0..input.times.unwrap_or(1) {
+        affected += tenet::execute(&input.sql, params![])?;
+    }
+    Ok(Output { affected })
 }

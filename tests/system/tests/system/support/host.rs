@@ -96,7 +96,17 @@ impl Host {
 
     /// A host for any built bundle.
     pub(crate) fn of(url: &str, region: &'static str, buses: &Buses, folder: &Path, index: &Index) -> Self {
-        let database = Database::new(Endpoint::parse(url).unwrap(), 16);
+        Self::of_database(Database::new(Endpoint::parse(url).unwrap(), 16), region, buses, folder, index)
+    }
+
+    /// The same on any database.
+    pub(crate) fn of_database(
+        database: Database,
+        region: &'static str,
+        buses: &Buses,
+        folder: &Path,
+        index: &Index,
+    ) -> Self {
         Self::serving(database, region, Arc::new(buses.publisher(region).unwrap()), folder, index)
     }
 
