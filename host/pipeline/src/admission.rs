@@ -1,19 +1,21 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::VecDeque;
 use std::fmt;
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use futures_util::future::{Either, select};
-use tenet_core::Clock;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tenet_core::{CallerId, Clock};
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::slow_operations::{SLOW, SlowOperations};
 
 /// The most requests that wait at one time. Each holds its payload.
 const MOST_WAITING: usize = 1024;
 
-/// From this number of places on, one of them is kept from the requests of each single rule.
-const ENOUGH: u32 = 4;
+/// From this number of places on, some of them are kept from slow operations, and one from each single operation.
+const ENOUGH: usize = 4;
 
 /// Limits the users served at one time to the number of connections.
 ///
@@ -22,17 +24,25 @@ const ENOUGH: u32 = 4;
 /// place, and a user needs one of each at a time. So the holder of a place never waits for another
 /// user, and two users cannot deadlock by holding one resource each and waiting for the other.
 ///
-/// Requests of one rule hold all places but one, so that a slow rule leaves the others a way. With fewer than
-/// [`ENOUGH`] places that would cost too much, and a rule may hold all of them.
+/// # Who gets a place
 ///
-/// Waiting users are served in order of arrival, those of one rule among each other. Dropping the future leaves the
-/// queue.
+/// A party is one caller's requests for one operation. A free place is given to the waiting party that holds the fewest
+/// places, and among equals to the request that came first. So no party waits behind one that holds more, whatever that
+/// sends. With [`ENOUGH`] places there are three exceptions, which leave a free place unused:
+///
+/// - One operation holds all places but one.
+/// - So does one authenticated caller.
+/// - All slow parties together hold three quarters of the places. A party is slow from the moment at which a request of
+///   it has held a place for a second until 30 s after that request; an operation is slow for all callers if it was
+///   for two of them.
+///
+/// So a quarter of the places is for parties that are not known to be slow, however many slow ones there are. What is
+/// not known yet can take it once: until the first slow requests of a party end, the others may have to wait.
+///
+/// A user that is dropped while it waits leaves the queue.
 pub(crate) struct Admission {
-    places: u32,
-    semaphore: Arc<Semaphore>,
-    /// The places that requests of each rule may hold.
-    shares: HashMap<String, Arc<Semaphore>>,
-    waiting: AtomicUsize,
+    clock: Arc<dyn Clock>,
+    queue: Arc<Queue>,
     /// The number of places given so far.
     given: AtomicU64,
     /// Limits background work, which no response waits for, to one place.
@@ -40,12 +50,19 @@ pub(crate) struct Admission {
 }
 
 /// Permission to be served, until it is dropped.
-#[derive(Debug)]
 pub struct Place {
-    #[expect(dead_code, reason = "it is held")]
-    permit: OwnedSemaphorePermit,
-    #[expect(dead_code, reason = "they are held")]
-    shares: Vec<OwnedSemaphorePermit>,
+    id: u64,
+    clock: Arc<dyn Clock>,
+    queue: Arc<Queue>,
+}
+
+/// Who uses a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum User {
+    /// A request for this operation.
+    Party(Arc<str>, CallerId),
+    /// The host itself.
+    Host,
 }
 
 /// No place was available.
@@ -57,70 +74,77 @@ pub(crate) enum Refused {
     Late,
 }
 
-/// Counts one waiting user.
-struct Waiting<'a>(&'a AtomicUsize);
+struct Queue {
+    places: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    holders: Vec<Holder>,
+    /// In order of arrival.
+    waiting: VecDeque<Waiter>,
+    slow: SlowOperations,
+    last_id: u64,
+}
+
+struct Holder {
+    id: u64,
+    user: User,
+    since: Instant,
+}
+
+struct Waiter {
+    id: u64,
+    user: User,
+    turn: oneshot::Sender<Place>,
+}
+
+/// A user in the queue. It leaves when this is dropped.
+struct Waiting<'a> {
+    id: u64,
+    queue: &'a Queue,
+}
 
 impl Admission {
-    /// A limit of `places`, at least one, for requests of these rules.
-    pub(crate) fn new<'r>(places: u32, rules: impl Iterator<Item = &'r str>) -> Self {
-        let places = places.max(1);
-        let semaphore = |permits: u32| Arc::new(Semaphore::new(usize::try_from(permits).unwrap_or(1)));
-        let share = if places < ENOUGH { places } else { places - 1 };
+    /// A limit of `places`, at least one.
+    pub(crate) fn new(places: u32, clock: Arc<dyn Clock>) -> Self {
+        let places = usize::try_from(places.max(1)).unwrap_or(1);
         Self {
-            places,
-            semaphore: semaphore(places),
-            shares: rules.map(|rule| (rule.to_owned(), semaphore(share))).collect(),
-            waiting: AtomicUsize::new(0),
+            clock,
+            queue: Arc::new(Queue { places, state: Mutex::default() }),
             given: AtomicU64::new(0),
             background: Semaphore::new(1),
         }
     }
 
-    /// Waits for a place for a request of these rules until the deadline `until`.
-    pub(crate) async fn enter<'r>(
-        &self,
-        clock: &dyn Clock,
-        until: Instant,
-        rules: impl Iterator<Item = &'r str>,
-    ) -> Result<Place, Refused> {
-        // In one order for all requests, so that no two wait for each other.
-        let rules: BTreeSet<_> = rules.collect();
-        let mut semaphores = rules.into_iter().filter_map(|rule| self.shares.get(rule)).chain([&self.semaphore]);
-        let mut permits = Vec::new();
-        // The semaphores are fair: a free permit never belongs to a waiting user.
-        let first = loop {
-            let Some(semaphore) = semaphores.next() else { break None };
-            match Arc::clone(semaphore).try_acquire_owned() {
-                Ok(permit) => permits.push(permit),
-                Err(_) => break Some(semaphore),
+    /// Waits for a place until the deadline `until`.
+    pub(crate) async fn enter(&self, user: User, until: Instant) -> Result<Place, Refused> {
+        let (turn, given) = oneshot::channel();
+        let id = self.queue.join(user, turn).ok_or(Refused::Full)?;
+        let _waiting = Waiting { id, queue: &self.queue };
+        self.queue.give(&self.clock);
+        let left = until.saturating_duration_since(self.clock.instant());
+        match select(pin!(given), self.clock.sleep(left)).await {
+            Either::Left((place, _)) => {
+                self.given.fetch_add(1, Ordering::Relaxed);
+                // The sender is only dropped with the waiting user.
+                place.map_err(|_| Refused::Late)
             }
-        };
-        if first.is_some() {
-            let Some(_waiting) = Waiting::among(&self.waiting) else { return Err(Refused::Full) };
-            for semaphore in first.into_iter().chain(semaphores) {
-                permits.push(acquire(semaphore, clock, until).await?);
-            }
+            Either::Right(_) => Err(Refused::Late),
         }
-        // The last one is the place itself.
-        let permit = permits.pop().ok_or(Refused::Late)?;
-        Ok(self.give(permit, permits))
     }
 
     /// Waits for a place for background work.
-    pub(crate) async fn enter_in_background(
-        &self,
-        clock: &dyn Clock,
-        until: Instant,
-    ) -> Result<InBackground<'_>, Refused> {
+    pub(crate) async fn enter_in_background(&self, until: Instant) -> Result<InBackground<'_>, Refused> {
         let turn = pin!(self.background.acquire());
-        let left = until.saturating_duration_since(clock.instant());
-        let turn = match select(turn, clock.sleep(left)).await {
+        let left = until.saturating_duration_since(self.clock.instant());
+        let turn = match select(turn, self.clock.sleep(left)).await {
             // The semaphore is never closed.
             Either::Left((turn, _)) => turn.map_err(|_| Refused::Late)?,
             Either::Right(_) => return Err(Refused::Late),
         };
-        let permit = acquire(&self.semaphore, clock, until).await?;
-        Ok(InBackground { _place: self.give(permit, Vec::new()), _turn: turn })
+        Ok(InBackground { _place: self.enter(User::Host, until).await?, _turn: turn })
     }
 
     /// The number of places given so far. It grows while the host makes progress.
@@ -128,34 +152,126 @@ impl Admission {
         self.given.load(Ordering::Relaxed)
     }
 
-    fn give(&self, permit: OwnedSemaphorePermit, shares: Vec<OwnedSemaphorePermit>) -> Place {
-        self.given.fetch_add(1, Ordering::Relaxed);
-        Place { permit, shares }
-    }
-
     /// A place for optional work: only while more than half of the places are free.
     pub(crate) fn spare(&self) -> Option<Place> {
-        let free = self.semaphore.available_permits();
-        let most = usize::try_from(self.places).unwrap_or(usize::MAX);
-        if free.saturating_mul(2) <= most {
+        let mut state = self.queue.lock();
+        let free = self.queue.places.saturating_sub(state.holders.len());
+        if free.saturating_mul(2) <= self.queue.places {
             return None;
         }
-        let permit = Arc::clone(&self.semaphore).try_acquire_owned().ok()?;
-        Some(Place { permit, shares: Vec::new() })
+        Some(self.queue.place(&mut state, User::Host, &self.clock))
     }
 }
 
-async fn acquire(
-    semaphore: &Arc<Semaphore>,
-    clock: &dyn Clock,
-    until: Instant,
-) -> Result<OwnedSemaphorePermit, Refused> {
-    let turn = pin!(Arc::clone(semaphore).acquire_owned());
-    let left = until.saturating_duration_since(clock.instant());
-    match select(turn, clock.sleep(left)).await {
-        // The semaphores are never closed.
-        Either::Left((permit, _)) => permit.map_err(|_| Refused::Late),
-        Either::Right(_) => Err(Refused::Late),
+impl Queue {
+    /// After a panic the data is still consistent.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a user to the queue, unless it is full.
+    fn join(&self, user: User, turn: oneshot::Sender<Place>) -> Option<u64> {
+        let mut state = self.lock();
+        if state.waiting.len() >= MOST_WAITING {
+            return None;
+        }
+        state.last_id += 1;
+        let id = state.last_id;
+        state.waiting.push_back(Waiter { id, user, turn });
+        Some(id)
+    }
+
+    /// Gives the free places to those who may have them.
+    fn give(self: &Arc<Self>, clock: &Arc<dyn Clock>) {
+        loop {
+            let (turn, place) = {
+                let mut state = self.lock();
+                let Some(next) = state.next(self.places, clock.instant()) else { return };
+                let Some(Waiter { user, turn, .. }) = state.waiting.remove(next) else { return };
+                (turn, self.place(&mut state, user, clock))
+            };
+            // Without the lock: a place that is not taken is given back at once.
+            drop(turn.send(place));
+        }
+    }
+
+    fn place(self: &Arc<Self>, state: &mut State, user: User, clock: &Arc<dyn Clock>) -> Place {
+        state.last_id += 1;
+        let id = state.last_id;
+        state.holders.push(Holder { id, user, since: clock.instant() });
+        Place { id, clock: Arc::clone(clock), queue: Arc::clone(self) }
+    }
+}
+
+impl State {
+    /// The next to get one of the places.
+    fn next(&self, places: usize, now: Instant) -> Option<usize> {
+        if self.holders.len() >= places {
+            return None;
+        }
+        let slow = self.holders.iter().filter(|holder| self.is_slow(&holder.user, now)).count();
+        let mut next: Option<(usize, usize)> = None;
+        for (place, Waiter { user, .. }) in self.waiting.iter().enumerate() {
+            let held = self.holders.iter().filter(|holder| holder.user == *user).count();
+            // The first of equals.
+            if next.is_none_or(|(_, least)| held < least) && self.admits(user, places, slow, now) {
+                next = Some((place, held));
+            }
+            if matches!(next, Some((_, 0))) {
+                break;
+            }
+        }
+        next.map(|(place, _)| place)
+    }
+
+    /// Whether this user may have one of the free places, where slow parties hold `slow` of the others.
+    fn admits(&self, user: &User, places: usize, slow: usize, now: Instant) -> bool {
+        let User::Party(operation, caller) = user else { return true };
+        if places < ENOUGH {
+            return true;
+        }
+        let held = |by: &dyn Fn(&Arc<str>, CallerId) -> bool| {
+            let holders = self.holders.iter();
+            holders.filter(|holder| matches!(&holder.user, User::Party(of, for_) if by(of, *for_))).count()
+        };
+        held(&|of, _| of == operation) < places - 1
+            && (*caller == CallerId::ANONYMOUS || held(&|_, for_| for_ == *caller) < places - 1)
+            && (slow < places - places / 4 || !self.is_slow(user, now))
+    }
+
+    fn is_slow(&self, user: &User, now: Instant) -> bool {
+        let User::Party(operation, caller) = user else { return false };
+        let holds = |holder: &Holder| holder.user == *user && now.saturating_duration_since(holder.since) >= SLOW;
+        self.slow.contains(operation, *caller, now) || self.holders.iter().any(holds)
+    }
+
+    fn leave(&mut self, id: u64, now: Instant) {
+        let Some(place) = self.holders.iter().position(|holder| holder.id == id) else { return };
+        let Holder { user, since, .. } = self.holders.swap_remove(place);
+        if let User::Party(operation, caller) = user
+            && now.saturating_duration_since(since) >= SLOW
+        {
+            self.slow.add(&operation, caller, now);
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.queue.lock().leave(self.id, self.clock.instant());
+        self.queue.give(&self.clock);
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.queue.lock().waiting.retain(|waiter| waiter.id != self.id);
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
@@ -166,19 +282,6 @@ pub(crate) struct InBackground<'a> {
     // a free place.
     _place: Place,
     _turn: tokio::sync::SemaphorePermit<'a>,
-}
-
-impl<'a> Waiting<'a> {
-    fn among(waiting: &'a AtomicUsize) -> Option<Self> {
-        let counted = Self(waiting);
-        (waiting.fetch_add(1, Ordering::Relaxed) < MOST_WAITING).then_some(counted)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl fmt::Display for Refused {
@@ -195,104 +298,208 @@ mod tests {
     use std::time::Duration;
 
     use futures_util::FutureExt;
+    use tenet_core::{BoxFuture, Timestamp};
 
     use super::*;
-    use crate::SystemClock;
 
-    fn admission(places: u32) -> Admission {
-        Admission::new(places, ["slow", "other", "third"].into_iter())
+    /// A clock that stands until it is moved. Nothing waits for it.
+    #[derive(Default)]
+    struct Stopped(Mutex<Option<Instant>>);
+
+    impl Stopped {
+        fn advance(&self, by: Duration) {
+            let now = self.instant();
+            *self.0.lock().unwrap() = Some(now + by);
+        }
     }
 
-    async fn enter(admission: &Admission, until: Instant) -> Result<Place, Refused> {
-        admission.enter(&SystemClock, until, std::iter::empty()).await
+    impl Clock for Stopped {
+        fn now(&self) -> Timestamp {
+            Timestamp(0)
+        }
+
+        fn instant(&self) -> Instant {
+            *self.0.lock().unwrap().get_or_insert_with(Instant::now)
+        }
+
+        fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+            match duration.is_zero() {
+                true => Box::pin(std::future::ready(())),
+                false => Box::pin(std::future::pending()),
+            }
+        }
+    }
+
+    fn admission(places: u32) -> (Arc<Stopped>, Admission) {
+        let clock = Arc::new(Stopped::default());
+        (Arc::clone(&clock), Admission::new(places, clock))
     }
 
     fn later() -> Instant {
         Instant::now() + Duration::from_secs(60)
     }
 
-    #[tokio::test]
-    async fn places_are_given_in_the_order_of_asking() {
-        let admission = admission(1);
-        let first = enter(&admission, later()).await.unwrap();
-        let mut second = pin!(enter(&admission, later()));
-        let mut third = pin!(enter(&admission, later()));
-        assert!(second.as_mut().now_or_never().is_none() && third.as_mut().now_or_never().is_none());
+    fn party(operation: &str, caller: Option<&str>) -> User {
+        User::Party(operation.into(), CallerId::of(caller))
+    }
+
+    type Entering<'a> = BoxFuture<'a, Result<Place, Refused>>;
+
+    /// A request without a caller that asked for a place.
+    fn ask<'a>(admission: &'a Admission, operation: &str) -> Entering<'a> {
+        ask_by(admission, operation, None)
+    }
+
+    fn ask_by<'a>(admission: &'a Admission, operation: &str, caller: Option<&str>) -> Entering<'a> {
+        Box::pin(admission.enter(party(operation, caller), later()))
+    }
+
+    fn now(entering: &mut Entering<'_>) -> Option<Place> {
+        entering.now_or_never().map(Result::unwrap)
+    }
+
+    /// The places that this many requests get at once.
+    fn taken(admission: &Admission, operation: &str, caller: Option<&str>, requests: usize) -> Vec<Place> {
+        (0..requests).filter_map(|_| now(&mut ask_by(admission, operation, caller))).collect()
+    }
+
+    #[test]
+    fn places_are_given_in_the_order_of_asking() {
+        let (_, admission) = admission(1);
+        let first = now(&mut ask(&admission, "a")).unwrap();
+        let (mut second, mut third) = (ask(&admission, "a"), ask(&admission, "a"));
+        assert!(now(&mut second).is_none() && now(&mut third).is_none());
         drop(first);
-        assert!(third.as_mut().now_or_never().is_none());
-        let second = second.await.unwrap();
-        assert!(enter(&admission, later()).now_or_never().is_none());
+        assert!(now(&mut third).is_none());
+        let second = now(&mut second).unwrap();
+        assert!(now(&mut ask(&admission, "a")).is_none());
         drop(second);
-        assert!(third.await.is_ok());
+        assert!(now(&mut third).is_some());
     }
 
-    #[tokio::test]
-    async fn a_wait_that_is_dropped_leaves_the_queue() {
-        let admission = admission(1);
-        let first = enter(&admission, later()).await.unwrap();
-        {
-            let mut gone = pin!(enter(&admission, later()));
-            assert!(gone.as_mut().now_or_never().is_none());
-        }
-        assert_eq!(admission.waiting.load(Ordering::Relaxed), 0);
+    #[test]
+    fn a_wait_that_is_dropped_leaves_the_queue_and_a_place_that_nobody_took_is_free() {
+        let (_, admission) = admission(1);
+        let first = now(&mut ask(&admission, "a")).unwrap();
+        let (mut gone, mut late) = (ask(&admission, "a"), ask(&admission, "a"));
+        assert!(now(&mut gone).is_none() && now(&mut late).is_none());
+        drop(gone);
+        assert_eq!(admission.queue.lock().waiting.len(), 1);
         drop(first);
-        assert!(enter(&admission, later()).now_or_never().is_some());
+        // The place was given to it.
+        drop(late);
+        assert!(now(&mut ask(&admission, "a")).is_some());
     }
 
-    #[tokio::test]
-    async fn too_many_are_refused_at_once_and_others_when_their_time_is_over() {
-        let admission = admission(1);
-        let _first = enter(&admission, later()).await.unwrap();
-        let soon = Instant::now() + Duration::from_millis(1);
-        assert_eq!(enter(&admission, soon).await.err(), Some(Refused::Late));
-        let mut waiting: Vec<_> = (0..MOST_WAITING).map(|_| Box::pin(enter(&admission, later()))).collect();
-        assert!(waiting.iter_mut().all(|wait| wait.as_mut().now_or_never().is_none()));
-        assert_eq!(enter(&admission, later()).await.err(), Some(Refused::Full));
+    #[test]
+    fn too_many_are_refused_at_once_and_others_when_their_time_is_over() {
+        let (clock, admission) = admission(1);
+        let _first = now(&mut ask(&admission, "a")).unwrap();
+        let late = admission.enter(party("a", None), clock.instant()).now_or_never().unwrap();
+        assert_eq!(late.err(), Some(Refused::Late));
+        let mut waiting: Vec<_> = (0..MOST_WAITING).map(|_| ask(&admission, "a")).collect();
+        assert!(waiting.iter_mut().all(|wait| now(wait).is_none()));
+        assert_eq!(ask(&admission, "a").now_or_never().unwrap().err(), Some(Refused::Full));
         waiting.clear();
-        assert_eq!(admission.waiting.load(Ordering::Relaxed), 0);
+        assert!(admission.queue.lock().waiting.is_empty());
     }
 
-    #[tokio::test]
-    async fn background_work_has_one_place_and_waits_like_all_others() {
-        let admission = admission(2);
-        let first = admission.enter_in_background(&SystemClock, later()).await.unwrap();
-        assert!(admission.enter_in_background(&SystemClock, later()).now_or_never().is_none());
-        assert!(enter(&admission, later()).now_or_never().is_some());
+    #[test]
+    fn background_work_has_one_place_and_waits_like_all_others() {
+        let (_, admission) = admission(2);
+        let first = admission.enter_in_background(later()).now_or_never().unwrap().unwrap();
+        assert!(admission.enter_in_background(later()).now_or_never().is_none());
+        assert!(now(&mut ask(&admission, "a")).is_some());
         drop(first);
-        assert!(admission.enter_in_background(&SystemClock, later()).now_or_never().is_some());
+        assert!(admission.enter_in_background(later()).now_or_never().is_some());
     }
 
-    #[tokio::test]
-    async fn a_spare_place_is_given_while_more_than_half_are_free() {
-        let admission = admission(4);
-        let _one = enter(&admission, later()).await.unwrap();
-        let spare = admission.spare().unwrap();
-        assert!(admission.spare().is_none());
+    #[test]
+    fn a_spare_place_is_given_while_more_than_half_are_free() {
+        let (_, four) = admission(4);
+        let _one = now(&mut ask(&four, "a")).unwrap();
+        let spare = four.spare().unwrap();
+        assert!(four.spare().is_none());
         drop(spare);
-        assert!(admission.spare().is_some());
-        assert!(super::Admission::new(1, std::iter::empty()).spare().is_some());
-    }
-    #[tokio::test]
-    async fn requests_of_one_rule_leave_a_place_to_the_others() {
-        let admission = admission(4);
-        let enter =
-            |rules: &'static [&'static str]| Box::pin(admission.enter(&SystemClock, later(), rules.iter().copied()));
-        let held: Vec<_> =
-            ["slow"; 3].map(|_| enter(&["other", "slow"]).now_or_never().unwrap().unwrap()).into_iter().collect();
-        let (mut fourth, mut chained) = (enter(&["slow"]), enter(&["slow", "third"]));
-        assert!(fourth.as_mut().now_or_never().is_none() && chained.as_mut().now_or_never().is_none());
-        // Those who wait for a rule's share take no place from the others.
-        let last = enter(&["third"]).now_or_never().unwrap().unwrap();
-        drop(held);
-        assert!(fourth.await.is_ok() && chained.await.is_ok());
-        drop(last);
+        assert!(four.spare().is_some());
+        assert!(admission(1).1.spare().is_some());
     }
 
-    #[tokio::test]
-    async fn a_rule_may_hold_all_of_few_places() {
-        let admission = admission(3);
-        let enter = || admission.enter(&SystemClock, later(), ["slow"].into_iter()).now_or_never();
-        let _held = [(); 3].map(|()| enter().unwrap().unwrap());
-        assert!(enter().is_none());
+    #[test]
+    fn one_operation_and_one_authenticated_caller_leave_a_place_to_the_others() {
+        let (_, admission) = admission(4);
+        let held = taken(&admission, "a", None, 8);
+        assert_eq!(held.len(), 3);
+        assert!(now(&mut ask(&admission, "b")).is_some());
+        drop(held);
+        let held = [taken(&admission, "a", Some("ann"), 2), taken(&admission, "b", Some("ann"), 2)];
+        assert_eq!(held.iter().map(Vec::len).sum::<usize>(), 3);
+        assert!(now(&mut ask_by(&admission, "a", Some("bob"))).is_some());
+    }
+
+    #[test]
+    fn an_operation_may_hold_all_of_few_places() {
+        assert_eq!(taken(&admission(3).1, "a", Some("ann"), 8).len(), 3);
+    }
+
+    #[test]
+    fn slow_operations_leave_a_quarter_of_the_places_however_many_they_are() {
+        let (clock, admission) = admission(8);
+        // Each holds a place for long, and another one for a moment.
+        let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+        let held: Vec<_> = names.iter().flat_map(|name| taken(&admission, name, None, 1)).collect();
+        let mut quick = ask(&admission, "quick");
+        assert!(held.len() == 8 && now(&mut quick).is_none(), "nothing is known of them yet");
+        clock.advance(SLOW);
+        let mut waiting: Vec<_> = names.iter().map(|name| ask(&admission, name)).collect();
+        assert!(waiting.iter_mut().all(|entering| now(entering).is_none()));
+        drop(held);
+        let mut slow: Vec<_> = waiting.iter_mut().filter_map(now).collect();
+        assert_eq!(slow.len(), 6);
+        // Two places are left for what is not slow.
+        let quick = now(&mut quick).unwrap();
+        assert!(now(&mut ask(&admission, "quick")).is_some());
+        drop(quick);
+        assert!(waiting[6..].iter_mut().all(|entering| now(entering).is_none()));
+        // A slow one gets the place that another slow one leaves.
+        slow.pop();
+        assert!(now(&mut waiting[6]).is_some());
+        drop((waiting, slow));
+        // After a while they are as good as any.
+        clock.advance(Duration::from_secs(31));
+        let held: Vec<_> = names.iter().flat_map(|name| taken(&admission, name, None, 8)).collect();
+        let held = held.len();
+        assert_eq!(held, 8);
+    }
+
+    #[test]
+    fn what_is_slow_for_one_caller_is_not_for_another() {
+        let (clock, admission) = admission(8);
+        let held = [taken(&admission, "a", Some("ann"), 3), taken(&admission, "b", Some("ann"), 3)];
+        clock.advance(SLOW);
+        drop(held);
+        let held = [taken(&admission, "a", Some("ann"), 3), taken(&admission, "b", Some("ann"), 8)];
+        assert_eq!(held.each_ref().map(Vec::len), [3, 3]);
+        // One and the same operation, and all places.
+        assert_eq!(taken(&admission, "a", Some("bob"), 8).len(), 2);
+    }
+
+    #[test]
+    fn no_party_waits_behind_one_that_holds_more() {
+        let (_, admission) = admission(2);
+        let first = [now(&mut ask(&admission, "a")).unwrap(), now(&mut ask(&admission, "a")).unwrap()];
+        let mut same: Vec<_> = (0..4).map(|_| ask(&admission, "a")).collect();
+        assert!(same.iter_mut().all(|entering| now(entering).is_none()));
+        let (mut other, mut caller) = (ask(&admission, "b"), ask_by(&admission, "a", Some("ann")));
+        assert!(now(&mut other).is_none() && now(&mut caller).is_none());
+        let [one, two] = first;
+        drop(one);
+        let other = now(&mut other).unwrap();
+        drop(two);
+        // Now none of them holds one, and they are served in their order.
+        let same = now(&mut same[0]).unwrap();
+        drop(other);
+        assert!(now(&mut caller).is_some());
+        drop(same);
     }
 }

@@ -29,6 +29,7 @@ mod pipeline;
 mod relay;
 mod rule_breaker;
 mod selection;
+mod slow_operations;
 mod summary;
 mod system_clock;
 

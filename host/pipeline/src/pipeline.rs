@@ -10,7 +10,7 @@ use tenet_core::{
 };
 use tracing::Span;
 
-use crate::admission::{Admission, InBackground, Place, Refused};
+use crate::admission::{Admission, InBackground, Place, Refused, User};
 use crate::answer::Problem;
 use crate::attempt_runner::{AttemptFailure, AttemptOutcome, AttemptRunner, Interrupted, MissingResource};
 use crate::batcher::Batcher;
@@ -136,7 +136,7 @@ impl Pipeline {
         backoff: Backoff,
     ) -> Self {
         let (failures, rest) = operations.breaker;
-        let admission = Admission::new(operations.connections, operations.rules());
+        let admission = Admission::new(operations.connections, Arc::clone(&clock));
         Self {
             operations,
             ledger,
@@ -164,7 +164,7 @@ impl Pipeline {
     /// needs a connection, and the engine an instance, for each.
     #[must_use]
     pub fn with_concurrency(self, requests: u32) -> Self {
-        let admission = Admission::new(requests, self.operations.rules());
+        let admission = Admission::new(requests, Arc::clone(&self.clock));
         Self { admission, ..self }
     }
 
@@ -206,7 +206,7 @@ impl Pipeline {
         let now = self.clock.instant();
         let half = now + deadline.saturating_duration_since(now) / 2;
         let begun = self.admission.given();
-        match self.admission.enter(&*self.clock, half, std::iter::empty()).await {
+        match self.admission.enter(User::Host, half).await {
             Ok(_place) => self.ledger.transactions.ready(deadline).await,
             Err(_) if self.admission.given() > begun => {
                 tracing::info!("all connections are in use");
@@ -284,7 +284,7 @@ impl Pipeline {
 
     /// A place for the host's own database work.
     pub(crate) async fn in_background(&self, deadline: Instant) -> Result<InBackground<'_>, Fault> {
-        let place = self.admission.enter_in_background(&*self.clock, deadline).await;
+        let place = self.admission.enter_in_background(deadline).await;
         place.map_err(|refused| Fault::deadline(refused.to_string()))
     }
 
@@ -418,7 +418,8 @@ impl Pipeline {
             started,
         };
         let half = started + request.deadline.saturating_duration_since(started) / 2;
-        let entered = self.admission.enter(&*self.clock, half, operation.rules()).await;
+        let user = User::Party(operation.name().into(), caller);
+        let entered = self.admission.enter(user, half).await;
         let queued = self.clock.instant() - started;
         let _place = match entered {
             Ok(place) => place,

@@ -77,22 +77,12 @@ impl Operations {
             format!("There is no operation {name:?}. There are: {}.", names.join(", "))
         })
     }
-
-    /// The rules of all operations. A rule of several is among them several times.
-    pub(crate) fn rules(&self) -> impl Iterator<Item = &str> {
-        self.all.iter().flat_map(Selected::rules)
-    }
 }
 
 impl Selected {
     /// Its name.
     pub(crate) fn name(&self) -> &str {
         &self.of_index.name
-    }
-
-    /// The names of its rules.
-    pub(crate) fn rules(&self) -> impl Iterator<Item = &str> {
-        self.rules.iter().map(|rule| rule.name.as_str())
     }
 
     /// Whether the caller may use the operation. The error is for the caller.

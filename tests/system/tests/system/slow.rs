@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::json;
+use tenet_core::bundle::{Operation, Rule};
 use tenet_database::{Database, Endpoint};
 use tenet_events::Buses;
 use tenet_pipeline::{Handled, Status};
@@ -190,4 +191,46 @@ async fn a_database_that_is_slow_for_all_is_no_rules_fault() {
     assert_eq!(handled.answer.status, Status::Accepted, "{} {:?}", handled.answer.body, handled.reason);
     // k statements cost k + 1 round trips, examined or not.
     assert_eq!(handled.receipt.round_trips, 21);
+}
+
+#[tokio::test]
+async fn any_number_of_slow_rules_leave_places_to_a_quick_one() {
+    let database = support::database().await;
+    let (folder, mut index) = bundle("guests");
+    let slow = ["slow-1", "slow-2", "slow-3"];
+    for name in slow {
+        let rule = index.rule("probe").unwrap().clone();
+        let operation = index.operations.iter().find(|operation| operation.name == "probe").unwrap().clone();
+        index.rules.push(Rule { name: name.to_owned(), ..rule });
+        index.operations.push(Operation { name: name.to_owned(), rules: vec![name.to_owned()], ..operation });
+    }
+    let patient = Database::new(Endpoint::parse(database.url()).unwrap(), 16).with_statement_timeout(PATIENCE);
+    let host = Host::of_database(patient, EAST, &Buses::new([EAST]).unwrap(), &folder, &index);
+    // Each alone has more than the bundle's connections.
+    let requests: Vec<_> = (0..36)
+        .map(|number| {
+            let operation = slow[number % slow.len()];
+            json!({ "operation": operation, "idempotency_key": number.to_string(), "do": "sql", "sql": ENDLESS })
+        })
+        .map(|request| request.to_string())
+        .collect();
+    let all = join_all(requests.iter().map(|request| host.invoke_within(PATIENCE * 12, request)));
+    let is_over = AtomicBool::new(false);
+    let all = async {
+        all.await;
+        is_over.store(true, Ordering::Relaxed);
+    };
+    let quick = async {
+        let mut waited = 0;
+        while !is_over.load(Ordering::Relaxed) {
+            let read = json!({ "operation": "rows-read", "rows": 1 }).to_string();
+            let handled = host.invoke_within(PATIENCE * 6, &read).await;
+            assert_eq!(handled.answer.status, Status::Accepted, "{} {:?}", handled.answer.body, handled.reason);
+            waited += u32::from(handled.receipt.queued > PATIENCE / 2);
+        }
+        waited
+    };
+    // Until the first slow requests end, nothing is known of their operations.
+    let ((), waited) = tokio::join!(all, quick);
+    assert!(waited <= 1, "{waited} quick requests waited for slow ones");
 }
