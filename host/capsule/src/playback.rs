@@ -98,6 +98,10 @@ impl Transactions for Playback {
     fn ready(&self, _deadline: Instant) -> BoxFuture<'_, Result<(), tenet_core::Fault>> {
         Box::pin(async { Ok(()) })
     }
+
+    fn ready_while_busy(&self, _deadline: Instant) -> BoxFuture<'_, Result<(), tenet_core::Fault>> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 impl Played {

@@ -200,6 +200,15 @@ impl Transactions for Database {
             self.expected.check(None)
         })
     }
+
+    fn ready_while_busy(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Fault>> {
+        Box::pin(async move {
+            match self.route.answers(deadline).await {
+                true => self.expected.check(None),
+                false => Err(Fault::unavailable("all connections are in use, and the database does not answer")),
+            }
+        })
+    }
 }
 
 impl Outbox for Database {

@@ -131,6 +131,7 @@ impl Transaction {
                 Meanwhile::Nothing => silence.fault(),
             }),
             Ok(Ok(Progress::Continue(outcomes))) => {
+                lease.answered();
                 self.stage = Stage::Begun { lease, writes };
                 Ok(Progress::Continue(outcomes))
             }

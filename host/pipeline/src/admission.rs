@@ -1,7 +1,6 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -43,8 +42,6 @@ const ENOUGH: usize = 4;
 pub(crate) struct Admission {
     clock: Arc<dyn Clock>,
     queue: Arc<Queue>,
-    /// The number of places given so far.
-    given: AtomicU64,
     /// Limits background work, which no response waits for, to one place.
     background: Semaphore,
 }
@@ -110,12 +107,7 @@ impl Admission {
     /// A limit of `places`, at least one.
     pub(crate) fn new(places: u32, clock: Arc<dyn Clock>) -> Self {
         let places = usize::try_from(places.max(1)).unwrap_or(1);
-        Self {
-            clock,
-            queue: Arc::new(Queue { places, state: Mutex::default() }),
-            given: AtomicU64::new(0),
-            background: Semaphore::new(1),
-        }
+        Self { clock, queue: Arc::new(Queue { places, state: Mutex::default() }), background: Semaphore::new(1) }
     }
 
     /// Waits for a place until the deadline `until`.
@@ -126,11 +118,8 @@ impl Admission {
         self.queue.give(&self.clock);
         let left = until.saturating_duration_since(self.clock.instant());
         match select(pin!(given), self.clock.sleep(left)).await {
-            Either::Left((place, _)) => {
-                self.given.fetch_add(1, Ordering::Relaxed);
-                // The sender is only dropped with the waiting user.
-                place.map_err(|_| Refused::Late)
-            }
+            // The sender is only dropped with the waiting user.
+            Either::Left((place, _)) => place.map_err(|_| Refused::Late),
             Either::Right(_) => Err(Refused::Late),
         }
     }
@@ -147,9 +136,11 @@ impl Admission {
         Ok(InBackground { _place: self.enter(User::Host, until).await?, _turn: turn })
     }
 
-    /// The number of places given so far. It grows while the host makes progress.
-    pub(crate) fn given(&self) -> u64 {
-        self.given.load(Ordering::Relaxed)
+    /// A place for the host itself, if one is free.
+    pub(crate) fn enter_now(&self) -> Option<Place> {
+        let mut state = self.queue.lock();
+        let is_free = state.holders.len() < self.queue.places;
+        is_free.then(|| self.queue.place(&mut state, User::Host, &self.clock))
     }
 
     /// A place for optional work: only while more than half of the places are free.

@@ -201,18 +201,11 @@ impl Pipeline {
     /// Whether the database can be reached and has Tenet's tables, so that requests can be decided. The error is for
     /// the log.
     ///
-    /// A host whose connections are all in use is busy but ready, as long as requests complete.
+    /// A host whose connections are all in use is busy but ready, as long as the database answers.
     pub async fn ready(&self, deadline: Instant) -> Result<(), Fault> {
-        let now = self.clock.instant();
-        let half = now + deadline.saturating_duration_since(now) / 2;
-        let begun = self.admission.given();
-        match self.admission.enter(User::Host, half).await {
-            Ok(_place) => self.ledger.transactions.ready(deadline).await,
-            Err(_) if self.admission.given() > begun => {
-                tracing::info!("all connections are in use");
-                Ok(())
-            }
-            Err(refused) => Err(Fault::unavailable(format!("{refused}, and no request completed meanwhile"))),
+        match self.admission.enter_now() {
+            Some(_place) => self.ledger.transactions.ready(deadline).await,
+            None => self.ledger.transactions.ready_while_busy(deadline).await,
         }
     }
 

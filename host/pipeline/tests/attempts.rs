@@ -5,15 +5,15 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once};
 use std::time::{Duration, Instant};
 
-use futures_util::future::{Either, join, select};
+use futures_util::FutureExt;
+use futures_util::future::join;
 use tenet_core::bundle::{CONTRACT, Caller, File, Index, Operation, Rule, VERSION};
 use tenet_core::*;
 use tenet_pipeline::{Backoff, METRICS, Operations, Pipeline, Relayed, Status};
-use tokio::sync::Notify;
 
 /// A bug of the host in one of its ports. It strikes once, at the first call of that port.
 #[derive(Clone, Default)]
@@ -56,6 +56,8 @@ struct Memory {
     elsewhere: Mutex<Vec<bool>>,
     probes_session: Mutex<Vec<bool>>,
     rolled_back: AtomicUsize,
+    /// Whether the database does not answer while all connections are in use.
+    is_away: AtomicBool,
     bug: Bug,
 }
 
@@ -112,6 +114,15 @@ impl Transactions for MemoryLedger {
 
     fn ready(&self, _: Instant) -> BoxFuture<'_, Result<(), Fault>> {
         Box::pin(async { Ok(()) })
+    }
+
+    fn ready_while_busy(&self, _: Instant) -> BoxFuture<'_, Result<(), Fault>> {
+        Box::pin(async {
+            match self.0.is_away.load(Ordering::SeqCst) {
+                true => Err(Fault::unavailable("away")),
+                false => Ok(()),
+            }
+        })
     }
 }
 
@@ -553,49 +564,16 @@ async fn a_bug_in_publishing_leaves_the_events_of_its_own_request_to_a_relay() {
     assert_eq!(host.memory.outbox.lock().unwrap().len(), 1);
 }
 
-/// The first call ends when the gate opens. No other call ends.
-fn gated(gate: &Arc<Notify>) -> impl Fn(String, Arc<dyn HostCalls>) -> BoxFuture<'static, Ended> + use<> {
-    let (gate, calls) = (Arc::clone(gate), AtomicUsize::new(0));
-    move |_, _| {
-        let (gate, number) = (Arc::clone(&gate), calls.fetch_add(1, Ordering::SeqCst));
-        Box::pin(async move {
-            match number {
-                0 => gate.notified().await,
-                _ => std::future::pending().await,
-            }
-            accept("1")
-        })
-    }
-}
-
 #[tokio::test]
-async fn a_host_whose_places_are_all_taken_is_ready_while_requests_come_to_their_ends() {
-    for moves in [true, false] {
-        let gate = Arc::new(Notify::new());
-        let mut host = host(gated(&gate));
-        host.pipeline = host.pipeline.with_concurrency(1);
-        let requests = join(host.pipeline.handle(request("one", "a")), host.pipeline.handle(request("one", "b")));
-        let until = Instant::now() + Duration::from_secs(20);
-        let ready = async {
-            // Polled after the requests: one holds the place then, and one waits for it.
-            if moves {
-                gate.notify_one();
-            }
-            host.pipeline.ready(until).await
-        };
-        let ready = match select(pin!(requests), pin!(ready)).await {
-            Either::Right((ready, _)) => ready,
-            Either::Left(_) => panic!("the second request never ends"),
-        };
-        match (ready, moves) {
-            (Ok(()), true) => {}
-            (Err(fault), false) => {
-                let why = "no connection was free in time, and no request completed meanwhile";
-                assert!(fault.is_unavailable() && fault.to_string().contains(why), "{fault}");
-            }
-            (ready, _) => panic!("{moves}: {ready:?}"),
-        }
-    }
+async fn a_host_whose_places_are_all_taken_is_ready_while_the_database_answers() {
+    let mut host = host(|_, _| Box::pin(std::future::pending()));
+    host.pipeline = host.pipeline.with_concurrency(1);
+    let until = Instant::now() + Duration::from_secs(20);
+    let mut request = pin!(host.pipeline.handle(request("one", "a")));
+    assert!(request.as_mut().now_or_never().is_none());
+    host.pipeline.ready(until).await.unwrap();
+    host.memory.is_away.store(true, Ordering::SeqCst);
+    assert!(host.pipeline.ready(until).await.unwrap_err().is_unavailable());
 }
 
 #[tokio::test]

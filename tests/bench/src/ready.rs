@@ -116,6 +116,10 @@ impl Transactions for Ready {
     fn ready(&self, _: Instant) -> BoxFuture<'_, Result<(), Fault>> {
         Box::pin(async { Ok(()) })
     }
+
+    fn ready_while_busy(&self, _: Instant) -> BoxFuture<'_, Result<(), Fault>> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 impl Attempt for Ready {

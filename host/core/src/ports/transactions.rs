@@ -14,6 +14,10 @@ pub trait Transactions: Send + Sync {
 
     /// Whether an attempt is possible now: the database responds and has Tenet's tables.
     fn ready(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Fault>>;
+
+    /// The same while requests use all connections: whether the database has answered on one of them a moment ago, or
+    /// answers on another one, and whether an attempt has met tables that are not the expected ones.
+    fn ready_while_busy(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Fault>>;
 }
 
 /// The parameters of an attempt.

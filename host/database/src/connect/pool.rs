@@ -283,12 +283,19 @@ impl PooledConnection {
         answered.flatten()
     }
 
+    /// The server has answered a statement on it.
+    pub(crate) fn answered(&self) {
+        self.guard.heard();
+    }
+
     /// The limit, if the rule's time for answers is used up and its statements are the cause. Nothing is outstanding.
     pub(crate) async fn exceeded(&self, timeout: AnswerTimeout, waits: &AnswerWaits) -> Option<LimitExceeded> {
         if !waits.left().is_zero() {
             return None;
         }
-        self.guard.exceeded(waits, None, timeout.until(Instant::now())).await
+        let now = Instant::now();
+        // The statement waits for that.
+        self.guard.exceeded(waits, None, timeout.until(now).min(now + timeout.until_watched())).await
     }
 
     /// Closes a connection on which an answer timed out. Returns what the endpoint has done meanwhile.

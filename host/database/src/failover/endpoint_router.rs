@@ -92,6 +92,17 @@ impl EndpointRouter {
         }
     }
 
+    /// Whether one of the endpoints has answered a moment ago, or answers now on a connection that no request uses.
+    pub(crate) async fn answers(&self, deadline: Instant) -> bool {
+        // The same division as in `check_out`.
+        let now = Instant::now();
+        let half = now + deadline.saturating_duration_since(now) / 2;
+        match &self.peer {
+            None => self.home.answers(deadline).await,
+            Some(peer) => self.home.answers(half).await || peer.is_verified() && peer.answers(deadline).await,
+        }
+    }
+
     pub(crate) async fn close(&self, deadline: Instant) {
         self.permits.close(deadline).await;
         self.home.pool.close(deadline).await;

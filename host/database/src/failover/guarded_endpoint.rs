@@ -10,6 +10,9 @@ use crate::connect::pool::{Permit, Pool, PooledConnection};
 use crate::failover::breaker::{Admission, Breaker, BreakerToken, Change};
 use crate::statements::answer_timeout::{AnswerTimeout, Silence};
 
+/// An answer of this age still shows that an endpoint can be reached.
+const RECENT: Duration = Duration::from_secs(2);
+
 /// All metric lines of this crate: one for each change of an endpoint's breaker.
 pub const METRICS: [MetricSet; 1] = [MetricSet {
     name: "breaker",
@@ -103,19 +106,46 @@ impl GuardedEndpoint {
         self.verified.store(true, Ordering::Release);
     }
 
+    /// Whether it has answered a moment ago, or answers now on a connection that no request uses.
+    pub(crate) async fn answers(&self, deadline: Instant) -> bool {
+        let now = Instant::now();
+        self.shows_life(now.checked_sub(RECENT).unwrap_or(now), deadline).await
+    }
+
     /// Whether it has answered since then.
     fn has_answered_since(&self, began: Instant) -> bool {
         self.answered().is_some_and(|answered| answered >= began)
+    }
+
+    fn has_answered(&self) {
+        *self.answered() = Some(Instant::now());
     }
 
     fn answered(&self) -> MutexGuard<'_, Option<Instant>> {
         self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How long it takes to answer a small query on another connection, if it answers.
-    async fn shows_life(&self, deadline: Instant) -> Option<Duration> {
+    /// Whether it has answered since then, or answers a small query on another connection by the deadline.
+    async fn shows_life(&self, since: Instant, deadline: Instant) -> bool {
+        let asked = async {
+            let _one = self.watched.lock().await;
+            self.has_answered_since(since) || self.ask(deadline).await.is_some()
+        };
+        timeout_at(deadline.into(), asked).await == Ok(true)
+    }
+
+    /// How long it takes to answer a small query on another connection, if it answers by the deadline.
+    async fn small_query(&self, deadline: Instant) -> Option<Duration> {
+        let asked = async {
+            let _one = self.watched.lock().await;
+            self.ask(deadline).await
+        };
+        timeout_at(deadline.into(), asked).await.ok().flatten()
+    }
+
+    async fn ask(&self, deadline: Instant) -> Option<Duration> {
         let took = self.pool.shows_life(deadline).await?;
-        *self.answered() = Some(Instant::now());
+        self.has_answered();
         Some(took)
     }
 
@@ -151,6 +181,11 @@ impl BreakerGuard {
         self.token.is_some_and(|token| token.is_probe())
     }
 
+    /// The endpoint has answered a statement.
+    pub(crate) fn heard(&self) {
+        self.guarded.has_answered();
+    }
+
     /// The endpoint has given an answer, and more is to come. That completes a probe: others need
     /// not wait for the rest of its transaction.
     pub(crate) fn answered(&mut self) {
@@ -164,10 +199,7 @@ impl BreakerGuard {
 
     /// Has the endpoint show that it still answers, unless it has answered since `began`. Ends when that is known.
     pub(crate) async fn watch(&self, began: Instant, deadline: Instant) {
-        let _one = self.guarded.watched.lock().await;
-        if !self.guarded.has_answered_since(began) {
-            self.guarded.shows_life(deadline).await;
-        }
+        self.guarded.shows_life(began, deadline).await;
     }
 
     /// Has the endpoint answer a small query, which shows whether it or a rule's statements took the rule's time for
@@ -178,14 +210,13 @@ impl BreakerGuard {
         sent: Option<Instant>,
         deadline: Instant,
     ) -> Option<LimitExceeded> {
-        let _one = self.guarded.watched.lock().await;
-        let small = self.guarded.shows_life(deadline).await;
+        let small = self.guarded.small_query(deadline).await;
         waits.examine(sent.map(|sent| sent.elapsed()), small)
     }
 
     /// Reports a success.
     pub(crate) fn succeeded(mut self) {
-        *self.guarded.answered() = Some(Instant::now());
+        self.guarded.has_answered();
         self.succeed();
     }
 

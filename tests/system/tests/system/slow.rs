@@ -1,9 +1,10 @@
 //! Statements that take longer than the host waits: the fault of their rule, and no outage for the others.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
+use futures_util::future::{Either, join_all, select};
 use serde_json::json;
 use tenet_core::bundle::{Operation, Rule};
 use tenet_database::{Database, Endpoint};
@@ -233,4 +234,23 @@ async fn any_number_of_slow_rules_leave_places_to_a_quick_one() {
     // Until the first slow requests end, nothing is known of their operations.
     let ((), waited) = tokio::join!(all, quick);
     assert!(waited <= 1, "{waited} quick requests waited for slow ones");
+}
+
+#[tokio::test]
+async fn a_host_whose_places_are_all_held_by_slow_statements_is_ready_while_the_database_answers() {
+    let database = support::database().await;
+    let host = host(database.url());
+    let operations = ["probe", "probe-read"];
+    let requests: Vec<_> = (0..16)
+        .map(|number| json!({ "operation": operations[number % 2], "do": "sql", "sql": ENDLESS }).to_string())
+        .collect();
+    let mut all = pin!(join_all(requests.iter().map(|request| host.invoke_within(PATIENCE * 6, request))));
+    let ready = async {
+        // Twice: an answer is remembered for a while.
+        for _ in 0..2 {
+            host.pipeline.ready(Instant::now() + PATIENCE).await.unwrap();
+        }
+    };
+    // Polled after the requests, which hold all places then.
+    assert!(matches!(select(all.as_mut(), pin!(ready)).await, Either::Right(_)));
 }
