@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -26,9 +27,10 @@ use tenet_harness::hosting::{EAST, EVERY_EVENT, Followed, Local, Shadowed, WEST,
 use tenet_harness::testing::{transcript, write_capsule};
 use tenet_harness::{Database, Watching, schema};
 use tenet_http::{Path as UrlPath, Reply};
-use tenet_pipeline::{Handled, Relayed};
+use tenet_pipeline::{Handled, Presence, Relayed};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, timeout};
 
@@ -233,10 +235,14 @@ async fn listen(port: u16, number: u16) -> anyhow::Result<TcpListener> {
 async fn converse(stream: TcpStream, serving: Arc<Serving>, watcher: Watcher) {
     let service = service_fn(move |request: Request<Incoming>| {
         let host = serving.host();
-        // In a task of its own, which a client that leaves does not end: nor does it in
-        // Lambda, where a request that was begun is decided and its events leave.
-        let answering = tokio::spawn(answer(Arc::clone(&host), Arc::clone(&serving), request));
+        // In a task of its own, which a client that leaves does not end: a commit that was begun is
+        // decided, and its events leave.
+        let (here, left) = oneshot::channel::<Infallible>();
+        let presence = Presence::until(left.map(drop));
+        let answering = tokio::spawn(answer(Arc::clone(&host), Arc::clone(&serving), request, presence));
         async move {
+            // Dropped with the connection.
+            let _here = here;
             let (head, body) = answering.await.unwrap_or_else(|_| host.api().broken()).into_parts();
             Ok::<_, Infallible>(http::Response::from_parts(head, Full::new(Bytes::from(body))))
         }
@@ -250,7 +256,7 @@ async fn converse(stream: TcpStream, serving: Arc<Serving>, watcher: Watcher) {
 }
 
 /// Answers one request and tells the terminal.
-async fn answer(host: Arc<Local>, serving: Arc<Serving>, request: Request<Incoming>) -> Reply {
+async fn answer(host: Arc<Local>, serving: Arc<Serving>, request: Request<Incoming>, presence: Presence) -> Reply {
     let (head, body) = request.into_parts();
     let line = format!("{} {}", head.method, head.uri.path());
     let turned_away = match door::turned_away(&head, serving.port) {
@@ -270,7 +276,7 @@ async fn answer(host: Arc<Local>, serving: Arc<Serving>, request: Request<Incomi
             let path = UrlPath::of(head.uri.path());
             let request =
                 tenet_http::Request { method: head.method, path, headers: head.headers, body: body.to_bytes() };
-            match host.serve(&request, caller, TIME).await {
+            match host.serve(&request, caller, TIME, &presence).await {
                 Ok((reply, decided)) => {
                     if let Some((handled, capsule)) = &decided {
                         lines = serving.telling.lines(handled, capsule.as_ref());
@@ -289,7 +295,8 @@ async fn answer(host: Arc<Local>, serving: Arc<Serving>, request: Request<Incomi
         Ok(Err(_)) => (host.api().unreadable("The body broke off."), None),
         Err(_) => (host.api().unreadable("The body did not arrive in time."), None),
     };
-    tell(host.region(), &format!("{line}  {}", cost.unwrap_or_else(|| reply.status().as_u16().to_string())));
+    let left = if presence.has_left() { "; its client has left" } else { "" };
+    tell(host.region(), &format!("{line}  {}{left}", cost.unwrap_or_else(|| reply.status().as_u16().to_string())));
     terminal::say_all(&lines);
     reply
 }

@@ -69,6 +69,8 @@ pub(crate) enum Refused {
     Full,
     /// The deadline passed first.
     Late,
+    /// Its caller has left.
+    Left,
 }
 
 struct Queue {
@@ -280,6 +282,7 @@ impl fmt::Display for Refused {
         match self {
             Self::Full => write!(f, "{MOST_WAITING} requests are already waiting for a connection"),
             Self::Late => f.write_str("no connection was free in time"),
+            Self::Left => f.write_str("its caller has left"),
         }
     }
 }

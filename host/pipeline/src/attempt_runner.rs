@@ -15,6 +15,7 @@ use crate::calls::{Calls, LogLine, Shared, StopReason};
 use crate::chained_rule::ChainedRule;
 use crate::commit_doubt::CommitDoubt;
 use crate::in_span::in_span;
+use crate::presence::Presence;
 use crate::rule_breaker::RulePasses;
 
 /// Runs one attempt of one request: the rules in order, then the commit of their verdict.
@@ -28,6 +29,7 @@ pub(crate) struct AttemptRunner<'a> {
     pub(crate) suspended: Option<&'a str>,
     pub(crate) clock: &'a Arc<dyn Clock>,
     pub(crate) request: &'a Request,
+    pub(crate) presence: &'a Presence,
     /// Observes the attempt, if set.
     pub(crate) probe: Option<&'a dyn Probe>,
     pub(crate) key: Option<&'a IdempotencyKey>,
@@ -81,6 +83,8 @@ pub(crate) enum MissingResource {
     Rule(Duration),
     /// The caller's deadline passed.
     Time,
+    /// The caller has left.
+    Caller,
     /// The vault's keys cannot be reached.
     Vault,
     /// The tables of the database differ from those of the bundle.
@@ -91,6 +95,8 @@ pub(crate) enum MissingResource {
 enum TimeOver {
     Rules,
     Callers,
+    /// The caller has left.
+    Nobodys,
 }
 
 /// What the rules decided, before the commit.
@@ -206,6 +212,7 @@ impl AttemptRunner<'_> {
                         AttemptFailure::limit(Some(rule.to_owned()), exceeded)
                     }
                     TimeOver::Callers => AttemptFailure::out_of_time(rule),
+                    TimeOver::Nobodys => AttemptFailure::left(rule),
                 }));
             }
         };
@@ -273,7 +280,10 @@ impl AttemptRunner<'_> {
             if left_to_rule.is_zero() {
                 return TimeOver::Rules;
             }
-            self.clock.sleep(left.min(left_to_rule)).await;
+            let pause = self.clock.sleep(left.min(left_to_rule));
+            if let Either::Right(_) = select(pause, pin!(self.presence.left())).await {
+                return TimeOver::Nobodys;
+            }
         }
     }
 
@@ -431,6 +441,10 @@ impl AttemptFailure {
 
     fn out_of_time(rule: &str) -> Self {
         Self::missing(MissingResource::Time, rule, "the caller's time ran out while it ran")
+    }
+
+    fn left(rule: &str) -> Self {
+        Self::missing(MissingResource::Caller, rule, "the caller left while it ran")
     }
 
     fn suspended(rule: &str, rest: Duration) -> Self {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
+use futures_util::future::{Either, join_all, select};
 use tenet_core::{
     Blame, CallerId, Claim, Clock, Code, Delivery, Digest, EventId, Fault, IdempotencyKey, Ledger, Mode, Policy, Probe,
     Publisher, Receipt, Request, Rules, StagedEvent, StoredAnswer, Vault, caught, hex,
@@ -17,6 +17,7 @@ use crate::batcher::Batcher;
 use crate::commit_doubt::CommitDoubt;
 use crate::in_span::in_span;
 use crate::no_vault::NoVault;
+use crate::presence::Presence;
 use crate::rule_breaker::{RuleBreaker, RulePasses};
 use crate::selection::{Keyed, Selected};
 use crate::summary::{self, Published, Summary};
@@ -122,6 +123,7 @@ struct RequestContext<'a> {
     doubt: &'a CommitDoubt,
     round_trips: Arc<AtomicU32>,
     started: Instant,
+    presence: &'a Presence,
 }
 
 impl Pipeline {
@@ -182,12 +184,17 @@ impl Pipeline {
 
     /// Like `handle`, with a probe that observes the request.
     pub async fn handle_under(&self, request: Request, probe: Option<&dyn Probe>) -> Handled {
+        self.handle_while(request, probe, &Presence::unknown()).await
+    }
+
+    /// Like `handle_under`, for a caller who may leave.
+    pub async fn handle_while(&self, request: Request, probe: Option<&dyn Probe>, caller: &Presence) -> Handled {
         let is_first = !self.in_use.swap(true, Ordering::Relaxed);
         let operation = self.operations.select(&request.operation);
         let span = summary::span(operation.as_ref().ok().map(|operation| operation.name()), &request);
         let doubt = CommitDoubt::default();
         let mut handled = {
-            let deciding = pin!(self.decide(&request, operation, probe, &span, &doubt));
+            let deciding = pin!(self.decide(&request, operation, (probe, caller), &span, &doubt));
             let deciding = async { caught(deciding).await.unwrap_or_else(|text| panicked(&request, &doubt, &text)) };
             in_span(&span, pin!(deciding)).await
         };
@@ -371,7 +378,7 @@ impl Pipeline {
         &self,
         request: &Request,
         operation: Result<&Selected, String>,
-        probe: Option<&dyn Probe>,
+        (probe, presence): (Option<&dyn Probe>, &Presence),
         span: &Span,
         doubt: &CommitDoubt,
     ) -> Handled {
@@ -409,10 +416,14 @@ impl Pipeline {
             doubt,
             round_trips,
             started,
+            presence,
         };
         let half = started + request.deadline.saturating_duration_since(started) / 2;
         let user = User::Party(operation.name().into(), caller);
-        let entered = self.admission.enter(user, half).await;
+        let entered = match select(pin!(self.admission.enter(user, half)), pin!(presence.left())).await {
+            Either::Left((entered, _)) => entered,
+            Either::Right(_) => Err(Refused::Left),
+        };
         let queued = self.clock.instant() - started;
         let _place = match entered {
             Ok(place) => place,
@@ -439,6 +450,7 @@ impl Pipeline {
             suspended,
             clock: &self.clock,
             request,
+            presence: context.presence,
             probe,
             key: context.key(),
             doubt: context.doubt,
@@ -496,8 +508,10 @@ impl Pipeline {
                     lost.push(reason);
                     summary::record_lost(around, &lost);
                     let wait = self.backoff.after(receipt.attempts, jitter.number());
-                    let again =
-                        receipt.attempts < self.backoff.attempts && !fault.is_shut() && self.has_time(request, wait);
+                    let again = receipt.attempts < self.backoff.attempts
+                        && !fault.is_shut()
+                        && self.has_time(request, wait)
+                        && !context.presence.has_left();
                     tracing::info!(
                         fault = format!("{fault:#}"),
                         unknown,
@@ -621,6 +635,8 @@ impl RequestContext<'_> {
         let reference = self.reference();
         if matches!(failure.missing, Some(MissingResource::Rule(_))) {
             tracing::warn!(reference, rule = failure.rule, "request for a suspended rule");
+        } else if matches!(failure.missing, Some(MissingResource::Caller)) {
+            tracing::info!(reference, rule = failure.rule, "request of a caller who has left");
         } else {
             let limit = failure.limit.as_ref();
             tracing::error!(
@@ -647,7 +663,7 @@ impl RequestContext<'_> {
             }
             // The time was spent on the unreachable database.
             Some(MissingResource::Time) if was_away => Some(("unavailable", AWAY, TOGETHER)),
-            Some(MissingResource::Time) => Some(("out-of-time", NO_TIME, ALONE)),
+            Some(MissingResource::Time | MissingResource::Caller) => Some(("out-of-time", NO_TIME, ALONE)),
             Some(MissingResource::Vault) => {
                 Some(("vault-away", "The keys of sensitive fields cannot be reached. Nothing was changed.", TOGETHER))
             }
@@ -697,7 +713,11 @@ impl RequestContext<'_> {
 
     fn overloaded(&self, refused: Refused) -> Answer {
         let reference = self.reference();
-        tracing::warn!(reference, reason = %refused, "request for which no connection was free");
+        if refused == Refused::Left {
+            tracing::info!(reference, "request of a caller who has left");
+        } else {
+            tracing::warn!(reference, reason = %refused, "request for which no connection was free");
+        }
         let message = "There are more requests than can be decided now. Nothing was changed by this one.";
         self.unavailable("overloaded", message, &reference, TOGETHER)
     }

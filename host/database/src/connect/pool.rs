@@ -278,7 +278,10 @@ impl PooledConnection {
                 Either::Right((exceeded, _)) => Err(timeout.silence_since(began).for_limit(exceeded)),
             }
         };
+        // Where the wait is given up, the statement has to end too.
+        let given_up = CancelOnDrop(Some(self));
         let answered = timeout.wait(answered).await;
+        given_up.disarm();
         waits.add(began.elapsed());
         answered.flatten()
     }
@@ -319,6 +322,23 @@ impl PooledConnection {
         }
         self.pool.drop_idle("one was lost");
         self.guard.failed();
+    }
+}
+
+/// Has the server cancel the running statement of a connection, unless it is disarmed.
+struct CancelOnDrop<'a>(Option<&'a PooledConnection>);
+
+impl CancelOnDrop<'_> {
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for CancelOnDrop<'_> {
+    fn drop(&mut self) {
+        if let Some(lease) = self.0 {
+            lease.pool.endpoint.cancel(&lease.connection);
+        }
     }
 }
 

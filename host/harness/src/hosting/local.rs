@@ -7,7 +7,7 @@ use tenet_core::bundle::Index;
 use tenet_core::{Clock, SourceKey, Trace, Vault};
 use tenet_events::{Buses, Routes};
 use tenet_http::{Api, Reply, Request, Route};
-use tenet_pipeline::{Arrival, Handled, Invocation, Pipeline, Relayed, SystemClock, direct};
+use tenet_pipeline::{Arrival, Handled, Invocation, Pipeline, Presence, Relayed, SystemClock, direct};
 use tenet_wiring::HostBuilder;
 
 use super::follow::{self, Taken};
@@ -114,9 +114,11 @@ impl Local {
         trace: Option<Trace>,
         time: Duration,
     ) -> Result<(Handled, Option<Capsule>)> {
-        let arrival =
-            Arrival { caller, trace, ..Arrival::now(&SystemClock, &self.region, time).map_err(Error::other)? };
-        self.decide(arrival, invocation, time).await
+        self.decide(self.arrival(caller, trace, time)?, invocation, time, &Presence::unknown()).await
+    }
+
+    fn arrival(&self, caller: Option<String>, trace: Option<Trace>, time: Duration) -> Result<Arrival> {
+        Ok(Arrival { caller, trace, ..Arrival::now(&SystemClock, &self.region, time).map_err(Error::other)? })
     }
 
     /// Has the operations decide that take an event of this region's bus, one after the other. An
@@ -131,7 +133,7 @@ impl Local {
             let arrival =
                 Arrival { source_key, ..Arrival::now(&SystemClock, &self.region, time).map_err(Error::other)? };
             let invocation = Invocation { operation: operation.clone(), key: None, payload };
-            let (handled, capsule) = self.decide(arrival, invocation, time).await?;
+            let (handled, capsule) = self.decide(arrival, invocation, time, &Presence::unknown()).await?;
             followed.push(Followed { operation, handled, capsule });
         }
         Ok(followed)
@@ -142,10 +144,11 @@ impl Local {
         arrival: Arrival,
         invocation: Invocation,
         time: Duration,
+        presence: &Presence,
     ) -> Result<(Handled, Option<Capsule>)> {
         let request = arrival.request(invocation.operation, invocation.key, invocation.payload);
         let tape = Tape::new();
-        let mut handled = self.pipeline.handle_under(request.clone(), Some(&tape)).await;
+        let mut handled = self.pipeline.handle_while(request.clone(), Some(&tape), presence).await;
         if let Some(pending) = handled.pending.take() {
             self.pipeline.publish(pending, SystemClock.instant() + time).await;
         }
@@ -191,7 +194,7 @@ impl Local {
     }
 
     /// Answers an HTTP request, as the Lambda function does, and tells what an operation
-    /// cost where it was one.
+    /// cost where it was one. It ends before its commit where the client is seen to leave.
     ///
     /// # Errors
     /// As [`handle`](Self::handle).
@@ -200,6 +203,7 @@ impl Local {
         request: &Request<impl AsRef<[u8]>>,
         caller: Option<String>,
         time: Duration,
+        presence: &Presence,
     ) -> Result<(Reply, Option<(Handled, Option<Capsule>)>)> {
         Ok(match self.api.route(request) {
             Route::Reply(reply) => (reply, None),
@@ -209,7 +213,8 @@ impl Local {
             }
             Route::Invoke(invocation) => {
                 let trace = tenet_http::trace(&request.headers);
-                let decided = self.recorded(invocation, caller, trace, time).await?;
+                let arrival = self.arrival(caller, trace, time)?;
+                let decided = self.decide(arrival, invocation, time, presence).await?;
                 let receipt = tenet_http::wants_receipt(&request.headers).then_some(&decided.0.receipt);
                 (self.api.answer(&decided.0.answer, receipt), Some(decided))
             }

@@ -227,7 +227,7 @@ async fn no_page_of_another_site_can_ask() {
 }
 
 #[tokio::test]
-async fn what_a_client_began_is_decided_although_it_leaves() {
+async fn what_a_client_began_is_stopped_before_its_commit_when_it_leaves() {
     let database = support::database().await;
     let mut served = support::serve("rules", database.url()).await;
     let other = database.connect().await;
@@ -236,11 +236,18 @@ async fn what_a_client_began_is_decided_although_it_leaves() {
     let mut connection = http::Connection::open(served.east()).await.unwrap();
     connection.ask("POST", "/operations/write", &[http::JSON], body).await.unwrap();
     // It has begun when it waits for the lock.
-    while database.count("select count(*) from pg_locks where not granted").await == 0 {}
+    let waiting = "select count(*) from pg_locks where not granted";
+    while database.count(waiting).await == 0 {}
     drop(connection);
-    other.batch_execute("commit").await.unwrap();
     let line = served.told("POST /operations/write").await;
-    assert!(line.contains("accepted (200)"), "{line}");
+    assert!(line.contains("unavailable (503)") && line.ends_with("; its client has left"), "{line}");
+    // Its statement ends too.
+    while database.count(waiting).await > 0 {}
+    other.batch_execute("commit").await.unwrap();
+    assert_eq!(database.count("select count(*) from transactions").await, 0);
+    // Nothing was decided under its key.
+    let again = http::send(served.east(), "POST", "/operations/write", &[http::JSON], body).await.unwrap();
+    assert_eq!((again.status, again.header("idempotent-replayed")), (200, Some("false")));
     assert_eq!(database.count("select count(*) from transactions").await, 1);
 }
 
