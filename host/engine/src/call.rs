@@ -78,8 +78,8 @@ impl CallState {
         Ok(Limit::HostCalls.check(self.limits.host_calls, self.host_calls)?)
     }
 
-    /// The WASI state of the call. Each use counts as a host call; exceeding the limit ends the
-    /// guest at the next tick.
+    /// The WASI state of the call. Each use counts as a host call, but for reading the monotonic clock; exceeding the
+    /// limit ends the guest at the next tick.
     pub(crate) fn wasi(&mut self) -> &mut Wasi {
         match self.wasi_for_nothing.checked_sub(1) {
             Some(left) => self.wasi_for_nothing = left,

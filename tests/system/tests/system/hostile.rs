@@ -108,7 +108,7 @@ const LIMITED: &[(&str, Limit)] = &[
     ("giant-argument", Limit::BytesSent),
     ("giant-result", Limit::OutputBytes),
     ("asks-for-ever", Limit::HostCalls),
-    ("wasi-asks-for-ever", Limit::HostCalls),
+    ("wasi-asks-for-ever", Limit::Cpu),
 ];
 
 /// Guests that violate the component model, or trap.

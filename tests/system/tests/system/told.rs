@@ -32,6 +32,10 @@ impl Shop {
         fs::write(place, text).unwrap();
     }
 
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.0.path().join("shop").join(path)).unwrap()
+    }
+
     fn tenet(&self, arguments: &[&str]) -> Ended {
         tenet(&self.0.path().join("shop"), arguments)
     }
@@ -113,12 +117,20 @@ const all = {{
   map: () => new Map(),
   twice: () => query('SELECT 1 AS a, 2 AS a'),
   pattern: () => new RegExp('\\\\p{{L}}', 'u'),
+  garbage() {{
+    for (let turn = 0; turn < 1000000; turn += 1) all.kept = turn % 1000 === 0 ? null : {{ kept: all.kept }};
+  }},
 }};
 
 export const {{ evaluate, describe }} = rule({{ input }}, (payload) => all[payload.do](payload));
 "
     );
     shop.write("rules/trial/rule.js", &rule);
+    // A collector of garbage reads the clock more often than that.
+    let manifest = shop.read("rules/trial/rule.toml");
+    shop.write("rules/trial/rule.toml", &format!("{manifest}\n[limits]\ncpu_ms = 10000\nhost_calls = 100\n"));
+    let granted = shop.tenet(&["grant"]);
+    assert_eq!(granted.code, 0, "{}", granted.stderr);
     let at = |thing: &str| {
         let line = rule.lines().position(|line| line.contains(thing)).unwrap() + 1;
         format!("(at rules/trial/rule.js:{line}")
@@ -146,6 +158,7 @@ export const {{ evaluate, describe }} = rule({{ input }}, (payload) => all[paylo
         ("map", &fail("what a Map holds is not JSON")),
         ("twice", &fail(&format!("two columns of the result are called a: give each a name of its own with AS {}", at("twice:")))),
         ("pattern", &fail("patterns know no \\p{..} in rules")),
+        ("garbage", "accept = true"),
     ]);
     // Of requests at once that fail alone, the reasons and nothing that follows from them.
     let ask = |thing: &str| format!("{{ operation = \"trial\", payload = {{ id = \"{thing}\", do = \"{thing}\" }} }}");
