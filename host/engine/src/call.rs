@@ -96,6 +96,11 @@ impl CallState {
         }
     }
 
+    /// Whether the guest's runtime has aborted because it waited for what never comes.
+    fn has_stalled(&self) -> bool {
+        self.wasi.as_ref().is_some_and(|wasi| wasi.has_stalled())
+    }
+
     /// Whether the guest may continue.
     fn check(&self) -> Result<(), GuestStop> {
         Limit::HostCalls.check(self.limits.host_calls, self.host_calls)?;
@@ -184,12 +189,11 @@ impl Library {
         store.data().finish();
         let fuel = store.get_fuel().ok().filter(|_| metered).map(|left| u64::MAX - left);
         let limiter = &store.data().limiter;
-        RuleCall {
-            ended: ended::sort(result, limits, limiter.refused(), is_there),
-            cpu: timer.used(),
-            memory_bytes: limiter.memory_bytes(),
-            fuel,
-        }
+        let ended = match ended::sort(result, limits, limiter.refused(), is_there) {
+            Ended::Trap(_) if store.data().has_stalled() => ended::stalled(),
+            ended => ended,
+        };
+        RuleCall { ended, cpu: timer.used(), memory_bytes: limiter.memory_bytes(), fuel }
     }
 
     /// A store for one call, with the call's limits.

@@ -45,6 +45,11 @@ pub(crate) fn sort(
     }
 }
 
+/// The end of a guest that waits for a promise, and has nothing left to run.
+pub(crate) fn stalled() -> Ended {
+    Ended::Bug("a promise that it waits for never settles: resolve or reject each new Promise".to_owned())
+}
+
 fn accepted(output: String, limits: &Limits) -> Ended {
     if let Err(exceeded) = Limit::OutputBytes.check(limits.output_bytes, bytes([&output])) {
         return Ended::Limit(exceeded);

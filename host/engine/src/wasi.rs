@@ -42,6 +42,10 @@ const MOST_WRITTEN: usize = 64 << 10;
 /// Longer lines are logged in parts, so that a guest cannot make the host buffer more.
 const LONGEST_LINE: usize = 16 << 10;
 
+/// What the runtime of JavaScript prints before it aborts because a promise never settles. A system test checks the
+/// text.
+const STALLED: &str = "event loop error, but no exception is pending";
+
 /// The WASI state of one call. It is created at the guest's first use: Rust rules never use it.
 pub(crate) struct Wasi {
     context: WasiCtx,
@@ -52,7 +56,7 @@ pub(crate) struct Wasi {
 impl Wasi {
     pub(crate) fn new(calls: &Arc<dyn HostCalls>, now: Timestamp) -> Self {
         let line = |level| {
-            Arc::new(Mutex::new(Line { calls: Arc::clone(calls), level, text: Vec::new() }))
+            Arc::new(Mutex::new(Line { calls: Arc::clone(calls), level, text: Vec::new(), has_stalled: false }))
         };
         let streams = [line(LogLevel::Info), line(LogLevel::Warn)];
         let [out, err] = &streams;
@@ -74,6 +78,11 @@ impl Wasi {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MOST_RESOURCES);
         Self { context, table, streams }
+    }
+
+    /// Whether the guest's runtime has printed that nothing is left to run and its function has not ended.
+    pub(crate) fn has_stalled(&self) -> bool {
+        self.streams.iter().any(|stream| lock(stream).has_stalled)
     }
 
     /// Logs output that does not end with a newline. The guest has ended, so an order to stop it
@@ -284,6 +293,7 @@ struct Line {
     calls: Arc<dyn HostCalls>,
     level: LogLevel,
     text: Vec<u8>,
+    has_stalled: bool,
 }
 
 impl Line {
@@ -307,6 +317,7 @@ impl Line {
         }
         let text = String::from_utf8_lossy(&self.text).into_owned();
         self.text.clear();
+        self.has_stalled |= text.contains(STALLED);
         Ok(self.calls.log(self.level, text)?)
     }
 }

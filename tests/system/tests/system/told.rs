@@ -117,6 +117,7 @@ const all = {{
   map: () => new Map(),
   twice: () => query('SELECT 1 AS a, 2 AS a'),
   pattern: () => new RegExp('\\\\p{{L}}', 'u'),
+  never: () => new Promise(() => {{}}),
   garbage() {{
     for (let turn = 0; turn < 1000000; turn += 1) all.kept = turn % 1000 === 0 ? null : {{ kept: all.kept }};
   }},
@@ -158,6 +159,7 @@ export const {{ evaluate, describe }} = rule({{ input }}, (payload) => all[paylo
         ("map", &fail("what a Map holds is not JSON")),
         ("twice", &fail(&format!("two columns of the result are called a: give each a name of its own with AS {}", at("twice:")))),
         ("pattern", &fail("patterns know no \\p{..} in rules")),
+        ("never", &fail("T0502: rule trial: it says that it is broken: a promise that it waits for never settles: ")),
         ("garbage", "accept = true"),
     ]);
     // Of requests at once that fail alone, the reasons and nothing that follows from them.
