@@ -260,7 +260,7 @@ impl<'t> Checker<'t> {
                 return Err(Refusal::not_granted(name.at, what));
             }
             self.uses.sequences.insert(sequence);
-            return Ok(Kind::Other);
+            return Ok(Kind::Scalar);
         }
         if words::is_of_the_moment(&name.text) {
             return Err(Refusal::not_granted(name.at, words::instead_of_the_moment(&name.text)));
@@ -275,7 +275,7 @@ impl<'t> Checker<'t> {
         }
         let inner = pieces.iter().filter_map(Piece::inner);
         let kinds = inner.map(|inner| Ok(self.part(inner, scope)?.kind)).collect::<Result<Vec<_>, _>>()?;
-        untyped::check_call(call, &kinds)?;
+        untyped::check_call(call, &kinds, &mut self.resolved)?;
         Ok(Kind::of_call(call, &kinds))
     }
 }
