@@ -17,6 +17,8 @@ pub(crate) const JSON: &[&str] = &["->", "->>", "#>", "#>>"];
 pub(crate) enum Kind {
     /// A string literal, a choice of several, or NULL. Its type depends on the context.
     Constant,
+    /// An array of such: a `text[]`, unless it is cast as it is written.
+    Constants,
     /// A parameter alone. Its type depends on the context too.
     Parameter,
     /// Certainly not a text.
@@ -98,12 +100,26 @@ impl Kind {
         matches!(self, Self::Other | Self::Scalar | Self::Json)
     }
 
-    /// The kind of an array whose elements have this kind, or of an element of such an array.
-    fn of_elements(self) -> Self {
+    /// Whether it is certainly a `text[]` if nothing next to it requires another type.
+    pub(crate) fn is_strings(self) -> bool {
+        matches!(self, Self::Constants | Self::Strings)
+    }
+
+    /// The kind of an array whose elements have this kind. An array of arrays has the same type.
+    fn of_array(self) -> Self {
         match self {
-            Self::String | Self::Strings => Self::Text,
-            Self::Scalar | Self::Json => Self::Other,
-            kind => kind,
+            Self::Constant | Self::Constants => Self::Constants,
+            kind if kind.is_no_text() => Self::Other,
+            _ => Self::Text,
+        }
+    }
+
+    /// The kind of an element of an array of this kind.
+    fn of_element(self) -> Self {
+        match self {
+            Self::Constant | Self::Constants => Self::Constant,
+            kind if kind.is_no_text() => Self::Other,
+            _ => Self::Text,
         }
     }
 
@@ -145,11 +161,16 @@ impl Kind {
             Gives::First => first,
             Gives::OneOfAll => {
                 let one = Self::of_one_of(kinds.iter().take(inner_before(&[")", "ORDER"])).copied());
-                if call.is_grammar { one } else { one.of_elements() }
+                match call.name.text.as_str() {
+                    _ if call.is_grammar => one,
+                    "unnest" => one.of_element(),
+                    _ => one.of_array(),
+                }
             }
             Gives::Ordered => {
                 let ordered = inner_before(&["FILTER", "OVER"]).checked_sub(1).and_then(|last| kinds.get(last));
-                ordered.copied().unwrap_or_default().computed().of_elements()
+                // With an array of fractions it returns an array.
+                if ordered.is_some_and(|kind| kind.is_no_text()) { Self::Other } else { Self::Text }
             }
         }
     }
@@ -174,7 +195,7 @@ impl Kind {
                     Value { kind: kinds.first().copied().unwrap_or_default(), is_alone: is_alone(pieces.get(2)) };
                 value.cast(pieces.get(4..).unwrap_or_default())?.kind
             }
-            "ARRAY" => Self::of_one_of(kinds.iter().copied()).of_elements(),
+            "ARRAY" => Self::of_one_of(kinds.iter().copied()).of_array(),
             "EXISTS" | "INTERVAL" => Self::Scalar,
             // `date '2026-01-31'`
             first if kinds.is_empty() && first != "(" => {
@@ -253,7 +274,7 @@ impl Value {
                 // An element of an array, or of JSON.
                 Some("[") => {
                     kinds.next();
-                    let kind = if value.kind == Kind::Json { value.kind } else { value.kind.of_elements() };
+                    let kind = if value.kind == Kind::Json { value.kind } else { value.kind.of_element() };
                     value = Self { kind, is_alone: false };
                     length += 3;
                 }
@@ -273,7 +294,7 @@ impl Value {
             let may_be_text = match self.kind {
                 Kind::String | Kind::Strings | Kind::Text => true,
                 Kind::Parameter => !self.is_alone,
-                Kind::Constant | Kind::Other | Kind::Scalar | Kind::Json => false,
+                Kind::Constant | Kind::Constants | Kind::Other | Kind::Scalar | Kind::Json => false,
             };
             return if may_be_text {
                 Err(computed(word, *at))

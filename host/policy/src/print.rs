@@ -477,7 +477,7 @@ impl Printer<'_> {
                 }
                 // It is cast to a type, which is not a date or a time.
                 Piece::Inner(Expression::Moment { printed, at, .. })
-                    if pieces.get(number + 1).and_then(Piece::word) == Some("::") =>
+                    if matches!(pieces.get(number + 1).and_then(Piece::word), Some("::" | "AS")) =>
                 {
                     self.word_at(printed, *at);
                 }

@@ -110,10 +110,10 @@ impl Together {
         let kind = match Kind::of_one_of(self.kinds.iter().copied()) {
             _ if self.is_apart => None,
             Kind::String if self.is_array => Some(TEXTS),
-            Kind::Strings if self.is_array => Some(TEXT),
+            kind if self.is_array && kind.is_strings() => Some(TEXT),
             _ if self.is_array => None,
             Kind::String | Kind::Constant => Some(TEXT),
-            Kind::Strings => Some(TEXTS),
+            Kind::Strings | Kind::Constants => Some(TEXTS),
             Kind::Json => Some(JSON),
             Kind::Parameter | Kind::Other | Kind::Scalar | Kind::Text => None,
         };
@@ -237,9 +237,9 @@ fn combined(operator: &str, left: Operand, right: Operand, resolved: &mut Resolv
     let (string, gives) = match operator {
         "||" if is_text || kind == Kind::Scalar => (Some(TEXT), Kind::String),
         "||" if kind == Kind::Json => (Some(JSON), Kind::Json),
-        "||" if kind == Kind::Strings => (Some(TEXTS), Kind::Strings),
+        "||" if kind.is_strings() => (Some(TEXTS), Kind::Strings),
         "@>" | "<@" if kind == Kind::Json => (Some(JSON), Kind::Scalar),
-        "@>" | "<@" | "&&" if kind == Kind::Strings => (Some(TEXTS), Kind::Scalar),
+        "@>" | "<@" | "&&" if kind.is_strings() => (Some(TEXTS), Kind::Scalar),
         _ if PATTERNS.contains(&operator) && is_text => (Some(TEXT), Kind::Scalar),
         "->" | "->>" | "?" if kind == Kind::Json && !is_left => (Some(TEXT), given(operator, kind, Kind::String)),
         "#>" | "#>>" | "#-" | "?|" | "?&" if kind == Kind::Json && !is_left => {
