@@ -144,6 +144,11 @@ pub(crate) fn check_made(pieces: &[Piece], kinds: &[Kind], resolved: &mut Resolv
             compared.settle(resolved).and_then(|()| results.settle(resolved))
         }
         Some("CAST") => Ok(()),
+        // The expressions of a window are not next to each other.
+        _ if pieces.iter().any(|piece| piece.word() == Some("BY")) => {
+            let open = pieces.iter().filter_map(Piece::inner).find_map(Open::of);
+            open.map_or(Ok(()), |open| Err(open.refusal()))
+        }
         Some("ARRAY") => {
             let mut elements = Together::default();
             values.for_each(|((_, value), kind)| elements.add(value, *kind));
