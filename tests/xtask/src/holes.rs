@@ -29,7 +29,7 @@ impl Hole {
 /// As if everything that is there were granted.
 const OPEN: (&str, &str, &str) = (
     "check.rs",
-    "/// What a name before a dot stands for.",
+    "/// The relation that a name before a dot refers to.",
     r#"/// Every table with all its columns.
 pub(crate) fn open(catalog: &Catalog) -> &'static Grants {
     let all = tenet_core::TableGrant { select: tenet_core::Columns::All, ..tenet_core::TableGrant::default() };
@@ -46,7 +46,7 @@ pub(crate) fn bare<'t>(level: &Level<'t>) -> Level<'t> {
     bare
 }
 
-/// What a name before a dot stands for."#,
+/// The relation that a name before a dot refers to."#,
 );
 
 pub(crate) const HOLES: &[Hole] = &[
