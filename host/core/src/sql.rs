@@ -133,6 +133,13 @@ impl SqlError {
     pub fn new(sqlstate: SqlState, message: impl Into<String>) -> Self {
         Self { sqlstate, message: message.into(), constraint: None, table: None, column: None, details: Vec::new() }
     }
+
+    /// The bytes of all its texts.
+    pub fn bytes(&self) -> u64 {
+        let names = [&self.constraint, &self.table, &self.column].into_iter().flatten().map(String::len);
+        let details = self.details.iter().map(|(name, text)| name.len() + text.len());
+        (self.message.len() + names.chain(details).sum::<usize>()) as u64
+    }
 }
 
 impl fmt::Display for SqlError {

@@ -378,6 +378,11 @@ impl Calls {
                     drop(state);
                     return Err(self.stop(self.whole_limit(fault)));
                 };
+                let read = {
+                    let mut used = self.used();
+                    used.receipt.bytes_read = used.receipt.bytes_read.saturating_add(error.bytes());
+                    used.receipt.bytes_read
+                };
                 let offset = offset_of(&error);
                 let error = match usize::try_from(offset).ok().and_then(|offset| sent.get(offset)) {
                     Some((sql, _)) => self.policy.shown(&self.rule, sql, error),
@@ -385,6 +390,8 @@ impl Calls {
                 };
                 state.looked_up = true;
                 state.spent = Some(Spent { statement: first + offset, error: error.clone() });
+                drop(state);
+                self.enforce(Limit::BytesRead, self.limits.bytes_read, read)?;
                 Ok(Err(error))
             }
         }

@@ -705,6 +705,29 @@ async fn a_rejection_after_an_error_is_stored() {
 }
 
 #[tokio::test]
+async fn an_error_of_the_database_counts_as_bytes_read() {
+    let fails = |_: String, calls: Arc<dyn HostCalls>| -> BoxFuture<'static, Ended> {
+        Box::pin(async move {
+            match calls.run(statement("fails")).await {
+                Ok(result) => reject(result.unwrap_err().sqlstate.as_str()),
+                Err(Stop) => Ended::Stopped,
+            }
+        })
+    };
+    let mut error = SqlError::new(SqlState::UNIQUE_VIOLATION, "x".repeat(1000));
+    error.constraint = Some("y".repeat(100));
+    error.details.push(("detail".to_owned(), "z".repeat(94)));
+    for (most, status) in [(1200, Status::Rejected), (1199, Status::Failed)] {
+        let host = host_with(fails, Limits { bytes_read: most, ..Limits::default() });
+        host.memory.on_run.lock().unwrap().push_back(Fault::sql(error.clone()));
+        let handled = host.pipeline.handle(request("one", "k")).await;
+        assert_eq!((handled.answer.status, handled.receipt.bytes_read), (status, 1200));
+        let limit = "the limit bytes_read was passed: 1199 allowed, 1200 used";
+        assert_eq!(handled.reason.is_some_and(|reason| reason.contains(limit)), status == Status::Failed);
+    }
+}
+
+#[tokio::test]
 async fn a_failure_tells_the_caller_a_reference_and_nothing_else() {
     for ended in [
         Ended::Bug("secret 4711".into()),

@@ -13,7 +13,7 @@ use crate::moment;
 use crate::resolved::{Column, Resolved};
 use crate::scope::{Level, MOST_COLUMNS, Names, Relation, Scope, Tables};
 use crate::tree::{Body, Bound, Expression, Item, Lock, Name, Order, Piece, Query, Select, Statement, With, WithTable};
-use crate::untyped::{self, Together};
+use crate::untyped::{self, Open, Together};
 use crate::{Refusal, Uses, names, steps};
 
 /// The most tables, queries and `*` in all FROMs of a statement. This bounds the work of each
@@ -34,6 +34,13 @@ pub(crate) struct Checker<'t> {
 struct Recursion<'a, 't> {
     table: &'t WithTable,
     tables: &'a Tables<'a, 't>,
+}
+
+/// The queries between UNION and the like, as far as a string among them depends on the others.
+#[derive(Default)]
+struct Columns<'t> {
+    arms: Vec<Names<'t>>,
+    has_open: bool,
 }
 
 /// The names of a SELECT's result columns, and their numbers.
@@ -118,9 +125,10 @@ impl<'t> Checker<'t> {
             Body::Select(select) => self.select(select, None, scope),
             Body::Query(query) => self.query_of(query, recursion, scope),
             Body::Set(arms) => {
-                let mut first = None;
+                let (mut first, mut columns) = (None, Columns::default());
                 for arm in arms {
                     let names = self.body(&arm.body, None, scope)?;
+                    columns.add(&names);
                     if let (None, Some(Recursion { table, tables })) = (&first, recursion) {
                         tables.set(&table.name.text, Some(names.clone().begun().renamed(&table.columns)?));
                     }
@@ -129,11 +137,12 @@ impl<'t> Checker<'t> {
                         Some(first) => Names::united(first, &names),
                     });
                 }
+                columns.settle(&mut self.resolved)?;
                 Ok(first.unwrap_or_default())
             }
             Body::Values(rows) => {
                 let columns = self.values(rows, scope)?;
-                columns.iter().try_for_each(Together::check)?;
+                columns.iter().try_for_each(|column| column.settle(&mut self.resolved))?;
                 Ok(Names::of_values(columns.iter().map(Together::kind)))
             }
         }
@@ -146,16 +155,22 @@ impl<'t> Checker<'t> {
         scope: &Scope<'_, 't>,
     ) -> Result<Vec<Together>, Refusal> {
         let mut columns = Vec::new();
-        columns.resize_with(rows.first().map_or(0, Vec::len), Together::default);
-        for row in rows {
-            for (number, value) in row.iter().enumerate() {
-                let kind = self.part(value, scope)?.kind;
-                if let Some(column) = columns.get_mut(number) {
-                    column.add(value, kind);
-                }
-            }
-        }
+        rows.iter().try_for_each(|row| self.row(row, &mut columns, scope))?;
         Ok(columns)
+    }
+
+    /// Adds the values of a row to their columns.
+    fn row(
+        &mut self,
+        row: &'t [Expression],
+        columns: &mut Vec<Together>,
+        scope: &Scope<'_, 't>,
+    ) -> Result<(), Refusal> {
+        columns.resize_with(columns.len().max(row.len()), Together::default);
+        for (column, value) in columns.iter_mut().zip(row) {
+            column.add(value, self.part(value, scope)?.kind);
+        }
+        Ok(())
     }
 
     /// The ORDER BY of a query that is not a single SELECT.
@@ -295,7 +310,7 @@ impl<'t> Checker<'t> {
 
     /// The result columns of a SELECT or a RETURNING.
     pub(crate) fn items(&mut self, items: &'t [Item], scope: &Scope<'_, 't>) -> Result<Names<'t>, Refusal> {
-        let mut names = Vec::new();
+        let (mut names, mut open) = (Vec::new(), Vec::new());
         for item in items {
             steps::add(1);
             let at = match item {
@@ -312,7 +327,9 @@ impl<'t> Checker<'t> {
                     *at
                 }
                 Item::One { expression, alias, at } => {
-                    let Value { label, kind } = self.expression(expression, scope)?;
+                    // PostgreSQL reads it as a text unless the query is a part of a UNION or an INSERT.
+                    let Value { label, kind } = self.part(expression, scope)?;
+                    open.extend(Open::of(expression).map(|string| (names.len(), string)));
                     let name = match alias {
                         Some(alias) => &alias.text,
                         None => {
@@ -328,7 +345,7 @@ impl<'t> Checker<'t> {
                 return Err(too_many_columns(at));
             }
         }
-        Ok(Names::new(names))
+        Ok(Names::new(names).with_open(open))
     }
 
     pub(crate) fn all<'e>(
@@ -382,17 +399,52 @@ impl<'t> Checker<'t> {
             Expression::Made(pieces) => {
                 moment::check_made(self, pieces, scope)?;
                 let (mut first, mut last, mut kinds) = (None, Label::None, Vec::new());
+                let mut columns = are_rows(pieces).then(Vec::new);
                 for inner in pieces.iter().filter_map(Piece::inner) {
-                    let value = self.part(inner, scope)?;
+                    let value = match (inner, &mut columns) {
+                        (Expression::Row { values, .. }, Some(columns)) => {
+                            self.row(values, columns, scope)?;
+                            Value { label: Label::Strong("row"), kind: Kind::Other }
+                        }
+                        _ => self.part(inner, scope)?,
+                    };
                     last = value.label;
                     first.get_or_insert(last);
                     kinds.push(value.kind);
                 }
-                untyped::check_made(pieces, &kinds)?;
+                columns.iter().flatten().try_for_each(|column: &Together| column.settle(&mut self.resolved))?;
+                untyped::check_made(pieces, &kinds, &mut self.resolved)?;
                 (label::of_made(pieces, first.unwrap_or_default(), last), Kind::of_made(pieces, &kinds)?)
             }
         };
         Ok(Value { label, kind })
+    }
+}
+
+impl<'t> Columns<'t> {
+    fn add(&mut self, names: &Names<'t>) {
+        self.has_open |= !names.open().is_empty();
+        self.arms.push(names.clone());
+    }
+
+    /// Gives each string the type that all values of its column have.
+    fn settle(&self, resolved: &mut Resolved<'t>) -> Result<(), Refusal> {
+        if !self.has_open {
+            return Ok(());
+        }
+        let mut columns: Vec<Together> = Vec::new();
+        for names in &self.arms {
+            columns.resize_with(columns.len().max(names.list().len()), Together::default);
+            let mut open = names.open().iter().peekable();
+            for (number, column) in columns.iter_mut().enumerate().take(names.list().len()) {
+                steps::add(1);
+                match open.next_if(|(place, _)| *place == number) {
+                    Some((_, open)) => column.add_open(*open),
+                    None => column.add_kind(names.kind(number)),
+                }
+            }
+        }
+        columns.iter().try_for_each(|column| column.settle(resolved))
     }
 }
 
@@ -420,6 +472,16 @@ pub(crate) fn relation<'a, 't>(name: &Name, scope: &'a Scope<'a, 't>) -> Result<
         let seen = scope.outwards().flat_map(|scope| scope.level.relations()).filter_map(|relation| relation.name);
         let meant = names::meant(&name.text, &seen.collect::<Vec<_>>());
         Refusal::not_understood(name.at, format!("there is no table {} here{meant}", name.text))
+    })
+}
+
+/// Whether an expression only compares rows with each other.
+fn are_rows(pieces: &[Piece]) -> bool {
+    let compare = ["=", "<>", "!=", "<", ">", "<=", ">=", "IN", "NOT", "IS", "DISTINCT", "FROM", "(", ")", ","];
+    pieces.iter().all(|piece| match piece {
+        Piece::Inner(inner) => matches!(inner, Expression::Row { .. }),
+        Piece::Word(word, _) => compare.contains(&word.as_str()),
+        Piece::Window(_) => false,
     })
 }
 

@@ -4,7 +4,8 @@ use crate::check::Checker;
 use crate::names::{Verb, no_verb};
 use crate::scope::{Level, Names, Relation, Scope, Table};
 use crate::tree::{Assignment, Body, Conflict, Delete, Expression, Insert, Name, Query, TableName, Update};
-use crate::{Refusal, moment, untyped};
+use crate::untyped::{self, Open};
+use crate::{Refusal, moment};
 
 /// The table that a statement writes to, and its name there.
 struct Target<'t> {
@@ -20,21 +21,6 @@ impl<'t> Target<'t> {
         Ok(level)
     }
 
-    /// Refuses values that would become the database's current time in their columns, or could.
-    fn values(&self, columns: Option<&[Name]>, body: &Body) -> Result<(), Refusal> {
-        let Body::Values(rows) = body else { return Ok(()) };
-        for row in rows {
-            for (number, value) in row.iter().enumerate() {
-                let column = match columns {
-                    Some(columns) => columns.get(number).map(|name| name.text.as_str()),
-                    None => self.columns.list().get(number).copied(),
-                };
-                check_value(value, column.and_then(|column| self.kind_of(column)).unwrap_or_default())?;
-            }
-        }
-        Ok(())
-    }
-
     fn kind_of(&self, column: &str) -> Option<&'t str> {
         self.relation(&self.name.text).kind_of(column)
     }
@@ -42,13 +28,6 @@ impl<'t> Target<'t> {
     fn relation(&self, name: &'t str) -> Relation<'t> {
         Relation { name: Some(name), table: Some(self.table), columns: self.columns.clone() }
     }
-}
-
-/// Refuses a value that would become the database's current time in a column of this type, or could
-/// become it.
-fn check_value(value: &Expression, kind: &str) -> Result<(), Refusal> {
-    moment::check_value(value, kind)?;
-    untyped::check_value(value, kind)
 }
 
 impl<'t> Checker<'t> {
@@ -74,20 +53,52 @@ impl<'t> Checker<'t> {
         // Without rows every column gets its default, and PostgreSQL requires INSERT on some
         // column.
         if let Some(rows) = rows {
-            let given = match &rows.body {
-                // Each value gets the type of its column.
-                Body::Values(values) if rows.is_only_body() => self.values(values, scope)?.len(),
-                _ => self.query(rows, scope)?.list().len(),
+            // Each value alone gets the type of its column.
+            let (given, open) = match &rows.body {
+                Body::Values(values) if rows.is_only_body() => (self.values(values, scope)?.len(), Vec::new()),
+                _ => {
+                    let names = self.query(rows, scope)?;
+                    (names.list().len(), names.open().to_vec())
+                }
             };
             if columns.is_none() {
                 self.first_columns(&target, rows, given, into.name.at)?;
             }
-            target.values(columns.as_deref(), &rows.body)?;
+            self.inserted(columns.as_deref(), &target, rows, &open)?;
         }
         if let Some(conflict) = conflict {
             self.conflict(conflict, &target, scope)?;
         }
         self.items(returning, &scope.within(&target.level()?, 0))
+    }
+
+    /// The values that are inserted into these columns, or into the first ones.
+    fn inserted(
+        &mut self,
+        columns: Option<&[Name]>,
+        target: &Target<'t>,
+        rows: &Query,
+        open: &[(usize, Open)],
+    ) -> Result<(), Refusal> {
+        let kind_of = |number: usize| {
+            let column = match columns {
+                Some(columns) => columns.get(number).map(|name| name.text.as_str()),
+                None => target.columns.list().get(number).copied(),
+            };
+            column.and_then(|column| target.kind_of(column)).unwrap_or_default()
+        };
+        if let Body::Values(rows) = &rows.body {
+            for row in rows {
+                row.iter().enumerate().try_for_each(|(number, value)| self.value(value, kind_of(number)))?;
+            }
+        }
+        open.iter().try_for_each(|(number, open)| untyped::check_value(*open, kind_of(*number), &mut self.resolved))
+    }
+
+    /// A value of a column of this type.
+    fn value(&mut self, value: &Expression, kind: &str) -> Result<(), Refusal> {
+        moment::check_value(value, kind)?;
+        Open::of(value).map_or(Ok(()), |open| untyped::check_value(open, kind, &mut self.resolved))
     }
 
     /// As many columns as there are values, starting with the first.
@@ -133,11 +144,13 @@ impl<'t> Checker<'t> {
             for column in columns {
                 self.touch_named(target.table, &target.columns, Verb::Update, column)?;
             }
-            match (&columns[..], value) {
-                ([column], Expression::Moment { .. }) => {
-                    check_value(value, target.kind_of(&column.text).unwrap_or_default())?;
-                }
-                _ => drop(self.expression(value, scope)?),
+            let values = match value {
+                Expression::Row { values, .. } if values.len() == columns.len() => values,
+                value => std::slice::from_ref(value),
+            };
+            for (column, value) in columns.iter().zip(values) {
+                self.part(value, scope)?;
+                self.value(value, target.kind_of(&column.text).unwrap_or_default())?;
             }
         }
         Ok(())

@@ -56,7 +56,9 @@ pub use privileges::privileges;
 pub use refusal::Refusal;
 pub use statement_cache::StatementCache;
 pub use uses::{TableUse, Uses};
-pub use words::{Group, functions, may_give_text, of_the_moment, operators, takes_text, types};
+pub use words::{
+    Group, functions, gives_scalar, may_give_text, of_the_moment, operators, takes_text, takes_types, types,
+};
 
 use crate::check::Checker;
 use crate::parser::Parser;

@@ -96,9 +96,11 @@ pub(crate) fn check_made<'t>(checker: &Checker<'t>, pieces: &'t [Piece], scope: 
                 if let Some((word, at)) = found {
                     return Err(refusal(word, at));
                 }
+                let before = number.checked_sub(1).and_then(|at| pieces.get(at)).and_then(Piece::word);
                 let Some((word, at)) = moment(piece) else {
                     if matches!(inner, Expression::Column(_) | Expression::Of(..)) {
-                        beside = column(inner, rest);
+                        let is_joined = [before, behind_casts(rest)].contains(&Some("||"));
+                        beside = column(inner, rest).map(|column| (column, is_joined));
                     }
                     continue;
                 };
@@ -108,11 +110,14 @@ pub(crate) fn check_made<'t>(checker: &Checker<'t>, pieces: &'t [Piece], scope: 
                 }
                 let is_apart = matches!(next, Some("AND" | "OR" | "WHEN" | "THEN"));
                 let behind = rest.get(2..).unwrap_or_default();
-                let after = || column(rest.get(1).filter(|_| !is_apart)?.inner()?, behind);
-                let before = number.checked_sub(1).and_then(|at| pieces.get(at)).and_then(Piece::word);
-                // Only an array is joined with a string of its own type.
-                let is_joined = [before, next].contains(&Some("||"));
-                let kind = beside.or_else(after).and_then(|column| checker.kind_of(column, scope));
+                let after = || {
+                    let column = column(rest.get(1).filter(|_| !is_apart)?.inner()?, behind)?;
+                    Some((column, behind_casts(behind) == Some("||")))
+                };
+                let Some((column, is_joined)) = beside.or_else(after) else { continue };
+                // `||` makes a text of anything but an array.
+                let is_joined = is_joined || [before, next].contains(&Some("||"));
+                let kind = checker.kind_of(column, scope);
                 if kind.is_some_and(|kind| is_type_of_column(kind) && (!is_joined || kind.ends_with(']'))) {
                     return Err(refusal(word, at));
                 }
@@ -121,6 +126,17 @@ pub(crate) fn check_made<'t>(checker: &Checker<'t>, pieces: &'t [Piece], scope: 
         }
     }
     Ok(())
+}
+
+/// The word behind the casts at the start of these pieces.
+fn behind_casts(mut pieces: &[Piece]) -> Option<&str> {
+    while let [cast, kind @ ..] = pieces
+        && cast.word() == Some("::")
+    {
+        steps::add(1);
+        pieces = kind.get(length_of_type(kind)..).unwrap_or_default();
+    }
+    pieces.first().and_then(Piece::word)
 }
 
 /// The expression, if it is a column that the pieces behind it cast to no other type than a date or

@@ -232,8 +232,15 @@ impl<'t> Checker<'t> {
                 None => {}
             }
         }
-        if scope.outwards().any(|scope| scope.relation(&name.text).is_some()) {
-            let what = format!("{} alone would be a whole row: write {0}.COLUMN", name.text);
+        if let Some(relation) = scope.outwards().find_map(|scope| scope.relation(&name.text)) {
+            let columns = relation.columns.list();
+            let qualified = |column: &&str| format!("{}.{column}", name.text);
+            let write = match relation.table {
+                // Not all of its columns may be granted.
+                None if columns.len() <= MOST_NAMED => columns.iter().map(qualified).collect::<Vec<_>>().join(" or "),
+                _ => qualified(&"COLUMN"),
+            };
+            let what = format!("{} alone would be a whole row: write {write}", name.text);
             return Err(Refusal::not_understood(name.at, what));
         }
         let seen = scope.outwards().flat_map(|scope| scope.level.all().map(|(_, name)| name));
@@ -260,7 +267,7 @@ impl<'t> Checker<'t> {
                 return Err(Refusal::not_granted(name.at, what));
             }
             self.uses.sequences.insert(sequence);
-            return Ok(Kind::Other);
+            return Ok(Kind::Scalar);
         }
         if words::is_of_the_moment(&name.text) {
             return Err(Refusal::not_granted(name.at, words::instead_of_the_moment(&name.text)));
@@ -275,7 +282,7 @@ impl<'t> Checker<'t> {
         }
         let inner = pieces.iter().filter_map(Piece::inner);
         let kinds = inner.map(|inner| Ok(self.part(inner, scope)?.kind)).collect::<Result<Vec<_>, _>>()?;
-        untyped::check_call(call, &kinds)?;
+        untyped::check_call(call, &kinds, &mut self.resolved)?;
         Ok(Kind::of_call(call, &kinds))
     }
 }

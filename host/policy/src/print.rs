@@ -90,7 +90,7 @@ impl Printer<'_> {
     /// A sign without a space before it.
     fn close(&mut self, sign: &str) {
         self.printed.text.push_str(sign);
-        self.joins = ["(", "."].contains(&sign);
+        self.joins = ["(", ".", "::"].contains(&sign);
     }
 
     fn name(&mut self, name: &Name) {
@@ -425,7 +425,8 @@ impl Printer<'_> {
             Expression::Leaf(text, at) => self.word_at(text, *at),
             Expression::Moment { printed, at, .. } => {
                 self.word_at(printed, *at);
-                self.close("::TEXT");
+                self.close("::");
+                self.word(self.resolved.strings.get(at).copied().unwrap_or("TEXT"));
             }
             Expression::Column(name) => self.column(name, name.at),
             Expression::Of(of, name) => self.column(name, of.at),
@@ -476,7 +477,7 @@ impl Printer<'_> {
                 }
                 // It is cast to a type, which is not a date or a time.
                 Piece::Inner(Expression::Moment { printed, at, .. })
-                    if pieces.get(number + 1).and_then(Piece::word) == Some("::") =>
+                    if matches!(pieces.get(number + 1).and_then(Piece::word), Some("::" | "AS")) =>
                 {
                     self.word_at(printed, *at);
                 }

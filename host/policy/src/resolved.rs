@@ -18,6 +18,8 @@ pub(crate) struct Resolved<'t> {
     pub(crate) labels: HashMap<usize, &'t str>,
     /// The columns of an INSERT that has no list of them, by the place of the table.
     pub(crate) inserted: HashMap<usize, Vec<&'t str>>,
+    /// The types of strings with a word of the time that are not sent as `TEXT`.
+    pub(crate) strings: HashMap<usize, &'static str>,
     /// Names of queries of a WITH, which are not tables.
     pub(crate) of_with: HashSet<usize>,
     written: usize,

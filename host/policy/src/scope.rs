@@ -12,6 +12,7 @@ use tenet_core::{CatalogTable, TableGrant};
 
 use crate::kind::Kind;
 use crate::tree::Name;
+use crate::untyped::Open;
 use crate::{Refusal, steps, words};
 
 /// The most columns of one result, as in PostgreSQL
@@ -42,6 +43,8 @@ pub(crate) struct Names<'t>(Rc<Listed<'t>>);
 struct Listed<'t> {
     list: Vec<&'t str>,
     kinds: Vec<Kind>,
+    /// The columns that are strings whose type may depend on the query around, by their numbers.
+    open: Vec<(usize, Open)>,
     /// For each name the first column that has it, and whether there are two.
     index: OnceCell<HashMap<&'t str, (usize, bool)>>,
 }
@@ -51,7 +54,22 @@ impl<'t> Names<'t> {
         // A parameter that is a result column is not written where it is used any more.
         let (list, kinds): (Vec<_>, _) = columns.into_iter().map(|(name, kind)| (name, kind.computed())).unzip();
         steps::add(list.len());
-        Self(Rc::new(Listed { list, kinds, index: OnceCell::new() }))
+        Self(Rc::new(Listed { list, kinds, ..Listed::default() }))
+    }
+
+    /// With the columns, by their numbers, that are strings whose type may depend on the query
+    /// around.
+    pub(crate) fn with_open(self, open: Vec<(usize, Open)>) -> Self {
+        if open.is_empty() {
+            return self;
+        }
+        let (list, kinds) = self.columns().unzip();
+        Self(Rc::new(Listed { list, kinds, open, ..Listed::default() }))
+    }
+
+    /// The columns that are strings whose type may depend on the query around, by their numbers.
+    pub(crate) fn open(&self) -> &[(usize, Open)] {
+        &self.0.open
     }
 
     /// The columns of VALUES with these kinds.
@@ -63,7 +81,7 @@ impl<'t> Names<'t> {
     pub(crate) fn of_function(function: &str, name: &'t str, kind: Kind, ordinality: bool) -> Self {
         let own = ROWS_OF.iter().find(|(known, _)| *known == function).map(|(_, columns)| *columns);
         let list = own.map_or_else(|| vec![name], <[_]>::to_vec);
-        let number = ordinality.then_some(("ordinality", Kind::Other));
+        let number = ordinality.then_some(("ordinality", Kind::Scalar));
         Self::new(list.into_iter().map(|name| (name, kind)).chain(number))
     }
 
@@ -76,7 +94,7 @@ impl<'t> Names<'t> {
     /// The columns of a query of a WITH RECURSIVE as the query itself sees them: a string in its
     /// first part may be any text in the others.
     pub(crate) fn begun(self) -> Self {
-        let or_text = |kind| if kind == Kind::Other { kind } else { Kind::Text };
+        let or_text = |kind: Kind| if kind.is_no_text() { kind } else { Kind::Text };
         Self::new(self.columns().map(|(name, kind)| (name, or_text(kind))))
     }
 

@@ -1,69 +1,133 @@
 //! Strings with a word that PostgreSQL reads as its current time, and whose type is not written.
 //!
-//! They are sent as texts. One that may contain several values, as `(now)` or `{now}`, could be
-//! meant as an array, a range or JSON. So it is refused unless the values next to it prove that it
-//! is a text in PostgreSQL's own reading too. All others have no other meaning.
+//! Each is sent with a type, which is never a date or a time. Most are texts, whatever is next to
+//! them. One that may contain several values, as `(now)` or `{now}`, could be an array, a range or
+//! JSON. It gets the type that PostgreSQL certainly finds for it, or is refused.
+//!
+//! PostgreSQL's rules: <https://www.postgresql.org/docs/16/typeconv-oper.html> for operators, and
+//! <https://www.postgresql.org/docs/16/typeconv-union-case.html> for values with one common type.
 
-use crate::kind::{JSON, Kind};
-use crate::tree::{Call, Expression, Piece, length_of_type};
+use crate::kind::{Kind, Value};
+use crate::resolved::Resolved;
+use crate::tree::{Call, Expression, Piece};
 use crate::{Refusal, steps, words};
 
-/// Whether a string can contain several values or a quoted one: an array, a range, JSON.
-fn has_a_form(text: &str) -> bool {
-    text.trim_start().starts_with(['{', '[', '(', '"'])
+/// The types that such a string can get.
+const TEXT: &str = "TEXT";
+const TEXTS: &str = "TEXT[]";
+const JSON: &str = "JSONB";
+
+/// Operators that bind closer than `||` and take no texts.
+const CLOSE: &[&str] = &["+", "-", "*", "/", "%", "^", "AT", "TIME", "ZONE"];
+
+/// The comparisons, which bind less close than `||`.
+const COMPARISONS: &[&str] = &["=", "<>", "!=", "<", ">", "<=", ">="];
+
+/// The operators that match a text with a pattern.
+const PATTERNS: &[&str] = &["~", "~*", "!~", "!~*", "~~", "!~~", "~~*", "!~~*"];
+
+/// A string that contains one of the words and may contain several values.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Open {
+    word: &'static str,
+    at: usize,
 }
 
-fn refusal(word: &str, at: usize) -> Refusal {
-    let what = format!(
-        "`{word}` could be the time of the database here: write the type behind the string, as in ::text or ::jsonb"
-    );
-    Refusal::not_understood(at, what)
+impl Open {
+    /// The string, if the expression is one.
+    pub(crate) fn of(expression: &Expression) -> Option<Self> {
+        match expression {
+            Expression::Moment { value, word, at, .. } if value.trim_start().starts_with(['{', '[', '(', '"']) => {
+                Some(Self { word, at: *at })
+            }
+            _ => None,
+        }
+    }
+
+    /// Sets the type that it is sent with.
+    fn settle(self, kind: Option<&'static str>, resolved: &mut Resolved<'_>) -> Result<(), Refusal> {
+        match kind {
+            Some(TEXT) => {}
+            Some(kind) => drop(resolved.strings.insert(self.at, kind)),
+            None => return Err(self.refusal()),
+        }
+        Ok(())
+    }
+
+    fn refusal(self) -> Refusal {
+        let what = format!(
+            "`{}` could be the time of the database here: write the type behind the string, as in ::text, ::text[] or \
+             ::jsonb",
+            self.word
+        );
+        Refusal::not_understood(self.at, what)
+    }
 }
 
-/// Values that PostgreSQL finds one type for, and operands that are next to each other.
+/// Values that PostgreSQL finds one type for, and operands that are compared with each other.
 #[derive(Debug, Default)]
 pub(crate) struct Together {
-    /// The first string that contains one of the words and may contain several values.
-    open: Option<(&'static str, usize)>,
+    /// The strings among them.
+    open: Vec<Open>,
     /// The kinds of the others.
     kinds: Vec<Kind>,
-    /// Whether such a string may be no text although all others are.
-    is_open: bool,
-    /// Whether `||` stands between them.
-    is_joined: bool,
+    /// Whether a string may have another type than the others.
+    is_apart: bool,
+    /// Whether one is compared with each element of the other, which is an array.
+    is_array: bool,
 }
 
 impl Together {
     pub(crate) fn add(&mut self, value: &Expression, kind: Kind) {
-        match value {
-            Expression::Moment { value, word, at, .. } if has_a_form(value) => {
-                self.open.get_or_insert((word, *at));
-            }
-            _ => self.kinds.push(kind),
+        match Open::of(value) {
+            Some(open) => self.open.push(open),
+            None => self.kinds.push(kind),
         }
+    }
+
+    pub(crate) fn add_open(&mut self, open: Open) {
+        self.open.push(open);
+    }
+
+    pub(crate) fn add_kind(&mut self, kind: Kind) {
+        self.kinds.push(kind);
     }
 
     /// The kind of them all.
     pub(crate) fn kind(&self) -> Kind {
-        Kind::of_one_of(self.kinds.iter().copied().chain(self.open.map(|_| Kind::String)))
+        Kind::of_one_of(self.kinds.iter().copied().chain(self.open.first().map(|_| Kind::String)))
     }
 
-    /// Refuses a string among them that is not certainly a text.
-    pub(crate) fn check(&self) -> Result<(), Refusal> {
-        // A parameter may be an array, to which `||` adds.
-        let is_open = self.is_open || self.is_joined && self.kinds.contains(&Kind::Parameter);
-        match self.open {
-            Some((word, at)) if is_open || !Kind::of_one_of(self.kinds.iter().copied()).is_string() => {
-                Err(refusal(word, at))
-            }
-            _ => Ok(()),
+    /// Gives each string the type of the others.
+    ///
+    /// # Errors
+    ///
+    /// The type is not certain.
+    pub(crate) fn settle(&self, resolved: &mut Resolved<'_>) -> Result<(), Refusal> {
+        if self.open.is_empty() {
+            return Ok(());
         }
+        let kind = match Kind::of_one_of(self.kinds.iter().copied()) {
+            _ if self.is_apart => None,
+            Kind::String if self.is_array => Some(TEXTS),
+            kind if self.is_array && kind.is_strings() => Some(TEXT),
+            _ if self.is_array => None,
+            Kind::String | Kind::Constant => Some(TEXT),
+            Kind::Strings | Kind::Constants => Some(TEXTS),
+            Kind::Json => Some(JSON),
+            Kind::Parameter | Kind::Other | Kind::Scalar | Kind::Text => None,
+        };
+        self.open.iter().try_for_each(|open| open.settle(kind, resolved))
     }
 }
 
-/// Refuses a string without a type that may contain several values and is not certainly a text.
-pub(crate) fn check_made(pieces: &[Piece], kinds: &[Kind]) -> Result<(), Refusal> {
-    if !pieces.iter().any(is_open) {
+/// Gives each string without a type in an expression the type that PostgreSQL finds for it.
+///
+/// # Errors
+///
+/// The type of one that may contain several values is not certain.
+pub(crate) fn check_made(pieces: &[Piece], kinds: &[Kind], resolved: &mut Resolved<'_>) -> Result<(), Refusal> {
+    if !pieces.iter().filter_map(Piece::inner).any(|inner| Open::of(inner).is_some()) {
         return Ok(());
     }
     let word = |at: Option<usize>| at.and_then(|at| pieces.get(at)).and_then(Piece::word);
@@ -72,107 +136,220 @@ pub(crate) fn check_made(pieces: &[Piece], kinds: &[Kind]) -> Result<(), Refusal
         Some("CASE") => {
             let is_compared = pieces.get(1).is_some_and(|piece| piece.inner().is_some());
             let (mut results, mut compared) =
-                (Together::default(), Together { is_open: !is_compared, ..Together::default() });
+                (Together::default(), Together { is_apart: !is_compared, ..Together::default() });
             for ((at, value), kind) in values {
                 let is_result = matches!(word(at.checked_sub(1)), Some("THEN" | "ELSE"));
                 if is_result { &mut results } else { &mut compared }.add(value, *kind);
             }
-            compared.check().and_then(|()| results.check())
+            compared.settle(resolved).and_then(|()| results.settle(resolved))
         }
         Some("CAST") => Ok(()),
+        // The expressions of a window are not next to each other.
+        _ if pieces.iter().any(|piece| piece.word() == Some("BY")) => {
+            let open = pieces.iter().filter_map(Piece::inner).find_map(Open::of);
+            open.map_or(Ok(()), |open| Err(open.refusal()))
+        }
         Some("ARRAY") => {
             let mut elements = Together::default();
             values.for_each(|((_, value), kind)| elements.add(value, *kind));
-            elements.check()
+            elements.settle(resolved)
         }
-        _ => check_operands(pieces, kinds),
+        _ => check_operands(pieces, kinds, resolved),
+    }
+}
+
+/// An operand: a string, or a value.
+#[derive(Clone, Copy)]
+enum Operand {
+    Open(Open),
+    Of(Kind),
+}
+
+/// Operands between two comparisons, with the operators that bind closer.
+#[derive(Default)]
+struct Run<'p> {
+    /// What the operators so far give.
+    left: Option<Operand>,
+    /// The operator that waits for its right operand.
+    operator: Option<&'p str>,
+    /// The operand that is read, as far as it is known.
+    right: Option<Operand>,
+    /// Whether an operator that binds closer than `||` belongs to it.
+    is_close: bool,
+}
+
+impl<'p> Run<'p> {
+    /// Adds an operand, to the one before it if an operator that binds closer is between them.
+    fn operand(&mut self, operand: Operand, resolved: &mut Resolved<'_>) -> Result<(), Refusal> {
+        let before = self.right.take();
+        if !self.is_close {
+            self.right = Some(operand);
+            return Ok(());
+        }
+        let mut kinds = Vec::new();
+        for operand in before.into_iter().chain([operand]) {
+            match operand {
+                Operand::Open(open) => open.settle(None, resolved)?,
+                Operand::Of(kind) => kinds.push(kind),
+            }
+        }
+        let is_plain = |kind: &Kind| matches!(kind, Kind::Scalar | Kind::Constant | Kind::String);
+        let is_scalar = kinds.iter().all(is_plain) && kinds.contains(&Kind::Scalar);
+        self.right = Some(Operand::Of(if is_scalar { Kind::Scalar } else { Kind::Other }));
+        Ok(())
+    }
+
+    /// Applies the operator that waits to the operand behind it.
+    fn apply(&mut self, resolved: &mut Resolved<'_>) -> Result<(), Refusal> {
+        self.is_close = false;
+        let operator = self.operator.take();
+        let Some(right) = self.right.take() else { return Ok(()) };
+        let Some((operator, left)) = operator.zip(self.left) else {
+            self.left = Some(right);
+            return Ok(());
+        };
+        self.left = Some(Operand::Of(combined(operator, left, right, resolved)?));
+        Ok(())
+    }
+
+    fn operator(&mut self, operator: &'p str, resolved: &mut Resolved<'_>) -> Result<(), Refusal> {
+        self.apply(resolved)?;
+        self.operator = Some(operator);
+        Ok(())
+    }
+
+    /// Ends it, and compares what it gives with others.
+    fn end(&mut self, compared: &mut Together, resolved: &mut Resolved<'_>) -> Result<(), Refusal> {
+        self.apply(resolved)?;
+        match std::mem::take(self).left {
+            Some(Operand::Open(open)) => compared.open.push(open),
+            Some(Operand::Of(kind)) => compared.kinds.push(kind),
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+/// The kind that an operator gives, after a string on either side got its type.
+fn combined(operator: &str, left: Operand, right: Operand, resolved: &mut Resolved<'_>) -> Result<Kind, Refusal> {
+    let (mut open, kind) = match (left, right) {
+        (Operand::Of(left), Operand::Of(right)) => return Ok(given(operator, left, right)),
+        (Operand::Open(open), Operand::Of(kind)) | (Operand::Of(kind), Operand::Open(open)) => (vec![open], kind),
+        (Operand::Open(left), Operand::Open(right)) => (vec![left, right], Kind::Constant),
+    };
+    let is_text = matches!(kind, Kind::String | Kind::Constant);
+    let is_left = matches!(left, Operand::Open(_));
+    let (string, gives) = match operator {
+        "||" if is_text || kind == Kind::Scalar => (Some(TEXT), Kind::String),
+        "||" if kind == Kind::Json => (Some(JSON), Kind::Json),
+        "||" if kind.is_strings() => (Some(TEXTS), Kind::Strings),
+        "@>" | "<@" if kind == Kind::Json => (Some(JSON), Kind::Scalar),
+        "@>" | "<@" | "&&" if kind.is_strings() => (Some(TEXTS), Kind::Scalar),
+        _ if PATTERNS.contains(&operator) && is_text => (Some(TEXT), Kind::Scalar),
+        "->" | "->>" | "?" if kind == Kind::Json && !is_left => (Some(TEXT), given(operator, kind, Kind::String)),
+        "#>" | "#>>" | "#-" | "?|" | "?&" if kind == Kind::Json && !is_left => {
+            (Some(TEXTS), given(operator, kind, Kind::Strings))
+        }
+        _ => (None, Kind::Text),
+    };
+    open.drain(..).try_for_each(|open| open.settle(string, resolved))?;
+    Ok(gives)
+}
+
+/// The kind that an operator gives for values of these kinds.
+fn given(operator: &str, left: Kind, right: Kind) -> Kind {
+    let is_joined = |kind| matches!(kind, Kind::String | Kind::Constant | Kind::Scalar);
+    match operator {
+        "->>" | "#>>" => Kind::String,
+        "->" | "#>" | "#-" if left == Kind::Json => Kind::Json,
+        "||" if is_joined(left) && is_joined(right) => Kind::String,
+        "||" if left == Kind::Json && matches!(right, Kind::Json | Kind::Constant) => Kind::Json,
+        "||" => Kind::Text,
+        "@>" | "<@" | "&&" | "?" | "?|" | "?&" => Kind::Scalar,
+        _ if PATTERNS.contains(&operator) => Kind::Scalar,
+        _ => Kind::Other,
     }
 }
 
 /// The same for operands with operators between them. Those on the two sides of an AND or an OR are
-/// not next to each other.
-fn check_operands(pieces: &[Piece], kinds: &[Kind]) -> Result<(), Refusal> {
+/// not compared with each other.
+fn check_operands(pieces: &[Piece], kinds: &[Kind], resolved: &mut Resolved<'_>) -> Result<(), Refusal> {
     let mut kinds = kinds.iter().copied();
-    let (mut these, mut is_between, mut is_key) = (Together::default(), false, false);
-    let mut before = None;
-    for (number, piece) in pieces.iter().enumerate() {
+    let (mut run, mut compared, mut is_between) = (Run::default(), Together::default(), false);
+    let mut rest = pieces;
+    while let [piece, behind @ ..] = rest {
         steps::add(1);
-        match piece {
-            Piece::Inner(inner) => {
-                let kind = kinds.next().unwrap_or_default();
-                match cast_to(pieces.get(number + 1..).unwrap_or_default()) {
-                    _ if is_key && is_open(piece) => {
-                        these.is_open = true;
-                        these.add(inner, kind);
-                    }
-                    _ if is_key => {}
-                    Some(cast) => these.kinds.push(cast),
-                    None => these.add(inner, kind),
-                }
-                is_key = false;
+        let Some(word) = piece.word() else {
+            if let Some(inner) = piece.inner() {
+                let (value, length) = Value::first(rest, &mut kinds)?;
+                let open = Open::of(inner).filter(|_| length == 1);
+                run.operand(open.map_or(Operand::Of(value.kind), Operand::Open), resolved)?;
+                rest = rest.get(length..).unwrap_or_default();
+            } else {
+                rest = behind;
             }
-            Piece::Word(word, _) => match word.as_str() {
-                "BETWEEN" => is_between = true,
-                "AND" if is_between => is_between = false,
-                "AND" | "OR" => std::mem::take(&mut these).check()?,
-                "||" => these.is_joined = true,
-                word if JSON.contains(&word) => {
-                    // `||` does not bind closer.
-                    these.is_open |= these.is_joined || before.is_some_and(is_open);
-                    let kind = if word.ends_with(">>") { Kind::String } else { Kind::Other };
-                    these.kinds.last_mut().into_iter().for_each(|last| *last = kind);
-                    is_key = true;
+            continue;
+        };
+        rest = behind;
+        match word {
+            word if CLOSE.contains(&word) => run.is_close = true,
+            word if words::is_operator(word) && !COMPARISONS.contains(&word) => run.operator(word, resolved)?,
+            word => {
+                run.end(&mut compared, resolved)?;
+                match word {
+                    "BETWEEN" => is_between = true,
+                    "AND" if is_between => is_between = false,
+                    "AND" | "OR" => std::mem::take(&mut compared).settle(resolved)?,
+                    "ANY" | "ALL" | "SOME" => compared.is_array = true,
+                    "OVERLAPS" => compared.is_apart = true,
+                    _ => {}
                 }
-                "ANY" | "ALL" | "SOME" | "AT" | "OVERLAPS" | "[" => these.is_open = true,
-                _ => {}
-            },
-            Piece::Window(_) => {}
+            }
         }
-        before = Some(piece);
     }
-    these.check()
+    run.end(&mut compared, resolved)?;
+    compared.settle(resolved)
 }
 
-/// Whether a piece is a string that contains one of the words and may contain several values.
-fn is_open(piece: &Piece) -> bool {
-    matches!(piece.inner(), Some(Expression::Moment { value, .. }) if has_a_form(value))
-}
-
-/// The kind of the type of the last of the casts at the start of these pieces.
-fn cast_to(mut pieces: &[Piece]) -> Option<Kind> {
-    let mut kind = None;
-    while let [cast, behind @ ..] = pieces
-        && cast.word() == Some("::")
-    {
-        steps::add(1);
-        kind = Some(Kind::of_type(behind));
-        pieces = behind.get(length_of_type(behind)..).unwrap_or_default();
-    }
-    kind
-}
-
-/// Refuses a string in a call that may contain several values and is not certainly a text.
-pub(crate) fn check_call(call: &Call, kinds: &[Kind]) -> Result<(), Refusal> {
-    if words::takes_text(&call.name.text) {
+/// Gives each string without a type in a call the type that PostgreSQL finds for it.
+///
+/// # Errors
+///
+/// The type of one that may contain several values is not certain.
+pub(crate) fn check_call(call: &Call, kinds: &[Kind], resolved: &mut Resolved<'_>) -> Result<(), Refusal> {
+    let name = call.name.text.as_str();
+    if words::takes_text(name) {
         return Ok(());
     }
-    let mut arguments = Together { is_open: !call.is_grammar, ..Together::default() };
-    call.pieces.iter().filter_map(Piece::inner).zip(kinds).for_each(|(value, kind)| arguments.add(value, *kind));
-    arguments.check()
+    // What FILTER, ORDER BY and OVER have is no argument.
+    let is_end = |piece: &&Piece| matches!(piece.word(), Some(")" | "ORDER"));
+    let arguments =
+        call.pieces.iter().take_while(|piece| !is_end(piece)).filter(|piece| piece.inner().is_some()).count();
+    let (mut alike, mut apart) = (Together::default(), Together { is_apart: true, ..Together::default() });
+    let are_alike = call.is_grammar || words::takes_alike(name);
+    for (number, (value, kind)) in call.pieces.iter().filter_map(Piece::inner).zip(kinds).enumerate() {
+        match (Open::of(value), words::takes(name, number)) {
+            (Some(open), Some(kind)) if number < arguments => open.settle(Some(kind), resolved)?,
+            _ if are_alike && number < arguments => alike.add(value, *kind),
+            _ => apart.add(value, *kind),
+        }
+    }
+    alike.settle(resolved).and_then(|()| apart.settle(resolved))
 }
 
-/// Refuses a string as the value of a column of this type if it may contain several values and the
-/// column is no text.
-pub(crate) fn check_value(value: &Expression, kind: &str) -> Result<(), Refusal> {
-    let mut column = Together::default();
-    column.add(value, Kind::Constant);
-    column.kinds.push(Kind::of_column(kind));
-    column.check()
+/// Gives a string as the value of a column of this type the type of the column.
+///
+/// # Errors
+///
+/// It may contain several values, and the column is neither a text, an array of texts nor a `jsonb`.
+pub(crate) fn check_value(open: Open, kind: &str, resolved: &mut Resolved<'_>) -> Result<(), Refusal> {
+    Together { open: vec![open], kinds: vec![Kind::of_column(kind)], ..Together::default() }.settle(resolved)
 }
 
-/// Refuses one that may contain several values if nothing determines its type.
+/// Refuses one that may contain several values where nothing determines its type.
 pub(crate) fn check_alone(expression: &Expression) -> Result<(), Refusal> {
-    let mut alone = Together { is_open: true, ..Together::default() };
-    alone.add(expression, Kind::String);
-    alone.check()
+    match Open::of(expression) {
+        Some(open) => Err(open.refusal()),
+        None => Ok(()),
+    }
 }

@@ -444,6 +444,112 @@ const TAKES_TEXT: &[&str] = &[
     "translate",
 ];
 
+/// Functions that take strings without a type as these types, by the place of the argument; a `?`
+/// depends on the other arguments. A test compares this with the functions of a server.
+const TAKES: &[(&str, &[&str])] = &[
+    ("array_to_string", &["?", "TEXT", "TEXT"]),
+    ("date_part", &["TEXT"]),
+    ("date_trunc", &["TEXT", "?", "TEXT"]),
+    ("decode", &["TEXT", "TEXT"]),
+    ("encode", &["?", "TEXT"]),
+    ("json_extract_path", &["?", "TEXT", "TEXT", "TEXT", "TEXT"]),
+    ("json_extract_path_text", &["?", "TEXT", "TEXT", "TEXT", "TEXT"]),
+    ("jsonb_array_elements", &["JSONB"]),
+    ("jsonb_array_elements_text", &["JSONB"]),
+    ("jsonb_array_length", &["JSONB"]),
+    ("jsonb_each", &["JSONB"]),
+    ("jsonb_each_text", &["JSONB"]),
+    ("jsonb_extract_path", &["JSONB", "TEXT", "TEXT", "TEXT", "TEXT"]),
+    ("jsonb_extract_path_text", &["JSONB", "TEXT", "TEXT", "TEXT", "TEXT"]),
+    ("jsonb_insert", &["JSONB", "TEXT[]", "JSONB"]),
+    ("jsonb_object_keys", &["JSONB"]),
+    ("jsonb_set", &["JSONB", "TEXT[]", "JSONB"]),
+    ("jsonb_strip_nulls", &["JSONB"]),
+    ("jsonb_typeof", &["JSONB"]),
+    ("to_char", &["?", "TEXT"]),
+    ("to_date", &["TEXT", "TEXT"]),
+    ("to_number", &["TEXT", "TEXT"]),
+    ("to_timestamp", &["?", "TEXT"]),
+];
+
+/// Functions that take a string without a type as a text where another argument is a text. A test
+/// tries each on a server.
+const TAKES_ALIKE: &[&str] = &["btrim", "ltrim", "position", "rtrim", "string_agg", "substr", "substring", "trim"];
+
+/// Functions that return neither texts, arrays, `jsonb` nor bytes. A test compares this with the
+/// functions of a server.
+const GIVES_SCALAR: &[&str] = &[
+    "abs",
+    "age",
+    "array_length",
+    "array_position",
+    "ascii",
+    "avg",
+    "bit_length",
+    "bool_and",
+    "bool_or",
+    "cardinality",
+    "cbrt",
+    "ceil",
+    "ceiling",
+    "char_length",
+    "character_length",
+    "count",
+    "cume_dist",
+    "date_bin",
+    "date_part",
+    "date_trunc",
+    "dense_rank",
+    "div",
+    "every",
+    "exp",
+    "extract",
+    "factorial",
+    "floor",
+    "gcd",
+    "grouping",
+    "isfinite",
+    "json_array_length",
+    "jsonb_array_length",
+    "justify_days",
+    "justify_hours",
+    "justify_interval",
+    "lcm",
+    "length",
+    "ln",
+    "log",
+    "log10",
+    "make_date",
+    "make_interval",
+    "make_time",
+    "make_timestamp",
+    "make_timestamptz",
+    "mod",
+    "ntile",
+    "octet_length",
+    "percent_rank",
+    "pi",
+    "position",
+    "power",
+    "rank",
+    "round",
+    "row_number",
+    "scale",
+    "sign",
+    "sqrt",
+    "starts_with",
+    "stddev",
+    "strpos",
+    "sum",
+    "to_date",
+    "to_number",
+    "to_timestamp",
+    "trim_scale",
+    "trunc",
+    "variance",
+    "width_bucket",
+];
+
 /// Functions that return the type of what WITHIN GROUP sorts.
 const GIVES_ORDERED: &[&str] = &["mode", "percentile_disc"];
 
@@ -616,6 +722,28 @@ pub fn takes_text(function: &str) -> bool {
     TAKES_TEXT.contains(&function)
 }
 
+/// Functions that take a string without a type as a certain type in some places, with these types.
+pub fn takes_types() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+    TAKES.iter().copied()
+}
+
+/// The type as which a listed function takes a string without a type in this place, from 0.
+pub(crate) fn takes(function: &str, place: usize) -> Option<&'static str> {
+    let (_, places) = TAKES.iter().find(|(name, _)| *name == function)?;
+    places.get(place).copied().filter(|kind| *kind != "?")
+}
+
+/// Whether a listed function takes a string without a type as a text where another argument is a
+/// text.
+pub(crate) fn takes_alike(function: &str) -> bool {
+    TAKES_ALIKE.contains(&function)
+}
+
+/// Whether a listed function returns neither texts, arrays, `jsonb` nor bytes.
+pub fn gives_scalar(function: &str) -> bool {
+    GIVES_SCALAR.contains(&function)
+}
+
 /// Whether a column type with this first word is certainly not a text.
 pub(crate) fn is_no_text(word: &str) -> bool {
     NO_TEXTS.contains(&word)
@@ -700,7 +828,21 @@ mod tests {
     fn a_list_has_each_word_once_and_in_order() {
         let grouped = [TYPES, FUNCTIONS].into_iter().flatten().map(|group| group.words);
         let gives = [GIVES_TEXT, GIVES_TEXTS, GIVES_TEXT_OR_BOUND, GIVES_FIRST, GIVES_ONE_OF_ALL, GIVES_ORDERED];
-        let own = [RESERVED, NO_LABELS, GRAMMAR, SYSTEM_COLUMNS, OF_THE_MOMENT, NO_TEXTS, TEXTS, TIMES, TAKES_TEXT];
+        let takes: Vec<&str> = TAKES.iter().map(|(name, _)| *name).collect();
+        let own = [
+            RESERVED,
+            NO_LABELS,
+            GRAMMAR,
+            SYSTEM_COLUMNS,
+            OF_THE_MOMENT,
+            NO_TEXTS,
+            TEXTS,
+            TIMES,
+            TAKES_TEXT,
+            TAKES_ALIKE,
+            GIVES_SCALAR,
+            &takes,
+        ];
         for list in own.into_iter().chain(gives).chain(grouped) {
             assert!(list.is_sorted_by(|one, next| one < next), "{list:?}");
         }
@@ -713,7 +855,8 @@ mod tests {
         }
         assert!(GRAMMAR.iter().all(|name| is_function(name)));
         assert!(gives.iter().flat_map(|list| *list).all(|name| is_function(name)));
-        assert!(TAKES_TEXT.iter().all(|name| is_function(name)));
+        assert!([TAKES_TEXT, TAKES_ALIKE, GIVES_SCALAR, &takes].into_iter().flatten().all(|name| is_function(name)));
+        assert!(GIVES_SCALAR.iter().all(|name| !may_give_text(name)));
         assert!(TEXTS.iter().chain(TIMES).all(|name| is_type(&name.to_ascii_lowercase())));
     }
 }

@@ -462,6 +462,9 @@ fn a_refusal_says_what_to_write() {
         ),
         ("SELECT day FROM totals t, totals u", "day stands for more than one column here: write TABLE.day", "42601"),
         ("SELECT accounts FROM accounts", "accounts alone would be a whole row: write accounts.COLUMN", "42601"),
+        ("SELECT f FROM jsonb_array_elements($1::jsonb) f", "f alone would be a whole row: write f.value", "42601"),
+        ("SELECT f FROM jsonb_each($1::jsonb) f", "f alone would be a whole row: write f.key or f.value", "42601"),
+        ("SELECT f FROM generate_series(1, 2) AS f(x)", "f alone would be a whole row: write f.x", "42601"),
         (
             "SELECT (SELECT id FROM totals accounts) FROM accounts",
             "id is a column of accounts further out, and another accounts is nearer: give one another name with AS",

@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use tenet_build::PrivatePostgres;
 
 use crate::campaign::Wanted;
@@ -85,13 +85,9 @@ fn copy(policy: &Path, to: &Path, hole: &Hole) -> anyhow::Result<()> {
     fs::write(to.join("Cargo.toml"), manifest.replace("[lints]\nworkspace = true\n", ""))?;
     for file in fs::read_dir(policy.join("src"))? {
         let file = file?;
-        let mut text = fs::read_to_string(file.path())?;
-        for (_, old, new) in hole.changes.iter().filter(|(name, ..)| file.file_name() == *name) {
-            let times = text.matches(old).count();
-            ensure!(times == 1, "the hole {} changes {old:?}, which is in its file {times} times", hole.name);
-            text = text.replace(old, new);
-        }
-        fs::write(to.join("src").join(file.file_name()), text)?;
+        let name = file.file_name().into_string().ok().context("a source has a name that is no text")?;
+        let text = hole.applied(&name, fs::read_to_string(file.path())?)?;
+        fs::write(to.join("src").join(name), text)?;
     }
     Ok(())
 }

@@ -19,7 +19,7 @@ pub struct Receipt {
     pub statements: u64,
     /// Rows that they read, over all attempts.
     pub rows_read: u64,
-    /// Bytes of values that they read, over all attempts.
+    /// Bytes of values and of the database's errors that they read, over all attempts.
     pub bytes_read: u64,
     /// Rows that they inserted, updated or deleted, over all attempts.
     pub rows_affected: u64,
@@ -74,7 +74,7 @@ pub struct RuleReceipt {
     pub statements: u64,
     /// Rows it read.
     pub rows_read: u64,
-    /// Bytes of values it read.
+    /// Bytes of values and of the database's errors that it read.
     pub bytes_read: u64,
     /// Rows its statements inserted, updated or deleted, by their command tags.
     pub rows_affected: u64,

@@ -322,9 +322,10 @@ impl Grammar<'_> {
             }
             10 => {
                 self.hit("ANY (array)");
-                self.operand(Some(Kind::Int));
+                let (one, array) = self.one_of(&[(Kind::Int, Kind::Ints), (Kind::Text, Kind::Texts)]);
+                self.operand(Some(one));
                 self.put("= ANY (");
-                self.expression(Some(Kind::Ints));
+                self.expression(Some(array));
                 self.put(")");
             }
             11 => {

@@ -506,6 +506,9 @@ impl<'a> Grammar<'a> {
         if kind == Kind::Text && self.chance(20) {
             return self.text_of_the_moment();
         }
+        if self.chance(15) && self.untyped_string_of_the_moment(kind) {
+            return;
+        }
         let number = self.rng.u32(0..10);
         let text = match kind {
             Kind::Text | Kind::Other => match self.rng.u8(0..10) {
@@ -561,6 +564,22 @@ impl<'a> Grammar<'a> {
             }
         };
         self.put_one(text);
+    }
+
+    /// A string with a word of the time whose type depends on what is next to it; false if such a
+    /// string has no meaning for the kind.
+    fn untyped_string_of_the_moment(&mut self, kind: Kind) -> bool {
+        let texts: &[&str] = match kind {
+            Kind::Text => &["'(now)'", "'[today] x'", "'{now}'", "'\"today\"'", "E'(n\\157w)'", "' (tomorrow)'"],
+            Kind::Jsonb | Kind::Json => &["'{\"id\": \"now\"}'", "'[\"today\"]'", "'\"now\"'"],
+            Kind::Texts => &["'{now,today}'", "'[0:0]={now}'", "E'{to\\144ay}'"],
+            Kind::Date | Kind::Stamp => &["'(now)'", "'\"today\"'", "'{now}'", "'[now,)'"],
+            _ => return false,
+        };
+        self.hit(format!("untyped {kind:?} of the moment"));
+        let text = self.one_of(texts);
+        self.put_one(text);
+        true
     }
 
     fn typed_literal(&mut self, kind: &str, text: &str) {

@@ -99,6 +99,21 @@ async fn an_answer_larger_than_a_rule_may_read_is_the_limit_passed_over_a_socket
     checked(&host, &database).await;
 }
 
+/// An error of less than 8 MiB is read, and counts.
+#[tokio::test]
+async fn an_error_larger_than_a_rule_may_read_is_the_limit_passed() {
+    let database = support::database().await;
+    let host = Host::start("guests", database.url(), EAST, &Buses::new([EAST]).unwrap());
+    let bytes = 5_000_000;
+    let handled = host.invoke(&request("a", &format!("SELECT CAST(repeat('x', {bytes}) AS int)"))).await;
+    let reason = handled.reason.unwrap();
+    assert!(reason.contains("the limit bytes_read was passed: 4194304 allowed, 50000"), "{reason}");
+    assert!(handled.receipt.bytes_read > bytes);
+    let handled = host.invoke(&request("b", "SELECT CAST(repeat('x', 100000) AS int)")).await;
+    assert_eq!(handled.answer.status, Status::Rejected, "{:?}", handled.reason);
+    assert!((100_000..101_000).contains(&handled.receipt.bytes_read), "{}", handled.receipt.bytes_read);
+}
+
 #[tokio::test]
 async fn a_stored_answer_wins_over_what_the_first_statement_would_give() {
     let database = support::database().await;
