@@ -85,7 +85,7 @@ pub(crate) struct Found {
 /// The deployment's cluster in a region, unless it is being deleted.
 ///
 /// # Errors
-/// Fails if there is none and one of the others may be it: no second one is to be created beside it.
+/// Fails if there is none and one of the others may be it: a second one must not be created.
 pub(crate) async fn find(region: &Regional, deployment: &str) -> Result<Option<Cluster>, DeployError> {
     let Found { mut own, unknown } = all(region, deployment).await?;
     own.retain(|cluster| !cluster.is_going());
@@ -96,7 +96,7 @@ pub(crate) async fn find(region: &Regional, deployment: &str) -> Result<Option<C
         ))
         .help(
             "allow dsql:ListTagsForResource on all clusters, or deploy from another account: no second cluster is \
-             made beside one that may be it",
+             made while another may be it",
         )),
         ([] | [_], _) => Ok(own.pop()),
         ([one, other, ..], _) => Err(DeployError::new(format!(

@@ -725,7 +725,7 @@ async fn what_belongs_to_others_and_may_not_be_read_is_left_alone() {
     assert!(aws.regions().iter().all(|(region, of)| of.clusters == before[region].clusters));
 }
 
-/// An own cluster that may not be read is not another's: no second one is made beside it, and `destroy` does not say that
+/// An own cluster that may not be read is not another's: no second one is made, and `destroy` does not say that
 /// nothing is left.
 #[tokio::test]
 async fn beside_a_cluster_that_may_be_the_deployments_none_is_made() {
