@@ -1,0 +1,19 @@
+//! A client's connection: PostgreSQL's protocol, version 3
+//! (<https://www.postgresql.org/docs/16/protocol.html>), and the state of its session.
+
+pub(crate) mod connection;
+mod extended;
+pub(crate) mod failure;
+mod message;
+mod reader;
+mod refusal;
+mod replies;
+mod result_format;
+mod schema_change;
+mod settings;
+mod simple;
+mod startup;
+mod state;
+mod statement;
+mod syntax;
+mod transaction_block;

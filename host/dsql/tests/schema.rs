@@ -1,0 +1,241 @@
+//! Changes of the schema, and the system's tables that show it.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it panics")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{cluster, cluster_with, connect, run};
+
+/// Runs statements in one session, and compares their answers.
+async fn check(client: &tokio_postgres::Client, statements: &[(&str, &str)]) {
+    for (sql, answer) in statements {
+        assert_eq!(run(client, sql).await, *answer, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn tables_are_created_with_their_constraints() {
+    let client = connect(&cluster()).await;
+    check(
+        &client,
+        &[
+            ("CREATE SCHEMA bank", ""),
+            ("CREATE SCHEMA IF NOT EXISTS bank", ""),
+            ("CREATE SCHEMA bank", "42P06: schema \"bank\" already exists"),
+            ("CREATE TABLE nowhere.t (id int)", "3F000: schema \"nowhere\" does not exist"),
+            (
+                "CREATE TABLE bank.t (id int PRIMARY KEY, code varchar(4) UNIQUE, n int DEFAULT 5 CHECK (n > 0), \
+                 amount numeric, CONSTRAINT both_set UNIQUE (code, n))",
+                "",
+            ),
+            ("CREATE TABLE IF NOT EXISTS bank.t (id int)", ""),
+            ("CREATE TABLE bank.t (id int)", "42P07: relation \"t\" already exists"),
+            ("SELECT conname FROM pg_constraint ORDER BY conname", "both_set t_code_key t_n_check t_pkey"),
+            ("SELECT relname FROM pg_class WHERE relkind = 'i' ORDER BY 1", "both_set t_code_key t_pkey"),
+            ("INSERT INTO bank.t (id, code) VALUES (1, 'a') RETURNING n", "5"),
+            (
+                "INSERT INTO bank.t (id, n) VALUES (2, 0)",
+                "23514: new row for relation \"t\" violates check constraint \"t_n_check\"",
+            ),
+            ("CREATE TABLE a (id int, id int)", "42701: column \"id\" specified more than once"),
+            (
+                "CREATE TABLE a (id int PRIMARY KEY, b int PRIMARY KEY)",
+                "42P16: multiple primary keys for table \"a\" are not allowed",
+            ),
+            ("CREATE TABLE a (id int, UNIQUE (b))", "42703: column \"b\" named in key does not exist"),
+            ("CREATE TABLE a (id serial PRIMARY KEY)", "42704: type \"serial\" does not exist"),
+            ("CREATE TABLE a (v money)", "0A000: datatype money not supported"),
+            ("CREATE TABLE a (v int[])", "0A000: datatype integer[] not supported"),
+            ("DROP SCHEMA bank", "2BP01: cannot drop schema bank because other objects depend on it"),
+            ("DROP TABLE bank.t", ""),
+            ("DROP TABLE bank.t", "42P01: table \"t\" does not exist"),
+            ("DROP TABLE IF EXISTS bank.t", ""),
+            ("DROP SCHEMA bank", ""),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_table_is_altered_as_dsql_does() {
+    let client = connect(&cluster()).await;
+    let add_constraint = "0A000: unsupported ALTER TABLE ADD CONSTRAINT statement";
+    let add_column = "0A000: ALTER TABLE ADD COLUMN with constraint not supported";
+    check(
+        &client,
+        &[
+            ("CREATE TABLE t (id int PRIMARY KEY, a int, b int NOT NULL)", ""),
+            ("INSERT INTO t VALUES (1, 2, 3)", ""),
+            ("ALTER TABLE t ADD COLUMN c text", ""),
+            ("SELECT * FROM t", "1,2,3,NULL"),
+            ("ALTER TABLE t DROP COLUMN a", ""),
+            ("SELECT * FROM t", "1,3,NULL"),
+            ("ALTER TABLE t ALTER COLUMN c SET DEFAULT 'x'", ""),
+            ("ALTER TABLE t ALTER COLUMN b DROP NOT NULL", ""),
+            ("INSERT INTO t (id) VALUES (2) RETURNING *", "2,NULL,x"),
+            ("ALTER TABLE t RENAME COLUMN c TO d", ""),
+            ("SELECT d FROM t WHERE id = 2", "x"),
+            ("ALTER TABLE t RENAME TO u", ""),
+            ("SELECT id FROM u WHERE id = 2", "2"),
+            ("ALTER TABLE u ADD COLUMN e int DEFAULT 7", add_column),
+            ("ALTER TABLE u ADD COLUMN e int NOT NULL DEFAULT 0", add_column),
+            ("ALTER TABLE u ADD COLUMN e int UNIQUE", add_column),
+            ("ALTER TABLE u ADD COLUMN e money", "0A000: datatype money not supported"),
+            ("ALTER TABLE u ADD CONSTRAINT k PRIMARY KEY (b)", add_constraint),
+            ("ALTER TABLE u ADD CONSTRAINT k UNIQUE (b)", add_constraint),
+            ("ALTER TABLE u ADD CONSTRAINT k CHECK (b IS NOT NULL)", add_constraint),
+            ("ALTER TABLE u DROP COLUMN id", "0A000: cannot drop primary key column id"),
+            (
+                "ALTER TABLE u ALTER COLUMN b TYPE text",
+                "0A000: unsupported ALTER TABLE ALTER COLUMN ... SET DATA TYPE statement",
+            ),
+            ("ALTER TABLE nothing ADD COLUMN c int", "42P01: relation \"nothing\" does not exist"),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_index_is_built_by_a_job() {
+    let (cluster, clock) = cluster_with(|options| options.index_build = Duration::from_secs(10));
+    let client = connect(&cluster).await;
+    let valid =
+        "SELECT bool_and(indisvalid) FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid WHERE relname = 'i'";
+    check(
+        &client,
+        &[
+            ("CREATE TABLE t (id int PRIMARY KEY, a int)", ""),
+            ("INSERT INTO t VALUES (1, 1), (2, 2)", ""),
+            ("CREATE INDEX i ON t (a)", "0A000: unsupported mode. please use CREATE INDEX ASYNC."),
+            ("CREATE INDEX ASYNC i ON t (b)", "42703: column \"b\" does not exist"),
+            ("CREATE INDEX ASYNC public.i ON t (a)", "42601: syntax error at or near \".\""),
+        ],
+    )
+    .await;
+    let job = run(&client, "CREATE UNIQUE INDEX ASYNC i ON t (a)").await;
+    assert_eq!(job.len(), 26);
+    check(
+        &client,
+        &[
+            ("CREATE UNIQUE INDEX ASYNC IF NOT EXISTS i ON t (a)", ""),
+            (valid, "f"),
+            ("SELECT status, job_type, object_name FROM sys.jobs", "submitted,INDEX_BUILD,public.i"),
+            ("ALTER TABLE t ADD CONSTRAINT i UNIQUE USING INDEX i", "55000: index \"i\" is not valid"),
+            ("INSERT INTO t VALUES (3, 3)", ""),
+        ],
+    )
+    .await;
+    clock.advance(Duration::from_secs(10));
+    // Its end is a change of the catalogue.
+    assert!(run(&client, "SELECT 1 FROM t WHERE id = 1").await.contains("(OC001)"));
+    check(
+        &client,
+        &[
+            (valid, "t"),
+            ("SELECT status FROM sys.jobs", "completed"),
+            ("INSERT INTO t VALUES (4, 3)", "23505: duplicate key value violates unique constraint \"i\""),
+            ("ALTER TABLE t ADD CONSTRAINT i UNIQUE USING INDEX i", ""),
+            ("DROP INDEX i", "2BP01: cannot drop index i because constraint i on table t requires it"),
+            ("ALTER TABLE t DROP CONSTRAINT i", ""),
+            ("INSERT INTO t VALUES (4, 3)", ""),
+        ],
+    )
+    .await;
+    // Now two rows are equal: the next build fails, and leaves an index that is not valid.
+    assert_eq!(run(&client, "CREATE UNIQUE INDEX ASYNC i ON t (a)").await.len(), 26);
+    clock.advance(Duration::from_secs(10));
+    check(
+        &client,
+        &[
+            (valid, "f"),
+            (
+                "SELECT details FROM sys.jobs WHERE status = 'failed'",
+                "could not create unique index \"i\": Key (a)=(3) is duplicated.",
+            ),
+            ("DROP INDEX i", ""),
+            (valid, "NULL"),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn sequences_need_a_cache_and_have_gaps() {
+    let cluster = cluster();
+    let client = connect(&cluster).await;
+    let cache = "is not supported without an explicit cache size. please define CACHE greater than or equal to 65536 or equal to 1";
+    let no_cache = format!("0A000: CREATE SEQUENCE {cache}");
+    let no_identity_cache = format!("0A000: identity column {cache}");
+    check(
+        &client,
+        &[
+            ("CREATE SEQUENCE s", no_cache.as_str()),
+            ("CREATE SEQUENCE s CACHE 10", no_cache.as_str()),
+            ("CREATE SEQUENCE s CACHE 65536", ""),
+            ("CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY)", no_identity_cache.as_str()),
+            (
+                "CREATE TABLE t (id integer GENERATED BY DEFAULT AS IDENTITY (CACHE 1) PRIMARY KEY)",
+                "0A000: datatype integer not supported, identity column type must be bigint",
+            ),
+            ("CREATE TABLE t (id bigint GENERATED BY DEFAULT AS IDENTITY (CACHE 1) PRIMARY KEY, n int)", ""),
+            ("SELECT relname FROM pg_class WHERE relkind = 'S' ORDER BY 1", "s t_id_seq"),
+            ("DROP SEQUENCE t_id_seq", "2BP01: cannot drop sequence t_id_seq because column id of table t requires it"),
+            ("DROP TABLE t", ""),
+            ("SELECT sequencename, cache_size FROM pg_sequences", "s,65536"),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn roles_and_rights_are_kept_as_dsql_keeps_them() {
+    let client = connect(&cluster()).await;
+    let of_system = "0A000: feature not supported on system entity";
+    check(
+        &client,
+        &[
+            ("CREATE TABLE t (id int)", ""),
+            ("CREATE ROLE app WITH LOGIN", ""),
+            ("CREATE ROLE app WITH LOGIN", "42710: role \"app\" already exists"),
+            ("SELECT rolcanlogin FROM pg_roles WHERE rolname = 'app'", "t"),
+            ("GRANT SELECT, INSERT ON t TO app", ""),
+            ("GRANT SELECT ON t TO unknown", "42704: role \"unknown\" does not exist"),
+            ("GRANT SELECT ON nothing TO app", "42P01: relation \"nothing\" does not exist"),
+            ("GRANT USAGE ON SCHEMA public TO app", of_system),
+            ("REVOKE CREATE ON SCHEMA public FROM PUBLIC", of_system),
+            ("GRANT SELECT ON sys.jobs TO app", of_system),
+            ("GRANT CONNECT ON DATABASE postgres TO app", "0A000: unsupported object type in GRANT"),
+            ("AWS IAM GRANT app TO 'arn:aws:iam::1:role/a'", ""),
+            ("SELECT arn FROM sys.iam_pg_role_mappings WHERE pg_role_name = 'app'", "arn:aws:iam::1:role/a"),
+            ("AWS IAM REVOKE app FROM 'arn:aws:iam::1:role/a'", ""),
+            ("SELECT count(*) FROM sys.iam_pg_role_mappings", "0"),
+            ("DROP ROLE app", ""),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_systems_tables_show_columns_and_defaults() {
+    let client = connect(&cluster()).await;
+    check(
+        &client,
+        &[
+            ("CREATE SCHEMA bank", ""),
+            ("CREATE TABLE bank.t (id int PRIMARY KEY, code varchar(4) DEFAULT 'x', amount numeric)", ""),
+            (
+                "SELECT n.nspname, r.relname, a.attname, a.atttypmod, a.attnotnull FROM pg_catalog.pg_class r \
+                 JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace \
+                 JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped \
+                 WHERE r.relkind IN ('r', 'p', 'v') ORDER BY r.oid, a.attnum",
+                "bank,t,id,-1,t bank,t,code,8,f bank,t,amount,1179658,f",
+            ),
+            ("SELECT adbin FROM pg_attrdef", "'x'"),
+            ("SELECT indkey FROM pg_index", "{1}"),
+            ("SELECT conkey FROM pg_constraint WHERE contype = 'p'", "{1}"),
+        ],
+    )
+    .await;
+}
