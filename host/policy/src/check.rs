@@ -412,7 +412,12 @@ impl<'t> Checker<'t> {
                     first.get_or_insert(last);
                     kinds.push(value.kind);
                 }
-                columns.iter().flatten().try_for_each(|column: &Together| column.settle(&mut self.resolved))?;
+                for column in columns.iter_mut().flatten() {
+                    if pieces.iter().any(|piece| piece.word() == Some("IN")) {
+                        column.compare_in_pairs();
+                    }
+                    column.settle(&mut self.resolved)?;
+                }
                 untyped::check_made(pieces, &kinds, &mut self.resolved)?;
                 (label::of_made(pieces, first.unwrap_or_default(), last), Kind::of_made(pieces, &kinds)?)
             }

@@ -75,6 +75,8 @@ pub(crate) struct Together {
     is_apart: bool,
     /// Whether one is compared with each element of the other, which is an array.
     is_array: bool,
+    /// Whether PostgreSQL may find another type for each pair, so that only texts are certain.
+    is_in_pairs: bool,
 }
 
 impl Together {
@@ -91,6 +93,17 @@ impl Together {
 
     pub(crate) fn add_kind(&mut self, kind: Kind) {
         self.kinds.push(kind);
+    }
+
+    /// A column of rows that are compared in pairs.
+    pub(crate) fn compare_in_pairs(&mut self) {
+        self.is_in_pairs = true;
+    }
+
+    /// Compares what was added with each of what is added from now on.
+    fn compare_with_each(&mut self) {
+        let left = Kind::of_one_of(self.kinds.iter().copied());
+        self.is_in_pairs |= !self.open.is_empty() || left == Kind::Constant;
     }
 
     /// The kind of them all.
@@ -113,6 +126,7 @@ impl Together {
             kind if self.is_array && kind.is_strings() => Some(TEXT),
             _ if self.is_array => None,
             Kind::String | Kind::Constant => Some(TEXT),
+            _ if self.is_in_pairs => None,
             Kind::Strings | Kind::Constants => Some(TEXTS),
             Kind::Json => Some(JSON),
             Kind::Parameter | Kind::Other | Kind::Scalar | Kind::Text => None,
@@ -232,7 +246,7 @@ impl<'p> Run<'p> {
 
 /// The kind that an operator gives, after a string on either side got its type.
 fn combined(operator: &str, left: Operand, right: Operand, resolved: &mut Resolved<'_>) -> Result<Kind, Refusal> {
-    let (mut open, kind) = match (left, right) {
+    let (open, kind) = match (left, right) {
         (Operand::Of(left), Operand::Of(right)) => return Ok(given(operator, left, right)),
         (Operand::Open(open), Operand::Of(kind)) | (Operand::Of(kind), Operand::Open(open)) => (vec![open], kind),
         (Operand::Open(left), Operand::Open(right)) => (vec![left, right], Kind::Constant),
@@ -252,7 +266,7 @@ fn combined(operator: &str, left: Operand, right: Operand, resolved: &mut Resolv
         }
         _ => (None, Kind::Text),
     };
-    open.drain(..).try_for_each(|open| open.settle(string, resolved))?;
+    open.into_iter().try_for_each(|open| open.settle(string, resolved))?;
     Ok(gives)
 }
 
@@ -283,6 +297,8 @@ fn check_operands(pieces: &[Piece], kinds: &[Kind], resolved: &mut Resolved<'_>)
             if let Some(inner) = piece.inner() {
                 let (value, length) = Value::first(rest, &mut kinds)?;
                 let open = Open::of(inner).filter(|_| length == 1);
+                // `ANY (SELECT ..)` compares with values and no array.
+                compared.is_array &= !(length == 1 && matches!(inner, Expression::Query(_)));
                 run.operand(open.map_or(Operand::Of(value.kind), Operand::Open), resolved)?;
                 rest = rest.get(length..).unwrap_or_default();
             } else {
@@ -297,7 +313,11 @@ fn check_operands(pieces: &[Piece], kinds: &[Kind], resolved: &mut Resolved<'_>)
             word => {
                 run.end(&mut compared, resolved)?;
                 match word {
-                    "BETWEEN" => is_between = true,
+                    "BETWEEN" => {
+                        is_between = true;
+                        compared.compare_with_each();
+                    }
+                    "IN" => compared.compare_with_each(),
                     "AND" if is_between => is_between = false,
                     "AND" | "OR" => std::mem::take(&mut compared).settle(resolved)?,
                     "ANY" | "ALL" | "SOME" => compared.is_array = true,
