@@ -210,6 +210,85 @@ impl Expressions<'_> {
         }
     }
 
+    /// Operators without parentheses: both have to group them alike, or refuse them alike.
+    pub(crate) fn flat(&mut self) -> String {
+        let mut text = String::new();
+        for part in 0..self.rng.usize(2..7) {
+            if part > 0 {
+                text.push_str(self.one(&[
+                    " + ",
+                    " - ",
+                    " * ",
+                    " / ",
+                    " % ",
+                    " ^ ",
+                    " = ",
+                    " <> ",
+                    " < ",
+                    " <= ",
+                    " > ",
+                    " AND ",
+                    " OR ",
+                    " || ",
+                    " | ",
+                    " & ",
+                    " # ",
+                    " << ",
+                    " -> ",
+                    " ->> ",
+                    " @> ",
+                    " LIKE ",
+                    " NOT LIKE ",
+                    " ILIKE ",
+                    " IS DISTINCT FROM ",
+                    " IN (1, 2) = ",
+                    " BETWEEN 1 AND 2 OR ",
+                    " IS NULL = ",
+                    " IS NOT NULL AND ",
+                    " IS TRUE = ",
+                    " NOT IN (1) AND ",
+                    " NOT BETWEEN 0 AND 3 = ",
+                ]));
+            }
+            text.push_str(self.one(&["", "", "", "", "- ", "+ ", "NOT ", "~ ", "@ "]));
+            text.push_str(self.one(&[
+                "1",
+                "2",
+                "3",
+                "0",
+                "2.5",
+                "TRUE",
+                "FALSE",
+                "'a'",
+                "'1'",
+                "'{\"a\": 1}'::jsonb",
+                "NULL",
+                "(2)",
+                "length('ab')",
+            ]));
+            text.push_str(self.one(&[
+                "",
+                "",
+                "",
+                "",
+                "",
+                " IS NULL",
+                " IS NOT NULL",
+                " IS TRUE",
+                " IS NOT FALSE",
+                "::text",
+                "::int",
+                " IN (1, 2)",
+                " BETWEEN 1 AND 2",
+                " IS UNKNOWN",
+                " NOT IN (1, 3)",
+                " COLLATE \"C\"",
+                "::numeric::text",
+            ]));
+        }
+        text
+    }
+
     fn small(&mut self, depth: u32) -> String {
         format!("mod({}, 1000)", self.expression(Kind::Int, depth))
     }

@@ -15,6 +15,9 @@ struct Sources {
     columns: Vec<Column>,
 }
 
+/// What a query of operators without parentheses begins with.
+pub(crate) const FLAT: &str = "SELECT ALL ";
+
 /// The deepest expression within a query.
 const DEPTH: u32 = 3;
 
@@ -75,6 +78,9 @@ impl Queries {
     /// Expressions alone, which may fail.
     fn constants(rng: &mut Rng) -> String {
         let mut expressions = Expressions { rng, columns: Vec::new(), is_risky: true, with_subqueries: false };
+        if expressions.rng.bool() {
+            return format!("{FLAT}{}", expressions.flat());
+        }
         let kind = expressions.any_kind();
         format!("SELECT {}", expressions.expression(kind, DEPTH + 1))
     }

@@ -31,9 +31,11 @@ impl Cast {
     /// Whether the result depends on the session's time zone or its form of dates: what PostgreSQL
     /// calls stable.
     pub(crate) fn depends_on_session(self) -> bool {
-        let is_time = |kind| matches!(kind, Kind::Date | Kind::Timestamp | Kind::Timestamptz);
+        let is_shown =
+            |kind| matches!(kind, Kind::Date | Kind::Timestamp | Kind::Timestamptz | Kind::Interval | Kind::Array(_));
+        let is_read = |kind| is_shown(kind) || kind == Kind::Time;
+        let by_text = self.method == Method::Text && (is_shown(self.from) || is_read(self.to));
         let is_zoned = |kind| kind == Kind::Timestamptz;
-        let by_text = self.method == Method::Text && (is_time(self.from) || is_time(self.to));
         by_text || self.from != self.to && (is_zoned(self.from) || is_zoned(self.to))
     }
 }

@@ -226,7 +226,15 @@ impl<'p> Place<'p> {
             Expr::Collate { expr, collation } => {
                 let name = collation.to_string().replace('"', "");
                 match name.strip_prefix("pg_catalog.").unwrap_or(&name) {
-                    "C" | "POSIX" | "default" => self.bind(expr),
+                    "C" | "POSIX" | "default" => {
+                        let value = self.bind(expr)?;
+                        if matches!(value.kind, Kind::Text | Kind::Varchar | Kind::Bpchar | Kind::Name | Kind::Unknown)
+                        {
+                            return Ok(value);
+                        }
+                        let message = format!("collations are not supported by type {}", value.kind.name());
+                        Err(SqlError::new("42804", message))
+                    }
                     _ => Err(SqlError::unsupported(format!("the collation {collation}"))),
                 }
             }
@@ -549,6 +557,52 @@ impl<'p> Place<'p> {
     }
 }
 
+/// Whether it ends with IS and a word.
+fn is_is(expression: &Expr) -> bool {
+    matches!(
+        expression,
+        Expr::IsNull(_)
+            | Expr::IsNotNull(_)
+            | Expr::IsTrue(_)
+            | Expr::IsNotTrue(_)
+            | Expr::IsFalse(_)
+            | Expr::IsNotFalse(_)
+            | Expr::IsUnknown(_)
+            | Expr::IsNotUnknown(_)
+    )
+}
+
+/// Whether it binds its operands more tightly than prefixes such as `~` do in PostgreSQL.
+fn is_arithmetic(operator: &BinaryOperator) -> bool {
+    matches!(
+        operator,
+        BinaryOperator::Plus
+            | BinaryOperator::Minus
+            | BinaryOperator::Multiply
+            | BinaryOperator::Divide
+            | BinaryOperator::Modulo
+            | BinaryOperator::PGExp
+    )
+}
+
+/// Whether it is a prefix that the parser binds more tightly than PostgreSQL does.
+fn is_low_prefix(operand: &Expr) -> bool {
+    matches!(operand, Expr::UnaryOp { op, .. } if !matches!(op, UnaryOperator::Plus | UnaryOperator::Minus))
+}
+
+/// Whether it is one of the operators that PostgreSQL does not chain.
+fn is_comparison(operator: &BinaryOperator) -> bool {
+    matches!(
+        operator,
+        BinaryOperator::Eq
+            | BinaryOperator::NotEq
+            | BinaryOperator::Lt
+            | BinaryOperator::LtEq
+            | BinaryOperator::Gt
+            | BinaryOperator::GtEq
+    )
+}
+
 /// Refuses what the parser groups in another way than PostgreSQL: a NOT EXISTS as an operand, whose
 /// NOT applies to the whole operation.
 fn check_operands(expression: &Expr) -> Result<(), SqlError> {
@@ -574,6 +628,33 @@ fn check_operands(expression: &Expr) -> Result<(), SqlError> {
         | Expr::Collate { expr, .. } => &[expr],
         _ => &[],
     };
+    if let Expr::BinaryOp { left, op, right } = expression
+        && is_comparison(op)
+        && [left, right].iter().any(|operand| matches!(&***operand, Expr::BinaryOp { op, .. } if is_comparison(op)))
+    {
+        return Err(SqlError::new("42601", format!("syntax error at or near \"{op}\"")));
+    }
+    if let Expr::UnaryOp { op: UnaryOperator::Plus | UnaryOperator::Minus, expr } = expression
+        && matches!(&**expr, Expr::BinaryOp { .. } | Expr::Collate { .. } | Expr::AtTimeZone { .. })
+    {
+        return Err(SqlError::unsupported(format!("the operand {expr} without parentheses")));
+    }
+    if let Expr::IsDistinctFrom(_, right) | Expr::IsNotDistinctFrom(_, right) = expression
+        && is_is(right)
+    {
+        return Err(SqlError::new("42601", "syntax error at or near \"IS\""));
+    }
+    let is_distinct = |operand: &&&Expr| matches!(operand, Expr::IsDistinctFrom(..) | Expr::IsNotDistinctFrom(..));
+    let is_test = !matches!(expression, Expr::BinaryOp { .. } | Expr::Cast { .. } | Expr::Collate { .. });
+    if is_test && operands.iter().any(|operand| is_distinct(&operand)) {
+        return Err(SqlError::new("42601", "syntax error at or near \"IS\""));
+    }
+    if let Expr::BinaryOp { op, .. } = expression
+        && is_arithmetic(op)
+        && let Some(operand) = operands.iter().find(|operand| is_low_prefix(operand))
+    {
+        return Err(SqlError::unsupported(format!("the operand {operand} without parentheses")));
+    }
     match operands.iter().find(|operand| matches!(operand, Expr::Exists { negated: true, .. })) {
         Some(operand) => Err(SqlError::unsupported(format!("the operand {operand} without parentheses"))),
         None => Ok(()),

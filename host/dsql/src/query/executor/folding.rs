@@ -235,9 +235,9 @@ impl<'e> Executor<'e> {
     }
 }
 
-/// Functions whose result may depend on the session's settings: those that PostgreSQL calls stable.
-const STABLE: [&str; 12] = [
-    "age",
+/// Functions whose result may depend on the session's settings: those that PostgreSQL calls stable
+/// (`provolatile` of `pg_proc`).
+const STABLE: [&str; 15] = [
     "array_to_json",
     "array_to_string",
     "concat",
@@ -247,11 +247,20 @@ const STABLE: [&str; 12] = [
     "json_build_object",
     "jsonb_build_array",
     "jsonb_build_object",
+    "quote_literal",
+    "quote_nullable",
+    "to_char",
+    "to_date",
     "to_json",
     "to_jsonb",
 ];
 
 /// Whether PostgreSQL leaves the call for the time when rows are read.
 fn depends_on_session(call: &CallOf) -> bool {
-    STABLE.contains(&call.name.as_str()) || call.name == "to_char" || call.kinds.contains(&Kind::Timestamptz)
+    let is_text = |kind: &Kind| matches!(kind, Kind::Text | Kind::Varchar | Kind::Name);
+    let is_mixed_text = call.name == "||" && call.kinds.iter().any(is_text) && !call.kinds.iter().all(is_text);
+    // Of two times with a zone the time zone does not matter.
+    let is_zoned = |kind: &Kind| *kind == Kind::Timestamptz;
+    let depends_on_zone = call.kinds.iter().any(is_zoned) && !call.kinds.iter().all(is_zoned);
+    STABLE.contains(&call.name.as_str()) || is_mixed_text || depends_on_zone
 }
