@@ -170,6 +170,20 @@ impl Grammar<'_> {
         true
     }
 
+    /// Columns of outer relations that the rule may not read, and whose names no nearer relation has.
+    pub(crate) fn far_and_hidden(&self) -> Vec<String> {
+        let mut near: Vec<&String> = Vec::new();
+        let mut far = Vec::new();
+        for (distance, scope) in self.scopes.iter().rev().enumerate() {
+            let hidden = scope.iter().flat_map(|relation| &relation.hidden);
+            if distance > 0 {
+                far.extend(hidden.clone().filter(|name| !near.contains(name)).cloned());
+            }
+            near.extend(hidden.chain(scope.iter().flat_map(|relation| relation.columns.iter().map(|(name, _)| name))));
+        }
+        far
+    }
+
     pub(crate) fn team_function(&mut self) -> String {
         self.one_of(&[
             "touch_any",

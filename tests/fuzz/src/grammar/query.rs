@@ -329,7 +329,15 @@ impl Grammar<'_> {
         if self.rng.u8(0..3) == 0 {
             self.hit("WHERE");
             self.put("WHERE");
-            self.expression(Some(crate::world::Kind::Bool));
+            let far = self.far_and_hidden();
+            if !far.is_empty() && self.tempted_at(300) {
+                self.hit("temptation: outer column");
+                let column = self.pick(&far);
+                self.put_name(&column);
+                self.put("IS NOT NULL");
+            } else {
+                self.expression(Some(crate::world::Kind::Bool));
+            }
         }
         if !groups.is_empty() {
             self.group_by(&groups);
