@@ -102,6 +102,28 @@ ACTIONS = {
     "s3:PutPublicAccessBlock": ["s3:PutBucketPublicAccessBlock"],
 }
 
+# What a service asks of the caller beyond the schema of a resource's type, or beyond the action of a call, and the
+# page that says so.
+BEYOND = {
+    # The access log of a stage: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging.html
+    "AWS::ApiGatewayV2::Stage": [
+        "logs:CreateLogDelivery",
+        "logs:DeleteLogDelivery",
+        "logs:DescribeResourcePolicies",
+        "logs:GetLogDelivery",
+        "logs:ListLogDeliveries",
+        "logs:PutResourcePolicy",
+        "logs:UpdateLogDelivery",
+    ],
+    # AWS's pages that were read do not list them. By reports of others who detect drift:
+    # https://alchemy.run/providers/aws/cloudformation/detectstackdrift has DetectStackResourceDrift, published policies
+    # have both.
+    "cloudformation:DetectStackDrift": [
+        "cloudformation:BatchDescribeTypeConfigurations",
+        "cloudformation:DetectStackResourceDrift",
+    ],
+}
+
 # What is no call of AWS's SDK: the administrator's sign-in to the database.
 SIGN_IN = "dsql:DbConnectAdmin"
 
@@ -161,6 +183,8 @@ UNBOUND = {
     # Looks at the caller's own role or user, whatever it is named.
     "iam:GetRole",
     "iam:SimulatePrincipalPolicy",
+    # Asked for the configuration of resource types, which are AWS's own.
+    "cloudformation:BatchDescribeTypeConfigurations",
     # Lists, and are asked for all.
     "cloudwatch:DescribeAlarms",
     "logs:DescribeIndexPolicies",
@@ -289,6 +313,7 @@ def of_handlers(actions):
                 sys.exit(f"{template} has {needs}: {prefix} is taken")
     found = set()
     for name in types:
+        found |= set(BEYOND.get(name, []))
         for handler, of in PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", name).schema["handlers"].items():
             found |= set(of["permissions"]) if handler != "list" else set()
     return {actions.named(action) for action in found - NONE if not action.startswith(tuple(UNUSED))}
@@ -301,6 +326,7 @@ def of_calls(actions):
             name = f"{CLIENTS.get(client)}:{''.join(part.capitalize() for part in call.split('_'))}"
             if name in ACTIONS or name.lower() in actions.known:
                 called |= set(ACTIONS.get(name, [name]))
+    called = called.union(*(BEYOND.get(action, []) for action in called))
     called = {actions.named(action) for action in called}
     return called.union(*map(actions.dependent, called))
 
