@@ -331,7 +331,7 @@ pub(crate) struct DestroyArgs {
     #[command(flatten)]
     pub(crate) deployment: DeploymentArgs,
 
-    /// The clusters too, with all their data, and after 30 days the vault's key.
+    /// The clusters too, with all their data, and after about 60 days the vault's key.
     #[arg(long)]
     pub(crate) clusters: bool,
 

@@ -7,7 +7,8 @@ use crate::progress::Progress;
 use crate::regional::Regional;
 use crate::wait::{Looked, PollPolicy, until};
 
-/// How many days a key that is scheduled for deletion can be restored.
+/// How many days a key that is scheduled for deletion can be restored. A primary's days begin when its last replica is
+/// deleted (<https://docs.aws.amazon.com/kms/latest/APIReference/API_ScheduleKeyDeletion.html>).
 const PENDING_DAYS: i32 = 30;
 
 /// The ARNs of the vault's key in both regions. It is one multi-Region key: values sealed in one
@@ -185,7 +186,8 @@ async fn name(region: &Regional, key: &KeyMetadata, names: &Names) -> Result<(),
     }
 }
 
-/// Schedules the deletion of the keys in a month, replicas first, and reports it.
+/// Schedules the deletion of the keys, and reports when each goes: the replica after the waiting period, the primary
+/// after another one.
 pub(crate) async fn delete(regions: &[Regional; 2], names: &Names, progress: &dyn Progress) -> Result<(), DeployError> {
     let [one, other] = regions;
     for region in [other, one] {
@@ -196,8 +198,12 @@ pub(crate) async fn delete(regions: &[Regional; 2], names: &Names, progress: &dy
         }
         let request = region.keys.delete_alias().alias_name(names.vault_key());
         request.send().await.map_err(|error| refused(&region.name, "DeleteAlias", &error))?;
-        let text =
-            format!("the vault's key {} goes in {PENDING_DAYS} days; until then it can be called back", key.key_id);
+        let goes = if primary_region(&key) == Some(&region.name) {
+            format!("{PENDING_DAYS} days after its replica, about {} days from now", 2 * PENDING_DAYS)
+        } else {
+            format!("in {PENDING_DAYS} days")
+        };
+        let text = format!("the vault's key {} goes {goes}; until then it can be called back", key.key_id);
         progress.say(Some(&region.name), &text);
     }
     Ok(())

@@ -860,8 +860,18 @@ async fn what_is_destroyed_leaves_what_it_says_and_data_only_goes_when_it_is_nam
     assert_eq!(again[EAST].clusters.keys().collect::<Vec<_>>(), regions[EAST].clusters.keys().collect::<Vec<_>>());
     assert_eq!(again[EAST].keys, regions[EAST].keys);
 
+    let told = Arc::new(Told::default());
+    let config = Config::parse(CONFIG).unwrap();
+    let deployment =
+        Deployment::open(config, &aws.config(), Arc::new(Ready::default()), told.clone(), polling()).await.unwrap();
     let options = DestroyOptions { clusters: true, lift_protection: Some("shop".to_owned()) };
     assert_eq!(deployment.destroy(&options).await.unwrap(), [""; 0]);
+    // A primary's waiting period begins when its last replica is gone.
+    let said = |region: &str, when: &str| {
+        told.0.lock().unwrap().iter().any(|line| line.starts_with(region) && line.contains(when))
+    };
+    assert!(said(EAST, "goes 30 days after its replica, about 60 days from now"));
+    assert!(said(WEST, "goes in 30 days"));
     for region in aws.regions().values() {
         assert!(
             region.clusters.is_empty()
