@@ -1,3 +1,4 @@
+use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -98,14 +99,21 @@ impl Deployment {
             return Err(DeployError::new(format!("{}: there is no queue for the events of tests", region.name))
                 .help("deploy with the same [smoke]"));
         };
-        let late = |_: &str| {
-            DeployError::new(format!("{}: the event of {id} has not arrived", region.name))
-                .help("`tenet status` tells what waits in the outbox and in the dead letters")
+        let late = |state: &str| {
+            let late = DeployError::new(format!("{}: the event of {id} has not arrived{state}", region.name));
+            late.help("`tenet status` tells what waits in the outbox and in the dead letters")
         };
         until(self.polling.event, self.polling.pause, late, async || {
             let received = region.queues.receive_message().queue_url(queue).max_number_of_messages(10);
-            let received = received.wait_time_seconds(2).send().await;
-            let received = received.map_err(|error| refused(&region.name, "ReceiveMessage", &error))?;
+            let received = match received.wait_time_seconds(2).send().await {
+                Ok(received) => received,
+                // The right to use the queue's key is bound to the key's tag, and the tag of a new key may count only
+                // after five minutes.
+                Err(error) if error.as_service_error().is_some_and(ReceiveMessageError::is_kms_access_denied) => {
+                    return Ok(Looked::NotYet(format!(": {}", refused(&region.name, "ReceiveMessage", &error))));
+                }
+                Err(error) => return Err(refused(&region.name, "ReceiveMessage", &error)),
+            };
             let mut has_come = false;
             for message in received.messages.unwrap_or_default() {
                 has_come |= message.body.is_some_and(|body| body.contains(id));

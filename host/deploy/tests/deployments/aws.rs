@@ -58,6 +58,8 @@ pub struct State {
     /// function is deleted and created again
     /// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-versions.html>).
     published: BTreeMap<String, usize>,
+    /// The payload of the last invocation, whose event the queues of tests get.
+    invoked: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -274,6 +276,10 @@ impl State {
             }
             "kms" => self.kms(&region, &operation, &body),
             "events" => (200, json!({"Rules": []}).to_string()),
+            "sqs" if operation == "ReceiveMessage" => {
+                (200, json!({"Messages": [{"Body": self.invoked, "ReceiptHandle": "receipt"}]}).to_string())
+            }
+            "sqs" => (200, json!({}).to_string()),
             other => panic!("{other} is not there"),
         }
     }
@@ -664,7 +670,7 @@ impl State {
                 };
                 let first = regional.functions.get(&name).and_then(|function| function.versions.keys().next());
                 let first = first.map(|first| output("FirstVersion", &first.to_string())).unwrap_or_default();
-                let outputs = [first, output("ApiEndpoint", "https://api")].concat();
+                let outputs = [first, output("ApiEndpoint", "https://api"), output("SmokeQueueUrl", "https://queue")].concat();
                 (
                     200,
                     format!(
@@ -762,6 +768,7 @@ impl State {
                 (201, json!({"FunctionName": name, "Version": version.to_string()}).to_string())
             }
             ("POST", "invocations") => {
+                self.invoked = body.to_owned();
                 let status = if function.unready == 0 { 200 } else { 503 };
                 function.unready = function.unready.saturating_sub(1);
                 (200, json!({"statusCode": status, "body": "{\"status\":\"ready\"}"}).to_string())

@@ -679,6 +679,30 @@ async fn what_passes_by_itself_is_waited_for() {
 }
 
 #[tokio::test]
+async fn a_smoke_test_waits_until_the_tag_of_the_queues_key_counts() {
+    let aws = Aws::default();
+    let config = format!("{CONFIG}[smoke]\noperation = \"write\"\npayload = {{ id = \"{{id}}\" }}\nevent = \"id\"\n");
+    let deployment = open_as(&aws, &config).await.unwrap();
+    deployment.deploy(&package("one"), None).await.unwrap();
+    let refused = ("ReceiveMessage", "KMS.AccessDeniedException");
+    aws.state(|state| state.refusals = vec![refused, refused]);
+    let tested = deployment.smoke().await.unwrap();
+    assert_eq!(tested.failure, None);
+    assert_eq!(aws.state(|state| state.refusals.len()), 0);
+    // Another refusal, of the queue itself, does not pass by itself.
+    aws.state(|state| state.refusals = vec![("ReceiveMessage", "AccessDenied")]);
+    let error = deployment.smoke().await.unwrap_err();
+    assert!(error.to_string().contains("ReceiveMessage: AccessDenied"), "{error}");
+    // What is waited for to the end is told.
+    aws.state(|state| state.refusals = vec![refused; 9]);
+    let polling = PollPolicy { event: Duration::ZERO, ..polling() };
+    let (config, sdk, told) = (Config::parse(&config).unwrap(), aws.config(), Arc::new(Told::default()));
+    let deployment = Deployment::open(config, &sdk, Arc::new(Ready::default()), told, polling).await.unwrap();
+    let error = deployment.smoke().await.unwrap_err();
+    assert!(error.to_string().contains("KMS.AccessDeniedException"), "{error}");
+}
+
+#[tokio::test]
 async fn a_cluster_takes_one_update_after_another() {
     let aws = Aws::default();
     deploy(&aws, "one", None).await.unwrap();
