@@ -168,7 +168,11 @@ NAMED = {
         "function alias": ["arn:aws:lambda:*:ACCOUNT:function:NAME", "arn:aws:lambda:*:ACCOUNT:function:NAME:*"],
     },
     "logs": {
-        "log-group": [*logs("/aws/lambda/NAME"), *logs("/aws/vendedlogs/NAME-reviews"), *logs("/tenet/NAME/access")]
+        "log-group": [
+            *logs("/aws/lambda/NAME"),
+            *logs("/aws/vendedlogs/NAME-access"),
+            *logs("/aws/vendedlogs/NAME-reviews"),
+        ]
     },
     "s3": {"bucket": ["arn:aws:s3:::NAME-ACCOUNT-*-bundles"], "object": ["arn:aws:s3:::NAME-ACCOUNT-*-bundles/*"]},
     "scheduler": {"schedule": ["arn:aws:scheduler:*:ACCOUNT:schedule/default/NAME-relay"]},
