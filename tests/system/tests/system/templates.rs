@@ -624,7 +624,7 @@ fn the_commands_of_the_runbook_are_those_of_the_services() {
     assert!(python.wait().unwrap().success());
     let (count, problems) = said.split_once('\n').unwrap();
     assert_eq!(problems, "");
-    assert!(count.parse::<usize>().unwrap() >= 7, "{count}");
+    assert!(count.parse::<usize>().unwrap() >= 10, "{count}");
 }
 
 #[test]

@@ -51,7 +51,7 @@ def check(session, service, operation, *rest):
 
 session = botocore.session.Session()
 text = sys.stdin.read().replace("\\\n", " ")
-commands = re.findall(r"^(?:\$ |    )aws (?!login|sso)(.*)$", text, re.MULTILINE)
+commands = re.findall(r"^ *(?:\$ |    )aws (?!login|sso)(.*)$", text, re.MULTILINE)
 print(len(commands))
 for command in commands:
     try:
