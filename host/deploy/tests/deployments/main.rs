@@ -693,7 +693,7 @@ async fn a_smoke_test_waits_until_the_tag_of_the_queues_key_counts() {
     aws.state(|state| state.refusals = vec![("ReceiveMessage", "AccessDenied")]);
     let error = deployment.smoke().await.unwrap_err();
     assert!(error.to_string().contains("ReceiveMessage: AccessDenied"), "{error}");
-    // What is waited for to the end is told.
+    // The error at the end of the wait has the reason.
     aws.state(|state| state.refusals = vec![refused; 9]);
     let polling = PollPolicy { event: Duration::ZERO, ..polling() };
     let (config, sdk, told) = (Config::parse(&config).unwrap(), aws.config(), Arc::new(Told::default()));
