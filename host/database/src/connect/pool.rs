@@ -264,7 +264,7 @@ impl PooledConnection {
         let watch = async {
             if watched < over {
                 sleep_until(watched.into()).await;
-                self.guard.watch(began, until).await;
+                self.guard.watch(watched, until).await;
             }
             sleep_until(over.into()).await;
             match self.guard.exceeded(waits, Some(began), until).await {

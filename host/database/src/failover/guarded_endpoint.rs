@@ -197,9 +197,9 @@ impl BreakerGuard {
         }
     }
 
-    /// Has the endpoint show that it still answers, unless it has answered since `began`. Ends when that is known.
-    pub(crate) async fn watch(&self, began: Instant, deadline: Instant) {
-        self.guarded.shows_life(began, deadline).await;
+    /// Has the endpoint show that it still answers, unless it has answered since `watched`. Ends when that is known.
+    pub(crate) async fn watch(&self, watched: Instant, deadline: Instant) {
+        self.guarded.shows_life(watched, deadline).await;
     }
 
     /// Has the endpoint answer a small query, which shows whether it or a rule's statements took the rule's time for
@@ -231,7 +231,7 @@ impl BreakerGuard {
     /// Reports that no answer came in time. It is a failure of the endpoint if it was long enough, and if the
     /// endpoint has not answered others in the meantime.
     pub(crate) fn silent(self, silence: Silence) -> Meanwhile {
-        if self.guarded.has_answered_since(silence.began()) {
+        if self.guarded.has_answered_since(silence.watched()) {
             return Meanwhile::Answered;
         }
         if silence.is_endpoints() {
@@ -290,6 +290,18 @@ mod tests {
         guard(&guarded).succeeded();
         assert!(tries.into_iter().all(|guard| guard.silent(silence()) == Meanwhile::Answered));
         assert!(matches!(guarded.admit(), Admission::Allowed(_)));
+    }
+
+    #[test]
+    fn an_answer_at_the_beginning_of_a_wait_does_not_show_that_an_endpoint_still_answers() {
+        let guarded = guarded();
+        let deadline = Instant::now() + Duration::from_secs(3600);
+        let timeout = AnswerTimeout { statement_timeout: Duration::from_secs(5), deadline };
+        let began = Instant::now() - Duration::from_secs(6);
+        let tries: Vec<_> = (0..MANY).map(|_| guard(&guarded)).collect();
+        *guarded.answered() = Some(began + Duration::from_millis(100));
+        assert!(tries.into_iter().all(|guard| guard.silent(timeout.silence_since(began)) == Meanwhile::Nothing));
+        assert_eq!(guarded.admit(), Admission::Open);
     }
 
     #[test]

@@ -56,12 +56,16 @@ impl AnswerTimeout {
     /// How long a wait lasts until the endpoint has to show that it still answers others. The rest of the timeout is
     /// left for that.
     pub(crate) fn until_watched(self) -> Duration {
-        LEAST_SILENCE.min(self.statement_timeout) / 2
+        watched_after(self.statement_timeout)
     }
 
     pub(crate) fn is_over(self) -> bool {
         Instant::now() >= self.deadline
     }
+}
+
+fn watched_after(statement_timeout: Duration) -> Duration {
+    LEAST_SILENCE.min(statement_timeout) / 2
 }
 
 impl Silence {
@@ -70,9 +74,14 @@ impl Silence {
         Self { exceeded: Some(exceeded), ..self }
     }
 
-    /// When the wait began.
-    pub(crate) fn began(self) -> Instant {
-        self.began
+    /// Since when an answer to others shows that the endpoint still answers. It may have gone silent after an earlier
+    /// one.
+    pub(crate) fn watched(self) -> Instant {
+        match self.exceeded {
+            // The limit ends a wait only when the endpoint has just answered a small query.
+            Some(_) => self.began,
+            None => self.began + watched_after(self.statement_timeout),
+        }
     }
 
     /// Whether it was long enough to count against the endpoint.
