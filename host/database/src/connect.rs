@@ -2,6 +2,7 @@
 
 pub(crate) mod connection;
 pub(crate) mod connection_lifetimes;
+pub(crate) mod connector;
 pub(crate) mod dsql;
 pub(crate) mod endpoint;
 pub(crate) mod endpoint_error;

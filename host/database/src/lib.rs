@@ -8,7 +8,7 @@
 //! BEGIN it would commit by itself.
 //!
 //! An [`Endpoint`] says where and how to connect: a plain PostgreSQL, or a [`Dsql`] cluster by TLS
-//! with a token signed for each connection. Everything else is the same for every server that
+//! with a token signed for each connection, or a server that a [`Connector`] reaches. Everything else is the same for every server that
 //! speaks PostgreSQL's protocol. The host's statements use nothing that Aurora DSQL lacks: no
 //! savepoints, no SET except of the search path, no serial columns, no foreign keys. [`Schema`]
 //! applies the steps of the host's tables and of a bundle's. [`Inventory`] and [`Tables`] are for
@@ -35,6 +35,7 @@ mod transaction;
 pub use admin::administrator::{Administrator, Waiting};
 pub use admin::parked::ParkedEvent;
 pub use connect::connection_lifetimes::ConnectionLifetimes;
+pub use connect::connector::{ByteStream, Connector, ServerKind};
 pub use connect::dsql::Dsql;
 pub use connect::endpoint::Endpoint;
 pub use connect::endpoint_error::EndpointError;

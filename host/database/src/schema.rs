@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
+use tenet_clock::monotonic;
 use tenet_core::{Fault, quote_identifier};
 use tokio::time::timeout_at;
 use tokio_postgres::Error;
@@ -214,7 +215,7 @@ impl Schema {
     /// Fails with the first of these steps that is not applied, or was applied with another text.
     /// The steps are those of [`Self::apply`]. Changes nothing.
     pub async fn check(endpoint: &Endpoint, steps: &[(String, String)]) -> Result<(), SchemaError> {
-        for Planned { step, standing, .. } in Self::plan(endpoint, steps, Instant::now() + CONNECTING).await? {
+        for Planned { step, standing, .. } in Self::plan(endpoint, steps, monotonic() + CONNECTING).await? {
             match standing {
                 Standing::Applied | Standing::Foreign => {}
                 Standing::ToDo => return Err(SchemaError { kind: Kind::Missing { step } }),
@@ -233,7 +234,7 @@ fn all(steps: &[(String, String)]) -> Vec<Step> {
 
 async fn connect(endpoint: &Endpoint, deadline: Instant) -> Result<Connection, SchemaError> {
     endpoint
-        .connect(deadline.min(Instant::now() + CONNECTING))
+        .connect(deadline.min(monotonic() + CONNECTING))
         .await
         .map_err(|fault| SchemaError { kind: Kind::Unreachable(fault) })
 }

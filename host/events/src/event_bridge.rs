@@ -6,6 +6,7 @@ use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::config::retry::RetryConfig;
 use aws_sdk_eventbridge::config::timeout::TimeoutConfig;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use tenet_clock::monotonic;
 use tenet_core::{Backoff, BoxFuture, Delivery, Publisher, StagedEvent};
 use tokio::time::{sleep_until, timeout_at};
 
@@ -125,7 +126,7 @@ impl EventBridge {
             if waiting.is_empty() || round == BACKOFF.attempts {
                 break;
             }
-            let wake = Instant::now() + BACKOFF.after(round, fastrand::u64(..));
+            let wake = monotonic() + BACKOFF.after(round, fastrand::u64(..));
             if wake >= deadline {
                 break;
             }
@@ -144,7 +145,7 @@ impl EventBridge {
     async fn call(&self, batch: &[Pending], deadline: Instant) -> Result<Vec<Fate>, PutEventsFailure> {
         // A timeout polls its future before it checks the time: without this, a late call would
         // still be sent.
-        if Instant::now() >= deadline {
+        if monotonic() >= deadline {
             return Err(PutEventsFailure::deadline());
         }
         let entries = batch.iter().map(|Pending { entry, .. }| {

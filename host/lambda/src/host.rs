@@ -5,13 +5,14 @@ use anyhow::Context as _;
 use aws_config::{BehaviorVersion, Region};
 use lambda_runtime::Context;
 use tenet_capsule::Key;
+use tenet_clock::SystemClock;
 use tenet_core::bundle::Index;
 use tenet_core::{Clock, Code, Fault, HostSettings, Receipt, SourceKey, Timestamp, Trace, Vault};
 use tenet_database::Database;
 use tenet_engine::{Engine, Library};
 use tenet_events::{EventBridge, Routes};
 use tenet_http::Api;
-use tenet_pipeline::{Answer, Arrival, Handled, Invocation, NoVault, Pending, Pipeline, Relayed, SystemClock};
+use tenet_pipeline::{Answer, Arrival, Handled, Invocation, NoVault, Pending, Pipeline, Relayed};
 use tenet_wiring::HostBuilder;
 
 use crate::extension;

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use lambda_runtime::Context;
+use tenet_clock::SystemClock;
 use tenet_core::{Clock, IdempotencyKey, SourceKey, Trace, caught};
 use tenet_http::{Reply, Route};
-use tenet_pipeline::{Answer, BridgeEvent, Invocation, Pending, SystemClock, direct};
+use tenet_pipeline::{Answer, BridgeEvent, Invocation, Pending, direct};
 
 use crate::decided::{self, Decided, Undecidable};
 use crate::host::{Host, Origin};

@@ -130,7 +130,7 @@ mod tests {
     use futures_util::future::join_all;
 
     use super::*;
-    use crate::SystemClock;
+    use tenet_clock::SystemClock;
 
     fn later() -> Instant {
         Instant::now() + Duration::from_secs(60)

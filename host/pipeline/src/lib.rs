@@ -10,7 +10,7 @@
 //! scripted database, engine, bus and clock. It must not depend on wasmtime, a SQL driver, AWS, or the format of a
 //! request. Two things live here because every binary needs them and this is the lowest crate that they share: the
 //! [`Invocation`], with its formats ([`direct`], [`BridgeEvent`]), and the machine's time and randomness
-//! ([`SystemClock`], [`Arrival`]).
+//! ([`Arrival`]).
 
 mod admission;
 mod answer;
@@ -32,7 +32,6 @@ mod rule_breaker;
 mod selection;
 mod slow_operations;
 mod summary;
-mod system_clock;
 
 pub use admission::Place;
 pub use answer::{Answer, Problem, Status};
@@ -45,5 +44,4 @@ pub use presence::Presence;
 pub use relay::Relayed;
 pub use selection::{Operations, UnusableOperation};
 pub use summary::METRICS;
-pub use system_clock::SystemClock;
 pub use tenet_core::Backoff;

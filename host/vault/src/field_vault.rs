@@ -1,9 +1,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tenet_core::{
-    BoxFuture, DualInstant, Fault, Occasion, Vault, VaultCall, VaultError, VaultField, VaultVerb, Vaulted,
-};
+use tenet_clock::{SystemClock, monotonic};
+use tenet_core::{BoxFuture, Clock, Fault, Occasion, Vault, VaultCall, VaultError, VaultField, VaultVerb, Vaulted};
 use tokio::time::timeout_at;
 
 use crate::data_key::DataKey;
@@ -17,6 +16,7 @@ const WAITING: Duration = Duration::from_secs(3);
 /// Implements the port `Vault` with keys of any kind.
 pub struct FieldVault {
     keys: Box<dyn Keys>,
+    clock: Arc<dyn Clock>,
     period: Duration,
     /// Keys for sealing, by operation and period.
     sealing: Keyring<(String, u64)>,
@@ -29,12 +29,19 @@ impl FieldVault {
     pub fn new(keys: impl Keys + 'static, keeping: KeyCachePolicy) -> Self {
         Self {
             keys: Box::new(keys),
+            clock: Arc::new(SystemClock),
             period: keeping.period.max(Duration::from_secs(1)),
             // A request's own time determines its period; an unused key is evicted after one
             // period.
             sealing: Keyring::new(keeping.keys, keeping.period),
             opening: Keyring::new(keeping.keys, keeping.age),
         }
+    }
+
+    /// The same with another clock, which tells the ages of its keys.
+    #[must_use]
+    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ..self }
     }
 
     async fn seal(&self, field: &VaultField, value: &[u8], occasion: Occasion<'_>) -> Result<Vaulted, Fault> {
@@ -44,15 +51,16 @@ impl FieldVault {
         let deadline = until(deadline);
         let key = with_deadline(deadline, async {
             let making = async {
-                let since = DualInstant::now();
+                let since = self.clock.dual_instant();
                 let NewKey { secret, wrapped } = self.keys.make(operation, period, deadline).await?;
                 Ok(DataKey::new(secret, wrapped, since))
             };
-            self.sealing.get((operation.to_owned(), period), making).await
+            self.sealing.get((operation.to_owned(), period), self.clock.dual_instant(), making).await
         });
         let key = key.await.unwrap_or_else(|| Err(late()))?;
         // This process can open what it has sealed without fetching the key.
-        self.opening.put((operation.to_owned(), key.wrapped.clone()), Arc::clone(&key));
+        let opened = (operation.to_owned(), key.wrapped.clone());
+        self.opening.put(opened, self.clock.dual_instant(), Arc::clone(&key));
         let sealed = key.seal(operation, field, &salt, value);
         sealed.map(Ok).ok_or_else(|| Fault::other(None, "the vault could not seal a value"))
     }
@@ -63,11 +71,11 @@ impl FieldVault {
         let key = with_deadline(deadline, async {
             let (operation, wrapped) = (envelope.operation, envelope.wrapped);
             let unwrapping = async {
-                let since = DualInstant::now();
+                let since = self.clock.dual_instant();
                 let secret = self.keys.unwrap(operation, wrapped, deadline).await?;
                 Ok(DataKey::new(secret, wrapped.to_vec(), since))
             };
-            self.opening.get((operation.to_owned(), wrapped.to_vec()), unwrapping).await
+            self.opening.get((operation.to_owned(), wrapped.to_vec()), self.clock.dual_instant(), unwrapping).await
         });
         let key = match key.await.unwrap_or_else(|| Err(KeyFault::Away(late()))) {
             Ok(key) => key,
@@ -90,7 +98,7 @@ impl Vault for FieldVault {
 }
 
 fn until(deadline: Instant) -> Instant {
-    deadline.min(Instant::now() + WAITING)
+    deadline.min(monotonic() + WAITING)
 }
 
 async fn with_deadline<T>(deadline: Instant, waiting: impl Future<Output = T>) -> Option<T> {

@@ -47,22 +47,22 @@ impl<K: Clone + Eq + Hash> Keyring<K> {
     pub(crate) async fn get<E>(
         &self,
         name: K,
+        now: DualInstant,
         opening: impl Future<Output = Result<DataKey, E>>,
     ) -> Result<Arc<DataKey>, E> {
-        let cell = self.slot(name);
+        let cell = self.slot(name, now);
         cell.get_or_try_init(|| async { opening.await.map(Arc::new) }).await.cloned()
     }
 
     /// Caches a key.
-    pub(crate) fn put(&self, name: K, key: Arc<DataKey>) {
+    pub(crate) fn put(&self, name: K, now: DualInstant, key: Arc<DataKey>) {
         // A concurrent fetch of the same key gives the same key.
-        let _is_there = self.slot(name).set(key);
+        let _is_there = self.slot(name, now).set(key);
     }
 
     /// The slot of this name. Evicts expired keys, and the least recently used one if there are too
     /// many.
-    fn slot(&self, name: K) -> Arc<OnceCell<Arc<DataKey>>> {
-        let now = DualInstant::now();
+    fn slot(&self, name: K, now: DualInstant) -> Arc<OnceCell<Arc<DataKey>>> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let Slots { by_name, uses } = &mut *slots;
         by_name
@@ -97,15 +97,16 @@ mod tests {
     async fn a_key_ages_while_the_sandbox_is_frozen() {
         let keyring = Keyring::new(2, AGE);
         let (monotonic, wall) = (Instant::now(), SystemTime::now());
+        let now = DualInstant::of(monotonic, wall);
         for (before, is_asked_for) in [(Duration::ZERO, false), (AGE, true)] {
             // As after a freeze: only the wall clock advanced.
-            keyring.put(before, Arc::new(key(DualInstant::of(monotonic, wall - before))));
+            keyring.put(before, now, Arc::new(key(DualInstant::of(monotonic, wall - before))));
             let mut asked_for = false;
             let asking = async {
                 asked_for = true;
-                Ok::<_, Infallible>(key(DualInstant::now()))
+                Ok::<_, Infallible>(key(now))
             };
-            keyring.get(before, asking).await.unwrap();
+            keyring.get(before, now, asking).await.unwrap();
             assert_eq!(asked_for, is_asked_for, "{before:?}");
         }
     }

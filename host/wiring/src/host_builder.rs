@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
 use tenet_capsule::Shadow;
+use tenet_clock::SystemClock;
 use tenet_core::bundle::Index;
 use tenet_core::{Clock, Ledger, Policy, Publisher, Rules, Vault};
-use tenet_pipeline::{Backoff, NoVault, Operations, Pipeline, SystemClock, UnusableOperation};
+use tenet_pipeline::{Backoff, NoVault, Operations, Pipeline, UnusableOperation};
 use tenet_policy::StatementPolicy;
 
 /// The parts of one bundle's host. Three are required: the database, the rules and the bus. The

@@ -6,9 +6,9 @@ pub(crate) mod release;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use tenet_clock::SystemClock;
 use tenet_core::Clock;
 use tenet_database::Database;
-use tenet_pipeline::SystemClock;
 
 use crate::args::DatabaseArgs;
 use crate::endpoint::endpoint;

@@ -70,23 +70,27 @@ pub(crate) type Text = String;
 struct Running(Option<AbortHandle>);
 
 impl Connection {
-    /// Opens a connection. The streams that `way` makes have a gate with this allowance.
-    pub(crate) async fn open<T>(config: &Config, way: impl FnOnce(Arc<Allowance>) -> T) -> Result<Self, Error>
+    /// Opens a connection at this time. The streams that `way` makes have a gate with this allowance.
+    pub(crate) async fn open<T>(
+        config: &Config,
+        opened: DualInstant,
+        way: impl FnOnce(Arc<Allowance>) -> T,
+    ) -> Result<Self, Error>
     where
         T: MakeTlsConnect<Socket>,
         T::Stream: Send + 'static,
     {
-        let (allowance, opened) = (Arc::<Allowance>::default(), DualInstant::now());
+        let allowance = Arc::<Allowance>::default();
         let (client, driver) = config.connect(way(Arc::clone(&allowance))).await?;
         Ok(Self::over(client, driver, allowance, opened))
     }
 
-    /// Opens a connection over a stream to the server.
-    pub(crate) async fn open_over<S>(config: &Config, stream: S) -> Result<Self, Error>
+    /// Opens a connection at this time over a stream to the server.
+    pub(crate) async fn open_over<S>(config: &Config, opened: DualInstant, stream: S) -> Result<Self, Error>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (allowance, opened) = (Arc::<Allowance>::default(), DualInstant::now());
+        let allowance = Arc::<Allowance>::default();
         let gate = Gate::plain(stream, Arc::clone(&allowance));
         let (client, driver) = config.connect_raw(gate, NoTls).await?;
         Ok(Self::over(client, driver, allowance, opened))
@@ -188,8 +192,8 @@ impl Connection {
     }
 
     /// Whether it has reached the age at which it is replaced.
-    pub(crate) fn is_old(&self) -> bool {
-        self.opened.elapsed() >= self.used_for
+    pub(crate) fn is_old(&self, now: DualInstant) -> bool {
+        now.since(&self.opened) >= self.used_for
     }
 
     /// Whether the server answers within this time. It costs a round trip.

@@ -2,6 +2,7 @@ use std::{fmt, io};
 
 use aws_config::SdkConfig;
 use rustls::pki_types::DnsName;
+use tenet_core::DualInstant;
 use tokio_postgres::config::{SslMode, SslNegotiation};
 use tokio_postgres::{Config, Error};
 
@@ -64,7 +65,7 @@ pub(crate) enum Refusal {
     NoToken(String),
     /// An error of the server or the network.
     Driver(Error),
-    /// The Unix socket could not be connected to.
+    /// The Unix socket or the connector could not be connected to.
     Socket(io::Error),
     /// The task that opens the connection panicked, which is a bug.
     Panicked,
@@ -99,11 +100,13 @@ impl Cluster {
         Ok(Self { config, tls, signer, host, port })
     }
 
-    pub(crate) async fn connect(&self) -> Result<Connection, Refusal> {
+    pub(crate) async fn connect(&self, now: DualInstant) -> Result<Connection, Refusal> {
         let token = self.signer.sign().await.map_err(Refusal::NoToken)?;
         let mut config = self.config.clone();
         config.password(token);
-        Connection::open(&config, |allowance| Gated::new(self.tls.clone(), allowance)).await.map_err(Refusal::Driver)
+        Connection::open(&config, now, |allowance| Gated::new(self.tls.clone(), allowance))
+            .await
+            .map_err(Refusal::Driver)
     }
 }
 

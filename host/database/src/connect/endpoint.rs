@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
-use tenet_core::{Code, Fault, SqlState};
+use tenet_clock::{SystemClock, monotonic};
+use tenet_core::{Clock, Code, DualInstant, Fault, SqlState};
 use tokio::net::UnixStream;
 use tokio::task::JoinSet;
 use tokio::time::{timeout, timeout_at};
@@ -13,6 +14,7 @@ use tokio_postgres::{Config, NoTls};
 use tracing::debug;
 
 use crate::connect::connection::Connection;
+use crate::connect::connector::{Connector, ServerKind};
 use crate::connect::dsql::{Cluster, Dsql, Refusal};
 use crate::connect::endpoint_error::EndpointError;
 use crate::connect::hosts_schema::{HOSTS_NAME, HOSTS_SCHEMA};
@@ -45,12 +47,14 @@ const LAST_PAUSE: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct Endpoint {
     way: Way,
+    clock: Arc<dyn Clock>,
 }
 
 #[derive(Clone)]
 enum Way {
     Plain(Arc<Config>),
     Dsql(Arc<Cluster>),
+    Streams { connector: Arc<dyn Connector>, server: ServerKind, config: Arc<Config> },
 }
 
 impl Endpoint {
@@ -77,18 +81,49 @@ impl Endpoint {
         if config.get_application_name().is_none() {
             config.application_name("tenet");
         }
-        Ok(Self { way: Way::Plain(Arc::new(config)) })
+        Ok(Self::of(Way::Plain(Arc::new(config))))
     }
 
     /// A cluster of Aurora DSQL, reached by TLS. The tokens are signed with the credentials of this
     /// configuration, for the cluster's region and not for the configuration's.
     pub fn dsql(dsql: &Dsql, aws: &SdkConfig) -> Result<Self, EndpointError> {
-        Ok(Self { way: Way::Dsql(Arc::new(Cluster::new(dsql, aws)?)) })
+        Ok(Self::of(Way::Dsql(Arc::new(Cluster::new(dsql, aws)?))))
+    }
+
+    /// A server that `connector` reaches, where `role` signs in to `database` without a password.
+    pub fn over(
+        connector: Arc<dyn Connector>,
+        server: ServerKind,
+        role: &str,
+        database: &str,
+    ) -> Result<Self, EndpointError> {
+        if role == HOSTS_SCHEMA {
+            return Err(EndpointError::of("role", HOSTS_NAME));
+        }
+        let mut config = Config::new();
+        config.user(role).dbname(database).application_name("tenet").ssl_mode(SslMode::Disable);
+        Ok(Self::of(Way::Streams { connector, server, config: Arc::new(config) }))
+    }
+
+    fn of(way: Way) -> Self {
+        Self { way, clock: Arc::new(SystemClock) }
+    }
+
+    /// The same with another clock, which tells the ages of its connections and the pauses of its
+    /// breaker.
+    #[must_use]
+    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// The current time of its clock.
+    pub(crate) fn now(&self) -> DualInstant {
+        self.clock.dual_instant()
     }
 
     /// Whether it is DSQL, which builds indexes only in the background.
     pub(crate) fn is_dsql(&self) -> bool {
-        matches!(self.way, Way::Dsql(_))
+        matches!(self.way, Way::Dsql(_) | Way::Streams { server: ServerKind::Dsql, .. })
     }
 
     /// Opens a connection. Retries until the deadline if the server accepts no more connections at
@@ -96,7 +131,7 @@ impl Endpoint {
     pub(crate) async fn connect(&self, deadline: Instant) -> Result<Connection, Fault> {
         let mut longest = FIRST_PAUSE;
         loop {
-            let until = deadline.min(Instant::now() + CONNECT_TIMEOUT);
+            let until = deadline.min(monotonic() + CONNECT_TIMEOUT);
             let refusal = match timeout_at(until.into(), self.open()).await {
                 Ok(Ok(connection)) => {
                     debug!(endpoint = %self, "connected");
@@ -105,7 +140,7 @@ impl Endpoint {
                 Ok(Err(refusal)) => refusal,
                 Err(_) => {
                     debug!(endpoint = %self, "not connected in time");
-                    return Err(match Instant::now() >= deadline {
+                    return Err(match monotonic() >= deadline {
                         true => failure::late(),
                         false => Fault::unavailable("could not connect to the database in time"),
                     });
@@ -122,7 +157,7 @@ impl Endpoint {
             if !THROTTLED.contains(&sqlstate.as_str()) {
                 return Err(Fault::unavailable(text));
             }
-            if Instant::now() + pause >= deadline {
+            if monotonic() + pause >= deadline {
                 return Err(Fault::refused(sqlstate, text));
             }
             tokio::time::sleep(pause).await;
@@ -155,18 +190,22 @@ impl Endpoint {
     /// Opens a connection in a task of its own, which ends with its caller. So the CPU time of the
     /// handshake is not charged to the rule whose statement is the first.
     async fn open(&self) -> Result<Connection, Refusal> {
-        let way = self.way.clone();
+        let (way, now) = (self.way.clone(), self.now());
         let mut opening = JoinSet::new();
         opening.spawn(async move {
             match way {
                 Way::Plain(config) => match Plain::socket(&config) {
                     Some(path) => {
                         let socket = UnixStream::connect(path).await.map_err(Refusal::Socket)?;
-                        Connection::open_over(&config, socket).await.map_err(Refusal::Driver)
+                        Connection::open_over(&config, now, socket).await.map_err(Refusal::Driver)
                     }
-                    None => Connection::open(&config, Plain::new).await.map_err(Refusal::Driver),
+                    None => Connection::open(&config, now, Plain::new).await.map_err(Refusal::Driver),
                 },
-                Way::Dsql(cluster) => cluster.connect().await,
+                Way::Dsql(cluster) => cluster.connect(now).await,
+                Way::Streams { connector, config, .. } => {
+                    let stream = connector.connect().await.map_err(Refusal::Socket)?;
+                    Connection::open_over(&config, now, stream).await.map_err(Refusal::Driver)
+                }
             }
         });
         match opening.join_next().await {
@@ -191,7 +230,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::NoToken(why) => write!(f, "no token could be signed: {why}"),
             Self::Driver(error) => f.write_str(&failure::describe_refusal(error)),
-            Self::Socket(error) => write!(f, "the socket cannot be connected to: {error}"),
+            Self::Socket(error) => write!(f, "the server cannot be reached: {error}"),
             Self::Panicked => f.write_str("the host panicked while it opened it"),
         }
     }
@@ -202,6 +241,7 @@ impl fmt::Display for Endpoint {
         let config = match &self.way {
             Way::Plain(config) => config,
             Way::Dsql(cluster) => return cluster.fmt(f),
+            Way::Streams { connector, .. } => return f.write_str(connector.name()),
         };
         match config.get_hosts().first() {
             Some(Host::Tcp(host)) => f.write_str(host)?,
@@ -256,7 +296,7 @@ mod tests {
     async fn a_database_that_is_not_there_is_unavailable() {
         // Nothing listens on port 1, which is reserved.
         let endpoint = Endpoint::parse("postgres://app:hunter2@127.0.0.1:1/x").unwrap();
-        let fault = endpoint.connect(Instant::now() + CONNECT_TIMEOUT).await.err().unwrap();
+        let fault = endpoint.connect(monotonic() + CONNECT_TIMEOUT).await.err().unwrap();
         assert!(fault.is_unavailable(), "{fault}");
         assert!(!fault.to_string().contains("hunter2"), "{fault}");
     }

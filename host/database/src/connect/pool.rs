@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, join_all, select};
+use tenet_clock::monotonic;
 use tenet_core::{AnswerWaits, DualInstant, Fault, LimitExceeded};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep_until, timeout, timeout_at};
@@ -71,6 +72,11 @@ impl Pool {
         Self { endpoint, lifetimes, idle: Mutex::default(), is_closed: AtomicBool::new(false) }
     }
 
+    /// The current time.
+    pub(crate) fn now(&self) -> DualInstant {
+        self.endpoint.now()
+    }
+
     /// The endpoint's name for logs.
     pub(crate) fn name(&self) -> String {
         self.endpoint.to_string()
@@ -112,7 +118,7 @@ impl Pool {
 
     /// Opens a connection. An error also says whether it is the endpoint's fault.
     async fn open(&self, timeout: AnswerTimeout) -> Result<Connection, (Fault, bool)> {
-        let began = Instant::now();
+        let began = monotonic();
         match self.endpoint.connect(timeout.until(began)).await {
             Ok(connection) => {
                 let connection = connection.used_for(self.lifetimes.jittered());
@@ -137,10 +143,10 @@ impl Pool {
     async fn take_idle(&self, has_to_answer: bool) -> Option<Connection> {
         loop {
             let Idle { connection, since, is_doubted } = self.idle().pop()?;
-            let is_trusted = !has_to_answer && !is_doubted && since.elapsed() <= self.lifetimes.trusted;
+            let is_trusted = !has_to_answer && !is_doubted && self.now().since(&since) <= self.lifetimes.trusted;
             if connection.is_closed() {
                 debug!(reason = "the server closed it while it was idle", "connection dropped");
-            } else if connection.is_old() {
+            } else if connection.is_old(self.now()) {
                 retire(connection, OLD);
             } else if is_trusted || connection.answers(SIGN_OF_LIFE).await {
                 return Some(connection);
@@ -154,17 +160,17 @@ impl Pool {
     /// answers. That takes as long as opening a connection can take. An error is an answer too.
     pub(crate) async fn shows_life(&self, deadline: Instant) -> Option<Duration> {
         let idle = self.idle().pop().map(|idle| idle.connection).filter(|connection| !connection.is_closed());
-        let asked = Instant::now();
+        let asked = monotonic();
         if let Some(connection) = idle {
             if timeout(SIGN_OF_LIFE, identity::is_answered(&connection)).await == Ok(true) {
-                self.idle().push(Idle { connection, since: DualInstant::now(), is_doubted: false });
-                return Some(asked.elapsed());
+                self.idle().push(Idle { connection, since: self.now(), is_doubted: false });
+                return Some(monotonic() - asked);
             }
             self.drop_idle("it did not answer");
         }
         let connection = self.endpoint.connect(deadline).await.ok()?;
-        let asked = Instant::now();
-        let answered = identity::is_answered(&connection).await.then(|| asked.elapsed());
+        let asked = monotonic();
+        let answered = identity::is_answered(&connection).await.then(|| monotonic() - asked);
         // Not kept: all permits may be in use.
         retire(connection, "it was opened for a sign of life");
         answered
@@ -233,11 +239,11 @@ impl PooledConnection {
         let Self { connection, pool, guard, permit } = self;
         connection.allowance().for_host();
         guard.succeeded();
-        let mut idle = pool.idle();
-        if connection.is_old() || pool.is_closed.load(Ordering::Acquire) {
+        let (now, mut idle) = (pool.now(), pool.idle());
+        if connection.is_old(now) || pool.is_closed.load(Ordering::Acquire) {
             retire(connection, OLD);
         } else {
-            idle.push(Idle { connection, since: DualInstant::now(), is_doubted: false });
+            idle.push(Idle { connection, since: now, is_doubted: false });
         }
         // If the permit were released before the connection is idle, one connection too many could
         // be opened.
@@ -258,7 +264,7 @@ impl PooledConnection {
         waits: &AnswerWaits,
         answer: impl Future<Output = T>,
     ) -> Result<T, Silence> {
-        let began = Instant::now();
+        let began = monotonic();
         let (until, watched) = (timeout.until(began), began + timeout.until_watched());
         let over = began + waits.left();
         let watch = async {
@@ -282,7 +288,7 @@ impl PooledConnection {
         let given_up = CancelOnDrop(Some(self));
         let answered = timeout.wait(answered).await;
         given_up.disarm();
-        waits.add(began.elapsed());
+        waits.add(monotonic() - began);
         answered.flatten()
     }
 
@@ -296,7 +302,7 @@ impl PooledConnection {
         if !waits.left().is_zero() {
             return None;
         }
-        let now = Instant::now();
+        let now = monotonic();
         // The statement waits for that.
         self.guard.exceeded(waits, None, timeout.until(now).min(now + timeout.until_watched())).await
     }

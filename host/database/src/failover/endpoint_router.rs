@@ -1,6 +1,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use tenet_clock::monotonic;
 use tenet_core::{Code, ColumnValues, Fault};
 use tracing::warn;
 
@@ -52,7 +53,7 @@ impl EndpointRouter {
         let permit = self.permits.acquire(timeout.deadline).await?;
         let Some(peer) = &self.peer else { return self.home.check_out(permit, timeout, WhileProbed::Wait).await };
         let (first, second) = if elsewhere { (peer, &self.home) } else { (&self.home, peer) };
-        let now = Instant::now();
+        let now = monotonic();
         // The first gets half of the time, so that enough is left for the second.
         let half = AnswerTimeout { deadline: now + timeout.deadline.saturating_duration_since(now) / 2, ..timeout };
         let fault = match self.lend(first, Permit::clone(&permit), half).await {
@@ -95,7 +96,7 @@ impl EndpointRouter {
     /// Whether one of the endpoints has answered a moment ago, or answers now on a connection that no request uses.
     pub(crate) async fn answers(&self, deadline: Instant) -> bool {
         // The same division as in `check_out`.
-        let now = Instant::now();
+        let now = monotonic();
         let half = now + deadline.saturating_duration_since(now) / 2;
         match &self.peer {
             None => self.home.answers(deadline).await,

@@ -2,7 +2,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tenet_core::{AnswerWaits, DualInstant, Fault, LimitExceeded, MetricSet};
+use tenet_clock::monotonic;
+use tenet_core::{AnswerWaits, Fault, LimitExceeded, MetricSet};
 use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
@@ -79,7 +80,7 @@ impl GuardedEndpoint {
         while_probed: WhileProbed,
     ) -> Result<PooledConnection, Fault> {
         let shut = || {
-            let rest = self.breaker().rest_left(DualInstant::now());
+            let rest = self.breaker().rest_left(self.pool.now());
             Fault::shut(rest, "the database could not be reached a moment ago, and is not tried again yet")
         };
         let token = loop {
@@ -108,7 +109,7 @@ impl GuardedEndpoint {
 
     /// Whether it has answered a moment ago, or answers now on a connection that no request uses.
     pub(crate) async fn answers(&self, deadline: Instant) -> bool {
-        let now = Instant::now();
+        let now = monotonic();
         self.shows_life(now.checked_sub(RECENT).unwrap_or(now), deadline).await
     }
 
@@ -118,7 +119,7 @@ impl GuardedEndpoint {
     }
 
     fn has_answered(&self) {
-        *self.answered() = Some(Instant::now());
+        *self.answered() = Some(monotonic());
     }
 
     fn answered(&self) -> MutexGuard<'_, Option<Instant>> {
@@ -150,7 +151,7 @@ impl GuardedEndpoint {
     }
 
     fn admit(&self) -> Admission {
-        let (admission, change) = self.breaker().admit(DualInstant::now());
+        let (admission, change) = self.breaker().admit(self.pool.now());
         self.turn(change);
         admission
     }
@@ -211,7 +212,7 @@ impl BreakerGuard {
         deadline: Instant,
     ) -> Option<LimitExceeded> {
         let small = self.guarded.small_query(deadline).await;
-        waits.examine(sent.map(|sent| sent.elapsed()), small)
+        waits.examine(sent.map(|sent| monotonic() - sent), small)
     }
 
     /// Reports a success.
@@ -223,7 +224,7 @@ impl BreakerGuard {
     /// Reports a failure: unreachable, lost or silent.
     pub(crate) fn failed(mut self) {
         if let Some(token) = self.token.take() {
-            let change = self.guarded.breaker().failed(token, DualInstant::now(), fastrand::f64());
+            let change = self.guarded.breaker().failed(token, self.guarded.pool.now(), fastrand::f64());
             self.guarded.turn(change);
         }
     }
@@ -251,7 +252,7 @@ impl BreakerGuard {
 impl Drop for BreakerGuard {
     fn drop(&mut self) {
         if let Some(token) = self.token.take() {
-            let change = self.guarded.breaker().gave_up(token, DualInstant::now());
+            let change = self.guarded.breaker().gave_up(token, self.guarded.pool.now());
             self.guarded.turn(change);
         }
     }
@@ -278,7 +279,7 @@ mod tests {
 
     /// Tries that wait from now on, and a function that returns their silence.
     fn waits(guarded: &Arc<GuardedEndpoint>) -> (Vec<BreakerGuard>, impl Fn() -> Silence + use<>) {
-        let (began, deadline) = (Instant::now(), Instant::now() + Duration::from_secs(3600));
+        let (began, deadline) = (monotonic(), monotonic() + Duration::from_secs(3600));
         let timeout = AnswerTimeout { statement_timeout: Duration::ZERO, deadline };
         ((0..MANY).map(|_| guard(guarded)).collect(), move || timeout.silence_since(began))
     }
@@ -295,9 +296,9 @@ mod tests {
     #[test]
     fn an_answer_at_the_beginning_of_a_wait_does_not_show_that_an_endpoint_still_answers() {
         let guarded = guarded();
-        let deadline = Instant::now() + Duration::from_secs(3600);
+        let deadline = monotonic() + Duration::from_secs(3600);
         let timeout = AnswerTimeout { statement_timeout: Duration::from_secs(5), deadline };
-        let began = Instant::now() - Duration::from_secs(6);
+        let began = monotonic() - Duration::from_secs(6);
         let tries: Vec<_> = (0..MANY).map(|_| guard(&guarded)).collect();
         *guarded.answered() = Some(began + Duration::from_millis(100));
         assert!(tries.into_iter().all(|guard| guard.silent(timeout.silence_since(began)) == Meanwhile::Nothing));

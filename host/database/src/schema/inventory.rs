@@ -1,7 +1,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tenet_clock::monotonic;
 use tenet_core::{Catalog, CatalogColumn, Fault, SqlError};
 use tokio::time::timeout_at;
 
@@ -72,7 +73,7 @@ impl Inventory {
     /// granted: without their schema if that is `public`. Those of the database system and of the
     /// host are left out.
     pub async fn read(endpoint: &Endpoint) -> Result<Self, Fault> {
-        let deadline = Instant::now() + ASKING;
+        let deadline = monotonic() + ASKING;
         let connection = endpoint.connect(deadline).await?;
         let reading = async {
             let client = &connection.client;
@@ -137,7 +138,7 @@ impl Inventory {
     /// database's.
     pub async fn prepare(&self, sql: &str) -> Result<Result<(), SqlError>, Fault> {
         let preparing = self.connection.client.prepare(sql);
-        match timeout_at((Instant::now() + ASKING).into(), preparing).await {
+        match timeout_at((monotonic() + ASKING).into(), preparing).await {
             Err(_) => Err(failure::late()),
             Ok(Ok(_)) => Ok(Ok(())),
             Ok(Err(error)) => {

@@ -3,6 +3,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use tenet_clock::monotonic;
 use tenet_core::{Fault, SqlError, quote_identifier};
 use tokio::time::timeout_at;
 use tokio_postgres::types::{ToSql, Type};
@@ -76,7 +77,7 @@ impl Tables {
     /// Creates a copy of a database, which must have no sessions during that time. `endpoint` leads
     /// to a third database of the same server.
     pub async fn copy(endpoint: &Endpoint, of: &str, name: &str) -> Result<(), Fault> {
-        let deadline = Instant::now() + ASKING;
+        let deadline = monotonic() + ASKING;
         let connection = endpoint.connect(deadline).await?;
         let copying = format!("CREATE DATABASE {} TEMPLATE {}", quote_identifier(name), quote_identifier(of));
         with_deadline(deadline, connection.client.batch_execute(&copying)).await
@@ -84,7 +85,7 @@ impl Tables {
 
     /// Reads the tables and sequences of a database that has the host's tables.
     pub async fn open(endpoint: &Endpoint) -> Result<Self, Fault> {
-        let deadline = Instant::now() + ASKING;
+        let deadline = monotonic() + ASKING;
         let connection = endpoint.connect(deadline).await?;
         // The developer's own rows may have any length.
         connection.allowance().for_owner();
@@ -161,12 +162,12 @@ impl Tables {
             contents.rows.values_mut().for_each(|rows| rows.sort());
             Ok(contents)
         };
-        with_deadline(Instant::now() + ASKING, reading).await
+        with_deadline(monotonic() + ASKING, reading).await
     }
 
     /// Makes the tables hold exactly these rows, and sets the sequences to these positions.
     pub async fn restore(&self, contents: &Contents) -> Result<(), Fault> {
-        let deadline = Instant::now() + ASKING;
+        let deadline = monotonic() + ASKING;
         let deletes = self.tables.values().map(|table| format!("DELETE FROM {};", table.quoted));
         let sequences = contents
             .sequences
@@ -225,7 +226,7 @@ impl Tables {
         let sql = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted \
              AND locktype IN ('transactionid', 'tuple', 'spectoken') AND datname = current_database()";
         let asking = async { self.connection.client.query_typed(sql, &[]).await };
-        let rows = with_deadline(Instant::now() + ASKING, asking).await?;
+        let rows = with_deadline(monotonic() + ASKING, asking).await?;
         Ok(rows.first().is_some_and(|row| row.try_get::<_, i64>(0).is_ok_and(|waiting| waiting > 0)))
     }
 
@@ -238,13 +239,13 @@ impl Tables {
             while !self.connection.client.query_typed(sql, &[]).await?.is_empty() {}
             Ok(())
         };
-        with_deadline(Instant::now() + ASKING, ending).await
+        with_deadline(monotonic() + ASKING, ending).await
     }
 
     async fn ask(&self, sql: &str, json: &str) -> Result<Result<Option<String>, Box<SqlError>>, Fault> {
         let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&json, Type::TEXT)];
         let asking = self.connection.client.query_typed(sql, &parameters);
-        match timeout_at((Instant::now() + ASKING).into(), asking).await {
+        match timeout_at((monotonic() + ASKING).into(), asking).await {
             Err(_) => Err(failure::late()),
             Ok(Ok(rows)) => Ok(Ok(rows.first().and_then(|row| row.try_get(0).ok()))),
             Ok(Err(error)) => {

@@ -1,5 +1,6 @@
 use std::time::{Duration, Instant};
 
+use tenet_clock::monotonic;
 use tenet_core::{Fault, Limit, LimitExceeded};
 use tokio::time::timeout_at;
 
@@ -37,13 +38,13 @@ pub(crate) struct Silence {
 impl AnswerTimeout {
     /// Waits for the answer to a message that was sent.
     pub(crate) async fn wait<T>(self, answer: impl Future<Output = T>) -> Result<T, Silence> {
-        let began = Instant::now();
+        let began = monotonic();
         timeout_at(self.until(began).into(), answer).await.map_err(|_| self.silence_since(began))
     }
 
     /// The silence of a wait that began at `began` and has timed out now.
     pub(crate) fn silence_since(self, began: Instant) -> Silence {
-        let now = Instant::now();
+        let now = monotonic();
         let (waited, is_deadline) = (now.saturating_duration_since(began), now >= self.deadline);
         Silence { began, waited, statement_timeout: self.statement_timeout, is_deadline, exceeded: None }
     }
@@ -60,7 +61,7 @@ impl AnswerTimeout {
     }
 
     pub(crate) fn is_over(self) -> bool {
-        Instant::now() >= self.deadline
+        monotonic() >= self.deadline
     }
 }
 
@@ -125,13 +126,13 @@ mod tests {
     use super::*;
 
     async fn silence(statement_timeout: Duration, deadline: Duration) -> Silence {
-        let timeout = AnswerTimeout { statement_timeout, deadline: Instant::now() + deadline };
+        let timeout = AnswerTimeout { statement_timeout, deadline: monotonic() + deadline };
         timeout.wait(std::future::pending::<()>()).await.unwrap_err()
     }
 
     #[tokio::test]
     async fn an_answer_in_time_is_no_silence() {
-        let timeout = AnswerTimeout { statement_timeout: Duration::ZERO, deadline: Instant::now() };
+        let timeout = AnswerTimeout { statement_timeout: Duration::ZERO, deadline: monotonic() };
         assert_eq!(timeout.wait(async { 7 }).await.unwrap(), 7);
     }
 

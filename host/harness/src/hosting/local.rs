@@ -3,11 +3,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tenet_capsule::{Answer, Capsule, Compared, Shadow, Tape};
+use tenet_clock::SystemClock;
 use tenet_core::bundle::Index;
 use tenet_core::{Clock, SourceKey, Trace, Vault};
 use tenet_events::{Buses, Routes};
 use tenet_http::{Api, Reply, Request, Route};
-use tenet_pipeline::{Arrival, Handled, Invocation, Pipeline, Presence, Relayed, SystemClock, direct};
+use tenet_pipeline::{Arrival, Handled, Invocation, Pipeline, Presence, Relayed, direct};
 use tenet_wiring::HostBuilder;
 
 use super::follow::{self, Taken};

@@ -3,12 +3,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tenet_build::PrivatePostgres;
+use tenet_clock::SystemClock;
 use tenet_core::bundle::{Index, Operation};
 use tenet_core::{Clock, IdempotencyKey, Ledger, Policy, Probe, Request, SourceKey, SqlError, Timestamp, Vault};
 use tenet_database::{Contents, Database, Endpoint, Tables};
 use tenet_engine::{Engine, Library};
 use tenet_events::{Buses, Routes, Subscription};
-use tenet_pipeline::{Backoff, Handled, Pipeline, SystemClock};
+use tenet_pipeline::{Backoff, Handled, Pipeline};
 use tenet_policy::StatementPolicy;
 use tenet_wiring::HostBuilder;
 

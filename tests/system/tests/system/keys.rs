@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tenet_clock::SystemClock;
 use tenet_core::{AnswerRetention, Clock, StoredAnswers, Timestamp};
 use tenet_database::{Database, Endpoint};
-use tenet_pipeline::SystemClock;
 
 use crate::sources::{self, Function};
 use crate::support;

@@ -1,5 +1,5 @@
+use tenet_clock::SystemClock;
 use tenet_core::Clock;
-use tenet_pipeline::SystemClock;
 
 use super::{deadline, open};
 use crate::args::DatabaseArgs;

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use tenet_clock::SystemClock;
 use tenet_core::bundle::Index;
 use tenet_core::{Clock, HostSettings, Policy, Publisher, Timestamp, Vault};
 use tenet_database::{Database, Endpoint};
 use tenet_engine::{Engine, Library};
 use tenet_events::{Buses, Subscription};
-use tenet_pipeline::{Arrival, Handled, Pipeline, Relayed, SystemClock, direct};
+use tenet_pipeline::{Arrival, Handled, Pipeline, Relayed, direct};
 use tenet_policy::StatementPolicy;
 use tenet_wiring::HostBuilder;
 

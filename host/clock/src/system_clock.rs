@@ -2,7 +2,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tenet_core::{BoxFuture, Clock, Timestamp};
 
-/// The machine's clocks, and tokio's timer.
+use crate::monotonic;
+
+/// The machine's wall clock, and tokio's monotonic clock and timer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -13,7 +15,7 @@ impl Clock for SystemClock {
     }
 
     fn instant(&self) -> Instant {
-        Instant::now()
+        monotonic()
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
