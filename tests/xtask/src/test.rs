@@ -52,7 +52,7 @@ fn all(repository: &Repository, name: Option<&str>, stages: &mut Stages, tally: 
     stages.run("build", || run(&mut repository.cargo(&["build", "--locked", "--workspace", "--all-targets"])))?;
     // What the tests start, before the next stage puts another of its kind into its place.
     stages.run("bootstrap", || bootstrap(repository))?;
-    stages.run("mutants", || function(repository, &["--features", "mutants"], MUTANTS))?;
+    stages.run("mutants", || function(repository, &["--features", "tenet-lambda/mutants"], MUTANTS))?;
     let (venv, of_templates, clients) =
         stages.run("setup", || setup.join().map_err(|_| anyhow!("the set-up panicked"))?)?;
     stages.run("templates", || templates::check(repository, &of_templates))?;
@@ -87,7 +87,8 @@ pub(crate) fn bootstrap(repository: &Repository) -> anyhow::Result<()> {
 }
 
 fn function(repository: &Repository, features: &[&str], to: &str) -> anyhow::Result<()> {
-    run(repository.cargo(&["build", "--locked", "-p", "tenet-lambda"]).args(features))?;
+    // With what it shares with the workspace, so that hardly a dependency is compiled again.
+    run(repository.cargo(&["build", "--locked", "-p", "tenet-lambda", "-p", "tenet-features"]).args(features))?;
     fs::create_dir_all(repository.path("target/tenet"))?;
     fs::copy(repository.binary("bootstrap"), repository.path(to)).with_context(|| format!("cannot copy {to}"))?;
     Ok(())
