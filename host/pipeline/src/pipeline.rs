@@ -478,7 +478,9 @@ impl Pipeline {
                 Some(probe) => probe.attempt(attempt),
                 None => attempt,
             };
+            let began = self.clock.instant();
             let outcome = in_span(&span, pin!(runner.run(attempt, &mut receipt))).await;
+            let took = self.clock.instant() - began;
             let (answer, pending) = match outcome {
                 AttemptOutcome::Committed { accepted, body, events } => {
                     let status = if accepted { Status::Accepted } else { Status::Rejected };
@@ -488,7 +490,7 @@ impl Pipeline {
                 AttemptOutcome::Failed(failure) => {
                     if let (Blame::Rule, Some(rule)) = (failure.blame, &failure.rule) {
                         if failure.costs(&receipt) {
-                            passes.failed(rule, self.clock.dual_instant());
+                            passes.failed(rule, took, self.clock.dual_instant());
                         }
                         summary::tell_rule(&request.region, rule, failure.limit);
                     }
