@@ -69,6 +69,15 @@ fn a_string_that_is_made_the_time_of_the_database_is_refused() {
 }
 
 #[test]
+fn such_a_string_is_no_time_zone_and_the_refusal_says_so() {
+    for sql in ["SELECT at AT TIME ZONE 'now' FROM t", "SELECT id FROM t WHERE t.at AT TIME ZONE 'today' > $1"] {
+        let refusal = canonical(sql).err().unwrap_or_else(|| panic!("{sql}"));
+        assert!(refusal.to_string().contains("is no time zone: write one, as in 'UTC'"), "{refusal}");
+        assert_eq!(refusal.error(sql).sqlstate, SqlState::INSUFFICIENT_PRIVILEGE, "{sql}");
+    }
+}
+
+#[test]
 fn a_text_that_is_computed_is_made_no_date() {
     for text in [
         "('to' || 'day')",
