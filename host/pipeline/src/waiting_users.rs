@@ -111,7 +111,7 @@ mod tests {
         User::Party(operation.into(), CallerId::of(Some(&caller.to_string())))
     }
 
-    /// The users in the order in which they are chosen, while nobody holds a place.
+    /// The users in the order in which they are chosen, while no user holds a place.
     fn drained(waiting: &mut WaitingUsers<u64>) -> Vec<u64> {
         let mut order = Vec::new();
         while let Some((id, user)) = waiting.next(|_| true, |_, _| Some(0)) {
