@@ -33,11 +33,11 @@ function ofObject(value) {
   const kind = Object.getPrototypeOf(value);
   // What a Map, a promise or a generator holds is none of its members, and would be lost.
   if (kind !== null && Object.getPrototypeOf(kind) !== null) {
-    const name = kind.constructor?.name ?? 'class';
+    const name = kind.constructor?.name || 'class without a name';
     throw new TypeError(`what a ${name} holds is not JSON: give an object or an array of it, or a class with toJSON()`);
   }
   const members = Object.entries(value).filter(([, member]) => member !== undefined);
-  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${stringify(member)}`).join(',')}}`;
+  return `{${members.map(([name, member]) => `${JSON.stringify(encodable(name))}:${stringify(member)}`).join(',')}}`;
 }
 
 /** A text that UTF-8 can hold. */

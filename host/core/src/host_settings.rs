@@ -37,7 +37,8 @@ pub struct HostSettings {
     pub keep_accepted_days: u64,
     /// How many of the last `2 * rule_failures` calls of a rule for one caller have to fail at a cost before a sandbox
     /// suspends the rule for `rule_rest_s`: for the payloads that made it fail, for the caller if these are many, and
-    /// for all callers if that holds for many callers. 0 to 1,000; 0 disables this.
+    /// for all callers if that holds for many callers. The last five are enough if each took a second. 0 to 1,000; 0
+    /// disables this.
     pub rule_failures: u32,
     /// Seconds that a rule is suspended, 1 to 3,600. Affected requests are answered with 503.
     pub rule_rest_s: u64,

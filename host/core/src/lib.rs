@@ -36,7 +36,7 @@ pub use caught::caught;
 pub use dual_instant::DualInstant;
 pub use errors::chain::error_chain;
 pub use errors::code::Code;
-pub use errors::fault::{Blame, Fault};
+pub use errors::fault::{Blame, Fault, RowsRead};
 pub use grants::{Columns, Grant, GrantError, Grants, TableGrant, VaultGrant};
 pub use hex::{hex, unhex};
 pub use host_settings::{HostSettings, ImpossibleSetting};

@@ -190,13 +190,12 @@ impl Transaction {
         for (number, query) in queries.into_iter().enumerate() {
             let outcome = query.outcome(&mut tally).await;
             outcomes.push(outcome.map_err(|error| {
-                let failure = QueryFailure::of_statement(error);
-                match failure.fault.sql_error() {
-                    Some(error) if batch => {
-                        QueryFailure { fault: Fault::sql(numbered(error.clone(), number)), left: failure.left }
-                    }
-                    _ => failure,
-                }
+                let QueryFailure { fault, left } = QueryFailure::of_statement(error);
+                let fault = match fault.sql_error() {
+                    Some(error) if batch => Fault::sql(numbered(error.clone(), number)),
+                    _ => fault,
+                };
+                QueryFailure { fault: fault.with_read(tally.read()), left }
             })?);
         }
         Ok(Progress::Continue(outcomes))

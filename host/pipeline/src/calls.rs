@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use tenet_core::{
     AnswerWaits, Attempt, BoxFuture, CallerId, Clock, Event, EventError, EventId, Fault, HostCalls, IdempotencyKey,
     Limit, LimitExceeded, Limits, LogLevel, Occasion, Outcome, Policy, Progress, Randomness, ReadCap, Request,
-    RuleReceipt, SqlError, SqlState, StagedEvent, Statement, Stop, StoredAnswer, Trace, Vault, VaultCall, VaultRefusal,
-    VaultVerb, Vaulted,
+    RowsRead, RuleReceipt, SqlError, SqlState, StagedEvent, Statement, Stop, StoredAnswer, Trace, Vault, VaultCall,
+    VaultRefusal, VaultVerb, Vaulted,
 };
 use tracing::Span;
 
@@ -374,15 +374,21 @@ impl Calls {
                 if let Some(sqlstate) = fault.sqlstate() {
                     span.record("sqlstate", sqlstate.as_str());
                 }
-                let Some(error) = fault.sql_error().cloned() else {
-                    drop(state);
-                    return Err(self.stop(self.whole_limit(fault)));
-                };
-                let read = {
+                let RowsRead { rows, bytes } = fault.read();
+                let count = |error_bytes: u64| {
                     let mut used = self.used();
-                    used.receipt.bytes_read = used.receipt.bytes_read.saturating_add(error.bytes());
+                    used.receipt.rows_read += rows;
+                    used.receipt.bytes_read = used.receipt.bytes_read.saturating_add(bytes + error_bytes);
                     used.receipt.bytes_read
                 };
+                let Some(error) = fault.sql_error().cloned() else {
+                    drop(state);
+                    // The limits of the reading itself are about what was left before.
+                    let why = self.whole_limit(fault);
+                    count(0);
+                    return Err(self.stop(why));
+                };
+                let read = count(error.bytes());
                 let offset = offset_of(&error);
                 let error = match usize::try_from(offset).ok().and_then(|offset| sent.get(offset)) {
                     Some((sql, _)) => self.policy.shown(&self.rule, sql, error),

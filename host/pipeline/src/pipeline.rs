@@ -10,7 +10,7 @@ use tenet_core::{
 };
 use tracing::Span;
 
-use crate::admission::{Admission, InBackground, Place, Refused, User};
+use crate::admission::{Admission, InBackground, Place, Refused};
 use crate::answer::Problem;
 use crate::attempt_runner::{AttemptFailure, AttemptOutcome, AttemptRunner, Interrupted, MissingResource};
 use crate::batcher::Batcher;
@@ -21,6 +21,7 @@ use crate::presence::Presence;
 use crate::rule_breaker::{RuleBreaker, RulePasses};
 use crate::selection::{Keyed, Selected};
 use crate::summary::{self, Published, Summary};
+use crate::user::User;
 use crate::{Answer, Backoff, Operations, Status};
 use tenet_core::Random;
 
@@ -477,7 +478,9 @@ impl Pipeline {
                 Some(probe) => probe.attempt(attempt),
                 None => attempt,
             };
+            let began = self.clock.instant();
             let outcome = in_span(&span, pin!(runner.run(attempt, &mut receipt))).await;
+            let took = self.clock.instant() - began;
             let (answer, pending) = match outcome {
                 AttemptOutcome::Committed { accepted, body, events } => {
                     let status = if accepted { Status::Accepted } else { Status::Rejected };
@@ -487,7 +490,7 @@ impl Pipeline {
                 AttemptOutcome::Failed(failure) => {
                     if let (Blame::Rule, Some(rule)) = (failure.blame, &failure.rule) {
                         if failure.costs(&receipt) {
-                            passes.failed(rule, self.clock.dual_instant());
+                            passes.failed(rule, took, self.clock.dual_instant());
                         }
                         summary::tell_rule(&request.region, rule, failure.limit);
                     }

@@ -13,7 +13,8 @@ use tenet_core::{CallerId, Digest, DualInstant};
 /// unreachable database never counts. A cheap failure takes nothing from others and does not count.
 ///
 /// Failures are counted per caller: the breaker opens if `failures` of the last `2 * failures`
-/// calls for one caller failed. If few payloads failed, the rule is suspended for these payloads
+/// calls for one caller failed, or if the last [`MANY`] did and each took [`LONG`] or longer: so a
+/// rule that holds a place for seconds each time does not have to do so `failures` times. If few payloads failed, the rule is suspended for these payloads
 /// only; if many did, for this caller. It is suspended for all callers once that holds for [`MANY`]
 /// callers and for most of the recent callers. So no caller can take a rule away from others, and
 /// no payload can take it away from its caller.
@@ -28,8 +29,11 @@ pub(crate) struct RuleBreaker {
     trials: AtomicU64,
 }
 
-/// From this number on, failing payloads of one caller, or failing callers, count as many.
+/// From this number on, failing payloads of one caller, failing callers, or long failures in a row count as many.
 const MANY: usize = 5;
+
+/// A failed call that took this long is long.
+const LONG: Duration = Duration::from_secs(1);
 
 /// The most callers remembered for a rule, and the most suspensions of a rule.
 const MOST: usize = 64;
@@ -42,9 +46,15 @@ struct History {
     suspended: VecDeque<Suspension>,
 }
 
-/// The last calls for one caller: the payload of each failed call.
+/// The last calls for one caller.
 #[derive(Default)]
-struct Calls(VecDeque<Option<Digest>>);
+struct Calls(VecDeque<Option<Failure>>);
+
+/// A failed call.
+struct Failure {
+    payload: Digest,
+    is_long: bool,
+}
 
 struct Suspension {
     of: Scope,
@@ -141,15 +151,16 @@ impl RulePasses<'_> {
         }
     }
 
-    /// The rule failed by its own fault, at a cost.
-    pub(crate) fn failed(&self, rule: &str, now: DualInstant) {
+    /// The rule failed by its own fault, at a cost, after it `took` this long.
+    pub(crate) fn failed(&self, rule: &str, took: Duration, now: DualInstant) {
         if self.breaker.failures == 0 {
             return;
         }
         let (suspended, failures) = {
             let mut rules = self.breaker.lock();
             let history = rules.entry(rule.to_owned()).or_default();
-            let failures = history.record(self.caller, Some(self.payload), self.breaker.kept());
+            let failure = Failure { payload: self.payload, is_long: took >= LONG };
+            let failures = history.record(self.caller, Some(failure), self.breaker.kept());
             (history.suspend(self.caller, &self.payload, self.breaker.failures, now), failures)
         };
         if let Some(of) = suspended {
@@ -196,9 +207,9 @@ impl RuleBreaker {
 }
 
 impl History {
-    /// Records a call for a caller, with the payload if it failed. Returns how many of that
+    /// Records a call for a caller. Returns how many of that
     /// caller's last calls failed.
-    fn record(&mut self, caller: CallerId, failed: Option<Digest>, kept: usize) -> usize {
+    fn record(&mut self, caller: CallerId, failed: Option<Failure>, kept: usize) -> usize {
         let known = self.callers.iter().position(|(known, _)| *known == caller);
         let known = known.and_then(|place| self.callers.remove(place));
         let mut calls = known.map(|(_, calls)| calls).unwrap_or_default();
@@ -220,7 +231,7 @@ impl History {
             is_again = true;
         }
         let most = usize::try_from(failures).unwrap_or(usize::MAX);
-        let failing = |calls: &Calls| calls.failed() >= most;
+        let failing = |calls: &Calls| calls.failed() >= most || calls.all_take_long();
         let own = self.callers.iter().find(|(known, _)| *known == caller).map(|(_, calls)| calls)?;
         if is_again || !failing(own) {
             return None;
@@ -241,7 +252,7 @@ impl History {
 }
 
 impl Calls {
-    fn push(&mut self, failed: Option<Digest>, most: usize) {
+    fn push(&mut self, failed: Option<Failure>, most: usize) {
         while self.0.len() >= most.max(1) {
             self.0.pop_front();
         }
@@ -252,10 +263,16 @@ impl Calls {
         self.0.iter().flatten().count()
     }
 
+    /// Whether each of the last [`MANY`] failed and took long.
+    fn all_take_long(&self) -> bool {
+        let is_long = |call: &Option<Failure>| call.as_ref().is_some_and(|failure| failure.is_long);
+        self.0.len() >= MANY && self.0.iter().rev().take(MANY).all(is_long)
+    }
+
     /// How many different payloads failed, up to [`MANY`].
     fn payloads(&self) -> usize {
         let mut known: Vec<&Digest> = Vec::new();
-        for payload in self.0.iter().flatten() {
+        for Failure { payload, .. } in self.0.iter().flatten() {
             if !known.contains(&payload) {
                 known.push(payload);
             }
@@ -301,7 +318,17 @@ mod tests {
     }
 
     fn fail(breaker: &RuleBreaker, name: &str, payloads: impl IntoIterator<Item = usize>, now: DualInstant) {
-        payloads.into_iter().for_each(|number| breaker.passes(caller(name), payload(number)).failed("a", now));
+        fail_after(Duration::from_millis(999), breaker, name, payloads, now);
+    }
+
+    fn fail_after(
+        took: Duration,
+        breaker: &RuleBreaker,
+        name: &str,
+        payloads: impl IntoIterator<Item = usize>,
+        now: DualInstant,
+    ) {
+        payloads.into_iter().for_each(|number| breaker.passes(caller(name), payload(number)).failed("a", took, now));
     }
 
     fn is_suspended(breaker: &RuleBreaker, name: &str, number: usize, now: DualInstant) -> bool {
@@ -330,6 +357,24 @@ mod tests {
         fail(&breaker, "ann", 0..1000, now);
         assert!(is_suspended(&breaker, "ann", 7777, now) && !is_suspended(&breaker, "bob", 7777, now));
         assert!(!breaker.passes(caller("ann"), payload(1)).is_suspended("b", now), "another rule goes on");
+    }
+
+    #[test]
+    fn a_rule_each_of_whose_calls_takes_long_and_fails_is_suspended_after_five() {
+        let (breaker, now) = (RuleBreaker::new(20, REST), DualInstant::now());
+        fail_after(LONG, &breaker, "ann", 0..4, now);
+        assert!(!is_suspended(&breaker, "ann", 0, now));
+        fail_after(LONG, &breaker, "ann", [4], now);
+        assert!(is_suspended(&breaker, "ann", 7777, now) && !is_suspended(&breaker, "bob", 7777, now));
+        // One payload takes it from no other.
+        fail_after(LONG, &breaker, "bob", [1; 5], now);
+        assert!(is_suspended(&breaker, "bob", 1, now) && !is_suspended(&breaker, "bob", 2, now));
+        // Nor is it suspended while others of the caller's requests are answered, or fail soon.
+        for number in 0..9 {
+            fail_after(LONG, &breaker, "eve", [number, number + 100], now);
+            breaker.passes(caller("eve"), payload(1_000_000)).succeeded("a");
+        }
+        assert!(!is_suspended(&breaker, "eve", 7777, now));
     }
 
     #[test]
@@ -375,7 +420,7 @@ mod tests {
         assert!(!tries.is_suspended("a", due) && tries.admits("a", due));
         assert!(is_suspended(&breaker, "ann", 99, due), "one tries, and others wait");
         assert!(tries.admits("a", due), "its next attempt too");
-        tries.failed("a", due);
+        tries.failed("a", LONG, due);
         drop(tries);
         assert!(is_suspended(&breaker, "ann", 99, due + (REST - Duration::from_secs(1))));
         let tries = ask();
@@ -402,7 +447,7 @@ mod tests {
     #[test]
     fn with_no_failures_to_count_no_rule_is_taken_out() {
         let (breaker, now) = (RuleBreaker::new(0, REST), DualInstant::now());
-        fail(&breaker, "ann", 0..100, now);
+        fail_after(LONG, &breaker, "ann", 0..100, now);
         assert!(!is_suspended(&breaker, "ann", 1, now));
     }
 

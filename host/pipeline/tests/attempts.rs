@@ -728,6 +728,34 @@ async fn an_error_of_the_database_counts_as_bytes_read() {
 }
 
 #[tokio::test]
+async fn what_a_failed_batch_has_read_counts() {
+    let read = RowsRead { rows: 3, bytes: 40 };
+    let error = SqlError::new(SqlState::UNIQUE_VIOLATION, "duplicate key");
+    let error_bytes = error.bytes();
+    let limit = LimitExceeded { limit: Limit::RowsRead, allowed: Some(10), used: Some(11) };
+    for (fault, bytes, status) in [
+        (Fault::sql(error), 40 + error_bytes, Status::Rejected),
+        (Fault::limit(limit), 40, Status::Failed),
+        (Fault::other(None, "odd"), 40, Status::Failed),
+    ] {
+        let host = host(|_, calls| {
+            Box::pin(async move {
+                match calls.run(statement("fails")).await {
+                    Ok(result) => reject(result.unwrap_err().sqlstate.as_str()),
+                    Err(Stop) => Ended::Stopped,
+                }
+            })
+        });
+        host.memory.on_run.lock().unwrap().push_back(fault.with_read(read));
+        let handled = host.pipeline.handle(request("one", "k")).await;
+        let receipt = &handled.receipt;
+        assert_eq!((handled.answer.status, receipt.rows_read, receipt.bytes_read), (status, 3, bytes));
+        // What the limit says was used does not count it twice.
+        assert!(handled.reason.is_none_or(|reason| !reason.contains("used") || reason.contains("11 used")));
+    }
+}
+
+#[tokio::test]
 async fn a_failure_tells_the_caller_a_reference_and_nothing_else() {
     for ended in [
         Ended::Bug("secret 4711".into()),
@@ -931,8 +959,8 @@ async fn requests_wait_for_their_turn_in_order_and_too_late_is_told_in_time() {
     };
     let (all, late) = tokio::join!(all, late);
     assert!(all.iter().all(|handled| handled.answer.status == Status::Accepted));
-    // One is left to requests of other rules.
-    assert_eq!(most.load(Ordering::SeqCst), places - 1);
+    // A quarter is left to requests of other operations: these are slow.
+    assert_eq!(most.load(Ordering::SeqCst), places - places / 4);
     assert_eq!((late.answer.status, late.receipt.attempts), (Status::Unavailable, 0));
     let body = &late.answer.body;
     assert!(body.contains("overloaded") && body.contains("\"key\":\"late\""), "{body}");

@@ -22,6 +22,7 @@
 //! This crate must never know about sessions, the network or the database. The host checks that the
 //! tables match the catalog. The roles of the database are the second line of defence.
 
+mod advice;
 #[cfg(test)]
 mod bounds;
 mod check;

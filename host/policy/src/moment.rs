@@ -37,6 +37,11 @@ pub(crate) fn refusal(word: &str, at: usize) -> Refusal {
     Refusal::not_granted(at, words::instead_of_the_moment(&format!("'{word}'")))
 }
 
+/// The refusal of such a string as the zone of AT TIME ZONE.
+fn no_zone(word: &str, at: usize) -> Refusal {
+    Refusal::not_granted(at, format!("'{word}' is no time zone: write one, as in 'UTC', or send it as a parameter"))
+}
+
 /// The word and the place of a piece, if it is a string with one of the words.
 fn moment(piece: &Piece) -> Option<(&'static str, usize)> {
     match piece.inner()? {
@@ -119,7 +124,7 @@ pub(crate) fn check_made<'t>(checker: &Checker<'t>, pieces: &'t [Piece], scope: 
                 let is_joined = is_joined || [before, next].contains(&Some("||"));
                 let kind = checker.kind_of(column, scope);
                 if kind.is_some_and(|kind| is_type_of_column(kind) && (!is_joined || kind.ends_with(']'))) {
-                    return Err(refusal(word, at));
+                    return Err(if before == Some("ZONE") { no_zone(word, at) } else { refusal(word, at) });
                 }
             }
             Piece::Window(_) => {}

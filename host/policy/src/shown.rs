@@ -8,7 +8,7 @@
 
 use tenet_core::{Catalog, CatalogTable, Grants, SqlError, TableGrant};
 
-use crate::Uses;
+use crate::{Uses, advice};
 
 /// The text around the columns of a key in a detail.
 const KEY: &str = "Key (";
@@ -46,6 +46,13 @@ pub(crate) fn shown(sql: &str, grants: &Grants, catalog: &Catalog, mut error: Sq
         ("hint", "23") => false,
         _ => true,
     });
+    let position = error.details.iter().find(|(name, _)| name == "position");
+    let position = position.and_then(|(_, position)| position.parse::<usize>().ok()?.checked_sub(1));
+    let at = position.and_then(|position| sql.char_indices().nth(position)).map(|(at, _)| at);
+    if let Some(advice) = advice::of_a_text_for_a_time(sql, at, &error) {
+        error.details.retain(|(name, _)| name != "hint");
+        error.details.push(("hint".to_owned(), advice));
+    }
     error
 }
 
@@ -148,7 +155,7 @@ mod tests {
         serde_json::from_str(&format!(
             r#"{{"accounts":{},"open":{},"ledger":{}}}"#,
             table(&["id", "balance", "secret"], accounts),
-            table(&["id", "anything"], r#""of_anything":["anything"]"#),
+            table(&["id", "anything", "day", "at"], r#""of_anything":["anything"]"#),
             table(&["account"], r#""to_accounts":["account"]"#)
         ))
         .unwrap()
@@ -221,6 +228,51 @@ mod tests {
         assert_eq!((whole.as_str(), details.len()), (message, 1));
         let (whole, _) = told("INSERT INTO open (id) VALUES (1)", "22007", message, "open", &detail);
         assert_eq!(whole, message);
+    }
+
+    #[test]
+    fn where_a_string_with_a_word_of_the_time_is_sent_as_a_text_the_advice_is_a_parameter() {
+        let hint = |sql: &str, sqlstate: &str, message: &str| {
+            let casts = ("hint", "You might need to add explicit type casts.");
+            let (_, mut details) = told(sql, sqlstate, message, "", &[casts]);
+            assert_eq!(details.len(), 1, "{details:?}");
+            details.remove(0)
+        };
+        for (sql, sqlstate, message) in [
+            ("SELECT coalesce(day, 'today') FROM open", "42804", "COALESCE types date and text cannot be matched"),
+            ("SELECT max(day) = 'today' FROM open", "42883", "operator does not exist: date = text"),
+            ("SELECT CASE day WHEN 'today' THEN 1 END FROM open", "42883", "operator does not exist: date = text"),
+            ("SELECT day IN (VALUES ('today')) FROM open", "42883", "operator does not exist: date = text"),
+            (
+                "INSERT INTO open (day) SELECT 'today'",
+                "42804",
+                "column \"day\" is of type date but expression is of type text",
+            ),
+            (
+                "SELECT at FROM open UNION SELECT 'today'",
+                "42804",
+                "UNION types timestamp with time zone and text cannot be matched",
+            ),
+            (
+                "SELECT date_trunc('day', 'today')",
+                "42883",
+                "function pg_catalog.date_trunc(unknown, text) does not exist",
+            ),
+        ] {
+            let hint = hint(sql, sqlstate, message);
+            assert!(hint.starts_with("hint: a string with `today` in it is sent as a text, "), "{sql}: {hint}");
+            assert!(hint.contains("send it as a parameter"), "{hint}");
+        }
+        for (sql, sqlstate, message) in [
+            // There is no such string, or its type is written.
+            ("SELECT day = id FROM open", "42883", "operator does not exist: date = text"),
+            ("SELECT day = 'today'::text FROM open", "42883", "operator does not exist: date = text"),
+            // It is about others.
+            ("SELECT id = 1 FROM open WHERE id = 'today'", "42883", "operator does not exist: text = integer"),
+            ("SELECT id + 'today' FROM open", "42725", "operator is not unique: date + text"),
+        ] {
+            assert_eq!(hint(sql, sqlstate, message), "hint: You might need to add explicit type casts.", "{sql}");
+        }
     }
 
     #[test]

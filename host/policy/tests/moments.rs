@@ -68,6 +68,47 @@ fn a_string_that_is_made_the_time_of_the_database_is_refused() {
     }
 }
 
+/// The table of the page, with what is sent and refused.
+#[test]
+fn each_example_of_the_page_is_sent_or_refused_as_the_page_says() {
+    let page = include_str!("../README.md");
+    let table =
+        page.split("| sent as | such as |").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap_or_default();
+    let mut examples = 0;
+    for row in table.lines().skip(2) {
+        let mut cells = row.trim_matches('|').split(" | ");
+        let (Some(kind), Some(cell)) = (cells.next(), cells.next()) else { panic!("{row}") };
+        let kind = kind.trim().trim_matches('`');
+        for example in cell.split('`').skip(1).step_by(2) {
+            let sql = format!("SELECT {example} FROM t");
+            match (canonical(&sql), kind) {
+                (Ok(sent), "text" | "text[]" | "jsonb") => {
+                    let is_sent = |kind: &str| sent.contains(&format!("'::{}", kind.to_uppercase()));
+                    assert!(is_sent(kind) && (kind != "text" || !is_sent("text[]")), "{sent} instead of {kind}");
+                }
+                (Err(refusal), "refused: write its type behind it") => {
+                    assert!(refusal.to_string().contains("write the type behind the string"), "{sql}: {refusal}");
+                }
+                (Err(refusal), "refused: send a parameter") => {
+                    assert!(refusal.to_string().contains("as a parameter"), "{sql}: {refusal}");
+                }
+                (result, kind) => panic!("{sql}: {result:?} instead of {kind}"),
+            }
+            examples += 1;
+        }
+    }
+    assert!(examples > 40, "{examples}");
+}
+
+#[test]
+fn such_a_string_is_no_time_zone_and_the_refusal_says_so() {
+    for sql in ["SELECT at AT TIME ZONE 'now' FROM t", "SELECT id FROM t WHERE t.at AT TIME ZONE 'today' > $1"] {
+        let refusal = canonical(sql).err().unwrap_or_else(|| panic!("{sql}"));
+        assert!(refusal.to_string().contains("is no time zone: write one, as in 'UTC'"), "{refusal}");
+        assert_eq!(refusal.error(sql).sqlstate, SqlState::INSUFFICIENT_PRIVILEGE, "{sql}");
+    }
+}
+
 #[test]
 fn a_text_that_is_computed_is_made_no_date() {
     for text in [

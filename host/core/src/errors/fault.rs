@@ -30,6 +30,16 @@ pub struct Fault {
     message: String,
     code: Option<Code>,
     source: Option<Arc<dyn Error + Send + Sync>>,
+    read: RowsRead,
+}
+
+/// The rows that statements sent together had returned before one of them failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RowsRead {
+    /// Rows.
+    pub rows: u64,
+    /// Bytes of their values.
+    pub bytes: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -122,8 +132,14 @@ impl Fault {
         Self { source: Some(Arc::from(source.into())), ..self }
     }
 
+    /// Adds what the statements sent together with the failed one, and itself, had returned.
+    #[must_use]
+    pub fn with_read(self, read: RowsRead) -> Self {
+        Self { read, ..self }
+    }
+
     fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), code: None, source: None }
+        Self { kind, message: message.into(), code: None, source: None, read: RowsRead::default() }
     }
 
     /// Classifies an error that the database reported for a statement other than COMMIT.
@@ -216,6 +232,11 @@ impl Fault {
     /// The code under which `tenet explain` has advice for the operator.
     pub fn code(&self) -> Option<Code> {
         self.code
+    }
+
+    /// What the statements sent together with the failed one, and itself, had returned.
+    pub fn read(&self) -> RowsRead {
+        self.read
     }
 
     /// Whose fault it is.

@@ -1,4 +1,4 @@
-use tenet_core::{Column, ColumnValues, Interval, Limit, LimitExceeded, ReadCap, RowSet, SqlError, SqlState};
+use tenet_core::{Column, ColumnValues, Interval, Limit, LimitExceeded, ReadCap, RowSet, RowsRead, SqlError, SqlState};
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
 
@@ -51,6 +51,11 @@ impl Tally {
     /// For the host's own statements.
     pub(crate) fn unlimited() -> Self {
         Self::new(ReadCap { rows: u64::MAX, bytes: u64::MAX })
+    }
+
+    /// What it has read so far.
+    pub(crate) fn read(&self) -> RowsRead {
+        RowsRead { rows: self.rows, bytes: self.bytes }
     }
 
     fn add(&mut self, bytes: u64) -> Result<(), LimitExceeded> {

@@ -288,6 +288,23 @@ async fn a_batch_costs_one_round_trip_and_names_the_statement_that_failed() {
 }
 
 #[tokio::test]
+async fn a_failed_batch_says_what_was_read_before() {
+    let database = items().await;
+    let ledger = ledger(database.url());
+    for begun in [false, true] {
+        let mut attempt = ledger.open(write("k"));
+        if begun {
+            run(&mut attempt, sql("SELECT 1", &[])).await;
+        }
+        let rows = sql("SELECT n FROM public.items UNION ALL SELECT 7", &[]);
+        let batch = [rows, sql("SELECT 1 / 0", &[]), sql("SELECT 1", &[])].concat();
+        let read = fault(&mut attempt, batch).await.read();
+        // Two items and the 7, of at least eight bytes each.
+        assert_eq!((read.rows, read.bytes), (3, 24));
+    }
+}
+
+#[tokio::test]
 async fn begin_refused_leaves_nothing_of_a_first_statement() {
     let database = items().await;
     let relay = Relay::start(database.url()).await;
