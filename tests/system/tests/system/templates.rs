@@ -74,6 +74,7 @@ fn text(rng: &mut fastrand::Rng) -> String {
         &of(&["", "[smoke]\noperation = \"write\"\nevent = \"transaction_id\"\n", "[smoke]\noperation = \"write\"\n"]);
     if of(&["yes", "yes", "no"]) == "yes" {
         text += &format!("[workflows]\nreview_amount = {}\n", of(&["1", "10000", "5000000000", "0"]));
+        text += &of(&["", "review_age_h = 1\n", "review_age_h = 216\n"]);
         text += &format!("source = \"{}\"\n", of(&["dsql.application", "Ünïcode & more", "aws.mine"]));
         text += &format!("settled_type = \"{}\"\n", of(&["Transaction Created", "it's <new>", "a \\\"quoted\\\" one"]));
     }
@@ -204,6 +205,7 @@ fn what_a_configuration_refuses_cloudformation_would_refuse() {
         ("workflows", "ReviewAmount", "5."),
         ("workflows", "ReviewAmount", "+5"),
         ("workflows", "UrgentAmount", "1,000"),
+        ("workflows", "ReviewAgeSeconds", "864000"),
         ("region", "Name", "tenet-workflows"),
         ("workflows", "Name", "tenet-workflows"),
     ];
@@ -335,6 +337,8 @@ fn every_json_is_json(rendered: &Rendered) {
             if let Some(text) = properties.pointer(&format!("/{property}")).and_then(Value::as_str) {
                 let read = serde_json::from_str::<Value>(text);
                 assert!(read.is_ok_and(|value| value.is_object()), "{name}: {text}");
+                // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
+                assert!(property != "EventPattern" || text.len() <= 2048, "{name}: {text}");
             }
         }
     }
@@ -579,22 +583,43 @@ fn one_region_works_on_an_event_whatever_region_it_prefers() {
         let pattern = |stack: &Rendered| stack.resource("AWS::Events::Rule", rule)["EventPattern"].to_string();
         let text = |stack: &Rendered| serde_json::from_str::<String>(&pattern(stack)).unwrap();
         let mut asked = Vec::new();
+        let mut ask = |put: &String, tenet: Option<Value>, preferred: &Option<Value>, works: &String| {
+            let mut detail = json!({"amount": amount});
+            for (name, value) in [("tenet", tenet), ("preferred_region", preferred.clone())] {
+                if let Some(value) = value {
+                    detail[name] = value;
+                }
+            }
+            let event = json!({
+                "source": "dsql.application", "detail-type": "Transaction Created", "region": put, "detail": detail,
+            });
+            asked.push((event, works.clone()));
+        };
         for (value, preferred) in &values {
             for committed in [one, other] {
-                let mut detail = json!({"amount": amount, "tenet": {"region": committed, "bus": committed}});
-                if let Some(value) = value {
-                    detail["preferred_region"] = value.clone();
+                let tenet = json!({"region": committed, "bus": committed});
+                // A relay may publish in the region that did not commit it.
+                for put in [one, other] {
+                    ask(put, Some(tenet.clone()), value, preferred.unwrap_or(committed));
                 }
-                let event =
-                    json!({"source": "dsql.application", "detail-type": "Transaction Created", "detail": detail});
-                asked.push((event, preferred.unwrap_or(committed)));
+                // No host's, and so on the bus that it was put on alone.
+                for tenet in [
+                    None,
+                    Some(json!({})),
+                    Some(json!(null)),
+                    Some(json!("text")),
+                    Some(json!({"region": "eu-west-1"})),
+                    Some(json!({"region": 3})),
+                ] {
+                    ask(committed, tenet, value, committed);
+                }
             }
         }
         let events: Vec<_> = asked.iter().map(|(event, _)| event.clone()).collect();
         let all = matched(&stacks.iter().map(text).collect::<Vec<_>>(), &events);
         for ((event, works), places) in asked.iter().zip(all) {
             let worked: Vec<_> = places.into_iter().map(|place| &own.config.regions.served[place]).collect();
-            assert_eq!(worked, vec![*works; is_worked_on], "{rule}: {event}");
+            assert_eq!(worked, vec![works; is_worked_on], "{rule}: {event}");
         }
     }
 }
