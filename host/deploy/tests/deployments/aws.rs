@@ -39,7 +39,7 @@ pub struct State {
     pub refusals: Vec<(&'static str, &'static str)>,
     /// The ARN of the caller, if it is not the root user.
     pub caller: Option<&'static str>,
-    /// Actions that the caller is not allowed.
+    /// Actions that the caller is not allowed. `ACTION VALUE` is denied in requests that have this value.
     pub denied: Vec<&'static str>,
     /// How many functions may run at once in a region, if not 1000.
     pub concurrency: BTreeMap<String, u64>,
@@ -324,8 +324,11 @@ impl State {
                 let mut results = String::new();
                 for number in 1.. {
                     let Some(action) = form(body).remove(&format!("ActionNames.member.{number}")) else { break };
-                    let is_denied =
-                        self.denied.contains(&action.as_str()) || (action == "dsql:DeleteCluster" && !is_tagged);
+                    let is_denied = |denied: &&str| match denied.split_once(' ') {
+                        Some((of, value)) => *of == action && has(value),
+                        None => **denied == action,
+                    };
+                    let is_denied = self.denied.iter().any(is_denied) || (action == "dsql:DeleteCluster" && !is_tagged);
                     let decision = if is_denied { "implicitDeny" } else { "allowed" };
                     results += &format!(
                         "<member><EvalActionName>{action}</EvalActionName><EvalDecision>{decision}</EvalDecision></member>"

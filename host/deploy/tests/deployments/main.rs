@@ -330,7 +330,12 @@ async fn what_a_deploy_depends_on_is_said_before_anything_is_made() {
     };
     aws.state(|state| {
         state.caller = Some("arn:aws:sts::123456789012:assumed-role/deployer/ann@example.com");
-        state.denied = vec!["lambda:PublishVersion", "route53:CreateHealthCheck"];
+        state.denied = vec![
+            "lambda:PublishVersion",
+            "route53:CreateHealthCheck",
+            // One value of several of a condition.
+            "iam:PassRole scheduler.amazonaws.com",
+        ];
         state.concurrency.insert(WEST.to_owned(), 50);
     });
     let findings = examine().await;
@@ -348,7 +353,8 @@ async fn what_a_deploy_depends_on_is_said_before_anything_is_made() {
     assert!(starts("true concurrency us-west-2: function.reserved_concurrency is 50")[0].contains("0 reserves none"));
     // Of names there are none of Route 53, since no domain is configured.
     for region in [EAST, WEST] {
-        let lacking = format!("true rights {region}: not allowed: lambda:PublishVersion");
+        let lacking =
+            format!("true rights {region}: not allowed: iam:PassRole (scheduler.amazonaws.com), lambda:PublishVersion");
         assert!(findings.contains(&lacking), "{findings:#?}");
     }
     assert!(starts("false while idle in each region KMS keys: 2, alarms: ").len() == 1, "{findings:#?}");

@@ -263,9 +263,10 @@ fn dead_letters_outlive_their_queue(rendered: &Rendered) {
     }
 }
 
-/// The names of everything that two deployments make differ, whatever both are called.
+/// The names of everything that two deployments make differ, whatever both are called, and the rights to deploy one
+/// reach all of its own and nothing of the other.
 #[test]
-fn no_two_deployments_have_a_name_in_common() {
+fn no_two_deployments_have_a_name_or_a_right_in_common() {
     let mut own = own();
     own.config.name = "thename".to_owned();
     let names = |region: &str, stack: &Rendered| -> Vec<(String, String)> {
@@ -300,7 +301,10 @@ fn no_two_deployments_have_a_name_in_common() {
         made.push(("bucket".to_owned(), of.bucket(region)));
     }
     // CloudFormation names the roles of the second stack after it, its own name for them, and letters.
-    made.push(("AWS::IAM::Role".to_owned(), format!("{}-StartRole-A1B2C3D4E5F6", of.workflows())));
+    for role in ["StartRole", "ReviewRole"] {
+        made.push(("AWS::IAM::Role".to_owned(), format!("{}-{role}-A1B2C3D4E5F6", of.workflows())));
+    }
+    let rights = rights(&own.config);
     assert!(made.len() > 70 && made.iter().all(|(_, name)| name.contains("thename")), "{made:#?}");
 
     let words = ["a", "b", "workflows", "dead", "letters", "reviews", "review", "vault", "relay", "us", "east", "1"];
@@ -320,6 +324,63 @@ fn no_two_deployments_have_a_name_in_common() {
         };
         let common: Vec<_> = all(&one).intersection(&all(&other)).cloned().collect();
         assert!(one == other || common.is_empty(), "{one} and {other}: {common:?}");
+    }
+    for _ in 0..300 {
+        let (one, other) = (name(), name());
+        let rights: Vec<_> = rights.iter().map(|pattern| pattern.replace("NAME", &one)).collect();
+        for (kind, name) in &made {
+            let arn = arn(kind, &name.replace("thename", &other));
+            let reached = rights.iter().find(|pattern| is_like(arn.as_bytes(), pattern.as_bytes()));
+            assert_eq!(reached.is_some(), one == other, "{one} and {other}'s {arn}: {reached:?}");
+        }
+    }
+}
+
+/// The resources that the rights to deploy name by the deployment's name, which is NAME in them.
+fn rights(config: &Config) -> BTreeSet<String> {
+    let [one, other] = &config.regions.served;
+    let mut named = BTreeSet::new();
+    for file in fs::read_dir(root().join("deploy/rights")).unwrap() {
+        let policy: Value = serde_json::from_reader(File::open(file.unwrap().path()).unwrap()).unwrap();
+        for statement in policy["Statement"].as_array().unwrap() {
+            let resources = statement["Resource"].as_array().unwrap().iter().map(|arn| arn.as_str().unwrap());
+            let resources = resources.filter(|arn| arn.contains("NAME"));
+            named.extend(
+                resources.map(|arn| arn.replace("ACCOUNT", ACCOUNT).replace("REGION1", one).replace("REGION2", other)),
+            );
+        }
+    }
+    named
+}
+
+/// The ARN of something that a deployment makes: of a type, after its region if it is of one, with this name.
+fn arn(kind: &str, name: &str) -> String {
+    let (region, kind) = kind.split_once(' ').unwrap_or(("", kind));
+    let (service, prefix, suffix) = match kind {
+        "AWS::IAM::Role" => ("iam", "role/", ""),
+        "AWS::Logs::LogGroup" => ("logs", "log-group:", ""),
+        "AWS::Lambda::Function" => ("lambda", "function:", ""),
+        "AWS::Events::EventBus" => ("events", "event-bus/", ""),
+        "AWS::Events::Archive" => ("events", "archive/", ""),
+        "AWS::SQS::Queue" => ("sqs", "", ""),
+        "AWS::Scheduler::Schedule" => ("scheduler", "schedule/default/", ""),
+        "AWS::StepFunctions::StateMachine" => ("states", "stateMachine:", ""),
+        ALARM => ("cloudwatch", "alarm:", ""),
+        "AWS::CloudWatch::Dashboard" => return format!("arn:aws:cloudwatch::{ACCOUNT}:dashboard/{name}"),
+        "stack" => ("cloudformation", "stack/", "/0a1b"),
+        "alias" => ("kms", "", ""),
+        "bucket" => return format!("arn:aws:s3:::{name}"),
+        other => panic!("{other}"),
+    };
+    format!("arn:aws:{service}:{region}:{ACCOUNT}:{prefix}{name}{suffix}")
+}
+
+/// Whether a text is like a pattern, in which `*` is any text, as in a policy.
+fn is_like(text: &[u8], pattern: &[u8]) -> bool {
+    match pattern.split_first() {
+        None => text.is_empty(),
+        Some((b'*', rest)) => (0..=text.len()).any(|skipped| is_like(&text[skipped..], rest)),
+        Some((byte, rest)) => text.first() == Some(byte) && is_like(&text[1..], rest),
     }
 }
 
