@@ -63,7 +63,13 @@ impl Database for Ready {
         Box::pin(async { Ok(Prepared { identity: "id".to_owned(), changes: Vec::new() }) })
     }
 
-    fn pending<'a>(&'a self, _: &'a Cluster) -> BoxFuture<'a, Result<Pending, Box<dyn Error + Send + Sync>>> {
+    fn pending<'a>(
+        &'a self,
+        _: &'a Cluster,
+        role: &'a str,
+        principals: &'a [String],
+    ) -> BoxFuture<'a, Result<Pending, Box<dyn Error + Send + Sync>>> {
+        assert_eq!((role, principals.len()), ("tenet_app", 2));
         Box::pin(async { self.pending.clone().map_err(Into::into) })
     }
 
@@ -639,28 +645,49 @@ async fn a_plan_says_whether_a_deploy_would_change_anything() {
 }
 
 #[tokio::test]
-async fn a_plan_says_which_steps_the_database_lacks_or_why_it_cannot_look() {
+async fn a_plan_says_which_steps_and_grants_the_database_lacks_or_why_it_cannot_look() {
     let aws = Aws::default();
     let plan = async |pending| {
         let database = Ready { pending, ..Ready::default() };
         open_with(&aws, CONFIG, database).await.unwrap().plan(&package("one"), None).await
     };
-    let lacking = Pending { to_do: vec!["bundle/2.sql".to_owned(), "bundle/3.sql".to_owned()], changed: Vec::new() };
-    let first = plan(Ok(lacking.clone())).await.unwrap();
-    assert!(first.lines().contains(&"us-east-1: + the schema of the database".to_owned()), "{first:?}");
+    let steps = Pending { to_do: vec!["bundle/2.sql".to_owned(), "bundle/3.sql".to_owned()], ..Pending::default() };
+    let grant = "GRANT SELECT ON \"public\".\"accounts\" TO \"tenet_app\"";
+    let grants = Pending { grants: vec![grant.to_owned()], ..Pending::default() };
+    let first = plan(Ok(steps.clone())).await.unwrap();
+    for line in ["+ the schema of the database", "+ the role tenet_app with the grants of the bundle's rules"] {
+        assert!(first.lines().contains(&format!("us-east-1: {line}")), "{first:?}");
+    }
     deploy(&aws, "one", None).await.unwrap();
-    for (pending, has_changes, text) in [
-        (Ok(Pending::default()), false, "the schema of the database stays as it is"),
-        (Ok(lacking), true, "~ 2 steps of the schema: bundle/2.sql, bundle/3.sql"),
-        (Err("no route to it"), false, "whether the schema of the database changes is unknown: no route to it"),
+    let grant = format!("~ {grant}");
+    for (pending, has_changes, of_schema, of_grants) in [
+        (
+            Ok(Pending::default()),
+            false,
+            "the schema of the database stays as it is",
+            Some("the grants to tenet_app stay as they are"),
+        ),
+        (
+            Ok(steps),
+            true,
+            "~ 2 steps of the schema: bundle/2.sql, bundle/3.sql",
+            Some("the grants to tenet_app stay as they are"),
+        ),
+        (Ok(grants), true, "the schema of the database stays as it is", Some(grant.as_str())),
+        (
+            Err("no route to it"),
+            false,
+            "whether the schema and the grants of the database change is unknown: no route to it",
+            None,
+        ),
     ] {
         let plan = plan(pending).await.unwrap();
         assert_eq!(plan.has_changes(), has_changes, "{plan:?}");
-        for region in [EAST, WEST] {
-            assert!(plan.lines().contains(&format!("{region}: {text}")), "{text}: {plan:?}");
-        }
+        let count = |text: &str| plan.lines().iter().filter(|line| line.ends_with(&format!(": {text}"))).count();
+        // Both clusters are one database.
+        assert_eq!((count(of_schema), of_grants.map_or(1, count)), (2, 1), "{plan:?}");
     }
-    let edited = Pending { to_do: Vec::new(), changed: vec!["bundle/1.sql".to_owned()] };
+    let edited = Pending { changed: vec!["bundle/1.sql".to_owned()], ..Pending::default() };
     let error = plan(Ok(edited)).await.unwrap_err();
     assert!(error.to_string().ends_with("applied with another text: bundle/1.sql"), "{error}");
 }
