@@ -768,7 +768,7 @@ async fn what_belongs_to_others_and_may_not_be_read_is_left_alone() {
             for cluster in region.clusters.values_mut() {
                 (cluster.is_closed, cluster.tags) = (true, serde_json::json!({"tenet:deployment": "other"}));
             }
-            region.keys.values_mut().for_each(|of| of.is_closed = true);
+            region.keys.values_mut().for_each(|of| (of.is_closed, of.tag) = (true, "other".to_owned()));
         }
     });
     let before = aws.regions();
@@ -780,6 +780,52 @@ async fn what_belongs_to_others_and_may_not_be_read_is_left_alone() {
     }
     open(&aws).await.unwrap().destroy(&options).await.unwrap();
     assert!(aws.regions().iter().all(|(region, of)| of.clusters == before[region].clusters));
+}
+
+/// A run that died before the vault's key had its alias left a key that only its tag shows.
+#[tokio::test]
+async fn beside_a_key_that_may_be_the_vaults_none_is_made_in_silence() {
+    let prepared = Aws::default();
+    deploy(&prepared, "one", None).await.unwrap();
+    prepared.state(|state| {
+        for region in state.regions.values_mut() {
+            region.aliases.clear();
+            region.keys.values_mut().for_each(|of| of.is_closed = true);
+        }
+    });
+    // The stacks have the key, if only its alias was deleted.
+    let (aws, before) = (prepared.copy(), prepared.regions());
+    let error = deploy(&aws, "one", None).await.unwrap_err();
+    assert!(error.to_string().starts_with("us-east-1: DescribeKey: AccessDeniedException"), "{error}");
+    assert_eq!(aws.regions(), before);
+    prepared.state(|state| {
+        for region in state.regions.values_mut() {
+            region.stacks.clear();
+            region.functions.clear();
+        }
+    });
+    let (aws, before) = (prepared.copy(), prepared.regions());
+    let error = deploy(&aws, "one", None).await.unwrap_err();
+    assert!(error.to_string().starts_with("us-east-1: DescribeKey mrk-1, which has the tag tenet:deployment=shop"));
+    assert!(error.advice().unwrap().contains("allow kms:DescribeKey"), "{error:?}");
+    assert_eq!(aws.regions(), before);
+    // Once it may be read it is the key, and gets its alias.
+    aws.state(|state| {
+        state.regions.values_mut().flat_map(|of| of.keys.values_mut()).for_each(|of| of.is_closed = false);
+    });
+    deploy(&aws, "one", None).await.unwrap();
+    assert!(aws.regions().values().all(|of| of.keys.len() == 1 && of.aliases["alias/shop-vault"] == "mrk-1"));
+
+    // Where not even the tags tell, the run says of which keys.
+    let (aws, told) = (prepared.copy(), Arc::new(Told::default()));
+    aws.state(|state| state.denied = vec!["kms:ListResourceTags"]);
+    let config = Config::parse(CONFIG).unwrap();
+    let deployment =
+        Deployment::open(config, &aws.config(), Arc::new(Ready::default()), told.clone(), polling()).await.unwrap();
+    deployment.deploy(&package("one"), None).await.unwrap();
+    let told = told.0.lock().unwrap();
+    let text = "these may not be looked at: mrk-1 in us-east-1, mrk-1 in us-west-2. If one of them";
+    assert!(told.iter().any(|line| line.contains(text)), "{told:?}");
 }
 
 /// An own cluster that may not be read is not another's: no second one is made, and `destroy` does not say that
