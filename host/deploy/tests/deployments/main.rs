@@ -103,7 +103,7 @@ fn package(zip: &str) -> Package {
 
 fn polling() -> PollPolicy {
     let most = Duration::from_secs(20);
-    PollPolicy { cluster: most, name: most, stack: most, event: most, pause: Duration::from_millis(1) }
+    PollPolicy { cluster: most, name: most, stack: most, event: most, tag: most, pause: Duration::from_millis(1) }
 }
 
 async fn open(aws: &Aws) -> Result<Deployment, DeployError> {
@@ -718,21 +718,40 @@ async fn a_smoke_test_waits_until_the_tag_of_the_queues_key_counts() {
     let deployment = open_as(&aws, &config).await.unwrap();
     deployment.deploy(&package("one"), None).await.unwrap();
     let refused = ("ReceiveMessage", "KMS.AccessDeniedException");
-    aws.state(|state| state.refusals = vec![refused, refused]);
+    let calls = || aws.state(|state| std::mem::take(&mut state.calls));
+    calls();
+    aws.state(|state| state.refusals = vec![refused; 4]);
     let tested = deployment.smoke().await.unwrap();
     assert_eq!(tested.failure, None);
     assert_eq!(aws.state(|state| state.refusals.len()), 0);
+    // Nothing is sent before both queues may be read: a queue forgets an event after five minutes.
+    let calls = calls();
+    let write = |call: &String| call.contains("/invocations") && call.contains("lambda POST");
+    // The first two ask whether the functions are ready.
+    let first = calls.iter().enumerate().filter(|(_, call)| write(call)).nth(2).unwrap().0;
+    let is_refused = |call: &&String| call.ends_with("ReceiveMessage");
+    assert_eq!(calls[..first].iter().filter(is_refused).count(), 6, "{calls:#?}");
     // Another refusal, of the queue itself, does not pass by itself.
     aws.state(|state| state.refusals = vec![("ReceiveMessage", "AccessDenied")]);
     let error = deployment.smoke().await.unwrap_err();
     assert!(error.to_string().contains("ReceiveMessage: AccessDenied"), "{error}");
-    // The error at the end of the wait has the reason.
+    // The error at the end of the wait has the reason. The wait for an event is another.
     aws.state(|state| state.refusals = vec![refused; 9]);
-    let polling = PollPolicy { event: Duration::ZERO, ..polling() };
+    let polling = PollPolicy { tag: Duration::ZERO, ..polling() };
     let (config, sdk, told) = (Config::parse(&config).unwrap(), aws.config(), Arc::new(Told::default()));
     let deployment = Deployment::open(config, &sdk, Arc::new(Ready::default()), told, polling).await.unwrap();
     let error = deployment.smoke().await.unwrap_err();
-    assert!(error.to_string().contains("KMS.AccessDeniedException"), "{error}");
+    assert!(
+        error.to_string().contains("may not be read: us-east-1: ReceiveMessage: KMS.AccessDeniedException"),
+        "{error}"
+    );
+}
+
+/// As the tag of a key may take five minutes, so long is waited for it, and an event is waited for after that.
+#[test]
+fn the_tag_of_a_key_is_waited_for_longer_than_it_takes() {
+    let polling = PollPolicy::default();
+    assert!(polling.tag > Duration::from_secs(5 * 60), "{polling:?}");
 }
 
 #[tokio::test]
