@@ -98,6 +98,7 @@ fn package(zip: &str) -> Package {
         metrics: "Tenet".to_owned(),
         relay_grace_s: 960,
         margin_ms: 300,
+        database_ms: vec![("write".to_owned(), 10_000)],
     }
 }
 

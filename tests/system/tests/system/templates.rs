@@ -92,6 +92,8 @@ fn package(rng: &mut fastrand::Rng) -> Package {
         metrics: ["Tenet", "Shop/Rules"][rng.usize(..2)].to_owned(),
         relay_grace_s: [host.relay_grace_s, 3600][rng.usize(..2)],
         margin_ms: host.margin_ms,
+        // Half of the shortest time that a function may have.
+        database_ms: vec![("write".to_owned(), 2_500)],
     }
 }
 
