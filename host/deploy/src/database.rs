@@ -20,8 +20,13 @@ pub trait Database: Send + Sync {
         principals: &'a [String],
     ) -> BoxFuture<'a, Result<Prepared, Box<dyn Error + Send + Sync>>>;
 
-    /// The schema steps that [`Self::prepare`] would apply through one of the clusters. Nothing is changed.
-    fn pending<'a>(&'a self, cluster: &'a Cluster) -> BoxFuture<'a, Result<Pending, Box<dyn Error + Send + Sync>>>;
+    /// What [`Self::prepare`] would change through one of the clusters. Nothing is changed.
+    fn pending<'a>(
+        &'a self,
+        cluster: &'a Cluster,
+        role: &'a str,
+        principals: &'a [String],
+    ) -> BoxFuture<'a, Result<Pending, Box<dyn Error + Send + Sync>>>;
 
     /// The state of the outbox, seen through one of the clusters.
     fn outbox<'a>(&'a self, cluster: &'a Cluster) -> BoxFuture<'a, Result<Outbox, Box<dyn Error + Send + Sync>>>;
@@ -36,13 +41,15 @@ pub struct Prepared {
     pub changes: Vec<String>,
 }
 
-/// What a database lacks of the bundle's schema.
+/// What a database lacks of the bundle's schema and of its grants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pending {
     /// The names of the steps that are not applied.
     pub to_do: Vec<String>,
     /// The names of those that were applied with another text, which a deploy refuses.
     pub changed: Vec<String>,
+    /// The statements that create the function's role, let IAM roles sign in as it, and grant it what it lacks.
+    pub grants: Vec<String>,
 }
 
 /// Committed events that are not delivered yet.

@@ -102,9 +102,8 @@ impl Deployment {
         quotas::check(&self.regions, &self.names, &self.config, package.connections).await?;
         let clusters = clusters::ensure(&self.regions, &self.config, &self.polling, &*self.progress).await?;
         let [first, _] = &clusters;
-        let principals: Vec<_> = self.regions.iter().map(|region| self.names.function_role(&region.name)).collect();
         self.found(first).await?;
-        let prepared = self.database.prepare(first, &self.config.database.role, &principals).await;
+        let prepared = self.database.prepare(first, &self.config.database.role, &self.principals()).await;
         let prepared = prepared.map_err(|error| {
             DeployError::new(format!("{}: the database {} is not ready", first.region, first.endpoint)).because(error)
         })?;
@@ -167,7 +166,11 @@ impl Deployment {
         let [first, _] = &self.regions;
         let known = clusters::plan(&self.regions, &self.config, &mut plan).await?;
         match &known {
-            None => plan.change(&first.name, "+ the schema of the database"),
+            None => {
+                plan.change(&first.name, "+ the schema of the database");
+                let role = &self.config.database.role;
+                plan.change(&first.name, &format!("+ the role {role} with the grants of the bundle's rules"));
+            }
             Some(clusters) => self.plan_schema(clusters, &mut plan).await?,
         }
         if package.has_vault {
@@ -209,31 +212,49 @@ impl Deployment {
         Ok(plan)
     }
 
-    /// Adds what the database lacks of the schema to a plan, as each region's cluster shows it. A cluster
-    /// that cannot be looked at is no error: then the plan says why.
+    /// The IAM roles that sign in to the database.
+    fn principals(&self) -> Vec<String> {
+        self.regions.iter().map(|region| self.names.function_role(&region.name)).collect()
+    }
+
+    /// Adds what the database lacks of the schema and of the grants to a plan, as each region's cluster shows it. A
+    /// cluster that cannot be looked at is no error: then the plan says why.
     async fn plan_schema(&self, clusters: &[Cluster; 2], plan: &mut Plan) -> Result<(), DeployError> {
-        let unknown = |why: &str| format!("whether the schema of the database changes is unknown: {why}");
+        let unknown = |why: &str| format!("whether the schema and the grants of the database change is unknown: {why}");
+        let (role, principals) = (&self.config.database.role, self.principals());
+        let mut is_first = true;
         for cluster in clusters {
             if !cluster.is_active() {
                 plan.keep(&cluster.region, &unknown(&format!("its cluster is {}", cluster.status)));
                 continue;
             }
-            match self.database.pending(cluster).await {
-                Err(error) => plan.keep(&cluster.region, &unknown(&error.to_string())),
-                Ok(Pending { changed, .. }) if !changed.is_empty() => {
-                    let steps = changed.join(", ");
-                    return Err(DeployError::new(format!(
-                        "{}: schema steps were applied with another text: {steps}",
-                        cluster.region
-                    ))
-                    .help("a step is never edited: put the old text back, and add a new step"));
+            let Pending { to_do, changed, grants } = match self.database.pending(cluster, role, &principals).await {
+                Err(error) => {
+                    plan.keep(&cluster.region, &unknown(&error.to_string()));
+                    continue;
                 }
-                Ok(Pending { to_do, .. }) if to_do.is_empty() => {
-                    plan.keep(&cluster.region, "the schema of the database stays as it is");
+                Ok(pending) => pending,
+            };
+            if !changed.is_empty() {
+                let (region, steps) = (&cluster.region, changed.join(", "));
+                return Err(DeployError::new(format!(
+                    "{region}: schema steps were applied with another text: {steps}"
+                ))
+                .help("a step is never edited: put the old text back, and add a new step"));
+            }
+            if to_do.is_empty() {
+                plan.keep(&cluster.region, "the schema of the database stays as it is");
+            } else {
+                let text = format!("~ {} steps of the schema: {}", to_do.len(), to_do.join(", "));
+                plan.change(&cluster.region, &text);
+            }
+            // Both clusters are one database: each grant stands once in the plan.
+            if std::mem::take(&mut is_first) {
+                if grants.is_empty() {
+                    plan.keep(&cluster.region, &format!("the grants to {role} stay as they are"));
                 }
-                Ok(Pending { to_do, .. }) => {
-                    let text = format!("~ {} steps of the schema: {}", to_do.len(), to_do.join(", "));
-                    plan.change(&cluster.region, &text);
+                for grant in grants {
+                    plan.change(&cluster.region, &format!("~ {grant}"));
                 }
             }
         }

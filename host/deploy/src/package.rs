@@ -21,6 +21,8 @@ pub struct Package {
     pub relay_grace_s: u64,
     /// Milliseconds before a deadline by which the host responds.
     pub margin_ms: u64,
+    /// The rules, each with the milliseconds that one call of it may wait for the database.
+    pub database_ms: Vec<(String, u64)>,
 }
 
 impl Package {

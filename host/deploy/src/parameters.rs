@@ -81,6 +81,7 @@ pub fn workflow_parameters(config: &Config, region: &str) -> Option<BTreeMap<Str
         ("SettledType".to_owned(), workflows.settled_type.clone()),
         ("ReviewAmount".to_owned(), workflows.review_amount.to_string()),
         ("UrgentAmount".to_owned(), (URGENT * workflows.review_amount).to_string()),
+        ("ReviewAgeSeconds".to_owned(), (3600 * u64::from(workflows.review_age_h)).to_string()),
         ("LogRetentionDays".to_owned(), config.function.log_retention_days.to_string()),
         ("AlarmTopicArn".to_owned(), config.alarms.topics.get(region).cloned().unwrap_or_default()),
     ]))

@@ -1,4 +1,5 @@
 use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
+use aws_sdk_sqs::types::Message;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -58,6 +59,12 @@ impl Deployment {
         }
         let Some(smoke) = &self.config.smoke else { return Ok(()) };
         let [one, other] = &self.regions;
+        if smoke.event.is_some() {
+            // Before anything is sent: the queue keeps an event no longer than this may take.
+            for region in &self.regions {
+                self.received(region, &self.queue(region).await?, 0).await?;
+            }
+        }
         for (here, there) in [(one, other), (other, one)] {
             let id = format!("{}{:016x}", Smoke::PREFIX, fastrand::u64(..));
             let event = request(smoke, &id)?;
@@ -91,33 +98,54 @@ impl Deployment {
         Ok(())
     }
 
-    /// Waits for a test's event on the bus of a region.
-    async fn arrives(&self, region: &Regional, id: &str) -> Result<(), DeployError> {
+    /// The queue for the events of tests.
+    async fn queue(&self, region: &Regional) -> Result<String, DeployError> {
         let standing =
             Stack::of(region, &self.names, self.names.stack(), self.polling).look().await?.unwrap_or_default();
-        let Some(queue) = standing.outputs.get("SmokeQueueUrl") else {
-            return Err(DeployError::new(format!("{}: there is no queue for the events of tests", region.name))
-                .help("deploy with the same [smoke]"));
-        };
+        standing.outputs.get("SmokeQueueUrl").cloned().ok_or_else(|| {
+            DeployError::new(format!("{}: there is no queue for the events of tests", region.name))
+                .help("deploy with the same [smoke]")
+        })
+    }
+
+    /// Messages of the queue, which come within this many seconds. Waits until the queue may be read: the right to use
+    /// its key is bound to the key's tag, which may count only some minutes after the key was created.
+    async fn received(&self, region: &Regional, queue: &str, wait_s: i32) -> Result<Vec<Message>, DeployError> {
         let late = |state: &str| {
-            let late = DeployError::new(format!("{}: the event of {id} has not arrived{state}", region.name));
+            DeployError::new(format!("{}: the queue for the events of tests may not be read: {state}", region.name))
+                .help("its key's tag counts after five minutes at most; then the right to use the key is missing")
+        };
+        let mut is_told = false;
+        until(self.polling.tag, self.polling.pause, late, async || {
+            let request = region.queues.receive_message().queue_url(queue).max_number_of_messages(10);
+            match request.wait_time_seconds(wait_s).send().await {
+                Ok(received) => Ok(Looked::Seen(received.messages.unwrap_or_default())),
+                Err(error) if error.as_service_error().is_some_and(ReceiveMessageError::is_kms_access_denied) => {
+                    if !std::mem::replace(&mut is_told, true) {
+                        let text =
+                            "the tag of the key of the events' queue does not count yet, which may take five minutes";
+                        self.progress.say(Some(&region.name), text);
+                    }
+                    Ok(Looked::NotYet(refused(&region.name, "ReceiveMessage", &error).to_string()))
+                }
+                Err(error) => Err(refused(&region.name, "ReceiveMessage", &error)),
+            }
+        })
+        .await
+    }
+
+    /// Waits for a test's event on the bus of a region.
+    async fn arrives(&self, region: &Regional, id: &str) -> Result<(), DeployError> {
+        let queue = self.queue(region).await?;
+        let late = |_: &str| {
+            let late = DeployError::new(format!("{}: the event of {id} has not arrived", region.name));
             late.help("`tenet status` tells what waits in the outbox and in the dead letters")
         };
         until(self.polling.event, self.polling.pause, late, async || {
-            let received = region.queues.receive_message().queue_url(queue).max_number_of_messages(10);
-            let received = match received.wait_time_seconds(2).send().await {
-                Ok(received) => received,
-                // The right to use the queue's key is bound to the key's tag, and the tag of a new key may count only
-                // after five minutes.
-                Err(error) if error.as_service_error().is_some_and(ReceiveMessageError::is_kms_access_denied) => {
-                    return Ok(Looked::NotYet(format!(": {}", refused(&region.name, "ReceiveMessage", &error))));
-                }
-                Err(error) => return Err(refused(&region.name, "ReceiveMessage", &error)),
-            };
             let mut has_come = false;
-            for message in received.messages.unwrap_or_default() {
+            for message in self.received(region, &queue, 2).await? {
                 has_come |= message.body.is_some_and(|body| body.contains(id));
-                let delete = region.queues.delete_message().queue_url(queue);
+                let delete = region.queues.delete_message().queue_url(&queue);
                 let delete = delete.set_receipt_handle(message.receipt_handle).send().await;
                 delete.map_err(|error| refused(&region.name, "DeleteMessage", &error))?;
             }

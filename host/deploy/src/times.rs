@@ -26,6 +26,19 @@ impl Config {
             let why = format!("`margin_ms` of [host] is {margin}, and a request has {least} ms in all");
             return Err(DeployError::new(why));
         }
+        // A request waits for its turn for at most half of its time (host/lambda/README.md).
+        let left = timeout * 1000 / 2;
+        if let Some((rule, wait)) =
+            package.database_ms.iter().max_by_key(|(_, wait)| wait).filter(|(_, wait)| *wait > left)
+        {
+            let why = format!(
+                "function.timeout_s is {timeout}, and the rule {rule} may wait {wait} ms for the database: a request that \
+                 waited for its turn has {left} ms left, so that it would end before the rule is held to its limit"
+            );
+            let least = wait.div_ceil(500);
+            return Err(DeployError::new(why)
+                .help(format!("{least} or more, or `database_ms` of {left} or less in [limits] of each rule.toml")));
+        }
         let grace = package.relay_grace_s;
         if grace <= timeout {
             let why = format!(
@@ -72,6 +85,7 @@ mod tests {
             metrics: "Tenet".to_owned(),
             relay_grace_s: 960,
             margin_ms: 300,
+            database_ms: vec![("read".to_owned(), 2_500), ("transfer".to_owned(), 10_000)],
         }
     }
 
@@ -91,9 +105,19 @@ mod tests {
             ("[function]\ntimeout_s = 900", Package { relay_grace_s: 900, ..package() }, "function.timeout_s is 900"),
             ("[function]\ntimeout_s = 900", Package { margin_ms: 29_000, ..package() }, "has 29000 ms"),
             ("[function]\ntimeout_s = 5", Package { margin_ms: 5000, ..package() }, "has 5000 ms"),
+            (
+                "[function]\ntimeout_s = 19",
+                package(),
+                "function.timeout_s is 19, and the rule transfer may wait 10000 ms",
+            ),
         ] {
             let error = config(more).suits(&package).unwrap_err().to_string();
             assert!(error.contains(why), "{more}: {error}");
         }
+        config("[function]\ntimeout_s = 20").suits(&package()).unwrap();
+        let error = config("[function]\ntimeout_s = 19").suits(&package()).unwrap_err();
+        assert!(error.advice().unwrap().starts_with("20 or more, or `database_ms` of 9500 or less"), "{error:?}");
+        let quick = Package { database_ms: vec![("read".to_owned(), 2_500)], ..package() };
+        config("[function]\ntimeout_s = 5").suits(&quick).unwrap();
     }
 }

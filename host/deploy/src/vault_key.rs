@@ -1,3 +1,6 @@
+use aws_sdk_kms::config::http::HttpResponse;
+use aws_sdk_kms::error::SdkError;
+use aws_sdk_kms::operation::describe_key::DescribeKeyError;
 use aws_sdk_kms::types::{KeyMetadata, KeyState, Tag};
 
 use crate::error::{DeployError, code, refused};
@@ -5,6 +8,7 @@ use crate::names::{Names, TAG};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::regional::Regional;
+use crate::stack::Stack;
 use crate::wait::{Looked, PollPolicy, until};
 
 /// How many days a key that is scheduled for deletion can be restored. A primary's days begin when its last replica is
@@ -21,7 +25,7 @@ pub(crate) async fn ensure(
     progress: &dyn Progress,
 ) -> Result<[String; 2], DeployError> {
     let [one, _] = regions;
-    let key = match existing(regions, names).await? {
+    let key = match existing(regions, names, polling, progress).await? {
         Some(key) => key,
         None => create(one, names, progress).await?,
     };
@@ -63,17 +67,41 @@ pub(crate) async fn plan(regions: &[Regional; 2], names: &Names, plan: &mut Plan
     Ok(())
 }
 
-/// The key, in one of the regions: by its alias, or without one if a run was interrupted.
-async fn existing(regions: &[Regional; 2], names: &Names) -> Result<Option<KeyMetadata>, DeployError> {
+/// The key, in one of the regions: by its alias, or without one if a run was interrupted, or the alias deleted.
+async fn existing(
+    regions: &[Regional; 2],
+    names: &Names,
+    polling: &PollPolicy,
+    progress: &dyn Progress,
+) -> Result<Option<KeyMetadata>, DeployError> {
     for region in regions {
         if let Some(key) = described(region, &names.vault_key()).await? {
             return Ok(Some(key));
         }
     }
+    // The key that a stack has is the one under which values are sealed.
     for region in regions {
-        if let Some(key) = lost(region, names).await? {
+        let standing = Stack::of(region, names, names.stack(), *polling).look().await?.unwrap_or_default();
+        if let Some(arn) = standing.parameters.get("VaultKeyArn").filter(|arn| !arn.is_empty())
+            && let Some(key) = described(region, arn).await?
+        {
             return Ok(Some(key));
         }
+    }
+    let mut closed = Vec::new();
+    for region in regions {
+        if let Some(key) = lost(region, names, &mut closed).await? {
+            return Ok(Some(key));
+        }
+    }
+    if !closed.is_empty() {
+        let text = format!(
+            "no key has the alias {} or the tag of the vault's key, and these may not be looked at: {}. If one of them \
+             is the vault's, give it the alias in both regions and delete the key that is made now",
+            names.vault_key(),
+            closed.join(", ")
+        );
+        progress.say(None, &text);
     }
     Ok(None)
 }
@@ -101,16 +129,24 @@ pub(crate) async fn described(region: &Regional, id: &str) -> Result<Option<KeyM
     }
 }
 
-/// A key that an interrupted run created without an alias. Those of others that may not be read are
-/// skipped.
-async fn lost(region: &Regional, names: &Names) -> Result<Option<KeyMetadata>, DeployError> {
+/// A key that an interrupted run created without an alias. Those of others that may not be read are skipped; those
+/// whose tags may not be read either are added to `closed`.
+async fn lost(region: &Regional, names: &Names, closed: &mut Vec<String>) -> Result<Option<KeyMetadata>, DeployError> {
     let mut pages = region.keys.list_keys().into_paginator().send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| refused(&region.name, "ListKeys", &error))?;
         for id in page.keys.unwrap_or_default().into_iter().filter_map(|key| key.key_id) {
             let key = match region.keys.describe_key().key_id(&id).send().await {
                 Ok(described) => described.key_metadata,
-                Err(error) if matches!(code(&error), Some("NotFoundException" | "AccessDeniedException")) => continue,
+                Err(error) if code(&error) == Some("NotFoundException") => continue,
+                Err(error) if code(&error) == Some("AccessDeniedException") => {
+                    match is_tagged(region, &id, names).await? {
+                        Some(true) => return Err(unreadable(region, &id, names, &error)),
+                        Some(false) => {}
+                        None => closed.push(format!("{} in {}", id, region.name)),
+                    }
+                    continue;
+                }
                 Err(error) => return Err(refused(&region.name, "DescribeKey", &error)),
             };
             let is_it = |key: &KeyMetadata| {
@@ -124,6 +160,38 @@ async fn lost(region: &Regional, names: &Names) -> Result<Option<KeyMetadata>, D
         }
     }
     Ok(None)
+}
+
+/// Whether a key that may not be described has the deployment's tag; `None` if its tags may not be read either.
+async fn is_tagged(region: &Regional, id: &str, names: &Names) -> Result<Option<bool>, DeployError> {
+    let mut pages = region.keys.list_resource_tags().key_id(id).into_paginator().send();
+    while let Some(page) = pages.next().await {
+        match page {
+            Ok(page) => {
+                let is_ours = |tag: &Tag| tag.tag_key() == TAG && tag.tag_value() == names.name;
+                if page.tags.unwrap_or_default().iter().any(is_ours) {
+                    return Ok(Some(true));
+                }
+            }
+            Err(error) if code(&error) == Some("AccessDeniedException") => return Ok(None),
+            Err(error) if code(&error) == Some("NotFoundException") => return Ok(Some(false)),
+            Err(error) => return Err(refused(&region.name, "ListResourceTags", &error)),
+        }
+    }
+    Ok(Some(false))
+}
+
+/// The deployment's own key may not be described. A second one is not created: the first may have sealed values.
+fn unreadable(
+    region: &Regional,
+    id: &str,
+    names: &Names,
+    error: &SdkError<DescribeKeyError, HttpResponse>,
+) -> DeployError {
+    refused(&region.name, &format!("DescribeKey {id}, which has the tag {TAG}={}", names.name), error).help(
+        "it is probably the vault's key of a run that was interrupted: allow kms:DescribeKey on it and run it again, \
+         or take the tag off it if it is another",
+    )
 }
 
 fn tag(names: &Names) -> Result<Tag, DeployError> {

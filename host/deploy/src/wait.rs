@@ -15,6 +15,8 @@ pub struct PollPolicy {
     pub stack: Duration,
     /// For an event to arrive, and for a new function to be ready.
     pub event: Duration,
+    /// For the tag of a new KMS key to count.
+    pub tag: Duration,
     /// The polling interval.
     pub pause: Duration,
 }
@@ -26,6 +28,8 @@ impl Default for PollPolicy {
             name: Duration::from_secs(5 * 60),
             stack: Duration::from_secs(30 * 60),
             event: Duration::from_secs(90),
+            // At most five minutes, and one to spare (https://docs.aws.amazon.com/kms/latest/developerguide/abac.html).
+            tag: Duration::from_secs(6 * 60),
             pause: Duration::from_secs(3),
         }
     }

@@ -87,5 +87,6 @@ fn package(index: &Index, bytes: Vec<u8>, smoke: Option<&str>) -> anyhow::Result
         metrics: index.host.metrics.clone(),
         relay_grace_s: index.host.relay_grace_s,
         margin_ms: index.host.margin_ms,
+        database_ms: index.rules.iter().map(|rule| (rule.name.clone(), rule.limits.database_ms)).collect(),
     })
 }

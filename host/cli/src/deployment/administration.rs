@@ -72,19 +72,25 @@ impl Administration {
         if to_do > 0 {
             changes.push(format!("{to_do} steps of the schema are applied"));
         }
-        let mut granted = Grants::default();
-        self.bundle.iter().flat_map(|(_, index)| &index.rules).for_each(|rule| granted.add(rule.grants.clone()));
-        let grants: Vec<_> =
-            Schema::privileges(role).into_iter().chain(tenet_policy::privileges(&granted, role)).collect();
         let administrator = Administrator::open(&endpoint, deadline).await?;
-        changes.extend(administrator.admit(role, principals, &grants).await?);
+        changes.extend(administrator.admit(role, principals, &self.grants(role)).await?);
         Ok(Prepared { identity: administrator.identity().await?, changes })
     }
 
-    async fn lacking(&self, cluster: &Cluster) -> Result<Pending, Failed> {
+    /// The grants that the function's role needs.
+    fn grants(&self, role: &str) -> Vec<String> {
+        let mut granted = Grants::default();
+        self.bundle.iter().flat_map(|(_, index)| &index.rules).for_each(|rule| granted.add(rule.grants.clone()));
+        Schema::privileges(role).into_iter().chain(tenet_policy::privileges(&granted, role)).collect()
+    }
+
+    async fn lacking(&self, cluster: &Cluster, role: &str, principals: &[String]) -> Result<Pending, Failed> {
         let (endpoint, steps) = (self.endpoint(cluster)?, schema::steps(&self.bundle)?);
-        let mut pending = Pending::default();
-        for Planned { step, standing, .. } in Schema::plan(&endpoint, &steps, Instant::now() + LOOKING).await? {
+        let deadline = Instant::now() + LOOKING;
+        let administrator = Administrator::open(&endpoint, deadline).await?;
+        let grants = administrator.lacking(role, principals, &self.grants(role)).await?;
+        let mut pending = Pending { grants, ..Pending::default() };
+        for Planned { step, standing, .. } in Schema::plan(&endpoint, &steps, deadline).await? {
             match standing {
                 Standing::ToDo => pending.to_do.push(step),
                 Standing::Changed => pending.changed.push(step),
@@ -115,8 +121,13 @@ impl Database for Administration {
         Box::pin(self.prepared(cluster, role, principals))
     }
 
-    fn pending<'a>(&'a self, cluster: &'a Cluster) -> BoxFuture<'a, Result<Pending, Failed>> {
-        Box::pin(self.lacking(cluster))
+    fn pending<'a>(
+        &'a self,
+        cluster: &'a Cluster,
+        role: &'a str,
+        principals: &'a [String],
+    ) -> BoxFuture<'a, Result<Pending, Failed>> {
+        Box::pin(self.lacking(cluster, role, principals))
     }
 
     fn outbox<'a>(&'a self, cluster: &'a Cluster) -> BoxFuture<'a, Result<Outbox, Failed>> {

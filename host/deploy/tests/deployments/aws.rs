@@ -39,7 +39,7 @@ pub struct State {
     pub refusals: Vec<(&'static str, &'static str)>,
     /// The ARN of the caller, if it is not the root user.
     pub caller: Option<&'static str>,
-    /// Actions that the caller is not allowed.
+    /// Actions that the caller is not allowed. `ACTION VALUE` is denied in requests that have this value.
     pub denied: Vec<&'static str>,
     /// How many functions may run at once in a region, if not 1000.
     pub concurrency: BTreeMap<String, u64>,
@@ -134,7 +134,9 @@ pub struct Key {
     /// The region of its primary.
     pub primary: String,
     pub is_rotated: bool,
-    /// It is another team's, and may not be read.
+    /// The value of its only tag, the deployment's.
+    pub tag: String,
+    /// It may not be read, but for its tags.
     pub is_closed: bool,
     looks: Looks,
 }
@@ -324,8 +326,11 @@ impl State {
                 let mut results = String::new();
                 for number in 1.. {
                     let Some(action) = form(body).remove(&format!("ActionNames.member.{number}")) else { break };
-                    let is_denied =
-                        self.denied.contains(&action.as_str()) || (action == "dsql:DeleteCluster" && !is_tagged);
+                    let is_denied = |denied: &&str| match denied.split_once(' ') {
+                        Some((of, value)) => *of == action && has(value),
+                        None => **denied == action,
+                    };
+                    let is_denied = self.denied.iter().any(is_denied) || (action == "dsql:DeleteCluster" && !is_tagged);
                     let decision = if is_denied { "implicitDeny" } else { "allowed" };
                     results += &format!(
                         "<member><EvalActionName>{action}</EvalActionName><EvalDecision>{decision}</EvalDecision></member>"
@@ -865,11 +870,18 @@ impl State {
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         let metadata = |region: &str, id: &str, key: &Key| json!({"KeyId": id, "Arn": format!("arn:aws:kms:{region}:{ACCOUNT}:key/{id}"), "Description": key.description, "KeyState": key.state, "MultiRegion": true, "MultiRegionConfiguration": {"MultiRegionKeyType": if region == key.primary { "PRIMARY" } else { "REPLICA" }, "PrimaryKey": {"Arn": format!("arn:aws:kms:{}:{ACCOUNT}:key/{id}", key.primary), "Region": key.primary}}});
         let error = |code: &str| (400, json!({"__type": code, "message": code}).to_string());
+        let is_denied = self.denied.contains(&format!("kms:{operation}").as_str());
         let regional = self.at(region);
         match operation {
+            _ if is_denied => error("AccessDeniedException"),
+            "ListResourceTags" => {
+                let tag = json!({"TagKey": "tenet:deployment", "TagValue": regional.keys[&text("KeyId")].tag});
+                (200, json!({"Tags": [tag], "Truncated": false}).to_string())
+            }
             "DescribeKey" => {
                 let asked = text("KeyId");
-                let id = regional.aliases.get(&asked).cloned().unwrap_or(asked);
+                let asked = asked.rsplit_once(":key/").map_or(asked.as_str(), |(_, id)| id);
+                let id = regional.aliases.get(asked).cloned().unwrap_or_else(|| asked.to_owned());
                 match regional.keys.get_mut(&id) {
                     Some(key) if key.is_closed => error("AccessDeniedException"),
                     Some(key) => {
@@ -887,7 +899,7 @@ impl State {
             }
             "CreateKey" => {
                 let id = format!("mrk-{}", regional.keys.len() + 1);
-                let key = Key::of(region, "Enabled", &text("Description"));
+                let key = Key::of(region, "Enabled", &body);
                 let answer = json!({"KeyMetadata": metadata(region, &id, &key)}).to_string();
                 regional.keys.insert(id, key);
                 (200, answer)
@@ -903,7 +915,7 @@ impl State {
                     (200, "{}".to_owned())
                 }
                 Some(_) => {
-                    let key = Key::of(region, "Creating", &text("Description"));
+                    let key = Key::of(region, "Creating", &body);
                     let there = &mut self.at(&text("ReplicaRegion")).keys;
                     if there.contains_key(&text("KeyId")) {
                         return error("AlreadyExistsException");
@@ -958,9 +970,11 @@ impl Stack {
 }
 
 impl Key {
-    fn of(primary: &str, state: &str, description: &str) -> Self {
-        let (state, description, primary) = (state.to_owned(), description.to_owned(), primary.to_owned());
-        Self { state, description, primary, is_rotated: false, is_closed: false, looks: Looks(3) }
+    fn of(primary: &str, state: &str, request: &Value) -> Self {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let (description, tag) = (text(&request["Description"]), text(&request["Tags"][0]["TagValue"]));
+        let (state, primary) = (state.to_owned(), primary.to_owned());
+        Self { state, description, primary, is_rotated: false, tag, is_closed: false, looks: Looks(3) }
     }
 }
 

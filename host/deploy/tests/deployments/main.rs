@@ -63,7 +63,13 @@ impl Database for Ready {
         Box::pin(async { Ok(Prepared { identity: "id".to_owned(), changes: Vec::new() }) })
     }
 
-    fn pending<'a>(&'a self, _: &'a Cluster) -> BoxFuture<'a, Result<Pending, Box<dyn Error + Send + Sync>>> {
+    fn pending<'a>(
+        &'a self,
+        _: &'a Cluster,
+        role: &'a str,
+        principals: &'a [String],
+    ) -> BoxFuture<'a, Result<Pending, Box<dyn Error + Send + Sync>>> {
+        assert_eq!((role, principals.len()), ("tenet_app", 2));
         Box::pin(async { self.pending.clone().map_err(Into::into) })
     }
 
@@ -92,12 +98,13 @@ fn package(zip: &str) -> Package {
         metrics: "Tenet".to_owned(),
         relay_grace_s: 960,
         margin_ms: 300,
+        database_ms: vec![("write".to_owned(), 10_000)],
     }
 }
 
 fn polling() -> PollPolicy {
     let most = Duration::from_secs(20);
-    PollPolicy { cluster: most, name: most, stack: most, event: most, pause: Duration::from_millis(1) }
+    PollPolicy { cluster: most, name: most, stack: most, event: most, tag: most, pause: Duration::from_millis(1) }
 }
 
 async fn open(aws: &Aws) -> Result<Deployment, DeployError> {
@@ -330,7 +337,12 @@ async fn what_a_deploy_depends_on_is_said_before_anything_is_made() {
     };
     aws.state(|state| {
         state.caller = Some("arn:aws:sts::123456789012:assumed-role/deployer/ann@example.com");
-        state.denied = vec!["lambda:PublishVersion", "route53:CreateHealthCheck"];
+        state.denied = vec![
+            "lambda:PublishVersion",
+            "route53:CreateHealthCheck",
+            // One value of several of a condition.
+            "iam:PassRole scheduler.amazonaws.com",
+        ];
         state.concurrency.insert(WEST.to_owned(), 50);
     });
     let findings = examine().await;
@@ -348,7 +360,8 @@ async fn what_a_deploy_depends_on_is_said_before_anything_is_made() {
     assert!(starts("true concurrency us-west-2: function.reserved_concurrency is 50")[0].contains("0 reserves none"));
     // Of names there are none of Route 53, since no domain is configured.
     for region in [EAST, WEST] {
-        let lacking = format!("true rights {region}: not allowed: lambda:PublishVersion");
+        let lacking =
+            format!("true rights {region}: not allowed: iam:PassRole (scheduler.amazonaws.com), lambda:PublishVersion");
         assert!(findings.contains(&lacking), "{findings:#?}");
     }
     assert!(starts("false while idle in each region KMS keys: 2, alarms: ").len() == 1, "{findings:#?}");
@@ -633,28 +646,49 @@ async fn a_plan_says_whether_a_deploy_would_change_anything() {
 }
 
 #[tokio::test]
-async fn a_plan_says_which_steps_the_database_lacks_or_why_it_cannot_look() {
+async fn a_plan_says_which_steps_and_grants_the_database_lacks_or_why_it_cannot_look() {
     let aws = Aws::default();
     let plan = async |pending| {
         let database = Ready { pending, ..Ready::default() };
         open_with(&aws, CONFIG, database).await.unwrap().plan(&package("one"), None).await
     };
-    let lacking = Pending { to_do: vec!["bundle/2.sql".to_owned(), "bundle/3.sql".to_owned()], changed: Vec::new() };
-    let first = plan(Ok(lacking.clone())).await.unwrap();
-    assert!(first.lines().contains(&"us-east-1: + the schema of the database".to_owned()), "{first:?}");
+    let steps = Pending { to_do: vec!["bundle/2.sql".to_owned(), "bundle/3.sql".to_owned()], ..Pending::default() };
+    let grant = "GRANT SELECT ON \"public\".\"accounts\" TO \"tenet_app\"";
+    let grants = Pending { grants: vec![grant.to_owned()], ..Pending::default() };
+    let first = plan(Ok(steps.clone())).await.unwrap();
+    for line in ["+ the schema of the database", "+ the role tenet_app with the grants of the bundle's rules"] {
+        assert!(first.lines().contains(&format!("us-east-1: {line}")), "{first:?}");
+    }
     deploy(&aws, "one", None).await.unwrap();
-    for (pending, has_changes, text) in [
-        (Ok(Pending::default()), false, "the schema of the database stays as it is"),
-        (Ok(lacking), true, "~ 2 steps of the schema: bundle/2.sql, bundle/3.sql"),
-        (Err("no route to it"), false, "whether the schema of the database changes is unknown: no route to it"),
+    let grant = format!("~ {grant}");
+    for (pending, has_changes, of_schema, of_grants) in [
+        (
+            Ok(Pending::default()),
+            false,
+            "the schema of the database stays as it is",
+            Some("the grants to tenet_app stay as they are"),
+        ),
+        (
+            Ok(steps),
+            true,
+            "~ 2 steps of the schema: bundle/2.sql, bundle/3.sql",
+            Some("the grants to tenet_app stay as they are"),
+        ),
+        (Ok(grants), true, "the schema of the database stays as it is", Some(grant.as_str())),
+        (
+            Err("no route to it"),
+            false,
+            "whether the schema and the grants of the database change is unknown: no route to it",
+            None,
+        ),
     ] {
         let plan = plan(pending).await.unwrap();
         assert_eq!(plan.has_changes(), has_changes, "{plan:?}");
-        for region in [EAST, WEST] {
-            assert!(plan.lines().contains(&format!("{region}: {text}")), "{text}: {plan:?}");
-        }
+        let count = |text: &str| plan.lines().iter().filter(|line| line.ends_with(&format!(": {text}"))).count();
+        // Both clusters are one database.
+        assert_eq!((count(of_schema), of_grants.map_or(1, count)), (2, 1), "{plan:?}");
     }
-    let edited = Pending { to_do: Vec::new(), changed: vec!["bundle/1.sql".to_owned()] };
+    let edited = Pending { changed: vec!["bundle/1.sql".to_owned()], ..Pending::default() };
     let error = plan(Ok(edited)).await.unwrap_err();
     assert!(error.to_string().ends_with("applied with another text: bundle/1.sql"), "{error}");
 }
@@ -685,21 +719,40 @@ async fn a_smoke_test_waits_until_the_tag_of_the_queues_key_counts() {
     let deployment = open_as(&aws, &config).await.unwrap();
     deployment.deploy(&package("one"), None).await.unwrap();
     let refused = ("ReceiveMessage", "KMS.AccessDeniedException");
-    aws.state(|state| state.refusals = vec![refused, refused]);
+    let calls = || aws.state(|state| std::mem::take(&mut state.calls));
+    calls();
+    aws.state(|state| state.refusals = vec![refused; 4]);
     let tested = deployment.smoke().await.unwrap();
     assert_eq!(tested.failure, None);
     assert_eq!(aws.state(|state| state.refusals.len()), 0);
+    // Nothing is sent before both queues may be read: a queue forgets an event after five minutes.
+    let calls = calls();
+    let write = |call: &String| call.contains("/invocations") && call.contains("lambda POST");
+    // The first two ask whether the functions are ready.
+    let first = calls.iter().enumerate().filter(|(_, call)| write(call)).nth(2).unwrap().0;
+    let is_refused = |call: &&String| call.ends_with("ReceiveMessage");
+    assert_eq!(calls[..first].iter().filter(is_refused).count(), 6, "{calls:#?}");
     // Another refusal, of the queue itself, does not pass by itself.
     aws.state(|state| state.refusals = vec![("ReceiveMessage", "AccessDenied")]);
     let error = deployment.smoke().await.unwrap_err();
     assert!(error.to_string().contains("ReceiveMessage: AccessDenied"), "{error}");
-    // The error at the end of the wait has the reason.
+    // The error at the end of the wait has the reason. The wait for an event is another.
     aws.state(|state| state.refusals = vec![refused; 9]);
-    let polling = PollPolicy { event: Duration::ZERO, ..polling() };
+    let polling = PollPolicy { tag: Duration::ZERO, ..polling() };
     let (config, sdk, told) = (Config::parse(&config).unwrap(), aws.config(), Arc::new(Told::default()));
     let deployment = Deployment::open(config, &sdk, Arc::new(Ready::default()), told, polling).await.unwrap();
     let error = deployment.smoke().await.unwrap_err();
-    assert!(error.to_string().contains("KMS.AccessDeniedException"), "{error}");
+    assert!(
+        error.to_string().contains("may not be read: us-east-1: ReceiveMessage: KMS.AccessDeniedException"),
+        "{error}"
+    );
+}
+
+/// As the tag of a key may take five minutes, so long is waited for it, and an event is waited for after that.
+#[test]
+fn the_tag_of_a_key_is_waited_for_longer_than_it_takes() {
+    let polling = PollPolicy::default();
+    assert!(polling.tag > Duration::from_secs(5 * 60), "{polling:?}");
 }
 
 #[tokio::test]
@@ -735,7 +788,7 @@ async fn what_belongs_to_others_and_may_not_be_read_is_left_alone() {
             for cluster in region.clusters.values_mut() {
                 (cluster.is_closed, cluster.tags) = (true, serde_json::json!({"tenet:deployment": "other"}));
             }
-            region.keys.values_mut().for_each(|of| of.is_closed = true);
+            region.keys.values_mut().for_each(|of| (of.is_closed, of.tag) = (true, "other".to_owned()));
         }
     });
     let before = aws.regions();
@@ -747,6 +800,52 @@ async fn what_belongs_to_others_and_may_not_be_read_is_left_alone() {
     }
     open(&aws).await.unwrap().destroy(&options).await.unwrap();
     assert!(aws.regions().iter().all(|(region, of)| of.clusters == before[region].clusters));
+}
+
+/// A run that died before the vault's key had its alias left a key that only its tag shows.
+#[tokio::test]
+async fn beside_a_key_that_may_be_the_vaults_none_is_made_in_silence() {
+    let prepared = Aws::default();
+    deploy(&prepared, "one", None).await.unwrap();
+    prepared.state(|state| {
+        for region in state.regions.values_mut() {
+            region.aliases.clear();
+            region.keys.values_mut().for_each(|of| of.is_closed = true);
+        }
+    });
+    // The stacks have the key, if only its alias was deleted.
+    let (aws, before) = (prepared.copy(), prepared.regions());
+    let error = deploy(&aws, "one", None).await.unwrap_err();
+    assert!(error.to_string().starts_with("us-east-1: DescribeKey: AccessDeniedException"), "{error}");
+    assert_eq!(aws.regions(), before);
+    prepared.state(|state| {
+        for region in state.regions.values_mut() {
+            region.stacks.clear();
+            region.functions.clear();
+        }
+    });
+    let (aws, before) = (prepared.copy(), prepared.regions());
+    let error = deploy(&aws, "one", None).await.unwrap_err();
+    assert!(error.to_string().starts_with("us-east-1: DescribeKey mrk-1, which has the tag tenet:deployment=shop"));
+    assert!(error.advice().unwrap().contains("allow kms:DescribeKey"), "{error:?}");
+    assert_eq!(aws.regions(), before);
+    // Once it may be read it is the key, and gets its alias.
+    aws.state(|state| {
+        state.regions.values_mut().flat_map(|of| of.keys.values_mut()).for_each(|of| of.is_closed = false);
+    });
+    deploy(&aws, "one", None).await.unwrap();
+    assert!(aws.regions().values().all(|of| of.keys.len() == 1 && of.aliases["alias/shop-vault"] == "mrk-1"));
+
+    // Where not even the tags tell, the run says of which keys.
+    let (aws, told) = (prepared.copy(), Arc::new(Told::default()));
+    aws.state(|state| state.denied = vec!["kms:ListResourceTags"]);
+    let config = Config::parse(CONFIG).unwrap();
+    let deployment =
+        Deployment::open(config, &aws.config(), Arc::new(Ready::default()), told.clone(), polling()).await.unwrap();
+    deployment.deploy(&package("one"), None).await.unwrap();
+    let told = told.0.lock().unwrap();
+    let text = "these may not be looked at: mrk-1 in us-east-1, mrk-1 in us-west-2. If one of them";
+    assert!(told.iter().any(|line| line.contains(text)), "{told:?}");
 }
 
 /// An own cluster that may not be read is not another's: no second one is made, and `destroy` does not say that

@@ -469,9 +469,45 @@ async fn dsql_takes_the_grants_of_every_bundle() {
         let statements: Vec<_> = written.stdout.lines().map(|line| line.trim_end_matches(';').to_owned()).collect();
         let administrator = Administrator::open(&admin, later()).await.unwrap();
         administrator.admit(&role, &[], &statements).await.unwrap();
+        assert_eq!(administrator.lacking(&role, &[], &statements).await.unwrap(), [""; 0]);
     }
     assert_eq!(stand_in.refused(), [""; 0]);
     database.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+}
+
+/// A plan shows exactly the statements that a deploy runs, each of them once.
+#[tokio::test]
+async fn what_a_role_lacks_is_what_it_is_given() {
+    let database = support::database().await;
+    let terms = Terms { roles: Some(Roles::default()), ..Terms::of(EAST) };
+    let stand_in = StandIn::start(database.url(), terms).await;
+    let admin = Endpoint::dsql(&Dsql { role: Dsql::ADMIN.to_owned(), ..cluster(&stand_in) }, &aws().await).unwrap();
+    let role = format!("app_{}", database.name());
+    let administrator = Administrator::open(&admin, later()).await.unwrap();
+    let grant = |what: &str| format!("GRANT {what} ON tenet.keys TO {role}");
+    let principals = ["arn:aws:iam::123456789012:role/shop-us-east-1-function".to_owned()];
+    let sign_in = format!("AWS IAM GRANT \"{role}\" TO '{}'", principals[0]);
+    let create = format!("CREATE ROLE \"{role}\" WITH LOGIN");
+    let (one, two) = ([grant("SELECT")], [grant("SELECT"), grant("DELETE")]);
+
+    let lacking = administrator.lacking(&role, &principals, &one).await.unwrap();
+    assert_eq!(lacking, [create.as_str(), &sign_in, &one[0]]);
+    assert_eq!(administrator.admit(&role, &principals, &one).await.unwrap().len(), 3);
+    assert_eq!(administrator.lacking(&role, &principals, &two).await.unwrap(), [two[1].as_str()]);
+    assert_eq!(administrator.admit(&role, &principals, &two).await.unwrap(), [format!("1 grants to {role}")]);
+    assert_eq!(administrator.admit(&role, &principals, &two).await.unwrap(), [""; 0]);
+    // They are no steps of the schema.
+    let steps = Schema::plan(&admin, &[], later()).await.unwrap();
+    assert!(steps.iter().all(|step| !step.step.starts_with("grants")), "{steps:?}");
+    // With a role its grants are gone.
+    database.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+    assert_eq!(administrator.lacking(&role, &principals, &two).await.unwrap().len(), 3);
+    administrator.admit(&role, &principals, &two).await.unwrap();
+    assert_eq!(administrator.lacking(&role, &principals, &two).await.unwrap(), [""; 0]);
+    database.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+    // Nor does a database without the host's tables have any.
+    database.execute("DROP SCHEMA tenet CASCADE").await;
+    assert_eq!(administrator.lacking(&role, &principals, &two).await.unwrap().len(), 3);
 }
 
 #[tokio::test]

@@ -74,6 +74,7 @@ fn text(rng: &mut fastrand::Rng) -> String {
         &of(&["", "[smoke]\noperation = \"write\"\nevent = \"transaction_id\"\n", "[smoke]\noperation = \"write\"\n"]);
     if of(&["yes", "yes", "no"]) == "yes" {
         text += &format!("[workflows]\nreview_amount = {}\n", of(&["1", "10000", "5000000000", "0"]));
+        text += &of(&["", "review_age_h = 1\n", "review_age_h = 216\n"]);
         text += &format!("source = \"{}\"\n", of(&["dsql.application", "Ünïcode & more", "aws.mine"]));
         text += &format!("settled_type = \"{}\"\n", of(&["Transaction Created", "it's <new>", "a \\\"quoted\\\" one"]));
     }
@@ -91,6 +92,8 @@ fn package(rng: &mut fastrand::Rng) -> Package {
         metrics: ["Tenet", "Shop/Rules"][rng.usize(..2)].to_owned(),
         relay_grace_s: [host.relay_grace_s, 3600][rng.usize(..2)],
         margin_ms: host.margin_ms,
+        // Half of the shortest time that a function may have.
+        database_ms: vec![("write".to_owned(), 2_500)],
     }
 }
 
@@ -204,6 +207,7 @@ fn what_a_configuration_refuses_cloudformation_would_refuse() {
         ("workflows", "ReviewAmount", "5."),
         ("workflows", "ReviewAmount", "+5"),
         ("workflows", "UrgentAmount", "1,000"),
+        ("workflows", "ReviewAgeSeconds", "864000"),
         ("region", "Name", "tenet-workflows"),
         ("workflows", "Name", "tenet-workflows"),
     ];
@@ -261,9 +265,10 @@ fn dead_letters_outlive_their_queue(rendered: &Rendered) {
     }
 }
 
-/// The names of everything that two deployments make differ, whatever both are called.
+/// The names of everything that two deployments make differ, whatever both are called, and the rights to deploy one
+/// reach all of its own and nothing of the other.
 #[test]
-fn no_two_deployments_have_a_name_in_common() {
+fn no_two_deployments_have_a_name_or_a_right_in_common() {
     let mut own = own();
     own.config.name = "thename".to_owned();
     let names = |region: &str, stack: &Rendered| -> Vec<(String, String)> {
@@ -298,7 +303,10 @@ fn no_two_deployments_have_a_name_in_common() {
         made.push(("bucket".to_owned(), of.bucket(region)));
     }
     // CloudFormation names the roles of the second stack after it, its own name for them, and letters.
-    made.push(("AWS::IAM::Role".to_owned(), format!("{}-StartRole-A1B2C3D4E5F6", of.workflows())));
+    for role in ["StartRole", "ReviewRole"] {
+        made.push(("AWS::IAM::Role".to_owned(), format!("{}-{role}-A1B2C3D4E5F6", of.workflows())));
+    }
+    let rights = rights(&own.config);
     assert!(made.len() > 70 && made.iter().all(|(_, name)| name.contains("thename")), "{made:#?}");
 
     let words = ["a", "b", "workflows", "dead", "letters", "reviews", "review", "vault", "relay", "us", "east", "1"];
@@ -319,6 +327,63 @@ fn no_two_deployments_have_a_name_in_common() {
         let common: Vec<_> = all(&one).intersection(&all(&other)).cloned().collect();
         assert!(one == other || common.is_empty(), "{one} and {other}: {common:?}");
     }
+    for _ in 0..300 {
+        let (one, other) = (name(), name());
+        let rights: Vec<_> = rights.iter().map(|pattern| pattern.replace("NAME", &one)).collect();
+        for (kind, name) in &made {
+            let arn = arn(kind, &name.replace("thename", &other));
+            let reached = rights.iter().find(|pattern| is_like(arn.as_bytes(), pattern.as_bytes()));
+            assert_eq!(reached.is_some(), one == other, "{one} and {other}'s {arn}: {reached:?}");
+        }
+    }
+}
+
+/// The resources that the rights to deploy name by the deployment's name, which is NAME in them.
+fn rights(config: &Config) -> BTreeSet<String> {
+    let [one, other] = &config.regions.served;
+    let mut named = BTreeSet::new();
+    for file in fs::read_dir(root().join("deploy/rights")).unwrap() {
+        let policy: Value = serde_json::from_reader(File::open(file.unwrap().path()).unwrap()).unwrap();
+        for statement in policy["Statement"].as_array().unwrap() {
+            let resources = statement["Resource"].as_array().unwrap().iter().map(|arn| arn.as_str().unwrap());
+            let resources = resources.filter(|arn| arn.contains("NAME"));
+            named.extend(
+                resources.map(|arn| arn.replace("ACCOUNT", ACCOUNT).replace("REGION1", one).replace("REGION2", other)),
+            );
+        }
+    }
+    named
+}
+
+/// The ARN of something that a deployment makes: of a type, after its region if it is of one, with this name.
+fn arn(kind: &str, name: &str) -> String {
+    let (region, kind) = kind.split_once(' ').unwrap_or(("", kind));
+    let (service, prefix, suffix) = match kind {
+        "AWS::IAM::Role" => ("iam", "role/", ""),
+        "AWS::Logs::LogGroup" => ("logs", "log-group:", ""),
+        "AWS::Lambda::Function" => ("lambda", "function:", ""),
+        "AWS::Events::EventBus" => ("events", "event-bus/", ""),
+        "AWS::Events::Archive" => ("events", "archive/", ""),
+        "AWS::SQS::Queue" => ("sqs", "", ""),
+        "AWS::Scheduler::Schedule" => ("scheduler", "schedule/default/", ""),
+        "AWS::StepFunctions::StateMachine" => ("states", "stateMachine:", ""),
+        ALARM => ("cloudwatch", "alarm:", ""),
+        "AWS::CloudWatch::Dashboard" => return format!("arn:aws:cloudwatch::{ACCOUNT}:dashboard/{name}"),
+        "stack" => ("cloudformation", "stack/", "/0a1b"),
+        "alias" => ("kms", "", ""),
+        "bucket" => return format!("arn:aws:s3:::{name}"),
+        other => panic!("{other}"),
+    };
+    format!("arn:aws:{service}:{region}:{ACCOUNT}:{prefix}{name}{suffix}")
+}
+
+/// Whether a text is like a pattern, in which `*` is any text, as in a policy.
+fn is_like(text: &[u8], pattern: &[u8]) -> bool {
+    match pattern.split_first() {
+        None => text.is_empty(),
+        Some((b'*', rest)) => (0..=text.len()).any(|skipped| is_like(&text[skipped..], rest)),
+        Some((byte, rest)) => text.first() == Some(byte) && is_like(&text[1..], rest),
+    }
 }
 
 /// The strings that a service reads as JSON.
@@ -335,6 +400,8 @@ fn every_json_is_json(rendered: &Rendered) {
             if let Some(text) = properties.pointer(&format!("/{property}")).and_then(Value::as_str) {
                 let read = serde_json::from_str::<Value>(text);
                 assert!(read.is_ok_and(|value| value.is_object()), "{name}: {text}");
+                // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
+                assert!(property != "EventPattern" || text.len() <= 2048, "{name}: {text}");
             }
         }
     }
@@ -579,22 +646,43 @@ fn one_region_works_on_an_event_whatever_region_it_prefers() {
         let pattern = |stack: &Rendered| stack.resource("AWS::Events::Rule", rule)["EventPattern"].to_string();
         let text = |stack: &Rendered| serde_json::from_str::<String>(&pattern(stack)).unwrap();
         let mut asked = Vec::new();
+        let mut ask = |put: &String, tenet: Option<Value>, preferred: &Option<Value>, works: &String| {
+            let mut detail = json!({"amount": amount});
+            for (name, value) in [("tenet", tenet), ("preferred_region", preferred.clone())] {
+                if let Some(value) = value {
+                    detail[name] = value;
+                }
+            }
+            let event = json!({
+                "source": "dsql.application", "detail-type": "Transaction Created", "region": put, "detail": detail,
+            });
+            asked.push((event, works.clone()));
+        };
         for (value, preferred) in &values {
             for committed in [one, other] {
-                let mut detail = json!({"amount": amount, "tenet": {"region": committed, "bus": committed}});
-                if let Some(value) = value {
-                    detail["preferred_region"] = value.clone();
+                let tenet = json!({"region": committed, "bus": committed});
+                // A relay may publish in the region that did not commit it.
+                for put in [one, other] {
+                    ask(put, Some(tenet.clone()), value, preferred.unwrap_or(committed));
                 }
-                let event =
-                    json!({"source": "dsql.application", "detail-type": "Transaction Created", "detail": detail});
-                asked.push((event, preferred.unwrap_or(committed)));
+                // No host's, and so on the bus that it was put on alone.
+                for tenet in [
+                    None,
+                    Some(json!({})),
+                    Some(json!(null)),
+                    Some(json!("text")),
+                    Some(json!({"region": "eu-west-1"})),
+                    Some(json!({"region": 3})),
+                ] {
+                    ask(committed, tenet, value, committed);
+                }
             }
         }
         let events: Vec<_> = asked.iter().map(|(event, _)| event.clone()).collect();
         let all = matched(&stacks.iter().map(text).collect::<Vec<_>>(), &events);
         for ((event, works), places) in asked.iter().zip(all) {
             let worked: Vec<_> = places.into_iter().map(|place| &own.config.regions.served[place]).collect();
-            assert_eq!(worked, vec![*works; is_worked_on], "{rule}: {event}");
+            assert_eq!(worked, vec![works; is_worked_on], "{rule}: {event}");
         }
     }
 }
