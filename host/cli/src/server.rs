@@ -1,3 +1,4 @@
+mod chunk_bound;
 mod door;
 
 use std::convert::Infallible;
@@ -34,6 +35,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, timeout};
 
+use self::chunk_bound::{ChunkBound, TooLong};
 use crate::args::ServeArgs;
 use crate::problem::Problem;
 use crate::reporters::errors;
@@ -249,7 +251,7 @@ async fn converse(stream: TcpStream, serving: Arc<Serving>, watcher: Watcher) {
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(ARRIVING);
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let connection = builder.serve_connection(TokioIo::new(ChunkBound::new(stream, MAX_BODY)), service);
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection broke");
     }
@@ -261,6 +263,8 @@ async fn answer(host: Arc<Local>, serving: Arc<Serving>, request: Request<Incomi
     let line = format!("{} {}", head.method, head.uri.path());
     let turned_away = match door::turned_away(&head, serving.port) {
         Some(why) => Some(host.api().turned_away(why)),
+        // It would wait for the bytes of what it declares.
+        None if body.size_hint().lower() > MAX_BODY as u64 => Some(host.api().too_large()),
         // A page may send that without asking first.
         None if !body.is_end_stream() && !head.headers.contains_key(CONTENT_TYPE) => Some(host.api().untyped()),
         None => None,
@@ -291,7 +295,9 @@ async fn answer(host: Arc<Local>, serving: Arc<Serving>, request: Request<Incomi
                 Err(error) => (host.api().broken(), Some(format!("{error:#}"))),
             }
         }
-        Ok(Err(error)) if error.is::<LengthLimitError>() => (host.api().too_large(), None),
+        Ok(Err(error)) if error.is::<LengthLimitError>() || TooLong::is_cause_of(error.as_ref()) => {
+            (host.api().too_large(), None)
+        }
         Ok(Err(_)) => (host.api().unreadable("The body broke off."), None),
         Err(_) => (host.api().unreadable("The body did not arrive in time."), None),
     };

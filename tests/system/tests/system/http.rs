@@ -179,6 +179,46 @@ async fn what_is_too_large_or_broken_off_is_answered_and_the_next_request_is_ser
     assert_eq!(database.count("select count(*) from transactions").await, 0);
 }
 
+/// A request that declares more than is taken is answered before that could arrive.
+#[tokio::test]
+async fn a_body_of_an_impossible_length_is_answered_at_once() {
+    let database = support::database().await;
+    let served = support::serve("rules", database.url()).await;
+    let port = served.east().split_once(':').unwrap().1;
+    let chunk = |length: &str| format!("transfer-encoding: chunked\r\n\r\n{length}\r\n{{");
+    for (body, status) in [
+        (chunk("ffffffffffffffff"), 413),
+        (chunk("600001"), 413),
+        (chunk("600001;name=value"), 413),
+        (chunk("fffffffffffffffff"), 400),
+        (chunk("-1"), 400),
+        (chunk("x"), 400),
+        (chunk(""), 400),
+        ("content-length: 6291457\r\n\r\n{".to_owned(), 413),
+        ("content-length: 18446744073709551615\r\n\r\n{".to_owned(), 413),
+        ("content-length: 18446744073709551616\r\n\r\n{".to_owned(), 400),
+        ("content-length: -1\r\n\r\n{".to_owned(), 400),
+        ("content-length: 2\r\ncontent-length: 3\r\n\r\n{}}".to_owned(), 400),
+        ("transfer-encoding: chunked, gzip\r\n\r\n2\r\n{}\r\n0\r\n\r\n".to_owned(), 400),
+        ("a : b\r\n\r\n".to_owned(), 400),
+        ("a: b\rc: d\r\n\r\n".to_owned(), 400),
+        ("a: b\r\n".repeat(1000), 431),
+    ] {
+        let mut connection = http::Connection::open(served.east()).await.unwrap();
+        let head = "POST /operations/read HTTP/1.1\r\ncontent-type: application/json\r\nhost: localhost:";
+        connection.write(format!("{head}{port}\r\n{body}").as_bytes()).await.unwrap();
+        let answer = connection.answer().await.unwrap();
+        assert_eq!(answer.status, status, "{body}: {answer:?}");
+    }
+    let chunks = "transfer-encoding: chunked\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n";
+    let mut connection = http::Connection::open(served.east()).await.unwrap();
+    for _ in 0..2 {
+        let head = "POST /operations/read HTTP/1.1\r\ncontent-type: application/json\r\nhost: localhost:";
+        connection.write(format!("{head}{port}\r\n{chunks}").as_bytes()).await.unwrap();
+        assert_eq!(connection.answer().await.unwrap().status, 200);
+    }
+}
+
 /// Requests that a page of another site can make a browser send: to its own host name, pointed at
 /// this machine, or to this machine's, with an `Origin` header. Both are refused.
 #[tokio::test]
