@@ -324,7 +324,7 @@ async fn remembered(connection: &Connection) -> Result<Vec<String>, SchemaError>
     let rows = rows.map_err(|error| SchemaError { kind: Kind::Memory { why: failure::describe(&error) } })?;
     let names = rows.iter().map(|row| row.try_get(0));
     names
-        .filter(|name: &Result<String, _>| name.as_ref().map_or(true, |name| !name.starts_with(GRANTS)))
+        .filter(|name: &Result<String, _>| !name.as_ref().is_ok_and(|name| name.starts_with(GRANTS)))
         .collect::<Result<_, _>>()
         .map_err(|error| SchemaError { kind: Kind::Memory { why: failure::describe(&error) } })
 }
