@@ -190,6 +190,29 @@ async fn sequences_need_a_cache_and_have_gaps() {
 }
 
 #[tokio::test]
+async fn the_next_number_of_a_sequence_can_be_set() {
+    let cluster = cluster();
+    let client = connect(&cluster).await;
+    check(
+        &client,
+        &[
+            ("CREATE SEQUENCE s CACHE 1", ""),
+            ("SELECT setval('s', 41)", "41"),
+            ("SELECT nextval('s')", "42"),
+            ("SELECT pg_catalog.setval('public.s', 7, false)", "7"),
+            ("SELECT last_value FROM pg_sequences", "NULL"),
+            ("SELECT nextval('s')", "7"),
+            (
+                "SELECT setval('s', 0)",
+                "22003: setval: value 0 is out of bounds for sequence \"s\" (1..9223372036854775807)",
+            ),
+            ("SELECT setval('nothing', 1)", "42P01: relation \"nothing\" does not exist"),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn roles_and_rights_are_kept_as_dsql_keeps_them() {
     let client = connect(&cluster()).await;
     let of_system = "0A000: feature not supported on system entity";
@@ -232,7 +255,13 @@ async fn the_systems_tables_show_columns_and_defaults() {
                  WHERE r.relkind IN ('r', 'p', 'v') ORDER BY r.oid, a.attnum",
                 "bank,t,id,-1,t bank,t,code,8,f bank,t,amount,1179658,f",
             ),
+            (
+                "SELECT attname, pg_catalog.format_type(atttypid, atttypmod) FROM pg_attribute ORDER BY attnum",
+                "id,integer code,character varying(4) amount,numeric(18,6)",
+            ),
+            ("SELECT format_type(1043, NULL), format_type(NULL, -1)", "character varying,NULL"),
             ("SELECT adbin FROM pg_attrdef", "'x'"),
+            ("SELECT pg_catalog.pg_get_expr(adbin, adrelid) FROM pg_attrdef", "'x'"),
             ("SELECT indkey FROM pg_index", "{1}"),
             ("SELECT conkey FROM pg_constraint WHERE contype = 'p'", "{1}"),
         ],

@@ -9,6 +9,7 @@ use crate::values::value::Value;
 pub(super) mod aggregates;
 mod arrays;
 mod bytes;
+mod catalogs;
 mod comparisons;
 mod floats;
 mod integers;
@@ -36,6 +37,7 @@ pub(super) fn find(source: &str) -> Option<Call> {
         times::find,
         time_fields::find,
         sessions::find,
+        catalogs::find,
         json::find,
         json_texts::find,
         json_building::find,
