@@ -20,6 +20,7 @@ mod numerics;
 mod patterns;
 mod sessions;
 pub(super) mod sets;
+mod templates;
 mod texts;
 mod time_fields;
 mod times;
@@ -42,6 +43,7 @@ pub(super) fn find(source: &str) -> Option<Call> {
         json_texts::find,
         json_building::find,
         arrays::find,
+        templates::find,
     ];
     rooms.into_iter().find_map(|find| find(source))
 }
