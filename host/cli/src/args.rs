@@ -405,6 +405,10 @@ pub(crate) struct TestArgs {
     #[arg(long, value_name = "TURNS")]
     pub(crate) schedule: Option<String>,
 
+    /// Run requests at once on PostgreSQL, and not on the model of Aurora DSQL.
+    #[arg(long)]
+    pub(crate) postgres: bool,
+
     /// Print the JSON Schema of test files, and run nothing.
     #[arg(long)]
     pub(crate) schema: bool,
@@ -532,6 +536,13 @@ pub(crate) struct RunArgs {
     /// applied. Without it a private one is started and thrown away.
     #[arg(long, env = "TENET_DATABASE_URL")]
     pub(crate) database_url: Option<String>,
+
+    /// Use a model of Aurora DSQL in memory, whose transactions conflict as DSQL's do: nothing waits for a lock,
+    /// and of two that exclude each other the later COMMIT fails and its request runs again.
+    ///
+    /// Sources whose schema has changed are still built with a private PostgreSQL, which ends before.
+    #[arg(long, conflicts_with = "database_url")]
+    pub(crate) dsql: bool,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -558,6 +569,13 @@ pub(crate) struct ServeArgs {
     /// applied. Without it a private one is started and thrown away.
     #[arg(long, env = "TENET_DATABASE_URL")]
     pub(crate) database_url: Option<String>,
+
+    /// Use a model of Aurora DSQL in memory, whose transactions conflict as DSQL's do: nothing waits for a lock,
+    /// and of two that exclude each other the later COMMIT fails and its request runs again.
+    ///
+    /// Sources whose schema has changed are still built with a private PostgreSQL, which ends before.
+    #[arg(long, conflicts_with = "database_url")]
+    pub(crate) dsql: bool,
 }
 
 #[derive(Debug, clap::Args)]

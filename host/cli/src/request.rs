@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tenet_capsule::Capsule;
+use tenet_harness::Unmodelled;
 use tenet_pipeline::{Handled, Status};
 
 /// How long a request on a laptop may take.
@@ -32,4 +34,10 @@ pub(crate) fn summary(handled: &Handled) -> String {
         line.push_str(&format!("; key {}", key.as_str()));
     }
     line
+}
+
+/// One line about a statement of the request that the model of Aurora DSQL does not know, if there is one.
+pub(crate) fn unmodelled(capsule: Option<&Capsule>) -> Option<String> {
+    let unknown = Unmodelled::of(&capsule?.attempts)?;
+    Some(format!("the model does not know {unknown}; without --dsql it runs on PostgreSQL"))
 }

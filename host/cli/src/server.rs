@@ -26,7 +26,7 @@ use tenet_events::{Buses, Subscription};
 use tenet_harness::building::{self, Opened};
 use tenet_harness::hosting::{EAST, EVERY_EVENT, Followed, Local, Shadowed, WEST, vault};
 use tenet_harness::testing::{transcript, write_capsule};
-use tenet_harness::{Database, Watching, schema};
+use tenet_harness::{Database, Watching};
 use tenet_http::{Path as UrlPath, Reply};
 use tenet_pipeline::{Handled, Presence, Relayed};
 use tokio::net::{TcpListener, TcpStream};
@@ -40,7 +40,7 @@ use crate::args::ServeArgs;
 use crate::problem::Problem;
 use crate::reporters::errors;
 use crate::reporters::progress::OnTerminal;
-use crate::request::{TIME, summary};
+use crate::request::{TIME, summary, unmodelled};
 use crate::terminal;
 
 /// The largest body that Lambda hands to a function, in bytes
@@ -94,26 +94,41 @@ pub(crate) async fn run(
 ) -> anyhow::Result<()> {
     let Opened { folder, index, postgres } = building::open(&args.bundle, args.out.as_deref(), &OnTerminal).await?;
     let listeners = (listen(args.port, 0).await?, listen(args.port, 1).await?);
-    let database =
-        Arc::new(Database::open(args.database_url.as_deref(), &folder, &index, postgres, &OnTerminal).await?);
-    let url = database.url();
+    let database = match args.dsql {
+        true => {
+            // It was needed to build the bundle.
+            drop(postgres);
+            Database::model(&folder, &index).await?
+        }
+        false => Database::open(args.database_url.as_deref(), &folder, &index, postgres, &OnTerminal).await?,
+    };
+    let database = Arc::new(database);
     if let Some(kept) = &kept {
-        restore(kept, &url).await?;
+        restore(kept, &database.endpoint()?).await?;
     }
     let buses = Arc::new(Buses::new([EAST, WEST])?);
     let vault = vault(args.vault_key.as_deref(), &index.host)?;
-    let start = |region, listener: TcpListener| {
-        let host = RwLock::new(Arc::new(Local::start(region, &url, (&folder, &index), &buses, &vault)?));
+    let start = |region, endpoint, listener: TcpListener| {
+        let host = RwLock::new(Arc::new(Local::start(region, endpoint, (&folder, &index), &buses, &vault)?));
         let address = listener.local_addr()?;
         terminal::say(&format!("{region}  http://{address}"));
         let serving = Arc::new(Serving { host, port: address.port(), telling: telling.clone() });
         anyhow::Ok(Region { serving, listener })
     };
-    let (east, west) = (start(EAST, listeners.0)?, start(WEST, listeners.1)?);
+    let (east, west) = (start(EAST, database.endpoint()?, listeners.0)?, start(WEST, database.peer()?, listeners.1)?);
     terminal::say(&format!("{:<9}  /openapi.json describes the operations", ""));
-    if database.postgres().is_some() {
-        terminal::say(&format!("{:<9}  {url} is the database, which ends with this", ""));
-    }
+    let mut clients = JoinSet::new();
+    let own = match &*database {
+        Database::Named(_) => None,
+        Database::Private(postgres) => Some(format!("{} is the database", postgres.url("postgres"))),
+        Database::Model(model) => {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("the model cannot be reached")?;
+            let port = listener.local_addr()?.port();
+            clients.spawn(model.clone().listen(listener));
+            Some(format!("postgres://admin:any@127.0.0.1:{port}/postgres is the database, a model of Aurora DSQL"))
+        }
+    };
+    own.iter().for_each(|own| terminal::say(&format!("{:<9}  {own}, which ends with this", "")));
     let mut events = JoinSet::new();
     for region in [&east, &west] {
         let serving = Arc::clone(&region.serving);
@@ -155,8 +170,9 @@ pub(crate) async fn run(
     relays.shutdown().await;
     events.shutdown().await;
     saving.shutdown().await;
+    clients.shutdown().await;
     if let Some(kept) = &kept {
-        let contents = Tables::open(&Endpoint::parse(&url)?).await?.contents().await?;
+        let contents = Tables::open(&database.endpoint()?).await?.contents().await?;
         std::fs::write(kept, contents.to_json()).with_context(|| format!("cannot write {}", kept.display()))?;
     }
     // A build that is under way holds it, and then it ends with that.
@@ -193,14 +209,12 @@ impl Anew {
     async fn serve(&self) -> anyhow::Result<()> {
         let (bundle, out, postgres) = (&self.args.bundle, self.args.out.as_deref(), self.database.postgres());
         let Opened { folder, index, .. } = building::open_beside(bundle, out, postgres, &OnTerminal).await?;
-        let url = self.database.url();
-        if postgres.is_some() {
-            schema::apply_to(&url, &[(folder.clone(), index.clone())]).await?;
-        }
+        self.database.apply(&folder, &index).await?;
         let vault = vault(self.args.vault_key.as_deref(), &index.host)?;
-        for serving in &self.serving {
+        let endpoints = [self.database.endpoint()?, self.database.peer()?];
+        for (serving, endpoint) in self.serving.iter().zip(endpoints) {
             let name = serving.host().region().to_owned();
-            let host = Arc::new(Local::start(&name, &url, (&folder, &index), &self.buses, &vault)?);
+            let host = Arc::new(Local::start(&name, endpoint, (&folder, &index), &self.buses, &vault)?);
             *serving.host.write().unwrap_or_else(PoisonError::into_inner) = host;
         }
         Ok(())
@@ -208,7 +222,7 @@ impl Anew {
 }
 
 /// Gives the database what was kept, if anything was.
-async fn restore(kept: &Path, url: &str) -> anyhow::Result<()> {
+async fn restore(kept: &Path, endpoint: &Endpoint) -> anyhow::Result<()> {
     if !kept.is_file() {
         return Ok(());
     }
@@ -216,7 +230,7 @@ async fn restore(kept: &Path, url: &str) -> anyhow::Result<()> {
     let what = || Problem::new(format!("what was kept in {} cannot be given back", kept.display()), help);
     let text = tenet_build::text_at_most(kept, tenet_build::MAX_CODE).with_context(what)?;
     let contents = Contents::parse(&text).with_context(what)?;
-    Tables::open(&Endpoint::parse(url)?).await?.restore(&contents).await.with_context(what)
+    Tables::open(endpoint).await?.restore(&contents).await.with_context(what)
 }
 
 impl Serving {
@@ -330,7 +344,7 @@ fn shadow_lines(Shadowed { rule, by, compared }: &Shadowed) -> Vec<String> {
 impl Telling {
     /// The lines about a request in addition to its result. Writes its capsule.
     fn lines(&self, handled: &Handled, capsule: Option<&Capsule>) -> Vec<String> {
-        let mut lines = Vec::new();
+        let mut lines = Vec::from_iter(unmodelled(capsule).map(|line| format!("    {line}")));
         let Some(capsule) = capsule else { return lines };
         if self.statements {
             lines.extend(handled.reason.as_ref().map(|reason| format!("    because {reason}")));

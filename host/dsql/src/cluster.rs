@@ -1,28 +1,16 @@
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 
+use crate::clock::Clock;
 use crate::session::connection;
-use crate::session::failure::{too_fast, too_many_connections};
-use crate::sql_error::SqlError;
+use crate::session::endpoint::{Endpoint, SignIn};
 use crate::store::Store;
 use crate::store::limits::Limits;
-
-/// The time, as a cluster is given it.
-pub trait Clock: Send + Sync {
-    /// The time of day: microseconds since 1970-01-01 in UTC. `now()` returns it.
-    fn now(&self) -> i64;
-
-    /// The time since any moment in the past. It never goes back. Ages are measured on it.
-    fn elapsed(&self) -> Duration;
-}
-
-/// Says whether a role may sign in with a password.
-pub type SignIn = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
 
 /// What a [`Cluster`] is made of.
 #[derive(Clone)]
@@ -62,24 +50,6 @@ impl fmt::Debug for Options {
 #[derive(Clone)]
 pub struct Cluster(Arc<Endpoint>);
 
-/// One endpoint: the database behind it, and its own limits of connections.
-pub(crate) struct Endpoint {
-    pub(crate) store: Arc<Store>,
-    sign_in: Option<SignIn>,
-    gate: Mutex<Gate>,
-}
-
-/// Who may still connect.
-struct Gate {
-    open: usize,
-    /// New connections that may come now.
-    tokens: f64,
-    filled: Duration,
-}
-
-/// A place for a connection, until it is dropped.
-pub(crate) struct Place<'e>(&'e Endpoint);
-
 impl Cluster {
     /// An empty database with one endpoint.
     pub fn new(options: Options) -> Self {
@@ -88,14 +58,20 @@ impl Cluster {
     }
 
     fn of(store: Arc<Store>, sign_in: Option<SignIn>) -> Self {
-        let (tokens, filled) = (f64::from(store.limits.connection_burst), store.clock.elapsed());
-        Self(Arc::new(Endpoint { store, sign_in, gate: Mutex::new(Gate { open: 0, tokens, filled }) }))
+        Self(Arc::new(Endpoint::new(store, sign_in)))
     }
 
     /// Another endpoint of the same database, as in a peered region: what one commits, the other
     /// sees at once. Connections are counted for each.
     pub fn peer(&self) -> Self {
-        Self::of(Arc::clone(&self.0.store), self.0.sign_in.clone())
+        Self::of(Arc::clone(&self.0.store), self.0.sign_in())
+    }
+
+    /// Another database with what is committed in this one, and one endpoint. What is done to one of them
+    /// the other does not see. Equal forks draw the same chance.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self::of(Arc::new(self.0.store.fork()), self.0.sign_in())
     }
 
     /// Serves one connection to its end. A transaction that is open then is rolled back.
@@ -124,40 +100,5 @@ impl Cluster {
 impl fmt::Debug for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cluster").finish_non_exhaustive()
-    }
-}
-
-impl Endpoint {
-    /// Takes a place for a new connection.
-    pub(crate) fn admit(&self) -> Result<Place<'_>, SqlError> {
-        let limits = &self.store.limits;
-        let mut gate = self.gate();
-        let now = self.store.clock.elapsed();
-        let gained = now.saturating_sub(gate.filled).as_secs_f64() * f64::from(limits.connection_rate);
-        gate.tokens = (gate.tokens + gained).min(f64::from(limits.connection_burst));
-        gate.filled = now;
-        if gate.tokens < 1.0 {
-            return Err(too_fast());
-        }
-        gate.tokens -= 1.0;
-        if gate.open >= limits.connections {
-            return Err(too_many_connections());
-        }
-        gate.open += 1;
-        Ok(Place(self))
-    }
-
-    pub(crate) fn accepts(&self, user: &str, password: &str) -> bool {
-        self.sign_in.as_ref().is_none_or(|sign_in| sign_in(user, password))
-    }
-
-    fn gate(&self) -> MutexGuard<'_, Gate> {
-        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.gate().open -= 1;
     }
 }

@@ -12,6 +12,7 @@
 //! This crate must never know about rules, hosts or bundles: it depends on nothing of Tenet. It uses
 //! no clock and no source of chance but those that it is given, so that one seed gives one story.
 
+mod clock;
 mod cluster;
 #[cfg(test)]
 mod oracle;
@@ -23,6 +24,8 @@ mod store;
 pub mod trial;
 mod values;
 
-pub use cluster::{Clock, Cluster, Options, SignIn};
-pub use sql_error::{ErrorObject, SqlError};
+pub use clock::Clock;
+pub use cluster::{Cluster, Options};
+pub use session::endpoint::SignIn;
+pub use sql_error::{ErrorObject, SqlError, UNKNOWN};
 pub use store::limits::Limits;

@@ -7,6 +7,7 @@ use crate::sql_error::SqlError;
 use crate::values::kind::Kind;
 use crate::values::value::Value;
 
+mod accumulator;
 pub(crate) mod aggregate;
 pub(crate) mod cast;
 pub(crate) mod catalog;

@@ -1,10 +1,14 @@
 //! A client's connection: PostgreSQL's protocol, version 3
 //! (<https://www.postgresql.org/docs/16/protocol.html>), and the state of its session.
 
+mod answer;
+mod block;
 pub(crate) mod connection;
+pub(crate) mod endpoint;
 mod extended;
 pub(crate) mod failure;
 mod message;
+mod prepared;
 mod reader;
 mod refusal;
 mod replies;

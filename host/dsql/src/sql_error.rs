@@ -29,6 +29,10 @@ pub struct ErrorObject {
     pub constraint: Option<String>,
 }
 
+/// What the message of an error ends with whose SQLSTATE is 0A000 because the model does not know a thing, which
+/// Aurora DSQL may know.
+pub const UNKNOWN: &str = "is not supported by this model of Aurora DSQL";
+
 impl SqlError {
     /// An error with this SQLSTATE and message.
     pub fn new(sqlstate: &'static str, message: impl Into<String>) -> Self {
@@ -38,7 +42,7 @@ impl SqlError {
 
     /// What the model does not know.
     pub(crate) fn unsupported(what: impl std::fmt::Display) -> Self {
-        Self::new("0A000", format!("{what} is not supported by this model of Aurora DSQL"))
+        Self::new("0A000", format!("{what} {UNKNOWN}"))
     }
 
     pub(crate) fn with_detail(mut self, detail: impl Into<String>) -> Self {

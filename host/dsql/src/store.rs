@@ -4,6 +4,7 @@
 pub(crate) mod catalog;
 pub(crate) mod conflict;
 pub(crate) mod ddl;
+mod job;
 mod jobs;
 pub(crate) mod limits;
 mod next_value;

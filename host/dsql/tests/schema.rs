@@ -190,6 +190,29 @@ async fn sequences_need_a_cache_and_have_gaps() {
 }
 
 #[tokio::test]
+async fn the_next_number_of_a_sequence_can_be_set() {
+    let cluster = cluster();
+    let client = connect(&cluster).await;
+    check(
+        &client,
+        &[
+            ("CREATE SEQUENCE s CACHE 1", ""),
+            ("SELECT setval('s', 41)", "41"),
+            ("SELECT nextval('s')", "42"),
+            ("SELECT pg_catalog.setval('public.s', 7, false)", "7"),
+            ("SELECT last_value FROM pg_sequences", "NULL"),
+            ("SELECT nextval('s')", "7"),
+            (
+                "SELECT setval('s', 0)",
+                "22003: setval: value 0 is out of bounds for sequence \"s\" (1..9223372036854775807)",
+            ),
+            ("SELECT setval('nothing', 1)", "42P01: relation \"nothing\" does not exist"),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn roles_and_rights_are_kept_as_dsql_keeps_them() {
     let client = connect(&cluster()).await;
     let of_system = "0A000: feature not supported on system entity";
@@ -232,10 +255,124 @@ async fn the_systems_tables_show_columns_and_defaults() {
                  WHERE r.relkind IN ('r', 'p', 'v') ORDER BY r.oid, a.attnum",
                 "bank,t,id,-1,t bank,t,code,8,f bank,t,amount,1179658,f",
             ),
+            (
+                "SELECT attname, pg_catalog.format_type(atttypid, atttypmod) FROM pg_attribute ORDER BY attnum",
+                "id,integer code,character varying(4) amount,numeric(18,6)",
+            ),
+            ("SELECT format_type(1043, NULL), format_type(NULL, -1)", "character varying,NULL"),
             ("SELECT adbin FROM pg_attrdef", "'x'"),
+            ("SELECT pg_catalog.pg_get_expr(adbin, adrelid) FROM pg_attrdef", "'x'"),
             ("SELECT indkey FROM pg_index", "{1}"),
             ("SELECT conkey FROM pg_constraint WHERE contype = 'p'", "{1}"),
         ],
     )
     .await;
+}
+
+/// The queries of a client that reads all tables, constraints and defaults, for PostgreSQL and for DSQL.
+#[tokio::test]
+async fn tables_and_constraints_are_found_by_queries_for_postgresql() {
+    let client = connect(&cluster()).await;
+    check(
+        &client,
+        &[
+            ("CREATE TABLE t (id int PRIMARY KEY, code varchar(4) DEFAULT 'x' UNIQUE, n numeric(5,2) CHECK (n > 0))", ""),
+            ("CREATE TABLE nothing ()", ""),
+            ("CREATE SEQUENCE s CACHE 1", ""),
+            ("SET search_path = pg_catalog; SET TIME ZONE 'UTC'", ""),
+            (
+                "SELECT n.nspname::text, r.relname::text, a.attname::text, \
+                 pg_catalog.format_type(a.atttypid, a.atttypmod) \
+                 FROM pg_catalog.pg_class r JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace \
+                 LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped \
+                 WHERE r.relkind IN ('r', 'p', 'v') ORDER BY r.oid, a.attnum",
+                "public,t,id,integer public,t,code,character varying(4) public,t,n,numeric(5,2) public,nothing,NULL,NULL",
+            ),
+            (
+                "SELECT r.relname::text, c.conname::text, a.attname::text \
+                 FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_class r ON r.oid = c.conrelid \
+                 JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace \
+                 LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped \
+                 AND (a.attnum = ANY (c.conkey) OR 0 = ANY (c.conkey)) \
+                 WHERE c.contype <> 'n' \
+                 UNION SELECT r.relname::text, i.relname::text, a.attname::text \
+                 FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid \
+                 JOIN pg_catalog.pg_class r ON r.oid = x.indrelid \
+                 JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace \
+                 LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped \
+                 AND (a.attnum = ANY (x.indkey) OR EXISTS (SELECT 1 FROM pg_catalog.pg_depend d \
+                 WHERE d.classid = 1259 AND d.objid = i.oid AND d.refclassid = 1259 AND d.refobjid = r.oid \
+                 AND d.refobjsubid IN (0, a.attnum))) \
+                 WHERE x.indisunique ORDER BY 2",
+                "t,t_code_key,code t,t_n_check,n t,t_pkey,id",
+            ),
+            (
+                "SELECT r.relname::text, a.attname::text, pg_catalog.pg_get_expr(d.adbin, d.adrelid) \
+                 FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_class r ON r.oid = d.adrelid \
+                 JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid AND a.attnum = d.adnum",
+                "t,code,'x'",
+            ),
+            (
+                "SELECT a.attname::text, a.attgenerated <> '' FROM pg_class r \
+                 JOIN pg_namespace n ON n.oid = r.relnamespace \
+                 JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped \
+                 WHERE r.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') \
+                 ORDER BY a.attnum",
+                "id,f code,f n,f",
+            ),
+            (
+                "SELECT r.relname::text, a.attname::text FROM pg_index i JOIN pg_class r ON r.oid = i.indrelid \
+                 JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum = ANY (i.indkey) WHERE i.indisprimary",
+                "t,id",
+            ),
+            (
+                "SELECT 's', NULL, coalesce(last_value, start_value), last_value IS NOT NULL FROM pg_sequences \
+                 WHERE schemaname = 'public' AND sequencename = 's'",
+                "s,NULL,1,f",
+            ),
+            ("SELECT pg_catalog.setval('\"public\".\"s\"', 1, false)", "1"),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn rows_come_and_go_as_json() {
+    let client = connect(&cluster()).await;
+    let insert = "INSERT INTO \"public\".\"t\" (\"id\", \"code\", \"n\", \"at\", \"it\", \"bytes\") \
+         SELECT (it.value ->> 'id')::integer, (it.value ->> 'code')::character varying(4), \
+         (it.value ->> 'n')::numeric(5,2), (it.value ->> 'at')::timestamp with time zone, \
+         nullif(it.value -> 'it', 'null'::jsonb)::jsonb, (it.value ->> 'bytes')::bytea \
+         FROM jsonb_array_elements($1::text::jsonb) AS it(value)";
+    let select = "SELECT 't', (pg_catalog.jsonb_build_object('id', it.\"id\", 'code', it.\"code\", 'n', it.\"n\") || \
+         pg_catalog.jsonb_build_object('at', it.\"at\", 'it', it.\"it\", 'bytes', it.\"bytes\"))::text, \
+         NULL::bigint, NULL::bool FROM \"public\".\"t\" AS it \
+         UNION ALL SELECT 's', NULL, coalesce(last_value, start_value), last_value IS NOT NULL FROM pg_sequences";
+    check(
+        &client,
+        &[
+            ("CREATE TABLE t (id int PRIMARY KEY, code varchar(4), n numeric(5,2), at timestamptz, it jsonb, bytes bytea)", ""),
+            ("CREATE SEQUENCE s CACHE 1", ""),
+        ],
+    )
+    .await;
+    let rows = r#"[{"id":1,"code":"a","n":1.50,"at":"2026-01-01T00:00:00+00:00","it":{"a":[1,null]},"bytes":"\\x00ff"},
+        {"id":2,"code":null,"n":null,"at":null,"it":null,"bytes":null}]"#;
+    client.batch_execute("SET search_path = pg_catalog").await.unwrap();
+    let text = tokio_postgres::types::Type::TEXT;
+    client.query_typed(insert, &[(&rows, text)]).await.unwrap();
+    let shown = client.query_typed(select, &[]).await.unwrap();
+    let shown: Vec<_> = shown
+        .iter()
+        .map(|row| (row.get::<_, String>(0), row.get::<_, Option<String>>(1), row.get::<_, Option<i64>>(2)))
+        .collect();
+    let json = |json: &str| ("t".to_owned(), Some(json.to_owned()), None);
+    let expected = [
+        json(
+            r#"{"n": 1.50, "at": "2026-01-01T00:00:00+00:00", "id": 1, "it": {"a": [1, null]}, "code": "a", "bytes": "\\x00ff"}"#,
+        ),
+        json(r#"{"n": null, "at": null, "id": 2, "it": null, "code": null, "bytes": null}"#),
+        ("s".to_owned(), None, Some(1)),
+    ];
+    assert_eq!(shown, expected);
 }

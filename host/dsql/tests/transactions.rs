@@ -290,3 +290,25 @@ async fn values_rows_and_keys_have_their_sizes() {
         assert_eq!(run(&client, &format!("INSERT INTO t VALUES ({values})")).await, answer);
     }
 }
+
+#[tokio::test]
+async fn a_fork_has_what_is_committed_and_neither_sees_the_others_changes() {
+    let cluster =
+        with_schema(&["CREATE TABLE t (id int PRIMARY KEY, n int UNIQUE)", "CREATE SEQUENCE s CACHE 1"]).await;
+    let client = connect(&cluster).await;
+    run(&client, "INSERT INTO t VALUES (1, 10)").await;
+    run(&client, "SELECT nextval('s')").await;
+    run(&client, "BEGIN; INSERT INTO t VALUES (2, 20)").await;
+    let fork = connect(&cluster.fork()).await;
+    assert_eq!(run(&fork, "SELECT * FROM t").await, "1,10");
+    assert_eq!(run(&fork, "SELECT nextval('s')").await, "2");
+    assert_eq!(
+        run(&fork, "INSERT INTO t VALUES (3, 10)").await,
+        "23505: duplicate key value violates unique constraint \"t_n_key\""
+    );
+    assert_eq!(run(&fork, "UPDATE t SET n = 11").await, "");
+    assert_eq!(run(&client, "COMMIT").await, "");
+    assert_eq!(run(&client, "SELECT * FROM t").await, "1,10 2,20");
+    assert_eq!(run(&client, "SELECT nextval('s')").await, "2");
+    assert_eq!(run(&fork, "SELECT * FROM t").await, "1,11");
+}

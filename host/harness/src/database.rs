@@ -1,18 +1,24 @@
 use std::path::{Path, PathBuf};
 
 use tenet_build::{PrivatePostgres, Programs};
+use tenet_clock::SystemClock;
+use tenet_core::Clock as _;
 use tenet_core::bundle::Index;
+use tenet_database::Endpoint;
 
 use crate::error::Result;
+use crate::model::Model;
 use crate::progress::Progress;
 use crate::schema;
 
-/// The database of one command: a named one, or a private one that ends with the value.
+/// The database of one command: a named one, or one of its own that ends with the value.
 pub enum Database {
     /// The one with this URL.
     Named(String),
-    /// One of this process.
+    /// A PostgreSQL of this process.
     Private(PrivatePostgres),
+    /// A model of Aurora DSQL in this process.
+    Model(Model),
 }
 
 impl Database {
@@ -34,13 +40,35 @@ impl Database {
         Ok(Self::Named(url.to_owned()))
     }
 
+    /// A model of Aurora DSQL that is ready for the built bundle in `folder`.
+    ///
+    /// # Errors
+    /// Fails where it refuses a step of the schema.
+    pub async fn model(folder: &Path, index: &Index) -> Result<Self> {
+        let seed = SystemClock.now().micros().unsigned_abs();
+        Ok(Self::Model(Model::start(&[(folder.to_owned(), index.clone())], seed).await?))
+    }
+
+    /// Applies the steps of the built bundle in `folder` that it does not have yet, unless it is a named one.
+    ///
+    /// # Errors
+    /// Fails where it refuses a step.
+    pub async fn apply(&self, folder: &Path, index: &Index) -> Result<()> {
+        let bundles = [(folder.to_owned(), index.clone())];
+        match self {
+            Self::Named(_) => Ok(()),
+            Self::Private(postgres) => schema::apply_to(&postgres.url(PRIVATE), &bundles).await.map(drop),
+            Self::Model(model) => model.apply(&bundles).await,
+        }
+    }
+
     /// Stops a private database; without this it ends with the value, unasked.
     ///
     /// # Errors
     /// Fails where a private one does not end.
     pub fn close(self) -> Result<()> {
         match self {
-            Self::Named(_) => Ok(()),
+            Self::Named(_) | Self::Model(_) => Ok(()),
             Self::Private(postgres) => Ok(postgres.stop()?),
         }
     }
@@ -48,19 +76,37 @@ impl Database {
     /// The server of a private one.
     pub fn postgres(&self) -> Option<&PrivatePostgres> {
         match self {
-            Self::Named(_) => None,
+            Self::Named(_) | Self::Model(_) => None,
             Self::Private(postgres) => Some(postgres),
         }
     }
 
-    /// How a client names it.
-    pub fn url(&self) -> String {
+    /// The way into it.
+    ///
+    /// # Errors
+    /// Fails where the URL of a named one is none.
+    pub fn endpoint(&self) -> Result<Endpoint> {
         match self {
-            Self::Named(url) => url.clone(),
-            Self::Private(postgres) => postgres.url("postgres"),
+            Self::Named(url) => Ok(Endpoint::parse(url)?),
+            Self::Private(postgres) => Ok(Endpoint::parse(&postgres.url(PRIVATE))?),
+            Self::Model(model) => model.endpoint(),
+        }
+    }
+
+    /// The way into it from another region.
+    ///
+    /// # Errors
+    /// As [`endpoint`](Self::endpoint).
+    pub fn peer(&self) -> Result<Endpoint> {
+        match self {
+            Self::Model(model) => model.peer().endpoint(),
+            Self::Named(_) | Self::Private(_) => self.endpoint(),
         }
     }
 }
+
+/// The database of a private PostgreSQL.
+const PRIVATE: &str = "postgres";
 
 /// The private PostgreSQL that was made for these built bundles already, or a new one.
 pub(crate) async fn private_or(

@@ -4,7 +4,7 @@
 //! database to itself, one of as many as run at once (`site`), and runs as a `case` on the same engine,
 //! pipeline, policy and SQL as in Lambda, with a layer in between (`injected`) that records everything and
 //! injects the faults that the test names. Requests at once run in every order of their flights by the
-//! `explorer`. A recorded request is decided again by `replay`. A [`Harness`] runs the tests of a bundle.
+//! `explorer`, on a `stage`: the model of Aurora DSQL, or PostgreSQL. A recorded request is decided again by `replay`. A [`Harness`] runs the tests of a bundle.
 
 mod capsule_file;
 mod case;
@@ -23,6 +23,7 @@ mod replay;
 mod report;
 mod sealed;
 mod site;
+mod stage;
 mod toml_json;
 mod transcript;
 mod update;
@@ -30,7 +31,7 @@ mod update;
 pub use capsule_file::{read as read_capsule, write as write_capsule};
 pub use coverage::{Coverage, Thing};
 pub use discovery::CAPSULE;
-pub use explorer::{Anomaly, Explored, Outcome, Schedule};
+pub use explorer::{Again, Anomaly, Explored, Ground, Outcome, Schedule};
 pub use file::schema as file_schema;
 pub use harness::{Harness, TestEvent, run};
 pub use measure::{Measured, measure};

@@ -1,4 +1,5 @@
-//! The waiting times of a rule's author: tests, a reload, and the cost of a rule in each language.
+//! The waiting times of a rule's author: tests, orders of requests at once, a reload, and the cost of a rule in each
+//! language.
 //! It runs the harness as the README's commands build it.
 
 use std::fs;
@@ -19,6 +20,9 @@ const LANGUAGES: [(&str, &str); 3] = [
     ("guest/javascript", "target/tenet/javascript"),
     ("guest/python", "target/tenet/python"),
 ];
+
+/// Requests at once.
+const AT_ONCE: &str = "guest/rules/tests/at-once.toml";
 
 const TEST: &str = "guest/rules/rules/transfer/tests/moves-money.toml";
 
@@ -43,6 +47,14 @@ fn main() -> anyhow::Result<()> {
     let began = Instant::now();
     harness.run(&examples)?;
     println!("\n`tenet test` of the examples, built: {:.2} s", began.elapsed().as_secs_f64());
+
+    println!("\nRequests at once in every order of their statements and commits: orders a second");
+    // One run each to load what is loaded only once.
+    harness.orders(&["--postgres"])?;
+    harness.orders(&[])?;
+    let (postgres, model) = (harness.orders(&["--postgres"])?, harness.orders(&[])?);
+    println!("  on PostgreSQL              {postgres:>8.0}  1.00");
+    println!("  on the model of Aurora DSQL{model:>8.0}  {:.2}", model / postgres);
 
     reload(&harness)?;
 
@@ -75,6 +87,17 @@ impl Harness {
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "{arguments:?}: {said}");
         Ok(String::from_utf8(output.stdout)? + &said)
+    }
+
+    /// The orders a second of the examples' requests at once, those included that end at a lock.
+    fn orders(&self, more: &[&str]) -> anyhow::Result<f64> {
+        let arguments = ["test", "--bundle", "target/tenet/rules", AT_ONCE, "--json"];
+        let told = self.run(&[arguments.as_slice(), more].concat())?;
+        let result: serde_json::Value = serde_json::from_str(told.lines().next().context("no result")?)?;
+        let explored = result["explored"].as_array().context("nothing was explored")?;
+        let count = |name: &str| explored.iter().filter_map(|step| step[name].as_u64()).sum::<u64>();
+        let seconds = result["micros"].as_f64().context("no time")? / 1e6;
+        Ok((count("orders") + count("ended_at_a_lock")) as f64 / seconds)
     }
 
     /// The duration that a test run reports.

@@ -5,7 +5,7 @@ use anyhow::Context;
 use tenet_build::Bundle;
 use tenet_core::TableGrant;
 use tenet_core::bundle::{Index, Operation};
-use tenet_database::{Endpoint, Inventory};
+use tenet_database::Inventory;
 use tenet_engine::{Compiler, OWN_TARGET};
 use tenet_harness::building::{self, Built, Wanted};
 use tenet_harness::sources::{Surveyed, survey};
@@ -69,7 +69,7 @@ pub(crate) async fn check(args: &CheckArgs) -> anyhow::Result<Exit> {
         against_grants(rule, &mut findings);
     }
     let database = Database::open(args.database_url.as_deref(), &folder, &index, postgres, &OnTerminal).await?;
-    let inventory = Inventory::read(&Endpoint::parse(&database.url())?).await?;
+    let inventory = Inventory::read(&database.endpoint()?).await?;
     for rule in &rules {
         against_database(rule, &inventory, &mut findings).await?;
     }

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
+use tenet_database::Endpoint;
 use tenet_events::{Buses, Subscription};
 use tenet_harness::hosting::{EAST, EVERY_EVENT, Local, WEST, vault};
 use tenet_harness::{building, private};
@@ -33,8 +34,9 @@ pub(crate) async fn demo(args: &DemoArgs) -> anyhow::Result<()> {
     let mut at_east = buses.subscribe(EAST, EVERY_EVENT)?;
     let mut at_west = buses.subscribe(WEST, EVERY_EVENT)?;
     let vault = vault(None, &index.host)?;
-    let east = Local::start(EAST, &url, (&folder, &index), &buses, &vault)?;
-    let west = Local::start(WEST, &url, (&folder, &index), &buses, &vault)?;
+    let endpoint = Endpoint::parse(&url)?;
+    let east = Local::start(EAST, endpoint.clone(), (&folder, &index), &buses, &vault)?;
+    let west = Local::start(WEST, endpoint, (&folder, &index), &buses, &vault)?;
     tell("hosts", &format!("{EAST} and {WEST}, each with its own engine, connections and event bus"));
 
     title(&format!("A transaction is recorded in {EAST}."));

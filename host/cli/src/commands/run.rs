@@ -12,7 +12,7 @@ use tenet_pipeline::{Invocation, Status};
 use crate::args::RunArgs;
 use crate::exit::Exit;
 use crate::reporters::progress::OnTerminal;
-use crate::request::{TIME, summary};
+use crate::request::{TIME, summary, unmodelled};
 use crate::terminal;
 
 /// Runs one operation; prints the answer's body to standard output and everything else
@@ -21,16 +21,23 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     let key = args.key.as_deref().map(IdempotencyKey::new).transpose().context("--key")?;
     check_payload(&args.payload)?;
     let Opened { folder, index, postgres } = building::open(&args.bundle, args.out.as_deref(), &OnTerminal).await?;
-    let database = Database::open(args.database_url.as_deref(), &folder, &index, postgres, &OnTerminal).await?;
-    let url = database.url();
+    let database = match args.dsql {
+        true => {
+            // It was needed to build the bundle.
+            drop(postgres);
+            Database::model(&folder, &index).await?
+        }
+        false => Database::open(args.database_url.as_deref(), &folder, &index, postgres, &OnTerminal).await?,
+    };
     let buses = Buses::new([args.region.as_str()])?;
     let events = buses.subscribe(&args.region, EVERY_EVENT)?;
     let vault = vault(args.vault_key.as_deref(), &index.host)?;
-    let host = Local::start(&args.region, &url, (&folder, &index), &buses, &vault)?;
+    let host = Local::start(&args.region, database.endpoint()?, (&folder, &index), &buses, &vault)?;
     let invocation = Invocation { operation: args.operation.clone(), key, payload: args.payload.clone() };
     let (handled, capsule) = host.recorded(invocation, args.caller.clone(), None, TIME).await?;
     terminal::write_json(&handled.answer.body)?;
     terminal::tell(&summary(&handled));
+    unmodelled(capsule.as_ref()).iter().for_each(|line| terminal::tell(line));
     if let (Some(path), Some(capsule)) = (&args.record, &capsule) {
         write_capsule(path, capsule)?;
         terminal::tell(&format!("recorded: {}", path.display()));
@@ -39,8 +46,9 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     let mut following = 0;
     while let Some(event) = left.pop_front() {
         terminal::tell(&format!("event: {event}"));
-        for Followed { operation, handled, .. } in host.follow(&event, TIME).await? {
+        for Followed { operation, handled, capsule } in host.follow(&event, TIME).await? {
             terminal::tell(&format!("then {operation}: {} {}", summary(&handled), handled.answer.body));
+            unmodelled(capsule.as_ref()).iter().for_each(|line| terminal::tell(line));
             following += 1;
         }
         left.extend(events.take());

@@ -81,6 +81,9 @@ fn harness(args: &TestArgs) -> anyhow::Result<Harness> {
     if let Some(schedule) = schedule {
         harness = harness.schedule(schedule);
     }
+    if args.postgres {
+        harness = harness.on_postgres();
+    }
     Ok(harness)
 }
 

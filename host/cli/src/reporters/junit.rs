@@ -25,6 +25,10 @@ pub(crate) fn write(path: &Path, report: &Report) -> anyhow::Result<()> {
         }
         let mut each = TestCase::new(outcome.name.as_str(), status);
         each.set_time(outcome.took);
+        let notes = outcome.notes();
+        if !notes.is_empty() {
+            each.set_system_out(notes.join("\n"));
+        }
         suite.add_test_case(each);
     }
     junit.add_test_suite(suite);

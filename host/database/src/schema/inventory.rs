@@ -22,7 +22,7 @@ const COLUMNS: &str = "SELECT n.nspname::text, r.relname::text, a.attname::text,
      WHERE r.relkind IN ('r', 'p', 'v') ORDER BY r.oid, a.attnum";
 
 /// The columns of each constraint and each unique index. An expression that refers to the whole row
-/// counts as all columns. NOT NULL constraints are left out, because only some versions name
+/// counts as all columns. 1259 is `pg_class`. NOT NULL constraints are left out, because only some versions name
 /// them.
 const CONSTRAINTS: &str = "SELECT n.nspname::text, r.relname::text, c.conname::text, a.attname::text \
      FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_class r ON r.oid = c.conrelid \
@@ -35,8 +35,7 @@ const CONSTRAINTS: &str = "SELECT n.nspname::text, r.relname::text, c.conname::t
      JOIN pg_catalog.pg_class r ON r.oid = x.indrelid JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace \
      LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped \
      AND (a.attnum = ANY (x.indkey) OR EXISTS (SELECT 1 FROM pg_catalog.pg_depend d \
-     WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = i.oid \
-     AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = r.oid \
+     WHERE d.classid = 1259 AND d.objid = i.oid AND d.refclassid = 1259 AND d.refobjid = r.oid \
      AND d.refobjsubid IN (0, a.attnum))) \
      WHERE x.indisunique";
 

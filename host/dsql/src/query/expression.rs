@@ -1,128 +1,12 @@
 use std::sync::Arc;
 
 use crate::SqlError;
-use crate::query::plan::Subplan;
 use crate::scalars::Moment;
-use crate::scalars::cast::Cast;
-use crate::scalars::function::Function;
-use crate::scalars::operator::Operator;
-use crate::store::sequence::Sequence;
 use crate::values::kind::{Kind, Modifier};
 use crate::values::order;
 use crate::values::value::Value;
 
-/// An expression whose names and types are known.
-#[derive(Clone, Debug)]
-pub(crate) enum Expression {
-    Constant(Value),
-    /// The value of a parameter, from 0.
-    Parameter(usize),
-    /// A column of the current row.
-    Column(usize),
-    /// A value of the enclosing query's row, by its number in the captures of the query.
-    Outer(usize),
-    /// The result of an aggregate of the query, until the query is grouped.
-    Aggregate(usize),
-    /// The result of a window function of the query, until the rows have it as a column.
-    Window(usize),
-    Call(Arc<CallOf>),
-    Cast(Arc<CastOf>),
-    And(Box<[Expression]>),
-    Or(Box<[Expression]>),
-    Not(Box<Expression>),
-    IsNull(Box<Expression>),
-    /// IS TRUE and IS FALSE.
-    Is(bool, Box<Expression>),
-    /// Whether two values are not distinct, by their equality.
-    NotDistinct(Arc<CallOf>),
-    /// The first branch whose condition is true.
-    Case {
-        branches: Box<[(Expression, Expression)]>,
-        otherwise: Box<Expression>,
-    },
-    /// The first value that is not NULL.
-    Coalesce(Box<[Expression]>),
-    /// NULL if the call, an equality, is true, and its first argument otherwise.
-    NullIf(Arc<CallOf>),
-    /// The greatest or the least value that is not NULL.
-    Extreme {
-        greatest: bool,
-        values: Box<[Expression]>,
-    },
-    /// A comparison of one value with each element of an array.
-    Any {
-        call: Arc<CallOf>,
-        all: bool,
-    },
-    Row(Box<[Expression]>),
-    /// A field of a row.
-    Field(Box<Expression>, usize),
-    Array(Box<[Expression]>),
-    /// An element of an array, from 1.
-    Element(Box<Expression>, Box<Expression>),
-    Subquery(Arc<Subquery>),
-    /// The next value of a sequence.
-    NextValue(Arc<Sequence>),
-    /// DEFAULT in the VALUES of an INSERT.
-    Default,
-}
-
-/// A function or an operator with its arguments.
-#[derive(Debug)]
-pub(crate) struct CallOf {
-    /// The name and the types of the arguments identify the call.
-    pub(crate) name: String,
-    pub(crate) kinds: Vec<Kind>,
-    pub(crate) callee: Callee,
-    pub(crate) is_volatile: bool,
-    pub(crate) arguments: Vec<Expression>,
-}
-
-/// What is called.
-#[derive(Clone, Debug)]
-pub(crate) enum Callee {
-    Operator(Operator),
-    Function(Function),
-}
-
-impl Callee {
-    pub(crate) fn call(&self, moment: &Moment, values: &[Value]) -> Result<Value, SqlError> {
-        match self {
-            Self::Operator(operator) => operator.call(moment, values),
-            Self::Function(function) => function.call(moment, values),
-        }
-    }
-}
-
-/// A value converted to another type.
-#[derive(Debug)]
-pub(crate) struct CastOf {
-    pub(crate) cast: Cast,
-    pub(crate) kind: Kind,
-    pub(crate) modifier: Modifier,
-    pub(crate) explicit: bool,
-    pub(crate) value: Expression,
-}
-
-/// A query within an expression.
-#[derive(Debug)]
-pub(crate) struct Subquery {
-    pub(crate) plan: Subplan,
-    pub(crate) test: SubqueryTest,
-}
-
-/// What is asked of the rows of a subquery.
-#[derive(Debug)]
-pub(crate) enum SubqueryTest {
-    /// The value of its only row.
-    Value,
-    /// Whether there is a row.
-    Exists,
-    /// Whether the comparisons of these values with the columns of a row are true for any row, or
-    /// for all. The arguments of each call are [`Expression::Column`] 0, the value, and 1, the
-    /// column.
-    Compare { values: Vec<Expression>, calls: Vec<Arc<CallOf>>, all: bool },
-}
+pub(crate) use crate::query::plan::{CallOf, Callee, CastOf, Expression, Subplan, Subquery, SubqueryTest};
 
 /// An expression and the type of its value.
 #[derive(Clone, Debug)]
@@ -135,6 +19,15 @@ pub(crate) struct Typed {
 impl Typed {
     pub(crate) fn new(expression: Expression, kind: Kind) -> Self {
         Self { expression, kind, modifier: -1 }
+    }
+}
+
+impl Callee {
+    pub(crate) fn call(&self, moment: &Moment, values: &[Value]) -> Result<Value, SqlError> {
+        match self {
+            Self::Operator(operator) => operator.call(moment, values),
+            Self::Function(function) => function.call(moment, values),
+        }
     }
 }
 
@@ -233,6 +126,11 @@ impl Expression {
             Self::NotDistinct(of) => Self::NotDistinct(call(of, change)?),
             Self::NullIf(of) => Self::NullIf(call(of, change)?),
             Self::Any { call: of, all } => Self::Any { call: call(of, change)?, all: *all },
+            Self::SetValue(sequence, both) => {
+                let [number, is_given] = both.as_ref();
+                let both = [number.changed(change)?, is_given.changed(change)?];
+                Self::SetValue(Arc::clone(sequence), Box::new(both))
+            }
             Self::Cast(of) => Self::Cast(Arc::new(CastOf {
                 cast: of.cast,
                 kind: of.kind,

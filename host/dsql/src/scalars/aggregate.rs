@@ -1,13 +1,11 @@
 //! Aggregates by name.
 
-use std::fmt::Debug;
-
+use crate::scalars::accumulator::Accumulator;
 use crate::scalars::catalog::Class;
 use crate::scalars::function;
 use crate::scalars::implementations::aggregates;
 use crate::sql_error::SqlError;
 use crate::values::kind::Kind;
-use crate::values::value::Value;
 
 /// An aggregate, and the kinds that its arguments become first.
 #[derive(Clone, Debug)]
@@ -22,22 +20,6 @@ impl Aggregate {
     pub(crate) fn start(&self) -> Box<dyn Accumulator> {
         (self.start)(&self.arguments)
     }
-}
-
-/// An aggregate that is being computed.
-pub(crate) trait Accumulator: Debug + Send {
-    /// Adds the values of one row, NULLs too; none for `count(*)`. DISTINCT, FILTER and ORDER BY are
-    /// the caller's.
-    ///
-    /// # Errors
-    /// Those of the aggregate.
-    fn add(&mut self, values: &[Value]) -> Result<(), SqlError>;
-
-    /// The value for all rows.
-    ///
-    /// # Errors
-    /// Those of the aggregate.
-    fn finish(self: Box<Self>) -> Result<Value, SqlError>;
 }
 
 /// Aggregates of sorted rows, which are written with WITHIN GROUP.

@@ -502,6 +502,47 @@ fn a_function_means_and_does_what_it_does_on_postgres() {
     compare(cases);
 }
 
+/// Parts of templates of moments, and of numbers.
+const OF_MOMENTS: &str = "A.D. A.M. AD AM B.C. BC CC DAY DDD DD DY Day Dy D FF1 FF3 FF6 HH24 HH12 HH IDDD ID IW IYYY \
+    IYY IY I J MI MM MONTH MON MS Month Mon OF P.M. PM Q RM SSSSS SSSS SS TZH TZM TZ US WW W Y,YYY YYYY YYY YY Y a.d. \
+    am bc cc day ddd dd dy d hh24 hh mi mm month mon ms pm q rm ss tz us ww w yyyy y FM TM TH th SP FX - : . , / T \
+    \"of\" \"a\\b\" \\\" x";
+const OF_NUMBERS: &str = "9 9 9 9 0 0 , . D G FM L MI PL PR S SG TH th V RN rn B C SP - / x \"of\" fm s pr v";
+
+/// A template of some of these parts, sometimes with blanks between them.
+fn template(random: &mut fastrand::Rng, parts: &str) -> String {
+    let parts: Vec<&str> = parts.split_ascii_whitespace().collect();
+    let separator = if random.bool() { "" } else { " " };
+    let some: Vec<&str> = (0..random.usize(0..9)).filter_map(|_| random.choice(&parts).copied()).collect();
+    some.join(separator)
+}
+
+#[test]
+fn a_template_shows_what_it_shows_on_postgres() {
+    let mut random = fastrand::Rng::with_seed(number("SEED", 7) as u64);
+    let mut cases = Vec::new();
+    let kinds = [
+        (Kind::Timestamp, OF_MOMENTS),
+        (Kind::Timestamptz, OF_MOMENTS),
+        (Kind::Date, OF_MOMENTS),
+        (Kind::Numeric, OF_NUMBERS),
+        (Kind::Int4, OF_NUMBERS),
+        (Kind::Int8, OF_NUMBERS),
+        (Kind::Float8, OF_NUMBERS),
+    ];
+    for (kind, parts) in kinds {
+        for _ in 0..number("DRAWS", 12) * 60 {
+            let Some(value) = draw(&mut random, kind) else { continue };
+            let template = Argument { kind: Kind::Text, text: Some(template(&mut random, parts)) };
+            let arguments = [value, template];
+            let own = run_function("to_char", &arguments);
+            let sql: Vec<String> = arguments.iter().map(Argument::sql).collect();
+            cases.push((format!("\"to_char\"({})", sql.join(", ")), own));
+        }
+    }
+    compare(cases);
+}
+
 fn run_aggregate(name: &str, rows: &[Vec<Argument>]) -> Answer {
     let kinds: Vec<Kind> = rows.first().into_iter().flatten().map(|argument| argument.kind).collect();
     let aggregate = aggregate::resolve(name, &kinds)?;

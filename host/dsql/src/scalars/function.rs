@@ -57,8 +57,13 @@ pub(crate) fn resolve(name: &str, kinds: &[Kind]) -> Result<Function, SqlError> 
     Ok(Function { arguments, result, is_strict: found.row.is_strict, call })
 }
 
-/// The words of the grammar that return a time or a name.
+/// The words of the grammar that return a time or a name, and what reads a type of the catalogue that the model
+/// keeps as text.
 fn word(name: &str, kinds: &[Kind]) -> Option<Function> {
+    if let ("pg_get_expr", [Kind::Text, Kind::Oid]) = (name, kinds) {
+        let call = implementations::find(name)?;
+        return Some(Function { arguments: kinds.to_vec(), result: Kind::Text, is_strict: true, call });
+    }
     if !kinds.is_empty() {
         return None;
     }

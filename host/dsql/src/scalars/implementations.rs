@@ -9,6 +9,7 @@ use crate::values::value::Value;
 pub(super) mod aggregates;
 mod arrays;
 mod bytes;
+mod catalogs;
 mod comparisons;
 mod floats;
 mod integers;
@@ -19,6 +20,7 @@ mod numerics;
 mod patterns;
 mod sessions;
 pub(super) mod sets;
+mod templates;
 mod texts;
 mod time_fields;
 mod times;
@@ -36,10 +38,12 @@ pub(super) fn find(source: &str) -> Option<Call> {
         times::find,
         time_fields::find,
         sessions::find,
+        catalogs::find,
         json::find,
         json_texts::find,
         json_building::find,
         arrays::find,
+        templates::find,
     ];
     rooms.into_iter().find_map(|find| find(source))
 }

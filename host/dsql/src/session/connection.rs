@@ -4,7 +4,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::cluster::Endpoint;
+use crate::session::endpoint::Endpoint;
 use crate::session::failure::{Severity, access_denied};
 use crate::session::message::{Message, Unreadable};
 use crate::session::reader::violation;

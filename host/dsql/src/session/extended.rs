@@ -2,52 +2,19 @@ use std::sync::Arc;
 
 use sqlparser::ast::Statement;
 
-use crate::query::OutputColumn;
+use crate::session::answer::Answer;
+use crate::session::block::Block;
 use crate::session::failure::{Severity, aborted};
 use crate::session::message::{Bind, Message, Target};
+use crate::session::prepared::{Plan, Portal, PortalState, Prepared};
 use crate::session::reader::violation;
 use crate::session::replies::Replies;
 use crate::session::result_format::{each, receive, send_row};
 use crate::session::state::Session;
-use crate::session::statement::{Answer, Plan, ends_transaction};
+use crate::session::statement::ends_transaction;
 use crate::session::syntax;
-use crate::session::transaction_block::Block;
 use crate::sql_error::SqlError;
 use crate::values::kind::Kind;
-use crate::values::value::Value;
-
-/// A prepared statement.
-#[derive(Debug)]
-pub(crate) struct Prepared {
-    /// `None` for a text without a statement.
-    statement: Option<(Statement, Plan)>,
-    /// The types that the client gave for its parameters; Unknown where it gave none.
-    given: Vec<Kind>,
-    parameters: Vec<Kind>,
-    columns: Option<Vec<OutputColumn>>,
-    /// Of the catalogue and the search path that it was planned with.
-    version: u64,
-    search_path: Arc<[String]>,
-}
-
-/// A statement with its parameters, which is or was run.
-#[derive(Debug)]
-pub(crate) struct Portal {
-    prepared: Arc<Prepared>,
-    values: Vec<Value>,
-    formats: Vec<i16>,
-    state: PortalState,
-}
-
-#[derive(Debug)]
-enum PortalState {
-    Ready,
-    /// It has run; these rows are not fetched yet.
-    Run {
-        rows: std::vec::IntoIter<Vec<Value>>,
-        tag: String,
-    },
-}
 
 impl Session {
     /// Handles a message of the extended protocol.

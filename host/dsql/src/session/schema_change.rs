@@ -1,7 +1,7 @@
 use sqlparser::ast::{ObjectType, Statement};
 
+use crate::session::answer::Answer;
 use crate::session::failure::Severity;
-use crate::session::statement::Answer;
 use crate::sql_error::SqlError;
 use crate::store::transaction::Transaction;
 use crate::values::value::Value;

@@ -1,11 +1,13 @@
+use crate::session::answer::Answer;
+use crate::session::block::Block;
 use crate::session::failure::Severity;
 use crate::session::failure::aborted;
+use crate::session::prepared::Plan;
 use crate::session::replies::Replies;
 use crate::session::result_format::send_row;
 use crate::session::state::Session;
-use crate::session::statement::{Answer, Plan, ends_transaction};
+use crate::session::statement::ends_transaction;
 use crate::session::syntax::{self, Parsed};
-use crate::session::transaction_block::Block;
 use crate::sql_error::SqlError;
 
 impl Session {

@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::session::extended::{Portal, Prepared};
+use crate::session::block::Block;
+use crate::session::prepared::{Portal, Prepared};
 use crate::session::settings::Settings;
-use crate::session::transaction_block::Block;
 use crate::store::Store;
 use crate::store::catalog::{Catalog, Objects};
 

@@ -9,39 +9,19 @@ use sqlparser::ast::{
 
 use crate::query::{self, Analyzed, OutputColumn};
 use crate::scalars::Moment;
-use crate::session::failure::{self, Notice, Severity, aborted};
+use crate::session::answer::Answer;
+use crate::session::block::Block;
+use crate::session::failure::{self, Severity, aborted};
+use crate::session::prepared::Plan;
 use crate::session::refusal::unsupported;
 use crate::session::schema_change;
 use crate::session::settings::text_of;
 use crate::session::state::Session;
-use crate::session::transaction_block::{Block, Sort};
+use crate::session::transaction_block::Sort;
 use crate::sql_error::SqlError;
 use crate::store::conflict::schema_changed;
 use crate::values::kind::Kind;
 use crate::values::value::Value;
-
-/// What a statement gave.
-#[derive(Debug, Default)]
-pub(crate) struct Answer {
-    pub(crate) rows: Vec<Vec<Value>>,
-    pub(crate) tag: String,
-    pub(crate) notices: Vec<Notice>,
-    /// Parameters of the session that are sent to the client.
-    pub(crate) reported: Vec<(String, String)>,
-}
-
-/// How a statement is run.
-#[derive(Clone, Debug)]
-pub(crate) enum Plan {
-    /// BEGIN, COMMIT and ROLLBACK.
-    Transaction,
-    /// SET, RESET, SHOW, and DEALLOCATE ALL.
-    Session,
-    SchemaChange,
-    /// CALL.
-    Call,
-    Query(Arc<Analyzed>),
-}
 
 impl Plan {
     pub(crate) fn of(session: &mut Session, statement: &Statement, parameters: &[Kind]) -> Result<Self, SqlError> {

@@ -1,5 +1,5 @@
 use crate::sql_error::SqlError;
-use crate::store::sequence::{Held, Sequence};
+use crate::store::sequence::{Held, Position, Sequence};
 use crate::store::state::State;
 
 impl State {
@@ -14,7 +14,7 @@ impl State {
         }
         let position = self.positions.entry(sequence.id).or_default();
         let first = match position.last {
-            None => sequence.start,
+            None => position.first.unwrap_or(sequence.start),
             Some(last) => match last.checked_add(sequence.increment).filter(|next| sequence.holds(*next)) {
                 Some(next) => next,
                 None if sequence.cycle && sequence.increment > 0 => sequence.min,
@@ -28,6 +28,30 @@ impl State {
         position.last = Some(first + left * sequence.increment);
         self.held.insert((session, sequence.id), Held { current: first, left });
         Ok(first)
+    }
+
+    /// Sets the last number, or the next one where it is not `is_given` yet. What the session holds is dropped, and not
+    /// what others hold, as PostgreSQL does it.
+    pub(crate) fn set_value(
+        &mut self,
+        session: u64,
+        sequence: &Sequence,
+        number: i64,
+        is_given: bool,
+    ) -> Result<(), SqlError> {
+        if !sequence.holds(number) {
+            let Sequence { name, min, max, .. } = sequence;
+            let text = format!("setval: value {number} is out of bounds for sequence \"{name}\" ({min}..{max})");
+            return Err(SqlError::new("22003", text));
+        }
+        let position = if is_given {
+            Position { last: Some(number), first: None }
+        } else {
+            Position { last: None, first: Some(number) }
+        };
+        self.positions.insert(sequence.id, position);
+        self.held.remove(&(session, sequence.id));
+        Ok(())
     }
 }
 

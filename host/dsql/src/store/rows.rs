@@ -15,6 +15,16 @@ pub(crate) struct TableRows {
 }
 
 impl TableRows {
+    /// The same without what only transactions that have begun can read.
+    pub(crate) fn newest(&self) -> Self {
+        fn newest<K: Clone + Ord, V: Clone>(all: &BTreeMap<K, Versions<V>>) -> BTreeMap<K, Versions<V>> {
+            let there = all.iter().filter_map(|(key, versions)| Some((key.clone(), versions.newest()?.clone())));
+            there.map(|(key, value)| (key, Versions::since_ever(value))).collect()
+        }
+        let entries = self.entries.iter().map(|(index, entries)| (*index, newest(entries)));
+        Self { rows: newest(&self.rows), entries: entries.collect(), next_number: self.next_number }
+    }
+
     /// The row that an index's entry was of at this time.
     pub(crate) fn entry(&self, index: u32, key: &Key, time: u64) -> Option<&RowKey> {
         self.entries.get(&index)?.get(key)?.at(time)

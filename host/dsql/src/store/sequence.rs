@@ -22,6 +22,8 @@ pub(crate) struct Sequence {
 pub(crate) struct Position {
     /// The last number that was given away.
     pub(crate) last: Option<i64>,
+    /// The first one, where `setval` has named it.
+    pub(crate) first: Option<i64>,
 }
 
 /// The numbers of a sequence that a session holds.

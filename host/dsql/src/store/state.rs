@@ -3,9 +3,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::cluster::Clock;
+use crate::clock::Clock;
 use crate::store::catalog::Objects;
-use crate::store::jobs::Job;
+use crate::store::job::Job;
 use crate::store::limits::Limits;
 use crate::store::rows::TableRows;
 use crate::store::sequence::{Held, Position};
@@ -70,6 +70,26 @@ impl Store {
             touched: VecDeque::new(),
         };
         Self { state: Mutex::new(state), limits, clock, index_build }
+    }
+
+    /// Another database with what is committed in this one. It has no sessions.
+    pub(crate) fn fork(&self) -> Self {
+        let state = self.current();
+        let State { time, objects, tables, positions, jobs, session, random, .. } = &*state;
+        let forked = State {
+            time: *time,
+            objects: Arc::clone(objects),
+            tables: tables.iter().map(|(id, rows)| (*id, rows.newest())).collect(),
+            positions: positions.clone(),
+            held: BTreeMap::new(),
+            jobs: jobs.clone(),
+            session: *session,
+            random: random.clone(),
+            snapshots: BTreeMap::new(),
+            touched: VecDeque::new(),
+        };
+        let (limits, clock) = (self.limits.clone(), Arc::clone(&self.clock));
+        Self { state: Mutex::new(forked), limits, clock, index_build: self.index_build }
     }
 
     /// The time of day: microseconds since 2000-01-01.

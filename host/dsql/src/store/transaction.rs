@@ -9,7 +9,7 @@ use crate::store::Store;
 use crate::store::catalog::Catalog;
 use crate::store::conflict::{Class, Classes, changed, schema_changed};
 use crate::store::ddl::{self, Change, Notice};
-use crate::store::jobs::{Job, Status, new_id};
+use crate::store::job::{Job, Status, new_id};
 use crate::store::rows::TableRows;
 use crate::store::sequence::Sequence;
 use crate::store::state::{State, Touched};
@@ -319,6 +319,12 @@ impl Transaction {
     /// The next number of a sequence. It is not given back by a rollback.
     pub(crate) fn next_value(&mut self, sequence: &Sequence) -> Result<i64, SqlError> {
         self.store.lock().next_value(self.session, sequence)
+    }
+
+    /// Gives a sequence its last number. Without `is_given` that number is the next one. It is not taken back by a
+    /// rollback.
+    pub(crate) fn set_value(&mut self, sequence: &Sequence, number: i64, is_given: bool) -> Result<(), SqlError> {
+        self.store.lock().set_value(self.session, sequence, number, is_given)
     }
 
     /// The last number that was given to any session.

@@ -11,6 +11,7 @@ mod fields;
 pub(crate) mod interval;
 mod interval_input;
 mod number;
+mod seconds;
 mod words;
 
 use crate::sql_error::SqlError;
@@ -20,6 +21,7 @@ use crate::values::date_time::calendar::{
 };
 use crate::values::date_time::decode::{Decoded, Moment};
 use crate::values::date_time::fault::Fault;
+use crate::values::date_time::seconds::{round_micros, seconds_output};
 use crate::values::kind::{Kind, Modifier};
 use crate::values::value::Value;
 
@@ -27,8 +29,6 @@ use crate::values::value::Value;
 const DATE_BUFFER: usize = 129;
 const TIMESTAMP_BUFFER: usize = 153;
 const INTERVAL_BUFFER: usize = 256;
-/// The digits after the point of a second.
-const MICRO_DIGITS: i32 = 6;
 
 /// Reads a value of a type of this room.
 pub(crate) fn input(text: &str, kind: Kind, modifier: Modifier) -> Result<Value, SqlError> {
@@ -139,14 +139,6 @@ pub(crate) fn with_modifier(value: Value, modifier: Modifier) -> Result<Value, S
     })
 }
 
-/// Rounded half away from zero to this many digits after the point of the second.
-fn round_micros(micros: i64, digits: i32) -> i64 {
-    let Ok(cut) = u32::try_from(MICRO_DIGITS - digits.min(MICRO_DIGITS)) else { return micros };
-    let unit = 10_i64.pow(cut);
-    let magnitude = (micros.saturating_abs().saturating_add(unit / 2)) / unit * unit;
-    if micros < 0 { -magnitude } else { magnitude }
-}
-
 /// Shows a value of a type of this room.
 pub(crate) fn output(value: &Value, kind: Kind) -> String {
     match value {
@@ -179,13 +171,4 @@ fn time_output(micros: i64) -> String {
     let (hours, rest) = (micros / MICROS_PER_HOUR, micros % MICROS_PER_HOUR);
     let (minutes, rest) = (rest / MICROS_PER_MINUTE, rest % MICROS_PER_MINUTE);
     format!("{hours:02}:{minutes:02}:{}", seconds_output(rest))
-}
-
-/// Seconds with two digits at the least, and a fraction where there is one.
-fn seconds_output(micros: i64) -> String {
-    let (seconds, fraction) = (micros / MICROS_PER_SECOND, micros % MICROS_PER_SECOND);
-    if fraction == 0 {
-        return format!("{seconds:02}");
-    }
-    format!("{seconds:02}.{}", format!("{fraction:06}").trim_end_matches('0'))
 }

@@ -4,7 +4,7 @@ use bigdecimal::BigDecimal;
 use bigdecimal::num_bigint::BigInt;
 
 use crate::sql_error::SqlError;
-use crate::values::text_format::is_space;
+use crate::values::white_space::is_space;
 
 /// From this exponent on a number is shown with one.
 const FIRST_LARGE_EXPONENT: i32 = 15;

@@ -1,4 +1,5 @@
-use crate::values::date_time::interval;
+use crate::values::modifier::interval_text;
+pub(crate) use crate::values::modifier::{MODIFIER_OFFSET, Modifier, numeric_modifier, pack_numeric_modifier};
 
 /// A type of PostgreSQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,13 +33,6 @@ pub(crate) enum Kind {
     /// Of elements of this type, which is none of `Unknown`, `Record`, `Void` and `Array`.
     Array(&'static Kind),
 }
-
-/// The modifier of a type, as PostgreSQL encodes it: -1 is none
-/// (`src/backend/utils/adt/{numeric,varchar}.c`).
-pub(crate) type Modifier = i32;
-
-/// What a modifier of `numeric`, `varchar` and `bpchar` carries on top of its number.
-pub(crate) const MODIFIER_OFFSET: i32 = 4;
 
 /// The types that have an array type, with their OIDs, those of their arrays, and their names:
 /// as in messages, and in `pg_type` (`src/include/catalog/pg_type.dat`).
@@ -191,7 +185,7 @@ impl Kind {
             Self::Time => format!("time({modifier}) without time zone"),
             Self::Timestamp => format!("timestamp({modifier}) without time zone"),
             Self::Timestamptz => format!("timestamp({modifier}) with time zone"),
-            Self::Interval => format!("interval{}", interval::modifier_text(modifier)),
+            Self::Interval => format!("interval{}", interval_text(modifier)),
             kind => kind.name().to_owned(),
         }
     }
@@ -232,19 +226,6 @@ impl Kind {
         let element = ELEMENTS.iter().find(|entry| entry.3 == name || entry.4 == name).map(|entry| entry.0);
         element.or_else(|| SYNONYMS.iter().find(|entry| entry.0 == name).map(|entry| entry.1))
     }
-}
-
-/// The modifier of `numeric(precision, scale)`.
-pub(crate) fn pack_numeric_modifier(precision: i32, scale: i32) -> Modifier {
-    ((precision << 16) | (scale & 0x7ff)) + MODIFIER_OFFSET
-}
-
-/// The precision and the scale of a modifier of `numeric`.
-pub(crate) fn numeric_modifier(modifier: Modifier) -> (i32, i32) {
-    let packed = modifier - MODIFIER_OFFSET;
-    // The scale is a signed number of eleven bits.
-    let scale = ((packed & 0x7ff) ^ 1024) - 1024;
-    ((packed >> 16) & 0xffff, scale)
 }
 
 #[cfg(test)]

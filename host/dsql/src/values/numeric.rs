@@ -7,7 +7,8 @@ use bigdecimal::num_traits::{Pow, Signed, ToPrimitive, Zero};
 use crate::sql_error::SqlError;
 use crate::values::float8;
 use crate::values::kind::{Modifier, numeric_modifier};
-use crate::values::text_format::is_space;
+use crate::values::newer_number::refuse_newer_number;
+use crate::values::white_space::is_space;
 
 /// The most digits that a `numeric` has before the point.
 const MAX_INTEGER_DIGITS: i64 = 131_072;
@@ -50,7 +51,7 @@ impl Numeric {
         if let Some(special) = special {
             return special.with_modifier(modifier);
         }
-        super::text_format::refuse_newer_number(trimmed, "numeric")?;
+        refuse_newer_number(trimmed, "numeric")?;
         let (digits, scale) = split_decimal(trimmed).ok_or_else(syntax)??;
         Self::finite_with_modifier(digits, scale, modifier)
     }

@@ -9,7 +9,6 @@ mod integer;
 use std::sync::Arc;
 
 pub(crate) use character::{fit, name};
-pub(crate) use integer::refuse_newer_number;
 
 use crate::sql_error::SqlError;
 use crate::values::date_time;
@@ -18,11 +17,7 @@ use crate::values::jsonb;
 use crate::values::kind::{Kind, Modifier};
 use crate::values::numeric::Numeric;
 use crate::values::value::Value;
-
-/// What the C library takes for white space.
-pub(crate) fn is_space(character: char) -> bool {
-    matches!(character, ' ' | '\t' | '\n' | '\x0b' | '\x0c' | '\r')
-}
+use crate::values::white_space::is_space;
 
 /// Reads a value of a type, as the type's input function does.
 ///

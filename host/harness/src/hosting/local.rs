@@ -6,6 +6,7 @@ use tenet_capsule::{Answer, Capsule, Compared, Shadow, Tape};
 use tenet_clock::SystemClock;
 use tenet_core::bundle::Index;
 use tenet_core::{Clock, SourceKey, Trace, Vault};
+use tenet_database::Endpoint;
 use tenet_events::{Buses, Routes};
 use tenet_http::{Api, Reply, Request, Route};
 use tenet_pipeline::{Arrival, Handled, Invocation, Pipeline, Presence, Relayed, direct};
@@ -57,10 +58,10 @@ impl Local {
     /// Loads a built bundle and wires it to a database, to the region's bus and to a vault.
     ///
     /// # Errors
-    /// Fails where the code of a rule cannot be loaded, or where the URL is none.
+    /// Fails where the code of a rule cannot be loaded.
     pub fn start(
         region: &str,
-        url: &str,
+        endpoint: Endpoint,
         (folder, index): (&Path, &Index),
         buses: &Buses,
         vault: &Arc<dyn Vault>,
@@ -69,7 +70,6 @@ impl Local {
         let engine = tenet_engine::Engine::new(connections)?;
         let library = tenet_engine::Library::open(engine, folder, index)?;
         let api = Api::open(region, folder, index)?;
-        let endpoint = tenet_database::Endpoint::parse(url)?;
         let database = tenet_database::Database::new(endpoint, connections);
         let database = database.with_statement_timeout(index.host.statement_timeout()).for_bundle(index);
         let publisher = Arc::new(buses.publisher(region)?);

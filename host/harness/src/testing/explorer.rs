@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tenet_capsule::{Attempt, Tape};
 use tenet_core::Probe;
-use tenet_database::{Contents, Database};
+use tenet_database::Tables;
 use tenet_pipeline::Backoff;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
@@ -14,15 +14,20 @@ use super::file::{Ask, FaultText};
 use super::injected::{Injected, Turn, Turns, Waits};
 use super::json::Json;
 use super::site::{Site, TestDatabase};
+use super::stage::Stage;
 use super::transcript;
 use crate::error::{Error, Result};
+use crate::unmodelled::Unmodelled;
 
 /// Runs requests at once in every order of their statements and commits, and compares the results of
 /// each order with the results of the requests one after the other.
 ///
 /// Each request waits before each of its flights; whose turn it is is chosen, one at a time, and
-/// the next choice is made when that flight is over. A flight that waits for a lock of another
-/// request ends the run: PostgreSQL cannot go on there, and DSQL, which has no locks, would let
+/// the next choice is made when that flight is over.
+///
+/// They run on the model of Aurora DSQL, where nothing waits: of two that exclude each other the later commit fails,
+/// and its request runs again in the same order. Where the model does not know a statement they run on PostgreSQL.
+/// There a flight that waits for a lock of another request ends the run: PostgreSQL cannot go on, and DSQL would let
 /// both pass and fail the later commit, which is what an injected conflict stands for.
 pub(crate) struct Explorer<'a> {
     pub(crate) site: &'a Site,
@@ -32,12 +37,47 @@ pub(crate) struct Explorer<'a> {
     pub(crate) most: u32,
 }
 
+/// Why an exploration ended before its end.
+enum Stopped {
+    Failed(Error),
+    /// The model does not know a statement.
+    Unmodelled(Unmodelled),
+}
+
+impl<E: Into<Error>> From<E> for Stopped {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
 /// Orders that ended at a lock and are shown.
 const SHOWN: usize = 2;
 
+/// Where requests at once were run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ground {
+    /// On the model of Aurora DSQL.
+    Model,
+    /// On PostgreSQL; with what the model does not know, unless PostgreSQL was asked for.
+    Postgres(Option<Unmodelled>),
+}
+
+/// How often a request ran again because it lost a conflict to another one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Again {
+    /// The orders in which it did.
+    pub orders: u32,
+    /// The most times in one order.
+    pub most: u32,
+}
+
 /// What was found.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Explored {
+    /// Where.
+    pub ground: Ground,
+    /// By request. Injected conflicts do not count.
+    pub again: Vec<Again>,
     /// Orders that were run to their end.
     pub run: u32,
     /// Those of them with an injected conflict.
@@ -92,13 +132,38 @@ impl Explorer<'_> {
     /// Runs the orders, or the one that is given, and leaves the tables as they were.
     pub(crate) async fn explore(&self, only: Option<&Schedule>) -> Result<(Explored, Option<Anomaly>)> {
         let before = self.rig.tables.contents().await?;
-        let mut database = self.rig.connections();
-        let serial = self.serial(&database, &before).await?;
-        let mut explored = Explored::default();
+        let unmodelled = match &self.site.model {
+            None => None,
+            Some(Err(unmodelled)) => Some(unmodelled.clone()),
+            Some(Ok(model)) => match Stage::on_model(model, self.rig, &before).await? {
+                Err(unmodelled) => Some(unmodelled),
+                Ok(stage) => match self.explore_on(stage, Ground::Model, only).await {
+                    Ok(explored) => return Ok(explored),
+                    Err(Stopped::Failed(error)) => return Err(error),
+                    Err(Stopped::Unmodelled(unmodelled)) => Some(unmodelled),
+                },
+            },
+        };
+        let stage = Stage::on_postgres(self.rig, before);
+        match self.explore_on(stage, Ground::Postgres(unmodelled), only).await {
+            Ok(explored) => Ok(explored),
+            Err(Stopped::Failed(error)) => Err(error),
+            Err(Stopped::Unmodelled(Unmodelled { message, .. })) => Err(Error::plain(message)),
+        }
+    }
+
+    async fn explore_on(
+        &self,
+        mut stage: Stage<'_>,
+        ground: Ground,
+        only: Option<&Schedule>,
+    ) -> Result<(Explored, Option<Anomaly>), Stopped> {
+        let serial = self.serial(&stage).await?;
+        let mut explored = Explored::on(ground, self.asks.len());
         if let Some(only) = only {
-            let run = self.run(&database, &before, only).await?;
+            let run = self.run(&mut stage, only).await?;
             let anomaly = explored.count(run, &serial);
-            self.rig.tables.restore(&before).await?;
+            stage.leave().await?;
             return Ok((explored, anomaly));
         }
         // Orders, and those with a conflict at one place of one of these, have half of the runs each.
@@ -114,11 +179,7 @@ impl Explorer<'_> {
                 explored.is_cut = true;
                 break;
             }
-            let run = self.run(&database, &before, &prefix).await?;
-            if run.outcome.is_none() {
-                // Its connections were ended.
-                database = self.rig.connections();
-            }
+            let run = self.run(&mut stage, &prefix).await?;
             let (go, conflict) = run.others(&prefix);
             left.extend(go);
             with_conflict.extend(conflict);
@@ -127,32 +188,34 @@ impl Explorer<'_> {
                 break;
             }
         }
-        self.rig.tables.restore(&before).await?;
+        stage.leave().await?;
         Ok((explored, anomaly))
     }
 
     /// The results of the requests one after the other, in each order.
-    async fn serial(&self, database: &Arc<Database>, before: &Contents) -> Result<Vec<(Vec<usize>, Outcome)>> {
+    async fn serial(&self, stage: &Stage<'_>) -> Result<Vec<(Vec<usize>, Outcome)>, Stopped> {
         let mut outcomes = Vec::new();
         for order in orders(self.asks.len()) {
-            self.rig.tables.restore(before).await?;
-            let hosts = self.site.hosts_on(Arc::clone(database), at_once())?;
+            let on = stage.begin().await?;
+            let hosts = self.site.hosts_on(Arc::clone(&on.connections), at_once())?;
             let mut answers = vec![(0, String::new()); self.asks.len()];
             for who in &order {
                 let (Some(ask), Some(answer)) = (self.asks.get(*who), answers.get_mut(*who)) else { continue };
-                let handled = hosts.ask(ask, &Injected::new(FaultText::default(), None)).await?;
+                let probe = Injected::new(FaultText::default(), None);
+                let handled = hosts.ask(ask, &probe).await?;
+                check_known(&[probe.tape.attempts()])?;
                 *answer = (handled.answer.status.code(), handled.answer.body);
             }
-            let outcome = Outcome { answers, rows: self.rows().await?, events: said(hosts.arrived()) };
+            let outcome = Outcome { answers, rows: rows(&on.tables).await?, events: said(hosts.arrived()) };
             outcomes.push((order, outcome));
         }
         Ok(outcomes)
     }
 
     /// Runs one order: what the prefix says, and then the first request that can go on.
-    async fn run(&self, database: &Arc<Database>, before: &Contents, prefix: &Schedule) -> Result<Run> {
-        self.rig.tables.restore(before).await?;
-        let hosts = Arc::new(self.site.hosts_on(Arc::clone(database), at_once())?);
+    async fn run(&self, stage: &mut Stage<'_>, prefix: &Schedule) -> Result<Run, Stopped> {
+        let on = stage.begin().await?;
+        let hosts = Arc::new(self.site.hosts_on(Arc::clone(&on.connections), at_once())?);
         let (waits, mut waiting) = unbounded_channel();
         let mut running = JoinSet::new();
         let (mut turns, mut tapes) = (Vec::new(), Vec::new());
@@ -171,19 +234,19 @@ impl Explorer<'_> {
             });
         }
         drop(waits);
-        let chosen = self.choose(prefix, &mut waiting, &turns).await;
+        let chosen = self.choose(stage, prefix, &mut waiting, &turns).await;
         let (choices, is_pruned) = match chosen {
             Ok(chosen) => chosen,
             Err(error) => {
                 running.shutdown().await;
-                return Err(error);
+                return Err(error.into());
             }
         };
         let mut run = Run { choices, outcome: None, attempts: Vec::new() };
         if is_pruned {
             running.shutdown().await;
             drop(hosts);
-            self.rig.tables.end_others().await?;
+            stage.end().await?;
             return Ok(run);
         }
         let mut answers = vec![(0, String::new()); self.asks.len()];
@@ -193,15 +256,17 @@ impl Explorer<'_> {
                 *place = answer;
             }
         }
-        let events = said(hosts.arrived());
-        run.outcome = Some(Outcome { answers, rows: self.rows().await?, events });
         run.attempts = tapes.iter().map(Tape::attempts).collect();
+        check_known(&run.attempts)?;
+        let events = said(hosts.arrived());
+        run.outcome = Some(Outcome { answers, rows: rows(&on.tables).await?, events });
         Ok(run)
     }
 
     /// Gives turns until all requests are over. Also whether it ended at a lock.
     async fn choose(
         &self,
+        stage: &Stage<'_>,
         prefix: &Schedule,
         waiting: &mut UnboundedReceiver<Waits>,
         turns: &[UnboundedSender<Turn>],
@@ -215,11 +280,9 @@ impl Explorer<'_> {
                 let waits = tokio::select! {
                     biased;
                     waits = waiting.recv() => waits,
-                    blocked = self.rig.tables.is_blocked() => {
-                        if blocked? {
-                            return Ok((choices, true));
-                        }
-                        continue;
+                    blocked = stage.blocked() => {
+                        blocked?;
+                        return Ok((choices, true));
                     }
                 };
                 match waits {
@@ -244,11 +307,19 @@ impl Explorer<'_> {
             }
         }
     }
+}
 
-    async fn rows(&self) -> Result<BTreeMap<String, Vec<String>>> {
-        let contents = self.rig.tables.contents().await?;
-        Ok(contents.rows().map(|(table, rows)| (table.to_owned(), rows.to_vec())).collect())
+/// Stops at a statement that the model does not know.
+fn check_known(requests: &[Vec<Attempt>]) -> Result<(), Stopped> {
+    match requests.iter().find_map(|attempts| Unmodelled::of(attempts)) {
+        Some(unmodelled) => Err(Stopped::Unmodelled(unmodelled)),
+        None => Ok(()),
     }
+}
+
+async fn rows(tables: &Tables) -> Result<BTreeMap<String, Vec<String>>> {
+    let contents = tables.contents().await?;
+    Ok(contents.rows().map(|(table, rows)| (table.to_owned(), rows.to_vec())).collect())
 }
 
 /// Another attempt begins as soon as one is lost: it waits for its turn anyway.
@@ -280,6 +351,12 @@ impl Run {
 }
 
 impl Explored {
+    /// Nothing yet, of so many requests.
+    fn on(ground: Ground, requests: usize) -> Self {
+        let again = vec![Again::default(); requests];
+        Self { ground, again, run: 0, with_conflict: 0, pruned: 0, pruned_at: Vec::new(), is_cut: false }
+    }
+
     /// Counts a run; its anomaly, if it is one.
     fn count(&mut self, run: Run, serial: &[(Vec<usize>, Outcome)]) -> Option<Anomaly> {
         let schedule = run.schedule();
@@ -292,6 +369,12 @@ impl Explored {
         };
         self.run += 1;
         self.with_conflict += u32::from(schedule.has_conflict());
+        for (who, (again, attempts)) in self.again.iter_mut().zip(&run.attempts).enumerate() {
+            let injected = schedule.0.iter().filter(|choice| **choice == (who, Turn::Conflict)).count();
+            let times = attempts.len().saturating_sub(1 + injected);
+            again.orders += u32::from(times > 0);
+            again.most = again.most.max(u32::try_from(times).unwrap_or(u32::MAX));
+        }
         let is_one = serial.iter().all(|(_, serial)| *serial != outcome);
         is_one.then(|| Anomaly { schedule, outcome, serial: serial.to_vec(), attempts: run.attempts })
     }
@@ -317,8 +400,17 @@ impl Anomaly {
 
 impl fmt::Display for Explored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { run, with_conflict, pruned, is_cut, .. } = self;
+        let Self { ground, again, run, with_conflict, pruned, is_cut, .. } = self;
         write!(f, "{run} orders run, {with_conflict} of them with a conflict injected")?;
+        if *ground == Ground::Model {
+            f.write_str(", on the model of Aurora DSQL")?;
+        }
+        let mut with = "; of its own a conflict had";
+        for (who, Again { orders, most }) in again.iter().enumerate().filter(|(_, again)| again.orders > 0) {
+            let times = if *most == 1 { String::new() } else { format!(", up to {most} times") };
+            write!(f, "{with} request {} run again in {orders}{times}", who + 1)?;
+            with = ",";
+        }
         if *pruned > 0 {
             let shown: Vec<String> = self.pruned_at.iter().map(|schedule| format!("`{schedule}`")).collect();
             write!(
@@ -329,6 +421,10 @@ impl fmt::Display for Explored {
             if *with_conflict > 0 {
                 f.write_str(": the injected conflicts stand for these")?;
             }
+        }
+        if let Ground::Postgres(Some(unmodelled)) = ground {
+            let known = if unmodelled.statement.is_some() { "the model of Aurora DSQL does not know " } else { "" };
+            write!(f, "; on PostgreSQL, since {known}{unmodelled}")?;
         }
         if *is_cut {
             f.write_str("; there are more (`schedules` says how many are run)")?;

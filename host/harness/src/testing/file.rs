@@ -81,8 +81,9 @@ struct StepText<J> {
     operation: Option<String>,
     /// Or a rule, which is then run alone.
     rule: Option<String>,
-    /// Or requests that run at once, in every order of their statements and commits. The result has
-    /// to be that of the requests one after the other, in some order. The test goes on after the
+    /// Or requests that run at once, in every order of their statements and commits: on the model of Aurora
+    /// DSQL, or on PostgreSQL where the model does not know a statement. The result has
+    /// to be that of the requests one after the other, in some order. The test goes on, on PostgreSQL, after the
     /// order in which they are listed here.
     together: Option<Vec<AskText<J>>>,
     /// The most orders of `together` that are run: 300 unless given.

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::discovery::{self, CAPSULE};
 use super::explorer::Schedule;
-use super::file::TestFile;
+use super::file::{Step, TestFile, What};
 use super::outcome::TestOutcome;
 use super::report::Report;
 use super::site::Site;
@@ -72,6 +72,7 @@ pub struct Harness {
     filter: Option<String>,
     jobs: Option<usize>,
     schedule: Option<Schedule>,
+    on_postgres: bool,
 }
 
 /// What happens while tests run.
@@ -106,7 +107,7 @@ impl Harness {
     /// For the bundle in this folder: sources with `tenet.toml`, which are built first, or a built bundle.
     pub fn new(bundle: impl AsRef<Path>) -> Self {
         let bundle = bundle.as_ref().to_owned();
-        Self { bundle, out: None, paths: Vec::new(), filter: None, jobs: None, schedule: None }
+        Self { bundle, out: None, paths: Vec::new(), filter: None, jobs: None, schedule: None, on_postgres: false }
     }
 
     /// Builds into this folder and not into `target/tenet` of the bundle's.
@@ -140,6 +141,12 @@ impl Harness {
         Self { schedule: Some(schedule), ..self }
     }
 
+    /// Runs `together` requests on PostgreSQL, and not on the model of Aurora DSQL where that knows their statements.
+    #[must_use]
+    pub fn on_postgres(self) -> Self {
+        Self { on_postgres: true, ..self }
+    }
+
     /// Builds the bundle, runs the tests, and calls `events` with what happens. It blocks its thread while it builds, so
     /// run it on a runtime with several.
     ///
@@ -162,7 +169,8 @@ impl Harness {
             }
         }
         let with_database = tests.iter().any(Test::wants_a_database);
-        let site = Arc::new(Site::start(opened, with_database, progress).await?);
+        let with_model = !self.on_postgres && tests.iter().any(Test::wants_a_model);
+        let site = Arc::new(Site::start(opened, (with_database, with_model), progress).await?);
         events(TestEvent::Started { tests: tests.len() + outcomes.len() });
         outcomes.iter().for_each(|(_, outcome)| events(TestEvent::Ended(outcome)));
         let (ended, mut ending) = unbounded_channel();
@@ -225,6 +233,11 @@ impl Content {
 }
 
 impl Test {
+    fn wants_a_model(&self) -> bool {
+        let is_together = |step: &Step| matches!(step.what, What::Together { .. });
+        matches!(&self.content, Content::File(file) if file.recorded.is_none() && file.steps.iter().any(is_together))
+    }
+
     fn wants_a_database(&self) -> bool {
         matches!(&self.content, Content::File(file) if file.recorded.is_none())
     }

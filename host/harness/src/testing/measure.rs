@@ -30,7 +30,7 @@ pub async fn measure(opened: Opened, test: &Path, requests: u32, progress: &dyn 
     let Some(What::Ask(ask, _)) = file.steps.first().map(|step| &step.what) else {
         return Err(Error::new("the first step of the test is no request", "name a test that begins with one"));
     };
-    let site = Arc::new(Site::start(opened, true, progress).await?);
+    let site = Arc::new(Site::start(opened, (true, false), progress).await?);
     let rig = site.rig(0).await?;
     rig.given(&file).await?;
     let hosts = site.hosts(&rig, Backoff::default())?;

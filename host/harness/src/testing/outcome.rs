@@ -8,7 +8,7 @@ use tenet_core::Code;
 use tenet_pipeline::Answer;
 
 use super::coverage::Reached;
-use super::explorer::{Anomaly, Explored, Schedule};
+use super::explorer::{Anomaly, Explored, Ground, Schedule};
 use super::file::Change;
 use super::json::Json;
 use super::transcript;
@@ -155,8 +155,10 @@ impl TestOutcome {
             true => String::new(),
             false => format!(" --bundle {}", self.bundle.display()),
         };
+        let asked = |(_, explored): &(usize, Explored)| explored.ground == Ground::Postgres(None);
+        let ground = if self.explored.iter().any(asked) { " --postgres" } else { "" };
         let schedule = self.schedule.as_ref().map(|schedule| format!(" --schedule '{schedule}'")).unwrap_or_default();
-        format!("tenet test{bundle} {}{schedule}", self.path.display())
+        format!("tenet test{bundle}{ground} {}{schedule}", self.path.display())
     }
 
     /// What a person reads of it, with `unreadable` about its file: lines whose other texts are escaped. In the

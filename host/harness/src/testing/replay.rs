@@ -65,7 +65,7 @@ impl Replay {
             index.operations.retain(|operation| operation.name != capsule.operation.name);
             index.operations.push(capsule.operation.clone());
         }
-        Ok(Self { site: Site::start(Opened { folder, index, postgres: None }, false, progress).await? })
+        Ok(Self { site: Site::start(Opened { folder, index, postgres: None }, (false, false), progress).await? })
     }
 
     /// Replays a capsule so many times.

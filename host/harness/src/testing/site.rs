@@ -20,13 +20,18 @@ use crate::building::{Opened, metered};
 use crate::database;
 use crate::error::{Context, Error, Result};
 use crate::hosting::{EAST, EVERY_EVENT, WEST, vault};
+use crate::model::Model;
 use crate::progress::Progress;
+use crate::unmodelled::Unmodelled;
 
 /// How long a request may take in a test before the test has failed.
-const TIME: Duration = Duration::from_secs(60);
+pub(super) const TIME: Duration = Duration::from_secs(60);
 
 /// Requests that one test runs at once at most, and the connections that they have.
-const CONNECTIONS: u32 = 8;
+pub(super) const CONNECTIONS: u32 = 8;
+
+/// What is random in the model is the same each time.
+const SEED: u64 = 1;
 
 /// What all tests of a bundle share: its rules, compiled so that what they compute is counted,
 /// and a private PostgreSQL.
@@ -40,11 +45,14 @@ pub(crate) struct Site {
     vault: Arc<dyn Vault>,
     pub(crate) sealed: Arc<Sealed>,
     postgres: Option<PrivatePostgres>,
+    /// Where requests at once run; none where that is to be PostgreSQL. The inner error is what it does not know of
+    /// the bundle's schema.
+    pub(crate) model: Option<Result<Model, Unmodelled>>,
 }
 
 /// A database of its own, for one test after the other.
 pub(crate) struct TestDatabase {
-    pub(crate) tables: Tables,
+    pub(crate) tables: Arc<Tables>,
     /// What is in the tables before anything is given.
     pub(crate) base: Contents,
     sealed: Arc<Sealed>,
@@ -65,10 +73,10 @@ fn alone(rule: &str) -> String {
 }
 
 impl Site {
-    /// Loads a built bundle, and starts a PostgreSQL for those tests that want one.
+    /// Loads a built bundle, and starts a PostgreSQL and a model of Aurora DSQL for those tests that want one.
     pub(crate) async fn start(
         Opened { folder, index, postgres }: Opened,
-        with_database: bool,
+        (with_database, with_model): (bool, bool),
         progress: &dyn Progress,
     ) -> Result<Self> {
         let folder = &folder;
@@ -81,15 +89,23 @@ impl Site {
             });
         }
         let library = Library::open(Engine::metered(16)?, folder, &index)?;
+        let bundles = [(folder.clone(), index.clone())];
         let postgres = match with_database {
-            true => Some(database::private_or(postgres, &[(folder.clone(), index.clone())], progress).await?),
+            true => Some(database::private_or(postgres, &bundles, progress).await?),
+            false => None,
+        };
+        let model = match with_model {
+            true => Some(match Model::start(&bundles, SEED).await {
+                Ok(model) => Ok(model),
+                Err(error) => Err(Unmodelled::of_error("the schema", &error)),
+            }),
             false => None,
         };
         let vault = vault(None, &index.host)?;
         let sealed = Arc::new(Sealed::new(Arc::clone(&vault), &index));
         let policy = Arc::new(StatementPolicy::new(&index));
         let routes = Routes::new(&index.operations)?;
-        Ok(Self { policy, routes, vault, sealed, index, library: Arc::new(library), postgres })
+        Ok(Self { policy, routes, vault, sealed, index, library: Arc::new(library), postgres, model })
     }
 
     /// Makes a database for one test at a time.
@@ -98,7 +114,7 @@ impl Site {
         let name = format!("test_{number}");
         Tables::copy(&Endpoint::parse(&postgres.url("template1"))?, "postgres", &name).await?;
         let endpoint = Endpoint::parse(&postgres.url(&name))?;
-        let tables = Tables::open(&endpoint).await?;
+        let tables = Arc::new(Tables::open(&endpoint).await?);
         Ok(TestDatabase { base: tables.contents().await?, sealed: Arc::clone(&self.sealed), tables, endpoint })
     }
 

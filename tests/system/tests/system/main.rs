@@ -31,6 +31,7 @@ mod moments;
 mod names;
 mod new;
 mod observed;
+mod on_model;
 mod oversized;
 mod packaged;
 mod parked;

@@ -2,7 +2,7 @@
 //!
 //! Shows a rule that runs before another one in the same transaction, and how to guard a sum: write
 //! the one row that holds it. Of two concurrent payments that write this row, one has to retry and
-//! then sees the other. If the row is only read, or locked and not changed, both can pass. So the
+//! then sees the other. If the row is only read both can pass, on PostgreSQL also if it is locked. So the
 //! payment is added first and checked afterwards: the addition is rolled back when this rule, or
 //! `transfer` after it, rejects.
 //!

@@ -86,6 +86,21 @@ impl Place<'_> {
                 let sequence = self.sequence(name)?;
                 return Ok(Typed::new(Expression::NextValue(sequence), Kind::Int8));
             }
+            "setval" => {
+                let mut arguments = arguments.into_iter();
+                let name = match arguments.next().map(|name| name.expression) {
+                    Some(Expression::Constant(Value::Text(name))) => name,
+                    _ => return Err(SqlError::unsupported("setval of a computed name")),
+                };
+                let (Some(number), is_given, None) = (arguments.next(), arguments.next(), arguments.next()) else {
+                    return Err(SqlError::unsupported("setval with these arguments"));
+                };
+                let is_given = is_given.unwrap_or_else(|| boolean(Expression::Constant(Value::Bool(true))));
+                let number = self.binder.implicit(number, Kind::Int8)?.expression;
+                let is_given = self.binder.implicit(is_given, Kind::Bool)?.expression;
+                let sequence = self.sequence(&name)?;
+                return Ok(Typed::new(Expression::SetValue(sequence, Box::new([number, is_given])), Kind::Int8));
+            }
             _ => {}
         }
         let kinds: Vec<_> = arguments.iter().map(|argument| argument.kind).collect();

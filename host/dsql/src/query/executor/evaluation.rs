@@ -77,6 +77,16 @@ impl<'e> Executor<'e> {
                 let mut transaction = self.transaction.borrow_mut();
                 Value::Int8(transaction.next_value(sequence)?)
             }
+            Expression::SetValue(sequence, both) => {
+                let [number, is_given] = both.as_ref();
+                match (self.evaluate(number, from)?, self.evaluate(is_given, from)?) {
+                    (Value::Int8(number), Value::Bool(is_given)) => {
+                        self.transaction.borrow_mut().set_value(sequence, number, is_given)?;
+                        Value::Int8(number)
+                    }
+                    _ => Value::Null,
+                }
+            }
         })
     }
 

@@ -121,6 +121,7 @@ impl<'e> Executor<'e> {
             | Expression::Aggregate(_)
             | Expression::Window(_)
             | Expression::NextValue(_)
+            | Expression::SetValue(..)
             | Expression::Default => None,
             Expression::Call(call) => self.folded_call(call)?,
             Expression::NotDistinct(call) => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::scalars::aggregate::Accumulator;
+use crate::scalars::accumulator::Accumulator;
 use crate::scalars::implementations::json_building::{key, null_key, to_json, to_jsonb};
 use crate::scalars::implementations::texts::parameter_error;
 use crate::scalars::implementations::{comparisons, floats, integers, mismatch, numerics, text, times};

@@ -1,5 +1,5 @@
 use crate::store::catalog::Objects;
-use crate::store::jobs::Job;
+use crate::store::job::Job;
 use crate::store::sequence::Sequence;
 use crate::store::system::{Columns, PG_CLASS, text};
 use crate::store::transaction::Transaction;

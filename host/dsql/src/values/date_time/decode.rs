@@ -25,7 +25,7 @@ const DATE: Parts = YEAR | MONTH | DAY;
 const MAX_ZONE_HOURS: i64 = 15;
 
 /// What a text says.
-pub(super) enum Decoded {
+pub(crate) enum Decoded {
     Infinity,
     NegativeInfinity,
     Epoch,
@@ -33,15 +33,15 @@ pub(super) enum Decoded {
 }
 
 /// A date and a time of day.
-pub(super) struct Moment {
+pub(crate) struct Moment {
     /// 0 is 1 BC.
-    pub(super) year: i64,
-    pub(super) month: i64,
-    pub(super) day: i64,
+    pub(crate) year: i64,
+    pub(crate) month: i64,
+    pub(crate) day: i64,
     /// Since midnight.
-    pub(super) micros: i64,
+    pub(crate) micros: i64,
     /// Seconds east of UTC.
-    pub(super) zone: i64,
+    pub(crate) zone: i64,
 }
 
 /// What the next field is, as the one before it said.
@@ -79,7 +79,7 @@ struct Decoder {
 }
 
 /// Reads the fields of a `date` or a `timestamp`.
-pub(super) fn date_time(fields: &[Field]) -> Result<Decoded, Fault> {
+pub(crate) fn date_time(fields: &[Field]) -> Result<Decoded, Fault> {
     let mut decoder = Decoder::default();
     for (at, field) in fields.iter().enumerate() {
         let parts = match field.kind {
@@ -138,7 +138,7 @@ pub(super) fn date_time(fields: &[Field]) -> Result<Decoded, Fault> {
 }
 
 /// Reads the fields of a `time`, in micros.
-pub(super) fn time_only(fields: &[Field]) -> Result<i64, Fault> {
+pub(crate) fn time_only(fields: &[Field]) -> Result<i64, Fault> {
     let mut decoder = Decoder::default();
     let kind_at = |at: usize| fields.get(at).map(|field| field.kind);
     let ends_with_date = fields.last().map(|field| field.kind) == Some(FieldKind::Date);
@@ -527,16 +527,16 @@ impl Decoder {
 }
 
 /// A time as it is written.
-pub(super) struct Time {
-    pub(super) hour: i64,
-    pub(super) minute: i64,
-    pub(super) second: i64,
-    pub(super) micros: i64,
+pub(crate) struct Time {
+    pub(crate) hour: i64,
+    pub(crate) minute: i64,
+    pub(crate) second: i64,
+    pub(crate) micros: i64,
 }
 
 /// Reads `hh:mm`, `hh:mm:ss.fff` or `mm:ss.fff`; the hours have no bound. `has_no_hours` says that two
 /// numbers are minutes and seconds.
-pub(super) fn parse_time(text: &str, has_no_hours: bool) -> Result<Time, Fault> {
+pub(crate) fn parse_time(text: &str, has_no_hours: bool) -> Result<Time, Fault> {
     let (first, rest) = super::number::integer(text)?;
     let rest = rest.strip_prefix(':').ok_or(Fault::BadFormat)?;
     let (second, rest) = small_integer(rest)?;

@@ -3,7 +3,7 @@ use crate::values::kind::Kind;
 
 /// What is wrong with a text of a date, a time or an interval.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     BadFormat,
     FieldOverflow,
     /// A month or a day out of range: perhaps the fields are in another order.
@@ -14,12 +14,12 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    pub(super) fn refused(what: impl std::fmt::Display) -> Self {
+    pub(crate) fn refused(what: impl std::fmt::Display) -> Self {
         Self::Refused(SqlError::unsupported(what))
     }
 
     /// The error in PostgreSQL's words.
-    pub(super) fn error(self, text: &str, kind: Kind) -> SqlError {
+    pub(crate) fn error(self, text: &str, kind: Kind) -> SqlError {
         let out_of_range = || SqlError::new("22008", format!("date/time field value out of range: \"{text}\""));
         match self {
             Self::BadFormat => {

@@ -2,21 +2,21 @@
 
 use crate::values::date_time::fault::Fault;
 use crate::values::date_time::words;
-use crate::values::text_format::is_space;
+use crate::values::white_space::is_space;
 
 /// The most fields of a text.
 const MAX_FIELDS: usize = 25;
 
 /// A field, in lower case.
 #[derive(Debug)]
-pub(super) struct Field {
-    pub(super) kind: FieldKind,
-    pub(super) text: String,
+pub(crate) struct Field {
+    pub(crate) kind: FieldKind,
+    pub(crate) text: String,
 }
 
 /// What a field looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FieldKind {
+pub(crate) enum FieldKind {
     /// Digits, perhaps with a point.
     Number,
     /// Letters.
@@ -33,7 +33,7 @@ pub(super) enum FieldKind {
 
 /// Cuts a text into fields. A text that does not fit into a buffer of this size is refused, as it is
 /// by PostgreSQL.
-pub(super) fn split(text: &str, buffer: usize) -> Result<Vec<Field>, Fault> {
+pub(crate) fn split(text: &str, buffer: usize) -> Result<Vec<Field>, Fault> {
     let mut scanner = Scanner { rest: text.as_bytes(), taken: String::new() };
     let mut fields = Vec::new();
     let mut used = 0;

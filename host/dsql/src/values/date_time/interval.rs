@@ -4,51 +4,9 @@ use std::fmt::{Display, Formatter};
 
 use crate::sql_error::SqlError;
 use crate::values::date_time::calendar::{MICROS_PER_DAY, MICROS_PER_HOUR, MICROS_PER_MINUTE};
-use crate::values::date_time::{round_micros, seconds_output};
-use crate::values::kind::Modifier;
+use crate::values::date_time::seconds::{round_micros, seconds_output};
+use crate::values::modifier::{ANY_PRECISION, DAY, MINUTE, MONTH, Modifier, SECOND, YEAR, interval_fields};
 use crate::values::value::Interval;
-
-/// The fields of a modifier (`src/include/utils/datetime.h`).
-pub(super) const MONTH: i32 = 1 << 1;
-pub(super) const YEAR: i32 = 1 << 2;
-pub(super) const DAY: i32 = 1 << 3;
-pub(super) const HOUR: i32 = 1 << 10;
-pub(super) const MINUTE: i32 = 1 << 11;
-pub(super) const SECOND: i32 = 1 << 12;
-const ALL_FIELDS: i32 = 0x7fff;
-const ANY_PRECISION: i32 = 0xffff;
-
-/// The sets of fields that a modifier may have, with their names.
-const FIELD_SETS: [(i32, &str); 13] = [
-    (YEAR, " year"),
-    (MONTH, " month"),
-    (YEAR | MONTH, " year to month"),
-    (DAY, " day"),
-    (HOUR, " hour"),
-    (MINUTE, " minute"),
-    (SECOND, " second"),
-    (DAY | HOUR, " day to hour"),
-    (DAY | HOUR | MINUTE, " day to minute"),
-    (DAY | HOUR | MINUTE | SECOND, " day to second"),
-    (HOUR | MINUTE, " hour to minute"),
-    (HOUR | MINUTE | SECOND, " hour to second"),
-    (MINUTE | SECOND, " minute to second"),
-];
-
-/// The fields of a modifier; `None` for all.
-pub(super) fn fields(modifier: Modifier) -> Option<i32> {
-    Some(modifier >> 16 & ALL_FIELDS).filter(|fields| modifier >= 0 && *fields != ALL_FIELDS)
-}
-
-/// The modifier as `format_type` shows it.
-pub(crate) fn modifier_text(modifier: Modifier) -> String {
-    let set = fields(modifier).and_then(|fields| FIELD_SETS.iter().find(|(set, _)| *set == fields));
-    let name = set.map_or("", |(_, name)| name);
-    match modifier & ANY_PRECISION {
-        ANY_PRECISION => name.to_owned(),
-        precision => format!("{name}({precision})"),
-    }
-}
 
 impl Interval {
     /// The length by which intervals are compared, in micros: a month has 30 days, a day 24 hours.
@@ -58,8 +16,8 @@ impl Interval {
     }
 
     /// The interval cut to the fields of a modifier, and its seconds rounded.
-    pub(super) fn with_modifier(mut self, modifier: Modifier) -> Result<Self, SqlError> {
-        match fields(modifier) {
+    pub(crate) fn with_modifier(mut self, modifier: Modifier) -> Result<Self, SqlError> {
+        match interval_fields(modifier) {
             None => {}
             Some(YEAR) => {
                 self = Self { months: self.months / 12 * 12, ..Self::default() };

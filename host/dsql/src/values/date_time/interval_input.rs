@@ -7,19 +7,19 @@ use crate::values::date_time::calendar::{
 use crate::values::date_time::decode::parse_time;
 use crate::values::date_time::fault::Fault;
 use crate::values::date_time::fields::{self, Field, FieldKind};
-use crate::values::date_time::interval::{self, DAY, HOUR, MINUTE, MONTH, SECOND, YEAR};
 use crate::values::date_time::number::{fraction, integer, small_integer, truncated};
 use crate::values::date_time::words::{self, IntervalWord, Unit};
 use crate::values::float8;
 use crate::values::kind::Modifier;
+use crate::values::modifier::{DAY, HOUR, MINUTE, MONTH, SECOND, YEAR, interval_fields};
 use crate::values::value::Interval;
 
 /// Numbers of the ISO form beyond this are out of range.
 const MAX_ISO_NUMBER: f64 = 1e15;
 
 /// Reads an interval; its modifier says what a number without a unit is.
-pub(super) fn parse(text: &str, modifier: Modifier) -> Result<Interval, Fault> {
-    let parsed = fields::split(text, INTERVAL_BUFFER).and_then(|fields| decode(&fields, interval::fields(modifier)));
+pub(crate) fn parse(text: &str, modifier: Modifier) -> Result<Interval, Fault> {
+    let parsed = fields::split(text, INTERVAL_BUFFER).and_then(|fields| decode(&fields, interval_fields(modifier)));
     let sum = match parsed {
         Err(Fault::BadFormat) => iso(text)?,
         parsed => parsed?,

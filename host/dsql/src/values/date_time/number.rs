@@ -3,7 +3,7 @@
 use crate::values::date_time::fault::Fault;
 
 /// The integer that a text starts with, 0 where it starts with none, and what is behind it.
-pub(super) fn integer(text: &str) -> Result<(i64, &str), Fault> {
+pub(crate) fn integer(text: &str) -> Result<(i64, &str), Fault> {
     let (is_negative, digits) = match text.strip_prefix(['+', '-']) {
         Some(rest) => (text.starts_with('-'), rest),
         None => (false, text),
@@ -19,13 +19,13 @@ pub(super) fn integer(text: &str) -> Result<(i64, &str), Fault> {
 }
 
 /// The same for a number of 32 bits.
-pub(super) fn small_integer(text: &str) -> Result<(i64, &str), Fault> {
+pub(crate) fn small_integer(text: &str) -> Result<(i64, &str), Fault> {
     let (number, rest) = integer(text)?;
     if i32::try_from(number).is_err() { Err(Fault::FieldOverflow) } else { Ok((number, rest)) }
 }
 
 /// A fraction with its point: nothing but digits may follow.
-pub(super) fn fraction(text: &str) -> Result<f64, Fault> {
+pub(crate) fn fraction(text: &str) -> Result<f64, Fault> {
     let digits = text.strip_prefix('.').ok_or(Fault::BadFormat)?;
     if digits.is_empty() {
         return Ok(0.0);
@@ -37,12 +37,12 @@ pub(super) fn fraction(text: &str) -> Result<f64, Fault> {
 }
 
 /// A fraction of a second in micros.
-pub(super) fn fraction_of_second(text: &str) -> Result<i64, Fault> {
+pub(crate) fn fraction_of_second(text: &str) -> Result<i64, Fault> {
     Ok(truncated((fraction(text)? * 1_000_000.0).round_ties_even()))
 }
 
 /// A number without what is behind its point.
 #[expect(clippy::cast_possible_truncation, reason = "what is out of range becomes the nearest, and is checked for")]
-pub(super) fn truncated(number: f64) -> i64 {
+pub(crate) fn truncated(number: f64) -> i64 {
     number as i64
 }

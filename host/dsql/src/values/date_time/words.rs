@@ -5,7 +5,7 @@ const WORD_LENGTH: usize = 10;
 
 /// A word of a date or a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DateWord {
+pub(crate) enum DateWord {
     Infinity,
     NegativeInfinity,
     Epoch,
@@ -34,7 +34,7 @@ pub(super) enum DateWord {
 }
 
 /// A word that a date or a time may have, apart from names of zones.
-pub(super) fn date_word(word: &str) -> Option<DateWord> {
+pub(crate) fn date_word(word: &str) -> Option<DateWord> {
     Some(match word {
         "infinity" => DateWord::Infinity,
         "-infinity" => DateWord::NegativeInfinity,
@@ -69,7 +69,7 @@ pub(super) fn date_word(word: &str) -> Option<DateWord> {
 }
 
 /// The zone that a word names.
-pub(super) fn zone(word: &str) -> Option<DateWord> {
+pub(crate) fn zone(word: &str) -> Option<DateWord> {
     match word {
         "utc" | "z" | "zulu" | "gmt" | "ut" | "uct" => Some(DateWord::Utc),
         _ if ZONES.split_ascii_whitespace().any(|zone| zone == word) => Some(DateWord::Zone),
@@ -93,7 +93,7 @@ const ZONES: &str = "\
 
 /// A word of an interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum IntervalWord {
+pub(crate) enum IntervalWord {
     Ago,
     Unit(Unit),
     /// A word that is a unit elsewhere, but not of an interval.
@@ -102,7 +102,7 @@ pub(super) enum IntervalWord {
 
 /// A unit of an interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unit {
+pub(crate) enum Unit {
     Microsecond,
     Millisecond,
     Second,
@@ -118,7 +118,7 @@ pub(super) enum Unit {
 }
 
 /// A word that an interval may have.
-pub(super) fn interval_word(word: &str) -> Option<IntervalWord> {
+pub(crate) fn interval_word(word: &str) -> Option<IntervalWord> {
     let unit = match word.get(..WORD_LENGTH).unwrap_or(word) {
         "us" | "usec" | "usecs" | "usecond" | "useconds" | "microsecon" => Unit::Microsecond,
         "ms" | "msec" | "msecs" | "msecond" | "mseconds" | "millisecon" => Unit::Millisecond,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::sql_error::SqlError;
 use crate::values::jsonb::Jsonb;
-use crate::values::jsonb::parser::lexer::{Lexer, Token};
+use crate::values::jsonb::parser::lexer::{Lexer, Token, invalid};
 use crate::values::numeric::Numeric;
 
 /// Deeper values are refused: what reads, shows and compares them calls itself, on threads with
@@ -120,8 +120,4 @@ impl Parser<'_> {
         self.advance()?;
         Ok(Jsonb::Array(elements))
     }
-}
-
-fn invalid() -> SqlError {
-    SqlError::new("22P02", "invalid input syntax for type json")
 }

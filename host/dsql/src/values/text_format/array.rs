@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::sql_error::SqlError;
 use crate::values::kind::{Kind, Modifier};
-use crate::values::text_format::{input, is_space, output};
+use crate::values::text_format::{input, output};
 use crate::values::value::Value;
+use crate::values::white_space::is_space;
 
 /// Reads `{a,NULL,"b c"}`.
 pub(super) fn parse(text: &str, element: Kind, modifier: Modifier) -> Result<Arc<[Value]>, SqlError> {

@@ -2,7 +2,9 @@
 
 use crate::sql_error::SqlError;
 use crate::values::kind::Kind;
-use crate::values::text_format::{invalid, is_space};
+use crate::values::newer_number::refuse_newer_number;
+use crate::values::text_format::invalid;
+use crate::values::white_space::is_space;
 
 /// Reads a `smallint`, `integer` or `bigint`.
 pub(super) fn parse<N: TryFrom<i128>>(text: &str, kind: Kind) -> Result<N, SqlError> {
@@ -55,16 +57,4 @@ pub(super) fn parse_oid(text: &str) -> Result<u32, SqlError> {
     let bits = if trimmed.starts_with('-') { magnitude.wrapping_neg() } else { magnitude };
     let signed = || i32::try_from(bits.cast_signed()).map(i32::cast_unsigned);
     u32::try_from(bits).or_else(|_| signed()).map_err(|_| out_of_range())
-}
-
-/// Refuses what PostgreSQL 16 takes for a number and 15 does not: `0x1F`, `0o17`, `0b1` and `1_000`.
-pub(crate) fn refuse_newer_number(text: &str, kind: &str) -> Result<(), SqlError> {
-    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text).to_ascii_lowercase();
-    let prefixes = [("0x", 16), ("0o", 8), ("0b", 2)];
-    let prefixed = prefixes.iter().find_map(|(prefix, base)| Some((unsigned.strip_prefix(prefix)?, *base)));
-    let is_newer = match prefixed {
-        Some((digits, base)) => !digits.is_empty() && digits.chars().all(|digit| digit == '_' || digit.is_digit(base)),
-        None => unsigned.contains('_') && unsigned.chars().all(|part| part.is_ascii_digit() || "_.e+-".contains(part)),
-    };
-    if is_newer { Err(SqlError::unsupported(format!("\"{text}\" as a value of type {kind}"))) } else { Ok(()) }
 }

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::invalid;
 use crate::sql_error::SqlError;
 
-pub(super) enum Token {
+pub(crate) enum Token {
     /// One of `{}[],:`.
     Punctuation(u8),
     Null,
@@ -16,7 +15,7 @@ pub(super) enum Token {
     End,
 }
 
-pub(super) struct Lexer<'a> {
+pub(crate) struct Lexer<'a> {
     text: &'a str,
     /// Where the last token starts.
     start: usize,
@@ -27,12 +26,12 @@ pub(super) struct Lexer<'a> {
 }
 
 impl<'a> Lexer<'a> {
-    pub(super) fn new(text: &'a str, is_decoding: bool) -> Self {
+    pub(crate) fn new(text: &'a str, is_decoding: bool) -> Self {
         Self { text, start: 0, at: 0, is_decoding }
     }
 
     /// The text of the last token.
-    pub(super) fn found(&self) -> &'a str {
+    pub(crate) fn found(&self) -> &'a str {
         self.text.get(self.start..self.at).unwrap_or_default()
     }
 
@@ -50,7 +49,7 @@ impl<'a> Lexer<'a> {
         invalid().with_detail(format!("Token \"{}\" is invalid.", self.found()))
     }
 
-    pub(super) fn next(&mut self) -> Result<Token, SqlError> {
+    pub(crate) fn next(&mut self) -> Result<Token, SqlError> {
         self.skip_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
         self.start = self.at;
         let Some(first) = self.peek() else { return Ok(Token::End) };
@@ -200,6 +199,11 @@ impl<'a> Lexer<'a> {
 
 fn low_surrogate_missing() -> SqlError {
     invalid().with_detail("Unicode low surrogate must follow a high surrogate.")
+}
+
+/// The error of a text that is no JSON.
+pub(crate) fn invalid() -> SqlError {
+    SqlError::new("22P02", "invalid input syntax for type json")
 }
 
 /// What a word goes on with: letters, digits, `_` and everything beyond ASCII.
