@@ -41,10 +41,19 @@ DATA = ("dsql:", "kms:", "logs:", "sqs:")
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 MOST = 6144
 
+# What the service authorization reference lacks: actions, and types of resources of actions. The schemas list both, and
+# services ask for them. A stage that gets its stack's tag is refused without the first two:
+# https://github.com/aws-amplify/amplify-cli/issues/12316 has the refusal, on `/apis/ID/stages`.
+ABSENT = {
+    "apigateway:TagResource": "",
+    "apigateway:UntagResource": "",
+    "cloudwatch:ListTagsForResource": "dashboard",
+    "cloudwatch:TagResource": "dashboard",
+    "cloudwatch:UntagResource": "dashboard",
+}
+
 # Names in the handlers' lists that no service has as an action.
 NONE = {
-    "apigateway:TagResource",
-    "apigateway:UntagResource",
     "kms:ReEncrypt",
     "lambda:AssociateRuntimeAlias",
     "s3:REST.PUT.OBJECT",
@@ -114,6 +123,8 @@ ACTIONS = {
 # What a service asks of the caller beyond the schema of a resource's type, or beyond the action of a call, and the
 # page that says so.
 BEYOND = {
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/using-service-linked-roles.html
+    "AWS::ApiGatewayV2::Api": ["iam:CreateServiceLinkedRole"],
     # The access log of a stage: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging.html
     "AWS::ApiGatewayV2::Stage": [
         "logs:CreateLogDelivery",
@@ -287,6 +298,7 @@ CONDITIONS = {
 }
 
 METHODS = {f"apigateway:{method}" for method in ("DELETE", "GET", "PATCH", "POST", "PUT")}
+TAGGING = {"apigateway:TagResource", "apigateway:UntagResource"}
 
 
 def api(*paths):
@@ -300,7 +312,7 @@ HTTP_APIS = [
     (api("/apis"), {}, {"apigateway:GET", "apigateway:POST", "apigateway:PUT"}),
     (api("/apis/*"), {}, {"apigateway:GET"}),
     (api("/apis/*"), OWN, {"apigateway:DELETE", "apigateway:PATCH", "apigateway:PUT"}),
-    (api("/apis/*/*", "/tags/*"), {}, METHODS),
+    (api("/apis/*/*", "/tags/*"), {}, METHODS | TAGGING),
 ]
 DOMAIN_NAMES = [
     (
@@ -311,10 +323,64 @@ DOMAIN_NAMES = [
 ]
 
 # The roles that services make for themselves, once in an account:
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/using-service-linked-roles.html,
 # https://docs.aws.amazon.com/aurora-dsql/latest/userguide/working-with-service-linked-roles.html and
 # https://docs.aws.amazon.com/kms/latest/developerguide/multi-region-auth-slr.html
 SERVICE_ROLES = ["arn:aws:iam::ACCOUNT:role/aws-service-role/*"]
-OF_SERVICES = {"StringEquals": {"iam:AWSServiceName": ["dsql.amazonaws.com", "mrk.kms.amazonaws.com"]}}
+OF_SERVICES = {"StringEquals": {"iam:AWSServiceName": ["dsql.amazonaws.com", "mrk.kms.amazonaws.com", "ops.apigateway.amazonaws.com"]}}
+
+
+def of_api(path):
+    """What the handlers of a type act on that is at a path of API Gateway: they make it in its collection."""
+    whole = f"arn:aws:apigateway:REGION1::{path}"
+    making = {"apigateway:POST", "apigateway:TagResource"}
+    return {action: [whole.rsplit("/", 1)[0]] for action in sorted(making)} | {"*": [whole]}
+
+
+# The ARNs that the handlers of a type act on: by the first pattern that their action is like. ID stands for an id.
+FORMS = {
+    "AWS::ApiGatewayV2::Api": of_api("/apis/ID"),
+    "AWS::ApiGatewayV2::ApiMapping": of_api("/domainnames/DOMAIN/apimappings/ID"),
+    "AWS::ApiGatewayV2::Authorizer": of_api("/apis/ID/authorizers/ID"),
+    "AWS::ApiGatewayV2::DomainName": of_api("/domainnames/DOMAIN"),
+    "AWS::ApiGatewayV2::Integration": of_api("/apis/ID/integrations/ID"),
+    "AWS::ApiGatewayV2::Route": of_api("/apis/ID/routes/ID"),
+    "AWS::ApiGatewayV2::Stage": of_api("/apis/ID/stages/ID"),
+    "AWS::CloudWatch::Alarm": {
+        "*": [f"arn:aws:cloudwatch:REGION1:ACCOUNT:alarm:{name}" for name in names("AWS::CloudWatch::Alarm", "AlarmName")]
+    },
+    "AWS::CloudWatch::Dashboard": {"*": [f"arn:aws:cloudwatch::ACCOUNT:dashboard/NAME-REGION{of}" for of in (1, 2)]},
+    "AWS::Events::Archive": {"*": ["arn:aws:events:REGION1:ACCOUNT:archive/NAME"]},
+    "AWS::Events::EventBus": {"*": ["arn:aws:events:REGION1:ACCOUNT:event-bus/NAME"]},
+    "AWS::Events::Rule": {"*": ["arn:aws:events:REGION1:ACCOUNT:rule/NAME/ID"]},
+    "AWS::IAM::Role": {"*": [f"arn:aws:iam::ACCOUNT:role/{name}" for name in names("AWS::IAM::Role", "RoleName")]},
+    "AWS::KMS::Key": {"*": ["arn:aws:kms:REGION1:ACCOUNT:key/ID"]},
+    "AWS::Lambda::Alias": {"*": ["arn:aws:lambda:REGION1:ACCOUNT:function:NAME:live"]},
+    "AWS::Lambda::EventInvokeConfig": {"*": ["arn:aws:lambda:REGION1:ACCOUNT:function:NAME:live"]},
+    "AWS::Lambda::Function": {"*": ["arn:aws:lambda:REGION1:ACCOUNT:function:NAME"]},
+    "AWS::Lambda::Permission": {"*": ["arn:aws:lambda:REGION1:ACCOUNT:function:NAME:live"]},
+    "AWS::Lambda::Version": {"*": ["arn:aws:lambda:REGION1:ACCOUNT:function:NAME:1"]},
+    "AWS::Logs::LogGroup": {
+        "*": [
+            f"arn:aws:logs:REGION1:ACCOUNT:log-group:{name}{end}"
+            for name in names("AWS::Logs::LogGroup", "LogGroupName")
+            for end in ("", ":*")
+        ]
+    },
+    "AWS::Route53::HealthCheck": {"*": ["arn:aws:route53:::healthcheck/ID"]},
+    "AWS::Route53::RecordSet": {
+        "route53:GetChange": ["arn:aws:route53:::change/ID"],
+        "*": ["arn:aws:route53:::hostedzone/ZONE"],
+    },
+    "AWS::SQS::Queue": {
+        "*": [f"arn:aws:sqs:REGION1:ACCOUNT:{name}" for name in names("AWS::SQS::Queue", "QueueName")]
+    },
+    "AWS::SQS::QueuePolicy": {
+        "*": [f"arn:aws:sqs:REGION1:ACCOUNT:{name}" for name in names("AWS::SQS::Queue", "QueueName")]
+    },
+    "AWS::Scheduler::Schedule": {"*": ["arn:aws:scheduler:REGION1:ACCOUNT:schedule/default/NAME-relay"]},
+    "AWS::StepFunctions::StateMachine": {"*": ["arn:aws:states:REGION1:ACCOUNT:stateMachine:NAME-review"]},
+}
 
 
 def takers():
@@ -337,6 +403,12 @@ class Actions:
             if isinstance(content, dict)
             for name, privilege in content.get("privileges", {}).items()
         }
+        for action, kind in ABSENT.items():
+            name, types = self.known.get(action.lower(), (action, {}))
+            if kind in types and kind or action.lower() in self.known and not kind:
+                sys.exit(f"{action}: the service authorization reference has it now")
+            own = {kind: {"condition_keys": [], "dependent_actions": []}} if kind else {}
+            self.known[action.lower()] = (name, types | own)
         self.resources = {
             service: content["resources"] for service, content in definition.items() if isinstance(content, dict)
         }
@@ -364,11 +436,13 @@ class Actions:
             return [(["*"], {})]
         named = NAMED.get(action.split(":")[0], {})
         types = self.known[action.lower()][1]
-        resources = sorted({arn for name in types for arn in named.get(name, [])}) or ["*"]
+        # On its own, so that the policy does not repeat the others.
+        absent = ABSENT.get(action)
+        resources = sorted({arn for name in types if name != absent for arn in named.get(name, [])}) or ["*"]
         conditions = self.conditions.get(action, [{}])
         for condition in conditions:
             self.check(action, types, condition)
-        return [(resources, condition) for condition in conditions]
+        return [(of, condition) for of in [resources, *([named[absent]] if absent else [])] for condition in conditions]
 
     def check(self, action, types, condition):
         """The action or its resources know the condition's keys, by the service authorization reference."""
@@ -388,12 +462,29 @@ def of_handlers(actions, types):
         for prefix, needs in UNUSED.items():
             if needs in text:
                 sys.exit(f"{template} has {needs}: {prefix} is taken")
+    return set().union(*(of_type(actions, name) | set(BEYOND.get(name, [])) for name in types))
+
+
+def of_type(actions, name):
+    """The actions that the handlers of a type take."""
     found = set()
-    for name in types:
-        found |= set(BEYOND.get(name, []))
-        for handler, of in PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", name).schema["handlers"].items():
-            found |= set(of["permissions"]) if handler != "list" else set()
+    for handler, of in PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", name).schema["handlers"].items():
+        found |= set(of["permissions"]) if handler != "list" else set()
     return {actions.named(action) for action in found - NONE if not action.startswith(tuple(UNUSED))}
+
+
+def check_types(actions, types, statements):
+    """Each type's handlers may do on its resources what they do: an action that is allowed on those of another
+    type is not enough. Actions of other services are on other resources, and are not looked at here."""
+    for name in sorted(types):
+        forms = FORMS.get(name) or sys.exit(f"{name}: what are its resources?")
+        own = {arn.split(":")[2] for arns in forms.values() for arn in arns}
+        for action in sorted(action for action in of_type(actions, name) if action.split(":")[0] in own):
+            arns = next(arns for like, arns in forms.items() if fnmatch.fnmatchcase(action, like))
+            places = {arn for of in statements if action in of["Action"] for arn in of["Resource"]}
+            for arn in arns:
+                if not any(fnmatch.fnmatchcase(arn, place) for place in places):
+                    sys.exit(f"{name} takes {action} on {arn}, and it is allowed on {sorted(places)}")
 
 
 def of_calls(actions):
@@ -439,6 +530,7 @@ def main():
     roles = {action for action in handlers if action.startswith("iam:")}
     domain = of_handlers(actions, sometimes)
     domain = {action for action in domain if action.startswith("apigateway:") or action not in handlers}
+    statements = []
     for name, wanted, of_apis in [
         ("data", data, []),
         ("roles", roles, []),
@@ -448,12 +540,14 @@ def main():
     ]:
         path = pathlib.Path(FOLDER, f"{name}.json")
         text = policy(actions, wanted, of_apis)
+        statements += json.loads(text)["Statement"]
         if "--write" in sys.argv:
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)
         elif not path.is_file() or path.read_text() != text:
             sys.exit(f"{path} is not what deploying takes now: `cargo xtask rights` writes it")
         print(f"{path}: {len(wanted)} actions")
+    check_types(actions, always | sometimes, statements)
 
 
 if __name__ == "__main__":
