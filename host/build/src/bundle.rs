@@ -136,6 +136,11 @@ impl Bundle {
         self.rules.iter().map(|rule| (rule.name.as_str(), &rule.grants, rule.directory.as_path()))
     }
 
+    /// What callers can ask for.
+    pub fn operations(&self) -> &[Operation] {
+        &self.operations
+    }
+
     /// Refuses the first of the operations' `events` that `check` refuses. The crate that matches
     /// patterns knows their syntax; this one does not.
     pub fn check_events<E: Display>(&self, check: impl Fn(&serde_json::Value) -> Result<(), E>) -> Result<(), Error> {

@@ -1,6 +1,7 @@
 //! What the commands of the deployer share: `tenet-deploy` with the rest of this program that it needs.
 
 mod administration;
+pub(crate) mod operations;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,8 +86,11 @@ pub(crate) fn explain(error: DeployError) -> anyhow::Error {
     match error.advice().map(str::to_owned) {
         Some(help) => {
             let problem = Problem::new(error.to_string(), help);
-            match std::error::Error::source(&error) {
-                Some(source) => anyhow::anyhow!(source.to_string()).context(problem),
+            let mut causes: Vec<_> = anyhow::Chain::new(&error).skip(1).map(ToString::to_string).collect();
+            match causes.pop() {
+                Some(last) => {
+                    causes.into_iter().rev().fold(anyhow::anyhow!(last), anyhow::Error::context).context(problem)
+                }
                 None => problem.into(),
             }
         }

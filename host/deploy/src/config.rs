@@ -7,6 +7,7 @@ use tenet_core::{MAX_TEXT, text_at_most};
 
 use crate::error::DeployError;
 use crate::regions::Regions;
+use crate::role_name;
 use crate::service_values::{self, INTEGER_MOST, PATTERN_MOST};
 
 /// The version of the file format.
@@ -15,6 +16,11 @@ const VERSION: u32 = 1;
 /// The most connections of a cluster
 /// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html>).
 const CONNECTIONS: u64 = 10_000;
+
+/// What to do where there is no file.
+const EXAMPLE: &str = "write one, or name it with --config: `version = 1`, `name = \"shop\"` and `regions = [\"us-east-1\", \
+                       \"us-west-2\"]` are enough, with `bundle` for a bundle that is not in the folder above; \
+                       deploy/tenet.toml of Tenet's sources is an example with every key";
 
 /// Connections reserved for deploying, inspection and relays.
 const SPARE: u64 = 500;
@@ -354,7 +360,8 @@ impl Config {
     /// # Errors
     /// Names the unknown, missing or invalid setting.
     pub fn read(path: &Path) -> Result<Self, DeployError> {
-        let mut config = Self::parse(&text(path)?).map_err(|error| error.at(&path.display().to_string()))?;
+        let text = text(path).map_err(|error| if path.exists() { error } else { error.help(EXAMPLE) })?;
+        let mut config = Self::parse(&text).map_err(|error| error.at(&path.display().to_string()))?;
         let folder = path.parent().unwrap_or(Path::new("."));
         config.bundle = folder.join(&config.bundle);
         config.template = config.template.map(|template| folder.join(template));
@@ -396,12 +403,7 @@ impl Config {
                 return Err(DeployError::new(format!("{key} does not name {missing}")));
             }
         }
-        if raw.database.role == "admin" || raw.database.role == "tenet" || !is_role(&raw.database.role) {
-            return Err(DeployError::new(format!(
-                "database.role is {:?}; it may be 1 to 63 of a-z, 0-9 and _, and neither admin nor tenet",
-                raw.database.role
-            )));
-        }
+        role_name::check("database.role", &raw.database.role)?;
         if !(2..=10).contains(&raw.events.relay_minutes) {
             return Err(DeployError::new(format!(
                 "events.relay_minutes is {}; it may be 2 to 10",
@@ -483,12 +485,6 @@ impl Config {
     }
 }
 
-fn is_role(name: &str) -> bool {
-    (1..=63).contains(&name.len())
-        && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-}
-
 /// An error of TOML as one line.
 fn unread(text: &str, error: &toml::de::Error) -> DeployError {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
@@ -521,6 +517,16 @@ mod tests {
             (error.to_string().as_str(), why.as_str()),
             ("cannot read /dev/zero", "it has more than 4194304 bytes")
         );
+    }
+
+    #[test]
+    fn without_a_file_it_says_what_one_has() {
+        let error = Config::read(Path::new("/nowhere/deploy/tenet.toml")).unwrap_err();
+        assert_eq!(error.to_string(), "cannot read /nowhere/deploy/tenet.toml");
+        let advice = error.advice().unwrap();
+        let least: String =
+            advice.split('`').skip(1).step_by(2).take(3).fold(String::new(), |all, line| all + line + "\n");
+        Config::parse(&least).unwrap();
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::versions::{self, Versions};
 use crate::wait::{Looked, PollPolicy, until};
 
 /// The template of a region's stack, unless the configuration names another.
-const REGION: &str = include_str!("../../../deploy/region.yaml");
+pub(crate) const REGION: &str = include_str!("../../../deploy/region.yaml");
 
 /// The template of the workflows' stack.
 pub(crate) const WORKFLOWS: &str = include_str!("../../../deploy/workflows.yaml");

@@ -55,6 +55,10 @@ impl Error for DeployError {
     }
 }
 
+/// What brings credentials, where there are none or they are no longer valid.
+const SIGN_IN: &str = "name a profile with AWS_PROFILE, and sign in with `aws sso login` or `aws login`, or set \
+                       AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; `aws sts get-caller-identity` shows what is used";
+
 /// An error of an AWS call, with the region and the call.
 pub(crate) fn refused<E, R>(region: &str, call: &str, error: &SdkError<E, R>) -> DeployError
 where
@@ -68,11 +72,13 @@ where
     };
     let refused = DeployError::new(format!("{region}: {call}: {said}"));
     match code(error) {
+        // The SDK has no kind of its own for it.
+        None if said.contains("credential") => refused.help(SIGN_IN),
         Some("AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation") => {
             refused.help("the runbook, deploy/README.md, lists the rights that deploying takes")
         }
         Some("ExpiredToken" | "ExpiredTokenException" | "InvalidClientTokenId" | "UnrecognizedClientException") => {
-            refused.help("sign in again: AWS does not take these credentials")
+            refused.help(format!("AWS does not take these credentials: {SIGN_IN}"))
         }
         _ => refused,
     }
@@ -98,4 +104,24 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
     }
     texts.dedup();
     texts.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dsql::operation::get_cluster::GetClusterError;
+    use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+
+    use super::*;
+
+    #[test]
+    fn without_credentials_it_says_where_they_come_from() {
+        let failed = |why: &str| -> SdkError<GetClusterError, HttpResponse> {
+            SdkError::dispatch_failure(ConnectorError::other(why.into(), None))
+        };
+        let error =
+            refused("us-east-1", "GetCluster", &failed("no credentials found in chain. Attempted:\n  Environment"));
+        assert!(error.advice().unwrap().contains("AWS_PROFILE"), "{error:?}");
+        assert_eq!(refused("us-east-1", "GetCluster", &failed("no route to host")).advice(), None);
+    }
 }

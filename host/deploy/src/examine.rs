@@ -25,17 +25,32 @@ pub struct Finding {
     pub what: String,
     /// How it is, or why a deploy would fail.
     pub text: String,
-    /// Whether a deploy would fail.
-    pub is_wrong: bool,
+    /// What it means for a deploy.
+    pub severity: Severity,
+}
+
+/// What a finding means for a deploy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// Nothing stands in the way.
+    Fine,
+    /// AWS may refuse it: it is not known here.
+    Unsure,
+    /// It would fail.
+    Wrong,
 }
 
 impl Finding {
     fn fine(what: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { what: what.into(), text: text.into(), is_wrong: false }
+        Self { what: what.into(), text: text.into(), severity: Severity::Fine }
+    }
+
+    fn unsure(what: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { severity: Severity::Unsure, ..Self::fine(what, text) }
     }
 
     fn wrong(what: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { what: what.into(), text: text.into(), is_wrong: true }
+        Self { what: what.into(), text: text.into(), severity: Severity::Wrong }
     }
 
     fn of(what: &str, looked: Result<String, DeployError>) -> Self {
@@ -43,7 +58,10 @@ impl Finding {
             Ok(text) => Self::fine(what, text),
             Err(error) => {
                 let help = error.advice().map(|help| format!("; {help}")).unwrap_or_default();
-                Self::wrong(what, format!("{error}{help}"))
+                // A finding is one line.
+                let text = error.to_string();
+                let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+                Self::wrong(what, format!("{}{help}", lines.join("; ")))
             }
         }
     }
@@ -60,15 +78,22 @@ impl Deployment {
         let caller = one.caller().await?;
         let mut findings = vec![
             Finding::fine("account", format!("{}, as {}", caller.account, caller.arn)),
-            Finding::fine(
-                "regions",
-                format!("{} and {}, with the witness {}", one.name, other.name, self.config.regions.witness),
-            ),
+            match self.config.regions.warning() {
+                Some(warning) => Finding::unsure("regions", warning),
+                None => Finding::fine(
+                    "regions",
+                    format!("{} and {}, with the witness {}", one.name, other.name, self.config.regions.witness),
+                ),
+            },
         ];
         for region in &self.regions {
             findings.push(Finding::of("clusters", self.clusters_in(region).await));
             findings.push(Finding::of("concurrency", self.concurrency_in(region).await));
             findings.push(Finding::of("bucket", self.bucket_in(region).await));
+            findings.push(Finding::of("names", self.stack_in(region, self.names.stack()).await));
+            if self.config.workflows.is_some() {
+                findings.push(Finding::of("names", self.stack_in(region, &self.names.workflows()).await));
+            }
         }
         for region in &self.regions {
             findings.push(match rights::look(region, &self.names, &self.config, &caller).await {
@@ -78,7 +103,7 @@ impl Deployment {
                 Ok(Rights::Known(_, lacking)) => {
                     Finding::wrong("rights", format!("{}: not allowed: {}", region.name, lacking.join(", ")))
                 }
-                Ok(Rights::Unknown(why)) => Finding::fine("rights", format!("{}: unknown: {why}", region.name)),
+                Ok(Rights::Unknown(why)) => Finding::unsure("rights", format!("{}: unknown: {why}", region.name)),
                 Err(error) => Finding::of("rights", Err(error)),
             });
         }

@@ -13,6 +13,14 @@ const SETS: [(&str, &[&str]); 3] = [
     ("Europe", &["eu-central-1", "eu-north-1", "eu-south-2", "eu-west-1", "eu-west-2", "eu-west-3"]),
 ];
 
+/// The middle of the regions' names.
+const DIRECTIONS: [&str; 9] =
+    ["north", "south", "east", "west", "central", "northeast", "northwest", "southeast", "southwest"];
+
+/// The beginnings of the names of regions in other partitions
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html>).
+const PARTITIONS: [&str; 5] = ["cn-", "us-gov-", "us-iso", "eu-iso", "eusc-"];
+
 /// Two regions with a cluster each, and the witness region, which stores a copy of the log and has
 /// no endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +42,16 @@ impl Regions {
     pub fn new(served: [String; 2], witness: Option<String>) -> Result<Self, DeployError> {
         let [one, other] = &served;
         for region in served.iter().chain(&witness) {
+            if PARTITIONS.iter().any(|start| region.starts_with(start)) {
+                let why = format!("{region} is in another partition of AWS than `aws`");
+                return Err(DeployError::new(why).help(
+                    "the names of resources in the rights and the templates begin with arn:aws:, and Aurora DSQL has \
+                     no regions there that are known here",
+                ));
+            }
             if !is_region(region) {
-                return Err(DeployError::new(format!("{region:?} is no name of a region, as us-east-1 is")));
+                return Err(DeployError::new(format!("{region:?} is no name of a region, as us-east-1 is"))
+                    .help("an area of two letters, a direction as `east` or `southwest`, and a number"));
             }
         }
         if one == other {
@@ -94,15 +110,15 @@ fn set_of(region: &str) -> Option<(&'static str, &'static [&'static str])> {
     SETS.into_iter().find(|(_, set)| set.contains(&region))
 }
 
-/// Whether it has the form of a region's name, `us-east-1` or `us-gov-west-1`.
+/// Whether it has the form of a region's name, `us-east-1`. Areas and numbers are added, directions are not.
 fn is_region(name: &str) -> bool {
-    let mut parts = name.split('-');
-    let is_lower = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
-    let area = parts.next().is_some_and(|part| part.len() == 2 && is_lower(part));
-    let number =
-        parts.next_back().is_some_and(|part| part.len() == 1 && part.bytes().all(|byte| byte.is_ascii_digit()));
-    let places: Vec<_> = parts.collect();
-    area && number && !places.is_empty() && places.into_iter().all(is_lower)
+    let parts: Vec<_> = name.split('-').collect();
+    let [area, direction, number] = parts.as_slice() else { return false };
+    area.len() == 2
+        && area.bytes().all(|byte| byte.is_ascii_lowercase())
+        && DIRECTIONS.contains(direction)
+        && number.len() == 1
+        && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -129,6 +145,12 @@ mod tests {
             ("sa-east-1", "sa-west-1", None, "no witness", PAGE),
             ("us-east-1", "us-west", None, "\"us-west\" is no name of a region", ""),
             ("us-east-1", "us-west-2", Some("Ohio"), "\"Ohio\" is no name of a region", ""),
+            ("us-est-1", "us-west-2", None, "\"us-est-1\" is no name of a region", "a direction as `east`"),
+            ("us-east-1", "us-west-22", None, "\"us-west-22\" is no name of a region", ""),
+            ("cn-north-1", "cn-northwest-1", None, "cn-north-1 is in another partition", "arn:aws:"),
+            ("us-gov-west-1", "us-gov-east-1", None, "us-gov-west-1 is in another partition", ""),
+            ("us-east-1", "us-west-2", Some("eusc-de-east-1"), "eusc-de-east-1 is in another partition", ""),
+            ("us-iso-east-1", "us-isob-east-1", None, "us-iso-east-1 is in another partition", ""),
         ] {
             let error = regions(one, other, witness).unwrap_err();
             assert!(error.to_string().contains(why), "{error}");
@@ -151,6 +173,7 @@ mod tests {
             ("us-east-1", "us-west-2", "ca-central-1", "ca-central-1 is in no region set"),
             ("ca-central-1", "ca-west-1", "us-east-2", "ca-central-1 is in no region set"),
             ("us-east-1", "mx-central-1", "us-east-2", "mx-central-1 is in no region set"),
+            ("us-east-1", "us-west-1", "us-east-2", "us-west-1 is in no region set"),
         ] {
             let warning = regions(one, other, Some(witness)).unwrap().warning().unwrap();
             assert!(warning.starts_with(unknown) && warning.ends_with(PAGE), "{warning}");

@@ -100,6 +100,11 @@ pub(crate) async fn look(
                     Err(error) if matches!(code(&error), Some("AccessDenied" | "AccessDeniedException")) => {
                         return Ok(Rights::Unknown("iam:SimulatePrincipalPolicy is not allowed".to_owned()));
                     }
+                    // Two actions are in no list of AWS's.
+                    Err(error) if code(&error) == Some("InvalidInput") => {
+                        let why = refused(&region.name, "SimulatePrincipalPolicy", &error);
+                        return Ok(Rights::Unknown(why.to_string()));
+                    }
                     Err(error) => return Err(refused(&region.name, "SimulatePrincipalPolicy", &error)),
                 };
                 for result in page.evaluation_results.unwrap_or_default() {

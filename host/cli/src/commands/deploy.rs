@@ -1,6 +1,6 @@
 use std::fs;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use tenet_core::Grants;
 use tenet_core::bundle::Index;
 use tenet_deploy::{Architecture, Config, Package};
@@ -8,10 +8,9 @@ use tenet_engine::TARGETS;
 use tenet_harness::schema;
 
 use crate::args::DeployArgs;
-use crate::deployment::{explain, open};
+use crate::deployment::{explain, open, operations};
 use crate::exit::Exit;
 use crate::packing::{self, Packed};
-use crate::problem::Problem;
 use crate::reporters::progress::OnTerminal;
 use crate::terminal::{self, show};
 
@@ -25,7 +24,8 @@ pub(crate) async fn deploy(args: &DeployArgs) -> anyhow::Result<Exit> {
     let Packed { built, bytes, .. } = packing::one(&config.bundle, target, &function, &out).await?;
     let index = built.index_after(&OnTerminal);
     schema::lint(&out.join(target), &index)?;
-    let package = package(&index, bytes, config.smoke.as_ref().map(|smoke| smoke.operation.as_str()))?;
+    operations::check(&config, &index.operations)?;
+    let package = package(&index, bytes);
     let deployment = open(&args.deployment, config, Some((out.join(target), index))).await?;
     let plan = deployment.plan(&package, args.canary).await.map_err(explain)?;
     show(plan.lines())?;
@@ -50,7 +50,7 @@ pub(crate) async fn deploy(args: &DeployArgs) -> anyhow::Result<Exit> {
 }
 
 /// The machine that rules are compiled for.
-fn target(architecture: Architecture) -> anyhow::Result<&'static str> {
+pub(crate) fn target(architecture: Architecture) -> anyhow::Result<&'static str> {
     let prefix = match architecture {
         Architecture::Arm64 => "aarch64",
         Architecture::X86 => "x86_64",
@@ -59,22 +59,8 @@ fn target(architecture: Architecture) -> anyhow::Result<&'static str> {
 }
 
 /// What a deployment has to know of what was packed.
-fn package(index: &Index, bytes: Vec<u8>, smoke: Option<&str>) -> anyhow::Result<Package> {
-    if let Some(name) = smoke {
-        let Some(operation) = index.operations.iter().find(|operation| operation.name == name) else {
-            bail!(Problem::new(
-                format!("smoke.operation is {name:?}, which the bundle does not have"),
-                "name one of its operations"
-            ));
-        };
-        if operation.read_only {
-            bail!(Problem::new(
-                format!("smoke.operation is {name:?}, which only reads"),
-                "name one that takes a key: its answer is kept and read in the other region"
-            ));
-        }
-    }
-    Ok(Package {
+fn package(index: &Index, bytes: Vec<u8>) -> Package {
+    Package {
         zip: bytes,
         connections: index.host.connections,
         follows: {
@@ -88,5 +74,5 @@ fn package(index: &Index, bytes: Vec<u8>, smoke: Option<&str>) -> anyhow::Result
         relay_grace_s: index.host.relay_grace_s,
         margin_ms: index.host.margin_ms,
         database_ms: index.rules.iter().map(|rule| (rule.name.clone(), rule.limits.database_ms)).collect(),
-    })
+    }
 }

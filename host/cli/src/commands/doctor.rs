@@ -1,9 +1,12 @@
 use tenet_build::{Bundle, Finding};
+use tenet_deploy::{Config, Severity};
 use tenet_harness::building::MANIFEST;
 
 use crate::args::DoctorArgs;
-use crate::deployment::{begin, explain};
+use crate::commands::deploy::target;
+use crate::deployment::{explain, open, operations};
 use crate::exit::Exit;
+use crate::packing;
 use crate::terminal::{self, show};
 
 /// Says what of what rules are built and run with is on this machine, and what brings the rest.
@@ -32,14 +35,47 @@ pub(crate) async fn doctor(args: &DoctorArgs) -> anyhow::Result<Exit> {
     Ok(Exit::success_or(missing == 0, Exit::Missing))
 }
 
-/// Says what a deploy depends on in the account of the credentials.
+/// Says what a deploy depends on: first on this machine, then in the account of the credentials.
 async fn deploy(args: &DoctorArgs) -> anyhow::Result<Exit> {
-    let deployment = begin(&args.deployment).await?;
-    let findings = deployment.examine().await.map_err(explain)?;
-    let word = |finding: &tenet_deploy::Finding| if finding.is_wrong { "WRONG" } else { "ok" };
-    let line = |finding| format!("{:<8} {:<12} {}", word(finding), finding.what, finding.text);
-    show(&findings.iter().map(line).collect::<Vec<_>>())?;
-    let wrong = findings.iter().filter(|finding| finding.is_wrong).count();
+    let config = Config::read(&args.deployment.config).map_err(explain)?;
+    let local = on_this_machine(&config);
+    let lines: Vec<_> = local.iter().map(|(severity, what, text)| line(*severity, what, text)).collect();
+    show(&lines)?;
+    let findings = open(&args.deployment, config, None).await?.examine().await.map_err(explain)?;
+    let lines: Vec<_> = findings.iter().map(|of| line(of.severity, &of.what, &of.text)).collect();
+    show(&lines)?;
+    let severities = local.iter().map(|(severity, _, _)| *severity).chain(findings.iter().map(|of| of.severity));
+    let wrong = severities.filter(|severity| *severity == Severity::Wrong).count();
     terminal::tell(&format!("doctor: {wrong} things would stop a deploy"));
     Ok(Exit::success_or(wrong == 0, Exit::Missing))
+}
+
+/// What a deploy needs that AWS does not know of.
+fn on_this_machine(config: &Config) -> Vec<(Severity, &'static str, String)> {
+    let mut found = Vec::new();
+    match Bundle::open(&config.bundle) {
+        Err(error) => found.push((Severity::Wrong, "bundle", error.to_string())),
+        Ok(bundle) => {
+            found.push((Severity::Fine, "bundle", config.bundle.display().to_string()));
+            found.push(match operations::check(config, bundle.operations()) {
+                Ok(()) => (Severity::Fine, "operations", "those that are named are the bundle's".to_owned()),
+                Err(problem) => (Severity::Wrong, "operations", format!("{problem}; {}", problem.help())),
+            });
+        }
+    }
+    found.push(match target(config.architecture).and_then(|of| packing::function(None, of, &config.bundle)) {
+        Ok(path) => (Severity::Fine, "function", path.display().to_string()),
+        // A deploy may name one.
+        Err(error) => (Severity::Unsure, "function", format!("{error}: a deploy without --bootstrap would stop")),
+    });
+    found
+}
+
+fn line(severity: Severity, what: &str, text: &str) -> String {
+    let word = match severity {
+        Severity::Fine => "ok",
+        Severity::Unsure => "unsure",
+        Severity::Wrong => "WRONG",
+    };
+    format!("{word:<8} {what:<12} {text}")
 }

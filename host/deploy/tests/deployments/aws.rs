@@ -43,6 +43,8 @@ pub struct State {
     pub denied: Vec<&'static str>,
     /// How many functions may run at once in a region, if not 1000.
     pub concurrency: BTreeMap<String, u64>,
+    /// What exists by its name although no stack made it: the operation that finds it, the region and the name.
+    pub taken: Vec<(&'static str, &'static str, &'static str)>,
     /// The final status of a cluster.
     pub ends_as: Option<&'static str>,
     /// Reasons for which changes of a function's stack fail, once each.
@@ -237,7 +239,7 @@ impl State {
         };
         let operation = match service {
             "cloudformation" | "iam" | "sts" => form(&body).remove("Action").unwrap_or_default(),
-            "kms" | "events" | "sqs" => request
+            "kms" | "events" | "logs" | "sqs" => request
                 .headers()
                 .get("x-amz-target")
                 .unwrap_or_default()
@@ -277,7 +279,25 @@ impl State {
                 self.s3(&region, request.method(), labels[0], &uri, owner, &body)
             }
             "kms" => self.kms(&region, &operation, &body),
+            "events" if operation == "DescribeEventBus" && !self.is_taken(&operation, &region, &body, "Name") => {
+                (400, json!({"__type": "ResourceNotFoundException", "message": "no bus"}).to_string())
+            }
+            "events" if operation == "DescribeEventBus" => (200, json!({"Name": "shop"}).to_string()),
             "events" => (200, json!({"Rules": []}).to_string()),
+            "logs" => {
+                // Of the prefix's own name, and another that begins with it.
+                let given: Value = serde_json::from_str(&body).unwrap();
+                let name = given["logGroupNamePrefix"].as_str().unwrap();
+                let mut groups = vec![json!({"logGroupName": format!("{name}-2")})];
+                if self.is_taken(&operation, &region, &body, "logGroupNamePrefix") {
+                    groups.insert(0, json!({"logGroupName": name}));
+                }
+                (200, json!({"logGroups": groups}).to_string())
+            }
+            "sqs" if operation == "GetQueueUrl" => match self.is_taken(&operation, &region, &body, "QueueName") {
+                true => (200, json!({"QueueUrl": "https://queue"}).to_string()),
+                false => (400, json!({"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "none"}).to_string()),
+            },
             "sqs" if operation == "ReceiveMessage" => {
                 (200, json!({"Messages": [{"Body": self.invoked, "ReceiptHandle": "receipt"}]}).to_string())
             }
@@ -298,6 +318,12 @@ impl State {
         self.concurrency.get(region).copied().unwrap_or(1000)
     }
 
+    /// Whether what an operation looks for by this member of its request is there.
+    fn is_taken(&self, operation: &str, region: &str, body: &str, member: &str) -> bool {
+        let given: Value = serde_json::from_str(body).unwrap();
+        self.taken.iter().any(|(of, at, name)| *of == operation && *at == region && given[member] == **name)
+    }
+
     fn at(&mut self, region: &str) -> &mut Regional {
         self.regions.entry(region.to_owned()).or_default()
     }
@@ -310,6 +336,12 @@ impl State {
         match operation {
             "GetRole" => {
                 let role = form(body).remove("RoleName").unwrap();
+                // The deployment's own, which only a stack makes.
+                if role.starts_with("shop-")
+                    && !self.taken.iter().any(|(of, _, name)| *of == "GetRole" && role == *name)
+                {
+                    return xml_error(404, "NoSuchEntity", "no such role");
+                }
                 (
                     200,
                     format!(

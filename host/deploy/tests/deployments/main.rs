@@ -22,7 +22,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tenet_deploy::{
     Cluster, Config, Database, DeployError, Deployed, Deployment, DestroyOptions, Finding, Outbox, Package, Pending,
-    Plan, PollPolicy, Prepared, Progress,
+    Plan, PollPolicy, Prepared, Progress, Severity,
 };
 
 use crate::aws::{Aws, Bucket, Regional};
@@ -332,7 +332,8 @@ async fn what_a_deploy_depends_on_is_said_before_anything_is_made() {
     let aws = Aws::default();
     let examine = async || {
         let findings = open(&aws).await.unwrap().examine().await.unwrap();
-        let text = |finding: &Finding| format!("{} {} {}", finding.is_wrong, finding.what, finding.text);
+        let text =
+            |finding: &Finding| format!("{} {} {}", finding.severity == Severity::Wrong, finding.what, finding.text);
         findings.iter().map(text).collect::<Vec<_>>()
     };
     aws.state(|state| {
@@ -373,6 +374,57 @@ async fn what_a_deploy_depends_on_is_said_before_anything_is_made() {
     aws.state(|state| state.caller = None);
     assert!(examine().await.iter().any(|finding| finding.starts_with("false rights us-east-1: all ")));
     assert!(aws.regions().values().all(|region| *region == Regional::default()), "{:?}", aws.regions());
+}
+
+#[tokio::test]
+async fn names_that_are_taken_are_said_before_anything_is_made() {
+    let aws = Aws::default();
+    let names = async || -> Vec<String> {
+        let findings = open(&aws).await.unwrap().examine().await.unwrap().into_iter();
+        findings.filter(|finding| finding.what == "names").map(|of| format!("{:?} {}", of.severity, of.text)).collect()
+    };
+    let free = |region: &str, stack: &str, count: u8| {
+        format!("Fine {region}: there is no stack {stack}, and none of {count} names is taken")
+    };
+    let all = |region: &str| [free(region, "shop", 8), free(region, "shop-workflows", 4)];
+    assert_eq!(names().await, [all(EAST), all(WEST)].concat());
+    aws.state(|state| {
+        state.taken = vec![
+            ("DescribeEventBus", EAST, "shop"),
+            ("DescribeLogGroups", EAST, "/aws/lambda/shop"),
+            ("GetQueueUrl", WEST, "shop-reviews"),
+            ("GetRole", "", "shop-us-east-1-relay"),
+        ];
+        state.regions.get_mut(WEST).unwrap().functions.insert("shop".to_owned(), aws::Function::default());
+    });
+    let found = names().await;
+    let taken = "it would make what is there already";
+    let starts = [
+        format!(
+            "Wrong {EAST}: there is no stack shop, and {taken}: the log group /aws/lambda/shop, the bus shop, the role shop-us-east-1-relay; "
+        ),
+        free(EAST, "shop-workflows", 4),
+        format!("Wrong {WEST}: there is no stack shop, and {taken}: the function shop; choose another `name`"),
+        format!("Wrong {WEST}: there is no stack shop-workflows, and {taken}: the queue shop-reviews; "),
+    ];
+    assert!(found.len() == 4 && found.iter().zip(&starts).all(|(of, start)| of.starts_with(start)), "{found:#?}");
+
+    // What a stack has made is its own.
+    let aws = Aws::default();
+    deploy(&aws, "one", None).await.unwrap();
+    let findings = open(&aws).await.unwrap().examine().await.unwrap();
+    let is_fine = |of: &&Finding| of.severity == Severity::Fine && of.text.ends_with("E_COMPLETE");
+    let complete: Vec<_> = findings.iter().filter(|of| of.what == "names").filter(is_fine).collect();
+    assert_eq!(complete.len(), 4, "{findings:#?}");
+}
+
+#[tokio::test]
+async fn a_region_of_no_known_set_is_no_fine_finding() {
+    let config = CONFIG.replace("us-west-2\"]", "us-west-1\"]\nwitness = \"us-east-2\"");
+    let findings = open_as(&Aws::default(), &config).await.unwrap().examine().await.unwrap();
+    let regions = findings.iter().find(|finding| finding.what == "regions").unwrap();
+    assert_eq!(regions.severity, Severity::Unsure);
+    assert!(regions.text.contains("us-west-1 is in no region set"), "{regions:?}");
 }
 
 #[tokio::test]
