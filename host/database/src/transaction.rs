@@ -179,7 +179,13 @@ impl Transaction {
             send_pipelined(connection, messages, &self.claim.round_trips).await;
         }
         let has_answered = match answers_first {
-            Some(answers_first) => answers_first.answer().await.is_ok(),
+            Some(answers_first) => match answers_first.answer().await {
+                // The server has failed the transaction, and what follows in the flight only says so.
+                Err(error) if error.as_db_error().is_some() => {
+                    return Err(QueryFailure::of_host(connection.query_error(error), "the session could not be asked"));
+                }
+                answered => answered.is_ok(),
+            },
             // BEGIN was answered, which came in the same flight.
             None => probes_session,
         };
