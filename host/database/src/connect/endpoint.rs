@@ -90,7 +90,8 @@ impl Endpoint {
         Ok(Self::of(Way::Dsql(Arc::new(Cluster::new(dsql, aws)?))))
     }
 
-    /// A server that `connector` reaches, where `role` signs in to `database` without a password.
+    /// A server that `connector` reaches, where `role` signs in to `database`. A server that asks for a password gets an
+    /// empty one.
     pub fn over(
         connector: Arc<dyn Connector>,
         server: ServerKind,
@@ -101,7 +102,7 @@ impl Endpoint {
             return Err(EndpointError::of("role", HOSTS_NAME));
         }
         let mut config = Config::new();
-        config.user(role).dbname(database).application_name("tenet").ssl_mode(SslMode::Disable);
+        config.user(role).password("").dbname(database).application_name("tenet").ssl_mode(SslMode::Disable);
         Ok(Self::of(Way::Streams { connector, server, config: Arc::new(config) }))
     }
 
