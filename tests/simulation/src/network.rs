@@ -27,11 +27,14 @@ pub(crate) struct Network {
     endpoints: [Cluster; 2],
     /// By the region of the sandbox, and then by that of the endpoint.
     paths: [[Arc<Path>; 2]; 2],
-    wires: Mutex<Vec<(usize, Arc<SandboxState>, Weak<Wire>)>>,
+    wires: Mutex<Vec<Open<Weak<Wire>>>>,
     faults: Arc<WireFaults>,
     story: Story,
     has_changed: Arc<Notify>,
 }
+
+/// A wire with its endpoint and its sandbox.
+type Open<W> = (usize, Arc<SandboxState>, W);
 
 /// The way of one sandbox to one endpoint.
 pub(crate) struct Route {
@@ -84,7 +87,7 @@ impl Network {
         self.open().iter().filter(|(_, _, wire)| wire.is_in_transaction()).count()
     }
 
-    fn open(&self) -> Vec<(usize, Arc<SandboxState>, Arc<Wire>)> {
+    fn open(&self) -> Vec<Open<Arc<Wire>>> {
         let mut wires = self.wires.lock().unwrap();
         wires.retain(|(_, _, wire)| wire.strong_count() > 0);
         wires.iter().filter_map(|(to, of, wire)| Some((*to, Arc::clone(of), wire.upgrade()?))).collect()
