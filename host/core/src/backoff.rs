@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use crate::Mutant;
+
 /// How many attempts there are at something, and how long to wait between them.
 ///
 /// Full jitter: the wait is a uniform random value below a bound that doubles, so transactions that
@@ -25,7 +27,8 @@ impl Backoff {
     /// The wait after attempt number `attempt`, counted from 1. `random` is uniform over all numbers.
     pub fn after(&self, attempt: u32, random: u64) -> Duration {
         let doublings = attempt.saturating_sub(1).min(20);
-        let bound = self.base.saturating_mul(1 << doublings).min(self.cap);
+        let cap = if Mutant::WaitWithoutBound.is_alive() { Duration::MAX } else { self.cap };
+        let bound = self.base.saturating_mul(1 << doublings).min(cap);
         let micros = u64::try_from(bound.as_micros()).unwrap_or(u64::MAX);
         Duration::from_micros(random % micros.saturating_add(1))
     }

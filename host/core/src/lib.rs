@@ -43,6 +43,8 @@ pub use host_settings::{HostSettings, ImpossibleSetting};
 pub use limits::{Limit, LimitExceeded, Limits};
 pub use members::Members;
 pub use metric_set::MetricSet;
+#[cfg(feature = "mutants")]
+pub use mutant::Awake;
 pub use mutant::Mutant;
 pub use obeyed::is_obeyed;
 pub use ports::answer_waits::AnswerWaits;

@@ -127,6 +127,7 @@ impl Transaction {
         let flight = self.execute(lease.connection(), begun, probes_session, encoded, cap);
         match lease.wait_watched(self.timeout(), waits, flight).await {
             Err(silence) => Err(match lease.silent(silence) {
+                _ if Mutant::SilenceBlamedOnRule.is_alive() => silence.fault_of_statement(true),
                 Meanwhile::Answered => silence.fault_of_statement(self.session_answered.load(Ordering::Relaxed)),
                 Meanwhile::Nothing => silence.fault(),
             }),
@@ -165,7 +166,11 @@ impl Transaction {
             begun || Mutant::FirstWriteWithBegin.is_alive() || statements.iter().all(|statement| statement.only_reads);
         let mut queries: Vec<_> =
             statements.into_iter().map(|statement| Query::described(connection, statement)).collect();
-        if !begun {
+        let reads_before = Mutant::ReadBeforeBegin.is_alive() && !begun && together;
+        if reads_before {
+            let messages = queries.iter_mut().flat_map(Query::messages);
+            send_pipelined(connection, messages, &self.claim.round_trips).await;
+        } else if !begun {
             let with = if together { queries.as_mut_slice() } else { &mut [] };
             if let Progress::Answered(answer) = self.begin(connection, with).await? {
                 return Ok(Progress::Answered(answer));
@@ -179,7 +184,13 @@ impl Transaction {
             send_pipelined(connection, messages, &self.claim.round_trips).await;
         }
         let has_answered = match answers_first {
-            Some(answers_first) => answers_first.answer().await.is_ok(),
+            Some(answers_first) => match answers_first.answer().await {
+                // The server has failed the transaction, and what follows in the flight only says so.
+                Err(error) if error.as_db_error().is_some() => {
+                    return Err(QueryFailure::of_host(connection.query_error(error), "the session could not be asked"));
+                }
+                answered => answered.is_ok(),
+            },
             // BEGIN was answered, which came in the same flight.
             None => probes_session,
         };
@@ -197,6 +208,9 @@ impl Transaction {
                 };
                 QueryFailure { fault: fault.with_read(tally.read()), left }
             })?);
+        }
+        if reads_before && let Progress::Answered(answer) = self.begin(connection, &mut []).await? {
+            return Ok(Progress::Answered(answer));
         }
         Ok(Progress::Continue(outcomes))
     }
@@ -417,6 +431,9 @@ impl Transaction {
     /// Rolls back and returns the connection. If that fails, the connection is closed, which rolls
     /// back too.
     async fn end(&self, lease: PooledConnection) {
+        if Mutant::TransactionLeftOpen.is_alive() {
+            return lease.give_back();
+        }
         if let Ok(lease) = self.command(lease, ROLLBACK).await {
             lease.give_back();
         }

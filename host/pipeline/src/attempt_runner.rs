@@ -1,12 +1,14 @@
 use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
+#[cfg(feature = "mutants")]
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use tenet_core::{
     Attempt, Blame, Clock, Code, Ended, Fault, HostCalls, IdempotencyKey, Limit, LimitExceeded, Limits, LogLevel,
-    Policy, Probe, Progress, Receipt, Request, RuleReceipt, Rules, StagedEvent, StoredAnswer, Vault, Verdict,
+    Mutant, Policy, Probe, Progress, Receipt, Request, RuleReceipt, Rules, StagedEvent, StoredAnswer, Vault, Verdict,
 };
 use tracing::Span;
 
@@ -36,6 +38,9 @@ pub(crate) struct AttemptRunner<'a> {
     pub(crate) doubt: &'a CommitDoubt,
     #[cfg(feature = "mutants")]
     pub(crate) publisher: &'a dyn tenet_core::Publisher,
+    /// The events of the attempt before.
+    #[cfg(feature = "mutants")]
+    pub(crate) leftovers: std::sync::Mutex<Vec<StagedEvent>>,
     /// The operation's rules, at least one.
     pub(crate) chain: &'a [ChainedRule],
 }
@@ -109,6 +114,10 @@ impl AttemptRunner<'_> {
     /// Runs the attempt to its end and adds its costs to the receipt.
     pub(crate) async fn run(&self, attempt: Box<dyn Attempt>, receipt: &mut Receipt) -> AttemptOutcome {
         let shared = Shared::new(attempt);
+        #[cfg(feature = "mutants")]
+        if Mutant::EventsOfLostAttempt.is_alive() {
+            shared.lock().events = std::mem::take(&mut *self.leftovers.lock().unwrap_or_else(PoisonError::into_inner));
+        }
         receipt.rules.clear();
         let decision = self.decide(&shared, &mut receipt.rules).await;
         receipt.events = receipt.rules.iter().map(|rule| rule.events).sum();
@@ -311,8 +320,12 @@ impl AttemptRunner<'_> {
                     return AttemptOutcome::Failed(AttemptFailure::limit(rule, exceeded));
                 }
                 #[cfg(feature = "mutants")]
-                if tenet_core::Mutant::EventsBeforeCommit.is_alive() {
+                if Mutant::EventsBeforeCommit.is_alive() {
                     self.publisher.publish(&events, self.request.deadline).await;
+                }
+                #[cfg(feature = "mutants")]
+                if Mutant::EventsOfLostAttempt.is_alive() {
+                    *self.leftovers.lock().unwrap_or_else(PoisonError::into_inner) = events.clone();
                 }
                 let before = self.doubt.commit_sent();
                 let ended = attempt.accept(output.clone(), events.clone()).await;
@@ -333,6 +346,9 @@ impl AttemptRunner<'_> {
         match ended {
             Ok(Progress::Continue(())) => AttemptOutcome::Committed { accepted, body, events },
             Ok(Progress::Answered(stored)) => AttemptOutcome::Answered(stored),
+            Err(fault) if fault.commit_unknown() && Mutant::DoubtIsCommitted.is_alive() => {
+                AttemptOutcome::Committed { accepted, body, events }
+            }
             Err(fault) => over(fault, None),
         }
     }
@@ -341,6 +357,10 @@ impl AttemptRunner<'_> {
     async fn undo(&self, shared: &Shared, ended: AttemptOutcome) -> AttemptOutcome {
         let attempt = shared.lock().attempt.take();
         let Some(attempt) = attempt else { return ended };
+        let is_suspended = matches!(&ended, AttemptOutcome::Failed(failure) if matches!(failure.missing, Some(MissingResource::Rule(_))));
+        if Mutant::SuspendedBeforeKey.is_alive() && is_suspended {
+            return ended;
+        }
         match (attempt.roll_back().await, ended) {
             (_, AttemptOutcome::Answered(stored)) | (Ok(Progress::Answered(stored)), _) => {
                 AttemptOutcome::Answered(stored)

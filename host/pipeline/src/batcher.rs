@@ -67,23 +67,36 @@ impl<T: Clone, D> Batcher<T, D> {
         F: Future<Output = Vec<D>>,
     {
         let (sender, mut done) = oneshot::channel();
-        self.lock().push_back(Parcel { items, done: sender });
+        self.lock().push_back(Parcel { items: Arc::clone(&items), done: sender });
         loop {
             match select(&mut done, pin!(self.turns.acquire())).await {
                 Either::Left((done, _)) => return done.ok(),
                 Either::Right((turn, _)) => {
                     // The semaphore is never closed.
-                    let _turn = turn.ok()?;
+                    let turn = turn.ok()?;
                     // Lets requests that arrive at the same time add their items first.
                     tokio::task::yield_now().await;
                     match done.try_recv() {
                         Ok(done) => return Some(done),
                         Err(oneshot::error::TryRecvError::Closed) => return None,
-                        Err(oneshot::error::TryRecvError::Empty) => self.take_turn(work).await,
+                        Err(oneshot::error::TryRecvError::Empty) if self.is_waiting(&items) => {
+                            self.take_turn(work).await;
+                        }
+                        // Another request's turn has it. Taking one turn after the other meanwhile would keep the
+                        // processor busy.
+                        Err(oneshot::error::TryRecvError::Empty) => {
+                            drop(turn);
+                            return done.await.ok();
+                        }
                     }
                 }
             }
         }
+    }
+
+    /// Whether no turn has these items yet.
+    fn is_waiting(&self, items: &Arc<[T]>) -> bool {
+        self.lock().iter().any(|parcel| Arc::ptr_eq(&parcel.items, items))
     }
 
     /// Processes the waiting items, up to a limit.
@@ -125,6 +138,8 @@ impl<T: Clone, D> Batcher<T, D> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+    use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::Duration;
 
     use futures_util::future::join_all;
@@ -163,6 +178,35 @@ mod tests {
         let sent: Vec<_> = sent.await.into_iter().map(|sent| sent.unwrap().len()).collect();
         assert_eq!(sent, [60, 60, 250]);
         assert_eq!(*turns.lock().unwrap(), [60, 60, 250]);
+    }
+
+    #[tokio::test]
+    async fn one_that_waits_for_the_turn_of_another_only_waits() {
+        let (courier, polls) = (Arc::new(Batcher::new(4)), Arc::new(AtomicU32::new(0)));
+        let answers = Arc::new(Semaphore::new(0));
+        let sending = |item: u8| {
+            let (courier, polls, answers) = (Arc::clone(&courier), Arc::clone(&polls), Arc::clone(&answers));
+            let send = async move {
+                let work = |items: Arc<[u8]>| async {
+                    let _answer = answers.acquire().await;
+                    items.to_vec()
+                };
+                courier.send(vec![item], &SystemClock, later(), work).await
+            };
+            let mut send = Box::pin(send);
+            tokio::spawn(poll_fn(move |context| {
+                polls.fetch_add(1, Ordering::SeqCst);
+                send.as_mut().poll(context)
+            }))
+        };
+        let (first, second) = (sending(1), sending(2));
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        let polled = polls.load(Ordering::SeqCst);
+        assert!(polled < 20, "{polled}");
+        answers.add_permits(1);
+        assert_eq!((first.await.unwrap(), second.await.unwrap()), (Some(vec![1]), Some(vec![2])));
     }
 
     #[tokio::test]

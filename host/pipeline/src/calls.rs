@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tenet_core::{
     AnswerWaits, Attempt, BoxFuture, CallerId, Clock, Event, EventError, EventId, Fault, HostCalls, IdempotencyKey,
-    Limit, LimitExceeded, Limits, LogLevel, Occasion, Outcome, Policy, Progress, Randomness, ReadCap, Request,
+    Limit, LimitExceeded, Limits, LogLevel, Mutant, Occasion, Outcome, Policy, Progress, Randomness, ReadCap, Request,
     RowsRead, RuleReceipt, SqlError, SqlState, StagedEvent, Statement, Stop, StoredAnswer, Trace, Vault, VaultCall,
     VaultRefusal, VaultVerb, Vaulted,
 };
@@ -444,7 +444,8 @@ impl HostCalls for Calls {
         self.enforce(Limit::Events, self.limits.events, staged)?;
         let mut state = self.shared.lock();
         let ordinal = u32::try_from(state.events.len()).unwrap_or(u32::MAX);
-        let id = EventId::derive(&self.operation, self.caller, key, self.now, ordinal);
+        let now = if Mutant::EventIdOfClock.is_alive() { self.clock.now() } else { self.now };
+        let id = EventId::derive(&self.operation, self.caller, key, now, ordinal);
         state.events.push(StagedEvent {
             id,
             operation: self.operation.clone(),

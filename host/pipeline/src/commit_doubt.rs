@@ -1,7 +1,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tenet_core::IdempotencyKey;
+use tenet_core::{IdempotencyKey, Mutant};
 
 /// What the host has to know about a request even if it panics while deciding it: whether the
 /// request may be committed, and under which key.
@@ -24,7 +24,7 @@ impl CommitDoubt {
 
     /// Whether the request may have committed without the host knowing.
     pub(crate) fn may_be_committed(&self) -> bool {
-        self.may_be_committed.load(Ordering::Relaxed)
+        self.may_be_committed.load(Ordering::Relaxed) && !Mutant::DoubtForgotten.is_alive()
     }
 
     /// COMMIT is about to be sent: from now on the request may be committed. Returns the previous

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, join_all, select};
 use tenet_core::{
-    Blame, CallerId, Claim, Clock, Code, Delivery, Digest, EventId, Fault, IdempotencyKey, Ledger, Mode, Policy, Probe,
-    Publisher, Receipt, Request, Rules, StagedEvent, StoredAnswer, Vault, caught, hex,
+    Blame, CallerId, Claim, Clock, Code, Delivery, Digest, EventId, Fault, IdempotencyKey, Ledger, Mode, Mutant,
+    Policy, Probe, Publisher, Receipt, Request, Rules, StagedEvent, StoredAnswer, Vault, caught, hex,
 };
 use tracing::Span;
 
@@ -306,6 +306,7 @@ impl Pipeline {
         let (mut places, mut settled) = (Vec::new(), Vec::new());
         for (place, ((id, operation), delivery)) in names.into_iter().zip(deliveries).enumerate() {
             match delivery {
+                Delivery::Later(_) if Mutant::EventsForgotten.is_alive() => settled.push(Settled::Taken(id)),
                 Delivery::Taken => settled.push(Settled::Taken(id)),
                 Delivery::Later(reason) => {
                     tracing::warn!(event = %id, reason, "event stays in the outbox");
@@ -457,6 +458,8 @@ impl Pipeline {
             doubt: context.doubt,
             #[cfg(feature = "mutants")]
             publisher: self.publisher.as_ref(),
+            #[cfg(feature = "mutants")]
+            leftovers: std::sync::Mutex::default(),
             chain: &context.operation.rules,
         };
         let mut jitter = Random::new(&request.seed, "retry", 0);
@@ -500,7 +503,7 @@ impl Pipeline {
                 AttemptOutcome::Again(ended) => {
                     let fault = &ended.fault;
                     let reason = summary::reason(fault);
-                    let unknown = unknown || fault.commit_unknown();
+                    let unknown = (unknown || fault.commit_unknown()) && !Mutant::DoubtForgotten.is_alive();
                     // If an endpoint did not respond, try the other one.
                     elsewhere ^= fault.commit_unknown() || fault.is_unavailable();
                     was_slow = fault.is_slow();
@@ -543,7 +546,7 @@ impl Pipeline {
     }
 
     fn has_time(&self, request: &Request, wait: Duration) -> bool {
-        self.clock.instant() + wait < request.deadline
+        Mutant::WaitWithoutBound.is_alive() || self.clock.instant() + wait < request.deadline
     }
 }
 
@@ -625,7 +628,8 @@ impl RequestContext<'_> {
     /// The answer that the key already has: from an earlier request, or from an attempt of this request whose commit
     /// succeeded although its answer was lost.
     fn stored(&self, stored: StoredAnswer, unknown: bool) -> (Answer, Option<Pending>) {
-        if !matches!(&self.mode, Mode::Write { digest, .. } if *digest == stored.digest) {
+        let is_same = matches!(&self.mode, Mode::Write { digest, .. } if *digest == stored.digest);
+        if !is_same && !Mutant::DigestIgnored.is_alive() {
             let message = "This idempotency key has an answer to another payload.";
             return (self.answer(Status::KeyReused, Problem::new("key-reused", message).body()), None);
         }

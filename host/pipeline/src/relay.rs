@@ -2,7 +2,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tenet_core::{AnswerRetention, Fault, Timestamp};
+use tenet_core::{AnswerRetention, Fault, Mutant, Timestamp};
 
 use crate::in_span::in_span;
 use crate::pipeline::EventFate;
@@ -80,6 +80,7 @@ impl Pipeline {
 
     async fn relay_now(&self, grace: Duration, deadline: Instant) -> Result<Relayed, Fault> {
         let now = self.clock.now();
+        let grace = if Mutant::RelayWithoutGrace.is_alive() { Duration::ZERO } else { grace };
         let grace = i64::try_from(grace.as_micros()).unwrap_or(i64::MAX);
         let before = Timestamp(now.micros().saturating_sub(grace));
         let mut relayed = Relayed::default();

@@ -5,15 +5,12 @@ use std::time::Duration;
 use fastrand::Rng;
 use futures_util::future::join;
 use serde_json::{Value, json};
+use tenet_audit::accounts::{self, ACCOUNTS};
+use tenet_audit::{Arrivals, Ask, Heard, Journal, Kind, Name, Tally};
 use tokio::time::{Instant, timeout};
 
-use crate::accounts::{self, ACCOUNTS};
-use crate::bus::Arrivals;
-use crate::journal::{Ask, Heard, Journal, Name};
 use crate::region::Region;
 use crate::sandbox::{Ended, Sandbox};
-use crate::tally::Tally;
-use crate::wrong::Kind;
 
 /// The operations that handle the same event.
 pub(crate) const TAKERS: [&str; 2] = ["post-a", "post-b"];
@@ -331,8 +328,9 @@ impl<'a> Clients<'a> {
         let payload = json!({ "transaction_id": id, "amount": 100.5 });
         let mut event = payload.clone();
         event["operation"] = "write".into();
-        let name = ("write".to_owned(), id.clone());
-        self.keep(Question { event, asks: vec![Ask { name, nonce: ("transaction_id", id), payload }] })
+        let name = Name::of("write", None, &id);
+        let ask = Ask { name, nonce: Some(("transaction_id", id)), payload, may_fail: false };
+        self.keep(Question { event, asks: vec![ask] })
     }
 
     /// An event that two operations handle under its one id.
@@ -346,9 +344,10 @@ impl<'a> Clients<'a> {
             "resources": [], "detail": payload,
         });
         let asks = TAKERS.map(|operation| Ask {
-            name: (operation.to_owned(), key.clone()),
-            nonce: ("transfer_id", id.clone()),
+            name: Name::of(operation, None, &key),
+            nonce: Some(("transfer_id", id.clone())),
             payload: payload.clone(),
+            may_fail: false,
         });
         self.keep(Question { event, asks: asks.to_vec() })
     }
@@ -362,7 +361,7 @@ impl<'a> Clients<'a> {
 
     /// Another payload under a key that was used before.
     fn contradiction(&self, random: &mut Rng) -> Option<Question> {
-        let Ask { name: (operation, key), .. } = self.known(random)?.asks.swap_remove(0);
+        let Ask { name: Name { operation, key, .. }, .. } = self.known(random)?.asks.swap_remove(0);
         if operation != "transfer" {
             return None;
         }
@@ -401,6 +400,6 @@ fn transfer(key: String, id: String, payload: Value) -> Question {
     if key != id {
         event["idempotency_key"] = key.as_str().into();
     }
-    let name: Name = ("transfer".to_owned(), key);
-    Question { event, asks: vec![Ask { name, nonce: ("transfer_id", id), payload }] }
+    let name = Name::of("transfer", None, &key);
+    Question { event, asks: vec![Ask { name, nonce: Some(("transfer_id", id)), payload, may_fail: false }] }
 }

@@ -2,12 +2,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tenet_audit::Tally;
 use tenet_test_support::one_call::Message;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
-
-use crate::tally::Tally;
 
 /// A bus's misbehaviour for one call.
 #[derive(Clone, Copy, Debug)]

@@ -5,15 +5,13 @@
 //! `bootstrap` processes under a simulator of Lambda). Clients send requests, repeat them and
 //! contradict themselves, while faults hit the connections, the buses fail and hosts are killed.
 //! Then the world comes to rest, and the answers that clients received, the contents of the
-//! database and the events at the buses are compared. Each difference is a [`Wrong`]: something
-//! lost, doubled or invented, or a rule blamed for an injected fault.
+//! database and the events at the buses are compared (`tenet_audit`).
 //!
 //! The seed decides the requests and the faults, but not the timing. So a seed helps to find a
 //! failure again, but does not replay it.
 //!
 //! The campaign must not depend on how a host keeps its guarantees: it sees what callers, the
-//! database's owner and subscribers see. Only the ids of events are computed here too, because they
-//! are guaranteed to depend on nothing else.
+//! database's owner and subscribers see.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -22,20 +20,12 @@
     reason = "a test ends where it panics"
 )]
 
-mod accounts;
-mod audit;
 mod bus;
 mod clients;
 mod gate;
-mod journal;
 mod region;
-mod report;
 mod round;
 mod sandbox;
-mod tally;
 mod weather;
-mod wrong;
 
-pub use report::Report;
 pub use round::{Means, Round};
-pub use wrong::{Kind, Wrong};

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use tenet_campaign::{Kind, Means, Report, Round};
+use tenet_audit::{Kind, Report};
+use tenet_campaign::{Means, Round};
 
 /// Injects faults into two regions' hosts and reports the result.
 #[derive(Parser)]

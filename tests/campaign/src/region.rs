@@ -1,13 +1,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use tenet_audit::Tally;
 use tenet_core::Mutant;
 use tenet_test_support::{Dsql, Terms};
 use tokio::process::Command;
 
 use crate::gate::Gate;
 use crate::sandbox::{Notes, Sandbox, Start};
-use crate::tally::Tally;
 
 /// One region: its endpoint of the database, the connection to its bus, and the sandboxes of its host.
 pub(crate) struct Region {

@@ -6,23 +6,18 @@ use anyhow::Context;
 use futures_util::future::join_all;
 use serde_json::json;
 use tempfile::TempDir;
+use tenet_audit::{Audit, Journal, Kind, Report, Tally, accounts};
 use tenet_core::bundle::{INDEX, Index};
 use tenet_test_support::eventbridge::Bus;
 use tenet_test_support::{TestDatabase, connect};
 use tokio::time::{Instant, sleep};
 use tokio_postgres::Client;
 
-use crate::accounts;
-use crate::audit::Audit;
 use crate::bus::Ears;
 use crate::clients::{Clients, TAKERS};
-use crate::journal::Journal;
 use crate::region::{Plot, Region};
-use crate::report::Report;
 use crate::sandbox::{Ended, Notes};
-use crate::tally::Tally;
 use crate::weather;
-use crate::wrong::Kind;
 
 /// The two regions.
 const REGIONS: [&str; 2] = ["us-east-1", "us-west-2"];

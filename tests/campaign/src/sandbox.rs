@@ -5,15 +5,12 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use lambda_simulator::{FreezeMode, InvocationBuilder, InvocationState, InvocationStatus, Simulator, SimulatorPhase};
 use serde_json::Value;
+use tenet_audit::{Journal, Kind, Tally};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, RwLock, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
-
-use crate::journal::Journal;
-use crate::tally::Tally;
-use crate::wrong::Kind;
 
 /// The timeout for starting.
 const STARTING: Duration = Duration::from_secs(60);

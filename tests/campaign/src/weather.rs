@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use fastrand::Rng;
+use tenet_audit::Tally;
 use tokio::time::{Instant, sleep};
 
 use crate::region::Region;
-use crate::tally::Tally;
 
 /// The intensity of faults in a region, one level at a time.
 #[derive(Clone, Copy, Debug)]

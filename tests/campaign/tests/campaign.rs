@@ -6,7 +6,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tenet_campaign::{Kind, Means, Report, Round};
+use tenet_audit::{Kind, Report};
+use tenet_campaign::{Means, Round};
 use tenet_core::Mutant;
 use tokio::sync::Mutex;
 

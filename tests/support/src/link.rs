@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tenet_harm::Harm;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, WriteHalf, split};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -12,7 +13,6 @@ use tokio::sync::{Notify, OwnedMutexGuard, mpsc};
 use tokio_rustls::server::TlsStream;
 
 use crate::dialect::{Dialect, Refusal, Verdict};
-use crate::harm::Harm;
 use crate::message::{Message, Severity};
 use crate::roles::Roles;
 use crate::wire::Wire;

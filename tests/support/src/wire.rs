@@ -3,10 +3,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tenet_harm::Harm;
 use tokio::sync::watch;
 
 use crate::awaited::{HANGS, awaited, awaited_for};
-use crate::harm::{Harm, Mischief};
+use crate::mischief::Mischief;
 
 /// How many of the last statements are kept for error messages.
 const REMEMBERED: usize = 20;

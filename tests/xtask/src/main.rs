@@ -22,6 +22,7 @@ mod release;
 mod repository;
 mod requests;
 mod server;
+mod simulate;
 mod stages;
 mod tally;
 mod templates;
@@ -41,6 +42,10 @@ usage: cargo xtask TASK
   campaign [--seed N] [--minutes M]
                does harm to two regions' hosts, wires and buses from seed N on for M minutes, and
                counts what was lost, doubled or invented
+  simulate [--seed N] [--seeds K] [--transactions M] [--jobs J] [--shrink] [--story] [--mutant NAME]
+               runs K stories of M transactions each: two regions' hosts in one process, on a model of
+               Aurora DSQL and a simulated clock, under faults that the seed decides; --shrink makes
+               the story of the first finding short, --story prints all of it
   fuzz [--seed N] [--minutes M]
                holds the statement policy against PostgreSQL, with statements from seed N, for M
                minutes
@@ -77,6 +82,9 @@ fn main() -> ExitCode {
         }
         ["campaign", rest @ ..] if let Some(wanted) = campaign::Wanted::parse(rest) => {
             campaign::campaign(&repository, &wanted)
+        }
+        ["simulate", rest @ ..] if let Some(wanted) = simulate::Wanted::parse(rest) => {
+            simulate::simulate(&repository, &wanted)
         }
         ["rehearse"] => rehearse::rehearse(&repository).map(|()| ExitCode::SUCCESS),
         ["guests"] => guests::task(&repository).map(|()| ExitCode::SUCCESS),

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tenet_clock::monotonic;
-use tenet_core::{AnswerWaits, Fault, LimitExceeded, MetricSet};
+use tenet_core::{AnswerWaits, Fault, LimitExceeded, MetricSet, Mutant};
 use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
@@ -223,6 +223,9 @@ impl BreakerGuard {
 
     /// Reports a failure: unreachable, lost or silent.
     pub(crate) fn failed(mut self) {
+        if self.is_probe() && Mutant::ProbeHeld.is_alive() {
+            self.token = None;
+        }
         if let Some(token) = self.token.take() {
             let change = self.guarded.breaker().failed(token, self.guarded.pool.now(), fastrand::f64());
             self.guarded.turn(change);
@@ -251,7 +254,9 @@ impl BreakerGuard {
 
 impl Drop for BreakerGuard {
     fn drop(&mut self) {
-        if let Some(token) = self.token.take() {
+        if let Some(token) = self.token.take()
+            && !Mutant::ProbeHeld.is_alive()
+        {
             let change = self.guarded.breaker().gave_up(token, self.guarded.pool.now());
             self.guarded.turn(change);
         }

@@ -2,6 +2,9 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
+/// The longest random delay, in milliseconds.
+const LONGEST: u64 = 800;
+
 /// A fault injected into one statement: into the message that carries it, or into its response.
 ///
 /// Each could happen with a real cluster. If a client receives an error, the server's own
@@ -41,9 +44,7 @@ pub enum Harm {
         /// DSQL has no locks that it could keep.
         done: bool,
     },
-    /// The whole stand-in is silent, as with [`Wire::silence`](crate::Wire::silence), until
-    /// [`Wire::speak`](crate::Wire::speak). Messages that arrive meanwhile are held and passed on
-    /// then.
+    /// The whole endpoint is silent for a while. Messages that arrive meanwhile are held and passed on then.
     Hold {
         /// Whether the server executes the statement anyway.
         done: bool,
@@ -97,6 +98,19 @@ impl Harm {
         }
     }
 
+    /// Draws a fault for one of so many statements, of the kinds that apply to it with equal chances. Faults are most
+    /// frequent where they matter most.
+    pub fn draw(random: &mut Rng, one_in: u32, statement: &str) -> Option<Self> {
+        let decides = ["BEGIN", "INSERT INTO tenet.", "COMMIT"].iter().any(|begins| statement.starts_with(begins));
+        let one_in = if decides { one_in.div_ceil(3) } else { one_in };
+        if random.u32(0..one_in.max(1)) > 0 {
+            return None;
+        }
+        let wait = Duration::from_millis(random.u64(1..LONGEST));
+        let possible: Vec<_> = Self::all(wait).into_iter().filter(|harm| harm.can_meet(statement)).collect();
+        possible.get(random.usize(0..possible.len())).copied()
+    }
+
     /// Every kind that ends by itself, or once its client gives up, each with this wait.
     pub fn all(wait: Duration) -> [Self; 16] {
         [
@@ -117,33 +131,5 @@ impl Harm {
             Self::Silence { done: false },
             Self::Silence { done: true },
         ]
-    }
-}
-
-/// Random faults.
-pub(crate) struct Mischief {
-    random: Rng,
-    one_in: u32,
-}
-
-/// The longest random delay, in milliseconds.
-const LONGEST: u64 = 800;
-
-impl Mischief {
-    pub(crate) fn new(seed: u64, one_in: u32) -> Self {
-        Self { random: Rng::with_seed(seed), one_in: one_in.max(1) }
-    }
-
-    /// The fault for this statement, if any: each applicable kind is equally likely.
-    pub(crate) fn to(&mut self, statement: &str) -> Option<Harm> {
-        // Faults are most frequent where they matter most.
-        let decides = ["BEGIN", "INSERT INTO tenet.", "COMMIT"].iter().any(|begins| statement.starts_with(begins));
-        let one_in = if decides { self.one_in.div_ceil(3) } else { self.one_in };
-        if self.random.u32(0..one_in) > 0 {
-            return None;
-        }
-        let wait = Duration::from_millis(self.random.u64(1..LONGEST));
-        let possible: Vec<_> = Harm::all(wait).into_iter().filter(|harm| harm.can_meet(statement)).collect();
-        possible.get(self.random.usize(0..possible.len())).copied()
     }
 }

@@ -2,57 +2,74 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Instant;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
+use crate::name::Name;
 use crate::wrong::{Kind, Wrong};
 
-/// The name of an answer: operation and key.
-pub(crate) type Name = (String, String);
-
 /// All questions and answers.
-pub(crate) struct Journal {
+#[derive(Debug)]
+pub struct Journal {
     started: Instant,
     entries: Mutex<BTreeMap<Name, Entry>>,
     wrongs: Mutex<Vec<Wrong>>,
     /// The number of rows of `transactions` that callers know of.
-    pub(crate) written: AtomicI64,
+    pub written: AtomicI64,
 }
 
 /// What is known about one name.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// Each payload that was sent, with its final answer.
-    pub(crate) asked: BTreeMap<String, Option<(u64, String)>>,
+    pub asked: BTreeMap<String, Option<(u64, String)>>,
     /// Whether a queue was allowed to delete it, with an unknown answer.
-    pub(crate) settled: bool,
+    pub settled: bool,
+    /// Whether its rule may fail by itself.
+    pub may_fail: bool,
     story: Vec<String>,
 }
 
 /// One question.
 #[derive(Clone, Debug)]
-pub(crate) struct Ask {
-    pub(crate) name: Name,
+pub struct Ask {
+    /// The name of its answer.
+    pub name: Name,
     /// The member of payload and output by which a request recognizes its own answer, and its
-    /// value.
-    pub(crate) nonce: (&'static str, String),
-    pub(crate) payload: Value,
+    /// value, if there is one.
+    pub nonce: Option<(&'static str, String)>,
+    /// What is asked.
+    pub payload: Value,
+    /// Whether the rule fails by itself for some payloads.
+    pub may_fail: bool,
 }
 
 /// The response to a question.
 #[derive(Clone, Debug)]
-pub(crate) enum Heard {
+pub enum Heard {
     /// The answer that the caller received.
-    Answer { status: u64, body: String },
+    Answer {
+        /// The HTTP status.
+        status: u64,
+        /// The text.
+        body: String,
+    },
     /// There is a final answer, but its content is unknown: all that a queue learns.
     Settled,
     /// No answer, and why.
     Nothing(String),
 }
 
+impl Default for Journal {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Journal {
-    pub(crate) fn new() -> Self {
+    /// An empty journal whose times begin now.
+    pub fn new() -> Self {
         Self {
             started: Instant::now(),
             entries: Mutex::default(),
@@ -62,16 +79,23 @@ impl Journal {
     }
 
     /// Records that a question is about to be asked.
-    pub(crate) fn ask(&self, ask: &Ask, of: &str) {
+    pub fn ask(&self, ask: &Ask, of: &str) {
         let mut entries = self.entries.lock().unwrap();
         let entry = entries.entry(ask.name.clone()).or_default();
         let payload = ask.payload.to_string();
         entry.story.push(format!("{} asks {of} {payload}", self.time()));
         entry.asked.entry(payload).or_default();
+        entry.may_fail |= ask.may_fail;
+    }
+
+    /// The final answer to a question, if there is one.
+    pub fn answer(&self, ask: &Ask) -> Option<(u64, String)> {
+        let entries = self.entries.lock().unwrap();
+        entries.get(&ask.name)?.asked.get(&ask.payload.to_string())?.clone()
     }
 
     /// Records an answer, and whether it is possible. Returns whether it is final.
-    pub(crate) fn hear(&self, ask: &Ask, of: &str, heard: &Heard) -> bool {
+    pub fn hear(&self, ask: &Ask, of: &str, heard: &Heard) -> bool {
         let mut entries = self.entries.lock().unwrap();
         let entry = entries.entry(ask.name.clone()).or_default();
         entry.story.push(format!("{} {of} {heard:?}", self.time()));
@@ -86,6 +110,7 @@ impl Journal {
         let wrong = |kind, text: String| self.wrong(kind, Some(ask.name.clone()), text);
         match status {
             200 | 422 | 409 => {}
+            500 | 503 if ask.may_fail => return false,
             503 if !body.contains(r#""code":"rule-out""#) => return false,
             500 | 503 => {
                 wrong(Kind::Blamed, format!("{status} {body}"));
@@ -111,41 +136,45 @@ impl Journal {
             }
         }
         if *status == 200 {
-            let (member, nonce) = &ask.nonce;
             let output: Value = serde_json::from_str(body).unwrap_or_default();
-            if output[member].as_str() != Some(nonce) {
+            if let Some((member, nonce)) = &ask.nonce
+                && output[member].as_str() != Some(nonce)
+            {
                 wrong(Kind::Invented, format!("{nonce} was given another's answer: {body}"));
             }
         }
         let place = entry.asked.entry(payload).or_default();
-        if place.is_none() && *status == 200 && ask.name.0 == "write" {
+        if place.is_none() && *status == 200 && ask.name.operation == "write" {
             self.written.fetch_add(1, Ordering::SeqCst);
         }
         *place = Some(answer);
         true
     }
 
-    pub(crate) fn wrong(&self, kind: Kind, about: Option<Name>, text: String) {
+    /// Records a violation.
+    pub fn wrong(&self, kind: Kind, about: Option<Name>, text: String) {
         self.wrongs.lock().unwrap().push(Wrong { kind, about, text });
     }
 
-    pub(crate) fn wrongs(&self) -> Vec<Wrong> {
+    /// All violations.
+    pub fn wrongs(&self) -> Vec<Wrong> {
         self.wrongs.lock().unwrap().clone()
     }
 
-    pub(crate) fn entries(&self) -> BTreeMap<Name, Entry> {
+    /// What is known, by name.
+    pub fn entries(&self) -> BTreeMap<Name, Entry> {
         self.entries.lock().unwrap().clone()
     }
 
     /// The number of final answers.
-    pub(crate) fn answers(&self) -> usize {
+    pub fn answers(&self) -> usize {
         self.entries.lock().unwrap().values().flat_map(|entry| entry.asked.values()).flatten().count()
     }
 
     /// Everything known about a name, one line each.
-    pub(crate) fn story(&self, name: &Name) -> String {
+    pub fn story(&self, name: &Name) -> String {
         let entries = self.entries.lock().unwrap();
-        let mut story = format!("{} {:?}:\n", name.0, name.1);
+        let mut story = format!("{name}:\n");
         for line in entries.get(name).iter().flat_map(|entry| &entry.story) {
             let _ = writeln!(story, "  {line}");
         }

@@ -3,14 +3,16 @@ use std::sync::Mutex;
 
 /// Counts of what happened, by name.
 #[derive(Debug, Default)]
-pub(crate) struct Tally(Mutex<BTreeMap<String, u64>>);
+pub struct Tally(Mutex<BTreeMap<String, u64>>);
 
 impl Tally {
-    pub(crate) fn count(&self, name: &str) {
+    /// Counts one.
+    pub fn count(&self, name: &str) {
         self.add(name, 1);
     }
 
-    pub(crate) fn add(&self, name: &str, number: u64) {
+    /// Counts several.
+    pub fn add(&self, name: &str, number: u64) {
         let mut counts = self.0.lock().unwrap();
         match counts.get_mut(name) {
             Some(count) => *count += number,
@@ -20,7 +22,8 @@ impl Tally {
         }
     }
 
-    pub(crate) fn counts(&self) -> BTreeMap<String, u64> {
+    /// Counts one.
+    pub fn counts(&self) -> BTreeMap<String, u64> {
         self.0.lock().unwrap().clone()
     }
 }

@@ -1,22 +1,25 @@
+//! The accounts between which clients transfer money.
+
 use tokio_postgres::Client;
 
 /// The initial balance of each account, in cents.
-pub(crate) const START: i64 = 100_000;
+pub const START: i64 = 100_000;
 
 /// Few enough that clients compete for them.
-pub(crate) const ACCOUNTS: usize = 10;
+pub const ACCOUNTS: usize = 10;
 
 /// The daily ceiling of an account, in cents: some are reached soon, others never.
 fn ceiling(account: usize) -> i64 {
     if account.is_multiple_of(4) { 30_000 } else { 1_000_000_000 }
 }
 
-pub(crate) fn name(account: usize) -> String {
+/// The id of an account.
+pub fn name(account: usize) -> String {
     format!("account-{account}")
 }
 
 /// Opens the accounts.
-pub(crate) async fn open(client: &Client) -> anyhow::Result<()> {
+pub async fn open(client: &Client) -> anyhow::Result<()> {
     for account in 0..ACCOUNTS {
         let sql = "INSERT INTO accounts (id, balance, daily_ceiling, opened_at) \
                    VALUES ($1, $2::bigint / 100.0, $3::bigint / 100.0, now())";

@@ -5,43 +5,48 @@ use tenet_core::{CallerId, EventId, IdempotencyKey, Timestamp};
 use tokio_postgres::Client;
 
 use crate::accounts::{ACCOUNTS, START};
-use crate::bus::{Arrivals, Arrived};
-use crate::journal::{Entry, Journal, Name};
+use crate::arrivals::{Arrivals, Arrived};
+use crate::effect::Effect;
+use crate::journal::{Entry, Journal};
+use crate::name::Name;
 use crate::wrong::Kind;
 
 /// Compares the answers, the stored data and the events that arrived.
-pub(crate) struct Audit<'a> {
+#[derive(Debug)]
+pub struct Audit<'a> {
     journal: &'a Journal,
     entries: BTreeMap<Name, Entry>,
     /// The rows of `tenet.keys`.
     stored: BTreeMap<Name, Stored>,
-    /// Ids of ledger rows.
-    ledger: BTreeMap<String, Name>,
+    /// The transfers of ledger rows, by the rows' ids.
+    ledger: BTreeMap<String, String>,
     /// Ids of transactions.
     written: BTreeSet<String>,
 }
 
-pub(crate) struct Stored {
-    accepted: bool,
-    body: String,
-    now: i64,
+/// A stored answer.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// Whether it was accepted.
+    pub accepted: bool,
+    /// The text.
+    pub body: String,
+    /// The time of the request, in microseconds.
+    pub now: i64,
 }
-
-/// The operation that stores its key's own name instead of a row of the ledger.
-const WRITE: &str = "write";
 
 impl<'a> Audit<'a> {
     /// Reads the contents of the database.
-    pub(crate) async fn read(client: &Client, journal: &'a Journal) -> anyhow::Result<Self> {
-        let sql =
-            "SELECT operation, key, accepted, answer, (extract(epoch from now) * 1000000)::bigint FROM tenet.keys";
+    pub async fn read(client: &Client, journal: &'a Journal) -> anyhow::Result<Self> {
+        let sql = "SELECT operation, caller, key, accepted, answer, (extract(epoch from now) * 1000000)::bigint FROM tenet.keys";
         let rows = client.query(sql, &[]).await?;
-        let stored = rows
-            .iter()
-            .map(|row| ((row.get(0), row.get(1)), Stored { accepted: row.get(2), body: row.get(3), now: row.get(4) }));
+        let stored = rows.iter().map(|row| {
+            let name = Name { operation: row.get(0), caller: row.get(1), key: row.get(2) };
+            (name, Stored { accepted: row.get(3), body: row.get(4), now: row.get(5) })
+        });
         let stored = stored.collect();
         let rows = client.query("SELECT id::text, transfer_id FROM ledger", &[]).await?;
-        let ledger = rows.iter().map(|row| (row.get(0), ("ledger".to_owned(), row.get(1)))).collect();
+        let ledger = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
         let rows = client.query("SELECT id FROM transactions", &[]).await?;
         let written = rows.iter().map(|row| row.get(0)).collect();
         Ok(Self { journal, entries: journal.entries(), stored, ledger, written })
@@ -49,11 +54,17 @@ impl<'a> Audit<'a> {
 
     /// How many events have to arrive at both buses: one for each accepted answer of these
     /// operations.
-    pub(crate) fn due(&self) -> usize {
-        self.accepted().count()
+    pub fn due(&self) -> usize {
+        self.published().count()
     }
 
-    pub(crate) fn accepted(&self) -> impl Iterator<Item = (&Name, &Stored)> {
+    /// The accepted answers that have an event.
+    fn published(&self) -> impl Iterator<Item = (&Name, &Stored)> {
+        self.accepted().filter(|(name, _)| Effect::of(&name.operation) != Effect::Nothing)
+    }
+
+    /// The accepted answers.
+    pub fn accepted(&self) -> impl Iterator<Item = (&Name, &Stored)> {
         self.stored.iter().filter(|(_, stored)| stored.accepted)
     }
 
@@ -63,7 +74,7 @@ impl<'a> Audit<'a> {
 
     /// Every answer is stored as the caller received it, and nothing is stored that was not
     /// requested.
-    pub(crate) fn answers(&self) {
+    pub fn answers(&self) {
         for (name, entry) in &self.entries {
             let answers: Vec<_> = entry.asked.values().collect();
             let kept: Vec<_> = answers.iter().copied().flatten().filter(|(status, _)| *status != 409).collect();
@@ -89,7 +100,7 @@ impl<'a> Audit<'a> {
                     }
                 }
             }
-            if answers.iter().any(|answer| answer.is_none()) {
+            if answers.iter().any(|answer| answer.is_none()) && !entry.may_fail {
                 self.wrong(Kind::Failed, name, "has no final answer although all is well");
             }
         }
@@ -99,37 +110,34 @@ impl<'a> Audit<'a> {
     }
 
     /// Every accepted answer has exactly one row, and every row an accepted answer.
-    pub(crate) fn effects(&self) {
+    pub fn effects(&self) {
         let mut ledger = self.ledger.clone();
         let mut written = self.written.clone();
         for (name, Stored { body, .. }) in self.accepted() {
             let output: Value = serde_json::from_str(body).unwrap_or_default();
-            let there = if name.0 == WRITE {
-                written.remove(output["transaction_id"].as_str().unwrap_or_default())
-            } else {
-                ledger.remove(output["ledger_id"].as_str().unwrap_or_default()).is_some()
+            let there = match Effect::of(&name.operation) {
+                Effect::Transaction => written.remove(output["transaction_id"].as_str().unwrap_or_default()),
+                Effect::Ledger => ledger.remove(output["ledger_id"].as_str().unwrap_or_default()).is_some(),
+                Effect::Counter | Effect::Nothing => true,
             };
             if !there {
                 self.wrong(Kind::Lost, name, format!("is accepted and has no row: {body}"));
             }
         }
         for (id, transfer) in ledger {
-            let again = self.accepted().any(|(_, Stored { body, .. })| body.contains(&format!("{:?}", transfer.1)));
+            let again = self.accepted().any(|(_, Stored { body, .. })| body.contains(&format!("{transfer:?}")));
             let kind = if again { Kind::Doubled } else { Kind::Invented };
-            self.journal.wrong(
-                kind,
-                None,
-                format!("the ledger's row {id} of the transfer {} has no answer", transfer.1),
-            );
+            self.journal.wrong(kind, None, format!("the ledger's row {id} of the transfer {transfer} has no answer"));
         }
         for id in written {
-            self.wrong(Kind::Invented, &(WRITE.to_owned(), id), "has a row in transactions and no accepted answer");
+            let text = format!("the row {id} of transactions has no accepted answer");
+            self.journal.wrong(Kind::Invented, None, text);
         }
     }
 
     /// Each account has its initial balance plus what the ledger says, and has paid what the ledger
     /// says and no more than its ceiling.
-    pub(crate) async fn books(&self, client: &Client) -> anyhow::Result<()> {
+    pub async fn books(&self, client: &Client) -> anyhow::Result<()> {
         let start = format!("{START}::bigint / 100.0");
         for (kind, what, sql) in [
             (
@@ -170,13 +178,37 @@ impl<'a> Audit<'a> {
         Ok(())
     }
 
+    /// Each counter is as many as were accepted for it, and no two of them were given the same value.
+    pub async fn counters(&self, client: &Client) -> anyhow::Result<()> {
+        let mut counted: BTreeMap<i32, BTreeSet<i64>> = BTreeMap::new();
+        for (name, Stored { body, .. }) in self.accepted() {
+            if Effect::of(&name.operation) == Effect::Counter {
+                let output: Value = serde_json::from_str(body).unwrap_or_default();
+                let (id, value) = (output["id"].as_i64().unwrap_or(-1), output["value"].as_i64().unwrap_or(-1));
+                if !counted.entry(i32::try_from(id)?).or_default().insert(value) {
+                    self.wrong(Kind::Doubled, name, format!("the counter {id} was given the value {value} twice"));
+                }
+            }
+        }
+        for row in client.query("SELECT id, value FROM counters", &[]).await? {
+            let (id, value): (i32, i64) = (row.get(0), row.get(1));
+            let accepted = counted.get(&id).map_or(0, |values| values.len() as i64);
+            if value != accepted {
+                let kind = if value < accepted { Kind::Lost } else { Kind::Invented };
+                self.journal.wrong(kind, None, format!("the counter {id} is {value}, and {accepted} were accepted"));
+            }
+        }
+        Ok(())
+    }
+
     /// Each accepted answer has its event at both buses, with one content per id, and no other
     /// event has arrived.
-    pub(crate) fn events(&self, arrivals: &Arrivals) {
+    pub fn events(&self, arrivals: &Arrivals) {
         let mut arrived = arrivals.all();
-        for (name, Stored { body, now, .. }) in self.accepted() {
-            let Ok(key) = IdempotencyKey::new(name.1.clone()) else { continue };
-            let id = EventId::derive(&name.0, CallerId::ANONYMOUS, &key, Timestamp(*now), 0).to_string();
+        for (name, Stored { body, now, .. }) in self.published() {
+            let Ok(key) = IdempotencyKey::new(name.key.clone()) else { continue };
+            let Some(caller) = CallerId::parse(&name.caller) else { continue };
+            let id = EventId::derive(&name.operation, caller, &key, Timestamp(*now), 0).to_string();
             match arrived.remove(&id) {
                 None => self.wrong(Kind::Lost, name, format!("its event {id} has arrived nowhere")),
                 Some(contents) => self.event(name, body, &id, &contents),
@@ -194,7 +226,7 @@ impl<'a> Audit<'a> {
             self.wrong(Kind::Doubled, name, text);
         }
         let output: Value = serde_json::from_str(body).unwrap_or_default();
-        let nonce = if name.0 == WRITE { &output["transaction_id"] } else { &output["ledger_id"] };
+        let nonce = &output[Effect::of(&name.operation).shown_by()];
         for content in contents.keys().filter(|content| !content.contains(&nonce.to_string())) {
             self.wrong(Kind::Invented, name, format!("its event {id} is another's: {content}"));
         }

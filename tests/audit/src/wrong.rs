@@ -1,12 +1,14 @@
 use std::fmt;
 
+use crate::name::Name;
+
 /// A violated guarantee.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wrong {
     /// The kind of violation.
     pub kind: Kind,
-    /// The request concerned, if it is about one: operation and key.
-    pub about: Option<(String, String)>,
+    /// The request concerned, if it is about one.
+    pub about: Option<Name>,
     /// The description.
     pub text: String,
 }
@@ -46,8 +48,8 @@ impl fmt::Display for Kind {
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.kind)?;
-        if let Some((operation, key)) = &self.about {
-            write!(f, "{operation} {key:?}: ")?;
+        if let Some(name) = &self.about {
+            write!(f, "{name}: ")?;
         }
         f.write_str(&self.text)
     }
