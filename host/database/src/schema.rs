@@ -318,7 +318,7 @@ impl Step {
     }
 }
 
-/// The names of all applied steps, in order. Grants are recorded beside them, and are no steps.
+/// The names of all applied steps, in order. The records of grants in the same table are left out.
 async fn remembered(connection: &Connection) -> Result<Vec<String>, SchemaError> {
     let rows = connection.client.query_typed("SELECT name FROM tenet.steps ORDER BY applied_at, name", &[]).await;
     let rows = rows.map_err(|error| SchemaError { kind: Kind::Memory { why: failure::describe(&error) } })?;

@@ -55,7 +55,7 @@ struct Place {
     resources: Vec<String>,
     /// The context of the request: a value for each key of a condition.
     context: Vec<(String, String)>,
-    /// The values that are one of several, by which the request is told from the others.
+    /// The values that distinguish this request from others of the same action.
     variant: String,
 }
 

@@ -187,7 +187,8 @@ mod tests {
         let sending = |item: u8| {
             let (courier, polls, answers) = (Arc::clone(&courier), Arc::clone(&polls), Arc::clone(&answers));
             let send = async move {
-                let work = |items: Arc<[u8]>| async {
+                let answers = &answers;
+                let work = |items: Arc<[u8]>| async move {
                     let _answer = answers.acquire().await;
                     items.to_vec()
                 };

@@ -12,7 +12,7 @@ use crate::support::shop::{Shop, root};
 use crate::support::tenet::tenet;
 use crate::support::{self, http};
 
-/// How long what is told may take.
+/// The longest time that the program may take.
 const HANGS: std::time::Duration = std::time::Duration::from_secs(300);
 
 /// Both take the same steps, and show the same tables, constraints and sequences of them.
