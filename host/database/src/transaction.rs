@@ -248,10 +248,11 @@ impl Transaction {
         if let Ok(Some(answer)) = found {
             return Ok(Progress::Answered(answer));
         }
+        // First of all: a session without its set-up is not used again, whatever else has failed.
+        set_up?;
         begun
             .map_err(|error| QueryFailure::of_host(connection.query_error(error), "the transaction could not begin"))?;
         found?;
-        set_up?;
         let checked = self.expected.check(Some(&self.claim.operation));
         checked.map_err(|fault| QueryFailure { fault, left: ConnectionState::Open })?;
         Ok(Progress::Continue(()))
