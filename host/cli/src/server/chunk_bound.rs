@@ -14,7 +14,7 @@ const LONGEST: usize = 256;
 /// Such a request can never be accepted, but the HTTP library waits for the chunk's bytes and does not show the
 /// length. This follows the framing only for that: whatever is not understood is left to the library.
 #[derive(Debug)]
-pub(super) struct ChunkBound<S> {
+pub(crate) struct ChunkBound<S> {
     stream: S,
     most: u64,
     reading: Reading,
@@ -54,7 +54,7 @@ struct Head {
 }
 
 impl<S> ChunkBound<S> {
-    pub(super) fn new(stream: S, most: usize) -> Self {
+    pub(crate) fn new(stream: S, most: usize) -> Self {
         Self { stream, most: most as u64, reading: Reading::Head(Head::default()) }
     }
 
@@ -183,11 +183,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ChunkBound<S> {
 
 /// A chunk is longer than a body may be.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TooLong;
+pub(crate) struct TooLong;
 
 impl TooLong {
     /// Whether it is the cause of an error.
-    pub(super) fn is_cause_of(error: &(dyn Error + 'static)) -> bool {
+    pub(crate) fn is_cause_of(error: &(dyn Error + 'static)) -> bool {
         let mut causes = std::iter::successors(Some(error), |&error| error.source());
         causes.any(|error| {
             let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
