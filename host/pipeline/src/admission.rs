@@ -1,20 +1,20 @@
+use std::collections::VecDeque;
 use std::fmt;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use futures_util::future::{Either, select};
-use tenet_core::Clock;
+use tenet_core::{CallerId, Clock};
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::held_places::HeldPlaces;
-use crate::quick_answers::QuickAnswers;
 use crate::slow_operations::{SLOW, SlowOperations};
-use crate::user::User;
-use crate::waiting_users::WaitingUsers;
 
 /// The most requests that wait at one time. Each holds its payload.
 const MOST_WAITING: usize = 1024;
+
+/// From this number of places on, some of them are kept from slow operations, and one from each single operation.
+const ENOUGH: usize = 4;
 
 /// Limits the users served at one time to the number of connections.
 ///
@@ -27,24 +27,16 @@ const MOST_WAITING: usize = 1024;
 ///
 /// A party is one caller's requests for one operation. A free place is given to the waiting party that holds the fewest
 /// places, and among equals to the request that came first. So no party waits behind one that holds more, whatever that
-/// sends. With four places or more there are exceptions, which leave a free place unused:
+/// sends. With [`ENOUGH`] places there are three exceptions, which leave a free place unused:
 ///
 /// - One operation holds all places but one.
 /// - So does one authenticated caller.
 /// - All slow parties together hold three quarters of the places. A party is slow from the moment at which a request of
-///   it has held a place for a second until 30 s after that request; an operation is slow for all callers if it is
+///   it has held a place for a second until 30 s after that request; an operation is slow for all callers if it was
 ///   for two of them.
-/// - A new operation holds no more places than it leaves free, and one more for each quick answer that it has given
-///   since it was new. An operation is new while nothing is known of it: no request of it is slow, and none was quick in
-///   the last 10 s.
 ///
-/// So a quarter of the places is for parties that are not known to be slow, however many slow ones there are. And what is
-/// not known yet does not take all places at once: of eight places, three new operations leave one to a fourth. Where
-/// more new operations than that are slow, or operations that were quick are slow from one moment to the next, the others
-/// may have to wait, once, until a slow request ends.
-///
-/// The last exception costs an operation that is alone something after a pause: from the fifth request at one time on
-/// (of eight places), its first requests wait for its first answers, or for a second.
+/// So a quarter of the places is for parties that are not known to be slow, however many slow ones there are. What is
+/// not known yet can take it once: until the first slow requests of a party end, the others may have to wait.
 ///
 /// A user that is dropped while it waits leaves the queue.
 pub(crate) struct Admission {
@@ -59,6 +51,15 @@ pub struct Place {
     id: u64,
     clock: Arc<dyn Clock>,
     queue: Arc<Queue>,
+}
+
+/// Who uses a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum User {
+    /// A request for this operation.
+    Party(Arc<str>, CallerId),
+    /// The host itself.
+    Host,
 }
 
 /// No place was available.
@@ -80,9 +81,9 @@ struct Queue {
 #[derive(Default)]
 struct State {
     holders: Vec<Holder>,
-    waiting: WaitingUsers<oneshot::Sender<Place>>,
+    /// In order of arrival.
+    waiting: VecDeque<Waiter>,
     slow: SlowOperations,
-    quick: QuickAnswers,
     last_id: u64,
 }
 
@@ -92,10 +93,15 @@ struct Holder {
     since: Instant,
 }
 
+struct Waiter {
+    id: u64,
+    user: User,
+    turn: oneshot::Sender<Place>,
+}
+
 /// A user in the queue. It leaves when this is dropped.
 struct Waiting<'a> {
     id: u64,
-    user: User,
     queue: &'a Queue,
 }
 
@@ -108,20 +114,15 @@ impl Admission {
 
     /// Waits for a place until the deadline `until`.
     pub(crate) async fn enter(&self, user: User, until: Instant) -> Result<Place, Refused> {
-        let (turn, mut given) = oneshot::channel();
-        let id = self.queue.join(&user, turn).ok_or(Refused::Full)?;
-        let _waiting = Waiting { id, user, queue: &self.queue };
-        loop {
-            self.queue.give(&self.clock);
-            let left = until.saturating_duration_since(self.clock.instant());
-            // What is new is slow after a while, without an event.
-            let pause = left.min(SLOW);
-            match select(pin!(&mut given), self.clock.sleep(pause)).await {
-                // The sender is only dropped with the waiting user.
-                Either::Left((place, _)) => return place.map_err(|_| Refused::Late),
-                Either::Right(_) if left > SLOW => {}
-                Either::Right(_) => return Err(Refused::Late),
-            }
+        let (turn, given) = oneshot::channel();
+        let id = self.queue.join(user, turn).ok_or(Refused::Full)?;
+        let _waiting = Waiting { id, queue: &self.queue };
+        self.queue.give(&self.clock);
+        let left = until.saturating_duration_since(self.clock.instant());
+        match select(pin!(given), self.clock.sleep(left)).await {
+            // The sender is only dropped with the waiting user.
+            Either::Left((place, _)) => place.map_err(|_| Refused::Late),
+            Either::Right(_) => Err(Refused::Late),
         }
     }
 
@@ -162,14 +163,14 @@ impl Queue {
     }
 
     /// Adds a user to the queue, unless it is full.
-    fn join(&self, user: &User, turn: oneshot::Sender<Place>) -> Option<u64> {
+    fn join(&self, user: User, turn: oneshot::Sender<Place>) -> Option<u64> {
         let mut state = self.lock();
         if state.waiting.len() >= MOST_WAITING {
             return None;
         }
         state.last_id += 1;
         let id = state.last_id;
-        state.waiting.push(id, user, turn);
+        state.waiting.push_back(Waiter { id, user, turn });
         Some(id)
     }
 
@@ -178,8 +179,8 @@ impl Queue {
         loop {
             let (turn, place) = {
                 let mut state = self.lock();
-                let Some((next, user)) = state.next(self.places, clock.instant()) else { return };
-                let Some(turn) = state.waiting.remove(next, &user) else { return };
+                let Some(next) = state.next(self.places, clock.instant()) else { return };
+                let Some(Waiter { user, turn, .. }) = state.waiting.remove(next) else { return };
                 (turn, self.place(&mut state, user, clock))
             };
             // Without the lock: a place that is not taken is given back at once.
@@ -197,29 +198,53 @@ impl Queue {
 
 impl State {
     /// The next to get one of the places.
-    fn next(&self, places: usize, now: Instant) -> Option<(u64, User)> {
-        if self.holders.len() >= places || self.waiting.len() == 0 {
+    fn next(&self, places: usize, now: Instant) -> Option<usize> {
+        if self.holders.len() >= places {
             return None;
         }
-        let holders = self.holders.iter().map(|holder| (&holder.user, holder.since));
-        let held = HeldPlaces::new(places, holders, (&self.slow, &self.quick), now);
-        self.waiting.next(
-            |operation| operation.is_none_or(|operation| held.is_open(operation)),
-            |operation, caller| {
-                let is_admitted = operation.is_none_or(|operation| held.admits(operation, caller));
-                is_admitted.then(|| held.of(operation.map(AsRef::as_ref), caller))
-            },
-        )
+        let slow = self.holders.iter().filter(|holder| self.is_slow(&holder.user, now)).count();
+        let mut next: Option<(usize, usize)> = None;
+        for (place, Waiter { user, .. }) in self.waiting.iter().enumerate() {
+            let held = self.holders.iter().filter(|holder| holder.user == *user).count();
+            // The first of equals.
+            if next.is_none_or(|(_, least)| held < least) && self.admits(user, places, slow, now) {
+                next = Some((place, held));
+            }
+            if matches!(next, Some((_, 0))) {
+                break;
+            }
+        }
+        next.map(|(place, _)| place)
+    }
+
+    /// Whether this user may have one of the free places, where slow parties hold `slow` of the others.
+    fn admits(&self, user: &User, places: usize, slow: usize, now: Instant) -> bool {
+        let User::Party(operation, caller) = user else { return true };
+        if places < ENOUGH {
+            return true;
+        }
+        let held = |by: &dyn Fn(&Arc<str>, CallerId) -> bool| {
+            let holders = self.holders.iter();
+            holders.filter(|holder| matches!(&holder.user, User::Party(of, for_) if by(of, *for_))).count()
+        };
+        held(&|of, _| of == operation) < places - 1
+            && (*caller == CallerId::ANONYMOUS || held(&|_, for_| for_ == *caller) < places - 1)
+            && (slow < places - places / 4 || !self.is_slow(user, now))
+    }
+
+    fn is_slow(&self, user: &User, now: Instant) -> bool {
+        let User::Party(operation, caller) = user else { return false };
+        let holds = |holder: &Holder| holder.user == *user && now.saturating_duration_since(holder.since) >= SLOW;
+        self.slow.contains(operation, *caller, now) || self.holders.iter().any(holds)
     }
 
     fn leave(&mut self, id: u64, now: Instant) {
         let Some(place) = self.holders.iter().position(|holder| holder.id == id) else { return };
         let Holder { user, since, .. } = self.holders.swap_remove(place);
-        let User::Party(operation, caller) = user else { return };
-        if now.saturating_duration_since(since) >= SLOW {
+        if let User::Party(operation, caller) = user
+            && now.saturating_duration_since(since) >= SLOW
+        {
             self.slow.add(&operation, caller, now);
-        } else {
-            self.quick.add(&operation, now);
         }
     }
 }
@@ -233,7 +258,7 @@ impl Drop for Place {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.queue.lock().waiting.remove(self.id, &self.user);
+        self.queue.lock().waiting.retain(|waiter| waiter.id != self.id);
     }
 }
 
@@ -267,7 +292,7 @@ mod tests {
     use std::time::Duration;
 
     use futures_util::FutureExt;
-    use tenet_core::{BoxFuture, CallerId, Timestamp};
+    use tenet_core::{BoxFuture, Timestamp};
 
     use super::*;
 
@@ -332,11 +357,6 @@ mod tests {
         (0..requests).filter_map(|_| now(&mut ask_by(admission, operation, caller))).collect()
     }
 
-    /// Gives as many quick answers of an operation as it takes to have any place.
-    fn prove(admission: &Admission, operation: &str) {
-        (0..admission.queue.places).for_each(|_| drop(now(&mut ask(admission, operation))));
-    }
-
     #[test]
     fn places_are_given_in_the_order_of_asking() {
         let (_, admission) = admission(1);
@@ -375,7 +395,7 @@ mod tests {
         assert!(waiting.iter_mut().all(|wait| now(wait).is_none()));
         assert_eq!(ask(&admission, "a").now_or_never().unwrap().err(), Some(Refused::Full));
         waiting.clear();
-        assert_eq!(admission.queue.lock().waiting.len(), 0);
+        assert!(admission.queue.lock().waiting.is_empty());
     }
 
     #[test]
@@ -402,7 +422,6 @@ mod tests {
     #[test]
     fn one_operation_and_one_authenticated_caller_leave_a_place_to_the_others() {
         let (_, admission) = admission(4);
-        ["a", "b"].iter().for_each(|operation| prove(&admission, operation));
         let held = taken(&admission, "a", None, 8);
         assert_eq!(held.len(), 3);
         assert!(now(&mut ask(&admission, "b")).is_some());
@@ -420,7 +439,6 @@ mod tests {
     #[test]
     fn slow_operations_leave_a_quarter_of_the_places_however_many_they_are() {
         let (clock, admission) = admission(8);
-        prove(&admission, "quick");
         // Each holds a place for long, and another one for a moment.
         let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
         let held: Vec<_> = names.iter().flat_map(|name| taken(&admission, name, None, 1)).collect();
@@ -443,71 +461,9 @@ mod tests {
         drop((waiting, slow));
         // After a while they are as good as any.
         clock.advance(Duration::from_secs(31));
-        names.iter().for_each(|name| prove(&admission, name));
         let held: Vec<_> = names.iter().flat_map(|name| taken(&admission, name, None, 8)).collect();
         let held = held.len();
         assert_eq!(held, 8);
-    }
-
-    #[test]
-    fn new_operations_leave_places_to_each_other_and_to_a_quick_one() {
-        let names = ["a", "b", "c"];
-        let one_after_the_other: Vec<_> = names.iter().flat_map(|name| std::iter::repeat_n(name, 12)).collect();
-        let in_turn: Vec<_> = names.iter().cycle().take(36).collect();
-        for order in [one_after_the_other, in_turn] {
-            let (clock, admission) = admission(8);
-            let (mut held, mut slow) = (Vec::new(), Vec::new());
-            for name in &order {
-                let mut entering = ask(&admission, name);
-                match now(&mut entering) {
-                    Some(place) => held.push(place),
-                    None => slow.push(entering),
-                }
-            }
-            assert!((6..8).contains(&held.len()), "{order:?}");
-            // The first one's answer lets the others follow it.
-            let mut quick: Vec<_> = (0..4).map(|_| ask(&admission, "quick")).collect();
-            quick.iter_mut().for_each(|quick| drop(now(quick).unwrap()));
-            // When the slow ones are known, and while they last.
-            clock.advance(SLOW);
-            admission.queue.give(&admission.clock);
-            assert!(slow.iter_mut().all(|entering| entering.now_or_never().is_none()));
-            drop(now(&mut ask(&admission, "quick")).unwrap());
-            drop(held);
-            drop(now(&mut ask(&admission, "quick")).unwrap());
-            drop(slow);
-        }
-    }
-
-    #[test]
-    fn a_new_operation_gets_more_places_with_each_quick_answer_and_after_a_pause_it_is_new() {
-        let (clock, admission) = admission(8);
-        let mut held = taken(&admission, "a", None, 8);
-        assert_eq!(held.len(), 4);
-        let mut most = Vec::new();
-        for _ in 0..4 {
-            drop(held.pop());
-            held.extend(taken(&admission, "a", None, 8));
-            most.push(held.len());
-        }
-        assert_eq!(most, [5, 5, 6, 6]);
-        held.clear();
-        prove(&admission, "a");
-        clock.advance(Duration::from_secs(9));
-        assert_eq!(taken(&admission, "a", None, 8).len(), 7);
-        clock.advance(Duration::from_secs(10));
-        assert_eq!(taken(&admission, "a", None, 8).len(), 4);
-    }
-
-    #[test]
-    fn an_operation_that_is_slow_is_no_longer_new_and_slow_for_all_if_it_is_for_two_callers() {
-        let (clock, admission) = admission(8);
-        let ask_by = |caller: usize| ask_by(&admission, "a", Some(["a", "b", "c", "d", "e", "f", "g", "h"][caller]));
-        let held: Vec<_> = (0..8).filter_map(|caller| now(&mut ask_by(caller))).collect();
-        assert_eq!(held.len(), 4);
-        clock.advance(SLOW);
-        let more: Vec<_> = (4..8).filter_map(|caller| now(&mut ask_by(caller))).collect();
-        assert_eq!(more.len(), 2);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tenet_core::{
 };
 use tracing::Span;
 
-use crate::admission::{Admission, InBackground, Place, Refused};
+use crate::admission::{Admission, InBackground, Place, Refused, User};
 use crate::answer::Problem;
 use crate::attempt_runner::{AttemptFailure, AttemptOutcome, AttemptRunner, Interrupted, MissingResource};
 use crate::batcher::Batcher;
@@ -21,7 +21,6 @@ use crate::presence::Presence;
 use crate::rule_breaker::{RuleBreaker, RulePasses};
 use crate::selection::{Keyed, Selected};
 use crate::summary::{self, Published, Summary};
-use crate::user::User;
 use crate::{Answer, Backoff, Operations, Status};
 use tenet_core::Random;
 

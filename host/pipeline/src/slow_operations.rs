@@ -11,6 +11,8 @@ pub(crate) const SLOW: Duration = Duration::from_secs(1);
 const REMEMBERED: Duration = Duration::from_secs(30);
 
 /// The operations that were slow a short time ago, each with the last two callers for whom it was.
+///
+/// One caller's payloads make an operation slow for that caller alone. If it was slow for two of them, it is so for all.
 #[derive(Debug, Default)]
 pub(crate) struct SlowOperations(HashMap<Arc<str>, [Option<(CallerId, Instant)>; 2]>);
 
@@ -24,11 +26,12 @@ impl SlowOperations {
         *newest = Some((caller, now));
     }
 
-    /// The callers, at most two, for whom it was slow.
-    pub(crate) fn callers(&self, operation: &str, now: Instant) -> impl Iterator<Item = CallerId> {
+    /// Whether a request of this caller for this operation is expected to be slow.
+    pub(crate) fn contains(&self, operation: &Arc<str>, caller: CallerId, now: Instant) -> bool {
         let callers = self.0.get(operation).into_iter().flatten().flatten();
-        let recent = callers.filter(move |(_, at)| now.saturating_duration_since(*at) < REMEMBERED);
-        recent.map(|(caller, _)| *caller)
+        let recent = callers.filter(|(_, at)| now.saturating_duration_since(*at) < REMEMBERED);
+        let (all, own) = recent.fold((0, false), |(all, own), (other, _)| (all + 1, own || *other == caller));
+        own || all > 1
     }
 }
 
@@ -37,18 +40,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_two_callers_for_whom_an_operation_was_slow_are_remembered_for_a_while() {
+    fn an_operation_is_slow_for_the_caller_that_met_it_and_for_all_if_two_did() {
         let (mut slow, operation, now) = (SlowOperations::default(), Arc::from("pay"), Instant::now());
         let [ann, bob, eve] = ["ann", "bob", "eve"].map(|name| CallerId::of(Some(name)));
-        let callers = |slow: &SlowOperations, now| slow.callers("pay", now).collect::<Vec<_>>();
         (0..3).for_each(|_| slow.add(&operation, ann, now));
-        assert_eq!(callers(&slow, now), [ann]);
-        assert_eq!(slow.callers("other", now).count(), 0);
+        assert!(slow.contains(&operation, ann, now) && !slow.contains(&operation, bob, now));
+        assert!(!slow.contains(&Arc::from("other"), ann, now));
         slow.add(&operation, bob, now);
-        assert_eq!(callers(&slow, now), [bob, ann]);
+        assert!(slow.contains(&operation, eve, now));
+        // The newest two count.
         let later = now + REMEMBERED;
         slow.add(&operation, eve, later);
-        assert_eq!(callers(&slow, later), [eve]);
-        assert_eq!(callers(&slow, later + REMEMBERED), []);
+        assert!(slow.contains(&operation, eve, later) && !slow.contains(&operation, ann, later));
+        assert!(!slow.contains(&operation, eve, later + REMEMBERED));
     }
 }

@@ -252,9 +252,9 @@ async fn any_number_of_slow_rules_leave_places_to_a_quick_one() {
         }
         waited
     };
-    // The slow ones come first, when nothing is known of any operation.
+    // Until the first slow requests end, nothing is known of their operations.
     let ((), waited) = tokio::join!(all, quick);
-    assert_eq!(waited, 0, "quick requests waited for slow ones");
+    assert!(waited <= 1, "{waited} quick requests waited for slow ones");
 }
 
 #[tokio::test]
