@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use serde_json::Value;
 use tenet_audit::{Ask, Heard, Journal, Kind, Name, Tally};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::claims::{Claims, Since};
 use crate::plan::{CLIENTS, Deed, Plan, Step};
 use crate::question::Question;
 use crate::sandbox::{Call, Ended, Leaves, Sandbox, Sent};
@@ -36,6 +37,7 @@ pub(crate) struct Clients<'a> {
     pub(crate) story: &'a Story,
     pub(crate) plan: &'a Plan,
     pub(crate) began: Instant,
+    pub(crate) claims: &'a Claims,
     pub(crate) notes: Notes,
 }
 
@@ -44,16 +46,6 @@ pub(crate) struct Clients<'a> {
 pub(crate) struct Notes {
     steps: Mutex<VecDeque<(Duration, Step)>>,
     asked: Mutex<BTreeSet<usize>>,
-    claims: Mutex<BTreeMap<(Name, String), Claims>>,
-}
-
-/// The uncertain answers to a request.
-#[derive(Default)]
-struct Claims {
-    /// How many of them say that nothing was changed.
-    nothing: u32,
-    /// How many say something else, or nothing.
-    unknown: u32,
 }
 
 impl Clients<'_> {
@@ -71,6 +63,9 @@ impl Clients<'_> {
             let mut random = Rng::with_seed(seed);
             match deed {
                 Deed::Insist(question) => self.insist(question, &mut random).await,
+                Deed::Believe(question) => {
+                    self.ask(question, self.sandbox(&mut random), Leaves::Never).await;
+                }
                 Deed::Twins(question) => {
                     let of = |region: usize, random: &mut Rng| {
                         let sandboxes = &self.sandboxes[region];
@@ -129,13 +124,6 @@ impl Clients<'_> {
         join_all(askers).await.into_iter().sum()
     }
 
-    /// The requests of which every answer said that nothing was changed, each with its payload.
-    pub(crate) fn unchanged(&self) -> Vec<(Name, String)> {
-        let claims = self.notes.claims.lock().unwrap();
-        let unchanged = claims.iter().filter(|(_, claims)| claims.nothing > 0 && claims.unknown == 0);
-        unchanged.map(|(request, _)| request.clone()).collect()
-    }
-
     async fn insist(&self, question: usize, random: &mut Rng) {
         for _ in 0..PERSISTENCE {
             let sandbox = self.sandbox(random);
@@ -160,11 +148,12 @@ impl Clients<'_> {
         self.notes.asked.lock().unwrap().insert(question);
         let Question { asks, .. } = &self.plan.questions[question];
         let known: Vec<_> = asks.iter().map(|ask| self.begin(ask, sandbox)).collect();
+        let since = self.claims.ask();
         let ended = sandbox.invoke(self.plan.questions[question].call(), leaves).await;
         let answers = match ended {
             Ended::Answered(answers) => answers,
             Ended::Unheard(why) => {
-                asks.iter().for_each(|ask| self.hear(ask, sandbox, &Heard::Nothing(why.to_owned())));
+                asks.iter().for_each(|ask| self.hear(ask, sandbox, since, &Heard::Nothing(why.to_owned())));
                 return false;
             }
             Ended::Relayed(_) => return false,
@@ -175,7 +164,7 @@ impl Clients<'_> {
                 let text = format!("was answered {known:?}, and then {status} {body}");
                 self.journal.wrong(Kind::Lost, Some(ask.name.clone()), text);
             }
-            self.hear(ask, sandbox, &Heard::Answer { status, body });
+            self.hear(ask, sandbox, since, &Heard::Answer { status, body });
             all &= self.journal.answer(ask).is_some();
         }
         all
@@ -190,18 +179,11 @@ impl Clients<'_> {
     }
 
     /// Notes a response.
-    fn hear(&self, ask: &Ask, sandbox: &Sandbox, heard: &Heard) {
+    fn hear(&self, ask: &Ask, sandbox: &Sandbox, since: Since, heard: &Heard) {
         self.story.note("client", format_args!("hears of {} from {}: {heard:?}", ask.name, sandbox.name));
         self.count(heard);
         self.journal.hear(ask, &sandbox.name, heard);
-        let mut claims = self.notes.claims.lock().unwrap();
-        let claims = claims.entry((ask.name.clone(), ask.payload.to_string())).or_default();
-        match heard {
-            Heard::Answer { status: 500 | 503, body } if !body.contains(r#""code":"outcome-unknown""#) => {
-                claims.nothing += 1;
-            }
-            _ => claims.unknown += 1,
-        }
+        self.claims.hear(ask, since, heard);
     }
 
     fn count(&self, heard: &Heard) {
@@ -226,6 +208,7 @@ impl Clients<'_> {
         let asked: Vec<_> = questions.iter().map(|question| self.plan.questions[*question].clone()).collect();
         let asks = || asked.iter().flat_map(|question| &question.asks);
         asks().for_each(|ask| drop(self.begin(ask, sandbox)));
+        let since = self.claims.ask();
         match sandbox.invoke(Question::batch(&asked), Leaves::Never).await {
             Ended::Answered(answers) => {
                 for (ask, (status, _)) in asks().zip(answers) {
@@ -233,11 +216,11 @@ impl Clients<'_> {
                         500 | 503 => Heard::Nothing("the queue keeps it".to_owned()),
                         _ => Heard::Settled,
                     };
-                    self.hear(ask, sandbox, &heard);
+                    self.hear(ask, sandbox, since, &heard);
                 }
             }
             Ended::Unheard(why) => {
-                asks().for_each(|ask| self.hear(ask, sandbox, &Heard::Nothing(why.to_owned())));
+                asks().for_each(|ask| self.hear(ask, sandbox, since, &Heard::Nothing(why.to_owned())));
             }
             Ended::Relayed(_) => {}
         }

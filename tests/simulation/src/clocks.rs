@@ -35,7 +35,8 @@ impl HostClock {
     }
 }
 
-fn micros(elapsed: Duration) -> i64 {
+/// The right time so long after the beginning of a story, in microseconds since 1970.
+pub(crate) fn micros(elapsed: Duration) -> i64 {
     NOON + i64::try_from(elapsed.as_micros()).unwrap()
 }
 

@@ -21,6 +21,7 @@
 
 mod buses;
 mod chance;
+mod claims;
 mod clients;
 mod clocks;
 mod framing;

@@ -26,6 +26,10 @@ use crate::story::Story;
 /// How long an invocation may take.
 const INVOCATION: Duration = Duration::from_secs(3);
 
+/// One of so many invocations has less time, in milliseconds.
+const HURRY: u32 = 3;
+const SHORT: std::ops::Range<u64> = 350..1000;
+
 /// How much later than its deadline a request may end: messages of a rollback may be under way.
 const SLACK: Duration = Duration::from_millis(20);
 
@@ -305,9 +309,10 @@ impl Sandbox {
     async fn work(&self, running: &Running, call: Call, caller: Presence, number: u64, tell: oneshot::Sender<Ended>) {
         let Running { pipeline, clock, outlet, state } = running;
         let host = &self.parts.index.host;
-        let (now, deadline) = (clock.now(), Instant::now() + INVOCATION - host.margin());
         let seed = mix(self.parts.seed, (state.name.as_str(), number));
         let mut random = Rng::with_seed(seed);
+        let time = if random.u32(0..HURRY) == 0 { Duration::from_millis(random.u64(SHORT)) } else { INVOCATION };
+        let (now, deadline) = (clock.now(), Instant::now() + time - host.margin());
         let mut decide = async |sent: Sent, now: Timestamp, source_key: Option<SourceKey>, deadline: Instant| {
             let mut seed = [0; 32];
             random.fill(&mut seed);

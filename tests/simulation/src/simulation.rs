@@ -1,12 +1,10 @@
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use fastrand::Rng;
 use tenet_audit::{Audit, Journal, Kind, Name, Report, Tally, accounts};
-use tenet_core::{Digest, Mutant};
+use tenet_core::Mutant;
 use tenet_database::{Endpoint, Schema, ServerKind};
 use tenet_dsql::{Cluster, Options};
 use tokio::runtime::Builder;
@@ -16,6 +14,7 @@ use tokio_postgres::{Client, Config, NoTls};
 
 use crate::buses::Buses;
 use crate::chance::mix;
+use crate::claims::{Claims, Decided};
 use crate::clients::{Clients, Notes};
 use crate::clocks::DatabaseClock;
 use crate::network::{Network, OwnersRoute};
@@ -163,6 +162,7 @@ impl Simulation {
             sandbox.start().await?;
         }
 
+        let claims = Claims::new(began);
         let began = Instant::now();
         let world =
             World { plan: &plan, sandboxes: &sandboxes, network: &network, buses: &buses, tally: &tally, began };
@@ -173,6 +173,7 @@ impl Simulation {
             story: &story,
             plan: &plan,
             began,
+            claims: &claims,
             notes: Notes::default(),
         };
         let (harmed, ..) = tokio::join!(biased; world.harm(&story, &owner), world.relay(), clients.act());
@@ -180,7 +181,6 @@ impl Simulation {
         world.clear();
         story.note("world", format_args!("all faults end"));
         sleep(A_WHILE).await;
-        unchanged(&connect(&owner).await?, &clients, &journal).await?;
 
         let again = self.transactions / 5 + 5;
         let open = clients.settle(&mut Rng::with_seed(mix(self.seed, "settle")), again, Instant::now() + REST).await;
@@ -208,6 +208,7 @@ impl Simulation {
         audit.books(&client).await?;
         audit.counters(&client).await?;
         audit.events(&buses.arrivals);
+        check(&claims, &client, &journal).await?;
         if network.transactions() > 0 {
             journal.wrong(Kind::Failed, None, format!("{} connections are in a transaction", network.transactions()));
         }
@@ -375,19 +376,18 @@ impl Fault {
     }
 }
 
-/// Nothing was changed where every answer said so.
-async fn unchanged(client: &Client, clients: &Clients<'_>, journal: &Journal) -> anyhow::Result<()> {
-    let rows = client.query("SELECT operation, caller, key, digest FROM tenet.keys", &[]).await?;
-    let stored: BTreeMap<Name, Vec<u8>> = rows
-        .iter()
-        .map(|row| (Name { operation: row.get(0), caller: row.get(1), key: row.get(2) }, row.get(3)))
-        .collect();
-    for (name, payload) in clients.unchanged() {
-        let digest = Digest::of(&payload).ok().context("a payload has a digest")?;
-        if stored.get(&name).is_some_and(|stored| stored == digest.as_bytes()) {
-            let text = "every answer said that nothing was changed, and it is decided";
-            journal.wrong(Kind::Lost, Some(name), text.to_owned());
-        }
+/// No answer says that nothing was changed by a request that was decided.
+async fn check(claims: &Claims, client: &Client, journal: &Journal) -> anyhow::Result<()> {
+    let sql =
+        "SELECT operation, caller, key, digest, (extract(epoch from stored_at) * 1000000)::bigint FROM tenet.keys";
+    let rows = client.query(sql, &[]).await?;
+    let decided = rows.iter().map(|row| {
+        let name = Name { operation: row.get(0), caller: row.get(1), key: row.get(2) };
+        (name, Decided { digest: row.get(3), at: row.get(4) })
+    });
+    for name in claims.broken(&decided.collect()) {
+        let text = "an answer says that nothing was changed, and the request was decided then";
+        journal.wrong(Kind::Lost, Some(name), text.to_owned());
     }
     Ok(())
 }

@@ -29,13 +29,6 @@ fn nothing_is_lost_nothing_doubled_nothing_invented_and_no_rule_blamed() {
     }
 }
 
-/// In each of these a host once failed.
-#[test]
-fn what_was_found_once_is_not_found_again() {
-    let outcome = run(&Simulation::new(10_017, 200));
-    assert_well(10_017, &outcome);
-}
-
 #[test]
 fn without_faults_there_are_only_conflicts() {
     let outcome = run(&Simulation::new(0, 150));
