@@ -5,3 +5,25 @@ use std::time::Instant;
 pub fn monotonic() -> Instant {
     tokio::time::Instant::now().into_std()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tenet_core::Clock;
+    use tokio::time::{pause, sleep};
+
+    use super::*;
+    use crate::SystemClock;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[tokio::test]
+    async fn a_paused_clock_is_paused_for_all() {
+        pause();
+        let (began, of_port) = (monotonic(), SystemClock.instant());
+        sleep(HOUR).await;
+        assert_eq!(monotonic() - began, HOUR);
+        assert_eq!(SystemClock.instant() - of_port, HOUR);
+    }
+}

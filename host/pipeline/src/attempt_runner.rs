@@ -357,8 +357,10 @@ impl AttemptRunner<'_> {
     async fn undo(&self, shared: &Shared, ended: AttemptOutcome) -> AttemptOutcome {
         let attempt = shared.lock().attempt.take();
         let Some(attempt) = attempt else { return ended };
-        let is_suspended = matches!(&ended, AttemptOutcome::Failed(failure) if matches!(failure.missing, Some(MissingResource::Rule(_))));
-        if Mutant::SuspendedBeforeKey.is_alive() && is_suspended {
+        if Mutant::SuspendedBeforeKey.is_alive()
+            && let AttemptOutcome::Failed(failure) = &ended
+            && matches!(failure.missing, Some(MissingResource::Rule(_)))
+        {
             return ended;
         }
         match (attempt.roll_back().await, ended) {

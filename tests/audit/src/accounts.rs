@@ -1,5 +1,7 @@
 //! The accounts between which clients transfer money.
 
+use fastrand::Rng;
+use serde_json::{Value, json};
 use tokio_postgres::Client;
 
 /// The initial balance of each account, in cents.
@@ -16,6 +18,15 @@ fn ceiling(account: usize) -> i64 {
 /// The id of an account.
 pub fn name(account: usize) -> String {
     format!("account-{account}")
+}
+
+/// The payload of a transfer with this id between two accounts: usually a small one.
+pub fn payment(id: &str, random: &mut Rng) -> Value {
+    let from = random.usize(0..ACCOUNTS);
+    let to = (from + random.usize(1..ACCOUNTS)) % ACCOUNTS;
+    let cents = if random.u32(0..12) == 0 { random.u64(50_000..200_000) } else { random.u64(1..1000) };
+    let amount = cents as f64 / 100.0;
+    json!({ "transfer_id": id, "from": name(from), "to": name(to), "amount": amount })
 }
 
 /// Opens the accounts.

@@ -23,6 +23,7 @@ mod arrivals;
 mod audit;
 mod effect;
 mod journal;
+pub mod log;
 mod name;
 mod report;
 mod tally;

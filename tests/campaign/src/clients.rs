@@ -5,7 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use futures_util::future::join;
 use serde_json::{Value, json};
-use tenet_audit::accounts::{self, ACCOUNTS};
+use tenet_audit::accounts;
 use tenet_audit::{Arrivals, Ask, Heard, Journal, Kind, Name, Tally};
 use tokio::time::{Instant, timeout};
 
@@ -304,13 +304,7 @@ impl<'a> Clients<'a> {
     /// A payment between two accounts: usually a small one.
     fn payment(&self, random: &mut Rng) -> (String, Value) {
         let id = format!("t-{}", self.next());
-        let from = random.usize(0..ACCOUNTS);
-        let to = (from + random.usize(1..ACCOUNTS)) % ACCOUNTS;
-        let cents = if random.u32(0..12) == 0 { random.u64(50_000..200_000) } else { random.u64(1..1000) };
-        let amount = cents as f64 / 100.0;
-        let payment = json!({
-            "transfer_id": id, "from": accounts::name(from), "to": accounts::name(to), "amount": amount,
-        });
+        let payment = accounts::payment(&id, random);
         (id, payment)
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use lambda_simulator::{FreezeMode, InvocationBuilder, InvocationState, InvocationStatus, Simulator, SimulatorPhase};
 use serde_json::Value;
+use tenet_audit::log::{METRICS, is_blame};
 use tenet_audit::{Journal, Kind, Tally};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -188,23 +189,10 @@ impl Running {
 /// Sums up the metrics in the function's log, and records where it blames a rule: the example rules never fail by
 /// themselves for any request of the clients.
 async fn listen(mut log: BufReader<tokio::process::ChildStdout>, name: String, Notes { tally, journal }: Notes) {
-    const METRICS: [&str; 11] = [
-        "Conflicts",
-        "SchemaConflicts",
-        "UnknownCommits",
-        "EventsPublished",
-        "EventsLeft",
-        "EventsRelayed",
-        "EventsParked",
-        "KeysExpired",
-        "BreakerOpened",
-        "BreakerClosed",
-        "attempts",
-    ];
     let mut line = String::new();
     while log.read_line(&mut line).await.is_ok_and(|read| read > 0) {
         if let Ok(Value::Object(members)) = serde_json::from_str(&line) {
-            for measured in METRICS {
+            for measured in METRICS.into_iter().chain(["attempts"]) {
                 if let Some(number) = members.get(measured).and_then(Value::as_u64).filter(|number| *number > 0) {
                     tally.add(&format!("told: {measured}"), number);
                 }
@@ -219,7 +207,6 @@ async fn listen(mut log: BufReader<tokio::process::ChildStdout>, name: String, N
 
 /// Whether a log line reports that a rule failed.
 fn blames(members: &serde_json::Map<String, Value>) -> bool {
-    const LINES: [&str; 3] = ["rule failed", "a rule keeps failing and is suspended", "request for a suspended rule"];
     let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
-    LINES.contains(&text("message")) || text("blame") == "Rule"
+    is_blame(text("message"), text("blame"))
 }

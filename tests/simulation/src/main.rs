@@ -13,7 +13,7 @@ use tenet_audit::{Kind, Report};
 use tenet_core::Mutant;
 use tenet_simulation::{Components, Outcome, Selection, Shrinker, Simulation};
 
-/// Simulates two regions' hosts under faults and reports what came of it.
+/// Simulates two regions' hosts under faults and reports the result.
 #[derive(Parser)]
 struct Arguments {
     /// The seed of the first story. Each further story increments it.
@@ -25,9 +25,10 @@ struct Arguments {
     /// The number of transactions of a story.
     #[arg(long, default_value_t = 1000)]
     transactions: usize,
-    /// The number of stories at the same time.
-    #[arg(long, default_value_t = 1)]
-    jobs: usize,
+    /// The number of stories at the same time. All of them share the engine's instances: with more than five, one could
+    /// wait for another.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=5))]
+    jobs: u16,
     /// Makes the story of the first finding short.
     #[arg(long)]
     shrink: bool,
@@ -97,7 +98,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Ok(())
     };
     thread::scope(|scope| -> anyhow::Result<()> {
-        let workers: Vec<_> = (0..arguments.jobs.max(1)).map(|_| scope.spawn(work)).collect();
+        let workers: Vec<_> = (0..arguments.jobs).map(|_| scope.spawn(work)).collect();
         for worker in workers {
             worker.join().map_err(|_| anyhow::anyhow!("a story panicked"))??;
         }

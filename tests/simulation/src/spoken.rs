@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tenet_audit::log::{METRICS, is_blame};
 use tenet_audit::{Journal, Kind, Tally};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -39,23 +40,6 @@ pub(crate) struct Spoken {
     pub(crate) spans: AtomicU64,
 }
 
-/// The lines that report a rule's failure.
-const BLAMES: [&str; 3] = ["rule failed", "a rule keeps failing and is suspended", "request for a suspended rule"];
-
-/// The metrics that are counted.
-const COUNTED: [&str; 10] = [
-    "Conflicts",
-    "SchemaConflicts",
-    "UnknownCommits",
-    "EventsPublished",
-    "EventsLeft",
-    "EventsRelayed",
-    "EventsParked",
-    "KeysExpired",
-    "BreakerOpened",
-    "BreakerClosed",
-];
-
 /// Fields that are measured with the processor's clock.
 const MEASURED: [&str; 2] = ["cpu_us", "ended"];
 
@@ -86,7 +70,7 @@ impl Visit for Fields {
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        if let Some(name) = COUNTED.iter().find(|name| **name == field.name()) {
+        if let Some(name) = METRICS.iter().find(|name| **name == field.name()) {
             self.counted.push((name, value));
         }
         self.record_debug(field, &value);
@@ -119,7 +103,7 @@ impl Subscriber for Spoken {
         }
         let Fields { message, others, rule, blame, .. } = fields;
         let who = WHO.with_borrow(Arc::clone);
-        if (BLAMES.contains(&message.as_str()) || blame == "Rule") && rule != LIMITED {
+        if is_blame(&message, &blame) && rule != LIMITED {
             self.journal.wrong(Kind::Blamed, None, format!("{who} says {message}{others}"));
         }
         self.story.note(who, format_args!("{message}{others}"));

@@ -45,8 +45,8 @@ impl Wanted {
 pub(crate) fn simulate(repository: &Repository, wanted: &Wanted) -> anyhow::Result<ExitCode> {
     let mut stages = Stages::default();
     stages.run("guests", || guests::task(repository))?;
-    let features: &[&str] = if wanted.has_mutant { &["--features", "mutants"] } else { &[] };
-    let build = ["build", "--locked", "-p", "tenet-simulation"];
+    let features: &[&str] = if wanted.has_mutant { &["--features", "tenet-simulation/mutants"] } else { &[] };
+    let build = ["build", "--locked", "-p", "tenet-simulation", "-p", "tenet-features"];
     stages.run("build", || run(repository.cargo(&build).args(features).env(OPTIMISED.0, OPTIMISED.1)))?;
     let program = repository.binary("tenet-simulation");
     let arguments: Vec<_> = wanted.arguments.iter().map(String::as_str).collect();

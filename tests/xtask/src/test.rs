@@ -72,8 +72,9 @@ fn all(repository: &Repository, name: Option<&str>, stages: &mut Stages, tally: 
         tests.env("TENET_TEST_TEMPLATES", of_templates.program("python"));
         tally.run(clients.name_to(servers.name_to(&mut tests, repository, &venv)))?;
         // By itself: a build of the whole workspace would put mutants into the function.
-        let mutants = ["test", "--locked", "-p", "tenet-simulation", "--features", "mutants", "--test", "mutants"];
-        tally.run(repository.cargo(&mutants).args(name))?;
+        let mut mutants = repository.cargo(&["test", "--locked", "-p", "tenet-simulation", "-p", "tenet-features"]);
+        mutants.args(["--features", "tenet-simulation/mutants", "--test", "mutants"]);
+        tally.run(mutants.args(name))?;
         for guests in repository::GUESTS {
             tally.run(repository.cargo_for_guests(&test).args(["--manifest-path", guests]).args(name))?;
         }

@@ -26,14 +26,16 @@ pub(crate) fn is_there() -> Result<Encoded, Fault> {
 
 /// Finds the answer stored under a key.
 pub(crate) fn look_up(claim: &Claim, key: &IdempotencyKey) -> Result<Encoded, Fault> {
-    let of_caller =
-        if Mutant::AnswerOfAnotherCaller.is_alive() { "(caller = $2 OR caller >= '')" } else { "caller = $2" };
-    Encoded::of_host(
-        &format!(
-            "SELECT accepted, answer, digest, now FROM tenet.keys WHERE operation = $1 AND {of_caller} AND key = $3"
-        ),
-        name(&claim.operation, claim.caller, key).into(),
-    )
+    let sql = match Mutant::AnswerOfAnotherCaller.is_alive() {
+        true => {
+            "SELECT accepted, answer, digest, now FROM tenet.keys \
+             WHERE operation = $1 AND (caller = $2 OR caller >= '') AND key = $3"
+        }
+        false => {
+            "SELECT accepted, answer, digest, now FROM tenet.keys WHERE operation = $1 AND caller = $2 AND key = $3"
+        }
+    };
+    Encoded::of_host(sql, name(&claim.operation, claim.caller, key).into())
 }
 
 /// The primary key of an answer.
