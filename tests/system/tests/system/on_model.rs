@@ -30,8 +30,12 @@ async fn the_model_takes_every_schema_and_shows_what_postgresql_shows() {
 }
 
 #[test]
-fn a_request_and_requests_at_the_same_time_run_on_the_model() {
+fn a_request_runs_on_the_model_and_a_statement_that_it_does_not_know_is_named() {
     let shop = Shop::new("modelled");
+    // Each changes the row, whichever is first.
+    let at_once = "rules/modelled/tests/at-once.toml";
+    shop.edit(at_once, "points = -3", "points = 3");
+    shop.edit(at_once, "balance = 3 }", "balance = 9 }");
     let payload = r#"{"id": "1", "customer": "ada", "points": 5}"#;
     let ended = shop.tenet(&["run", "modelled", "--dsql", "--payload", payload]);
     assert_eq!((ended.code, ended.stdout.as_str()), (0, "{\"customer\":\"ada\",\"balance\":5}\n"), "{}", ended.stderr);
@@ -46,8 +50,38 @@ fn a_request_and_requests_at_the_same_time_run_on_the_model() {
     assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
     let (on_model, note) = explored(&ended.stdout);
     assert_eq!((&on_model["on"], &on_model["ended_at_a_lock"]), (&"model".into(), &0.into()), "{on_model}");
-    assert!(on_model["are_all"] == true && on_model["unknown"].is_null(), "{on_model}");
-    assert!(note.contains(", on the model of Aurora DSQL"), "{note}");
+    assert!(on_model["unknown"].is_null(), "{on_model}");
+    assert!(on_model["again"][0]["orders"].as_u64() > Some(0), "{on_model}");
+    assert!(on_model["again"][1]["orders"].as_u64() > Some(0), "{on_model}");
+    assert!(
+        note.contains(", on the model of Aurora DSQL; of its own a conflict had request 1 run again in "),
+        "{note}"
+    );
+
+    // On PostgreSQL orders end at locks.
+    let ended = shop.tenet(&["test", "--json", "--filter", "at-once", "--postgres"]);
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    let (on_postgres, _) = explored(&ended.stdout);
+    assert!(on_postgres["on"] == "postgres" && on_postgres["unknown"].is_null(), "{on_postgres}");
+    assert!(on_postgres["ended_at_a_lock"].as_u64() > Some(0), "{on_postgres}");
+
+    let (known, unknown) = ("WHERE customer = $1", "WHERE customer = $1 AND customer !~ '^$'");
+    shop.edit("rules/modelled/src/lib.rs", known, unknown);
+    let ended = shop.tenet(&["run", "modelled", "--dsql", "--payload", payload]);
+    assert_eq!(ended.code, 3, "{}", ended.stderr);
+    let told = "the model does not know `SELECT balance FROM modelled_balances ";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    assert!(ended.stderr.contains("; without --dsql it runs on PostgreSQL\n"), "{}", ended.stderr);
+    let ended = shop.tenet(&["run", "modelled", "--payload", payload]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+
+    let ended = test("at-once");
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    let (instead, note) = explored(&ended.stdout);
+    assert_eq!(instead["on"], "postgres");
+    let statement = instead["unknown"]["statement"].as_str().unwrap();
+    assert!(statement.starts_with("SELECT balance FROM modelled_balances"), "{statement}");
+    assert!(note.contains("; on PostgreSQL, since the model of Aurora DSQL does not know `SELECT balance"), "{note}");
 }
 
 #[test]
