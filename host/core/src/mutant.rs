@@ -48,6 +48,10 @@ pub enum Mutant {
     EventsForgotten,
     /// A connection is used again with its transaction open.
     TransactionLeftOpen,
+    /// The error of a session that is asked whether it answers is not read.
+    SessionErrorIgnored,
+    /// A session whose set-up has failed together with its first statement is used again.
+    FailedSetUpReused,
 }
 
 #[cfg(feature = "mutants")]
@@ -63,7 +67,7 @@ pub struct Awake(Option<Mutant>);
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::RejectionWithoutKeyRow,
         Self::KeyRowGivesWay,
         Self::EventsBeforeCommit,
@@ -84,6 +88,8 @@ impl Mutant {
         Self::DigestIgnored,
         Self::EventsForgotten,
         Self::TransactionLeftOpen,
+        Self::SessionErrorIgnored,
+        Self::FailedSetUpReused,
     ];
 
     /// Its name, as in the variable.
@@ -109,6 +115,8 @@ impl Mutant {
             Self::DigestIgnored => "digest-ignored",
             Self::EventsForgotten => "events-forgotten",
             Self::TransactionLeftOpen => "transaction-left-open",
+            Self::SessionErrorIgnored => "session-error-ignored",
+            Self::FailedSetUpReused => "failed-set-up-reused",
         }
     }
 

@@ -186,7 +186,7 @@ impl Transaction {
         let has_answered = match answers_first {
             Some(answers_first) => match answers_first.answer().await {
                 // The server has failed the transaction, and what follows in the flight only says so.
-                Err(error) if error.as_db_error().is_some() => {
+                Err(error) if error.as_db_error().is_some() && !Mutant::SessionErrorIgnored.is_alive() => {
                     return Err(QueryFailure::of_host(connection.query_error(error), "the session could not be asked"));
                 }
                 answered => answered.is_ok(),
@@ -249,7 +249,9 @@ impl Transaction {
             return Ok(Progress::Answered(answer));
         }
         // First of all: a session without its set-up is not used again, whatever else has failed.
-        set_up?;
+        if begun.is_ok() || !Mutant::FailedSetUpReused.is_alive() {
+            set_up?;
+        }
         begun
             .map_err(|error| QueryFailure::of_host(connection.query_error(error), "the transaction could not begin"))?;
         found?;

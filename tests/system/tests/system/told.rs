@@ -162,7 +162,7 @@ export const {{ evaluate, describe }} = rule({{ input }}, (payload) => all[paylo
         ("map", &fail("what a Map holds is not JSON")),
         ("nameless", &fail("what a class without a name holds is not JSON")),
         ("names", "output = '{\"\":{\"\":1}}'"),
-        ("half-name", &fail("a text has half a character")),
+        ("half-name", "reject = { code = \"invalid-data\", message = \"a text has half a character\" }"),
         ("twice", &fail(&format!("two columns of the result are called a: give each a name of its own with AS {}", at("twice:")))),
         ("pattern", &fail("patterns know no \\p{..} in rules")),
         ("never", &fail("T0502: rule trial: it says that it is broken: a promise that it waits for never settles: ")),
