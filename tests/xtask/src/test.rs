@@ -49,7 +49,7 @@ fn all(repository: &Repository, name: Option<&str>, stages: &mut Stages, tally: 
         anyhow::Ok((set_up(&of_setup)?, Venv::for_templates(&of_setup)?, Clients::ready(&of_setup)?))
     });
     lint::all(repository, stages)?;
-    stages.run("build", || run(&mut repository.cargo(&["build", "--locked", "--workspace", "--all-targets"])))?;
+    stages.run("build", || run(&mut repository.cargo(&["build", "--locked", "--workspace", "--bins", "--tests"])))?;
     // What the tests start, before the next stage puts another of its kind into its place.
     stages.run("bootstrap", || bootstrap(repository))?;
     stages.run("mutants", || function(repository, &["--features", "tenet-lambda/mutants"], MUTANTS))?;

@@ -100,18 +100,23 @@ async fn a_deployment_from_nothing_to_nothing() {
     assert!(routed.contains("large") && routed.contains(r#""operation": "transfer""#), "{routed}");
 
     // Each transaction is settled in the region that committed it, or that it prefers, and reviewed
-    // there if it is large.
+    // there if it is large. An event that no host published is settled where it was put.
     let body = r#"{"transaction_id":"huge","amount":100000.00}"#;
     assert_eq!(east.send("POST", "/operations/write", &[], body).await.status, 200);
-    rehearsal
-        .put(EAST, "dsql.application", "Transaction Created", r#"{"id":"prefers-east","preferred_region":"us-east-1"}"#)
-        .await;
-    rehearsal
-        .put(EAST, "dsql.application", "Transaction Created", r#"{"id":"prefers-west","preferred_region":"us-west-2"}"#)
-        .await;
+    for (id, preferred, committed) in
+        [("prefers-east", EAST, Some(EAST)), ("prefers-west", WEST, Some(EAST)), ("of-no-host", WEST, None)]
+    {
+        let mut detail = json!({"id": id, "preferred_region": preferred});
+        if let Some(region) = committed {
+            detail["tenet"] = json!({"region": region});
+        }
+        rehearsal.put(EAST, "dsql.application", "Transaction Created", &detail.to_string()).await;
+    }
     rehearsal.put(EAST, "dsql.application", "Something Else", r#"{"id":"other","preferred_region":"us-east-1"}"#).await;
-    let settled = rehearsal.heard(EAST, "settlement", 3 + 1).await;
-    assert!(settled.contains("huge") && settled.contains("prefers-east"), "{settled}");
+    let settled = rehearsal.heard(EAST, "settlement", 3 + 2).await;
+    for id in ["huge", "prefers-east", "of-no-host"] {
+        assert!(settled.contains(id), "{id} in {settled}");
+    }
     assert!(!settled.contains("prefers-west") && !settled.contains("other"), "{settled}");
     let reviewed = rehearsal.heard(EAST, "reviews", 1).await;
     assert!(reviewed.contains("huge") && reviewed.contains("\"urgent\""), "{reviewed}");
