@@ -357,7 +357,7 @@ impl Sandbox {
                 let relayed = pipeline.relay(grace, host.answer_retention(), deadline.into_std()).await;
                 // The caller may have left.
                 let _ = tell.send(Ended::Relayed(relayed.map_err(|fault| format!("{fault:#}"))));
-                return self.check(state, deadline);
+                return self.check(state, "a relay", deadline);
             }
         }
         let publishing = self.publish(pipeline, pending, deadline);
@@ -369,7 +369,7 @@ impl Sandbox {
             publishing.await;
         }
         drop(handling);
-        self.check(state, deadline);
+        self.check(state, "requests", deadline);
     }
 
     async fn publish(&self, pipeline: &Pipeline, pending: Vec<Pending>, deadline: Instant) {
@@ -408,10 +408,10 @@ impl Sandbox {
     }
 
     /// The sandbox would be killed if an invocation took longer than it may.
-    fn check(&self, state: &SandboxState, deadline: Instant) {
+    fn check(&self, state: &SandboxState, what: &str, deadline: Instant) {
         let late = Instant::now().saturating_duration_since(deadline);
         if late > SLACK {
-            let text = format!("{} ended {} ms after its deadline", state.name, late.as_millis());
+            let text = format!("{} ended {what} {} ms after the deadline", state.name, late.as_millis());
             self.parts.journal.wrong(Kind::Failed, None, text);
         }
     }
