@@ -15,6 +15,7 @@ use crate::parameters::{region_parameters, workflow_parameters};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::quotas;
+use crate::recovery::Recovery;
 use crate::regional::Regional;
 use crate::stack::{Applied, Stack, Standing};
 use crate::vault_key;
@@ -26,6 +27,10 @@ pub(crate) const REGION: &str = include_str!("../../../deploy/region.yaml");
 
 /// The template of the workflows' stack.
 pub(crate) const WORKFLOWS: &str = include_str!("../../../deploy/workflows.yaml");
+
+/// The parameter that says whether the other region's bus is there. Without it a stack has no rule that forwards to
+/// it: EventBridge may refuse a target that does not exist, and a stack is made before the other's.
+const PEER_BUS: &str = "PeerBus";
 
 /// A deployment: two regions with one database, described by its configuration. It has no state of
 /// its own: AWS has it all, so an interrupted run can simply be repeated.
@@ -127,6 +132,7 @@ impl Deployment {
             let mut parameters = region_parameters(&self.config, place, &clusters, &prepared.identity, package, vault);
             parameters.insert("CodeBucket".to_owned(), bucket.name().to_owned());
             parameters.insert("CodeKey".to_owned(), key);
+            parameters.insert(PEER_BUS.to_owned(), self.has_peer_bus(place).await?.to_string());
             let stack = Stack::of(region, &self.names, self.names.stack(), self.polling);
             // A stack that is created again has no versions yet.
             let standing = stack.mended(&*self.progress).await?;
@@ -135,6 +141,13 @@ impl Deployment {
             has_changed |= applied != Applied::Unchanged;
             let new = versions::publish(region, &self.names, package, &self.polling).await?;
             released.push((region, stack, parameters, new));
+        }
+        // Then both buses are there.
+        for (_, stack, parameters, _) in &mut released {
+            if parameters.insert(PEER_BUS.to_owned(), true.to_string()) != Some(true.to_string()) {
+                let applied = stack.apply(&self.template, parameters, &*self.progress).await?;
+                has_changed |= applied != Applied::Unchanged;
+            }
         }
         // Then switch one region after the other, each once its version is ready.
         for (region, stack, parameters, new) in &mut released {
@@ -182,12 +195,16 @@ impl Deployment {
                 plan.change(&region.name, &format!("+ bucket {}", bucket.name()));
             }
             let stack = Stack::of(region, &self.names, self.names.stack(), self.polling);
+            // The second region's turn comes after the first's stack.
+            let has_peer_bus = place > 0 || self.has_peer_bus(place).await?;
             let mut standing = None;
             let changes = match &known {
                 Some(both) => {
                     let parameters = |of: &Standing| {
                         standing = Some(of.clone());
-                        self.planned_parameters(place, both, of, package, bucket.name())
+                        let mut parameters = self.planned_parameters(place, both, of, package, bucket.name());
+                        parameters.insert(PEER_BUS.to_owned(), has_peer_bus.to_string());
+                        parameters
                     };
                     stack.plan(&self.template, parameters).await?
                 }
@@ -197,6 +214,10 @@ impl Deployment {
                 }],
             };
             plan.stack(&region.name, self.names.stack(), changes);
+            if let Some(peer) = self.peer_of(place).filter(|_| !has_peer_bus) {
+                let later = format!("the rule forward, once the bus in {} is there", peer.name);
+                plan.change(&region.name, &format!("~ stack {}: {later}", self.names.stack()));
+            }
             if let Some(standing) = standing {
                 let versions = Versions::read(&standing);
                 if let Some(shift) = versions.planned(region, &self.names, &package.sha256(), canary).await? {
@@ -210,6 +231,17 @@ impl Deployment {
             plan.stack(&region.name, &self.names.workflows(), stack.plan(WORKFLOWS, |_| parameters.clone()).await?);
         }
         Ok(plan)
+    }
+
+    fn peer_of(&self, place: usize) -> Option<&Regional> {
+        self.regions.get(1_usize.checked_sub(place)?)
+    }
+
+    /// Whether the bus of the other region than the one at this place is there and stays: whether its stack is made.
+    async fn has_peer_bus(&self, place: usize) -> Result<bool, DeployError> {
+        let Some(peer) = self.peer_of(place) else { return Ok(false) };
+        let standing = Stack::of(peer, &self.names, self.names.stack(), self.polling).settled().await?;
+        Ok(standing.is_some_and(|standing| Recovery::of(&standing.status) != Recovery::Delete))
     }
 
     /// The IAM roles that sign in to the database.

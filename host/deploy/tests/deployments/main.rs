@@ -745,6 +745,50 @@ async fn a_plan_says_which_steps_and_grants_the_database_lacks_or_why_it_cannot_
     assert!(error.to_string().ends_with("applied with another text: bundle/1.sql"), "{error}");
 }
 
+/// EventBridge may refuse a target that does not exist, so no rule forwards before the other region's bus is there.
+#[tokio::test]
+async fn a_region_forwards_once_the_bus_of_the_other_is_there() {
+    let aws = Aws::default();
+    let changes = || {
+        let calls = aws.state(|state| std::mem::take(&mut state.calls));
+        let is_change = |call: &String| call.ends_with("CreateStack") || call.ends_with("UpdateStack");
+        calls.into_iter().filter(is_change).collect::<Vec<_>>()
+    };
+    let later = "us-east-1: ~ stack shop: the rule forward, once the bus in us-west-2 is there".to_owned();
+    let config = CONFIG.replace("[workflows]\n", "");
+    let deployment = open_as(&aws, &config).await.unwrap();
+    let forwarding = || aws.regions().values().all(|region| region.stacks["shop"].parameters["PeerBus"] == "true");
+    let plan = async || deployment.plan(&package("one"), None).await.unwrap();
+
+    assert!(plan().await.lines().contains(&later));
+    deployment.deploy(&package("one"), None).await.unwrap();
+    let made = changes();
+    let first = ["us-east-1 cloudformation CreateStack", "us-west-2 cloudformation CreateStack"];
+    assert_eq!(made, [&first[..], &["us-east-1 cloudformation UpdateStack"]].concat(), "{made:?}");
+    assert!(forwarding() && !plan().await.has_changes(), "{:?}", plan().await);
+    deployment.deploy(&package("one"), None).await.unwrap();
+    assert!(forwarding() && !plan().await.has_changes(), "{:?}", plan().await);
+
+    // A region was lost, in the first and in the second place, and comes back.
+    for region in [WEST, EAST] {
+        aws.state(|state| {
+            let region = state.regions.get_mut(region).unwrap();
+            region.stacks.remove("shop");
+            region.functions.remove("shop");
+        });
+        assert_eq!(plan().await.lines().contains(&later), region == WEST, "{:?}", plan().await);
+        deployment.deploy(&package("one"), None).await.unwrap();
+        assert!(forwarding() && !plan().await.has_changes(), "{:?}", plan().await);
+    }
+    // Nothing of it moves with a version.
+    deployment.deploy(&package("two"), Some(10)).await.unwrap();
+    deployment.promote().await.unwrap();
+    assert!(forwarding());
+    deployment.destroy(&DestroyOptions::default()).await.unwrap();
+    deployment.deploy(&package("two"), None).await.unwrap();
+    assert!(forwarding());
+}
+
 #[tokio::test]
 async fn what_passes_by_itself_is_waited_for() {
     let role = "The role defined for the function cannot be assumed by Lambda.";
@@ -757,7 +801,9 @@ async fn what_passes_by_itself_is_waited_for() {
     let deployment = open(&aws).await.unwrap();
     deployment.destroy(&DestroyOptions::default()).await.unwrap();
     deploy(&aws, "one", None).await.unwrap();
-    assert!(aws.regions().values().all(|region| region.stacks["shop"].status == "CREATE_COMPLETE"));
+    // The first is updated for the bus of the second.
+    let statuses = [EAST, WEST].map(|region| aws.regions()[region].stacks["shop"].status.clone());
+    assert_eq!(statuses, ["UPDATE_COMPLETE", "CREATE_COMPLETE"]);
     // What does not pass is an error.
     aws.state(|state| state.failures = vec![role; 9]);
     let error = deploy(&aws, "two", None).await.unwrap_err();

@@ -149,6 +149,7 @@ fn stacks(drawn: &Drawn) -> Vec<Asked> {
         let mut parameters = region_parameters(&drawn.config, place, &clusters, "id", &drawn.package, key);
         parameters.insert("CodeBucket".to_owned(), format!("tenet-{ACCOUNT}-{region}-bundles"));
         parameters.insert("CodeKey".to_owned(), "bundles/0.zip".to_owned());
+        parameters.insert("PeerBus".to_owned(), true.to_string());
         asked.push(Asked { template: "region", region: region.clone(), parameters });
         if let Some(parameters) = workflow_parameters(&drawn.config, region) {
             asked.push(Asked { template: "workflows", region: region.clone(), parameters });
@@ -195,6 +196,7 @@ fn what_a_configuration_refuses_cloudformation_would_refuse() {
     let own = own();
     let changes = [
         ("region", "MemoryMb", "127"),
+        ("region", "PeerBus", ""),
         ("region", "TimeoutSeconds", "901"),
         ("region", "LogLevel", "info"),
         ("region", "LogRetentionDays", "100"),
@@ -224,6 +226,23 @@ fn what_a_configuration_refuses_cloudformation_would_refuse() {
     }
     for (change, rendered) in changes.iter().zip(rendered(&asked)) {
         assert!(!rendered.problems.is_empty(), "{change:?}");
+    }
+}
+
+/// The stack of the first region is made before there is a bus to forward to.
+#[test]
+fn a_stack_forwards_only_to_a_bus_that_is_there() {
+    let mut asked: Vec<_> = stacks(&own()).into_iter().filter(|asked| asked.template == "region").collect();
+    asked[0].parameters.insert("PeerBus".to_owned(), false.to_string());
+    let forwards = |rendered: &Rendered| {
+        rendered.resources("AWS::Events::Rule").filter(|(_, rule)| rule["Targets"][0]["RoleArn"].is_object()).count()
+    };
+    let rendered = rendered(&asked);
+    assert_eq!(rendered.iter().map(forwards).collect::<Vec<_>>(), [0, 1]);
+    for of in &rendered {
+        assert_eq!(of.problems, Vec::<String>::new());
+        // What the other region's rule may do is said by the bus.
+        assert_eq!(of.resources("AWS::Events::EventBusPolicy").count(), 1);
     }
 }
 
