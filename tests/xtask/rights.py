@@ -256,8 +256,18 @@ OWN = {"StringEquals": TAG}
 OWN_OR_NEW = {"StringEqualsIfExists": TAG}
 
 # A key that a service uses for the caller
-# (https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service).
-BY_A_SERVICE = {"StringLike": {"kms:ViaService": ["lambda.*.amazonaws.com", "scheduler.*.amazonaws.com"]}}
+# (https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service). A function's
+# variables are encrypted via CloudFormation, by a key's policy that works:
+# https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/321
+BY_A_SERVICE = {
+    "StringLike": {
+        "kms:ViaService": [
+            "cloudformation.*.amazonaws.com",
+            "lambda.*.amazonaws.com",
+            "scheduler.*.amazonaws.com",
+        ]
+    }
+}
 
 # The conditions of actions on clusters and keys, which have ids for names. Each of several suffices.
 CONDITIONS = {
