@@ -427,6 +427,10 @@ pub(crate) struct DoctorArgs {
     #[arg(long)]
     pub(crate) deploy: bool,
 
+    /// The function; unless given `bootstrap-TARGET` next to this program.
+    #[arg(long, value_name = "FILE", requires = "deploy")]
+    pub(crate) bootstrap: Option<PathBuf>,
+
     #[command(flatten)]
     pub(crate) deployment: DeploymentArgs,
 }

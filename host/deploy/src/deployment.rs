@@ -102,9 +102,9 @@ impl Deployment {
     /// # Errors
     /// States where it stopped and why. Another run continues from there.
     pub async fn deploy(&self, package: &Package, canary: Option<u8>) -> Result<Deployed, DeployError> {
-        self.config.suits(package)?;
+        self.config.suits(&package.settings)?;
         self.warn();
-        quotas::check(&self.regions, &self.names, &self.config, package.connections).await?;
+        quotas::check(&self.regions, &self.names, &self.config, package.settings.connections).await?;
         let clusters = clusters::ensure(&self.regions, &self.config, &self.polling, &*self.progress).await?;
         let [first, _] = &clusters;
         self.found(first).await?;
@@ -172,9 +172,9 @@ impl Deployment {
     /// # Errors
     /// Fails if AWS cannot tell, or would refuse a change.
     pub async fn plan(&self, package: &Package, canary: Option<u8>) -> Result<Plan, DeployError> {
-        self.config.suits(package)?;
+        self.config.suits(&package.settings)?;
         self.warn();
-        quotas::check(&self.regions, &self.names, &self.config, package.connections).await?;
+        quotas::check(&self.regions, &self.names, &self.config, package.settings.connections).await?;
         let mut plan = Plan::default();
         let [first, _] = &self.regions;
         let known = clusters::plan(&self.regions, &self.config, &mut plan).await?;

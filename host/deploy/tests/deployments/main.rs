@@ -22,7 +22,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tenet_deploy::{
     Cluster, Config, Database, DeployError, Deployed, Deployment, DestroyOptions, Finding, Outbox, Package, Pending,
-    Plan, PollPolicy, Prepared, Progress, Severity,
+    Plan, PollPolicy, Prepared, Progress, Settings, Severity,
 };
 
 use crate::aws::{Aws, Bucket, Regional};
@@ -91,14 +91,16 @@ impl Progress for Told {
 fn package(zip: &str) -> Package {
     Package {
         zip: zip.as_bytes().to_vec(),
-        connections: 8,
         takes_events: false,
         follows: None,
         has_vault: true,
-        metrics: "Tenet".to_owned(),
-        relay_grace_s: 960,
-        margin_ms: 300,
-        database_ms: vec![("write".to_owned(), 10_000)],
+        settings: Settings {
+            connections: 8,
+            metrics: "Tenet".to_owned(),
+            relay_grace_s: 960,
+            margin_ms: 300,
+            database_ms: vec![("write".to_owned(), 10_000)],
+        },
     }
 }
 

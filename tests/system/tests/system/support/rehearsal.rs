@@ -160,6 +160,9 @@ impl Rehearsal {
         if arguments.first() == Some(&"deploy") {
             command.args(["--bootstrap", "bootstrap", "--out", "out"]);
         }
+        if arguments.first() == Some(&"doctor") {
+            command.args(["--bootstrap", "bootstrap"]);
+        }
         command
             .env("AWS_ENDPOINT_URL", ministack::endpoint())
             .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
