@@ -16,7 +16,8 @@ Learn: tenet explain book                           tenet explain lists all page
 #[command(name = "tenet", version, arg_required_else_help = true, after_help = BEGIN)]
 pub(crate) struct Args {
     /// What is logged to standard error: `info`, or a filter such as `tenet_pipeline=debug`.
-    #[arg(long, global = true, env = "TENET_LOG", default_value = "warn")]
+    // What AWS's credentials lack is an error of the command that wants them.
+    #[arg(long, global = true, env = "TENET_LOG", default_value = "warn,aws_config=off")]
     pub(crate) log: String,
 
     #[command(subcommand)]
