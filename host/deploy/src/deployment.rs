@@ -86,7 +86,8 @@ impl Deployment {
         if let Some(meant) = config.account.as_ref().filter(|meant| **meant != account) {
             return Err(DeployError::new(format!(
                 "the credentials are of the account {account}, and {meant} is meant"
-            )));
+            ))
+            .help("name a profile of that account with AWS_PROFILE, or change `account` in tenet.toml"));
         }
         let template = match &config.template {
             None => REGION.to_owned(),
@@ -231,6 +232,12 @@ impl Deployment {
             plan.stack(&region.name, &self.names.workflows(), stack.plan(WORKFLOWS, |_| parameters.clone()).await?);
         }
         Ok(plan)
+    }
+
+    /// The error of what needs a deployed region.
+    pub(crate) fn without_stack(&self, region: &Regional) -> DeployError {
+        DeployError::new(format!("{}: there is no stack {}", region.name, self.names.stack()))
+            .help("`tenet deploy` makes it")
     }
 
     fn peer_of(&self, place: usize) -> Option<&Regional> {

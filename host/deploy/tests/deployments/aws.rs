@@ -284,6 +284,9 @@ impl State {
             }
             "events" if operation == "DescribeEventBus" => (200, json!({"Name": "shop"}).to_string()),
             "events" => (200, json!({"Rules": []}).to_string()),
+            "logs" if operation == "FilterLogEvents" && !self.at(&region).functions.contains_key("shop") => {
+                (400, json!({"__type": "ResourceNotFoundException", "message": "no log group"}).to_string())
+            }
             "logs" => {
                 // Of the prefix's own name, and another that begins with it.
                 let given: Value = serde_json::from_str(&body).unwrap();

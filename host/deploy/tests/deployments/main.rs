@@ -261,7 +261,9 @@ async fn another_account_another_witness_and_a_stranger_for_a_peer_are_refused()
         polling(),
     )
     .await;
-    assert!(error.err().unwrap().to_string().contains("123456789012, and 210987654321 is meant"));
+    let error = error.err().unwrap();
+    assert!(error.to_string().contains("123456789012, and 210987654321 is meant"));
+    assert!(error.advice().unwrap().contains("AWS_PROFILE"), "{error:?}");
 
     deploy(&aws, "one", None).await.unwrap();
     let change = |of: fn(&mut aws::Cluster)| {
@@ -789,6 +791,30 @@ async fn a_region_forwards_once_the_bus_of_the_other_is_there() {
     deployment.destroy(&DestroyOptions::default()).await.unwrap();
     deployment.deploy(&package("two"), None).await.unwrap();
     assert!(forwarding());
+}
+
+#[tokio::test]
+async fn before_anything_is_deployed_each_command_says_what_deploys() {
+    let aws = Aws::default();
+    let deployment = open(&aws).await.unwrap();
+    let none = [
+        deployment.smoke().await.unwrap_err(),
+        deployment.promote().await.unwrap_err(),
+        deployment.rollback().await.unwrap_err(),
+    ];
+    for error in none {
+        assert_eq!(error.to_string(), "us-east-1: there is no stack shop");
+        assert_eq!(error.advice(), Some("`tenet deploy` makes it"));
+    }
+    let error = deployment.logs("id", Duration::from_secs(60)).await.unwrap_err();
+    assert_eq!(error.to_string(), "us-east-1 and us-west-2: there is no log group /aws/lambda/shop");
+    assert_eq!(error.advice(), Some("`tenet deploy` makes it"));
+    for region in deployment.status().await.regions {
+        let said = format!("{}  !\n  nothing is deployed: `tenet deploy` does it\n", region.region);
+        assert_eq!(region.to_string(), said);
+    }
+    assert_eq!(deployment.destroy(&DestroyOptions::default()).await.unwrap(), [""; 0]);
+    assert!(aws.regions().values().all(|region| *region == Regional::default()), "{:?}", aws.regions());
 }
 
 #[tokio::test]
