@@ -6,7 +6,7 @@ use aws_config::SdkConfig;
 use crate::bucket::Bucket;
 use crate::clusters::{self, Cluster};
 use crate::config::{self, Config};
-use crate::database::{Database, Pending};
+use crate::database::{Database, Pending, Prepared};
 use crate::error::DeployError;
 use crate::function;
 use crate::names::Names;
@@ -109,13 +109,15 @@ impl Deployment {
         let clusters = clusters::ensure(&self.regions, &self.config, &self.polling, &*self.progress).await?;
         let [first, _] = &clusters;
         self.found(first).await?;
-        let prepared = self.database.prepare(first, &self.config.database.role, &self.principals()).await;
-        let prepared = prepared.map_err(|error| {
-            DeployError::new(format!("{}: the database {} is not ready", first.region, first.endpoint)).because(error)
-        })?;
-        for change in &prepared.changes {
-            self.progress.say(Some(&first.region), change);
-        }
+        let mut has_role = [self.has_stack(0).await?, self.has_stack(1).await?];
+        let (prepared, is_whole) = match self.prepare(first, &[true, true]).await {
+            // The database may refuse IAM roles that the stacks have not made yet.
+            Err(error) if has_role.contains(&false) => match self.prepare(first, &has_role).await {
+                Ok(prepared) => (prepared, false),
+                Err(_) => return Err(error),
+            },
+            prepared => (prepared?, true),
+        };
         let keys = if package.has_vault {
             let keys = vault_key::ensure(&self.regions, &self.names, &self.polling, &*self.progress).await?;
             keys.map(Some)
@@ -140,6 +142,12 @@ impl Deployment {
             standing.map(|standing| Versions::read(&standing)).unwrap_or_default().write(&mut parameters);
             let applied = stack.apply(&self.template, &parameters, &*self.progress).await?;
             has_changed |= applied != Applied::Unchanged;
+            if let Some(has_role) = has_role.get_mut(place) {
+                *has_role = true;
+            }
+            if !is_whole {
+                has_changed |= !self.prepare(first, &has_role).await?.changes.is_empty();
+            }
             let new = versions::publish(region, &self.names, package, &self.polling).await?;
             released.push((region, stack, parameters, new));
         }
@@ -241,14 +249,34 @@ impl Deployment {
     }
 
     fn peer_of(&self, place: usize) -> Option<&Regional> {
-        self.regions.get(1_usize.checked_sub(place)?)
+        self.regions.get(usize::from(place == 0))
     }
 
     /// Whether the bus of the other region than the one at this place is there and stays: whether its stack is made.
     async fn has_peer_bus(&self, place: usize) -> Result<bool, DeployError> {
-        let Some(peer) = self.peer_of(place) else { return Ok(false) };
-        let standing = Stack::of(peer, &self.names, self.names.stack(), self.polling).settled().await?;
+        self.has_stack(usize::from(place == 0)).await
+    }
+
+    /// Whether the stack of the region at this place is made and stays.
+    async fn has_stack(&self, place: usize) -> Result<bool, DeployError> {
+        let Some(region) = self.regions.get(place) else { return Ok(false) };
+        let standing = Stack::of(region, &self.names, self.names.stack(), self.polling).settled().await?;
         Ok(standing.is_some_and(|standing| Recovery::of(&standing.status) != Recovery::Delete))
+    }
+
+    /// Brings the database up to date, and lets the roles of these regions' functions sign in.
+    async fn prepare(&self, cluster: &Cluster, has_role: &[bool; 2]) -> Result<Prepared, DeployError> {
+        let principals = has_role.iter().zip(self.principals()).filter(|(has, _)| **has);
+        let principals: Vec<_> = principals.map(|(_, principal)| principal).collect();
+        let prepared = self.database.prepare(cluster, &self.config.database.role, &principals).await;
+        let prepared = prepared.map_err(|error| {
+            DeployError::new(format!("{}: the database {} is not ready", cluster.region, cluster.endpoint))
+                .because(error)
+        })?;
+        for change in &prepared.changes {
+            self.progress.say(Some(&cluster.region), change);
+        }
+        Ok(prepared)
     }
 
     /// The IAM roles that sign in to the database.

@@ -37,11 +37,13 @@ struct Ready {
     looks: AtomicU32,
     /// What it lacks of the schema, or why it cannot be looked at.
     pending: Result<Pending, &'static str>,
+    /// It takes an IAM role only if the stack that makes it is made here.
+    roles: Option<Aws>,
 }
 
 impl Default for Ready {
     fn default() -> Self {
-        Self { looks: AtomicU32::new(2), pending: Ok(Pending::default()) }
+        Self { looks: AtomicU32::new(2), pending: Ok(Pending::default()), roles: None }
     }
 }
 
@@ -59,8 +61,24 @@ impl Database for Ready {
     ) -> BoxFuture<'a, Result<Prepared, Box<dyn Error + Send + Sync>>> {
         assert_eq!(role, "tenet_app");
         assert_eq!(self.looks.load(Relaxed), 0, "its name does not resolve yet");
-        assert!(principals.contains(&"arn:aws:iam::123456789012:role/shop-us-west-2-function".to_owned()));
-        Box::pin(async { Ok(Prepared { identity: "id".to_owned(), changes: Vec::new() }) })
+        let roles = self.roles.as_ref().map(Aws::regions);
+        let role = |region: &str| format!("arn:aws:iam::123456789012:role/shop-{region}-function");
+        let is_known = |principal: &String| {
+            let region = [EAST, WEST].into_iter().find(|region| *principal == role(region)).unwrap();
+            roles.as_ref().is_none_or(|regions| regions[region].functions.contains_key("shop"))
+        };
+        assert!(roles.is_some() || principals.len() == 2, "{principals:?}");
+        let has_roles = roles.is_some();
+        let unknown = principals.iter().find(|principal| !is_known(principal)).cloned();
+        Box::pin(async move {
+            match unknown {
+                Some(unknown) => Err(format!("there is no role {unknown}").into()),
+                None => {
+                    let changes = if has_roles { principals.to_vec() } else { Vec::new() };
+                    Ok(Prepared { identity: "id".to_owned(), changes })
+                }
+            }
+        })
     }
 
     fn pending<'a>(
@@ -747,6 +765,32 @@ async fn a_plan_says_which_steps_and_grants_the_database_lacks_or_why_it_cannot_
     let edited = Pending { changed: vec!["bundle/1.sql".to_owned()], ..Pending::default() };
     let error = plan(Ok(edited)).await.unwrap_err();
     assert!(error.to_string().ends_with("applied with another text: bundle/1.sql"), "{error}");
+}
+
+/// A database may refuse to let an IAM role sign in that the region's stack has not made yet.
+#[tokio::test]
+async fn the_functions_roles_may_sign_in_once_they_are_made() {
+    let aws = Aws::default();
+    for expected in [&[EAST][..], &[]] {
+        let told = Arc::new(Told::default());
+        let database = Ready { roles: Some(aws.clone()), ..Ready::default() };
+        let config = Config::parse(CONFIG).unwrap();
+        let deployment =
+            Deployment::open(config, &aws.config(), Arc::new(database), told.clone(), polling()).await.unwrap();
+        deployment.deploy(&package("one"), None).await.unwrap();
+        let told = told.0.lock().unwrap();
+        let of =
+            |region: &str| told.iter().filter(|line| line.contains(&format!("role/shop-{region}-function"))).count();
+        // Of the first as soon as it is there, and of both when the second is.
+        assert_eq!((of(EAST), of(WEST)), (1 + expected.len(), 1), "{told:#?}");
+    }
+    // What has another reason is an error.
+    let error = aws.copy();
+    error.state(|state| state.regions.values_mut().for_each(|region| region.functions.clear()));
+    let database = Ready { roles: Some(error.clone()), ..Ready::default() };
+    let deployment = open_with(&error, CONFIG, database).await.unwrap();
+    let error = deployment.deploy(&package("one"), None).await.unwrap_err();
+    assert!(error.to_string().contains("is not ready"), "{error}");
 }
 
 /// EventBridge may refuse a target that does not exist, so no rule forwards before the other region's bus is there.
