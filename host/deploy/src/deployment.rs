@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
@@ -113,7 +114,12 @@ impl Deployment {
         let (prepared, is_whole) = match self.prepare(first, &[true, true]).await {
             // The database may refuse IAM roles that the stacks have not made yet.
             Err(error) if has_role.contains(&false) => match self.prepare(first, &has_role).await {
-                Ok(prepared) => (prepared, false),
+                Ok(prepared) => {
+                    let why = error.source().map(ToString::to_string).unwrap_or_default();
+                    let text = format!("the functions' roles may sign in once their stacks are made: {why}");
+                    self.progress.say(Some(&first.region), &text);
+                    (prepared, false)
+                }
                 Err(_) => return Err(error),
             },
             prepared => (prepared?, true),

@@ -779,8 +779,11 @@ async fn the_functions_roles_may_sign_in_once_they_are_made() {
             Deployment::open(config, &aws.config(), Arc::new(database), told.clone(), polling()).await.unwrap();
         deployment.deploy(&package("one"), None).await.unwrap();
         let told = told.0.lock().unwrap();
-        let of =
-            |region: &str| told.iter().filter(|line| line.contains(&format!("role/shop-{region}-function"))).count();
+        let of = |region: &str| {
+            told.iter()
+                .filter(|line| line.ends_with(&format!(": arn:aws:iam::123456789012:role/shop-{region}-function")))
+                .count()
+        };
         // Of the first as soon as it is there, and of both when the second is.
         assert_eq!((of(EAST), of(WEST)), (1 + expected.len(), 1), "{told:#?}");
     }
