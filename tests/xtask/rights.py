@@ -65,8 +65,6 @@ UNUSED = {
     "codedeploy:": "CodeDeployLambdaAliasUpdate",
     "ec2:": "VpcConfig",
     "elasticfilesystem:": "FileSystemConfigs",
-    "events:PutPermission": " Policy:",
-    "events:RemovePermission": " Policy:",
     "firehose:": "firehose",
     "iam:AttachRolePolicy": "ManagedPolicyArns",
     "iam:DeleteRolePermissionsBoundary": "PermissionsBoundary",
@@ -120,11 +118,16 @@ ACTIONS = {
     "s3:PutPublicAccessBlock": ["s3:PutBucketPublicAccessBlock"],
 }
 
+TAGGING = ["apigateway:TagResource", "apigateway:UntagResource"]
+
 # What a service asks of the caller beyond the schema of a resource's type, or beyond the action of a call, and the
 # page that says so.
 BEYOND = {
     # https://docs.aws.amazon.com/apigateway/latest/developerguide/using-service-linked-roles.html
-    "AWS::ApiGatewayV2::Api": ["iam:CreateServiceLinkedRole"],
+    "AWS::ApiGatewayV2::Api": ["iam:CreateServiceLinkedRole", *TAGGING],
+    # Who makes one with a tag is asked for it, and a stack's tags reach it:
+    # https://github.com/cloudtools/awacs/issues/254
+    "AWS::ApiGatewayV2::DomainName": TAGGING,
     # The access log of a stage: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging.html
     "AWS::ApiGatewayV2::Stage": [
         "logs:CreateLogDelivery",
@@ -258,8 +261,18 @@ OWN = {"StringEquals": TAG}
 OWN_OR_NEW = {"StringEqualsIfExists": TAG}
 
 # A key that a service uses for the caller
-# (https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service).
-BY_A_SERVICE = {"StringLike": {"kms:ViaService": ["lambda.*.amazonaws.com", "scheduler.*.amazonaws.com"]}}
+# (https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service). A function's
+# variables are encrypted via CloudFormation, by a key's policy that works:
+# https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/321
+BY_A_SERVICE = {
+    "StringLike": {
+        "kms:ViaService": [
+            "cloudformation.*.amazonaws.com",
+            "lambda.*.amazonaws.com",
+            "scheduler.*.amazonaws.com",
+        ]
+    }
+}
 
 # The conditions of actions on clusters and keys, which have ids for names. Each of several suffices.
 CONDITIONS = {
@@ -298,7 +311,6 @@ CONDITIONS = {
 }
 
 METHODS = {f"apigateway:{method}" for method in ("DELETE", "GET", "PATCH", "POST", "PUT")}
-TAGGING = {"apigateway:TagResource", "apigateway:UntagResource"}
 
 
 def api(*paths):
@@ -308,17 +320,22 @@ def api(*paths):
 # Where the methods of API Gateway are allowed. An API has an id, and a tag; what is in it is bound by its path
 # alone: by https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-tagging-supported-resources.html
 # it inherits no tag in HTTP APIs.
+#
+# CloudFormation tags what it makes by a name that has the beginning of an ARN twice, by the refusal in
+# https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/997
+TAGS_TWICE = "arn:aws:apigateway:*::/tags/*"
 HTTP_APIS = [
-    (api("/apis"), {}, {"apigateway:GET", "apigateway:POST", "apigateway:PUT"}),
-    (api("/apis/*"), {}, {"apigateway:GET"}),
+    (api("/apis"), {}, {"apigateway:GET", "apigateway:POST", "apigateway:PUT", *TAGGING}),
+    (api("/apis/*"), {}, {"apigateway:GET", *TAGGING}),
     (api("/apis/*"), OWN, {"apigateway:DELETE", "apigateway:PATCH", "apigateway:PUT"}),
-    (api("/apis/*/*", "/tags/*"), {}, METHODS | TAGGING),
+    (api("/apis/*/*"), {}, METHODS),
+    (api("/tags/*", TAGS_TWICE), {}, {*METHODS, *TAGGING}),
 ]
 DOMAIN_NAMES = [
     (
         api("/domainnames", "/domainnames/DOMAIN", "/domainnames/DOMAIN/*"),
         {},
-        METHODS | {"apigateway:AddCertificateToDomain", "apigateway:RemoveCertificateFromDomain"},
+        METHODS | {"apigateway:AddCertificateToDomain", "apigateway:RemoveCertificateFromDomain", *TAGGING},
     )
 ]
 
@@ -330,28 +347,33 @@ SERVICE_ROLES = ["arn:aws:iam::ACCOUNT:role/aws-service-role/*"]
 OF_SERVICES = {"StringEquals": {"iam:AWSServiceName": ["dsql.amazonaws.com", "mrk.kms.amazonaws.com", "ops.apigateway.amazonaws.com"]}}
 
 
-def of_api(path):
-    """What the handlers of a type act on that is at a path of API Gateway: they make it in its collection."""
+def of_api(path, tags=False):
+    """What the handlers of a type act on that is at a path of API Gateway: they make it in its collection, and
+    give it the stack's tags."""
     whole = f"arn:aws:apigateway:REGION1::{path}"
-    making = {"apigateway:POST", "apigateway:TagResource"}
-    return {action: [whole.rsplit("/", 1)[0]] for action in sorted(making)} | {"*": [whole]}
+    collection, twice = whole.rsplit("/", 1)[0], f"arn:aws:apigateway:REGION1::{TAGS_TWICE.replace('*', 'REGION1', 1)}"
+    making = {"apigateway:POST": [collection], "apigateway:TagResource": [collection]}
+    if tags:
+        making = {"apigateway:POST": [collection, twice.rstrip("*")], "apigateway:TagResource": [collection, whole]}
+    return making | {"*": [whole]}
 
 
 # The ARNs that the handlers of a type act on: by the first pattern that their action is like. ID stands for an id.
 FORMS = {
-    "AWS::ApiGatewayV2::Api": of_api("/apis/ID"),
+    "AWS::ApiGatewayV2::Api": of_api("/apis/ID", tags=True),
     "AWS::ApiGatewayV2::ApiMapping": of_api("/domainnames/DOMAIN/apimappings/ID"),
     "AWS::ApiGatewayV2::Authorizer": of_api("/apis/ID/authorizers/ID"),
-    "AWS::ApiGatewayV2::DomainName": of_api("/domainnames/DOMAIN"),
+    "AWS::ApiGatewayV2::DomainName": of_api("/domainnames/DOMAIN", tags=True),
     "AWS::ApiGatewayV2::Integration": of_api("/apis/ID/integrations/ID"),
     "AWS::ApiGatewayV2::Route": of_api("/apis/ID/routes/ID"),
-    "AWS::ApiGatewayV2::Stage": of_api("/apis/ID/stages/ID"),
+    "AWS::ApiGatewayV2::Stage": of_api("/apis/ID/stages/ID", tags=True),
     "AWS::CloudWatch::Alarm": {
         "*": [f"arn:aws:cloudwatch:REGION1:ACCOUNT:alarm:{name}" for name in names("AWS::CloudWatch::Alarm", "AlarmName")]
     },
     "AWS::CloudWatch::Dashboard": {"*": [f"arn:aws:cloudwatch::ACCOUNT:dashboard/NAME-REGION{of}" for of in (1, 2)]},
     "AWS::Events::Archive": {"*": ["arn:aws:events:REGION1:ACCOUNT:archive/NAME"]},
     "AWS::Events::EventBus": {"*": ["arn:aws:events:REGION1:ACCOUNT:event-bus/NAME"]},
+    "AWS::Events::EventBusPolicy": {"*": ["arn:aws:events:REGION1:ACCOUNT:event-bus/NAME"]},
     "AWS::Events::Rule": {"*": ["arn:aws:events:REGION1:ACCOUNT:rule/NAME/ID"]},
     "AWS::IAM::Role": {"*": [f"arn:aws:iam::ACCOUNT:role/{name}" for name in names("AWS::IAM::Role", "RoleName")]},
     "AWS::KMS::Key": {"*": ["arn:aws:kms:REGION1:ACCOUNT:key/ID"]},
@@ -473,17 +495,26 @@ def of_type(actions, name):
     return {actions.named(action) for action in found - NONE if not action.startswith(tuple(UNUSED))}
 
 
+def is_within(arn, place):
+    """Whether a resource is one of a place. IAM says that a `*` at the end of a part can match beyond its colon, and
+    that one should not rely on it:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html"""
+    parts, of = arn.split(":", 5), place.split(":", 5)
+    return place == "*" or len(parts) == len(of) and all(map(fnmatch.fnmatchcase, parts, of))
+
+
 def check_types(actions, types, statements):
     """Each type's handlers may do on its resources what they do: an action that is allowed on those of another
     type is not enough. Actions of other services are on other resources, and are not looked at here."""
     for name in sorted(types):
         forms = FORMS.get(name) or sys.exit(f"{name}: what are its resources?")
         own = {arn.split(":")[2] for arns in forms.values() for arn in arns}
-        for action in sorted(action for action in of_type(actions, name) if action.split(":")[0] in own):
+        takes = of_type(actions, name) | set(BEYOND.get(name, []))
+        for action in sorted(action for action in takes if action.split(":")[0] in own):
             arns = next(arns for like, arns in forms.items() if fnmatch.fnmatchcase(action, like))
             places = {arn for of in statements if action in of["Action"] for arn in of["Resource"]}
             for arn in arns:
-                if not any(fnmatch.fnmatchcase(arn, place) for place in places):
+                if not any(is_within(arn, place) for place in places):
                     sys.exit(f"{name} takes {action} on {arn}, and it is allowed on {sorted(places)}")
 
 

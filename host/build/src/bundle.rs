@@ -136,6 +136,16 @@ impl Bundle {
         self.rules.iter().map(|rule| (rule.name.as_str(), &rule.grants, rule.directory.as_path()))
     }
 
+    /// The settings of the host.
+    pub fn host(&self) -> &HostSettings {
+        &self.host
+    }
+
+    /// The rules: the name of each, and its limits.
+    pub fn limits(&self) -> impl Iterator<Item = (&str, &Limits)> {
+        self.rules.iter().map(|rule| (rule.name.as_str(), &rule.limits))
+    }
+
     /// What callers can ask for.
     pub fn operations(&self) -> &[Operation] {
         &self.operations

@@ -16,7 +16,8 @@ Learn: tenet explain book                           tenet explain lists all page
 #[command(name = "tenet", version, arg_required_else_help = true, after_help = BEGIN)]
 pub(crate) struct Args {
     /// What is logged to standard error: `info`, or a filter such as `tenet_pipeline=debug`.
-    #[arg(long, global = true, env = "TENET_LOG", default_value = "warn")]
+    // What AWS's credentials lack is an error of the command that wants them.
+    #[arg(long, global = true, env = "TENET_LOG", default_value = "warn,aws_config=off")]
     pub(crate) log: String,
 
     #[command(subcommand)]
@@ -426,6 +427,10 @@ pub(crate) struct DoctorArgs {
     /// money while nothing is called.
     #[arg(long)]
     pub(crate) deploy: bool,
+
+    /// The function; unless given `bootstrap-TARGET` next to this program.
+    #[arg(long, value_name = "FILE", requires = "deploy")]
+    pub(crate) bootstrap: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) deployment: DeploymentArgs,

@@ -2,6 +2,7 @@
 
 mod administration;
 pub(crate) mod operations;
+pub(crate) mod settings;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -8,7 +8,7 @@ use tenet_core::{MAX_TEXT, text_at_most};
 use crate::error::DeployError;
 use crate::regions::Regions;
 use crate::role_name;
-use crate::service_values::{self, INTEGER_MOST, PATTERN_MOST};
+use crate::service_values;
 
 /// The version of the file format.
 const VERSION: u32 = 1;
@@ -179,8 +179,8 @@ impl Default for Http {
 
 impl Http {
     fn check_values(&self) -> Result<(), DeployError> {
-        service_values::range("http.rate", self.rate.into(), 1, INTEGER_MOST)?;
-        service_values::range("http.burst", self.burst.into(), 1, INTEGER_MOST)?;
+        service_values::range("http.rate", self.rate.into())?;
+        service_values::range("http.burst", self.burst.into())?;
         if let Some(jwt) = &self.jwt {
             service_values::issuer("http.jwt.issuer", &jwt.issuer)?;
             service_values::audience("http.jwt.audience", &jwt.audience)?;
@@ -404,12 +404,6 @@ impl Config {
             }
         }
         role_name::check("database.role", &raw.database.role)?;
-        if !(2..=10).contains(&raw.events.relay_minutes) {
-            return Err(DeployError::new(format!(
-                "events.relay_minutes is {}; it may be 2 to 10",
-                raw.events.relay_minutes
-            )));
-        }
         let config = Self {
             name: raw.name,
             account: raw.account,
@@ -436,12 +430,13 @@ impl Config {
         self.account.as_ref().map_or(Ok(()), |id| account("account", id))?;
         self.database.kms_keys.iter().try_for_each(|(region, key)| arn("database.kms_keys", key, "kms", region))?;
         self.alarms.topics.iter().try_for_each(|(region, topic)| arn("alarms.topics", topic, "sns", region))?;
-        range("function.memory_mb", self.function.memory_mb.into(), 128, 10_240)?;
-        range("function.timeout_s", self.function.timeout_s.into(), 5, 900)?;
+        range("function.memory_mb", self.function.memory_mb.into())?;
+        range("function.timeout_s", self.function.timeout_s.into())?;
         log_level("function.log_level", &self.function.log_level)?;
         retention("function.log_retention_days", self.function.log_retention_days)?;
         self.http.check_values()?;
-        range("events.archive_days", self.events.archive_days.into(), 0, INTEGER_MOST)?;
+        range("events.archive_days", self.events.archive_days.into())?;
+        range("events.relay_minutes", self.events.relay_minutes.into())?;
         if let Some(route) = &self.events.route {
             text("events.route.operation", &route.operation, 256)?;
             service_values::pattern_number("events.route.amount", route.amount)?;
@@ -453,9 +448,8 @@ impl Config {
         if let Some(workflows) = &self.workflows {
             service_values::source("workflows.source", &workflows.source)?;
             text("workflows.settled_type", &workflows.settled_type, 128)?;
-            range("workflows.review_amount", workflows.review_amount, 1, PATTERN_MOST)?;
-            // The queue keeps a review for 240 hours: an alarm leaves a day to make it.
-            range("workflows.review_age_h", workflows.review_age_h.into(), 1, 216)?;
+            range("workflows.review_amount", workflows.review_amount)?;
+            range("workflows.review_age_h", workflows.review_age_h.into())?;
         }
         Ok(())
     }
@@ -489,7 +483,15 @@ impl Config {
 fn unread(text: &str, error: &toml::de::Error) -> DeployError {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
-    DeployError::new(format!("line {line}: {}", error.message().trim_end()))
+    let message = error.message().trim_end();
+    // What no type of this program has is no text for a person.
+    let number = message.strip_prefix("invalid value: integer `").and_then(|rest| rest.split_once("`, expected u"));
+    let Some((number, bits)) = number else { return DeployError::new(format!("line {line}: {message}")) };
+    let setting = before.trim_end().trim_end_matches('=').trim_end();
+    let setting = setting.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default();
+    let type_most = if bits.starts_with("32") { u32::MAX.into() } else { u64::MAX };
+    let (key, least, most) = service_values::range_of(setting, type_most);
+    DeployError::new(format!("line {line}: {key} is {number}; it may be {least} to {most}"))
 }
 
 #[cfg(test)]
@@ -633,9 +635,23 @@ mod tests {
             let error = Config::parse(&format!("{LEAST}{more}\n")).unwrap_err().to_string();
             assert!(error.contains(why), "{more}: {error}");
         }
-        for name in ["default", "xn--shop", "sthree-shop", "shop-workflows"] {
+        for (name, why) in [
+            ("default", "the bus that each account has is named so"),
+            ("xn--a", "S3 reserves names that begin with xn--, and"),
+            ("sthree-shop", "S3 reserves names that begin with sthree-, and"),
+            ("shop-workflows", "no name may end in -workflows"),
+        ] {
             let error = Config::parse(&LEAST.replace("shop", name)).unwrap_err().to_string();
-            assert!(error.contains(&format!("name is {name:?}")), "{error}");
+            assert!(error.starts_with(&format!("name is {name:?}: ")) && error.contains(why), "{error}");
+        }
+        for (more, why) in [
+            ("[events]\narchive_days = -1", "line 5: events.archive_days is -1; it may be 0 to 2147483647"),
+            ("workflows = { review_amount = -1 }", "line 4: workflows.review_amount is -1; it may be 1 to 5000000000"),
+            ("[function]\ntimeout_s= 5000000000", "line 5: function.timeout_s is 5000000000; it may be 5 to 900"),
+            ("[alarms]\np99_ms = -7", "line 5: p99_ms is -7; it may be 0 to 4294967295"),
+        ] {
+            let error = Config::parse(&format!("{LEAST}{more}\n")).unwrap_err().to_string();
+            assert_eq!(error, why);
         }
         let whole = format!("{LEAST}[http]\n{TOKENS}\n{}", domain("api.example.com", "Z1", EAST));
         Config::parse(&whole).unwrap();

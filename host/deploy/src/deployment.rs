@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
@@ -6,7 +7,7 @@ use aws_config::SdkConfig;
 use crate::bucket::Bucket;
 use crate::clusters::{self, Cluster};
 use crate::config::{self, Config};
-use crate::database::{Database, Pending};
+use crate::database::{Database, Pending, Prepared};
 use crate::error::DeployError;
 use crate::function;
 use crate::names::Names;
@@ -15,6 +16,7 @@ use crate::parameters::{region_parameters, workflow_parameters};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::quotas;
+use crate::recovery::Recovery;
 use crate::regional::Regional;
 use crate::stack::{Applied, Stack, Standing};
 use crate::vault_key;
@@ -26,6 +28,10 @@ pub(crate) const REGION: &str = include_str!("../../../deploy/region.yaml");
 
 /// The template of the workflows' stack.
 pub(crate) const WORKFLOWS: &str = include_str!("../../../deploy/workflows.yaml");
+
+/// The parameter that says whether the other region's bus is there. Without it a stack has no rule that forwards to
+/// it: EventBridge may refuse a target that does not exist, and a stack is made before the other's.
+const PEER_BUS: &str = "PeerBus";
 
 /// A deployment: two regions with one database, described by its configuration. It has no state of
 /// its own: AWS has it all, so an interrupted run can simply be repeated.
@@ -81,7 +87,8 @@ impl Deployment {
         if let Some(meant) = config.account.as_ref().filter(|meant| **meant != account) {
             return Err(DeployError::new(format!(
                 "the credentials are of the account {account}, and {meant} is meant"
-            )));
+            ))
+            .help("name a profile of that account with AWS_PROFILE, or change `account` in tenet.toml"));
         }
         let template = match &config.template {
             None => REGION.to_owned(),
@@ -97,19 +104,26 @@ impl Deployment {
     /// # Errors
     /// States where it stopped and why. Another run continues from there.
     pub async fn deploy(&self, package: &Package, canary: Option<u8>) -> Result<Deployed, DeployError> {
-        self.config.suits(package)?;
+        self.config.suits(&package.settings)?;
         self.warn();
-        quotas::check(&self.regions, &self.names, &self.config, package.connections).await?;
+        quotas::check(&self.regions, &self.names, &self.config, package.settings.connections).await?;
         let clusters = clusters::ensure(&self.regions, &self.config, &self.polling, &*self.progress).await?;
         let [first, _] = &clusters;
         self.found(first).await?;
-        let prepared = self.database.prepare(first, &self.config.database.role, &self.principals()).await;
-        let prepared = prepared.map_err(|error| {
-            DeployError::new(format!("{}: the database {} is not ready", first.region, first.endpoint)).because(error)
-        })?;
-        for change in &prepared.changes {
-            self.progress.say(Some(&first.region), change);
-        }
+        let mut has_role = [self.has_stack(0).await?, self.has_stack(1).await?];
+        let (prepared, is_whole) = match self.prepare(first, &[true, true]).await {
+            // The database may refuse IAM roles that the stacks have not made yet.
+            Err(error) if has_role.contains(&false) => match self.prepare(first, &has_role).await {
+                Ok(prepared) => {
+                    let why = error.source().map(ToString::to_string).unwrap_or_default();
+                    let text = format!("the functions' roles may sign in once their stacks are made: {why}");
+                    self.progress.say(Some(&first.region), &text);
+                    (prepared, false)
+                }
+                Err(_) => return Err(error),
+            },
+            prepared => (prepared?, true),
+        };
         let keys = if package.has_vault {
             let keys = vault_key::ensure(&self.regions, &self.names, &self.polling, &*self.progress).await?;
             keys.map(Some)
@@ -127,14 +141,28 @@ impl Deployment {
             let mut parameters = region_parameters(&self.config, place, &clusters, &prepared.identity, package, vault);
             parameters.insert("CodeBucket".to_owned(), bucket.name().to_owned());
             parameters.insert("CodeKey".to_owned(), key);
+            parameters.insert(PEER_BUS.to_owned(), self.has_peer_bus(place).await?.to_string());
             let stack = Stack::of(region, &self.names, self.names.stack(), self.polling);
             // A stack that is created again has no versions yet.
             let standing = stack.mended(&*self.progress).await?;
             standing.map(|standing| Versions::read(&standing)).unwrap_or_default().write(&mut parameters);
             let applied = stack.apply(&self.template, &parameters, &*self.progress).await?;
             has_changed |= applied != Applied::Unchanged;
+            if let Some(has_role) = has_role.get_mut(place) {
+                *has_role = true;
+            }
+            if !is_whole {
+                has_changed |= !self.prepare(first, &has_role).await?.changes.is_empty();
+            }
             let new = versions::publish(region, &self.names, package, &self.polling).await?;
             released.push((region, stack, parameters, new));
+        }
+        // Then both buses are there.
+        for (_, stack, parameters, _) in &mut released {
+            if parameters.insert(PEER_BUS.to_owned(), true.to_string()) != Some(true.to_string()) {
+                let applied = stack.apply(&self.template, parameters, &*self.progress).await?;
+                has_changed |= applied != Applied::Unchanged;
+            }
         }
         // Then switch one region after the other, each once its version is ready.
         for (region, stack, parameters, new) in &mut released {
@@ -159,9 +187,9 @@ impl Deployment {
     /// # Errors
     /// Fails if AWS cannot tell, or would refuse a change.
     pub async fn plan(&self, package: &Package, canary: Option<u8>) -> Result<Plan, DeployError> {
-        self.config.suits(package)?;
+        self.config.suits(&package.settings)?;
         self.warn();
-        quotas::check(&self.regions, &self.names, &self.config, package.connections).await?;
+        quotas::check(&self.regions, &self.names, &self.config, package.settings.connections).await?;
         let mut plan = Plan::default();
         let [first, _] = &self.regions;
         let known = clusters::plan(&self.regions, &self.config, &mut plan).await?;
@@ -182,12 +210,16 @@ impl Deployment {
                 plan.change(&region.name, &format!("+ bucket {}", bucket.name()));
             }
             let stack = Stack::of(region, &self.names, self.names.stack(), self.polling);
+            // The second region's turn comes after the first's stack.
+            let has_peer_bus = place > 0 || self.has_peer_bus(place).await?;
             let mut standing = None;
             let changes = match &known {
                 Some(both) => {
                     let parameters = |of: &Standing| {
                         standing = Some(of.clone());
-                        self.planned_parameters(place, both, of, package, bucket.name())
+                        let mut parameters = self.planned_parameters(place, both, of, package, bucket.name());
+                        parameters.insert(PEER_BUS.to_owned(), has_peer_bus.to_string());
+                        parameters
                     };
                     stack.plan(&self.template, parameters).await?
                 }
@@ -197,6 +229,10 @@ impl Deployment {
                 }],
             };
             plan.stack(&region.name, self.names.stack(), changes);
+            if let Some(peer) = self.peer_of(place).filter(|_| !has_peer_bus) {
+                let later = format!("the rule forward, once the bus in {} is there", peer.name);
+                plan.change(&region.name, &format!("~ stack {}: {later}", self.names.stack()));
+            }
             if let Some(standing) = standing {
                 let versions = Versions::read(&standing);
                 if let Some(shift) = versions.planned(region, &self.names, &package.sha256(), canary).await? {
@@ -210,6 +246,43 @@ impl Deployment {
             plan.stack(&region.name, &self.names.workflows(), stack.plan(WORKFLOWS, |_| parameters.clone()).await?);
         }
         Ok(plan)
+    }
+
+    /// The error of what needs a deployed region.
+    pub(crate) fn without_stack(&self, region: &Regional) -> DeployError {
+        DeployError::new(format!("{}: there is no stack {}", region.name, self.names.stack()))
+            .help("`tenet deploy` makes it")
+    }
+
+    fn peer_of(&self, place: usize) -> Option<&Regional> {
+        self.regions.get(usize::from(place == 0))
+    }
+
+    /// Whether the bus of the other region than the one at this place is there and stays: whether its stack is made.
+    async fn has_peer_bus(&self, place: usize) -> Result<bool, DeployError> {
+        self.has_stack(usize::from(place == 0)).await
+    }
+
+    /// Whether the stack of the region at this place is made and stays.
+    async fn has_stack(&self, place: usize) -> Result<bool, DeployError> {
+        let Some(region) = self.regions.get(place) else { return Ok(false) };
+        let standing = Stack::of(region, &self.names, self.names.stack(), self.polling).settled().await?;
+        Ok(standing.is_some_and(|standing| Recovery::of(&standing.status) != Recovery::Delete))
+    }
+
+    /// Brings the database up to date, and lets the roles of these regions' functions sign in.
+    async fn prepare(&self, cluster: &Cluster, has_role: &[bool; 2]) -> Result<Prepared, DeployError> {
+        let principals = has_role.iter().zip(self.principals()).filter(|(has, _)| **has);
+        let principals: Vec<_> = principals.map(|(_, principal)| principal).collect();
+        let prepared = self.database.prepare(cluster, &self.config.database.role, &principals).await;
+        let prepared = prepared.map_err(|error| {
+            DeployError::new(format!("{}: the database {} is not ready", cluster.region, cluster.endpoint))
+                .because(error)
+        })?;
+        for change in &prepared.changes {
+            self.progress.say(Some(&cluster.region), change);
+        }
+        Ok(prepared)
     }
 
     /// The IAM roles that sign in to the database.

@@ -59,6 +59,29 @@ impl Error for DeployError {
 const SIGN_IN: &str = "name a profile with AWS_PROFILE, and sign in with `aws sso login` or `aws login`, or set \
                        AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; `aws sts get-caller-identity` shows what is used";
 
+/// What is said of credentials, and its cure. The texts are those of `aws-config`.
+const CURES: [(&str, &str); 7] = [
+    (
+        "external process",
+        "run the `credential_process` of the profile by hand: it fails, or prints no JSON of credentials",
+    ),
+    ("was not defined", PROFILE),
+    ("invalid profile", PROFILE),
+    ("infinite loop", PROFILE),
+    ("credential source in", PROFILE),
+    ("was not found", PROFILE),
+    ("did not contain credential information", PROFILE),
+];
+
+/// What mends a profile.
+const PROFILE: &str = "mend the profile in ~/.aws/config, or name another with AWS_PROFILE; \
+                       `aws sts get-caller-identity` shows whether it can be used";
+
+/// What brings credentials that cannot be had.
+fn cure(said: &str) -> &'static str {
+    CURES.iter().find(|(text, _)| said.contains(text)).map_or(SIGN_IN, |(_, cure)| cure)
+}
+
 /// An error of an AWS call, with the region and the call.
 pub(crate) fn refused<E, R>(region: &str, call: &str, error: &SdkError<E, R>) -> DeployError
 where
@@ -70,10 +93,13 @@ where
         (Some(code), None) => code.to_owned(),
         (None, _) => innermost(error),
     };
+    // An error is one line.
+    let lines: Vec<_> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let said = lines.join(" ");
     let refused = DeployError::new(format!("{region}: {call}: {said}"));
     match code(error) {
         // The SDK has no kind of its own for it.
-        None if said.contains("credential") => refused.help(SIGN_IN),
+        None if said.contains("credential") || said.contains("profile") => refused.help(cure(&said)),
         Some("AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation") => {
             refused.help("the runbook, deploy/README.md, lists the rights that deploying takes")
         }
@@ -121,7 +147,17 @@ mod tests {
         };
         let error =
             refused("us-east-1", "GetCluster", &failed("no credentials found in chain. Attempted:\n  Environment"));
-        assert!(error.advice().unwrap().contains("AWS_PROFILE"), "{error:?}");
+        assert!(error.advice().unwrap().contains("`aws sso login`"), "{error:?}");
+        assert!(error.to_string().ends_with("no credentials found in chain. Attempted: Environment"), "{error}");
+        for (why, cure) in [
+            ("the credentials provider: profile `base` was not defined: could not find it", "mend the profile"),
+            ("missing credential source in `work`: no source_profile", "mend the profile"),
+            ("Error retrieving credentials: external process exited with code exit status: 1", "`credential_process`"),
+        ] {
+            let error = refused("us-east-1", "GetCluster", &failed(why));
+            let advice = error.advice().unwrap();
+            assert!(advice.contains(cure) && !advice.contains("sign in"), "{why}: {advice}");
+        }
         assert_eq!(refused("us-east-1", "GetCluster", &failed("no route to host")).advice(), None);
     }
 }

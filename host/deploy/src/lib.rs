@@ -59,7 +59,7 @@ pub use error::DeployError;
 pub use examine::{Finding, Severity};
 pub use logs::LogLine;
 pub use names::{LIVE, Names};
-pub use package::Package;
+pub use package::{Package, Settings};
 pub use parameters::{region_parameters, workflow_parameters};
 pub use plan::Plan;
 pub use progress::Progress;

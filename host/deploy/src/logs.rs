@@ -28,13 +28,17 @@ impl Deployment {
         // A quoted pattern is a literal text and cannot contain quotes.
         let pattern = format!("\"{}\"", request.replace('"', ""));
         let mut lines = Vec::new();
+        let mut missing = Vec::new();
         for region in &self.regions {
             let filter = region.logs.filter_log_events().log_group_name(self.names.logs());
             let mut pages = filter.start_time(start).filter_pattern(&pattern).into_paginator().send();
             while let Some(page) = pages.next().await {
                 let page = match page {
                     Ok(page) => page,
-                    Err(error) if code(&error) == Some("ResourceNotFoundException") => break,
+                    Err(error) if code(&error) == Some("ResourceNotFoundException") => {
+                        missing.push(region.name.as_str());
+                        break;
+                    }
                     Err(error) => return Err(refused(&region.name, "FilterLogEvents", &error)),
                 };
                 lines.extend(page.events.unwrap_or_default().into_iter().map(|event| LogLine {
@@ -43,6 +47,10 @@ impl Deployment {
                     text: event.message.unwrap_or_default().trim_end().to_owned(),
                 }));
             }
+        }
+        if missing.len() == self.regions.len() {
+            let what = format!("{}: there is no log group {}", missing.join(" and "), self.names.logs());
+            return Err(DeployError::new(what).help("`tenet deploy` makes it"));
         }
         lines.sort();
         Ok(lines)

@@ -7,14 +7,21 @@ use sha2::{Digest, Sha256};
 pub struct Package {
     /// The zip for Lambda.
     pub zip: Vec<u8>,
-    /// The most connections per sandbox.
-    pub connections: u32,
     /// Whether operations handle events.
     pub takes_events: bool,
     /// A pattern of the bundle's own events that its operations may handle, if there are any.
     pub follows: Option<Value>,
     /// Whether a rule seals or opens fields.
     pub has_vault: bool,
+    /// What its configuration has to agree with.
+    pub settings: Settings,
+}
+
+/// What a bundle says of itself that a configuration has to agree with. It is known before the bundle is built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The most connections per sandbox.
+    pub connections: u32,
     /// CloudWatch's namespace for the host's metrics.
     pub metrics: String,
     /// Seconds after which an event is left to the relay.

@@ -41,7 +41,7 @@ pub fn region_parameters(
     set("ReservedConcurrency", config.function.reserved_concurrency.to_string());
     set("LogLevel", config.function.log_level.clone());
     set("LogRetentionDays", config.function.log_retention_days.to_string());
-    set("MetricsNamespace", package.metrics.clone());
+    set("MetricsNamespace", package.settings.metrics.clone());
     set("HttpTimeoutMs", HTTP_TIMEOUT_MS.to_string());
     set("RelayMinutes", config.events.relay_minutes.to_string());
     set("ArchiveDays", config.events.archive_days.to_string());
@@ -61,7 +61,7 @@ pub fn region_parameters(
     set("AlarmTopicArn", by_region(&config.alarms.topics));
     set("P99Milliseconds", config.alarms.p99_ms.to_string());
     set("ConflictsPerMinute", config.alarms.conflicts_per_minute.to_string());
-    set("OutboxLagSeconds", config.outbox_lag_s(package).to_string());
+    set("OutboxLagSeconds", config.outbox_lag_s(&package.settings).to_string());
     set("ConnectionsMost", config.alarms.connections.to_string());
     set("DpuPerHour", config.alarms.dpu_per_hour.to_string());
     parameters

@@ -72,7 +72,6 @@ pub(crate) async fn check(
     config: &Config,
     connections: u32,
 ) -> Result<(), DeployError> {
-    config.fits(connections)?;
     let wanted = u64::from(config.function.reserved_concurrency);
     let mut sandboxes = Vec::new();
     for region in regions {

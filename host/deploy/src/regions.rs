@@ -67,6 +67,7 @@ impl Regions {
                 other_set.join(", ")
             )));
         }
+        let unknown = served.iter().find(|region| set_of(region).is_none());
         let known = set_of(one).or_else(|| set_of(other));
         let set = known.map_or(&[][..], |(_, set)| set);
         let left: Vec<&str> = set.iter().copied().filter(|region| region != one && region != other).collect();
@@ -77,7 +78,21 @@ impl Regions {
         let witness = match (witness, left.as_slice()) {
             (Some(witness), _) => witness,
             (None, [only]) => (*only).to_owned(),
-            (None, _) => return Err(DeployError::new("there is no witness").help(help())),
+            (None, _) => {
+                // A region that is mistaken has no use for a witness.
+                let why = match unknown {
+                    Some(region) => {
+                        format!(
+                            "{region} is in no region set of Aurora DSQL that is known here, and there is no witness"
+                        )
+                    }
+                    None => "there is no witness".to_owned(),
+                };
+                return Err(DeployError::new(why).help(match unknown {
+                    Some(_) => format!("if it is the region that is meant, name its `witness`: {}", help()),
+                    None => help(),
+                }));
+            }
         };
         if served.contains(&witness) {
             let why = format!("{witness} has a cluster of its own, and a witness has none");
@@ -141,7 +156,8 @@ mod tests {
             ("us-east-1", "us-east-1", None, "twice", ""),
             ("eu-west-1", "eu-west-2", None, "no witness", "eu-central-1 or eu-north-1"),
             ("us-east-1", "sa-east-1", Some("eu-west-1"), "the clusters are of US", "us-east-2 or us-west-2"),
-            ("us-east-1", "sa-east-1", None, "no witness", "us-east-2 or us-west-2"),
+            ("us-east-1", "sa-east-1", None, "sa-east-1 is in no region set", "us-east-2 or us-west-2"),
+            ("us-east-9", "us-west-2", None, "us-east-9 is in no region set", "if it is the region that is meant"),
             ("sa-east-1", "sa-west-1", None, "no witness", PAGE),
             ("us-east-1", "us-west", None, "\"us-west\" is no name of a region", ""),
             ("us-east-1", "us-west-2", Some("Ohio"), "\"Ohio\" is no name of a region", ""),

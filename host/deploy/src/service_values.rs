@@ -25,6 +25,19 @@ const PATTERN_DECIMALS: usize = 6;
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>).
 const RESERVED: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
 
+/// The whole numbers that a setting may have.
+const RANGES: [(&str, u64, u64); 8] = [
+    ("function.memory_mb", 128, 10_240),
+    ("function.timeout_s", 5, 900),
+    ("http.rate", 1, INTEGER_MOST),
+    ("http.burst", 1, INTEGER_MOST),
+    ("events.archive_days", 0, INTEGER_MOST),
+    ("events.relay_minutes", 2, 10),
+    ("workflows.review_amount", 1, PATTERN_MOST),
+    // The queue keeps a review for 240 hours: an alarm leaves a day to make it.
+    ("workflows.review_age_h", 1, 216),
+];
+
 type Checked = Result<(), DeployError>;
 
 /// The end of the names of the second stack and of what is in it.
@@ -36,9 +49,12 @@ pub(crate) fn name(name: &str) -> Checked {
         let what = format!("that is the stack of the workflows of {other:?}");
         return Err(DeployError::new(format!("name is {name:?}: {what}, and no name may end in {WORKFLOWS}")));
     }
-    if name == "default" || RESERVED.iter().any(|reserved| name.starts_with(reserved)) {
-        let what = "the bus of each account is named `default`, and S3 reserves";
-        return Err(DeployError::new(format!("name is {name:?}: {what} {}", RESERVED.join(", "))));
+    if name == "default" {
+        return Err(DeployError::new(format!("name is {name:?}: the bus that each account has is named so")));
+    }
+    if let Some(reserved) = RESERVED.iter().find(|reserved| name.starts_with(**reserved)) {
+        let what = format!("S3 reserves names that begin with {reserved}, and a bucket's begins with this one");
+        return Err(DeployError::new(format!("name is {name:?}: {what}")));
     }
     Ok(())
 }
@@ -137,12 +153,20 @@ pub(crate) fn text(key: &str, text: &str, most: usize) -> Checked {
     Err(refused(key, text, &format!("it may have 1 to {most} characters, without quotation marks and backslashes")))
 }
 
-/// A number from `least` to `most`.
-pub(crate) fn range(key: &str, value: u64, least: u64, most: u64) -> Checked {
-    if (least..=most).contains(&value) {
-        return Ok(());
+/// A number that is in its range, where it has one.
+pub(crate) fn range(key: &str, value: u64) -> Checked {
+    match RANGES.iter().find(|(of, ..)| *of == key) {
+        Some((_, least, most)) if !(*least..=*most).contains(&value) => {
+            Err(DeployError::new(format!("{key} is {value}; it may be {least} to {most}")))
+        }
+        _ => Ok(()),
     }
-    Err(DeployError::new(format!("{key} is {value}; it may be {least} to {most}")))
+}
+
+/// The range of a setting by the last part of its key, with the whole key; otherwise that of its type.
+pub(crate) fn range_of(setting: &str, type_most: u64) -> (&str, u64, u64) {
+    let known = RANGES.into_iter().find(|(key, ..)| key.rsplit('.').next() == Some(setting));
+    known.unwrap_or((setting, 0, type_most))
 }
 
 /// The ARN of something that this service has in the region.

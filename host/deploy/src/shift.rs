@@ -72,8 +72,7 @@ impl Deployment {
         let stack = Stack::of(region, &self.names, self.names.stack(), self.polling);
         // Wait for the end of an interrupted run's change.
         let Some(standing) = stack.settled().await? else {
-            return Err(DeployError::new(format!("{}: there is no stack {}", region.name, self.names.stack()))
-                .help("`tenet deploy` makes it"));
+            return Err(self.without_stack(region));
         };
         if Recovery::of(&standing.status) == Recovery::Delete {
             return Err(DeployError::new(format!(

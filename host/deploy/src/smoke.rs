@@ -34,15 +34,22 @@ impl Deployment {
     /// # Errors
     /// Names the region and how it failed.
     pub async fn smoke(&self) -> Result<Tested, DeployError> {
+        for region in &self.regions {
+            if Stack::of(region, &self.names, self.names.stack(), self.polling).look().await?.is_none() {
+                return Err(self.without_stack(region));
+            }
+        }
         let mut seen = Vec::new();
         let done = self.tested(&mut seen).await;
         let at = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
         let tested = Tested { at, failure: done.as_ref().err().map(ToString::to_string), seen };
         let note = serde_json::to_string(&tested).unwrap_or_default();
+        let mut noted = Ok(());
         for region in &self.regions {
-            Bucket::of(region, &self.names).write(NOTE, &note).await?;
+            noted = noted.and(Bucket::of(region, &self.names).write(NOTE, &note).await);
         }
-        done.map(|()| tested)
+        // A note that cannot be written does not hide why a test failed.
+        done.and(noted).map(|()| tested)
     }
 
     async fn tested(&self, seen: &mut Vec<String>) -> Result<(), DeployError> {

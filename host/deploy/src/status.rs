@@ -46,6 +46,11 @@ pub struct RegionStatus {
 }
 
 impl RegionStatus {
+    /// Whether everything was looked at, and nothing is there.
+    fn is_empty(&self) -> bool {
+        *self == Self { region: self.region.clone(), ..Self::default() }
+    }
+
     /// Whether everything that was checked is in order.
     pub fn is_well(&self) -> bool {
         self.unknown.is_empty()
@@ -90,6 +95,9 @@ impl Status {
 impl fmt::Display for RegionStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}{}", self.region, if self.is_well() { "" } else { "  !" })?;
+        if self.is_empty() {
+            return writeln!(f, "  nothing is deployed: `tenet deploy` does it");
+        }
         match &self.cluster {
             Some((id, status, Some(peer))) => writeln!(f, "  cluster   {id} {status}, peered with {peer}")?,
             Some((id, status, None)) => writeln!(f, "  cluster   {id} {status}, without a peer")?,

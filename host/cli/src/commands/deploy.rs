@@ -1,6 +1,7 @@
 use std::fs;
 
 use anyhow::Context;
+use tenet_build::Bundle;
 use tenet_core::Grants;
 use tenet_core::bundle::Index;
 use tenet_deploy::{Architecture, Config, Package};
@@ -8,6 +9,7 @@ use tenet_engine::TARGETS;
 use tenet_harness::schema;
 
 use crate::args::DeployArgs;
+use crate::deployment::settings::settings;
 use crate::deployment::{explain, open, operations};
 use crate::exit::Exit;
 use crate::packing::{self, Packed};
@@ -17,6 +19,10 @@ use crate::terminal::{self, show};
 /// Brings a bundle up in two regions, from whatever is there of it.
 pub(crate) async fn deploy(args: &DeployArgs) -> anyhow::Result<Exit> {
     let config = Config::read(&args.deployment.config).map_err(explain)?;
+    // What the sources say already: building takes minutes.
+    let bundle = Bundle::open(&config.bundle)?;
+    operations::check(&config, bundle.operations())?;
+    config.suits(&settings(bundle.host(), bundle.limits())).map_err(explain)?;
     let target = target(config.architecture)?;
     let function = packing::function(args.bootstrap.as_ref(), target, &config.bundle)?;
     let out = args.out.clone().unwrap_or_else(|| config.bundle.join("target/tenet/deploy"));
@@ -24,7 +30,6 @@ pub(crate) async fn deploy(args: &DeployArgs) -> anyhow::Result<Exit> {
     let Packed { built, bytes, .. } = packing::one(&config.bundle, target, &function, &out).await?;
     let index = built.index_after(&OnTerminal);
     schema::lint(&out.join(target), &index)?;
-    operations::check(&config, &index.operations)?;
     let package = package(&index, bytes);
     let deployment = open(&args.deployment, config, Some((out.join(target), index))).await?;
     let plan = deployment.plan(&package, args.canary).await.map_err(explain)?;
@@ -62,7 +67,6 @@ pub(crate) fn target(architecture: Architecture) -> anyhow::Result<&'static str>
 fn package(index: &Index, bytes: Vec<u8>) -> Package {
     Package {
         zip: bytes,
-        connections: index.host.connections,
         follows: {
             let mut published = Grants::default();
             index.rules.iter().for_each(|rule| published.add(rule.grants.clone()));
@@ -70,9 +74,6 @@ fn package(index: &Index, bytes: Vec<u8>) -> Package {
         },
         takes_events: index.operations.iter().any(|operation| !operation.events.is_empty()),
         has_vault: index.rules.iter().any(|rule| !rule.grants.vault.is_empty()),
-        metrics: index.host.metrics.clone(),
-        relay_grace_s: index.host.relay_grace_s,
-        margin_ms: index.host.margin_ms,
-        database_ms: index.rules.iter().map(|rule| (rule.name.clone(), rule.limits.database_ms)).collect(),
+        settings: settings(&index.host, index.rules.iter().map(|rule| (rule.name.as_str(), &rule.limits))),
     }
 }

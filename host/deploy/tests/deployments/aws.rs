@@ -284,6 +284,9 @@ impl State {
             }
             "events" if operation == "DescribeEventBus" => (200, json!({"Name": "shop"}).to_string()),
             "events" => (200, json!({"Rules": []}).to_string()),
+            "logs" if operation == "FilterLogEvents" && !self.at(&region).functions.contains_key("shop") => {
+                (400, json!({"__type": "ResourceNotFoundException", "message": "no log group"}).to_string())
+            }
             "logs" => {
                 // Of the prefix's own name, and another that begins with it.
                 let given: Value = serde_json::from_str(&body).unwrap();
@@ -517,6 +520,12 @@ impl State {
         // Lambda keeps 100 unreserved.
         let wanted = reserved(&parameters);
         let is_too_much = wanted > 0 && wanted + 100 > self.unreserved(region, &name);
+        // A rule that forwards, made while the bus that it names is not there.
+        let forwards = |of: &BTreeMap<String, String>| of.get("PeerBus").is_none_or(|bus| bus == "true");
+        let forwarded = self.at(region).stacks.get(&name).is_some_and(|stack| forwards(&stack.parameters));
+        let peer = parameters.get("PeerRegion").and_then(|peer| self.regions.get(peer));
+        let has_bus = peer.and_then(|peer| peer.stacks.get(&name)).is_some_and(Stack::has_bus);
+        let is_astray = forwards(&parameters) && !forwarded && !has_bus;
         let missing = || xml_error(400, "ValidationError", &format!("Stack with id {name} does not exist"));
         let done = |operation: &str| {
             (
@@ -539,6 +548,11 @@ impl State {
             }
             if is_too_much {
                 return Some("too much concurrency is reserved".to_owned());
+            }
+            // EventBridge looks at the bus and its policy when it gets the target
+            // (<https://github.com/ministryofjustice/modernisation-platform-environments/pull/19002>).
+            if is_astray {
+                return Some("PutTargets: AccessDeniedException: the target's bus".to_owned());
             }
             let version = parameters.get("Version").filter(|version| !version.is_empty());
             if let Some(version) = version.filter(|version| !has_version(version)) {
@@ -980,6 +994,11 @@ impl State {
 }
 
 impl Stack {
+    /// Whether its bus is there with its policy.
+    fn has_bus(&self) -> bool {
+        self.status == "CREATE_COMPLETE" || self.status.starts_with("UPDATE") || self.status.starts_with("IMPORT")
+    }
+
     fn is_busy(&self) -> bool {
         self.status.ends_with("_IN_PROGRESS") && self.status != "REVIEW_IN_PROGRESS"
     }
@@ -1014,12 +1033,12 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
 }
 
-/// The function's own parameters of a stack, without the served versions.
+/// The function's own parameters of a stack, without the served versions and the other region's bus.
 fn configuration(parameters: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let of_alias = ["Version", "PreviousVersion", "CanaryVersion", "CanaryWeight"];
+    let others = ["Version", "PreviousVersion", "CanaryVersion", "CanaryWeight", "PeerBus"];
     parameters
         .iter()
-        .filter(|(name, _)| !of_alias.contains(&name.as_str()))
+        .filter(|(name, _)| !others.contains(&name.as_str()))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
 }

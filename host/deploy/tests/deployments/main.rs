@@ -22,7 +22,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tenet_deploy::{
     Cluster, Config, Database, DeployError, Deployed, Deployment, DestroyOptions, Finding, Outbox, Package, Pending,
-    Plan, PollPolicy, Prepared, Progress, Severity,
+    Plan, PollPolicy, Prepared, Progress, Settings, Severity,
 };
 
 use crate::aws::{Aws, Bucket, Regional};
@@ -37,11 +37,13 @@ struct Ready {
     looks: AtomicU32,
     /// What it lacks of the schema, or why it cannot be looked at.
     pending: Result<Pending, &'static str>,
+    /// It takes an IAM role only if the stack that makes it is made here.
+    roles: Option<Aws>,
 }
 
 impl Default for Ready {
     fn default() -> Self {
-        Self { looks: AtomicU32::new(2), pending: Ok(Pending::default()) }
+        Self { looks: AtomicU32::new(2), pending: Ok(Pending::default()), roles: None }
     }
 }
 
@@ -59,8 +61,24 @@ impl Database for Ready {
     ) -> BoxFuture<'a, Result<Prepared, Box<dyn Error + Send + Sync>>> {
         assert_eq!(role, "tenet_app");
         assert_eq!(self.looks.load(Relaxed), 0, "its name does not resolve yet");
-        assert!(principals.contains(&"arn:aws:iam::123456789012:role/shop-us-west-2-function".to_owned()));
-        Box::pin(async { Ok(Prepared { identity: "id".to_owned(), changes: Vec::new() }) })
+        let roles = self.roles.as_ref().map(Aws::regions);
+        let role = |region: &str| format!("arn:aws:iam::123456789012:role/shop-{region}-function");
+        let is_known = |principal: &String| {
+            let region = [EAST, WEST].into_iter().find(|region| *principal == role(region)).unwrap();
+            roles.as_ref().is_none_or(|regions| regions[region].functions.contains_key("shop"))
+        };
+        assert!(roles.is_some() || principals.len() == 2, "{principals:?}");
+        let has_roles = roles.is_some();
+        let unknown = principals.iter().find(|principal| !is_known(principal)).cloned();
+        Box::pin(async move {
+            match unknown {
+                Some(unknown) => Err(format!("there is no role {unknown}").into()),
+                None => {
+                    let changes = if has_roles { principals.to_vec() } else { Vec::new() };
+                    Ok(Prepared { identity: "id".to_owned(), changes })
+                }
+            }
+        })
     }
 
     fn pending<'a>(
@@ -91,14 +109,16 @@ impl Progress for Told {
 fn package(zip: &str) -> Package {
     Package {
         zip: zip.as_bytes().to_vec(),
-        connections: 8,
         takes_events: false,
         follows: None,
         has_vault: true,
-        metrics: "Tenet".to_owned(),
-        relay_grace_s: 960,
-        margin_ms: 300,
-        database_ms: vec![("write".to_owned(), 10_000)],
+        settings: Settings {
+            connections: 8,
+            metrics: "Tenet".to_owned(),
+            relay_grace_s: 960,
+            margin_ms: 300,
+            database_ms: vec![("write".to_owned(), 10_000)],
+        },
     }
 }
 
@@ -259,7 +279,9 @@ async fn another_account_another_witness_and_a_stranger_for_a_peer_are_refused()
         polling(),
     )
     .await;
-    assert!(error.err().unwrap().to_string().contains("123456789012, and 210987654321 is meant"));
+    let error = error.err().unwrap();
+    assert!(error.to_string().contains("123456789012, and 210987654321 is meant"));
+    assert!(error.advice().unwrap().contains("AWS_PROFILE"), "{error:?}");
 
     deploy(&aws, "one", None).await.unwrap();
     let change = |of: fn(&mut aws::Cluster)| {
@@ -745,6 +767,103 @@ async fn a_plan_says_which_steps_and_grants_the_database_lacks_or_why_it_cannot_
     assert!(error.to_string().ends_with("applied with another text: bundle/1.sql"), "{error}");
 }
 
+/// A database may refuse to let an IAM role sign in that the region's stack has not made yet.
+#[tokio::test]
+async fn the_functions_roles_may_sign_in_once_they_are_made() {
+    let aws = Aws::default();
+    for expected in [&[EAST][..], &[]] {
+        let told = Arc::new(Told::default());
+        let database = Ready { roles: Some(aws.clone()), ..Ready::default() };
+        let config = Config::parse(CONFIG).unwrap();
+        let deployment =
+            Deployment::open(config, &aws.config(), Arc::new(database), told.clone(), polling()).await.unwrap();
+        deployment.deploy(&package("one"), None).await.unwrap();
+        let told = told.0.lock().unwrap();
+        let of = |region: &str| {
+            told.iter()
+                .filter(|line| line.ends_with(&format!(": arn:aws:iam::123456789012:role/shop-{region}-function")))
+                .count()
+        };
+        // Of the first as soon as it is there, and of both when the second is.
+        assert_eq!((of(EAST), of(WEST)), (1 + expected.len(), 1), "{told:#?}");
+    }
+    // What has another reason is an error.
+    let error = aws.copy();
+    error.state(|state| state.regions.values_mut().for_each(|region| region.functions.clear()));
+    let database = Ready { roles: Some(error.clone()), ..Ready::default() };
+    let deployment = open_with(&error, CONFIG, database).await.unwrap();
+    let error = deployment.deploy(&package("one"), None).await.unwrap_err();
+    assert!(error.to_string().contains("is not ready"), "{error}");
+}
+
+/// EventBridge may refuse a target that does not exist, so no rule forwards before the other region's bus is there.
+#[tokio::test]
+async fn a_region_forwards_once_the_bus_of_the_other_is_there() {
+    let aws = Aws::default();
+    let changes = || {
+        let calls = aws.state(|state| std::mem::take(&mut state.calls));
+        let is_change = |call: &String| call.ends_with("CreateStack") || call.ends_with("UpdateStack");
+        calls.into_iter().filter(is_change).collect::<Vec<_>>()
+    };
+    let later = "us-east-1: ~ stack shop: the rule forward, once the bus in us-west-2 is there".to_owned();
+    let config = CONFIG.replace("[workflows]\n", "");
+    let deployment = open_as(&aws, &config).await.unwrap();
+    let forwarding = || aws.regions().values().all(|region| region.stacks["shop"].parameters["PeerBus"] == "true");
+    let plan = async || deployment.plan(&package("one"), None).await.unwrap();
+
+    assert!(plan().await.lines().contains(&later));
+    deployment.deploy(&package("one"), None).await.unwrap();
+    let made = changes();
+    let first = ["us-east-1 cloudformation CreateStack", "us-west-2 cloudformation CreateStack"];
+    assert_eq!(made, [&first[..], &["us-east-1 cloudformation UpdateStack"]].concat(), "{made:?}");
+    assert!(forwarding() && !plan().await.has_changes(), "{:?}", plan().await);
+    deployment.deploy(&package("one"), None).await.unwrap();
+    assert!(forwarding() && !plan().await.has_changes(), "{:?}", plan().await);
+
+    // A region was lost, in the first and in the second place, and comes back.
+    for region in [WEST, EAST] {
+        aws.state(|state| {
+            let region = state.regions.get_mut(region).unwrap();
+            region.stacks.remove("shop");
+            region.functions.remove("shop");
+        });
+        assert_eq!(plan().await.lines().contains(&later), region == WEST, "{:?}", plan().await);
+        deployment.deploy(&package("one"), None).await.unwrap();
+        assert!(forwarding() && !plan().await.has_changes(), "{:?}", plan().await);
+    }
+    // Nothing of it moves with a version.
+    deployment.deploy(&package("two"), Some(10)).await.unwrap();
+    deployment.promote().await.unwrap();
+    assert!(forwarding());
+    deployment.destroy(&DestroyOptions::default()).await.unwrap();
+    deployment.deploy(&package("two"), None).await.unwrap();
+    assert!(forwarding());
+}
+
+#[tokio::test]
+async fn before_anything_is_deployed_each_command_says_what_deploys() {
+    let aws = Aws::default();
+    let deployment = open(&aws).await.unwrap();
+    let none = [
+        deployment.smoke().await.unwrap_err(),
+        deployment.promote().await.unwrap_err(),
+        deployment.rollback().await.unwrap_err(),
+    ];
+    for error in none {
+        assert_eq!(error.to_string(), "us-east-1: there is no stack shop");
+        assert_eq!(error.advice(), Some("`tenet deploy` makes it"));
+    }
+    let error = deployment.logs("id", Duration::from_secs(60)).await.unwrap_err();
+    assert_eq!(error.to_string(), "us-east-1 and us-west-2: there is no log group /aws/lambda/shop");
+    assert_eq!(error.advice(), Some("`tenet deploy` makes it"));
+    for region in deployment.status().await.regions {
+        let said = format!("{}  !\n  nothing is deployed: `tenet deploy` does it\n", region.region);
+        assert_eq!(region.to_string(), said);
+    }
+    assert_eq!(deployment.destroy(&DestroyOptions::default()).await.unwrap(), [""; 0]);
+    assert!(aws.regions().values().all(|region| *region == Regional::default()), "{:?}", aws.regions());
+}
+
 #[tokio::test]
 async fn what_passes_by_itself_is_waited_for() {
     let role = "The role defined for the function cannot be assumed by Lambda.";
@@ -757,7 +876,9 @@ async fn what_passes_by_itself_is_waited_for() {
     let deployment = open(&aws).await.unwrap();
     deployment.destroy(&DestroyOptions::default()).await.unwrap();
     deploy(&aws, "one", None).await.unwrap();
-    assert!(aws.regions().values().all(|region| region.stacks["shop"].status == "CREATE_COMPLETE"));
+    // The first is updated for the bus of the second.
+    let statuses = [EAST, WEST].map(|region| aws.regions()[region].stacks["shop"].status.clone());
+    assert_eq!(statuses, ["UPDATE_COMPLETE", "CREATE_COMPLETE"]);
     // What does not pass is an error.
     aws.state(|state| state.failures = vec![role; 9]);
     let error = deploy(&aws, "two", None).await.unwrap_err();

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use tenet_core::{HostSettings, MetricSet};
-use tenet_deploy::{Cluster, Config, Names, Package, region_parameters, workflow_parameters};
+use tenet_deploy::{Cluster, Config, Names, Package, Settings, region_parameters, workflow_parameters};
 
 use crate::support::matched::matched;
 use crate::support::path;
@@ -85,15 +85,17 @@ fn package(rng: &mut fastrand::Rng) -> Package {
     let host = HostSettings::default();
     Package {
         zip: Vec::new(),
-        connections: 1,
         takes_events: rng.bool(),
         follows: rng.bool().then(|| json!({"source": ["dsql.application"], "detail-type": ["Transaction Created"]})),
         has_vault: rng.bool(),
-        metrics: ["Tenet", "Shop/Rules"][rng.usize(..2)].to_owned(),
-        relay_grace_s: [host.relay_grace_s, 3600][rng.usize(..2)],
-        margin_ms: host.margin_ms,
-        // Half of the shortest time that a function may have.
-        database_ms: vec![("write".to_owned(), 2_500)],
+        settings: Settings {
+            connections: 1,
+            metrics: ["Tenet", "Shop/Rules"][rng.usize(..2)].to_owned(),
+            relay_grace_s: [host.relay_grace_s, 3600][rng.usize(..2)],
+            margin_ms: host.margin_ms,
+            // Half of the shortest time that a function may have.
+            database_ms: vec![("write".to_owned(), 2_500)],
+        },
     }
 }
 
@@ -105,7 +107,7 @@ fn draw() -> (Vec<Drawn>, Vec<(String, String)>) {
         let (text, package) = (text(&mut rng), package(&mut rng));
         match Config::parse(&text) {
             Ok(config) => {
-                config.suits(&package).unwrap();
+                config.suits(&package.settings).unwrap();
                 accepted.push(Drawn { text, config, package });
             }
             Err(error) => refused.push((text, error.to_string())),
@@ -120,7 +122,8 @@ fn own() -> Drawn {
     let config = Config::parse(&text).unwrap();
     let package = Package { has_vault: true, ..package(&mut fastrand::Rng::with_seed(0)) };
     let host = HostSettings::default();
-    let package = Package { relay_grace_s: host.relay_grace_s, metrics: host.metrics, ..package };
+    let settings = Settings { relay_grace_s: host.relay_grace_s, metrics: host.metrics, ..package.settings };
+    let package = Package { settings, ..package };
     Drawn { text, config, package }
 }
 
@@ -149,6 +152,7 @@ fn stacks(drawn: &Drawn) -> Vec<Asked> {
         let mut parameters = region_parameters(&drawn.config, place, &clusters, "id", &drawn.package, key);
         parameters.insert("CodeBucket".to_owned(), format!("tenet-{ACCOUNT}-{region}-bundles"));
         parameters.insert("CodeKey".to_owned(), "bundles/0.zip".to_owned());
+        parameters.insert("PeerBus".to_owned(), true.to_string());
         asked.push(Asked { template: "region", region: region.clone(), parameters });
         if let Some(parameters) = workflow_parameters(&drawn.config, region) {
             asked.push(Asked { template: "workflows", region: region.clone(), parameters });
@@ -176,7 +180,7 @@ fn what_a_configuration_accepts_cfn_lint_accepts_of_its_stacks() {
     for ((asked, drawn), rendered) in asked.iter().zip(of).zip(rendered(&asked)) {
         assert_eq!(rendered.problems, Vec::<String>::new(), "{} in {}\n{}", asked.template, asked.region, drawn.text);
         every_json_is_json(&rendered);
-        every_metric_exists(&rendered, &drawn.package.metrics);
+        every_metric_exists(&rendered, &drawn.package.settings.metrics);
         a_service_is_bound_by_what_it_sends(&rendered);
         a_key_is_for_the_log_groups_of_its_stack(&rendered);
         dead_letters_outlive_their_queue(&rendered);
@@ -195,6 +199,7 @@ fn what_a_configuration_refuses_cloudformation_would_refuse() {
     let own = own();
     let changes = [
         ("region", "MemoryMb", "127"),
+        ("region", "PeerBus", ""),
         ("region", "TimeoutSeconds", "901"),
         ("region", "LogLevel", "info"),
         ("region", "LogRetentionDays", "100"),
@@ -224,6 +229,23 @@ fn what_a_configuration_refuses_cloudformation_would_refuse() {
     }
     for (change, rendered) in changes.iter().zip(rendered(&asked)) {
         assert!(!rendered.problems.is_empty(), "{change:?}");
+    }
+}
+
+/// The stack of the first region is made before there is a bus to forward to.
+#[test]
+fn a_stack_forwards_only_to_a_bus_that_is_there() {
+    let mut asked: Vec<_> = stacks(&own()).into_iter().filter(|asked| asked.template == "region").collect();
+    asked[0].parameters.insert("PeerBus".to_owned(), false.to_string());
+    let forwards = |rendered: &Rendered| {
+        rendered.resources("AWS::Events::Rule").filter(|(_, rule)| rule["Targets"][0]["RoleArn"].is_object()).count()
+    };
+    let rendered = rendered(&asked);
+    assert_eq!(rendered.iter().map(forwards).collect::<Vec<_>>(), [0, 1]);
+    for of in &rendered {
+        assert_eq!(of.problems, Vec::<String>::new());
+        // What the other region's rule may do is said by the bus.
+        assert_eq!(of.resources("AWS::Events::EventBusPolicy").count(), 1);
     }
 }
 
@@ -415,7 +437,7 @@ fn the_function_answers_before_the_api_gives_up(rendered: &Rendered, package: &P
     let told = function["Environment"]["Variables"]["TENET_HTTP_TIMEOUT_MS"].as_u64().unwrap();
     // The most that an HTTP API has: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
     assert!(told == api && api <= 30_000, "{told} {api}");
-    let answered = told.min(1000 * function["Timeout"].as_u64().unwrap()) - package.margin_ms;
+    let answered = told.min(1000 * function["Timeout"].as_u64().unwrap()) - package.settings.margin_ms;
     assert!(answered < api, "{answered} {api}");
 }
 
@@ -426,7 +448,8 @@ fn a_recovered_event_is_no_alarm(rendered: &Rendered, package: &Package) {
     let turn = schedule.unwrap().strip_prefix("rate(").unwrap().strip_suffix(" minutes)").unwrap();
     let turn = turn.parse::<u64>().unwrap() * 60;
     let threshold = alarm["Threshold"].as_u64().unwrap();
-    assert!(threshold > package.relay_grace_s + 2 * turn, "{threshold} {} {turn}", package.relay_grace_s);
+    let grace = package.settings.relay_grace_s;
+    assert!(threshold > grace + 2 * turn, "{threshold} {grace} {turn}");
     // Each period has a turn in it, and before the first one there is no alarm.
     assert!(alarm["Period"].as_u64().unwrap() > turn && alarm["TreatMissingData"] == "missing", "{alarm}");
 }

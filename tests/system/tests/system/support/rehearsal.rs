@@ -73,7 +73,7 @@ impl Rehearsal {
     }
 
     /// The repository's template, with the addresses of the stand-ins for AWS, and without the
-    /// features that ministack does not support: only the archive is left out.
+    /// features that ministack does not support: only the archive and the bus's policy are left out.
     fn template(&self) -> String {
         let template = std::fs::read_to_string(root().join("deploy/region.yaml")).unwrap();
         let endpoint = "          TENET_DSQL_ENDPOINT: !Ref Endpoint\n";
@@ -92,10 +92,12 @@ impl Rehearsal {
         let ports = format!(
             "Mappings:\n  Ports:\n    {EAST}: {{Here: \"{east}\", There: \"{west}\"}}\n    {WEST}: {{Here: \"{west}\", There: \"{east}\"}}\n\nConditions:\n"
         );
-        for part in [endpoint, peer, "Conditions:\n"] {
+        let policy = template.split_once("\n  BusPolicy:\n").unwrap().1.split_once("\n\n").unwrap().0;
+        let policy = format!("  BusPolicy:\n{policy}\n\n");
+        for part in [endpoint, peer, &policy, "Conditions:\n"] {
             assert_eq!(template.matches(part).count(), 1, "{part}");
         }
-        template.replace(endpoint, &here).replace(peer, there).replace("Conditions:\n", &ports)
+        template.replace(&policy, "").replace(endpoint, &here).replace(peer, there).replace("Conditions:\n", &ports)
     }
 
     /// Writes the repository's configuration with this deployment's own values.
@@ -157,6 +159,9 @@ impl Rehearsal {
         }
         if arguments.first() == Some(&"deploy") {
             command.args(["--bootstrap", "bootstrap", "--out", "out"]);
+        }
+        if arguments.first() == Some(&"doctor") {
+            command.args(["--bootstrap", "bootstrap"]);
         }
         command
             .env("AWS_ENDPOINT_URL", ministack::endpoint())
