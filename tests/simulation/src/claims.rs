@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::clocks::micros;
 
-/// How long a host may still work for a client that has heard nothing.
+/// How long a host may still work for a client that has heard nothing, or a COMMIT without an answer be under way.
 const AFTERWARDS: Duration = Duration::from_secs(4);
 
 /// When each request was sent and answered, and which answers say that nothing was changed.
@@ -46,9 +46,12 @@ impl Claims {
 
     /// It was answered, or nothing was heard.
     pub(crate) fn hear(&self, ask: &Ask, Since(from): Since, heard: &Heard) {
-        let says_nothing = matches!(heard, Heard::Answer { status: 500 | 503, body }
-            if !body.contains(r#""code":"outcome-unknown""#));
-        let afterwards = if matches!(heard, Heard::Nothing(_)) { AFTERWARDS } else { Duration::ZERO };
+        let (says_nothing, afterwards) = match heard {
+            Heard::Nothing(_) => (false, AFTERWARDS),
+            Heard::Answer { body, .. } if body.contains(r#""code":"outcome-unknown""#) => (false, AFTERWARDS),
+            Heard::Settled => (false, Duration::ZERO),
+            Heard::Answer { status, .. } => (matches!(status, 500 | 503), Duration::ZERO),
+        };
         let until = micros(self.began.elapsed() + afterwards);
         let mut asked = self.asked.lock().unwrap();
         let times = asked.entry((ask.name.clone(), ask.payload.to_string())).or_default();
