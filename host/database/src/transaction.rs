@@ -249,7 +249,7 @@ impl Transaction {
             return Ok(Progress::Answered(answer));
         }
         // First of all: a session without its set-up is not used again, whatever else has failed.
-        if begun.is_ok() || !Mutant::FailedSetUpReused.is_alive() {
+        if !Mutant::FailedSetUpReused.is_alive() || (begun.is_ok() && found.is_ok()) {
             set_up?;
         }
         begun
