@@ -23,9 +23,11 @@
 mod bus;
 mod clients;
 mod gate;
+mod phases;
 mod region;
 mod round;
 mod sandbox;
 mod weather;
 
+pub use phases::PHASE;
 pub use round::{Means, Round};
