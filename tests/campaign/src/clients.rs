@@ -1,5 +1,5 @@
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -7,24 +7,17 @@ use futures_util::future::join;
 use serde_json::{Value, json};
 use tenet_audit::accounts;
 use tenet_audit::{Ask, Heard, Journal, Kind, Name, Tally};
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::pace::Pace;
 use crate::region::Region;
 use crate::sandbox::{Ended, Sandbox};
 
 /// The operations that handle the same event.
 pub(crate) const TAKERS: [&str; 2] = ["post-a", "post-b"];
 
-/// How many events may wait in the outbox before clients only repeat what they have asked: more would only wait for the
-/// buses.
-const AHEAD: i64 = 60;
-
-/// The longest wait of a client while too many do, in milliseconds.
+/// The longest wait of a client that may ask nothing new, in milliseconds.
 const CATCH_UP: u64 = 200;
-
-/// How many requests a second are new where the pauses between faults are as long as they are drawn.
-const USUAL: f64 = 15.0;
 
 /// How often a client retries by itself.
 const PERSISTENCE: u32 = 4;
@@ -48,10 +41,7 @@ pub(crate) struct Clients<'a> {
     pub(crate) tally: &'a Tally,
     asked: Mutex<Vec<Question>>,
     number: AtomicU64,
-    /// How many requests were new.
-    new: watch::Sender<u64>,
-    /// How many events wait in the outbox.
-    pub(crate) waiting: AtomicI64,
+    pub(crate) pace: Pace,
 }
 
 /// A request and its contents: one question, or several for an event that several operations handle.
@@ -63,8 +53,7 @@ struct Question {
 
 impl<'a> Clients<'a> {
     pub(crate) fn new(regions: &'a [Region; 2], journal: &'a Journal, tally: &'a Tally) -> Self {
-        let (asked, number, new, waiting) = Default::default();
-        Self { regions, journal, tally, asked, number, new, waiting }
+        Self { regions, journal, tally, asked: Mutex::default(), number: AtomicU64::default(), pace: Pace::default() }
     }
 
     /// One client, until the given time.
@@ -97,16 +86,8 @@ impl<'a> Clients<'a> {
         }
     }
 
-    /// Waits so long, or until so many requests are new as usually are in this time. So there are as many faults per
-    /// request on a fast machine as on a slow one.
-    pub(crate) async fn pause(&self, time: Duration) {
-        let mut new = self.new.subscribe();
-        let enough = *new.borrow() + (time.as_secs_f64() * USUAL) as u64;
-        let _ = timeout(time, new.wait_for(|new| *new > enough)).await;
-    }
-
     fn may_be_new(&self) -> bool {
-        let may = self.waiting.load(Ordering::Relaxed) <= AHEAD;
+        let may = self.pace.may_be_new();
         self.tally.count(if may { "client: may ask something new" } else { "client: lets the buses catch up" });
         may
     }
@@ -361,7 +342,7 @@ impl<'a> Clients<'a> {
     }
 
     fn keep(&self, question: Question) -> Question {
-        self.new.send_modify(|new| *new += question.asks.len() as u64);
+        self.pace.is_new(question.asks.len());
         self.asked.lock().unwrap().push(question.clone());
         question
     }

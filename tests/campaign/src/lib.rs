@@ -23,6 +23,7 @@
 mod bus;
 mod clients;
 mod gate;
+mod pace;
 mod phases;
 mod region;
 mod round;

@@ -111,3 +111,19 @@ fn density(report: &Report) -> String {
     });
     format!("per 1,000 of them, {}", rates.join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_says_how_long_its_parts_took_and_how_frequent_faults_were() {
+        let counts = [("ms: faults", 40_000), ("host: killed", 30), ("wire: delay", 2), ("wire: reset", 3)];
+        let counts = counts.map(|(name, count)| (name.to_owned(), count)).into();
+        let report = Report { transactions: 500, counts, ..Report::default() };
+        assert_eq!(summary(&report), "500 transactions, 0 wrong; faults 40.0 s");
+        let density = density(&report);
+        assert!(density.contains("hosts killed: 60.0, endpoints down: 0.0"), "{density}");
+        assert!(density.contains("statements and answers harmed: 10.0"), "{density}");
+    }
+}

@@ -1,6 +1,5 @@
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -16,6 +15,7 @@ use tokio_postgres::Client;
 
 use crate::bus::Ears;
 use crate::clients::{Clients, TAKERS};
+use crate::pace::Pace;
 use crate::phases::Phases;
 use crate::region::{Plot, Region};
 use crate::sandbox::{Ended, Notes, Sandbox};
@@ -129,7 +129,7 @@ impl Round {
         let asking = join_all((0..self.clients).map(|number| clients.client(self.seed ^ (number << 32), until)));
         let (killed, watched, ..) = tokio::join!(
             weather::reaper(&clients, self.seed ^ 1, until),
-            watch(&client, &clients.waiting, until),
+            watch(&client, &clients.pace, until),
             weather::over(&regions[0], self.seed ^ 2, &clients, until),
             weather::over(&regions[1], self.seed ^ 3, &clients, until),
             relays(&regions, until),
@@ -216,9 +216,9 @@ async fn relay(region: &Region) -> Ended {
 }
 
 /// Notes until the given time how many events wait in the outbox.
-async fn watch(client: &Client, waiting: &AtomicI64, until: Instant) -> anyhow::Result<()> {
+async fn watch(client: &Client, pace: &Pace, until: Instant) -> anyhow::Result<()> {
     while Instant::now() < until {
-        waiting.store(outbox(client).await?, Ordering::Relaxed);
+        pace.wait(outbox(client).await?);
         sleep(LOOK).await;
     }
     Ok(())

@@ -32,7 +32,7 @@ pub(crate) async fn over(region: &Region, seed: u64, clients: &Clients<'_>, unti
             Sky::Storm => region.dsql.harm(random.u64(..), 6),
         }
         region.gate.whims([0, 0, 3, 10][random.usize(0..4)]);
-        clients.pause(Duration::from_millis(random.u64(300..1500))).await;
+        clients.pace.pause(Duration::from_millis(random.u64(300..1500))).await;
         match random.u32(0..12) {
             2 => {
                 tally.count("endpoint: down for a while");
@@ -72,7 +72,7 @@ pub(crate) async fn over(region: &Region, seed: u64, clients: &Clients<'_>, unti
 pub(crate) async fn reaper(clients: &Clients<'_>, seed: u64, until: Instant) -> anyhow::Result<()> {
     let mut random = Rng::with_seed(seed);
     while Instant::now() < until {
-        clients.pause(Duration::from_millis(random.u64(200..1200))).await;
+        clients.pace.pause(Duration::from_millis(random.u64(200..1200))).await;
         let sandbox = clients.sandbox(&mut random);
         clients.tally.count("host: killed");
         sandbox.kill(Duration::from_millis(random.u64(0..300))).await?;
