@@ -26,7 +26,7 @@ struct Arguments {
     #[arg(long, default_value_t = 14)]
     clients: u64,
     /// The number of rounds at the same time. They share the servers, and nothing else.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 4)]
     worlds: u64,
     /// A guarantee that the function breaks on purpose, if it is built for that.
     #[arg(long)]
