@@ -6,24 +6,18 @@ use fastrand::Rng;
 use futures_util::future::join;
 use serde_json::{Value, json};
 use tenet_audit::accounts;
-use tenet_audit::{Arrivals, Ask, Heard, Journal, Kind, Name, Tally};
-use tokio::time::{Instant, timeout};
+use tenet_audit::{Ask, Heard, Journal, Kind, Name, Tally};
+use tokio::time::{Instant, sleep, timeout};
 
+use crate::pace::Pace;
 use crate::region::Region;
 use crate::sandbox::{Ended, Sandbox};
 
 /// The operations that handle the same event.
 pub(crate) const TAKERS: [&str; 2] = ["post-a", "post-b"];
 
-/// How many new questions there are per second, how many more at the beginning, and how many may be
-/// ahead of the events that have arrived: as much as one process that stands in for EventBridge can
-/// deliver on a busy machine.
-const A_SECOND: f64 = 8.0;
-const AT_FIRST: f64 = 20.0;
-const AHEAD: f64 = 60.0;
-
-/// The fraction of new questions with at least one event: some are rejected.
-const ACCEPTED: f64 = 0.7;
+/// The longest wait of a client that may ask nothing new, in milliseconds.
+const CATCH_UP: u64 = 200;
 
 /// How often a client retries by itself.
 const PERSISTENCE: u32 = 4;
@@ -37,17 +31,17 @@ const LEAVES: u64 = 800;
 /// The most messages in one batch of a queue.
 const MESSAGES: usize = 8;
 
+/// So many answered questions are all asked again in the end.
+const FEW: usize = 300;
+
 /// The state shared by all clients.
 pub(crate) struct Clients<'a> {
     pub(crate) regions: &'a [Region; 2],
     pub(crate) journal: &'a Journal,
     pub(crate) tally: &'a Tally,
     asked: Mutex<Vec<Question>>,
-    arrivals: &'a Arrivals,
     number: AtomicU64,
-    /// How many questions were new.
-    new: AtomicU64,
-    started: Instant,
+    pub(crate) pace: Pace,
 }
 
 /// A request and its contents: one question, or several for an event that several operations handle.
@@ -58,22 +52,8 @@ struct Question {
 }
 
 impl<'a> Clients<'a> {
-    pub(crate) fn new(
-        regions: &'a [Region; 2],
-        journal: &'a Journal,
-        tally: &'a Tally,
-        arrivals: &'a Arrivals,
-    ) -> Self {
-        Self {
-            regions,
-            journal,
-            tally,
-            arrivals,
-            asked: Mutex::default(),
-            number: AtomicU64::new(0),
-            new: AtomicU64::new(0),
-            started: Instant::now(),
-        }
+    pub(crate) fn new(regions: &'a [Region; 2], journal: &'a Journal, tally: &'a Tally) -> Self {
+        Self { regions, journal, tally, asked: Mutex::default(), number: AtomicU64::default(), pace: Pace::default() }
     }
 
     /// One client, until the given time.
@@ -81,6 +61,10 @@ impl<'a> Clients<'a> {
         let mut random = Rng::with_seed(seed);
         while Instant::now() < until {
             let may_be_new = self.may_be_new();
+            if !may_be_new {
+                // What waits needs the processor too.
+                sleep(Duration::from_millis(random.u64(1..CATCH_UP))).await;
+            }
             match random.u32(if may_be_new { 0..100 } else { 65..100 }) {
                 0..30 => self.insist(&self.fresh(&mut random), &mut random).await,
                 30..36 => self.insist(&self.write(), &mut random).await,
@@ -103,13 +87,14 @@ impl<'a> Clients<'a> {
     }
 
     fn may_be_new(&self) -> bool {
-        let new = self.new.load(Ordering::Relaxed) as f64;
-        new <= AT_FIRST + self.started.elapsed().as_secs_f64() * A_SECOND
-            && new * ACCEPTED <= self.arrivals.count() as f64 + AHEAD
+        let may = self.pace.may_be_new();
+        self.tally.count(if may { "client: may ask something new" } else { "client: lets the buses catch up" });
+        may
     }
 
-    /// Repeats all questions without a final answer until they have one, and some answered ones again.
-    pub(crate) async fn settle(&self, seed: u64, again: usize, until: Instant) -> usize {
+    /// Repeats all questions without a final answer until they have one, and half of the answered ones again, or all of
+    /// a few.
+    pub(crate) async fn settle(&self, seed: u64, until: Instant) -> usize {
         let mut random = Rng::with_seed(seed);
         let entries = self.journal.entries();
         let is_open = |ask: &Ask| match entries.get(&ask.name) {
@@ -120,6 +105,7 @@ impl<'a> Clients<'a> {
         let (mut open, mut closed): (Vec<_>, Vec<_>) =
             all.into_iter().partition(|question| question.asks.iter().any(is_open));
         random.shuffle(&mut closed);
+        let again = (closed.len() / 2).max(FEW);
         open.extend(closed.into_iter().take(again));
         let open = Mutex::new(open);
         let ask = |mut random: Rng| {
@@ -158,18 +144,13 @@ impl<'a> Clients<'a> {
     /// Sends the same request to both regions at the same time.
     async fn twins(&self, random: &mut Rng) {
         let question = if random.bool() { self.fresh(random) } else { self.event(random) };
-        let of = |region: usize, random: &mut Rng| {
-            let sandboxes = &self.regions[region].sandboxes;
-            &sandboxes[random.usize(0..sandboxes.len())]
-        };
-        let (east, west) = (of(0, random), of(1, random));
+        let [east, west] = self.regions.each_ref().map(|region| region.sandbox(random));
         join(self.ask(&question, east), self.ask(&question, west)).await;
     }
 
-    fn sandbox(&self, random: &mut Rng) -> &Sandbox {
-        let sandboxes = &self.regions[random.usize(0..2)].sandboxes;
-        // The first sandbox handles several at once.
-        &sandboxes[random.usize(0..sandboxes.len() + 2) % sandboxes.len()]
+    /// A sandbox at random.
+    pub(crate) fn sandbox(&self, random: &mut Rng) -> &Sandbox {
+        self.regions[random.usize(0..2)].sandbox(random)
     }
 
     /// Asks once. Returns whether everything has a final answer.
@@ -311,14 +292,12 @@ impl<'a> Clients<'a> {
     /// A transfer, with its own id or a separate key.
     fn fresh(&self, random: &mut Rng) -> Question {
         let (id, payload) = self.payment(random);
-        self.new.fetch_add(1, Ordering::Relaxed);
         let key = if random.bool() { id.clone() } else { format!("k-{id}") };
         self.keep(transfer(key, id, payload))
     }
 
     fn write(&self) -> Question {
         let id = format!("w-{}", self.next());
-        self.new.fetch_add(1, Ordering::Relaxed);
         let payload = json!({ "transaction_id": id, "amount": 100.5 });
         let mut event = payload.clone();
         event["operation"] = "write".into();
@@ -330,7 +309,6 @@ impl<'a> Clients<'a> {
     /// An event that two operations handle under its one id.
     fn event(&self, random: &mut Rng) -> Question {
         let (id, payload) = self.payment(random);
-        self.new.fetch_add(2, Ordering::Relaxed);
         let key = format!("e-{id}");
         let event = json!({
             "version": "0", "id": key, "source": "campaign", "detail-type": "Payment Ordered",
@@ -364,6 +342,7 @@ impl<'a> Clients<'a> {
     }
 
     fn keep(&self, question: Question) -> Question {
+        self.pace.is_new(question.asks.len());
         self.asked.lock().unwrap().push(question.clone());
         question
     }

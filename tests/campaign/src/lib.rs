@@ -23,9 +23,12 @@
 mod bus;
 mod clients;
 mod gate;
+mod pace;
+mod phases;
 mod region;
 mod round;
 mod sandbox;
 mod weather;
 
+pub use phases::PHASE;
 pub use round::{Means, Round};

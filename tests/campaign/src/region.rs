@@ -1,6 +1,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use fastrand::Rng;
+use futures_util::future::try_join_all;
 use tenet_audit::Tally;
 use tenet_core::Mutant;
 use tenet_test_support::{Dsql, Terms};
@@ -44,6 +46,9 @@ pub(crate) struct Peer {
 /// invocations; the others publish after.
 const SANDBOXES: [usize; 3] = [6, 1, 1];
 
+/// The sandboxes among which one is drawn: mostly the first one, which handles several at once.
+const DRAWN: [usize; 5] = [0, 0, 0, 1, 2];
+
 impl Region {
     /// Creates the endpoint and the gate; the sandboxes are started when both endpoints exist.
     pub(crate) async fn new(plot: &Plot<'_>, tally: &Arc<Tally>) -> anyhow::Result<Self> {
@@ -56,12 +61,17 @@ impl Region {
 
     /// Starts the sandboxes, which know the peer's endpoint too.
     pub(crate) async fn populate(&mut self, plot: &Plot<'_>, peer: &Peer, notes: &Notes) -> anyhow::Result<()> {
-        for (place, at_once) in SANDBOXES.into_iter().enumerate() {
-            let name = format!("{} {place}", plot.name);
+        let sandboxes = SANDBOXES.into_iter().enumerate().map(|(place, at_once)| {
             let start = self.start(plot, peer, at_once)?;
-            self.sandboxes.push(Sandbox::new(name, at_once, start, notes.clone()).await?);
-        }
+            Ok(Sandbox::new(format!("{} {place}", plot.name), at_once, start, notes.clone()))
+        });
+        self.sandboxes = try_join_all(sandboxes.collect::<anyhow::Result<Vec<_>>>()?).await?;
         Ok(())
+    }
+
+    /// A sandbox at random.
+    pub(crate) fn sandbox(&self, random: &mut Rng) -> &Sandbox {
+        &self.sandboxes[DRAWN[random.usize(0..DRAWN.len())]]
     }
 
     /// What the other region has to know about this one.

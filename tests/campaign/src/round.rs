@@ -2,8 +2,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-use futures_util::future::join_all;
+use anyhow::{Context, ensure};
+use futures_util::future::{join_all, try_join_all};
 use serde_json::json;
 use tempfile::TempDir;
 use tenet_audit::{Audit, Journal, Kind, Report, Tally, accounts};
@@ -15,8 +15,10 @@ use tokio_postgres::Client;
 
 use crate::bus::Ears;
 use crate::clients::{Clients, TAKERS};
+use crate::pace::Pace;
+use crate::phases::Phases;
 use crate::region::{Plot, Region};
-use crate::sandbox::{Ended, Notes};
+use crate::sandbox::{Ended, Notes, Sandbox};
 use crate::weather;
 
 /// The two regions.
@@ -36,6 +38,10 @@ const GRACE_S: u64 = 3;
 
 /// The connections of a sandbox: fewer than the concurrent invocations of some.
 const CONNECTIONS: u32 = 3;
+
+/// After how many milliseconds a wait for a lock of PostgreSQL's ends as a conflict. DSQL has no such waits. A COMMIT
+/// that a fault delays keeps its locks, so they would be longer than a statement may take.
+const LOCK_MS: u64 = 100;
 
 /// The timeouts of a rule and of a statement, in milliseconds: the first pair in rounds with an even seed, the second
 /// in rounds with an odd one. A silence is longer than both.
@@ -75,16 +81,24 @@ impl Round {
     /// # Errors
     /// Fails if the world could not be set up. Violations by the hosts are in the report.
     pub async fn run(&self, means: &Means) -> anyhow::Result<Report> {
+        let tally = Arc::new(Tally::default());
+        let mut phases = Phases::new(&tally);
         let database = TestDatabase::create(&means.postgres, &means.template).await?;
-        self.run_on(&database, means).await
+        self.run_on(&database, means, &tally, &mut phases).await
     }
 
-    async fn run_on(&self, database: &TestDatabase, means: &Means) -> anyhow::Result<Report> {
+    async fn run_on(
+        &self,
+        database: &TestDatabase,
+        means: &Means,
+        tally: &Arc<Tally>,
+        phases: &mut Phases<'_>,
+    ) -> anyhow::Result<Report> {
         let client = connect(database.url()).await?;
+        client.batch_execute(&format!("ALTER DATABASE {} SET lock_timeout = {LOCK_MS}", database.name())).await?;
         accounts::open(&client).await?;
         let identity: String = client.query_one("SELECT id::text FROM tenet.identity", &[]).await?.get(0);
         let folder = bundle(&means.bundle, self.seed)?;
-        let tally = Arc::new(Tally::default());
         let buses = [Bus::create_at(&means.events, REGIONS[0]).await, Bus::create_at(&means.events, REGIONS[1]).await];
         buses[0].forward_to(&buses[1]).await;
         buses[1].forward_to(&buses[0]).await;
@@ -101,21 +115,23 @@ impl Round {
             mutant: self.mutant.as_deref(),
         };
         let (east, west) = (plot(0), plot(1));
-        let mut regions = [Region::new(&east, &tally).await?, Region::new(&west, &tally).await?];
+        let mut regions = [Region::new(&east, tally).await?, Region::new(&west, tally).await?];
         let [at_east, at_west] = regions.each_ref().map(Region::as_peer);
         let journal = Arc::new(Journal::new());
-        let notes = Notes { tally: Arc::clone(&tally), journal: Arc::clone(&journal) };
-        regions[0].populate(&east, &at_west, &notes).await?;
-        regions[1].populate(&west, &at_east, &notes).await?;
+        let notes = Notes { tally: Arc::clone(tally), journal: Arc::clone(&journal) };
+        let [first, second] = &mut regions;
+        tokio::try_join!(first.populate(&east, &at_west, &notes), second.populate(&west, &at_east, &notes))?;
         let ears = Ears::at(buses);
+        phases.end("set-up");
 
-        let clients = Clients::new(&regions, &journal, &tally, &ears.arrivals);
+        let clients = Clients::new(&regions, &journal, tally);
         let until = Instant::now() + self.faults;
         let asking = join_all((0..self.clients).map(|number| clients.client(self.seed ^ (number << 32), until)));
-        let (killed, ..) = tokio::join!(
-            weather::reaper(&regions, self.seed ^ 1, &tally, until),
-            weather::over(&regions[0], self.seed ^ 2, &tally, until),
-            weather::over(&regions[1], self.seed ^ 3, &tally, until),
+        let (killed, watched, ..) = tokio::join!(
+            weather::reaper(&clients, self.seed ^ 1, until),
+            watch(&client, &clients.pace, until),
+            weather::over(&regions[0], self.seed ^ 2, &clients, until),
+            weather::over(&regions[1], self.seed ^ 3, &clients, until),
             relays(&regions, until),
             asking,
         );
@@ -123,6 +139,8 @@ impl Round {
             journal.wrong(Kind::Failed, None, format!("{error:#}"));
         }
         weather::clear(&regions);
+        watched?;
+        phases.end("faults");
         for region in &regions {
             for sandbox in &region.sandboxes {
                 if let Err(error) = sandbox.check().await {
@@ -132,11 +150,13 @@ impl Round {
         }
 
         let rest = Instant::now() + REST;
-        let open = clients.settle(self.seed ^ 4, 300, rest).await;
+        let open = clients.settle(self.seed ^ 4, rest).await;
         if open > 0 {
             journal.wrong(Kind::Failed, None, format!("{open} questions have no final answer"));
         }
+        phases.end("settling");
         empty(&regions, &client, &journal).await?;
+        phases.end("outbox");
         let audit = Audit::read(&client, &journal).await?;
         let mut progress = (ears.arrivals.at_both(), Instant::now());
         while progress.0 < audit.due() && progress.1.elapsed() < ARRIVING {
@@ -146,19 +166,20 @@ impl Round {
                 progress = (both, Instant::now());
             }
         }
+        ensure!(ears.listen(), "a bus's queue could not be read");
+        phases.end("arrivals");
         audit.answers();
         audit.effects();
         audit.books(&client).await?;
         audit.events(&ears.arrivals);
         at_rest(&client, &journal).await?;
+        try_join_all(regions.iter().flat_map(|region| &region.sandboxes).map(Sandbox::stop)).await?;
+        phases.end("audit");
 
         let mut counts = tally.counts();
         for region in &regions {
             for (name, count) in region.dsql.harms() {
                 *counts.entry(format!("wire: {name}")).or_default() += count;
-            }
-            for sandbox in &region.sandboxes {
-                sandbox.stop().await?;
             }
         }
         Ok(Report {
@@ -194,13 +215,27 @@ async fn relay(region: &Region) -> Ended {
     region.sandboxes[0].invoke(&json!({ "tenet": "relay" })).await
 }
 
+/// Notes until the given time how many events wait in the outbox.
+async fn watch(client: &Client, pace: &Pace, until: Instant) -> anyhow::Result<()> {
+    while Instant::now() < until {
+        pace.wait(outbox(client).await?);
+        sleep(LOOK).await;
+    }
+    Ok(())
+}
+
+/// How many events wait in the outbox.
+async fn outbox(client: &Client) -> anyhow::Result<i64> {
+    Ok(client.query_one("SELECT count(*) FROM tenet.outbox", &[]).await?.get(0))
+}
+
 /// Runs the relays until the outbox is empty, as long as they make progress.
 async fn empty(regions: &[Region; 2], client: &Client, journal: &Journal) -> anyhow::Result<()> {
     let mut turns = regions.iter().cycle();
     let mut least = (i64::MAX, Instant::now());
     let mut last = String::new();
     loop {
-        let left: i64 = client.query_one("SELECT count(*) FROM tenet.outbox", &[]).await?.get(0);
+        let left = outbox(client).await?;
         if left == 0 {
             return Ok(());
         }

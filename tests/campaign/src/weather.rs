@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use tenet_audit::Tally;
 use tokio::time::{Instant, sleep};
 
+use crate::clients::Clients;
 use crate::region::Region;
 
 /// The intensity of faults in a region, one level at a time.
@@ -21,7 +21,8 @@ const SILENCE: std::ops::Range<u64> = 1100..2200;
 
 /// Injects faults into a region until the given time: into its database connections, singly and all
 /// at once, and into the connection to its bus.
-pub(crate) async fn over(region: &Region, seed: u64, tally: &Tally, until: Instant) {
+pub(crate) async fn over(region: &Region, seed: u64, clients: &Clients<'_>, until: Instant) {
+    let tally = clients.tally;
     let mut random = Rng::with_seed(seed);
     while Instant::now() < until {
         let sky = [Sky::Fair, Sky::Rain, Sky::Rain, Sky::Storm][random.usize(0..4)];
@@ -31,7 +32,7 @@ pub(crate) async fn over(region: &Region, seed: u64, tally: &Tally, until: Insta
             Sky::Storm => region.dsql.harm(random.u64(..), 6),
         }
         region.gate.whims([0, 0, 3, 10][random.usize(0..4)]);
-        sleep(Duration::from_millis(random.u64(300..1500))).await;
+        clients.pace.pause(Duration::from_millis(random.u64(300..1500))).await;
         match random.u32(0..12) {
             2 => {
                 tally.count("endpoint: down for a while");
@@ -68,14 +69,12 @@ pub(crate) async fn over(region: &Region, seed: u64, tally: &Tally, until: Insta
 }
 
 /// Kills one sandbox after another until the given time.
-pub(crate) async fn reaper(regions: &[Region; 2], seed: u64, tally: &Tally, until: Instant) -> anyhow::Result<()> {
+pub(crate) async fn reaper(clients: &Clients<'_>, seed: u64, until: Instant) -> anyhow::Result<()> {
     let mut random = Rng::with_seed(seed);
     while Instant::now() < until {
-        sleep(Duration::from_millis(random.u64(200..1200))).await;
-        let region = &regions[random.usize(0..2)];
-        // Usually the busiest one.
-        let sandbox = &region.sandboxes[random.usize(0..region.sandboxes.len() + 2) % region.sandboxes.len()];
-        tally.count("host: killed");
+        clients.pace.pause(Duration::from_millis(random.u64(200..1200))).await;
+        let sandbox = clients.sandbox(&mut random);
+        clients.tally.count("host: killed");
         sandbox.kill(Duration::from_millis(random.u64(0..300))).await?;
     }
     Ok(())

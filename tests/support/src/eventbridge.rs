@@ -11,6 +11,9 @@ use aws_sdk_eventbridge::types::builders::TargetBuilder;
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, Target};
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, QueueAttributeName};
 
+/// The most messages that a queue gives at once.
+pub const BATCH: i32 = 10;
+
 /// The URL of moto.
 pub fn endpoint() -> String {
     std::env::var("TENET_TEST_EVENTBRIDGE")
@@ -29,11 +32,13 @@ pub fn config(region: &'static str, endpoint: &str) -> SdkConfig {
 
 /// A bus with a queue that receives all its events.
 pub struct Bus {
-    endpoint: String,
     name: String,
     region: &'static str,
     arn: String,
     queue: String,
+    // A client takes long to make, and a queue is read again and again.
+    events: aws_sdk_eventbridge::Client,
+    sqs: aws_sdk_sqs::Client,
 }
 
 impl Bus {
@@ -63,8 +68,7 @@ impl Bus {
             sqs.get_queue_attributes().queue_url(&queue).attribute_names(arn.clone()).send().await.unwrap();
         let queue_arn = attributes.attributes.unwrap().remove(&arn).unwrap();
 
-        let endpoint = endpoint.to_owned();
-        let bus = Self { endpoint, name, region, arn: bus.event_bus_arn.unwrap(), queue };
+        let bus = Self { name, region, arn: bus.event_bus_arn.unwrap(), queue, events, sqs };
         bus.rule("everything", r#"{"source":[{"prefix":""}]}"#, &queue_arn).await;
         bus
     }
@@ -90,8 +94,7 @@ impl Bus {
     pub async fn put(&self, source: &str, detail_type: &str, detail: &str) {
         let entry = PutEventsRequestEntry::builder().event_bus_name(&self.name).source(source);
         let entry = entry.detail_type(detail_type).detail(detail).build();
-        let client = aws_sdk_eventbridge::Client::new(&config(self.region, &self.endpoint));
-        let put = client.put_events().entries(entry).send().await.unwrap();
+        let put = self.events.put_events().entries(entry).send().await.unwrap();
         assert_eq!(put.failed_entry_count, 0, "{put:?}");
     }
 
@@ -100,11 +103,11 @@ impl Bus {
     }
 
     async fn rule_with(&self, name: &str, pattern: &str, target: TargetBuilder) {
-        let client = aws_sdk_eventbridge::Client::new(&config(self.region, &self.endpoint));
-        let rule = client.put_rule().event_bus_name(&self.name).name(name).event_pattern(pattern);
+        let rule = self.events.put_rule().event_bus_name(&self.name).name(name).event_pattern(pattern);
         rule.send().await.unwrap();
         let target = target.id(name).build().unwrap();
-        let put = client.put_targets().event_bus_name(&self.name).rule(name).targets(target).send().await.unwrap();
+        let put = self.events.put_targets().event_bus_name(&self.name).rule(name).targets(target);
+        let put = put.send().await.unwrap();
         assert_eq!(put.failed_entry_count, 0, "{put:?}");
     }
 
@@ -124,8 +127,8 @@ impl Bus {
 
     /// Waits up to `seconds` for events, and removes and returns some of those that have arrived.
     pub async fn hear(&self, seconds: i32) -> Vec<String> {
-        let sqs = aws_sdk_sqs::Client::new(&config(self.region, &self.endpoint));
-        let batch = sqs.receive_message().queue_url(&self.queue).max_number_of_messages(10).wait_time_seconds(seconds);
+        let batch = self.sqs.receive_message().queue_url(&self.queue).wait_time_seconds(seconds);
+        let batch = batch.max_number_of_messages(BATCH);
         let messages = batch.send().await.unwrap().messages.unwrap_or_default();
         if messages.is_empty() {
             return Vec::new();
@@ -134,7 +137,7 @@ impl Bus {
             let entry = DeleteMessageBatchRequestEntry::builder().id(place.to_string());
             entry.receipt_handle(message.receipt_handle().unwrap()).build().unwrap()
         });
-        let delete = sqs.delete_message_batch().queue_url(&self.queue).set_entries(Some(heard.collect()));
+        let delete = self.sqs.delete_message_batch().queue_url(&self.queue).set_entries(Some(heard.collect()));
         let deleted = delete.send().await.unwrap();
         assert!(deleted.failed.is_empty(), "{deleted:?}");
         messages.into_iter().map(|message| message.body.unwrap()).collect()

@@ -9,7 +9,7 @@ use tenet_harm::Harm;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, WriteHalf, split};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{Notify, OwnedMutexGuard, mpsc};
+use tokio::sync::{Notify, OwnedMutexGuard, mpsc, watch};
 use tokio_rustls::server::TlsStream;
 
 use crate::dialect::{Dialect, Refusal, Verdict};
@@ -63,6 +63,8 @@ struct State {
     pass: Option<usize>,
     /// The last transaction status from the server.
     status: u8,
+    /// The client has received a response, and not yet all to what it sent together.
+    halfway: bool,
 }
 
 /// A request up to ReadyForQuery, and how to handle its response.
@@ -135,6 +137,7 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
                 next: Cycle::default(),
                 pass: None,
                 status: b'I',
+                halfway: false,
             }),
             answered: Notify::new(),
             to_client: tokio::sync::Mutex::new(to_client),
@@ -146,7 +149,7 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
             _ = link.answers(&mut from_server) => Ended::Cut,
             () = link.grow_old(manners.age) => Ended::Cut,
             _ = cuts.changed() => Ended::Cut,
-            _ = silences.changed() => Ended::Silent,
+            () = link.fall_silent(&mut silences) => Ended::Silent,
         };
         match ended {
             Ended::Cut => {}
@@ -205,11 +208,14 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
                     self.forward(message, to).await?;
                 }
                 Harm::Delay(time) => {
+                    self.delay_answers(time);
                     tokio::time::sleep(time).await;
                     self.forward(message, to).await?;
                 }
                 Harm::DelayAnswer(time) => {
-                    self.of_answer(|answer| answer.delay = time);
+                    if !self.delay_answers(time) {
+                        self.of_answer(|answer| answer.delay = time);
+                    }
                     self.forward(message, to).await?;
                 }
                 Harm::Refuse(sqlstate, text) => {
@@ -292,6 +298,14 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
         decide(&mut self.state.lock().unwrap().next);
     }
 
+    /// Delays the responses that are still to come, if there are any: what is sent together travels together. Returns
+    /// whether there are any.
+    fn delay_answers(&self, time: Duration) -> bool {
+        let mut state = self.state.lock().unwrap();
+        let first = state.outstanding.front_mut();
+        first.map(|first| first.delay = time).is_some()
+    }
+
     async fn forward(&self, message: Message, to: &mut OwnedWriteHalf) -> Result<()> {
         let (message, job) = self.translate(message);
         self.pass_on(message, job, to).await
@@ -362,6 +376,7 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
                     state.status = message.body[0];
                     state.outstanding.pop_front();
                     state.pass = state.pass.map(|pass| pass.saturating_sub(1));
+                    state.halfway = passes && !state.outstanding.is_empty();
                 }
                 (passes, cycle)
             };
@@ -406,6 +421,20 @@ impl<C: AsyncRead + AsyncWrite + Abrupt + Unpin> Link<C> {
             b'n' if cycle.job => vec![Message::column(JOB)],
             b'C' if cycle.job && message.body.starts_with(b"CREATE INDEX") => job(self.wire.job(None)).collect(),
             _ => vec![message],
+        }
+    }
+
+    /// Completes when all connections fall silent. Responses to what was sent together travel together: the first of
+    /// them shows a client that its session answers, so the others are not lost alone.
+    async fn fall_silent(&self, silences: &mut watch::Receiver<u32>) {
+        // `self.wire` holds the sender, so waiting cannot fail.
+        let _ = silences.changed().await;
+        loop {
+            let answered = self.answered.notified();
+            if !self.state.lock().unwrap().halfway {
+                return;
+            }
+            answered.await;
         }
     }
 
@@ -504,4 +533,85 @@ const JOBS: &str = "sys.jobs";
 /// A statement that no server can parse, identifiable in the error.
 fn stand_in(number: usize) -> String {
     format!("refused_{number}_by_the_stand_in")
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    const TIME: Duration = Duration::from_millis(30);
+
+    async fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (one, other) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        (one.unwrap(), other.unwrap().0)
+    }
+
+    fn statement(text: &str) -> Vec<u8> {
+        Message { tag: b'Q', body: [text.as_bytes(), b"\0"].concat() }.bytes()
+    }
+
+    fn ready() -> Vec<u8> {
+        Message { tag: b'Z', body: vec![b'I'] }.bytes()
+    }
+
+    /// A client and a server with a link between them, after the login.
+    async fn linked(wire: &Arc<Wire>) -> (TcpStream, TcpStream) {
+        let ((mut client, to_client), (to_server, mut server)) = (pair().await, pair().await);
+        tokio::spawn(Link::serve(to_client, to_server, Arc::clone(wire), Manners::default()));
+        server.write_all(&ready()).await.unwrap();
+        read_answer(&mut client).await;
+        (client, server)
+    }
+
+    async fn read_answer(client: &mut TcpStream) {
+        let mut answer = vec![0; ready().len()];
+        client.read_exact(&mut answer).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_sent_together_is_delayed_together() {
+        for harm in [Harm::Delay(TIME), Harm::DelayAnswer(TIME)] {
+            let wire = Arc::new(Wire::default());
+            let (mut client, mut server) = linked(&wire).await;
+            wire.harm_once("SELECT", harm);
+            let serving = tokio::spawn(async move {
+                while Message::read(&mut server, usize::MAX).await.is_ok() {
+                    server.write_all(&ready()).await.unwrap();
+                }
+            });
+
+            let sent = Instant::now();
+            client.write_all(&[statement(""), statement("SELECT 1")].concat()).await.unwrap();
+            read_answer(&mut client).await;
+            assert!(sent.elapsed() >= TIME, "{harm:?}");
+            read_answer(&mut client).await;
+            drop(client);
+            serving.await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_does_not_fall_silent_between_answers_to_what_was_sent_together() {
+        let wire = Arc::new(Wire::default());
+        let (mut client, mut server) = linked(&wire).await;
+        client.write_all(&[statement(""), statement("SELECT 1")].concat()).await.unwrap();
+        for _ in 0..2 {
+            Message::read(&mut server, usize::MAX).await.unwrap();
+        }
+        server.write_all(&ready()).await.unwrap();
+        read_answer(&mut client).await;
+
+        wire.fall_silent();
+        // The link sees that before the server answers.
+        tokio::task::yield_now().await;
+        server.write_all(&ready()).await.unwrap();
+        read_answer(&mut client).await;
+        // And is silent then: the server's side ends.
+        assert!(Message::read(&mut server, usize::MAX).await.is_err());
+    }
 }

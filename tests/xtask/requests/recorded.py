@@ -6,6 +6,7 @@ Each line of FILE is a request as JSON: method, uri, headers, and the body in ba
 """
 
 import base64
+import functools
 import io
 import json
 import sys
@@ -74,6 +75,27 @@ class Recorder:
         return recording
 
 
+def quicken():
+    """Has moto compute once what is the same for each request and each event. Nothing else changes.
+
+    It parses the paths of an event's default template anew for each event, computes all attributes of a queue for
+    each message that it hands out, and looks for the list of its services on disk for each request: together four
+    fifths of what an event costs.
+    """
+    import jsonpath_ng.ext
+    import moto.backends
+    import moto.sqs.models as sqs
+
+    def is_kept(self, queue_name, message):
+        return self.get_queue(queue_name).message_retention_period + message.sent_timestamp / 1000 > sqs.unix_time()
+
+    services = moto.backends.list_of_moto_modules
+    moto.backends.list_of_moto_modules = functools.cache(lambda: list(services()))
+    jsonpath_ng.ext.parse = functools.cache(jsonpath_ng.ext.parse)
+    sqs.camelcase_to_underscores = functools.cache(sqs.camelcase_to_underscores)
+    sqs.SQSBackend.is_message_valid_based_on_retention_period = is_kept
+
+
 def main():
     path, server, *arguments = sys.argv[1:]
     recorder = Recorder(path)
@@ -81,6 +103,7 @@ def main():
     if server == "moto":
         import moto.server
 
+        quicken()
         run = moto.server.run_simple
         moto.server.run_simple = lambda host, port, app, **options: run(host, port, recorder.wsgi(app), **options)
         moto.server.main(arguments)

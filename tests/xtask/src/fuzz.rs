@@ -4,7 +4,6 @@ use std::path::Path;
 use anyhow::Context;
 use tenet_build::PrivatePostgres;
 
-use crate::campaign::Wanted;
 use crate::holes::{HOLES, Hole};
 use crate::repository::{Repository, run};
 use crate::stages::Stages;
@@ -14,6 +13,31 @@ const HOLED: &str = "target/tenet/holes";
 
 /// A hole is found within so many statements.
 const MOST: &str = "50000";
+
+/// What a fuzzer is started with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    seed: String,
+    minutes: String,
+}
+
+impl Wanted {
+    /// Reads `--seed N --minutes M`, in any order; one minute from seed 1 on if they are not there.
+    pub(crate) fn parse(arguments: &[&str]) -> Option<Self> {
+        let mut wanted = Self { seed: "1".to_owned(), minutes: "1".to_owned() };
+        for pair in arguments.chunks(2) {
+            let [name, number] = pair else { return None };
+            number.parse::<u64>().ok()?;
+            let place = match *name {
+                "--seed" => &mut wanted.seed,
+                "--minutes" => &mut wanted.minutes,
+                _ => return None,
+            };
+            *place = (*number).to_owned();
+        }
+        Some(wanted)
+    }
+}
 
 /// Holds the statement policy against PostgreSQL for as long as is wanted, with statements from a
 /// seed.

@@ -39,9 +39,10 @@ usage: cargo xtask TASK
 
   demo         build everything and tell the story of one transaction in two regions
   test [NAME]  every check and every test there is; with NAME only tests with it in their name
-  campaign [--seed N] [--minutes M]
+  campaign [--seed N] [--minutes M] [--worlds K] [--faults S] [--clients C]
                does harm to two regions' hosts, wires and buses from seed N on for M minutes, and
-               counts what was lost, doubled or invented
+               counts what was lost, doubled or invented; in K worlds at once, in rounds of S seconds
+               with C clients each
   simulate [--seed N] [--seeds K] [--transactions M] [--jobs J] [--shrink] [--story] [--mutant NAME]
                runs K stories of M transactions each: two regions' hosts in one process, on a model of
                Aurora DSQL and a simulated clock, under faults that the seed decides; --shrink makes
@@ -77,7 +78,7 @@ fn main() -> ExitCode {
             bench::bench(&repository, wanted).map(|()| ExitCode::SUCCESS)
         }
         ["fuzz", "holes"] => fuzz::holes(&repository, "1").map(|()| ExitCode::SUCCESS),
-        ["fuzz", rest @ ..] if let Some(wanted) = campaign::Wanted::parse(rest) => {
+        ["fuzz", rest @ ..] if let Some(wanted) = fuzz::Wanted::parse(rest) => {
             fuzz::fuzz(&repository, &wanted).map(|()| ExitCode::SUCCESS)
         }
         ["campaign", rest @ ..] if let Some(wanted) = campaign::Wanted::parse(rest) => {

@@ -52,7 +52,10 @@ fn all(repository: &Repository, name: Option<&str>, stages: &mut Stages, tally: 
     stages.run("build", || run(&mut repository.cargo(&["build", "--locked", "--workspace", "--bins", "--tests"])))?;
     // What the tests start, before the next stage puts another of its kind into its place.
     stages.run("bootstrap", || bootstrap(repository))?;
-    stages.run("mutants", || function(repository, &["--features", "tenet-lambda/mutants"], MUTANTS))?;
+    stages.run("mutants", || {
+        run(&mut function(repository, &["--features", "tenet-lambda/mutants"]))?;
+        keep(repository, MUTANTS)
+    })?;
     let (venv, of_templates, clients) =
         stages.run("setup", || setup.join().map_err(|_| anyhow!("the set-up panicked"))?)?;
     stages.run("templates", || templates::check(repository, &of_templates))?;
@@ -87,12 +90,20 @@ fn all(repository: &Repository, name: Option<&str>, stages: &mut Stages, tally: 
 
 /// Builds the function as it is deployed.
 pub(crate) fn bootstrap(repository: &Repository) -> anyhow::Result<()> {
-    function(repository, &[], BOOTSTRAP)
+    run(&mut function(repository, &[]))?;
+    keep(repository, BOOTSTRAP)
 }
 
-fn function(repository: &Repository, features: &[&str], to: &str) -> anyhow::Result<()> {
+/// The command that builds the function.
+pub(crate) fn function(repository: &Repository, features: &[&str]) -> Command {
     // With what it shares with the workspace, so that hardly a dependency is compiled again.
-    run(repository.cargo(&["build", "--locked", "-p", "tenet-lambda", "-p", "tenet-features"]).args(features))?;
+    let mut build = repository.cargo(&["build", "--locked", "-p", "tenet-lambda", "-p", "tenet-features"]);
+    build.args(features);
+    build
+}
+
+/// Copies the function that was built last.
+pub(crate) fn keep(repository: &Repository, to: &str) -> anyhow::Result<()> {
     fs::create_dir_all(repository.path("target/tenet"))?;
     fs::copy(repository.binary("bootstrap"), repository.path(to)).with_context(|| format!("cannot copy {to}"))?;
     Ok(())
