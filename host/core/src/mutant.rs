@@ -50,8 +50,6 @@ pub enum Mutant {
     TransactionLeftOpen,
     /// The error of a session that is asked whether it answers is not read.
     SessionErrorIgnored,
-    /// A session whose set-up has failed together with its first statement is used again.
-    FailedSetUpReused,
 }
 
 #[cfg(feature = "mutants")]
@@ -67,7 +65,7 @@ pub struct Awake(Option<Mutant>);
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 21] = [
         Self::RejectionWithoutKeyRow,
         Self::KeyRowGivesWay,
         Self::EventsBeforeCommit,
@@ -89,7 +87,6 @@ impl Mutant {
         Self::EventsForgotten,
         Self::TransactionLeftOpen,
         Self::SessionErrorIgnored,
-        Self::FailedSetUpReused,
     ];
 
     /// Its name, as in the variable.
@@ -116,7 +113,6 @@ impl Mutant {
             Self::EventsForgotten => "events-forgotten",
             Self::TransactionLeftOpen => "transaction-left-open",
             Self::SessionErrorIgnored => "session-error-ignored",
-            Self::FailedSetUpReused => "failed-set-up-reused",
         }
     }
 

@@ -249,9 +249,7 @@ impl Transaction {
             return Ok(Progress::Answered(answer));
         }
         // First of all: a session without its set-up is not used again, whatever else has failed.
-        if !Mutant::FailedSetUpReused.is_alive() || (begun.is_ok() && found.is_ok()) {
-            set_up?;
-        }
+        set_up?;
         begun
             .map_err(|error| QueryFailure::of_host(connection.query_error(error), "the transaction could not begin"))?;
         found?;
