@@ -21,6 +21,7 @@ use crate::store::transaction::Transaction;
 use crate::values::kind::Kind;
 use crate::values::value::Value;
 
+pub(crate) use executor::budget::Budget;
 pub(crate) use plan::OutputColumn;
 
 /// A statement that can be run as often as the catalogue stays the same.
@@ -80,8 +81,9 @@ pub(crate) fn run(
     transaction: &mut Transaction,
     parameters: &[Value],
     moment: &Moment,
+    budget: Budget<'_>,
 ) -> Result<Output, SqlError> {
-    let executor = Executor::new(transaction, parameters, moment);
+    let executor = Executor::new(transaction, parameters, moment, budget);
     executor.fold(&analyzed.plan)?;
     match &analyzed.plan {
         Plan::Query(query) => {

@@ -4,10 +4,12 @@
 mod answer;
 mod block;
 pub(crate) mod connection;
+pub(crate) mod ending;
 pub(crate) mod endpoint;
 mod extended;
 pub(crate) mod failure;
 mod message;
+mod nesting;
 mod prepared;
 mod reader;
 mod refusal;

@@ -294,13 +294,9 @@ impl<'p> Place<'p> {
     }
 
     fn binary(self, left: &Expr, operator: &BinaryOperator, right: &Expr) -> Result<Typed, SqlError> {
-        let both = |clause: &str| {
-            let values = [self.condition(left, clause)?, self.condition(right, clause)?];
-            Ok::<_, SqlError>(Box::<[_]>::from(values))
-        };
         match operator {
-            BinaryOperator::And => return Ok(boolean(Expression::And(both("AND")?))),
-            BinaryOperator::Or => return Ok(boolean(Expression::Or(both("OR")?))),
+            BinaryOperator::And => return Ok(boolean(Expression::And(self.terms(left, operator, right, "AND")?))),
+            BinaryOperator::Or => return Ok(boolean(Expression::Or(self.terms(left, operator, right, "OR")?))),
             _ => {}
         }
         let name = operator_name(operator)?;
@@ -309,6 +305,25 @@ impl<'p> Place<'p> {
             (Expr::Tuple(_), Expr::Subquery(_)) => Err(SqlError::unsupported("a row compared with a subquery")),
             _ => self.binder.operation(&name, Some(self.bind(left)?), self.bind(right)?),
         }
+    }
+
+    /// The terms of an AND or of an OR, of which there may be many one after the other.
+    fn terms(
+        self,
+        left: &Expr,
+        operator: &BinaryOperator,
+        right: &Expr,
+        clause: &str,
+    ) -> Result<Box<[Expression]>, SqlError> {
+        let (mut terms, mut first) = (vec![right], left);
+        while let Expr::BinaryOp { left, op, right } = first
+            && op == operator
+        {
+            terms.push(right);
+            first = left;
+        }
+        terms.push(first);
+        terms.into_iter().rev().map(|term| self.condition(term, clause)).collect()
     }
 
     /// A comparison, as its expression.
