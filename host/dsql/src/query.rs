@@ -8,6 +8,8 @@ mod label;
 mod plan;
 mod scope;
 
+use std::sync::Arc;
+
 use sqlparser::ast::{SetExpr, Statement};
 
 use crate::SqlError;
@@ -17,6 +19,7 @@ use crate::query::plan::Plan;
 use crate::query::scope::Captures;
 use crate::scalars::Moment;
 use crate::store::catalog::Catalog;
+use crate::store::table::Table;
 use crate::store::transaction::Transaction;
 use crate::values::kind::Kind;
 use crate::values::value::Value;
@@ -73,6 +76,11 @@ pub(crate) fn analyze(catalog: &Catalog, statement: &Statement, parameters: &[Ki
         other => return Err(SqlError::unsupported(format!("the statement {other}"))),
     };
     Ok(Analyzed { parameters: binder.into_parameters()?, columns, writes, plan })
+}
+
+/// Fails if the defaults or the checks of a table could not be computed.
+pub(crate) fn check_table(catalog: &Catalog, table: &Arc<Table>) -> Result<(), SqlError> {
+    Binder::new(catalog, &[]).constraints(table).map(drop)
 }
 
 /// Runs a statement within a transaction.

@@ -3,6 +3,7 @@
 
 mod answer;
 mod block;
+mod bounded_dialect;
 pub(crate) mod connection;
 pub(crate) mod ending;
 pub(crate) mod endpoint;

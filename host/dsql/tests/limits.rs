@@ -182,7 +182,7 @@ fn no_depth_of_a_statement_ends_the_process() {
             let client = connect(&cluster()).await;
             client.batch_execute("CREATE TABLE t (id int PRIMARY KEY, n int)").await.unwrap();
             for (begin, each, middle, back) in DEEP {
-                for times in [10, 30, 57, 80, 110, 117, 1_000, 3_990, 10_000] {
+                for times in [10, 30, 57, 80, 110, 150, 1_000, 3_990, 10_000] {
                     let sql = format!("{begin}{}{middle}{}", each.repeat(times), back.repeat(times));
                     let shown = run(&client, &sql).await;
                     let is_deep = shown == "54001: stack depth limit exceeded";
@@ -194,6 +194,92 @@ fn no_depth_of_a_statement_ends_the_process() {
         });
     });
     on_a_small_stack.unwrap().join().unwrap();
+}
+
+/// What the model cannot do it names, and does not take for an error of the statement.
+#[tokio::test]
+async fn what_is_not_known_is_named_as_such() {
+    let client = connect(&cluster()).await;
+    client.batch_execute("CREATE TABLE t (id int PRIMARY KEY, n int)").await.unwrap();
+    let unknown = |what: &str| format!("0A000: {what} is not supported by this model of Aurora DSQL");
+    for (sql, shown) in [
+        ("SELECT 1 FROM information_schema.tables", unknown("the relation information_schema.tables")),
+        ("SELECT 1 FROM pg_stat_activity", unknown("the relation pg_stat_activity")),
+        ("SELECT 2 BETWEEN SYMMETRIC 3 AND 1", unknown("BETWEEN SYMMETRIC")),
+        ("SELECT id FROM t FOR NO KEY UPDATE", unknown("FOR NO KEY UPDATE")),
+        ("CREATE TABLE u (a int UNIQUE DEFERRABLE INITIALLY DEFERRED)", unknown("a DEFERRABLE constraint")),
+        ("CREATE TABLE u (a int, UNIQUE (a) DEFERRABLE)", unknown("a DEFERRABLE constraint")),
+        ("CREATE TABLE u (a int, b int GENERATED ALWAYS AS (a + 1) STORED)", unknown("a generated column")),
+        ("CREATE TABLE u (a int CHECK (a > (SELECT 1)))", "0A000: cannot use subquery in check constraint".to_owned()),
+        ("CREATE TABLE u (a int DEFAULT (SELECT 1))", "0A000: cannot use subquery in DEFAULT expression".to_owned()),
+        ("CREATE TABLE u (a int CHECK (b > 1))", "42703: column \"b\" does not exist".to_owned()),
+    ] {
+        assert_eq!(run(&client, sql).await, shown, "{sql}");
+    }
+    for (sql, shown) in [
+        ("SELECT ARRAY[]::int[], current_schema", "{},public"),
+        ("SELECT trim(both 'x' FROM 'xax'), trim(leading 'x' FROM 'xax'), trim(trailing 'x' FROM 'xax')", "a,ax,xa"),
+        (
+            "SELECT i, ntile(2) OVER (ORDER BY i), nth_value(i, 2) OVER (ORDER BY i), cume_dist() OVER (ORDER BY i), \
+             percent_rank() OVER (ORDER BY i) FROM generate_series(1, 3) i",
+            "1,1,NULL,0.3333333333333333,0 2,1,2,0.6666666666666666,0.5 3,2,2,1,1",
+        ),
+    ] {
+        assert_eq!(run(&client, sql).await, shown, "{sql}");
+    }
+}
+
+/// What the README says is missing.
+const MISSING: [&str; 38] = [
+    "CREATE TABLE u (id int REFERENCES t (id))",
+    "CREATE TABLE u (id int, FOREIGN KEY (id) REFERENCES t (id))",
+    "ALTER TABLE t ADD CONSTRAINT c FOREIGN KEY (n) REFERENCES t (id) NOT VALID",
+    "CREATE VIEW v AS SELECT 1",
+    "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "CREATE INDEX ASYNC ON t (n) WHERE n > 1",
+    "CREATE INDEX ASYNC ON t ((n + 1))",
+    "CREATE TABLE u (LIKE t)",
+    "EXPLAIN SELECT 1",
+    "ANALYZE t",
+    "SELECT 1::real",
+    "CREATE TABLE u (a float4)",
+    "CREATE TABLE u (a timetz)",
+    "SELECT now() AT TIME ZONE 'Europe/Berlin'",
+    "SET TimeZone = 'Europe/Berlin'",
+    "SELECT 'a' SIMILAR TO 'a'",
+    "SELECT n FROM t GROUP BY ROLLUP (n)",
+    "SELECT n FROM t GROUP BY CUBE (n)",
+    "SELECT n FROM t GROUP BY GROUPING SETS ((n))",
+    "SELECT sum(n) OVER (ORDER BY n GROUPS 1 PRECEDING) FROM t",
+    "UPDATE t SET (id, n) = (SELECT 1, 2)",
+    "SELECT to_date('1', 'YYYY')",
+    "SELECT to_number('1', '9')",
+    "SELECT to_timestamp('1', 'YYYY')",
+    "SELECT to_char(interval '1 day', 'DD')",
+    "SELECT to_char(1, '9EEEE')",
+    "SELECT 'a' ~ 'a'",
+    "SELECT regexp_replace('a', 'a', 'b')",
+    "SELECT cbrt(27)",
+    "SELECT exp(1.0)",
+    "SELECT ln(1.0)",
+    "SELECT power(2.0, 3)",
+    "SELECT corr(n, n) FROM t",
+    "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY n) FROM t",
+    "SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY n) FROM t",
+    "SELECT (SELECT sum(t.n)) FROM t",
+    "SELECT 1 FROM pg_proc",
+    "SELECT 1 FROM information_schema.columns",
+];
+
+#[tokio::test]
+async fn what_is_missing_is_named_as_such() {
+    let client = connect(&cluster()).await;
+    client.batch_execute("CREATE TABLE t (id int PRIMARY KEY, n int)").await.unwrap();
+    for sql in MISSING {
+        let shown = run(&client, sql).await;
+        let is_named = shown.starts_with("0A000") && shown.ends_with("is not supported by this model of Aurora DSQL");
+        assert!(is_named, "{sql}: {shown}");
+    }
 }
 
 /// The rows of a product that its condition does not take are never there together.

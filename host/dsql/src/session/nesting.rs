@@ -21,6 +21,11 @@ pub(crate) fn too_deep() -> SqlError {
     SqlError::new("54001", "stack depth limit exceeded")
 }
 
+/// What the parser would read for too long.
+pub(crate) fn too_complex() -> SqlError {
+    SqlError::new("54001", "calls or other parts are nested too deeply for this model of Aurora DSQL")
+}
+
 /// What is between two parentheses, or CASE and END.
 #[derive(Default)]
 struct Part {
@@ -176,7 +181,7 @@ mod tests {
         ("SELECT 1", " = 1", "", "", ""),
         ("SELECT ", "NOT ", "true", "", ""),
         ("SELECT ", "- ", "1", "", ""),
-        ("SELECT ", "~", "1", "", ""),
+        ("SELECT ", "~ ", "1", "", ""),
         ("SELECT ", "(", "1", ")", ""),
         ("SELECT ", "abs(", "1", ")", ""),
         ("SELECT ", "CASE WHEN true THEN ", "1", " END", ""),
@@ -207,6 +212,40 @@ mod tests {
     fn parse_tokens(sql: &str) -> Option<Vec<TokenWithSpan>> {
         let dialect = sqlparser::dialect::PostgreSqlDialect {};
         sqlparser::tokenizer::Tokenizer::new(&dialect, sql).tokenize_with_location().ok()
+    }
+
+    #[test]
+    fn what_is_read_again_at_each_level_is_not_read_for_long() {
+        let deep = [
+            ("SELECT ", "abs(", "1", ")", ""),
+            ("SELECT ", "f(a, ", "1", ")", ""),
+            ("SELECT ", "convert(", "1", ")", ""),
+            ("SELECT ", "case(", "1", ")", ""),
+            ("SELECT ", "all(", "1", ")", ""),
+            ("SELECT ", "ROW(", "1", ")", ""),
+            ("SELECT ", "(VALUES (", "1", "))", ""),
+            ("SELECT 1 FROM ", "f(", "1", ")", ""),
+            ("SELECT 1 FROM ", "((SELECT 1 FROM ", "a", ") x)", ""),
+            // What does not end, or has an error in it.
+            ("SELECT ", "abs(", "%", ")", ""),
+            ("SELECT ", "NOT (", "true", "", ""),
+            ("SELECT ", "CAST(", "1", "", ""),
+            ("SELECT ", "ARRAY[", "%", "]", ""),
+            ("SELECT ", "CASE WHEN true THEN ", "1", "", ""),
+        ];
+        let on_a_small_stack = std::thread::Builder::new().stack_size(2 << 20).spawn(move || {
+            for construct in deep {
+                assert_eq!(parse(&of(construct, 50)).unwrap_err(), too_complex(), "{construct:?}");
+            }
+        });
+        on_a_small_stack.unwrap().join().unwrap();
+        for construct in &deep[..9] {
+            let read = parse(&of(*construct, 7)).map(|statements| statements.len());
+            assert_ne!(read, Err(too_complex()), "{construct:?}");
+        }
+        // Many are not deep.
+        let rows = "(abs(abs(abs(abs(1))))),".repeat(3_000);
+        assert!(parse(&format!("INSERT INTO t VALUES {rows} (1)")).is_ok());
     }
 
     #[test]

@@ -52,9 +52,13 @@ impl<'p> Place<'p> {
         match expression {
             Expr::Nested(inner) => self.bind(inner),
             Expr::Identifier(name) => {
+                let is_word = name.quote_style.is_none();
                 let name = folded(name);
                 match self.scope.column(&name) {
-                    Err(error) if error.sqlstate == "42703" => self.scope.whole(&name)?.ok_or(error),
+                    Err(error) if error.sqlstate == "42703" => match self.scope.whole(&name)? {
+                        None if is_word && name == "current_schema" => self.call_named(&name, Vec::new()),
+                        whole => whole.ok_or(error),
+                    },
                     found => found,
                 }
             }
@@ -86,8 +90,14 @@ impl<'p> Place<'p> {
                 array: false,
                 format: None,
             } => {
-                let value = self.bind(expr)?;
                 let (kind, modifier) = data_type::of(data_type)?;
+                // An array without elements has the type that is asked for.
+                if let (Expr::Array(array), Kind::Array(_)) = (unnested(expr), kind)
+                    && array.elem.is_empty()
+                {
+                    return Ok(Typed::new(Expression::Array(Box::default()), kind));
+                }
+                let value = self.bind(expr)?;
                 self.cast(value, kind, modifier)
             }
             Expr::UnaryOp { op, expr } => self.unary(op, expr),
