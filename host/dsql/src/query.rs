@@ -8,6 +8,8 @@ mod label;
 mod plan;
 mod scope;
 
+use std::sync::Arc;
+
 use sqlparser::ast::{SetExpr, Statement};
 
 use crate::SqlError;
@@ -17,10 +19,12 @@ use crate::query::plan::Plan;
 use crate::query::scope::Captures;
 use crate::scalars::Moment;
 use crate::store::catalog::Catalog;
+use crate::store::table::Table;
 use crate::store::transaction::Transaction;
 use crate::values::kind::Kind;
 use crate::values::value::Value;
 
+pub(crate) use executor::budget::Budget;
 pub(crate) use plan::OutputColumn;
 
 /// A statement that can be run as often as the catalogue stays the same.
@@ -74,14 +78,20 @@ pub(crate) fn analyze(catalog: &Catalog, statement: &Statement, parameters: &[Ki
     Ok(Analyzed { parameters: binder.into_parameters()?, columns, writes, plan })
 }
 
+/// Fails if the defaults or the checks of a table could not be computed.
+pub(crate) fn check_table(catalog: &Catalog, table: &Arc<Table>) -> Result<(), SqlError> {
+    Binder::new(catalog, &[]).constraints(table).map(drop)
+}
+
 /// Runs a statement within a transaction.
 pub(crate) fn run(
     analyzed: &Analyzed,
     transaction: &mut Transaction,
     parameters: &[Value],
     moment: &Moment,
+    budget: Budget<'_>,
 ) -> Result<Output, SqlError> {
-    let executor = Executor::new(transaction, parameters, moment);
+    let executor = Executor::new(transaction, parameters, moment, budget);
     executor.fold(&analyzed.plan)?;
     match &analyzed.plan {
         Plan::Query(query) => {

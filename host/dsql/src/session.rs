@@ -3,11 +3,14 @@
 
 mod answer;
 mod block;
+mod bounded_dialect;
 pub(crate) mod connection;
+pub(crate) mod ending;
 pub(crate) mod endpoint;
 mod extended;
 pub(crate) mod failure;
 mod message;
+mod nesting;
 mod prepared;
 mod reader;
 mod refusal;

@@ -105,6 +105,7 @@ async fn only_repeatable_read_begins() {
             "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
             "0A000: setting configuration parameter \"TRANSACTION\" not supported",
         ),
+        ("BEGIN DEFERRABLE", "0A000: DEFERRABLE transactions are not supported"),
         ("SAVEPOINT a", "0A000: unsupported transaction statement: SAVEPOINT"),
         ("ROLLBACK TO SAVEPOINT a", "0A000: unsupported transaction statement: ROLLBACK TO"),
         ("SELECT 1", "1"),

@@ -8,6 +8,12 @@ use crate::error::Error;
 /// The SQLSTATE of what a server does not support.
 const NOT_SUPPORTED: &str = "0A000";
 
+/// SQLSTATEs of what the model did not understand: syntax, names, types and depth. Whether Aurora DSQL would, only
+/// another server says, which answers with the same error if the statement is wrong.
+const NOT_UNDERSTOOD: [&str; 13] = [
+    "42601", "42602", "42622", "42703", "42704", "42725", "42804", "42809", "42846", "42883", "42P01", "42P18", "54001",
+];
+
 /// What the model of Aurora DSQL does not know, which Aurora DSQL may know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unmodelled {
@@ -20,18 +26,31 @@ pub struct Unmodelled {
 impl Unmodelled {
     /// The first statement in these attempts that the model did not know.
     pub fn of(attempts: &[Attempt]) -> Option<Self> {
+        Self::first(attempts, is_unknown)
+    }
+
+    /// The first statement in these attempts that the model did not know or did not understand.
+    pub(crate) fn maybe_of(attempts: &[Attempt]) -> Option<Self> {
+        Self::first(attempts, |error| is_unknown(error) || NOT_UNDERSTOOD.contains(&error.sqlstate.as_str()))
+    }
+
+    fn first(attempts: &[Attempt], is_unknown: fn(&SqlError) -> bool) -> Option<Self> {
+        let unknown = |fault: &RecordedFault| match fault {
+            RecordedFault::Sql(error) if is_unknown(error) => Some(error.clone()),
+            _ => None,
+        };
         attempts.iter().find_map(|attempt| {
             let of_rule = attempt.entries.iter().find_map(|entry| match &entry.call {
                 Call::Run { statements, told: Recorded::Fault(fault) } => {
                     let error = unknown(fault)?;
-                    let statement = of_error(statements, error).map(|statement| statement.sql.clone());
-                    Some(Self { statement, message: error.message.clone() })
+                    let statement = of_error(statements, &error).map(|statement| statement.sql.clone());
+                    Some(Self { statement, message: error.message })
                 }
                 _ => None,
             });
             let of_host = || {
                 let error = attempt.ended.as_ref()?.fault.as_ref().and_then(unknown)?;
-                Some(Self { statement: None, message: error.message.clone() })
+                Some(Self { statement: None, message: error.message })
             };
             of_rule.or_else(of_host)
         })
@@ -43,13 +62,8 @@ impl Unmodelled {
     }
 }
 
-/// The error of a fault, if it is one of the model's own.
-fn unknown(fault: &RecordedFault) -> Option<&SqlError> {
-    match fault {
-        RecordedFault::Sql(error) => Some(error),
-        _ => None,
-    }
-    .filter(|error| error.sqlstate == NOT_SUPPORTED && error.message.ends_with(UNKNOWN))
+fn is_unknown(error: &SqlError) -> bool {
+    error.sqlstate == NOT_SUPPORTED && error.message.ends_with(UNKNOWN)
 }
 
 /// The statement of a batch that an error is of: the one that it names, or the only one.
@@ -98,6 +112,13 @@ mod tests {
         let found = Unmodelled::of(&[attempt("0A000", &message, &[])]);
         assert_eq!(found.and_then(|found| found.statement).as_deref(), Some("SELECT 1"));
         assert_eq!(Unmodelled::of(&[attempt("0A000", "unsupported statement: Lock", &[])]), None);
-        assert_eq!(Unmodelled::of(&[attempt("42601", &message, &[])]), None);
+        // A wrong statement looks like one that the model does not read.
+        for sqlstate in ["42601", "42883", "42809", "42P01", "42P18", "54001"] {
+            assert_eq!(Unmodelled::of(&[attempt(sqlstate, "syntax error", &[])]), None, "{sqlstate}");
+            assert!(Unmodelled::maybe_of(&[attempt(sqlstate, "syntax error", &[])]).is_some(), "{sqlstate}");
+        }
+        for sqlstate in ["40001", "23505", "22012", "53200"] {
+            assert_eq!(Unmodelled::maybe_of(&[attempt(sqlstate, &message, &[])]), None, "{sqlstate}");
+        }
     }
 }

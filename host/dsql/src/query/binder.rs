@@ -99,6 +99,13 @@ impl<'c> Binder<'c> {
             None => table.clone(),
         };
         let found = self.catalog.table(schema.map(String::as_str), table);
+        let is_of_system = match schema {
+            Some(schema) => matches!(schema.as_str(), "information_schema" | "pg_catalog"),
+            None => table.starts_with("pg_"),
+        };
+        if found.is_none() && is_of_system {
+            return Err(SqlError::unsupported(format!("the relation {name}")));
+        }
         found.cloned().ok_or_else(|| SqlError::new("42P01", format!("relation \"{name}\" does not exist")))
     }
 

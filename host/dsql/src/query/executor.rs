@@ -1,3 +1,4 @@
+pub(crate) mod budget;
 pub(crate) mod changes;
 pub(crate) mod evaluation;
 pub(crate) mod folding;
@@ -11,6 +12,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::SqlError;
+use crate::query::executor::budget::Budget;
 use crate::query::expression::Expression;
 use crate::query::plan::{WithPlan, WithQuery};
 use crate::scalars::Moment;
@@ -26,6 +28,7 @@ pub(crate) struct Executor<'e> {
     pub(crate) transaction: RefCell<&'e mut Transaction>,
     pub(crate) parameters: &'e [Value],
     pub(crate) moment: &'e Moment,
+    pub(crate) budget: Budget<'e>,
     with: RefCell<HashMap<usize, WithState<'e>>>,
     /// The keys of the rows that may be changed or locked, by their places.
     places: RefCell<Vec<RowKey>>,
@@ -55,11 +58,17 @@ impl<'r> Environment<'r> {
 }
 
 impl<'e> Executor<'e> {
-    pub(crate) fn new(transaction: &'e mut Transaction, parameters: &'e [Value], moment: &'e Moment) -> Self {
+    pub(crate) fn new(
+        transaction: &'e mut Transaction,
+        parameters: &'e [Value],
+        moment: &'e Moment,
+        budget: Budget<'e>,
+    ) -> Self {
         Self {
             transaction: RefCell::new(transaction),
             parameters,
             moment,
+            budget,
             with: RefCell::default(),
             places: RefCell::default(),
         }

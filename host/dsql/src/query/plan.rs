@@ -175,6 +175,13 @@ pub(crate) enum WindowFunction {
     RowNumber,
     Rank,
     DenseRank,
+    PercentRank,
+    /// `cume_dist`.
+    CumulativeDistribution,
+    /// `ntile`.
+    Tile(Expression),
+    /// `nth_value`: the value, and the number of the row in its frame.
+    Nth(Expression, Expression),
     /// `lag` and `lead`: the value, how many rows forward, and the value if there is no such row.
     Shifted {
         value: Expression,

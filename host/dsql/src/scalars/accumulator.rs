@@ -12,6 +12,11 @@ pub(crate) trait Accumulator: Debug + Send {
     /// Those of the aggregate.
     fn add(&mut self, values: &[Value]) -> Result<(), SqlError>;
 
+    /// Whether the value for all rows has the values of each row in it.
+    fn keeps_values(&self) -> bool {
+        false
+    }
+
     /// The value for all rows.
     ///
     /// # Errors

@@ -36,6 +36,11 @@ pub(crate) fn class(name: &str) -> Option<Class> {
     classes().find(|class| *class == Class::Window).or_else(|| classes().next())
 }
 
+/// Whether PostgreSQL has a function with this name that the model does not know.
+pub(crate) fn is_unlisted(name: &str) -> bool {
+    catalog().is_other(name)
+}
+
 /// The function with this name for arguments of these kinds, where [`Kind::Unknown`] is a string or
 /// a parameter without a type.
 ///

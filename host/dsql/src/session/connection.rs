@@ -3,7 +3,9 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
+use crate::session::ending::GoneOnDrop;
 use crate::session::endpoint::Endpoint;
 use crate::session::failure::{Severity, access_denied};
 use crate::session::message::{Message, Unreadable};
@@ -68,7 +70,16 @@ pub(crate) async fn serve(endpoint: &Endpoint, mut stream: impl AsyncRead + Asyn
     send(&mut stream, &mut replies).await?;
 
     while let Some(message) = next(&mut stream, &mut received, limit).await? {
-        let flow = session.receive(message, &mut replies);
+        let flow = if may_take_long(&message) && has_other_threads() {
+            let Some(done) = aside(session, replies, message, &mut stream, &mut received, limit).await? else {
+                return Ok(());
+            };
+            let flow;
+            (session, replies, flow) = done;
+            flow
+        } else {
+            session.receive(message, &mut replies)
+        };
         if replies.is_due || replies.bytes.len() > HELD || flow == Flow::End {
             send(&mut stream, &mut replies).await?;
         }
@@ -77,6 +88,48 @@ pub(crate) async fn serve(endpoint: &Endpoint, mut stream: impl AsyncRead + Asyn
         }
     }
     Ok(())
+}
+
+/// Whether a message has a statement run.
+fn may_take_long(message: &Result<Message, Unreadable>) -> bool {
+    matches!(message, Ok(Message::Query(_) | Message::Execute { .. }))
+}
+
+/// Whether others go on while a thread computes. Where there is one thread, all is done in one order on it.
+fn has_other_threads() -> bool {
+    Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread)
+}
+
+/// Handles a message on a thread on which others do not wait. `None` where the client has gone meanwhile, which ends
+/// its statement, as dropping this does.
+async fn aside(
+    mut session: Session,
+    mut replies: Replies,
+    message: Result<Message, Unreadable>,
+    stream: &mut (impl AsyncRead + Unpin),
+    received: &mut BytesMut,
+    limit: usize,
+) -> io::Result<Option<(Session, Replies, Flow)>> {
+    let mut gone = GoneOnDrop::new(&session.gone);
+    let mut handled = tokio::task::spawn_blocking(move || {
+        let flow = session.receive(message, &mut replies);
+        (session, replies, flow)
+    });
+    loop {
+        let has_room = received.len() < limit;
+        tokio::select! {
+            biased;
+            handled = &mut handled => {
+                gone.forget();
+                return handled.map(Some).map_err(io::Error::other);
+            }
+            read = stream.read_buf(received), if has_room => {
+                if read? == 0 {
+                    return Ok(None);
+                }
+            }
+        }
+    }
 }
 
 /// The next message; `None` at the end of the connection.

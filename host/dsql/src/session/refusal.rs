@@ -4,7 +4,7 @@
 //! (<https://github.com/Dreamescaper/dsql-emulator/tree/main/test/conformance/golden>). Where none
 //! were recorded, the name of PostgreSQL's syntax node stands in their pattern.
 
-use crate::sql_error::SqlError;
+use crate::sql_error::{SqlError, UNKNOWN};
 
 /// Statements by their first words, and the name in `unsupported statement: ...`.
 const STATEMENTS: [(&str, &str); 42] = [
@@ -96,6 +96,8 @@ pub(crate) fn of_words(words: &[String]) -> Option<SqlError> {
             }
             format!("CREATE FUNCTION with language {language} not supported")
         }
+        _ if statement.has("BETWEEN SYMMETRIC") => format!("BETWEEN SYMMETRIC {UNKNOWN}"),
+        _ if statement.has("FOR NO KEY UPDATE") => format!("FOR NO KEY UPDATE {UNKNOWN}"),
         "DEALLOCATE" if !statement.has("ALL") => "unsupported statement: Deallocate".to_owned(),
         "BEGIN" | "START" if statement.has("DEFERRABLE") => "DEFERRABLE transactions are not supported".to_owned(),
         _ => {

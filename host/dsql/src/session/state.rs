@@ -3,13 +3,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::session::block::Block;
+use crate::session::ending::Gone;
 use crate::session::prepared::{Portal, Prepared};
 use crate::session::settings::Settings;
 use crate::store::Store;
 use crate::store::catalog::{Catalog, Objects};
 
 /// The state of one session. Nothing in it waits: what a message leads to is done when
-/// [`receive`](Self::receive) returns.
+/// [`receive`](Self::receive) returns. A statement may compute for long.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) store: Arc<Store>,
@@ -25,6 +26,7 @@ pub(crate) struct Session {
     /// An error in the extended protocol: all messages up to the next Sync are dropped.
     pub(crate) is_skipping: bool,
     pub(crate) random: fastrand::Rng,
+    pub(crate) gone: Gone,
     /// When it began, on the clock of ages.
     pub(crate) since: Duration,
 }
@@ -45,6 +47,7 @@ impl Session {
             portals: BTreeMap::new(),
             is_skipping: false,
             random,
+            gone: Gone::default(),
             since,
         }
     }

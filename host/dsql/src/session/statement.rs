@@ -7,10 +7,11 @@ use sqlparser::ast::{
     ContextModifier, Reset, Set, Statement, TransactionAccessMode, TransactionIsolationLevel, TransactionMode,
 };
 
-use crate::query::{self, Analyzed, OutputColumn};
+use crate::query::{self, Analyzed, Budget, OutputColumn};
 use crate::scalars::Moment;
 use crate::session::answer::Answer;
 use crate::session::block::Block;
+use crate::session::ending::Ending;
 use crate::session::failure::{self, Severity, aborted};
 use crate::session::prepared::Plan;
 use crate::session::refusal::unsupported;
@@ -105,13 +106,17 @@ impl Session {
 
     fn query(&mut self, statement: &Statement, analyzed: &Analyzed, parameters: &[Value]) -> Result<Answer, SqlError> {
         let (now, user, random) = (self.now(), self.role(), RefCell::new(self.random.fork()));
+        let (gone, clock, limits) = (self.gone.clone(), Arc::clone(&self.store.clock), self.store.limits.clone());
         let open = self.begin_statement(Sort::Query)?;
         if open.is_read_only && analyzed.writes {
             return Err(failure::read_only(&writing_command(statement)));
         }
         let schema = open.transaction.catalog().current_schema().ok().map(Arc::from);
         let moment = Moment { transaction: open.started, statement: now, clock: now, user, schema, random };
-        let output = query::run(analyzed, &mut open.transaction, parameters, &moment)?;
+        let ending = Ending { gone, clock, since: open.since, age: limits.transaction_age };
+        let check = || ending.check();
+        let budget = Budget::new(&check, limits.memory);
+        let output = query::run(analyzed, &mut open.transaction, parameters, &moment, budget)?;
         open.transaction.end_statement()?;
         Ok(Answer { rows: output.rows, tag: output.tag, ..Answer::default() })
     }

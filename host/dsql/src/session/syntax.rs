@@ -3,8 +3,13 @@ use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
+use crate::session::bounded_dialect::BoundedDialect;
+use crate::session::nesting;
 use crate::session::refusal;
 use crate::sql_error::SqlError;
+
+/// How often the parser may call itself: more often than a statement does that is not too deep.
+const RECURSION: usize = 500;
 
 /// One statement of a text: what it says, or why DSQL does not run such statements.
 pub(crate) type Parsed = Result<Statement, SqlError>;
@@ -19,19 +24,25 @@ pub(crate) fn parse(sql: &str) -> Result<Vec<Parsed>, SqlError> {
     let statements = tokens.split(|token| token.token == Token::SemiColon);
     let statements =
         statements.filter(|tokens| tokens.iter().any(|token| !matches!(token.token, Token::Whitespace(_))));
-    statements.map(|tokens| statement(sql, &dialect, tokens)).collect()
+    statements.map(|tokens| statement(sql, tokens)).collect()
 }
 
-fn statement(sql: &str, dialect: &PostgreSqlDialect, tokens: &[TokenWithSpan]) -> Result<Parsed, SqlError> {
+fn statement(sql: &str, tokens: &[TokenWithSpan]) -> Result<Parsed, SqlError> {
     let words: Vec<_> = tokens.iter().filter_map(|token| word(&token.token)).collect();
     if let Some(refusal) = refusal::of_words(&words) {
         return Ok(Err(refusal));
     }
-    let mut parser = Parser::new(dialect).with_tokens_with_locations(tokens.to_vec());
-    let parsed = parser.parse_statement().map_err(|error| match error {
+    nesting::check(tokens)?;
+    let dialect = BoundedDialect::of(tokens.len());
+    let mut parser = Parser::new(&dialect).with_recursion_limit(RECURSION).with_tokens_with_locations(tokens.to_vec());
+    let parsed = parser.parse_statement();
+    if dialect.is_exhausted() {
+        return Err(nesting::too_complex());
+    }
+    let parsed = parsed.map_err(|error| match error {
         ParserError::ParserError(text) => unparsable(sql, &text),
         ParserError::TokenizerError(text) => SqlError::new("42601", text),
-        ParserError::RecursionLimitExceeded => SqlError::new("54001", "stack depth limit exceeded"),
+        ParserError::RecursionLimitExceeded => nesting::too_deep(),
     })?;
     let rest = parser.peek_token();
     match rest.token {

@@ -117,6 +117,6 @@ impl Session {
     }
 }
 
-fn too_old(limit: Duration) -> SqlError {
+pub(crate) fn too_old(limit: Duration) -> SqlError {
     SqlError::new("54000", format!("transaction age limit of {}s exceeded", limit.as_secs()))
 }

@@ -11,6 +11,8 @@ pub struct Limits {
     pub bytes: usize,
     /// The age at which a transaction fails.
     pub transaction_age: Duration,
+    /// Bytes of rows that one statement may hold.
+    pub memory: usize,
     /// The age at which a session ends.
     pub session_age: Duration,
     /// Open connections of one endpoint.
@@ -29,6 +31,7 @@ impl Default for Limits {
             rows: 3_000,
             bytes: 10 << 20,
             transaction_age: Duration::from_secs(300),
+            memory: 128 << 20,
             session_age: Duration::from_secs(3_600),
             connections: 10_000,
             connection_rate: 100,

@@ -43,6 +43,17 @@ impl Jsonb {
         members.get(at).map(|member| &member.1)
     }
 
+    /// The bytes that it takes in memory, about.
+    pub(crate) fn bytes(&self) -> usize {
+        let own = size_of::<Self>();
+        own + match self {
+            Self::String(text) => text.len(),
+            Self::Array(elements) => elements.iter().map(Self::bytes).sum(),
+            Self::Object(members) => members.iter().map(|(key, value)| key.len() + value.bytes()).sum(),
+            Self::Null | Self::Bool(_) | Self::Number(_) => 0,
+        }
+    }
+
     /// The rank of its type in the order of values.
     fn rank(&self) -> u8 {
         match self {

@@ -37,6 +37,20 @@ pub(crate) enum Value {
     Record(Arc<[Value]>),
 }
 
+impl Value {
+    /// The bytes that it takes in memory, about. What several values share each of them has.
+    pub(crate) fn bytes(&self) -> usize {
+        let own = size_of::<Self>();
+        own + match self {
+            Self::Text(text) | Self::Bpchar(text) | Self::Json(text) => text.len(),
+            Self::Bytea(bytes) => bytes.len(),
+            Self::Jsonb(json) => json.bytes(),
+            Self::Array(values) | Self::Record(values) => values.iter().map(Self::bytes).sum(),
+            _ => 0,
+        }
+    }
+}
+
 /// An interval, with the parts that PostgreSQL keeps apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Interval {

@@ -203,7 +203,7 @@ impl Explorer<'_> {
                 let (Some(ask), Some(answer)) = (self.asks.get(*who), answers.get_mut(*who)) else { continue };
                 let probe = Injected::new(FaultText::default(), None);
                 let handled = hosts.ask(ask, &probe).await?;
-                check_known(&[probe.tape.attempts()])?;
+                check_known(stage, &[probe.tape.attempts()])?;
                 *answer = (handled.answer.status.code(), handled.answer.body);
             }
             let outcome = Outcome { answers, rows: rows(&on.tables).await?, events: said(hosts.arrived()) };
@@ -257,7 +257,7 @@ impl Explorer<'_> {
             }
         }
         run.attempts = tapes.iter().map(Tape::attempts).collect();
-        check_known(&run.attempts)?;
+        check_known(stage, &run.attempts)?;
         let events = said(hosts.arrived());
         run.outcome = Some(Outcome { answers, rows: rows(&on.tables).await?, events });
         Ok(run)
@@ -309,11 +309,11 @@ impl Explorer<'_> {
     }
 }
 
-/// Stops at a statement that the model does not know.
-fn check_known(requests: &[Vec<Attempt>]) -> Result<(), Stopped> {
-    match requests.iter().find_map(|attempts| Unmodelled::of(attempts)) {
-        Some(unmodelled) => Err(Stopped::Unmodelled(unmodelled)),
-        None => Ok(()),
+/// Stops at a statement that the model may not know. What PostgreSQL refuses is an error of the statement.
+fn check_known(stage: &Stage<'_>, requests: &[Vec<Attempt>]) -> Result<(), Stopped> {
+    match (stage, requests.iter().find_map(|attempts| Unmodelled::maybe_of(attempts))) {
+        (Stage::Model { .. }, Some(unmodelled)) => Err(Stopped::Unmodelled(unmodelled)),
+        _ => Ok(()),
     }
 }
 

@@ -151,7 +151,7 @@ impl Level<'_> {
                     values.push(if is_default(value) {
                         Expression::Default
                     } else {
-                        self.assigned(column, place.bind(value)?)?
+                        self.binder.assigned(column, place.bind(value)?)?
                     });
                 }
                 bound.push(values);
@@ -168,7 +168,7 @@ impl Level<'_> {
         check_width(outputs.len())?;
         for (at, value) in outputs.into_iter().enumerate() {
             let Some((target, column)) = target(at).and_then(|at| Some((at, table.columns.get(at)?))) else { continue };
-            let value = self.assigned(column, value)?;
+            let value = self.binder.assigned(column, value)?;
             if let Some(slot) = values.get_mut(target) {
                 *slot = value;
             }
@@ -319,7 +319,7 @@ impl Level<'_> {
                 return Err(SqlError::new("42601", format!("multiple assignments to same column \"{name}\"")));
             }
             let value = match value {
-                Some(value) => self.assigned(column, value)?,
+                Some(value) => self.binder.assigned(column, value)?,
                 None => Expression::Default,
             };
             set.push((at, value));
@@ -350,23 +350,6 @@ impl Level<'_> {
             }
         }
         Ok(set)
-    }
-
-    /// A value as one of a column's type.
-    fn assigned(self, column: &Column, value: Typed) -> Result<Expression, SqlError> {
-        let from = value.kind;
-        match self.binder.converted(value, column.kind, column.modifier, Context::Assignment)? {
-            Some(value) => Ok(value.expression),
-            None => {
-                let message = format!(
-                    "column \"{}\" is of type {} but expression is of type {}",
-                    column.name,
-                    column.kind.name(),
-                    from.name()
-                );
-                Err(SqlError::new("42804", message).with_hint("You will need to rewrite or cast the expression."))
-            }
-        }
     }
 
     fn modified(
@@ -406,28 +389,60 @@ impl Level<'_> {
                 other => return Err(SqlError::unsupported(format!("the column {other}"))),
             }
         }
+        let Constraints { defaults, checks } = self.binder.constraints(&table)?;
+        Ok(Modify { with: Vec::new(), table, change, returning: values, columns, defaults, checks })
+    }
+}
+
+/// What each row of a table has to have.
+pub(crate) struct Constraints {
+    /// Of each column that has one: its default.
+    defaults: Vec<Option<Expression>>,
+    checks: Vec<(String, Expression)>,
+}
+
+impl Binder<'_> {
+    /// A value as one of a column's type.
+    fn assigned(&self, column: &Column, value: Typed) -> Result<Expression, SqlError> {
+        let from = value.kind;
+        match self.converted(value, column.kind, column.modifier, Context::Assignment)? {
+            Some(value) => Ok(value.expression),
+            None => {
+                let message = format!(
+                    "column \"{}\" is of type {} but expression is of type {}",
+                    column.name,
+                    column.kind.name(),
+                    from.name()
+                );
+                Err(SqlError::new("42804", message).with_hint("You will need to rewrite or cast the expression."))
+            }
+        }
+    }
+
+    /// The defaults and the checks of a table.
+    pub(crate) fn constraints(&self, table: &Table) -> Result<Constraints, SqlError> {
         // Defaults and checks see no other tables and no enclosing query.
         let nothing = Captures::default();
         let empty = Scope::empty(&nothing, None);
-        let of_table = Scope { relations: vec![relation_of(&table)], captures: &nothing, parent: None };
+        let of_table = Scope { relations: vec![relation_of(table)], captures: &nothing, parent: None };
         let no_queries = WithNames::NONE;
-        let alone = |scope| Place {
-            binder: self.binder,
-            scope,
-            with: &no_queries,
-            clause: "DEFAULT expressions",
-            aggregates: None,
-            windows: None,
-        };
+        let alone =
+            |scope, clause| Place { binder: self, scope, with: &no_queries, clause, aggregates: None, windows: None };
         let mut defaults = Vec::with_capacity(table.columns.len());
         for column in &table.columns {
             if column.generated.is_some() {
                 return Err(SqlError::unsupported("a generated column"));
             }
             let default = match (&column.default, &column.identity) {
-                (Some(default), _) => Some(self.assigned(column, alone(&empty).bind(default)?)?),
+                (Some(default), _) => {
+                    let default = alone(&empty, "DEFAULT expressions").bind(default)?;
+                    if default.expression.has(&mut |part| matches!(part, Expression::Subquery(_))) {
+                        return Err(SqlError::new("0A000", "cannot use subquery in DEFAULT expression"));
+                    }
+                    Some(self.assigned(column, default)?)
+                }
                 (None, Some(identity)) => {
-                    let sequence = self.binder.catalog.sequence_by_id(identity.sequence);
+                    let sequence = self.catalog.sequence_by_id(identity.sequence);
                     let sequence = sequence.ok_or_else(|| SqlError::unsupported("an identity without a sequence"))?;
                     let next = Typed::new(Expression::NextValue(Arc::clone(sequence)), Kind::Int8);
                     Some(self.assigned(column, next)?)
@@ -438,10 +453,14 @@ impl Level<'_> {
         }
         let mut checks = Vec::with_capacity(table.checks.len());
         for check in &table.checks {
-            checks.push((check.name.clone(), alone(&of_table).condition(&check.expression, "CHECK")?));
+            let condition = alone(&of_table, "check constraints").condition(&check.expression, "CHECK")?;
+            if condition.has(&mut |part| matches!(part, Expression::Subquery(_))) {
+                return Err(SqlError::new("0A000", "cannot use subquery in check constraint"));
+            }
+            checks.push((check.name.clone(), condition));
         }
         checks.sort_by(|(left, _), (right, _)| left.cmp(right));
-        Ok(Modify { with: Vec::new(), table, change, returning: values, columns, defaults, checks })
+        Ok(Constraints { defaults, checks })
     }
 }
 

@@ -52,9 +52,13 @@ impl<'p> Place<'p> {
         match expression {
             Expr::Nested(inner) => self.bind(inner),
             Expr::Identifier(name) => {
+                let is_word = name.quote_style.is_none();
                 let name = folded(name);
                 match self.scope.column(&name) {
-                    Err(error) if error.sqlstate == "42703" => self.scope.whole(&name)?.ok_or(error),
+                    Err(error) if error.sqlstate == "42703" => match self.scope.whole(&name)? {
+                        None if is_word && name == "current_schema" => self.call_named(&name, Vec::new()),
+                        whole => whole.ok_or(error),
+                    },
                     found => found,
                 }
             }
@@ -86,8 +90,14 @@ impl<'p> Place<'p> {
                 array: false,
                 format: None,
             } => {
-                let value = self.bind(expr)?;
                 let (kind, modifier) = data_type::of(data_type)?;
+                // An array without elements has the type that is asked for.
+                if let (Expr::Array(array), Kind::Array(_)) = (unnested(expr), kind)
+                    && array.elem.is_empty()
+                {
+                    return Ok(Typed::new(Expression::Array(Box::default()), kind));
+                }
+                let value = self.bind(expr)?;
                 self.cast(value, kind, modifier)
             }
             Expr::UnaryOp { op, expr } => self.unary(op, expr),
@@ -294,13 +304,9 @@ impl<'p> Place<'p> {
     }
 
     fn binary(self, left: &Expr, operator: &BinaryOperator, right: &Expr) -> Result<Typed, SqlError> {
-        let both = |clause: &str| {
-            let values = [self.condition(left, clause)?, self.condition(right, clause)?];
-            Ok::<_, SqlError>(Box::<[_]>::from(values))
-        };
         match operator {
-            BinaryOperator::And => return Ok(boolean(Expression::And(both("AND")?))),
-            BinaryOperator::Or => return Ok(boolean(Expression::Or(both("OR")?))),
+            BinaryOperator::And => return Ok(boolean(Expression::And(self.terms(left, operator, right, "AND")?))),
+            BinaryOperator::Or => return Ok(boolean(Expression::Or(self.terms(left, operator, right, "OR")?))),
             _ => {}
         }
         let name = operator_name(operator)?;
@@ -309,6 +315,25 @@ impl<'p> Place<'p> {
             (Expr::Tuple(_), Expr::Subquery(_)) => Err(SqlError::unsupported("a row compared with a subquery")),
             _ => self.binder.operation(&name, Some(self.bind(left)?), self.bind(right)?),
         }
+    }
+
+    /// The terms of an AND or of an OR, of which there may be many one after the other.
+    fn terms(
+        self,
+        left: &Expr,
+        operator: &BinaryOperator,
+        right: &Expr,
+        clause: &str,
+    ) -> Result<Box<[Expression]>, SqlError> {
+        let (mut terms, mut first) = (vec![right], left);
+        while let Expr::BinaryOp { left, op, right } = first
+            && op == operator
+        {
+            terms.push(right);
+            first = left;
+        }
+        terms.push(first);
+        terms.into_iter().rev().map(|term| self.condition(term, clause)).collect()
     }
 
     /// A comparison, as its expression.

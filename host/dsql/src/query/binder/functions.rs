@@ -19,7 +19,19 @@ use crate::values::kind::Kind;
 use crate::values::value::Value;
 
 /// Window functions that are no aggregates.
-const WINDOW_FUNCTIONS: [&str; 7] = ["row_number", "rank", "dense_rank", "lag", "lead", "first_value", "last_value"];
+const WINDOW_FUNCTIONS: [&str; 11] = [
+    "cume_dist",
+    "dense_rank",
+    "first_value",
+    "lag",
+    "last_value",
+    "lead",
+    "nth_value",
+    "ntile",
+    "percent_rank",
+    "rank",
+    "row_number",
+];
 
 impl Place<'_> {
     pub(crate) fn function(self, function: &Function) -> Result<Typed, SqlError> {
@@ -239,6 +251,10 @@ impl Place<'_> {
             inner.window_function(name, function)?
         } else {
             if function::class(name) != Some(Class::Aggregate) {
+                // Window functions that are not listed here are aggregates of PostgreSQL.
+                if function::is_unlisted(name) {
+                    return Err(SqlError::unsupported(format!("the function {name}")));
+                }
                 let message = format!("OVER specified, but {name} is not a window function nor an aggregate function");
                 return Err(SqlError::new("42809", message));
             }
@@ -260,6 +276,16 @@ impl Place<'_> {
             ("row_number", None, ..) => (WindowFunction::RowNumber, Kind::Int8),
             ("rank", None, ..) => (WindowFunction::Rank, Kind::Int8),
             ("dense_rank", None, ..) => (WindowFunction::DenseRank, Kind::Int8),
+            ("percent_rank", None, ..) => (WindowFunction::PercentRank, Kind::Float8),
+            ("cume_dist", None, ..) => (WindowFunction::CumulativeDistribution, Kind::Float8),
+            ("ntile", Some(count), None, _) => {
+                (WindowFunction::Tile(self.binder.implicit(count, Kind::Int4)?.expression), Kind::Int4)
+            }
+            ("nth_value", Some(value), Some(which), None) => {
+                let value = self.binder.resolved(value)?;
+                let which = self.binder.implicit(which, Kind::Int4)?;
+                (WindowFunction::Nth(value.expression, which.expression), value.kind)
+            }
             ("first_value", Some(value), None, _) => {
                 let value = self.binder.resolved(value)?;
                 (WindowFunction::First(value.expression), value.kind)

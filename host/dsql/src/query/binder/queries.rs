@@ -779,7 +779,16 @@ impl Regroup<'_> {
                     *filter = self.expression(filter)?;
                 }
             }
-            WindowFunction::RowNumber | WindowFunction::Rank | WindowFunction::DenseRank => {}
+            WindowFunction::RowNumber
+            | WindowFunction::Rank
+            | WindowFunction::DenseRank
+            | WindowFunction::PercentRank
+            | WindowFunction::CumulativeDistribution => {}
+            WindowFunction::Nth(value, which) => {
+                *value = self.expression(value)?;
+                *which = self.expression(which)?;
+            }
+            WindowFunction::Tile(value) => *value = self.expression(value)?,
             WindowFunction::Shifted { value, by, otherwise, .. } => {
                 for expression in [value, by, otherwise] {
                     *expression = self.expression(expression)?;

@@ -32,7 +32,7 @@ impl<'e> Executor<'e> {
     }
 
     fn returned(&self, modify: &'e Modify, row: &[Value], outer: &[Value]) -> Result<Values, SqlError> {
-        self.values(&modify.returning, Environment::new(row, outer))
+        self.held(self.values(&modify.returning, Environment::new(row, outer))?)
     }
 
     fn default(&self, modify: &'e Modify, column: usize) -> Result<Value, SqlError> {
@@ -174,10 +174,7 @@ impl<'e> Executor<'e> {
         table: &Table,
         outer: &[Value],
     ) -> Result<Vec<(RowKey, Values)>, SqlError> {
-        let mut rows = self.rows(from, &[], outer)?;
-        if let Some(filter) = filter {
-            rows = self.filtered(rows, filter, outer)?;
-        }
+        let rows = self.filtered(from, filter, outer)?;
         let mut targets: Vec<(RowKey, Values)> = Vec::with_capacity(rows.len());
         let mut seen = std::collections::BTreeSet::new();
         for row in rows {

@@ -100,6 +100,7 @@ impl<'e> Executor<'e> {
     }
 
     fn call(&self, call: &'e CallOf, from: Environment<'_>) -> Result<Value, SqlError> {
+        self.budget.step()?;
         let values = self.values(&call.arguments, from)?;
         call.callee.call(self.moment, &values)
     }
@@ -141,6 +142,7 @@ impl<'e> Executor<'e> {
         let Value::Array(elements) = self.evaluate(array, from)? else { return Ok(Value::Null) };
         let mut has_null = false;
         for element in elements.iter() {
+            self.budget.step()?;
             let pair = [value.clone(), element.clone()];
             let pair = Environment::new(&pair, &[]);
             let values = [self.evaluate(first, pair)?, self.evaluate(second, pair)?];
@@ -155,7 +157,9 @@ impl<'e> Executor<'e> {
 
     fn subquery(&self, subquery: &'e Subquery, from: Environment<'_>) -> Result<Value, SqlError> {
         let outer = self.captured(&subquery.plan.captures, from)?;
+        let before = self.budget.held();
         let rows = self.query(&subquery.plan.plan, &outer)?;
+        self.budget.release(before);
         match &subquery.test {
             SubqueryTest::Exists => Ok(Value::Bool(!rows.is_empty())),
             SubqueryTest::Value => {

@@ -40,30 +40,42 @@ impl<'e> Executor<'e> {
                 None => true,
             };
             if is_kept {
-                grouped.push(row);
+                grouped.push(self.held(row)?);
             }
         }
         Ok(grouped)
     }
 
     /// The value of an aggregate over rows.
-    pub(crate) fn aggregated(
+    pub(crate) fn aggregated<'r>(
         &self,
         call: &'e AggregateCall,
-        rows: &[Values],
+        rows: impl IntoIterator<Item = &'r Values>,
         outer: &[Value],
     ) -> Result<Value, SqlError> {
         let AggregateCall { aggregate, arguments, distinct, filter, order } = call;
-        let mut all = Vec::with_capacity(rows.len());
+        let held = self.budget.held();
+        let mut accumulator = aggregate.start();
+        let mut add = |values: &[Value]| {
+            if accumulator.keeps_values() {
+                self.budget.hold(values)?;
+            }
+            accumulator.add(values)
+        };
+        let is_plain = !*distinct && order.is_empty();
+        let mut all = Vec::new();
         for row in rows {
+            self.budget.step()?;
             let environment = Environment::new(row, outer);
             let is_kept = match filter {
                 Some(filter) => self.is_true(filter, environment)?,
                 None => true,
             };
-            if is_kept {
+            if is_kept && is_plain {
+                add(&self.values(arguments, environment)?)?;
+            } else if is_kept {
                 let by = order.iter().map(|key| self.evaluate(&key.by, environment)).collect::<Result<Vec<_>, _>>()?;
-                all.push((by, self.values(arguments, environment)?));
+                all.push((by, self.held(self.values(arguments, environment)?)?));
             }
         }
         if *distinct {
@@ -78,10 +90,8 @@ impl<'e> Executor<'e> {
         if !order.is_empty() {
             all.sort_by(|(left, _), (right, _)| compare_sorted(left, right, order));
         }
-        let mut accumulator = aggregate.start();
-        for (_, values) in &all {
-            accumulator.add(values)?;
-        }
+        all.iter().try_for_each(|(_, values)| add(values))?;
+        self.budget.release(held);
         accumulator.finish()
     }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::SqlError;
 use crate::query::executor::{Environment, Executor, Values};
 use crate::query::expression::Expression;
-use crate::query::plan::{Body, Converted, Distinct, Item, Lock, Query, Select, SetOperator, SortKey};
+use crate::query::plan::{Body, Converted, Distinct, From, Item, Lock, Query, Select, SetOperator, SortKey};
 use crate::store::transaction::Strength;
 use crate::values::order::{self, Key};
 use crate::values::value::Value;
@@ -16,6 +16,7 @@ const MOST_TURNS: usize = 100_000;
 impl<'e> Executor<'e> {
     /// The rows of a query, with its visible columns.
     pub(crate) fn query(&self, query: &'e Query, outer: &[Value]) -> Result<Vec<Values>, SqlError> {
+        let before = self.budget.held();
         self.enter(&query.with, outer)?;
         let around = Environment::new(&[], outer);
         let limit = self.count(query.limit.as_ref(), around, "2201W", "LIMIT must not be negative")?;
@@ -23,7 +24,7 @@ impl<'e> Executor<'e> {
         let mut rows = match &query.body {
             Body::Select(select) => self.select(select, outer)?,
             Body::Values(rows) => {
-                let rows = rows.iter().map(|row| self.values(row, around));
+                let rows = rows.iter().map(|row| self.held(self.values(row, around)?));
                 rows.collect::<Result<Vec<_>, _>>()?
             }
             Body::Query(inner) => self.query(inner, outer)?,
@@ -53,6 +54,7 @@ impl<'e> Executor<'e> {
         rows.drain(..offset.min(rows.len()));
         let width = query.columns.len();
         rows.iter_mut().for_each(|row| row.truncate(width));
+        self.budget.keep(before, &rows)?;
         Ok(rows)
     }
 
@@ -88,10 +90,7 @@ impl<'e> Executor<'e> {
     /// The rows of a SELECT: its items, and the places of the rows to lock.
     fn select(&self, select: &'e Select, outer: &[Value]) -> Result<Vec<Values>, SqlError> {
         let Select { from, filter, group, windows, items, distinct, locks } = select;
-        let mut rows = self.rows(from, &[], outer)?;
-        if let Some(filter) = filter {
-            rows = self.filtered(rows, filter, outer)?;
-        }
+        let mut rows = self.filtered(from, filter.as_ref(), outer)?;
         if let Some(group) = group {
             rows = self.grouped(group, rows, outer)?;
         }
@@ -112,19 +111,28 @@ impl<'e> Executor<'e> {
         Ok(results)
     }
 
+    /// The rows of a source for which a condition is true. Only these are held: each is looked at as it is made.
     pub(crate) fn filtered(
         &self,
-        rows: Vec<Values>,
-        filter: &'e Expression,
+        from: &'e From,
+        filter: Option<&'e Expression>,
         outer: &[Value],
     ) -> Result<Vec<Values>, SqlError> {
-        let mut kept = Vec::with_capacity(rows.len());
-        for row in rows {
-            if self.is_true(filter, Environment::new(&row, outer))? {
-                kept.push(row);
+        let Some(filter) = filter else { return self.rows(from, &[], outer) };
+        let mut kept = Vec::new();
+        self.each(from, &[], outer, &mut |row| {
+            if self.is_true(filter, Environment::new(row, outer))? {
+                kept.push(self.held(row.to_vec())?);
             }
-        }
+            Ok(())
+        })?;
         Ok(kept)
+    }
+
+    /// A row that is held from now on.
+    pub(crate) fn held(&self, row: Values) -> Result<Values, SqlError> {
+        self.budget.hold(&row)?;
+        Ok(row)
     }
 
     fn items(&self, items: &'e [Item], from: Environment<'_>, results: &mut Vec<Values>) -> Result<(), SqlError> {
@@ -140,7 +148,7 @@ impl<'e> Executor<'e> {
             }
         }
         let Some(longest) = sets.iter().map(|(_, rows)| rows.len()).max() else {
-            results.push(row);
+            results.push(self.held(row)?);
             return Ok(());
         };
         for number in 0..longest {
@@ -150,14 +158,14 @@ impl<'e> Executor<'e> {
                     *slot = value.clone();
                 }
             }
-            results.push(row);
+            results.push(self.held(row)?);
         }
         Ok(())
     }
 
     fn converted(&self, arm: &'e Converted, outer: &[Value]) -> Result<Vec<Values>, SqlError> {
         let rows = self.query(&arm.body, outer)?;
-        rows.iter().map(|row| self.values(&arm.columns, Environment::new(row, outer))).collect()
+        rows.iter().map(|row| self.held(self.values(&arm.columns, Environment::new(row, outer))?)).collect()
     }
 
     fn set_operation(
@@ -222,7 +230,9 @@ impl<'e> Executor<'e> {
                 self.keep(id, None);
                 return Ok(rows);
             }
-            rows.extend(turn.iter().cloned());
+            for row in &turn {
+                rows.push(self.held(row.clone())?);
+            }
             self.keep(id, Some(Rc::new(turn)));
             turn = new(self.query(next, outer)?);
         }

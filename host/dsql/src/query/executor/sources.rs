@@ -1,4 +1,3 @@
-use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::SqlError;
@@ -9,19 +8,56 @@ use crate::values::order::Key;
 use crate::values::value::Value;
 
 impl<'e> Executor<'e> {
-    /// The rows of a source. `before` is the row of the sources before it, for LATERAL.
+    /// The rows of a source, all of them held. `before` is the row of the sources before it, for LATERAL.
     pub(crate) fn rows(&self, from: &'e From, before: &[Value], outer: &[Value]) -> Result<Vec<Values>, SqlError> {
+        let mut rows = Vec::new();
         match from {
-            From::Nothing => Ok(vec![Vec::new()]),
-            From::Table(scan) => self.scan(scan, before, outer),
-            From::System(table) => {
-                let transaction = self.transaction.borrow();
-                Ok(table.rows(&transaction))
-            }
-            From::With(id) => Ok(self.with_rows(*id)?.to_vec()),
             From::Query(subplan) => {
                 let captured = self.captured(&subplan.captures, Environment::new(before, outer))?;
-                self.query(&subplan.plan, &captured)
+                rows = self.query(&subplan.plan, &captured)?;
+            }
+            From::Table(scan) => {
+                rows = self.scan(scan, before, outer)?;
+                rows.iter().try_for_each(|row| self.budget.hold(row))?;
+            }
+            _ => self.each(from, before, outer, &mut |row| {
+                rows.push(self.held(row.to_vec())?);
+                Ok(())
+            })?,
+        }
+        Ok(rows)
+    }
+
+    /// Looks at each row of a source. A join makes its rows one at a time.
+    pub(crate) fn each(
+        &self,
+        from: &'e From,
+        before: &[Value],
+        outer: &[Value],
+        look: &mut dyn FnMut(&[Value]) -> Result<(), SqlError>,
+    ) -> Result<(), SqlError> {
+        let mut all = |rows: &[Values]| {
+            rows.iter().try_for_each(|row| {
+                self.budget.step()?;
+                look(row)
+            })
+        };
+        match from {
+            From::Nothing => look(&[]),
+            From::Table(scan) => all(&self.scan(scan, before, outer)?),
+            From::System(table) => {
+                let rows = table.rows(&self.transaction.borrow());
+                all(&rows)
+            }
+            From::With(id) => all(&self.with_rows(*id)?),
+            From::Query(subplan) => {
+                let captured = self.captured(&subplan.captures, Environment::new(before, outer))?;
+                let held = self.budget.held();
+                let rows = self.query(&subplan.plan, &captured)?;
+                let taken = self.budget.held().saturating_sub(held);
+                all(&rows)?;
+                self.budget.give_back(taken);
+                Ok(())
             }
             From::Function { function, arguments, ordinality } => {
                 let arguments = self.values(arguments, Environment::new(before, outer))?;
@@ -31,9 +67,9 @@ impl<'e> Executor<'e> {
                         row.push(Value::Int8(number));
                     }
                 }
-                Ok(rows)
+                all(&rows)
             }
-            From::Join(join) => self.join(join, before, outer),
+            From::Join(join) => self.join(join, before, outer, look),
         }
     }
 
@@ -72,26 +108,33 @@ impl<'e> Executor<'e> {
         self.places.borrow().get(usize::try_from(*place).ok()?).cloned()
     }
 
-    fn join(&self, join: &'e Join, before: &[Value], outer: &[Value]) -> Result<Vec<Values>, SqlError> {
+    fn join(
+        &self,
+        join: &'e Join,
+        before: &[Value],
+        outer: &[Value],
+        look: &mut dyn FnMut(&[Value]) -> Result<(), SqlError>,
+    ) -> Result<(), SqlError> {
         let Join { kind, left, right, left_width, right_width, lateral, on } = join;
         let is_keyed = matches!(right, From::Table(scan) if !scan.key.is_empty());
         let is_each = *lateral || is_keyed;
-        let lefts = self.rows(left, before, outer)?;
-        let all = if is_each { None } else { Some(Rc::new(self.rows(right, &[], outer)?)) };
-        let mut matched = vec![false; all.as_ref().map_or(0, |all| all.len())];
-        let mut joined = Vec::new();
-        for left in lefts {
-            let rights = match &all {
-                Some(all) => Rc::clone(all),
-                None => Rc::new(self.rows(right, &left, outer)?),
-            };
+        let all = if is_each { Vec::new() } else { self.rows(right, &[], outer)? };
+        let mut matched = vec![false; all.len()];
+        let mut joined: Values = Vec::with_capacity(left_width + right_width);
+        self.each(left, before, outer, &mut |left| {
+            let held = self.budget.held();
+            let of_left = if is_each { self.rows(right, left, outer)? } else { Vec::new() };
+            let taken = self.budget.held().saturating_sub(held);
+            let rights = if is_each { &of_left } else { &all };
             let mut is_matched = false;
+            joined.clear();
+            joined.extend_from_slice(left);
             for (at, right) in rights.iter().enumerate() {
-                let mut row = Vec::with_capacity(left_width + right_width);
-                row.extend_from_slice(&left);
-                row.extend_from_slice(right);
+                self.budget.step()?;
+                joined.truncate(left.len());
+                joined.extend_from_slice(right);
                 let fits = match on {
-                    Some(on) => self.is_true(on, Environment::new(&row, outer))?,
+                    Some(on) => self.is_true(on, Environment::new(&joined, outer))?,
                     None => true,
                 };
                 if fits {
@@ -99,23 +142,24 @@ impl<'e> Executor<'e> {
                     if let Some(matched) = matched.get_mut(at) {
                         *matched = true;
                     }
-                    joined.push(row);
+                    look(&joined)?;
                 }
             }
             if !is_matched && matches!(kind, JoinKind::Left | JoinKind::Full) {
-                let mut row = left;
-                row.resize(left_width + right_width, Value::Null);
-                joined.push(row);
+                joined.truncate(left.len());
+                joined.resize(left_width + right_width, Value::Null);
+                look(&joined)?;
             }
-        }
+            self.budget.give_back(taken);
+            Ok(())
+        })?;
         if matches!(kind, JoinKind::Right | JoinKind::Full) {
-            let unmatched = all.iter().flat_map(|all| all.iter()).zip(&matched).filter(|(_, matched)| !**matched);
-            for (right, _) in unmatched {
+            for (right, _) in all.iter().zip(&matched).filter(|(_, matched)| !**matched) {
                 let mut row = vec![Value::Null; *left_width];
                 row.extend_from_slice(right);
-                joined.push(row);
+                look(&row)?;
             }
         }
-        Ok(joined)
+        Ok(())
     }
 }

@@ -11,7 +11,34 @@ use crate::values::order::Key;
 use crate::values::value::Value;
 
 /// The rows of a partition in their order: where each is in the input, and its sort keys.
-type Partition = Vec<(usize, Vec<Value>)>;
+type Sorted = Vec<(usize, Vec<Value>)>;
+
+/// A partition, and which of its rows are sorted alike.
+struct Partition {
+    /// Where each row is in the input.
+    rows: Vec<usize>,
+    /// Of each row: its peers, and the number of their group, from 0.
+    peers: Vec<(Range<usize>, usize)>,
+}
+
+impl Partition {
+    fn new(sorted: Sorted, window: &Window) -> Self {
+        let mut peers = Vec::with_capacity(sorted.len());
+        let (mut start, mut group) = (0, 0);
+        while let Some((_, first)) = sorted.get(start) {
+            let is_peer = |(_, other): &&(usize, Vec<Value>)| compare_sorted(first, other, &window.order).is_eq();
+            let end = start + sorted.iter().skip(start).take_while(is_peer).count().max(1);
+            peers.extend((start..end).map(|_| (start..end, group)));
+            (start, group) = (end, group + 1);
+        }
+        Self { rows: sorted.into_iter().map(|(at, _)| at).collect(), peers }
+    }
+
+    /// The peers of a row, and the number of their group.
+    fn peers(&self, place: usize) -> (Range<usize>, usize) {
+        self.peers.get(place).cloned().unwrap_or((place..place + 1, 0))
+    }
+}
 
 impl<'e> Executor<'e> {
     /// The results of window functions for each row.
@@ -26,7 +53,7 @@ impl<'e> Executor<'e> {
         }
         let mut results = vec![Vec::with_capacity(windows.len()); rows.len()];
         for window in windows {
-            let mut partitions = BTreeMap::<Key, Partition>::new();
+            let mut partitions = BTreeMap::<Key, Sorted>::new();
             for (at, row) in rows.iter().enumerate() {
                 let environment = Environment::new(row, outer);
                 let key = Key::new(self.values(&window.partition, environment)?);
@@ -34,12 +61,15 @@ impl<'e> Executor<'e> {
                 partitions.entry(key).or_default().push((at, by.collect::<Result<_, _>>()?));
             }
             let mut values = vec![Value::Null; rows.len()];
-            for mut partition in partitions.into_values() {
-                partition.sort_by(|(_, left), (_, right)| compare_sorted(left, right, &window.order));
-                for place in 0..partition.len() {
-                    let value = self.window_value(window, &partition, place, rows, outer)?;
-                    let slot = partition.get(place).and_then(|(at, _)| values.get_mut(*at));
-                    *slot.ok_or_else(misplaced)? = value;
+            for mut sorted in partitions.into_values() {
+                sorted.sort_by(|(_, left), (_, right)| compare_sorted(left, right, &window.order));
+                let partition = Partition::new(sorted, window);
+                // Rows with the frame of the row before have its aggregate, too.
+                let mut last = None;
+                for (place, at) in partition.rows.iter().enumerate() {
+                    self.budget.step()?;
+                    let value = self.window_value(window, &partition, place, rows, outer, &mut last)?;
+                    *values.get_mut(*at).ok_or_else(misplaced)? = value;
                 }
             }
             for (result, value) in results.iter_mut().zip(values) {
@@ -56,8 +86,9 @@ impl<'e> Executor<'e> {
         place: usize,
         rows: &[Values],
         outer: &[Value],
+        last: &mut Option<(Range<usize>, Value)>,
     ) -> Result<Value, SqlError> {
-        let row = |place: usize| partition.get(place).and_then(|(at, _)| rows.get(*at));
+        let row = |place: usize| partition.rows.get(place).and_then(|at| rows.get(*at));
         let current = row(place).ok_or_else(misplaced)?;
         let number = |count: usize| Value::Int8(i64::try_from(count).unwrap_or(i64::MAX));
         let at = |place: Option<usize>, value: &'e Expression| match place.and_then(row) {
@@ -66,15 +97,47 @@ impl<'e> Executor<'e> {
         };
         match &window.function {
             WindowFunction::RowNumber => Ok(number(place + 1)),
-            WindowFunction::Rank => Ok(number(peers(window, partition, place).start + 1)),
-            WindowFunction::DenseRank => {
-                let mut rank = 0;
-                let mut next = 0;
-                while next <= place {
-                    next = peers(window, partition, next).end.max(next + 1);
-                    rank += 1;
-                }
-                Ok(number(rank))
+            WindowFunction::Rank => Ok(number(partition.peers(place).0.start + 1)),
+            WindowFunction::DenseRank => Ok(number(partition.peers(place).1 + 1)),
+            WindowFunction::PercentRank => {
+                let others = partition.rows.len() - 1;
+                let before = partition.peers(place).0.start;
+                Ok(Value::Float8(if others == 0 { 0.0 } else { before as f64 / others as f64 }))
+            }
+            WindowFunction::CumulativeDistribution => {
+                Ok(Value::Float8(partition.peers(place).0.end as f64 / partition.rows.len() as f64))
+            }
+            WindowFunction::Tile(count) => {
+                // The first row of a partition says how many tiles it has.
+                let first = row(0).ok_or_else(misplaced)?;
+                let count = match self.evaluate(count, Environment::new(first, outer))? {
+                    Value::Int4(count @ 1..) => usize::try_from(count).unwrap_or(usize::MAX),
+                    Value::Int4(_) => {
+                        return Err(SqlError::new("22014", "argument of ntile must be greater than zero"));
+                    }
+                    _ => return Ok(Value::Null),
+                };
+                let (small, larger) = (partition.rows.len() / count, partition.rows.len() % count);
+                // The first tiles have one row more.
+                let of_larger = larger * (small + 1);
+                let tile = if place < of_larger {
+                    place / (small + 1)
+                } else {
+                    larger + (place - of_larger).checked_div(small).unwrap_or(0)
+                };
+                Ok(Value::Int4(i32::try_from(tile + 1).unwrap_or(i32::MAX)))
+            }
+            WindowFunction::Nth(value, which) => {
+                let which = match self.evaluate(which, Environment::new(current, outer))? {
+                    Value::Int4(which @ 1..) => usize::try_from(which).unwrap_or(usize::MAX),
+                    Value::Int4(_) => {
+                        return Err(SqlError::new("22016", "argument of nth_value must be greater than zero"));
+                    }
+                    _ => return Ok(Value::Null),
+                };
+                let frame = self.frame(window, partition, place, current, outer)?;
+                let nth = frame.start.saturating_add(which - 1);
+                at(frame.contains(&nth).then_some(nth), value)
             }
             WindowFunction::Shifted { value, by, forward, otherwise } => {
                 let environment = Environment::new(current, outer);
@@ -96,8 +159,14 @@ impl<'e> Executor<'e> {
             }
             WindowFunction::Aggregate(call) => {
                 let frame = self.frame(window, partition, place, current, outer)?;
-                let framed: Vec<_> = frame.filter_map(row).cloned().collect();
-                self.aggregated(call, &framed, outer)
+                if let Some((range, value)) = last
+                    && *range == frame
+                {
+                    return Ok(value.clone());
+                }
+                let value = self.aggregated(call, frame.clone().filter_map(row), outer)?;
+                *last = Some((frame, value.clone()));
+                Ok(value)
             }
         }
     }
@@ -117,31 +186,22 @@ impl<'e> Executor<'e> {
                 Value::Int8(_) => Err(SqlError::new("22013", format!("frame {message} offset must not be negative"))),
                 _ => Err(SqlError::new("22004", format!("frame {message} offset must not be null"))),
             };
-        let near = if window.frame.by_rows { place..place + 1 } else { peers(window, partition, place) };
+        let near = if window.frame.by_rows { place..place + 1 } else { partition.peers(place).0 };
         let start = match &window.frame.start {
             Edge::First => 0,
             Edge::Before(count) => near.start.saturating_sub(distance(count, "starting")?),
             Edge::Current => near.start,
             Edge::After(count) => near.start.saturating_add(distance(count, "starting")?),
-            Edge::Last => partition.len(),
+            Edge::Last => partition.rows.len(),
         };
         let end = match &window.frame.end {
             Edge::First => 0,
             Edge::Before(count) => near.end.saturating_sub(distance(count, "ending")?),
             Edge::Current => near.end,
             Edge::After(count) => near.end.saturating_add(distance(count, "ending")?),
-            Edge::Last => partition.len(),
+            Edge::Last => partition.rows.len(),
         };
-        let end = end.min(partition.len());
+        let end = end.min(partition.rows.len());
         Ok(start.min(end)..end)
     }
-}
-
-/// The rows whose sort keys are equal to those of this one.
-fn peers(window: &Window, partition: &Partition, place: usize) -> Range<usize> {
-    let Some((_, own)) = partition.get(place) else { return place..place };
-    let is_peer = |(_, other): &(usize, Vec<Value>)| compare_sorted(own, other, &window.order).is_eq();
-    let before = partition.iter().take(place).rev().take_while(|row| is_peer(row)).count();
-    let after = partition.iter().skip(place).take_while(|row| is_peer(row)).count();
-    place - before..place + after
 }

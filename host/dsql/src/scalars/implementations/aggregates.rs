@@ -288,40 +288,50 @@ impl Accumulator for Spread {
 
 /// Joins texts or bytes, each but the first behind its separator.
 #[derive(Debug, Default)]
-struct Joined {
-    so_far: Option<Value>,
+enum Joined {
+    #[default]
+    Nothing,
+    Text(String),
+    Bytes(Vec<u8>),
 }
 
 impl Accumulator for Joined {
     fn add(&mut self, values: &[Value]) -> Result<(), SqlError> {
-        let [value, separator] = values else {
-            return Err(mismatch());
-        };
-        if matches!(value, Value::Null) {
-            return Ok(());
-        }
-        let bytes = |value: &Value| match value {
-            Value::Null => Ok(Vec::new()),
-            Value::Bytea(own) => Ok(own.to_vec()),
-            Value::Text(own) => Ok(own.as_bytes().to_vec()),
-            _ => Err(mismatch()),
-        };
-        let joined = match &self.so_far {
-            None => value.clone(),
-            Some(so_far) => {
-                let joined = [bytes(so_far)?, bytes(separator)?, bytes(value)?].concat();
-                match value {
-                    Value::Bytea(_) => Value::Bytea(joined.into()),
-                    _ => text(String::from_utf8(joined).map_err(|_| mismatch())?),
+        match (&mut *self, values) {
+            (_, [Value::Null, _]) => {}
+            (Self::Nothing, [Value::Text(value), _]) => *self = Self::Text(value.as_ref().to_owned()),
+            (Self::Nothing, [Value::Bytea(value), _]) => *self = Self::Bytes(value.to_vec()),
+            (Self::Text(so_far), [Value::Text(value), separator]) => {
+                match separator {
+                    Value::Null => {}
+                    Value::Text(separator) => so_far.push_str(separator),
+                    _ => return Err(mismatch()),
                 }
+                so_far.push_str(value);
             }
-        };
-        self.so_far = Some(joined);
+            (Self::Bytes(so_far), [Value::Bytea(value), separator]) => {
+                match separator {
+                    Value::Null => {}
+                    Value::Bytea(separator) => so_far.extend_from_slice(separator),
+                    _ => return Err(mismatch()),
+                }
+                so_far.extend_from_slice(value);
+            }
+            _ => return Err(mismatch()),
+        }
         Ok(())
     }
 
+    fn keeps_values(&self) -> bool {
+        true
+    }
+
     fn finish(self: Box<Self>) -> Result<Value, SqlError> {
-        Ok(self.so_far.unwrap_or(Value::Null))
+        Ok(match *self {
+            Self::Nothing => Value::Null,
+            Self::Text(joined) => text(joined),
+            Self::Bytes(joined) => Value::Bytea(joined.into()),
+        })
     }
 }
 
@@ -333,6 +343,10 @@ impl Accumulator for Listed {
     fn add(&mut self, values: &[Value]) -> Result<(), SqlError> {
         self.0.push(values.first().cloned().ok_or_else(mismatch)?);
         Ok(())
+    }
+
+    fn keeps_values(&self) -> bool {
+        true
     }
 
     fn finish(self: Box<Self>) -> Result<Value, SqlError> {
@@ -376,6 +390,10 @@ impl Accumulator for JsonText {
         Ok(())
     }
 
+    fn keeps_values(&self) -> bool {
+        true
+    }
+
     fn finish(self: Box<Self>) -> Result<Value, SqlError> {
         if self.parts.is_empty() {
             return Ok(Value::Null);
@@ -396,6 +414,10 @@ impl Accumulator for JsonbArray {
     fn add(&mut self, values: &[Value]) -> Result<(), SqlError> {
         self.elements.push(to_jsonb(values.first().ok_or_else(mismatch)?, self.kind)?);
         Ok(())
+    }
+
+    fn keeps_values(&self) -> bool {
+        true
     }
 
     fn finish(self: Box<Self>) -> Result<Value, SqlError> {
@@ -423,6 +445,10 @@ impl Accumulator for JsonbObject {
         }
         self.members.push((key(name, *key_kind)?.into(), to_jsonb(value, *kind)?));
         Ok(())
+    }
+
+    fn keeps_values(&self) -> bool {
+        true
     }
 
     fn finish(self: Box<Self>) -> Result<Value, SqlError> {

@@ -1,11 +1,13 @@
 use std::sync::Arc;
 
 use sqlparser::ast::{
-    ColumnOption, CreateTable, DataType, Expr, GeneratedAs, Ident, IndexColumn, NullsDistinctOption, TableConstraint,
+    ColumnOption, ConstraintCharacteristics, CreateTable, DataType, DeferrableInitial, Expr, GeneratedAs, Ident,
+    IndexColumn, NullsDistinctOption, TableConstraint,
 };
 
-use crate::query::data_type;
+use crate::query::{self, data_type};
 use crate::sql_error::SqlError;
+use crate::store::catalog::Catalog;
 use crate::store::ddl::Change;
 use crate::store::ddl::create_sequence::of_options;
 use crate::store::ddl::names::{columns_of, folded, free_name};
@@ -121,14 +123,18 @@ pub(crate) fn create(change: &mut Change<'_>, create: &CreateTable) -> Result<()
                 ColumnOption::Null => {}
                 ColumnOption::NotNull => column.is_not_null = true,
                 ColumnOption::Default(expression) => column.default = Some(expression.clone()),
-                ColumnOption::PrimaryKey(_) => keys.push((given, vec![name.clone()], true, true)),
+                ColumnOption::PrimaryKey(primary) => {
+                    check_characteristics(primary.characteristics.as_ref())?;
+                    keys.push((given, vec![name.clone()], true, true));
+                }
                 ColumnOption::Unique(unique) => {
+                    check_characteristics(unique.characteristics.as_ref())?;
                     let distinct = unique.nulls_distinct != NullsDistinctOption::NotDistinct;
                     keys.push((given, vec![name.clone()], false, distinct));
                 }
                 ColumnOption::Check(check) => checks.push((given, check.expr.as_ref().clone())),
-                ColumnOption::Generated { generation_expr: Some(expression), .. } => {
-                    column.generated = Some(expression.clone());
+                ColumnOption::Generated { generation_expr: Some(_), .. } => {
+                    return Err(SqlError::unsupported("a generated column"));
                 }
                 ColumnOption::Generated { generated_as, sequence_options, .. } => {
                     let options = sequence_options.as_deref().unwrap_or_default();
@@ -159,9 +165,11 @@ pub(crate) fn create(change: &mut Change<'_>, create: &CreateTable) -> Result<()
     for constraint in &create.constraints {
         match constraint {
             TableConstraint::PrimaryKey(key) if key.include.is_empty() => {
+                check_characteristics(key.characteristics.as_ref())?;
                 keys.push((key.name.as_ref().map(folded), key_columns(&key.columns)?, true, true));
             }
             TableConstraint::Unique(key) if key.include.is_empty() => {
+                check_characteristics(key.characteristics.as_ref())?;
                 let distinct = key.nulls_distinct != NullsDistinctOption::NotDistinct;
                 keys.push((key.name.as_ref().map(folded), key_columns(&key.columns)?, false, distinct));
             }
@@ -182,9 +190,24 @@ pub(crate) fn create(change: &mut Change<'_>, create: &CreateTable) -> Result<()
         sequence.owner.clone_from(&table.owner);
         change.objects.sequences.insert((schema.clone(), sequence.name.clone()), Arc::new(sequence));
     }
-    change.objects.tables.insert((schema, table.name.clone()), Arc::new(table));
+    // What its first INSERT would fail at is refused now.
+    let catalog = Catalog { objects: Arc::new(change.objects.clone()), ..change.catalog.clone() };
+    let table = Arc::new(table);
+    query::check_table(&catalog, &table)?;
+    change.objects.tables.insert((schema, table.name.clone()), table);
     change.has_changed = true;
     Ok(())
+}
+
+/// Refuses a constraint that is looked at later than at the end of its statement.
+fn check_characteristics(characteristics: Option<&ConstraintCharacteristics>) -> Result<(), SqlError> {
+    match characteristics {
+        Some(one) if one.deferrable == Some(true) || one.initially == Some(DeferrableInitial::Deferred) => {
+            Err(SqlError::unsupported("a DEFERRABLE constraint"))
+        }
+        Some(one) if one.enforced == Some(false) => Err(SqlError::unsupported("a constraint that is NOT ENFORCED")),
+        _ => Ok(()),
+    }
 }
 
 fn add_keys(change: &mut Change<'_>, table: &mut Table, keys: Keys) -> Result<(), SqlError> {
