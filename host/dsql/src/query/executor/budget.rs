@@ -1,14 +1,13 @@
 use std::cell::Cell;
 
 use crate::SqlError;
-use crate::query::executor::Values;
 use crate::values::value::Value;
 
 /// The steps between two looks at whether the statement has to end.
 const STEPS: u32 = 1_024;
 
 /// What the list of a row's values takes itself.
-const ROW: usize = size_of::<Values>();
+const ROW: usize = size_of::<Vec<Value>>();
 
 /// What one statement may use: it ends early where it has to, and holds so many bytes of rows at a time.
 ///
@@ -70,7 +69,7 @@ impl<'b> Budget<'b> {
     }
 
     /// Of what was held since, only these rows are.
-    pub(crate) fn keep(&self, before: usize, rows: &[Values]) -> Result<(), SqlError> {
+    pub(crate) fn keep(&self, before: usize, rows: &[Vec<Value>]) -> Result<(), SqlError> {
         self.release(before);
         rows.iter().try_for_each(|row| self.hold(row))
     }
