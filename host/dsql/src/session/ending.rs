@@ -3,7 +3,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::session::transaction_block::too_old;
 use crate::sql_error::SqlError;
 
 /// Whether the client of a session is gone, so that a statement of its need not go on.
@@ -58,4 +57,9 @@ impl Ending {
         }
         Ok(())
     }
+}
+
+/// The error of a transaction that is older than it may be.
+pub(crate) fn too_old(limit: Duration) -> SqlError {
+    SqlError::new("54000", format!("transaction age limit of {}s exceeded", limit.as_secs()))
 }

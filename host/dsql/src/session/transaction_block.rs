@@ -1,6 +1,5 @@
-use std::time::Duration;
-
 use crate::session::block::{Block, Open};
+use crate::session::ending::too_old;
 use crate::session::failure::aborted;
 use crate::session::refusal::unsupported;
 use crate::session::replies::Readiness;
@@ -115,8 +114,4 @@ impl Session {
             self.settings = open.before;
         }
     }
-}
-
-pub(crate) fn too_old(limit: Duration) -> SqlError {
-    SqlError::new("54000", format!("transaction age limit of {}s exceeded", limit.as_secs()))
 }
