@@ -7,7 +7,7 @@ use futures_util::future::join;
 use serde_json::{Value, json};
 use tenet_audit::accounts;
 use tenet_audit::{Ask, Heard, Journal, Kind, Name, Tally};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::pace::Pace;
 use crate::region::Region;
@@ -16,7 +16,7 @@ use crate::sandbox::{Ended, Sandbox};
 /// The operations that handle the same event.
 pub(crate) const TAKERS: [&str; 2] = ["post-a", "post-b"];
 
-/// The longest wait of a client that may ask nothing new, in milliseconds.
+/// The longest wait of a client before it repeats something instead of asking something new, in milliseconds.
 const CATCH_UP: u64 = 200;
 
 /// How often a client retries by itself.
@@ -60,11 +60,8 @@ impl<'a> Clients<'a> {
     pub(crate) async fn client(&self, seed: u64, until: Instant) {
         let mut random = Rng::with_seed(seed);
         while Instant::now() < until {
+            self.pace.catch_up(Duration::from_millis(random.u64(1..CATCH_UP))).await;
             let may_be_new = self.may_be_new();
-            if !may_be_new {
-                // What waits needs the processor too.
-                sleep(Duration::from_millis(random.u64(1..CATCH_UP))).await;
-            }
             match random.u32(if may_be_new { 0..100 } else { 65..100 }) {
                 0..30 => self.insist(&self.fresh(&mut random), &mut random).await,
                 30..36 => self.insist(&self.write(), &mut random).await,

@@ -6,6 +6,7 @@ use tenet_audit::Tally;
 use tenet_test_support::one_call::Message;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 /// A bus's misbehaviour for one call.
@@ -37,6 +38,7 @@ struct State {
     whims: AtomicU32,
     random: Mutex<fastrand::Rng>,
     tally: Arc<Tally>,
+    taken: Arc<Semaphore>,
 }
 
 impl Gate {
@@ -46,7 +48,8 @@ impl Gate {
         let url = format!("http://{}", listener.local_addr()?);
         let upstream = upstream.to_owned();
         let random = Mutex::new(fastrand::Rng::with_seed(seed));
-        let state = Arc::new(State { upstream, whims: AtomicU32::new(0), random, tally });
+        let taken = Arc::new(Semaphore::new(0));
+        let state = Arc::new(State { upstream, whims: AtomicU32::new(0), random, tally, taken });
         let serving = Arc::clone(&state);
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -60,6 +63,11 @@ impl Gate {
 
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Has a permit for each call that the bus has taken.
+    pub(crate) fn taken(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.state.taken)
     }
 
     /// Sets how many of ten calls are disturbed from now on.
@@ -98,6 +106,7 @@ impl State {
             Whim::Take | Whim::TakeAndHangUp | Whim::TakeAndStall => {}
         }
         let taken = call.send_to(&self.upstream).await?;
+        self.taken.add_permits(1);
         match whim {
             Whim::TakeAndHangUp => {}
             Whim::TakeAndStall => tokio::time::sleep(Duration::from_secs(6)).await,

@@ -35,6 +35,12 @@ impl Pace {
         *self.waiting.borrow() <= AHEAD
     }
 
+    /// Waits so long, or until clients may ask something new.
+    pub(crate) async fn catch_up(&self, time: Duration) {
+        let mut waiting = self.waiting.subscribe();
+        let _ = timeout(time, waiting.wait_for(|events| *events <= AHEAD)).await;
+    }
+
     /// Waits so long, or until so many requests are new as usually are in this time. So there are as many faults per
     /// request on a fast machine as on a slow one.
     pub(crate) async fn pause(&self, time: Duration) {
@@ -49,14 +55,14 @@ impl Pace {
 mod tests {
     use std::future::Future;
     use std::pin::pin;
-    use std::task::{Context, Poll, Waker};
+    use std::task::{Context, Waker};
 
     use tokio::time::Instant;
 
     use super::*;
 
     fn is_over(pause: std::pin::Pin<&mut impl Future<Output = ()>>) -> bool {
-        pause.poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(())
+        pause.poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
     #[tokio::test(start_paused = true)]
@@ -74,13 +80,19 @@ mod tests {
         assert!(is_over(pause.as_mut()));
     }
 
-    #[test]
-    fn nothing_new_is_asked_while_many_events_wait() {
+    #[tokio::test(start_paused = true)]
+    async fn nothing_new_is_asked_while_many_events_wait() {
         let pace = Pace::default();
         assert!(pace.may_be_new());
         pace.wait(AHEAD + 1);
         assert!(!pace.may_be_new());
+        let (began, time) = (Instant::now(), Duration::from_secs(1));
+        pace.catch_up(time).await;
+        assert_eq!(began.elapsed(), time);
+
+        let mut catching_up = pin!(pace.catch_up(time));
+        assert!(!is_over(catching_up.as_mut()));
         pace.wait(AHEAD);
-        assert!(pace.may_be_new());
+        assert!(is_over(catching_up.as_mut()) && pace.may_be_new());
     }
 }

@@ -10,7 +10,7 @@ use tenet_audit::{Audit, Journal, Kind, Report, Tally, accounts};
 use tenet_core::bundle::{INDEX, Index};
 use tenet_test_support::eventbridge::Bus;
 use tenet_test_support::{TestDatabase, connect};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::Client;
 
 use crate::bus::Ears;
@@ -121,7 +121,8 @@ impl Round {
         let notes = Notes { tally: Arc::clone(tally), journal: Arc::clone(&journal) };
         let [first, second] = &mut regions;
         tokio::try_join!(first.populate(&east, &at_west, &notes), second.populate(&west, &at_east, &notes))?;
-        let ears = Ears::at(buses);
+        let [at_east, at_west] = buses;
+        let ears = Ears::at([(at_east, &regions[0].gate), (at_west, &regions[1].gate)]);
         phases.end("set-up");
 
         let clients = Clients::new(&regions, &journal, tally);
@@ -158,14 +159,8 @@ impl Round {
         empty(&regions, &client, &journal).await?;
         phases.end("outbox");
         let audit = Audit::read(&client, &journal).await?;
-        let mut progress = (ears.arrivals.at_both(), Instant::now());
-        while progress.0 < audit.due() && progress.1.elapsed() < ARRIVING {
-            sleep(LOOK).await;
-            let both = ears.arrivals.at_both();
-            if both > progress.0 {
-                progress = (both, Instant::now());
-            }
-        }
+        ears.read_all();
+        while ears.arrivals.at_both() < audit.due() && timeout(ARRIVING, ears.hear()).await.is_ok() {}
         ensure!(ears.listen(), "a bus's queue could not be read");
         phases.end("arrivals");
         audit.answers();

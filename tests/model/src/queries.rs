@@ -152,13 +152,17 @@ impl Queries {
         let kind = expressions.any_kind();
         let partition = expressions.expression(kind, 1);
         let value = expressions.expression(Kind::Int, 1);
-        let function = match expressions.rng.u8(..7) {
+        let function = match expressions.rng.u8(..11) {
             0 => "row_number()".to_owned(),
             1 => "rank()".to_owned(),
             2 => format!("lag({value})"),
             3 => format!("lead({value}, 2)"),
             4 => format!("first_value({value})"),
             5 => format!("sum({value})"),
+            6 => "percent_rank()".to_owned(),
+            7 => "cume_dist()".to_owned(),
+            8 => format!("ntile({value})"),
+            9 => format!("nth_value({value}, {value})"),
             _ => "count(*)".to_owned(),
         };
         let frame = expressions.one(&[
