@@ -206,6 +206,9 @@ async fn what_is_not_known_is_named_as_such() {
         ("SELECT 1 FROM information_schema.tables", unknown("the relation information_schema.tables")),
         ("SELECT 1 FROM pg_stat_activity", unknown("the relation pg_stat_activity")),
         ("SELECT 2 BETWEEN SYMMETRIC 3 AND 1", unknown("BETWEEN SYMMETRIC")),
+        // Here the parser takes the AND for a part of the operand, and PostgreSQL does not.
+        ("SELECT true IS DISTINCT FROM true AND false", unknown("the operand true AND false without parentheses")),
+        ("SELECT true IS NOT DISTINCT FROM NOT true", unknown("the operand NOT true without parentheses")),
         ("SELECT id FROM t FOR NO KEY UPDATE", unknown("FOR NO KEY UPDATE")),
         ("CREATE TABLE u (a int UNIQUE DEFERRABLE INITIALLY DEFERRED)", unknown("a DEFERRABLE constraint")),
         ("CREATE TABLE u (a int, UNIQUE (a) DEFERRABLE)", unknown("a DEFERRABLE constraint")),
@@ -218,7 +221,10 @@ async fn what_is_not_known_is_named_as_such() {
     }
     for (sql, shown) in [
         ("SELECT ARRAY[]::int[], current_schema", "{},public"),
+        ("SELECT true IS DISTINCT FROM (true AND false), 1 IS DISTINCT FROM 1 + 1", "t,t"),
         ("SELECT trim(both 'x' FROM 'xax'), trim(leading 'x' FROM 'xax'), trim(trailing 'x' FROM 'xax')", "a,ax,xa"),
+        // The first row with a number of tiles is the first one in a tile.
+        ("SELECT i, ntile(nullif(i, 1)) OVER (ORDER BY i) FROM generate_series(1, 4) i", "1,NULL 2,1 3,1 4,2"),
         (
             "SELECT i, ntile(2) OVER (ORDER BY i), nth_value(i, 2) OVER (ORDER BY i), cume_dist() OVER (ORDER BY i), \
              percent_rank() OVER (ORDER BY i) FROM generate_series(1, 3) i",

@@ -104,7 +104,8 @@ impl Level<'_> {
             (relation.name, relation.schema) = (Some(alias), None);
         }
         let scope = self.scope(vec![relation]);
-        self.modified(table, Change::Insert { source, values, conflict }, insert.returning.as_deref(), &scope)
+        let returned = self.returned(insert.returning.as_deref(), &scope)?;
+        self.modified(table, Change::Insert { source, values, conflict }, returned)
     }
 
     /// The rows of an INSERT, and of which of their columns each column of the table is made.
@@ -224,10 +225,12 @@ impl Level<'_> {
         };
         let (table, from, relations, place) = self.target(&update.table, from)?;
         let scope = self.scope(relations);
-        let set = self.assignments(&table, &update.assignments, &scope)?;
+        // PostgreSQL reads SET last: so of several errors its own come last.
         let filter = self.place(&scope, "WHERE").filter(update.selection.as_ref(), "WHERE")?;
+        let returned = self.returned(update.returning.as_deref(), &scope)?;
+        let set = self.assignments(&table, &update.assignments, &scope)?;
         let from = with_key(from, filter.as_ref(), place);
-        self.modified(table, Change::Update { from, filter, place, set }, update.returning.as_deref(), &scope)
+        self.modified(table, Change::Update { from, filter, place, set }, returned)
     }
 
     fn delete(self, delete: &Delete) -> Result<Modify, SqlError> {
@@ -247,7 +250,8 @@ impl Level<'_> {
         let scope = self.scope(relations);
         let filter = self.place(&scope, "WHERE").filter(delete.selection.as_ref(), "WHERE")?;
         let from = with_key(from, filter.as_ref(), place);
-        self.modified(table, Change::Delete { from, filter, place }, delete.returning.as_deref(), &scope)
+        let returned = self.returned(delete.returning.as_deref(), &scope)?;
+        self.modified(table, Change::Delete { from, filter, place }, returned)
     }
 
     /// The table of an UPDATE or DELETE, joined with the other sources: its own columns and the place
@@ -352,13 +356,8 @@ impl Level<'_> {
         Ok(set)
     }
 
-    fn modified(
-        self,
-        table: Arc<Table>,
-        change: Change,
-        returning: Option<&[SelectItem]>,
-        scope: &Scope<'_>,
-    ) -> Result<Modify, SqlError> {
+    /// What RETURNING asks for.
+    fn returned(self, returning: Option<&[SelectItem]>, scope: &Scope<'_>) -> Result<Returned, SqlError> {
         let place = self.place(scope, "RETURNING");
         let (mut values, mut columns) = (Vec::new(), Vec::new());
         let mut add = |value: Typed, name: String| {
@@ -389,10 +388,17 @@ impl Level<'_> {
                 other => return Err(SqlError::unsupported(format!("the column {other}"))),
             }
         }
+        Ok((values, columns))
+    }
+
+    fn modified(self, table: Arc<Table>, change: Change, (returning, columns): Returned) -> Result<Modify, SqlError> {
         let Constraints { defaults, checks } = self.binder.constraints(&table)?;
-        Ok(Modify { with: Vec::new(), table, change, returning: values, columns, defaults, checks })
+        Ok(Modify { with: Vec::new(), table, change, returning, columns, defaults, checks })
     }
 }
+
+/// The values that a change returns for each row, and their columns.
+type Returned = (Vec<Expression>, Vec<OutputColumn>);
 
 /// What each row of a table has to have.
 pub(crate) struct Constraints {

@@ -597,6 +597,15 @@ fn is_is(expression: &Expr) -> bool {
     )
 }
 
+/// Whether it is an AND, an OR or a NOT, which the parser takes for the right operand of IS DISTINCT FROM.
+fn is_logical(expression: &Expr) -> bool {
+    matches!(
+        expression,
+        Expr::BinaryOp { op: BinaryOperator::And | BinaryOperator::Or, .. }
+            | Expr::UnaryOp { op: UnaryOperator::Not, .. }
+    )
+}
+
 /// Whether it binds its operands more tightly than prefixes such as `~` do in PostgreSQL.
 fn is_arithmetic(operator: &BinaryOperator) -> bool {
     matches!(
@@ -668,6 +677,11 @@ fn check_operands(expression: &Expr) -> Result<(), SqlError> {
         && is_is(right)
     {
         return Err(SqlError::new("42601", "syntax error at or near \"IS\""));
+    }
+    if let Expr::IsDistinctFrom(_, right) | Expr::IsNotDistinctFrom(_, right) = expression
+        && is_logical(right)
+    {
+        return Err(SqlError::unsupported(format!("the operand {right} without parentheses")));
     }
     let is_distinct = |operand: &&&Expr| matches!(operand, Expr::IsDistinctFrom(..) | Expr::IsNotDistinctFrom(..));
     let is_test = !matches!(expression, Expr::BinaryOp { .. } | Expr::Cast { .. } | Expr::Collate { .. });

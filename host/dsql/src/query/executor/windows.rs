@@ -64,7 +64,8 @@ impl<'e> Executor<'e> {
             for mut sorted in partitions.into_values() {
                 sorted.sort_by(|(_, left), (_, right)| compare_sorted(left, right, &window.order));
                 let partition = Partition::new(sorted, window);
-                // Rows with the frame of the row before have its aggregate, too.
+                // What one row leaves to the next: its frame and the aggregate of it, or where its tiles begin and how
+                // many they are.
                 let mut last = None;
                 for (place, at) in partition.rows.iter().enumerate() {
                     self.budget.step()?;
@@ -108,18 +109,22 @@ impl<'e> Executor<'e> {
                 Ok(Value::Float8(partition.peers(place).0.end as f64 / partition.rows.len() as f64))
             }
             WindowFunction::Tile(count) => {
-                // The first row of a partition says how many tiles it has.
-                let first = row(0).ok_or_else(misplaced)?;
-                let count = match self.evaluate(count, Environment::new(first, outer))? {
-                    Value::Int4(count @ 1..) => usize::try_from(count).unwrap_or(usize::MAX),
+                // The first row with a number says how many tiles there are, and is the first one that is in one.
+                let (first, count) = match last {
+                    Some((first, count)) => (first.start, count.clone()),
+                    None => (place, self.evaluate(count, Environment::new(current, outer))?),
+                };
+                let tiles = match count {
+                    Value::Int4(tiles @ 1..) => usize::try_from(tiles).unwrap_or(usize::MAX),
                     Value::Int4(_) => {
                         return Err(SqlError::new("22014", "argument of ntile must be greater than zero"));
                     }
                     _ => return Ok(Value::Null),
                 };
-                let (small, larger) = (partition.rows.len() / count, partition.rows.len() % count);
+                *last = Some((first..first + 1, count));
+                let (small, larger) = (partition.rows.len() / tiles, partition.rows.len() % tiles);
                 // The first tiles have one row more.
-                let of_larger = larger * (small + 1);
+                let (place, of_larger) = (place - first, larger * (small + 1));
                 let tile = if place < of_larger {
                     place / (small + 1)
                 } else {
