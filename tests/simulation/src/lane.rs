@@ -16,6 +16,10 @@ pub(crate) struct Lane {
     end: Option<Instant>,
     /// What is sent does not arrive, and the reader does not learn it.
     is_lost: bool,
+    /// Whether the last bytes that were read are followed by others of the same flight.
+    is_halfway: bool,
+    /// Nothing arrives behind the flight that is halfway.
+    is_lost_behind: bool,
     reader: Option<Waker>,
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -23,17 +27,19 @@ pub(crate) struct Lane {
 struct Chunk {
     due: Instant,
     bytes: Vec<u8>,
+    ends_flight: bool,
     read: usize,
 }
 
 impl Lane {
     /// Sends bytes that arrive at this time or, if what was sent before arrives later, together with that.
-    pub(crate) fn push(&mut self, bytes: Vec<u8>, due: Instant) {
+    /// Others of the same flight follow them unless they are its end.
+    pub(crate) fn push(&mut self, bytes: Vec<u8>, due: Instant, ends_flight: bool) {
         if bytes.is_empty() || self.is_lost || self.end.is_some() {
             return;
         }
         let due = self.no_earlier(due);
-        self.queue.push_back(Chunk { due, bytes, read: 0 });
+        self.queue.push_back(Chunk { due, bytes, ends_flight, read: 0 });
         self.wake();
     }
 
@@ -54,6 +60,16 @@ impl Lane {
     pub(crate) fn lose(&mut self) {
         self.is_lost = true;
         self.queue.clear();
+    }
+
+    /// Whether the reader has a part of a flight.
+    pub(crate) fn is_halfway(&self) -> bool {
+        self.is_halfway || self.queue.front().is_some_and(|chunk| chunk.read > 0)
+    }
+
+    /// Nothing arrives behind the flight of which the reader has a part.
+    pub(crate) fn lose_behind(&mut self) {
+        self.is_lost_behind = true;
     }
 
     /// What is under way does not arrive.
@@ -94,7 +110,11 @@ impl Lane {
                 buffer.put_slice(&rest[..read]);
                 chunk.read += read;
                 if chunk.read == chunk.bytes.len() {
+                    self.is_halfway = !chunk.ends_flight;
                     self.queue.pop_front();
+                }
+                if self.is_lost_behind && !self.is_halfway() {
+                    self.lose();
                 }
                 return Poll::Ready(Ok(()));
             }
@@ -120,5 +140,38 @@ impl Lane {
             }
             self.timer = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::time::Duration;
+
+    use super::*;
+
+    async fn read(lane: &mut Lane) -> Option<Vec<u8>> {
+        let reading = poll_fn(|context| {
+            let mut bytes = [0; 8];
+            let mut buffer = ReadBuf::new(&mut bytes);
+            lane.poll_read(context, &mut buffer, false).map(|_| buffer.filled().to_vec())
+        });
+        tokio::time::timeout(Duration::from_secs(60), reading).await.ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flight_of_which_a_part_was_read_is_lost_as_a_whole_or_arrives_as_a_whole() {
+        let mut lane = Lane::default();
+        let due = |millis| Instant::now() + Duration::from_millis(millis);
+        lane.push(b"a1".to_vec(), due(1), false);
+        assert!(!lane.is_halfway());
+        assert_eq!(read(&mut lane).await.as_deref(), Some(&b"a1"[..]));
+        assert!(lane.is_halfway());
+        lane.lose_behind();
+        lane.push(b"a2".to_vec(), due(5), true);
+        lane.push(b"b".to_vec(), due(5), true);
+        lane.end(due(5));
+        assert_eq!(read(&mut lane).await.as_deref(), Some(&b"a2"[..]));
+        assert_eq!(read(&mut lane).await, None);
     }
 }

@@ -80,6 +80,8 @@ struct Cycle {
     refused: Option<(&'static str, &'static str)>,
     /// The connection ends with this error.
     fatal: Option<&'static str>,
+    /// Nothing was sent together with it, after it.
+    ends_flight: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -108,7 +110,7 @@ impl Wire {
             from_client: Framing::of_client(),
             from_server: Framing::of_server(),
             statements: 0,
-            outstanding: VecDeque::from([Cycle::default()]),
+            outstanding: VecDeque::from([Cycle { ends_flight: true, ..Cycle::default() }]),
             next: Cycle::default(),
             is_deaf: false,
             is_mute: false,
@@ -136,8 +138,18 @@ impl Wire {
     }
 
     /// Both sides hear nothing more. The server's transaction ends, which holds no locks.
+    ///
+    /// Answers to what was sent together travel together: the first of them shows a client that its session answers, so
+    /// the others are not lost alone.
     pub(crate) fn fall_silent(&self) {
-        self.lock().fall_silent();
+        let mut state = self.lock();
+        if !state.to_client.is_halfway() {
+            return state.fall_silent();
+        }
+        let due = state.arrival();
+        state.to_server.end(due);
+        state.to_client.lose_behind();
+        state.is_deaf = true;
     }
 
     /// Something has changed that readers wait for.
@@ -198,6 +210,9 @@ impl State {
                 return;
             }
             self.request(message, harm, due);
+        }
+        if let Some(last) = self.outstanding.back_mut() {
+            last.ends_flight = true;
         }
     }
 
@@ -272,7 +287,7 @@ impl State {
 
     fn forward(&mut self, message: &Message, due: Instant) {
         let due = due + self.late.unwrap_or_default();
-        self.to_server.push(message.bytes(), due);
+        self.to_server.push(message.bytes(), due, true);
         if !message.ends_a_cycle() {
             return;
         }
@@ -289,7 +304,7 @@ impl State {
     /// The server has sent bytes.
     fn answered(&mut self, bytes: &[u8]) {
         let due = self.arrival();
-        let mut heard = Vec::new();
+        let (mut heard, mut ends_flight) = (Vec::new(), false);
         for message in self.from_server.push(bytes) {
             let is_end = message.is(b'Z');
             if is_end {
@@ -299,27 +314,28 @@ impl State {
             if !self.is_mute && cycle.unheard.is_none() {
                 heard.extend(cycle.instead_of(message).bytes());
             }
+            ends_flight = is_end && cycle.ends_flight;
             if is_end {
                 self.outstanding.pop_front();
             }
             if cycle.cut_within && !self.is_mute {
-                self.to_client.push(std::mem::take(&mut heard), due);
+                self.to_client.push(std::mem::take(&mut heard), due, ends_flight);
                 self.end();
             }
             match cycle.unheard {
                 Some(Then::Cut) if is_end => {
-                    self.to_client.push(std::mem::take(&mut heard), due);
+                    self.to_client.push(std::mem::take(&mut heard), due, ends_flight);
                     self.end();
                 }
                 Some(Then::Silence) if is_end => {
-                    self.to_client.push(std::mem::take(&mut heard), due);
+                    self.to_client.push(std::mem::take(&mut heard), due, ends_flight);
                     self.fall_silent();
                 }
                 _ => {}
             }
         }
         if !self.is_mute {
-            self.to_client.push(heard, due);
+            self.to_client.push(heard, due, ends_flight);
         }
         self.end_with_error();
     }
@@ -331,7 +347,7 @@ impl State {
         {
             let error = Message::error(true, sqlstate, "terminating connection");
             let due = self.arrival();
-            self.to_client.push(error.bytes(), due);
+            self.to_client.push(error.bytes(), due, true);
             self.end();
         }
     }
