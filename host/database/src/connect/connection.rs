@@ -36,6 +36,8 @@ enum SearchPath {
     Sent(JoinHandle<Result<(), Error>>),
     /// [`SEARCH_PATH`].
     Set,
+    /// The set-up failed.
+    Failed,
 }
 
 /// The bytes that a type's number takes in a [`Text`]: the numbers of PostgreSQL's own types have
@@ -148,11 +150,11 @@ impl Connection {
     /// Waits until the session has confirmed its search path, which was sent before. On an error,
     /// no rule's statement may run on this session.
     pub(crate) async fn has_search_path(&self) -> Result<(), QueryFailure> {
-        let before = mem::replace(&mut *self.search_path(), SearchPath::Usual);
+        let before = mem::replace(&mut *self.search_path(), SearchPath::Failed);
         let sent = match before {
             SearchPath::Sent(set) => set.await.ok(),
             SearchPath::Set => Some(Ok(())),
-            SearchPath::Usual => None,
+            SearchPath::Usual | SearchPath::Failed => None,
         };
         let doing = "the session's search path could not be set";
         match sent {
@@ -166,6 +168,12 @@ impl Connection {
             },
             None => Err(QueryFailure { fault: Fault::conflict(None, doing), left: ConnectionState::Stuck }),
         }
+    }
+
+    /// Whether it can be used again. One whose set-up failed cannot, whatever else its first flight did: the set-up, sent
+    /// once more, could end up in a transaction that has failed too.
+    pub(crate) fn is_usable(&self) -> bool {
+        !matches!(*self.search_path(), SearchPath::Failed)
     }
 
     fn search_path(&self) -> MutexGuard<'_, SearchPath> {

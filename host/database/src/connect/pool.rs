@@ -240,7 +240,9 @@ impl PooledConnection {
         connection.allowance().for_host();
         guard.succeeded();
         let (now, mut idle) = (pool.now(), pool.idle());
-        if connection.is_old(now) || pool.is_closed.load(Ordering::Acquire) {
+        if !connection.is_usable() {
+            retire(connection, "its set-up failed");
+        } else if connection.is_old(now) || pool.is_closed.load(Ordering::Acquire) {
             retire(connection, OLD);
         } else {
             idle.push(Idle { connection, since: now, is_doubted: false });

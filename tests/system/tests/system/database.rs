@@ -268,6 +268,29 @@ async fn a_first_statement_that_writes_costs_one_more() {
     assert_eq!(database.count("select n from items where id = 1").await, 1);
 }
 
+/// A flight of a new session in which the set-up and a statement fail, and in which an answer is found.
+#[tokio::test]
+async fn a_session_whose_set_up_failed_is_not_used_again_whatever_else_its_first_flight_did() {
+    let database = items().await;
+    let direct = ledger(database.url());
+    assert_eq!(direct.open(write("known")).accept("{}".into(), vec![]).await.unwrap(), Progress::Continue(()));
+
+    let relay = Relay::start(database.url()).await;
+    let ledger = Database::new(Endpoint::parse(relay.url()).unwrap(), 1);
+    ledger.warm(later()).await.unwrap();
+    relay.harm_once("SET search_path", Harm::ALTERED);
+    relay.harm_once("SELECT n FROM", Harm::CHANGED);
+    let mut attempt = ledger.open(write("known"));
+    let ran = attempt.run(sql("SELECT n FROM public.items", &[]), CAP, &waits()).await;
+    assert!(matches!(ran, Ok(Progress::Answered(_))), "{ran:?}");
+    drop(attempt);
+    assert_eq!(relay.harms().values().sum::<u64>(), 2, "{:?}", relay.harms());
+
+    let mut next = ledger.open(write("next"));
+    run(&mut next, sql("SELECT n FROM public.items", &[])).await;
+    assert_eq!(next.accept("{}".into(), vec![]).await.unwrap(), Progress::Continue(()));
+}
+
 #[tokio::test]
 async fn a_batch_costs_one_round_trip_and_names_the_statement_that_failed() {
     let database = items().await;
