@@ -3,10 +3,10 @@ pub(crate) mod commit_batch;
 pub(crate) mod keys;
 pub(crate) mod outbox;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use tenet_clock::monotonic;
 use tenet_core::{
     AnswerWaits, Attempt, BoxFuture, Claim, Fault, Mode, Mutant, Outcome, Progress, ReadCap, SqlError, SqlState,
     StagedEvent, Statement, StoredAnswer,
@@ -36,8 +36,8 @@ pub(crate) struct Transaction {
     stage: Stage,
     /// The rule has received an error, so it may only reject.
     spent: bool,
-    /// Whether the session has answered since it was asked for the last time to show that it is not lost.
-    session_answered: AtomicBool,
+    /// When the session answered that was asked to show that it is not lost.
+    session_answered: Mutex<Option<Instant>>,
 }
 
 #[expect(
@@ -74,8 +74,12 @@ impl Transaction {
             claim,
             stage: Stage::Fresh,
             spent: false,
-            session_answered: AtomicBool::new(false),
+            session_answered: Mutex::default(),
         }
+    }
+
+    fn session_answered(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.session_answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn timeout(&self) -> AnswerTimeout {
@@ -108,8 +112,17 @@ impl Transaction {
 
         // If this future is dropped while it waits, the connection is dropped too.
         let stage = std::mem::replace(&mut self.stage, Stage::Over);
+        let only_reads = encoded.iter().all(|statement| statement.only_reads);
         let (lease, wrote, begun) = match stage {
-            Stage::Fresh => (self.check_out().await?, false, false),
+            Stage::Fresh if only_reads || Mutant::FirstWriteWithBegin.is_alive() => {
+                (self.check_out().await?, false, false)
+            }
+            // If BEGIN failed, a write after it would commit by itself. Its answer has a timeout of its own, so that
+            // the time that it takes is not the statement's.
+            Stage::Fresh => match self.begun(Stage::Fresh).await? {
+                Progress::Continue(lease) => (lease, false, true),
+                Progress::Answered(answer) => return Ok(Progress::Answered(answer)),
+            },
             Stage::Begun { lease, writes } => match lease.exceeded(self.timeout(), waits).await {
                 // Each of its statements was answered.
                 Some(exceeded) => {
@@ -120,15 +133,16 @@ impl Transaction {
             },
             Stage::Over => return Err(already_ended()),
         };
-        let writes = wrote || encoded.iter().any(|statement| !statement.only_reads);
-        self.session_answered.store(false, Ordering::Relaxed);
+        let writes = wrote || !only_reads;
+        *self.session_answered() = None;
         // A statement that may end by the rule's time, and not by its own, is not tried a second time.
         let probes_session = self.claim.probes_session || waits.left() < self.statement_timeout;
+        let sent = monotonic();
         let flight = self.execute(lease.connection(), begun, probes_session, encoded, cap);
         match lease.wait_watched(self.timeout(), waits, flight).await {
             Err(silence) => Err(match lease.silent(silence) {
-                _ if Mutant::SilenceBlamedOnRule.is_alive() => silence.fault_of_statement(true),
-                Meanwhile::Answered => silence.fault_of_statement(self.session_answered.load(Ordering::Relaxed)),
+                _ if Mutant::SilenceBlamedOnRule.is_alive() => silence.fault_of_statement(Some(sent)),
+                Meanwhile::Answered => silence.fault_of_statement(*self.session_answered()),
                 Meanwhile::Nothing => silence.fault(),
             }),
             Ok(Ok(Progress::Continue(outcomes))) => {
@@ -161,23 +175,17 @@ impl Transaction {
         cap: ReadCap,
     ) -> FlightResult<Vec<Outcome>> {
         connection.allowance().for_rule(cap.bytes);
-        // If BEGIN failed, a write after it would commit by itself.
-        let together =
-            begun || Mutant::FirstWriteWithBegin.is_alive() || statements.iter().all(|statement| statement.only_reads);
         let mut queries: Vec<_> =
             statements.into_iter().map(|statement| Query::described(connection, statement)).collect();
-        let reads_before = Mutant::ReadBeforeBegin.is_alive() && !begun && together;
+        let reads_before = Mutant::ReadBeforeBegin.is_alive() && !begun;
         if reads_before {
             let messages = queries.iter_mut().flat_map(Query::messages);
             send_pipelined(connection, messages, &self.claim.round_trips).await;
-        } else if !begun {
-            let with = if together { queries.as_mut_slice() } else { &mut [] };
-            if let Progress::Answered(answer) = self.begin(connection, with).await? {
-                return Ok(Progress::Answered(answer));
-            }
+        } else if !begun && let Progress::Answered(answer) = self.begin(connection, &mut queries).await? {
+            return Ok(Progress::Answered(answer));
         }
         let mut answers_first = None;
-        if begun || !together {
+        if begun {
             answers_first = probes_session.then(|| Message::command(connection, EMPTY));
             let first = answers_first.iter_mut().map(|message| message as &mut dyn Pipelined);
             let messages = first.chain(queries.iter_mut().flat_map(Query::messages));
@@ -194,7 +202,7 @@ impl Transaction {
             // BEGIN was answered, which came in the same flight.
             None => probes_session,
         };
-        self.session_answered.store(has_answered, Ordering::Relaxed);
+        *self.session_answered() = has_answered.then(monotonic);
         let batch = queries.len() > 1;
         let mut tally = Tally::new(cap);
         let mut outcomes = Vec::with_capacity(queries.len());

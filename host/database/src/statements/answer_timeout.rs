@@ -100,19 +100,27 @@ impl Silence {
     }
 
     /// The fault of a rule's statement if the endpoint has answered others meanwhile. The statement is certainly slow if
-    /// also its own session has answered right before it.
-    pub(crate) fn fault_of_statement(self, session_answered: bool) -> Fault {
+    /// also its own session has answered right before it, at this time, and then it was not answered for most of the
+    /// timeout.
+    pub(crate) fn fault_of_statement(self, session_answered: Option<Instant>) -> Fault {
         let millis = |time: Duration| u64::try_from(time.as_millis()).ok();
         let (allowed, used) = (millis(self.statement_timeout), millis(self.waited));
         if self.is_deadline {
             failure::late()
-        } else if session_answered {
+        } else if session_answered.is_some_and(|answered| self.is_statements(answered)) {
             let statement = LimitExceeded { limit: Limit::StatementTime, allowed, used };
             Fault::limit(self.exceeded.unwrap_or(statement))
         } else {
             let waited = self.waited.as_millis();
             Fault::slow(format!("a statement was not answered within {waited} ms, and others were"))
         }
+    }
+
+    /// Whether the statement took the time, and not what came before it on its session, which answered at this time.
+    fn is_statements(self, session_answered: Instant) -> bool {
+        let alone = (self.began + self.waited).saturating_duration_since(session_answered);
+        // A limit ends a wait sooner, if the statements are the cause.
+        self.exceeded.is_some() || alone >= self.statement_timeout / 2
     }
 
     /// The fault if COMMIT was sent.
@@ -142,6 +150,18 @@ mod tests {
         assert!(silence.is_endpoints());
         assert!(silence.fault().is_unavailable() && !silence.fault().is_shut());
         assert!(silence.fault_of_commit().commit_unknown());
+    }
+
+    #[tokio::test]
+    async fn a_statement_is_slow_if_its_session_had_answered_early_enough() {
+        let began = monotonic();
+        let silence = silence(Duration::from_millis(20), Duration::from_secs(60)).await;
+        let fault = silence.fault_of_statement(Some(began));
+        assert_eq!(fault.limit_exceeded().map(|exceeded| exceeded.limit), Some(Limit::StatementTime));
+        // The session answered late, or never: the next attempt may find out.
+        for answered in [Some(began + Duration::from_secs(60)), None] {
+            assert!(silence.fault_of_statement(answered).is_slow());
+        }
     }
 
     #[tokio::test]

@@ -268,6 +268,21 @@ async fn a_first_statement_that_writes_costs_one_more() {
     assert_eq!(database.count("select n from items where id = 1").await, 1);
 }
 
+#[tokio::test]
+async fn begin_and_a_first_statement_that_writes_have_a_timeout_each() {
+    let database = items().await;
+    let relay = Relay::start(database.url()).await;
+    let ledger = Database::new(Endpoint::parse(relay.url()).unwrap(), 1).with_statement_timeout(Duration::from_secs(3));
+    ledger.warm(later()).await.unwrap();
+    let delay = Harm::DelayAnswer(Duration::from_secs(2));
+    relay.harm_once("BEGIN", delay);
+    relay.harm_once("UPDATE", delay);
+    let mut attempt = ledger.open(write("k"));
+    assert_eq!(run(&mut attempt, increment(1)).await[0].affected, 1);
+    assert_eq!(relay.harms().values().sum::<u64>(), 2, "{:?}", relay.harms());
+    assert_eq!(attempt.accept("{}".into(), vec![]).await.unwrap(), Progress::Continue(()));
+}
+
 /// A flight of a new session in which the set-up and a statement fail, and in which an answer is found.
 #[tokio::test]
 async fn a_session_whose_set_up_failed_is_not_used_again_whatever_else_its_first_flight_did() {
