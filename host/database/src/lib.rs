@@ -10,7 +10,7 @@
 //! An [`Endpoint`] says where and how to connect: a plain PostgreSQL, or a [`Dsql`] cluster by TLS
 //! with a token signed for each connection, or a server that a [`Connector`] reaches. Everything else is the same for every server that
 //! speaks PostgreSQL's protocol. The host's statements use nothing that Aurora DSQL lacks: no
-//! savepoints, no SET except of the search path, no serial columns, no foreign keys. [`Schema`]
+//! savepoints, no SET except of the search path, no serial columns. [`Schema`]
 //! applies the steps of the host's tables and of a bundle's. [`Inventory`] and [`Tables`] are for
 //! the harness: the objects of a database, and the rows of a test's private PostgreSQL. They use
 //! features that DSQL lacks only on such a private PostgreSQL.

@@ -6,6 +6,7 @@ mod executor;
 mod expression;
 mod label;
 mod plan;
+mod references;
 mod scope;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::SqlError;
 use crate::query::binder::{Binder, WithNames};
 use crate::query::executor::Executor;
 use crate::query::plan::Plan;
+use crate::query::references::References;
 use crate::query::scope::Captures;
 use crate::scalars::Moment;
 use crate::store::catalog::Catalog;
@@ -36,6 +38,7 @@ pub(crate) struct Analyzed {
     /// Whether it may change or lock rows.
     pub(crate) writes: bool,
     plan: Plan,
+    references: References,
 }
 
 /// The result of a statement.
@@ -75,7 +78,8 @@ pub(crate) fn analyze(catalog: &Catalog, statement: &Statement, parameters: &[Ki
         }
         other => return Err(SqlError::unsupported(format!("the statement {other}"))),
     };
-    Ok(Analyzed { parameters: binder.into_parameters()?, columns, writes, plan })
+    let references = binder.references()?;
+    Ok(Analyzed { parameters: binder.into_parameters()?, columns, writes, plan, references })
 }
 
 /// Fails if the defaults or the checks of a table could not be computed.
@@ -91,16 +95,18 @@ pub(crate) fn run(
     moment: &Moment,
     budget: Budget<'_>,
 ) -> Result<Output, SqlError> {
-    let executor = Executor::new(transaction, parameters, moment, budget);
+    let executor = Executor::new(transaction, parameters, moment, budget, &analyzed.references);
     executor.fold(&analyzed.plan)?;
     match &analyzed.plan {
         Plan::Query(query) => {
             let rows = executor.query(query, &[])?;
+            executor.finish()?;
             let tag = format!("SELECT {}", rows.len());
             Ok(Output { rows, tag })
         }
         Plan::Modify(modify) => {
             let (rows, count) = executor.modify(modify, &[])?;
+            executor.finish()?;
             Ok(Output { rows, tag: format!("{} {count}", modify.verb()) })
         }
     }

@@ -17,6 +17,7 @@ mod refusal;
 mod replies;
 mod result_format;
 mod schema_change;
+mod set_constraints;
 mod settings;
 mod simple;
 mod startup;

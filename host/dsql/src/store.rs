@@ -4,11 +4,14 @@
 pub(crate) mod catalog;
 pub(crate) mod conflict;
 pub(crate) mod ddl;
+pub(crate) mod foreign_key;
 mod job;
 mod jobs;
 pub(crate) mod limits;
+pub(crate) mod link;
 mod next_value;
 mod publish;
+pub(crate) mod referential_check;
 mod rows;
 pub(crate) mod sequence;
 mod state;

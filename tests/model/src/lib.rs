@@ -6,7 +6,9 @@ mod concurrent;
 mod expressions;
 mod history;
 mod kind;
+mod linked_tables;
 mod queries;
+mod references;
 mod schema;
 mod serial;
 mod side;
@@ -15,6 +17,7 @@ mod snapshot_isolation;
 
 pub use concurrent::Concurrent;
 pub use history::{History, Operation, Transaction};
+pub use references::References;
 pub use serial::{Difference, Fresh, Serial, SerialReport};
 pub use side::{Outcome, Parameter, Side};
 pub use sides::{ModelSide, PostgresSide};

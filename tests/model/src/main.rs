@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use tenet_model_tests::{ModelSide, PostgresSide, Serial};
+use tenet_model_tests::{ModelSide, PostgresSide, References, Serial};
 
 /// Runs generated transactions on PostgreSQL and on the model of Aurora DSQL, and compares.
 #[derive(Parser)]
@@ -14,6 +14,9 @@ struct Arguments {
     /// How many statements are run.
     #[arg(long)]
     statements: u64,
+    /// Generates tables that reference each other, and changes of their rows.
+    #[arg(long)]
+    references: bool,
     /// The URL of an empty database of a PostgreSQL. Its schema `public` is made anew.
     #[arg(long, env = "TENET_TEST_POSTGRES")]
     postgres: String,
@@ -21,9 +24,13 @@ struct Arguments {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<ExitCode> {
-    let Arguments { seed, statements, postgres } = Arguments::parse();
-    let serial = Serial { seed, statements };
-    let report = serial.run(&mut PostgresSide::new(&postgres)?, &mut ModelSide::new(seed)).await?;
+    let Arguments { seed, statements, references, postgres } = Arguments::parse();
+    let (mut postgres, mut model) = (PostgresSide::new(&postgres)?, ModelSide::new(seed));
+    let report = if references {
+        References { seed, statements }.run(&mut postgres, &mut model).await?
+    } else {
+        Serial { seed, statements }.run(&mut postgres, &mut model).await?
+    };
     for difference in &report.differences {
         println!("{difference}\n");
     }

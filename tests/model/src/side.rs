@@ -32,6 +32,8 @@ pub enum Outcome {
         sqlstate: String,
         /// The message, which is shown but need not be equal.
         message: String,
+        /// The detail, the hint, and the schema, the table, the column and the constraint that it is about.
+        about: Vec<Option<String>>,
     },
 }
 
@@ -100,7 +102,11 @@ impl Side {
             Ok(outcome) => outcome,
             Err(error) => {
                 let (sqlstate, message) = shown(&error);
-                Outcome::Error { sqlstate, message }
+                let about = error.as_db_error().map_or_else(Vec::new, |error| {
+                    let fields = [error.detail(), error.hint(), error.schema(), error.table(), error.column()];
+                    fields.into_iter().chain([error.constraint()]).map(|field| field.map(str::to_owned)).collect()
+                });
+                Outcome::Error { sqlstate, message, about }
             }
         }
     }
@@ -187,9 +193,22 @@ impl Outcome {
         }
     }
 
+    /// Whether both are the same, the words of errors included.
+    pub fn agrees_in_words(&self, other: &Self, ordered: bool) -> bool {
+        match (self, other) {
+            (Self::Error { .. }, Self::Error { .. }) => self == other,
+            _ => self.agrees(other, ordered),
+        }
+    }
+
     /// Whether the model refused what it does not know.
     pub fn is_unsupported(&self) -> bool {
-        matches!(self, Self::Error { sqlstate, message } if sqlstate == "0A000" && message.contains("this model"))
+        matches!(self, Self::Error { sqlstate, message, .. } if sqlstate == "0A000" && message.contains("this model"))
+    }
+
+    /// Whether it is an error with this code.
+    pub fn is_sqlstate(&self, code: &str) -> bool {
+        matches!(self, Self::Error { sqlstate, .. } if sqlstate == code)
     }
 
     /// Whether it is an error.
@@ -201,7 +220,10 @@ impl Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Error { sqlstate, message } => write!(f, "{sqlstate} {message}"),
+            Self::Error { sqlstate, message, about } => {
+                write!(f, "{sqlstate} {message}")?;
+                about.iter().flatten().try_for_each(|field| write!(f, "; {field}"))
+            }
             Self::Rows { parameters, columns, rows, affected } => {
                 write!(f, "{affected} rows, parameters {parameters:?}, columns {columns:?}")?;
                 for row in rows.iter().take(12) {

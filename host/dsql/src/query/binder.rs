@@ -3,6 +3,7 @@ pub(crate) mod expressions;
 pub(crate) mod from;
 pub(crate) mod functions;
 pub(crate) mod queries;
+mod references;
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -25,6 +26,8 @@ pub(crate) struct Binder<'c> {
     pub(crate) catalog: &'c Catalog,
     parameters: RefCell<Vec<Kind>>,
     with_queries: Cell<usize>,
+    /// The tables that the statement changes.
+    changed: RefCell<Vec<Arc<Table>>>,
 }
 
 /// The queries of the WITH clauses around a place.
@@ -52,7 +55,7 @@ impl WithNames<'_> {
 impl<'c> Binder<'c> {
     pub(crate) fn new(catalog: &'c Catalog, parameters: &[Kind]) -> Self {
         let parameters = RefCell::new(parameters.to_vec());
-        Self { catalog, parameters, with_queries: Cell::new(0) }
+        Self { catalog, parameters, with_queries: Cell::new(0), changed: RefCell::default() }
     }
 
     /// A number for a query of a WITH.

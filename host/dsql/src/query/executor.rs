@@ -4,17 +4,20 @@ pub(crate) mod evaluation;
 pub(crate) mod folding;
 pub(crate) mod grouping;
 pub(crate) mod queries;
+mod references;
 pub(crate) mod sources;
 pub(crate) mod windows;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
 use crate::SqlError;
 use crate::query::executor::budget::Budget;
+use crate::query::executor::references::Pending;
 use crate::query::expression::Expression;
 use crate::query::plan::{WithPlan, WithQuery};
+use crate::query::references::References;
 use crate::scalars::Moment;
 use crate::store::table::RowKey;
 use crate::store::transaction::Transaction;
@@ -32,6 +35,11 @@ pub(crate) struct Executor<'e> {
     with: RefCell<HashMap<usize, WithState<'e>>>,
     /// The keys of the rows that may be changed or locked, by their places.
     places: RefCell<Vec<RowKey>>,
+    /// The queries of the WITH that write.
+    writing: RefCell<Vec<usize>>,
+    references: &'e References,
+    /// What foreign keys still have to do, in the order in which it came up.
+    pending: RefCell<VecDeque<Pending<'e>>>,
 }
 
 /// A query of a WITH, and its rows once it was run.
@@ -63,6 +71,7 @@ impl<'e> Executor<'e> {
         parameters: &'e [Value],
         moment: &'e Moment,
         budget: Budget<'e>,
+        references: &'e References,
     ) -> Self {
         Self {
             transaction: RefCell::new(transaction),
@@ -71,20 +80,35 @@ impl<'e> Executor<'e> {
             budget,
             with: RefCell::default(),
             places: RefCell::default(),
+            writing: RefCell::default(),
+            references,
+            pending: RefCell::default(),
         }
     }
 
-    /// Makes the queries of a WITH known, and runs those that write.
+    /// Makes the queries of a WITH known. They run when they are read.
     fn enter(&self, queries: &'e [WithQuery], outer: &[Value]) -> Result<(), SqlError> {
         for WithQuery { id, plan, captures } in queries {
             let captured = self.captured(captures, Environment::new(&[], outer))?;
             let state = WithState { plan, outer: captured, rows: None };
             self.with.borrow_mut().insert(*id, state);
             if matches!(plan, WithPlan::Modify(_)) {
-                self.with_rows(*id)?;
+                self.writing.borrow_mut().push(*id);
             }
         }
         Ok(())
+    }
+
+    /// Runs the queries of a WITH that write and have not been read, the last one first, as PostgreSQL does, and
+    /// then what foreign keys have to do.
+    pub(crate) fn finish(&self) -> Result<(), SqlError> {
+        loop {
+            let last = self.writing.borrow_mut().pop();
+            match last {
+                Some(id) => drop(self.with_rows(id)?),
+                None => return self.settle(),
+            }
+        }
     }
 
     /// The rows of a query of a WITH, which runs once.

@@ -26,7 +26,11 @@ pub(crate) fn is_one(statement: &Statement) -> bool {
 
 /// Whether its result is a row with the id of a job.
 pub(crate) fn gives_job(statement: &Statement) -> bool {
-    matches!(statement, Statement::CreateIndex(create) if create.r#async)
+    match statement {
+        Statement::CreateIndex(create) => create.r#async,
+        Statement::AlterTable(alter) => alter.r#async,
+        _ => false,
+    }
 }
 
 /// The tag of its completion.
@@ -58,7 +62,7 @@ pub(crate) fn run(
     random: &mut fastrand::Rng,
 ) -> Result<Answer, SqlError> {
     let (notices, job) = transaction.change_schema(statement, random)?;
-    let notices = notices.into_iter().map(|(sqlstate, text)| (Severity::Notice, SqlError::new(sqlstate, text)));
+    let notices = notices.into_iter().map(|notice| (Severity::Notice, notice));
     let rows = job.map(|id| vec![Value::Text(id.into())]).into_iter().collect();
     Ok(Answer { rows, tag: tag(statement), notices: notices.collect(), ..Answer::default() })
 }

@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use sqlparser::ast::{
-    ContextModifier, Reset, Set, Statement, TransactionAccessMode, TransactionIsolationLevel, TransactionMode,
+    ContextModifier, Reset, Set, SetSessionParamKind, Statement, TransactionAccessMode, TransactionIsolationLevel,
+    TransactionMode,
 };
 
 use crate::query::{self, Analyzed, Budget, OutputColumn};
@@ -202,6 +203,10 @@ impl Session {
                     Reset::ConfigurationParameter(name) => self.settings.reset(&name.to_string())?,
                 }
                 answer.tag = "RESET".to_owned();
+            }
+            Statement::Set(Set::SetSessionParam(SetSessionParamKind::Generic(set))) => {
+                answer.tag = "SET CONSTRAINTS".to_owned();
+                answer.notices.extend(self.set_constraints(set)?);
             }
             Statement::Set(set) => {
                 answer.tag = "SET".to_owned();

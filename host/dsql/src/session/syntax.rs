@@ -6,6 +6,7 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 use crate::session::bounded_dialect::BoundedDialect;
 use crate::session::nesting;
 use crate::session::refusal;
+use crate::session::set_constraints;
 use crate::sql_error::SqlError;
 
 /// How often the parser may call itself: more often than a statement does that is not too deep.
@@ -35,7 +36,8 @@ fn statement(sql: &str, tokens: &[TokenWithSpan]) -> Result<Parsed, SqlError> {
     nesting::check(tokens)?;
     let dialect = BoundedDialect::of(tokens.len());
     let mut parser = Parser::new(&dialect).with_recursion_limit(RECURSION).with_tokens_with_locations(tokens.to_vec());
-    let parsed = parser.parse_statement();
+    let parsed =
+        if set_constraints::is_one(&words) { set_constraints::parse(&mut parser) } else { parser.parse_statement() };
     if dialect.is_exhausted() {
         return Err(nesting::too_complex());
     }

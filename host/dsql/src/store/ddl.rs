@@ -5,19 +5,18 @@ mod create_index;
 mod create_sequence;
 mod create_table;
 mod drop_objects;
+mod foreign_keys;
 mod names;
 mod roles;
 mod schemas;
 
 use sqlparser::ast::Statement;
 
-pub(crate) use names::columns_of;
+pub(crate) use names::{columns_of, parts};
 
 use crate::sql_error::SqlError;
 use crate::store::catalog::{Catalog, Objects};
-
-/// A notice to the client in addition to the result: a SQLSTATE and a text.
-pub(crate) type Notice = (&'static str, String);
+use crate::store::job::Work;
 
 /// A change of the catalogue, while a statement makes it.
 pub(crate) struct Change<'c> {
@@ -26,14 +25,15 @@ pub(crate) struct Change<'c> {
     /// The catalogue after it.
     pub(crate) objects: Objects,
     pub(crate) has_changed: bool,
-    pub(crate) notices: Vec<Notice>,
-    /// The index that is to be built in the background: the OIDs of its table and its own.
-    pub(crate) build: Option<(u32, u32)>,
+    /// Notices to the client in addition to the result.
+    pub(crate) notices: Vec<SqlError>,
+    /// What is to be done in the background to the table with this OID.
+    pub(crate) job: Option<(u32, Work)>,
 }
 
 impl Change<'_> {
     fn notice(&mut self, sqlstate: &'static str, text: String) {
-        self.notices.push((sqlstate, text));
+        self.notices.push(SqlError::new(sqlstate, text));
     }
 }
 

@@ -7,14 +7,23 @@ pub(crate) struct Job {
     pub(crate) status: Status,
     pub(crate) details: Option<String>,
     pub(crate) table: u32,
-    pub(crate) index: u32,
-    /// The schema and the name of the index.
+    pub(crate) work: Work,
+    /// The schema and the name of the index, or of the table of the constraint.
     pub(crate) object: String,
     /// Microseconds since 2000-01-01.
     pub(crate) started: i64,
     pub(crate) updated: Option<i64>,
     /// When it will have finished, or when it did, on the clock of ages.
     pub(crate) end: Duration,
+}
+
+/// What a job does, with the OID of what it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// It builds an index.
+    Index(u32),
+    /// It holds the rows of a table against a constraint.
+    Validation(u32),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

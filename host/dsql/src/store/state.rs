@@ -33,7 +33,7 @@ pub(crate) struct State {
     pub(crate) positions: BTreeMap<u32, Position>,
     /// The numbers that sessions hold, by session and sequence.
     pub(crate) held: BTreeMap<(u64, u32), Held>,
-    /// The jobs that build indexes, in the order in which they began.
+    /// The jobs that do what a change of the schema began, in the order in which they began.
     pub(crate) jobs: Vec<Job>,
     /// The number of the newest session.
     session: u64,
@@ -220,7 +220,7 @@ mod tests {
         let table = Arc::clone(transaction.catalog().table(None, "t").unwrap());
         let row: Row = [Value::Int4(1), Value::Int4(number)].into();
         match transaction.scan(&table).first() {
-            Some((key, _)) => transaction.update(&table, key, row).unwrap(),
+            Some((key, _)) => drop(transaction.update(&table, key, row).unwrap()),
             None => drop(transaction.insert(&table, row).unwrap()),
         }
         transaction.commit().unwrap();

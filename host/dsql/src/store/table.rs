@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use sqlparser::ast::Expr;
 
+use crate::store::foreign_key::ForeignKey;
 use crate::values::jsonb::Jsonb;
 use crate::values::kind::{Kind, Modifier};
 use crate::values::order::Key;
@@ -31,6 +32,7 @@ pub(crate) struct Table {
     /// The indexes that enforce nothing: those that are not unique, and those that are not valid.
     pub(crate) indexes: Vec<Index>,
     pub(crate) checks: Vec<Check>,
+    pub(crate) foreign_keys: Vec<ForeignKey>,
 }
 
 #[derive(Clone, Debug)]
@@ -103,6 +105,7 @@ impl Table {
     /// Whether a constraint has this name.
     pub(crate) fn has_constraint(&self, name: &str) -> bool {
         self.checks.iter().any(|check| check.name == name)
+            || self.foreign_keys.iter().any(|key| key.name == name)
             || self.unique_indexes().any(|index| index.constraint.is_some() && index.name == name)
     }
 

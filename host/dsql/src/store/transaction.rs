@@ -8,8 +8,10 @@ use crate::sql_error::SqlError;
 use crate::store::Store;
 use crate::store::catalog::Catalog;
 use crate::store::conflict::{Class, Classes, changed, schema_changed};
-use crate::store::ddl::{self, Change, Notice};
-use crate::store::job::{Job, Status, new_id};
+use crate::store::ddl::{self, Change};
+use crate::store::job::{Job, Status, Work, new_id};
+use crate::store::link::Link;
+use crate::store::referential_check::ReferentialCheck;
 use crate::store::rows::TableRows;
 use crate::store::sequence::Sequence;
 use crate::store::state::{State, Touched};
@@ -53,6 +55,24 @@ pub(crate) struct Transaction {
     has_changed_catalog: bool,
     /// The jobs that begin with its commit.
     jobs: Vec<Job>,
+    /// What foreign keys ask at its end, in the order of the changes.
+    deferred: Vec<ReferentialCheck>,
+    constraints: ConstraintModes,
+}
+
+/// What SET CONSTRAINTS has said in a transaction.
+#[derive(Debug, Default)]
+struct ConstraintModes {
+    /// Whether all of them are deferred, if that was said.
+    all: Option<bool>,
+    /// What was said of single ones since, by their OIDs.
+    single: BTreeMap<u32, bool>,
+}
+
+impl ConstraintModes {
+    fn is_deferred(&self, link: &Link) -> bool {
+        self.single.get(&link.id).copied().or(self.all).unwrap_or(link.is_deferred)
+    }
 }
 
 /// An open snapshot, which keeps the versions that it sees.
@@ -80,6 +100,8 @@ impl Transaction {
             writes: WriteSet::default(),
             has_changed_catalog: false,
             jobs: Vec::new(),
+            deferred: Vec::new(),
+            constraints: ConstraintModes::default(),
         }
     }
 
@@ -116,7 +138,7 @@ impl Transaction {
 
     /// All rows of a table, in the order of their keys.
     pub(crate) fn scan(&self, table: &Table) -> Vec<(RowKey, Row)> {
-        self.range(table, Bound::Unbounded, |_| true)
+        self.range(table, self.statement, Bound::Unbounded, |_| true, |_| true)
     }
 
     /// The rows whose primary keys begin with these values, in the order of their keys.
@@ -124,16 +146,34 @@ impl Transaction {
         let begins =
             |key: &RowKey| key.0.values().iter().zip(prefix).all(|(value, begin)| compare(value, begin).is_eq());
         let first = RowKey(Arc::new(Key::new(prefix.iter().cloned())));
-        self.range(table, Bound::Included(&first), begins)
+        self.range(table, self.statement, Bound::Included(&first), begins, |_| true)
     }
 
-    fn range(&self, table: &Table, from: Bound<&RowKey>, is_in: impl Fn(&RowKey) -> bool) -> Vec<(RowKey, Row)> {
+    /// The rows for which this holds after all that the transaction wrote, the current statement included, in
+    /// the order of their keys.
+    pub(crate) fn newest_rows(&self, table: &Table, is_wanted: impl Fn(&[Value]) -> bool) -> Vec<(RowKey, Row)> {
+        self.range(table, self.statement + 1, Bound::Unbounded, |_| true, is_wanted)
+    }
+
+    /// The rows from this key on, as the statement with this number sees them.
+    fn range(
+        &self,
+        table: &Table,
+        statement: u32,
+        from: Bound<&RowKey>,
+        is_in: impl Fn(&RowKey) -> bool,
+        is_wanted: impl Fn(&[Value]) -> bool,
+    ) -> Vec<(RowKey, Row)> {
         let range = (from, Bound::Unbounded);
         let own = self.writes.tables.get(&table.id).map(|writes| writes.rows.range(range));
         let mut own = own.into_iter().flatten().take_while(|(key, _)| is_in(key)).peekable();
-        let visible = |writes: &RowWrites, committed: Option<&Row>| match writes.before(self.statement) {
-            Some(written) => written.clone(),
-            None => committed.cloned(),
+        let wanted = |row: &&Row| is_wanted(row);
+        let visible = |writes: &RowWrites, committed: Option<&Row>| {
+            let row = match writes.before(statement) {
+                Some(written) => written.as_ref(),
+                None => committed,
+            };
+            row.filter(wanted).cloned()
         };
         let state = self.store.lock();
         let committed = state.tables.get(&table.id).map(|rows| rows.rows.range(range));
@@ -145,7 +185,7 @@ impl Transaction {
             let committed = versions.at(self.time());
             let row = match own.next_if(|(own, _)| *own == key) {
                 Some((_, writes)) => visible(writes, committed),
-                None => committed.cloned(),
+                None => committed.filter(wanted).cloned(),
             };
             rows.extend(row.map(|row| (key.clone(), row)));
         }
@@ -200,9 +240,9 @@ impl Transaction {
         }
     }
 
-    /// Replaces the row with this key. A changed primary key is a delete and an insert. Fails with
-    /// 23505 as [`insert`](Self::insert) does.
-    pub(crate) fn update(&mut self, table: &Table, key: &RowKey, row: Row) -> Result<(), SqlError> {
+    /// Replaces the row with this key, and returns the key of the new one. A changed primary key is a delete and
+    /// an insert. Fails with 23505 as [`insert`](Self::insert) does.
+    pub(crate) fn update(&mut self, table: &Table, key: &RowKey, row: Row) -> Result<RowKey, SqlError> {
         let old = self.get_newest(table, key);
         let mut class = Class::Update;
         for index in table.unique_indexes() {
@@ -222,10 +262,12 @@ impl Transaction {
             None => key.clone(),
         };
         if new_key == *key {
-            return self.write(table, key, Some(row), class);
+            self.write(table, key, Some(row), class)?;
+            return Ok(new_key);
         }
         self.write(table, key, None, Class::Whole)?;
-        self.write(table, &new_key, Some(row), Class::Whole)
+        self.write(table, &new_key, Some(row), Class::Whole)?;
+        Ok(new_key)
     }
 
     /// Deletes the row with this key.
@@ -246,14 +288,56 @@ impl Transaction {
         if is_new { self.count(0) } else { Ok(()) }
     }
 
+    /// Locks a row that another one references, as FOR KEY SHARE does. What the transaction has written or locked
+    /// itself counts once.
+    pub(crate) fn share(&mut self, table: &Table, key: &RowKey) -> Result<(), SqlError> {
+        let writes = self.writes.tables.entry(table.id).or_default().rows.entry(key.clone()).or_default();
+        let is_new = writes.classes == Classes::default();
+        writes.classes.add(Class::KeyShare);
+        if is_new { self.count(0) } else { Ok(()) }
+    }
+
+    /// Whether it has written the row with this key.
+    pub(crate) fn has_written(&self, table: &Table, key: &RowKey) -> bool {
+        self.row_writes(table, key).is_some_and(|writes| writes.newest().is_some())
+    }
+
+    /// Whether what this foreign key asks of rows is asked at the end of the transaction.
+    pub(crate) fn defers(&self, link: &Link) -> bool {
+        link.is_deferrable && self.constraints.is_deferred(link)
+    }
+
+    /// Says when the constraints with these OIDs, or all that can be deferred, are checked. What is no longer put
+    /// off is checked now. Fails with 23503.
+    pub(crate) fn set_constraints(&mut self, ids: Option<&[u32]>, is_deferred: bool) -> Result<(), SqlError> {
+        match ids {
+            None => self.constraints = ConstraintModes { all: Some(is_deferred), single: BTreeMap::new() },
+            Some(ids) => self.constraints.single.extend(ids.iter().map(|id| (*id, is_deferred))),
+        }
+        let (left, due) = std::mem::take(&mut self.deferred).into_iter().partition(|check| self.defers(check.link()));
+        self.deferred = left;
+        due.iter().try_for_each(|check| self.check(check))
+    }
+
+    /// Puts a check off to the end of the transaction.
+    pub(crate) fn defer(&mut self, check: ReferentialCheck) {
+        self.deferred.push(check);
+    }
+
+    /// Makes the checks that were put off.
+    fn check_deferred(&mut self) -> Result<(), SqlError> {
+        std::mem::take(&mut self.deferred).iter().try_for_each(|check| self.check(check))
+    }
+
     /// Whether it has written or locked anything.
     pub(crate) fn has_writes(&self) -> bool {
         !self.writes.tables.is_empty() || self.has_changed_catalog
     }
 
     /// Commits. Fails with 40001 if what it wrote or locked conflicts with what was committed since
-    /// its snapshot.
-    pub(crate) fn commit(self) -> Result<(), SqlError> {
+    /// its snapshot, and with 23503 if a foreign key is violated whose checks were put off.
+    pub(crate) fn commit(mut self) -> Result<(), SqlError> {
+        self.check_deferred()?;
         if !self.has_writes() {
             return Ok(());
         }
@@ -287,29 +371,31 @@ impl Transaction {
     }
 
     /// Changes the catalogue as a statement asks for it. Returns the notices to the client in addition to the
-    /// result, and the id of the job that builds an index.
+    /// result, and the id of the job that does the rest.
     pub(crate) fn change_schema(
         &mut self,
         statement: &Statement,
         random: &mut fastrand::Rng,
-    ) -> Result<(Vec<Notice>, Option<String>), SqlError> {
+    ) -> Result<(Vec<SqlError>, Option<String>), SqlError> {
         let objects = self.catalog.objects.as_ref().clone();
-        let mut change =
-            Change { catalog: &self.catalog, objects, has_changed: false, notices: Vec::new(), build: None };
+        let mut change = Change { catalog: &self.catalog, objects, has_changed: false, notices: Vec::new(), job: None };
         ddl::apply(&mut change, statement)?;
-        let Change { objects, has_changed, notices, build, .. } = change;
+        let Change { objects, has_changed, notices, job, .. } = change;
         if has_changed {
             self.catalog.objects = Arc::new(objects);
             self.has_changed_catalog = true;
         }
-        let job = build.map(|(table, index)| {
+        let job = job.map(|(table, work)| {
             let (id, end) = (new_id(random), self.store.clock.elapsed() + self.store.index_build);
-            let object = self.catalog.table_by_id(table).map_or(String::new(), |table| {
-                let index = table.indexes.iter().find(|known| known.id == index);
-                format!("{}.{}", table.schema, index.map_or("", |index| &index.name))
+            let object = self.catalog.table_by_id(table).map_or(String::new(), |table| match work {
+                Work::Index(id) => {
+                    let index = table.indexes.iter().find(|known| known.id == id);
+                    format!("{}.{}", table.schema, index.map_or("", |index| &index.name))
+                }
+                Work::Validation(_) => format!("{}.{}", table.schema, table.name),
             });
             let (status, started) = (Status::Submitted, self.store.now());
-            let job = Job { id: id.clone(), status, details: None, table, index, object, started, updated: None, end };
+            let job = Job { id: id.clone(), status, details: None, table, work, object, started, updated: None, end };
             self.jobs.push(job);
             id
         });
@@ -332,7 +418,7 @@ impl Transaction {
         self.store.lock().positions.get(&sequence.id)?.last
     }
 
-    /// The jobs that build indexes.
+    /// The jobs that do what a change of the schema began.
     pub(crate) fn jobs(&self) -> Vec<Job> {
         self.store.lock().jobs.clone()
     }
@@ -350,7 +436,7 @@ impl Transaction {
     }
 
     /// The row that has this key in a unique index after all that the transaction wrote.
-    fn holder(&self, table: &Table, index: &UniqueIndex, key: &Key) -> Option<RowKey> {
+    pub(crate) fn holder(&self, table: &Table, index: &UniqueIndex, key: &Key) -> Option<RowKey> {
         if is_primary(table, index) {
             let key = RowKey(Arc::new(key.clone()));
             return self.get_newest(table, &key).map(|_| key);

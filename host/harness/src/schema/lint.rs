@@ -93,6 +93,8 @@ mod tests {
             ("GRANT USAGE ON SCHEMA public TO reports", "every role may use public"),
             ("revoke create on schema bank, \"public\" from public", "every role may use public"),
             ("ALTER TABLE t ADD COLUMN x int DEFAULT 1", "without constraints"),
+            ("ALTER TABLE c ADD CONSTRAINT k FOREIGN KEY (p) REFERENCES p (id)", "NOT VALID"),
+            ("ALTER TABLE c VALIDATE CONSTRAINT k", "ASYNC"),
         ] {
             let refused = refused(sql);
             assert!(refused.contains(says) && refused.contains("schema/0001_x.sql"), "{refused}");
@@ -106,6 +108,9 @@ mod tests {
             "CREATE INDEX ASYNC IF NOT EXISTS i ON t (a); -- done; really\n",
             "CREATE SEQUENCE IF NOT EXISTS s CACHE 65536",
             "ALTER TABLE t ADD COLUMN x int",
+            "CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p)",
+            "ALTER TABLE c ADD CONSTRAINT k FOREIGN KEY (p) REFERENCES p (id) NOT VALID",
+            "ALTER TABLE ASYNC c VALIDATE CONSTRAINT k",
             "GRANT USAGE ON SCHEMA bank TO PUBLIC",
             "GRANT SELECT ON public.t TO reports",
             "/* ; one */ CREATE TABLE IF NOT EXISTS t (id uuid PRIMARY KEY); /* and /* ; */ done; */ ;",

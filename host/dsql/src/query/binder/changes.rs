@@ -393,6 +393,7 @@ impl Level<'_> {
 
     fn modified(self, table: Arc<Table>, change: Change, (returning, columns): Returned) -> Result<Modify, SqlError> {
         let Constraints { defaults, checks } = self.binder.constraints(&table)?;
+        self.binder.note_changed(&table);
         Ok(Modify { with: Vec::new(), table, change, returning, columns, defaults, checks })
     }
 }
@@ -403,8 +404,8 @@ type Returned = (Vec<Expression>, Vec<OutputColumn>);
 /// What each row of a table has to have.
 pub(crate) struct Constraints {
     /// Of each column that has one: its default.
-    defaults: Vec<Option<Expression>>,
-    checks: Vec<(String, Expression)>,
+    pub(crate) defaults: Vec<Option<Expression>>,
+    pub(crate) checks: Vec<(String, Expression)>,
 }
 
 impl Binder<'_> {

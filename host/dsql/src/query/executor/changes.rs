@@ -36,7 +36,12 @@ impl<'e> Executor<'e> {
     }
 
     fn default(&self, modify: &'e Modify, column: usize) -> Result<Value, SqlError> {
-        match modify.defaults.get(column) {
+        self.default_of(&modify.defaults, column)
+    }
+
+    /// The default of a column.
+    pub(crate) fn default_of(&self, defaults: &'e [Option<Expression>], column: usize) -> Result<Value, SqlError> {
+        match defaults.get(column) {
             Some(Some(default)) => self.evaluate(default, Environment::new(&[], &[])),
             _ => Ok(Value::Null),
         }
@@ -100,7 +105,7 @@ impl<'e> Executor<'e> {
         conflict: Option<&'e Conflict>,
         outer: &[Value],
     ) -> Result<Option<Row>, SqlError> {
-        self.check(modify, &row)?;
+        self.check(table, &modify.checks, &row)?;
         if let Some(Conflict { target, update }) = conflict {
             let index = target.as_ref().and_then(|name| table.unique_indexes().find(|index| index.name == *name));
             let existing = self.transaction.borrow().find_conflict(table, &row, index);
@@ -111,7 +116,7 @@ impl<'e> Executor<'e> {
                 };
             }
         }
-        self.transaction.borrow_mut().insert(table, Arc::clone(&row))?;
+        self.insert_row(table, &row)?;
         Ok(Some(row))
     }
 
@@ -141,8 +146,8 @@ impl<'e> Executor<'e> {
             return Ok(None);
         }
         let row = self.with_set(modify, &existing, &update.set, environment)?;
-        self.check(modify, &row)?;
-        self.transaction.borrow_mut().update(table, key, Arc::clone(&row))?;
+        self.check(table, &modify.checks, &row)?;
+        self.update_row(table, key, &row)?;
         Ok(Some(row))
     }
 
@@ -203,8 +208,8 @@ impl<'e> Executor<'e> {
             let environment = Environment::new(&joined, outer);
             let old = joined.get(..place).ok_or_else(misplaced)?;
             let row = self.with_set(modify, old, set, environment)?;
-            self.check(modify, &row)?;
-            self.transaction.borrow_mut().update(table, &key, Arc::clone(&row))?;
+            self.check(table, &modify.checks, &row)?;
+            self.update_row(table, &key, &row)?;
             if !modify.returning.is_empty() {
                 for (slot, value) in joined.iter_mut().zip(row.iter()) {
                     *slot = value.clone();
@@ -227,7 +232,7 @@ impl<'e> Executor<'e> {
         let targets = self.targets(from, filter, place, table, outer)?;
         let (mut returned, count) = (Vec::new(), targets.len());
         for (key, joined) in targets {
-            self.transaction.borrow_mut().delete(table, &key)?;
+            self.delete_row(table, &key)?;
             if !modify.returning.is_empty() {
                 returned.push(self.returned(modify, &joined, outer)?);
             }
@@ -236,8 +241,7 @@ impl<'e> Executor<'e> {
     }
 
     /// Whether a row may be in the table: NOT NULL and CHECK.
-    fn check(&self, modify: &'e Modify, row: &Row) -> Result<(), SqlError> {
-        let table = &modify.table;
+    pub(crate) fn check(&self, table: &Table, checks: &'e [(String, Expression)], row: &Row) -> Result<(), SqlError> {
         let object = |column: Option<&str>, constraint: Option<&str>| {
             Box::new(ErrorObject {
                 schema: Some(table.schema.clone()),
@@ -256,7 +260,7 @@ impl<'e> Executor<'e> {
                 return Err(SqlError { object: object(Some(&column.name), None), ..error });
             }
         }
-        for (name, check) in &modify.checks {
+        for (name, check) in checks {
             if matches!(self.evaluate(check, Environment::new(row, &[]))?, Value::Bool(false)) {
                 let message = format!("new row for relation \"{}\" violates check constraint \"{name}\"", table.name);
                 let error = SqlError::new("23514", message).with_detail(failing(table, row)?);

@@ -1,18 +1,22 @@
 use std::sync::Arc;
 
 use sqlparser::ast::{
-    AlterColumnOperation, AlterTable, AlterTableOperation, ColumnOption, Ident, Owner, RenameTableNameKind,
-    TableConstraint,
+    AlterColumnOperation, AlterTable, AlterTableOperation, ColumnOption, DropBehavior, Ident, Owner,
+    RenameTableNameKind, TableConstraint,
 };
 
 use crate::sql_error::SqlError;
 use crate::store::ddl::Change;
 use crate::store::ddl::create_table::{all_folded, column_type};
+use crate::store::ddl::foreign_keys::{self, Asked, Dropped};
 use crate::store::ddl::names::{folded, parts};
+use crate::store::foreign_key::ForeignKey;
+use crate::store::job::Work;
 use crate::store::table::{Column, Table};
 
 pub(crate) fn alter(change: &mut Change<'_>, alter: &AlterTable) -> Result<(), SqlError> {
-    if alter.r#async || alter.only {
+    let is_validation = matches!(alter.operations.as_slice(), [AlterTableOperation::ValidateConstraint { .. }]);
+    if alter.r#async != is_validation || alter.only {
         return Err(SqlError::unsupported("this form of ALTER TABLE"));
     }
     let (schema, name) = parts(&alter.name)?;
@@ -58,9 +62,9 @@ fn operate(change: &mut Change<'_>, table: &mut Table, operation: &AlterTableOpe
             table.columns.push(column);
             Ok(())
         }
-        AlterTableOperation::DropColumn { column_names, if_exists, .. } => {
-            all_folded(column_names).iter().try_for_each(|name| drop_column(change, table, name, *if_exists))
-        }
+        AlterTableOperation::DropColumn { column_names, if_exists, drop_behavior, .. } => all_folded(column_names)
+            .iter()
+            .try_for_each(|name| drop_column(change, table, name, *if_exists, is_cascade(drop_behavior.as_ref()))),
         AlterTableOperation::RenameColumn { old_column_name, new_column_name } => {
             let (place, new) = (place_of(table, old_column_name)?, folded(new_column_name));
             if table.column(&new).is_some() {
@@ -86,8 +90,8 @@ fn operate(change: &mut Change<'_>, table: &mut Table, operation: &AlterTableOpe
             Ok(())
         }
         AlterTableOperation::AlterColumn { column_name, op } => alter_column(table, column_name, op),
-        AlterTableOperation::DropConstraint { if_exists, name, .. } => {
-            drop_constraint(change, table, &folded(name), *if_exists)
+        AlterTableOperation::DropConstraint { if_exists, name, drop_behavior } => {
+            drop_constraint(change, table, &folded(name), *if_exists, is_cascade(drop_behavior.as_ref()))
         }
         AlterTableOperation::AddConstraint { constraint: TableConstraint::UniqueUsingIndex(using), .. } => {
             let name = folded(&using.index_name);
@@ -112,6 +116,14 @@ fn operate(change: &mut Change<'_>, table: &mut Table, operation: &AlterTableOpe
             }
             Ok(())
         }
+        AlterTableOperation::AddConstraint { constraint: TableConstraint::ForeignKey(constraint), not_valid: true } => {
+            let (name, columns) = (constraint.name.as_ref().map(folded), constraint.columns.iter().collect());
+            foreign_keys::add(change, table, &Asked { name, columns, constraint, is_valid: false })
+        }
+        AlterTableOperation::AlterConstraint { name, characteristics } => {
+            foreign_keys::alter(table, &folded(name), *characteristics)
+        }
+        AlterTableOperation::ValidateConstraint { name } => validate(change, table, &folded(name)),
         AlterTableOperation::OwnerTo { new_owner: Owner::Ident(owner) } => {
             let owner = folded(owner);
             if !change.objects.roles.contains_key(&owner) {
@@ -145,7 +157,60 @@ fn alter_column(table: &mut Table, name: &Ident, operation: &AlterColumnOperatio
     Ok(())
 }
 
-fn drop_column(change: &mut Change<'_>, table: &mut Table, name: &str, if_exists: bool) -> Result<(), SqlError> {
+fn is_cascade(behavior: Option<&DropBehavior>) -> bool {
+    behavior == Some(&DropBehavior::Cascade)
+}
+
+/// VALIDATE CONSTRAINT, which is done in the background.
+fn validate(change: &mut Change<'_>, table: &Table, name: &str) -> Result<(), SqlError> {
+    let known = table.foreign_keys.iter().map(|key| (key.id, &key.name));
+    let mut known = known.chain(table.checks.iter().map(|check| (check.id, &check.name)));
+    let id = match known.find(|(_, known)| *known == name) {
+        Some((id, _)) => id,
+        None if table.has_constraint(name) => {
+            let text = format!(
+                "constraint \"{name}\" of relation \"{}\" is not a foreign key or check constraint",
+                table.name
+            );
+            return Err(SqlError::new("42809", text));
+        }
+        None => {
+            let text = format!("constraint \"{name}\" of relation \"{}\" does not exist", table.name);
+            return Err(SqlError::new("42704", text));
+        }
+    };
+    change.job = Some((table.id, Work::Validation(id)));
+    Ok(())
+}
+
+/// Refuses to drop a part of a table that foreign keys depend on, or drops them too.
+fn release(
+    change: &mut Change<'_>,
+    table: &mut Table,
+    what: String,
+    on: &str,
+    is_part: impl Fn(&ForeignKey) -> bool,
+    cascade: bool,
+) -> Result<(), SqlError> {
+    let id = table.id;
+    let of = |key: &ForeignKey| (key.table == id && is_part(key)).then(|| on.to_owned());
+    // What was changed of the table so far has to be known, and so has what goes with it.
+    change.objects.tables.insert((table.schema.clone(), table.name.clone()), Arc::new(table.clone()));
+    let dropped = Dropped { what: Some(what), of: &of, tables: &[], cascade };
+    foreign_keys::release(change, &dropped)?;
+    if let Some(left) = change.objects.tables.values().find(|known| known.id == id) {
+        table.foreign_keys.clone_from(&left.foreign_keys);
+    }
+    Ok(())
+}
+
+fn drop_column(
+    change: &mut Change<'_>,
+    table: &mut Table,
+    name: &str,
+    if_exists: bool,
+    cascade: bool,
+) -> Result<(), SqlError> {
     let Some(place) = table.column(name) else {
         let text = format!("column \"{name}\" of relation \"{}\" does not exist", table.name);
         if if_exists {
@@ -162,6 +227,10 @@ fn drop_column(change: &mut Change<'_>, table: &mut Table, name: &str, if_exists
         return Err(SqlError::unsupported("DROP COLUMN in a table with expressions"));
     }
     let number = table.columns.get(place).map(|column| column.number);
+    table.foreign_keys.retain(|key| !number.is_some_and(|number| key.columns.contains(&number)));
+    let what = format!("column {name} of table {}", change.shown_name(table));
+    let is_referenced = |key: &ForeignKey| number.is_some_and(|number| key.referenced.contains(&number));
+    release(change, table, what.clone(), &what, is_referenced, cascade)?;
     let is_owned =
         |owner: Option<(u32, i16)>| owner.is_some_and(|owner| Some(owner.1) == number && owner.0 == table.id);
     change.objects.sequences.retain(|_, sequence| !is_owned(sequence.owned_by));
@@ -176,7 +245,13 @@ fn drop_column(change: &mut Change<'_>, table: &mut Table, name: &str, if_exists
     Ok(())
 }
 
-fn drop_constraint(change: &mut Change<'_>, table: &mut Table, name: &str, if_exists: bool) -> Result<(), SqlError> {
+fn drop_constraint(
+    change: &mut Change<'_>,
+    table: &mut Table,
+    name: &str,
+    if_exists: bool,
+    cascade: bool,
+) -> Result<(), SqlError> {
     if table.primary_key.as_ref().is_some_and(|key| key.name == name) {
         return Err(SqlError::new("0A000", "unsupported ALTER TABLE DROP CONSTRAINT statement"));
     }
@@ -188,7 +263,14 @@ fn drop_constraint(change: &mut Change<'_>, table: &mut Table, name: &str, if_ex
         }
         return Err(SqlError::new("42704", text));
     }
+    if let Some(id) =
+        table.uniques.iter().find(|index| index.constraint.is_some() && index.name == name).map(|index| index.id)
+    {
+        let what = format!("constraint {name} on table {}", change.shown_name(table));
+        release(change, table, what, &format!("index {name}"), |key| key.index == id, cascade)?;
+    }
     table.checks.retain(|check| check.name != name);
+    table.foreign_keys.retain(|key| key.name != name);
     table.uniques.retain(|index| index.constraint.is_none() || index.name != name);
     Ok(())
 }

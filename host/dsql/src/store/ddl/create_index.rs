@@ -6,6 +6,7 @@ use crate::sql_error::SqlError;
 use crate::store::ddl::Change;
 use crate::store::ddl::create_table::{INDEXES, check_key, key_columns};
 use crate::store::ddl::names::{folded, parts};
+use crate::store::job::Work;
 use crate::store::table::Index;
 
 /// CREATE INDEX ASYNC: the index is there at once, and is built in the background.
@@ -61,7 +62,7 @@ pub(crate) fn create(change: &mut Change<'_>, create: &CreateIndex) -> Result<()
     let nulls_are_distinct = create.nulls_distinct != Some(false);
     let mut table = table.as_ref().clone();
     table.indexes.push(Index { id, name, columns, is_unique: create.unique, is_valid: false, nulls_are_distinct });
-    change.build = Some((table.id, id));
+    change.job = Some((table.id, Work::Index(id)));
     change.objects.tables.insert((table.schema.clone(), table.name.clone()), Arc::new(table));
     change.has_changed = true;
     Ok(())

@@ -10,6 +10,7 @@ use crate::sql_error::SqlError;
 use crate::store::catalog::Catalog;
 use crate::store::ddl::Change;
 use crate::store::ddl::create_sequence::of_options;
+use crate::store::ddl::foreign_keys::{self, Asked};
 use crate::store::ddl::names::{columns_of, folded, free_name};
 use crate::store::sequence::Sequence;
 use crate::store::table::{Check, Column, Identity, Table, UniqueIndex};
@@ -97,8 +98,10 @@ pub(crate) fn create(change: &mut Change<'_>, create: &CreateTable) -> Result<()
         uniques: Vec::new(),
         indexes: Vec::new(),
         checks: Vec::new(),
+        foreign_keys: Vec::new(),
     };
     let (mut keys, mut checks, mut sequences) = (Keys::new(), Vec::new(), Vec::new());
+    let mut foreign_keys = Vec::new();
     for definition in &create.columns {
         let name = folded(&definition.name);
         if table.column(&name).is_some() {
@@ -131,6 +134,10 @@ pub(crate) fn create(change: &mut Change<'_>, create: &CreateTable) -> Result<()
                     check_characteristics(unique.characteristics.as_ref())?;
                     let distinct = unique.nulls_distinct != NullsDistinctOption::NotDistinct;
                     keys.push((given, vec![name.clone()], false, distinct));
+                }
+                ColumnOption::ForeignKey(constraint) => {
+                    let columns = vec![&definition.name];
+                    foreign_keys.push(Asked { name: given, columns, constraint, is_valid: true });
                 }
                 ColumnOption::Check(check) => checks.push((given, check.expr.as_ref().clone())),
                 ColumnOption::Generated { generation_expr: Some(_), .. } => {
@@ -176,6 +183,10 @@ pub(crate) fn create(change: &mut Change<'_>, create: &CreateTable) -> Result<()
             TableConstraint::Check(check) => {
                 checks.push((check.name.as_ref().map(folded), check.expr.as_ref().clone()));
             }
+            TableConstraint::ForeignKey(constraint) => {
+                let (name, columns) = (constraint.name.as_ref().map(folded), constraint.columns.iter().collect());
+                foreign_keys.push(Asked { name, columns, constraint, is_valid: true });
+            }
             other => return Err(SqlError::unsupported(format!("the constraint {other}"))),
         }
     }
@@ -192,9 +203,13 @@ pub(crate) fn create(change: &mut Change<'_>, create: &CreateTable) -> Result<()
     }
     // What its first INSERT would fail at is refused now.
     let catalog = Catalog { objects: Arc::new(change.objects.clone()), ..change.catalog.clone() };
-    let table = Arc::new(table);
-    query::check_table(&catalog, &table)?;
-    change.objects.tables.insert((schema, table.name.clone()), table);
+    query::check_table(&catalog, &Arc::new(table.clone()))?;
+    // They come after all else, in the order in which they are written.
+    foreign_keys.sort_by_key(|asked| asked.columns.first().map(|column| column.span.start));
+    for asked in &foreign_keys {
+        foreign_keys::add(change, &mut table, asked)?;
+    }
+    change.objects.tables.insert((schema, table.name.clone()), Arc::new(table));
     change.has_changed = true;
     Ok(())
 }

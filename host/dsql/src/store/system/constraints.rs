@@ -15,7 +15,13 @@ pub(super) const CONSTRAINT: Columns = &[
     ("convalidated", Kind::Bool),
     ("conrelid", Kind::Oid),
     ("conindid", Kind::Oid),
+    ("confrelid", Kind::Oid),
+    ("confupdtype", Kind::Text),
+    ("confdeltype", Kind::Text),
+    ("confmatchtype", Kind::Text),
     ("conkey", Kind::Array(&Kind::Int2)),
+    ("confkey", Kind::Array(&Kind::Int2)),
+    ("confdelsetcols", Kind::Array(&Kind::Int2)),
 ];
 
 pub(super) const INDEX: Columns = &[
@@ -56,7 +62,13 @@ pub(super) fn constraint(objects: &Objects) -> Vec<Vec<Value>> {
                 Value::Bool(true),
                 Value::Oid(table.id),
                 Value::Oid(index),
+                Value::Oid(0),
+                text(" "),
+                text(" "),
+                text(" "),
                 numbers(numbers_of(table, &columns)),
+                Value::Null,
+                Value::Null,
             ]);
         };
         for index in table.unique_indexes() {
@@ -68,6 +80,27 @@ pub(super) fn constraint(objects: &Objects) -> Vec<Vec<Value>> {
         for check in &table.checks {
             let columns = columns_of(&check.expression);
             add(check.id, &check.name, "c", 0, columns.iter().filter_map(|name| table.column(name)).collect());
+        }
+        for key in &table.foreign_keys {
+            let set_columns = key.set_columns.iter().copied();
+            rows.push(vec![
+                Value::Oid(key.id),
+                text(&key.name),
+                objects.schema_id(&table.schema),
+                text("f"),
+                Value::Bool(key.is_deferrable),
+                Value::Bool(key.is_deferred),
+                Value::Bool(key.is_valid),
+                Value::Oid(table.id),
+                Value::Oid(key.index),
+                Value::Oid(key.table),
+                text(key.on_update.letter()),
+                text(key.on_delete.letter()),
+                text(if key.is_full { "f" } else { "s" }),
+                numbers(key.columns.iter().copied()),
+                numbers(key.referenced.iter().copied()),
+                if key.set_columns.is_empty() { Value::Null } else { numbers(set_columns) },
+            ]);
         }
     }
     rows

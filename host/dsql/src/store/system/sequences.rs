@@ -1,5 +1,5 @@
 use crate::store::catalog::Objects;
-use crate::store::job::Job;
+use crate::store::job::{Job, Work};
 use crate::store::sequence::Sequence;
 use crate::store::system::{Columns, PG_CLASS, text};
 use crate::store::transaction::Transaction;
@@ -54,21 +54,25 @@ pub(super) fn sequences(objects: &Objects, transaction: &Transaction) -> Vec<Vec
 }
 
 pub(super) fn jobs(objects: &Objects, transaction: &Transaction) -> Vec<Vec<Value>> {
-    let exists = |job: &Job| {
-        let mut tables = objects.tables.values();
-        tables.any(|table| {
-            table.uniques.iter().any(|index| index.id == job.index)
-                || table.indexes.iter().any(|index| index.id == job.index)
-        })
+    let tables = || objects.tables.values();
+    let exists = |job: &Job| match job.work {
+        Work::Index(id) => tables().any(|table| {
+            table.uniques.iter().any(|index| index.id == id) || table.indexes.iter().any(|index| index.id == id)
+        }),
+        Work::Validation(_) => tables().any(|table| table.id == job.table),
     };
     let row = |job: Job| {
+        let (kind, id) = match job.work {
+            Work::Index(id) => ("INDEX_BUILD", id),
+            Work::Validation(_) => ("VALIDATE_CONSTRAINT", job.table),
+        };
         vec![
             text(&job.id),
             text(job.status.name()),
             job.details.as_deref().map_or(Value::Null, text),
-            text("INDEX_BUILD"),
+            text(kind),
             Value::Oid(PG_CLASS),
-            Value::Oid(job.index),
+            Value::Oid(id),
             if exists(&job) { text(&job.object) } else { Value::Null },
             Value::Timestamp(job.started),
             job.updated.map_or(Value::Null, Value::Timestamp),
