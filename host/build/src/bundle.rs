@@ -260,7 +260,7 @@ fn rules(bundle: &Path, ceilings: &Limits) -> Result<Vec<RuleSource>, Error> {
             .coded(Code::RuleFolder));
         }
         let document = Document::read(&directory.join("rule.toml"))?;
-        let RuleManifest { description, limits, python_path, tables, sequences, events, vault, .. } =
+        let RuleManifest { description, limits, python_path, tables, sequences, events, vault, operations, .. } =
             document.parse()?;
         let written = Written::of(bundle, &directory, &python_path)?;
         if let Some(limits) = &limits
@@ -276,7 +276,7 @@ fn rules(bundle: &Path, ceilings: &Limits) -> Result<Vec<RuleSource>, Error> {
             Event::check_source(source.get_ref()).map_err(|error| document.error(source.span(), error.to_string()))?;
         }
         let events = events.into_iter().map(|(source, types)| (source.into_inner(), types)).collect();
-        let grants = Grants { tables, sequences, events, vault };
+        let grants = Grants { tables, sequences, events, vault, operations };
         grants.check().map_err(|error| document.error(0..0, error.to_string()))?;
         let limits = limits.map(Spanned::into_inner).unwrap_or_default();
         rules.push(RuleSource { name, directory, written, description, limits, grants, document });

@@ -9,7 +9,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use tenet_core::bundle::{Api, Caller};
-use tenet_core::{Code, HostSettings, Limits, TableGrant, VaultGrant};
+use tenet_core::{Code, HostSettings, Limits, OperationGrant, TableGrant, VaultGrant};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -115,6 +115,8 @@ pub(crate) struct RuleManifest {
     pub(crate) events: BTreeMap<Spanned<String>, BTreeSet<String>>,
     #[serde(default)]
     pub(crate) vault: BTreeMap<String, VaultGrant>,
+    #[serde(default)]
+    pub(crate) operations: OperationGrant,
 }
 
 /// The text of a manifest, kept so that an error can point into it.

@@ -10,9 +10,13 @@
 //! of events, sealed and opened values, log lines of rules, and messages, which quote the others.
 //! Digests are removed too, including event ids: an unsalted digest can be guessed.
 
+use tenet_core::OperationCall;
+
 use crate::Names;
 use crate::capsule::{Answer, Attempt, Call, Capsule, End, Ended, Entry, Recorded, Request};
-use crate::wire::{Column, Event, Outcome, RecordedFault, RecordedVault, SqlError, Statement, Stored, VaultCall};
+use crate::wire::{
+    Column, Event, Outcome, RecordedFault, RecordedVault, Schedule, SqlError, Statement, Stored, VaultCall,
+};
 
 impl Capsule {
     pub(crate) fn without_values(&self) -> Self {
@@ -27,8 +31,9 @@ impl Capsule {
 
 impl Request {
     fn leave_values_out(&mut self) {
-        let Self { operation: _, key, source_key, delivery_key, payload, caller, region: _, now: _, seed } = self;
-        (*key, *source_key, *delivery_key, *caller) = (None, None, None, None);
+        let Self { operation: _, key, source_key, delivery_key, payload, caller, region: _, now: _, seed, follow_up } =
+            self;
+        (*key, *source_key, *delivery_key, *caller, *follow_up) = (None, None, None, None, None);
         payload.clear();
         seed.clear();
     }
@@ -59,8 +64,10 @@ impl Attempt {
 impl End {
     fn leave_values_out(&mut self, names: &Names) {
         match self {
-            Self::Accept { output, events } => {
+            Self::Accept { output, events, follow_ups } => {
                 output.clear();
+                // Their number is a count; what they are is in the calls.
+                follow_ups.clear();
                 events.iter_mut().for_each(|event| event.leave_values_out(names));
             }
             Self::Reject(body) => body.clear(),
@@ -90,6 +97,10 @@ impl Call {
                 event.leave_values_out(names);
                 [id, refused].into_iter().flatten().for_each(String::clear);
             }
+            Self::Schedule { schedule, id, refused } => {
+                schedule.leave_values_out(names);
+                [id, refused].into_iter().flatten().for_each(String::clear);
+            }
             Self::Vault { call, told } => {
                 call.leave_values_out(names);
                 told.leave_values_out();
@@ -116,6 +127,19 @@ impl Outcome {
             *values = values.none();
             nulls.clear();
         }
+    }
+}
+
+impl Schedule {
+    fn leave_values_out(&mut self, names: &Names) {
+        let Self { call, due: _, on_rejection, on_failure, label } = self;
+        for OperationCall { operation, payload } in
+            [Some(call), on_rejection.as_mut(), on_failure.as_mut()].into_iter().flatten()
+        {
+            names.leave_out_others(operation);
+            payload.clear();
+        }
+        *label = None;
     }
 }
 
@@ -280,7 +304,11 @@ mod tests {
         ];
         calls.extend(faults.iter().map(|fault| run(Recorded::Fault(fault.clone()))));
         let entries: Vec<Entry> = calls.into_iter().map(|call| Entry { rule: "r".into(), call }).collect();
-        let ends = [End::Accept { output: text(), events: vec![event()] }, End::Reject(text()), End::RollBack];
+        let ends = [
+            End::Accept { output: text(), events: vec![event()], follow_ups: Vec::new() },
+            End::Reject(text()),
+            End::RollBack,
+        ];
         let attempt = |by: &End| Attempt {
             entries: entries.clone(),
             ended: Some(Ended { by: by.clone(), answered: Some(stored()), fault: faults.first().cloned() }),

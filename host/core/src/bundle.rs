@@ -11,17 +11,18 @@ use sha2::{Digest, Sha256};
 use crate::{Catalog, Grants, HostSettings, Limits, hex};
 
 /// The version of the index format.
-pub const VERSION: u32 = 9;
+pub const VERSION: u32 = 10;
 
 /// The contract that rules are built against.
 pub const CONTRACT: &str = "tenet:rule@1.0.0";
 
 /// The contract's text, file by file.
-pub const WIT: [(&str, &str); 7] = [
+pub const WIT: [(&str, &str); 8] = [
     ("context.wit", include_str!("../../../wit/v1/context.wit")),
     ("database.wit", include_str!("../../../wit/v1/database.wit")),
     ("events.wit", include_str!("../../../wit/v1/events.wit")),
     ("log.wit", include_str!("../../../wit/v1/log.wit")),
+    ("operations.wit", include_str!("../../../wit/v1/operations.wit")),
     ("types.wit", include_str!("../../../wit/v1/types.wit")),
     ("vault.wit", include_str!("../../../wit/v1/vault.wit")),
     ("world.wit", include_str!("../../../wit/v1/world.wit")),

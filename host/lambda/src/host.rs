@@ -156,7 +156,8 @@ impl Host {
 
     /// Publishes what hosts of either region left in the outbox, and removes expired answers.
     pub(crate) async fn relay(&self, deadline: Instant) -> Result<Relayed, Fault> {
-        self.pipeline.relay(self.settings.relay_grace(), self.settings.answer_retention(), deadline).await
+        let (grace, keep) = (self.settings.relay_grace(), self.settings.answer_retention());
+        self.pipeline.relay(&self.region, grace, keep, deadline).await
     }
 
     /// Whether requests can be decided, now or a moment ago.
@@ -211,10 +212,15 @@ impl Host {
         if pending.is_empty() {
             return;
         }
+        let mut pending = pending;
+        let follow_ups: Vec<_> = pending.iter_mut().flat_map(Pending::take_follow_ups).collect();
         let (pipeline, longest) = (Arc::clone(&self.pipeline), self.settings.publish());
-        let publishing =
-            async move { pipeline.publish_all(pending, deadline.min(SystemClock.instant() + longest)).await };
-        self.after.defer(publishing).await;
+        let region = self.region.clone();
+        let following = async move {
+            pipeline.publish_all(pending, deadline.min(SystemClock.instant() + longest)).await;
+            pipeline.follow(follow_ups, &region, deadline).await;
+        };
+        self.after.defer(following).await;
     }
 }
 

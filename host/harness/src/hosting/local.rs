@@ -150,8 +150,10 @@ impl Local {
         let request = arrival.request(invocation.operation, invocation.key, invocation.payload);
         let tape = Tape::new();
         let mut handled = self.pipeline.handle_while(request.clone(), Some(&tape), presence).await;
-        if let Some(pending) = handled.pending.take() {
+        if let Some(mut pending) = handled.pending.take() {
+            let follow_ups = pending.take_follow_ups();
             self.pipeline.publish(pending, SystemClock.instant() + time).await;
+            self.pipeline.follow(follow_ups, &self.region, SystemClock.instant() + time).await;
         }
         let answer = answer(&handled);
         let capsule = Capsule::new(&self.index, &request, tape.attempts(), answer, &handled.receipt);
@@ -163,7 +165,8 @@ impl Local {
     /// # Errors
     /// Fails where the database does.
     pub async fn relay(&self, grace: Duration, time: Duration) -> Result<Relayed> {
-        Ok(self.pipeline.relay(grace, self.index.host.answer_retention(), SystemClock.instant() + time).await?)
+        let deadline = SystemClock.instant() + time;
+        Ok(self.pipeline.relay(&self.region, grace, self.index.host.answer_retention(), deadline).await?)
     }
 
     /// Runs the rules that shadow others on a request that was answered; none where requests want the connections.

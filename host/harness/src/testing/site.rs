@@ -215,8 +215,10 @@ impl Hosts {
         let pipeline = self.host(&ask.region)?;
         self.buses.set_up(&ask.region, !ask.fault.bus_down)?;
         let mut handled = pipeline.handle_under(request(ask)?, Some(probe)).await;
-        if let Some(pending) = handled.pending.take() {
+        if let Some(mut pending) = handled.pending.take() {
+            let follow_ups = pending.take_follow_ups();
             pipeline.publish(pending, SystemClock.instant() + TIME).await;
+            pipeline.follow(follow_ups, &ask.region, SystemClock.instant() + TIME).await;
         }
         self.buses.set_up(&ask.region, true)?;
         Ok(handled)
@@ -238,7 +240,7 @@ impl Hosts {
     /// Delivers all that is left in the outbox.
     pub(crate) async fn relay(&self, index: &Index) -> Result<()> {
         let deadline = SystemClock.instant() + TIME;
-        Ok(self.host(EAST)?.relay(Duration::ZERO, index.host.answer_retention(), deadline).await.map(drop)?)
+        Ok(self.host(EAST)?.relay(EAST, Duration::ZERO, index.host.answer_retention(), deadline).await.map(drop)?)
     }
 
     /// The events that have arrived since this was last asked.
@@ -264,5 +266,6 @@ pub(crate) fn request(ask: &Ask) -> Result<Request> {
         seed: ask.seed,
         deadline: SystemClock.instant() + TIME,
         trace: None,
+        follow_up: None,
     })
 }
