@@ -69,6 +69,13 @@ impl HostCalls for Calls {
         Ok(Err(EventError::read_only()))
     }
 
+    fn schedule(
+        &self,
+        _: tenet_core::Schedule,
+    ) -> Result<Result<tenet_core::FollowUpId, tenet_core::ScheduleError>, Stop> {
+        Ok(Err(tenet_core::ScheduleError::read_only()))
+    }
+
     fn vault(&self, _: tenet_core::VaultCall) -> BoxFuture<'_, Result<tenet_core::Vaulted, Stop>> {
         Box::pin(std::future::ready(Err(Stop)))
     }
@@ -114,6 +121,7 @@ fn request(payload: &str) -> Request {
         seed: [7; 32],
         deadline: Instant::now() + Duration::from_secs(60),
         trace: None,
+        follow_up: None,
     }
 }
 

@@ -45,6 +45,13 @@ impl HostCalls for Willing {
         Ok(Err(EventError::read_only()))
     }
 
+    fn schedule(
+        &self,
+        _: tenet_core::Schedule,
+    ) -> Result<Result<tenet_core::FollowUpId, tenet_core::ScheduleError>, Stop> {
+        Ok(Err(tenet_core::ScheduleError::read_only()))
+    }
+
     fn vault(&self, _: tenet_core::VaultCall) -> BoxFuture<'_, Result<tenet_core::Vaulted, Stop>> {
         Box::pin(std::future::ready(Err(Stop)))
     }
@@ -92,6 +99,7 @@ impl Guests {
             seed: [7; 32],
             deadline: Instant::now() + Duration::from_secs(60),
             trace: None,
+            follow_up: None,
         };
         let calls = Arc::clone(&willing) as Arc<dyn HostCalls>;
         let limits = Limits { cpu_ms: 1_000, ..Limits::default() };
@@ -234,6 +242,10 @@ impl Policy for Buggy {
 
     fn event(&self, _: &str, event: &Event) -> Result<(), EventError> {
         assert_ne!(event.source, "bug");
+        Ok(())
+    }
+
+    fn schedule(&self, _: &str, _: &str) -> Result<(), tenet_core::ScheduleError> {
         Ok(())
     }
 
