@@ -9,7 +9,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use tenet_core::bundle::{Api, Caller};
-use tenet_core::{Code, HostSettings, Limits, OperationGrant, TableGrant, VaultGrant};
+use tenet_core::{Code, HostSettings, Limits, TableGrant, VaultGrant};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -116,7 +116,14 @@ pub(crate) struct RuleManifest {
     #[serde(default)]
     pub(crate) vault: BTreeMap<String, VaultGrant>,
     #[serde(default)]
-    pub(crate) operations: OperationGrant,
+    pub(crate) operations: Scheduled,
+}
+
+/// Operations that a rule may schedule.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Scheduled {
+    pub(crate) schedule: Vec<Spanned<String>>,
 }
 
 /// The text of a manifest, kept so that an error can point into it.

@@ -441,6 +441,7 @@ pub(crate) mod tests {
         let event = Event { source: "s".into(), detail_type: "t".into(), detail: "\"SECRET\"".into() };
         let stored = Stored { accepted: true, body: "SECRET".into(), digest: "00".repeat(32), now: 1 };
         let entry = |call| Entry { rule: "r".into(), call };
+        let call = tenet_core::OperationCall { operation: "SECRET".into(), payload: "\"SECRET\"".into() };
         Capsule {
             rules: BTreeMap::from([("r".into(), "00".into())]),
             operation: Operation {
@@ -480,6 +481,17 @@ pub(crate) mod tests {
                         entry(Call::Run { statements: vec![], told: Recorded::Answered(stored.clone()) }),
                         entry(Call::Refused { statements: vec![statement], error }),
                         entry(Call::Publish { event: event.clone(), id: None, refused: None }),
+                        entry(Call::Schedule {
+                            schedule: Schedule {
+                                call: call.clone(),
+                                due: crate::wire::ScheduledDue::After(60_000_000),
+                                on_rejection: Some(call.clone()),
+                                on_failure: Some(call),
+                                label: Some("SECRET".into()),
+                            },
+                            id: Some("SECRET".into()),
+                            refused: None,
+                        }),
                         entry(Call::Vault {
                             call: vault_call("seal", "SECRET"),
                             told: RecordedVault::Gave(tenet_core::hex(b"sealed")),
@@ -539,7 +551,7 @@ pub(crate) mod tests {
         assert!(!read.operation.key_required && read.request.delivery_key.is_none());
         text["version"] = 1.into();
         let error = Capsule::parse(&text.to_string(), None).unwrap_err().to_string();
-        assert_eq!(error, "the capsule has version 1, and this tenet reads the versions 2 to 4");
+        assert_eq!(error, "the capsule has version 1, and this tenet reads the versions 2 to 5");
     }
 
     #[test]
@@ -571,9 +583,9 @@ pub(crate) mod tests {
     #[test]
     fn another_version_is_refused_by_name_and_a_damaged_file_is_refused() {
         let text = capsule().to_text(&Secrecy::Open).unwrap();
-        let other = text.replacen("\"version\":4", "\"version\":1", 1);
+        let other = text.replacen("\"version\":5", "\"version\":1", 1);
         assert!(Capsule::parse(&other, None).unwrap_err().to_string().contains("version 1"));
-        for bad in ["", "{}", "{\"version\":4}", "{\"version\":4,\"surprise\":true}"] {
+        for bad in ["", "{}", "{\"version\":5}", "{\"version\":5,\"surprise\":true}"] {
             assert!(Capsule::parse(bad, None).is_err(), "{bad}");
         }
         let refused = Capsule::parse(&text[..text.len() / 2], None).unwrap_err().to_string();

@@ -210,7 +210,7 @@ mod tests {
 
     use super::*;
     use crate::capsule::tests::{capsule, index};
-    use crate::wire::{Value, Values};
+    use crate::wire::{FollowUp, ScheduledDue, Value, Values};
     use crate::{Key, Secrecy};
 
     /// The grants of the rule: all names that its bundle defines.
@@ -224,6 +224,8 @@ mod tests {
     const FIXED: &[&str] = &[
         ".request.operation",
         ".request.region",
+        ".follow_up.region",
+        ".follow_ups.region",
         ".rule",
         ".level",
         ".verb",
@@ -273,6 +275,27 @@ mod tests {
             details: ["detail", "hint", "position"].map(|name| (name.to_owned(), text())).to_vec(),
         };
         let event = || Event { source: text(), detail_type: text(), detail: text() };
+        let operation = || OperationCall { operation: text(), payload: text() };
+        let schedule = || Schedule {
+            call: operation(),
+            due: ScheduledDue::At(1),
+            on_rejection: Some(operation()),
+            on_failure: Some(operation()),
+            label: Some(text()),
+        };
+        let follow_up = || FollowUp {
+            id: text(),
+            call: operation(),
+            due: 1,
+            caller: Some(text()),
+            chain: text(),
+            parent: Some(text()),
+            on_rejection: Some(operation()),
+            on_failure: Some(operation()),
+            label: Some(text()),
+            region: "us-east-1".into(),
+            failures: 1,
+        };
         let stored = || Stored { accepted: true, body: text(), digest: hex(), now: 1 };
         let vault_call =
             || VaultCall { verb: "open".into(), table: text(), column: text(), row_key: text(), bytes: hex() };
@@ -293,6 +316,8 @@ mod tests {
             Call::Refused { statements: statements(), error: error() },
             Call::Publish { event: event(), id: Some(text()), refused: None },
             Call::Publish { event: event(), id: None, refused: Some(text()) },
+            Call::Schedule { schedule: schedule(), id: Some(text()), refused: None },
+            Call::Schedule { schedule: schedule(), id: None, refused: Some(text()) },
             Call::Vault { call: vault_call(), told: RecordedVault::Gave(hex()) },
             Call::Vault {
                 call: vault_call(),
@@ -305,7 +330,7 @@ mod tests {
         calls.extend(faults.iter().map(|fault| run(Recorded::Fault(fault.clone()))));
         let entries: Vec<Entry> = calls.into_iter().map(|call| Entry { rule: "r".into(), call }).collect();
         let ends = [
-            End::Accept { output: text(), events: vec![event()], follow_ups: Vec::new() },
+            End::Accept { output: text(), events: vec![event()], follow_ups: vec![follow_up()] },
             End::Reject(text()),
             End::RollBack,
         ];
@@ -324,6 +349,7 @@ mod tests {
             payload: text(),
             caller: Some(text()),
             seed: hex(),
+            follow_up: Some(follow_up()),
             ..capsule().request
         };
         Capsule { request, ..recorded.unwrap() }
