@@ -9,6 +9,7 @@ use tenet_core::{
     StoredAnswers, Timestamp, Transactions,
 };
 
+use crate::admin::follow_up_list::{self, WaitingFollowUp};
 use crate::admin::parked::{self, ParkedEvent};
 use crate::connect::connection_lifetimes::ConnectionLifetimes;
 use crate::connect::endpoint::Endpoint;
@@ -110,6 +111,30 @@ impl Database {
     pub async fn release(&self, event: EventId, deadline: Instant) -> Result<bool, Fault> {
         let statements = vec![parked::release(&event)?];
         Ok(self.settle(statements, "the event could not be released", deadline).await? == 1)
+    }
+
+    /// The follow-ups that wait: those that are due first, up to 100, the parked ones last.
+    pub async fn waiting_follow_ups(&self, deadline: Instant) -> Result<Vec<WaitingFollowUp>, Fault> {
+        self.list_follow_ups(follow_up_list::list()?, deadline).await
+    }
+
+    /// A follow-up that waits, and those of its chain that do. Empty if it does not wait.
+    pub async fn chain_of(&self, id: FollowUpId, deadline: Instant) -> Result<Vec<WaitingFollowUp>, Fault> {
+        self.list_follow_ups(follow_up_list::chain_of(id)?, deadline).await
+    }
+
+    async fn list_follow_ups(&self, query: Encoded, deadline: Instant) -> Result<Vec<WaitingFollowUp>, Fault> {
+        let mut listed = Vec::new();
+        for outcome in self.follow_ups(vec![query], deadline).await? {
+            listed.extend(follow_up_list::listed(outcome.rows)?);
+        }
+        Ok(listed)
+    }
+
+    /// Makes a parked follow-up due at `now`. Returns whether it was parked.
+    pub async fn release_follow_up(&self, id: FollowUpId, now: Timestamp, deadline: Instant) -> Result<bool, Fault> {
+        let statements = vec![follow_up_list::release(id, now)?];
+        Ok(self.settle(statements, "the follow-up could not be released", deadline).await? == 1)
     }
 
     /// The events that a query finds in the outbox.

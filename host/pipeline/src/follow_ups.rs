@@ -1,15 +1,11 @@
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use tenet_core::{
-    Claim, Digest, DueFollowUps, Fault, FollowUp, FollowUpCounts, Mode, Progress, Random, Request, Timestamp,
-};
+use tenet_core::{DueFollowUps, Fault, FollowUp, FollowUpCounts, Request, Timestamp};
 
-use crate::answer::Problem;
-use crate::{Arrival, Pipeline, Status};
+use crate::{Arrival, FollowUpEnd, Pipeline, Status};
 
 /// How many operations may follow an answer in the same invocation. The relay runs the rest: so a long chain keeps no
 /// caller waiting.
@@ -30,9 +26,6 @@ const OF_OTHERS: Duration = Duration::from_secs(120);
 
 /// Follow-ups that are read at once. One has less than two megabytes, and a small function has 128.
 const PAGE: u32 = 20;
-
-/// How often giving one up is tried in one turn.
-const TRIES: u32 = 4;
 
 /// What runs of follow-ups did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -210,40 +203,15 @@ impl Pipeline {
     }
 
     async fn end_as_failed(&self, follow_up: &FollowUp, region: &str, deadline: Instant) -> Result<(), Fault> {
-        let key = follow_up.id.key().map_err(|error| Fault::other(None, error.to_string()))?;
-        let digest = Digest::of(&follow_up.call.payload).map_err(|error| Fault::other(None, error.to_string()))?;
-        let now = self.clock.now();
-        let message = "The follow-up kept failing and was given up.";
-        let body = Problem::new("given-up", message).body();
-        let mut jitter = Random::new(digest.as_bytes(), "give up", 0);
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let claim = Claim {
-                operation: follow_up.call.operation.clone(),
-                caller: follow_up.scope(),
-                mode: Mode::Write { key: key.clone(), digest },
-                follow_up: Some(follow_up.id),
-                now,
-                region: region.to_owned(),
-                deadline,
-                elsewhere: false,
-                probes_session: false,
-                round_trips: Arc::new(AtomicU32::new(0)),
-            };
-            let ended = async {
-                let _place = self.in_background(deadline).await?;
-                let attempt = self.ledger.transactions.open(claim);
-                attempt.reject(body.clone(), follow_up.after_failure(now, region)).await
-            };
-            match ended.await {
-                Ok(Progress::Continue(()) | Progress::Answered(_)) => return Ok(()),
-                Err(fault) if tries < TRIES && (fault.is_conflict() || fault.commit_unknown()) => {
-                    self.clock.sleep(self.backoff.after(tries, jitter.number())).await;
-                }
-                Err(fault) => return Err(fault),
-            }
-        }
+        let _place = self.in_background(deadline).await?;
+        let end = FollowUpEnd {
+            follow_up,
+            code: "given-up",
+            message: "The follow-up kept failing and was given up.",
+            follows: follow_up.after_failure(self.clock.now(), region),
+            region,
+        };
+        end.commit(&*self.ledger.transactions, &*self.clock, deadline).await.map(drop)
     }
 }
 

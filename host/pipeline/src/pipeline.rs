@@ -76,7 +76,7 @@ pub struct Pipeline {
     vault: Arc<dyn Vault>,
     publisher: Arc<dyn Publisher>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) backoff: Backoff,
+    backoff: Backoff,
     breaker: RuleBreaker,
     admission: Admission,
     /// Events to be offered to the bus.

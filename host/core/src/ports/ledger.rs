@@ -31,6 +31,12 @@ impl Ledger {
             follow_ups: nothing,
         }
     }
+
+    /// The same with no follow-ups to be run.
+    #[must_use]
+    pub fn without_follow_ups(self) -> Self {
+        Self { follow_ups: Arc::new(NothingStored), ..self }
+    }
 }
 
 impl<D: Transactions + Outbox + StoredAnswers + FollowUps + 'static> From<Arc<D>> for Ledger {

@@ -24,7 +24,7 @@ const REASON: usize = 500;
 /// When a parked one is due: SQL's `infinity`, which is behind every time in the index.
 const NEVER: i64 = i64::MAX;
 
-const WRITTEN: &str = "id, bucket, due, operation, payload, caller, chain, parent, on_rejection, rejection_payload, \
+pub(crate) const WRITTEN: &str = "id, bucket, due, operation, payload, caller, chain, parent, on_rejection, rejection_payload, \
                        on_failure, failure_payload, label, region, trace, failures";
 const COLUMNS: usize = 16;
 

@@ -16,6 +16,8 @@ use tenet_pipeline::Handled;
 
 use crate::support::bundle::bundle;
 use crate::support::host::{EAST, Host, Regions, TIME, WEST};
+use crate::support::shop::root;
+use crate::support::tenet::tenet;
 use crate::support::{self};
 use tenet_test_support::{Harm, Relay};
 
@@ -222,4 +224,56 @@ async fn what_follows_an_event_of_one_transaction_costs_rows_and_no_round_trip()
     let without = trips("none", json!([])).await;
     let many: Vec<_> = (0..20).map(|_| increment(json!({ "after_ms": 60_000 }))).collect();
     assert_eq!(trips("many", json!(many)).await, without);
+}
+
+#[test]
+fn a_test_file_tells_the_story_of_a_chain_over_days() {
+    let (out, _) = bundle("guests");
+    let out = out.to_str().unwrap();
+    let ended = tenet(&root(), &["test", "--bundle", "tests/guests", "--out", out, "--filter", "follow-ups"]);
+    assert!(ended.code == 0 && ended.stdout.contains("pass  rules/probe/tests/follow-ups"), "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn an_operator_sees_what_waits_and_releases_or_ends_it() {
+    let database = support::database().await;
+    database.execute("insert into counters values (1, 0)").await;
+    let host = Host::start("guests", database.url(), EAST, &Buses::new([EAST]).unwrap());
+    let first = json!({ "after_ms": 7_199_000, "label": "one" });
+    let second = json!({ "after_ms": 7_200_000, "on_rejection": { "do": "reject" } });
+    let event = schedule("k", json!([increment(first), increment(second)]));
+    let handled = host.decide(&event).await;
+    let output: Value = serde_json::from_str(&handled.answer.body).unwrap();
+    let ids: Vec<&str> = output["scheduled"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
+    let operations = |arguments: &[&str]| {
+        let arguments = [&["operations"], arguments, &["--database-url", database.url()]].concat();
+        tenet(std::path::Path::new("."), &arguments)
+    };
+    let listed = operations(&["list"]);
+    let lines: Vec<_> = listed.stdout.lines().collect();
+    assert!(lines.len() == 2 && lines[0].starts_with(&format!("{}  probe  one  due 20", ids[0])), "{listed:?}");
+    assert!(lines[0].ends_with("Z in 1 h") && !listed.stdout.contains("increment"), "{listed:?}");
+    let shown = operations(&["show", ids[1]]);
+    assert!(
+        shown.stdout.contains("  after a request, committed in us-east-1\n  if it is rejected: probe\n"),
+        "{shown:?}"
+    );
+
+    let reason = "update tenet.follow_ups set parked = 'it broke', failures = 7, due = 'infinity' where label = 'one'";
+    database.execute(reason).await;
+    assert_eq!(host.relay().await.follow_ups_parked, 1);
+    assert!(operations(&["list"]).stdout.contains("one  parked after 8 failures: it broke"), "{listed:?}");
+    let released = operations(&["release", ids[0]]);
+    assert!(released.code == 0 && released.stderr.contains("next relay"), "{released:?}");
+    assert_eq!(operations(&["release", ids[0]]).code, 3);
+    assert_eq!((host.relay().await.followed, value(&database).await), (1, 2));
+
+    let cancelled = operations(&["cancel", ids[1]]);
+    assert!(cancelled.code == 0 && cancelled.stderr.contains("never runs"), "{cancelled:?}");
+    assert_eq!(left(&database).await, 0);
+    assert_eq!(operations(&["cancel", ids[1]]).code, 3);
+    let stored = format!("select answer from tenet.keys where key = '{}'", ids[1]);
+    assert!(database.text(&stored).await.starts_with("{\"code\":\"cancelled\""));
+    assert!(operations(&["list"]).stderr.contains("no operation waits"));
+    assert!(operations(&["show", "k"]).stderr.contains("UUID"));
 }
