@@ -27,6 +27,9 @@ update = "*"
 [events]
 bank = ["Account Changed"]
 
+[operations]
+schedule = ["ship", "remind", "close", "refund"]
+
 [vault.accounts]
 seal = ["iban"]
 open = ["iban"]
