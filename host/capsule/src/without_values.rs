@@ -217,7 +217,8 @@ mod tests {
     const GRANTS: &str = r#"{
         "tables": {"accounts": {"select": ["id", "balance"]}},
         "events": {"bank": ["Paid", "Refused"]},
-        "vault": {"accounts": {"seal": ["iban"]}}
+        "vault": {"accounts": {"seal": ["iban"]}},
+        "operations": {"schedule": ["release", "undo"]}
     }"#;
 
     /// Texts defined by the host, the bundle or the schema, by the end of their paths.
@@ -447,6 +448,10 @@ mod tests {
         for Entry { call, .. } in &mut first.entries {
             match call {
                 Call::Run { told: Recorded::Outcomes(outcomes), .. } => outcomes[0].columns[0].name = "balance".into(),
+                Call::Schedule { schedule, .. } => {
+                    schedule.call.operation = "release".into();
+                    schedule.on_failure.as_mut().unwrap().operation = "undo".into();
+                }
                 Call::Publish { event, .. } => (event.source, event.detail_type) = ("bank".into(), "Paid".into()),
                 Call::Vault { call, .. } => (call.table, call.column) = ("accounts".into(), "iban".into()),
                 _ => {}
@@ -457,6 +462,8 @@ mod tests {
             r#""sql":"SELECT id FROM accounts WHERE ? = ? AND id = $1""#,
             r#"{"name":"balance","values":{"text":[]}}"#,
             r#"{"source":"bank","detail_type":"Paid","detail":""}"#,
+            r#"{"call":{"operation":"release","payload":""},"due":{"at":1}"#,
+            r#""on_rejection":{"operation":"","payload":""},"on_failure":{"operation":"undo","payload":""}"#,
             r#""table":"accounts","column":"iban","row_key":"""#,
             r#""constraint":"accounts_pkey""#,
             r#""code":"not-granted""#,
