@@ -389,6 +389,55 @@ export function batch<R = Record<string, Cell>>(
 export function publish(source: string, detailType: string, detail: unknown): string;
 
 /**
+ * Schedules an operation that runs after the commit, in a transaction of its own, exactly once, and returns the
+ * follow-up's id, which is the same on every attempt. It exists only if the transaction commits. `rule.toml` names the
+ * operation under `[operations]`. One that the host refuses is a failure of the rule; a read-only operation schedules
+ * none.
+ *
+ * Without options it runs at once after the commit. `afterSeconds` is a span after `now()`, at most 3,650 days; `at` is
+ * a moment, a `Date` or microseconds since 1970 as `now()` gives them.
+ *
+ * @example
+ * const order = { order: 17, amount: Decimal.of('9.50') };
+ * const id = schedule('ship', order);
+ * schedule('remind', order, { afterSeconds: 86_400, label: 'order 17' });
+ * schedule('close', order, {
+ *   at: new Date(Date.now() + 3_600_000),
+ *   onRejection: ['refund', order],
+ *   onFailure: ['refund', order],
+ * });
+ */
+export function schedule(operation: string, payload: unknown, options?: FollowUpOptions | null): string;
+
+/**
+ * When a follow-up runs, what runs after it, and its label. null and undefined are left out.
+ *
+ * @example
+ * const options: FollowUpOptions = { at: now() + 3_600_000_000n, onRejection: ['refund', { order: 17 }] };
+ * schedule('ship', { order: 17 }, options);
+ */
+export interface FollowUpOptions {
+  /** So many seconds after `now()`, with at most six digits after the point. Not together with `at`. */
+  afterSeconds?: Decimal | bigint | number | null;
+  /** At this moment: a `Date`, or microseconds since 1970-01-01 UTC. One that has passed is at once. */
+  at?: Date | bigint | null;
+  /** The operation that runs if this one is rejected, and its payload. It is committed with the rejection. */
+  onRejection?: readonly [operation: string, payload: unknown] | null;
+  /** The operation that runs if this one fails so often that it is given up, and its payload. */
+  onFailure?: readonly [operation: string, payload: unknown] | null;
+  /** For people: at most 200 characters. */
+  label?: string | null;
+}
+
+/**
+ * The id of the follow-up that this request is; undefined where a caller has sent it.
+ *
+ * @example
+ * log.info(currentFollowUp() === undefined ? 'a caller has sent it' : 'it follows');
+ */
+export function currentFollowUp(): string | undefined;
+
+/**
  * Ends the rule with a rejection, an ordinary answer (422): a code for programs, a message for people, and details by
  * name. It throws, and stays the answer where the rule catches that. Details that are null or undefined are left out;
  * objects are JSON text.

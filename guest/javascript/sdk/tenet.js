@@ -10,6 +10,7 @@ import * as database from 'tenet:rule/database@1.0.0';
 import * as events from 'tenet:rule/events@1.0.0';
 import * as context from 'tenet:rule/context@1.0.0';
 import * as lines from 'tenet:rule/log@1.0.0';
+import * as operations from 'tenet:rule/operations@1.0.0';
 import * as safe from 'tenet:rule/vault@1.0.0';
 import { DataError, Decimal } from './decimal.js';
 import { encodable, parse, pointerToNul, hasNul, stringify, typed } from './json.js';
@@ -237,6 +238,62 @@ export function batch(...statements) {
 export function publish(source, detailType, detail) {
   return events.publish({ source, detailType, detail: stringify(detail) });
 }
+
+/** An operation and what it is run with. */
+function call(operation, payload) {
+  if (typeof operation !== 'string') {
+    throw new TypeError("an operation that follows has a name: schedule('ship', { order: 17 })");
+  }
+  return { operation: encodable(operation), payload: stringify(payload) };
+}
+
+/** What follows an end: `['refund', payload]`. */
+function callOf(pair, name) {
+  if (pair === undefined || pair === null) return undefined;
+  if (!Array.isArray(pair) || pair.length !== 2) {
+    throw new TypeError(`${name} is an operation and its payload: ['refund', { order: 17 }]`);
+  }
+  return call(...pair);
+}
+
+/** When it is due, in microseconds: a span or a moment. */
+function dueOf(afterSeconds, at) {
+  if (afterSeconds !== undefined && afterSeconds !== null) {
+    if (at !== undefined && at !== null) throw new TypeError('what follows has afterSeconds or at, not both');
+    // A `number` is the one that it is written as: 0.1 is a tenth.
+    const seconds = typeof afterSeconds === 'number' ? String(afterSeconds) : afterSeconds;
+    return { tag: 'after', val: microseconds(Decimal.of(seconds).times(1_000_000), 'afterSeconds') };
+  }
+  if (at === undefined || at === null) return { tag: 'at-once' };
+  if (at instanceof Date) {
+    if (Number.isNaN(at.getTime())) throw new DataError('at is a Date that is no moment');
+    return { tag: 'at', val: BigInt(at.getTime()) * 1000n };
+  }
+  // A `number` could be the milliseconds of a Date as well.
+  if (typeof at !== 'bigint') throw new TypeError('at is a Date, or microseconds as a bigint: now() + 1_000_000n');
+  return { tag: 'at', val: of64(at, 'at') };
+}
+
+const microseconds = whole(0n, 2n ** 64n - 1n);
+
+/** Schedules an operation that runs after the commit, in a transaction of its own, and gives the follow-up's id. */
+export function schedule(operation, payload, options) {
+  const { afterSeconds, at, onRejection, onFailure, label, ...others } = options ?? {};
+  const [surprise] = Object.keys(others);
+  if (surprise !== undefined) throw new TypeError(`what follows has no ${surprise}`);
+  if (label !== undefined && label !== null && typeof label !== 'string') throw new TypeError('a label is a text');
+  const ends = { onRejection: callOf(onRejection, 'onRejection'), onFailure: callOf(onFailure, 'onFailure') };
+  const followUp = { ...ends, label: label === undefined || label === null ? undefined : encodable(label) };
+  try {
+    return operations.schedule(call(operation, payload), dueOf(afterSeconds, at), followUp);
+  } catch (error) {
+    if (typeof error?.payload === 'string') throw new Error(`the operation was refused: ${error.payload}`);
+    throw error;
+  }
+}
+
+/** The id of the follow-up that this request is; undefined where a caller has sent it. */
+export const currentFollowUp = operations.current;
 
 /** The vault refuses a value: `code` is `elsewhere`, `not-sealed`, `not-granted` or `unusable`. */
 export class VaultError extends Error {

@@ -26,7 +26,7 @@ from uuid import UUID
 
 import wit_world
 from componentize_py_types import Err
-from wit_world.imports import context, database, events, log as lines, types, vault as safe
+from wit_world.imports import context, database, events, log as lines, operations, types, vault as safe
 
 # What rules use. The other names are of this module only.
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "VaultError",
     "batch",
     "caller",
+    "current_follow_up",
     "digits",
     "dumps",
     "execute",
@@ -54,6 +55,7 @@ __all__ = [
     "reject",
     "rounded",
     "rule",
+    "schedule",
 ]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -343,6 +345,77 @@ def publish(source, detail_type, detail):
         event_id = tenet.publish("bank", "Account Changed", {"account": "a", "balance": Decimal("9.50")})
     """
     return events.publish(events.Event(source, detail_type, dumps(detail)))
+
+
+def schedule(operation, payload, *, after=None, at=None, on_rejection=None, on_failure=None, label=None):
+    """Schedules an operation that runs after the commit, in a transaction of its own, exactly once, and returns the
+    follow-up's id, which is the same on every attempt. It exists only if the transaction commits. `rule.toml` names the
+    operation under `[operations]`. One that the host refuses is a failure of the rule; a read-only operation schedules
+    none.
+
+    Without `after` and `at` it runs at once after the commit. `after` is a `timedelta` from `now()`, at most 3,650
+    days; `at` is a `datetime` with a time zone, and one that has passed is at once. `on_rejection` is an operation that
+    runs if this one is rejected, committed with the rejection, and `on_failure` one that runs if this one fails so
+    often that it is given up: each a pair of its name and its payload. The label is for people, at most 200 characters.
+
+    Example:
+        order = {"order": 17, "amount": Decimal("9.50")}
+        follow_up_id = tenet.schedule("ship", order)
+        tenet.schedule("remind", order, after=timedelta(days=1), label="order 17")
+        undo = ("refund", order)
+        tenet.schedule("close", order, at=tenet.now() + timedelta(hours=1), on_rejection=undo, on_failure=undo)
+    """
+    options = operations.Options(call_of(on_rejection, "on_rejection"), call_of(on_failure, "on_failure"), None)
+    if label is not None:
+        if not isinstance(label, str):
+            raise TypeError("a label is a str")
+        options.label = encodable(label)
+    try:
+        return operations.schedule(call(operation, payload), due_of(after, at), options)
+    except Err as error:
+        raise RuntimeError(f"the operation was refused: {error.value}") from None
+
+
+def call(name, payload):
+    """An operation and what it is run with."""
+    if not isinstance(name, str):
+        raise TypeError('an operation that follows has a name: schedule("ship", {"order": 17})')
+    return operations.Call(encodable(name), dumps(payload))
+
+
+def call_of(pair, name):
+    """What follows an end: `("refund", payload)`."""
+    if pair is None:
+        return None
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise TypeError(f'{name} is an operation and its payload: ("refund", {{"order": 17}})')
+    return call(*pair)
+
+
+def due_of(after, at):
+    """When it is due, in microseconds: a span or a moment."""
+    if after is not None and at is not None:
+        raise TypeError("what follows has after or at, not both")
+    if after is not None:
+        if not isinstance(after, timedelta):
+            raise TypeError("after is a timedelta: timedelta(days=1)")
+        if after < timedelta(0):
+            raise DataError("what follows is not before the request")
+        return operations.When_After(after // MICROSECOND)
+    if at is None:
+        return operations.When_AtOnce()
+    if not isinstance(at, datetime) or at.tzinfo is None:
+        raise TypeError("at is a datetime with a time zone: tenet.now() + timedelta(hours=1)")
+    return operations.When_At((at - EPOCH) // MICROSECOND)
+
+
+def current_follow_up():
+    """The id of the follow-up that this request is; None where a caller has sent it.
+
+    Example:
+        tenet.log("a caller has sent it" if tenet.current_follow_up() is None else "it follows")
+    """
+    return operations.current()
 
 
 class VaultError(Exception):

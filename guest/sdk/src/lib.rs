@@ -70,6 +70,7 @@ mod interval;
 mod json;
 pub mod log;
 mod no_input;
+pub mod operations;
 #[cfg(target_arch = "wasm32")]
 mod panic;
 mod params;

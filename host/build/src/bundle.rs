@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tenet_core::bundle::{Api, Index, Operation};
-use tenet_core::{Event, Grants, HostSettings, Limits};
+use tenet_core::{Event, Grants, HostSettings, Limits, OperationGrant};
 use toml::Spanned;
 
 use crate::error::Place;
@@ -57,6 +57,8 @@ pub(crate) struct RuleSource {
     pub(crate) limits: Limits,
     /// The grants that it requests.
     pub(crate) grants: Grants,
+    /// The operations that it schedules, each with its place in the manifest.
+    schedules: Vec<(String, Place)>,
     /// Its manifest.
     pub(crate) document: Document,
 }
@@ -81,6 +83,7 @@ impl Bundle {
         let host = host_settings(&document, host)?;
         let places = operations.values().map(|operation| Places::of(&document, operation)).collect();
         let operations = checked(&document, operations, &rules)?;
+        check_scheduled(&rules, &operations)?;
         let schema = schema(&directory.join("schema"))?;
         let lock = Lock::read(&directory)?;
         Ok(Self { directory, host, api, ceilings, operations, places, rules, schema, lock })
@@ -260,7 +263,7 @@ fn rules(bundle: &Path, ceilings: &Limits) -> Result<Vec<RuleSource>, Error> {
             .coded(Code::RuleFolder));
         }
         let document = Document::read(&directory.join("rule.toml"))?;
-        let RuleManifest { description, limits, python_path, tables, sequences, events, vault, .. } =
+        let RuleManifest { description, limits, python_path, tables, sequences, events, vault, operations, .. } =
             document.parse()?;
         let written = Written::of(bundle, &directory, &python_path)?;
         if let Some(limits) = &limits
@@ -275,11 +278,15 @@ fn rules(bundle: &Path, ceilings: &Limits) -> Result<Vec<RuleSource>, Error> {
         for source in events.keys() {
             Event::check_source(source.get_ref()).map_err(|error| document.error(source.span(), error.to_string()))?;
         }
+        let schedules =
+            operations.schedule.into_iter().map(|name| (name.get_ref().clone(), document.place(name.span())));
+        let schedules: Vec<_> = schedules.collect();
+        let operations = OperationGrant { schedule: schedules.iter().map(|(name, _)| name.clone()).collect() };
         let events = events.into_iter().map(|(source, types)| (source.into_inner(), types)).collect();
-        let grants = Grants { tables, sequences, events, vault };
+        let grants = Grants { tables, sequences, events, vault, operations };
         grants.check().map_err(|error| document.error(0..0, error.to_string()))?;
         let limits = limits.map(Spanned::into_inner).unwrap_or_default();
-        rules.push(RuleSource { name, directory, written, description, limits, grants, document });
+        rules.push(RuleSource { name, directory, written, description, limits, grants, schedules, document });
     }
     Ok(rules)
 }
@@ -394,6 +401,30 @@ fn checked(
         checked.push(Operation { name, rules, key, key_required, read_only, callers, events, secret, shadow });
     }
     Ok(checked)
+}
+
+/// Refuses a rule that schedules an operation that does not exist, or one that only reads.
+fn check_scheduled(rules: &[RuleSource], operations: &[Operation]) -> Result<(), Error> {
+    for rule in rules {
+        for (name, place) in &rule.schedules {
+            let refuse = |what: String| Error::new(what).at(place.clone()).coded(Code::Operation);
+            match operations.iter().find(|operation| operation.name == *name) {
+                None => {
+                    let error = refuse(format!("the rule {} schedules {name}, which is no operation", rule.name));
+                    return Err(match nearest(name, operations.iter().map(|operation| operation.name.as_str())) {
+                        Some(near) => error.with_help(format!("did you mean `{near}`?")),
+                        None => error.with_help("add it to tenet.toml"),
+                    });
+                }
+                Some(operation) if operation.read_only => {
+                    let what = format!("the rule {} schedules {name}, which only reads", rule.name);
+                    return Err(refuse(what).with_help("what follows is an operation that may write"));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The steps of the schema, in order.
@@ -834,5 +865,29 @@ mod tests {
         assert!(Bundle::open("no/such/bundle").unwrap_err().to_string().contains("no/such/bundle"));
         let empty = refusal(|scratch| fs::remove_file(scratch.path().join("tenet.toml")).unwrap());
         assert!(empty.contains("no tenet.toml"), "{empty}");
+    }
+
+    #[test]
+    fn a_rule_schedules_operations_that_exist_and_write() {
+        let manifest = "version = 1\n[operations.write]\nrules = [\"record\"]\n\
+                        [operations.read]\nrules = [\"record\"]\nread_only = true\n";
+        let told = |scheduled: &str| {
+            let scratch = Scratch::bundle();
+            scratch.write("tenet.toml", manifest);
+            let text = format!("version = 1\ndescription = \"x\"\n[operations]\nschedule = [{scheduled}]\n");
+            scratch.write("rules/record/rule.toml", &text);
+            told_of(&scratch)
+        };
+        let at = "rules/record/rule.toml";
+        assert_eq!(
+            told("\"write\", \"wriet\""),
+            format!("{at}:4:22: the rule record schedules wriet, which is no operation; did you mean `write`?")
+        );
+        assert_eq!(
+            told("\"read\""),
+            format!(
+                "{at}:4:13: the rule record schedules read, which only reads; what follows is an operation that may write"
+            )
+        );
     }
 }

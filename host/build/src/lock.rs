@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use tenet_core::{Grants, Limits, TableGrant, VaultGrant};
+use tenet_core::{Grants, Limits, OperationGrant, TableGrant, VaultGrant};
 
 use crate::Error;
 use crate::manifest::Document;
@@ -30,6 +30,8 @@ struct Granted {
     tables: BTreeMap<String, TableGrant>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     vault: BTreeMap<String, VaultGrant>,
+    #[serde(skip_serializing_if = "OperationGrant::is_none")]
+    operations: OperationGrant,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -54,10 +56,10 @@ impl Lock {
 
     /// Grants a rule what it requests.
     pub(crate) fn grant(&mut self, rule: &str, asked: &Grants, limits: &Limits) {
-        let Grants { tables, sequences, events, vault } = asked.clone();
+        let Grants { tables, sequences, events, vault, operations } = asked.clone();
         let above = limits.above(&Limits::default()).into_iter();
         let limits = above.filter_map(|above| Some((above.limit.name().to_owned(), above.used?))).collect();
-        let granted = Granted { sequences, events, limits, tables, vault };
+        let granted = Granted { sequences, events, limits, tables, vault, operations };
         if granted == Granted::default() {
             self.rules.remove(rule);
         } else {
@@ -67,8 +69,9 @@ impl Lock {
 
     /// The grants of a rule.
     pub fn grants(&self, rule: &str) -> Grants {
-        let Granted { sequences, events, tables, vault, .. } = self.rules.get(rule).cloned().unwrap_or_default();
-        Grants { tables, sequences, events, vault }
+        let Granted { sequences, events, tables, vault, operations, .. } =
+            self.rules.get(rule).cloned().unwrap_or_default();
+        Grants { tables, sequences, events, vault, operations }
     }
 
     /// The limits of a rule.

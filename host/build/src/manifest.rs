@@ -115,6 +115,15 @@ pub(crate) struct RuleManifest {
     pub(crate) events: BTreeMap<Spanned<String>, BTreeSet<String>>,
     #[serde(default)]
     pub(crate) vault: BTreeMap<String, VaultGrant>,
+    #[serde(default)]
+    pub(crate) operations: Scheduled,
+}
+
+/// Operations that a rule may schedule.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Scheduled {
+    pub(crate) schedule: Vec<Spanned<String>>,
 }
 
 /// The text of a manifest, kept so that an error can point into it.

@@ -1,15 +1,18 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use tenet_core::bundle::{Index, Operation};
 use tenet_core::{IdempotencyKey, Receipt, SourceKey, Timestamp, unhex};
 
-use crate::wire::{Event, Outcome, RecordedFault, RecordedVault, SqlError, Statement, Stored, VaultCall};
+use crate::wire::{
+    Event, FollowUp, Outcome, RecordedFault, RecordedVault, Schedule, SqlError, Statement, Stored, VaultCall,
+};
 use crate::{CapsuleError, Key, Names};
 
 /// The version of the format that this code writes.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// The oldest version that it reads: one without [`Request::delivery_key`], whose operations do not require keys.
 const OLDEST: u32 = 2;
@@ -55,6 +58,8 @@ pub struct Request {
     pub now: i64,
     /// Hexadecimal.
     pub seed: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow_up: Option<FollowUp>,
 }
 
 /// One attempt.
@@ -100,6 +105,15 @@ pub enum Call {
     Publish {
         /// The event.
         event: Event,
+        /// Its id, if it was accepted.
+        id: Option<String>,
+        /// Why it was refused.
+        refused: Option<String>,
+    },
+    /// An operation that was scheduled.
+    Schedule {
+        /// What the rule asked for.
+        schedule: Schedule,
         /// Its id, if it was accepted.
         id: Option<String>,
         /// Why it was refused.
@@ -159,8 +173,11 @@ pub enum End {
         output: String,
         /// In order.
         events: Vec<Event>,
+        /// The operations that follow, in order.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        follow_ups: Vec<FollowUp>,
     },
-    /// Commit only this rejection.
+    /// Commit only this rejection, and what follows it.
     Reject(String),
     /// Roll back.
     RollBack,
@@ -312,6 +329,7 @@ impl Request {
             region: request.region.clone(),
             now: request.now.micros(),
             seed: tenet_core::hex(&request.seed),
+            follow_up: request.follow_up.as_deref().map(Into::into),
         }
     }
 
@@ -335,6 +353,7 @@ impl Request {
             seed: seed.ok_or_else(|| CapsuleError::new("the capsule's seed has to have 64 hexadecimal digits"))?,
             deadline,
             trace: None,
+            follow_up: self.follow_up.as_ref().map(FollowUp::to_core).transpose()?.map(Arc::new),
         })
     }
 }
@@ -422,6 +441,7 @@ pub(crate) mod tests {
         let event = Event { source: "s".into(), detail_type: "t".into(), detail: "\"SECRET\"".into() };
         let stored = Stored { accepted: true, body: "SECRET".into(), digest: "00".repeat(32), now: 1 };
         let entry = |call| Entry { rule: "r".into(), call };
+        let call = tenet_core::OperationCall { operation: "SECRET".into(), payload: "\"SECRET\"".into() };
         Capsule {
             rules: BTreeMap::from([("r".into(), "00".into())]),
             operation: Operation {
@@ -445,6 +465,7 @@ pub(crate) mod tests {
                 region: "us-east-1".into(),
                 now: 7,
                 seed: "01".repeat(32),
+                follow_up: None,
             },
             attempts: vec![
                 Attempt {
@@ -460,6 +481,17 @@ pub(crate) mod tests {
                         entry(Call::Run { statements: vec![], told: Recorded::Answered(stored.clone()) }),
                         entry(Call::Refused { statements: vec![statement], error }),
                         entry(Call::Publish { event: event.clone(), id: None, refused: None }),
+                        entry(Call::Schedule {
+                            schedule: Schedule {
+                                call: call.clone(),
+                                due: crate::wire::ScheduledDue::After(60_000_000),
+                                on_rejection: Some(call.clone()),
+                                on_failure: Some(call),
+                                label: Some("SECRET".into()),
+                            },
+                            id: Some("SECRET".into()),
+                            refused: None,
+                        }),
                         entry(Call::Vault {
                             call: vault_call("seal", "SECRET"),
                             told: RecordedVault::Gave(tenet_core::hex(b"sealed")),
@@ -472,7 +504,7 @@ pub(crate) mod tests {
                         entry(Call::Random(16)),
                     ],
                     ended: Some(Ended {
-                        by: End::Accept { output: "SECRET".into(), events: vec![event] },
+                        by: End::Accept { output: "SECRET".into(), events: vec![event], follow_ups: Vec::new() },
                         answered: Some(stored),
                         fault: Some(RecordedFault::Conflict {
                             sqlstate: Some("40001".into()),
@@ -519,7 +551,7 @@ pub(crate) mod tests {
         assert!(!read.operation.key_required && read.request.delivery_key.is_none());
         text["version"] = 1.into();
         let error = Capsule::parse(&text.to_string(), None).unwrap_err().to_string();
-        assert_eq!(error, "the capsule has version 1, and this tenet reads the versions 2 to 4");
+        assert_eq!(error, "the capsule has version 1, and this tenet reads the versions 2 to 5");
     }
 
     #[test]
@@ -551,9 +583,9 @@ pub(crate) mod tests {
     #[test]
     fn another_version_is_refused_by_name_and_a_damaged_file_is_refused() {
         let text = capsule().to_text(&Secrecy::Open).unwrap();
-        let other = text.replacen("\"version\":4", "\"version\":1", 1);
+        let other = text.replacen("\"version\":5", "\"version\":1", 1);
         assert!(Capsule::parse(&other, None).unwrap_err().to_string().contains("version 1"));
-        for bad in ["", "{}", "{\"version\":4}", "{\"version\":4,\"surprise\":true}"] {
+        for bad in ["", "{}", "{\"version\":5}", "{\"version\":5,\"surprise\":true}"] {
             assert!(Capsule::parse(bad, None).is_err(), "{bad}");
         }
         let refused = Capsule::parse(&text[..text.len() / 2], None).unwrap_err().to_string();

@@ -37,6 +37,6 @@ pub use playback::Playback;
 pub use shadow::{Compared, Shadow};
 pub use tape::Tape;
 pub use wire::{
-    Column, Event, Outcome, RecordedFault, RecordedVault, SqlError, Statement, Stored, Value, ValueType, Values,
-    VaultCall,
+    Column, Event, FollowUp, Outcome, RecordedFault, RecordedVault, Schedule, ScheduledDue, SqlError, Statement,
+    Stored, Value, ValueType, Values, VaultCall,
 };

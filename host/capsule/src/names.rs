@@ -4,8 +4,8 @@ use std::str::Chars;
 
 use tenet_core::bundle::{Index, Operation};
 
-/// The names that a bundle defines for an operation: the tables, columns, sequences and events that
-/// its rules are granted.
+/// The names that a bundle defines for an operation: the tables, columns, sequences, events and
+/// operations that its rules are granted.
 ///
 /// Any other word of a rule may contain a customer's data, even in the text of a statement and its
 /// names: a rule can build them from its input.
@@ -129,6 +129,7 @@ impl Names {
                 names.insert(source.clone());
                 names.extend(types.iter().cloned());
             }
+            names.extend(grants.operations.schedule.iter().cloned());
         }
         // In a statement, a table's schema and name are two words.
         let parts: Vec<String> = names.iter().flat_map(|name| name.split('.')).map(str::to_owned).collect();

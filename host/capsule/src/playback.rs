@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use tenet_core::{
-    AnswerWaits, Attempt, BoxFuture, Claim, Occasion, Outcome, Progress, ReadCap, StagedEvent, Statement, Transactions,
-    Vault, VaultCall, Vaulted,
+    AnswerWaits, Attempt, BoxFuture, Claim, FollowUp, Occasion, Outcome, Progress, ReadCap, Staged, Statement,
+    Transactions, Vault, VaultCall, Vaulted,
 };
 
 use crate::CapsuleError;
@@ -150,12 +150,16 @@ impl Attempt for Played {
     fn accept(
         self: Box<Self>,
         _output: String,
-        _events: Vec<StagedEvent>,
+        _staged: Staged,
     ) -> BoxFuture<'static, Result<Progress<()>, tenet_core::Fault>> {
         Box::pin(async move { self.end(|by| matches!(by, End::Accept { .. })) })
     }
 
-    fn reject(self: Box<Self>, _body: String) -> BoxFuture<'static, Result<Progress<()>, tenet_core::Fault>> {
+    fn reject(
+        self: Box<Self>,
+        _body: String,
+        _follow_up: Option<FollowUp>,
+    ) -> BoxFuture<'static, Result<Progress<()>, tenet_core::Fault>> {
         Box::pin(async move { self.end(|by| matches!(by, End::Reject(_))) })
     }
 
@@ -220,6 +224,7 @@ mod tests {
             operation: "o".into(),
             caller: CallerId::ANONYMOUS,
             mode: Mode::Read,
+            follow_up: None,
             now: Timestamp(0),
             region: "r".into(),
             deadline: Instant::now(),
@@ -254,8 +259,8 @@ mod tests {
         assert!(now(attempt.run(vec![statement("SELECT 1")], CAP, &waits())).is_err());
         let unknown = playback.unknown();
         assert_eq!(unknown, ["SELECT 1  [\"SECRET\"]"]);
-        assert!(matches!(now(attempt.accept(String::new(), Vec::new())), Ok(Progress::Answered(_))));
-        assert!(matches!(now(open(&playback).reject(String::new())), Ok(Progress::Continue(()))));
+        assert!(matches!(now(attempt.accept(String::new(), Staged::default())), Ok(Progress::Answered(_))));
+        assert!(matches!(now(open(&playback).reject(String::new(), None)), Ok(Progress::Continue(()))));
         assert!(now(open(&playback).roll_back()).is_err(), "there was no third attempt");
     }
 

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tenet_core::bundle::Rule;
 use tenet_core::{
-    AnswerWaits, Attempt, BoxFuture, CallerId, Claim, Ended, Event, EventError, EventId, Fault, HostCalls,
+    AnswerWaits, Attempt, BoxFuture, Claim, Ended, Event, EventError, EventId, Fault, FollowUpId, HostCalls,
     IdempotencyKey, LogLevel, Mode, Occasion, Outcome, Policy, Progress, Random, Randomness, ReadCap, Request, Rules,
-    SqlError, Statement, Stop, Timestamp, Transactions, Vault, VaultCall, VaultVerb, Vaulted, Verdict,
+    Schedule, ScheduleError, SqlError, Statement, Stop, Timestamp, Transactions, Vault, VaultCall, VaultVerb, Vaulted,
+    Verdict,
 };
 use tenet_schema::{Misfit, Schema};
 
@@ -85,8 +86,9 @@ impl Shadow {
             rule: by.name.clone(),
             claim: Claim {
                 operation: request.operation.clone(),
-                caller: CallerId::of(request.caller.as_deref()),
+                caller: request.scope(),
                 mode: Mode::Read,
+                follow_up: None,
                 now: request.now,
                 region: request.region.clone(),
                 // The shadow's own end is not a database timeout: it drops the attempt.
@@ -108,8 +110,12 @@ impl Shadow {
                 vault_asked: Vec::new(),
                 attempt: None,
                 asked: Vec::new(),
-                events_before: events_before(capsule, of),
+                events_before: staged_before(capsule, of, |call| matches!(call, Call::Publish { refused: None, .. })),
                 events: Vec::new(),
+                follow_ups_before: staged_before(capsule, of, |call| {
+                    matches!(call, Call::Schedule { refused: None, .. })
+                }),
+                follow_ups: Vec::new(),
                 stopped: None,
                 has_read_newer: false,
             }),
@@ -173,12 +179,12 @@ fn recorded(capsule: &Capsule, rule: &str) -> Vec<Asked> {
     asked
 }
 
-/// How many events the rules before this one staged in that attempt.
-fn events_before(capsule: &Capsule, rule: &str) -> u32 {
+/// How many calls of this kind that staged something the rules before this one made in that attempt.
+fn staged_before(capsule: &Capsule, rule: &str, is_meant: impl Fn(&Call) -> bool) -> u32 {
     let in_front: Vec<_> = capsule.operation.rules.iter().take_while(|name| *name != rule).collect();
     let entries = capsule.attempts.last().into_iter().flat_map(|attempt| &attempt.entries);
     let before = entries.filter(|entry| in_front.contains(&&entry.rule));
-    let staged = before.filter(|entry| matches!(&entry.call, Call::Publish { refused: None, .. }));
+    let staged = before.filter(|entry| is_meant(&entry.call));
     u32::try_from(staged.count()).unwrap_or(u32::MAX)
 }
 
@@ -224,6 +230,9 @@ struct State {
     /// The number of events staged by earlier rules: its own are counted from there.
     events_before: u32,
     events: Vec<Event>,
+    /// The same of the operations that follow.
+    follow_ups_before: u32,
+    follow_ups: Vec<wire::Schedule>,
     /// Why the shadow could not continue.
     stopped: Option<String>,
     has_read_newer: bool,
@@ -353,6 +362,19 @@ impl HostCalls for Calls {
         Ok(Ok(EventId::derive(&self.claim.operation, self.claim.caller, key, self.now, ordinal)))
     }
 
+    fn schedule(&self, schedule: Schedule) -> Result<Result<FollowUpId, ScheduleError>, Stop> {
+        let Some(key) = &self.key else { return Ok(Err(ScheduleError::read_only())) };
+        let granted = || schedule.calls().try_for_each(|call| self.policy.schedule(&self.rule, &call.operation));
+        if let Err(error) = schedule.check(self.now).and_then(|()| granted()) {
+            return Ok(Err(error));
+        }
+        let mut state = self.lock();
+        let staged = u32::try_from(state.follow_ups.len()).unwrap_or(u32::MAX);
+        let ordinal = staged.saturating_add(state.follow_ups_before);
+        state.follow_ups.push((&schedule).into());
+        Ok(Ok(FollowUpId::derive(&self.claim.operation, self.claim.caller, key, self.now, ordinal)))
+    }
+
     fn vault(&self, call: VaultCall) -> BoxFuture<'_, Result<Vaulted, Stop>> {
         Box::pin(self.ask_vault(call))
     }
@@ -400,6 +422,13 @@ fn compare(capsule: &Capsule, of: &str, state: &State, ended: &Ended) -> Compare
     });
     let now = state.events.iter().map(|event| text(&event.source, &event.detail_type, &event.detail));
     lists("event", &events.collect::<Vec<_>>(), &now.collect::<Vec<_>>(), &mut lines);
+    let entries = capsule.attempts.last().into_iter().flat_map(|attempt| &attempt.entries);
+    let scheduled = entries.filter(|entry| entry.rule == of).filter_map(|entry| match &entry.call {
+        Call::Schedule { schedule, refused: None, .. } => Some(schedule.to_string()),
+        _ => None,
+    });
+    let now = state.follow_ups.iter().map(ToString::to_string);
+    lists("follow-up", &scheduled.collect::<Vec<_>>(), &now.collect::<Vec<_>>(), &mut lines);
     Compared { differences: lines, is_comparable: verdict.is_ok(), has_read_newer: state.has_read_newer }
 }
 

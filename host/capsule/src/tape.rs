@@ -1,8 +1,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tenet_core::{
-    AnswerWaits, Attempt, BoxFuture, Event, EventError, EventId, Fault, HostCalls, LogLevel, Outcome, Probe, Progress,
-    Randomness, ReadCap, SqlError, StagedEvent, Statement, Stop, VaultCall, Vaulted,
+    AnswerWaits, Attempt, BoxFuture, Event, EventError, EventId, Fault, FollowUp, FollowUpId, HostCalls, LogLevel,
+    Outcome, Probe, Progress, Randomness, ReadCap, Schedule, ScheduleError, SqlError, Staged, Statement, Stop,
+    VaultCall, Vaulted,
 };
 
 use crate::capsule::{self, Call, End, Ended, Entry, Recorded};
@@ -97,23 +98,26 @@ impl Attempt for Taped {
         })
     }
 
-    fn accept(
-        self: Box<Self>,
-        output: String,
-        events: Vec<StagedEvent>,
-    ) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
+    fn accept(self: Box<Self>, output: String, staged: Staged) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
         Box::pin(async move {
-            let events_taken = events.iter().map(|staged| (&staged.event).into()).collect();
-            let by = End::Accept { output: output.clone(), events: events_taken };
-            let ran = self.attempt.accept(output, events).await;
+            let by = End::Accept {
+                output: output.clone(),
+                events: staged.events.iter().map(|staged| (&staged.event).into()).collect(),
+                follow_ups: staged.follow_ups.iter().map(Into::into).collect(),
+            };
+            let ran = self.attempt.accept(output, staged).await;
             self.tape.end(by, &ran);
             ran
         })
     }
 
-    fn reject(self: Box<Self>, body: String) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
+    fn reject(
+        self: Box<Self>,
+        body: String,
+        follow_up: Option<FollowUp>,
+    ) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
         Box::pin(async move {
-            let ran = self.attempt.reject(body.clone()).await;
+            let ran = self.attempt.reject(body.clone(), follow_up).await;
             self.tape.end(End::Reject(body), &ran);
             ran
         })
@@ -165,6 +169,17 @@ impl HostCalls for TapedCalls {
             self.tape.add(Call::Publish { event: taken, id, refused });
         }
         published
+    }
+
+    fn schedule(&self, schedule: Schedule) -> Result<Result<FollowUpId, ScheduleError>, Stop> {
+        let taken = (&schedule).into();
+        let scheduled = self.calls.schedule(schedule);
+        if let Ok(scheduled) = &scheduled {
+            let id = scheduled.as_ref().ok().map(ToString::to_string);
+            let refused = scheduled.as_ref().err().map(ToString::to_string);
+            self.tape.add(Call::Schedule { schedule: taken, id, refused });
+        }
+        scheduled
     }
 
     fn vault(&self, call: VaultCall) -> BoxFuture<'_, Result<Vaulted, Stop>> {

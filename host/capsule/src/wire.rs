@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tenet_core::{Decimal, EventId, Interval, Limit, LimitExceeded, SqlState, unhex};
+use tenet_core::{
+    Decimal, Due, EventId, FollowUpId, Interval, Limit, LimitExceeded, OperationCall, SqlState, Timestamp, unhex,
+};
 
 use crate::CapsuleError;
 
@@ -151,6 +153,49 @@ pub struct Event {
     pub source: String,
     pub detail_type: String,
     pub detail: String,
+}
+
+/// What a rule asked for when it scheduled an operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are those of `tenet_core::Schedule`")]
+pub struct Schedule {
+    pub call: OperationCall,
+    pub due: ScheduledDue,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_rejection: Option<OperationCall>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OperationCall>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+}
+
+/// When it is due: [`tenet_core::Due`], in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[expect(missing_docs, reason = "the variants are those of `tenet_core::Due`")]
+pub enum ScheduledDue {
+    AtOnce,
+    After(u64),
+    At(i64),
+}
+
+/// A follow-up: [`tenet_core::FollowUp`], without its trace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are those of `tenet_core::FollowUp`")]
+pub struct FollowUp {
+    pub id: String,
+    pub call: OperationCall,
+    pub due: i64,
+    pub caller: Option<String>,
+    pub chain: String,
+    pub parent: Option<String>,
+    pub on_rejection: Option<OperationCall>,
+    pub on_failure: Option<OperationCall>,
+    pub label: Option<String>,
+    pub region: String,
+    pub failures: u32,
 }
 
 /// A rule's call of the vault.
@@ -522,6 +567,83 @@ impl From<&tenet_core::Event> for Event {
     fn from(event: &tenet_core::Event) -> Self {
         let tenet_core::Event { source, detail_type, detail } = event.clone();
         Self { source, detail_type, detail }
+    }
+}
+
+impl From<&tenet_core::Schedule> for Schedule {
+    fn from(schedule: &tenet_core::Schedule) -> Self {
+        let tenet_core::Schedule { call, due, on_rejection, on_failure, label } = schedule.clone();
+        let due = match due {
+            Due::AtOnce => ScheduledDue::AtOnce,
+            Due::After(span) => ScheduledDue::After(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)),
+            Due::At(moment) => ScheduledDue::At(moment.micros()),
+        };
+        Self { call, due, on_rejection, on_failure, label }
+    }
+}
+
+/// The call, what follows its ends, and when: `release {"id":1} after 60000000 us`.
+impl std::fmt::Display for Schedule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { call, due, on_rejection, on_failure, label } = self;
+        write!(f, "{} {}", call.operation, call.payload)?;
+        match due {
+            ScheduledDue::AtOnce => {}
+            ScheduledDue::After(micros) => write!(f, " after {micros} us")?,
+            ScheduledDue::At(micros) => write!(f, " at {}Z", moment(*micros))?,
+        }
+        for (when, call) in [("on rejection", on_rejection), ("on failure", on_failure)] {
+            if let Some(OperationCall { operation, payload }) = call {
+                write!(f, ", {when} {operation} {payload}")?;
+            }
+        }
+        label.as_ref().map_or(Ok(()), |label| write!(f, " ({label})"))
+    }
+}
+
+impl From<&tenet_core::FollowUp> for FollowUp {
+    fn from(follow_up: &tenet_core::FollowUp) -> Self {
+        let tenet_core::FollowUp {
+            id,
+            call,
+            due,
+            caller,
+            chain,
+            parent,
+            on_rejection,
+            on_failure,
+            label,
+            region,
+            trace: _,
+            failures,
+        } = follow_up.clone();
+        let (id, chain, parent) = (id.to_string(), chain.to_string(), parent.map(|parent| parent.to_string()));
+        let due = due.micros();
+        Self { id, call, due, caller, chain, parent, on_rejection, on_failure, label, region, failures }
+    }
+}
+
+impl FollowUp {
+    pub(crate) fn to_core(&self) -> Result<tenet_core::FollowUp, CapsuleError> {
+        let id = |text: &String| {
+            FollowUpId::parse(text)
+                .ok_or_else(|| CapsuleError::new("the capsule has an id of a follow-up that is none"))
+        };
+        let Self { call, caller, on_rejection, on_failure, label, region, failures, .. } = self.clone();
+        Ok(tenet_core::FollowUp {
+            id: id(&self.id)?,
+            call,
+            due: Timestamp(self.due),
+            caller,
+            chain: id(&self.chain)?,
+            parent: self.parent.as_ref().map(id).transpose()?,
+            on_rejection,
+            on_failure,
+            label,
+            region,
+            trace: None,
+            failures,
+        })
     }
 }
 

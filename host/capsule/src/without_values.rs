@@ -10,9 +10,13 @@
 //! of events, sealed and opened values, log lines of rules, and messages, which quote the others.
 //! Digests are removed too, including event ids: an unsalted digest can be guessed.
 
+use tenet_core::OperationCall;
+
 use crate::Names;
 use crate::capsule::{Answer, Attempt, Call, Capsule, End, Ended, Entry, Recorded, Request};
-use crate::wire::{Column, Event, Outcome, RecordedFault, RecordedVault, SqlError, Statement, Stored, VaultCall};
+use crate::wire::{
+    Column, Event, Outcome, RecordedFault, RecordedVault, Schedule, SqlError, Statement, Stored, VaultCall,
+};
 
 impl Capsule {
     pub(crate) fn without_values(&self) -> Self {
@@ -27,8 +31,9 @@ impl Capsule {
 
 impl Request {
     fn leave_values_out(&mut self) {
-        let Self { operation: _, key, source_key, delivery_key, payload, caller, region: _, now: _, seed } = self;
-        (*key, *source_key, *delivery_key, *caller) = (None, None, None, None);
+        let Self { operation: _, key, source_key, delivery_key, payload, caller, region: _, now: _, seed, follow_up } =
+            self;
+        (*key, *source_key, *delivery_key, *caller, *follow_up) = (None, None, None, None, None);
         payload.clear();
         seed.clear();
     }
@@ -59,8 +64,10 @@ impl Attempt {
 impl End {
     fn leave_values_out(&mut self, names: &Names) {
         match self {
-            Self::Accept { output, events } => {
+            Self::Accept { output, events, follow_ups } => {
                 output.clear();
+                // Their number is a count; what they are is in the calls.
+                follow_ups.clear();
                 events.iter_mut().for_each(|event| event.leave_values_out(names));
             }
             Self::Reject(body) => body.clear(),
@@ -90,6 +97,10 @@ impl Call {
                 event.leave_values_out(names);
                 [id, refused].into_iter().flatten().for_each(String::clear);
             }
+            Self::Schedule { schedule, id, refused } => {
+                schedule.leave_values_out(names);
+                [id, refused].into_iter().flatten().for_each(String::clear);
+            }
             Self::Vault { call, told } => {
                 call.leave_values_out(names);
                 told.leave_values_out();
@@ -116,6 +127,19 @@ impl Outcome {
             *values = values.none();
             nulls.clear();
         }
+    }
+}
+
+impl Schedule {
+    fn leave_values_out(&mut self, names: &Names) {
+        let Self { call, due: _, on_rejection, on_failure, label } = self;
+        for OperationCall { operation, payload } in
+            [Some(call), on_rejection.as_mut(), on_failure.as_mut()].into_iter().flatten()
+        {
+            names.leave_out_others(operation);
+            payload.clear();
+        }
+        *label = None;
     }
 }
 
@@ -186,20 +210,23 @@ mod tests {
 
     use super::*;
     use crate::capsule::tests::{capsule, index};
-    use crate::wire::{Value, Values};
+    use crate::wire::{FollowUp, ScheduledDue, Value, Values};
     use crate::{Key, Secrecy};
 
     /// The grants of the rule: all names that its bundle defines.
     const GRANTS: &str = r#"{
         "tables": {"accounts": {"select": ["id", "balance"]}},
         "events": {"bank": ["Paid", "Refused"]},
-        "vault": {"accounts": {"seal": ["iban"]}}
+        "vault": {"accounts": {"seal": ["iban"]}},
+        "operations": {"schedule": ["release", "undo"]}
     }"#;
 
     /// Texts defined by the host, the bundle or the schema, by the end of their paths.
     const FIXED: &[&str] = &[
         ".request.operation",
         ".request.region",
+        ".follow_up.region",
+        ".follow_ups.region",
         ".rule",
         ".level",
         ".verb",
@@ -249,6 +276,27 @@ mod tests {
             details: ["detail", "hint", "position"].map(|name| (name.to_owned(), text())).to_vec(),
         };
         let event = || Event { source: text(), detail_type: text(), detail: text() };
+        let operation = || OperationCall { operation: text(), payload: text() };
+        let schedule = || Schedule {
+            call: operation(),
+            due: ScheduledDue::At(1),
+            on_rejection: Some(operation()),
+            on_failure: Some(operation()),
+            label: Some(text()),
+        };
+        let follow_up = || FollowUp {
+            id: text(),
+            call: operation(),
+            due: 1,
+            caller: Some(text()),
+            chain: text(),
+            parent: Some(text()),
+            on_rejection: Some(operation()),
+            on_failure: Some(operation()),
+            label: Some(text()),
+            region: "us-east-1".into(),
+            failures: 1,
+        };
         let stored = || Stored { accepted: true, body: text(), digest: hex(), now: 1 };
         let vault_call =
             || VaultCall { verb: "open".into(), table: text(), column: text(), row_key: text(), bytes: hex() };
@@ -269,6 +317,8 @@ mod tests {
             Call::Refused { statements: statements(), error: error() },
             Call::Publish { event: event(), id: Some(text()), refused: None },
             Call::Publish { event: event(), id: None, refused: Some(text()) },
+            Call::Schedule { schedule: schedule(), id: Some(text()), refused: None },
+            Call::Schedule { schedule: schedule(), id: None, refused: Some(text()) },
             Call::Vault { call: vault_call(), told: RecordedVault::Gave(hex()) },
             Call::Vault {
                 call: vault_call(),
@@ -280,7 +330,11 @@ mod tests {
         ];
         calls.extend(faults.iter().map(|fault| run(Recorded::Fault(fault.clone()))));
         let entries: Vec<Entry> = calls.into_iter().map(|call| Entry { rule: "r".into(), call }).collect();
-        let ends = [End::Accept { output: text(), events: vec![event()] }, End::Reject(text()), End::RollBack];
+        let ends = [
+            End::Accept { output: text(), events: vec![event()], follow_ups: vec![follow_up()] },
+            End::Reject(text()),
+            End::RollBack,
+        ];
         let attempt = |by: &End| Attempt {
             entries: entries.clone(),
             ended: Some(Ended { by: by.clone(), answered: Some(stored()), fault: faults.first().cloned() }),
@@ -296,6 +350,7 @@ mod tests {
             payload: text(),
             caller: Some(text()),
             seed: hex(),
+            follow_up: Some(follow_up()),
             ..capsule().request
         };
         Capsule { request, ..recorded.unwrap() }
@@ -393,6 +448,10 @@ mod tests {
         for Entry { call, .. } in &mut first.entries {
             match call {
                 Call::Run { told: Recorded::Outcomes(outcomes), .. } => outcomes[0].columns[0].name = "balance".into(),
+                Call::Schedule { schedule, .. } => {
+                    schedule.call.operation = "release".into();
+                    schedule.on_failure.as_mut().unwrap().operation = "undo".into();
+                }
                 Call::Publish { event, .. } => (event.source, event.detail_type) = ("bank".into(), "Paid".into()),
                 Call::Vault { call, .. } => (call.table, call.column) = ("accounts".into(), "iban".into()),
                 _ => {}
@@ -403,6 +462,8 @@ mod tests {
             r#""sql":"SELECT id FROM accounts WHERE ? = ? AND id = $1""#,
             r#"{"name":"balance","values":{"text":[]}}"#,
             r#"{"source":"bank","detail_type":"Paid","detail":""}"#,
+            r#"{"call":{"operation":"release","payload":""},"due":{"at":1}"#,
+            r#""on_rejection":{"operation":"","payload":""},"on_failure":{"operation":"undo","payload":""}"#,
             r#""table":"accounts","column":"iban","row_key":"""#,
             r#""constraint":"accounts_pkey""#,
             r#""code":"not-granted""#,

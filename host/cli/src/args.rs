@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use tenet_core::EventId;
+use tenet_core::{EventId, FollowUpId};
 use tenet_engine::TARGETS;
 
 use crate::template::Language;
@@ -120,6 +120,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: SchemaCommand,
     },
+    /// The operations that follow others and wait in the database.
+    Operations {
+        #[command(subcommand)]
+        command: OperationsCommand,
+    },
     /// The events that wait in the database.
     Events {
         #[command(subcommand)]
@@ -134,6 +139,18 @@ pub(crate) enum EventsCommand {
     Parked(DatabaseArgs),
     /// Have the relay offer parked events to the bus again.
     Release(ReleaseArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OperationsCommand {
+    /// List the follow-ups that wait: those that are due first, then those that are parked because they kept failing.
+    List(DatabaseArgs),
+    /// Show a follow-up that waits, and the others of its chain that do.
+    Show(FollowUpArgs),
+    /// Have the relay run parked follow-ups again.
+    Release(FollowUpsArgs),
+    /// End follow-ups that wait, so that they never run.
+    Cancel(FollowUpsArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -637,6 +654,30 @@ pub(crate) struct ReleaseArgs {
 
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct FollowUpArgs {
+    /// The id of the follow-up, as `tenet operations list` shows it.
+    #[arg(value_name = "ID", value_parser = follow_up_id)]
+    pub(crate) id: FollowUpId,
+
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct FollowUpsArgs {
+    /// The ids of the follow-ups, as `tenet operations list` shows them.
+    #[arg(required = true, value_name = "ID", value_parser = follow_up_id)]
+    pub(crate) ids: Vec<FollowUpId>,
+
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+}
+
+fn follow_up_id(text: &str) -> Result<FollowUpId, &'static str> {
+    FollowUpId::parse(text).ok_or("a follow-up's id is a UUID")
 }
 
 fn event_id(text: &str) -> Result<EventId, &'static str> {

@@ -14,6 +14,7 @@ pub(crate) mod grant;
 pub(crate) mod inspect;
 pub(crate) mod logs;
 pub(crate) mod new;
+pub(crate) mod operations;
 pub(crate) mod pack;
 pub(crate) mod promote;
 pub(crate) mod replay;

@@ -28,10 +28,10 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 
-use crate::args::{Args, Command, EventsCommand, SchemaCommand};
+use crate::args::{Args, Command, EventsCommand, OperationsCommand, SchemaCommand};
 use crate::commands::{
-    bench, build, check, demo, deploy, destroy, dev, doctor, events, explain, grant, inspect, logs, new, pack, promote,
-    replay, rollback, schema, serve, smoke, status, test, upgrade,
+    bench, build, check, demo, deploy, destroy, dev, doctor, events, explain, grant, inspect, logs, new, operations,
+    pack, promote, replay, rollback, schema, serve, smoke, status, test, upgrade,
 };
 use crate::exit::Exit;
 use crate::problem::Problem;
@@ -80,6 +80,14 @@ async fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Schema { command: SchemaCommand::Plan(args) } => schema::plan::plan(&args).await,
         Command::Schema { command: SchemaCommand::Grants(args) } => schema::grants::grants(&args).await.map(Exit::from),
         Command::Schema { command: SchemaCommand::Apply(args) } => schema::apply::apply(&args).await.map(Exit::from),
+        Command::Operations { command: OperationsCommand::List(args) } => operations::list(&args).await.map(Exit::from),
+        Command::Operations { command: OperationsCommand::Show(args) } => operations::show(&args).await.map(Exit::from),
+        Command::Operations { command: OperationsCommand::Release(args) } => {
+            operations::release(&args).await.map(Exit::from)
+        }
+        Command::Operations { command: OperationsCommand::Cancel(args) } => {
+            operations::cancel(&args).await.map(Exit::from)
+        }
         Command::Events { command: EventsCommand::Parked(args) } => events::parked::parked(&args).await.map(Exit::from),
         Command::Events { command: EventsCommand::Release(args) } => {
             events::release::release(&args).await.map(Exit::from)

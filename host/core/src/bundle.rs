@@ -11,17 +11,18 @@ use sha2::{Digest, Sha256};
 use crate::{Catalog, Grants, HostSettings, Limits, hex};
 
 /// The version of the index format.
-pub const VERSION: u32 = 9;
+pub const VERSION: u32 = 10;
 
 /// The contract that rules are built against.
 pub const CONTRACT: &str = "tenet:rule@1.0.0";
 
 /// The contract's text, file by file.
-pub const WIT: [(&str, &str); 7] = [
+pub const WIT: [(&str, &str); 8] = [
     ("context.wit", include_str!("../../../wit/v1/context.wit")),
     ("database.wit", include_str!("../../../wit/v1/database.wit")),
     ("events.wit", include_str!("../../../wit/v1/events.wit")),
     ("log.wit", include_str!("../../../wit/v1/log.wit")),
+    ("operations.wit", include_str!("../../../wit/v1/operations.wit")),
     ("types.wit", include_str!("../../../wit/v1/types.wit")),
     ("vault.wit", include_str!("../../../wit/v1/vault.wit")),
     ("world.wit", include_str!("../../../wit/v1/world.wit")),
@@ -239,6 +240,11 @@ impl Index {
             if let Err(error) = rule.grants.check() {
                 return fail(format!("the rule {} has an invalid grant: {error}", rule.name));
             }
+            for name in &rule.grants.operations.schedule {
+                if !index.operations.iter().any(|operation| operation.name == *name && !operation.read_only) {
+                    return fail(format!("the rule {} schedules {name}, which is no operation that writes", rule.name));
+                }
+            }
             if let Some(above) = rule.limits.above(&index.ceilings).first() {
                 return fail(format!("the rule {} has a limit above its ceiling: {above}", rule.name));
             }
@@ -404,6 +410,14 @@ mod tests {
                 tables.insert("tenet.keys".into(), crate::TableGrant { delete: true, ..Default::default() });
             })
             .contains("tenet.keys")
+        );
+        assert!(changed(|i| _ = i.rules[0].grants.operations.schedule.insert("wriet".into())).contains("wriet"));
+        assert!(
+            changed(|i| {
+                i.operations[0].read_only = true;
+                i.rules[0].grants.operations.schedule.insert("write".into());
+            })
+            .contains("no operation that writes")
         );
         // Files are read at these paths, and written at paths that have a rule's name in them.
         let file = |path: &str| Some(File { path: path.to_owned(), sha256: String::new() });

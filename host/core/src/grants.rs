@@ -22,6 +22,18 @@ pub struct Grants {
     /// Columns whose values may be sealed and opened, by table.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub vault: BTreeMap<String, VaultGrant>,
+    /// Operations that may follow.
+    #[serde(skip_serializing_if = "OperationGrant::is_none")]
+    pub operations: OperationGrant,
+}
+
+/// What may be done with operations.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OperationGrant {
+    /// Those that may be scheduled.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub schedule: BTreeSet<String>,
 }
 
 /// Which columns of a table may be sealed, and which opened: each by its name.
@@ -122,6 +134,11 @@ impl Grants {
         self.events.get(source).is_some_and(|types| types.contains(detail_type) || types.contains("*"))
     }
 
+    /// Whether this operation may be scheduled.
+    pub fn schedules(&self, operation: &str) -> bool {
+        self.operations.schedule.contains(operation)
+    }
+
     /// Whether values of this column may be sealed, or opened.
     pub fn vaults(&self, verb: VaultVerb, table: &str, column: &str) -> bool {
         self.vault.get(table).is_some_and(|grant| grant.of(verb).contains(column))
@@ -158,6 +175,7 @@ impl Grants {
                 each.extend(columns.map(|name| grant(table, verb.name(), format!("{table}.{name}"))));
             }
         }
+        each.extend(self.operations.schedule.iter().map(|name| grant(name, "schedule", name.clone())));
         each
     }
 
@@ -187,6 +205,7 @@ impl Grants {
             ours.seal.extend(seal);
             ours.open.extend(open);
         }
+        self.operations.schedule.extend(others.operations.schedule);
     }
 
     /// The grants in `asked` that are missing here.
@@ -291,10 +310,22 @@ impl VaultGrant {
     }
 }
 
+impl OperationGrant {
+    /// Whether nothing may be done.
+    pub fn is_none(&self) -> bool {
+        self.schedule.is_empty()
+    }
+}
+
 impl Grant {
     /// Whether it concerns events.
     pub fn is_event(&self) -> bool {
         self.verb == "publish"
+    }
+
+    /// Whether it concerns an operation that follows.
+    pub fn is_schedule(&self) -> bool {
+        self.verb == "schedule"
     }
 
     /// Whether this grant includes the other: `*` covers every column of its table, or every
@@ -310,7 +341,7 @@ impl Grant {
 
     /// Whether it concerns the database, so that statements use it.
     pub fn is_of_statements(&self) -> bool {
-        !matches!(self.verb, "publish" | "seal" | "open")
+        !matches!(self.verb, "publish" | "seal" | "open" | "schedule")
     }
 
     /// The table that it concerns and what may be done with it, if it concerns a table.

@@ -35,6 +35,10 @@ pub struct Limits {
     pub events: u64,
     /// Bytes of one event: source, detail-type and detail.
     pub event_bytes: u64,
+    /// Operations scheduled.
+    pub follow_ups: u64,
+    /// Bytes of one of them: the operations, their payloads and the label.
+    pub follow_up_bytes: u64,
     /// Lines logged.
     pub log_lines: u64,
     /// Bytes logged.
@@ -65,6 +69,8 @@ impl Default for Limits {
             // (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html);
             // the envelope and the host's own member need room.
             event_bytes: 200 << 10,
+            follow_ups: 20,
+            follow_up_bytes: 200 << 10,
             log_lines: 200,
             log_bytes: 64 << 10,
             // A stored answer is one column, and DSQL's columns end at 1 MiB
@@ -76,14 +82,18 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The largest answer and the largest event that a host stores, in bytes, whatever the ceilings are: the host
+    /// The largest answer, event and follow-up that a host stores, in bytes, whatever the ceilings are: the host
     /// has to read back what it has stored, and reads no more than this at once. Lambda returns no answer of more
     /// than 6 MB (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
     pub const MOST_STORED: u64 = 6 << 20;
 
     /// Whether these can be ceilings; otherwise which of them is above [`Self::MOST_STORED`].
     pub fn check_ceilings(&self) -> Result<(), LimitExceeded> {
-        let stored = [(Limit::OutputBytes, self.output_bytes), (Limit::EventBytes, self.event_bytes)];
+        let stored = [
+            (Limit::OutputBytes, self.output_bytes),
+            (Limit::EventBytes, self.event_bytes),
+            (Limit::FollowUpBytes, self.follow_up_bytes),
+        ];
         stored.into_iter().try_for_each(|(limit, ceiling)| limit.check(Self::MOST_STORED, ceiling))
     }
 
@@ -104,6 +114,9 @@ impl Limits {
             bytes_written: Limit::MOST_BYTES,
             events: 1_000,
             event_bytes: 200 << 10,
+            follow_ups: 500,
+            // A payload is one column: see `output_bytes`.
+            follow_up_bytes: 900 << 10,
             log_lines: 10_000,
             log_bytes: 1 << 20,
             output_bytes: 900 << 10,
@@ -112,7 +125,7 @@ impl Limits {
     }
 
     /// Each limit with its value, in the order of a manifest.
-    pub fn each(&self) -> [(Limit, u64); 17] {
+    pub fn each(&self) -> [(Limit, u64); 19] {
         [
             (Limit::Wall, self.wall_ms),
             (Limit::Cpu, self.cpu_ms),
@@ -127,6 +140,8 @@ impl Limits {
             (Limit::BytesWritten, self.bytes_written),
             (Limit::Events, self.events),
             (Limit::EventBytes, self.event_bytes),
+            (Limit::FollowUps, self.follow_ups),
+            (Limit::FollowUpBytes, self.follow_up_bytes),
             (Limit::LogLines, self.log_lines),
             (Limit::LogBytes, self.log_bytes),
             (Limit::OutputBytes, self.output_bytes),
@@ -150,6 +165,8 @@ impl Limits {
             "bytes_written" => &mut self.bytes_written,
             "events" => &mut self.events,
             "event_bytes" => &mut self.event_bytes,
+            "follow_ups" => &mut self.follow_ups,
+            "follow_up_bytes" => &mut self.follow_up_bytes,
             "log_lines" => &mut self.log_lines,
             "log_bytes" => &mut self.log_bytes,
             "output_bytes" => &mut self.output_bytes,
@@ -199,6 +216,8 @@ pub enum Limit {
     BytesWritten,
     Events,
     EventBytes,
+    FollowUps,
+    FollowUpBytes,
     LogLines,
     LogBytes,
     OutputBytes,
@@ -233,7 +252,7 @@ pub struct LimitExceeded {
 
 impl Limit {
     /// All of them.
-    const ALL: [Self; 25] = [
+    const ALL: [Self; 27] = [
         Self::Wall,
         Self::Cpu,
         Self::Database,
@@ -247,6 +266,8 @@ impl Limit {
         Self::BytesWritten,
         Self::Events,
         Self::EventBytes,
+        Self::FollowUps,
+        Self::FollowUpBytes,
         Self::LogLines,
         Self::LogBytes,
         Self::OutputBytes,
@@ -282,6 +303,8 @@ impl Limit {
             Self::BytesWritten => "bytes_written",
             Self::Events => "events",
             Self::EventBytes => "event_bytes",
+            Self::FollowUps => "follow_ups",
+            Self::FollowUpBytes => "follow_up_bytes",
             Self::LogLines => "log_lines",
             Self::LogBytes => "log_bytes",
             Self::OutputBytes => "output_bytes",

@@ -2,6 +2,7 @@
 
 pub(crate) mod answer_waits;
 pub(crate) mod clock;
+pub(crate) mod follow_ups;
 pub(crate) mod ledger;
 pub(crate) mod outbox;
 pub(crate) mod policy;

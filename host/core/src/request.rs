@@ -1,6 +1,8 @@
 pub(crate) mod caller_id;
+pub(crate) mod derived_id;
 pub(crate) mod digest;
 pub(crate) mod event;
+pub(crate) mod follow_up;
 pub(crate) mod key;
 pub(crate) mod random;
 pub(crate) mod receipt;
@@ -8,9 +10,10 @@ pub(crate) mod source_key;
 pub(crate) mod trace;
 pub(crate) mod verdict;
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use crate::{IdempotencyKey, SourceKey, Timestamp, Trace};
+use crate::{CallerId, FollowUp, IdempotencyKey, SourceKey, Timestamp, Trace};
 
 /// A caller's request, independent of the format in which it arrived.
 #[derive(Clone, Debug)]
@@ -37,4 +40,16 @@ pub struct Request {
     /// The caller's trace context. Rules never see it, and no key, digest or event id depends on
     /// it.
     pub trace: Option<Trace>,
+    /// The follow-up that it is; none if a caller has sent it.
+    pub follow_up: Option<Arc<FollowUp>>,
+}
+
+impl Request {
+    /// Whose answers are looked up and stored.
+    pub fn scope(&self) -> CallerId {
+        match &self.follow_up {
+            Some(follow_up) => follow_up.scope(),
+            None => CallerId::of(self.caller.as_deref()),
+        }
+    }
 }

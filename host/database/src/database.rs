@@ -4,10 +4,12 @@ use std::time::{Duration, Instant};
 
 use tenet_core::bundle::Index;
 use tenet_core::{
-    AnswerRetention, Attempt, BoxFuture, CallerId, Claim, EventId, Fault, IdempotencyKey, Outbox, OutboxPosition,
-    Outcome, SqlState, StagedEvent, StoredAnswers, Timestamp, Transactions,
+    AnswerRetention, Attempt, BoxFuture, CallerId, Claim, DueFollowUps, EventId, Fault, FollowUp, FollowUpCounts,
+    FollowUpId, FollowUpPosition, FollowUps, IdempotencyKey, Outbox, OutboxPosition, Outcome, SqlState, StagedEvent,
+    StoredAnswers, Timestamp, Transactions,
 };
 
+use crate::admin::follow_up_list::{self, WaitingFollowUp};
 use crate::admin::parked::{self, ParkedEvent};
 use crate::connect::connection_lifetimes::ConnectionLifetimes;
 use crate::connect::endpoint::Endpoint;
@@ -22,13 +24,12 @@ use crate::statements::flight::send_pipelined;
 use crate::statements::parameter::Encoded;
 use crate::statements::query::Query;
 use crate::transaction::Transaction;
-use crate::transaction::keys;
-use crate::transaction::outbox;
+use crate::transaction::{follow_ups, keys, outbox};
 
 /// Events deleted or parked in one flight.
 const EVENTS_A_FLIGHT: usize = 100;
 
-/// One database: the ports `Transactions`, `Outbox` and `StoredAnswers`.
+/// One database: the ports `Transactions`, `Outbox`, `FollowUps` and `StoredAnswers`.
 ///
 /// It needs a tokio runtime and keeps its connections open as long as it lives.
 pub struct Database {
@@ -112,6 +113,30 @@ impl Database {
         Ok(self.settle(statements, "the event could not be released", deadline).await? == 1)
     }
 
+    /// The follow-ups that wait: those that are due first, up to 100, the parked ones last.
+    pub async fn waiting_follow_ups(&self, deadline: Instant) -> Result<Vec<WaitingFollowUp>, Fault> {
+        self.list_follow_ups(follow_up_list::list()?, deadline).await
+    }
+
+    /// A follow-up that waits, and those of its chain that do. Empty if it does not wait.
+    pub async fn chain_of(&self, id: FollowUpId, deadline: Instant) -> Result<Vec<WaitingFollowUp>, Fault> {
+        self.list_follow_ups(follow_up_list::chain_of(id)?, deadline).await
+    }
+
+    async fn list_follow_ups(&self, query: Encoded, deadline: Instant) -> Result<Vec<WaitingFollowUp>, Fault> {
+        let mut listed = Vec::new();
+        for outcome in self.follow_ups(vec![query], deadline).await? {
+            listed.extend(follow_up_list::listed(outcome.rows)?);
+        }
+        Ok(listed)
+    }
+
+    /// Makes a parked follow-up due at `now`. Returns whether it was parked.
+    pub async fn release_follow_up(&self, id: FollowUpId, now: Timestamp, deadline: Instant) -> Result<bool, Fault> {
+        let statements = vec![follow_up_list::release(id, now)?];
+        Ok(self.settle(statements, "the follow-up could not be released", deadline).await? == 1)
+    }
+
     /// The events that a query finds in the outbox.
     async fn outbox(&self, query: Encoded, deadline: Instant) -> Result<Vec<StagedEvent>, Fault> {
         let mut events = Vec::new();
@@ -120,6 +145,12 @@ impl Database {
             events.extend(outbox::found(read.rows)?);
         }
         Ok(events)
+    }
+
+    /// Runs queries about the follow-ups in one flight.
+    async fn follow_ups(&self, queries: Vec<Encoded>, deadline: Instant) -> Result<Vec<Outcome>, Fault> {
+        let failed = |error| QueryFailure::of_host(error, "the follow-ups could not be read").fault;
+        self.each(queries, deadline).await?.into_iter().map(|outcome| outcome.map_err(failed)).collect()
     }
 
     /// Settles rows in one flight, each in a transaction of its own, and returns how many rows it
@@ -268,6 +299,64 @@ impl StoredAnswers for Database {
         Box::pin(async move {
             let statements = vec![keys::expire(true, keep.accepted)?, keys::expire(false, keep.rejected)?];
             self.settle(statements, "old keys could not be removed", deadline).await
+        })
+    }
+}
+
+impl FollowUps for Database {
+    fn due<'a>(
+        &'a self,
+        which: DueFollowUps<'a>,
+        after: Option<FollowUpPosition>,
+        most: u32,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Vec<FollowUp>, Fault>> {
+        Box::pin(async move {
+            let mut positions = Vec::new();
+            for outcome in self.follow_ups(follow_ups::list(which, after, most)?, deadline).await? {
+                positions.extend(follow_ups::listed(outcome.rows)?);
+            }
+            positions.sort_unstable();
+            positions.truncate(most as usize);
+            if positions.is_empty() {
+                return Ok(Vec::new());
+            }
+            let ids: Vec<_> = positions.into_iter().map(|(_, id)| id).collect();
+            let mut found = Vec::new();
+            for outcome in self.follow_ups(vec![follow_ups::read(&ids)?], deadline).await? {
+                found.extend(follow_ups::found(outcome.rows)?);
+            }
+            Ok(found)
+        })
+    }
+
+    fn postpone(
+        &self,
+        id: FollowUpId,
+        failures: u32,
+        due: Timestamp,
+        deadline: Instant,
+    ) -> BoxFuture<'_, Result<(), Fault>> {
+        Box::pin(async move {
+            let statements = vec![follow_ups::postpone(id, failures, due)?];
+            self.settle(statements, "a follow-up could not be postponed", deadline).await.map(drop)
+        })
+    }
+
+    fn park<'a>(&'a self, id: FollowUpId, reason: &'a str, deadline: Instant) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async move {
+            let statements = vec![follow_ups::park(id, reason)?];
+            self.settle(statements, "a follow-up could not be parked", deadline).await.map(drop)
+        })
+    }
+
+    fn count(&self, now: Timestamp, deadline: Instant) -> BoxFuture<'_, Result<FollowUpCounts, Fault>> {
+        Box::pin(async move {
+            let mut counts = FollowUpCounts::default();
+            for outcome in self.follow_ups(follow_ups::count(now)?, deadline).await? {
+                follow_ups::add_counted(&mut counts, &outcome.rows, now)?;
+            }
+            Ok(counts)
         })
     }
 }

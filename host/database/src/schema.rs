@@ -28,6 +28,8 @@ const OWN: &[(&str, &str)] = &[
     ("0005_identity", include_str!("../schema/0005_identity.sql")),
     ("0006_identity_row", include_str!("../schema/0006_identity_row.sql")),
     ("0007_keys_by_age", include_str!("../schema/0007_keys_by_age.sql")),
+    ("0008_follow_ups", include_str!("../schema/0008_follow_ups.sql")),
+    ("0009_follow_ups_by_due", include_str!("../schema/0009_follow_ups_by_due.sql")),
 ];
 
 /// How many of them have to be applied before steps can be recorded.
@@ -142,6 +144,7 @@ impl Schema {
             format!("GRANT USAGE ON SCHEMA tenet TO {role}"),
             on("SELECT, INSERT, DELETE", "keys"),
             on("SELECT, INSERT, UPDATE, DELETE", "outbox"),
+            on("SELECT, INSERT, UPDATE, DELETE", "follow_ups"),
             on("SELECT", "identity"),
             // The harness checks whether the bundle's steps are applied.
             on("SELECT", "steps"),

@@ -1,5 +1,6 @@
 pub(crate) mod commands;
 pub(crate) mod commit_batch;
+pub(crate) mod follow_ups;
 pub(crate) mod keys;
 pub(crate) mod outbox;
 
@@ -8,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use tenet_clock::monotonic;
 use tenet_core::{
-    AnswerWaits, Attempt, BoxFuture, Claim, Fault, Mode, Mutant, Outcome, Progress, ReadCap, SqlError, SqlState,
-    StagedEvent, Statement, StoredAnswer,
+    AnswerWaits, Attempt, BoxFuture, Claim, Fault, FollowUp, Mode, Mutant, Outcome, Progress, ReadCap, SqlError,
+    SqlState, Staged, Statement, StoredAnswer,
 };
 
 use crate::connect::connection::Connection;
@@ -266,7 +267,7 @@ impl Transaction {
         Ok(Progress::Continue(()))
     }
 
-    async fn accept_with(mut self, output: String, events: Vec<StagedEvent>) -> Result<Progress<()>, Fault> {
+    async fn accept_with(mut self, output: String, staged: Staged) -> Result<Progress<()>, Fault> {
         let stage = std::mem::replace(&mut self.stage, Stage::Over);
         if self.spent {
             self.undo(stage).await;
@@ -274,8 +275,8 @@ impl Transaction {
         }
         match (stage, self.claim.mode.clone()) {
             (Stage::Over, _) => Err(already_ended()),
-            (_, Mode::Read) if !events.is_empty() => {
-                Err(Fault::other(None, "a read-only transaction cannot leave events"))
+            (_, Mode::Read) if staged != Staged::default() => {
+                Err(Fault::other(None, "a read-only transaction leaves no events and no follow-ups"))
             }
             (Stage::Fresh, Mode::Read) => Ok(Progress::Continue(())),
             (Stage::Begun { lease, .. }, Mode::Read) => {
@@ -297,14 +298,14 @@ impl Transaction {
                     from: CommitStart::Begun,
                     accepted: true,
                     answer: output,
-                    events,
+                    staged,
                 };
                 self.commit(lease, batch).await
             }
         }
     }
 
-    async fn reject_with(mut self, body: String) -> Result<Progress<()>, Fault> {
+    async fn reject_with(mut self, body: String, follow_up: Option<FollowUp>) -> Result<Progress<()>, Fault> {
         let stage = std::mem::replace(&mut self.stage, Stage::Over);
         let Mode::Write { key, digest } = self.claim.mode.clone() else {
             self.undo(stage).await;
@@ -331,7 +332,7 @@ impl Transaction {
             from,
             accepted: false,
             answer: body,
-            events: Vec::new(),
+            staged: Staged { follow_ups: follow_up.into_iter().collect(), ..Staged::default() },
         };
         self.commit(lease, batch).await
     }
@@ -478,16 +479,16 @@ impl Attempt for Transaction {
         Box::pin(self.run_all(statements, cap, waits))
     }
 
-    fn accept(
-        self: Box<Self>,
-        output: String,
-        events: Vec<StagedEvent>,
-    ) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
-        Box::pin(self.accept_with(output, events))
+    fn accept(self: Box<Self>, output: String, staged: Staged) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
+        Box::pin(self.accept_with(output, staged))
     }
 
-    fn reject(self: Box<Self>, body: String) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
-        Box::pin(self.reject_with(body))
+    fn reject(
+        self: Box<Self>,
+        body: String,
+        follow_up: Option<FollowUp>,
+    ) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
+        Box::pin(self.reject_with(body, follow_up))
     }
 
     fn roll_back(self: Box<Self>) -> BoxFuture<'static, Result<Progress<()>, Fault>> {

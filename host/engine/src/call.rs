@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tenet_core::{
-    BoxFuture, Ended, HostCalls, Limit, LimitExceeded, Limits, Outcome, Request, RuleCall, Rules, SqlError, Statement,
-    Timestamp, VaultCall, Vaulted, caught,
+    BoxFuture, Ended, FollowUpId, HostCalls, Limit, LimitExceeded, Limits, Outcome, Request, RuleCall, Rules, SqlError,
+    Statement, Timestamp, VaultCall, Vaulted, caught,
 };
 use wasmtime::{Store, UpdateDeadline};
 
@@ -34,6 +34,7 @@ pub(crate) struct CallState {
 /// What a guest can read about its request.
 pub(crate) struct Context {
     pub(crate) operation: String,
+    pub(crate) follow_up: Option<FollowUpId>,
     pub(crate) region: String,
     pub(crate) caller: Option<String>,
     pub(crate) now: Timestamp,
@@ -167,6 +168,7 @@ impl Library {
         };
         let context = Context {
             operation: request.operation.clone(),
+            follow_up: request.follow_up.as_ref().map(|follow_up| follow_up.id),
             region: request.region.clone(),
             caller: request.caller.clone(),
             now: request.now,
@@ -220,7 +222,10 @@ fn not_run(why: String) -> RuleCall {
 /// How much host memory the arguments or the result of one call may take: a guest can claim any
 /// length for a list. A value in a list takes several times the bytes that the limits count.
 fn argument_bytes(limits: &Limits) -> usize {
-    let largest = [limits.bytes_sent, limits.event_bytes, limits.log_bytes, limits.output_bytes].into_iter().max();
+    let largest =
+        [limits.bytes_sent, limits.event_bytes, limits.follow_up_bytes, limits.log_bytes, limits.output_bytes]
+            .into_iter()
+            .max();
     let bytes = largest.unwrap_or(0).saturating_mul(8).max(LEAST_ARGUMENTS);
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }

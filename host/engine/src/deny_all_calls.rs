@@ -1,6 +1,6 @@
 use tenet_core::{
-    BoxFuture, Event, EventError, EventId, HostCalls, LogLevel, Outcome, Randomness, SqlError, Statement, Stop,
-    VaultCall, Vaulted,
+    BoxFuture, Event, EventError, EventId, FollowUpId, HostCalls, LogLevel, Outcome, Randomness, Schedule,
+    ScheduleError, SqlError, Statement, Stop, VaultCall, Vaulted,
 };
 
 /// The host calls of a rule that is called without a request: all are refused.
@@ -16,6 +16,10 @@ impl HostCalls for DenyAllCalls {
     }
 
     fn publish(&self, _: Event) -> Result<Result<EventId, EventError>, Stop> {
+        Err(Stop)
+    }
+
+    fn schedule(&self, _: Schedule) -> Result<Result<FollowUpId, ScheduleError>, Stop> {
         Err(Stop)
     }
 

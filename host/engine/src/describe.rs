@@ -33,7 +33,13 @@ impl Library {
         let pre = self.rule(rule).ok_or_else(|| fail("there is no such rule", None))?;
         let _slot = self.engine().slots().acquire().await.map_err(|_| fail("the engine is closed", None))?;
         let limits = Limits { host_calls: 0, ..Limits::default() };
-        let context = Context { operation: String::new(), region: String::new(), caller: None, now: Timestamp(0) };
+        let context = Context {
+            operation: String::new(),
+            region: String::new(),
+            caller: None,
+            now: Timestamp(0),
+            follow_up: None,
+        };
         let state = CallState::new(Arc::new(DenyAllCalls), context, &limits).with_wasi(WASI);
         let mut store = self.store(state);
         if self.engine().is_metered() {

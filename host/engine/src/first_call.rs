@@ -21,6 +21,7 @@ impl Library {
             caller: None,
             region: String::new(),
             trace: None,
+            follow_up: None,
             now: Timestamp(0),
             seed: [0; 32],
             deadline: Instant::now(),

@@ -2,10 +2,15 @@
 
 mod convert;
 
-use tenet_core::{Event, LogLevel, Outcome, Randomness, SqlError, Statement, VaultCall, VaultField, VaultVerb};
+use std::time::Duration;
+
+use tenet_core::{
+    Due, Event, LogLevel, OperationCall, Outcome, Randomness, Schedule, SqlError, Statement, Timestamp, VaultCall,
+    VaultField, VaultVerb,
+};
 use wasmtime::component::{Component, HasSelf, Linker};
 
-use self::bindings::tenet::rule::{context, database, events, log, types, vault};
+use self::bindings::tenet::rule::{context, database, events, log, operations, types, vault};
 pub(crate) use self::bindings::{Rejection, Request, RulePre, Verdict};
 use self::convert::{in_batch, packed};
 use crate::call::CallState;
@@ -155,6 +160,37 @@ impl events::Host for CallState {
         let events::Event { source, detail_type, detail } = event;
         let published = self.calls().publish(Event { source, detail_type, detail }).map_err(GuestStop::from)?;
         Ok(published.map(|id| id.to_string()).map_err(|error| error.to_string()))
+    }
+}
+
+impl operations::Host for CallState {
+    fn schedule(
+        &mut self,
+        call: operations::Call,
+        when: operations::When,
+        options: operations::Options,
+    ) -> wasmtime::Result<Result<String, String>> {
+        self.count()?;
+        let call_of = |operations::Call { operation, payload }| OperationCall { operation, payload };
+        let operations::Options { on_rejection, on_failure, label } = options;
+        let schedule = Schedule {
+            call: call_of(call),
+            due: match when {
+                operations::When::AtOnce => Due::AtOnce,
+                operations::When::After(micros) => Due::After(Duration::from_micros(micros)),
+                operations::When::At(micros) => Due::At(Timestamp(micros)),
+            },
+            on_rejection: on_rejection.map(call_of),
+            on_failure: on_failure.map(call_of),
+            label,
+        };
+        let scheduled = self.calls().schedule(schedule).map_err(GuestStop::from)?;
+        Ok(scheduled.map(|id| id.to_string()).map_err(|error| error.to_string()))
+    }
+
+    fn current(&mut self) -> wasmtime::Result<Option<String>> {
+        self.count()?;
+        Ok(self.context().follow_up.as_ref().map(|id| id.to_string()))
     }
 }
 

@@ -156,7 +156,8 @@ impl Host {
 
     /// Publishes what hosts of either region left in the outbox, and removes expired answers.
     pub(crate) async fn relay(&self, deadline: Instant) -> Result<Relayed, Fault> {
-        self.pipeline.relay(self.settings.relay_grace(), self.settings.answer_retention(), deadline).await
+        let (grace, keep) = (self.settings.relay_grace(), self.settings.answer_retention());
+        self.pipeline.relay(&self.region, grace, keep, deadline).await
     }
 
     /// Whether requests can be decided, now or a moment ago.
@@ -205,13 +206,22 @@ impl Host {
         Ok((answer, receipt))
     }
 
-    /// Publishes the events of requests, now or after the response, batched together.
+    /// Publishes the events of requests, now or after the response, batched together, and runs what follows at once.
     pub(crate) async fn publish(&self, pending: impl IntoIterator<Item = Pending>, deadline: Instant) {
         let pending: Vec<_> = pending.into_iter().collect();
         if pending.is_empty() {
             return;
         }
+        let mut pending = pending;
+        let follow_ups: Vec<_> = pending.iter_mut().flat_map(Pending::take_follow_ups).collect();
         let (pipeline, longest) = (Arc::clone(&self.pipeline), self.settings.publish());
+        if !follow_ups.is_empty() {
+            let (pipeline, region) = (Arc::clone(&pipeline), self.region.clone());
+            // No caller waits for what follows: if the sandbox ends first, a relay runs it.
+            self.after.spawn_background(async move {
+                pipeline.follow(follow_ups, &region, deadline).await;
+            });
+        }
         let publishing =
             async move { pipeline.publish_all(pending, deadline.min(SystemClock.instant() + longest)).await };
         self.after.defer(publishing).await;

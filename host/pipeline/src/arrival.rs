@@ -53,6 +53,7 @@ impl Arrival {
             seed: self.seed,
             deadline: self.deadline,
             trace: self.trace,
+            follow_up: None,
         }
     }
 }

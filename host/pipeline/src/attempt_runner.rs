@@ -8,12 +8,12 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use tenet_core::{
     Attempt, Blame, Clock, Code, Ended, Fault, HostCalls, IdempotencyKey, Limit, LimitExceeded, Limits, LogLevel,
-    Mutant, Policy, Probe, Progress, Receipt, Request, RuleReceipt, Rules, StagedEvent, StoredAnswer, Vault, Verdict,
+    Mutant, Policy, Probe, Progress, Receipt, Request, RuleReceipt, Rules, Staged, StoredAnswer, Vault, Verdict,
 };
 use tracing::Span;
 
 use crate::answer::rejection_body;
-use crate::calls::{Calls, LogLine, Shared, StopReason};
+use crate::calls::{Calls, LogLine, Shared, StopReason, Written};
 use crate::chained_rule::ChainedRule;
 use crate::commit_doubt::CommitDoubt;
 use crate::in_span::in_span;
@@ -40,15 +40,15 @@ pub(crate) struct AttemptRunner<'a> {
     pub(crate) publisher: &'a dyn tenet_core::Publisher,
     /// The events of the attempt before.
     #[cfg(feature = "mutants")]
-    pub(crate) leftovers: std::sync::Mutex<Vec<StagedEvent>>,
+    pub(crate) leftovers: std::sync::Mutex<Vec<tenet_core::StagedEvent>>,
     /// The operation's rules, at least one.
     pub(crate) chain: &'a [ChainedRule],
 }
 
 /// How an attempt ended.
 pub(crate) enum AttemptOutcome {
-    /// Certainly committed. The events are in the outbox.
-    Committed { accepted: bool, body: String, events: Vec<StagedEvent> },
+    /// Certainly committed, with what was staged.
+    Committed { accepted: bool, body: String, staged: Staged },
     /// The key already had an answer.
     Answered(StoredAnswer),
     /// Nothing was committed, or the outcome of the commit is unknown. A retry may succeed.
@@ -113,14 +113,17 @@ enum Decision {
 impl AttemptRunner<'_> {
     /// Runs the attempt to its end and adds its costs to the receipt.
     pub(crate) async fn run(&self, attempt: Box<dyn Attempt>, receipt: &mut Receipt) -> AttemptOutcome {
-        let shared = Shared::new(attempt);
+        let written = self.request.follow_up.as_ref().map_or(Written::default(), |_| Written::OF_FOLLOW_UP);
+        let shared = Shared::new(attempt, written);
         #[cfg(feature = "mutants")]
         if Mutant::EventsOfLostAttempt.is_alive() {
-            shared.lock().events = std::mem::take(&mut *self.leftovers.lock().unwrap_or_else(PoisonError::into_inner));
+            shared.lock().staged.events =
+                std::mem::take(&mut *self.leftovers.lock().unwrap_or_else(PoisonError::into_inner));
         }
         receipt.rules.clear();
         let decision = self.decide(&shared, &mut receipt.rules).await;
         receipt.events = receipt.rules.iter().map(|rule| rule.events).sum();
+        receipt.follow_ups = receipt.rules.iter().map(|rule| rule.follow_ups).sum();
         receipt.fuel = receipt.rules.iter().map(|rule| rule.fuel).sum();
         for rule in &receipt.rules {
             receipt.statements += rule.statements;
@@ -297,9 +300,9 @@ impl AttemptRunner<'_> {
     }
 
     async fn settle(&self, shared: &Shared, decision: Decision) -> AttemptOutcome {
-        let (attempt, events) = {
+        let (attempt, staged) = {
             let mut state = shared.lock();
-            (state.attempt.take(), std::mem::take(&mut state.events))
+            (state.attempt.take(), std::mem::take(&mut state.staged))
         };
         let Some(attempt) = attempt else {
             return AttemptOutcome::Failed(AttemptFailure {
@@ -311,9 +314,9 @@ impl AttemptRunner<'_> {
                 text: "the attempt was lost before its verdict".to_owned(),
             });
         };
-        let (in_doubt_before, accepted, body, events, ended) = match decision {
+        let (in_doubt_before, accepted, body, staged, ended) = match decision {
             Decision::Accept(output) => {
-                if let (Some(_), Err(exceeded)) = (self.key, shared.lock().written.check(&events, output.len())) {
+                if let (Some(_), Err(exceeded)) = (self.key, shared.lock().written.check(&staged, output.len())) {
                     // The attempt is rolled back. The failure is attributed to the last rule.
                     drop(attempt);
                     let rule = self.chain.last().map(|rule| rule.name.clone());
@@ -321,20 +324,23 @@ impl AttemptRunner<'_> {
                 }
                 #[cfg(feature = "mutants")]
                 if Mutant::EventsBeforeCommit.is_alive() {
-                    self.publisher.publish(&events, self.request.deadline).await;
+                    self.publisher.publish(&staged.events, self.request.deadline).await;
                 }
                 #[cfg(feature = "mutants")]
                 if Mutant::EventsOfLostAttempt.is_alive() {
-                    *self.leftovers.lock().unwrap_or_else(PoisonError::into_inner) = events.clone();
+                    *self.leftovers.lock().unwrap_or_else(PoisonError::into_inner) = staged.events.clone();
                 }
                 let before = self.doubt.commit_sent();
-                let ended = attempt.accept(output.clone(), events.clone()).await;
-                (before, true, output, events, ended)
+                let ended = attempt.accept(output.clone(), staged.clone()).await;
+                (before, true, output, staged, ended)
             }
             Decision::Reject(body) => {
                 let before = self.doubt.commit_sent();
-                let ended = attempt.reject(body.clone()).await;
-                (before, false, body, Vec::new(), ended)
+                let Request { follow_up, now, region, .. } = self.request;
+                let follows = follow_up.as_ref().and_then(|follow_up| follow_up.after_rejection(*now, region));
+                let ended = attempt.reject(body.clone(), follows.clone()).await;
+                let staged = Staged { events: Vec::new(), follow_ups: follows.into_iter().collect() };
+                (before, false, body, staged, ended)
             }
         };
         match &ended {
@@ -344,10 +350,10 @@ impl AttemptRunner<'_> {
             Ok(Progress::Answered(_)) | Err(_) => self.doubt.restore(in_doubt_before),
         }
         match ended {
-            Ok(Progress::Continue(())) => AttemptOutcome::Committed { accepted, body, events },
+            Ok(Progress::Continue(())) => AttemptOutcome::Committed { accepted, body, staged },
             Ok(Progress::Answered(stored)) => AttemptOutcome::Answered(stored),
             Err(fault) if fault.commit_unknown() && Mutant::DoubtIsCommitted.is_alive() => {
-                AttemptOutcome::Committed { accepted, body, events }
+                AttemptOutcome::Committed { accepted, body, staged }
             }
             Err(fault) => over(fault, None),
         }

@@ -3,10 +3,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tenet_core::{
-    AnswerWaits, Attempt, BoxFuture, CallerId, Clock, Event, EventError, EventId, Fault, HostCalls, IdempotencyKey,
-    Limit, LimitExceeded, Limits, LogLevel, Mutant, Occasion, Outcome, Policy, Progress, Randomness, ReadCap, Request,
-    RowsRead, RuleReceipt, SqlError, SqlState, StagedEvent, Statement, Stop, StoredAnswer, Trace, Vault, VaultCall,
-    VaultRefusal, VaultVerb, Vaulted,
+    AnswerWaits, Attempt, BoxFuture, CallerId, Clock, Event, EventError, EventId, Fault, FollowUp, FollowUpId,
+    HostCalls, IdempotencyKey, Limit, LimitExceeded, Limits, LogLevel, Mutant, Occasion, OperationCall, Outcome,
+    Policy, Progress, Randomness, ReadCap, Request, RowsRead, RuleReceipt, Schedule, ScheduleError, SqlError, SqlState,
+    Staged, StagedEvent, Statement, Stop, StoredAnswer, Trace, Vault, VaultCall, VaultRefusal, VaultVerb, Vaulted,
 };
 use tracing::Span;
 
@@ -27,7 +27,7 @@ pub(crate) struct State {
     pub(crate) spent: Option<Spent>,
     /// Why the host stopped the guest.
     pub(crate) stopped: Option<StopReason>,
-    pub(crate) events: Vec<StagedEvent>,
+    pub(crate) staged: Staged,
     pub(crate) written: Written,
     pub(crate) log: Vec<LogLine>,
     pub(crate) waits: Waits,
@@ -41,14 +41,25 @@ pub(crate) struct Written {
     bytes: u64,
 }
 
+/// A follow-up counts twice, because of its index entry.
+const FOLLOW_UP_ROWS: u64 = 2;
+
 impl Written {
-    /// Whether the transaction stays within DSQL's limits if these events, the key row and an answer of `answer` bytes
-    /// are added.
-    pub(crate) fn check(&self, events: &[StagedEvent], answer: usize) -> Result<(), LimitExceeded> {
+    /// What a transaction writes that removes the row of a follow-up.
+    pub(crate) const OF_FOLLOW_UP: Self = Self { rows: FOLLOW_UP_ROWS, bytes: 0 };
+
+    /// Whether the transaction stays within DSQL's limits if what was staged, the key row and an answer of `answer`
+    /// bytes are added.
+    pub(crate) fn check(&self, Staged { events, follow_ups }: &Staged, answer: usize) -> Result<(), LimitExceeded> {
         let of_event =
             |StagedEvent { event, .. }: &StagedEvent| event.source.len() + event.detail_type.len() + event.detail.len();
-        let rows = self.rows + events.len() as u64 + 1;
-        let bytes = self.bytes + (events.iter().map(of_event).sum::<usize>() + answer) as u64;
+        let of_follow_up = |FollowUp { call, on_rejection, on_failure, .. }: &FollowUp| {
+            call.bytes() + [on_rejection, on_failure].into_iter().flatten().map(OperationCall::bytes).sum::<u64>()
+        };
+        let rows = self.rows + events.len() as u64 + FOLLOW_UP_ROWS * follow_ups.len() as u64 + 1;
+        let bytes = self.bytes
+            + (events.iter().map(of_event).sum::<usize>() + answer) as u64
+            + follow_ups.iter().map(of_follow_up).sum::<u64>();
         Limit::TransactionRows.check(Limit::MOST_ROWS, rows)?;
         Limit::TransactionBytes.check(Limit::MOST_BYTES, bytes)
     }
@@ -73,14 +84,14 @@ pub(crate) struct LogLine {
 }
 
 impl Shared {
-    pub(crate) fn new(attempt: Box<dyn Attempt>) -> Arc<Self> {
+    pub(crate) fn new(attempt: Box<dyn Attempt>, written: Written) -> Arc<Self> {
         let state = State {
             attempt: Some(attempt),
             looked_up: false,
             spent: None,
             stopped: None,
-            events: Vec::new(),
-            written: Written::default(),
+            staged: Staged::default(),
+            written,
             log: Vec::new(),
             waits: Waits::default(),
         };
@@ -151,7 +162,12 @@ pub(crate) struct Calls {
     limits: Limits,
     operation: String,
     region: String,
-    caller: CallerId,
+    /// Whose key it is.
+    scope: CallerId,
+    /// The caller's identity.
+    caller: Option<String>,
+    /// The follow-up that the request is.
+    follow_up: Option<Arc<FollowUp>>,
     key: Option<IdempotencyKey>,
     now: tenet_core::Timestamp,
     deadline: Instant,
@@ -193,7 +209,9 @@ impl Calls {
             limits: limits.clone(),
             operation: request.operation.clone(),
             region: request.region.clone(),
-            caller: CallerId::of(request.caller.as_deref()),
+            scope: request.scope(),
+            caller: request.caller.clone(),
+            follow_up: request.follow_up.clone(),
             key: key.cloned(),
             now: request.now,
             deadline: request.deadline,
@@ -357,7 +375,7 @@ impl Calls {
                     state.written.rows += outcome.written;
                     state.written.bytes += *bytes;
                 }
-                let within = if self.key.is_some() { state.written.check(&state.events, 0) } else { Ok(()) };
+                let within = if self.key.is_some() { state.written.check(&state.staged, 0) } else { Ok(()) };
                 drop(state);
                 span.record("rows", outcomes.iter().map(|outcome| outcome.affected).sum::<u64>());
                 let (rows, bytes) = self.record(&outcomes, &sent);
@@ -443,19 +461,54 @@ impl HostCalls for Calls {
         };
         self.enforce(Limit::Events, self.limits.events, staged)?;
         let mut state = self.shared.lock();
-        let ordinal = u32::try_from(state.events.len()).unwrap_or(u32::MAX);
+        let ordinal = u32::try_from(state.staged.events.len()).unwrap_or(u32::MAX);
         let now = if Mutant::EventIdOfClock.is_alive() { self.clock.now() } else { self.now };
-        let id = EventId::derive(&self.operation, self.caller, key, now, ordinal);
-        state.events.push(StagedEvent {
+        let id = EventId::derive(&self.operation, self.scope, key, now, ordinal);
+        state.staged.events.push(StagedEvent {
             id,
             operation: self.operation.clone(),
-            caller: self.caller,
+            caller: self.scope,
             key: key.clone(),
             ordinal,
             event,
             region: self.region.clone(),
             at: self.now,
             trace: self.trace,
+        });
+        Ok(Ok(id))
+    }
+
+    fn schedule(&self, schedule: Schedule) -> Result<Result<FollowUpId, ScheduleError>, Stop> {
+        let Some(key) = &self.key else { return Ok(Err(ScheduleError::read_only())) };
+        self.enforce(Limit::FollowUpBytes, self.limits.follow_up_bytes, schedule.bytes())?;
+        let granted = || schedule.calls().try_for_each(|call| self.policy.schedule(&self.rule, &call.operation));
+        if let Err(error) = schedule.check(self.now).and_then(|()| granted()) {
+            return Ok(Err(error));
+        }
+        let staged = {
+            let mut used = self.used();
+            used.receipt.follow_ups += 1;
+            used.receipt.follow_ups
+        };
+        self.enforce(Limit::FollowUps, self.limits.follow_ups, staged)?;
+        let mut state = self.shared.lock();
+        let ordinal = u32::try_from(state.staged.follow_ups.len()).unwrap_or(u32::MAX);
+        let id = FollowUpId::derive(&self.operation, self.scope, key, self.now, ordinal);
+        let due = schedule.due(self.now);
+        let Schedule { call, due: _, on_rejection, on_failure, label } = schedule;
+        state.staged.follow_ups.push(FollowUp {
+            id,
+            call,
+            due,
+            caller: self.caller.clone(),
+            chain: self.follow_up.as_ref().map_or(id, |follow_up| follow_up.chain),
+            parent: self.follow_up.as_ref().map(|follow_up| follow_up.id),
+            on_rejection,
+            on_failure,
+            label,
+            region: self.region.clone(),
+            trace: self.trace,
+            failures: 0,
         });
         Ok(Ok(id))
     }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, join_all, select};
 use tenet_core::{
-    Blame, CallerId, Claim, Clock, Code, Delivery, Digest, EventId, Fault, IdempotencyKey, Ledger, Mode, Mutant,
-    Policy, Probe, Publisher, Receipt, Request, Rules, StagedEvent, StoredAnswer, Vault, caught, hex,
+    Blame, CallerId, Claim, Clock, Code, Delivery, Digest, EventId, Fault, FollowUp, IdempotencyKey, Ledger, Mode,
+    Mutant, Policy, Probe, Publisher, Receipt, Request, Rules, Staged, StagedEvent, StoredAnswer, Vault, caught, hex,
 };
 use tracing::Span;
 
@@ -94,13 +94,14 @@ pub struct Handled {
     pub answer: Answer,
     /// What it cost.
     pub receipt: Receipt,
-    /// Events to publish; pass it to [`Pipeline::publish`].
+    /// What follows: pass its [follow-ups](Pending::take_follow_ups) to [`Pipeline::follow`], and the rest to
+    /// [`Pipeline::publish`].
     pub pending: Option<Pending>,
     /// Why the request failed or was given up, if it was. For the log and for a rule's author, never for the caller.
     pub reason: Option<String>,
 }
 
-/// Events of a transaction that is certainly committed.
+/// What follows a transaction that is certainly committed.
 #[derive(Debug)]
 pub struct Pending {
     operation: String,
@@ -108,8 +109,17 @@ pub struct Pending {
     key: IdempotencyKey,
     /// Absent after a commit whose answer was lost: then only the outbox has them.
     events: Option<Vec<StagedEvent>>,
+    /// Those that are due at once. None after a commit whose answer was lost: then the relay runs them.
+    follow_ups: Vec<FollowUp>,
     /// Logged when this is dropped. A request that is still being decided has none.
     summary: Option<Summary>,
+}
+
+impl Pending {
+    /// The operations that follow at once, which nothing runs but the relay if this is not used.
+    pub fn take_follow_ups(&mut self) -> Vec<FollowUp> {
+        std::mem::take(&mut self.follow_ups)
+    }
 }
 
 /// The state shared by all attempts of a request.
@@ -168,6 +178,11 @@ impl Pipeline {
     pub fn with_concurrency(self, requests: u32) -> Self {
         let admission = Admission::new(requests, Arc::clone(&self.clock));
         Self { admission, ..self }
+    }
+
+    /// How many requests are decided concurrently.
+    pub(crate) fn concurrency(&self) -> usize {
+        usize::try_from(self.operations.connections).unwrap_or(usize::MAX).max(1)
     }
 
     /// A place for optional work, such as a shadow, which needs a connection or an instance like a request: only while
@@ -406,7 +421,7 @@ impl Pipeline {
             doubt.set_key(key, is_given);
         }
         let round_trips = Arc::new(AtomicU32::new(0));
-        let caller = CallerId::of(request.caller.as_deref());
+        let caller = request.scope();
         let context = RequestContext {
             request,
             operation,
@@ -484,9 +499,9 @@ impl Pipeline {
             let outcome = in_span(&span, pin!(runner.run(attempt, &mut receipt))).await;
             let took = self.clock.instant() - began;
             let (answer, pending) = match outcome {
-                AttemptOutcome::Committed { accepted, body, events } => {
+                AttemptOutcome::Committed { accepted, body, staged } => {
                     let status = if accepted { Status::Accepted } else { Status::Rejected };
-                    (context.answer(status, body), context.pending(Some(events)))
+                    (context.answer(status, body), context.pending(Some(staged)))
                 }
                 AttemptOutcome::Answered(stored) => context.stored(stored, unknown),
                 AttemptOutcome::Failed(failure) => {
@@ -602,6 +617,7 @@ impl RequestContext<'_> {
             operation: self.operation.name().to_owned(),
             caller: self.caller,
             mode: self.mode.clone(),
+            follow_up: self.request.follow_up.as_ref().map(|follow_up| follow_up.id),
             now: self.request.now,
             region: self.request.region.clone(),
             deadline: self.request.deadline,
@@ -616,12 +632,17 @@ impl RequestContext<'_> {
         Answer { status, body, key, key_is_given, repeated: false, again_after: None }
     }
 
-    fn pending(&self, events: Option<Vec<StagedEvent>>) -> Option<Pending> {
-        if events.as_ref().is_some_and(Vec::is_empty) {
+    fn pending(&self, staged: Option<Staged>) -> Option<Pending> {
+        let (events, mut follow_ups) = match staged {
+            Some(Staged { events, follow_ups }) => (Some(events), follow_ups),
+            None => (None, Vec::new()),
+        };
+        follow_ups.retain(|follow_up| follow_up.due <= self.request.now);
+        if events.as_ref().is_some_and(Vec::is_empty) && follow_ups.is_empty() {
             return None;
         }
         let (operation, key) = (self.operation.name().to_owned(), self.key()?.clone());
-        Some(Pending { operation, caller: self.caller, key, events, summary: None })
+        Some(Pending { operation, caller: self.caller, key, events, follow_ups, summary: None })
     }
 
     /// The answer that the key already has: from an earlier request, or from an attempt of this request whose commit

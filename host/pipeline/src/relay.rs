@@ -6,7 +6,7 @@ use tenet_core::{AnswerRetention, Fault, Mutant, Timestamp};
 
 use crate::in_span::in_span;
 use crate::pipeline::EventFate;
-use crate::{Pipeline, summary};
+use crate::{Followed, Pipeline, summary};
 
 /// What a relay run did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -20,6 +20,20 @@ pub struct Relayed {
     pub parked: usize,
     /// All events that are parked now. If they could not be counted, those that this run parked.
     pub parked_now: u64,
+    /// Operations that followed and have ended.
+    pub followed: usize,
+    /// Those of them that were rejected.
+    pub follow_ups_rejected: usize,
+    /// Operations that followed and failed, and will run again.
+    pub follow_ups_failed: usize,
+    /// Operations that followed and were given up in this run.
+    pub follow_ups_given_up: usize,
+    /// All operations that are due and have not run.
+    pub follow_ups_due: u64,
+    /// All operations that are parked.
+    pub follow_ups_parked: u64,
+    /// Seconds since the one was due that is due longest; 0 if none is.
+    pub follow_up_lag_s: u64,
     /// Expired answers that were removed.
     pub keys_expired: u64,
     /// Seconds since the request of the oldest event that was left; 0 if there was none.
@@ -37,18 +51,31 @@ impl Pipeline {
     /// Relays may run concurrently. An event may then be published twice with the same id, as it is
     /// if a relay ends between publishing and cleaning up.
     ///
-    /// The remaining time is used to remove expired answers.
+    /// Then it runs the follow-ups that are due, those of this `region` first. The remaining time is used to remove
+    /// expired answers.
     ///
     /// # Errors
     /// Fails if the outbox cannot be read at all.
-    pub async fn relay(&self, grace: Duration, keep: AnswerRetention, deadline: Instant) -> Result<Relayed, Fault> {
+    pub async fn relay(
+        &self,
+        region: &str,
+        grace: Duration,
+        keep: AnswerRetention,
+        deadline: Instant,
+    ) -> Result<Relayed, Fault> {
         let span = tracing::info_span!("relay");
-        let relayed = in_span(&span, pin!(self.turn(grace, keep, deadline))).await?;
+        let relayed = in_span(&span, pin!(self.turn(region, grace, keep, deadline))).await?;
         summary::tell_relay(&span, &relayed);
         Ok(relayed)
     }
 
-    async fn turn(&self, grace: Duration, keep: AnswerRetention, deadline: Instant) -> Result<Relayed, Fault> {
+    async fn turn(
+        &self,
+        region: &str,
+        grace: Duration,
+        keep: AnswerRetention,
+        deadline: Instant,
+    ) -> Result<Relayed, Fault> {
         let mut relayed = self.relay_now(grace, deadline).await?;
         let counted = async {
             let _place = self.in_background(deadline).await?;
@@ -61,6 +88,7 @@ impl Pipeline {
                 relayed.parked as u64
             }
         };
+        self.follow_in_turn(&mut relayed, region, deadline).await;
         while self.clock.instant() < deadline {
             let expired = async {
                 let _place = self.in_background(deadline).await?;
@@ -76,6 +104,27 @@ impl Pipeline {
             }
         }
         Ok(relayed)
+    }
+
+    /// Runs what is due, and counts what there is then.
+    async fn follow_in_turn(&self, relayed: &mut Relayed, region: &str, deadline: Instant) {
+        match self.follow_due(region, deadline).await {
+            Ok(Followed { ended, rejected, failed, given_up, left: _ }) => {
+                relayed.followed = ended;
+                relayed.follow_ups_rejected = rejected;
+                relayed.follow_ups_failed = failed;
+                relayed.follow_ups_given_up = given_up;
+            }
+            Err(fault) => tracing::warn!(fault = format!("{fault:#}"), "the follow-ups could not be read"),
+        }
+        match self.count_follow_ups(deadline).await {
+            Ok(counts) => {
+                relayed.follow_ups_due = counts.due;
+                relayed.follow_ups_parked = counts.parked;
+                relayed.follow_up_lag_s = counts.lag_s;
+            }
+            Err(fault) => tracing::warn!(fault = format!("{fault:#}"), "the follow-ups could not be counted"),
+        }
     }
 
     async fn relay_now(&self, grace: Duration, deadline: Instant) -> Result<Relayed, Fault> {

@@ -88,6 +88,8 @@ impl Selected {
     /// Whether the caller may use the operation. The error is for the caller.
     pub(crate) fn admit(&self, request: &Request) -> Result<(), &'static str> {
         match &request.caller {
+            // A rule that is granted the operation has scheduled it.
+            _ if request.follow_up.is_some() => Ok(()),
             caller if self.of_index.admits(caller.as_deref()) => Ok(()),
             Some(_) => Err("This operation is not open to this caller."),
             None => Err("This operation is open to some callers only, and this caller is not authenticated."),
@@ -103,6 +105,11 @@ impl Selected {
         let digest = Digest::of(&request.payload).map_err(|error| format!("The payload is {error}."))?;
         if self.of_index.read_only {
             return Ok(Keyed { mode: Mode::Read, digest, is_given: false });
+        }
+        if let Some(follow_up) = &request.follow_up {
+            // Of its own, whatever the payload says: it is no second request of a caller's.
+            let key = follow_up.id.key().map_err(|error| error.to_string())?;
+            return Ok(Keyed { mode: Mode::Write { key, digest }, digest, is_given: false });
         }
         let named = match (&request.key, &self.of_index.key) {
             (Some(key), _) => Some(key.clone()),
@@ -200,6 +207,7 @@ mod tests {
             seed: [3; 32],
             deadline: Instant::now(),
             trace: None,
+            follow_up: None,
         }
     }
 

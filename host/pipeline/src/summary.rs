@@ -27,6 +27,7 @@ const REQUEST: MetricSet = MetricSet {
         ("EventsLeft", "Count"),
         ("EventsParked", "Count"),
         ("EventsUnknown", "Count"),
+        ("FollowUpsScheduled", "Count"),
         ("Duration", "Microseconds"),
         ("DatabaseTime", "Microseconds"),
     ],
@@ -44,6 +45,13 @@ const RELAY: MetricSet = MetricSet {
         ("EventsParkedNow", "Count"),
         ("KeysExpired", "Count"),
         ("Lag", "Seconds"),
+        ("FollowUpsEnded", "Count"),
+        ("FollowUpsRejected", "Count"),
+        ("FollowUpsFailed", "Count"),
+        ("FollowUpsGivenUp", "Count"),
+        ("FollowUpsDue", "Count"),
+        ("FollowUpsParkedNow", "Count"),
+        ("FollowUpLag", "Seconds"),
     ],
     optional: None,
 };
@@ -163,7 +171,7 @@ pub(crate) fn tell_rule(region: &str, rule: &str, exceeded: Option<LimitExceeded
 
 /// Logs what a relay run did.
 pub(crate) fn tell_relay(span: &Span, relayed: &Relayed) {
-    let Relayed { delivered, left, parked, parked_now, keys_expired, lag_s, complete } = *relayed;
+    let Relayed { delivered, left, parked, parked_now, keys_expired, lag_s, complete, .. } = *relayed;
     tracing::info!(
         name: "relay",
         parent: span,
@@ -175,6 +183,13 @@ pub(crate) fn tell_relay(span: &Span, relayed: &Relayed) {
         EventsParkedNow = parked_now,
         KeysExpired = keys_expired,
         Lag = lag_s,
+        FollowUpsEnded = relayed.followed,
+        FollowUpsRejected = relayed.follow_ups_rejected,
+        FollowUpsFailed = relayed.follow_ups_failed,
+        FollowUpsGivenUp = relayed.follow_ups_given_up,
+        FollowUpsDue = relayed.follow_ups_due,
+        FollowUpsParkedNow = relayed.follow_ups_parked,
+        FollowUpLag = relayed.follow_up_lag_s,
     );
 }
 
@@ -228,6 +243,7 @@ impl Drop for Summary {
             EventsLeft = published.left,
             EventsParked = published.parked,
             EventsUnknown = u8::from(published.left.is_none()),
+            FollowUpsScheduled = receipt.follow_ups,
             Duration = micros(receipt.elapsed),
             DatabaseTime = micros(receipt.database),
         );

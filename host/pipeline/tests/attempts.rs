@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once};
 use std::time::{Duration, Instant};
 
@@ -44,6 +44,9 @@ struct Memory {
     answers: Mutex<HashMap<String, StoredAnswer>>,
     outbox: Mutex<Vec<StagedEvent>>,
     parked: Mutex<Vec<(EventId, String)>>,
+    follow_ups: Mutex<Vec<FollowUp>>,
+    /// Those that are parked, with the reason.
+    parked_follow_ups: Mutex<Vec<(FollowUpId, String)>>,
     /// How many expired answers there are. Two are removed at a time.
     old: Mutex<u64>,
     on_run: Mutex<VecDeque<Fault>>,
@@ -85,7 +88,7 @@ impl MemoryAttempt {
         self.memory.answers.lock().unwrap().get(&self.key()?.0).cloned()
     }
 
-    fn end(mut self, accepted: bool, body: String, events: Vec<StagedEvent>) -> Result<Progress<()>, Fault> {
+    fn end(mut self, accepted: bool, body: String, staged: Staged) -> Result<Progress<()>, Fault> {
         self.memory.bug.met_at("commit");
         if let Some(stored) = self.look_up() {
             return Ok(Progress::Answered(stored));
@@ -95,7 +98,10 @@ impl MemoryAttempt {
         if let (true, Some((key, digest))) = (commits, self.key()) {
             let stored = StoredAnswer { accepted, body, digest, now: self.claim.now };
             self.memory.answers.lock().unwrap().insert(key, stored);
-            self.memory.outbox.lock().unwrap().extend(events);
+            self.memory.outbox.lock().unwrap().extend(staged.events);
+            let mut follow_ups = self.memory.follow_ups.lock().unwrap();
+            follow_ups.retain(|follow_up| Some(follow_up.id) != self.claim.follow_up);
+            follow_ups.extend(staged.follow_ups);
         }
         self.memory.bug.met_at("committed");
         self.memory.bug.moves("armed by the commit", "clock");
@@ -188,6 +194,46 @@ impl StoredAnswers for MemoryLedger {
     }
 }
 
+impl FollowUps for MemoryLedger {
+    fn due<'a>(
+        &'a self,
+        which: DueFollowUps<'a>,
+        after: Option<FollowUpPosition>,
+        most: u32,
+        _: Instant,
+    ) -> BoxFuture<'a, Result<Vec<FollowUp>, Fault>> {
+        let parked = self.0.parked_follow_ups.lock().unwrap();
+        let mut due = self.0.follow_ups.lock().unwrap().clone();
+        due.sort_by_key(|one| (one.due, one.id));
+        due.retain(|one| one.due <= which.now && (one.region == which.region || one.due <= which.of_others));
+        due.retain(|one| after.is_none_or(|after| (one.due, one.id) > after));
+        due.retain(|one| parked.iter().all(|(id, _)| *id != one.id));
+        due.truncate(most as usize);
+        Box::pin(async { Ok(due) })
+    }
+
+    fn postpone(&self, id: FollowUpId, failures: u32, due: Timestamp, _: Instant) -> BoxFuture<'_, Result<(), Fault>> {
+        let mut follow_ups = self.0.follow_ups.lock().unwrap();
+        for one in follow_ups.iter_mut().filter(|one| one.id == id && one.failures == failures) {
+            (one.failures, one.due) = (failures + 1, due);
+        }
+        Box::pin(async { Ok(()) })
+    }
+
+    fn park<'a>(&'a self, id: FollowUpId, reason: &'a str, _: Instant) -> BoxFuture<'a, Result<(), Fault>> {
+        self.0.parked_follow_ups.lock().unwrap().push((id, reason.to_owned()));
+        Box::pin(async { Ok(()) })
+    }
+
+    fn count(&self, now: Timestamp, _: Instant) -> BoxFuture<'_, Result<FollowUpCounts, Fault>> {
+        let parked = self.0.parked_follow_ups.lock().unwrap();
+        let follow_ups = self.0.follow_ups.lock().unwrap();
+        let due = follow_ups.iter().filter(|one| one.due <= now && parked.iter().all(|(id, _)| *id != one.id));
+        let counts = FollowUpCounts { due: due.count() as u64, parked: parked.len() as u64, lag_s: 0 };
+        Box::pin(async move { Ok(counts) })
+    }
+}
+
 impl Attempt for MemoryAttempt {
     fn run<'a>(
         &'a mut self,
@@ -210,16 +256,17 @@ impl Attempt for MemoryAttempt {
         })
     }
 
-    fn accept(
-        self: Box<Self>,
-        output: String,
-        events: Vec<StagedEvent>,
-    ) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
-        Box::pin(async { self.end(true, output, events) })
+    fn accept(self: Box<Self>, output: String, staged: Staged) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
+        Box::pin(async { self.end(true, output, staged) })
     }
 
-    fn reject(self: Box<Self>, body: String) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
-        Box::pin(async { self.end(false, body, Vec::new()) })
+    fn reject(
+        self: Box<Self>,
+        body: String,
+        follow_up: Option<FollowUp>,
+    ) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
+        let follow_ups = follow_up.into_iter().collect();
+        Box::pin(async { self.end(false, body, Staged { events: Vec::new(), follow_ups }) })
     }
 
     fn roll_back(mut self: Box<Self>) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
@@ -277,12 +324,14 @@ impl Publisher for BusPublisher {
 #[derive(Clone, Default)]
 struct Virtual {
     slept: Arc<Mutex<Duration>>,
+    /// The time of day, in microseconds.
+    now: Arc<AtomicI64>,
     bug: Bug,
 }
 
 impl Clock for Virtual {
     fn now(&self) -> Timestamp {
-        Timestamp(0)
+        Timestamp(self.now.load(Ordering::SeqCst))
     }
 
     fn instant(&self) -> Instant {
@@ -324,6 +373,10 @@ impl Policy for Anything {
 
     fn event(&self, _: &str, event: &Event) -> Result<(), EventError> {
         if event.source == "forbidden" { Err(EventError::not_granted(event)) } else { Ok(()) }
+    }
+
+    fn schedule(&self, _: &str, operation: &str) -> Result<(), ScheduleError> {
+        if operation == "forbidden" { Err(ScheduleError::not_granted(operation)) } else { Ok(()) }
     }
 
     fn vault(&self, _: &str, verb: VaultVerb, field: &VaultField) -> Result<(), VaultError> {
@@ -419,6 +472,7 @@ fn request(operation: &str, key: &str) -> Request {
         seed: [9; 32],
         deadline: Instant::now() + Duration::from_secs(7200),
         trace: None,
+        follow_up: None,
     }
 }
 
@@ -1276,7 +1330,8 @@ async fn relay(host: &Host) -> Result<Relayed, Fault> {
 }
 
 async fn relay_until(host: &Host, deadline: Instant) -> Result<Relayed, Fault> {
-    host.pipeline.relay(Duration::from_secs(10), HostSettings::default().answer_retention(), deadline).await
+    let keep = HostSettings::default().answer_retention();
+    host.pipeline.relay("us-east-1", Duration::from_secs(10), keep, deadline).await
 }
 
 fn seen(host: &Host) -> Vec<EventId> {
@@ -1620,4 +1675,205 @@ async fn what_the_vault_may_not_do_it_is_not_asked_and_when_it_is_away_nothing_i
     assert_eq!(vault.asked.lock().unwrap().len(), 1);
     assert!(host.memory.answers.lock().unwrap().is_empty());
     assert_eq!(host.memory.rolled_back.load(Ordering::SeqCst), 1);
+}
+
+fn next(operation: &str) -> OperationCall {
+    OperationCall { operation: operation.into(), payload: r#"{"amount":1.50}"#.into() }
+}
+
+fn schedule(operation: &str, due: Due) -> Schedule {
+    Schedule { call: next(operation), due, on_rejection: None, on_failure: None, label: None }
+}
+
+fn follow_ups(host: &Host) -> Vec<FollowUp> {
+    host.memory.follow_ups.lock().unwrap().clone()
+}
+
+/// A rule of `one` that schedules this; every other request of it ends as the follow-up.
+fn scheduler(
+    what: Schedule,
+    follow_up: impl Fn() -> Ended + Clone + Send + Sync + 'static,
+) -> impl Fn(String, Arc<dyn HostCalls>) -> BoxFuture<'static, Ended> + Send + Sync + 'static {
+    move |_, calls| {
+        let (what, follow_up) = (what.clone(), follow_up.clone());
+        Box::pin(async move {
+            if calls.key() != Some("k") {
+                // Which looks the key up.
+                return if calls.run(statement("w")).await.is_err() { Ended::Stopped } else { follow_up() };
+            }
+            match calls.schedule(what) {
+                Ok(Ok(id)) => accept(&format!("\"{id}\"")),
+                Ok(Err(error)) => Ended::Bug(error.to_string()),
+                Err(Stop) => Ended::Stopped,
+            }
+        })
+    }
+}
+
+#[tokio::test]
+async fn what_is_scheduled_is_of_the_commit_and_has_one_id_on_every_attempt() {
+    let host = host(|_, calls| {
+        Box::pin(async move {
+            let scheduled = calls.schedule(schedule("two", Due::After(Duration::from_secs(60))));
+            if calls.run(statement("w")).await.is_err() {
+                return Ended::Stopped;
+            }
+            accept(&format!("\"{}\"", scheduled.unwrap().unwrap()))
+        })
+    });
+    host.memory.on_run.lock().unwrap().push_back(conflict());
+    let asked = Request { caller: Some("ann".into()), ..request("one", "k") };
+    let handled = host.pipeline.handle(asked).await;
+    assert_eq!((handled.answer.status, handled.receipt.attempts, handled.receipt.follow_ups), (Status::Accepted, 2, 1));
+    let [follow_up] = &follow_ups(&host)[..] else { panic!("{:?}", follow_ups(&host)) };
+    assert_eq!(handled.answer.body, format!("\"{}\"", follow_up.id));
+    assert_eq!((follow_up.due, follow_up.caller.as_deref()), (Timestamp(60_000_007), Some("ann")));
+    assert_eq!((follow_up.chain, follow_up.parent, follow_up.failures), (follow_up.id, None, 0));
+    // It is not due at once, so nothing is left to do.
+    assert!(handled.pending.is_none());
+}
+
+#[tokio::test]
+async fn a_request_that_is_rejected_schedules_nothing_and_one_that_only_reads_may_not() {
+    let rejects = host(|_, calls| {
+        let scheduled = calls.schedule(schedule("two", Due::AtOnce));
+        Box::pin(async move {
+            scheduled.unwrap().unwrap();
+            reject("no")
+        })
+    });
+    let handled = rejects.pipeline.handle(request("one", "k")).await;
+    assert_eq!((handled.answer.status, handled.pending.is_none()), (Status::Rejected, true));
+    assert_eq!(follow_ups(&rejects), []);
+    for (operation, what, says) in [
+        ("read", schedule("two", Due::AtOnce), "read-only"),
+        ("one", schedule("forbidden", Due::AtOnce), "not granted"),
+        ("one", Schedule { on_failure: Some(next("forbidden")), ..schedule("two", Due::AtOnce) }, "not granted"),
+        ("one", schedule("two", Due::After(Duration::MAX)), "days"),
+    ] {
+        let host = host(move |_, calls| {
+            let refused = calls.schedule(what.clone()).unwrap().unwrap_err().to_string();
+            Box::pin(async move { Ended::Bug(refused) })
+        });
+        let handled = host.pipeline.handle(request(operation, "k")).await;
+        assert!(handled.reason.as_ref().unwrap().contains(says), "{handled:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_follow_up_runs_once_under_its_own_key_for_the_caller_who_began() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let notes = Arc::clone(&seen);
+    let host = host(scheduler(schedule("closed", Due::AtOnce), move || {
+        notes.lock().unwrap().push(());
+        accept("{\"done\":true}")
+    }));
+    let asked = Request { caller: Some("bob".into()), ..request("one", "k") };
+    let mut pending = host.pipeline.handle(asked).await.pending.unwrap();
+    let [follow_up] = &pending.take_follow_ups()[..] else { panic!() };
+    let later = Instant::now() + Duration::from_secs(7200);
+    // Bob may not use the operation himself, and a rule may schedule it for him.
+    for _ in 0..2 {
+        let followed = host.pipeline.follow(vec![follow_up.clone()], "us-west-2", later).await;
+        assert_eq!((followed.ended, followed.rejected, followed.left), (1, 0, 0));
+    }
+    assert_eq!((seen.lock().unwrap().len(), follow_ups(&host).len()), (1, 0));
+    let stored = host.memory.answers.lock().unwrap();
+    let scope = CallerId::of_follow_up(Some("bob"));
+    assert_eq!(stored[&format!("closed {scope} {}", follow_up.id)].body, "{\"done\":true}");
+}
+
+#[tokio::test]
+async fn a_follow_up_that_is_rejected_has_ended_with_what_undoes_it() {
+    let what = Schedule { on_rejection: Some(next("two")), label: Some("a".into()), ..schedule("one", Due::AtOnce) };
+    let host = host(scheduler(what, || reject("no")));
+    let mut pending = host.pipeline.handle(request("one", "k")).await.pending.unwrap();
+    let first = pending.take_follow_ups().remove(0);
+    let later = Instant::now() + Duration::from_secs(7200);
+    // What undoes it follows in the same invocation, and ends there too.
+    let followed = host.pipeline.follow(vec![first.clone()], "us-east-1", later).await;
+    assert_eq!((followed.ended, followed.rejected), (2, 2));
+    assert_eq!(follow_ups(&host), []);
+    let undone = first.after_rejection(Timestamp(0), "us-east-1").unwrap();
+    let stored = host.memory.answers.lock().unwrap();
+    assert!(stored.contains_key(&format!("two {} {}", undone.scope(), undone.id)), "{:?}", stored.keys());
+}
+
+/// Runs what keeps failing until it is given up, and returns the pauses between its runs in minutes.
+async fn until_given_up(host: &Host) -> Vec<i64> {
+    let mut pauses = Vec::new();
+    loop {
+        let relayed = relay(host).await.unwrap();
+        if relayed.follow_ups_given_up > 0 {
+            return pauses;
+        }
+        assert_eq!(relayed.follow_ups_failed, 1, "{relayed:?}");
+        let due = follow_ups(host)[0].due.micros();
+        // It is not due yet.
+        assert_eq!(relay(host).await.unwrap(), Relayed { complete: true, ..Relayed::default() });
+        pauses.push((due - host.clock.now.swap(due, Ordering::SeqCst)) / 60_000_000);
+    }
+}
+
+const PAUSES: [i64; 7] = [1, 2, 4, 8, 16, 32, 60];
+
+#[tokio::test]
+async fn one_that_fails_is_run_again_after_growing_pauses_and_is_parked_in_the_end() {
+    let host = host(scheduler(schedule("one", Due::AtOnce), || Ended::Bug("broken".into())));
+    host.clock.now.store(7, Ordering::SeqCst);
+    drop(host.pipeline.handle(request("one", "k")).await);
+    assert_eq!(until_given_up(&host).await, PAUSES);
+    let parked = host.memory.parked_follow_ups.lock().unwrap().clone();
+    assert!(matches!(&parked[..], [(id, reason)] if *id == follow_ups(&host)[0].id && reason.contains("broken")));
+    let relayed = relay(&host).await.unwrap();
+    assert_eq!(relayed, Relayed { complete: true, follow_ups_parked: 1, ..Relayed::default() });
+}
+
+#[tokio::test]
+async fn one_that_is_given_up_and_has_something_to_follow_ends_with_it_and_cannot_run_any_more() {
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&runs);
+    let what = Schedule { on_failure: Some(next("two")), ..schedule("one", Due::AtOnce) };
+    let host = host(scheduler(what, move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        Ended::Bug("broken".into())
+    }));
+    host.clock.now.store(7, Ordering::SeqCst);
+    drop(host.pipeline.handle(request("one", "k")).await);
+    let first = follow_ups(&host).remove(0);
+    assert_eq!(until_given_up(&host).await, PAUSES);
+    let [undoes] = &follow_ups(&host)[..] else { panic!("{:?}", follow_ups(&host)) };
+    assert_eq!((undoes.call.operation.as_str(), undoes.parent, undoes.chain), ("two", Some(first.id), first.id));
+    assert!(host.memory.parked_follow_ups.lock().unwrap().is_empty());
+    // Another host that still has it finds its answer.
+    let before = runs.load(Ordering::SeqCst);
+    let later = Instant::now() + Duration::from_secs(7200);
+    let followed = host.pipeline.follow(vec![first], "us-west-2", later).await;
+    assert_eq!((followed.ended, followed.rejected, runs.load(Ordering::SeqCst)), (1, 1, before));
+}
+
+#[tokio::test]
+async fn a_chain_that_does_not_end_is_left_to_the_relay() {
+    let host = host(|_, calls| {
+        let scheduled = calls.schedule(schedule("one", Due::AtOnce));
+        Box::pin(async move {
+            scheduled.unwrap().unwrap();
+            accept("{}")
+        })
+    });
+    let mut pending = host.pipeline.handle(request("one", "k")).await.pending.unwrap();
+    let later = Instant::now() + Duration::from_secs(7200);
+    let followed = host.pipeline.follow(pending.take_follow_ups(), "us-east-1", later).await;
+    assert_eq!((followed.ended, followed.left, follow_ups(&host).len()), (16, 1, 1));
+}
+
+#[tokio::test]
+async fn what_another_region_has_committed_is_left_to_it_for_two_turns() {
+    let host = host(scheduler(schedule("two", Due::AtOnce), || accept("{}")));
+    let asked = Request { region: "us-west-2".into(), ..request("one", "k") };
+    drop(host.pipeline.handle(asked).await);
+    for (now, followed) in [(100_000_000, 0), (120_000_006, 0), (120_000_007, 1)] {
+        host.clock.now.store(now, Ordering::SeqCst);
+        assert_eq!(relay(&host).await.unwrap().followed, followed, "{now}");
+    }
 }

@@ -3,7 +3,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use tenet_core::bundle::Index;
-use tenet_core::{Catalog, Event, EventError, Grants, Policy, SqlError, SqlState, VaultError, VaultField, VaultVerb};
+use tenet_core::{
+    Catalog, Event, EventError, Grants, Policy, ScheduleError, SqlError, SqlState, VaultError, VaultField, VaultVerb,
+};
 
 use crate::StatementCache;
 use crate::shown::shown;
@@ -55,6 +57,11 @@ impl Policy for StatementPolicy {
     fn event(&self, rule: &str, event: &Event) -> Result<(), EventError> {
         let granted = self.rules.get(rule).is_some_and(|rule| rule.grants.publishes(&event.source, &event.detail_type));
         if granted { Ok(()) } else { Err(EventError::not_granted(event)) }
+    }
+
+    fn schedule(&self, rule: &str, operation: &str) -> Result<(), ScheduleError> {
+        let granted = self.rules.get(rule).is_some_and(|rule| rule.grants.schedules(operation));
+        if granted { Ok(()) } else { Err(ScheduleError::not_granted(operation)) }
     }
 
     fn vault(&self, rule: &str, verb: VaultVerb, field: &VaultField) -> Result<(), VaultError> {

@@ -137,6 +137,7 @@ fn request() -> anyhow::Result<Request> {
         seed: std::array::from_fn(|_| fastrand::u8(..)),
         deadline: Instant::now() + Duration::from_secs(60),
         trace: None,
+        follow_up: None,
     })
 }
 

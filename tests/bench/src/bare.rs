@@ -7,7 +7,7 @@ use tenet_core::{ColumnValues, RowSet};
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig, Store};
 
-use self::bindings::tenet::rule::{context, database, events, log, types, vault};
+use self::bindings::tenet::rule::{context, database, events, log, operations, types, vault};
 use self::bindings::{Request, RulePre, Verdict};
 use crate::stock::Stock;
 
@@ -196,6 +196,21 @@ impl context::Host for State {
 
     fn random(&mut self, length: u32) -> wasmtime::Result<Vec<u8>> {
         Ok(vec![7; length as usize])
+    }
+}
+
+impl operations::Host for State {
+    fn schedule(
+        &mut self,
+        _: operations::Call,
+        _: operations::When,
+        _: operations::Options,
+    ) -> wasmtime::Result<Result<String, String>> {
+        Ok(Ok(String::new()))
+    }
+
+    fn current(&mut self) -> wasmtime::Result<Option<String>> {
+        Ok(None)
     }
 }
 

@@ -55,6 +55,7 @@ pub fn request(operation: &str, payload: &str) -> anyhow::Result<Request> {
         seed: [7; 32],
         deadline: Instant::now() + Duration::from_secs(86_400),
         trace: None,
+        follow_up: None,
     })
 }
 
@@ -89,6 +90,13 @@ impl HostCalls for Ready {
 
     fn publish(&self, _: Event) -> Result<Result<EventId, EventError>, Stop> {
         Ok(Err(EventError::read_only()))
+    }
+
+    fn schedule(
+        &self,
+        _: tenet_core::Schedule,
+    ) -> Result<Result<tenet_core::FollowUpId, tenet_core::ScheduleError>, Stop> {
+        Ok(Err(tenet_core::ScheduleError::read_only()))
     }
 
     fn vault(&self, _: tenet_core::VaultCall) -> BoxFuture<'_, Result<tenet_core::Vaulted, Stop>> {
@@ -132,11 +140,15 @@ impl Attempt for Ready {
         Box::pin(async move { Ok(Progress::Continue(self.outcomes(&statements))) })
     }
 
-    fn accept(self: Box<Self>, _: String, _: Vec<StagedEvent>) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
+    fn accept(self: Box<Self>, _: String, _: tenet_core::Staged) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
         Box::pin(async { Ok(Progress::Continue(())) })
     }
 
-    fn reject(self: Box<Self>, _: String) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
+    fn reject(
+        self: Box<Self>,
+        _: String,
+        _: Option<tenet_core::FollowUp>,
+    ) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
         Box::pin(async { Ok(Progress::Continue(())) })
     }
 

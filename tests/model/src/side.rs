@@ -158,6 +158,9 @@ impl Outcome {
                     {
                         scale.fill(0);
                     }
+                    if *kind == Type::JSONB.oid() {
+                        *value = value.take().map(|json| plain_numbers(&json));
+                    }
                 }
             }
         }
@@ -217,6 +220,35 @@ impl Outcome {
     }
 }
 
+/// JSON with its numbers without the zeros at the end of their fractions.
+fn plain_numbers(json: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(json.len());
+    let (mut in_string, mut is_escaped) = (false, false);
+    // Where the fraction of a number begins.
+    let mut fraction = None;
+    for byte in json.iter().copied() {
+        if let Some(start) = fraction
+            && !byte.is_ascii_digit()
+        {
+            let kept = plain.iter().rposition(|kept| *kept != b'0').unwrap_or(start);
+            plain.truncate(if kept == start { start } else { kept + 1 });
+            fraction = None;
+        }
+        match byte {
+            b'"' if !is_escaped => in_string = !in_string,
+            b'.' if !in_string => fraction = Some(plain.len()),
+            _ => {}
+        }
+        is_escaped = in_string && byte == b'\\' && !is_escaped;
+        plain.push(byte);
+    }
+    if let Some(start) = fraction {
+        let kept = plain.iter().rposition(|kept| *kept != b'0').unwrap_or(start);
+        plain.truncate(if kept == start { start } else { kept + 1 });
+    }
+    plain
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -241,6 +273,24 @@ impl fmt::Display for Outcome {
                 }
                 Ok(())
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_json_lose_the_zeros_that_say_nothing() {
+        for (json, plain) in [
+            (r#"[true, 1.50000000]"#, "[true, 1.5]"),
+            (r#"{"a.00": 2.00, "b": "3.00\"4.00"}"#, r#"{"a.00": 2, "b": "3.00\"4.00"}"#),
+            ("1.10", "1.1"),
+            ("100", "100"),
+            ("-0.00", "-0"),
+        ] {
+            assert_eq!(String::from_utf8(plain_numbers(json.as_bytes())).unwrap(), plain);
         }
     }
 }

@@ -354,7 +354,8 @@ impl Sandbox {
             }
             Call::Relay => {
                 let grace = host.relay_grace();
-                let relayed = pipeline.relay(grace, host.answer_retention(), deadline.into_std()).await;
+                let relayed =
+                    pipeline.relay(REGIONS[self.region], grace, host.answer_retention(), deadline.into_std()).await;
                 // The caller may have left.
                 let _ = tell.send(Ended::Relayed(relayed.map_err(|fault| format!("{fault:#}"))));
                 return self.check(state, "a relay", deadline);

@@ -235,7 +235,7 @@ fn between_rules(rules: &[Surveyed], operations: &[Operation], findings: &mut Fi
                 }
             }
         }
-        for grant in rule.asked.each().iter().filter(|grant| grant.is_event()) {
+        for grant in rule.asked.each().iter().filter(|grant| grant.is_event() || grant.is_schedule()) {
             findings.table.push(format!("{:<24} {grant}", rule.rule));
         }
     }
@@ -253,9 +253,7 @@ fn between_rules(rules: &[Surveyed], operations: &[Operation], findings: &mut Fi
         }
     }
     for way in circles(rules, operations) {
-        findings
-            .warnings
-            .push(format!("events may lead {way}, and on without end: see that one of them publishes none then"));
+        findings.warnings.push(format!("operations may lead {way}, and on without end: see that one of them ends it"));
     }
     let emitted: BTreeSet<(&str, &str)> = rules
         .iter()
@@ -276,12 +274,14 @@ fn between_rules(rules: &[Surveyed], operations: &[Operation], findings: &mut Fi
     }
 }
 
-/// Operations whose events lead back to themselves, each with the way.
+/// Operations that lead back to themselves by their events and what they schedule, each with the way.
 fn circles(rules: &[Surveyed], operations: &[Operation]) -> Vec<String> {
     let leads = |from: &Operation, to: &Operation| {
         let granted = |rule: &&Surveyed| from.rules.contains(&rule.rule);
-        let published = rules.iter().filter(granted).map(|rule| &rule.asked.events);
-        published.into_iter().any(|events| tenet_events::followed(std::slice::from_ref(to), events).is_some())
+        rules.iter().filter(granted).any(|rule| {
+            let taken = tenet_events::followed(std::slice::from_ref(to), &rule.asked.events);
+            taken.is_some() || rule.asked.schedules(&to.name)
+        })
     };
     let mut found = Vec::new();
     for first in operations {
@@ -414,7 +414,7 @@ mod tests {
             findings.warnings,
             [
                 "a.x is changed by pay, refund: requests of back, out conflict where they meet one row",
-                "events may lead back -> back, and on without end: see that one of them publishes none then",
+                "operations may lead back -> back, and on without end: see that one of them ends it",
                 "the operation back takes bank: Lost, and no rule that publishes as bank emits it"
             ]
         );
@@ -422,6 +422,26 @@ mod tests {
         let one =
             vec![tenet_core::bundle::Operation { rules: vec!["pay".into(), "refund".into()], ..operations[0].clone() }];
         between_rules(&rules, &one, &mut findings);
+        assert!(findings.warnings.is_empty(), "{:?}", findings.warnings);
+    }
+
+    #[test]
+    fn operations_that_schedule_each_other_are_a_circle() {
+        let rule =
+            |rule: &str, next: &str| surveyed(rule, &format!(r#"{{"operations":{{"schedule":["{next}"]}}}}"#), "{}");
+        let operation = |name: &str| tenet_core::bundle::Operation {
+            name: name.into(),
+            rules: vec![name.into()],
+            ..tenet_core::bundle::Operation::default()
+        };
+        let operations = ["remind", "wait", "end"].map(operation);
+        let mut findings = Findings::default();
+        between_rules(&[rule("remind", "wait"), rule("wait", "remind")], &operations, &mut findings);
+        let leads = "operations may lead remind -> wait -> remind, and on without end: see that one of them ends it";
+        assert!(findings.warnings.iter().any(|warning| warning == leads), "{:?}", findings.warnings);
+        assert!(findings.table.iter().any(|line| line.ends_with("schedule wait")), "{:?}", findings.table);
+        let mut findings = Findings::default();
+        between_rules(&[rule("remind", "wait"), rule("wait", "end")], &operations, &mut findings);
         assert!(findings.warnings.is_empty(), "{:?}", findings.warnings);
     }
 }

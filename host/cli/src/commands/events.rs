@@ -17,7 +17,7 @@ use crate::problem::Problem;
 /// The longest that the database may take.
 const TIME: Duration = Duration::from_secs(30);
 
-async fn open(args: &DatabaseArgs) -> anyhow::Result<Database> {
+pub(crate) async fn open(args: &DatabaseArgs) -> anyhow::Result<Database> {
     let endpoint = endpoint(args).await?;
     let name = endpoint.to_string();
     let database = Database::new(endpoint, 1);
@@ -31,6 +31,6 @@ async fn open(args: &DatabaseArgs) -> anyhow::Result<Database> {
     Ok(database)
 }
 
-fn deadline() -> Instant {
+pub(crate) fn deadline() -> Instant {
     SystemClock.instant() + TIME
 }

@@ -20,7 +20,7 @@ pub(crate) fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
         let all: BTreeSet<&Grant> = asked.iter().chain(&granted).chain(used.iter().flatten()).collect();
         for grant in all {
             let mark = |set: &BTreeSet<Grant>, word| if set.iter().any(|of| of.covers(grant)) { word } else { "-" };
-            // Events and sensitive values are not seen in a statement.
+            // Events, operations and sensitive values are not seen in a statement.
             let seen = used.as_ref().filter(|_| grant.is_of_statements());
             let used = seen.map_or("?", |used| match mark(used, "used") {
                 // Columns of a `*`, which have lines of their own.

@@ -57,6 +57,12 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<Exit> {
             break;
         }
     }
+    let (ended, others) = host.all_followed().await;
+    if ended + others > 0 {
+        let failed =
+            if others > 0 { format!(", and {others} have not: `tenet operations list`") } else { String::new() };
+        terminal::tell(&format!("then: {ended} operations that were scheduled have ended{failed}"));
+    }
     Ok(exit(handled.answer.status))
 }
 

@@ -2,11 +2,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::{
-    AnswerRetention, BoxFuture, CallerId, EventId, Fault, IdempotencyKey, Outbox, OutboxPosition, StagedEvent,
-    StoredAnswers, Timestamp, Transactions,
+    AnswerRetention, BoxFuture, CallerId, DueFollowUps, EventId, Fault, FollowUp, FollowUpCounts, FollowUpId,
+    FollowUpPosition, FollowUps, IdempotencyKey, Outbox, OutboxPosition, StagedEvent, StoredAnswers, Timestamp,
+    Transactions,
 };
 
-/// The three ports to the database of one host.
+/// The four ports to the database of one host.
 #[derive(Clone)]
 pub struct Ledger {
     /// Transactions that leave exactly one answer under a key.
@@ -15,18 +16,37 @@ pub struct Ledger {
     pub outbox: Arc<dyn Outbox>,
     /// The answers that they stored.
     pub answers: Arc<dyn StoredAnswers>,
+    /// The operations that they scheduled.
+    pub follow_ups: Arc<dyn FollowUps>,
 }
 
 impl Ledger {
-    /// Only transactions, with no outbox and no stored answers: for a recording.
+    /// Only transactions, with nothing stored: for a recording.
     pub fn of_transactions(transactions: Arc<dyn Transactions>) -> Self {
-        Self { transactions, outbox: Arc::new(NothingStored), answers: Arc::new(NothingStored) }
+        let nothing = Arc::new(NothingStored);
+        Self {
+            transactions,
+            outbox: Arc::clone(&nothing) as _,
+            answers: Arc::clone(&nothing) as _,
+            follow_ups: nothing,
+        }
+    }
+
+    /// The same with no follow-ups to be run.
+    #[must_use]
+    pub fn without_follow_ups(self) -> Self {
+        Self { follow_ups: Arc::new(NothingStored), ..self }
     }
 }
 
-impl<D: Transactions + Outbox + StoredAnswers + 'static> From<Arc<D>> for Ledger {
+impl<D: Transactions + Outbox + StoredAnswers + FollowUps + 'static> From<Arc<D>> for Ledger {
     fn from(database: Arc<D>) -> Self {
-        Self { transactions: Arc::clone(&database) as _, outbox: Arc::clone(&database) as _, answers: database }
+        Self {
+            transactions: Arc::clone(&database) as _,
+            outbox: Arc::clone(&database) as _,
+            answers: Arc::clone(&database) as _,
+            follow_ups: database,
+        }
     }
 }
 
@@ -69,5 +89,29 @@ impl Outbox for NothingStored {
 impl StoredAnswers for NothingStored {
     fn expire(&self, _: AnswerRetention, _: Instant) -> BoxFuture<'_, Result<u64, Fault>> {
         Box::pin(async { Ok(0) })
+    }
+}
+
+impl FollowUps for NothingStored {
+    fn due<'a>(
+        &'a self,
+        _: DueFollowUps<'a>,
+        _: Option<FollowUpPosition>,
+        _: u32,
+        _: Instant,
+    ) -> BoxFuture<'a, Result<Vec<FollowUp>, Fault>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn postpone(&self, _: FollowUpId, _: u32, _: Timestamp, _: Instant) -> BoxFuture<'_, Result<(), Fault>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn park<'a>(&'a self, _: FollowUpId, _: &'a str, _: Instant) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn count(&self, _: Timestamp, _: Instant) -> BoxFuture<'_, Result<FollowUpCounts, Fault>> {
+        Box::pin(async { Ok(FollowUpCounts::default()) })
     }
 }

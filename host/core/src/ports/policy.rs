@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::{Event, EventError, SqlError, VaultError, VaultField, VaultVerb};
+use crate::{Event, EventError, ScheduleError, SqlError, VaultError, VaultField, VaultVerb};
 
 /// The port to the policy: what each rule may do with the database and the event bus.
 pub trait Policy: Send + Sync {
@@ -15,6 +15,9 @@ pub trait Policy: Send + Sync {
 
     /// Whether a rule may publish this event.
     fn event(&self, rule: &str, event: &Event) -> Result<(), EventError>;
+
+    /// Whether a rule may schedule this operation.
+    fn schedule(&self, rule: &str, operation: &str) -> Result<(), ScheduleError>;
 
     /// Whether a rule may seal, or open, this column.
     fn vault(&self, rule: &str, verb: VaultVerb, field: &VaultField) -> Result<(), VaultError>;

@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{
-    BoxFuture, Event, EventError, EventId, LimitExceeded, Limits, Outcome, Request, SqlError, Statement, VaultCall,
-    Vaulted, Verdict,
+    BoxFuture, Event, EventError, EventId, FollowUpId, LimitExceeded, Limits, Outcome, Request, Schedule,
+    ScheduleError, SqlError, Statement, VaultCall, Vaulted, Verdict,
 };
 
 /// The port to the engine.
@@ -89,6 +89,9 @@ pub trait HostCalls: Send + Sync {
 
     /// Stages an event.
     fn publish(&self, event: Event) -> Result<Result<EventId, EventError>, Stop>;
+
+    /// Stages an operation that follows.
+    fn schedule(&self, schedule: Schedule) -> Result<Result<FollowUpId, ScheduleError>, Stop>;
 
     /// Seals or opens a sensitive value.
     fn vault(&self, call: VaultCall) -> BoxFuture<'_, Result<Vaulted, Stop>>;

@@ -3,7 +3,8 @@ use std::sync::atomic::AtomicU32;
 use std::time::Instant;
 
 use crate::{
-    AnswerWaits, BoxFuture, CallerId, Digest, Fault, IdempotencyKey, Outcome, StagedEvent, Statement, Timestamp,
+    AnswerWaits, BoxFuture, CallerId, Digest, Fault, FollowUp, FollowUpId, IdempotencyKey, Outcome, StagedEvent,
+    Statement, Timestamp,
 };
 
 /// The port to the database's transactions. Each stores exactly one answer under a key.
@@ -29,6 +30,9 @@ pub struct Claim {
     pub caller: CallerId,
     /// Whether it may write, and under which key.
     pub mode: Mode,
+    /// The follow-up that it is a run of, if it is one. Its row goes with the answer's commit, so that it cannot run
+    /// again.
+    pub follow_up: Option<FollowUpId>,
     /// The time of the request, stored with the answer.
     pub now: Timestamp,
     /// The region that commits, stored with the answer.
@@ -74,6 +78,15 @@ pub struct StoredAnswer {
     pub now: Timestamp,
 }
 
+/// What a transaction leaves behind apart from its answer and its writes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Staged {
+    /// Events, which go into the outbox.
+    pub events: Vec<StagedEvent>,
+    /// Operations that follow.
+    pub follow_ups: Vec<FollowUp>,
+}
+
 /// How far an attempt got.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress<T> {
@@ -111,17 +124,17 @@ pub trait Attempt: Send {
         waits: &'a AnswerWaits,
     ) -> BoxFuture<'a, Result<Progress<Vec<Outcome>>, Fault>>;
 
-    /// Commits with `output` as the accepted answer and `events` in the outbox, in one round trip.
+    /// Commits with `output` as the accepted answer and what was staged, in one round trip.
     /// `Ok(Progress::Continue)` means that it is certainly committed.
-    fn accept(
-        self: Box<Self>,
-        output: String,
-        events: Vec<StagedEvent>,
-    ) -> BoxFuture<'static, Result<Progress<()>, Fault>>;
+    fn accept(self: Box<Self>, output: String, staged: Staged) -> BoxFuture<'static, Result<Progress<()>, Fault>>;
 
-    /// Undoes the attempt's changes and commits `body` as the rejected answer, in one round trip. A
-    /// read-only attempt stores nothing.
-    fn reject(self: Box<Self>, body: String) -> BoxFuture<'static, Result<Progress<()>, Fault>>;
+    /// Undoes the attempt's changes and commits `body` as the rejected answer, with what follows the rejection, in one
+    /// round trip. A read-only attempt stores nothing.
+    fn reject(
+        self: Box<Self>,
+        body: String,
+        follow_up: Option<FollowUp>,
+    ) -> BoxFuture<'static, Result<Progress<()>, Fault>>;
 
     /// Undoes the attempt's changes and stores nothing. If the key has not been looked up yet, it
     /// is looked up now.

@@ -36,6 +36,19 @@ impl CallerId {
         }))
     }
 
+    /// The scope of the follow-ups of the caller with this identity. It is no caller's, so a caller who knows the id of
+    /// a follow-up cannot take its key.
+    pub fn of_follow_up(identity: Option<&str>) -> Self {
+        let mut digest = Sha256::new();
+        digest.update("tenet follow-up");
+        if let Self(Some(id)) = Self::of(identity) {
+            digest.update(id);
+        }
+        let mut id = [0; 16];
+        id.copy_from_slice(&digest.finalize()[..16]);
+        Self(Some(id))
+    }
+
     /// Reads what [`Display`](fmt::Display) writes.
     pub fn parse(text: &str) -> Option<Self> {
         if text.is_empty() {

@@ -3,6 +3,7 @@ use std::fmt;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
+use crate::request::derived_id::{DerivedId, add_text};
 use crate::{CallerId, IdempotencyKey, Mutant, Timestamp, Trace};
 
 /// An event as a rule publishes it.
@@ -26,7 +27,7 @@ pub struct EventError(String);
 /// A UUID (version 8) made of SHA-256 over the operation, the caller if there is one, the key, the time stored in the
 /// key row, and the event's ordinal over all rules of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EventId([u8; 16]);
+pub struct EventId(DerivedId);
 
 /// An event bound to a transaction: a row of the outbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,38 +137,29 @@ impl EventId {
     pub fn derive(operation: &str, caller: CallerId, key: &IdempotencyKey, now: Timestamp, ordinal: u32) -> Self {
         let mut hash = Sha256::new();
         let operation = if Mutant::EventIdWithoutOperation.is_alive() { "" } else { operation };
-        for part in [operation, key.as_str()] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
+        [operation, key.as_str()].iter().for_each(|text| add_text(&mut hash, text));
         hash.update(now.micros().to_be_bytes());
         hash.update(ordinal.to_be_bytes());
         // The parts before it are length-prefixed, so a caller cannot be confused with them.
         if let Some(caller) = caller.as_bytes() {
             hash.update(caller);
         }
-        let digest: [u8; 32] = hash.finalize().into();
-        let mut id = [0; 16];
-        id.copy_from_slice(&digest[..16]);
-        id[6] = (id[6] & 0x0f) | 0x80;
-        id[8] = (id[8] & 0x3f) | 0x80;
-        Self(id)
+        Self(DerivedId::of(hash))
     }
 
     /// Reads what [`Display`](fmt::Display) writes, in either case.
     pub fn parse(text: &str) -> Option<Self> {
-        let number = u128::from_str_radix(&text.replace('-', ""), 16).ok()?;
-        Some(Self(number.to_be_bytes())).filter(|id| id.to_string().eq_ignore_ascii_case(text))
+        DerivedId::parse(text).map(Self)
     }
 
     /// The id whose UUID has these bytes.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(bytes)
+        Self(DerivedId::from_bytes(bytes))
     }
 
     /// The bytes of the UUID.
     pub fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
+        self.0.as_bytes()
     }
 }
 
@@ -193,9 +185,7 @@ impl StagedEvent {
 
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hex = crate::hex(&self.0);
-        let part = |from, to| hex.get(from..to).unwrap_or_default();
-        write!(f, "{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
+        self.0.fmt(f)
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Receipt {
     pub rows_affected: u64,
     /// Events that the last attempt staged.
     pub events: u64,
+    /// Operations that the last attempt scheduled.
+    pub follow_ups: u64,
     /// The fuel used by the rules of the last attempt, if the engine is metered: about one per
     /// instruction.
     pub fuel: Option<u64>,
@@ -55,6 +57,7 @@ impl Receipt {
             ("bytes_read", self.bytes_read),
             ("rows_written", self.rows_affected),
             ("events", self.events),
+            ("follow_ups", self.follow_ups),
             ("queued_us", micros(self.queued)),
             ("database_us", micros(self.database)),
             ("commit_us", micros(self.commit)),
@@ -80,6 +83,8 @@ pub struct RuleReceipt {
     pub rows_affected: u64,
     /// Events it staged.
     pub events: u64,
+    /// Operations it scheduled.
+    pub follow_ups: u64,
     /// Its processor time: its own, and the host's on its behalf.
     pub cpu: Duration,
     /// The peak of its linear memory, in bytes.

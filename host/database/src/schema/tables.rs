@@ -19,7 +19,7 @@ use crate::statements::failure::{self, QueryFailure};
 const ASKING: Duration = Duration::from_secs(30);
 
 /// The host's own tables, which requests write.
-const HOSTS_TABLES: [&str; 2] = ["tenet.keys", "tenet.outbox"];
+const HOSTS_TABLES: [&str; 3] = ["tenet.keys", "tenet.outbox", "tenet.follow_ups"];
 
 /// At most this many rows are written in one transaction: Aurora DSQL takes 3,000.
 const ROWS_AT_ONCE: usize = 1_000;

@@ -1,4 +1,4 @@
-use tenet_core::{Claim, Digest, Fault, IdempotencyKey, Mutant, StagedEvent, StoredAnswer};
+use tenet_core::{Claim, Digest, Fault, IdempotencyKey, Mutant, Staged, StoredAnswer};
 use tokio_postgres::Error;
 
 use crate::connect::connection::Connection;
@@ -8,7 +8,7 @@ use crate::statements::failure::{self, QueryError, QueryFailure};
 use crate::statements::flight::{Message, Pipelined, send_pipelined};
 use crate::statements::query::Query;
 use crate::transaction::commands::{ROLLBACK, begin};
-use crate::transaction::{keys, outbox};
+use crate::transaction::{follow_ups, keys, outbox};
 
 /// The last flight of a transaction: everything that stores its answer, including COMMIT.
 pub(crate) struct CommitBatch<'t> {
@@ -19,7 +19,7 @@ pub(crate) struct CommitBatch<'t> {
     pub(crate) from: CommitStart,
     pub(crate) accepted: bool,
     pub(crate) answer: String,
-    pub(crate) events: Vec<StagedEvent>,
+    pub(crate) staged: Staged,
 }
 
 /// The state that a [`CommitBatch`] starts from.
@@ -52,13 +52,16 @@ pub(crate) enum CommitResult {
 impl CommitBatch<'_> {
     /// Sends the flight and classifies the answers.
     pub(crate) async fn execute(self, connection: &Connection, timeout: AnswerTimeout) -> CommitResult {
-        let Self { claim, key, digest, from, accepted, answer, events } = self;
+        let Self { claim, key, digest, from, accepted, answer, staged } = self;
         let answer = StoredAnswer { accepted, body: answer, digest, now: claim.now };
-        let prepared = outbox::store(events).and_then(|events| {
+        let prepared = || {
             let look_up = if from == CommitStart::Nothing { Some(keys::look_up(claim, key)?) } else { None };
-            Ok((events, look_up, keys::store(claim, key, answer)?))
-        });
-        let (events, look_up, key_row) = match prepared {
+            let mut rows = outbox::store(staged.events)?;
+            rows.extend(follow_ups::store(staged.follow_ups)?);
+            rows.extend(claim.follow_up.map(follow_ups::remove).transpose()?);
+            Ok((rows, look_up, keys::store(claim, key, answer)?))
+        };
+        let (rows, look_up, key_row) = match prepared() {
             Ok(prepared) => prepared,
             Err(fault) => return CommitResult::NotCommitted(fault, false),
         };
@@ -71,7 +74,7 @@ impl CommitBatch<'_> {
             roll_back: (from == CommitStart::ToUndo).then(|| command(ROLLBACK)),
             begin: (from != CommitStart::Begun).then(|| command(begin())),
             look_up: look_up.map(|statement| Query::plain(connection, statement)),
-            events: events.into_iter().map(|statement| Query::plain(connection, statement)).collect(),
+            rows: rows.into_iter().map(|statement| Query::plain(connection, statement)).collect(),
             key_row: Query::plain(connection, key_row),
             commit: command("COMMIT"),
         };
@@ -88,7 +91,8 @@ struct Flight<'c> {
     roll_back: Option<Message<'c, Result<(), Error>>>,
     begin: Option<Message<'c, Result<(), Error>>>,
     look_up: Option<Query<'c>>,
-    events: Vec<Query<'c>>,
+    /// Of the outbox and of the follow-ups.
+    rows: Vec<Query<'c>>,
     key_row: Query<'c>,
     commit: Message<'c, Result<(), Error>>,
 }
@@ -99,7 +103,7 @@ impl Flight<'_> {
         messages.extend(self.roll_back.as_mut().map(|message| message as &mut dyn Pipelined));
         messages.extend(self.begin.as_mut().map(|message| message as &mut dyn Pipelined));
         messages.extend(self.look_up.iter_mut().flat_map(Query::messages));
-        messages.extend(self.events.iter_mut().flat_map(Query::messages));
+        messages.extend(self.rows.iter_mut().flat_map(Query::messages));
         messages.extend(self.key_row.messages());
         messages.push(&mut self.commit);
         messages
@@ -129,7 +133,7 @@ impl Flight<'_> {
                     Ok(Some(answer)) => {
                         // The driver delivers answers in order, so those before it have to be
                         // dropped first.
-                        drop((self.events, self.key_row));
+                        drop((self.rows, self.key_row));
                         let ended = astray.is_none() && self.commit.answer().await.is_ok();
                         return CommitResult::Answered(answer, ended);
                     }
@@ -139,9 +143,9 @@ impl Flight<'_> {
                 Err(failure) => failed = Some(failure),
             }
         }
-        for query in self.events {
+        for query in self.rows {
             if let Err(error) = query.outcome(&mut Tally::unlimited()).await {
-                failed = failed.or(Some(QueryFailure::of_host(error, "the events could not be stored")));
+                failed = failed.or(Some(QueryFailure::of_host(error, "what follows could not be stored")));
             }
         }
         let stored = match self.key_row.outcome(&mut Tally::unlimited()).await {

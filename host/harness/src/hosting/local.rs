@@ -1,16 +1,17 @@
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tenet_capsule::{Answer, Capsule, Compared, Shadow, Tape};
 use tenet_clock::SystemClock;
 use tenet_core::bundle::Index;
-use tenet_core::{Clock, SourceKey, Trace, Vault};
+use tenet_core::{Clock, FollowUp, SourceKey, Trace, Vault};
 use tenet_database::Endpoint;
 use tenet_events::{Buses, Routes};
 use tenet_http::{Api, Reply, Request, Route};
 use tenet_pipeline::{Arrival, Handled, Invocation, Pipeline, Presence, Relayed, direct};
 use tenet_wiring::HostBuilder;
+use tokio::task::JoinSet;
 
 use super::follow::{self, Taken};
 use crate::error::{Error, Result};
@@ -28,7 +29,9 @@ pub const EVERY_EVENT: &str = r#"{"source":[{"prefix":""}]}"#;
 pub struct Local {
     region: String,
     api: Api,
-    pipeline: Pipeline,
+    pipeline: Arc<Pipeline>,
+    /// Operations that follow and run now.
+    following: Mutex<JoinSet<tenet_pipeline::Followed>>,
     index: Index,
     shadow: Shadow,
     routes: Routes,
@@ -75,9 +78,10 @@ impl Local {
         let publisher = Arc::new(buses.publisher(region)?);
         let builder = HostBuilder::new(index, Arc::new(database), Arc::new(library), publisher);
         let builder = builder.vault(Arc::clone(vault));
-        let (shadow, pipeline) = (builder.shadow(), builder.pipeline()?);
+        let (shadow, pipeline) = (builder.shadow(), Arc::new(builder.pipeline()?));
         let routes = Routes::new(&index.operations)?;
-        Ok(Self { region: region.to_owned(), api, pipeline, index: index.clone(), shadow, routes })
+        let (following, index) = (Mutex::default(), index.clone());
+        Ok(Self { region: region.to_owned(), api, pipeline, following, index, shadow, routes })
     }
 
     /// The region it serves.
@@ -150,12 +154,36 @@ impl Local {
         let request = arrival.request(invocation.operation, invocation.key, invocation.payload);
         let tape = Tape::new();
         let mut handled = self.pipeline.handle_while(request.clone(), Some(&tape), presence).await;
-        if let Some(pending) = handled.pending.take() {
+        if let Some(mut pending) = handled.pending.take() {
+            let follow_ups = pending.take_follow_ups();
             self.pipeline.publish(pending, SystemClock.instant() + time).await;
+            if !follow_ups.is_empty() {
+                self.run(follow_ups, time);
+            }
         }
         let answer = answer(&handled);
         let capsule = Capsule::new(&self.index, &request, tape.attempts(), answer, &handled.receipt);
         Ok((handled, capsule))
+    }
+
+    /// Runs what follows at once, for which no caller waits.
+    fn run(&self, follow_ups: Vec<FollowUp>, time: Duration) {
+        let (pipeline, region) = (Arc::clone(&self.pipeline), self.region.clone());
+        let mut following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+        while following.try_join_next().is_some() {}
+        following.spawn(async move { pipeline.follow(follow_ups, &region, SystemClock.instant() + time).await });
+    }
+
+    /// Waits for what follows at once. Returns how many operations have ended meanwhile, and how many have not.
+    pub async fn all_followed(&self) -> (usize, usize) {
+        let mut following = std::mem::take(&mut *self.following.lock().unwrap_or_else(PoisonError::into_inner));
+        let (mut ended, mut others) = (0, 0);
+        while let Some(followed) = following.join_next().await {
+            let followed = followed.unwrap_or_default();
+            ended += followed.ended;
+            others += followed.failed + followed.given_up + followed.left;
+        }
+        (ended, others)
     }
 
     /// Delivers what was left in the outbox for longer than `grace`, and removes old answers.
@@ -163,7 +191,8 @@ impl Local {
     /// # Errors
     /// Fails where the database does.
     pub async fn relay(&self, grace: Duration, time: Duration) -> Result<Relayed> {
-        Ok(self.pipeline.relay(grace, self.index.host.answer_retention(), SystemClock.instant() + time).await?)
+        let deadline = SystemClock.instant() + time;
+        Ok(self.pipeline.relay(&self.region, grace, self.index.host.answer_retention(), deadline).await?)
     }
 
     /// Runs the rules that shadow others on a request that was answered; none where requests want the connections.

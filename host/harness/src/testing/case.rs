@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tenet_capsule::{Attempt, Capsule, End, Playback};
-use tenet_core::{Code, Ledger, Receipt};
+use tenet_core::{Code, FollowUp, Ledger, OperationCall, Receipt};
 use tenet_database::{Contents, Tables};
 use tenet_pipeline::{Answer, Backoff, Handled, Status};
 
@@ -14,13 +14,15 @@ use super::json::{Json, Row, rounded, row};
 use super::outcome::{ActualStep, StepResult, TestFailure, TestOutcome};
 use super::sealed::Sealed;
 use super::site::{Hosts, Site, TestDatabase, no_row};
-use super::{capsule_file, replay, transcript};
+use super::{capsule_file, moment, replay, transcript};
 use crate::error::{Error, Result};
 use crate::hosting::{EAST, MOST, Taken, WEST, taken};
 
 /// A test while it is run.
 struct Case {
     outcome: TestOutcome,
+    /// Operations that were scheduled and are due, in the order in which they run.
+    due: VecDeque<FollowUp>,
 }
 
 /// An operation that an event has asked for.
@@ -41,7 +43,7 @@ pub(crate) async fn run(
     only: Option<&Schedule>,
 ) -> TestOutcome {
     let started = Instant::now();
-    let mut case = Case { outcome: TestOutcome { about: file.about.clone(), ..outcome } };
+    let mut case = Case { outcome: TestOutcome { about: file.about.clone(), ..outcome }, due: VecDeque::new() };
     let done = match (&file.recorded, rig) {
         (Some(path), _) => case.run_recorded(site, path, file).await,
         (None, Some(rig)) => case.run_on(site, rig, file, only).await,
@@ -71,6 +73,7 @@ impl Case {
                 }
                 What::Relay { turn, expected } => {
                     hosts.relay(&site.index).await?;
+                    self.due.extend(hosts.due(turn.now).await?);
                     self.outcome.steps.push(StepResult::Relay { step: number + 1 });
                     let followed = self.follow(site, &hosts, number, turn).await?;
                     self.unmet_follows(number, expected, &followed);
@@ -145,7 +148,8 @@ impl Case {
     /// Asks, and takes down what it did.
     async fn ask(&mut self, site: &Site, hosts: &Hosts, number: usize, ask: &Ask) -> Result<(Handled, Vec<Attempt>)> {
         let probe = Injected::new(ask.fault.clone(), None);
-        let handled = hosts.ask(ask, &probe).await?;
+        let (handled, follow_ups) = hosts.ask(ask, &probe).await?;
+        self.due.extend(follow_ups);
         let attempts = probe.tape.attempts();
         let name = match &ask.target {
             Target::Operation(name) => name.clone(),
@@ -176,6 +180,11 @@ impl Case {
                 events_are_unmet = true;
             }
         }
+        if let Some(wanted) = &expected.follow_ups {
+            for what in Json::List(wanted.clone()).unmet(&Json::List(scheduled(&handled, &attempts))) {
+                self.fail(Code::Events, number, &format!("follow_ups: {what}"));
+            }
+        }
         for what in above(&expected.at_most, &handled.receipt) {
             self.fail(Code::Costs, number, &what);
         }
@@ -193,45 +202,48 @@ impl Case {
         Ok(())
     }
 
-    /// Has the operations decide that take the events which have arrived, and those that take theirs.
+    /// Has the operations decide that take the events which have arrived or are due, and those that follow them.
     async fn follow(&mut self, site: &Site, hosts: &Hosts, number: usize, ask: &Ask) -> Result<Vec<Followed>> {
         let mut left = VecDeque::from(hosts.arrived());
         // A rule alone is part of no operation, and leads to none. A recording is of one request.
         if matches!(ask.target, Target::Rule(_)) || hosts.are_over_recording {
+            self.due.clear();
             return Ok(Vec::new());
         }
         let mut followed = Vec::new();
-        while let Some(event) = left.pop_front() {
-            for region in [EAST, WEST] {
-                for Taken { operation, key, payload } in taken(&site.routes, region, &event)? {
-                    let seed = tenet_build::sha256(&[&ask.seed, key.as_str().as_bytes()].concat());
-                    let mut following = Ask {
-                        target: Target::Operation(operation.clone()),
-                        payload,
-                        key: None,
-                        source_key: Some(key.as_str().to_owned()),
-                        caller: None,
-                        region: region.to_owned(),
-                        now: ask.now,
-                        seed: [0; 32],
-                        fault: FaultText::default(),
-                    };
-                    following.seed.iter_mut().zip(seed.bytes()).for_each(|(byte, digit)| *byte = digit);
-                    let (handled, attempts) = self.ask(site, hosts, number, &following).await?;
-                    let events = events(&handled, &attempts);
-                    let logged = transcript::last_error(&attempts).map(str::to_owned);
-                    followed.push(Followed { operation, handled, events, logged });
-                    if followed.len() >= MOST {
-                        let what =
-                            format!("{MOST} operations have followed, each an event of another, and no end of it");
-                        self.fail(Code::Verdict, number, &what);
-                        return Ok(followed);
+        loop {
+            let mut next = Vec::new();
+            if let Some(event) = left.pop_front() {
+                for region in [EAST, WEST] {
+                    for Taken { operation, key, payload } in taken(&site.routes, region, &event)? {
+                        let source_key = Some(key.as_str().to_owned());
+                        let of_event = following(ask, key.as_str(), &operation, payload, region);
+                        next.push(Ask { source_key, ..of_event });
                     }
+                }
+            } else if let Some(follow_up) = self.due.pop_front() {
+                let OperationCall { operation, payload } = follow_up.call.clone();
+                let scheduled = following(ask, &follow_up.id.to_string(), &operation, payload, &follow_up.region);
+                let caller = follow_up.caller.clone();
+                next.push(Ask { caller, follow_up: Some(Arc::new(follow_up)), ..scheduled });
+            } else {
+                return Ok(followed);
+            }
+            for next in next {
+                let (handled, attempts) = self.ask(site, hosts, number, &next).await?;
+                let events = events(&handled, &attempts);
+                let logged = transcript::last_error(&attempts).map(str::to_owned);
+                let Target::Operation(operation) = next.target else { continue };
+                followed.push(Followed { operation, handled, events, logged });
+                if followed.len() >= MOST {
+                    let what = format!("{MOST} operations have followed, each another one, and no end of it");
+                    self.fail(Code::Verdict, number, &what);
+                    self.due.clear();
+                    return Ok(followed);
                 }
             }
             left.extend(hosts.arrived());
         }
-        Ok(followed)
     }
 
     /// Holds what has followed against what is expected. Whether it is not that.
@@ -424,6 +436,50 @@ fn unmet_verdict(expected: &Expected, handled: &Handled, logged: Option<&str>) -
         unmet.push(format!("expected {}, found {}", word(wanted), word(*repeated)));
     }
     unmet
+}
+
+/// A request that follows another one.
+fn following(ask: &Ask, id: &str, operation: &str, payload: String, region: &str) -> Ask {
+    let seed = tenet_build::sha256(&[&ask.seed, id.as_bytes()].concat());
+    let mut following = Ask {
+        target: Target::Operation(operation.to_owned()),
+        payload,
+        key: None,
+        source_key: None,
+        caller: None,
+        region: region.to_owned(),
+        now: ask.now,
+        seed: [0; 32],
+        fault: FaultText::default(),
+        follow_up: None,
+    };
+    following.seed.iter_mut().zip(seed.bytes()).for_each(|(byte, digit)| *byte = digit);
+    following
+}
+
+/// The operations that a request has scheduled. A stored answer schedules none: they came with the first.
+fn scheduled(handled: &Handled, attempts: &[Attempt]) -> Vec<Json> {
+    let ended = attempts.iter().rev().filter_map(|attempt| attempt.ended.as_ref());
+    let accepted = ended.filter_map(|ended| match &ended.by {
+        End::Accept { follow_ups, .. } => Some(follow_ups),
+        _ => None,
+    });
+    let is_own = handled.answer.status.code() == 200 && !handled.answer.repeated;
+    let last = accepted.take(1).filter(|_| is_own).flatten();
+    let text = |text: &str| Json::Text(text.to_owned());
+    last.map(|follow_up| {
+        let name = |call: &Option<OperationCall>| call.as_ref().map(|call| text(&call.operation));
+        let members = [
+            ("operation", Some(text(&follow_up.call.operation))),
+            ("payload", Some(Json::parse(&follow_up.call.payload).unwrap_or(Json::Null))),
+            ("due", Some(Json::Text(moment::text(follow_up.due)))),
+            ("label", follow_up.label.as_deref().map(text)),
+            ("on_rejection", name(&follow_up.on_rejection)),
+            ("on_failure", name(&follow_up.on_failure)),
+        ];
+        Json::Object(members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
+    })
+    .collect()
 }
 
 /// The events that a request has left. A stored answer leaves none: they came with the first.

@@ -202,7 +202,7 @@ impl Explorer<'_> {
             for who in &order {
                 let (Some(ask), Some(answer)) = (self.asks.get(*who), answers.get_mut(*who)) else { continue };
                 let probe = Injected::new(FaultText::default(), None);
-                let handled = hosts.ask(ask, &probe).await?;
+                let (handled, _) = hosts.ask(ask, &probe).await?;
                 check_known(stage, &[probe.tape.attempts()])?;
                 *answer = (handled.answer.status.code(), handled.answer.body);
             }
@@ -230,7 +230,7 @@ impl Explorer<'_> {
                 let handled = hosts.ask(&ask, &probe as &dyn Probe).await;
                 // The receiver is gone where the run has ended at a lock.
                 let _ended = waits.send(Waits::Over(who));
-                handled.map(|handled| (who, (handled.answer.status.code(), handled.answer.body)))
+                handled.map(|(handled, _)| (who, (handled.answer.status.code(), handled.answer.body)))
             });
         }
         drop(waits);

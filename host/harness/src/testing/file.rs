@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
-use tenet_core::Code;
+use tenet_core::{Code, FollowUp};
 use toml_edit::DocumentMut;
 
 use super::json::Json;
@@ -88,7 +89,8 @@ struct StepText<J> {
     together: Option<Vec<AskText<J>>>,
     /// The most orders of `together` that are run: 300 unless given.
     schedules: Option<u32>,
-    /// Or the relay, which delivers what is left in the outbox.
+    /// Or the relay, which delivers what is left in the outbox, and has the operations run that were scheduled and are
+    /// due by now.
     #[serde(default)]
     relay: bool,
     /// The payload: an object, or JSON text.
@@ -101,6 +103,8 @@ struct StepText<J> {
     region: Option<String>,
     /// When it comes, if not a second after the step before.
     now: Option<J>,
+    /// Or how long after the step before: `90 min`, `3 days`.
+    advance: Option<String>,
     /// It is accepted: `true`, or an object with the output, whole or in part. A step that says
     /// nothing of its answer expects to be accepted.
     accept: Option<J>,
@@ -118,13 +122,35 @@ struct StepText<J> {
     repeated: Option<bool>,
     /// The events that it leaves, in their order, each whole or in part.
     events: Option<Vec<EventText<J>>>,
+    /// The operations that it schedules, in their order, each whole or in part.
+    follow_ups: Option<Vec<FollowUpText<J>>>,
     /// The operations that have followed, in their order: those that take an event of this step, or of
-    /// one another. Without this each has to be accepted or rejected.
+    /// one another, and those that are due at once. Without this each has to be accepted or rejected.
     follows: Option<Vec<FollowText<J>>>,
     /// What it may cost at most.
     at_most: Option<AtMost>,
     /// What goes wrong meanwhile.
     fault: Option<FaultText>,
+}
+
+/// An operation that is scheduled, or a part of it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct FollowUpText<J> {
+    /// The operation.
+    operation: Option<String>,
+    /// Its payload, whole or in part.
+    payload: Option<J>,
+    /// How long after the step it is due: `0 s`, `3 days`.
+    after: Option<String>,
+    /// When it is due: `2026-01-04T00:00:00Z`.
+    at: Option<String>,
+    /// Its label.
+    label: Option<String>,
+    /// The operation that follows if it is rejected.
+    on_rejection: Option<String>,
+    /// The operation that follows if it is given up.
+    on_failure: Option<String>,
 }
 
 /// An operation that an event has asked for.
@@ -261,6 +287,8 @@ pub(crate) struct Ask {
     pub(crate) now: i64,
     pub(crate) seed: [u8; 32],
     pub(crate) fault: FaultText,
+    /// The follow-up that it is.
+    pub(crate) follow_up: Option<Arc<FollowUp>>,
 }
 
 /// Whom it goes to.
@@ -281,6 +309,8 @@ pub(crate) struct Expected {
     pub(crate) status: Option<u16>,
     pub(crate) repeated: Option<bool>,
     pub(crate) events: Option<Vec<Json>>,
+    /// Operations that have to be scheduled.
+    pub(crate) follow_ups: Option<Vec<Json>>,
     /// Operations that have to follow, each with its expected result.
     pub(crate) follows: Option<Vec<(String, Expected)>>,
     pub(crate) at_most: AtMost,
@@ -327,7 +357,16 @@ impl TestFile {
             None => NOW,
         };
         for (number, step) in file.step.iter().enumerate() {
-            let step_now = step.now.as_ref().map(|now| whole.moment(now)).transpose()?.unwrap_or(now);
+            let step_now = match (&step.now, &step.advance) {
+                (Some(_), Some(_)) => {
+                    let error = Error::new("a step has one moment", "leave in `now` or `advance`");
+                    return Err(error.explained(Code::TestFile).at(place(0..0)));
+                }
+                (Some(now), None) => whole.moment(now)?,
+                // From the step before, which is a second behind.
+                (None, Some(span)) => now - if number == 0 { 0 } else { STEP } + whole.span(span)?,
+                (None, None) => now,
+            };
             steps.push(whole.step(number, step, step_now)?);
             now = step_now + STEP;
         }
@@ -406,7 +445,7 @@ impl Reading<'_> {
             // No request, but what follows one has its moment and its randomness.
             let nothing = Target::Operation(String::new());
             let turn = self.ask(number * 10, nothing, now, (&None, &None, &None, &step.region), None)?;
-            What::Relay { turn: Box::new(turn), expected: Box::new(expected(step)) }
+            What::Relay { turn: Box::new(turn), expected: Box::new(self.expected(step, now)?) }
         } else if let Some(together) = together {
             if !(2..=MOST_AT_ONCE).contains(&together.len()) {
                 return Err(refuse(
@@ -425,7 +464,7 @@ impl Reading<'_> {
             let target = target(operation, rule).ok_or_else(|| refuse("a step is one thing", ""))?;
             let rest = (&step.payload, &step.key, &step.caller, &step.region);
             let ask = self.ask(number * 10, target, now, rest, step.fault.clone())?;
-            What::Ask(Box::new(ask), Box::new(expected(step)))
+            What::Ask(Box::new(ask), Box::new(self.expected(step, now)?))
         };
         Ok(Step { what })
     }
@@ -460,6 +499,42 @@ impl Reading<'_> {
             now,
             seed: bytes,
             fault: fault.unwrap_or_default(),
+            follow_up: None,
+        })
+    }
+
+    fn expected(&self, step: &StepText<Box<RawValue>>, now: i64) -> Result<Expected> {
+        let follow_up = |wanted: &FollowUpText<Box<RawValue>>| {
+            let text = |text: &Option<String>| text.clone().map(Json::Text);
+            let after = wanted.after.as_ref().map(|span| Ok::<_, Error>(now + self.span(span)?)).transpose()?;
+            let at = wanted.at.as_ref().map(|at| {
+                let what = || {
+                    Error::new(
+                        format!("{}: {at:?} is no moment", self.path.display()),
+                        "write it as 2026-01-01T00:00:00Z",
+                    )
+                };
+                moment::parse(at).with_context(what)
+            });
+            let due = at.transpose()?.or(after).map(|due| Json::Text(moment::text(due)));
+            let members = [
+                ("operation", text(&wanted.operation)),
+                ("payload", json(&wanted.payload)),
+                ("due", due),
+                ("label", text(&wanted.label)),
+                ("on_rejection", text(&wanted.on_rejection)),
+                ("on_failure", text(&wanted.on_failure)),
+            ];
+            Ok(Json::Object(members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()))
+        };
+        let follow_ups = step.follow_ups.as_ref().map(|all| all.iter().map(follow_up).collect::<Result<_>>());
+        Ok(Expected { follow_ups: follow_ups.transpose()?, ..expected(step) })
+    }
+
+    fn span(&self, text: &str) -> Result<i64> {
+        moment::span(text).with_context(|| {
+            let what = format!("{}: {text:?} is no span of time", self.path.display());
+            Error::new(what, "write it as `30 s`, `90 min`, `12 h` or `3 days`")
         })
     }
 
@@ -505,6 +580,7 @@ fn expected(step: &StepText<Box<RawValue>>) -> Expected {
         status: step.status,
         repeated: step.repeated,
         events: step.events.as_deref().map(objects_of),
+        follow_ups: None,
         follows,
         at_most: step.at_most.clone().unwrap_or_default(),
     }
@@ -576,6 +652,8 @@ mod tests {
             ("version = 1\n[[step]]\noperation = \"a\"\naccept = true\nreject = \"b\"", "one verdict"),
             ("version = 1\nnow = \"yesterday\"\n[[step]]\noperation = \"a\"", "no moment"),
             ("version = 1\n[[step]]\ntogether = []", "between 2 and 4"),
+            ("version = 1\n[[step]]\nrelay = true\nadvance = \"soon\"", "no span"),
+            ("version = 1\n[[step]]\nrelay = true\nadvance = \"1 s\"\nnow = 2026-01-01T00:00:00Z", "one moment"),
         ] {
             let error = parse(text).unwrap_err();
             assert!(format!("{error:#}").contains(told), "{text}: {error:#}");

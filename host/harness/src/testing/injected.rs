@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tenet_capsule::Tape;
 use tenet_core::{
-    AnswerWaits, Attempt, BoxFuture, Fault, HostCalls, Outcome, Probe, Progress, ReadCap, SqlState, StagedEvent,
+    AnswerWaits, Attempt, BoxFuture, Fault, FollowUp, HostCalls, Outcome, Probe, Progress, ReadCap, SqlState, Staged,
     Statement,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -134,21 +134,21 @@ impl Attempt for Handled {
         })
     }
 
-    fn accept(
-        self: Box<Self>,
-        output: String,
-        events: Vec<StagedEvent>,
-    ) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
+    fn accept(self: Box<Self>, output: String, staged: Staged) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
         Box::pin(async move {
             self.hand.may_leave(true).await?;
-            self.hand.after_commit(self.attempt.accept(output, events).await)
+            self.hand.after_commit(self.attempt.accept(output, staged).await)
         })
     }
 
-    fn reject(self: Box<Self>, body: String) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
+    fn reject(
+        self: Box<Self>,
+        body: String,
+        follow_up: Option<FollowUp>,
+    ) -> BoxFuture<'static, Result<Progress<()>, Fault>> {
         Box::pin(async move {
             self.hand.may_leave(true).await?;
-            self.hand.after_commit(self.attempt.reject(body).await)
+            self.hand.after_commit(self.attempt.reject(body, follow_up).await)
         })
     }
 

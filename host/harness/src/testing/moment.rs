@@ -23,9 +23,34 @@ pub(crate) fn text(micros: i64) -> String {
     moment_text(micros) + "Z"
 }
 
+/// The span of `90 min` in microseconds; none where it is no span.
+pub(crate) fn span(text: &str) -> Option<i64> {
+    let (number, unit) = text.trim().split_once(' ')?;
+    let micros = match unit.trim() {
+        "ms" => 1_000,
+        "s" | "second" | "seconds" => 1_000_000,
+        "min" | "minute" | "minutes" => 60_000_000,
+        "h" | "hour" | "hours" => 3_600_000_000,
+        "day" | "days" => DAY,
+        "week" | "weeks" => 7 * DAY,
+        _ => return None,
+    };
+    i64::from(number.parse::<u32>().ok()?).checked_mul(micros)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spans_are_a_number_and_a_unit() {
+        for (text, micros) in [("0 s", 0), ("1 s", 1_000_000), ("90 min", 5_400_000_000), ("3 days", 3 * DAY)] {
+            assert_eq!(span(text), Some(micros), "{text}");
+        }
+        for bad in ["", "3", "days", "3days", "-1 s", "1.5 h", "3 months", "99999999999 weeks"] {
+            assert_eq!(span(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn moments_are_read_and_written() {

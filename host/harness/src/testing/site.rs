@@ -5,7 +5,10 @@ use std::time::Duration;
 use tenet_build::PrivatePostgres;
 use tenet_clock::SystemClock;
 use tenet_core::bundle::{Index, Operation};
-use tenet_core::{Clock, IdempotencyKey, Ledger, Policy, Probe, Request, SourceKey, SqlError, Timestamp, Vault};
+use tenet_core::{
+    Clock, DueFollowUps, FollowUp, FollowUps, IdempotencyKey, Ledger, Policy, Probe, Request, SourceKey, SqlError,
+    Timestamp, Vault,
+};
 use tenet_database::{Contents, Database, Endpoint, Tables};
 use tenet_engine::{Engine, Library};
 use tenet_events::{Buses, Routes, Subscription};
@@ -29,6 +32,9 @@ pub(super) const TIME: Duration = Duration::from_secs(60);
 
 /// Requests that one test runs at once at most, and the connections that they have.
 pub(super) const CONNECTIONS: u32 = 8;
+
+/// Operations that are due are read so many at once.
+const MOST_DUE: u32 = 20;
 
 /// What is random in the model is the same each time.
 const SEED: u64 = 1;
@@ -64,6 +70,8 @@ pub(crate) struct Hosts {
     hosts: BTreeMap<&'static str, Arc<Pipeline>>,
     pub(crate) buses: Buses,
     events: Subscription,
+    /// What is scheduled. The hosts do not run it by themselves: a test says when.
+    follow_ups: Arc<dyn FollowUps>,
     pub(crate) are_over_recording: bool,
 }
 
@@ -132,6 +140,8 @@ impl Site {
     /// Hosts over a ledger and a vault that play a recording.
     pub(crate) fn over(&self, ledger: Ledger, vault: Arc<dyn Vault>, backoff: Backoff) -> Result<Hosts> {
         let buses = Buses::new([EAST, WEST])?;
+        let follow_ups = Arc::clone(&ledger.follow_ups);
+        let ledger = ledger.without_follow_ups();
         let host = |region| {
             let publisher = Arc::new(buses.publisher(region)?);
             let rules = Arc::clone(&self.library) as _;
@@ -146,7 +156,7 @@ impl Site {
             Ok::<_, Error>((region, Arc::new(pipeline)))
         };
         let hosts = BTreeMap::from([host(EAST)?, host(WEST)?]);
-        Ok(Hosts { hosts, events: buses.subscribe(EAST, EVERY_EVENT)?, buses, are_over_recording: true })
+        Ok(Hosts { hosts, events: buses.subscribe(EAST, EVERY_EVENT)?, buses, follow_ups, are_over_recording: true })
     }
 
     /// Stops the database.
@@ -210,16 +220,19 @@ pub(super) async fn no_row(tables: &Tables, table: &str, members: &Json, error: 
 }
 
 impl Hosts {
-    /// Decides a request under a probe, and publishes its events.
-    pub(crate) async fn ask(&self, ask: &Ask, probe: &dyn Probe) -> Result<Handled> {
+    /// Decides a request under a probe, and publishes its events. Also returns the operations that it scheduled and that
+    /// are due at once.
+    pub(crate) async fn ask(&self, ask: &Ask, probe: &dyn Probe) -> Result<(Handled, Vec<FollowUp>)> {
         let pipeline = self.host(&ask.region)?;
         self.buses.set_up(&ask.region, !ask.fault.bus_down)?;
         let mut handled = pipeline.handle_under(request(ask)?, Some(probe)).await;
-        if let Some(pending) = handled.pending.take() {
+        let mut follow_ups = Vec::new();
+        if let Some(mut pending) = handled.pending.take() {
+            follow_ups = pending.take_follow_ups();
             pipeline.publish(pending, SystemClock.instant() + TIME).await;
         }
         self.buses.set_up(&ask.region, true)?;
-        Ok(handled)
+        Ok((handled, follow_ups))
     }
 
     /// Decides a request that was decided before; nothing is published.
@@ -238,7 +251,22 @@ impl Hosts {
     /// Delivers all that is left in the outbox.
     pub(crate) async fn relay(&self, index: &Index) -> Result<()> {
         let deadline = SystemClock.instant() + TIME;
-        Ok(self.host(EAST)?.relay(Duration::ZERO, index.host.answer_retention(), deadline).await.map(drop)?)
+        Ok(self.host(EAST)?.relay(EAST, Duration::ZERO, index.host.answer_retention(), deadline).await.map(drop)?)
+    }
+
+    /// The operations that are due by this time.
+    pub(crate) async fn due(&self, now: i64) -> Result<Vec<FollowUp>> {
+        let now = Timestamp(now);
+        let which = DueFollowUps { region: EAST, now, of_others: now };
+        let (mut due, deadline) = (Vec::new(), SystemClock.instant() + TIME);
+        loop {
+            let after = due.last().map(|last: &FollowUp| (last.due, last.id));
+            let page = self.follow_ups.due(which, after, MOST_DUE, deadline).await?;
+            if page.is_empty() {
+                return Ok(due);
+            }
+            due.extend(page);
+        }
     }
 
     /// The events that have arrived since this was last asked.
@@ -264,5 +292,6 @@ pub(crate) fn request(ask: &Ask) -> Result<Request> {
         seed: ask.seed,
         deadline: SystemClock.instant() + TIME,
         trace: None,
+        follow_up: ask.follow_up.clone(),
     })
 }

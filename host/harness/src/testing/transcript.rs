@@ -74,6 +74,10 @@ fn each(call: &Call, line: &mut impl FnMut(String)) {
                 .unwrap_or_default();
             line(format!("publish {} {:?} {}{refused}", event.source, event.detail_type, event.detail));
         }
+        Call::Schedule { schedule, refused, .. } => {
+            let refused = refused.as_ref().map(|why| format!("  -> not taken: {why}")).unwrap_or_default();
+            line(format!("schedule {schedule}{refused}"));
+        }
         Call::Vault { call, told } => match told {
             // Neither the value nor what it is sealed to is for a terminal.
             RecordedVault::Gave(_) => line(format!("{call}")),

@@ -24,6 +24,23 @@ const asked = {
     const [row] = query(`SELECT of_${type} AS value FROM held WHERE id = $1`, id);
     return write(`${id}-copy`, type, parameter(type, row.value));
   },
+  // This operation in each of the ways that there are.
+  schedule({ id, value }) {
+    const itself = tenet.operation();
+    const next = (name) => ({ id: `${id}-${name}`, do: 'current', value });
+    const ids = [
+      tenet.schedule(itself, next('once')),
+      tenet.schedule(itself, next('after'), {
+        afterSeconds: 1.5,
+        onRejection: [itself, next('rejected')],
+        onFailure: [itself, next('failed')],
+        label: 'one ä',
+      }),
+      tenet.schedule(itself, next('at'), { at: new Date('2026-01-31T13:00:00.5Z') }),
+    ];
+    return ids.join(' ');
+  },
+  current: ({ id }) => write(id, 'text', tenet.currentFollowUp() ?? 'none'),
   divide: () => query('SELECT (1 / $1::bigint)::text', 0),
   plus: ({ one, other }) => one.plus(other).toString(),
   minus: ({ one, other }) => one.minus(other).toString(),
@@ -81,6 +98,14 @@ const asked = {
       forged: () => execute('SELECT $1', { tag: 'text', val: 'a' }),
       nothing: () => tenet.int4(null).tag,
       unknown: () => tenet.nullOf('bigint'),
+      delay: () => tenet.schedule('javascript', 1, { afterSeconds: -1 }),
+      instant: () => tenet.schedule('javascript', 1, { afterSeconds: 1e-7 }),
+      never: () => tenet.schedule('javascript', 1, { at: new Date(NaN) }),
+      number: () => tenet.schedule('javascript', 1, { at: 1 }),
+      both: () => tenet.schedule('javascript', 1, { afterSeconds: 1, at: 1n }),
+      pair: () => tenet.schedule('javascript', 1, { onRejection: 'ab' }),
+      option: () => tenet.schedule('javascript', 1, { after: 1 }),
+      refused: () => tenet.schedule('write', 1),
     };
     return map(made, (make) => {
       try {

@@ -67,6 +67,29 @@ def types(payload):
     return " ".join(type(value).__name__ for value in values)
 
 
+def schedule(payload):
+    """This operation in each of the ways that there are."""
+    itself = tenet.operation()
+
+    def following(name):
+        return {"id": f"{payload['id']}-{name}", "do": "current", "value": payload["value"]}
+
+    at = datetime.datetime(2026, 1, 31, 13, 0, 0, 500_000, datetime.timezone.utc)
+    ids = [
+        tenet.schedule(itself, following("once")),
+        tenet.schedule(
+            itself,
+            following("after"),
+            after=datetime.timedelta(seconds=1.5),
+            on_rejection=(itself, following("rejected")),
+            on_failure=(itself, following("failed")),
+            label="one ä",
+        ),
+        tenet.schedule(itself, following("at"), at=at),
+    ]
+    return " ".join(ids)
+
+
 def thrown(compute):
     """What a computation gives, or what it raises."""
     try:
@@ -107,6 +130,16 @@ def helpers(payload):
     }
     raised = {name: thrown(lambda: tenet.execute("SELECT $1", value)) for name, value in made.items()}
     raised["unknown"] = thrown(lambda: tenet.null_of("bigint"))
+    hour = datetime.timedelta(hours=1)
+    for name, options in {
+        "delay": {"after": -hour},
+        "seconds": {"after": 3600},
+        "naive": {"at": datetime.datetime(2026, 1, 31)},
+        "both": {"after": hour, "at": tenet.now()},
+        "pair": {"on_rejection": "ab"},
+    }.items():
+        raised[name] = thrown(lambda: tenet.schedule("python", 1, **options))
+    raised["refused"] = thrown(lambda: tenet.schedule("write", 1))
     raised["batch"] = thrown(lambda: tenet.batch(("SELECT $1", 2**63)))
     return raised
 
@@ -152,6 +185,8 @@ ASKED = {
     "write": lambda payload: write(payload["id"], payload["type"], parameter(payload["type"], payload["value"])),
     "copy": copy,
     "none": none,
+    "schedule": schedule,
+    "current": lambda payload: write(payload["id"], "text", tenet.current_follow_up() or "none"),
     "divide": lambda payload: tenet.query("SELECT (1 / $1::bigint)::text", 0),
     "plus": lambda payload: tenet.digits(payload["one"] + payload["other"]),
     "minus": lambda payload: tenet.digits(payload["one"] - payload["other"]),

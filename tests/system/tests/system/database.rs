@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use tenet_core::{
     AnswerWaits, Attempt, Blame, CallerId, Claim, ColumnValues, Decimal, Digest, Event, EventId, Fault, IdempotencyKey,
-    Interval, Limit, Limits, Mode, Outbox, Outcome, Progress, ReadCap, StagedEvent, Statement, StoredAnswer, Timestamp,
-    Trace, Transactions, Value,
+    Interval, Limit, Limits, Mode, Outbox, Outcome, Progress, ReadCap, Staged, StagedEvent, Statement, StoredAnswer,
+    Timestamp, Trace, Transactions, Value,
 };
 use tenet_database::{Database, Endpoint, Schema};
 
@@ -39,6 +39,7 @@ fn claim(mode: Mode) -> Claim {
         operation: "test".into(),
         caller: CallerId::ANONYMOUS,
         mode,
+        follow_up: None,
         now: NOW,
         region: "us-east-1".into(),
         deadline: later(),
@@ -48,7 +49,7 @@ fn claim(mode: Mode) -> Claim {
     }
 }
 
-fn write(text: &str) -> Claim {
+pub(crate) fn write(text: &str) -> Claim {
     claim(Mode::Write { key: key(text), digest: digest() })
 }
 
@@ -96,6 +97,10 @@ async fn items() -> support::database::Database {
 
 fn increment(id: i32) -> Vec<Statement> {
     sql("UPDATE public.items SET n = n + 1 WHERE id = $1", &[Value::Int4(id)])
+}
+
+fn events(events: Vec<StagedEvent>) -> Staged {
+    Staged { events, follow_ups: Vec::new() }
 }
 
 fn staged(text: &str, ordinal: u32) -> StagedEvent {
@@ -244,7 +249,7 @@ async fn three_sequential_reads_and_the_commit_cost_four_round_trips() {
             run(&mut attempt, sql("SELECT n FROM public.items WHERE id = $1", &[Value::Int4(id)])).await;
         }
         assert_eq!(
-            attempt.accept("{}".into(), vec![staged(text, 0), staged(text, 1)]).await.unwrap(),
+            attempt.accept("{}".into(), events(vec![staged(text, 0), staged(text, 1)])).await.unwrap(),
             Progress::Continue(())
         );
         assert_eq!((relay.round_trips(), counted.load(Ordering::Relaxed)), (4, 4), "{text}");
@@ -263,7 +268,7 @@ async fn a_first_statement_that_writes_costs_one_more() {
     let counted = Arc::clone(&claim.round_trips);
     let mut attempt = ledger.open(claim);
     assert_eq!(run(&mut attempt, increment(1)).await[0].affected, 1);
-    assert_eq!(attempt.accept("{}".into(), vec![]).await.unwrap(), Progress::Continue(()));
+    assert_eq!(attempt.accept("{}".into(), Staged::default()).await.unwrap(), Progress::Continue(()));
     assert_eq!((relay.round_trips(), counted.load(Ordering::Relaxed)), (3, 3));
     assert_eq!(database.count("select n from items where id = 1").await, 1);
 }
@@ -280,7 +285,7 @@ async fn begin_and_a_first_statement_that_writes_have_a_timeout_each() {
     let mut attempt = ledger.open(write("k"));
     assert_eq!(run(&mut attempt, increment(1)).await[0].affected, 1);
     assert_eq!(relay.harms().values().sum::<u64>(), 2, "{:?}", relay.harms());
-    assert_eq!(attempt.accept("{}".into(), vec![]).await.unwrap(), Progress::Continue(()));
+    assert_eq!(attempt.accept("{}".into(), Staged::default()).await.unwrap(), Progress::Continue(()));
 }
 
 /// A flight of a new session in which the set-up and a statement fail, and in which an answer is found.
@@ -288,7 +293,10 @@ async fn begin_and_a_first_statement_that_writes_have_a_timeout_each() {
 async fn a_session_whose_set_up_failed_is_not_used_again_whatever_else_its_first_flight_did() {
     let database = items().await;
     let direct = ledger(database.url());
-    assert_eq!(direct.open(write("known")).accept("{}".into(), vec![]).await.unwrap(), Progress::Continue(()));
+    assert_eq!(
+        direct.open(write("known")).accept("{}".into(), Staged::default()).await.unwrap(),
+        Progress::Continue(())
+    );
 
     let relay = Relay::start(database.url()).await;
     let ledger = Database::new(Endpoint::parse(relay.url()).unwrap(), 1);
@@ -303,7 +311,7 @@ async fn a_session_whose_set_up_failed_is_not_used_again_whatever_else_its_first
 
     let mut next = ledger.open(write("next"));
     run(&mut next, sql("SELECT n FROM public.items", &[])).await;
-    assert_eq!(next.accept("{}".into(), vec![]).await.unwrap(), Progress::Continue(()));
+    assert_eq!(next.accept("{}".into(), Staged::default()).await.unwrap(), Progress::Continue(()));
 }
 
 #[tokio::test]
@@ -356,8 +364,8 @@ async fn begin_refused_leaves_nothing_of_a_first_statement() {
     assert_eq!(database.count("select sum(n) from items").await, 0);
     // Also without any statement, and the connection stays usable.
     relay.harm_once("BEGIN", Harm::UNAVAILABLE);
-    assert!(ledger.open(write("k")).accept("{}".into(), vec![]).await.unwrap_err().is_conflict());
-    assert_eq!(ledger.open(write("k")).accept("{}".into(), vec![]).await.unwrap(), Progress::Continue(()));
+    assert!(ledger.open(write("k")).accept("{}".into(), Staged::default()).await.unwrap_err().is_conflict());
+    assert_eq!(ledger.open(write("k")).accept("{}".into(), Staged::default()).await.unwrap(), Progress::Continue(()));
 }
 
 #[tokio::test]
@@ -367,8 +375,8 @@ async fn of_two_attempts_under_one_key_one_commits_and_the_other_finds_its_answe
     let (mut a, mut b) = (ledger.open(write("k")), ledger.open(write("k")));
     run(&mut a, increment(1)).await;
     run(&mut b, increment(2)).await;
-    assert_eq!(a.accept("first".into(), vec![staged("k", 0)]).await.unwrap(), Progress::Continue(()));
-    let fault = b.accept("second".into(), vec![]).await.unwrap_err();
+    assert_eq!(a.accept("first".into(), events(vec![staged("k", 0)])).await.unwrap(), Progress::Continue(()));
+    let fault = b.accept("second".into(), Staged::default()).await.unwrap_err();
     assert!(fault.is_conflict(), "{fault}");
 
     let first = Progress::Answered(answer(true, "first"));
@@ -378,8 +386,8 @@ async fn of_two_attempts_under_one_key_one_commits_and_the_other_finds_its_answe
     let mut again = ledger.open(write("k"));
     let fails = sql("SELECT 1 / 0", &[]);
     assert_eq!(again.run(fails, CAP, &waits()).await.unwrap(), Progress::Answered(answer(true, "first")));
-    assert_eq!(ledger.open(write("k")).accept("x".into(), vec![]).await.unwrap(), first);
-    assert_eq!(ledger.open(write("k")).reject("x".into()).await.unwrap(), first);
+    assert_eq!(ledger.open(write("k")).accept("x".into(), Staged::default()).await.unwrap(), first);
+    assert_eq!(ledger.open(write("k")).reject("x".into(), None).await.unwrap(), first);
     assert_eq!(stored(&ledger, "k").await, Some(answer(true, "first")));
     assert_eq!(database.text("select string_agg(n::text, ',' order by id) from items").await, "1,0");
 }
@@ -390,15 +398,15 @@ async fn a_rejection_is_stored_and_undoes_what_was_written() {
     let ledger = ledger(database.url());
     let mut wrote = ledger.open(write("wrote"));
     run(&mut wrote, increment(1)).await;
-    assert_eq!(wrote.reject("no".into()).await.unwrap(), Progress::Continue(()));
+    assert_eq!(wrote.reject("no".into(), None).await.unwrap(), Progress::Continue(()));
     let mut read = ledger.open(write("read"));
     run(&mut read, sql("SELECT n FROM public.items", &[])).await;
-    assert_eq!(read.reject("no".into()).await.unwrap(), Progress::Continue(()));
-    assert_eq!(ledger.open(write("neither")).reject("no".into()).await.unwrap(), Progress::Continue(()));
+    assert_eq!(read.reject("no".into(), None).await.unwrap(), Progress::Continue(()));
+    assert_eq!(ledger.open(write("neither")).reject("no".into(), None).await.unwrap(), Progress::Continue(()));
     let mut failed = ledger.open(write("failed"));
     run(&mut failed, increment(1)).await;
     fault(&mut failed, sql("INSERT INTO public.items VALUES (1, 1)", &[])).await;
-    assert_eq!(failed.reject("no".into()).await.unwrap(), Progress::Continue(()));
+    assert_eq!(failed.reject("no".into(), None).await.unwrap(), Progress::Continue(()));
 
     for text in ["wrote", "read", "neither", "failed"] {
         assert_eq!(stored(&ledger, text).await, Some(answer(false, "no")), "{text}");
@@ -410,7 +418,7 @@ async fn a_rejection_is_stored_and_undoes_what_was_written() {
 async fn a_key_that_has_an_answer_gives_it_to_any_number_of_rejections_on_one_connection() {
     let database = support::database().await;
     let ledger = Database::new(Endpoint::parse(database.url()).unwrap(), 1);
-    let reject = || ledger.open(write("k")).reject("{\"code\":\"no\"}".into());
+    let reject = || ledger.open(write("k")).reject("{\"code\":\"no\"}".into(), None);
     assert_eq!(reject().await.unwrap(), Progress::Continue(()));
     // More answers than the driver reads at once: an unread answer must not block the next one.
     for _ in 0..100 {
@@ -426,13 +434,13 @@ async fn a_rollback_refused_never_lets_a_rejection_commit_what_was_written() {
     let mut attempt = ledger.open(write("k"));
     run(&mut attempt, increment(1)).await;
     relay.harm_once("ROLLBACK", Harm::UNAVAILABLE);
-    assert!(attempt.reject("no".into()).await.unwrap_err().is_conflict());
+    assert!(attempt.reject("no".into(), None).await.unwrap_err().is_conflict());
     assert_eq!(stored(&ledger, "k").await, None);
 
     let mut attempt = ledger.open(write("k"));
     run(&mut attempt, sql("SELECT n FROM public.items", &[])).await;
     relay.harm_once("ROLLBACK", Harm::UNAVAILABLE);
-    assert!(attempt.reject("no".into()).await.unwrap_err().commit_unknown());
+    assert!(attempt.reject("no".into(), None).await.unwrap_err().commit_unknown());
     assert_eq!(database.count("select sum(n) from items").await, 0);
 }
 
@@ -444,7 +452,7 @@ async fn a_commit_whose_answer_is_lost_is_unknown_until_the_key_is_asked_again()
     relay.harm_once("COMMIT", Harm::CutAfter);
     let mut attempt = ledger.open(write("done"));
     run(&mut attempt, increment(1)).await;
-    let fault = attempt.accept("yes".into(), vec![staged("done", 0)]).await.unwrap_err();
+    let fault = attempt.accept("yes".into(), events(vec![staged("done", 0)])).await.unwrap_err();
     assert!(fault.commit_unknown() && !fault.is_conflict(), "{fault}");
     assert_eq!(stored(&ledger, "done").await, Some(answer(true, "yes")));
     assert_eq!(ledger.staged("test", CallerId::ANONYMOUS, &key("done"), later()).await.unwrap(), [staged("done", 0)]);
@@ -452,19 +460,19 @@ async fn a_commit_whose_answer_is_lost_is_unknown_until_the_key_is_asked_again()
     relay.harm_once("COMMIT", Harm::CutBefore);
     let mut attempt = ledger.open(write("not done"));
     run(&mut attempt, increment(1)).await;
-    assert!(attempt.accept("yes".into(), vec![]).await.unwrap_err().commit_unknown());
+    assert!(attempt.accept("yes".into(), Staged::default()).await.unwrap_err().commit_unknown());
     assert_eq!(stored(&ledger, "not done").await, None);
 
     // DSQL's `XX000 server unavailable` in response to COMMIT proves nothing.
     relay.harm_once("COMMIT", Harm::CommitDoubted { done: false });
     let mut attempt = ledger.open(write("open"));
     run(&mut attempt, increment(1)).await;
-    assert!(attempt.accept("yes".into(), vec![]).await.unwrap_err().commit_unknown());
+    assert!(attempt.accept("yes".into(), Staged::default()).await.unwrap_err().commit_unknown());
     // A conflict does.
     relay.harm_once("COMMIT", Harm::CommitRefused);
     let mut attempt = ledger.open(write("conflict"));
     run(&mut attempt, increment(1)).await;
-    assert!(attempt.accept("yes".into(), vec![]).await.unwrap_err().is_conflict());
+    assert!(attempt.accept("yes".into(), Staged::default()).await.unwrap_err().is_conflict());
     assert_eq!(database.count("select n from items where id = 1").await, 1);
 }
 
@@ -481,7 +489,7 @@ async fn after_an_error_that_was_shown_nothing_can_be_accepted() {
         assert!(shown.sql_error().is_some(), "{fails}: {shown}");
         let refused = fault(&mut attempt, increment(1)).await;
         assert_eq!(refused.sqlstate().unwrap().as_str(), "25P02");
-        let refused = attempt.accept("yes".into(), vec![staged("k", 0)]).await.unwrap_err();
+        let refused = attempt.accept("yes".into(), events(vec![staged("k", 0)])).await.unwrap_err();
         assert_eq!(refused.sqlstate().unwrap().as_str(), "25P02");
         assert!(!refused.is_conflict() && !refused.commit_unknown());
     }
@@ -498,7 +506,7 @@ async fn a_constraint_that_is_checked_at_commit_is_an_error_of_the_rule() {
     let ledger = ledger(database.url());
     let mut attempt = ledger.open(write("k"));
     run(&mut attempt, sql("INSERT INTO public.late VALUES (1)", &[])).await;
-    let fault = attempt.accept("{}".into(), vec![staged("k", 0)]).await.unwrap_err();
+    let fault = attempt.accept("{}".into(), events(vec![staged("k", 0)])).await.unwrap_err();
     assert_eq!(fault.sql_error().unwrap().sqlstate.as_str(), "23505");
     assert_eq!(stored(&ledger, "k").await, None);
     assert_eq!(database.count("select count(*) from tenet.outbox").await, 0);
@@ -512,11 +520,11 @@ async fn a_conflict_of_two_writers_is_one_and_the_connection_lives_on() {
     run(&mut a, sql("SELECT n FROM public.items WHERE id = 1", &[])).await;
     run(&mut b, sql("SELECT n FROM public.items WHERE id = 1", &[])).await;
     run(&mut a, increment(1)).await;
-    assert_eq!(a.accept("{}".into(), vec![]).await.unwrap(), Progress::Continue(()));
+    assert_eq!(a.accept("{}".into(), Staged::default()).await.unwrap(), Progress::Continue(()));
     let fault = fault(&mut b, increment(1)).await;
     assert!(fault.is_conflict(), "{fault}");
     assert_eq!(fault.sqlstate().unwrap().as_str(), "40001");
-    assert!(b.accept("{}".into(), vec![]).await.is_err());
+    assert!(b.accept("{}".into(), Staged::default()).await.is_err());
     let connections =
         "select count(*) from pg_stat_activity where application_name = 'tenet' and datname = current_database()";
     assert_eq!(database.count(connections).await, 2);
@@ -527,7 +535,10 @@ async fn events_are_in_the_outbox_until_they_are_forgotten() {
     let database = support::database().await;
     let ledger = ledger(database.url());
     let events: Vec<_> = (0..120).map(|ordinal| staged("k", ordinal)).collect();
-    assert_eq!(ledger.open(write("k")).accept("{}".into(), events.clone()).await.unwrap(), Progress::Continue(()));
+    assert_eq!(
+        ledger.open(write("k")).accept("{}".into(), self::events(events.clone())).await.unwrap(),
+        Progress::Continue(())
+    );
     assert_eq!(ledger.staged("test", CallerId::ANONYMOUS, &key("k"), later()).await.unwrap(), events);
     assert_eq!(ledger.staged("test", CallerId::ANONYMOUS, &key("other"), later()).await.unwrap(), []);
 
@@ -543,7 +554,10 @@ async fn a_parked_event_is_kept_with_its_first_reason_and_given_to_nobody_until_
     let database = support::database().await;
     let ledger = ledger(database.url());
     let events: Vec<_> = (0..3).map(|ordinal| staged("k", ordinal)).collect();
-    assert_eq!(ledger.open(write("k")).accept("{}".into(), events.clone()).await.unwrap(), Progress::Continue(()));
+    assert_eq!(
+        ledger.open(write("k")).accept("{}".into(), self::events(events.clone())).await.unwrap(),
+        Progress::Continue(())
+    );
     let parked = [(events[1].id, format!("ü\0{}", "x".repeat(600))), (events[2].id, "no".to_owned())];
     ledger.park(&parked, later()).await.unwrap();
     ledger.park(&[(events[1].id, "again".to_owned())], later()).await.unwrap();
@@ -611,7 +625,7 @@ async fn time_that_runs_out_behind_a_lock_is_a_deadline_and_the_locks_go() {
     let mut next = ledger.open(write("next"));
     // In the waiter's order: its session may still be open, and must not deadlock.
     run(&mut next, [increment(2), increment(1)].concat()).await;
-    assert_eq!(next.accept("{}".into(), vec![]).await.unwrap(), Progress::Continue(()));
+    assert_eq!(next.accept("{}".into(), Staged::default()).await.unwrap(), Progress::Continue(()));
     assert_eq!(database.text("select string_agg(n::text, ',' order by id) from items").await, "1,1");
 }
 
@@ -621,7 +635,7 @@ async fn a_read_only_attempt_leaves_nothing_and_cannot_write() {
     let ledger = ledger(database.url());
     let mut attempt = ledger.open(claim(Mode::Read));
     run(&mut attempt, sql("SELECT n FROM public.items", &[])).await;
-    assert_eq!(attempt.accept("{}".into(), vec![]).await.unwrap(), Progress::Continue(()));
+    assert_eq!(attempt.accept("{}".into(), Staged::default()).await.unwrap(), Progress::Continue(()));
     let mut attempt = ledger.open(claim(Mode::Read));
     let refused = fault(&mut attempt, increment(1)).await;
     assert_eq!(refused.sqlstate().unwrap().as_str(), "25006");
@@ -647,7 +661,7 @@ async fn a_connection_that_died_while_idle_costs_at_most_one_attempt() {
         attempt = ledger.open(write("k"));
         run(&mut attempt, increment(1)).await;
     }
-    assert_eq!(attempt.accept("{}".into(), vec![]).await.unwrap(), Progress::Continue(()));
+    assert_eq!(attempt.accept("{}".into(), Staged::default()).await.unwrap(), Progress::Continue(()));
 }
 
 #[tokio::test]
@@ -678,7 +692,7 @@ async fn a_database_that_is_not_there_is_unavailable() {
 #[tokio::test]
 async fn a_schema_that_was_never_applied_is_nobodys_conflict() {
     let database = support::empty_database().await;
-    let fault = ledger(database.url()).open(write("k")).accept("{}".into(), vec![]).await.unwrap_err();
+    let fault = ledger(database.url()).open(write("k")).accept("{}".into(), Staged::default()).await.unwrap_err();
     assert!(!fault.is_conflict() && !fault.commit_unknown() && fault.sql_error().is_none(), "{fault}");
     assert!(format!("{fault:#}").contains("tenet.keys"), "{fault:#}");
 }
@@ -696,11 +710,11 @@ async fn a_schema_is_applied_twice_and_from_several_places_at_once_without_harm(
     );
     let again = Schema::apply(&endpoint, &steps, later()).await;
     for applied in [a, b, c, again] {
-        assert_eq!(applied.unwrap(), 8);
+        assert_eq!(applied.unwrap(), 10);
     }
-    assert_eq!(database.count("select count(*) from tenet.steps").await, 8);
+    assert_eq!(database.count("select count(*) from tenet.steps").await, 10);
     let ledger = ledger(database.url());
-    assert_eq!(ledger.open(write("k")).accept("{}".into(), vec![]).await.unwrap(), Progress::Continue(()));
+    assert_eq!(ledger.open(write("k")).accept("{}".into(), Staged::default()).await.unwrap(), Progress::Continue(()));
 }
 
 #[tokio::test]

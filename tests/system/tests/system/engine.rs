@@ -69,6 +69,13 @@ impl HostCalls for Calls {
         Ok(Err(EventError::read_only()))
     }
 
+    fn schedule(
+        &self,
+        _: tenet_core::Schedule,
+    ) -> Result<Result<tenet_core::FollowUpId, tenet_core::ScheduleError>, Stop> {
+        Ok(Err(tenet_core::ScheduleError::read_only()))
+    }
+
     fn vault(&self, _: tenet_core::VaultCall) -> BoxFuture<'_, Result<tenet_core::Vaulted, Stop>> {
         Box::pin(std::future::ready(Err(Stop)))
     }
@@ -114,6 +121,7 @@ fn request(payload: &str) -> Request {
         seed: [7; 32],
         deadline: Instant::now() + Duration::from_secs(60),
         trace: None,
+        follow_up: None,
     }
 }
 
@@ -269,7 +277,14 @@ async fn an_output_that_is_too_large_is_not_taken() {
     };
     assert!(used > 1000);
     // So large that it is not even copied out of the guest.
-    let limits = Limits { output_bytes: 1, bytes_sent: 1, event_bytes: 1, log_bytes: 1, ..Limits::default() };
+    let limits = Limits {
+        output_bytes: 1,
+        bytes_sent: 1,
+        event_bytes: 1,
+        follow_up_bytes: 1,
+        log_bytes: 1,
+        ..Limits::default()
+    };
     let uncopied = LimitExceeded { limit: Limit::OutputBytes, allowed: Some(1), used: None };
     assert_eq!(ended("big-output", limits).await, Ended::Limit(uncopied));
 }

@@ -45,6 +45,13 @@ impl HostCalls for Willing {
         Ok(Err(EventError::read_only()))
     }
 
+    fn schedule(
+        &self,
+        _: tenet_core::Schedule,
+    ) -> Result<Result<tenet_core::FollowUpId, tenet_core::ScheduleError>, Stop> {
+        Ok(Err(tenet_core::ScheduleError::read_only()))
+    }
+
     fn vault(&self, _: tenet_core::VaultCall) -> BoxFuture<'_, Result<tenet_core::Vaulted, Stop>> {
         Box::pin(std::future::ready(Err(Stop)))
     }
@@ -92,6 +99,7 @@ impl Guests {
             seed: [7; 32],
             deadline: Instant::now() + Duration::from_secs(60),
             trace: None,
+            follow_up: None,
         };
         let calls = Arc::clone(&willing) as Arc<dyn HostCalls>;
         let limits = Limits { cpu_ms: 1_000, ..Limits::default() };
@@ -237,6 +245,10 @@ impl Policy for Buggy {
         Ok(())
     }
 
+    fn schedule(&self, _: &str, _: &str) -> Result<(), tenet_core::ScheduleError> {
+        Ok(())
+    }
+
     fn vault(&self, _: &str, _: VaultVerb, _: &VaultField) -> Result<(), VaultError> {
         Ok(())
     }
@@ -344,6 +356,7 @@ async fn tables_of_others_of_the_host_and_of_the_database_are_out_of_reach() {
         "SELECT answer FROM tenet.keys",
         "INSERT INTO tenet.keys (operation, caller, key) VALUES ('probe', '', 'x')",
         "DELETE FROM tenet.outbox",
+        "DELETE FROM tenet.follow_ups",
         "UPDATE tenet.outbox SET parked = NULL",
         "WITH gone AS (DELETE FROM tenet.keys RETURNING key) SELECT count(*) FROM gone",
         "SELECT id FROM tenet.identity",

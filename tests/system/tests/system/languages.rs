@@ -8,6 +8,7 @@ use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use tenet_core::{CallerId, FollowUpId, IdempotencyKey, Timestamp};
 use tenet_events::Buses;
 use tenet_pipeline::{Answer, Status};
 
@@ -83,12 +84,17 @@ impl Hosts {
         }
     }
 
-    /// The answer of the rule in a language to these members, which begin with a comma.
-    async fn ask(&self, language: &str, id: &str, members: &str) -> Answer {
-        let (host, operation) = match language {
+    /// The host of the rule in a language, and its operation.
+    fn of<'a>(&'a self, language: &'a str) -> (&'a Host, &'a str) {
+        match language {
             "rust" => (&self.guests, "values"),
             _ => (&self.languages, language),
-        };
+        }
+    }
+
+    /// The answer of the rule in a language to these members, which begin with a comma.
+    async fn ask(&self, language: &str, id: &str, members: &str) -> Answer {
+        let (host, operation) = self.of(language);
         host.invoke(&format!(r#"{{"operation":"{operation}","id":"{id}"{members}}}"#)).await.answer
     }
 
@@ -212,6 +218,61 @@ async fn a_value_that_the_database_does_not_take_is_a_rejection_in_every_languag
 }
 
 #[tokio::test]
+async fn what_follows_is_the_same_in_every_language() {
+    let database = support::database().await;
+    let hosts = Hosts::start(&database);
+    let client = database.connect().await;
+    let now = Timestamp(1_769_860_800_123_456);
+    let members = r#","do":"schedule","value":[9.50,12345678901234567890,"ä"]"#;
+    for language in LANGUAGES {
+        let (host, operation) = hosts.of(language);
+        let event = format!(r#"{{"operation":"{operation}","id":"{language}"{members}}}"#);
+        let answer = host.invoke_at(now, &event).await.answer;
+        assert_eq!(answer.status, Status::Accepted, "{language}: {}", answer.body);
+        let key = IdempotencyKey::new(language).unwrap();
+        let ids: Vec<String> = (0..3)
+            .map(|ordinal| FollowUpId::derive(operation, CallerId::ANONYMOUS, &key, now, ordinal).to_string())
+            .collect();
+        assert_eq!(answer.body, format!("\"{}\"", ids.join(" ")), "{language}");
+
+        let rows = "SELECT id::text, due::text, operation, payload, on_rejection, rejection_payload, on_failure, \
+                    failure_payload, label FROM tenet.follow_ups ORDER BY due";
+        let rows = client.query(rows, &[]).await.unwrap();
+        let rows: Vec<Vec<Option<String>>> =
+            rows.iter().map(|row| (0..row.len()).map(|column| row.get(column)).collect()).collect();
+        let next = |name: &str| {
+            let id = format!(r#"{{"id":"{language}-{name}","do":"current""#);
+            Some(format!(r#"{id},"value":[9.50,12345678901234567890,"ä"]}}"#))
+        };
+        let call = |name: &str| [Some(operation.to_owned()), next(name)];
+        let row = |ordinal: usize, due: &str, name: &str, [rejected, failed]: [[Option<String>; 2]; 2], label: &str| {
+            let due = format!("2026-01-31 {due}+00");
+            let label = Some(label.to_owned()).filter(|label| !label.is_empty());
+            [vec![Some(ids[ordinal].clone()), Some(due)], call(name).into(), [rejected, failed].concat(), vec![label]]
+                .concat()
+        };
+        let none = || [[None, None], [None, None]];
+        let expected = [
+            row(0, "12:00:00.123456", "once", none(), ""),
+            row(1, "12:00:01.623456", "after", [call("rejected"), call("failed")], "one ä"),
+            row(2, "13:00:00.5", "at", none(), ""),
+        ];
+        assert_eq!(rows, expected, "{language}");
+
+        // All are past. Each is asked which it is, and a request is none.
+        assert_eq!(host.relay().await.followed, 3, "{language}");
+        let held = format!("SELECT of_text FROM held WHERE id LIKE '{language}-%' ORDER BY of_text");
+        let held = client.query(&held, &[]).await.unwrap();
+        let held: Vec<String> = held.iter().map(|row| row.get(0)).collect();
+        let mut sorted = ids;
+        sorted.sort();
+        assert_eq!(held, sorted, "{language}");
+        let asked = hosts.ask(language, &format!("{language} asked"), r#","do":"current""#).await;
+        assert_eq!(told(&asked), "none", "{language}");
+    }
+}
+
+#[tokio::test]
 async fn a_payload_that_a_statement_is_refused_for_stays_refused() {
     let database = support::database().await;
     let hosts = Hosts::start(&database);
@@ -251,9 +312,12 @@ async fn javascript_neither_wraps_nor_cuts_a_number_and_its_operators_refuse_a_d
     }
     let helpers = hosts.ask("javascript", "helpers", r#","do":"helpers""#).await.body;
     let helpers: Value = serde_json::from_str(&helpers).unwrap();
-    let no_data = ["map", "promise", "forged", "unknown"];
     for (helper, said) in helpers.as_object().unwrap() {
-        let should = if no_data.contains(&helper.as_str()) { "TypeError" } else { "DataError" };
+        let should = match helper.as_str() {
+            "map" | "promise" | "forged" | "unknown" | "number" | "both" | "pair" | "option" => "TypeError",
+            "refused" => "Error",
+            _ => "DataError",
+        };
         assert!(said == should || (helper == "nothing" && said == "null"), "{helper}: {said}");
     }
 }
@@ -281,7 +345,11 @@ async fn python_computes_exactly_or_not_at_all() {
     // A date within JSON is its text.
     assert_eq!(helpers["date"], 1);
     for (helper, said) in helpers.as_object().unwrap().iter().filter(|(helper, _)| *helper != "date") {
-        let should = if ["zoned", "set", "unknown"].contains(&helper.as_str()) { "TypeError" } else { "DataError" };
+        let should = match helper.as_str() {
+            "zoned" | "set" | "unknown" | "seconds" | "naive" | "both" | "pair" => "TypeError",
+            "refused" => "RuntimeError",
+            _ => "DataError",
+        };
         assert_eq!(said, should, "{helper}");
     }
 }

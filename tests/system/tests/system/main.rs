@@ -18,6 +18,7 @@ mod engine;
 mod events;
 mod failover;
 mod faults;
+mod follow_ups;
 mod gateway;
 mod hostile;
 mod http;

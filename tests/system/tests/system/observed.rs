@@ -121,7 +121,7 @@ async fn every_line_is_one_that_lambda_reads_and_a_request_is_one_line_with_its_
         }
     }
     let directive = &first["_aws"]["CloudWatchMetrics"][0];
-    assert_eq!((&directive["Namespace"], counted[0].len()), (&json!("Tenet"), 28));
+    assert_eq!((&directive["Namespace"], counted[0].len()), (&json!("Tenet"), 30));
 }
 
 #[tokio::test]
@@ -190,7 +190,7 @@ async fn a_level_that_hides_requests_does_not_hide_their_metrics_from_lambda() {
     lambda.invoke(r#"{"operation":"read"}"#).await;
     let request = log.requests(1).await.remove(0);
     assert_eq!((log.text().lines().count(), &request["level"]), (1, &json!("ERROR")));
-    assert_eq!(metrics(&request).len(), 28);
+    assert_eq!(metrics(&request).len(), 30);
 }
 
 #[tokio::test]

@@ -193,7 +193,7 @@ fn every_command_that_a_document_shows_has_the_options_that_it_is_shown_with() {
             let is_name = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase());
             let Some(name) = words.next_if(is_name) else { continue };
             let mut names = vec![name];
-            if matches!(name, "schema" | "events") {
+            if matches!(name, "schema" | "events" | "operations") {
                 names.extend(words.next_if(is_name));
             }
             let help = helps.entry(names.join(" ")).or_insert_with(|| {

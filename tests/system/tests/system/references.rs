@@ -27,6 +27,9 @@ update = "*"
 [events]
 bank = ["Account Changed"]
 
+[operations]
+schedule = ["ship", "remind", "close", "refund"]
+
 [vault.accounts]
 seal = ["iban"]
 open = ["iban"]
@@ -130,6 +133,11 @@ fn run(language: &str, file: &str, source: &str, items: &[Shown]) {
         manifest.lines().take_while(|line| !line.starts_with('[')).map(|line| format!("{line}\n")).collect();
     fs::write(rule.join("rule.toml"), head + GRANTS).unwrap();
     fs::write(rule.join(file), source).unwrap();
+    let mut operations = fs::read_to_string(folder.join("tenet.toml")).unwrap();
+    for name in ["ship", "remind", "close", "refund"] {
+        operations += &format!("\n[operations.{name}]\nrules = [\"trial\"]\nkey = \"id\"\n");
+    }
+    fs::write(folder.join("tenet.toml"), operations).unwrap();
     fs::write(folder.join("schema/0001_trial_balances.sql"), ACCOUNTS).unwrap();
     let step = |item: &Shown| {
         let name = &item.name;

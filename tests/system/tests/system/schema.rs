@@ -79,7 +79,7 @@ async fn two_that_apply_the_same_steps_at_once_do_no_harm() {
     let endpoint = dsql::endpoint(&stand_in).await;
     let steps = [step("1", "CREATE TABLE IF NOT EXISTS counters (id int PRIMARY KEY, value int)"), step("2", BY_VALUE)];
     let both = tokio::join!(Schema::apply(&endpoint, &steps, later()), Schema::apply(&endpoint, &steps, later()));
-    assert_eq!((both.0.unwrap(), both.1.unwrap()), (9, 9));
+    assert_eq!((both.0.unwrap(), both.1.unwrap()), (11, 11));
     assert_eq!(database.count("select count(*) from tenet.identity").await, 1);
     assert_eq!(database.count("select count(*) from pg_index where not indisvalid").await, 0);
 }
@@ -125,10 +125,10 @@ async fn tenet_shows_what_it_would_do_and_ends_with_2_where_there_is_something()
     let plan = schema("plan");
     assert_eq!(plan.code, 2, "{}", plan.stderr);
     assert!(plan.stdout.contains("to do    bundle/schema/0001_transactions.sql"), "{}", plan.stdout);
-    assert!(plan.stderr.contains("14 of 14 steps are to do"), "{}", plan.stderr);
+    assert!(plan.stderr.contains("16 of 16 steps are to do"), "{}", plan.stderr);
     assert_eq!(schema("apply").code, 0);
     let plan = schema("plan");
-    assert_eq!((plan.code, plan.stdout.matches("applied ").count()), (0, 14), "{}", plan.stdout);
+    assert_eq!((plan.code, plan.stdout.matches("applied ").count()), (0, 16), "{}", plan.stdout);
     database.execute("update tenet.steps set sha256 = '' where name like 'bundle/%0001%'").await;
     let plan = schema("plan");
     assert!(plan.code == 3 && plan.stderr.contains("never edited"), "{} {}", plan.code, plan.stderr);

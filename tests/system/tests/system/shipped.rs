@@ -143,6 +143,7 @@ async fn a_rule_in_python_runs_and_tells_no_two_runs_apart() {
             seed: [7; 32],
             deadline: Instant::now() + Duration::from_secs(60),
             trace: None,
+            follow_up: None,
         };
         let willing = Arc::new(Willing::default());
         let call = library.call("python", &request, &limits, Arc::clone(&willing) as _).await;

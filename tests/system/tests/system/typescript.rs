@@ -78,6 +78,8 @@ export const right = (): string => {
   const [first] = tenet.batch<{ a: number }>(['SELECT 1 AS a']);
   const total: tenet.Decimal = tenet.Decimal.of('1.50').plus(1n).times(2);
   tenet.log.info('total', total, rows, first?.affected);
+  const again: tenet.FollowUpOptions = { afterSeconds: total, onFailure: ['refund', { total }], label: null };
+  tenet.log.info(tenet.schedule('ship', { total }, again), tenet.currentFollowUp() ?? 'none');
   return tenet.reject('no', 'not today', { left: 0n });
 };
 // @ts-expect-error a text is no whole number
@@ -90,6 +92,10 @@ new tenet.Decimal();
 tenet.nullOf('bigint');
 // @ts-expect-error a Date is no parameter
 tenet.query('SELECT $1', new Date(0));
+// @ts-expect-error what follows a rejection is an operation and its payload
+tenet.schedule('ship', 1, { onRejection: 'refund' });
+// @ts-expect-error a moment is a Date or a bigint
+tenet.schedule('ship', 1, { at: 1 });
 // @ts-expect-error a rejection has a message
 tenet.reject('no');
 ";

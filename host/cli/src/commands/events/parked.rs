@@ -22,7 +22,7 @@ pub(crate) async fn parked(args: &DatabaseArgs) -> anyhow::Result<()> {
 }
 
 /// In the largest unit that there is one of.
-fn age(seconds: u64) -> String {
+pub(crate) fn age(seconds: u64) -> String {
     let (unit, name) = match seconds {
         0..60 => (1, "s"),
         60..3600 => (60, "min"),

@@ -22,6 +22,7 @@ mod random;
 mod recurse;
 mod reject;
 mod rows;
+mod schedule;
 mod spin;
 mod sql;
 mod state;
@@ -57,6 +58,7 @@ const BEHAVIOURS: &[(&str, Behaviour)] = &[
     ("recurse", |payload| run(recurse::run, payload)),
     ("reject", |payload| run(reject::run, payload)),
     ("rows", |payload| run(rows::run, payload)),
+    ("schedule", |payload| run(schedule::run, payload)),
     ("sql", |payload| run(sql::run, payload)),
     ("state", |payload| run(state::run, payload)),
     ("swallow", |payload| run(swallow::run, payload)),

@@ -1,9 +1,12 @@
 //! Stores a value of any type, copies one and computes with decimals: the subject of the test cases
 //! in `tests/languages` for rules in every language.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tenet::operations::{self, FollowUp};
 use tenet::{
     Date, Decimal, Interval, Json, NoInput, Time, Timestamp, TimestampTz, ToValue, Uuid, Value, params, reject,
 };
@@ -11,7 +14,7 @@ use tenet::{
 #[derive(Deserialize, JsonSchema)]
 struct Input {
     id: String,
-    /// `write`, `copy`, `none`, `divide`, `lose` or a computation.
+    /// `write`, `copy`, `none`, `divide`, `lose`, `schedule`, `current` or a computation.
     r#do: String,
     #[serde(default)]
     r#type: String,
@@ -48,6 +51,11 @@ fn values(input: Input) -> tenet::Result<Option<String>> {
             let lost: tenet::Result<NoInput> = tenet::query_one("SELECT $1", params!["\0"]);
             Ok(lost.err().map(|error| error.to_string()))
         }
+        "schedule" => schedule(&input).map(Some),
+        "current" => {
+            let current = operations::current().unwrap_or_else(|| "none".to_owned());
+            write(&input.id, "text", current.to_value()).map(Some)
+        }
         what => compute(
             what,
             &input.one.unwrap_or_default(),
@@ -56,6 +64,29 @@ fn values(input: Input) -> tenet::Result<Option<String>> {
         )
         .map(Some),
     }
+}
+
+/// Schedules this operation in each of the ways that there are, and returns the ids.
+fn schedule(input: &Input) -> tenet::Result<String> {
+    #[derive(Serialize)]
+    struct Next<'a> {
+        id: String,
+        r#do: &'a str,
+        value: &'a Option<Json>,
+    }
+    let next = |name: &str| Next { id: format!("{}-{name}", input.id), r#do: "current", value: &input.value };
+    let operation = tenet::context::operation();
+    let ids = [
+        operations::at_once(operation.as_str(), &next("once"))?,
+        FollowUp::new(operation.as_str(), &next("after"))?
+            .after(Duration::from_millis(1_500))
+            .on_rejection(operation.as_str(), &next("rejected"))?
+            .on_failure(operation.as_str(), &next("failed"))?
+            .label("one \u{e4}")
+            .schedule()?,
+        operations::at("2026-01-31T13:00:00.5Z".parse()?, operation.as_str(), &next("at"))?,
+    ];
+    Ok(ids.join(" "))
 }
 
 /// Stores a value, and returns the text of the stored one.

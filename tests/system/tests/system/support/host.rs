@@ -24,7 +24,7 @@ pub(crate) const TIME: Duration = Duration::from_secs(60);
 
 /// One region's host.
 pub(crate) struct Host {
-    region: &'static str,
+    pub(crate) region: &'static str,
     pub(crate) pipeline: Pipeline,
 }
 
@@ -182,7 +182,7 @@ impl Host {
     /// Runs the relay for everything left in the outbox so far.
     pub(crate) async fn relay(&self) -> Relayed {
         let (keep, deadline) = (HostSettings::default().answer_retention(), SystemClock.instant() + TIME);
-        self.pipeline.relay(Duration::ZERO, keep, deadline).await.unwrap()
+        self.pipeline.relay(self.region, Duration::ZERO, keep, deadline).await.unwrap()
     }
 
     /// Publishes its events, and returns the number of events left to a relay.

@@ -1,0 +1,279 @@
+//! Operations that follow, on real databases: each is run once, by whichever host, and never without its commit.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use tenet_clock::SystemClock;
+use tenet_core::{
+    Clock, DueFollowUps, FollowUp, FollowUpCounts, FollowUpId, FollowUps, OperationCall, Progress, Staged, Timestamp,
+    Trace, Transactions,
+};
+use tenet_database::{Database, Endpoint};
+use tenet_events::Buses;
+use tenet_harness::Model;
+use tenet_pipeline::Handled;
+
+use crate::support::bundle::bundle;
+use crate::support::host::{EAST, Host, Regions, TIME, WEST};
+use crate::support::shop::root;
+use crate::support::tenet::tenet;
+use crate::support::{self};
+use tenet_test_support::{Harm, Relay};
+
+/// A host on PostgreSQL, and one on the model of Aurora DSQL.
+async fn grounds() -> Vec<(&'static str, Endpoint, Option<support::database::Database>)> {
+    let postgres = support::database().await;
+    let bundles: Vec<(PathBuf, _)> = vec![bundle("guests")];
+    let model = Model::start(&bundles, 1).await.unwrap();
+    vec![
+        ("PostgreSQL", Endpoint::parse(postgres.url()).unwrap(), Some(postgres)),
+        ("the model", model.endpoint().unwrap(), None),
+    ]
+}
+
+fn follow_up(ordinal: u8, due: i64, region: &str) -> FollowUp {
+    let id = FollowUpId::from_bytes([ordinal; 16]);
+    let call = |operation: &str| OperationCall { operation: operation.into(), payload: "{\"amount\":1.50}".into() };
+    let is_odd = ordinal % 2 == 1;
+    FollowUp {
+        id,
+        call: call("probe"),
+        due: Timestamp(due),
+        caller: is_odd.then(|| "ann".to_owned()),
+        chain: FollowUpId::from_bytes([9; 16]),
+        parent: is_odd.then(|| FollowUpId::from_bytes([8; 16])),
+        on_rejection: is_odd.then(|| call("undo")),
+        on_failure: is_odd.then(|| call("undo-all")),
+        label: is_odd.then(|| "an ä".to_owned()),
+        region: region.into(),
+        trace: Trace::w3c("00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01").filter(|_| is_odd),
+        failures: 0,
+    }
+}
+
+fn later() -> Instant {
+    Instant::now() + TIME
+}
+
+#[tokio::test]
+async fn rows_come_back_as_they_went_soonest_first_and_go_with_the_transaction_that_ends_them() {
+    for (ground, endpoint, _database) in grounds().await {
+        let ledger = Database::new(endpoint, 4);
+        let all: Vec<_> = (1..40).map(|n| follow_up(n, 1_000_000 - i64::from(n), EAST)).collect();
+        let staged = Staged { events: Vec::new(), follow_ups: all.clone() };
+        let claim = crate::database::write("k");
+        assert_eq!(ledger.open(claim).accept("{}".into(), staged).await.unwrap(), Progress::Continue(()), "{ground}");
+
+        let which = DueFollowUps { region: EAST, now: Timestamp(1_000_000), of_others: Timestamp(0) };
+        let mut expected = all.clone();
+        expected.reverse();
+        let first = ledger.due(which, None, 30, later()).await.unwrap();
+        assert_eq!(first, expected[..30], "{ground}");
+        let after = first.last().map(|last| (last.due, last.id));
+        assert_eq!(ledger.due(which, after, 30, later()).await.unwrap(), expected[30..], "{ground}");
+        let of_west = DueFollowUps { region: WEST, ..which };
+        assert_eq!(ledger.due(of_west, None, 30, later()).await.unwrap(), [], "{ground}");
+        let overdue = DueFollowUps { of_others: Timestamp(1_000_000 - 38), ..of_west };
+        assert_eq!(ledger.due(overdue, None, 30, later()).await.unwrap(), expected[..2], "{ground}");
+
+        // One ends, one is parked, one is postponed, once.
+        let [ended, parked, postponed] = &expected[..3] else { panic!() };
+        let claim = tenet_core::Claim { follow_up: Some(ended.id), ..crate::database::write("ends") };
+        let next = Some(follow_up(77, 5, EAST));
+        assert_eq!(ledger.open(claim).reject("{}".into(), next.clone()).await.unwrap(), Progress::Continue(()));
+        ledger.park(parked.id, "it keeps failing", later()).await.unwrap();
+        for _ in 0..2 {
+            ledger.postpone(postponed.id, 0, Timestamp(2_000_000), later()).await.unwrap();
+        }
+        let due = ledger.due(which, None, 2, later()).await.unwrap();
+        assert_eq!(due, [next.unwrap(), expected[3].clone()], "{ground}");
+        let later_on = DueFollowUps { now: Timestamp(2_000_000), ..which };
+        let last = ledger.due(later_on, after, 30, later()).await.unwrap().pop().unwrap();
+        assert_eq!((last.id, last.failures, last.due), (postponed.id, 1, Timestamp(2_000_000)), "{ground}");
+        let counts = ledger.count(Timestamp(3_000_005), later()).await.unwrap();
+        assert_eq!(counts, FollowUpCounts { due: 38, parked: 1, lag_s: 3 }, "{ground}");
+    }
+}
+
+/// An invocation of the guest that schedules these, under this key.
+fn schedule(key: &str, then: Value) -> String {
+    json!({ "operation": "probe", "idempotency_key": key, "do": "schedule", "id": 1, "then": then }).to_string()
+}
+
+/// An increment of the counter 1, as an operation that follows.
+fn increment(more: Value) -> Value {
+    let mut then = json!({ "operation": "probe", "payload": { "do": "increment", "id": 1 } });
+    then.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    then
+}
+
+async fn follow(host: &Host, handled: &mut Handled) -> usize {
+    let Some(mut pending) = handled.pending.take() else { return 0 };
+    let follow_ups = pending.take_follow_ups();
+    let deadline = SystemClock.instant() + TIME;
+    host.pipeline.publish(pending, deadline).await;
+    host.pipeline.follow(follow_ups, host.region, deadline).await.ended
+}
+
+async fn value(database: &support::database::Database) -> i64 {
+    database.count("select value from counters where id = 1").await
+}
+
+async fn left(database: &support::database::Database) -> i64 {
+    database.count("select count(*) from tenet.follow_ups").await
+}
+
+#[tokio::test]
+async fn what_follows_runs_once_however_often_it_is_delivered_and_from_whichever_region() {
+    let database = support::database().await;
+    database.execute("insert into counters values (1, 0)").await;
+    let regions = Regions::start("guests", database.url());
+    let event = schedule("k", json!([increment(json!({ "label": "one" }))]));
+    let mut handled = regions.east.decide(&event).await;
+    assert_eq!((handled.answer.status.code(), left(&database).await), (200, 1), "{:?}", handled.answer);
+    // Asked again, it schedules nothing more.
+    assert_eq!(regions.west.decide(&event).await.answer.body, handled.answer.body);
+    assert_eq!(left(&database).await, 1);
+    let follow_ups = handled.pending.as_mut().unwrap().take_follow_ups();
+    let deadline = SystemClock.instant() + TIME;
+    let run = async |host: &Host| host.pipeline.follow(follow_ups.clone(), host.region, deadline).await;
+    let (east, west) = tokio::join!(run(&regions.east), run(&regions.west));
+    assert_eq!((east.ended, west.ended, east.left, west.left), (1, 1, 0, 0));
+    assert_eq!(run(&regions.east).await.ended, 1);
+    // The request itself, and its follow-up.
+    assert_eq!((value(&database).await, left(&database).await), (2, 0));
+    assert_eq!(regions.event_ids().0.len(), 1);
+}
+
+#[tokio::test]
+async fn one_that_is_due_later_waits_for_the_relay_and_what_a_killed_host_left_too() {
+    let database = support::database().await;
+    database.execute("insert into counters values (1, 0)").await;
+    let host = Host::start("guests", database.url(), EAST, &Buses::new([EAST]).unwrap());
+    let in_a_day = increment(json!({ "after_ms": 86_400_000 }));
+    let past = increment(json!({ "at": "2020-01-01T00:00:00Z" }));
+    // The host is gone after its answer, so that nothing runs what follows at once.
+    let handled = host.decide(&schedule("k", json!([in_a_day, past, increment(json!({}))]))).await;
+    assert_eq!(handled.answer.status.code(), 200, "{:?}", handled.answer);
+    let relayed = host.relay().await;
+    assert_eq!((relayed.followed, relayed.follow_ups_due, left(&database).await), (2, 0, 1), "{relayed:?}");
+    assert_eq!((host.relay().await.followed, value(&database).await), (0, 3));
+    database.execute("update tenet.follow_ups set due = now() - interval '7 seconds'").await;
+    assert_eq!((host.relay().await.followed, value(&database).await, left(&database).await), (1, 4, 0));
+}
+
+#[tokio::test]
+async fn what_is_rejected_has_ended_with_what_undoes_it_and_a_chain_is_of_its_first_request() {
+    let database = support::database().await;
+    database.execute("insert into counters values (1, 0)").await;
+    let host = Host::start("guests", database.url(), EAST, &Buses::new([EAST]).unwrap());
+    let rejected = json!({
+        "operation": "probe",
+        "payload": { "do": "reject", "code": "sold-out", "message": "none is left" },
+        "on_rejection": { "do": "increment", "id": 1 },
+    });
+    let step = json!({ "operation": "probe", "payload": { "do": "schedule", "id": 1, "then": [rejected] } });
+    let event = schedule("k", json!([step]));
+    let mut handled = host.invoke_for("ann", &event).await;
+    assert_eq!(handled.answer.status.code(), 200, "{:?}", handled.answer);
+    // `invoke_for` has published, and with that dropped what follows at once.
+    assert_eq!(follow(&host, &mut handled).await, 0);
+    // The step, what it scheduled, and what undoes that.
+    let mut followed = 0;
+    while left(&database).await > 0 {
+        followed += host.relay().await.followed;
+    }
+    assert_eq!((followed, value(&database).await), (3, 3));
+    let own = "select count(*) from tenet.keys where caller <> '' and key like '________-____-8%'";
+    assert_eq!(database.count(own).await, 3);
+    assert_eq!(database.count("select count(*) from tenet.keys where not accepted").await, 1);
+}
+
+/// The answer to the COMMIT of a follow-up is lost, or its connection before that, at each statement.
+#[tokio::test]
+async fn a_follow_up_that_is_cut_at_any_statement_is_run_once() {
+    let database = support::database().await;
+    database.execute("insert into counters values (1, 0)").await;
+    let relay = Relay::start(database.url()).await;
+    let host = Host::start("guests", relay.url(), EAST, &Buses::new([EAST]).unwrap());
+    let mut expected = 0;
+    for statement in 0..12 {
+        for harm in [Harm::CutBefore, Harm::CutAfter] {
+            let key = format!("{statement} {harm:?}");
+            let mut handled = host.decide(&schedule(&key, json!([increment(json!({}))]))).await;
+            assert_eq!(handled.answer.status.code(), 200, "{key}: {:?}", handled.answer);
+            relay.harm_after(statement, harm);
+            follow(&host, &mut handled).await;
+            relay.spare();
+            while left(&database).await > 0 {
+                host.relay().await;
+            }
+            expected += 2;
+            assert_eq!(value(&database).await, expected, "{key}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_follows_an_event_of_one_transaction_costs_rows_and_no_round_trip() {
+    let database = support::database().await;
+    database.execute("insert into counters values (1, 0)").await;
+    let host = Host::start("guests", database.url(), EAST, &Buses::new([EAST]).unwrap());
+    let trips = async |key: &str, then: Value| host.decide(&schedule(key, then)).await.receipt.round_trips;
+    let without = trips("none", json!([])).await;
+    let many: Vec<_> = (0..20).map(|_| increment(json!({ "after_ms": 60_000 }))).collect();
+    assert_eq!(trips("many", json!(many)).await, without);
+}
+
+#[test]
+fn a_test_file_tells_the_story_of_a_chain_over_days() {
+    let (out, _) = bundle("guests");
+    let out = out.to_str().unwrap();
+    let ended = tenet(&root(), &["test", "--bundle", "tests/guests", "--out", out, "--filter", "follow-ups"]);
+    assert!(ended.code == 0 && ended.stdout.contains("pass  rules/probe/tests/follow-ups"), "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn an_operator_sees_what_waits_and_releases_or_ends_it() {
+    let database = support::database().await;
+    database.execute("insert into counters values (1, 0)").await;
+    let host = Host::start("guests", database.url(), EAST, &Buses::new([EAST]).unwrap());
+    let first = json!({ "after_ms": 7_199_000, "label": "one" });
+    let second = json!({ "after_ms": 7_200_000, "on_rejection": { "do": "reject" } });
+    let event = schedule("k", json!([increment(first), increment(second)]));
+    let handled = host.decide(&event).await;
+    let output: Value = serde_json::from_str(&handled.answer.body).unwrap();
+    let ids: Vec<&str> = output["scheduled"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
+    let operations = |arguments: &[&str]| {
+        let arguments = [&["operations"], arguments, &["--database-url", database.url()]].concat();
+        tenet(std::path::Path::new("."), &arguments)
+    };
+    let listed = operations(&["list"]);
+    let lines: Vec<_> = listed.stdout.lines().collect();
+    assert!(lines.len() == 2 && lines[0].starts_with(&format!("{}  probe  one  due 20", ids[0])), "{listed:?}");
+    assert!(lines[0].ends_with("Z in 1 h") && !listed.stdout.contains("increment"), "{listed:?}");
+    let shown = operations(&["show", ids[1]]);
+    assert!(
+        shown.stdout.contains("  after a request, committed in us-east-1\n  if it is rejected: probe\n"),
+        "{shown:?}"
+    );
+
+    let reason = "update tenet.follow_ups set parked = 'it broke', failures = 7, due = 'infinity' where label = 'one'";
+    database.execute(reason).await;
+    assert_eq!(host.relay().await.follow_ups_parked, 1);
+    assert!(operations(&["list"]).stdout.contains("one  parked after 8 failures: it broke"), "{listed:?}");
+    let released = operations(&["release", ids[0]]);
+    assert!(released.code == 0 && released.stderr.contains("next relay"), "{released:?}");
+    assert_eq!(operations(&["release", ids[0]]).code, 3);
+    assert_eq!((host.relay().await.followed, value(&database).await), (1, 2));
+
+    let cancelled = operations(&["cancel", ids[1]]);
+    assert!(cancelled.code == 0 && cancelled.stderr.contains("never runs"), "{cancelled:?}");
+    assert_eq!(left(&database).await, 0);
+    assert_eq!(operations(&["cancel", ids[1]]).code, 3);
+    let stored = format!("select answer from tenet.keys where key = '{}'", ids[1]);
+    assert!(database.text(&stored).await.starts_with("{\"code\":\"cancelled\""));
+    assert!(operations(&["list"]).stderr.contains("no operation waits"));
+    assert!(operations(&["show", "k"]).stderr.contains("UUID"));
+}
