@@ -12,6 +12,7 @@ pub(crate) mod link;
 mod next_value;
 mod publish;
 pub(crate) mod referential_check;
+mod referential_integrity;
 mod rows;
 pub(crate) mod sequence;
 mod state;

@@ -1808,7 +1808,7 @@ async fn until_given_up(host: &Host) -> Vec<i64> {
             return pauses;
         }
         assert_eq!(relayed.follow_ups_failed, 1, "{relayed:?}");
-        let due = follow_ups(host)[0].due.micros();
+        let due = follow_ups(host).remove(0).due.micros();
         // It is not due yet.
         assert_eq!(relay(host).await.unwrap(), Relayed { complete: true, ..Relayed::default() });
         pauses.push((due - host.clock.now.swap(due, Ordering::SeqCst)) / 60_000_000);

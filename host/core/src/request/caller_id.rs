@@ -44,8 +44,9 @@ impl CallerId {
         if let Self(Some(id)) = Self::of(identity) {
             digest.update(id);
         }
+        let digest: [u8; 32] = digest.finalize().into();
         let mut id = [0; 16];
-        id.copy_from_slice(&digest.finalize()[..16]);
+        id.copy_from_slice(&digest[..16]);
         Self(Some(id))
     }
 

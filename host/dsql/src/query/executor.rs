@@ -3,6 +3,7 @@ pub(crate) mod changes;
 pub(crate) mod evaluation;
 pub(crate) mod folding;
 pub(crate) mod grouping;
+mod pending;
 pub(crate) mod queries;
 mod references;
 pub(crate) mod sources;
@@ -14,7 +15,7 @@ use std::rc::Rc;
 
 use crate::SqlError;
 use crate::query::executor::budget::Budget;
-use crate::query::executor::references::Pending;
+use crate::query::executor::pending::Pending;
 use crate::query::expression::Expression;
 use crate::query::plan::{WithPlan, WithQuery};
 use crate::query::references::References;

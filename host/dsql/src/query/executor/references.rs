@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::SqlError;
 use crate::query::executor::Executor;
 use crate::query::executor::evaluation::misplaced;
+use crate::query::executor::pending::Pending;
 use crate::query::references::{Referential, Trigger};
 use crate::scalars::cast::{self, Context};
 use crate::store::foreign_key::Reaction;
@@ -12,15 +13,6 @@ use crate::store::link::Link;
 use crate::store::referential_check::ReferentialCheck;
 use crate::store::table::{Row, RowKey, Table};
 use crate::values::value::Value;
-
-/// What a foreign key still has to do because a row has changed.
-pub(crate) struct Pending<'e> {
-    trigger: &'e Trigger,
-    /// The row before the change; `None` for a new one.
-    old: Option<Row>,
-    /// The row after it, with its key; `None` for one that is deleted.
-    new: Option<(RowKey, Row)>,
-}
 
 impl<'e> Executor<'e> {
     pub(crate) fn insert_row(&self, table: &Table, row: &Row) -> Result<(), SqlError> {
