@@ -56,6 +56,9 @@ INSERT INTO "public"."counters" ("id", "value") VALUES ($1, 0)
 SELECT "n"."n" FROM "pg_catalog"."generate_series"(1, $1) AS "n"
 
 -- tests/guests, probe
+UPDATE "public"."counters" SET "value" = "counters"."value" + 1 WHERE "counters"."id" = $1
+
+-- tests/guests, probe
 INSERT INTO "public"."counters" ("id", "value") VALUES (- 1, 0), (- 1, 0)
 
 -- tests/guests, probe
