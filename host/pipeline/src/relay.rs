@@ -88,7 +88,9 @@ impl Pipeline {
                 relayed.parked as u64
             }
         };
-        self.follow_in_turn(&mut relayed, region, deadline).await;
+        // Some time is left for the removal, however much is due.
+        let left = deadline.saturating_duration_since(self.clock.instant());
+        self.follow_in_turn(&mut relayed, region, deadline - left / 4).await;
         while self.clock.instant() < deadline {
             let expired = async {
                 let _place = self.in_background(deadline).await?;

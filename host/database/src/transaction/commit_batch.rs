@@ -58,10 +58,11 @@ impl CommitBatch<'_> {
             let look_up = if from == CommitStart::Nothing { Some(keys::look_up(claim, key)?) } else { None };
             let mut rows = outbox::store(staged.events)?;
             rows.extend(follow_ups::store(staged.follow_ups)?);
-            rows.extend(claim.follow_up.map(follow_ups::remove).transpose()?);
-            Ok((rows, look_up, keys::store(claim, key, answer)?))
+            // Behind the key row, which is stored only while the follow-up is there.
+            let removal = claim.follow_up.map(follow_ups::remove).transpose()?;
+            Ok((rows, look_up, keys::store(claim, key, answer)?, removal))
         };
-        let (rows, look_up, key_row) = match prepared() {
+        let (rows, look_up, key_row, removal) = match prepared() {
             Ok(prepared) => prepared,
             Err(fault) => return CommitResult::NotCommitted(fault, false),
         };
@@ -76,11 +77,12 @@ impl CommitBatch<'_> {
             look_up: look_up.map(|statement| Query::plain(connection, statement)),
             rows: rows.into_iter().map(|statement| Query::plain(connection, statement)).collect(),
             key_row: Query::plain(connection, key_row),
+            removal: removal.map(|statement| Query::plain(connection, statement)),
             commit: command("COMMIT"),
         };
         send_pipelined(connection, flight.messages(), &claim.round_trips).await;
         // COMMIT is handed over: from here on a missing answer proves nothing.
-        match timeout.wait(flight.read_responses()).await {
+        match timeout.wait(flight.read_responses(claim)).await {
             Ok(closed) => closed,
             Err(silence) => CommitResult::Silent(silence),
         }
@@ -94,6 +96,8 @@ struct Flight<'c> {
     /// Of the outbox and of the follow-ups.
     rows: Vec<Query<'c>>,
     key_row: Query<'c>,
+    /// Of the follow-up that has ended.
+    removal: Option<Query<'c>>,
     commit: Message<'c, Result<(), Error>>,
 }
 
@@ -105,11 +109,12 @@ impl Flight<'_> {
         messages.extend(self.look_up.iter_mut().flat_map(Query::messages));
         messages.extend(self.rows.iter_mut().flat_map(Query::messages));
         messages.extend(self.key_row.messages());
+        messages.extend(self.removal.iter_mut().flat_map(Query::messages));
         messages.push(&mut self.commit);
         messages
     }
 
-    async fn read_responses(self) -> CommitResult {
+    async fn read_responses(self, claim: &Claim) -> CommitResult {
         // If one of these two failed, the next messages ran in the wrong transaction or in none,
         // and COMMIT may have persisted their writes.
         let mut astray = None;
@@ -133,7 +138,7 @@ impl Flight<'_> {
                     Ok(Some(answer)) => {
                         // The driver delivers answers in order, so those before it have to be
                         // dropped first.
-                        drop((self.rows, self.key_row));
+                        drop((self.rows, self.key_row, self.removal));
                         let ended = astray.is_none() && self.commit.answer().await.is_ok();
                         return CommitResult::Answered(answer, ended);
                     }
@@ -151,10 +156,15 @@ impl Flight<'_> {
         let stored = match self.key_row.outcome(&mut Tally::unlimited()).await {
             Ok(outcome) => outcome.rows.rows == 1,
             Err(error) => {
-                failed = failed.or(Some(stored_by_another(error)));
+                failed = failed.or(Some(not_stored(error, claim)));
                 false
             }
         };
+        if let Some(removal) = self.removal
+            && let Err(error) = removal.outcome(&mut Tally::unlimited()).await
+        {
+            failed = failed.or(Some(QueryFailure::of_host(error, "the follow-up could not be removed")));
+        }
         let commit = self.commit.answer().await;
 
         if Mutant::AnyOkIsCommitted.is_alive() && commit.is_ok() {
@@ -189,8 +199,16 @@ impl Flight<'_> {
 
 pub(crate) const LOOK_UP: &str = "the key could not be looked up";
 
-fn stored_by_another(error: QueryError) -> QueryFailure {
-    QueryFailure::of_host(error, "the answer could not be stored")
+/// Why the key row was not stored. Without the row of a follow-up it has no region: then another run has ended the
+/// follow-up.
+fn not_stored(error: QueryError, claim: &Claim) -> QueryFailure {
+    let has_ended = claim.follow_up.is_some()
+        && matches!(&error, QueryError::Driver(error) if failure::code(error) == Some("23502"));
+    let failure = QueryFailure::of_host(error, "the answer could not be stored");
+    match has_ended {
+        true => QueryFailure { fault: Fault::conflict(None, "the follow-up has ended"), ..failure },
+        false => failure,
+    }
 }
 
 fn unknown(why: &str) -> CommitResult {

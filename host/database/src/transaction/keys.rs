@@ -74,24 +74,36 @@ fn answer(accepted: &[bool], body: &[String], digest: &[Vec<u8>], now: &[i64]) -
 }
 
 /// Stores the answer. It returns one row if it has done so.
+///
+/// That of a follow-up is stored only while the follow-up's row is there: without it the region is NULL, which fails the
+/// transaction. The answer alone would not do, as it is removed some time after the follow-up has ended, and a host that
+/// was frozen meanwhile still runs what it has read before.
 pub(crate) fn store(claim: &Claim, key: &IdempotencyKey, answer: StoredAnswer) -> Result<Encoded, Fault> {
     let otherwise = if Mutant::KeyRowGivesWay.is_alive() { "ON CONFLICT DO NOTHING" } else { "" };
     let [operation, caller, key] = name(&claim.operation, claim.caller, key);
+    let mut parameters = vec![
+        operation,
+        caller,
+        key,
+        Value::Bytea(answer.digest.as_bytes().to_vec()),
+        Value::Bool(answer.accepted),
+        Value::Text(answer.body),
+        Value::Timestamptz(answer.now.micros()),
+        Value::Text(claim.region.clone()),
+    ];
+    let region = match claim.follow_up {
+        None => "$8",
+        Some(id) => {
+            parameters.push(Value::Uuid(*id.as_bytes()));
+            "(SELECT $8 FROM tenet.follow_ups WHERE id = $9)"
+        }
+    };
     Encoded::of_host(
         &format!(
             "INSERT INTO tenet.keys (operation, caller, key, digest, accepted, answer, now, region, stored_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now()) {otherwise} RETURNING 1"
+             VALUES ($1, $2, $3, $4, $5, $6, $7, {region}, now()) {otherwise} RETURNING 1"
         ),
-        vec![
-            operation,
-            caller,
-            key,
-            Value::Bytea(answer.digest.as_bytes().to_vec()),
-            Value::Bool(answer.accepted),
-            Value::Text(answer.body),
-            Value::Timestamptz(answer.now.micros()),
-            Value::Text(claim.region.clone()),
-        ],
+        parameters,
     )
 }
 

@@ -6,8 +6,8 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use tenet_clock::SystemClock;
 use tenet_core::{
-    Clock, DueFollowUps, FollowUp, FollowUpCounts, FollowUpId, FollowUps, OperationCall, Progress, Staged, Timestamp,
-    Trace, Transactions,
+    AnswerWaits, Clock, DueFollowUps, FollowUp, FollowUpCounts, FollowUpId, FollowUps, Limits, OperationCall, Progress,
+    ReadCap, Staged, Statement, Timestamp, Trace, Transactions,
 };
 use tenet_database::{Database, Endpoint};
 use tenet_events::Buses;
@@ -144,6 +144,44 @@ async fn what_follows_runs_once_however_often_it_is_delivered_and_from_whichever
     // The request itself, and its follow-up.
     assert_eq!((value(&database).await, left(&database).await), (2, 0));
     assert_eq!(regions.event_ids().0.len(), 1);
+}
+
+/// A host that was frozen for longer than answers are kept still holds what it has read before.
+#[tokio::test]
+async fn one_that_has_ended_does_not_run_again_even_when_its_answer_is_removed() {
+    for (ground, endpoint, _database) in grounds().await {
+        let ledger = Database::new(endpoint.clone(), 4);
+        let host = Host::over(Database::new(endpoint, 4), "guests", EAST, &Buses::new([EAST]).unwrap());
+        let follow_ups =
+            [json!({ "do": "schedule", "then": [] }), json!({ "do": "reject", "code": "no", "message": "" })];
+        for (place, payload) in follow_ups.into_iter().enumerate() {
+            let then = json!({ "operation": "probe", "payload": payload });
+            let event =
+                json!({ "operation": "probe", "idempotency_key": place.to_string(), "do": "schedule", "then": [then] });
+            let mut handled = host.decide(&event.to_string()).await;
+            let stale = handled.pending.as_mut().unwrap().take_follow_ups();
+            let deadline = SystemClock.instant() + TIME;
+            assert_eq!(host.pipeline.follow(stale.clone(), EAST, deadline).await.ended, 1, "{ground}");
+            let id = stale.first().unwrap().id;
+            let removed =
+                run(&ledger, &format!("remove {place}"), &format!("DELETE FROM tenet.keys WHERE key = '{id}'")).await;
+            assert_eq!(removed.affected, 1, "{ground} {place}");
+            let again = host.pipeline.follow(stale.clone(), EAST, deadline).await;
+            assert_eq!((again.ended, again.left), (0, 1), "{ground} {place}");
+            let left = format!("SELECT 1 FROM tenet.keys WHERE key = '{id}'");
+            assert_eq!(run(&ledger, &format!("look {place}"), &left).await.rows.rows, 0, "{ground} {place}");
+        }
+    }
+}
+
+/// Runs a statement in a transaction with this key.
+async fn run(ledger: &Database, key: &str, sql: &str) -> tenet_core::Outcome {
+    let mut attempt = ledger.open(crate::database::write(key));
+    let (cap, waits) = (ReadCap { rows: 10, bytes: 1000 }, AnswerWaits::new(&Limits::default()));
+    let ran = attempt.run(vec![Statement::new(sql, vec![])], cap, &waits).await;
+    let Ok(Progress::Continue(mut outcomes)) = ran else { panic!("{ran:?}") };
+    assert_eq!(attempt.accept("{}".into(), Staged::default()).await.unwrap(), Progress::Continue(()));
+    outcomes.remove(0)
 }
 
 #[tokio::test]

@@ -33,6 +33,7 @@ pub(crate) fn add(change: &mut Change<'_>, table: &mut Table, asked: &Asked<'_>)
         None | Some(ConstraintReferenceMatchKind::Simple) => false,
         Some(ConstraintReferenceMatchKind::Full) => true,
         Some(ConstraintReferenceMatchKind::Partial) => {
+            // In PostgreSQL's own words.
             return Err(SqlError::new("0A000", "MATCH PARTIAL not yet implemented"));
         }
     };
