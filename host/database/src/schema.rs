@@ -14,7 +14,7 @@ use tokio_postgres::types::Type;
 use tracing::debug;
 
 use crate::admin::administrator::GRANTS;
-use crate::admin::index_job::{IndexJob, Unbuilt};
+use crate::admin::background_job::{BackgroundJob, Unbuilt};
 use crate::connect::connection::Connection;
 use crate::connect::endpoint::Endpoint;
 use crate::statements::failure;
@@ -121,8 +121,8 @@ impl Schema {
     /// name the host's steps `tenet/NAME` and the others `bundle/NAME`. Concurrent callers are
     /// safe.
     ///
-    /// A step `CREATE INDEX ASYNC` is complete when the index is built and valid. On PostgreSQL it
-    /// runs without that word.
+    /// A step `CREATE INDEX ASYNC`, or `ALTER TABLE ASYNC` that validates a constraint, is complete when its job is
+    /// and the object is valid. On PostgreSQL it runs without that word.
     pub async fn apply(
         endpoint: &Endpoint,
         steps: &[(String, String)],
@@ -250,14 +250,12 @@ impl Step {
 
     /// Runs the step and records it, unless another host does so concurrently.
     async fn run(&self, connection: &Connection, on_dsql: bool) -> Result<(), SchemaError> {
-        let index = IndexJob::of(&self.sql);
+        let job = BackgroundJob::of(&self.sql);
         let mut tries = 1;
         loop {
-            let ran = match &index {
-                Some(index) if on_dsql => index.run(&self.sql, connection).await,
-                Some(index) => {
-                    connection.client.batch_execute(&index.at_once(&self.sql)).await.map_err(Unbuilt::Refused)
-                }
+            let ran = match &job {
+                Some(job) if on_dsql => job.run(&self.sql, connection).await,
+                Some(job) => connection.client.batch_execute(&job.at_once(&self.sql)).await.map_err(Unbuilt::Refused),
                 None => connection.client.batch_execute(&self.sql).await.map_err(Unbuilt::Refused),
             };
             match ran {

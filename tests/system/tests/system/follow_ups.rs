@@ -175,7 +175,7 @@ async fn one_that_has_ended_does_not_run_again_even_when_its_answer_is_removed()
 }
 
 /// Runs a statement in a transaction with this key.
-async fn run(ledger: &Database, key: &str, sql: &str) -> tenet_core::Outcome {
+pub(crate) async fn run(ledger: &Database, key: &str, sql: &str) -> tenet_core::Outcome {
     let mut attempt = ledger.open(crate::database::write(key));
     let (cap, waits) = (ReadCap { rows: 10, bytes: 1000 }, AnswerWaits::new(&Limits::default()));
     let ran = attempt.run(vec![Statement::new(sql, vec![])], cap, &waits).await;

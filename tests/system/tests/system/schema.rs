@@ -4,8 +4,10 @@
 use std::time::{Duration, Instant};
 
 use tenet_database::{Endpoint, Schema, Standing};
+use tenet_harness::Model;
 use tenet_test_support::{Dsql, Terms};
 
+use crate::follow_ups::run;
 use crate::support::database::Database;
 use crate::support::host::{EAST, TIME};
 use crate::support::{self, tenet};
@@ -132,4 +134,28 @@ async fn tenet_shows_what_it_would_do_and_ends_with_2_where_there_is_something()
     database.execute("update tenet.steps set sha256 = '' where name like 'bundle/%0001%'").await;
     let plan = schema("plan");
     assert!(plan.code == 3 && plan.stderr.contains("never edited"), "{} {}", plan.code, plan.stderr);
+}
+
+#[tokio::test]
+async fn a_foreign_key_that_is_added_later_is_validated_by_a_step_of_its_own() {
+    let tables = [
+        step("1", "CREATE TABLE IF NOT EXISTS makers (id int PRIMARY KEY)"),
+        step("2", "CREATE TABLE IF NOT EXISTS lamps (id int PRIMARY KEY, maker int)"),
+        step("3", "ALTER TABLE lamps ADD CONSTRAINT of_maker FOREIGN KEY (maker) REFERENCES makers NOT VALID"),
+        step("4", "ALTER TABLE ASYNC lamps VALIDATE CONSTRAINT of_maker"),
+    ];
+    let database = support::empty_database().await;
+    let model = Model::start(&[], 1).await.unwrap();
+    for endpoint in [Endpoint::parse(database.url()).unwrap(), model.endpoint().unwrap()] {
+        Schema::apply(&endpoint, &tables[..2], later()).await.unwrap();
+        // A session that has met the tables before is told that they have changed.
+        let anew = || tenet_database::Database::new(endpoint.clone(), 1);
+        run(&anew(), "a", "INSERT INTO public.lamps VALUES (1, 7)").await;
+        let error = Schema::apply(&endpoint, &tables, later()).await.unwrap_err().to_string();
+        assert!(error.contains("bundle/4") && error.contains("of_maker"), "{error}");
+        run(&anew(), "b", "INSERT INTO public.makers VALUES (7)").await;
+        Schema::apply(&endpoint, &tables, later()).await.unwrap();
+        let valid = run(&anew(), "c", "SELECT 1 FROM pg_constraint WHERE conname = 'of_maker' AND convalidated").await;
+        assert_eq!(valid.rows.rows, 1, "{endpoint}");
+    }
 }

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -11,69 +12,56 @@ use crate::statements::failure;
 /// Polling interval for a job.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// A step that builds an index in the background, which only DSQL does
-/// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/working-with-create-index-async.html>).
+/// A step whose work is done in the background, which only DSQL does: an index that is built
+/// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/working-with-create-index-async.html>), or a constraint
+/// that is validated
+/// (<https://docs.aws.amazon.com/aurora-dsql/latest/userguide/working-with-foreign-key-constraints.html>).
 ///
 /// The statement returns at once. A build of a unique index that finds two equal rows leaves an
 /// invalid index, which still costs every later write. So the step is complete when its job has
-/// completed and the index is valid.
+/// completed and the object is valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct IndexJob {
-    /// The index's name, as in the catalogue.
-    index: String,
+pub(crate) struct BackgroundJob {
+    object: Object,
     /// The byte range of the word ASYNC in the statement.
     word: (usize, usize),
 }
 
-/// Why an index was not built.
+/// What a job makes valid, by its name in the catalogue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Object {
+    Index(String),
+    Constraint(String),
+}
+
+/// Why the work was not done.
 pub(crate) enum Unbuilt {
     /// The server refused the statement.
     Refused(Error),
-    /// The build failed; the text says why.
+    /// The job failed; the text says why.
     Failed(String),
 }
 
-impl IndexJob {
-    /// The index that this statement builds in the background, if it is such a statement.
+impl BackgroundJob {
+    /// The job that this statement starts, if it is such a statement.
     pub(crate) fn of(sql: &str) -> Option<Self> {
         let mut words = Words(sql, 0);
-        let mut next = || words.next();
-        if !next()?.is("CREATE") {
-            return None;
-        }
-        let mut word = next()?;
-        if word.is("UNIQUE") {
-            word = next()?;
-        }
-        if !word.is("INDEX") {
-            return None;
-        }
-        let marker = next()?;
-        if !marker.is("ASYNC") {
-            return None;
-        }
-        let mut name = next()?;
-        if name.is("IF") {
-            next()?;
-            next()?;
-            name = next()?;
-        }
-        // An index without a name cannot be looked up.
-        let index = match name.0.strip_prefix('"') {
-            Some(quoted) => quoted.strip_suffix('"')?.replace("\"\"", "\""),
-            None if name.is("ON") => return None,
-            None => name.0.to_lowercase(),
+        let first = words.next()?;
+        let (object, marker) = match () {
+            () if first.is("CREATE") => of_index(&mut words)?,
+            () if first.is("ALTER") => of_constraint(&mut words)?,
+            () => return None,
         };
-        Some(Self { index, word: (marker.1, marker.1 + marker.0.len()) })
+        Some(Self { object, word: (marker.1, marker.1 + marker.0.len()) })
     }
 
-    /// The statement in PostgreSQL's form, which builds the index before it returns.
+    /// The statement in PostgreSQL's form, which does the work before it returns.
     pub(crate) fn at_once(&self, sql: &str) -> String {
         let (before, after) = (sql.get(..self.word.0), sql.get(self.word.1..));
         [before.unwrap_or_default(), after.unwrap_or_default()].concat()
     }
 
-    /// Starts the build and waits for it. The caller enforces a deadline.
+    /// Starts the work and waits for it. The caller enforces a deadline.
     pub(crate) async fn run(&self, sql: &str, connection: &Connection) -> Result<(), Unbuilt> {
         let answers = connection.client.simple_query(sql).await.map_err(Unbuilt::Refused)?;
         let job = answers.iter().find_map(|answer| match answer {
@@ -81,9 +69,9 @@ impl IndexJob {
             _ => None,
         });
         match job {
-            // No job: the index already exists, but its build may still be running.
+            // No job: there is nothing to do, but an earlier job may still be running.
             None => {
-                while self.is_building(connection).await? {
+                while self.is_under_way(connection).await? {
                     sleep(LOOK).await;
                 }
             }
@@ -92,7 +80,7 @@ impl IndexJob {
         match self.is_valid(connection).await? {
             Some(true) => Ok(()),
             Some(false) => Err(self.failed("is not valid")),
-            None => Err(self.failed("is not there after its build")),
+            None => Err(self.failed("is not there after its job")),
         }
     }
 
@@ -103,21 +91,21 @@ impl IndexJob {
             // DSQL removes completed jobs from the list after a while.
             let Some(row) = rows.first() else { return Ok(()) };
             let status: String = row.try_get(0).map_err(Unbuilt::Refused)?;
-            debug!(index = self.index, job, status, "index is built");
+            debug!(object = %self.object, job, status, "a job of the schema is under way");
             match status.as_str() {
                 "completed" => return Ok(()),
                 "failed" | "cancelled" => {
                     let details: Option<String> = row.try_get(1).map_err(Unbuilt::Refused)?;
                     let details = details.unwrap_or_else(|| "without a reason".to_owned());
-                    return Err(self.failed(&format!("could not be built: its job {status}: {details}")));
+                    return Err(self.failed(&format!("is not valid: its job {status}: {details}")));
                 }
                 _ => sleep(LOOK).await,
             }
         }
     }
 
-    /// Whether another session may be building it now: it is not valid, and some job is running.
-    async fn is_building(&self, connection: &Connection) -> Result<bool, Unbuilt> {
+    /// Whether another session may be at it now: it is not valid, and some job is running.
+    async fn is_under_way(&self, connection: &Connection) -> Result<bool, Unbuilt> {
         if self.is_valid(connection).await? != Some(false) {
             return Ok(false);
         }
@@ -129,17 +117,33 @@ impl IndexJob {
 
     /// Whether the catalogue says that it is valid; `None` if it does not exist.
     async fn is_valid(&self, connection: &Connection) -> Result<Option<bool>, Unbuilt> {
-        let sql =
-            "SELECT bool_and(indisvalid) FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid WHERE relname = $1";
-        let rows = connection.client.query_typed(sql, &[(&self.index, Type::TEXT)]).await.map_err(Unbuilt::Refused)?;
+        let (sql, name) = match &self.object {
+            Object::Index(name) => (
+                "SELECT bool_and(indisvalid) FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid \
+                 WHERE relname = $1",
+                name,
+            ),
+            Object::Constraint(name) => ("SELECT bool_and(convalidated) FROM pg_constraint WHERE conname = $1", name),
+        };
+        let rows = connection.client.query_typed(sql, &[(name, Type::TEXT)]).await.map_err(Unbuilt::Refused)?;
         rows.first().map_or(Ok(None), |row| row.try_get(0)).map_err(Unbuilt::Refused)
     }
 
     fn failed(&self, what: &str) -> Unbuilt {
-        let Self { index, .. } = self;
-        Unbuilt::Failed(format!(
-            "the index {index} {what}; see to the rows that it cannot hold, drop it (DROP INDEX {index}) and apply again"
-        ))
+        let help = match &self.object {
+            Object::Index(name) => format!("drop it (DROP INDEX {name}) and apply again"),
+            Object::Constraint(_) => "and apply again".to_owned(),
+        };
+        Unbuilt::Failed(format!("{} {what}; see to the rows that it cannot hold, {help}", self.object))
+    }
+}
+
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index(name) => write!(f, "the index {name}"),
+            Self::Constraint(name) => write!(f, "the constraint {name}"),
+        }
     }
 }
 
@@ -160,12 +164,52 @@ impl Unbuilt {
     }
 }
 
+/// The rest of CREATE INDEX ASYNC: the index, and the word ASYNC.
+fn of_index<'a>(words: &mut Words<'a>) -> Option<(Object, Word<'a>)> {
+    let mut word = words.next()?;
+    if word.is("UNIQUE") {
+        word = words.next()?;
+    }
+    if !word.is("INDEX") {
+        return None;
+    }
+    let marker = words.next().filter(|marker| marker.is("ASYNC"))?;
+    let mut name = words.next()?;
+    if name.is("IF") {
+        name = words.nth(2)?;
+    }
+    // An index without a name cannot be looked up.
+    if name.is("ON") {
+        return None;
+    }
+    Some((Object::Index(name.identifier()?), marker))
+}
+
+/// The rest of ALTER TABLE ASYNC ... VALIDATE CONSTRAINT: the constraint, and the word ASYNC.
+fn of_constraint<'a>(words: &mut Words<'a>) -> Option<(Object, Word<'a>)> {
+    words.next().filter(|word| word.is("TABLE"))?;
+    let marker = words.next().filter(|marker| marker.is("ASYNC"))?;
+    // Else the table is called so.
+    words.next().filter(|word| !word.is("VALIDATE"))?;
+    words.find(|word| word.is("VALIDATE"))?;
+    words.next().filter(|word| word.is("CONSTRAINT"))?;
+    Some((Object::Constraint(words.next()?.identifier()?), marker))
+}
+
 /// A word, a quoted name or a sign, and its offset.
 struct Word<'a>(&'a str, usize);
 
 impl Word<'_> {
     fn is(&self, word: &str) -> bool {
         self.0.eq_ignore_ascii_case(word)
+    }
+
+    /// The name in the catalogue that it stands for.
+    fn identifier(&self) -> Option<String> {
+        match self.0.strip_prefix('"') {
+            Some(quoted) => Some(quoted.strip_suffix('"')?.replace("\"\"", "\"")),
+            None => Some(self.0.to_lowercase()),
+        }
     }
 }
 
@@ -207,27 +251,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_an_index_that_is_built_in_the_background_and_its_statement_without_that() {
-        for (sql, index, at_once) in [
-            ("CREATE INDEX ASYNC a ON t (x)", "a", "CREATE INDEX  a ON t (x)"),
+    fn knows_what_is_done_in_the_background_and_its_statement_without_that() {
+        for (sql, object, at_once) in [
+            ("CREATE INDEX ASYNC a ON t (x)", "index a", "CREATE INDEX  a ON t (x)"),
             (
                 "create unique index async if not exists A_b on t (x)",
-                "a_b",
+                "index a_b",
                 "create unique index  if not exists A_b on t (x)",
             ),
             (
                 "-- ASYNC\nCREATE /* one */ INDEX ASYNC \"Of T\" ON t (x)",
-                "Of T",
+                "index Of T",
                 "-- ASYNC\nCREATE /* one */ INDEX  \"Of T\" ON t (x)",
             ),
+            (
+                "ALTER TABLE ASYNC s.t VALIDATE CONSTRAINT T_Fkey",
+                "constraint t_fkey",
+                "ALTER TABLE  s.t VALIDATE CONSTRAINT T_Fkey",
+            ),
         ] {
-            let job = IndexJob::of(sql).unwrap();
-            assert_eq!((job.index.as_str(), job.at_once(sql).as_str()), (index, at_once), "{sql}");
+            let job = BackgroundJob::of(sql).unwrap();
+            assert_eq!(
+                (job.object.to_string(), job.at_once(sql)),
+                (format!("the {object}"), at_once.to_owned()),
+                "{sql}"
+            );
         }
-        for sql in
-            ["CREATE INDEX a ON t (x)", "CREATE TABLE async (x int)", "CREATE INDEX ASYNC ON t (x)", "", "CREATE"]
-        {
-            assert_eq!(IndexJob::of(sql), None, "{sql}");
+        for sql in [
+            "CREATE INDEX a ON t (x)",
+            "CREATE TABLE async (x int)",
+            "CREATE INDEX ASYNC ON t (x)",
+            "ALTER TABLE async VALIDATE CONSTRAINT c",
+            "ALTER TABLE ASYNC t ADD COLUMN c int",
+            "",
+            "CREATE",
+        ] {
+            assert_eq!(BackgroundJob::of(sql), None, "{sql}");
         }
     }
 }
