@@ -49,7 +49,7 @@ pub use mutant::Mutant;
 pub use obeyed::is_obeyed;
 pub use ports::answer_waits::AnswerWaits;
 pub use ports::clock::{Clock, Timestamp};
-pub use ports::follow_ups::{DueFollowUps, FollowUpCounts, FollowUpPosition, FollowUps};
+pub use ports::follow_ups::{DueFollowUps, DuePage, FollowUpCounts, FollowUpPosition, FollowUps};
 pub use ports::ledger::Ledger;
 pub use ports::outbox::{Outbox, OutboxPosition};
 pub use ports::policy::Policy;

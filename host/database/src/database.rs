@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tenet_core::bundle::Index;
 use tenet_core::{
-    AnswerRetention, Attempt, BoxFuture, CallerId, Claim, DueFollowUps, EventId, Fault, FollowUp, FollowUpCounts,
+    AnswerRetention, Attempt, BoxFuture, CallerId, Claim, DueFollowUps, DuePage, EventId, Fault, FollowUpCounts,
     FollowUpId, FollowUpPosition, FollowUps, IdempotencyKey, Outbox, OutboxPosition, Outcome, SqlState, StagedEvent,
     StoredAnswers, Timestamp, Transactions,
 };
@@ -310,7 +310,7 @@ impl FollowUps for Database {
         after: Option<FollowUpPosition>,
         most: u32,
         deadline: Instant,
-    ) -> BoxFuture<'a, Result<Vec<FollowUp>, Fault>> {
+    ) -> BoxFuture<'a, Result<DuePage, Fault>> {
         Box::pin(async move {
             let mut positions = Vec::new();
             for outcome in self.follow_ups(follow_ups::list(which, after, most)?, deadline).await? {
@@ -318,15 +318,13 @@ impl FollowUps for Database {
             }
             positions.sort_unstable();
             positions.truncate(most as usize);
-            if positions.is_empty() {
-                return Ok(Vec::new());
-            }
+            let Some(last) = positions.last().copied() else { return Ok(DuePage::default()) };
             let ids: Vec<_> = positions.into_iter().map(|(_, id)| id).collect();
-            let mut found = Vec::new();
-            for outcome in self.follow_ups(vec![follow_ups::read(&ids)?], deadline).await? {
-                found.extend(follow_ups::found(outcome.rows)?);
+            let mut page = DuePage { follow_ups: Vec::new(), last: Some(last) };
+            for outcome in self.follow_ups(vec![follow_ups::read(&ids, which.now)?], deadline).await? {
+                page.follow_ups.extend(follow_ups::found(outcome.rows)?);
             }
-            Ok(found)
+            Ok(page)
         })
     }
 
@@ -336,17 +334,23 @@ impl FollowUps for Database {
         failures: u32,
         due: Timestamp,
         deadline: Instant,
-    ) -> BoxFuture<'_, Result<(), Fault>> {
+    ) -> BoxFuture<'_, Result<bool, Fault>> {
         Box::pin(async move {
             let statements = vec![follow_ups::postpone(id, failures, due)?];
-            self.settle(statements, "a follow-up could not be postponed", deadline).await.map(drop)
+            Ok(self.settle(statements, "a follow-up could not be postponed", deadline).await? > 0)
         })
     }
 
-    fn park<'a>(&'a self, id: FollowUpId, reason: &'a str, deadline: Instant) -> BoxFuture<'a, Result<(), Fault>> {
+    fn park<'a>(
+        &'a self,
+        id: FollowUpId,
+        failures: u32,
+        reason: &'a str,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<bool, Fault>> {
         Box::pin(async move {
-            let statements = vec![follow_ups::park(id, reason)?];
-            self.settle(statements, "a follow-up could not be parked", deadline).await.map(drop)
+            let statements = vec![follow_ups::park(id, failures, reason)?];
+            Ok(self.settle(statements, "a follow-up could not be parked", deadline).await? > 0)
         })
     }
 

@@ -10,8 +10,10 @@ use tenet_core::{
     Attempt, Blame, Clock, Code, Ended, Fault, HostCalls, IdempotencyKey, Limit, LimitExceeded, Limits, LogLevel,
     Mutant, Policy, Probe, Progress, Receipt, Request, RuleReceipt, Rules, Staged, StoredAnswer, Vault, Verdict,
 };
+use tenet_schema::Misfit;
 use tracing::Span;
 
+use crate::Operations;
 use crate::answer::rejection_body;
 use crate::calls::{Calls, LogLine, Shared, StopReason, Written};
 use crate::chained_rule::ChainedRule;
@@ -30,6 +32,8 @@ pub(crate) struct AttemptRunner<'a> {
     /// A rule of the chain that is certainly suspended.
     pub(crate) suspended: Option<&'a str>,
     pub(crate) clock: &'a Arc<dyn Clock>,
+    /// Those that the rules may schedule.
+    pub(crate) operations: &'a Arc<Operations>,
     pub(crate) request: &'a Request,
     pub(crate) presence: &'a Presence,
     /// Observes the attempt, if set.
@@ -159,7 +163,10 @@ impl AttemptRunner<'_> {
             let ChainedRule { name: rule, limits, .. } = chained;
             let request = match chained.given(self.request) {
                 Ok(request) => request,
-                Err(rejection) => return Ok(Decision::Reject(rejection_body(&rejection))),
+                Err(misfit) if self.request.follow_up.is_some() => {
+                    return Err(AttemptOutcome::Failed(AttemptFailure::misfit(rule, &misfit)));
+                }
+                Err(misfit) => return Ok(Decision::Reject(rejection_body(&misfit.into()))),
             };
             // Only checked when the rule's turn comes: a rule before it may reject, and then it
             // does not run.
@@ -171,7 +178,8 @@ impl AttemptRunner<'_> {
                 )));
             }
             let span = tracing::info_span!("rule", rule, cpu_us = tracing::field::Empty, ended = tracing::field::Empty);
-            let ports = (Arc::clone(self.policy), Arc::clone(self.vault), Arc::clone(self.clock));
+            let operations = Arc::clone(self.operations);
+            let ports = (Arc::clone(self.policy), Arc::clone(self.vault), Arc::clone(self.clock), operations);
             let calls = Calls::new(Arc::clone(shared), ports, self.request, self.key, rule, place, limits);
             let calls = Arc::new(calls);
             let verdict = in_span(&span, pin!(self.call(&span, shared, (chained, &request), &calls, receipts))).await?;
@@ -248,7 +256,7 @@ impl AttemptRunner<'_> {
         match call.ended {
             Ended::Verdict(Verdict::Accept(output)) => match &state.spent {
                 None => {
-                    if let Some(misfit) = chained.misfit(&output) {
+                    if let Some(misfit) = chained.output_misfit(&output) {
                         let text = format!("its output does not fit what it declares: {misfit}");
                         return Err(fail(Blame::Rule, Code::Output, text));
                     }
@@ -465,6 +473,14 @@ impl AttemptFailure {
     fn limit(rule: Option<String>, exceeded: LimitExceeded) -> Self {
         let (limit, code) = (Some(exceeded), Code::Limit);
         Self { blame: Blame::Rule, rule, missing: None, limit, code, text: exceeded.to_string() }
+    }
+
+    /// The payload of a follow-up does not fit. That is no verdict of a rule, which would end it: either the rule that
+    /// scheduled it has a bug, or another version of the bundle did.
+    fn misfit(rule: &str, misfit: &Misfit) -> Self {
+        let text = format!("the payload of an operation that follows does not fit: {misfit}");
+        let (blame, code) = (Blame::Caller, Code::FollowUpPayload);
+        Self { blame, rule: Some(rule.to_owned()), missing: None, limit: None, code, text }
     }
 
     fn out_of_time(rule: &str) -> Self {

@@ -10,6 +10,7 @@ use tenet_core::{
 };
 use tracing::Span;
 
+use crate::Operations;
 use crate::in_span::in_span;
 use tenet_core::Random;
 
@@ -53,13 +54,10 @@ impl Written {
     pub(crate) fn check(&self, Staged { events, follow_ups }: &Staged, answer: usize) -> Result<(), LimitExceeded> {
         let of_event =
             |StagedEvent { event, .. }: &StagedEvent| event.source.len() + event.detail_type.len() + event.detail.len();
-        let of_follow_up = |FollowUp { call, on_rejection, on_failure, .. }: &FollowUp| {
-            call.bytes() + [on_rejection, on_failure].into_iter().flatten().map(OperationCall::bytes).sum::<u64>()
-        };
         let rows = self.rows + events.len() as u64 + FOLLOW_UP_ROWS * follow_ups.len() as u64 + 1;
         let bytes = self.bytes
             + (events.iter().map(of_event).sum::<usize>() + answer) as u64
-            + follow_ups.iter().map(of_follow_up).sum::<u64>();
+            + follow_ups.iter().map(FollowUp::bytes).sum::<u64>();
         Limit::TransactionRows.check(Limit::MOST_ROWS, rows)?;
         Limit::TransactionBytes.check(Limit::MOST_BYTES, bytes)
     }
@@ -158,6 +156,8 @@ pub(crate) struct Calls {
     policy: Arc<dyn Policy>,
     vault: Arc<dyn Vault>,
     clock: Arc<dyn Clock>,
+    /// Those that the rule may schedule.
+    operations: Arc<Operations>,
     rule: String,
     limits: Limits,
     operation: String,
@@ -193,7 +193,7 @@ struct Used {
 impl Calls {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        (policy, vault, clock): (Arc<dyn Policy>, Arc<dyn Vault>, Arc<dyn Clock>),
+        (policy, vault, clock, operations): (Arc<dyn Policy>, Arc<dyn Vault>, Arc<dyn Clock>, Arc<Operations>),
         request: &Request,
         key: Option<&IdempotencyKey>,
         rule: &str,
@@ -205,6 +205,7 @@ impl Calls {
             policy,
             vault,
             clock,
+            operations,
             rule: rule.to_owned(),
             limits: limits.clone(),
             operation: request.operation.clone(),
@@ -481,8 +482,10 @@ impl HostCalls for Calls {
     fn schedule(&self, schedule: Schedule) -> Result<Result<FollowUpId, ScheduleError>, Stop> {
         let Some(key) = &self.key else { return Ok(Err(ScheduleError::read_only())) };
         self.enforce(Limit::FollowUpBytes, self.limits.follow_up_bytes, schedule.bytes())?;
-        let granted = || schedule.calls().try_for_each(|call| self.policy.schedule(&self.rule, &call.operation));
-        if let Err(error) = schedule.check(self.now).and_then(|()| granted()) {
+        let may_run = |call: &OperationCall| {
+            self.policy.schedule(&self.rule, &call.operation).and_then(|()| self.operations.check(call))
+        };
+        if let Err(error) = schedule.check(self.now).and_then(|()| schedule.calls().try_for_each(may_run)) {
             return Ok(Err(error));
         }
         let staged = {

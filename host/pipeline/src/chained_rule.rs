@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tenet_core::bundle::Rule;
-use tenet_core::{Limits, Rejection, Request};
+use tenet_core::{Limits, Request};
 use tenet_schema::{Misfit, Schema, SchemaError};
 
 /// One rule of an operation, as the pipeline runs it.
@@ -30,19 +30,22 @@ impl ChainedRule {
         })
     }
 
-    /// The request as the rule receives it, or the rejection if the payload does not fit the
-    /// schema.
-    pub(crate) fn given<'a>(&self, request: &'a Request) -> Result<Cow<'a, Request>, Rejection> {
+    /// The request as the rule receives it, or where the payload does not fit the schema.
+    pub(crate) fn given<'a>(&self, request: &'a Request) -> Result<Cow<'a, Request>, Misfit> {
         let Some(input) = &self.input else { return Ok(Cow::Borrowed(request)) };
-        match input.fit(&request.payload) {
-            Ok(Cow::Borrowed(_)) => Ok(Cow::Borrowed(request)),
-            Ok(Cow::Owned(payload)) => Ok(Cow::Owned(Request { payload, ..request.clone() })),
-            Err(misfit) => Err(misfit.into()),
-        }
+        Ok(match input.fit(&request.payload)? {
+            Cow::Borrowed(_) => Cow::Borrowed(request),
+            Cow::Owned(payload) => Cow::Owned(Request { payload, ..request.clone() }),
+        })
+    }
+
+    /// Where a payload does not fit the declared schema.
+    pub(crate) fn misfit(&self, payload: &str) -> Option<Misfit> {
+        self.input.as_ref()?.fit(payload).err()
     }
 
     /// Where the output does not fit the declared schema.
-    pub(crate) fn misfit(&self, output: &str) -> Option<Misfit> {
+    pub(crate) fn output_misfit(&self, output: &str) -> Option<Misfit> {
         self.output.as_ref()?.fit(output).err()
     }
 }

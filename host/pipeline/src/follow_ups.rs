@@ -3,26 +3,16 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use tenet_core::{DueFollowUps, Fault, FollowUp, FollowUpCounts, Request, Timestamp};
+use tenet_core::{DueFollowUps, DuePage, Fault, FollowUp, FollowUpCounts, Request};
 
-use crate::{Arrival, FollowUpEnd, Pipeline, Status};
+use crate::{AfterFailure, Arrival, FollowUpFailure, Pipeline, Status};
 
-/// How many operations may follow an answer in the same invocation. The relay runs the rest: so a long chain keeps no
-/// caller waiting.
+/// How many operations may follow the answers of one invocation in it. The relay runs the rest: so a long chain keeps
+/// no caller waiting.
 const AFTER_ANSWER: usize = 16;
 
 /// The most time that one run gets.
 const LONGEST: Duration = Duration::from_secs(20);
-
-/// How many times one may fail before it is given up.
-const FAILURES: u32 = 8;
-
-/// The pause after the first failure. Each further pause is twice as long, up to the last.
-const FIRST_PAUSE: Duration = Duration::from_secs(60);
-const LAST_PAUSE: Duration = Duration::from_secs(3_600);
-
-/// How long the hosts of the region that committed one have to run it before others do, so that they do not all run it.
-const OF_OTHERS: Duration = Duration::from_secs(120);
 
 /// Follow-ups that are read at once. One has less than two megabytes, and a small function has 128.
 const PAGE: u32 = 20;
@@ -91,11 +81,10 @@ impl Pipeline {
         while self.clock.instant() < deadline {
             let read = async {
                 let _place = self.in_background(deadline).await?;
-                let now = self.clock.now();
-                let of_others = Timestamp(now.micros().saturating_sub(micros(OF_OTHERS)));
-                self.ledger.follow_ups.due(DueFollowUps { region, now, of_others }, after, PAGE, deadline).await
+                let which = DueFollowUps::at(region, self.clock.now());
+                self.ledger.follow_ups.due(which, after, PAGE, deadline).await
             };
-            let page = match read.await {
+            let DuePage { follow_ups, last } = match read.await {
                 Ok(page) => page,
                 Err(fault) if after.is_some() => {
                     tracing::warn!(fault = format!("{fault:#}"), "the rest of the follow-ups could not be read");
@@ -103,10 +92,12 @@ impl Pipeline {
                 }
                 Err(fault) => return Err(fault),
             };
-            let Some(last) = page.last() else { break };
+            if last.is_none() {
+                break;
+            }
             // Continue from here in any case, so that those that stay do not block the others.
-            after = Some((last.due, last.id));
-            let runs = page.into_iter().map(|follow_up| self.run_follow_up(follow_up, region, deadline));
+            after = last;
+            let runs = follow_ups.into_iter().map(|follow_up| self.run_follow_up(follow_up, region, deadline));
             let fates: Vec<_> = stream::iter(runs).buffer_unordered(self.concurrency()).collect().await;
             fates.iter().for_each(|(fate, _)| followed.add(*fate));
         }
@@ -138,83 +129,53 @@ impl Pipeline {
         let call = follow_up.call.clone();
         let request = arrival.request(call.operation, None, call.payload);
         let request = Request { follow_up: Some(Arc::clone(&follow_up)), ..request };
+        let (now, had) = (request.now, request.deadline.saturating_duration_since(self.clock.instant()));
         let mut handled = self.handle(request).await;
         let mut scheduled = Vec::new();
         if let Some(mut pending) = handled.pending.take() {
             scheduled = pending.take_follow_ups();
             self.publish(pending, deadline).await;
         }
-        let reason = handled.reason.unwrap_or_else(|| {
-            handled.answer.problem().map(|problem| problem.message.into_owned()).unwrap_or_default()
-        });
-        let fate = match handled.answer.status {
-            Status::Accepted => Fate::Accepted,
-            Status::Rejected => Fate::Rejected,
-            Status::Unavailable => Fate::Left,
-            Status::Failed if follow_up.failures + 1 < FAILURES => {
-                self.postpone(&follow_up, deadline).await;
-                Fate::Failed
-            }
-            // Another try would end in the same way.
-            Status::Failed | Status::Invalid | Status::Forbidden | Status::KeyReused => {
-                self.give_up(&follow_up, &reason, region, deadline).await
-            }
-        };
-        (fate, scheduled)
+        let answer = &handled.answer;
+        let reason = handled
+            .reason
+            .unwrap_or_else(|| answer.problem().map(|problem| problem.message.into_owned()).unwrap_or_default());
+        match (answer.status, FollowUpFailure::of(answer, had, (&follow_up, &reason), (now, region))) {
+            (_, Some(failure)) => self.note(failure, deadline).await,
+            (Status::Accepted, None) => (Fate::Accepted, scheduled),
+            (Status::Rejected, None) => (Fate::Rejected, scheduled),
+            (_, None) => (Fate::Left, scheduled),
+        }
     }
 
-    async fn postpone(&self, follow_up: &FollowUp, deadline: Instant) {
-        let pause = FIRST_PAUSE.saturating_mul(1 << follow_up.failures.min(FAILURES)).min(LAST_PAUSE);
-        let due = Timestamp(self.clock.now().micros().saturating_add(micros(pause)));
-        let postponed = async {
+    /// Notes a failure. Also returns what follows it at once.
+    async fn note(&self, failure: FollowUpFailure<'_>, deadline: Instant) -> (Fate, Vec<FollowUp>) {
+        let FollowUpFailure { follow_up, reason, .. } = failure;
+        let (id, operation, failures) = (follow_up.id, follow_up.call.operation.as_str(), follow_up.failures + 1);
+        let noted = async {
             let _place = self.in_background(deadline).await?;
-            self.ledger.follow_ups.postpone(follow_up.id, follow_up.failures, due, deadline).await
+            failure.record(&self.ledger, &*self.clock, deadline).await
         };
-        if let Err(fault) = postponed.await {
-            tracing::warn!(id = %follow_up.id, fault = format!("{fault:#}"), "a follow-up that failed is run again soon");
-        }
-    }
-
-    /// Parks one that keeps failing. If an operation follows its failure, it ends instead: what follows is committed
-    /// with an answer under its key, so that it cannot run any more.
-    async fn give_up(&self, follow_up: &FollowUp, reason: &str, region: &str, deadline: Instant) -> Fate {
-        let (id, operation) = (follow_up.id, follow_up.call.operation.as_str());
-        let given_up = match &follow_up.on_failure {
-            Some(_) => self.end_as_failed(follow_up, region, deadline).await,
-            None => {
-                let parked = async {
-                    let _place = self.in_background(deadline).await?;
-                    self.ledger.follow_ups.park(id, reason, deadline).await
-                };
-                parked.await
+        match noted.await {
+            Ok(AfterFailure::Postponed) => {
+                tracing::warn!(%id, operation, failures, reason, "follow-up failed");
+                (Fate::Failed, Vec::new())
             }
-        };
-        match given_up {
-            Ok(()) => {
-                let follows = follow_up.on_failure.as_ref().map(|call| call.operation.as_str());
-                tracing::error!(%id, operation, follows, reason, "follow-up given up");
-                Fate::GivenUp
+            Ok(AfterFailure::Ended(follows)) => {
+                let what = follows.call.operation.as_str();
+                tracing::error!(%id, operation, failures, follows = what, reason, "follow-up given up");
+                (Fate::GivenUp, vec![follows])
             }
+            Ok(AfterFailure::Parked) => {
+                tracing::error!(%id, operation, failures, reason, "follow-up given up and parked");
+                (Fate::GivenUp, Vec::new())
+            }
+            Ok(AfterFailure::Unchanged) => (Fate::Left, Vec::new()),
             Err(fault) => {
-                tracing::warn!(%id, fault = format!("{fault:#}"), "a follow-up could not be given up and is tried again");
-                Fate::Left
+                let fault = format!("{fault:#}");
+                tracing::warn!(%id, operation, reason, fault, "a failure of a follow-up could not be noted");
+                (Fate::Left, Vec::new())
             }
         }
     }
-
-    async fn end_as_failed(&self, follow_up: &FollowUp, region: &str, deadline: Instant) -> Result<(), Fault> {
-        let _place = self.in_background(deadline).await?;
-        let end = FollowUpEnd {
-            follow_up,
-            code: "given-up",
-            message: "The follow-up kept failing and was given up.",
-            follows: follow_up.after_failure(self.clock.now(), region),
-            region,
-        };
-        end.commit(&*self.ledger.transactions, &*self.clock, deadline).await.map(drop)
-    }
-}
-
-fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }

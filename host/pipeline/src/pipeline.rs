@@ -69,7 +69,7 @@ enum Settled {
 
 /// A host: the operations of a bundle with a database, an engine, a bus and a clock.
 pub struct Pipeline {
-    operations: Operations,
+    operations: Arc<Operations>,
     pub(crate) ledger: Ledger,
     rules: Arc<dyn Rules>,
     policy: Arc<dyn Policy>,
@@ -150,7 +150,7 @@ impl Pipeline {
         let (failures, rest) = operations.breaker;
         let admission = Admission::new(operations.connections, Arc::clone(&clock));
         Self {
-            operations,
+            operations: Arc::new(operations),
             ledger,
             rules,
             policy,
@@ -465,6 +465,7 @@ impl Pipeline {
             passes: &passes,
             suspended,
             clock: &self.clock,
+            operations: &self.operations,
             request,
             presence: context.presence,
             probe,

@@ -2,7 +2,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tenet_core::{AnswerRetention, Fault, Mutant, Timestamp};
+use tenet_core::{AnswerRetention, Fault, FollowUpCounts, Mutant, Timestamp};
 
 use crate::in_span::in_span;
 use crate::pipeline::EventFate;
@@ -28,12 +28,8 @@ pub struct Relayed {
     pub follow_ups_failed: usize,
     /// Operations that followed and were given up in this run.
     pub follow_ups_given_up: usize,
-    /// All operations that are due and have not run.
-    pub follow_ups_due: u64,
-    /// All operations that are parked.
-    pub follow_ups_parked: u64,
-    /// Seconds since the one was due that is due longest; 0 if none is.
-    pub follow_up_lag_s: u64,
+    /// The operations that follow and have not run, at the end of this run. None if they could not be counted.
+    pub follow_ups: Option<FollowUpCounts>,
     /// Expired answers that were removed.
     pub keys_expired: u64,
     /// Seconds since the request of the oldest event that was left; 0 if there was none.
@@ -51,8 +47,8 @@ impl Pipeline {
     /// Relays may run concurrently. An event may then be published twice with the same id, as it is
     /// if a relay ends between publishing and cleaning up.
     ///
-    /// Then it runs the follow-ups that are due, those of this `region` first. The remaining time is used to remove
-    /// expired answers.
+    /// Then it runs the follow-ups that are due: those of this `region`, and those that the hosts of another one have
+    /// left for a while. The remaining time is used to remove expired answers.
     ///
     /// # Errors
     /// Fails if the outbox cannot be read at all.
@@ -91,6 +87,10 @@ impl Pipeline {
         // Some time is left for the removal, however much is due.
         let left = deadline.saturating_duration_since(self.clock.instant());
         self.follow_in_turn(&mut relayed, region, deadline - left / 4).await;
+        match self.count_follow_ups(deadline).await {
+            Ok(counts) => relayed.follow_ups = Some(counts),
+            Err(fault) => tracing::warn!(fault = format!("{fault:#}"), "the follow-ups could not be counted"),
+        }
         while self.clock.instant() < deadline {
             let expired = async {
                 let _place = self.in_background(deadline).await?;
@@ -108,7 +108,7 @@ impl Pipeline {
         Ok(relayed)
     }
 
-    /// Runs what is due, and counts what there is then.
+    /// Runs what is due.
     async fn follow_in_turn(&self, relayed: &mut Relayed, region: &str, deadline: Instant) {
         match self.follow_due(region, deadline).await {
             Ok(Followed { ended, rejected, failed, given_up, left: _ }) => {
@@ -118,14 +118,6 @@ impl Pipeline {
                 relayed.follow_ups_given_up = given_up;
             }
             Err(fault) => tracing::warn!(fault = format!("{fault:#}"), "the follow-ups could not be read"),
-        }
-        match self.count_follow_ups(deadline).await {
-            Ok(counts) => {
-                relayed.follow_ups_due = counts.due;
-                relayed.follow_ups_parked = counts.parked;
-                relayed.follow_up_lag_s = counts.lag_s;
-            }
-            Err(fault) => tracing::warn!(fault = format!("{fault:#}"), "the follow-ups could not be counted"),
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 use tenet_core::bundle::{self, Index};
-use tenet_core::{Digest, IdempotencyKey, Mode, Number, Random, Request, SourceKey, hex};
+use tenet_core::{Digest, IdempotencyKey, Mode, Number, OperationCall, Random, Request, ScheduleError, SourceKey, hex};
 use tenet_schema::SchemaError;
 
 use crate::chained_rule::ChainedRule;
@@ -77,6 +77,16 @@ impl Operations {
             format!("There is no operation {name:?}. There are: {}.", names.join(", "))
         })
     }
+
+    /// Checks that what a rule schedules has a payload that each rule of the operation takes. Otherwise it would be
+    /// committed, and fail each time that it runs.
+    pub(crate) fn check(&self, call: &OperationCall) -> Result<(), ScheduleError> {
+        let Ok(Selected { rules, .. }) = self.select(&call.operation) else { return Ok(()) };
+        match rules.iter().find_map(|rule| rule.misfit(&call.payload)) {
+            Some(misfit) => Err(ScheduleError::misfit(&call.operation, &misfit)),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Selected {
@@ -90,6 +100,9 @@ impl Selected {
         match &request.caller {
             // A rule that is granted the operation has scheduled it.
             _ if request.follow_up.is_some() => Ok(()),
+            _ if self.of_index.callers.as_ref().is_some_and(Vec::is_empty) => {
+                Err("This operation is open to no caller: it only follows others.")
+            }
             caller if self.of_index.admits(caller.as_deref()) => Ok(()),
             Some(_) => Err("This operation is not open to this caller."),
             None => Err("This operation is open to some callers only, and this caller is not authenticated."),
@@ -104,6 +117,10 @@ impl Selected {
         // This also checks that the payload is JSON that every parser reads in the same way.
         let digest = Digest::of(&request.payload).map_err(|error| format!("The payload is {error}."))?;
         if self.of_index.read_only {
+            if request.follow_up.is_some() {
+                // It has no transaction that could end the follow-up, so it would run at each turn.
+                return Err(format!("The operation {:?} only reads, so it cannot follow another one.", self.name()));
+            }
             return Ok(Keyed { mode: Mode::Read, digest, is_given: false });
         }
         if let Some(follow_up) = &request.follow_up {

@@ -1,14 +1,14 @@
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
-use tenet_core::{Fault, IdempotencyKey, LimitExceeded, MetricSet, Receipt, Request, Trace, hex};
+use tenet_core::{Fault, FollowUpCounts, IdempotencyKey, LimitExceeded, MetricSet, Receipt, Request, Trace, hex};
 use tracing::Span;
 use tracing::field::Empty;
 
 use crate::{Answer, Relayed, Status};
 
 /// The metrics of all log lines of this crate.
-pub const METRICS: [MetricSet; 3] = [REQUEST, RELAY, RULE];
+pub const METRICS: [MetricSet; 4] = [REQUEST, RELAY, FOLLOW_UPS, RULE];
 
 /// The metrics of a request's line.
 const REQUEST: MetricSet = MetricSet {
@@ -49,10 +49,16 @@ const RELAY: MetricSet = MetricSet {
         ("FollowUpsRejected", "Count"),
         ("FollowUpsFailed", "Count"),
         ("FollowUpsGivenUp", "Count"),
-        ("FollowUpsDue", "Count"),
-        ("FollowUpsParkedNow", "Count"),
-        ("FollowUpLag", "Seconds"),
     ],
+    optional: None,
+};
+
+/// The metrics of the line that counts the follow-ups. A relay that could not count them writes none, so that no
+/// alarm sees a number that is not theirs.
+const FOLLOW_UPS: MetricSet = MetricSet {
+    name: "follow-ups",
+    dimensions: &[&[]],
+    metrics: &[("FollowUpsDue", "Count"), ("FollowUpsParkedNow", "Count"), ("FollowUpLag", "Seconds")],
     optional: None,
 };
 
@@ -187,10 +193,17 @@ pub(crate) fn tell_relay(span: &Span, relayed: &Relayed) {
         FollowUpsRejected = relayed.follow_ups_rejected,
         FollowUpsFailed = relayed.follow_ups_failed,
         FollowUpsGivenUp = relayed.follow_ups_given_up,
-        FollowUpsDue = relayed.follow_ups_due,
-        FollowUpsParkedNow = relayed.follow_ups_parked,
-        FollowUpLag = relayed.follow_up_lag_s,
     );
+    if let Some(FollowUpCounts { due, parked, lag_s }) = relayed.follow_ups {
+        tracing::info!(
+            name: "follow-ups",
+            parent: span,
+            message = "follow-ups counted",
+            FollowUpsDue = due,
+            FollowUpsParkedNow = parked,
+            FollowUpLag = lag_s,
+        );
+    }
 }
 
 impl Summary {

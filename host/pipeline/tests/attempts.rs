@@ -47,6 +47,8 @@ struct Memory {
     follow_ups: Mutex<Vec<FollowUp>>,
     /// Those that are parked, with the reason.
     parked_follow_ups: Mutex<Vec<(FollowUpId, String)>>,
+    /// Follow-ups that another host ends between the look for what is due and the read of it.
+    ended_while_read: Mutex<Vec<FollowUpId>>,
     /// How many expired answers there are. Two are removed at a time.
     old: Mutex<u64>,
     on_run: Mutex<VecDeque<Fault>>,
@@ -201,7 +203,7 @@ impl FollowUps for MemoryLedger {
         after: Option<FollowUpPosition>,
         most: u32,
         _: Instant,
-    ) -> BoxFuture<'a, Result<Vec<FollowUp>, Fault>> {
+    ) -> BoxFuture<'a, Result<DuePage, Fault>> {
         let parked = self.0.parked_follow_ups.lock().unwrap();
         let mut due = self.0.follow_ups.lock().unwrap().clone();
         due.sort_by_key(|one| (one.due, one.id));
@@ -209,20 +211,41 @@ impl FollowUps for MemoryLedger {
         due.retain(|one| after.is_none_or(|after| (one.due, one.id) > after));
         due.retain(|one| parked.iter().all(|(id, _)| *id != one.id));
         due.truncate(most as usize);
-        Box::pin(async { Ok(due) })
+        let last = due.last().map(|last| (last.due, last.id));
+        // Other hosts end some before they are read.
+        let ended = std::mem::take(&mut *self.0.ended_while_read.lock().unwrap());
+        due.retain(|one| !ended.contains(&one.id));
+        self.0.follow_ups.lock().unwrap().retain(|one| !ended.contains(&one.id));
+        Box::pin(async move { Ok(DuePage { follow_ups: due, last }) })
     }
 
-    fn postpone(&self, id: FollowUpId, failures: u32, due: Timestamp, _: Instant) -> BoxFuture<'_, Result<(), Fault>> {
+    fn postpone(
+        &self,
+        id: FollowUpId,
+        failures: u32,
+        due: Timestamp,
+        _: Instant,
+    ) -> BoxFuture<'_, Result<bool, Fault>> {
         let mut follow_ups = self.0.follow_ups.lock().unwrap();
-        for one in follow_ups.iter_mut().filter(|one| one.id == id && one.failures == failures) {
-            (one.failures, one.due) = (failures + 1, due);
-        }
-        Box::pin(async { Ok(()) })
+        let found = follow_ups.iter_mut().find(|one| one.id == id && one.failures == failures);
+        let is_noted = found.map(|one| (one.failures, one.due) = (failures + 1, due)).is_some();
+        Box::pin(async move { Ok(is_noted) })
     }
 
-    fn park<'a>(&'a self, id: FollowUpId, reason: &'a str, _: Instant) -> BoxFuture<'a, Result<(), Fault>> {
-        self.0.parked_follow_ups.lock().unwrap().push((id, reason.to_owned()));
-        Box::pin(async { Ok(()) })
+    fn park<'a>(
+        &'a self,
+        id: FollowUpId,
+        failures: u32,
+        reason: &'a str,
+        _: Instant,
+    ) -> BoxFuture<'a, Result<bool, Fault>> {
+        let mut follow_ups = self.0.follow_ups.lock().unwrap();
+        let found = follow_ups.iter_mut().find(|one| one.id == id && one.failures == failures);
+        let is_parked = found.map(|one| one.failures += 1).is_some();
+        if is_parked {
+            self.0.parked_follow_ups.lock().unwrap().push((id, reason.to_owned()));
+        }
+        Box::pin(async move { Ok(is_parked) })
     }
 
     fn count(&self, now: Timestamp, _: Instant) -> BoxFuture<'_, Result<FollowUpCounts, Fault>> {
@@ -1334,6 +1357,11 @@ async fn relay_until(host: &Host, deadline: Instant) -> Result<Relayed, Fault> {
     host.pipeline.relay("us-east-1", Duration::from_secs(10), keep, deadline).await
 }
 
+/// A turn of a relay that found nothing.
+fn turn() -> Relayed {
+    Relayed { follow_ups: Some(FollowUpCounts::default()), ..Relayed::default() }
+}
+
 fn seen(host: &Host) -> Vec<EventId> {
     host.bus.seen.lock().unwrap().iter().map(|event| event.id).collect()
 }
@@ -1347,10 +1375,10 @@ async fn the_relay_delivers_what_is_older_than_its_grace_oldest_first_and_tells_
     let host = host(writer);
     let ids = leave(&host, &[-20, -9, -300, -100, -10, -11]);
     let relayed = relay(&host).await.unwrap();
-    assert_eq!(relayed, Relayed { delivered: 4, lag_s: 300, complete: true, ..Relayed::default() });
+    assert_eq!(relayed, Relayed { delivered: 4, lag_s: 300, complete: true, ..turn() });
     assert_eq!(seen(&host), [ids[2], ids[3], ids[0], ids[5]]);
     assert_eq!(left(&host), [ids[1], ids[4]]);
-    assert_eq!(relay(&host).await.unwrap(), Relayed { complete: true, ..Relayed::default() });
+    assert_eq!(relay(&host).await.unwrap(), Relayed { complete: true, ..turn() });
 }
 
 #[tokio::test]
@@ -1360,7 +1388,7 @@ async fn events_that_are_refused_for_good_keep_no_others_back_however_many_they_
     let refusals = (0..5).map(|_| Delivery::Refused("too large".into()));
     host.bus.deliveries.lock().unwrap().extend(refusals);
     let relayed = relay(&host).await.unwrap();
-    let parked = Relayed { parked: 5, parked_now: 5, ..Relayed::default() };
+    let parked = Relayed { parked: 5, parked_now: 5, ..turn() };
     assert_eq!(relayed, Relayed { delivered: 1, lag_s: 90, complete: true, ..parked });
     assert_eq!(left(&host), ids[..5]);
     assert_eq!(host.memory.parked.lock().unwrap()[0], (ids[0], "too large".to_owned()));
@@ -1370,10 +1398,13 @@ async fn events_that_are_refused_for_good_keep_no_others_back_however_many_they_
         line.contains("EventsRelayed=1 EventsWaiting=0 EventsParked=5 EventsParkedNow=5 KeysExpired=0 Lag=90"),
         "{line}"
     );
-    let measured = METRICS.iter().find(|measured| measured.name == "relay").unwrap();
-    assert!(measured.metrics.iter().all(|(metric, _)| line.contains(&format!(" {metric}="))), "{line}");
+    let counted = log.lines().find(|line| line.contains("follow-ups counted")).unwrap();
+    for (name, line) in [("relay", line), ("follow-ups", counted)] {
+        let measured = METRICS.iter().find(|measured| measured.name == name).unwrap();
+        assert!(measured.metrics.iter().all(|(metric, _)| line.contains(&format!(" {metric}="))), "{line}");
+    }
     // They are not offered again, cause no lag, and are counted as long as they exist.
-    assert_eq!(relay(&host).await.unwrap(), Relayed { complete: true, parked_now: 5, ..Relayed::default() });
+    assert_eq!(relay(&host).await.unwrap(), Relayed { complete: true, parked_now: 5, ..turn() });
     assert_eq!(seen(&host).len(), 6);
 }
 
@@ -1383,7 +1414,7 @@ async fn what_is_refused_and_cannot_be_parked_is_offered_again() {
     let ids = leave(&host, &[-90]);
     host.bus.deliveries.lock().unwrap().extend([Delivery::Refused("no".into()), Delivery::Refused("no".into())]);
     host.memory.on_park.lock().unwrap().push_back(conflict());
-    assert_eq!(relay(&host).await.unwrap(), Relayed { left: 1, lag_s: 90, ..Relayed::default() });
+    assert_eq!(relay(&host).await.unwrap(), Relayed { left: 1, lag_s: 90, ..turn() });
     assert_eq!(relay(&host).await.unwrap().parked, 1);
     assert_eq!(seen(&host), [ids[0], ids[0]]);
 }
@@ -1404,9 +1435,9 @@ async fn a_bus_that_takes_nothing_ends_the_relay_and_one_that_is_slow_does_not()
     let later = || Delivery::Later("not reached".into());
     host.bus.deliveries.lock().unwrap().extend([later(), Delivery::Taken, later(), later()]);
     let relayed = relay(&host).await.unwrap();
-    assert_eq!(relayed, Relayed { delivered: 1, left: 3, lag_s: 90, ..Relayed::default() });
+    assert_eq!(relayed, Relayed { delivered: 1, left: 3, lag_s: 90, ..turn() });
     host.bus.deliveries.lock().unwrap().extend([later(), later()]);
-    assert_eq!(relay(&host).await.unwrap(), Relayed { left: 2, lag_s: 90, ..Relayed::default() });
+    assert_eq!(relay(&host).await.unwrap(), Relayed { left: 2, lag_s: 90, ..turn() });
     assert_eq!(left(&host), [ids[0], ids[2], ids[3]]);
     assert_eq!(relay(&host).await.unwrap().delivered, 3);
 }
@@ -1416,7 +1447,7 @@ async fn a_relay_without_time_or_outbox_claims_nothing() {
     let host = host(writer);
     leave(&host, &[-90, -80, -70]);
     let late = relay_until(&host, Instant::now()).await.unwrap();
-    assert_eq!((late, seen(&host).len()), (Relayed::default(), 0));
+    assert_eq!((late, seen(&host).len()), (turn(), 0));
     host.memory.on_left.lock().unwrap().push_back(conflict());
     assert!(relay(&host).await.is_err());
     assert_eq!(left(&host).len(), 3);
@@ -1685,6 +1716,11 @@ fn schedule(operation: &str, due: Due) -> Schedule {
     Schedule { call: next(operation), due, on_rejection: None, on_failure: None, label: None }
 }
 
+/// A call of `two` with a member that the schema bounds.
+fn counted(count: i32) -> OperationCall {
+    OperationCall { operation: "two".into(), payload: format!("{{\"count\":{count}}}") }
+}
+
 fn follow_ups(host: &Host) -> Vec<FollowUp> {
     host.memory.follow_ups.lock().unwrap().clone()
 }
@@ -1750,6 +1786,8 @@ async fn a_request_that_is_rejected_schedules_nothing_and_one_that_only_reads_ma
         ("one", schedule("forbidden", Due::AtOnce), "not granted"),
         ("one", Schedule { on_failure: Some(next("forbidden")), ..schedule("two", Due::AtOnce) }, "not granted"),
         ("one", schedule("two", Due::After(Duration::MAX)), "days"),
+        ("one", Schedule { call: counted(0), ..schedule("two", Due::AtOnce) }, "\"two\" does not fit: /count is less"),
+        ("one", Schedule { on_rejection: Some(counted(0)), ..schedule("two", Due::AtOnce) }, "does not fit"),
     ] {
         let host = host(move |_, calls| {
             let refused = calls.schedule(what.clone()).unwrap().unwrap_err().to_string();
@@ -1810,7 +1848,7 @@ async fn until_given_up(host: &Host) -> Vec<i64> {
         assert_eq!(relayed.follow_ups_failed, 1, "{relayed:?}");
         let due = follow_ups(host).remove(0).due.micros();
         // It is not due yet.
-        assert_eq!(relay(host).await.unwrap(), Relayed { complete: true, ..Relayed::default() });
+        assert_eq!(relay(host).await.unwrap(), Relayed { complete: true, ..turn() });
         pauses.push((due - host.clock.now.swap(due, Ordering::SeqCst)) / 60_000_000);
     }
 }
@@ -1826,7 +1864,14 @@ async fn one_that_fails_is_run_again_after_growing_pauses_and_is_parked_in_the_e
     let parked = host.memory.parked_follow_ups.lock().unwrap().clone();
     assert!(matches!(&parked[..], [(id, reason)] if *id == follow_ups(&host)[0].id && reason.contains("broken")));
     let relayed = relay(&host).await.unwrap();
-    assert_eq!(relayed, Relayed { complete: true, follow_ups_parked: 1, ..Relayed::default() });
+    assert_eq!(
+        relayed,
+        Relayed {
+            complete: true,
+            follow_ups: Some(FollowUpCounts { parked: 1, ..FollowUpCounts::default() }),
+            ..turn()
+        }
+    );
 }
 
 #[tokio::test]
@@ -1875,5 +1920,104 @@ async fn what_another_region_has_committed_is_left_to_it_for_two_turns() {
     for (now, followed) in [(100_000_000, 0), (120_000_006, 0), (120_000_007, 1)] {
         host.clock.now.store(now, Ordering::SeqCst);
         assert_eq!(relay(&host).await.unwrap().followed, followed, "{now}");
+    }
+}
+
+/// Schedules one that is due at once, and changes it as another version of the bundle would have written it.
+async fn written(host: &Host, change: impl Fn(&mut FollowUp)) {
+    host.clock.now.store(7, Ordering::SeqCst);
+    drop(host.pipeline.handle(request("one", "k")).await);
+    host.memory.follow_ups.lock().unwrap().iter_mut().for_each(change);
+}
+
+/// While one region has a new version of the bundle and the other has not, or after an operation has changed.
+#[tokio::test]
+async fn what_this_version_cannot_run_waits_for_another_one_and_is_parked_in_the_end() {
+    type Change = fn(&mut FollowUp);
+    let changes: [(Change, &str); 3] = [
+        (|one| one.call.operation = "unknown".into(), "There is no operation \"unknown\""),
+        (|one| one.call.operation = "read".into(), "only reads"),
+        (
+            |one| one.call = counted(0),
+            "T0507: rule first: the payload of an operation that follows does not fit: /count",
+        ),
+    ];
+    for (change, reason) in changes {
+        let runs = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&runs);
+        let host = host(scheduler(schedule("two", Due::AtOnce), move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            accept("{}")
+        }));
+        written(&host, change).await;
+        assert_eq!(until_given_up(&host).await, PAUSES, "{reason}");
+        let parked = host.memory.parked_follow_ups.lock().unwrap().clone();
+        assert!(matches!(&parked[..], [(_, why)] if why.contains(reason)), "{parked:?}");
+        assert_eq!(runs.load(Ordering::SeqCst), 0);
+        assert!(logged().contains("follow-up failed"));
+    }
+}
+
+#[tokio::test]
+async fn one_that_needs_more_time_than_there_is_fails_and_one_that_had_little_is_left() {
+    let host = host(|_, calls| {
+        Box::pin(async move {
+            if calls.key() == Some("k") {
+                calls.schedule(schedule("two", Due::AtOnce)).unwrap().unwrap();
+                return accept("{}");
+            }
+            std::future::pending().await
+        })
+    });
+    written(&host, |_| ()).await;
+    let now = Instant::now() + *host.clock.slept.lock().unwrap();
+    let little = relay_until(&host, now + Duration::from_secs(4)).await.unwrap();
+    assert_eq!((little.follow_ups_failed, follow_ups(&host)[0].failures), (0, 0), "{little:?}");
+    // What it took is not missing at the end of the turn, to count what there is.
+    assert_eq!(little.follow_ups, Some(FollowUpCounts { due: 1, ..FollowUpCounts::default() }));
+    let relayed = relay(&host).await.unwrap();
+    assert_eq!((relayed.follow_ups_failed, follow_ups(&host)[0].failures), (1, 1), "{relayed:?}");
+}
+
+#[tokio::test]
+async fn a_page_that_others_have_emptied_ends_no_turn() {
+    let host = host(scheduler(schedule("two", Due::AtOnce), || accept("{}")));
+    host.clock.now.store(7, Ordering::SeqCst);
+    for number in 0..30 {
+        let mut request = request("one", "k");
+        request.caller = Some(number.to_string());
+        drop(host.pipeline.handle(request).await);
+    }
+    let mut all = follow_ups(&host);
+    all.sort_by_key(|one| (one.due, one.id));
+    host.memory.ended_while_read.lock().unwrap().extend(all[..20].iter().map(|one| one.id));
+    assert_eq!((relay(&host).await.unwrap().followed, follow_ups(&host).len()), (10, 0));
+}
+
+/// Two hosts have read it, and the other one, or an operator, was first.
+#[tokio::test]
+async fn a_failure_that_is_not_this_host_s_to_note_changes_and_counts_nothing() {
+    for follows in [None, Some(next("two"))] {
+        let what = Schedule { on_failure: follows, ..schedule("one", Due::AtOnce) };
+        let host = host(scheduler(what, || Ended::Bug("broken".into())));
+        written(&host, |one| one.failures = 7).await;
+        let stale = follow_ups(&host).remove(0);
+        // It is released.
+        host.memory.follow_ups.lock().unwrap()[0].failures = 0;
+        let later = Instant::now() + Duration::from_secs(7200);
+        let followed = host.pipeline.follow(vec![stale.clone()], "us-east-1", later).await;
+        match stale.on_failure {
+            None => {
+                assert_eq!((followed.given_up, followed.failed, followed.left), (0, 0, 1));
+                assert!(host.memory.parked_follow_ups.lock().unwrap().is_empty());
+                assert_eq!(follow_ups(&host)[0].failures, 0);
+            }
+            // Its end is one transaction: the first to commit it wins, and the second finds its answer.
+            Some(_) => {
+                assert_eq!((followed.given_up, followed.failed), (1, 1), "{followed:?}");
+                let again = host.pipeline.follow(vec![stale], "us-east-1", later).await;
+                assert_eq!((again.given_up, again.ended, again.rejected), (0, 1, 1));
+            }
+        }
     }
 }

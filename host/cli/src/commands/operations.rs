@@ -90,7 +90,7 @@ fn line(WaitingFollowUp { follow_up, parked }: &WaitingFollowUp) -> String {
     let seconds = |micros: i64| u64::try_from(micros / 1_000_000).unwrap_or_default();
     let (now, due) = (SystemClock.now().micros(), follow_up.due.micros());
     let when = match parked {
-        Some(reason) => format!("parked after {} failures: {reason}", follow_up.failures + 1),
+        Some(reason) => format!("parked after {} failures: {reason}", follow_up.failures),
         None if due > now => format!("due {}Z in {}", moment_text(due), age(seconds(due - now))),
         None => format!("due for {}", age(seconds(now - due))),
     };

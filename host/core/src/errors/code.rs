@@ -59,6 +59,8 @@ pub enum Code {
     Output,
     /// The request could not be decided.
     HostFailed,
+    /// The payload of an operation that follows does not fit its schema.
+    FollowUpPayload,
     /// A test cannot be read.
     TestFile,
     /// The verdict differs from the expected one.
@@ -93,7 +95,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in order.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 44] = [
         Self::NoBundle,
         Self::Manifest,
         Self::ManifestVersion,
@@ -122,6 +124,7 @@ impl Code {
         Self::SpentTransaction,
         Self::HostFailed,
         Self::Output,
+        Self::FollowUpPayload,
         Self::TestFile,
         Self::Verdict,
         Self::Rows,
@@ -170,6 +173,7 @@ impl Code {
             Self::SpentTransaction => "T0504",
             Self::HostFailed => "T0505",
             Self::Output => "T0506",
+            Self::FollowUpPayload => "T0507",
             Self::TestFile => "T0601",
             Self::Verdict => "T0602",
             Self::Rows => "T0603",

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::{
-    AnswerRetention, BoxFuture, CallerId, DueFollowUps, EventId, Fault, FollowUp, FollowUpCounts, FollowUpId,
+    AnswerRetention, BoxFuture, CallerId, DueFollowUps, DuePage, EventId, Fault, FollowUpCounts, FollowUpId,
     FollowUpPosition, FollowUps, IdempotencyKey, Outbox, OutboxPosition, StagedEvent, StoredAnswers, Timestamp,
     Transactions,
 };
@@ -99,16 +99,16 @@ impl FollowUps for NothingStored {
         _: Option<FollowUpPosition>,
         _: u32,
         _: Instant,
-    ) -> BoxFuture<'a, Result<Vec<FollowUp>, Fault>> {
-        Box::pin(async { Ok(Vec::new()) })
+    ) -> BoxFuture<'a, Result<DuePage, Fault>> {
+        Box::pin(async { Ok(DuePage::default()) })
     }
 
-    fn postpone(&self, _: FollowUpId, _: u32, _: Timestamp, _: Instant) -> BoxFuture<'_, Result<(), Fault>> {
-        Box::pin(async { Ok(()) })
+    fn postpone(&self, _: FollowUpId, _: u32, _: Timestamp, _: Instant) -> BoxFuture<'_, Result<bool, Fault>> {
+        Box::pin(async { Ok(false) })
     }
 
-    fn park<'a>(&'a self, _: FollowUpId, _: &'a str, _: Instant) -> BoxFuture<'a, Result<(), Fault>> {
-        Box::pin(async { Ok(()) })
+    fn park<'a>(&'a self, _: FollowUpId, _: u32, _: &'a str, _: Instant) -> BoxFuture<'a, Result<bool, Fault>> {
+        Box::pin(async { Ok(false) })
     }
 
     fn count(&self, _: Timestamp, _: Instant) -> BoxFuture<'_, Result<FollowUpCounts, Fault>> {

@@ -28,26 +28,20 @@ impl CallerId {
 
     /// The scope of the caller with this identity.
     pub fn of(identity: Option<&str>) -> Self {
-        Self(identity.map(|identity| {
-            let digest: [u8; 32] = Sha256::digest(without_session(identity)).into();
-            let mut id = [0; 16];
-            id.copy_from_slice(&digest[..16]);
-            id
-        }))
+        Self(identity.map(|identity| first_half(Sha256::digest(without_session(identity)).into())))
     }
 
     /// The scope of the follow-ups of the caller with this identity. It is no caller's, so a caller who knows the id of
     /// a follow-up cannot take its key.
     pub fn of_follow_up(identity: Option<&str>) -> Self {
         let mut digest = Sha256::new();
+        // No identity has this digest: it is UTF-8, in which there is no such byte.
+        digest.update([0xff]);
         digest.update("tenet follow-up");
         if let Self(Some(id)) = Self::of(identity) {
             digest.update(id);
         }
-        let digest: [u8; 32] = digest.finalize().into();
-        let mut id = [0; 16];
-        id.copy_from_slice(&digest[..16]);
-        Self(Some(id))
+        Self(Some(first_half(digest.finalize().into())))
     }
 
     /// Reads what [`Display`](fmt::Display) writes.
@@ -63,6 +57,12 @@ impl CallerId {
     pub fn as_bytes(&self) -> Option<&[u8; 16]> {
         self.0.as_ref()
     }
+}
+
+fn first_half(digest: [u8; 32]) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.copy_from_slice(&digest[..16]);
+    half
 }
 
 /// The identity without the name of a session, if it is that of an assumed role.
@@ -97,6 +97,15 @@ mod tests {
             assert_eq!(CallerId::parse(text), None, "{text}");
         }
     }
+
+    #[test]
+    fn no_identity_has_the_scope_of_follow_ups() {
+        let unauthenticated = CallerId::of_follow_up(None);
+        assert_ne!(unauthenticated, CallerId::of(Some("tenet follow-up")));
+        assert_ne!(unauthenticated, CallerId::of_follow_up(Some("ann")));
+        assert_ne!(CallerId::of_follow_up(Some("ann")), CallerId::of(Some("ann")));
+    }
+
     #[test]
     fn sessions_of_a_role_are_one_caller_and_roles_and_accounts_are_not() {
         let of = |identity| CallerId::of(Some(identity));

@@ -150,6 +150,11 @@ impl ScheduleError {
         Self("a read-only operation may not schedule".to_owned())
     }
 
+    /// The payload does not fit what the operation takes. `why` holds nothing of it.
+    pub fn misfit(operation: &str, why: &dyn fmt::Display) -> Self {
+        Self(format!("the payload for {operation:?} does not fit: {why}"))
+    }
+
     /// The rule is not granted this operation.
     pub fn not_granted(operation: &str) -> Self {
         Self(format!(
@@ -199,6 +204,14 @@ impl FollowUpId {
 }
 
 impl FollowUp {
+    /// The bytes that it takes in a row, without what all rows have.
+    pub fn bytes(&self) -> u64 {
+        let Self { call, on_rejection, on_failure, label, caller, .. } = self;
+        let calls = [Some(call), on_rejection.as_ref(), on_failure.as_ref()].into_iter().flatten();
+        let texts = [label, caller].into_iter().flatten().map(|text| text.len() as u64);
+        calls.map(OperationCall::bytes).chain(texts).sum()
+    }
+
     /// Whose answers those of its runs are. No caller's: a caller who knows its id cannot take its key.
     pub fn scope(&self) -> CallerId {
         CallerId::of_follow_up(self.caller.as_deref())

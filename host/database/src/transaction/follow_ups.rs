@@ -121,12 +121,13 @@ pub(crate) fn listed(rows: RowSet) -> Result<Vec<FollowUpPosition>, Fault> {
     Ok(moments.into_iter().map(Timestamp).zip(ids.into_iter().map(FollowUpId::from_bytes)).collect())
 }
 
-/// Reads some by their ids. Those that are gone or parked meanwhile are not in the result.
-pub(crate) fn read(ids: &[FollowUpId]) -> Result<Encoded, Fault> {
-    let places = (1..=ids.len()).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ");
+/// Reads some by their ids. Those that have ended or are not due any more are not in the result.
+pub(crate) fn read(ids: &[FollowUpId], now: Timestamp) -> Result<Encoded, Fault> {
+    let places = (2..ids.len() + 2).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ");
+    let now = Value::Timestamptz(now.micros());
     Encoded::of_host(
-        &format!("SELECT {WRITTEN} FROM tenet.follow_ups WHERE id IN ({places}) AND parked IS NULL ORDER BY due, id"),
-        ids.iter().map(|id| Value::Uuid(*id.as_bytes())).collect(),
+        &format!("SELECT {WRITTEN} FROM tenet.follow_ups WHERE due <= $1 AND id IN ({places}) ORDER BY due, id"),
+        [now].into_iter().chain(ids.iter().map(|id| Value::Uuid(*id.as_bytes()))).collect(),
     )
 }
 
@@ -233,12 +234,18 @@ pub(crate) fn postpone(id: FollowUpId, failures: u32, due: Timestamp) -> Result<
     )
 }
 
-/// Parks one. If it is already parked, its first reason stays.
-pub(crate) fn park(id: FollowUpId, reason: &str) -> Result<Encoded, Fault> {
+/// Parks one, unless another host has noted the failure or an operator has released it.
+pub(crate) fn park(id: FollowUpId, failures: u32, reason: &str) -> Result<Encoded, Fault> {
     let reason = reason.chars().filter(|c| *c != '\0').take(REASON).collect();
     Encoded::of_host(
-        "UPDATE tenet.follow_ups SET parked = $2, due = $3 WHERE id = $1 AND parked IS NULL",
-        vec![Value::Uuid(*id.as_bytes()), Value::Text(reason), Value::Timestamptz(NEVER)],
+        "UPDATE tenet.follow_ups SET parked = $3, due = $4, failures = failures + 1 \
+         WHERE id = $1 AND failures = $2 AND parked IS NULL",
+        vec![
+            Value::Uuid(*id.as_bytes()),
+            Value::Int4(i32::try_from(failures).map_err(|_| unreadable())?),
+            Value::Text(reason),
+            Value::Timestamptz(NEVER),
+        ],
     )
 }
 

@@ -6,8 +6,8 @@ use tenet_build::PrivatePostgres;
 use tenet_clock::SystemClock;
 use tenet_core::bundle::{Index, Operation};
 use tenet_core::{
-    Clock, DueFollowUps, FollowUp, FollowUps, IdempotencyKey, Ledger, Policy, Probe, Request, SourceKey, SqlError,
-    Timestamp, Vault,
+    Clock, DueFollowUps, DuePage, FollowUp, FollowUps, IdempotencyKey, Ledger, Policy, Probe, Request, SourceKey,
+    SqlError, Timestamp, Vault,
 };
 use tenet_database::{Contents, Database, Endpoint, Tables};
 use tenet_engine::{Engine, Library};
@@ -258,14 +258,14 @@ impl Hosts {
     pub(crate) async fn due(&self, now: i64) -> Result<Vec<FollowUp>> {
         let now = Timestamp(now);
         let which = DueFollowUps { region: EAST, now, of_others: now };
-        let (mut due, deadline) = (Vec::new(), SystemClock.instant() + TIME);
+        let (mut due, mut after, deadline) = (Vec::new(), None, SystemClock.instant() + TIME);
         loop {
-            let after = due.last().map(|last: &FollowUp| (last.due, last.id));
-            let page = self.follow_ups.due(which, after, MOST_DUE, deadline).await?;
-            if page.is_empty() {
+            let DuePage { follow_ups, last } = self.follow_ups.due(which, after, MOST_DUE, deadline).await?;
+            if last.is_none() {
                 return Ok(due);
             }
-            due.extend(page);
+            after = last;
+            due.extend(follow_ups);
         }
     }
 

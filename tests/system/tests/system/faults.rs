@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tenet_core::Timestamp;
+use tenet_core::{FollowUpCounts, Timestamp};
 use tenet_database::Endpoint;
 use tenet_events::{Buses, EventBridge, Subscription};
 use tenet_pipeline::{Answer, Handled, Relayed, Status};
@@ -341,7 +341,10 @@ async fn events_of_a_region_that_is_lost_after_its_commit_are_told_by_the_other(
     assert_eq!(world.ids().len(), 1);
     // The event names the region that committed, not the one whose relay published it.
     assert!(world.at_west.received()[0].contains(r#""region":"us-east-1","bus":"us-west-2""#));
-    assert_eq!(world.relay().await, Relayed { complete: true, ..Relayed::default() });
+    assert_eq!(
+        world.relay().await,
+        Relayed { complete: true, follow_ups: Some(FollowUpCounts::default()), ..Relayed::default() }
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,8 +6,8 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use tenet_clock::SystemClock;
 use tenet_core::{
-    AnswerWaits, Clock, DueFollowUps, FollowUp, FollowUpCounts, FollowUpId, FollowUps, Limits, OperationCall, Progress,
-    ReadCap, Staged, Statement, Timestamp, Trace, Transactions,
+    AnswerWaits, Clock, DueFollowUps, DuePage, FollowUp, FollowUpCounts, FollowUpId, FollowUps, Limits, OperationCall,
+    Progress, ReadCap, Staged, Statement, Timestamp, Trace, Transactions,
 };
 use tenet_database::{Database, Endpoint};
 use tenet_events::Buses;
@@ -66,30 +66,34 @@ async fn rows_come_back_as_they_went_soonest_first_and_go_with_the_transaction_t
         assert_eq!(ledger.open(claim).accept("{}".into(), staged).await.unwrap(), Progress::Continue(()), "{ground}");
 
         let which = DueFollowUps { region: EAST, now: Timestamp(1_000_000), of_others: Timestamp(0) };
+        let due = async |which, after, most| ledger.due(which, after, most, later()).await.unwrap();
         let mut expected = all.clone();
         expected.reverse();
-        let first = ledger.due(which, None, 30, later()).await.unwrap();
-        assert_eq!(first, expected[..30], "{ground}");
-        let after = first.last().map(|last| (last.due, last.id));
-        assert_eq!(ledger.due(which, after, 30, later()).await.unwrap(), expected[30..], "{ground}");
+        let DuePage { follow_ups: first, last: after } = due(which, None, 30).await;
+        assert_eq!((first.as_slice(), after), (&expected[..30], Some((expected[29].due, expected[29].id))), "{ground}");
+        assert_eq!(due(which, after, 30).await.follow_ups, expected[30..], "{ground}");
         let of_west = DueFollowUps { region: WEST, ..which };
-        assert_eq!(ledger.due(of_west, None, 30, later()).await.unwrap(), [], "{ground}");
+        assert_eq!(due(of_west, None, 30).await, DuePage::default(), "{ground}");
         let overdue = DueFollowUps { of_others: Timestamp(1_000_000 - 38), ..of_west };
-        assert_eq!(ledger.due(overdue, None, 30, later()).await.unwrap(), expected[..2], "{ground}");
+        assert_eq!(due(overdue, None, 30).await.follow_ups, expected[..2], "{ground}");
 
         // One ends, one is parked, one is postponed, once.
         let [ended, parked, postponed] = &expected[..3] else { panic!() };
         let claim = tenet_core::Claim { follow_up: Some(ended.id), ..crate::database::write("ends") };
         let next = follow_up(77, 5, EAST);
         assert_eq!(ledger.open(claim).reject("{}".into(), Some(next.clone())).await.unwrap(), Progress::Continue(()));
-        ledger.park(parked.id, "it keeps failing", later()).await.unwrap();
-        for _ in 0..2 {
-            ledger.postpone(postponed.id, 0, Timestamp(2_000_000), later()).await.unwrap();
+        for is_first in [true, false] {
+            assert_eq!(ledger.park(parked.id, 0, "it keeps failing", later()).await.unwrap(), is_first, "{ground}");
+            let noted = ledger.postpone(postponed.id, 0, Timestamp(2_000_000), later()).await.unwrap();
+            assert_eq!(noted, is_first, "{ground}");
         }
-        let due = ledger.due(which, None, 2, later()).await.unwrap();
-        assert_eq!(due, [next, expected[3].clone()], "{ground}");
+        // A host that has read it before does not park what an operator has released.
+        assert!(ledger.release_follow_up(parked.id, Timestamp(1), later()).await.unwrap(), "{ground}");
+        assert!(!ledger.park(parked.id, 7, "it failed before", later()).await.unwrap(), "{ground}");
+        assert!(ledger.park(parked.id, 0, "it keeps failing", later()).await.unwrap(), "{ground}");
+        assert_eq!(due(which, None, 2).await.follow_ups, [next, expected[3].clone()], "{ground}");
         let later_on = DueFollowUps { now: Timestamp(2_000_000), ..which };
-        let last = ledger.due(later_on, after, 30, later()).await.unwrap().pop().unwrap();
+        let last = due(later_on, after, 30).await.follow_ups.pop().unwrap();
         assert_eq!((last.id, last.failures, last.due), (postponed.id, 1, Timestamp(2_000_000)), "{ground}");
         let counts = ledger.count(Timestamp(3_000_005), later()).await.unwrap();
         assert_eq!(counts, FollowUpCounts { due: 38, parked: 1, lag_s: 3 }, "{ground}");
@@ -195,7 +199,7 @@ async fn one_that_is_due_later_waits_for_the_relay_and_what_a_killed_host_left_t
     let handled = host.decide(&schedule("k", json!([in_a_day, past, increment(json!({}))]))).await;
     assert_eq!(handled.answer.status.code(), 200, "{:?}", handled.answer);
     let relayed = host.relay().await;
-    assert_eq!((relayed.followed, relayed.follow_ups_due, left(&database).await), (2, 0, 1), "{relayed:?}");
+    assert_eq!((relayed.followed, relayed.follow_ups.unwrap().due, left(&database).await), (2, 0, 1), "{relayed:?}");
     assert_eq!((host.relay().await.followed, value(&database).await), (0, 3));
     database.execute("update tenet.follow_ups set due = now() - interval '7 seconds'").await;
     assert_eq!((host.relay().await.followed, value(&database).await, left(&database).await), (1, 4, 0));
@@ -297,9 +301,9 @@ async fn an_operator_sees_what_waits_and_releases_or_ends_it() {
         "{shown:?}"
     );
 
-    let reason = "update tenet.follow_ups set parked = 'it broke', failures = 7, due = 'infinity' where label = 'one'";
+    let reason = "update tenet.follow_ups set parked = 'it broke', failures = 8, due = 'infinity' where label = 'one'";
     database.execute(reason).await;
-    assert_eq!(host.relay().await.follow_ups_parked, 1);
+    assert_eq!(host.relay().await.follow_ups.unwrap().parked, 1);
     assert!(operations(&["list"]).stdout.contains("one  parked after 8 failures: it broke"), "{listed:?}");
     let released = operations(&["release", ids[0]]);
     assert!(released.code == 0 && released.stderr.contains("next relay"), "{released:?}");
