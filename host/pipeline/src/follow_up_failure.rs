@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use tenet_core::{Clock, Fault, FollowUp, Ledger, Timestamp};
 
-use crate::{Answer, FollowUpEnd, Status};
+use crate::{FollowUpEnd, Handled, Status};
 
 /// How many times one may fail before it is given up.
 const FAILURES: u32 = 8;
@@ -20,7 +20,7 @@ pub struct FollowUpFailure<'a> {
     /// The follow-up, as it was before the run.
     pub follow_up: &'a FollowUp,
     /// Why it failed, for an operator.
-    pub reason: &'a str,
+    pub reason: String,
     /// The time of the run.
     pub now: Timestamp,
     /// The region that ran it.
@@ -41,23 +41,26 @@ pub enum AfterFailure {
 }
 
 impl<'a> FollowUpFailure<'a> {
-    /// The failure in the answer to a run that had this much time, if it is one.
+    /// The failure in what a run that had this much time ended with, if it is one.
     ///
     /// Also an answer that another run would get too (400, 403, 409) counts, and a payload that does not fit: while two
     /// versions of a bundle serve, the other version may know the operation. Of those that a retry may mend (503) only
     /// the one counts whose time is up, since it may need more than there ever is.
     pub fn of(
-        answer: &Answer,
+        Handled { answer, reason, .. }: &Handled,
         had: Duration,
-        (follow_up, reason): (&'a FollowUp, &'a str),
-        (now, region): (Timestamp, &'a str),
+        follow_up: &'a FollowUp,
+        now: Timestamp,
+        region: &'a str,
     ) -> Option<Self> {
         let failed = match answer.status {
             Status::Accepted | Status::Rejected => false,
             Status::Failed | Status::Invalid | Status::Forbidden | Status::KeyReused => true,
             Status::Unavailable => had >= FAIR && answer.problem().is_some_and(|problem| problem.code == "out-of-time"),
         };
-        failed.then_some(Self { follow_up, reason, now, region })
+        let message = || answer.problem().map(|problem| problem.message.into_owned());
+        let reason = || reason.clone().or_else(message).unwrap_or_default();
+        failed.then(|| Self { follow_up, reason: reason(), now, region })
     }
 
     /// Notes the failure: postpones the follow-up, or gives it up. One that is given up ends with what follows its
@@ -74,7 +77,7 @@ impl<'a> FollowUpFailure<'a> {
             return Ok(if is_noted { AfterFailure::Postponed } else { AfterFailure::Unchanged });
         }
         let Some(follows) = follow_up.after_failure(now, region) else {
-            let is_parked = ledger.follow_ups.park(id, failures, reason, deadline).await?;
+            let is_parked = ledger.follow_ups.park(id, failures, &reason, deadline).await?;
             return Ok(if is_parked { AfterFailure::Parked } else { AfterFailure::Unchanged });
         };
         let end = FollowUpEnd {

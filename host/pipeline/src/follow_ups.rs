@@ -136,11 +136,7 @@ impl Pipeline {
             scheduled = pending.take_follow_ups();
             self.publish(pending, deadline).await;
         }
-        let answer = &handled.answer;
-        let reason = handled
-            .reason
-            .unwrap_or_else(|| answer.problem().map(|problem| problem.message.into_owned()).unwrap_or_default());
-        match (answer.status, FollowUpFailure::of(answer, had, (&follow_up, &reason), (now, region))) {
+        match (handled.answer.status, FollowUpFailure::of(&handled, had, &follow_up, now, region)) {
             (_, Some(failure)) => self.note(failure, deadline).await,
             (Status::Accepted, None) => (Fate::Accepted, scheduled),
             (Status::Rejected, None) => (Fate::Rejected, scheduled),
@@ -150,7 +146,7 @@ impl Pipeline {
 
     /// Notes a failure. Also returns what follows it at once.
     async fn note(&self, failure: FollowUpFailure<'_>, deadline: Instant) -> (Fate, Vec<FollowUp>) {
-        let FollowUpFailure { follow_up, reason, .. } = failure;
+        let (follow_up, reason) = (failure.follow_up, failure.reason.clone());
         let (id, operation, failures) = (follow_up.id, follow_up.call.operation.as_str(), follow_up.failures + 1);
         let noted = async {
             let _place = self.in_background(deadline).await?;

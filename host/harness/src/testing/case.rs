@@ -11,7 +11,7 @@ use super::explorer::{Explorer, Schedule};
 use super::file::{Ask, AtMost, Change, Expected, FaultText, Target, TestFile, What};
 use super::injected::Injected;
 use super::json::{Json, Row, rounded, row};
-use super::outcome::{ActualStep, StepResult, TestFailure, TestOutcome};
+use super::outcome::{ActualStep, Answered, StepResult, TestFailure, TestOutcome};
 use super::sealed::Sealed;
 use super::site::{Hosts, Site, TestDatabase, no_row};
 use super::{capsule_file, moment, replay, transcript};
@@ -21,15 +21,17 @@ use crate::hosting::{EAST, MOST, Taken, WEST, taken};
 /// A test while it is run.
 struct Case {
     outcome: TestOutcome,
-    /// Operations that were scheduled and are due, in the order in which they run.
-    due: VecDeque<FollowUp>,
+    /// Operations that were scheduled and are due, in the order in which they run, each with the region that runs it.
+    due: VecDeque<(FollowUp, String)>,
 }
 
-/// An operation that an event has asked for.
+/// An operation that has followed.
 struct Followed {
     operation: String,
     handled: Handled,
     events: Vec<Json>,
+    /// What it has scheduled.
+    follow_ups: Vec<Json>,
     /// What it logged last of an error.
     logged: Option<String>,
 }
@@ -72,12 +74,14 @@ impl Case {
                     self.step(site, &hosts, number, ask, expected).await?;
                 }
                 What::Relay { turn, expected } => {
-                    hosts.relay(&site.index).await?;
-                    self.due.extend(hosts.due(turn.now).await?);
+                    hosts.relay(&site.index, &turn.region).await?;
+                    let due = hosts.due(&turn.region, turn.now).await?;
+                    self.due.extend(due.into_iter().map(|follow_up| (follow_up, turn.region.clone())));
                     self.outcome.steps.push(StepResult::Relay { step: number + 1 });
                     let followed = self.follow(site, &hosts, number, turn).await?;
-                    self.unmet_follows(number, expected, &followed);
-                    self.outcome.actual.steps.push(None);
+                    let follows_are_unmet = self.unmet_follows(number, expected, &followed);
+                    let followed = followed.into_iter().map(|one| (one.operation, one.handled.answer)).collect();
+                    self.outcome.actual.steps.push(Some(ActualStep { answered: None, followed, follows_are_unmet }));
                 }
                 What::Together { asks, schedules } => {
                     let explorer = Explorer { site, rig, asks, most: *schedules };
@@ -149,7 +153,7 @@ impl Case {
     async fn ask(&mut self, site: &Site, hosts: &Hosts, number: usize, ask: &Ask) -> Result<(Handled, Vec<Attempt>)> {
         let probe = Injected::new(ask.fault.clone(), None);
         let (handled, follow_ups) = hosts.ask(ask, &probe).await?;
-        self.due.extend(follow_ups);
+        self.due.extend(follow_ups.into_iter().map(|follow_up| (follow_up, ask.region.clone())));
         let attempts = probe.tape.attempts();
         let name = match &ask.target {
             Target::Operation(name) => name.clone(),
@@ -180,9 +184,12 @@ impl Case {
                 events_are_unmet = true;
             }
         }
+        let follow_ups = scheduled(&handled, &attempts);
+        let mut follow_ups_are_unmet = false;
         if let Some(wanted) = &expected.follow_ups {
-            for what in Json::List(wanted.clone()).unmet(&Json::List(scheduled(&handled, &attempts))) {
+            for what in Json::List(wanted.clone()).unmet(&Json::List(follow_ups.clone())) {
                 self.fail(Code::Events, number, &format!("follow_ups: {what}"));
+                follow_ups_are_unmet = true;
             }
         }
         for what in above(&expected.at_most, &handled.receipt) {
@@ -190,15 +197,11 @@ impl Case {
         }
         let followed = self.follow(site, hosts, number, ask).await?;
         let follows_are_unmet = self.unmet_follows(number, expected, &followed);
-        self.outcome.actual.steps.push(Some(ActualStep {
-            answer: handled.answer,
-            reason: handled.reason,
-            events,
-            followed: followed.into_iter().map(|one| (one.operation, one.handled.answer)).collect(),
-            verdict_is_unmet,
-            events_are_unmet,
-            follows_are_unmet,
-        }));
+        let Handled { answer, reason, .. } = handled;
+        let answered =
+            Answered { answer, reason, events, follow_ups, verdict_is_unmet, events_are_unmet, follow_ups_are_unmet };
+        let followed = followed.into_iter().map(|one| (one.operation, one.handled.answer)).collect();
+        self.outcome.actual.steps.push(Some(ActualStep { answered: Some(answered), followed, follows_are_unmet }));
         Ok(())
     }
 
@@ -221,9 +224,9 @@ impl Case {
                         next.push(Ask { source_key, ..of_event });
                     }
                 }
-            } else if let Some(follow_up) = self.due.pop_front() {
+            } else if let Some((follow_up, region)) = self.due.pop_front() {
                 let OperationCall { operation, payload } = follow_up.call.clone();
-                let scheduled = following(ask, &follow_up.id.to_string(), &operation, payload, &follow_up.region);
+                let scheduled = following(ask, &follow_up.id.to_string(), &operation, payload, &region);
                 let caller = follow_up.caller.clone();
                 next.push(Ask { caller, follow_up: Some(Arc::new(follow_up)), ..scheduled });
             } else {
@@ -231,10 +234,15 @@ impl Case {
             }
             for next in next {
                 let (handled, attempts) = self.ask(site, hosts, number, &next).await?;
-                let events = events(&handled, &attempts);
+                if let Some(follow_up) = &next.follow_up
+                    && let Some(follows) = hosts.note(&next, follow_up, &handled).await?
+                {
+                    self.due.push_back((follows, next.region.clone()));
+                }
+                let (events, follow_ups) = (events(&handled, &attempts), scheduled(&handled, &attempts));
                 let logged = transcript::last_error(&attempts).map(str::to_owned);
                 let Target::Operation(operation) = next.target else { continue };
-                followed.push(Followed { operation, handled, events, logged });
+                followed.push(Followed { operation, handled, events, follow_ups, logged });
                 if followed.len() >= MOST {
                     let what = format!("{MOST} operations have followed, each another one, and no end of it");
                     self.fail(Code::Verdict, number, &what);
@@ -273,6 +281,11 @@ impl Case {
             if let Some(wanted) = &expected.events {
                 for what in Json::List(wanted.clone()).unmet(&Json::List(found.events.clone())) {
                     self.fail(Code::Events, number, &format!("{name}, which followed: events: {what}"));
+                }
+            }
+            if let Some(wanted) = &expected.follow_ups {
+                for what in Json::List(wanted.clone()).unmet(&Json::List(found.follow_ups.clone())) {
+                    self.fail(Code::Events, number, &format!("{name}, which followed: follow_ups: {what}"));
                 }
             }
         }

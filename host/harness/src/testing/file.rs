@@ -153,7 +153,7 @@ struct FollowUpText<J> {
     on_failure: Option<String>,
 }
 
-/// An operation that an event has asked for.
+/// An operation that has followed: that takes an event, or was scheduled.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct FollowText<J> {
@@ -168,6 +168,8 @@ struct FollowText<J> {
     fail: Option<String>,
     /// The events that it leaves, in their order, each whole or in part.
     events: Option<Vec<EventText<J>>>,
+    /// The operations that it schedules, in their order, each whole or in part.
+    follow_ups: Option<Vec<FollowUpText<J>>>,
 }
 
 /// One of the requests of `together`.
@@ -240,6 +242,58 @@ pub(crate) struct FaultText {
     /// Whether the event bus is away.
     #[serde(default)]
     pub(crate) bus_down: bool,
+}
+
+impl<J> StepText<J> {
+    /// What in a step says two things, or says one that nothing would look at, and what to do about it.
+    fn contradiction(&self) -> Option<(&'static str, &'static str)> {
+        let Self { payload, key, caller, schedules, fault, repeated, status, .. } = self;
+        let verdicts = [
+            self.accept.is_some() || self.output.is_some(),
+            self.reject.is_some(),
+            self.fail.is_some(),
+            self.unavailable.is_some(),
+        ];
+        let verdicts = verdicts.into_iter().filter(|is| *is).count();
+        let is_of_request = payload.is_some() || key.is_some() || caller.is_some() || fault.is_some();
+        let is_of_answer = verdicts > 0 || repeated.is_some() || status.is_some() || self.at_most.is_some();
+        let leaves = self.events.is_some() || self.follow_ups.is_some();
+        if verdicts > 1 {
+            Some(("a step has one verdict", "leave in one of `accept`, `reject`, `fail` and `unavailable`"))
+        } else if self.relay && (is_of_request || is_of_answer || leaves) {
+            Some(("a relay's turn is no request", "leave in `region`, `now`, `advance` and `follows`"))
+        } else if self.together.is_some()
+            && (is_of_request || is_of_answer || leaves || self.follows.is_some() || self.region.is_some())
+        {
+            Some((
+                "requests at once have no answer in common",
+                "leave in `schedules`, `now` and `advance`; what a request takes belongs in its entry of `together`",
+            ))
+        } else if self.together.is_none() && schedules.is_some() {
+            Some(("`schedules` is the number of orders of `together`", "remove it"))
+        } else if self.follow_ups.iter().flatten().any(FollowUpText::has_two_moments) {
+            Some(("a follow-up is due at one moment", "leave in `after` or `at`"))
+        } else {
+            self.follows.iter().flatten().find_map(FollowText::contradiction)
+        }
+    }
+}
+
+impl<J> FollowText<J> {
+    fn contradiction(&self) -> Option<(&'static str, &'static str)> {
+        let verdicts = [self.accept.is_some(), self.reject.is_some(), self.fail.is_some()];
+        if verdicts.into_iter().filter(|is| *is).count() > 1 {
+            return Some(("what follows has one verdict", "leave in one of `accept`, `reject` and `fail`"));
+        }
+        let has_two_moments = self.follow_ups.iter().flatten().any(FollowUpText::has_two_moments);
+        has_two_moments.then_some(("a follow-up is due at one moment", "leave in `after` or `at`"))
+    }
+}
+
+impl<J> FollowUpText<J> {
+    fn has_two_moments(&self) -> bool {
+        self.after.is_some() && self.at.is_some()
+    }
 }
 
 /// A test, read.
@@ -370,6 +424,11 @@ impl TestFile {
             steps.push(whole.step(number, step, step_now)?);
             now = step_now + STEP;
         }
+        if file.recorded.is_some() && (!file.given.is_empty() || file.rows.is_some()) {
+            let what = "a test over a recording has no database";
+            let help = "remove `given` and `rows`, or `recorded`";
+            return Err(Error::new(what, help).explained(Code::TestFile).at(place(0..0)));
+        }
         if steps.is_empty() {
             return Err(Error::new("the test has no step", "add `[[step]]` with an `operation`")
                 .explained(Code::TestFile)
@@ -429,17 +488,8 @@ impl Reading<'_> {
         if kinds.into_iter().filter(|is| *is).count() != 1 {
             return Err(refuse("a step is one thing", "give it `operation`, `rule`, `together` or `relay = true`"));
         }
-        let verdicts = [
-            step.accept.is_some() || step.output.is_some(),
-            step.reject.is_some(),
-            step.fail.is_some(),
-            step.unavailable.is_some(),
-        ];
-        if verdicts.into_iter().filter(|is| *is).count() > 1 {
-            return Err(refuse(
-                "a step has one verdict",
-                "leave in one of `accept`, `reject`, `fail` and `unavailable`",
-            ));
+        if let Some(refused) = step.contradiction() {
+            return Err(refuse(refused.0, refused.1));
         }
         let what = if *relay {
             // No request, but what follows one has its moment and its randomness.
@@ -504,31 +554,54 @@ impl Reading<'_> {
     }
 
     fn expected(&self, step: &StepText<Box<RawValue>>, now: i64) -> Result<Expected> {
+        let follow = |follow: &FollowText<Box<RawValue>>| {
+            let FollowText { operation, accept, reject, fail, events, follow_ups } = follow;
+            let expected = Expected {
+                accept: json(accept),
+                reject: json(reject),
+                fail: fail.clone(),
+                events: events.as_deref().map(objects_of),
+                follow_ups: self.follow_ups(follow_ups.as_deref(), now)?,
+                ..Expected::default()
+            };
+            Ok((operation.clone(), expected))
+        };
+        let follows = step.follows.as_ref().map(|all| all.iter().map(follow).collect::<Result<_>>());
+        Ok(Expected {
+            accept: json(&step.accept),
+            output: step.output.clone(),
+            reject: json(&step.reject),
+            fail: step.fail.clone(),
+            unavailable: step.unavailable.clone(),
+            status: step.status,
+            repeated: step.repeated,
+            events: step.events.as_deref().map(objects_of),
+            follow_ups: self.follow_ups(step.follow_ups.as_deref(), now)?,
+            follows: follows.transpose()?,
+            at_most: step.at_most.clone().unwrap_or_default(),
+        })
+    }
+
+    /// Follow-ups as objects with what is expected of them, for a request at this moment.
+    fn follow_ups(&self, wanted: Option<&[FollowUpText<Box<RawValue>>]>, now: i64) -> Result<Option<Vec<Json>>> {
         let follow_up = |wanted: &FollowUpText<Box<RawValue>>| {
             let text = |text: &Option<String>| text.clone().map(Json::Text);
-            let after = wanted.after.as_ref().map(|span| Ok::<_, Error>(now + self.span(span)?)).transpose()?;
-            let at = wanted.at.as_ref().map(|at| {
-                let what = || {
-                    Error::new(
-                        format!("{}: {at:?} is no moment", self.path.display()),
-                        "write it as 2026-01-01T00:00:00Z",
-                    )
-                };
-                moment::parse(at).with_context(what)
-            });
-            let due = at.transpose()?.or(after).map(|due| Json::Text(moment::text(due)));
+            let due = match (&wanted.at, &wanted.after) {
+                (Some(at), _) => Some(moment::parse(at).with_context(|| self.no_moment(&format!("{at:?}")))?),
+                (None, Some(span)) => Some(now + self.span(span)?),
+                (None, None) => None,
+            };
             let members = [
                 ("operation", text(&wanted.operation)),
                 ("payload", json(&wanted.payload)),
-                ("due", due),
+                ("due", due.map(|due| Json::Text(moment::text(due)))),
                 ("label", text(&wanted.label)),
                 ("on_rejection", text(&wanted.on_rejection)),
                 ("on_failure", text(&wanted.on_failure)),
             ];
             Ok(Json::Object(members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()))
         };
-        let follow_ups = step.follow_ups.as_ref().map(|all| all.iter().map(follow_up).collect::<Result<_>>());
-        Ok(Expected { follow_ups: follow_ups.transpose()?, ..expected(step) })
+        wanted.map(|all| all.iter().map(follow_up).collect()).transpose()
     }
 
     fn span(&self, text: &str) -> Result<i64> {
@@ -541,10 +614,12 @@ impl Reading<'_> {
     fn moment(&self, raw: &RawValue) -> Result<i64> {
         let text: Option<String> = serde_json::from_str(raw.get()).ok();
         let micros = text.as_deref().and_then(moment::parse);
-        micros.with_context(|| {
-            let what = format!("{}: {} is no moment", self.path.display(), raw.get());
-            Error::new(what, "write it as 2026-01-01T00:00:00Z")
-        })
+        micros.with_context(|| self.no_moment(raw.get()))
+    }
+
+    fn no_moment(&self, written: &str) -> Error {
+        let what = format!("{}: {written} is no moment", self.path.display());
+        Error::new(what, "write it as 2026-01-01T00:00:00Z")
     }
 }
 
@@ -553,36 +628,6 @@ fn target(operation: &Option<String>, rule: &Option<String>) -> Option<Target> {
         (Some(operation), None) => Some(Target::Operation(operation.clone())),
         (None, Some(rule)) => Some(Target::Rule(rule.clone())),
         _ => None,
-    }
-}
-
-fn expected(step: &StepText<Box<RawValue>>) -> Expected {
-    let follows = step.follows.as_ref().map(|all| {
-        let one = |follow: &FollowText<Box<RawValue>>| {
-            let FollowText { operation, accept, reject, fail, events } = follow;
-            let expected = Expected {
-                accept: json(accept),
-                reject: json(reject),
-                fail: fail.clone(),
-                events: events.as_deref().map(objects_of),
-                ..Expected::default()
-            };
-            (operation.clone(), expected)
-        };
-        all.iter().map(one).collect()
-    });
-    Expected {
-        accept: json(&step.accept),
-        output: step.output.clone(),
-        reject: json(&step.reject),
-        fail: step.fail.clone(),
-        unavailable: step.unavailable.clone(),
-        status: step.status,
-        repeated: step.repeated,
-        events: step.events.as_deref().map(objects_of),
-        follow_ups: None,
-        follows,
-        at_most: step.at_most.clone().unwrap_or_default(),
     }
 }
 
@@ -654,6 +699,20 @@ mod tests {
             ("version = 1\n[[step]]\ntogether = []", "between 2 and 4"),
             ("version = 1\n[[step]]\nrelay = true\nadvance = \"soon\"", "no span"),
             ("version = 1\n[[step]]\nrelay = true\nadvance = \"1 s\"\nnow = 2026-01-01T00:00:00Z", "one moment"),
+            ("version = 1\n[[step]]\nrelay = true\naccept = true", "no request"),
+            ("version = 1\n[[step]]\nrelay = true\nfollow_ups = []", "no request"),
+            ("version = 1\n[[step]]\noperation = \"a\"\nschedules = 3", "orders of `together`"),
+            ("version = 1\n[[step]]\ntogether = [{ rule = \"a\" }, { rule = \"a\" }]\nreject = \"b\"", "in common"),
+            ("version = 1\n[[step]]\ntogether = [{ rule = \"a\" }, { rule = \"a\" }]\nkey = \"b\"", "in common"),
+            (
+                "version = 1\n[[step]]\nrelay = true\nfollows = [{ operation = \"a\", accept = true, fail = \"b\" }]",
+                "one verdict",
+            ),
+            (
+                "version = 1\n[[step]]\noperation = \"a\"\nfollow_ups = [{ after = \"1 s\", at = \"2026-01-01T00:00:00Z\" }]",
+                "one moment",
+            ),
+            ("version = 1\nrecorded = \"c\"\n[given]\na = [{ b = 1 }]\n[[step]]\noperation = \"a\"", "no database"),
         ] {
             let error = parse(text).unwrap_err();
             assert!(format!("{error:#}").contains(told), "{text}: {error:#}");

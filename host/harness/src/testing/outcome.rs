@@ -88,7 +88,7 @@ pub enum StepResult {
 /// The results of a test, as `--update` writes them into its file.
 #[derive(Debug, Default)]
 pub(crate) struct Actual {
-    /// By step; none for those that are no single request.
+    /// By step; none for those of requests at once.
     pub(crate) steps: Vec<Option<ActualStep>>,
     pub(crate) rows: BTreeMap<String, Change>,
     /// Whether the rows are not what they have to be.
@@ -100,15 +100,25 @@ pub(crate) struct Actual {
 /// The results of a step.
 #[derive(Debug)]
 pub(crate) struct ActualStep {
+    /// What the request was answered with. None for a relay's turn.
+    pub(crate) answered: Option<Answered>,
+    /// The operations that have followed, and their answers.
+    pub(crate) followed: Vec<(String, Answer)>,
+    /// Whether they are not what they have to be.
+    pub(crate) follows_are_unmet: bool,
+}
+
+/// What a request was answered with, and what it has left.
+#[derive(Debug)]
+pub(crate) struct Answered {
     pub(crate) answer: Answer,
     pub(crate) reason: Option<String>,
     pub(crate) events: Vec<Json>,
-    /// The operations that have followed, and their answers.
-    pub(crate) followed: Vec<(String, Answer)>,
-    /// Whether the verdict, the events, or what has followed are not what they have to be.
+    pub(crate) follow_ups: Vec<Json>,
+    /// Whether the verdict, the events, or what is scheduled are not what they have to be.
     pub(crate) verdict_is_unmet: bool,
     pub(crate) events_are_unmet: bool,
-    pub(crate) follows_are_unmet: bool,
+    pub(crate) follow_ups_are_unmet: bool,
 }
 
 impl TestOutcome {

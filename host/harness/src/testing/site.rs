@@ -6,13 +6,13 @@ use tenet_build::PrivatePostgres;
 use tenet_clock::SystemClock;
 use tenet_core::bundle::{Index, Operation};
 use tenet_core::{
-    Clock, DueFollowUps, DuePage, FollowUp, FollowUps, IdempotencyKey, Ledger, Policy, Probe, Request, SourceKey,
-    SqlError, Timestamp, Vault,
+    Clock, DueFollowUps, DuePage, FollowUp, IdempotencyKey, Ledger, Policy, Probe, Request, SourceKey, SqlError,
+    Timestamp, Vault,
 };
 use tenet_database::{Contents, Database, Endpoint, Tables};
 use tenet_engine::{Engine, Library};
 use tenet_events::{Buses, Routes, Subscription};
-use tenet_pipeline::{Backoff, Handled, Pipeline};
+use tenet_pipeline::{AfterFailure, Backoff, FollowUpFailure, Handled, Pipeline};
 use tenet_policy::StatementPolicy;
 use tenet_wiring::HostBuilder;
 
@@ -70,8 +70,8 @@ pub(crate) struct Hosts {
     hosts: BTreeMap<&'static str, Arc<Pipeline>>,
     pub(crate) buses: Buses,
     events: Subscription,
-    /// What is scheduled. The hosts do not run it by themselves: a test says when.
-    follow_ups: Arc<dyn FollowUps>,
+    /// What is scheduled is in it. The hosts do not run it by themselves: a test says when.
+    ledger: Ledger,
     pub(crate) are_over_recording: bool,
 }
 
@@ -140,12 +140,11 @@ impl Site {
     /// Hosts over a ledger and a vault that play a recording.
     pub(crate) fn over(&self, ledger: Ledger, vault: Arc<dyn Vault>, backoff: Backoff) -> Result<Hosts> {
         let buses = Buses::new([EAST, WEST])?;
-        let follow_ups = Arc::clone(&ledger.follow_ups);
-        let ledger = ledger.without_follow_ups();
+        let of_hosts = ledger.clone().without_follow_ups();
         let host = |region| {
             let publisher = Arc::new(buses.publisher(region)?);
             let rules = Arc::clone(&self.library) as _;
-            let pipeline = HostBuilder::new(&self.index, ledger.clone(), rules, publisher)
+            let pipeline = HostBuilder::new(&self.index, of_hosts.clone(), rules, publisher)
                 .policy(Arc::clone(&self.policy))
                 .vault(Arc::clone(&vault))
                 .backoff(backoff)
@@ -156,7 +155,7 @@ impl Site {
             Ok::<_, Error>((region, Arc::new(pipeline)))
         };
         let hosts = BTreeMap::from([host(EAST)?, host(WEST)?]);
-        Ok(Hosts { hosts, events: buses.subscribe(EAST, EVERY_EVENT)?, buses, follow_ups, are_over_recording: true })
+        Ok(Hosts { hosts, events: buses.subscribe(EAST, EVERY_EVENT)?, buses, ledger, are_over_recording: true })
     }
 
     /// Stops the database.
@@ -248,24 +247,33 @@ impl Hosts {
         Ok(host)
     }
 
-    /// Delivers all that is left in the outbox.
-    pub(crate) async fn relay(&self, index: &Index) -> Result<()> {
-        let deadline = SystemClock.instant() + TIME;
-        Ok(self.host(EAST)?.relay(EAST, Duration::ZERO, index.host.answer_retention(), deadline).await.map(drop)?)
+    /// Has the relay of a region deliver all that is left in the outbox.
+    pub(crate) async fn relay(&self, index: &Index, region: &str) -> Result<()> {
+        let (keep, deadline) = (index.host.answer_retention(), SystemClock.instant() + TIME);
+        Ok(self.host(region)?.relay(region, Duration::ZERO, keep, deadline).await.map(drop)?)
     }
 
-    /// The operations that are due by this time.
-    pub(crate) async fn due(&self, now: i64) -> Result<Vec<FollowUp>> {
-        let now = Timestamp(now);
-        let which = DueFollowUps { region: EAST, now, of_others: now };
+    /// The operations that the relay of a region runs at this time.
+    pub(crate) async fn due(&self, region: &str, now: i64) -> Result<Vec<FollowUp>> {
+        let which = DueFollowUps::at(region, Timestamp(now));
         let (mut due, mut after, deadline) = (Vec::new(), None, SystemClock.instant() + TIME);
         loop {
-            let DuePage { follow_ups, last } = self.follow_ups.due(which, after, MOST_DUE, deadline).await?;
+            let DuePage { follow_ups, last } = self.ledger.follow_ups.due(which, after, MOST_DUE, deadline).await?;
             if last.is_none() {
                 return Ok(due);
             }
             after = last;
             due.extend(follow_ups);
+        }
+    }
+
+    /// Notes what a follow-up failed with, if it did: it is postponed or given up. Returns what follows that.
+    pub(crate) async fn note(&self, ask: &Ask, follow_up: &FollowUp, handled: &Handled) -> Result<Option<FollowUp>> {
+        let failure = FollowUpFailure::of(handled, TIME, follow_up, Timestamp(ask.now), &ask.region);
+        let Some(failure) = failure else { return Ok(None) };
+        match failure.record(&self.ledger, &SystemClock, SystemClock.instant() + TIME).await? {
+            AfterFailure::Ended(follows) => Ok(Some(follows)),
+            AfterFailure::Postponed | AfterFailure::Parked | AfterFailure::Unchanged => Ok(None),
         }
     }
 

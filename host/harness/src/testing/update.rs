@@ -7,7 +7,7 @@ use super::discovery::CAPSULE;
 use super::file::{Change, TestFile};
 use super::json::Json;
 use super::null;
-use super::outcome::{Actual, ActualStep, TestOutcome};
+use super::outcome::{Actual, ActualStep, Answered, TestOutcome};
 use crate::error::{Context, Result};
 
 /// What became of a test's file.
@@ -55,6 +55,9 @@ impl TestOutcome {
 /// The keys of a step that say what its answer has to be.
 const VERDICTS: [&str; 6] = ["accept", "output", "reject", "fail", "unavailable", "status"];
 
+/// The keys of a step that say what else has to come of it.
+const STATEMENTS: [&str; 3] = ["events", "follow_ups", "follows"];
+
 /// The keys of a step that expects a failure of the rule or the host.
 const FAILURES: [&str; 3] = ["fail", "unavailable", "status"];
 
@@ -66,7 +69,7 @@ fn unexpected_failure(file: &TestFile, actual: &Actual) -> Option<usize> {
     let failed = |(step, actual): (&Table, &Option<ActualStep>)| {
         let Some(actual) = actual else { return false };
         let followers_failed = actual.followed.iter().any(|(_, answer)| answer.status.code() >= 500);
-        let is_failure = actual.answer.status.code() >= 500;
+        let is_failure = actual.answered.as_ref().is_some_and(|answered| answered.answer.status.code() >= 500);
         (is_failure && !FAILURES.iter().any(|name| step.contains_key(name)))
             || (followers_failed && actual.follows_are_unmet)
     };
@@ -81,18 +84,24 @@ fn updated(file: &TestFile, actual: &Actual) -> Result<String> {
     if let Some(steps) = document.get_mut("step").and_then(Item::as_array_of_tables_mut) {
         for (step, actual) in steps.iter_mut().zip(&actual.steps) {
             let Some(actual) = actual else { continue };
-            let says_nothing = VERDICTS.iter().all(|name| !step.contains_key(name)) && !step.contains_key("events");
-            is_new |= says_nothing;
-            if says_nothing || actual.verdict_is_unmet {
-                verdict(step, actual);
+            let says_nothing = STATEMENTS.iter().chain(&VERDICTS).all(|name| !step.contains_key(name));
+            if let Some(answered) = &actual.answered {
+                is_new |= says_nothing;
+                if says_nothing || answered.verdict_is_unmet {
+                    verdict(step, answered);
+                }
+                if answered.events_are_unmet || (says_nothing && !answered.events.is_empty()) {
+                    let events: Array = answered.events.iter().filter_map(value).collect();
+                    step.insert("events", Item::Value(Value::Array(events)));
+                }
+                if answered.follow_ups_are_unmet || (says_nothing && !answered.follow_ups.is_empty()) {
+                    let follow_ups: Array = answered.follow_ups.iter().filter_map(follow_up).collect();
+                    step.insert("follow_ups", Item::Value(Value::Array(follow_ups)));
+                }
             }
             if actual.follows_are_unmet || (says_nothing && !actual.followed.is_empty()) {
                 let follows: Array = actual.followed.iter().map(follow).collect();
                 step.insert("follows", Item::Value(Value::Array(follows)));
-            }
-            if actual.events_are_unmet || (says_nothing && !actual.events.is_empty()) {
-                let events: Array = actual.events.iter().filter_map(value).collect();
-                step.insert("events", Item::Value(Value::Array(events)));
             }
         }
     }
@@ -100,6 +109,18 @@ fn updated(file: &TestFile, actual: &Actual) -> Result<String> {
         document.insert("rows", Item::Table(rows(actual)));
     }
     Ok(document.to_string())
+}
+
+/// An operation that is scheduled.
+fn follow_up(scheduled: &Json) -> Option<Value> {
+    let Json::Object(members) = scheduled else { return None };
+    let mut follow_up = InlineTable::new();
+    for (name, member) in members {
+        if let Some(member) = value(member) {
+            follow_up.insert(if name == "due" { "at" } else { name }, member);
+        }
+    }
+    Some(Value::InlineTable(follow_up))
 }
 
 /// An operation that has followed.
@@ -117,7 +138,7 @@ fn follow((operation, answer): &(String, Answer)) -> Value {
     Value::InlineTable(follow)
 }
 
-fn verdict(step: &mut Table, actual: &ActualStep) {
+fn verdict(step: &mut Table, actual: &Answered) {
     let body = Json::parse(&actual.answer.body).unwrap_or(Json::Null);
     let had = |name: &str| step.contains_key(name);
     let (had_output, had_whole) = (had("output"), step.get("reject").is_some_and(|reject| !reject.is_str()));

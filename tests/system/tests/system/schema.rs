@@ -148,7 +148,7 @@ async fn a_foreign_key_that_is_added_later_is_validated_by_a_step_of_its_own() {
     let model = Model::start(&[], 1).await.unwrap();
     for endpoint in [Endpoint::parse(database.url()).unwrap(), model.endpoint().unwrap()] {
         Schema::apply(&endpoint, &tables[..2], later()).await.unwrap();
-        // A session that has met the tables before is told that they have changed.
+        // A session that has used the tables before gets 40001, because they have changed.
         let anew = || tenet_database::Database::new(endpoint.clone(), 1);
         run(&anew(), "a", "INSERT INTO public.lamps VALUES (1, 7)").await;
         let error = Schema::apply(&endpoint, &tables, later()).await.unwrap_err().to_string();
