@@ -384,7 +384,7 @@ impl TestFile {
         Self::parse(path, &text)
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self> {
+    pub(super) fn parse(path: &Path, text: &str) -> Result<Self> {
         let place = |span| Place { name: path.display().to_string(), text: text.to_owned(), span };
         // Once for its form, with places, and once for its values, with their digits.
         let invalid = |error: toml::de::Error| {

@@ -55,7 +55,7 @@ impl TestOutcome {
 /// The keys of a step that say what its answer has to be.
 const VERDICTS: [&str; 6] = ["accept", "output", "reject", "fail", "unavailable", "status"];
 
-/// The keys of a step that say what else has to come of it.
+/// The keys of a step that say what else it has to leave.
 const STATEMENTS: [&str; 3] = ["events", "follow_ups", "follows"];
 
 /// The keys of a step that expects a failure of the rule or the host.
@@ -219,6 +219,10 @@ fn value(json: &Json) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use tenet_pipeline::Status;
+
     use super::*;
 
     #[test]
@@ -227,5 +231,40 @@ mod tests {
         let text = value(&json).unwrap().to_string();
         assert_eq!(text, r#"{ a = 100.50, c = [1, "x", true], d = { "e f" = -2 } }"#);
         assert_eq!(value(&Json::Null).map(|value| value.to_string()), None);
+    }
+
+    #[test]
+    fn what_is_scheduled_and_what_a_relay_has_run_are_written() {
+        let text = "version = 1\n\n[[step]]\noperation = \"order\"\nfollow_ups = []\n\n[[step]]\nrelay = true\nadvance = \"3 days\"\n";
+        let file = TestFile::parse(Path::new("t.toml"), text).unwrap();
+        let answer = |body: &str| Answer {
+            status: Status::Accepted,
+            body: body.to_owned(),
+            key: None,
+            key_is_given: false,
+            repeated: false,
+            again_after: None,
+        };
+        let scheduled = r#"{"operation":"ship","payload":{"id":1},"due":"2026-01-04T00:00:00Z","label":"x"}"#;
+        let of_order = Answered {
+            answer: answer("{}"),
+            reason: None,
+            events: Vec::new(),
+            follow_ups: vec![Json::parse(scheduled).unwrap()],
+            verdict_is_unmet: false,
+            events_are_unmet: false,
+            follow_ups_are_unmet: true,
+        };
+        let order = ActualStep { answered: Some(of_order), followed: Vec::new(), follows_are_unmet: false };
+        let followed = vec![("ship".to_owned(), answer(r#"{"sent":true}"#))];
+        let relay = ActualStep { answered: None, followed, follows_are_unmet: false };
+        let actual = Actual { steps: vec![Some(order), Some(relay)], ..Actual::default() };
+        let updated = updated(&file, &actual).unwrap();
+        let at =
+            r#"follow_ups = [{ operation = "ship", payload = { id = 1 }, at = "2026-01-04T00:00:00Z", label = "x" }]"#;
+        assert!(updated.contains(at), "{updated}");
+        let follows = r#"follows = [{ operation = "ship", accept = { sent = true } }]"#;
+        assert!(updated.contains(&format!("advance = \"3 days\"\n{follows}\n")), "{updated}");
+        assert_eq!(TestFile::parse(Path::new("t.toml"), &updated).unwrap().steps.len(), 2);
     }
 }
