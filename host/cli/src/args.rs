@@ -147,10 +147,10 @@ pub(crate) enum OperationsCommand {
     List(DatabaseArgs),
     /// Show a follow-up that waits, and the others of its chain that do.
     Show(FollowUpArgs),
-    /// Have the relay run parked follow-ups again.
+    /// Have the relay run follow-ups again that are parked or have failed.
     Release(FollowUpsArgs),
     /// End follow-ups that wait, so that they never run.
-    Cancel(FollowUpsArgs),
+    Cancel(CancelArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -622,9 +622,10 @@ pub(crate) struct DemoArgs {
 
 /// Which database.
 #[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("which_database").required(true).multiple(true).args(["database_url", "dsql_endpoint"])))]
 pub(crate) struct DatabaseArgs {
     /// The database, `postgres://USER@HOST:PORT/DATABASE`.
-    #[arg(long, env = "TENET_DATABASE_URL", required_unless_present = "dsql_endpoint")]
+    #[arg(long, env = "TENET_DATABASE_URL")]
     pub(crate) database_url: Option<String>,
 
     /// In place of it a cluster of Aurora DSQL, `ID.dsql.REGION.on.aws`, with `:PORT` if that is
@@ -674,6 +675,16 @@ pub(crate) struct FollowUpsArgs {
 
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CancelArgs {
+    #[command(flatten)]
+    pub(crate) follow_ups: FollowUpsArgs,
+
+    /// Have what follows a rejection of each follow, as if it had been rejected.
+    #[arg(long)]
+    pub(crate) undo: bool,
 }
 
 fn follow_up_id(text: &str) -> Result<FollowUpId, &'static str> {

@@ -113,25 +113,30 @@ impl Database {
         Ok(self.settle(statements, "the event could not be released", deadline).await? == 1)
     }
 
-    /// The follow-ups that wait: those that are due first, up to 100, the parked ones last.
+    /// The follow-ups that wait: up to 100 by the time at which they are due, and up to 100 that are parked.
     pub async fn waiting_follow_ups(&self, deadline: Instant) -> Result<Vec<WaitingFollowUp>, Fault> {
         self.list_follow_ups(follow_up_list::list()?, deadline).await
     }
 
-    /// A follow-up that waits, and those of its chain that do. Empty if it does not wait.
-    pub async fn chain_of(&self, id: FollowUpId, deadline: Instant) -> Result<Vec<WaitingFollowUp>, Fault> {
-        self.list_follow_ups(follow_up_list::chain_of(id)?, deadline).await
+    /// A follow-up, if it waits.
+    pub async fn waiting_follow_up(&self, id: FollowUpId, deadline: Instant) -> Result<Option<WaitingFollowUp>, Fault> {
+        Ok(self.list_follow_ups(vec![follow_up_list::one(id)?], deadline).await?.pop())
     }
 
-    async fn list_follow_ups(&self, query: Encoded, deadline: Instant) -> Result<Vec<WaitingFollowUp>, Fault> {
+    /// The others of the chain of a follow-up that waits: up to 100 that wait too.
+    pub async fn others_of_chain(&self, id: FollowUpId, deadline: Instant) -> Result<Vec<WaitingFollowUp>, Fault> {
+        self.list_follow_ups(vec![follow_up_list::others_of_chain(id)?], deadline).await
+    }
+
+    async fn list_follow_ups(&self, queries: Vec<Encoded>, deadline: Instant) -> Result<Vec<WaitingFollowUp>, Fault> {
         let mut listed = Vec::new();
-        for outcome in self.follow_ups(vec![query], deadline).await? {
+        for outcome in self.follow_ups(queries, deadline).await? {
             listed.extend(follow_up_list::listed(outcome.rows)?);
         }
         Ok(listed)
     }
 
-    /// Makes a parked follow-up due at `now`. Returns whether it was parked.
+    /// Makes a follow-up that is parked or has failed due at `now`. Returns whether it was one of these.
     pub async fn release_follow_up(&self, id: FollowUpId, now: Timestamp, deadline: Instant) -> Result<bool, Fault> {
         let statements = vec![follow_up_list::release(id, now)?];
         Ok(self.settle(statements, "the follow-up could not be released", deadline).await? == 1)

@@ -33,7 +33,7 @@ mod statements;
 mod transaction;
 
 pub use admin::administrator::{Administrator, Waiting};
-pub use admin::follow_up_list::WaitingFollowUp;
+pub use admin::follow_up_list::{LISTED as LISTED_FOLLOW_UPS, WaitingFollowUp};
 pub use admin::parked::ParkedEvent;
 pub use connect::connection_lifetimes::ConnectionLifetimes;
 pub use connect::connector::{ByteStream, Connector, ServerKind};

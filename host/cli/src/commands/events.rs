@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tenet_clock::SystemClock;
-use tenet_core::Clock;
+use tenet_core::{Clock, Code, Fault};
 use tenet_database::Database;
 
 use crate::args::DatabaseArgs;
@@ -33,4 +33,25 @@ pub(crate) async fn open(args: &DatabaseArgs) -> anyhow::Result<Database> {
 
 pub(crate) fn deadline() -> Instant {
     SystemClock.instant() + TIME
+}
+
+/// An error of the database, with the next step where its tables are missing.
+pub(crate) fn of_host(fault: Fault) -> anyhow::Error {
+    if fault.code() != Some(Code::DatabaseSchema) {
+        return fault.into();
+    }
+    let problem = Problem::new("the database lacks tables of the host", "`tenet schema apply` creates them");
+    anyhow::Error::from(fault).context(problem.explained(Code::DatabaseSchema))
+}
+
+/// Fails if something was not as it has to be with some of the ids of a command. The others are done.
+pub(crate) fn all_were(kind: &str, lacking: &str, help: &str, missing: &[String]) -> anyhow::Result<()> {
+    match missing {
+        [] => Ok(()),
+        [id] => Err(Problem::new(format!("the {kind} {id} {lacking}"), help).into()),
+        ids => {
+            let each = ids.iter().map(|id| format!("the {kind} {id} {lacking}")).collect::<Vec<_>>();
+            Err(Problem::new(each.join("; "), help).into())
+        }
+    }
 }

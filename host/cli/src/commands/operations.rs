@@ -1,20 +1,23 @@
 //! The operations that follow others and wait in the database.
 
 use tenet_clock::SystemClock;
-use tenet_core::{Clock, FollowUpId, OperationCall, moment_text};
-use tenet_database::WaitingFollowUp;
+use tenet_core::{Clock, OperationCall, moment_text};
+use tenet_database::{LISTED_FOLLOW_UPS, WaitingFollowUp};
 use tenet_pipeline::FollowUpEnd;
 
 use super::events::parked::age;
-use super::events::{deadline, open};
-use crate::args::{DatabaseArgs, FollowUpArgs, FollowUpsArgs};
+use super::events::{all_were, deadline, of_host, open};
+use crate::args::{CancelArgs, DatabaseArgs, FollowUpArgs, FollowUpsArgs};
 use crate::problem::Problem;
 use crate::terminal;
+
+const WAITS: &str =
+    "`tenet operations list` shows those that wait; one that does not has ended, or was never committed";
 
 /// Prints those that wait, one a line.
 pub(crate) async fn list(args: &DatabaseArgs) -> anyhow::Result<()> {
     let database = open(args).await?;
-    let waiting = database.waiting_follow_ups(deadline()).await?;
+    let waiting = database.waiting_follow_ups(deadline()).await.map_err(of_host)?;
     database.close(deadline()).await;
     if waiting.is_empty() {
         terminal::tell("no operation waits");
@@ -22,19 +25,26 @@ pub(crate) async fn list(args: &DatabaseArgs) -> anyhow::Result<()> {
     for one in &waiting {
         terminal::say(&line(one));
     }
+    let parked = waiting.iter().filter(|one| one.parked.is_some()).count();
+    if [parked, waiting.len() - parked].contains(&LISTED_FOLLOW_UPS) {
+        terminal::tell(&format!(
+            "there may be more: {LISTED_FOLLOW_UPS} of those that wait and of the parked are shown"
+        ));
+    }
     Ok(())
 }
 
 /// Prints one with what it is, and the others of its chain that wait. No payload is shown.
 pub(crate) async fn show(args: &FollowUpArgs) -> anyhow::Result<()> {
     let database = open(&args.database).await?;
-    let chain = database.chain_of(args.id, deadline()).await?;
+    let one = database.waiting_follow_up(args.id, deadline()).await.map_err(of_host)?;
+    let others = database.others_of_chain(args.id, deadline()).await.map_err(of_host)?;
     database.close(deadline()).await;
-    let Some(one) = chain.iter().find(|one| one.follow_up.id == args.id) else {
-        return Err(not_there(args.id).into());
+    let Some(one) = one else {
+        return Err(Problem::new(format!("the follow-up {} does not wait", args.id), WAITS).into());
     };
     let follow_up = &one.follow_up;
-    terminal::say(&line(one));
+    terminal::say(&line(&one));
     terminal::say(&format!("  of the chain {}", follow_up.chain));
     let parent = follow_up.parent.map_or("a request".to_owned(), |parent| format!("the follow-up {parent}"));
     terminal::say(&format!("  after {parent}, committed in {}", follow_up.region));
@@ -43,68 +53,79 @@ pub(crate) async fn show(args: &FollowUpArgs) -> anyhow::Result<()> {
             terminal::say(&format!("  if it is {when}: {operation}"));
         }
     }
-    for other in chain.iter().filter(|other| other.follow_up.id != args.id) {
+    for other in &others {
         terminal::say(&format!("  of its chain: {}", line(other)));
     }
     Ok(())
 }
 
-/// Releases those that are parked.
+/// Releases those that are parked, or wait for another try after a failure.
 pub(crate) async fn release(args: &FollowUpsArgs) -> anyhow::Result<()> {
     let database = open(&args.database).await?;
+    let mut missing = Vec::new();
     for id in &args.ids {
-        if !database.release_follow_up(*id, SystemClock.now(), deadline()).await? {
-            let help = "`tenet operations list` shows those that are; one that is not there has ended";
-            return Err(Problem::new(format!("the follow-up {id} is not parked"), help).into());
+        if database.release_follow_up(*id, SystemClock.now(), deadline()).await.map_err(of_host)? {
+            terminal::tell(&format!("{id} is released: the next relay runs it"));
+        } else {
+            missing.push(id.to_string());
         }
-        terminal::tell(&format!("{id} is released: the next relay runs it"));
     }
     database.close(deadline()).await;
-    Ok(())
+    all_were("follow-up", "is not parked and has not failed", WAITS, &missing)
 }
 
-/// Ends those that wait.
-pub(crate) async fn cancel(args: &FollowUpsArgs) -> anyhow::Result<()> {
-    let database = open(&args.database).await?;
-    for id in &args.ids {
-        let chain = database.chain_of(*id, deadline()).await?;
-        let Some(one) = chain.iter().find(|one| one.follow_up.id == *id) else { return Err(not_there(*id).into()) };
+/// Ends those that wait. With `undo` what follows their rejection follows.
+pub(crate) async fn cancel(args: &CancelArgs) -> anyhow::Result<()> {
+    let database = open(&args.follow_ups.database).await?;
+    let mut missing = Vec::new();
+    for id in &args.follow_ups.ids {
+        let one = database.waiting_follow_up(*id, deadline()).await.map_err(of_host)?;
+        let Some(WaitingFollowUp { follow_up, .. }) = one else {
+            missing.push(id.to_string());
+            continue;
+        };
+        let follows = args.undo.then(|| follow_up.after_rejection(SystemClock.now(), &follow_up.region)).flatten();
         let end = FollowUpEnd {
-            follow_up: &one.follow_up,
+            follow_up: &follow_up,
             code: "cancelled",
             message: "An operator has cancelled the follow-up.",
-            follows: None,
-            region: &one.follow_up.region,
+            follows,
+            region: &follow_up.region,
         };
-        if end.commit(&database, &SystemClock, deadline()).await? {
-            terminal::tell(&format!("{id} is cancelled: it never runs"));
-        } else {
-            terminal::tell(&format!("{id} has ended meanwhile"));
+        if !end.commit(&database, &SystemClock, deadline()).await? {
+            missing.push(id.to_string());
+            continue;
         }
+        let then = match (&follow_up.on_rejection, args.undo) {
+            (Some(call), true) => format!("; {} follows, as after a rejection", call.operation),
+            (Some(call), false) => {
+                format!("; {}, which undoes a rejected one, does not follow without `--undo`", call.operation)
+            }
+            (None, true) => "; nothing is declared to undo it".to_owned(),
+            (None, false) => String::new(),
+        };
+        terminal::tell(&format!("{id} is cancelled: it never runs{then}"));
     }
     database.close(deadline()).await;
-    Ok(())
+    all_were("follow-up", "does not wait", WAITS, &missing)
 }
 
 fn line(WaitingFollowUp { follow_up, parked }: &WaitingFollowUp) -> String {
     let seconds = |micros: i64| u64::try_from(micros / 1_000_000).unwrap_or_default();
     let (now, due) = (SystemClock.now().micros(), follow_up.due.micros());
     let when = match parked {
-        Some(reason) => format!("parked after {} failures: {reason}", follow_up.failures),
+        Some(reason) => format!("parked after {}: {reason}", failures(follow_up.failures)),
         None if due > now => format!("due {}Z in {}", moment_text(due), age(seconds(due - now))),
         None => format!("due for {}", age(seconds(now - due))),
     };
-    let failures = match (parked, follow_up.failures) {
-        (None, failures @ 1..) => format!(", has failed {failures} times"),
+    let tried = match (parked, follow_up.failures) {
+        (None, number @ 1..) => format!(" after {}", failures(number)),
         _ => String::new(),
     };
     let label = follow_up.label.as_ref().map(|label| format!("  {label}")).unwrap_or_default();
-    format!("{}  {}{label}  {when}{failures}", follow_up.id, follow_up.call.operation)
+    format!("{}  {}{label}  {when}{tried}", follow_up.id, follow_up.call.operation)
 }
 
-fn not_there(id: FollowUpId) -> Problem {
-    Problem::new(
-        format!("no follow-up {id} waits"),
-        "`tenet operations list` shows those that do; one that is not there has ended, or was never committed",
-    )
+fn failures(number: u32) -> String {
+    format!("{number} failure{}", if number == 1 { "" } else { "s" })
 }

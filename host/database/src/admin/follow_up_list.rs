@@ -5,8 +5,8 @@ use tenet_core::{ColumnValues, Fault, FollowUp, FollowUpId, RowSet, Timestamp, V
 use crate::statements::parameter::Encoded;
 use crate::transaction::follow_ups;
 
-/// The most follow-ups in one list.
-const LISTED: usize = 100;
+/// The most follow-ups of a list, and of its parked ones.
+pub const LISTED: usize = 100;
 
 /// A follow-up that has not run, or that keeps failing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,14 +17,22 @@ pub struct WaitingFollowUp {
     pub parked: Option<String>,
 }
 
-/// Reads those that are due first, the parked ones last.
-pub(crate) fn list() -> Result<Encoded, Fault> {
-    select(&format!("ORDER BY due, id LIMIT {LISTED}"), Vec::new())
+/// Reads those that are not parked, due first, and then those that are.
+pub(crate) fn list() -> Result<Vec<Encoded>, Fault> {
+    ["parked IS NULL", "parked IS NOT NULL"]
+        .into_iter()
+        .map(|which| select(&format!("WHERE {which} ORDER BY due, id LIMIT {LISTED}"), Vec::new()))
+        .collect()
 }
 
-/// Reads one, and those of its chain that wait.
-pub(crate) fn chain_of(id: FollowUpId) -> Result<Encoded, Fault> {
-    let chain = "chain = (SELECT chain FROM tenet.follow_ups WHERE id = $1)";
+/// Reads one.
+pub(crate) fn one(id: FollowUpId) -> Result<Encoded, Fault> {
+    select("WHERE id = $1", vec![Value::Uuid(*id.as_bytes())])
+}
+
+/// Reads others of the chain of one that wait.
+pub(crate) fn others_of_chain(id: FollowUpId) -> Result<Encoded, Fault> {
+    let chain = "chain = (SELECT chain FROM tenet.follow_ups WHERE id = $1) AND id <> $1";
     select(&format!("WHERE {chain} ORDER BY due, id LIMIT {LISTED}"), vec![Value::Uuid(*id.as_bytes())])
 }
 
@@ -43,10 +51,11 @@ pub(crate) fn listed(mut rows: RowSet) -> Result<Vec<WaitingFollowUp>, Fault> {
     Ok(follow_ups.into_iter().zip(parked).map(|(follow_up, parked)| WaitingFollowUp { follow_up, parked }).collect())
 }
 
-/// Makes a parked one due at this time.
+/// Makes one that is parked or has failed due at this time.
 pub(crate) fn release(id: FollowUpId, now: Timestamp) -> Result<Encoded, Fault> {
     Encoded::of_host(
-        "UPDATE tenet.follow_ups SET parked = NULL, failures = 0, due = $2 WHERE id = $1 AND parked IS NOT NULL",
+        "UPDATE tenet.follow_ups SET parked = NULL, failures = 0, due = $2 \
+         WHERE id = $1 AND (parked IS NOT NULL OR failures > 0)",
         vec![Value::Uuid(*id.as_bytes()), Value::Timestamptz(now.micros())],
     )
 }

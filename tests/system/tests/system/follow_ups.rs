@@ -310,12 +310,55 @@ async fn an_operator_sees_what_waits_and_releases_or_ends_it() {
     assert_eq!(operations(&["release", ids[0]]).code, 3);
     assert_eq!((host.relay().await.followed, value(&database).await), (1, 2));
 
-    let cancelled = operations(&["cancel", ids[1]]);
-    assert!(cancelled.code == 0 && cancelled.stderr.contains("never runs"), "{cancelled:?}");
+    // The one that has ended does not keep the other from being cancelled.
+    let cancelled = operations(&["cancel", ids[0], ids[1]]);
+    assert!(cancelled.code == 3 && cancelled.stderr.contains(&format!("{} does not wait", ids[0])), "{cancelled:?}");
+    let without = "never runs; probe, which undoes a rejected one, does not follow without `--undo`";
+    assert!(cancelled.stderr.contains(without), "{cancelled:?}");
     assert_eq!(left(&database).await, 0);
     assert_eq!(operations(&["cancel", ids[1]]).code, 3);
     let stored = format!("select answer from tenet.keys where key = '{}'", ids[1]);
     assert!(database.text(&stored).await.starts_with("{\"code\":\"cancelled\""));
     assert!(operations(&["list"]).stderr.contains("no operation waits"));
     assert!(operations(&["show", "k"]).stderr.contains("UUID"));
+
+    // What undoes one follows, and one that has failed is released before its pause has passed.
+    let undone = json!({ "after_ms": 7_200_000, "on_rejection": { "do": "increment", "id": 1 } });
+    let failing = json!({ "after_ms": 7_200_000, "label": "two" });
+    host.decide(&schedule("l", json!([increment(undone), increment(failing)]))).await;
+    let ids = database.text("select string_agg(id::text, ' ' order by label nulls first) from tenet.follow_ups").await;
+    let (undone, failing) = ids.split_once(' ').unwrap();
+    let cancelled = operations(&["cancel", "--undo", undone]);
+    assert!(cancelled.code == 0 && cancelled.stderr.contains("probe follows"), "{cancelled:?}");
+    assert_eq!((host.relay().await.followed, value(&database).await), (1, 4));
+    assert_eq!(operations(&["release", failing]).code, 3);
+    database.execute("update tenet.follow_ups set failures = 1").await;
+    assert!(operations(&["list"]).stdout.contains("in 1 h after 1 failure\n"), "{:?}", operations(&["list"]));
+    assert_eq!(operations(&["release", failing]).code, 0);
+    assert_eq!((host.relay().await.followed, value(&database).await), (1, 5));
+}
+
+#[tokio::test]
+async fn many_that_wait_hide_no_single_one_and_none_that_is_parked() {
+    let database = support::database().await;
+    let row = "insert into tenet.follow_ups (id, bucket, due, operation, payload, chain, region, failures, parked) \
+        select gen_random_uuid(), 0, due, 'probe', '{}', '00000000-0000-8000-8000-000000000001', 'us-east-1', 0, parked from ";
+    database
+        .execute(&format!(
+            "{row} (select now() + n * interval '1 h' as due, null as parked from generate_series(1, 150) as n) as s"
+        ))
+        .await;
+    database.execute(&format!("{row} (select timestamptz 'infinity' as due, 'it broke' as parked) as s")).await;
+    let operations = |arguments: &[&str]| {
+        let arguments = [&["operations"], arguments, &["--database-url", database.url()]].concat();
+        tenet(std::path::Path::new("."), &arguments)
+    };
+    let listed = operations(&["list"]);
+    assert!(listed.stdout.lines().count() == 101 && listed.stdout.contains("it broke"), "{listed:?}");
+    assert!(listed.stderr.contains("there may be more"), "{listed:?}");
+    let last =
+        database.text("select id::text from tenet.follow_ups where parked is null order by due desc limit 1").await;
+    assert_eq!(operations(&["show", &last]).code, 0);
+    assert_eq!(operations(&["cancel", &last]).code, 0);
+    assert_eq!(left(&database).await, 150);
 }

@@ -1,14 +1,14 @@
 use tenet_clock::SystemClock;
 use tenet_core::Clock;
 
-use super::{deadline, open};
+use super::{deadline, of_host, open};
 use crate::args::DatabaseArgs;
 use crate::terminal;
 
 /// Prints the parked events, one a line.
 pub(crate) async fn parked(args: &DatabaseArgs) -> anyhow::Result<()> {
     let database = open(args).await?;
-    let events = database.parked_events(deadline()).await?;
+    let events = database.parked_events(deadline()).await.map_err(of_host)?;
     database.close(deadline()).await;
     if events.is_empty() {
         terminal::tell("no event is parked");

@@ -1,18 +1,19 @@
-use super::{deadline, open};
+use super::{all_were, deadline, of_host, open};
 use crate::args::ReleaseArgs;
-use crate::problem::Problem;
 use crate::terminal;
 
 /// Releases parked events.
 pub(crate) async fn release(args: &ReleaseArgs) -> anyhow::Result<()> {
     let database = open(&args.database).await?;
+    let mut missing = Vec::new();
     for id in &args.ids {
-        if !database.release(*id, deadline()).await? {
-            let help = "`tenet events parked` lists those that are; one that is not there is at the bus or on its way";
-            return Err(Problem::new(format!("the event {id} is not parked"), help).into());
+        if database.release(*id, deadline()).await.map_err(of_host)? {
+            terminal::tell(&format!("{id} is released: the next relay offers it to the bus"));
+        } else {
+            missing.push(id.to_string());
         }
-        terminal::tell(&format!("{id} is released: the next relay offers it to the bus"));
     }
     database.close(deadline()).await;
-    Ok(())
+    let help = "`tenet events parked` lists those that are; one that is not there is at the bus or on its way";
+    all_were("event", "is not parked", help, &missing)
 }
