@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use tenet_capsule::Capsule;
+use tenet_capsule::{Capsule, FollowUp};
+use tenet_core::moment_text;
 use tenet_harness::Unmodelled;
+use tenet_harness::testing::scheduled;
 use tenet_pipeline::{Handled, Status};
 
 /// How long a request on a laptop may take.
@@ -34,6 +36,18 @@ pub(crate) fn summary(handled: &Handled) -> String {
         line.push_str(&format!("; key {}", key.as_str()));
     }
     line
+}
+
+/// Lines about the operations that the request has scheduled for a later time than its own.
+pub(crate) fn later(handled: &Handled, capsule: Option<&Capsule>) -> Vec<String> {
+    let Some(capsule) = capsule else { return Vec::new() };
+    let follow_ups = scheduled(handled, &capsule.attempts).iter();
+    let later = follow_ups.filter(|follow_up| follow_up.due > capsule.request.now);
+    let line = |follow_up: &FollowUp| {
+        let label = follow_up.label.as_ref().map(|label| format!("  {label}")).unwrap_or_default();
+        format!("later {}: due {}Z{label}", follow_up.call.operation, moment_text(follow_up.due))
+    };
+    later.map(line).collect()
 }
 
 /// One line about a statement of the request that the model of Aurora DSQL does not know, if there is one.

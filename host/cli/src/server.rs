@@ -24,7 +24,7 @@ use tenet_capsule::Capsule;
 use tenet_database::{Contents, Endpoint, Tables};
 use tenet_events::{Buses, Subscription};
 use tenet_harness::building::{self, Opened};
-use tenet_harness::hosting::{EAST, EVERY_EVENT, Followed, Local, Shadowed, WEST, vault};
+use tenet_harness::hosting::{EAST, EVERY_EVENT, Followed, Local, OnFollowUp, Shadowed, WEST, vault};
 use tenet_harness::testing::{transcript, write_capsule};
 use tenet_harness::{Database, Watching};
 use tenet_http::{Path as UrlPath, Reply};
@@ -40,7 +40,7 @@ use crate::args::ServeArgs;
 use crate::problem::Problem;
 use crate::reporters::errors;
 use crate::reporters::progress::OnTerminal;
-use crate::request::{TIME, summary, unmodelled};
+use crate::request::{TIME, later, summary, unmodelled};
 use crate::terminal;
 
 /// The largest body that Lambda hands to a function, in bytes
@@ -50,7 +50,7 @@ const MAX_BODY: usize = 6 << 20;
 /// How long a request may take to arrive, head and body.
 const ARRIVING: Duration = Duration::from_secs(30);
 
-/// How often a region's relay has its turn. A deployment's has it each minute.
+/// How often a region's relay has its turn. A deployment's has it every few minutes.
 const RELAYING: Duration = Duration::from_secs(10);
 
 /// How old an event in the outbox is at least when the relay takes it: a request may take as long
@@ -109,7 +109,8 @@ pub(crate) async fn run(
     let buses = Arc::new(Buses::new([EAST, WEST])?);
     let vault = vault(args.vault_key.as_deref(), &index.host)?;
     let start = |region, endpoint, listener: TcpListener| {
-        let host = RwLock::new(Arc::new(Local::start(region, endpoint, (&folder, &index), &buses, &vault)?));
+        let then = on_follow_up(region, &telling);
+        let host = RwLock::new(Arc::new(Local::start(region, endpoint, (&folder, &index), &buses, &vault, then)?));
         let address = listener.local_addr()?;
         terminal::say(&format!("{region}  http://{address}"));
         let serving = Arc::new(Serving { host, port: address.port(), telling: telling.clone() });
@@ -214,11 +215,21 @@ impl Anew {
         let endpoints = [self.database.endpoint()?, self.database.peer()?];
         for (serving, endpoint) in self.serving.iter().zip(endpoints) {
             let name = serving.host().region().to_owned();
-            let host = Arc::new(Local::start(&name, endpoint, (&folder, &index), &self.buses, &vault)?);
+            let then = on_follow_up(&name, &serving.telling);
+            let host = Arc::new(Local::start(&name, endpoint, (&folder, &index), &self.buses, &vault, then)?);
             *serving.host.write().unwrap_or_else(PoisonError::into_inner) = host;
         }
         Ok(())
     }
+}
+
+/// Tells what each run of an operation did that was scheduled.
+fn on_follow_up(region: &str, telling: &Telling) -> OnFollowUp {
+    let (region, telling) = (region.to_owned(), telling.clone());
+    Arc::new(move |operation, handled, capsule| {
+        tell(&region, &format!("then {operation}  {}", summary(handled)));
+        terminal::say_all(&telling.lines(handled, capsule));
+    })
 }
 
 /// Gives the database what was kept, if anything was.
@@ -345,6 +356,7 @@ impl Telling {
     /// The lines about a request in addition to its result. Writes its capsule.
     fn lines(&self, handled: &Handled, capsule: Option<&Capsule>) -> Vec<String> {
         let mut lines = Vec::from_iter(unmodelled(capsule).map(|line| format!("    {line}")));
+        lines.extend(later(handled, capsule).into_iter().map(|line| format!("    {line}")));
         let Some(capsule) = capsule else { return lines };
         if self.statements {
             lines.extend(handled.reason.as_ref().map(|reason| format!("    because {reason}")));

@@ -8,6 +8,6 @@ mod vault;
 pub use follow::MOST;
 pub(crate) use follow::{Taken, taken};
 pub(crate) use local::answer;
-pub use local::{EAST, EVERY_EVENT, Followed, Local, Shadowed, WEST};
+pub use local::{EAST, EVERY_EVENT, Followed, Local, OnFollowUp, Shadowed, WEST};
 pub use payload::check_payload;
 pub use vault::vault;

@@ -18,7 +18,7 @@ use tenet_wiring::HostBuilder;
 use crate::extension;
 use crate::post_response::PostResponse;
 use crate::readiness::Readiness;
-use crate::recorder::Recorder;
+use crate::recorder::{self, FollowUpRecorder, Recorder};
 use crate::settings::Settings;
 use crate::work::Work;
 
@@ -79,8 +79,8 @@ impl Host {
             },)?;
         let key = settings.capsule_key.as_deref().map(Key::parse).transpose().context("TENET_CAPSULE_KEY")?;
         let builder = HostBuilder::new(&index, Arc::clone(&database), library, Arc::new(publisher)).vault(vault);
-        let recorder = Recorder::new(index.clone(), settings.capsules, key, builder.shadow());
-        let pipeline = builder.pipeline()?;
+        let recorder = Arc::new(Recorder::new(index.clone(), settings.capsules, key, builder.shadow()));
+        let pipeline = builder.observer(Arc::new(FollowUpRecorder(Arc::clone(&recorder)))).pipeline()?;
         tracing::info!(region = settings.region, rules = index.rules.len(), "host is ready");
         Ok(Self {
             region: settings.region,
@@ -91,7 +91,7 @@ impl Host {
             routes,
             database,
             pipeline: Arc::new(pipeline),
-            recorder: Arc::new(recorder),
+            recorder,
             after,
             work,
         })
@@ -183,10 +183,7 @@ impl Host {
             Some(recording) => {
                 let handled = self.pipeline.handle_under(request.clone(), Some(&recording.tape)).await;
                 let (recorder, receipt) = (Arc::clone(&self.recorder), handled.receipt.clone());
-                let Answer { status, body, repeated, key, .. } = &handled.answer;
-                let key = key.as_ref().map(|key| key.as_str().to_owned());
-                let answer =
-                    tenet_capsule::Answer { status: status.code(), body: body.clone(), repeated: *repeated, key };
+                let answer = recorder::answer(&handled.answer);
                 let pipeline = Arc::clone(&self.pipeline);
                 let recording = async move {
                     recorder.finish(recording, (request, answer, receipt), &pipeline, deadline).await;

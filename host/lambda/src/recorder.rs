@@ -1,10 +1,11 @@
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use tenet_capsule::{Answer, Capsule, Compared, Key, Shadow, Tape};
 use tenet_core::bundle::Index;
-use tenet_core::{MetricSet, Receipt, Request};
-use tenet_pipeline::Pipeline;
+use tenet_core::{BoxFuture, MetricSet, Probe, Receipt, Request};
+use tenet_pipeline::{FollowUpObservation, FollowUpObserver, Handled, Pipeline};
 use tokio::sync::Semaphore;
 
 /// The metrics of the line of a shadow's run.
@@ -32,12 +33,48 @@ pub(crate) struct Recorder {
     free: Semaphore,
 }
 
+/// Records the follow-ups that the host runs by itself, as it does requests.
+pub(crate) struct FollowUpRecorder(pub(crate) Arc<Recorder>);
+
+struct FollowUpRecording {
+    recorder: Arc<Recorder>,
+    recording: Recording,
+}
+
 /// A request that is being recorded.
 pub(crate) struct Recording {
     pub(crate) tape: Tape,
     /// Whether its capsule is kept whatever its result is.
     keep: bool,
     keep_failure: bool,
+}
+
+impl FollowUpObserver for FollowUpRecorder {
+    fn begin(&self, request: &Request) -> Option<Box<dyn FollowUpObservation>> {
+        let Self(recorder) = self;
+        let recording = recorder.begin(request, false)?;
+        Some(Box::new(FollowUpRecording { recorder: Arc::clone(recorder), recording }))
+    }
+}
+
+impl FollowUpObservation for FollowUpRecording {
+    fn probe(&self) -> &dyn Probe {
+        &self.recording.tape
+    }
+
+    fn end<'a>(self: Box<Self>, request: Request, handled: &'a Handled, pipeline: &'a Pipeline) -> BoxFuture<'a, ()> {
+        let Self { recorder, recording } = *self;
+        let deadline = request.deadline;
+        let (answer, receipt) = (answer(&handled.answer), handled.receipt.clone());
+        Box::pin(async move { recorder.finish(recording, (request, answer, receipt), pipeline, deadline).await })
+    }
+}
+
+/// The answer of a request, as a capsule has it.
+pub(crate) fn answer(answer: &tenet_pipeline::Answer) -> Answer {
+    let tenet_pipeline::Answer { status, body, repeated, key, .. } = answer;
+    let key = key.as_ref().map(|key| key.as_str().to_owned());
+    Answer { status: status.code(), body: body.clone(), repeated: *repeated, key }
 }
 
 impl Recorder {

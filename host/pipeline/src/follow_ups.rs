@@ -130,11 +130,17 @@ impl Pipeline {
         let request = arrival.request(call.operation, None, call.payload);
         let request = Request { follow_up: Some(Arc::clone(&follow_up)), ..request };
         let (now, had) = (request.now, request.deadline.saturating_duration_since(self.clock.instant()));
-        let mut handled = self.handle(request).await;
+        let observation =
+            self.observer.as_ref().and_then(|observer| Some((observer.begin(&request)?, request.clone())));
+        let probe = observation.as_ref().map(|(observation, _)| observation.probe());
+        let mut handled = self.handle_under(request, probe).await;
         let mut scheduled = Vec::new();
         if let Some(mut pending) = handled.pending.take() {
             scheduled = pending.take_follow_ups();
             self.publish(pending, deadline).await;
+        }
+        if let Some((observation, request)) = observation {
+            observation.end(request, &handled, self).await;
         }
         match (handled.answer.status, FollowUpFailure::of(&handled, had, &follow_up, now, region)) {
             (_, Some(failure)) => self.note(failure, deadline).await,

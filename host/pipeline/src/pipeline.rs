@@ -21,7 +21,7 @@ use crate::presence::Presence;
 use crate::rule_breaker::{RuleBreaker, RulePasses};
 use crate::selection::{Keyed, Selected};
 use crate::summary::{self, Published, Summary};
-use crate::{Answer, Backoff, Operations, Status};
+use crate::{Answer, Backoff, FollowUpObserver, Operations, Status};
 use tenet_core::Random;
 
 /// Time reserved before a deadline for removing events from the outbox.
@@ -83,6 +83,7 @@ pub struct Pipeline {
     events: Batcher<StagedEvent, Delivery>,
     /// Events to be removed from the outbox or parked.
     settled: Batcher<Settled, EventFate>,
+    pub(crate) observer: Option<Arc<dyn FollowUpObserver>>,
     /// Whether the host has received a request.
     in_use: AtomicBool,
 }
@@ -162,6 +163,7 @@ impl Pipeline {
             admission,
             events: Batcher::new(BUS_CALLS),
             settled: Batcher::new(1),
+            observer: None,
             in_use: AtomicBool::new(false),
         }
     }
@@ -178,6 +180,12 @@ impl Pipeline {
     pub fn with_concurrency(self, requests: u32) -> Self {
         let admission = Admission::new(requests, Arc::clone(&self.clock));
         Self { admission, ..self }
+    }
+
+    /// Has the follow-ups observed that this host runs by itself.
+    #[must_use]
+    pub fn with_observer(self, observer: Arc<dyn FollowUpObserver>) -> Self {
+        Self { observer: Some(observer), ..self }
     }
 
     /// How many requests are decided concurrently.

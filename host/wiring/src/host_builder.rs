@@ -4,7 +4,7 @@ use tenet_capsule::Shadow;
 use tenet_clock::SystemClock;
 use tenet_core::bundle::Index;
 use tenet_core::{Clock, Ledger, Policy, Publisher, Rules, Vault};
-use tenet_pipeline::{Backoff, NoVault, Operations, Pipeline, UnusableOperation};
+use tenet_pipeline::{Backoff, FollowUpObserver, NoVault, Operations, Pipeline, UnusableOperation};
 use tenet_policy::StatementPolicy;
 
 /// The parts of one bundle's host. Three are required: the database, the rules and the bus. The
@@ -21,6 +21,7 @@ pub struct HostBuilder<'a> {
     backoff: Backoff,
     concurrency: u32,
     are_outputs_checked: bool,
+    observer: Option<Arc<dyn FollowUpObserver>>,
 }
 
 impl<'a> HostBuilder<'a> {
@@ -43,6 +44,7 @@ impl<'a> HostBuilder<'a> {
             backoff: Backoff::default(),
             concurrency: index.host.connections,
             are_outputs_checked: false,
+            observer: None,
         }
     }
 
@@ -77,6 +79,12 @@ impl<'a> HostBuilder<'a> {
         Self { concurrency: requests, ..self }
     }
 
+    /// Has the follow-ups observed that the host runs by itself.
+    #[must_use]
+    pub fn observer(self, observer: Arc<dyn FollowUpObserver>) -> Self {
+        Self { observer: Some(observer), ..self }
+    }
+
     /// Checks outputs against the schemas of their rules, as tests do. Deployed hosts do not.
     #[must_use]
     pub fn with_checked_outputs(self) -> Self {
@@ -103,9 +111,13 @@ impl<'a> HostBuilder<'a> {
             true => Operations::strict(self.index)?,
             false => Operations::new(self.index)?,
         };
-        let Self { ledger, rules, policy, publisher, clock, backoff, vault, concurrency, .. } = self;
-        Ok(Pipeline::new(operations, ledger, rules, policy, publisher, clock, backoff)
+        let Self { ledger, rules, policy, publisher, clock, backoff, vault, concurrency, observer, .. } = self;
+        let pipeline = Pipeline::new(operations, ledger, rules, policy, publisher, clock, backoff)
             .with_vault(vault)
-            .with_concurrency(concurrency))
+            .with_concurrency(concurrency);
+        Ok(match observer {
+            Some(observer) => pipeline.with_observer(observer),
+            None => pipeline,
+        })
     }
 }

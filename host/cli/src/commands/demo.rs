@@ -1,10 +1,11 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 use tenet_database::Endpoint;
 use tenet_events::{Buses, Subscription};
-use tenet_harness::hosting::{EAST, EVERY_EVENT, Local, WEST, vault};
+use tenet_harness::hosting::{EAST, EVERY_EVENT, Local, OnFollowUp, WEST, vault};
 use tenet_harness::{building, private};
 
 use crate::args::DemoArgs;
@@ -35,8 +36,9 @@ pub(crate) async fn demo(args: &DemoArgs) -> anyhow::Result<()> {
     let mut at_west = buses.subscribe(WEST, EVERY_EVENT)?;
     let vault = vault(None, &index.host)?;
     let endpoint = Endpoint::parse(&url)?;
-    let east = Local::start(EAST, endpoint.clone(), (&folder, &index), &buses, &vault)?;
-    let west = Local::start(WEST, endpoint, (&folder, &index), &buses, &vault)?;
+    let ignored: OnFollowUp = Arc::new(|_, _, _| {});
+    let east = Local::start(EAST, endpoint.clone(), (&folder, &index), &buses, &vault, Arc::clone(&ignored))?;
+    let west = Local::start(WEST, endpoint, (&folder, &index), &buses, &vault, ignored)?;
     tell("hosts", &format!("{EAST} and {WEST}, each with its own engine, connections and event bus"));
 
     title(&format!("A transaction is recorded in {EAST}."));

@@ -1,18 +1,20 @@
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use anyhow::Context;
+use tenet_capsule::Capsule;
 use tenet_core::IdempotencyKey;
 use tenet_events::Buses;
 use tenet_harness::Database;
 use tenet_harness::building::{self, Opened};
-use tenet_harness::hosting::{EVERY_EVENT, Followed, Local, MOST, check_payload, vault};
+use tenet_harness::hosting::{EVERY_EVENT, Followed, Local, MOST, OnFollowUp, check_payload, vault};
 use tenet_harness::testing::write_capsule;
-use tenet_pipeline::{Invocation, Status};
+use tenet_pipeline::{Handled, Invocation, Status};
 
 use crate::args::RunArgs;
 use crate::exit::Exit;
 use crate::reporters::progress::OnTerminal;
-use crate::request::{TIME, summary, unmodelled};
+use crate::request::{TIME, later, summary, unmodelled};
 use crate::terminal;
 
 /// Runs one operation; prints the answer's body to standard output and everything else
@@ -32,12 +34,14 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     let buses = Buses::new([args.region.as_str()])?;
     let events = buses.subscribe(&args.region, EVERY_EVENT)?;
     let vault = vault(args.vault_key.as_deref(), &index.host)?;
-    let host = Local::start(&args.region, database.endpoint()?, (&folder, &index), &buses, &vault)?;
+    let on_follow_up: OnFollowUp = Arc::new(|operation, handled, capsule| then(operation, handled, capsule));
+    let host = Local::start(&args.region, database.endpoint()?, (&folder, &index), &buses, &vault, on_follow_up)?;
     let invocation = Invocation { operation: args.operation.clone(), key, payload: args.payload.clone() };
     let (handled, capsule) = host.recorded(invocation, args.caller.clone(), None, TIME).await?;
     terminal::write_json(&handled.answer.body)?;
     terminal::tell(&summary(&handled));
     unmodelled(capsule.as_ref()).iter().for_each(|line| terminal::tell(line));
+    later(&handled, capsule.as_ref()).iter().for_each(|line| terminal::tell(line));
     if let (Some(path), Some(capsule)) = (&args.record, &capsule) {
         write_capsule(path, capsule)?;
         terminal::tell(&format!("recorded: {}", path.display()));
@@ -47,8 +51,7 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     while let Some(event) = left.pop_front() {
         terminal::tell(&format!("event: {event}"));
         for Followed { operation, handled, capsule } in host.follow(&event, TIME).await? {
-            terminal::tell(&format!("then {operation}: {} {}", summary(&handled), handled.answer.body));
-            unmodelled(capsule.as_ref()).iter().for_each(|line| terminal::tell(line));
+            then(&operation, &handled, capsule.as_ref());
             following += 1;
         }
         left.extend(events.take());
@@ -57,13 +60,26 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<Exit> {
             break;
         }
     }
-    let (ended, others) = host.all_followed().await;
-    if ended + others > 0 {
-        let failed =
-            if others > 0 { format!(", and {others} have not: `tenet operations list`") } else { String::new() };
-        terminal::tell(&format!("then: {ended} operations that were scheduled have ended{failed}"));
+    let left = host.all_followed().await;
+    if left > 0 {
+        let number = match left {
+            1 => "one operation that follows has not ended".to_owned(),
+            _ => format!("{left} operations that follow have not ended"),
+        };
+        let then = match &database {
+            Database::Named(_) => "`tenet operations list` shows what waits",
+            Database::Private(_) | Database::Model(_) => "this database ends with this run",
+        };
+        terminal::tell(&format!("{number}: {then}"));
     }
     Ok(exit(handled.answer.status))
+}
+
+/// Tells what an operation did that followed.
+fn then(operation: &str, handled: &Handled, capsule: Option<&Capsule>) {
+    terminal::tell(&format!("then {operation}: {} {}", summary(handled), handled.answer.body));
+    unmodelled(capsule).iter().for_each(|line| terminal::tell(line));
+    later(handled, capsule).iter().for_each(|line| terminal::tell(line));
 }
 
 fn exit(status: Status) -> Exit {

@@ -5,11 +5,13 @@ use std::time::Duration;
 use tenet_capsule::{Answer, Capsule, Compared, Shadow, Tape};
 use tenet_clock::SystemClock;
 use tenet_core::bundle::Index;
-use tenet_core::{Clock, FollowUp, SourceKey, Trace, Vault};
+use tenet_core::{BoxFuture, Clock, FollowUp, Probe, SourceKey, Trace, Vault};
 use tenet_database::Endpoint;
 use tenet_events::{Buses, Routes};
 use tenet_http::{Api, Reply, Request, Route};
-use tenet_pipeline::{Arrival, Handled, Invocation, Pipeline, Presence, Relayed, direct};
+use tenet_pipeline::{
+    Arrival, FollowUpObservation, FollowUpObserver, Handled, Invocation, Pipeline, Presence, Relayed, direct,
+};
 use tenet_wiring::HostBuilder;
 use tokio::task::JoinSet;
 
@@ -47,6 +49,47 @@ pub struct Followed {
     pub capsule: Option<Capsule>,
 }
 
+/// Takes the name of an operation that was scheduled, what a run of it did, and the recording of it.
+pub type OnFollowUp = Arc<dyn Fn(&str, &Handled, Option<&Capsule>) + Send + Sync>;
+
+/// Records the follow-ups that a host runs by itself.
+struct Observer {
+    index: Index,
+    on_follow_up: OnFollowUp,
+}
+
+struct Observation {
+    index: Index,
+    on_follow_up: OnFollowUp,
+    tape: Tape,
+}
+
+impl FollowUpObserver for Observer {
+    fn begin(&self, _: &tenet_core::Request) -> Option<Box<dyn FollowUpObservation>> {
+        let Self { index, on_follow_up } = self;
+        let (index, on_follow_up) = (index.clone(), Arc::clone(on_follow_up));
+        Some(Box::new(Observation { index, on_follow_up, tape: Tape::new() }))
+    }
+}
+
+impl FollowUpObservation for Observation {
+    fn probe(&self) -> &dyn Probe {
+        &self.tape
+    }
+
+    fn end<'a>(
+        self: Box<Self>,
+        request: tenet_core::Request,
+        handled: &'a Handled,
+        _: &'a Pipeline,
+    ) -> BoxFuture<'a, ()> {
+        let Self { index, on_follow_up, tape } = *self;
+        let capsule = Capsule::new(&index, &request, tape.attempts(), answer(handled), &handled.receipt);
+        on_follow_up(&request.operation, handled, capsule.as_ref());
+        Box::pin(std::future::ready(()))
+    }
+}
+
 /// How a rule's next version did on what the rule was answered with.
 pub struct Shadowed {
     /// The rule.
@@ -58,7 +101,8 @@ pub struct Shadowed {
 }
 
 impl Local {
-    /// Loads a built bundle and wires it to a database, to the region's bus and to a vault.
+    /// Loads a built bundle and wires it to a database, to the region's bus and to a vault. `on_follow_up` is called
+    /// after each run of an operation that was scheduled.
     ///
     /// # Errors
     /// Fails where the code of a rule cannot be loaded.
@@ -68,6 +112,7 @@ impl Local {
         (folder, index): (&Path, &Index),
         buses: &Buses,
         vault: &Arc<dyn Vault>,
+        on_follow_up: OnFollowUp,
     ) -> Result<Self> {
         let connections = index.host.connections;
         let engine = tenet_engine::Engine::new(connections)?;
@@ -77,7 +122,8 @@ impl Local {
         let database = database.with_statement_timeout(index.host.statement_timeout()).for_bundle(index);
         let publisher = Arc::new(buses.publisher(region)?);
         let builder = HostBuilder::new(index, Arc::new(database), Arc::new(library), publisher);
-        let builder = builder.vault(Arc::clone(vault));
+        let observer = Observer { index: index.clone(), on_follow_up };
+        let builder = builder.vault(Arc::clone(vault)).observer(Arc::new(observer));
         let (shadow, pipeline) = (builder.shadow(), Arc::new(builder.pipeline()?));
         let routes = Routes::new(&index.operations)?;
         let (following, index) = (Mutex::default(), index.clone());
@@ -174,16 +220,15 @@ impl Local {
         following.spawn(async move { pipeline.follow(follow_ups, &region, SystemClock.instant() + time).await });
     }
 
-    /// Waits for what follows at once. Returns how many operations have ended meanwhile, and how many have not.
-    pub async fn all_followed(&self) -> (usize, usize) {
+    /// Waits for what follows at once. Returns how many operations are due and have not ended.
+    pub async fn all_followed(&self) -> usize {
         let mut following = std::mem::take(&mut *self.following.lock().unwrap_or_else(PoisonError::into_inner));
-        let (mut ended, mut others) = (0, 0);
+        let mut others = 0;
         while let Some(followed) = following.join_next().await {
             let followed = followed.unwrap_or_default();
-            ended += followed.ended;
             others += followed.failed + followed.given_up + followed.left;
         }
-        (ended, others)
+        others
     }
 
     /// Delivers what was left in the outbox for longer than `grace`, and removes old answers.

@@ -470,29 +470,24 @@ fn following(ask: &Ask, id: &str, operation: &str, payload: String, region: &str
     following
 }
 
-/// The operations that a request has scheduled. A stored answer schedules none: they came with the first.
+/// The operations that a request has scheduled, as a test states them.
 fn scheduled(handled: &Handled, attempts: &[Attempt]) -> Vec<Json> {
-    let ended = attempts.iter().rev().filter_map(|attempt| attempt.ended.as_ref());
-    let accepted = ended.filter_map(|ended| match &ended.by {
-        End::Accept { follow_ups, .. } => Some(follow_ups),
-        _ => None,
-    });
-    let is_own = handled.answer.status.code() == 200 && !handled.answer.repeated;
-    let last = accepted.take(1).filter(|_| is_own).flatten();
     let text = |text: &str| Json::Text(text.to_owned());
-    last.map(|follow_up| {
-        let name = |call: &Option<OperationCall>| call.as_ref().map(|call| text(&call.operation));
-        let members = [
-            ("operation", Some(text(&follow_up.call.operation))),
-            ("payload", Some(Json::parse(&follow_up.call.payload).unwrap_or(Json::Null))),
-            ("due", Some(Json::Text(moment::text(follow_up.due)))),
-            ("label", follow_up.label.as_deref().map(text)),
-            ("on_rejection", name(&follow_up.on_rejection)),
-            ("on_failure", name(&follow_up.on_failure)),
-        ];
-        Json::Object(members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
-    })
-    .collect()
+    let follow_ups = super::scheduled(handled, attempts).iter();
+    follow_ups
+        .map(|follow_up| {
+            let name = |call: &Option<OperationCall>| call.as_ref().map(|call| text(&call.operation));
+            let members = [
+                ("operation", Some(text(&follow_up.call.operation))),
+                ("payload", Some(Json::parse(&follow_up.call.payload).unwrap_or(Json::Null))),
+                ("due", Some(Json::Text(moment::text(follow_up.due)))),
+                ("label", follow_up.label.as_deref().map(text)),
+                ("on_rejection", name(&follow_up.on_rejection)),
+                ("on_failure", name(&follow_up.on_failure)),
+            ];
+            Json::Object(members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
+        })
+        .collect()
 }
 
 /// The events that a request has left. A stored answer leaves none: they came with the first.

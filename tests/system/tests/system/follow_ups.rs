@@ -362,3 +362,25 @@ async fn many_that_wait_hide_no_single_one_and_none_that_is_parked() {
     assert_eq!(operations(&["cancel", &last]).code, 0);
     assert_eq!(left(&database).await, 150);
 }
+
+#[tokio::test]
+async fn the_terminal_shows_what_follows() {
+    let (out, _) = bundle("guests");
+    let out = out.to_str().unwrap();
+    let database = support::database().await;
+    database.execute("insert into counters values (1, 0)").await;
+    let then =
+        json!([increment(json!({ "label": "now" })), increment(json!({ "after_ms": 3_600_000, "label": "then" }))]);
+    let payload = json!({ "do": "schedule", "then": then }).to_string();
+    let arguments = ["run", "probe", "--payload", &payload, "--database-url", database.url(), "--bundle", out];
+    let ended = tenet(&root(), &arguments);
+    assert!(ended.code == 0 && ended.stderr.contains("later probe: due 20"), "{ended:?}");
+    assert!(ended.stderr.contains("Z  then\n") && ended.stderr.contains("then probe: accepted (200)"), "{ended:?}");
+
+    let mut served = support::serve("guests", database.url()).await;
+    let answered = served.operate("probe", &[], &payload).await;
+    assert_eq!(answered.status, 200);
+    let line = served.told("then probe").await;
+    assert!(line.contains("us-east-1  then probe  accepted (200)"), "{line}");
+    served.stop().await;
+}

@@ -132,6 +132,17 @@ async fn who_asks_for_a_capsule_gets_one_where_that_is_allowed_and_a_failure_is_
 }
 
 #[tokio::test]
+async fn an_operation_that_follows_is_recorded_like_a_request() {
+    let function = Recording::start("guests", None, |index| index.host.capsule_failures = true).await;
+    let broken = r#"{"do":"schedule","then":[{"operation":"probe","payload":{"do":"panic"}}]}"#;
+    assert_eq!(function.post("probe", &[], broken).await, 200);
+    let [capsule] = function.capsules(1).await.try_into().unwrap();
+    assert!(fs::read_to_string(&capsule).unwrap().contains("panic"), "{}", capsule.display());
+    let replayed = function.replay(&capsule, None);
+    assert!(replayed.stdout.starts_with("same     "), "{}{}", replayed.stdout, replayed.stderr);
+}
+
+#[tokio::test]
 async fn what_an_operation_keeps_secret_is_sealed_or_left_out() {
     let secret = |index: &mut Index| {
         index.host.capsule_permille = 1000;
