@@ -430,6 +430,16 @@ export interface FollowUpOptions {
 }
 
 /**
+ * Removes a follow-up by its id, so that it never runs, if the transaction commits. Nothing follows it. Returns whether
+ * it waited: not if it has ended, was cancelled, or was never committed. It costs what a statement costs.
+ *
+ * @example
+ * const [{ expiry }] = query('SELECT expiry FROM orders WHERE id = $1', id);
+ * cancel(expiry);
+ */
+export function cancel(id: string): boolean;
+
+/**
  * The id of the follow-up that this request is; undefined where a caller has sent it.
  *
  * @example

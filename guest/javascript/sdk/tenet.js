@@ -292,6 +292,17 @@ export function schedule(operation, payload, options) {
   }
 }
 
+/** Removes a follow-up, so that it never runs, if the transaction commits. Returns whether it waited. */
+export function cancel(id) {
+  if (typeof id !== 'string') throw new TypeError('a follow-up has an id, which is a text');
+  try {
+    return operations.cancel(encodable(id));
+  } catch (error) {
+    if (typeof error?.payload === 'string') throw new Error(`the follow-up was not cancelled: ${error.payload}`);
+    throw error;
+  }
+}
+
 /** The id of the follow-up that this request is; undefined where a caller has sent it. */
 export const currentFollowUp = operations.current;
 

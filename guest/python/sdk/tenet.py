@@ -37,6 +37,7 @@ __all__ = [
     "VaultError",
     "batch",
     "caller",
+    "cancel",
     "current_follow_up",
     "digits",
     "dumps",
@@ -407,6 +408,24 @@ def due_of(after, at):
     if not isinstance(at, datetime) or at.tzinfo is None:
         raise TypeError("at is a datetime with a time zone: tenet.now() + timedelta(hours=1)")
     return operations.When_At((at - EPOCH) // MICROSECOND)
+
+
+def cancel(id):
+    """Removes a follow-up, so that it never runs, if the transaction commits. Nothing follows it.
+
+    Returns whether it waited: not if it has ended, was cancelled, or was never committed. It costs what a statement
+    costs.
+
+    Example:
+        (order,) = tenet.query("SELECT expiry FROM orders WHERE id = $1", id)
+        tenet.cancel(order.expiry)
+    """
+    if not isinstance(id, str):
+        raise TypeError("a follow-up has an id, which is a str")
+    try:
+        return operations.cancel(encodable(id))
+    except Err as error:
+        raise RuntimeError(f"the follow-up was not cancelled: {error.value}") from None
 
 
 def current_follow_up():

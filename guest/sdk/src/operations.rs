@@ -170,6 +170,23 @@ pub fn at(moment: TimestampTz, operation: impl Into<String>, payload: &impl Seri
     FollowUp::new(operation, payload)?.at(moment).schedule()
 }
 
+/// Removes a follow-up by its id, so that it never runs, if the transaction commits. Nothing follows it. Returns whether
+/// it waited: not if it has ended, was cancelled, or was never committed.
+///
+/// ```no_run
+/// # fn main() -> tenet::Result<()> {
+/// let id: String = tenet::query_one("SELECT expiry FROM orders WHERE id = $1", tenet::params![17])?;
+/// tenet::operations::cancel(&id)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// It costs what a statement costs. One that the host refuses is a bug of the rule: of a read-only operation, of an
+/// operation that is not granted, or of what this request itself has scheduled.
+pub fn cancel(id: &str) -> Result<bool> {
+    host::cancel(id).map_err(|why| Error::bug(format!("the follow-up was not cancelled: {why}")))
+}
+
 /// The id of the follow-up that this request is; none where a caller has sent it.
 ///
 /// ```no_run

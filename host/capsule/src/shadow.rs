@@ -375,6 +375,27 @@ impl HostCalls for Calls {
         Ok(Ok(FollowUpId::derive(&self.claim.operation, self.claim.caller, key, self.now, ordinal)))
     }
 
+    fn cancel(&self, id: FollowUpId) -> BoxFuture<'_, Result<Result<bool, ScheduleError>, Stop>> {
+        Box::pin(async move {
+            if self.key.is_none() {
+                return Ok(Err(ScheduleError::read_only()));
+            }
+            let asked = wire::Statement::from(&id.cancellation());
+            let same = {
+                let mut state = self.lock();
+                state.asked.push(asked.clone());
+                let place = state.left.iter().position(|recorded| recorded.statement == asked);
+                place.map(|place| state.left.remove(place))
+            };
+            let damaged = |error: CapsuleError| self.stop(error.to_string());
+            match same.map(|same| same.told) {
+                Some(Ok(outcome)) => Ok(Ok(outcome.to_core().map_err(damaged)?.affected > 0)),
+                Some(Err(error)) => Ok(Err(ScheduleError::database(&error.to_core().map_err(damaged)?))),
+                None => Err(self.stop(format!("it needs what a write does that is not sent: {asked}"))),
+            }
+        })
+    }
+
     fn vault(&self, call: VaultCall) -> BoxFuture<'_, Result<Vaulted, Stop>> {
         Box::pin(self.ask_vault(call))
     }

@@ -182,6 +182,11 @@ impl HostCalls for TapedCalls {
         scheduled
     }
 
+    fn cancel(&self, id: FollowUpId) -> BoxFuture<'_, Result<Result<bool, ScheduleError>, Stop>> {
+        // Recorded as the statement that it is.
+        self.calls.cancel(id)
+    }
+
     fn vault(&self, call: VaultCall) -> BoxFuture<'_, Result<Vaulted, Stop>> {
         Box::pin(async move {
             let taken = (&call).into();

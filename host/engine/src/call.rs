@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tenet_core::{
-    BoxFuture, Ended, FollowUpId, HostCalls, Limit, LimitExceeded, Limits, Outcome, Request, RuleCall, Rules, SqlError,
-    Statement, Timestamp, VaultCall, Vaulted, caught,
+    BoxFuture, Ended, FollowUpId, HostCalls, Limit, LimitExceeded, Limits, Outcome, Request, RuleCall, Rules,
+    ScheduleError, SqlError, Statement, Timestamp, VaultCall, Vaulted, caught,
 };
 use wasmtime::{Store, UpdateDeadline};
 
@@ -114,6 +114,11 @@ impl CallState {
         statements: Vec<Statement>,
     ) -> Result<Result<Vec<Outcome>, SqlError>, GuestStop> {
         Ok(self.calls.run(statements).await?)
+    }
+
+    /// Removes a follow-up.
+    pub(crate) async fn cancel_follow_up(&mut self, id: FollowUpId) -> Result<Result<bool, ScheduleError>, GuestStop> {
+        Ok(self.calls.cancel(id).await?)
     }
 
     /// Calls the vault.

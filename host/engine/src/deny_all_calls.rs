@@ -23,6 +23,10 @@ impl HostCalls for DenyAllCalls {
         Err(Stop)
     }
 
+    fn cancel(&self, _: FollowUpId) -> BoxFuture<'_, Result<Result<bool, ScheduleError>, Stop>> {
+        Box::pin(std::future::ready(Err(Stop)))
+    }
+
     fn vault(&self, _: VaultCall) -> BoxFuture<'_, Result<Vaulted, Stop>> {
         Box::pin(std::future::ready(Err(Stop)))
     }

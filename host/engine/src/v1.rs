@@ -5,8 +5,8 @@ mod convert;
 use std::time::Duration;
 
 use tenet_core::{
-    Due, Event, LogLevel, OperationCall, Outcome, Randomness, Schedule, SqlError, Statement, Timestamp, VaultCall,
-    VaultField, VaultVerb,
+    Due, Event, FollowUpId, LogLevel, OperationCall, Outcome, Randomness, Schedule, ScheduleError, SqlError, Statement,
+    Timestamp, VaultCall, VaultField, VaultVerb,
 };
 use wasmtime::component::{Component, HasSelf, Linker};
 
@@ -24,6 +24,7 @@ mod bindings {
         world: "tenet:rule/rule",
         imports: {
             "tenet:rule/database": async | trappable,
+            "tenet:rule/operations.cancel": async | trappable,
             "tenet:rule/vault": async | trappable,
             default: trappable,
         },
@@ -186,6 +187,15 @@ impl operations::Host for CallState {
         };
         let scheduled = self.calls().schedule(schedule).map_err(GuestStop::from)?;
         Ok(scheduled.map(|id| id.to_string()).map_err(|error| error.to_string()))
+    }
+
+    async fn cancel(&mut self, id: String) -> wasmtime::Result<Result<bool, String>> {
+        self.count()?;
+        let cancelled = match FollowUpId::parse(&id) {
+            Some(id) => self.cancel_follow_up(id).await?,
+            None => Err(ScheduleError::no_id(&id)),
+        };
+        Ok(cancelled.map_err(|error| error.to_string()))
     }
 
     fn current(&mut self) -> wasmtime::Result<Option<String>> {

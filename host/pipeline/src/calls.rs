@@ -3,10 +3,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tenet_core::{
-    AnswerWaits, Attempt, BoxFuture, CallerId, Clock, Event, EventError, EventId, Fault, FollowUp, FollowUpId,
-    HostCalls, IdempotencyKey, Limit, LimitExceeded, Limits, LogLevel, Mutant, Occasion, OperationCall, Outcome,
-    Policy, Progress, Randomness, ReadCap, Request, RowsRead, RuleReceipt, Schedule, ScheduleError, SqlError, SqlState,
-    Staged, StagedEvent, Statement, Stop, StoredAnswer, Trace, Vault, VaultCall, VaultRefusal, VaultVerb, Vaulted,
+    AnswerWaits, Attempt, BoxFuture, CallerId, Clock, ColumnValues, Event, EventError, EventId, Fault, FollowUp,
+    FollowUpId, HostCalls, IdempotencyKey, Limit, LimitExceeded, Limits, LogLevel, Mutant, Occasion, OperationCall,
+    Outcome, Policy, Progress, Randomness, ReadCap, Request, RowsRead, RuleReceipt, Schedule, ScheduleError, SqlError,
+    SqlState, Staged, StagedEvent, Statement, Stop, StoredAnswer, Trace, Vault, VaultCall, VaultRefusal, VaultVerb,
+    Vaulted,
 };
 use tracing::Span;
 
@@ -348,13 +349,23 @@ impl Calls {
     async fn send(&self, span: &Span, mut statements: Vec<Statement>) -> Result<Result<Vec<Outcome>, SqlError>, Stop> {
         let first = self.used().receipt.statements + 1;
         let cap = self.count(&statements)?;
-        // For the results: the text locates an error's position, the bytes count what was written.
-        let sent: Vec<_> =
-            statements.iter().map(|statement| (Arc::clone(&statement.sql), bytes_of(statement))).collect();
         if let Some(error) = self.forbidden(&mut statements) {
             let number = first + offset_of(&error);
             return Ok(Err(self.spend(number, error)));
         }
+        self.send_permitted(span, statements, (first, cap)).await
+    }
+
+    /// Sends statements that are the rule's `first` and those after it.
+    async fn send_permitted(
+        &self,
+        span: &Span,
+        statements: Vec<Statement>,
+        (first, cap): (u64, ReadCap),
+    ) -> Result<Result<Vec<Outcome>, SqlError>, Stop> {
+        // For the results: the text locates an error's position, the bytes count what was written.
+        let sent: Vec<_> =
+            statements.iter().map(|statement| (Arc::clone(&statement.sql), bytes_of(statement))).collect();
         let mut attempt = {
             let mut state = self.shared.lock();
             if let Some(spent) = &state.spent {
@@ -423,18 +434,45 @@ impl Calls {
     }
 }
 
+/// A span for a flight of statements.
+fn flight_span(first: u64, statements: usize) -> Span {
+    tracing::debug_span!(
+        "statement",
+        statement = first,
+        statements,
+        rows = tracing::field::Empty,
+        sqlstate = tracing::field::Empty,
+    )
+}
+
+impl Calls {
+    async fn send_cancellation(&self, span: &Span, id: FollowUpId) -> Result<Result<bool, ScheduleError>, Stop> {
+        let first = self.used().receipt.statements + 1;
+        // The host's own statement, which no policy has to permit. Whether its result is permitted is checked below.
+        let statements = vec![id.cancellation()];
+        let cap = self.count(&statements)?;
+        let outcomes = match self.send_permitted(span, statements, (first, cap)).await? {
+            Ok(outcomes) => outcomes,
+            Err(error) => return Ok(Err(ScheduleError::database(&error))),
+        };
+        let removed = outcomes.first().and_then(|outcome| outcome.rows.columns.first());
+        let Some(ColumnValues::Text(operations)) = removed.map(|column| &column.values) else { return Ok(Ok(false)) };
+        let Some(operation) = operations.first() else { return Ok(Ok(false)) };
+        if let Err(error) = self.policy.schedule(&self.rule, operation) {
+            let refused = SqlState::new("42501").unwrap_or(SqlState::SYNTAX_ERROR);
+            self.spend(first, SqlError::new(refused, error.to_string()));
+            return Ok(Err(error));
+        }
+        Ok(Ok(true))
+    }
+}
+
 impl HostCalls for Calls {
     fn run(&self, statements: Vec<Statement>) -> BoxFuture<'_, Result<Result<Vec<Outcome>, SqlError>, Stop>> {
         if statements.is_empty() {
             return Box::pin(std::future::ready(Ok(Ok(Vec::new()))));
         }
-        let span = tracing::debug_span!(
-            "statement",
-            statement = self.used().receipt.statements + 1,
-            statements = statements.len(),
-            rows = tracing::field::Empty,
-            sqlstate = tracing::field::Empty,
-        );
+        let span = flight_span(self.used().receipt.statements + 1, statements.len());
         Box::pin(async move { in_span(&span, pin!(self.send(&span, statements))).await })
     }
 
@@ -514,6 +552,20 @@ impl HostCalls for Calls {
             failures: 0,
         });
         Ok(Ok(id))
+    }
+
+    fn cancel(&self, id: FollowUpId) -> BoxFuture<'_, Result<Result<bool, ScheduleError>, Stop>> {
+        let refuse = |error| -> BoxFuture<'_, _> { Box::pin(std::future::ready(Ok(Err(error)))) };
+        if self.key.is_none() {
+            return refuse(ScheduleError::read_only());
+        }
+        let is_own = self.follow_up.as_ref().is_some_and(|follow_up| follow_up.id == id)
+            || self.shared.lock().staged.follow_ups.iter().any(|staged| staged.id == id);
+        if is_own {
+            return refuse(ScheduleError::of_this_request());
+        }
+        let span = flight_span(self.used().receipt.statements + 1, 1);
+        Box::pin(async move { in_span(&span, pin!(self.send_cancellation(&span, id))).await })
     }
 
     fn vault(&self, call: VaultCall) -> BoxFuture<'_, Result<Vaulted, Stop>> {

@@ -209,6 +209,10 @@ impl operations::Host for State {
         Ok(Ok(String::new()))
     }
 
+    fn cancel(&mut self, _: String) -> wasmtime::Result<Result<bool, String>> {
+        Ok(Ok(false))
+    }
+
     fn current(&mut self) -> wasmtime::Result<Option<String>> {
         Ok(None)
     }

@@ -99,6 +99,13 @@ impl HostCalls for Ready {
         Ok(Err(tenet_core::ScheduleError::read_only()))
     }
 
+    fn cancel(
+        &self,
+        _: tenet_core::FollowUpId,
+    ) -> BoxFuture<'_, Result<Result<bool, tenet_core::ScheduleError>, Stop>> {
+        Box::pin(std::future::ready(Ok(Err(tenet_core::ScheduleError::read_only()))))
+    }
+
     fn vault(&self, _: tenet_core::VaultCall) -> BoxFuture<'_, Result<tenet_core::Vaulted, Stop>> {
         Box::pin(std::future::ready(Err(Stop)))
     }

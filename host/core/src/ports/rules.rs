@@ -93,6 +93,9 @@ pub trait HostCalls: Send + Sync {
     /// Stages an operation that follows.
     fn schedule(&self, schedule: Schedule) -> Result<Result<FollowUpId, ScheduleError>, Stop>;
 
+    /// Removes a follow-up with the transaction. Returns whether it waited.
+    fn cancel(&self, id: FollowUpId) -> BoxFuture<'_, Result<Result<bool, ScheduleError>, Stop>>;
+
     /// Seals or opens a sensitive value.
     fn vault(&self, call: VaultCall) -> BoxFuture<'_, Result<Vaulted, Stop>>;
 

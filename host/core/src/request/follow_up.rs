@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::request::derived_id::{DerivedId, add_text};
-use crate::{CallerId, Digest, IdempotencyKey, KeyError, Timestamp, Trace};
+use crate::{CallerId, Digest, IdempotencyKey, KeyError, SqlError, Statement, Timestamp, Trace, Value};
 
 /// An operation and what it is run with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,6 +150,22 @@ impl ScheduleError {
         Self("a read-only operation may not schedule".to_owned())
     }
 
+    /// This text is no id of a follow-up.
+    pub fn no_id(text: &str) -> Self {
+        let text: String = text.chars().take(50).collect();
+        Self(format!("{text:?} is no id of a follow-up, which is a UUID"))
+    }
+
+    /// The end of the request ends it anyhow.
+    pub fn of_this_request() -> Self {
+        Self("a follow-up that the request is, or has scheduled, cannot be cancelled by it".to_owned())
+    }
+
+    /// The database could not remove it.
+    pub fn database(error: &SqlError) -> Self {
+        Self(error.to_string())
+    }
+
     /// The payload does not fit what the operation takes. `why` holds nothing of it.
     pub fn misfit(operation: &str, why: &dyn fmt::Display) -> Self {
         Self(format!("the payload for {operation:?} does not fit: {why}"))
@@ -187,6 +203,14 @@ impl FollowUpId {
     /// The id whose UUID has these bytes.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(DerivedId::from_bytes(bytes))
+    }
+
+    /// The statement that removes it for a rule. It gives the name of its operation, or no row if it does not wait.
+    ///
+    /// It is sent, recorded and replayed as the rule's own statements are.
+    pub fn cancellation(self) -> Statement {
+        let sql = "DELETE FROM tenet.follow_ups WHERE id = $1 RETURNING operation";
+        Statement::new(sql, vec![Value::Uuid(*self.as_bytes())])
     }
 
     /// The bytes of the UUID.

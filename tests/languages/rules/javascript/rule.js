@@ -40,6 +40,7 @@ const asked = {
     ];
     return ids.join(' ');
   },
+  cancel: ({ id }) => String(tenet.cancel(id.replace('cancel ', ''))),
   current: ({ id }) => write(id, 'text', tenet.currentFollowUp() ?? 'none'),
   divide: () => query('SELECT (1 / $1::bigint)::text', 0),
   plus: ({ one, other }) => one.plus(other).toString(),

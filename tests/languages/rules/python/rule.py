@@ -186,6 +186,7 @@ ASKED = {
     "copy": copy,
     "none": none,
     "schedule": schedule,
+    "cancel": lambda payload: str(tenet.cancel(payload["id"].replace("cancel ", ""))).lower(),
     "current": lambda payload: write(payload["id"], "text", tenet.current_follow_up() or "none"),
     "divide": lambda payload: tenet.query("SELECT (1 / $1::bigint)::text", 0),
     "plus": lambda payload: tenet.digits(payload["one"] + payload["other"]),

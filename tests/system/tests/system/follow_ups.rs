@@ -12,7 +12,7 @@ use tenet_core::{
 use tenet_database::{Database, Endpoint};
 use tenet_events::Buses;
 use tenet_harness::Model;
-use tenet_pipeline::Handled;
+use tenet_pipeline::{Handled, Status};
 
 use crate::support::bundle::bundle;
 use crate::support::host::{EAST, Host, Regions, TIME, WEST};
@@ -383,4 +383,64 @@ async fn the_terminal_shows_what_follows() {
     let line = served.told("then probe").await;
     assert!(line.contains("us-east-1  then probe  accepted (200)"), "{line}");
     served.stop().await;
+}
+
+#[tokio::test]
+async fn a_rule_cancels_what_it_may_schedule_with_its_own_commit() {
+    for (ground, endpoint, _keep) in grounds().await {
+        let (folder, index) = bundle("guests");
+        let buses = Buses::new([EAST]).unwrap();
+        let host = Host::of_database(Database::new(endpoint, 16), EAST, &buses, &folder, &index);
+        let ask = async |payload: Value| host.decide(&payload.to_string()).await;
+        let scheduled = async |operation: &str, then: Value| {
+            let payload = match operation {
+                "probe" => json!({ "operation": "probe", "do": "schedule", "id": 1, "then": then }),
+                _ => json!({ "operation": "values", "do": "schedule", "id": "1" }),
+            };
+            let handled = ask(payload).await;
+            let output: Value = serde_json::from_str(&handled.answer.body).unwrap();
+            output["scheduled"][0].as_str().or(output.as_str()).unwrap().split(' ').next().unwrap().to_owned()
+        };
+        let cancel = async |id: &str, reject: bool| {
+            ask(json!({ "operation": "probe", "do": "cancel", "follow_up": id, "reject": reject })).await
+        };
+        let later = json!([{ "operation": "probe", "payload": { "do": "context" }, "after_ms": 3_600_000 }]);
+        let id = scheduled("probe", later).await;
+        assert_eq!(cancel(&id, true).await.answer.status, Status::Rejected, "{ground}");
+        let cancelled = cancel(&id, false).await;
+        assert_eq!(cancelled.answer.body, r#"{"cancelled":true}"#, "{ground}");
+        // It writes first, which costs one more than another statement.
+        assert_eq!(cancelled.receipt.round_trips, 3, "{ground}");
+        assert_eq!(cancel(&id, false).await.answer.body, r#"{"cancelled":false}"#, "{ground}");
+        let bug = cancel("one", false).await;
+        assert!(bug.reason.unwrap().contains("\"one\" is no id of a follow-up"), "{ground}");
+
+        let of_another = scheduled("values", Value::Null).await;
+        let refused = cancel(&of_another, false).await;
+        assert_eq!(refused.answer.status, Status::Failed, "{ground}");
+        assert!(refused.reason.as_ref().unwrap().contains("\"values\""), "{ground}: {:?}", refused.reason);
+        // It is still there.
+        let refused = cancel(&of_another, false).await;
+        assert_eq!(refused.answer.status, Status::Failed, "{ground}");
+
+        // One that runs at the same time has either ended or never does.
+        ask(json!({ "operation": "probe", "do": "sql", "sql": "INSERT INTO counters (id, value) VALUES (1, 0)" }))
+            .await;
+        let mut expected = 0;
+        for round in 0..20 {
+            let id = scheduled("probe", json!([increment(json!({}))])).await;
+            let (_, cancelled) = tokio::join!(host.relay(), cancel(&id, false));
+            // A relay that lost the row leaves it to the next.
+            host.relay().await;
+            let is_cancelled = match cancelled.answer.body.as_str() {
+                r#"{"cancelled":true}"# => true,
+                r#"{"cancelled":false}"# => false,
+                other => panic!("{ground} {round}: {other}"),
+            };
+            // By what schedules it, by itself if it was not cancelled, and by what asks.
+            expected += 1 + i64::from(!is_cancelled) + 1;
+            let asked = ask(json!({ "operation": "probe", "do": "increment", "id": 1 })).await.answer.body;
+            assert_eq!(asked, format!(r#"{{"id":1,"value":{expected}}}"#), "{ground} {round}");
+        }
+    }
 }

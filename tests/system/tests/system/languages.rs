@@ -269,6 +269,19 @@ async fn what_follows_is_the_same_in_every_language() {
         assert_eq!(held, sorted, "{language}");
         let asked = hosts.ask(language, &format!("{language} asked"), r#","do":"current""#).await;
         assert_eq!(told(&asked), "none", "{language}");
+
+        let event = format!(r#"{{"operation":"{operation}","id":"{language} again"{members}}}"#);
+        let scheduled: String = serde_json::from_str(&host.invoke(&event).await.answer.body).unwrap();
+        for id in scheduled.split(' ') {
+            // Two spellings, since the member is also the key.
+            for (id, waited) in [(id.to_owned(), "true"), (id.to_uppercase(), "false")] {
+                let cancelled = hosts.ask(language, &format!("cancel {id}"), r#","do":"cancel""#).await;
+                assert_eq!(told(&cancelled), waited, "{language}");
+            }
+        }
+        assert_eq!(host.relay().await.followed, 0, "{language}");
+        let cancelled = hosts.ask(language, "cancel one", r#","do":"cancel""#).await;
+        assert_eq!(cancelled.status, Status::Failed, "{language}: {}", cancelled.body);
     }
 }
 

@@ -8,6 +8,7 @@ mod bad_json;
 mod batch;
 mod big_output;
 mod bug;
+mod cancel;
 mod context;
 mod dawdle;
 mod dear;
@@ -43,6 +44,7 @@ const BEHAVIOURS: &[(&str, Behaviour)] = &[
     ("batch", |payload| run(batch::run, payload)),
     ("big-output", |payload| run(big_output::run, payload)),
     ("bug", |payload| run(bug::run, payload)),
+    ("cancel", |payload| run(cancel::run, payload)),
     ("context", |payload| run(context::run, payload)),
     ("dawdle", |payload| run(dawdle::run, payload)),
     ("dear", |payload| run(dear::run, payload)),

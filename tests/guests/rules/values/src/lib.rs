@@ -14,7 +14,7 @@ use tenet::{
 #[derive(Deserialize, JsonSchema)]
 struct Input {
     id: String,
-    /// `write`, `copy`, `none`, `divide`, `lose`, `schedule`, `current` or a computation.
+    /// `write`, `copy`, `none`, `divide`, `lose`, `schedule`, `cancel`, `current` or a computation.
     r#do: String,
     #[serde(default)]
     r#type: String,
@@ -52,6 +52,10 @@ fn values(input: Input) -> tenet::Result<Option<String>> {
             Ok(lost.err().map(|error| error.to_string()))
         }
         "schedule" => schedule(&input).map(Some),
+        "cancel" => {
+            let cancelled = operations::cancel(&input.id.replace("cancel ", ""))?;
+            Ok(Some(cancelled.to_string()))
+        }
         "current" => {
             let current = operations::current().unwrap_or_else(|| "none".to_owned());
             write(&input.id, "text", current.to_value()).map(Some)
