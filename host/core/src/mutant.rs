@@ -50,6 +50,12 @@ pub enum Mutant {
     TransactionLeftOpen,
     /// The error of a session that is asked whether it answers is not read.
     SessionErrorIgnored,
+    /// What undoes a follow-up is not committed with its rejection.
+    CompensationForgotten,
+    /// The row of a follow-up is not removed with its answer.
+    FollowUpRowKept,
+    /// A rejection and the end of a follow-up are sent together with BEGIN.
+    EndWithBegin,
 }
 
 #[cfg(feature = "mutants")]
@@ -65,7 +71,7 @@ pub struct Awake(Option<Mutant>);
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::RejectionWithoutKeyRow,
         Self::KeyRowGivesWay,
         Self::EventsBeforeCommit,
@@ -87,6 +93,9 @@ impl Mutant {
         Self::EventsForgotten,
         Self::TransactionLeftOpen,
         Self::SessionErrorIgnored,
+        Self::CompensationForgotten,
+        Self::FollowUpRowKept,
+        Self::EndWithBegin,
     ];
 
     /// Its name, as in the variable.
@@ -113,6 +122,9 @@ impl Mutant {
             Self::EventsForgotten => "events-forgotten",
             Self::TransactionLeftOpen => "transaction-left-open",
             Self::SessionErrorIgnored => "session-error-ignored",
+            Self::CompensationForgotten => "compensation-forgotten",
+            Self::FollowUpRowKept => "follow-up-row-kept",
+            Self::EndWithBegin => "end-with-begin",
         }
     }
 

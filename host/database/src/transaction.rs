@@ -315,15 +315,18 @@ impl Transaction {
             self.undo(stage).await;
             return Ok(Progress::Continue(()));
         }
-        let (lease, from) = match stage {
-            Stage::Over => return Err(already_ended()),
-            Stage::Fresh => (self.check_out().await?, CommitStart::Nothing),
-            Stage::Begun { lease, writes: false } => (lease, CommitStart::ToUndo),
-            // If ROLLBACK failed, a COMMIT after it would persist the writes.
-            Stage::Begun { lease, writes: true } => match self.command(lease, ROLLBACK).await {
-                Ok(lease) => (lease, CommitStart::Ended),
-                Err(fault) => return Err(fault),
+        let ends_follow_up = self.claim.follow_up.is_some() && !Mutant::EndWithBegin.is_alive();
+        let (lease, from) = match (stage, ends_follow_up) {
+            (Stage::Over, _) => return Err(already_ended()),
+            // The key row is not all that is written: after a BEGIN that failed each of the rows would be on its own.
+            (stage, true) => match self.begun_anew(stage).await? {
+                Progress::Continue(lease) => (lease, CommitStart::Begun),
+                Progress::Answered(answer) => return Ok(Progress::Answered(answer)),
             },
+            (Stage::Fresh, false) => (self.check_out().await?, CommitStart::Nothing),
+            (Stage::Begun { lease, writes: false }, false) => (lease, CommitStart::ToUndo),
+            // If ROLLBACK failed, a COMMIT after it would persist the writes.
+            (Stage::Begun { lease, writes: true }, false) => (self.command(lease, ROLLBACK).await?, CommitStart::Ended),
         };
         let batch = CommitBatch {
             claim: &self.claim,
@@ -367,13 +370,26 @@ impl Transaction {
         }
     }
 
+    /// A connection with a transaction begun that holds no writes, and the key looked up.
+    async fn begun_anew(&self, stage: Stage) -> Result<Progress<PooledConnection>, Fault> {
+        match stage {
+            Stage::Begun { lease, writes } if writes || self.spent => {
+                self.begun_on(self.command(lease, ROLLBACK).await?).await
+            }
+            stage => self.begun(stage).await,
+        }
+    }
+
     /// A connection with the transaction begun and the key looked up.
     async fn begun(&self, stage: Stage) -> Result<Progress<PooledConnection>, Fault> {
-        let lease = match stage {
-            Stage::Begun { lease, .. } => return Ok(Progress::Continue(lease)),
-            Stage::Fresh => self.check_out().await?,
-            Stage::Over => return Err(already_ended()),
-        };
+        match stage {
+            Stage::Begun { lease, .. } => Ok(Progress::Continue(lease)),
+            Stage::Fresh => self.begun_on(self.check_out().await?).await,
+            Stage::Over => Err(already_ended()),
+        }
+    }
+
+    async fn begun_on(&self, lease: PooledConnection) -> Result<Progress<PooledConnection>, Fault> {
         match self.timeout().wait(self.begin(lease.connection(), &mut [])).await {
             Err(silence) => Err(silent(lease, silence)),
             Ok(Ok(Progress::Continue(()))) => Ok(Progress::Continue(lease)),

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tenet_core::{Clock, IdempotencyKey, Request, SourceKey, Timestamp, Trace};
@@ -21,15 +22,28 @@ pub struct Arrival {
     pub trace: Option<Trace>,
 }
 
+/// Where the seeds come from of the requests that a host makes by itself. The error says why there is none.
+pub type Seeds = Arc<dyn Fn() -> Result<[u8; 32], getrandom::Error> + Send + Sync>;
+
+/// A seed of the machine's own source of randomness.
+pub(crate) fn random_seed() -> Result<[u8; 32], getrandom::Error> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)?;
+    Ok(seed)
+}
+
 impl Arrival {
     /// A request that arrives now with a timeout of `time`.
     ///
     /// # Errors
     /// Fails if the machine has no source of randomness.
     pub fn now(clock: &dyn Clock, region: impl Into<String>, time: Duration) -> Result<Self, getrandom::Error> {
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed)?;
-        Ok(Self {
+        Ok(Self::with_seed(random_seed()?, clock, region, time))
+    }
+
+    /// The same with this seed.
+    pub(crate) fn with_seed(seed: [u8; 32], clock: &dyn Clock, region: impl Into<String>, time: Duration) -> Self {
+        Self {
             region: region.into(),
             now: clock.now(),
             deadline: clock.instant() + time,
@@ -37,7 +51,7 @@ impl Arrival {
             source_key: None,
             caller: None,
             trace: None,
-        })
+        }
     }
 
     /// Builds the request.

@@ -346,6 +346,7 @@ impl AttemptRunner<'_> {
                 let before = self.doubt.commit_sent();
                 let Request { follow_up, now, region, .. } = self.request;
                 let follows = follow_up.as_ref().and_then(|follow_up| follow_up.after_rejection(*now, region));
+                let follows = follows.filter(|_| !Mutant::CompensationForgotten.is_alive());
                 let ended = attempt.reject(body.clone(), follows.clone()).await;
                 let staged = Staged { events: Vec::new(), follow_ups: follows.into_iter().collect() };
                 (before, false, body, staged, ended)

@@ -112,8 +112,8 @@ impl Pipeline {
 
     /// Runs one, and publishes its events. Also returns those that it scheduled and that are due at once.
     async fn run_follow_up(&self, follow_up: FollowUp, region: &str, deadline: Instant) -> (Fate, Vec<FollowUp>) {
-        let arrival = match Arrival::now(&*self.clock, region, LONGEST) {
-            Ok(arrival) => arrival,
+        let arrival = match (self.seeds)() {
+            Ok(seed) => Arrival::with_seed(seed, &*self.clock, region, LONGEST),
             Err(error) => {
                 tracing::error!(id = %follow_up.id, reason = %error, "a follow-up was not run");
                 return (Fate::Left, Vec::new());

@@ -40,7 +40,7 @@ mod summary;
 
 pub use admission::Place;
 pub use answer::{Answer, Problem, Status};
-pub use arrival::Arrival;
+pub use arrival::{Arrival, Seeds};
 pub use bridge_event::BridgeEvent;
 pub use follow_up_end::FollowUpEnd;
 pub use follow_up_failure::{AfterFailure, FollowUpFailure};

@@ -12,6 +12,7 @@ use tracing::Span;
 
 use crate::admission::{Admission, InBackground, Place, Refused, User};
 use crate::answer::Problem;
+use crate::arrival::random_seed;
 use crate::attempt_runner::{AttemptFailure, AttemptOutcome, AttemptRunner, Interrupted, MissingResource};
 use crate::batcher::Batcher;
 use crate::commit_doubt::CommitDoubt;
@@ -21,7 +22,7 @@ use crate::presence::Presence;
 use crate::rule_breaker::{RuleBreaker, RulePasses};
 use crate::selection::{Keyed, Selected};
 use crate::summary::{self, Published, Summary};
-use crate::{Answer, Backoff, FollowUpObserver, Operations, Status};
+use crate::{Answer, Backoff, FollowUpObserver, Operations, Seeds, Status};
 use tenet_core::Random;
 
 /// Time reserved before a deadline for removing events from the outbox.
@@ -84,6 +85,7 @@ pub struct Pipeline {
     /// Events to be removed from the outbox or parked.
     settled: Batcher<Settled, EventFate>,
     pub(crate) observer: Option<Arc<dyn FollowUpObserver>>,
+    pub(crate) seeds: Seeds,
     /// Whether the host has received a request.
     in_use: AtomicBool,
 }
@@ -164,6 +166,7 @@ impl Pipeline {
             events: Batcher::new(BUS_CALLS),
             settled: Batcher::new(1),
             observer: None,
+            seeds: Arc::new(random_seed),
             in_use: AtomicBool::new(false),
         }
     }
@@ -186,6 +189,12 @@ impl Pipeline {
     #[must_use]
     pub fn with_observer(self, observer: Arc<dyn FollowUpObserver>) -> Self {
         Self { observer: Some(observer), ..self }
+    }
+
+    /// Takes the seeds of follow-ups from elsewhere than from the machine.
+    #[must_use]
+    pub fn with_seeds(self, seeds: Seeds) -> Self {
+        Self { seeds, ..self }
     }
 
     /// How many requests are decided concurrently.

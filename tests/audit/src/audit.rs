@@ -6,6 +6,7 @@ use tokio_postgres::Client;
 
 use crate::accounts::{ACCOUNTS, START};
 use crate::arrivals::{Arrivals, Arrived};
+use crate::chains::{self, Chains, is_step};
 use crate::effect::Effect;
 use crate::journal::{Entry, Journal};
 use crate::name::Name;
@@ -104,7 +105,7 @@ impl<'a> Audit<'a> {
                 self.wrong(Kind::Failed, name, "has no final answer although all is well");
             }
         }
-        for name in self.stored.keys().filter(|name| !self.entries.contains_key(name)) {
+        for name in self.stored.keys().filter(|name| !self.entries.contains_key(name) && !is_step(name)) {
             self.wrong(Kind::Invented, name, "is a key that no client has used");
         }
     }
@@ -192,11 +193,46 @@ impl<'a> Audit<'a> {
         }
         for row in client.query("SELECT id, value FROM counters", &[]).await? {
             let (id, value): (i32, i64) = (row.get(0), row.get(1));
+            if chains::COUNTERS.contains(&id) {
+                continue;
+            }
             let accepted = counted.get(&id).map_or(0, |values| values.len() as i64);
             if value != accepted {
                 let kind = if value < accepted { Kind::Lost } else { Kind::Invented };
                 self.journal.wrong(kind, None, format!("the counter {id} is {value}, and {accepted} were accepted"));
             }
+        }
+        Ok(())
+    }
+
+    /// Each step of a chain has its answer and its effect once, no other has one, and none is left to run.
+    pub async fn chains(&self, client: &Client) -> anyhow::Result<()> {
+        let Chains { accepted, missing, invented } = Chains::of(&self.stored);
+        for (name, id) in missing {
+            self.wrong(Kind::Lost, &name, format!("its step {id} has no answer"));
+        }
+        for name in invented {
+            self.wrong(Kind::Invented, &name, "is a step that no committed transaction has scheduled");
+        }
+        let sql = "SELECT coalesce(sum(value), 0)::bigint FROM counters WHERE id >= $1 AND id < $2";
+        let counted: i64 = client.query_one(sql, &[&chains::COUNTERS.start, &chains::COUNTERS.end]).await?.get(0);
+        let accepted = i64::try_from(accepted)?;
+        if counted != accepted {
+            let kind = if counted < accepted { Kind::Lost } else { Kind::Doubled };
+            self.journal.wrong(
+                kind,
+                None,
+                format!("steps of chains have counted {counted}, and {accepted} were accepted"),
+            );
+        }
+        let left =
+            "SELECT id::text, due::text, region, failures, coalesce(parent::text, 'a request') FROM tenet.follow_ups";
+        for row in client.query(left, &[]).await? {
+            let text = |column: usize| row.get::<_, String>(column);
+            let (id, failures) = (text(0), row.get::<_, i32>(3));
+            let answer = self.stored.keys().find(|name| name.key == id).map_or("no answer", |_| "an answer");
+            let of = format!("due {} in {} after {}, {failures} failures", text(1), text(2), text(4));
+            self.journal.wrong(Kind::Failed, None, format!("the follow-up {id} waits, with {answer}: {of}"));
         }
         Ok(())
     }

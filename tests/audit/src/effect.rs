@@ -1,3 +1,5 @@
+use crate::chains::{CHAIN, STEP};
+
 /// What an accepted request of an operation leaves behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -20,7 +22,7 @@ impl Effect {
         match operation {
             "write" => Self::Transaction,
             "increment" => Self::Counter,
-            LIMITED => Self::Nothing,
+            LIMITED | CHAIN | STEP => Self::Nothing,
             _ => Self::Ledger,
         }
     }

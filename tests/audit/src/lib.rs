@@ -21,6 +21,7 @@
 pub mod accounts;
 mod arrivals;
 mod audit;
+pub mod chains;
 mod effect;
 mod journal;
 pub mod log;

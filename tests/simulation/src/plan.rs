@@ -22,6 +22,9 @@ const FAULTS: u64 = 330;
 /// The time between two turns of each region's relay, in milliseconds.
 const RELAYS: [u64; 2] = [900, 1300];
 
+/// One of so many requests has a chain at its side.
+const CHAINS: u32 = 12;
+
 /// One of so many requests comes after a night, in which no request comes.
 const NIGHTS: u32 = 600;
 
@@ -124,6 +127,8 @@ impl Plan {
         let mut random = Rng::with_seed(mix(seed, "steps"));
         let (mut at, mut nights, mut asked) = (Duration::ZERO, Vec::new(), 0);
         let mut questions = Questions::new();
+        // Apart, so that the other requests are the same without them.
+        let mut of_chains = Rng::with_seed(mix(seed, "chains"));
         let mut number = 0_u64;
         while asked < transactions {
             // About exponential: the minimum of two is nearer to that than one.
@@ -185,6 +190,12 @@ impl Plan {
             };
             number += 1;
             self.steps.push((at, Step { seed: mix(seed, ("step", number)), deed }));
+            if of_chains.u32(0..CHAINS) == 0 {
+                self.questions.push(questions.chain(&mut of_chains));
+                let chain = self.questions.len() - 1;
+                let deed = if of_chains.bool() { Deed::Insist(chain) } else { Deed::Twins(chain) };
+                self.steps.push((at, Step { seed: mix(seed, ("chain", number)), deed }));
+            }
         }
         nights
     }

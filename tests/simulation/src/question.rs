@@ -1,7 +1,6 @@
 use fastrand::Rng;
 use serde_json::{Value, json};
-use tenet_audit::accounts;
-use tenet_audit::{Ask, Name};
+use tenet_audit::{Ask, Name, accounts, chains};
 
 use crate::rules::{INCREMENT, LIMITED, TAKERS};
 use crate::sandbox::{Call, Sent};
@@ -79,6 +78,13 @@ impl Questions {
         let key = format!("i-{}", self.next());
         let payload = json!({ "do": "increment", "id": random.i32(0..COUNTERS), "key": key });
         Question::direct(INCREMENT, caller(random), Some(key.clone()), &key, None, payload)
+    }
+
+    /// A chain of operations that follow.
+    pub(crate) fn chain(&mut self, random: &mut Rng) -> Question {
+        let key = format!("c-{}", self.next());
+        let payload = chains::payload(random.i32(chains::COUNTERS), &key);
+        Question::direct(chains::CHAIN, caller(random), Some(key.clone()), &key, None, payload)
     }
 
     /// What is rejected by a rule that passes a limit where its counter exists, and so many requests of the same caller

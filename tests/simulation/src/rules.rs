@@ -2,6 +2,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use tenet_audit::chains::{CHAIN, STEP};
 use tenet_core::bundle::{INDEX, Index, Operation, Rule};
 use tenet_core::{BoxFuture, HostCalls, Limits, Request, RuleCall, Rules};
 use tenet_engine::{Engine, Library};
@@ -60,7 +61,9 @@ impl Components {
         let probe = of_guests.rule(PROBE).context("the guests have no probe")?;
         let limited = Limits { statements: 1, ..probe.limits.clone() };
         let limited = Rule { name: LIMITED.to_owned(), limits: limited, ..probe.clone() };
-        index.rules.extend([probe.clone(), limited]);
+        let mut probe = probe.clone();
+        probe.grants.operations.schedule = [STEP.to_owned()].into();
+        index.rules.extend([probe, limited]);
         index.catalog.tables.extend(of_guests.catalog.tables.clone());
         let transfer = index.operations.iter().find(|operation| operation.name == "transfer");
         let transfer = transfer.context("the rules have no transfer")?.clone();
@@ -69,7 +72,7 @@ impl Components {
         for name in TAKERS {
             index.operations.push(Operation { name: name.to_owned(), key: None, ..transfer.clone() });
         }
-        for (name, rule) in [(INCREMENT, PROBE), (LIMITED, LIMITED)] {
+        for (name, rule) in [(INCREMENT, PROBE), (CHAIN, PROBE), (STEP, PROBE), (LIMITED, LIMITED)] {
             index.operations.push(Operation {
                 name: name.to_owned(),
                 rules: vec![rule.to_owned()],

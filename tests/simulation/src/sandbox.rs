@@ -172,7 +172,13 @@ impl Sandbox {
         });
         let rules: Arc<dyn Rules> = Arc::clone(&parts.components) as _;
         let builder = HostBuilder::new(index, Ledger::from(database), rules, Arc::clone(&outlet) as _);
-        let pipeline = builder.clock(Arc::clone(&clock) as _).pipeline()?;
+        let seeds = Mutex::new(Rng::with_seed(mix(parts.seed, (state.name.as_str(), "seeds"))));
+        let seed = move || {
+            let mut seed = [0; 32];
+            seeds.lock().unwrap().fill(&mut seed);
+            Ok(seed)
+        };
+        let pipeline = builder.clock(Arc::clone(&clock) as _).pipeline()?.with_seeds(Arc::new(seed));
         self.state.lock().unwrap().running = Some(Arc::new(Running { state, clock, outlet, pipeline }));
         Ok(())
     }
@@ -361,6 +367,7 @@ impl Sandbox {
                 return self.check(state, "a relay", deadline);
             }
         }
+        let follow_ups: Vec<_> = pending.iter_mut().flat_map(Pending::take_follow_ups).collect();
         let publishing = self.publish(pipeline, pending, deadline);
         if publishes_first {
             publishing.await;
@@ -368,6 +375,9 @@ impl Sandbox {
         } else {
             let _ = tell.send(Ended::Answered(answers));
             publishing.await;
+        }
+        if !follow_ups.is_empty() {
+            pipeline.follow(follow_ups, REGIONS[self.region], deadline.into_std()).await;
         }
         drop(handling);
         self.check(state, "requests", deadline);

@@ -3,7 +3,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use fastrand::Rng;
-use tenet_audit::{Audit, Journal, Kind, Name, Report, Tally, accounts};
+use tenet_audit::{Audit, Journal, Kind, Name, Report, Tally, accounts, chains};
 use tenet_core::Mutant;
 use tenet_database::{Endpoint, Schema, ServerKind};
 use tenet_dsql::{Cluster, Options};
@@ -136,6 +136,9 @@ impl Simulation {
         for counter in 0..COUNTERS {
             client.execute("INSERT INTO counters (id, value) VALUES ($1, 0)", &[&counter]).await?;
         }
+        for counter in chains::COUNTERS {
+            client.execute("INSERT INTO counters (id, value) VALUES ($1, 0)", &[&counter]).await?;
+        }
         let identity: String = client.query_one("SELECT id::text FROM tenet.identity", &[]).await?.get(0);
         let identity = u128::from_str_radix(&identity.replace('-', ""), 16)?.to_be_bytes();
 
@@ -207,6 +210,7 @@ impl Simulation {
         audit.effects();
         audit.books(&client).await?;
         audit.counters(&client).await?;
+        audit.chains(&client).await?;
         audit.events(&buses.arrivals);
         check(&claims, &client, &journal).await?;
         if network.transactions() > 0 {
@@ -337,13 +341,16 @@ impl World<'_> {
         self.network.tell();
     }
 
-    /// Runs the relays until the outbox is empty.
+    /// Runs the relays until the outbox is empty and nothing waits to follow.
     async fn empty(&self, owner: &Cluster, journal: &Journal) -> anyhow::Result<()> {
         let mut last = String::new();
         for turn in 0..TURNS {
             let client = connect(owner).await?;
-            let left: i64 = client.query_one("SELECT count(*) FROM tenet.outbox", &[]).await?.get(0);
-            if left == 0 {
+            let left = async |table: &str| {
+                let sql = format!("SELECT count(*) FROM tenet.{table}");
+                anyhow::Ok(client.query_one(&sql, &[]).await?.get::<_, i64>(0))
+            };
+            if left("outbox").await? + left("follow_ups").await? == 0 {
                 return Ok(());
             }
             let region = usize::from(turn % 2 == 1);
@@ -354,7 +361,11 @@ impl World<'_> {
             };
             sleep(A_WHILE).await;
         }
-        journal.wrong(Kind::Failed, None, format!("events are left in the outbox; the last turn: {last}"));
+        journal.wrong(
+            Kind::Failed,
+            None,
+            format!("events are left in the outbox, or operations to follow; the last turn: {last}"),
+        );
         Ok(())
     }
 }

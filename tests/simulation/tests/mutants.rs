@@ -15,7 +15,11 @@ const WITHIN: usize = 2000;
 
 /// Where the stories of a mutant begin. One that few stories show begins at the first of them.
 fn first_seed(mutant: Mutant) -> u64 {
-    if mutant == Mutant::SessionErrorIgnored { 34 } else { 1 }
+    match mutant {
+        Mutant::SessionErrorIgnored => 34,
+        Mutant::EndWithBegin => 60,
+        _ => 1,
+    }
 }
 
 /// How many transactions it takes until a host with this mutant is caught, and as what.

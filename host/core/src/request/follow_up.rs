@@ -195,6 +195,14 @@ impl FollowUpId {
         Self(DerivedId::of(hash))
     }
 
+    /// The id of what follows its end. One end is committed, so one id is enough.
+    pub fn of_what_follows_its_end(self) -> Self {
+        let mut hash = Sha256::new();
+        add_text(&mut hash, "end of a follow-up");
+        hash.update(self.as_bytes());
+        Self(DerivedId::of(hash))
+    }
+
     /// Reads what [`Display`](fmt::Display) writes, in either case.
     pub fn parse(text: &str) -> Option<Self> {
         DerivedId::parse(text).map(Self)
@@ -252,12 +260,8 @@ impl FollowUp {
     }
 
     fn after_end(&self, call: &OperationCall, now: Timestamp, region: &str) -> Self {
-        let mut hash = Sha256::new();
-        add_text(&mut hash, "end of a follow-up");
-        hash.update(self.id.as_bytes());
         Self {
-            // One end is committed, so one id is enough.
-            id: FollowUpId(DerivedId::of(hash)),
+            id: self.id.of_what_follows_its_end(),
             call: call.clone(),
             due: now,
             parent: Some(self.id),

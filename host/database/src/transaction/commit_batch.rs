@@ -59,7 +59,8 @@ impl CommitBatch<'_> {
             let mut rows = outbox::store(staged.events)?;
             rows.extend(follow_ups::store(staged.follow_ups)?);
             // Behind the key row, which is stored only while the follow-up is there.
-            let removal = claim.follow_up.map(follow_ups::remove).transpose()?;
+            let of = claim.follow_up.filter(|_| !Mutant::FollowUpRowKept.is_alive());
+            let removal = of.map(follow_ups::remove).transpose()?;
             Ok((rows, look_up, keys::store(claim, key, answer)?, removal))
         };
         let (rows, look_up, key_row, removal) = match prepared() {
