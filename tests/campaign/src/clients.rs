@@ -5,8 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use futures_util::future::join;
 use serde_json::{Value, json};
-use tenet_audit::accounts;
-use tenet_audit::{Ask, Heard, Journal, Kind, Name, Tally};
+use tenet_audit::{Ask, Heard, Journal, Kind, Name, Tally, accounts, chains};
 use tokio::time::{Instant, timeout};
 
 use crate::pace::Pace;
@@ -63,7 +62,8 @@ impl<'a> Clients<'a> {
             self.pace.catch_up(Duration::from_millis(random.u64(1..CATCH_UP))).await;
             let may_be_new = self.may_be_new();
             match random.u32(if may_be_new { 0..100 } else { 65..100 }) {
-                0..30 => self.insist(&self.fresh(&mut random), &mut random).await,
+                0..27 => self.insist(&self.fresh(&mut random), &mut random).await,
+                27..30 => self.insist(&self.chain(&mut random), &mut random).await,
                 30..36 => self.insist(&self.write(), &mut random).await,
                 36..42 => self.insist(&self.event(&mut random), &mut random).await,
                 42..65 => self.twins(&mut random).await,
@@ -300,6 +300,17 @@ impl<'a> Clients<'a> {
         event["operation"] = "write".into();
         let name = Name::of("write", None, &id);
         let ask = Ask { name, nonce: Some(("transaction_id", id)), payload, may_fail: false };
+        self.keep(Question { event, asks: vec![ask] })
+    }
+
+    /// A chain of operations that follow.
+    fn chain(&self, random: &mut Rng) -> Question {
+        let key = format!("c-{}", self.next());
+        let payload = chains::payload(random.i32(chains::COUNTERS), &key);
+        let mut event = payload.clone();
+        event["operation"] = chains::CHAIN.into();
+        event["idempotency_key"] = key.as_str().into();
+        let ask = Ask { name: Name::of(chains::CHAIN, None, &key), nonce: None, payload, may_fail: false };
         self.keep(Question { event, asks: vec![ask] })
     }
 

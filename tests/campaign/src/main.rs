@@ -46,13 +46,28 @@ struct Arguments {
     /// The built example rules.
     #[arg(long, env = "TENET_TEST_RULES")]
     bundle: PathBuf,
+    /// The built guests of the tests.
+    #[arg(long, env = "TENET_TEST_GUESTS")]
+    guests: PathBuf,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
-    let Arguments { seed, minutes, faults, clients, worlds, mutant, postgres, template, events, bootstrap, bundle } =
-        Arguments::parse();
-    let means = Means { postgres, template, events, bootstrap, bundle };
+    let Arguments {
+        seed,
+        minutes,
+        faults,
+        clients,
+        worlds,
+        mutant,
+        postgres,
+        template,
+        events,
+        bootstrap,
+        bundle,
+        guests,
+    } = Arguments::parse();
+    let means = Means { postgres, template, events, bootstrap, bundle, guests };
     let started = Instant::now();
     let mut all = Report::default();
     let mut next = seed;

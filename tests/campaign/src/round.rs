@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use anyhow::{Context, ensure};
 use futures_util::future::{join_all, try_join_all};
 use serde_json::json;
 use tempfile::TempDir;
-use tenet_audit::{Audit, Journal, Kind, Report, Tally, accounts};
-use tenet_core::bundle::{INDEX, Index};
+use tenet_audit::{Audit, Journal, Kind, Report, Tally, accounts, chains};
+use tenet_core::bundle::{File, INDEX, Index, Operation};
 use tenet_test_support::eventbridge::Bus;
 use tenet_test_support::{TestDatabase, connect};
 use tokio::time::{Instant, sleep, timeout};
@@ -36,6 +36,9 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Seconds after which a row of the outbox is left to the relay: few enough that it takes some while others publish.
 const GRACE_S: u64 = 3;
 
+/// The rule of the tests that does what its payload says.
+const PROBE: &str = "probe";
+
 /// The connections of a sandbox: fewer than the concurrent invocations of some.
 const CONNECTIONS: u32 = 3;
 
@@ -60,6 +63,8 @@ pub struct Means {
     pub bootstrap: PathBuf,
     /// The built example rules.
     pub bundle: PathBuf,
+    /// The built guests of the tests.
+    pub guests: PathBuf,
 }
 
 /// A period of faults, followed by the audit.
@@ -98,7 +103,10 @@ impl Round {
         client.batch_execute(&format!("ALTER DATABASE {} SET lock_timeout = {LOCK_MS}", database.name())).await?;
         accounts::open(&client).await?;
         let identity: String = client.query_one("SELECT id::text FROM tenet.identity", &[]).await?.get(0);
-        let folder = bundle(&means.bundle, self.seed)?;
+        for counter in chains::COUNTERS {
+            client.execute("INSERT INTO counters (id, value) VALUES ($1, 0)", &[&counter]).await?;
+        }
+        let folder = bundle(&means.bundle, &means.guests, self.seed)?;
         let buses = [Bus::create_at(&means.events, REGIONS[0]).await, Bus::create_at(&means.events, REGIONS[1]).await];
         buses[0].forward_to(&buses[1]).await;
         buses[1].forward_to(&buses[0]).await;
@@ -166,6 +174,7 @@ impl Round {
         audit.answers();
         audit.effects();
         audit.books(&client).await?;
+        audit.chains(&client).await?;
         audit.events(&ears.arrivals);
         at_rest(&client, &journal).await?;
         try_join_all(regions.iter().flat_map(|region| &region.sandboxes).map(Sandbox::stop)).await?;
@@ -224,13 +233,19 @@ async fn outbox(client: &Client) -> anyhow::Result<i64> {
     Ok(client.query_one("SELECT count(*) FROM tenet.outbox", &[]).await?.get(0))
 }
 
-/// Runs the relays until the outbox is empty, as long as they make progress.
+/// How many events wait in the outbox, and operations to follow.
+async fn waiting(client: &Client) -> anyhow::Result<i64> {
+    let sql = "SELECT (SELECT count(*) FROM tenet.outbox) + (SELECT count(*) FROM tenet.follow_ups)";
+    Ok(client.query_one(sql, &[]).await?.get(0))
+}
+
+/// Runs the relays until the outbox is empty and nothing waits to follow, as long as they make progress.
 async fn empty(regions: &[Region; 2], client: &Client, journal: &Journal) -> anyhow::Result<()> {
     let mut turns = regions.iter().cycle();
     let mut least = (i64::MAX, Instant::now());
     let mut last = String::new();
     loop {
-        let left = outbox(client).await?;
+        let left = waiting(client).await?;
         if left == 0 {
             return Ok(());
         }
@@ -238,7 +253,11 @@ async fn empty(regions: &[Region; 2], client: &Client, journal: &Journal) -> any
             least = (left, Instant::now());
         }
         if least.1.elapsed() > REST {
-            journal.wrong(Kind::Failed, None, format!("{left} events are left in the outbox; the last turn: {last}"));
+            journal.wrong(
+                Kind::Failed,
+                None,
+                format!("{left} events or operations that follow are left; the last turn: {last}"),
+            );
             return Ok(());
         }
         if let Some(region) = turns.next() {
@@ -270,12 +289,15 @@ async fn at_rest(client: &Client, journal: &Journal) -> anyhow::Result<()> {
     }
 }
 
-/// A copy of the built rules with two more operations, which handle the same event, and with the settings of the round
-/// with this seed.
-fn bundle(source: &std::path::Path, seed: u64) -> anyhow::Result<TempDir> {
+/// A copy of the built rules with two more operations, which handle the same event, with those of chains, and with the
+/// settings of the round with this seed.
+fn bundle(source: &Path, guests: &Path, seed: u64) -> anyhow::Result<TempDir> {
     let folder = tempfile::tempdir()?;
-    let text = std::fs::read_to_string(source.join(INDEX)).with_context(|| format!("{}", source.display()))?;
-    let mut index = Index::parse(&text)?;
+    let read = |folder: &Path| {
+        let text = std::fs::read_to_string(folder.join(INDEX)).with_context(|| format!("{}", folder.display()))?;
+        anyhow::Ok(Index::parse(&text)?)
+    };
+    let (mut index, of_guests) = (read(source)?, read(guests)?);
     index.host.relay_grace_s = GRACE_S;
     index.host.connections = CONNECTIONS;
     let (wall_ms, statement_ms) = TIMES[usize::from(seed % 2 == 1)];
@@ -287,16 +309,28 @@ fn bundle(source: &std::path::Path, seed: u64) -> anyhow::Result<TempDir> {
     let transfer = transfer.context("the rules have no transfer")?.clone();
     for name in TAKERS {
         let events = vec![json!({ "source": ["campaign"] })];
-        let operation = tenet_core::bundle::Operation { name: name.to_owned(), key: None, events, ..transfer.clone() };
+        let operation = Operation { name: name.to_owned(), key: None, events, ..transfer.clone() };
         index.operations.push(operation);
     }
-    for file in index.files() {
+    let copy = |from: &Path, file: &File| {
         let to = folder.path().join(&file.path);
         if let Some(parent) = to.parent() {
             std::fs::create_dir_all(parent)?;
         }
-        std::fs::copy(source.join(&file.path), to)?;
+        std::fs::copy(from.join(&file.path), to).map(drop)
+    };
+    index.files().try_for_each(|file| copy(source, file))?;
+    let mut probe = of_guests.rule(PROBE).context("the guests have no probe")?.clone();
+    std::iter::once(&probe.component).chain(&probe.compiled).try_for_each(|file| copy(guests, file))?;
+    probe.grants.operations.schedule = [chains::STEP.to_owned()].into();
+    let of_probe = of_guests.operations.iter().find(|operation| operation.name == PROBE);
+    let of_probe = of_probe.context("the guests have no operation probe")?;
+    for name in [chains::CHAIN, chains::STEP] {
+        index.operations.push(Operation { name: name.to_owned(), ..of_probe.clone() });
     }
+    probe.limits.wall_ms = wall_ms;
+    index.rules.push(probe);
+    index.catalog.tables.extend(of_guests.catalog.tables);
     std::fs::write(folder.path().join(INDEX), index.to_json())?;
     Ok(folder)
 }

@@ -28,6 +28,7 @@ fn means(bootstrap: &str) -> Means {
         events: variable("TENET_TEST_EVENTBRIDGE"),
         bootstrap: variable(bootstrap).into(),
         bundle: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tenet/rules"),
+        guests: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tenet/guests"),
     }
 }
 

@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use crate::guests::{self, RULES};
+use crate::guests::{self, GUESTS, RULES};
 use crate::repository::{Repository, run};
 use crate::stages::Stages;
 use crate::test::{self, Servers};
@@ -48,7 +48,7 @@ pub(crate) fn campaign(repository: &Repository, wanted: &Wanted) -> anyhow::Resu
     let servers = stages.run("servers", || Servers::start(repository, &venv))?;
     let arguments: Vec<_> = wanted.arguments.iter().map(String::as_str).collect();
     let mut command = repository.command(&repository.binary("tenet-campaign"), &arguments);
-    command.env("TENET_TEST_RULES", repository.path(RULES));
+    command.env("TENET_TEST_RULES", repository.path(RULES)).env("TENET_TEST_GUESTS", repository.path(GUESTS));
     let status = servers.name_to(&mut command, repository, &venv).status();
     servers.postgres.stop()?;
     Ok(if status?.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
