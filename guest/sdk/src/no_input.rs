@@ -4,7 +4,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
-/// The input of a rule that needs none: any payload is accepted and ignored.
+/// The input of a rule that needs none. The payload is an object, whose members are ignored; another one, as `17`, does not
+/// fit where an operation that follows is scheduled.
 ///
 /// ```
 /// use tenet::NoInput;

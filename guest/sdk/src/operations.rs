@@ -44,7 +44,9 @@ impl FollowUp {
     ///
     /// ```
     /// # use tenet::operations::FollowUp;
-    /// let ship: FollowUp = FollowUp::new("ship", &17)?;
+    /// # #[derive(serde::Serialize)] struct Order { id: i64 }
+    /// # let order = Order { id: 17 };
+    /// let ship: FollowUp = FollowUp::new("ship", &order)?;
     /// # Ok::<(), tenet::Error>(())
     /// ```
     pub fn new(operation: impl Into<String>, payload: &impl Serialize) -> Result<Self> {
@@ -57,7 +59,9 @@ impl FollowUp {
     /// ```
     /// # use std::time::Duration;
     /// # use tenet::operations::FollowUp;
-    /// let tomorrow = FollowUp::new("release-hold", &17)?.after(Duration::from_secs(86_400));
+    /// # #[derive(serde::Serialize)] struct Order { id: i64 }
+    /// # let order = Order { id: 17 };
+    /// let tomorrow = FollowUp::new("release-hold", &order)?.after(Duration::from_secs(86_400));
     /// # Ok::<(), tenet::Error>(())
     /// ```
     pub fn after(self, span: Duration) -> Self {
@@ -69,7 +73,9 @@ impl FollowUp {
     ///
     /// ```
     /// # use tenet::operations::FollowUp;
-    /// let at_new_year = FollowUp::new("close-books", &2026)?.at("2027-01-01T00:00:00Z".parse()?);
+    /// # #[derive(serde::Serialize)] struct Order { id: i64 }
+    /// # let order = Order { id: 17 };
+    /// let at_new_year = FollowUp::new("close-books", &order)?.at("2027-01-01T00:00:00Z".parse()?);
     /// # Ok::<(), tenet::Error>(())
     /// ```
     pub fn at(self, moment: TimestampTz) -> Self {
@@ -80,7 +86,9 @@ impl FollowUp {
     ///
     /// ```
     /// # use tenet::operations::FollowUp;
-    /// let ship = FollowUp::new("ship", &17)?.on_rejection("refund", &17)?;
+    /// # #[derive(serde::Serialize)] struct Order { id: i64 }
+    /// # let order = Order { id: 17 };
+    /// let ship = FollowUp::new("ship", &order)?.on_rejection("refund", &order)?;
     /// # Ok::<(), tenet::Error>(())
     /// ```
     pub fn on_rejection(mut self, operation: impl Into<String>, payload: &impl Serialize) -> Result<Self> {
@@ -92,7 +100,9 @@ impl FollowUp {
     ///
     /// ```
     /// # use tenet::operations::FollowUp;
-    /// let ship = FollowUp::new("ship", &17)?.on_failure("refund", &17)?;
+    /// # #[derive(serde::Serialize)] struct Order { id: i64 }
+    /// # let order = Order { id: 17 };
+    /// let ship = FollowUp::new("ship", &order)?.on_failure("refund", &order)?;
     /// # Ok::<(), tenet::Error>(())
     /// ```
     pub fn on_failure(mut self, operation: impl Into<String>, payload: &impl Serialize) -> Result<Self> {
@@ -104,7 +114,9 @@ impl FollowUp {
     ///
     /// ```
     /// # use tenet::operations::FollowUp;
-    /// let ship = FollowUp::new("ship", &17)?.label("order 17");
+    /// # #[derive(serde::Serialize)] struct Order { id: i64 }
+    /// # let order = Order { id: 17 };
+    /// let ship = FollowUp::new("ship", &order)?.label("order 17");
     /// # Ok::<(), tenet::Error>(())
     /// ```
     pub fn label(mut self, label: impl Into<String>) -> Self {
@@ -116,7 +128,9 @@ impl FollowUp {
     ///
     /// ```no_run
     /// # use tenet::operations::FollowUp;
-    /// let id: String = FollowUp::new("ship", &17)?.schedule()?;
+    /// # #[derive(serde::Serialize)] struct Order { id: i64 }
+    /// # let order = Order { id: 17 };
+    /// let id: String = FollowUp::new("ship", &order)?.schedule()?;
     /// # Ok::<(), tenet::Error>(())
     /// ```
     ///
@@ -137,7 +151,9 @@ fn call(operation: impl Into<String>, payload: &impl Serialize) -> Result<host::
 ///
 /// ```no_run
 /// # fn main() -> tenet::Result<()> {
-/// let id: String = tenet::operations::at_once("ship", &17)?;
+/// # #[derive(serde::Serialize)] struct Order { id: i64 }
+/// # let order = Order { id: 17 };
+/// let id: String = tenet::operations::at_once("ship", &order)?;
 /// # Ok(())
 /// # }
 /// ```
@@ -150,7 +166,9 @@ pub fn at_once(operation: impl Into<String>, payload: &impl Serialize) -> Result
 /// ```no_run
 /// # use std::time::Duration;
 /// # fn main() -> tenet::Result<()> {
-/// tenet::operations::after(Duration::from_secs(86_400), "release-hold", &17)?;
+/// # #[derive(serde::Serialize)] struct Order { id: i64 }
+/// # let order = Order { id: 17 };
+/// tenet::operations::after(Duration::from_secs(86_400), "release-hold", &order)?;
 /// # Ok(())
 /// # }
 /// ```
@@ -162,7 +180,9 @@ pub fn after(span: Duration, operation: impl Into<String>, payload: &impl Serial
 ///
 /// ```no_run
 /// # fn main() -> tenet::Result<()> {
-/// tenet::operations::at("2027-01-01T00:00:00Z".parse()?, "close-books", &2026)?;
+/// # #[derive(serde::Serialize)] struct Order { id: i64 }
+/// # let order = Order { id: 17 };
+/// tenet::operations::at("2027-01-01T00:00:00Z".parse()?, "close-books", &order)?;
 /// # Ok(())
 /// # }
 /// ```

@@ -388,9 +388,11 @@ impl HostCalls for Calls {
                 place.map(|place| state.left.remove(place))
             };
             let damaged = |error: CapsuleError| self.stop(error.to_string());
-            match same.map(|same| same.told) {
-                Some(Ok(outcome)) => Ok(Ok(outcome.to_core().map_err(damaged)?.affected > 0)),
-                Some(Err(error)) => Ok(Err(ScheduleError::database(&error.to_core().map_err(damaged)?))),
+            match same {
+                Some(Asked { told: Ok(outcome), .. }) => Ok(Ok(outcome.to_core().map_err(damaged)?.affected > 0)),
+                Some(Asked { told: Err(error), .. }) => {
+                    Ok(Err(ScheduleError::database(&error.to_core().map_err(damaged)?)))
+                }
                 None => Err(self.stop(format!("it needs what a write does that is not sent: {asked}"))),
             }
         })

@@ -15,7 +15,7 @@ use tracing::Span;
 
 use crate::Operations;
 use crate::answer::rejection_body;
-use crate::calls::{Calls, LogLine, Shared, StopReason, Written};
+use crate::calls::{CallParts, Calls, LogLine, Shared, StopReason, Written};
 use crate::chained_rule::ChainedRule;
 use crate::commit_doubt::CommitDoubt;
 use crate::in_span::in_span;
@@ -178,9 +178,13 @@ impl AttemptRunner<'_> {
                 )));
             }
             let span = tracing::info_span!("rule", rule, cpu_us = tracing::field::Empty, ended = tracing::field::Empty);
-            let operations = Arc::clone(self.operations);
-            let ports = (Arc::clone(self.policy), Arc::clone(self.vault), Arc::clone(self.clock), operations);
-            let calls = Calls::new(Arc::clone(shared), ports, self.request, self.key, rule, place, limits);
+            let parts = CallParts {
+                policy: Arc::clone(self.policy),
+                vault: Arc::clone(self.vault),
+                clock: Arc::clone(self.clock),
+                operations: Arc::clone(self.operations),
+            };
+            let calls = Calls::new(Arc::clone(shared), parts, self.request, self.key, rule, place, limits);
             let calls = Arc::new(calls);
             let verdict = in_span(&span, pin!(self.call(&span, shared, (chained, &request), &calls, receipts))).await?;
             match verdict {

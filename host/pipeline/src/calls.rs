@@ -191,10 +191,18 @@ struct Used {
     log_bytes: u64,
 }
 
+/// What the calls of a rule use of the host.
+pub(crate) struct CallParts {
+    pub(crate) policy: Arc<dyn Policy>,
+    pub(crate) vault: Arc<dyn Vault>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) operations: Arc<Operations>,
+}
+
 impl Calls {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        (policy, vault, clock, operations): (Arc<dyn Policy>, Arc<dyn Vault>, Arc<dyn Clock>, Arc<Operations>),
+        CallParts { policy, vault, clock, operations }: CallParts,
         request: &Request,
         key: Option<&IdempotencyKey>,
         rule: &str,

@@ -33,7 +33,7 @@ pub enum AfterFailure {
     /// It runs again after a pause.
     Postponed,
     /// It has ended, and this follows.
-    Ended(FollowUp),
+    Ended(Box<FollowUp>),
     /// It is parked: nothing follows its failure.
     Parked,
     /// Nothing: meanwhile another host has noted the failure, or it has ended.
@@ -88,7 +88,7 @@ impl<'a> FollowUpFailure<'a> {
             region,
         };
         let has_ended = end.commit(&*ledger.transactions, clock, deadline).await?;
-        Ok(if has_ended { AfterFailure::Ended(follows) } else { AfterFailure::Unchanged })
+        Ok(if has_ended { AfterFailure::Ended(Box::new(follows)) } else { AfterFailure::Unchanged })
     }
 }
 

@@ -166,7 +166,7 @@ impl Pipeline {
             Ok(AfterFailure::Ended(follows)) => {
                 let what = follows.call.operation.as_str();
                 tracing::error!(%id, operation, failures, follows = what, reason, "follow-up given up");
-                (Fate::GivenUp, vec![follows])
+                (Fate::GivenUp, vec![*follows])
             }
             Ok(AfterFailure::Parked) => {
                 tracing::error!(%id, operation, failures, reason, "follow-up given up and parked");

@@ -34,7 +34,7 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     let buses = Buses::new([args.region.as_str()])?;
     let events = buses.subscribe(&args.region, EVERY_EVENT)?;
     let vault = vault(args.vault_key.as_deref(), &index.host)?;
-    let on_follow_up: OnFollowUp = Arc::new(|operation, handled, capsule| then(operation, handled, capsule));
+    let on_follow_up: OnFollowUp = Arc::new(then);
     let host = Local::start(&args.region, database.endpoint()?, (&folder, &index), &buses, &vault, on_follow_up)?;
     let invocation = Invocation { operation: args.operation.clone(), key, payload: args.payload.clone() };
     let (handled, capsule) = host.recorded(invocation, args.caller.clone(), None, TIME).await?;

@@ -272,7 +272,7 @@ impl Hosts {
         let failure = FollowUpFailure::of(handled, TIME, follow_up, Timestamp(ask.now), &ask.region);
         let Some(failure) = failure else { return Ok(None) };
         match failure.record(&self.ledger, &SystemClock, SystemClock.instant() + TIME).await? {
-            AfterFailure::Ended(follows) => Ok(Some(follows)),
+            AfterFailure::Ended(follows) => Ok(Some(*follows)),
             AfterFailure::Postponed | AfterFailure::Parked | AfterFailure::Unchanged => Ok(None),
         }
     }
