@@ -434,8 +434,7 @@ export interface FollowUpOptions {
  * it waited: not if it has ended, was cancelled, or was never committed. It costs what a statement costs.
  *
  * @example
- * const [{ expiry }] = query('SELECT expiry FROM orders WHERE id = $1', id);
- * cancel(expiry);
+ * const waited = cancel('7c1c0d8e-52e9-8b0a-9f0c-2b1f3a6d5e4c');
  */
 export function cancel(id: string): boolean;
 

@@ -417,8 +417,7 @@ def cancel(id):
     costs.
 
     Example:
-        (order,) = tenet.query("SELECT expiry FROM orders WHERE id = $1", id)
-        tenet.cancel(order.expiry)
+        waited = tenet.cancel("7c1c0d8e-52e9-8b0a-9f0c-2b1f3a6d5e4c")
     """
     if not isinstance(id, str):
         raise TypeError("a follow-up has an id, which is a str")
