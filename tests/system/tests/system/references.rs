@@ -133,9 +133,12 @@ fn run(language: &str, file: &str, source: &str, items: &[Shown]) {
         manifest.lines().take_while(|line| !line.starts_with('[')).map(|line| format!("{line}\n")).collect();
     fs::write(rule.join("rule.toml"), head + GRANTS).unwrap();
     fs::write(rule.join(file), source).unwrap();
-    let mut operations = fs::read_to_string(folder.join("tenet.toml")).unwrap();
+    // What the examples schedule follows with payloads of their own, and does nothing.
+    let key = "key = { member = \"id\", optional = true }";
+    let operations = fs::read_to_string(folder.join("tenet.toml")).unwrap();
+    let mut operations = operations.replace("key = \"id\"", key);
     for name in ["ship", "remind", "close", "refund"] {
-        operations += &format!("\n[operations.{name}]\nrules = [\"trial\"]\nkey = \"id\"\n");
+        operations += &format!("\n[operations.{name}]\nrules = [\"trial\"]\n{key}\n");
     }
     fs::write(folder.join("tenet.toml"), operations).unwrap();
     fs::write(folder.join("schema/0001_trial_balances.sql"), ACCOUNTS).unwrap();
@@ -171,9 +174,9 @@ fn every_example_of_the_reference_of_javascript_runs() {
     let examples: String = items.iter().map(example).collect();
     let source = format!(
         "import {{ {} }} from {sdk}\n\nconst schema = {{ type: 'object', properties: {{ id: {{ type: 'string' }}, do: \
-         {{ type: 'string' }} }}, required: ['id', 'do'] }};\nconst examples = {{\n{examples}}};\nexport const {{ \
+         {{ type: 'string' }} }} }};\nconst examples = {{\n{examples}}};\nexport const {{ \
          evaluate, describe }} = rule({{ input: schema }}, async (payload) => {{\n  await \
-         examples[payload.do]();\n  return true;\n}});\n",
+         examples[payload.do]?.();\n  return true;\n}});\n",
         values.join(", "),
     );
     run("javascript", "rule.ts", &source, &items);
@@ -192,8 +195,8 @@ fn every_example_of_the_reference_of_python_runs() {
         items.iter().map(|item| format!("    \"{}\": of_{},\n", item.name, named(&item.name))).collect();
     let source = format!(
         "import asyncio, datetime, os, random, time, unicodedata, uuid, zoneinfo\n{head}\n\n{examples}EXAMPLES = {{\n{listed}}}\nSCHEMA = {{\"type\": \"object\", \"properties\": {{\"id\": \
-         {{\"type\": \"string\"}}}}, \"required\": [\"id\"]}}\n\n\ndef trial(payload):\n    \
-         EXAMPLES[payload[\"do\"]]()\n    return True\n\n\nWitWorld = tenet.rule(trial, SCHEMA)\n"
+         {{\"type\": \"string\"}}}}}}\n\n\ndef trial(payload):\n    \
+         EXAMPLES.get(payload.get(\"do\"), lambda: None)()\n    return True\n\n\nWitWorld = tenet.rule(trial, SCHEMA)\n"
     );
     run("python", "rule.py", &source, &items);
 }
